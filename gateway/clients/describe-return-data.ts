@@ -1,0 +1,25 @@
+import type { ReturnData } from '../hub/returns.ts';
+
+/** Longest JSON that the API repeats in its list of clients. */
+const MAX_SHOWN = 4096;
+
+/** Return data for the API: the value as JSON where JSON can hold it, else as Python writes it; arrays and pictures as a description. */
+export function describeReturnData(data: ReturnData | null): unknown {
+  if (data === null) return null;
+  switch (data.kind) {
+    case 'value':
+      if (data.json.length > MAX_SHOWN) return `${data.json.slice(0, MAX_SHOWN)}…`;
+      try {
+        return JSON.parse(data.json) as unknown;
+      } catch {
+        // NaN and infinities: Python's JSON has them, JSON does not.
+        return data.json;
+      }
+    case 'array':
+      return { dtype: data.array.dtype, shape: data.array.shape, bytes: data.array.data.byteLength };
+    case 'jpeg':
+      return { jpeg: true, bytes: data.data.byteLength };
+    default:
+      return data satisfies never;
+  }
+}

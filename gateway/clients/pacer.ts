@@ -1,0 +1,76 @@
+import { WindowedMinimum } from '../hub/windowed-minimum.ts';
+
+const MIN_WINDOW = 2;
+const MAX_WINDOW = 8;
+
+/** Most bytes in flight; two frames are always allowed, or nothing would flow. */
+const MAX_BYTES_IN_FLIGHT = 8 << 20;
+
+/**
+ * How many frames may be in flight to one web viewer.
+ *
+ * The window comes from the *minimum* round trip of the last seconds and the frame rate, so that a queue somewhere on the
+ * way cannot talk it into growing; while acknowledgements are slower than that minimum explains, it shrinks.
+ */
+export class Pacer {
+  readonly #minimumMs = new WindowedMinimum();
+  readonly #inFlight: { sequence: number; sentAtMs: number; bytes: number }[] = [];
+  #bytes = 0;
+  #roundTripMs: number | null = null;
+  #window = MIN_WINDOW;
+  #waitingSinceMs: number | null = null;
+
+  get window(): number {
+    return this.#window;
+  }
+
+  /** Smoothed time from sending a frame to its acknowledgement; null before the first. */
+  get roundTripMs(): number | null {
+    return this.#roundTripMs;
+  }
+
+  /** Since when the oldest frame in flight, or the acknowledgement after the last one, has been waited for; null when nothing is. */
+  get waitingSinceMs(): number | null {
+    return this.#waitingSinceMs;
+  }
+
+  canSend(): boolean {
+    const count = this.#inFlight.length;
+    return count < MIN_WINDOW || (count < this.#window && this.#bytes < MAX_BYTES_IN_FLIGHT);
+  }
+
+  sent(sequence: number, bytes: number, nowMs: number): void {
+    if (this.#inFlight.length === 0) this.#waitingSinceMs = nowMs;
+    this.#inFlight.push({ sequence, sentAtMs: nowMs, bytes });
+    this.#bytes += bytes;
+  }
+
+  /**
+   * A cumulative acknowledgement. One that covers nothing new is ignored.
+   *
+   * @param frameTimeMs mean time between the source's frames; undefined while unknown.
+   */
+  acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number): void {
+    let newest: number | undefined;
+    while (this.#inFlight[0] !== undefined && this.#inFlight[0].sequence <= sequence) {
+      const done = this.#inFlight.shift();
+      if (done === undefined) break;
+      this.#bytes -= done.bytes;
+      newest = nowMs - done.sentAtMs;
+    }
+    if (newest === undefined) return;
+    this.#waitingSinceMs = this.#inFlight.length === 0 ? null : nowMs;
+    this.#minimumMs.add(newest, nowMs);
+    this.#roundTripMs = this.#roundTripMs === null ? newest : this.#roundTripMs + (newest - this.#roundTripMs) / 8;
+    this.#adapt(frameTimeMs, nowMs);
+  }
+
+  #adapt(frameTimeMs: number | undefined, nowMs: number): void {
+    const minimumMs = this.#minimumMs.get(nowMs);
+    if (minimumMs === undefined || frameTimeMs === undefined || frameTimeMs <= 0 || this.#roundTripMs === null) return;
+    const wanted = Math.ceil(minimumMs / frameTimeMs) + 1;
+    const queued = this.#roundTripMs > 2 * minimumMs + frameTimeMs;
+    const next = queued ? Math.min(this.#window - 1, wanted) : wanted;
+    this.#window = Math.max(MIN_WINDOW, Math.min(MAX_WINDOW, next));
+  }
+}

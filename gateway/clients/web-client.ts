@@ -1,0 +1,407 @@
+import type { WebSocket } from 'ws';
+import { GearwayError, errorText } from '../../shared/errors.ts';
+import { checkNDArray } from '../../shared/ndarray.ts';
+import {
+  type Ack,
+  type GatewayMessage,
+  type Hello,
+  type FrameMessage,
+  type Return,
+  type ReturnBody,
+  type Want,
+  closeCode,
+  decodeViewerMessage,
+  encodeMessage,
+} from '../../shared/protocol.ts';
+import type { ClientState, ClientStatus, StreamState } from '../../shared/status.ts';
+import { nowUs } from '../hub/clock.ts';
+import type { Frame } from '../hub/frame.ts';
+import { Mailbox } from '../hub/mailbox.ts';
+import type { Seated } from '../hub/port-registry.ts';
+import { RateMeter } from '../hub/rate-meter.ts';
+import type { ReturnData } from '../hub/returns.ts';
+import { type Client, type Stream, round } from '../hub/stream.ts';
+import { checkJpeg } from '../jpeg.ts';
+import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
+import { describeReturnData } from './describe-return-data.ts';
+import { MessageBudget } from './message-budget.ts';
+import { Pacer } from './pacer.ts';
+import type { Rendition, Renditions } from './renditions.ts';
+
+/** Limits of one web client. */
+export interface WebClientLimits {
+  /** Bytes of one message from a viewer; the WebSocket closes with 1009 above. */
+  readonly messageBytes: number;
+  readonly messagesPerSecond: number;
+  /** Bytes that may wait in the socket's user-space buffer. */
+  readonly bufferedBytes: number;
+  readonly helloTimeoutMs: number;
+  readonly ackTimeoutMs: number;
+}
+
+export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
+  messageBytes: 8 << 20,
+  messagesPerSecond: 500,
+  bufferedBytes: 160 << 20,
+  helloTimeoutMs: 5000,
+  ackTimeoutMs: 10_000,
+};
+
+/** What the HTTP side knows of a viewer before it says anything. */
+export interface WebClientOptions {
+  readonly stream: Stream;
+  readonly renditions: Renditions;
+  readonly address: string;
+  /** Decides whether this viewer may watch and return data. */
+  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[] } | null;
+  readonly limits: WebClientLimits;
+}
+
+const TICK_MS = 1000;
+
+/** Most verifications of JPEGs under way for one viewer. */
+const MAX_CHECKS = 4;
+
+type Phase =
+  | { readonly kind: 'greeting' }
+  | { readonly kind: 'seated'; readonly port: number | null; readonly name: string; readonly rights: readonly string[] }
+  | { readonly kind: 'closed' };
+
+/** One browser viewer: a virtual port on a WebSocket, or a spectator. Paced by its acknowledgements. */
+export class WebClient implements Client, Seated {
+  /** Settles when the socket has ended and the port's hold has begun. */
+  readonly closed: Promise<void>;
+  readonly #socket: WebSocket;
+  readonly #options: WebClientOptions;
+  readonly #mailbox = new Mailbox<Frame>();
+  readonly #pacer = new Pacer();
+  readonly #rate = new RateMeter();
+  readonly #budget: MessageBudget;
+  readonly #timer: NodeJS.Timeout;
+  readonly #openedAtMs = performance.now();
+  #phase: Phase = { kind: 'greeting' };
+  #paused = false;
+  #wantsRaw = false;
+  #minIntervalMs = 0;
+  #nextSendAtMs = 0;
+  #encoding = false;
+  #delivered = 0;
+  #rejected = 0;
+  #checks: Promise<void> = Promise.resolve();
+  #checksPending = 0;
+
+  constructor(socket: WebSocket, options: WebClientOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#budget = new MessageBudget(options.limits.messagesPerSecond);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#ended();
+        resolve();
+      });
+    });
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
+    // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
+    socket.on('error', () => undefined);
+  }
+
+  offer(frame: Frame): void {
+    if (this.#paused || this.#phase.kind !== 'seated') return;
+    this.#mailbox.put(frame);
+    this.#pump();
+  }
+
+  streamChanged(state: StreamState, reason: string): void {
+    if (this.#phase.kind === 'seated') this.#send({ type: 'state', state, reason });
+  }
+
+  evict(): void {
+    this.close(closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
+  }
+
+  /** Ends the connection with a code of the protocol. Idempotent. */
+  close(code: number, reason: string): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#ended();
+    // A reason may be at most 123 bytes.
+    this.#socket.close(code, Buffer.from(reason).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
+    // Who does not close in turn is cut off.
+    const timer = setTimeout(() => this.#socket.terminate(), 1000);
+    timer.unref();
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  status(): ClientStatus {
+    const seated = this.#phase.kind === 'seated' ? this.#phase : null;
+    const port = seated?.port ?? null;
+    const { roundTripMs, waitingSinceMs } = this.#pacer;
+    let state: ClientState = 'live';
+    if (this.#paused) state = 'paused';
+    else if (waitingSinceMs !== null && performance.now() - waitingSinceMs > 2000) state = 'stuck';
+    return {
+      port,
+      kind: port === null ? 'spectator' : 'web',
+      address: seated?.name ? `${seated.name} (${this.#options.address})` : this.#options.address,
+      state,
+      delivered: this.#delivered,
+      dropped: this.#mailbox.dropped,
+      repeated: 0,
+      rejected: this.#rejected,
+      framesPerSecond: round(this.#rate.perSecond(performance.now())),
+      roundTripMs: roundTripMs === null ? null : round(roundTripMs),
+      returnData: port === null ? null : describeReturnData(this.#options.stream.returns.get(port)),
+    };
+  }
+
+  #received(data: Buffer, isBinary: boolean): void {
+    if (this.#phase.kind === 'closed') return;
+    if (!this.#budget.take(performance.now())) {
+      this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
+      return;
+    }
+    try {
+      if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
+      const message = decodeViewerMessage(data);
+      if (message === undefined) return;
+      if (this.#phase.kind === 'greeting') {
+        if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
+        this.#greet(message);
+        return;
+      }
+      switch (message.type) {
+        case 'hello':
+          throw new GearwayError('message-invalid', 'hello came twice');
+        case 'ack':
+          this.#acknowledged(message);
+          return;
+        case 'return':
+          this.#returned(message);
+          return;
+        case 'want':
+          this.#wanted(message);
+          return;
+        case 'ping':
+          this.#send({ type: 'pong', id: message.id, clockUs: nowUs() });
+          return;
+        default:
+          message satisfies never;
+      }
+    } catch (error) {
+      this.close(closeCode.badMessage, errorText(error));
+    }
+  }
+
+  #greet(hello: Hello): void {
+    const { stream, authorize, limits } = this.#options;
+    const principal = authorize(hello.token);
+    if (principal === null) {
+      this.close(closeCode.notAllowed, hello.token === undefined ? 'this gateway asks for a token; none came' : 'the token is wrong');
+      return;
+    }
+    let seat: { port: number; leaseKey: string } | null = null;
+    if (hello.spectate !== true) {
+      try {
+        seat = stream.ports.seat(this, hello.port, hello.leaseKey);
+      } catch (error) {
+        const outOfRange = error instanceof GearwayError && error.code === 'port-out-of-range';
+        this.close(outOfRange ? closeCode.portOutOfRange : closeCode.portTaken, errorText(error));
+        return;
+      }
+    }
+    const port = seat?.port ?? null;
+    const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
+    this.#phase = { kind: 'seated', port, name: hello.name ?? '', rights };
+    this.#send({
+      type: 'welcome',
+      stream: stream.name,
+      port,
+      leaseKey: seat?.leaseKey ?? null,
+      rights,
+      limits: { messageBytes: limits.messageBytes, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
+      state: stream.state,
+      reason: stream.reason,
+      clockUs: nowUs(),
+    });
+    if (port !== null) stream.returns.join(port);
+    stream.attach(this);
+    if (stream.latest !== null) this.offer(stream.latest);
+  }
+
+  #acknowledged({ sequence }: Ack): void {
+    this.#pacer.acknowledged(sequence, this.#options.stream.frameTimeMs(), performance.now());
+    this.#pump();
+  }
+
+  #wanted({ paused, maxFramesPerSecond, raw }: Want): void {
+    if (raw !== undefined) this.#wantsRaw = raw;
+    if (maxFramesPerSecond !== undefined) this.#minIntervalMs = 1000 / maxFramesPerSecond;
+    if (paused === undefined || paused === this.#paused) return;
+    this.#paused = paused;
+    const { stream } = this.#options;
+    if (paused) {
+      this.#mailbox.clear();
+      return;
+    }
+    const { latest } = stream;
+    this.#send({ type: 'state', state: stream.state, reason: stream.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
+    if (latest !== null) this.offer(latest);
+  }
+
+  #returned(message: Return): void {
+    const { id, body } = message;
+    const phase = this.#phase;
+    if (phase.kind !== 'seated') return;
+    if (phase.port === null) {
+      this.#refuse(id, new GearwayError('no-port', 'a spectator has no port and returns nothing'));
+      return;
+    }
+    if (!phase.rights.includes('return')) {
+      this.#refuse(id, new GearwayError('not-allowed', 'this viewer may not return data'));
+      return;
+    }
+    if (this.#checksPending >= MAX_CHECKS) {
+      this.#refuse(id, new GearwayError('too-many', `${MAX_CHECKS} values of this viewer are still being checked; send slower`));
+      return;
+    }
+    const owned = copyBody(body);
+    if (owned.kind !== 'jpeg' && this.#checksPending === 0) {
+      this.#accept(phase.port, message, owned);
+      return;
+    }
+    // Decoding takes a while: what comes behind a JPEG waits for it, so that the order stays.
+    const { port } = phase;
+    this.#checksPending += 1;
+    this.#checks = this.#checks
+      .then(() => (owned.kind === 'jpeg' ? checkJpeg(owned.data) : undefined))
+      .then(
+        () => this.#accept(port, message, owned),
+        (error: unknown) => this.#refuse(id, error),
+      )
+      .finally(() => (this.#checksPending -= 1));
+  }
+
+  #accept(port: number, { id, mode, ttlMs }: Return, body: ReturnBody): void {
+    // The socket may have ended while a JPEG was checked: its data ends with it.
+    if (this.#phase.kind !== 'seated') return;
+    const { returns } = this.#options.stream;
+    try {
+      const data = checkBody(body);
+      if (mode === 'sticky') returns.set(port, data, ttlMs);
+      else returns.push(port, data);
+      this.#send({ type: 'returned', id, accepted: true });
+    } catch (error) {
+      this.#refuse(id, error);
+    }
+  }
+
+  #refuse(id: number, error: unknown): void {
+    this.#rejected += 1;
+    this.#options.stream.returns.countRejected();
+    const code = error instanceof GearwayError ? error.code : 'value-invalid';
+    this.#send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
+  }
+
+  /** Sends what waits, as far as the window allows. */
+  #pump(): void {
+    if (this.#encoding || this.#paused || this.#mailbox.isEmpty || !this.#pacer.canSend()) return;
+    const now = performance.now();
+    if (this.#minIntervalMs > 0) {
+      // Half a frame time of tolerance: 30 frames/s asked of a 30 frames/s source is every frame.
+      const toleranceMs = (this.#options.stream.frameTimeMs() ?? 0) / 2;
+      if (now < this.#nextSendAtMs - toleranceMs) return;
+      this.#nextSendAtMs = Math.max(this.#nextSendAtMs + this.#minIntervalMs, now);
+    }
+    const frame = this.#mailbox.take();
+    if (frame === undefined) return;
+    const rendition = this.#options.renditions.get(frame, this.#wantsRaw);
+    if (!(rendition instanceof Promise)) {
+      this.#sendFrame(rendition);
+      return;
+    }
+    this.#encoding = true;
+    rendition
+      .then(
+        (encoded) => this.#sendFrame(encoded),
+        (error: unknown) => this.#options.stream.reject(error),
+      )
+      .finally(() => {
+        this.#encoding = false;
+        this.#pump();
+      })
+      // Both handlers above only send on this socket, which reports its failures by 'close'.
+      .catch(() => undefined);
+  }
+
+  #sendFrame({ sequence, head, payload }: Rendition): void {
+    if (this.#phase.kind !== 'seated') return;
+    const now = performance.now();
+    this.#pacer.sent(sequence, head.byteLength + payload.byteLength, now);
+    this.#delivered += 1;
+    this.#rate.mark(now);
+    this.#socket.send(head, { fin: false, binary: true });
+    this.#socket.send(payload, { fin: true, binary: true });
+  }
+
+  #send(message: Exclude<GatewayMessage, FrameMessage>): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#socket.send(encodeMessage(message));
+  }
+
+  #tick(): void {
+    const { limits } = this.#options;
+    const now = performance.now();
+    if (this.#phase.kind === 'greeting' && now - this.#openedAtMs > limits.helloTimeoutMs) {
+      this.close(closeCode.noHello, `no hello came within ${limits.helloTimeoutMs / 1000} s`);
+      return;
+    }
+    if (this.#socket.bufferedAmount > limits.bufferedBytes) {
+      this.close(closeCode.tooMuch, 'the socket does not drain: the viewer does not read');
+      return;
+    }
+    const { waitingSinceMs } = this.#pacer;
+    if (!this.#paused && waitingSinceMs !== null && now - waitingSinceMs > limits.ackTimeoutMs) {
+      this.close(closeCode.noAcknowledgement, `no acknowledgement came for ${limits.ackTimeoutMs / 1000} s`);
+      return;
+    }
+    // A host that vanished closes nothing: TCP notices by what is sent. The pong's absence shows in the acknowledgements.
+    this.#socket.ping();
+    this.#pump();
+  }
+
+  #ended(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'closed') return;
+    this.#phase = { kind: 'closed' };
+    clearInterval(this.#timer);
+    this.#mailbox.clear();
+    const { stream } = this.#options;
+    stream.detach(this);
+    if (phase.kind === 'seated' && phase.port !== null) {
+      stream.ports.leave(phase.port, this);
+      // A take-over has seated the next viewer already; its own data is still to come, and ours must not count any more.
+      stream.returns.leave(phase.port);
+    }
+  }
+}
+
+/** Copies the bytes of return data: what a socket delivers is a view of a larger chunk, which would be pinned. */
+function copyBody(body: ReturnBody): ReturnBody {
+  switch (body.kind) {
+    case 'value':
+      return body;
+    case 'jpeg':
+      return { kind: 'jpeg', data: Uint8Array.from(body.data) };
+    case 'array':
+      return { kind: 'array', array: { ...body.array, data: Uint8Array.from(body.array.data) } };
+    default:
+      return body satisfies never;
+  }
+}
+
+/** Checks what NetGear's peers would choke on. A JPEG has been checked before, since that takes a while. */
+function checkBody(body: ReturnBody): ReturnData {
+  if (body.kind === 'value') return { ...body, json: formatPythonJson(body.value) };
+  if (body.kind === 'array') checkNDArray(body.array);
+  return body;
+}

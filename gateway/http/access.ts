@@ -1,0 +1,80 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { hostname } from 'node:os';
+import { isIP } from 'node:net';
+
+/** Who a client is and what it may do. The only kinds so far: anyone who reaches us, and who has the token. */
+export interface Principal {
+  readonly name: 'anyone' | 'token';
+  readonly rights: readonly ('view' | 'return')[];
+}
+
+export interface AccessOptions {
+  /** The address that we listen on. */
+  readonly host: string;
+  readonly token: string | null;
+  /** Origins of other sites whose pages may embed the viewer. */
+  readonly allowOrigins: readonly string[];
+}
+
+/** Decides who may do what. Names are checked against DNS rebinding, origins against foreign pages, tokens in constant time. */
+export class Access {
+  readonly #names: ReadonlySet<string>;
+  readonly #origins: ReadonlySet<string>;
+  readonly #tokenHash: Buffer | null;
+
+  constructor({ host, token, allowOrigins }: AccessOptions) {
+    this.#names = new Set(['localhost', host.toLowerCase(), hostname().toLowerCase()]);
+    this.#origins = new Set(allowOrigins);
+    this.#tokenHash = token === null ? null : hash(token);
+  }
+
+  get asksForToken(): boolean {
+    return this.#tokenHash !== null;
+  }
+
+  /**
+   * Whether a Host header names us. An attacker's page can point its own name at our address, but cannot send our
+   * address or name as Host: so IP addresses are fine, and names must be ours.
+   */
+  isOurHost(header: string | undefined): boolean {
+    const name = hostName(header);
+    return name !== null && (isIP(name) !== 0 || this.#names.has(name));
+  }
+
+  /** Whether a page of this origin may talk to us. No Origin: not a browser, or a plain navigation. */
+  isAllowedOrigin(origin: string | undefined, host: string | undefined): boolean {
+    if (origin === undefined) return true;
+    return this.#origins.has(origin) || origin === `http://${host}` || origin === `https://${host}`;
+  }
+
+  /** Whether a page of another origin was allowed by name, so that it may read the answer. */
+  isListedOrigin(origin: string | undefined): origin is string {
+    return origin !== undefined && this.#origins.has(origin);
+  }
+
+  /** @returns null when the token is missing or wrong. */
+  authorize(token: string | undefined): Principal | null {
+    if (this.#tokenHash === null) return { name: 'anyone', rights: ['view', 'return'] };
+    if (token === undefined || !timingSafeEqual(hash(token), this.#tokenHash)) return null;
+    return { name: 'token', rights: ['view', 'return'] };
+  }
+}
+
+/** The token of an `Authorization: Bearer …` header (RFC 6750). */
+export function bearerToken(header: string | undefined): string | undefined {
+  return /^Bearer ([\x21-\x7e]+)$/i.exec(header ?? '')?.[1];
+}
+
+/** Whether an address is this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+function hostName(header: string | undefined): string | null {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/]+))(?::\d{1,5})?$/.exec(header ?? '');
+  return (match?.[1] ?? match?.[2])?.toLowerCase() ?? null;
+}
+
+function hash(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import fastifyWebsocket from '@fastify/websocket';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
+import type { StreamStatus } from '../../shared/status.ts';
+import { Renditions } from '../clients/renditions.ts';
+import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
+import type { Stream } from '../hub/stream.ts';
+import { type Access, bearerToken } from './access.ts';
+
+/** A stream and how to describe it. */
+export interface ServedStream {
+  readonly stream: Stream;
+  readonly status: () => StreamStatus;
+}
+
+export interface ServerOptions {
+  readonly streams: ReadonlyMap<string, ServedStream>;
+  readonly access: Access;
+  readonly limits: WebClientLimits;
+  /** All web clients there are; the creator closes them. */
+  readonly webClients: Set<WebClient>;
+}
+
+/** Most web viewers at once, over all streams. */
+const MAX_WEB_CLIENTS = 4096;
+
+/** Built pages: beside the compiled gateway, or where the build puts them when run from source. */
+function webRoot(): string {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  const candidates = [join(here, '../../web'), join(here, '../../dist/web')];
+  return candidates.find((folder) => existsSync(join(folder, 'gearway-viewer.js'))) ?? join(here, '../../dist/web');
+}
+
+/**
+ * Builds the HTTP side: health, the API, the pages and the viewers' WebSocket. It listens only once `listen()` is called.
+ *
+ * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
+ */
+export async function createServer({ streams, access, limits, webClients }: ServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({ logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true });
+  await app.register(fastifyWebsocket, {
+    options: {
+      maxPayload: limits.messageBytes,
+      perMessageDeflate: false,
+      handleProtocols: (protocols: Set<string>) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+    },
+  });
+
+  app.addHook('onRequest', async (request, reply) => {
+    const { host, origin } = request.headers;
+    if (!access.isOurHost(host)) {
+      return reply.code(421).send({ code: 'host-unknown', message: `this gateway does not answer to the name ${JSON.stringify(host)}; use its address, or --host` });
+    }
+    // The element's script is public: a page anywhere may load it. What it then asks for is checked by the page's origin.
+    if (isPublicScript(request)) {
+      reply.header('access-control-allow-origin', '*');
+      reply.header('cross-origin-resource-policy', 'cross-origin');
+      return undefined;
+    }
+    if (!access.isAllowedOrigin(origin, host)) {
+      return reply.code(403).send({ code: 'origin-not-allowed', message: `pages of ${origin} may not use this gateway; start it with --allow-origin ${origin}` });
+    }
+    if (access.isListedOrigin(origin)) {
+      reply.header('access-control-allow-origin', origin);
+      reply.header('access-control-allow-headers', 'authorization');
+      reply.header('vary', 'origin');
+    }
+    reply.header('x-content-type-options', 'nosniff');
+    if (request.method === 'OPTIONS') return reply.code(204).send();
+    if (request.url.startsWith('/api/') && access.authorize(bearerToken(request.headers.authorization)) === null) {
+      return reply.code(401).header('www-authenticate', 'Bearer').send({ code: 'token-required', message: 'this gateway asks for its token: send it as Authorization: Bearer TOKEN' });
+    }
+    return undefined;
+  });
+
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/api/streams', async () => [...streams.values()].map(({ status }) => status()));
+  app.get<{ Params: { name: string } }>('/api/streams/:name', async (request, reply) => {
+    const served = streams.get(request.params.name);
+    if (served === undefined) return reply.code(404).send({ code: 'stream-unknown', message: `no stream ${JSON.stringify(request.params.name)}; there is ${[...streams.keys()].join(', ')}` });
+    return served.status();
+  });
+
+  const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
+  app.get<{ Params: { name: string } }>('/streams/:name/ws', { websocket: true }, (socket, request) => {
+    const { name } = request.params;
+    const served = streams.get(name);
+    const shared = renditions.get(name);
+    if (served === undefined || shared === undefined) {
+      socket.on('error', () => undefined);
+      socket.close(closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`.slice(0, 120));
+      return;
+    }
+    if (webClients.size >= MAX_WEB_CLIENTS) {
+      socket.on('error', () => undefined);
+      socket.close(closeCode.tooMuch, `${MAX_WEB_CLIENTS} viewers are connected already`);
+      return;
+    }
+    const client = new WebClient(socket, {
+      stream: served.stream,
+      renditions: shared,
+      address: request.ip,
+      authorize: (token) => access.authorize(token ?? bearerToken(request.headers.authorization)),
+      limits,
+    });
+    webClients.add(client);
+    void client.closed.then(() => webClients.delete(client));
+  });
+
+  await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
+  app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
+  app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ code: 'not-found', message: `there is nothing at ${request.url}` }));
+  return app;
+}
+
+function isPublicScript(request: FastifyRequest): boolean {
+  const [path = ''] = request.url.split('?');
+  return path === '/gearway-viewer.js' || path === '/gearway-viewer.js.map';
+}

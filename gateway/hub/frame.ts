@@ -1,0 +1,14 @@
+import type { FrameHeader } from '../../shared/frame.ts';
+import type { Value } from '../../shared/protocol.ts';
+
+/** What a source hands to its stream. The payload's memory becomes the stream's: never write to it again. */
+export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding'> {
+  readonly payload: Uint8Array;
+  /** The data that the server sends along with the frame; null when there is none. */
+  readonly message: Value;
+  /** The header as the NetGear server wrote it, so that it reaches native clients byte for byte; null when the frame came otherwise. */
+  readonly wireHeader: string | null;
+}
+
+/** A frame of a stream, shared by all clients. */
+export interface Frame extends FrameInput, FrameHeader {}

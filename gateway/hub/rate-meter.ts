@@ -1,0 +1,42 @@
+const WINDOW_MS = 2000;
+const SLOTS = 128;
+
+/** Events a second over the last two seconds (or the last 128 events). Constant memory and time. */
+export class RateMeter {
+  readonly #times = new Float64Array(SLOTS);
+  #count = 0;
+
+  /** @param nowMs a monotonic clock. */
+  mark(nowMs: number): void {
+    this.#times[this.#count % SLOTS] = nowMs;
+    this.#count += 1;
+  }
+
+  perSecond(nowMs: number): number {
+    const kept = Math.min(this.#count, SLOTS);
+    let oldest = nowMs;
+    let newest = -Infinity;
+    let events = 0;
+    for (let i = 1; i <= kept; i += 1) {
+      const time = this.#times[(this.#count - i) % SLOTS] ?? 0;
+      if (nowMs - time > WINDOW_MS) break;
+      newest = Math.max(newest, time);
+      oldest = time;
+      events += 1;
+    }
+    if (events < 2) return 0;
+    // While events come, the mean distance of those seen; once they stop, what the silence proves.
+    const meanMs = (newest - oldest) / (events - 1);
+    const silentMs = nowMs - newest;
+    return silentMs > 3 * meanMs ? ((events - 1) * 1000) / (nowMs - oldest) : 1000 / Math.max(meanMs, 0.001);
+  }
+
+  /** Mean distance of the last nine events, however long ago; undefined before the second. */
+  recentIntervalMs(): number | undefined {
+    const intervals = Math.min(this.#count - 1, 8);
+    if (intervals < 1) return undefined;
+    const newest = this.#times[(this.#count - 1) % SLOTS] ?? 0;
+    const oldest = this.#times[(this.#count - 1 - intervals) % SLOTS] ?? 0;
+    return (newest - oldest) / intervals;
+  }
+}

@@ -1,0 +1,242 @@
+import { GearwayError } from '../../shared/errors.ts';
+import type { NDArray } from '../../shared/ndarray.ts';
+import type { ReturnBody, Value } from '../../shared/protocol.ts';
+
+/** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
+export type ReturnData =
+  | { readonly kind: 'value'; readonly value: Value; readonly json: string }
+  | Exclude<ReturnBody, { kind: 'value' }>;
+
+/** What `stream.returns()` yields. `data` is a value, an {@link NDArray}, or the bytes of a JPEG. */
+export interface PortData {
+  readonly port: number;
+  readonly data: Value | NDArray | Uint8Array;
+}
+
+interface Entry {
+  sticky: ReturnData | null;
+  expiresAtMs: number;
+  once: ReturnData[];
+}
+
+/** Most once-only values of a port that wait for the server's next frame; further ones are refused. */
+const MAX_ONCE = 32;
+
+/** Most values that wait for one reader of `returns()`; the oldest is dropped and counted. */
+const MAX_UNREAD = 256;
+
+/**
+ * The return data of a stream, by port. A sticky value counts until it is replaced, until its time to live is over, or
+ * until its client leaves. Once-only values go out in order, one a reply and port.
+ */
+export class Returns {
+  readonly #entries = new Map<number, Entry>();
+  readonly #readers = new Set<Reader>();
+  readonly #nowMs: () => number;
+  /** The object as JSON, while nothing has changed: one reply a frame costs nothing then. */
+  #json: string | null = null;
+  #jsonValidUntilMs = 0;
+  /** Whether a server takes once-only values. Without one they go to `returns()` alone. */
+  readonly #hasServer: boolean;
+  #dropped = 0;
+  #rejected = 0;
+
+  constructor(options: { hasServer: boolean; nowMs?: () => number }) {
+    this.#hasServer = options.hasServer;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  /** Values that a slow reader of `returns()` has missed. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  countRejected(): void {
+    this.#rejected += 1;
+  }
+
+  /** A client is there: its port stands in the object from now on, with null while it has returned nothing. */
+  join(port: number): void {
+    if (this.#entries.has(port)) return;
+    this.#entries.set(port, { sticky: null, expiresAtMs: Infinity, once: [] });
+    this.#json = null;
+  }
+
+  /** The client is gone, and its data with it: a closed tab cannot keep a robot driving. */
+  leave(port: number): void {
+    if (this.#entries.delete(port)) this.#json = null;
+  }
+
+  /** Sets the sticky value. The port must have joined. */
+  set(port: number, data: ReturnData, ttlMs?: number): void {
+    const entry = this.#entry(port);
+    const previous = this.#live(entry);
+    entry.sticky = data;
+    entry.expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
+    if (previous !== null && sameData(previous, data) && ttlMs === undefined) return;
+    this.#json = null;
+    if (previous === null || !sameData(previous, data)) this.#publish(port, data);
+  }
+
+  /**
+   * Adds a once-only value.
+   *
+   * @throws {GearwayError} `too-many` when the server takes them slower than they come.
+   */
+  push(port: number, data: ReturnData): void {
+    const entry = this.#entry(port);
+    if (this.#hasServer) {
+      if (entry.once.length >= MAX_ONCE) throw new GearwayError('too-many', `${MAX_ONCE} once-only values wait for the server's next frame; send fewer, or sticky ones`);
+      entry.once.push(data);
+      this.#json = null;
+    }
+    this.#publish(port, data);
+  }
+
+  /** The sticky value of a port; null when there is none, or its time is over. */
+  get(port: number): ReturnData | null {
+    const entry = this.#entries.get(port);
+    return entry === undefined ? null : this.#live(entry);
+  }
+
+  /** All clients' data as Python JSON, `{"5567": …, "6000": null}`, ordered by port. Takes each port's next once-only value. */
+  takeJson(): string {
+    const now = this.#nowMs();
+    if (this.#json !== null && now < this.#jsonValidUntilMs) return this.#json;
+    let validUntilMs = Infinity;
+    const members: string[] = [];
+    for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
+      const once = entry.once.shift();
+      // The next reply differs: from this value, or by the one behind it.
+      if (once !== undefined) validUntilMs = 0;
+      const data = once ?? this.#live(entry);
+      if (data !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
+      members.push(`"${port}": ${data === null ? 'null' : formatData(data)}`);
+    }
+    this.#json = `{${members.join(', ')}}`;
+    this.#jsonValidUntilMs = validUntilMs;
+    return this.#json;
+  }
+
+  /** Each value from now on: a sticky one when it changes, and every once-only one. Breaking out detaches this reader alone. */
+  values(): AsyncIterableIterator<PortData> {
+    const reader = new Reader(
+      () => (this.#dropped += 1),
+      () => this.#readers.delete(reader),
+    );
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /** Ends all readers. */
+  close(): void {
+    for (const reader of [...this.#readers]) void reader.return();
+  }
+
+  #entry(port: number): Entry {
+    const entry = this.#entries.get(port);
+    if (entry === undefined) throw new GearwayError('no-port', `no client has joined on port ${port}`);
+    return entry;
+  }
+
+  #live(entry: Entry): ReturnData | null {
+    if (this.#nowMs() >= entry.expiresAtMs) entry.sticky = null;
+    return entry.sticky;
+  }
+
+  #publish(port: number, data: ReturnData): void {
+    for (const reader of this.#readers) reader.add({ port, data: plainData(data) });
+  }
+}
+
+/** One consumer of the values, with a bounded memory. */
+class Reader implements AsyncIterableIterator<PortData> {
+  readonly #unread: PortData[] = [];
+  readonly #onDrop: () => void;
+  readonly #onReturn: () => void;
+  #waiting: ((result: IteratorResult<PortData>) => void) | null = null;
+  #done = false;
+
+  constructor(onDrop: () => void, onReturn: () => void) {
+    this.#onDrop = onDrop;
+    this.#onReturn = onReturn;
+  }
+
+  add(item: PortData): void {
+    if (this.#waiting !== null) {
+      const resolve = this.#waiting;
+      this.#waiting = null;
+      resolve({ value: item, done: false });
+      return;
+    }
+    if (this.#unread.length >= MAX_UNREAD) {
+      this.#unread.shift();
+      this.#onDrop();
+    }
+    this.#unread.push(item);
+  }
+
+  next(): Promise<IteratorResult<PortData>> {
+    const item = this.#unread.shift();
+    if (item !== undefined) return Promise.resolve({ value: item, done: false });
+    if (this.#done) return Promise.resolve({ value: undefined, done: true });
+    if (this.#waiting !== null) return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
+    return new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  return(): Promise<IteratorResult<PortData>> {
+    this.#done = true;
+    this.#onReturn();
+    this.#waiting?.({ value: undefined, done: true });
+    this.#waiting = null;
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+function plainData(data: ReturnData): PortData['data'] {
+  switch (data.kind) {
+    case 'value':
+      return data.value;
+    case 'array':
+      return data.array;
+    case 'jpeg':
+      return data.data;
+    default:
+      return data satisfies never;
+  }
+}
+
+/** An array inside the JSON object stands as `{"$ndarray": …}`, its bytes as base64. */
+function formatData(data: ReturnData): string {
+  switch (data.kind) {
+    case 'value':
+      return data.json;
+    case 'array': {
+      const { dtype, shape, data: bytes } = data.array;
+      return `{"$ndarray": {"dtype": "${dtype}", "shape": [${shape.join(', ')}], "data": "${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}}`;
+    }
+    case 'jpeg':
+      return `{"$ndarray": {"jpeg": "${Buffer.from(data.data.buffer, data.data.byteOffset, data.data.byteLength).toString('base64')}"}}`;
+    default:
+      return data satisfies never;
+  }
+}
+
+function sameData(a: ReturnData, b: ReturnData): boolean {
+  if (a.kind === 'value') return b.kind === 'value' && a.json === b.json;
+  if (a.kind === 'jpeg') return b.kind === 'jpeg' && Buffer.compare(a.data, b.data) === 0;
+  return (
+    b.kind === 'array' &&
+    a.array.dtype === b.array.dtype &&
+    a.array.shape.join() === b.array.shape.join() &&
+    Buffer.compare(a.array.data, b.array.data) === 0
+  );
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { errorText, GearwayError } from '../shared/errors.ts';
+import { createGateway, type GatewayOptions } from './create-gateway.ts';
+
+const HELP = `Gearway: NetGear streams in the browser
+
+  gearway [options]                      (from a checkout: npm start -- [options])
+
+  --source URL            test-pattern:?size=1280x720&fps=30 (the default), or
+                          netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to
+  --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable; &id= for another identity)
+  --virtual-ports RANGE   ports for web viewers, 6000-6063
+  --host ADDRESS          where to listen, 127.0.0.1; beyond this machine only with --token or --insecure
+  --port NUMBER           8080; 0 takes any free port
+  --token SECRET          ask viewers and programs for it
+  --insecure              let anyone who reaches this gateway watch and return data
+  --allow-origin URL      let pages of this origin embed the viewer (repeatable)
+  --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
+  --idle card|silence     what native clients get while there are no frames (card)
+  --help, --version
+`;
+
+const SHUTDOWN_LIMIT_MS = 1800;
+
+/** Reads the command line. @throws an error whose message is one sentence. */
+function parseCommandLine(args: string[]): { options: GatewayOptions; help: boolean; version: boolean } {
+  const { values } = parseArgs({
+    args,
+    allowPositionals: false,
+    options: {
+      source: { type: 'string', default: 'test-pattern:' },
+      client: { type: 'string', multiple: true, default: [] },
+      'virtual-ports': { type: 'string' },
+      host: { type: 'string' },
+      port: { type: 'string' },
+      token: { type: 'string' },
+      insecure: { type: 'boolean', default: false },
+      'allow-origin': { type: 'string', multiple: true, default: [] },
+      'on-close': { type: 'string' },
+      idle: { type: 'string' },
+      help: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+    },
+  });
+  if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new GearwayError('option-invalid', `--port is ${JSON.stringify(values.port)}, expected 0 to 65535`);
+  const options: GatewayOptions = {
+    source: values.source,
+    clients: values.client,
+    insecure: values.insecure,
+    allowOrigins: values['allow-origin'],
+    log: (message) => void process.stderr.write(`${new Date().toISOString()} ${message}\n`),
+    ...(values['virtual-ports'] === undefined ? {} : { virtualPorts: values['virtual-ports'] }),
+    ...(values.host === undefined ? {} : { host: values.host }),
+    ...(values.port === undefined ? {} : { port: Number(values.port) }),
+    ...(values.token === undefined ? {} : { token: values.token }),
+    // What is neither is refused by resolveOptions, with its sentence.
+    ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
+    ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
+  };
+  return { options, help: values.help, version: values.version };
+}
+
+function packageVersion(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name: string; version: string };
+      if (name === 'gearway') return version;
+    } catch {
+      // One level up from source, two from the build.
+    }
+  }
+  return 'unknown';
+}
+
+async function main(): Promise<void> {
+  const { options, help, version } = parseCommandLine(process.argv.slice(2));
+  if (help || version) {
+    process.stdout.write(help ? HELP : `${packageVersion()}\n`);
+    return;
+  }
+  const gateway = await createGateway(options);
+  const stop = (onClose: 'keep' | 'terminate'): void => {
+    // Whatever a peer or a library holds on to: a stopped gateway ends.
+    setTimeout(() => process.exit(0), SHUTDOWN_LIMIT_MS).unref();
+    gateway.close({ onClose: options.onClose ?? onClose }).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`gearway: closing failed: ${errorText(error)}\n`);
+        process.exit(0);
+      },
+    );
+  };
+  process.once('SIGINT', () => stop('terminate'));
+  process.once('SIGTERM', () => stop('keep'));
+  try {
+    const { url } = await gateway.listen();
+    process.stdout.write(`Gearway is serving on ${url}\n`);
+  } catch (error) {
+    await gateway.close({ onClose: 'keep' });
+    throw error;
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`gearway: ${errorText(error)}\n`);
+  process.exit(error instanceof GearwayError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ? 2 : 1);
+});

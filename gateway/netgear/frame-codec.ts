@@ -1,0 +1,141 @@
+import { GearwayError } from '../../shared/errors.ts';
+import type { Encoding } from '../../shared/frame.ts';
+import { arrayBytes } from '../../shared/ndarray.ts';
+import type { Value } from '../../shared/protocol.ts';
+import { readJpegMarkers } from './jpeg-markers.ts';
+import { formatPattern, type Pattern } from './pattern.ts';
+import { type ParsedObject, parsePythonObject } from './python-json.ts';
+
+/** What a frame may be at most. Checked before anything is decoded. */
+export interface FrameLimits {
+  readonly headerBytes: number;
+  readonly payloadBytes: number;
+  /** Pixels, of width and of height. */
+  readonly side: number;
+  /** Pixels in all. */
+  readonly pixels: number;
+}
+
+export const DEFAULT_FRAME_LIMITS: FrameLimits = { headerBytes: 1 << 20, payloadBytes: 64 << 20, side: 16_384, pixels: 1 << 26 };
+
+/** A frame as a NetGear server sent it. `payload` is borrowed from the socket. */
+export interface NetGearFrame {
+  readonly kind: 'frame';
+  readonly width: number;
+  readonly height: number;
+  readonly encoding: Encoding;
+  readonly message: Value;
+  readonly payload: Uint8Array;
+  /** The header's JSON, byte for byte. */
+  readonly headerText: string;
+}
+
+/** The server says that it ends. */
+export interface NetGearTermination {
+  readonly kind: 'termination';
+}
+
+/** The colour spaces of simplejpeg: the channel order that a NetGear receiver decodes to. */
+const COLORSPACES = new Set(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK']);
+
+/** Header keys whose absence kills a real receiver (`KeyError`). */
+const REQUIRED_KEYS = ['compression', 'message', 'pattern', 'dtype', 'shape'] as const;
+
+/**
+ * Decodes the parts that a NetGear server sent.
+ *
+ * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, `jpeg-invalid`, and what the JSON parser throws.
+ */
+export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = DEFAULT_FRAME_LIMITS): NetGearFrame | NetGearTermination {
+  const [header, payload] = parts;
+  if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `message has ${parts.length} parts, expected a header and a payload`);
+  if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `header is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
+  const headerText = decodeUtf8(header);
+  const { fields } = parsePythonObject(headerText);
+  if (fields['terminate_flag'] === true) return { kind: 'termination' };
+  if (fields['terminate_flag'] !== false) throw invalid('header has no terminate_flag');
+  for (const key of REQUIRED_KEYS) {
+    if (fields[key] === undefined) throw invalid(`header has no ${key}`);
+  }
+  if (payload === undefined) throw new GearwayError('parts-unexpected', 'message has 1 part, expected a header and a payload');
+  if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `payload is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
+  if (!/^[012]$/.test(String(fields['pattern']))) throw invalid('header has a pattern that is none of 0, 1, 2');
+
+  const picture = fields['compression'] === false ? readRaw(fields, payload) : readCompressed(fields['compression'], payload);
+  const { width, height } = picture;
+  if (width > limits.side || height > limits.side || width * height > limits.pixels) {
+    throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
+  }
+  return { kind: 'frame', ...picture, message: fields['message'] ?? null, payload, headerText };
+}
+
+type Picture = Pick<NetGearFrame, 'width' | 'height' | 'encoding'>;
+
+function readRaw({ dtype, shape }: ParsedObject['fields'], payload: Uint8Array): Picture {
+  if (typeof dtype !== 'string' || !isShape(shape)) throw invalid('header of a raw frame has no dtype and shape of an image');
+  const expected = arrayBytes(dtype, shape);
+  if (expected !== payload.byteLength) throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
+  const [height = 0, width = 0] = shape;
+  return { width, height, encoding: { kind: 'raw', dtype, shape } };
+}
+
+function readCompressed(compression: Value | undefined, payload: Uint8Array): Picture {
+  if (typeof compression !== 'object' || compression === null || Array.isArray(compression)) throw invalid('header has a compression that is neither false nor a dict');
+  const { dct, ups, colorspace } = compression as { [key: string]: Value };
+  if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || !COLORSPACES.has(String(colorspace))) {
+    throw invalid('header has a compression without dct, ups and a known colorspace');
+  }
+  const { width, height } = readJpegMarkers(payload);
+  return { width, height, encoding: { kind: 'jpeg' } };
+}
+
+function isShape(shape: Value | undefined): shape is readonly number[] {
+  return Array.isArray(shape) && (shape.length === 2 || shape.length === 3) && shape.every((size) => Number.isSafeInteger(size) && Number(size) > 0);
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws {GearwayError} `header-invalid` when the bytes are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (error) {
+    throw new GearwayError('header-invalid', 'a text part is not UTF-8', { cause: error });
+  }
+}
+
+function invalid(message: string): GearwayError {
+  return new GearwayError('header-invalid', message);
+}
+
+/** The header of a frame that did not come from a NetGear server, as one would write it. `messageJson` is Python JSON. */
+export function encodeFrameHeader(encoding: Encoding, messageJson: string, pattern: Pattern): string {
+  const compression = encoding.kind === 'jpeg' ? '{"dct": true, "ups": false, "colorspace": "BGR"}' : 'false';
+  const dtype = encoding.kind === 'jpeg' ? '""' : JSON.stringify(encoding.dtype);
+  const shape = encoding.kind === 'jpeg' ? '""' : `[${encoding.shape.join(', ')}]`;
+  return `{"terminate_flag": false, "compression": ${compression}, "message": ${messageJson}, "pattern": "${formatPattern(pattern)}", "dtype": ${dtype}, "shape": ${shape}}`;
+}
+
+/**
+ * The header for a client of another pattern, or for a repeat without message: only those values are replaced, since a
+ * receiver refuses a pattern that is not its own, and acts again on a message that it sees again. Every other byte stays.
+ */
+export function rewriteFrameHeader(headerText: string, change: { pattern: Pattern; dropMessage: boolean }): string {
+  const { fields, spans } = parsePythonObject(headerText);
+  const wanted = formatPattern(change.pattern);
+  const edits: { start: number; end: number; text: string }[] = [];
+  const pattern = spans.get('pattern');
+  if (pattern !== undefined && String(fields['pattern']) !== wanted) edits.push({ ...pattern, text: `"${wanted}"` });
+  const message = spans.get('message');
+  if (change.dropMessage && message !== undefined) edits.push({ ...message, text: 'null' });
+  let text = headerText;
+  // From the back, so that the earlier places stay true.
+  for (const edit of edits.sort((a, b) => b.start - a.start)) text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
+  return text;
+}
+
+/** What a server sends to end a receiver. */
+export const TERMINATION = '{"terminate_flag": true}';
+
+/** What a receiver answers to that. */
+export const TERMINATION_REPLY = "Termination signal successfully received at Client's end!";

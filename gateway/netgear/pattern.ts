@@ -1,0 +1,22 @@
+import { GearwayError } from '../../shared/errors.ts';
+
+/** NetGear's messaging patterns; the numbers 0, 1, 2 appear only where people type them and on the wire. */
+export type Pattern = 'pair' | 'request-reply' | 'publish-subscribe';
+
+const PATTERNS: readonly Pattern[] = ['pair', 'request-reply', 'publish-subscribe'];
+
+/**
+ * Reads NetGear's `pattern` option.
+ *
+ * @throws {GearwayError} `pattern-unknown`.
+ */
+export function parsePattern(text: string): Pattern {
+  const pattern = /^[012]$/.test(text) ? PATTERNS[Number(text)] : undefined;
+  if (pattern === undefined) throw new GearwayError('pattern-unknown', `pattern is ${JSON.stringify(text)}, expected 0 (pair), 1 (request-reply) or 2 (publish-subscribe)`);
+  return pattern;
+}
+
+/** The pattern's number, as text: so it stands in a frame's header. */
+export function formatPattern(pattern: Pattern): string {
+  return String(PATTERNS.indexOf(pattern));
+}

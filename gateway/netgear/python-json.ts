@@ -1,0 +1,244 @@
+import { GearwayError } from '../../shared/errors.ts';
+import type { Value } from '../../shared/protocol.ts';
+
+/** Deepest nesting of lists and dicts. Python's own json gives up near 1000, our viewers' engines later. */
+export const MAX_DEPTH = 64;
+
+/** Most digits of an integer: above, Python's `int()` raises (sys.int_info.default_max_str_digits). */
+export const MAX_DIGITS = 4300;
+
+const MAX_INTEGER = 10n ** BigInt(MAX_DIGITS);
+
+/** Where a member's value stands in the text of its object. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A JSON object with the place of each top-level value, so that one can be copied or replaced without touching the rest. */
+export interface ParsedObject {
+  readonly fields: { readonly [key: string]: Value };
+  readonly spans: ReadonlyMap<string, Span>;
+}
+
+/**
+ * Parses what Python's `json.dumps` writes: JSON and also `NaN`, `Infinity`, `-Infinity` and integers of any size.
+ * Integers beyond 2^53 become bigint; everything else is as `JSON.parse` gives it.
+ *
+ * @throws {GearwayError} `json-invalid`, `json-too-deep`, `integer-too-long`.
+ */
+export function parsePythonJson(text: string): Value {
+  const parser = new Parser(text);
+  const value = parser.value(0);
+  parser.end();
+  return value;
+}
+
+/** Parses an object as {@link parsePythonJson} does and says where each of its values stands. */
+export function parsePythonObject(text: string): ParsedObject {
+  const parser = new Parser(text);
+  const spans = new Map<string, Span>();
+  const fields = parser.object(0, spans);
+  parser.end();
+  return { fields, spans };
+}
+
+const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
+const PLAIN_STRING = /"[^"\\\u0000-\u001f]*"/y;
+const ANY_STRING = /"(?:[^"\\\u0000-\u001f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y;
+const SPACE = /[ \t\n\r]*/y;
+
+class Parser {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  value(depth: number): Value {
+    this.#space();
+    switch (this.#text[this.#at]) {
+      case '{':
+        return this.object(depth);
+      case '[':
+        return this.#list(depth);
+      case '"':
+        return this.#string();
+      case 't':
+        return this.#word('true', true);
+      case 'f':
+        return this.#word('false', false);
+      case 'n':
+        return this.#word('null', null);
+      case 'N':
+        return this.#word('NaN', NaN);
+      case 'I':
+        return this.#word('Infinity', Infinity);
+      default:
+        return this.#text.startsWith('-Infinity', this.#at) ? this.#word('-Infinity', -Infinity) : this.#number();
+    }
+  }
+
+  object(depth: number, spans?: Map<string, Span>): { [key: string]: Value } {
+    this.#nest(depth);
+    this.#space();
+    this.#expect('{');
+    const fields: { [key: string]: Value } = {};
+    this.#space();
+    if (this.#skip('}')) return fields;
+    do {
+      this.#space();
+      const key = this.#string();
+      this.#space();
+      this.#expect(':');
+      this.#space();
+      const start = this.#at;
+      const value = this.value(depth + 1);
+      spans?.set(key, { start, end: this.#at });
+      // A plain assignment to `__proto__` would change the prototype.
+      if (key === '__proto__') Object.defineProperty(fields, key, { value, enumerable: true, configurable: true, writable: true });
+      else fields[key] = value;
+      this.#space();
+    } while (this.#skip(','));
+    this.#expect('}');
+    return fields;
+  }
+
+  end(): void {
+    this.#space();
+    if (this.#at !== this.#text.length) throw this.#error('the end');
+  }
+
+  #list(depth: number): Value[] {
+    this.#nest(depth);
+    this.#expect('[');
+    const list: Value[] = [];
+    this.#space();
+    if (this.#skip(']')) return list;
+    do {
+      list.push(this.value(depth + 1));
+      this.#space();
+    } while (this.#skip(','));
+    this.#expect(']');
+    return list;
+  }
+
+  #string(): string {
+    PLAIN_STRING.lastIndex = this.#at;
+    if (PLAIN_STRING.test(this.#text)) {
+      const start = this.#at + 1;
+      this.#at = PLAIN_STRING.lastIndex;
+      return this.#text.slice(start, this.#at - 1);
+    }
+    ANY_STRING.lastIndex = this.#at;
+    if (!ANY_STRING.test(this.#text)) throw this.#error('a string');
+    const start = this.#at;
+    this.#at = ANY_STRING.lastIndex;
+    return JSON.parse(this.#text.slice(start, this.#at)) as string;
+  }
+
+  #number(): number | bigint {
+    NUMBER.lastIndex = this.#at;
+    const match = NUMBER.exec(this.#text);
+    if (match === null) throw this.#error('a value');
+    this.#at = NUMBER.lastIndex;
+    const digits = match[0];
+    const number = Number(digits);
+    if (match[1] !== undefined || match[2] !== undefined || Number.isSafeInteger(number)) return number;
+    if (digits.length > MAX_DIGITS + 1) throw new GearwayError('integer-too-long', `an integer has ${digits.length} digits, Python reads at most ${MAX_DIGITS}`);
+    return BigInt(digits);
+  }
+
+  #word<T extends Value>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#at)) throw this.#error('a value');
+    this.#at += word.length;
+    return value;
+  }
+
+  #nest(depth: number): void {
+    if (depth >= MAX_DEPTH) throw new GearwayError('json-too-deep', `lists and dicts are nested deeper than ${MAX_DEPTH}`);
+  }
+
+  #space(): void {
+    SPACE.lastIndex = this.#at;
+    SPACE.test(this.#text);
+    this.#at = SPACE.lastIndex;
+  }
+
+  #skip(character: string): boolean {
+    if (this.#text[this.#at] !== character) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  #expect(character: string): void {
+    if (!this.#skip(character)) throw this.#error(`"${character}"`);
+  }
+
+  #error(expected: string): GearwayError {
+    const came = this.#at < this.#text.length ? JSON.stringify(this.#text.slice(this.#at, this.#at + 16)) : 'the end';
+    return new GearwayError('json-invalid', `expected ${expected} at character ${this.#at} of the JSON, came ${came}`);
+  }
+}
+
+/**
+ * Writes a value as Python's `json.dumps` does by default: `", "` and `": "`, ASCII escapes, `NaN`, floats as `repr`.
+ * A number without fraction within 2^53 is an `int`, any other number a `float`.
+ *
+ * @throws {GearwayError} `value-invalid` for what Python's JSON lacks, too deep nesting, or an integer of too many digits.
+ */
+export function formatPythonJson(value: Value): string {
+  return format(value, 0);
+}
+
+function format(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return formatString(value);
+    case 'number':
+      return formatNumber(value);
+    case 'boolean':
+      return value ? 'true' : 'false';
+    case 'bigint':
+      if (value >= MAX_INTEGER || value <= -MAX_INTEGER) throw invalid(`an integer has more than ${MAX_DIGITS} digits`);
+      return value.toString();
+    case 'object':
+      break;
+    default:
+      throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
+  }
+  if (value === null) return 'null';
+  if (depth >= MAX_DEPTH) throw invalid(`lists and dicts are nested deeper than ${MAX_DEPTH}`);
+  if (Array.isArray(value)) return `[${value.map((item) => format(item, depth + 1)).join(', ')}]`;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) throw invalid(`a value is ${value.constructor.name}, expected what Python's JSON can hold`);
+  return `{${Object.entries(value).map(([key, item]) => `${formatString(key)}: ${format(item, depth + 1)}`).join(', ')}}`;
+}
+
+function invalid(message: string): GearwayError {
+  return new GearwayError('value-invalid', message);
+}
+
+function formatString(text: string): string {
+  // JSON.stringify agrees with Python but for characters outside printable ASCII, which Python escapes.
+  return JSON.stringify(text).replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function formatNumber(number: number): string {
+  if (Number.isNaN(number)) return 'NaN';
+  if (!Number.isFinite(number)) return number > 0 ? 'Infinity' : '-Infinity';
+  if (Object.is(number, -0)) return '-0.0';
+  if (Number.isSafeInteger(number)) return String(number);
+  // Both languages write the shortest digits that read back the same; they differ in when they use an exponent.
+  const [mantissa = '', exponentText = '0'] = number.toExponential().split('e');
+  const exponent = Number(exponentText);
+  if (exponent < -4 || exponent >= 16) {
+    return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+  }
+  const sign = mantissa.startsWith('-') ? '-' : '';
+  const digits = mantissa.replace(/[-.]/g, '');
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
+  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0');
+  return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`;
+}

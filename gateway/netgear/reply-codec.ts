@@ -1,0 +1,60 @@
+import { GearwayError } from '../../shared/errors.ts';
+import { type NDArray, checkNDArray } from '../../shared/ndarray.ts';
+import type { Value } from '../../shared/protocol.ts';
+import { decodeUtf8, TERMINATION_REPLY } from './frame-codec.ts';
+import { parsePythonObject } from './python-json.ts';
+
+/** What a NetGear client answered to a frame. Binary data is borrowed from the socket. */
+export type Reply =
+  /** A client that is neither bidirectional nor in multi-clients mode: it returns nothing. */
+  | { readonly kind: 'text' }
+  | { readonly kind: 'termination' }
+  /** `json` is the data as the client wrote it, so that 2.0 stays a float on its way on. */
+  | { readonly kind: 'value'; readonly json: string; readonly value: Value }
+  | { readonly kind: 'array'; readonly array: NDArray }
+  | { readonly kind: 'jpeg'; readonly data: Uint8Array };
+
+export interface ReplyLimits {
+  readonly headerBytes: number;
+  readonly payloadBytes: number;
+}
+
+export const DEFAULT_REPLY_LIMITS: ReplyLimits = { headerBytes: 1 << 20, payloadBytes: 16 << 20 };
+
+/**
+ * Decodes a NetGear client's reply.
+ *
+ * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, and what the JSON parser throws.
+ */
+export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = DEFAULT_REPLY_LIMITS): Reply {
+  const [header, payload] = parts;
+  if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `reply has ${parts.length} parts, expected 1 or 2`);
+  if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `reply is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
+  const text = decodeUtf8(header);
+  if (!text.startsWith('{')) return { kind: text === TERMINATION_REPLY ? 'termination' : 'text' };
+
+  const { fields, spans } = parsePythonObject(text);
+  if (fields['return_type'] === 'ndarray') {
+    if (payload === undefined) throw new GearwayError('parts-unexpected', 'reply announces an array, its second part is missing');
+    if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `array is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
+    if (fields['compression'] !== false) return { kind: 'jpeg', data: payload };
+    const { array_dtype: dtype, array_shape: shape } = fields;
+    if (typeof dtype !== 'string' || !Array.isArray(shape)) throw new GearwayError('header-invalid', 'reply with an array has no array_dtype and array_shape');
+    const array = { dtype, shape: shape as number[], data: payload };
+    checkNDArray(array);
+    return { kind: 'array', array };
+  }
+  const span = spans.get('data');
+  if (payload !== undefined || span === undefined) throw new GearwayError('header-invalid', 'reply is no return data: expected one part with "data"');
+  return { kind: 'value', json: text.slice(span.start, span.end), value: fields['data'] ?? null };
+}
+
+/**
+ * A reply to an upstream server, in the one form that servers of every mode accept: JSON with `port`.
+ *
+ * @param port as the server's user typed it.
+ * @param dataJson Python JSON of a dict.
+ */
+export function encodeReply(port: string, returnType: 'dict', dataJson: string): string {
+  return `{"port": ${JSON.stringify(port)}, "return_type": "${returnType}", "data": ${dataJson}}`;
+}

@@ -1,0 +1,21 @@
+/** How a frame's payload is to be read. */
+export type Encoding =
+  | { readonly kind: 'jpeg' }
+  /** C-contiguous samples. `shape` is `[height, width]` or `[height, width, channels]`; three and four channels are BGR and BGRA by OpenCV's convention. */
+  | { readonly kind: 'raw'; readonly dtype: string; readonly shape: readonly number[] };
+
+/**
+ * One picture of a stream: immutable, shared by all clients, never copied.
+ *
+ * `sequence` counts from 1 and rises by one a frame within a stream. `receivedAtUs` is the gateway's clock (microseconds
+ * of Unix time) when the last byte had arrived. `payload` must never be written to: it may be in flight on several sockets.
+ */
+export interface FrameHeader {
+  readonly sequence: number;
+  readonly receivedAtUs: number;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  readonly encoding: Encoding;
+}

@@ -1,0 +1,383 @@
+/**
+ * The viewer protocol `gearway.v1`: every message as a tagged union, encoded and decoded side by side.
+ * The specification is docs/protocol.md; this file follows it, never the other way round.
+ */
+import { Packr } from 'msgpackr';
+import { GearwayError } from './errors.ts';
+import type { Encoding, FrameHeader } from './frame.ts';
+import type { NDArray } from './ndarray.ts';
+import type { StreamState } from './status.ts';
+
+/** The WebSocket sub-protocol's name. */
+export const PROTOCOL = 'gearway.v1';
+
+/** Bytes in front of the MessagePack header: type, flags, two reserved, header length (u32, big-endian). */
+export const PRELUDE_BYTES = 8;
+
+/** Most bytes of a MessagePack header. */
+export const MAX_HEADER_BYTES = 1 << 20;
+
+/** Types with this bit set may be ignored by a receiver that does not know them. */
+const IGNORABLE = 0x80;
+
+export const messageType = {
+  hello: 0x01,
+  ack: 0x02,
+  return: 0x03,
+  want: 0x04,
+  ping: 0x05,
+  welcome: 0x11,
+  frame: 0x12,
+  state: 0x13,
+  returned: 0x14,
+  pong: 0x15,
+} as const;
+
+/** WebSocket close codes of the gateway. The reason that comes with a code says what to do. */
+export const closeCode = {
+  goingAway: 1001,
+  badMessage: 4000,
+  unknownStream: 4001,
+  portTaken: 4002,
+  takenOver: 4003,
+  portOutOfRange: 4004,
+  notAllowed: 4005,
+  tooMuch: 4006,
+  noAcknowledgement: 4007,
+  noHello: 4008,
+} as const;
+
+/** Codes of a refused `return`. */
+export type ReturnRefusal = 'value-invalid' | 'array-misfit' | 'jpeg-invalid' | 'too-large' | 'too-many' | 'no-port' | 'not-allowed';
+
+/** A Python value as JavaScript carries it: `int` is number or bigint, `float` is number, `dict` is an object, `list` an array. */
+export type Value = null | boolean | number | bigint | string | readonly Value[] | { readonly [key: string]: Value };
+
+/** What a viewer returns. `sticky` counts until it is replaced or the socket ends; `once` is delivered once, in order. */
+export type ReturnBody =
+  | { readonly kind: 'value'; readonly value: Value }
+  | { readonly kind: 'jpeg'; readonly data: Uint8Array }
+  | { readonly kind: 'array'; readonly array: NDArray };
+
+export type Hello = {
+  readonly type: 'hello';
+  /** The port wanted; any free one when absent. */
+  readonly port?: number;
+  /** 32 hexadecimal digits, as the last `welcome` gave it. */
+  readonly leaseKey?: string;
+  /** Watch without a port. */
+  readonly spectate?: boolean;
+  readonly token?: string;
+  /** A name for people, shown in the list of clients. */
+  readonly name?: string;
+};
+/** `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since `hello`. */
+export type Ack = {
+  readonly type: 'ack';
+  readonly sequence: number;
+  readonly painted: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly decodeMs: number;
+};
+export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly body: ReturnBody };
+/** A field that is absent keeps its last value. */
+export type Want = { readonly type: 'want'; readonly paused?: boolean; readonly maxFramesPerSecond?: number; readonly raw?: boolean };
+export type Ping = { readonly type: 'ping'; readonly id: number };
+export type ViewerMessage = Hello | Ack | Return | Want | Ping;
+
+export type Welcome = {
+  readonly type: 'welcome';
+  readonly stream: string;
+  /** null for a spectator. */
+  readonly port: number | null;
+  readonly leaseKey: string | null;
+  readonly rights: readonly string[];
+  readonly limits: { readonly messageBytes: number; readonly messagesPerSecond: number; readonly depth: number };
+  readonly state: StreamState;
+  readonly reason: string;
+  /** The gateway's clock, microseconds of Unix time. */
+  readonly clockUs: number;
+};
+export type FrameMessage = FrameHeader & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array };
+export type State = {
+  readonly type: 'state';
+  readonly state: StreamState;
+  readonly reason: string;
+  /** After a pause: frames with a smaller sequence number are old and must not be drawn. */
+  readonly resumeSequence?: number;
+};
+export type Returned = { readonly type: 'returned'; readonly id: number; readonly accepted: boolean; readonly code?: string; readonly reason?: string };
+export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number };
+export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong;
+
+// `useRecords: false`: plain maps that any MessagePack library reads. Integers beyond 64 bits are extension 0x42.
+const codec = new Packr({ useRecords: false, mapsAsObjects: true, useBigIntExtension: true });
+
+/**
+ * Encodes prelude and header. A payload follows as a fragment of its own, by reference.
+ *
+ * @returns fresh memory, its length a multiple of 8.
+ */
+function encodeHead(type: number, header: Record<string, unknown>): Uint8Array<ArrayBuffer> {
+  const packed = codec.pack(header);
+  const head = new Uint8Array(PRELUDE_BYTES + Math.ceil(packed.byteLength / 8) * 8);
+  head[0] = type;
+  new DataView(head.buffer).setUint32(4, packed.byteLength);
+  head.set(packed, PRELUDE_BYTES);
+  return head;
+}
+
+type Fields = { readonly [key: string]: unknown };
+
+interface RawMessage {
+  readonly type: number;
+  readonly fields: Fields;
+  /** A view of the message's memory. */
+  readonly payload: Uint8Array;
+}
+
+function bad(message: string, cause?: unknown): GearwayError {
+  return new GearwayError('message-invalid', message, { cause });
+}
+
+/** @returns undefined for an unknown type that may be ignored. */
+function decodeRaw(bytes: Uint8Array, known: ReadonlySet<number>): RawMessage | undefined {
+  if (bytes.byteLength < PRELUDE_BYTES) throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const type = view.getUint8(0);
+  const headerBytes = view.getUint32(4);
+  const payloadStart = PRELUDE_BYTES + Math.ceil(headerBytes / 8) * 8;
+  if (headerBytes > MAX_HEADER_BYTES) throw bad(`header is ${headerBytes} bytes, expected at most ${MAX_HEADER_BYTES}`);
+  if (payloadStart > bytes.byteLength) throw bad(`message is ${bytes.byteLength} bytes, its header announces ${payloadStart}`);
+  if (!known.has(type)) {
+    if (type & IGNORABLE) return undefined;
+    throw bad(`unknown message type 0x${type.toString(16).padStart(2, '0')}`);
+  }
+  let fields: unknown;
+  try {
+    fields = codec.unpack(bytes.subarray(PRELUDE_BYTES, PRELUDE_BYTES + headerBytes));
+  } catch (error) {
+    throw bad('header is not one MessagePack value', error);
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) throw bad('header is not a MessagePack map');
+  return { type, fields: fields as Fields, payload: bytes.subarray(payloadStart) };
+}
+
+// Field readers: each names the field in its error. `undefined` and null both count as absent.
+
+function number(fields: Fields, key: string, min: number, max: number): number {
+  const raw = fields[key];
+  const value = typeof raw === 'bigint' ? Number(raw) : raw;
+  if (typeof value !== 'number' || !(value >= min && value <= max)) throw bad(`field ${key} is ${describe(raw)}, expected a number from ${min} to ${max}`);
+  return value;
+}
+
+function integer(fields: Fields, key: string, max = Number.MAX_SAFE_INTEGER): number {
+  const value = number(fields, key, 0, max);
+  if (!Number.isInteger(value)) throw bad(`field ${key} is ${value}, expected an integer`);
+  return value;
+}
+
+function text(fields: Fields, key: string, maxLength: number): string {
+  const value = fields[key];
+  if (typeof value !== 'string' || value.length > maxLength) throw bad(`field ${key} is ${describe(value)}, expected text of at most ${maxLength} characters`);
+  return value;
+}
+
+function boolean(fields: Fields, key: string): boolean {
+  const value = fields[key];
+  if (typeof value !== 'boolean') throw bad(`field ${key} is ${describe(value)}, expected true or false`);
+  return value;
+}
+
+function optional<T>(fields: Fields, key: string, read: (fields: Fields, key: string) => T): { [name in string]?: T } {
+  return fields[key] === undefined || fields[key] === null ? {} : { [key]: read(fields, key) };
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `text of ${value.length} characters`;
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'a map';
+  return String(value);
+}
+
+const oneOf = <T extends string>(...allowed: readonly T[]) => (fields: Fields, key: string): T => {
+  const value = fields[key];
+  const found = allowed.find((name) => name === value);
+  if (found === undefined) throw bad(`field ${key} is ${describe(value)}, expected one of ${allowed.join(', ')}`);
+  return found;
+};
+
+const streamState = oneOf<StreamState>('waiting', 'live', 'stale', 'ended');
+
+function shape(fields: Fields): readonly number[] {
+  const value = fields['shape'];
+  if (!Array.isArray(value) || value.length > 8 || !value.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw bad('field shape is not a list of at most 8 sizes');
+  }
+  return value as number[];
+}
+
+function noPayload(message: RawMessage): void {
+  if (message.payload.byteLength !== 0) throw bad(`message has ${message.payload.byteLength} bytes behind its header, expected none`);
+}
+
+const VIEWER_TYPES = new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]);
+const GATEWAY_TYPES = new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong]);
+
+/** Encodes a message without payload: one binary WebSocket message. */
+export function encodeMessage(message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage>): Uint8Array<ArrayBuffer> {
+  const { type, ...header } = message;
+  return encodeHead(messageType[type], header);
+}
+
+/** Encodes a `return`: head and payload (empty for a value), to be joined into one binary message. */
+export function encodeReturn({ id, mode, ttlMs, body }: Return): { head: Uint8Array<ArrayBuffer>; payload: Uint8Array } {
+  const common = { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }), kind: body.kind };
+  switch (body.kind) {
+    case 'value':
+      return { head: encodeHead(messageType.return, { ...common, value: body.value }), payload: new Uint8Array(0) };
+    case 'jpeg':
+      return { head: encodeHead(messageType.return, common), payload: body.data };
+    case 'array':
+      return { head: encodeHead(messageType.return, { ...common, dtype: body.array.dtype, shape: body.array.shape }), payload: body.array.data };
+    default:
+      return body satisfies never;
+  }
+}
+
+/** Encodes a frame's head, once per frame for all viewers. The payload follows as the message's last fragment. */
+export function encodeFrameHead(frame: FrameHeader, message: Value): Uint8Array<ArrayBuffer> {
+  const { sequence, receivedAtUs, width, height, encoding } = frame;
+  const raw = encoding.kind === 'raw' ? { dtype: encoding.dtype, shape: encoding.shape } : {};
+  return encodeHead(messageType.frame, { sequence, receivedAtUs, width, height, encoding: encoding.kind, ...raw, message });
+}
+
+function decodeReturn(message: RawMessage): Return {
+  const { fields, payload } = message;
+  const common = {
+    type: 'return' as const,
+    id: integer(fields, 'id'),
+    mode: oneOf('sticky', 'once')(fields, 'mode'),
+    ...optional(fields, 'ttlMs', (f, key) => number(f, key, 1, 86_400_000)),
+  };
+  const kind = oneOf('value', 'jpeg', 'array')(fields, 'kind');
+  switch (kind) {
+    case 'value':
+      noPayload(message);
+      // What a value may hold is checked where it is accepted, so that a bad one is refused by its id and not by closing.
+      return { ...common, body: { kind, value: (fields['value'] ?? null) as Value } };
+    case 'jpeg':
+      return { ...common, body: { kind, data: payload } };
+    case 'array':
+      return { ...common, body: { kind, array: { dtype: text(fields, 'dtype', 16), shape: shape(fields), data: payload } } };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/**
+ * Decodes what a viewer sent. Binary fields are views of `bytes`.
+ *
+ * @returns undefined for a message that may be ignored.
+ * @throws {GearwayError} `message-invalid`.
+ */
+export function decodeViewerMessage(bytes: Uint8Array): ViewerMessage | undefined {
+  const message = decodeRaw(bytes, VIEWER_TYPES);
+  if (message === undefined) return undefined;
+  if (message.type === messageType.return) return decodeReturn(message);
+  noPayload(message);
+  const { fields } = message;
+  switch (message.type) {
+    case messageType.hello:
+      return {
+        type: 'hello',
+        ...optional(fields, 'port', (f, key) => integer(f, key, 65_535)),
+        ...optional(fields, 'leaseKey', (f, key) => text(f, key, 32)),
+        ...optional(fields, 'spectate', boolean),
+        ...optional(fields, 'token', (f, key) => text(f, key, 512)),
+        ...optional(fields, 'name', (f, key) => text(f, key, 64)),
+      };
+    case messageType.ack:
+      return {
+        type: 'ack',
+        sequence: integer(fields, 'sequence'),
+        painted: integer(fields, 'painted'),
+        skipped: integer(fields, 'skipped'),
+        failed: integer(fields, 'failed'),
+        decodeMs: number(fields, 'decodeMs', 0, 60_000),
+      };
+    case messageType.want:
+      return {
+        type: 'want',
+        ...optional(fields, 'paused', boolean),
+        ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, 1000)),
+        ...optional(fields, 'raw', boolean),
+      };
+    default:
+      return { type: 'ping', id: integer(fields, 'id') };
+  }
+}
+
+/**
+ * Decodes what the gateway sent. A frame's payload is a view of `bytes`, aligned to 8 bytes when `bytes` is.
+ *
+ * @returns undefined for a message that may be ignored.
+ * @throws {GearwayError} `message-invalid`.
+ */
+export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefined {
+  const message = decodeRaw(bytes, GATEWAY_TYPES);
+  if (message === undefined) return undefined;
+  const { fields, payload } = message;
+  if (message.type === messageType.frame) {
+    const kind = oneOf('jpeg', 'raw')(fields, 'encoding');
+    const encoding: Encoding = kind === 'jpeg' ? { kind } : { kind, dtype: text(fields, 'dtype', 16), shape: shape(fields) };
+    return {
+      type: 'frame',
+      sequence: integer(fields, 'sequence'),
+      receivedAtUs: integer(fields, 'receivedAtUs'),
+      width: integer(fields, 'width', 65_535),
+      height: integer(fields, 'height', 65_535),
+      encoding,
+      message: (fields['message'] ?? null) as Value,
+      payload,
+    };
+  }
+  noPayload(message);
+  switch (message.type) {
+    case messageType.welcome: {
+      const limits = fields['limits'] as Fields;
+      if (typeof limits !== 'object' || limits === null) throw bad('field limits is not a map');
+      const rights = fields['rights'];
+      if (!Array.isArray(rights) || !rights.every((right) => typeof right === 'string')) throw bad('field rights is not a list of names');
+      return {
+        type: 'welcome',
+        stream: text(fields, 'stream', 256),
+        port: fields['port'] === null ? null : integer(fields, 'port', 65_535),
+        leaseKey: fields['leaseKey'] === null ? null : text(fields, 'leaseKey', 32),
+        rights,
+        limits: { messageBytes: integer(limits, 'messageBytes'), messagesPerSecond: integer(limits, 'messagesPerSecond'), depth: integer(limits, 'depth') },
+        state: streamState(fields, 'state'),
+        reason: text(fields, 'reason', 4096),
+        clockUs: integer(fields, 'clockUs'),
+      };
+    }
+    case messageType.state:
+      return {
+        type: 'state',
+        state: streamState(fields, 'state'),
+        reason: text(fields, 'reason', 4096),
+        ...optional(fields, 'resumeSequence', integer),
+      };
+    case messageType.returned:
+      return {
+        type: 'returned',
+        id: integer(fields, 'id'),
+        accepted: boolean(fields, 'accepted'),
+        ...optional(fields, 'code', (f, key) => text(f, key, 64)),
+        ...optional(fields, 'reason', (f, key) => text(f, key, 4096)),
+      };
+    default:
+      return { type: 'pong', id: integer(fields, 'id'), clockUs: integer(fields, 'clockUs') };
+  }
+}
