@@ -188,13 +188,19 @@ function length(x: number, y: number): number {
 
 /** Rounds to nearest, in whole numbers: `alpha * 257` is the share in 65536ths. */
 function blendPixel(data: Uint8Array, at: number, colour: number, alpha: number): void {
+  if (alpha === 255) {
+    data[at] = colour;
+    data[at + 1] = colour >> 8;
+    data[at + 2] = colour >> 16;
+    return;
+  }
   const share = alpha * 257;
   const blue = data[at] ?? 0;
   const green = data[at + 1] ?? 0;
   const red = data[at + 2] ?? 0;
   data[at] = blue + ((((colour & 0xff) - blue) * share + 0x8000) >> 16);
-  data[at + 1] = green + ((((colour >> 8) & 0xff) - green) * share + 0x8000 >> 16);
-  data[at + 2] = red + (((colour >> 16) - red) * share + 0x8000 >> 16);
+  data[at + 1] = green + (((((colour >> 8) & 0xff) - green) * share + 0x8000) >> 16);
+  data[at + 2] = red + ((((colour >> 16) - red) * share + 0x8000) >> 16);
 }
 
 function clip(rect: Rect, raster: Raster): Rect {

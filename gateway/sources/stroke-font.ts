@@ -9,7 +9,7 @@ import { blendMask, coverage, distanceToLine, type Ink, type Mask, type Raster }
  */
 const GLYPHS: Readonly<Record<string, { readonly width: number; readonly path: string }>> = {
   '0': { width: 11, path: 'A 5.5 5.5 5.5 5.5 180 360 A 5.5 14.5 5.5 5.5 0 180 Z' },
-  '1': { width: 9, path: 'M 1 4.6 L 6.2 0 L 6.2 20' },
+  '1': { width: 6, path: 'M 0 4.6 L 5.4 0 L 5.4 20' },
   '2': { width: 11, path: 'A 5.5 5.5 5.5 5.5 186 401.5 L 0 20 L 11 20' },
   '3': { width: 11, path: 'A 5.4 4.75 4.9 4.75 192 450 L 3.9 9.5 M 5.4 9.5 A 5.4 14.75 5.6 5.25 270 527' },
   '4': { width: 11.5, path: 'M 6 0 L 0 15 L 11.5 15 M 8.4 9.5 L 8.4 20' },

@@ -149,12 +149,13 @@ class TextLine {
   }
 
   draw(background: Raster, picture: Raster, text: string): void {
-    const { font, y } = this.#place;
-    for (let index = 0; index < text.length; index += 1) {
+    const { font, cells, y } = this.#place;
+    for (const [index, x] of cells.entries()) {
       const char = text.charAt(index);
-      if (char === this.#shown.charAt(index)) continue;
-      const x = this.#place.x + index * font.advancePx;
-      copyRect(background, picture, { x, y, width: font.advancePx, height: font.heightPx });
+      const shown = this.#shown.charAt(index);
+      if (char === shown) continue;
+      // The clock's separators stand in the margins of their neighbours' cells: they never change, and so are never restored.
+      if (shown !== '') copyRect(background, picture, { x, y, width: font.advancePx, height: font.heightPx });
       font.draw(picture, char, x, y, this.#ink);
     }
     this.#shown = text;
@@ -163,7 +164,9 @@ class TextLine {
 
 interface TextPlace {
   readonly font: StrokeFont;
-  readonly x: number;
+  /** The left side of each character's cell. */
+  readonly cells: readonly number[];
+  /** The top of the digits. */
   readonly y: number;
 }
 
@@ -187,14 +190,18 @@ interface Layout {
   };
 }
 
-/** The two arrangements, in pixels of a picture of 1280 × 720. `textRight` is where digits end, not their cells. */
-const WIDE = { frameWidth: 1120, frameHeight: 720, width: 960, height: 506, ringX: 132, textRight: 960, textTop: 0, barsTop: 324 } as const;
-const TALL = { frameWidth: 720, frameHeight: 1000, width: 628, height: 846, ringX: 314, textRight: 628, textTop: 330, barsTop: 664 } as const;
+/** The two arrangements, in pixels of a picture of 1280 × 720: the ring beside the text, and above it. */
+const WIDE = { frameWidth: 1120, frameHeight: 720, width: 960, height: 506, ringX: 132, textLeft: 332, textTop: 0, barsTop: 324 } as const;
+const TALL = { frameWidth: 720, frameHeight: 1000, width: 628, height: 846, ringX: 314, textLeft: 0, textTop: 330, barsTop: 664 } as const;
+
+/** The font's digits, without their stroke, as a share of their height. */
+const DIGIT_WIDTH = 0.55;
 
 /** What both arrangements have in common, in the same pixels. */
 const RING_PX = 264;
+const TEXT_WIDTH_PX = 628; // of the number and of the clock alike, from the first digit's edge to the last one's
 const NUMBER_PX = 150;
-const CLOCK_PX = 74; // twelve cells are as wide as six of the number
+const CLOCK_PX = 80;
 const CLOCK_BELOW_NUMBER_TOP = RING_PX - CLOCK_PX; // number and clock are as high as the ring beside them
 const BARS_PX = 84;
 const RAMP_PX = 32;
@@ -222,12 +229,8 @@ function layOut(width: number, height: number): Layout {
     strokePx: ringStrokePx,
   };
 
-  const placeText = (length: number, heightPx: number, weight: number, y: number): TextPlace => {
-    const font = new StrokeFont(heightPx, Math.max(1.2, heightPx * weight));
-    const digitPx = (heightPx - font.strokePx) * 0.55 + font.strokePx;
-    const sidePx = Math.round((font.advancePx - digitPx) / 2);
-    return { font, x: left + px(design.textRight) - length * font.advancePx + sidePx, y };
-  };
+  const textLeft = left + design.textLeft * scale;
+  const textTop = top + px(design.textTop);
 
   const barsTop = top + px(design.barsTop);
   const barsWidth = px(design.width);
@@ -238,8 +241,8 @@ function layOut(width: number, height: number): Layout {
     scale,
     strip,
     ring: { ...ring, box: squareAround(ring.x, ring.y, ring.radius + ringStrokePx / 2 + 1) },
-    number: placeText(6, px(NUMBER_PX), 0.12, top + px(design.textTop)),
-    clock: placeText(12, px(CLOCK_PX), 0.095, top + px(design.textTop) + px(CLOCK_BELOW_NUMBER_TOP)),
+    number: placeText('000000', textLeft, textTop, TEXT_WIDTH_PX * scale, px(NUMBER_PX), 0.12),
+    clock: placeText('00:00:00.000', textLeft, textTop + px(CLOCK_BELOW_NUMBER_TOP), TEXT_WIDTH_PX * scale, px(CLOCK_PX), 0.095),
     bars: { x: left, y: barsTop, width: barsWidth, height: px(BARS_PX) },
     ramp: { x: left, y: barsTop + px(BARS_PX), width: barsWidth, height: px(RAMP_PX) },
     ruler: {
@@ -252,6 +255,28 @@ function layOut(width: number, height: number): Layout {
       box: { x: left - markerReach, y: rulerTop - 1, width: barsWidth + 2 * markerReach, height: px(MARKER_PX) + 2 },
     },
   };
+}
+
+/**
+ * Spreads text over a width, so that lines of different heights end in the same places: `0` in the template stands for a digit, all
+ * else takes half its room. The height is lowered until cells of digits don't overlap: each is restored without its neighbours.
+ */
+function placeText(template: string, left: number, y: number, widthPx: number, tallestPx: number, weight: number): TextPlace {
+  const shares = [...template].map((char) => (char === '0' ? 1 : 0.5));
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  for (let heightPx = tallestPx; ; heightPx -= 1) {
+    const font = new StrokeFont(heightPx, Math.max(1.2, heightPx * weight));
+    const digitPx = (heightPx - font.strokePx) * DIGIT_WIDTH + font.strokePx;
+    const pitchPx = (widthPx - digitPx) / (total - 1);
+    if (Math.floor(pitchPx) < font.advancePx && heightPx > 1) continue;
+    let before = -0.5;
+    const cells = shares.map((share) => {
+      const centre = left + digitPx / 2 + (before + share / 2) * pitchPx;
+      before += share;
+      return Math.round(centre - font.advancePx / 2);
+    });
+    return { font, cells, y };
+  }
 }
 
 /** All that stays the same. */
@@ -273,6 +298,11 @@ function drawDataStripFrame(raster: Raster, { x, y, blockPx, columns }: DataStri
   const margin = Math.round(blockPx / 4);
   fillRect(raster, grow({ x, y, width, height }, margin + border), INKS.tick);
   fillRect(raster, grow({ x, y, width, height }, margin), INKS.stage);
+  for (let column = 8; column < columns; column += 8) {
+    const tick = { x: x + column * blockPx - Math.ceil(border / 2), width: border, height: margin };
+    fillRect(raster, { ...tick, y: y - margin }, INKS.faintText);
+    fillRect(raster, { ...tick, y: y + height }, INKS.faintText);
+  }
 }
 
 function drawRate(raster: Raster, framesPerSecond: number, { ring, scale }: Layout): void {
