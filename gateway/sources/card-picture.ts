@@ -15,6 +15,7 @@ export const INKS = {
 
 /** Grid cells along the longer side. */
 const GRID_CELLS = 16;
+const MIN_CELL_PX = 20;
 
 /** Draws what lies behind everything: a dark blue gradient and a faint grid, the same on all four sides. */
 export function drawBackdrop(raster: Raster): void {
@@ -24,7 +25,7 @@ export function drawBackdrop(raster: Raster): void {
     { at: 0.55, colour: 0x16324a },
     { at: 1, colour: 0x0b1622 },
   ]);
-  const cell = Math.round(Math.max(width, height) / GRID_CELLS);
+  const cell = Math.max(MIN_CELL_PX, Math.round(Math.max(width, height) / GRID_CELLS));
   const line = Math.max(1, Math.round(cell / 80));
   for (let x = Math.floor((width % cell) / 2) || cell; x < width; x += cell) fillRect(raster, { x, y: 0, width: line, height }, INKS.grid);
   for (let y = Math.floor((height % cell) / 2) || cell; y < height; y += cell) fillRect(raster, { x: 0, y, width, height: line }, INKS.grid);
@@ -50,7 +51,7 @@ const MIN_TITLE_PX = 8;
 
 /**
  * Draws the card that stands in for a picture where there is none: a ring, a title in one line and a sentence that wraps.
- * Both shrink to fit. The characters are those of {@link StrokeFont}.
+ * Both shrink to fit, as far as they can be read; what still does not fit is cut off. The characters are those of {@link StrokeFont}.
  *
  * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; they belong to the caller.
  */
@@ -97,7 +98,7 @@ interface FittedText {
 
 function fitText(textWidth: number, height: number, title: string, sentence: string): FittedText {
   let titlePx = Math.max(MIN_TITLE_PX, Math.round(height * CARD.titleHeight));
-  while (titlePx > MIN_TITLE_PX && [...title].length * advancePx(titlePx) > textWidth) titlePx -= 1;
+  while (titlePx > MIN_TITLE_PX && Array.from(title).length * advancePx(titlePx) > textWidth) titlePx -= 1;
   for (;;) {
     const sentencePx = Math.max(MIN_SENTENCE_PX, Math.round(titlePx * CARD.sentenceHeight));
     const lines = wrap(sentence, Math.floor(textWidth / advancePx(sentencePx)));

@@ -65,7 +65,7 @@ export function fillRect(raster: Raster, rect: Rect, { colour, opacity }: Ink): 
 export function fillDiagonalGradient(raster: Raster, stops: readonly GradientStop[]): void {
   const { width, height, data } = raster;
   const lengthSquared = width * width + height * height;
-  const steps = 4096; // a colour table: mixing per pixel would take half a second at 3840 × 2160
+  const steps = 4096; // a colour table, because mixing per pixel is slow: fine enough for 8 bits
   const table = Uint32Array.from({ length: steps + 1 }, (_, step) => colourAt(stops, step / steps));
   let at = 0;
   for (let y = 0; y < height; y += 1) {

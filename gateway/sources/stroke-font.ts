@@ -165,7 +165,7 @@ export class StrokeFont {
 
   /** The width of a line of text, cells and all. */
   measure(text: string): number {
-    return [...text].length * this.advancePx;
+    return Array.from(text).length * this.advancePx;
   }
 
   /** Draws a line of text. `x` is the first cell's left side, `y` the top of the capitals. */
@@ -206,7 +206,8 @@ function flatten(path: string, scale: number): Line[] {
         break;
       case 'A': {
         const [centreX, centreY, radiusX, radiusY] = [next(), next(), next(), next()];
-        const [from, to] = [next(), next()].map((degrees) => (degrees * Math.PI) / 180) as [number, number];
+        const from = (next() * Math.PI) / 180;
+        const to = (next() * Math.PI) / 180;
         const stepAngle = Math.acos(1 - Math.min(1, FLATNESS_PX / (Math.max(radiusX, radiusY) * scale))) * 2;
         const steps = Math.max(8, Math.ceil(Math.abs(to - from) / stepAngle));
         for (let step = 0; step <= steps; step += 1) {

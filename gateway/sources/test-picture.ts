@@ -262,7 +262,7 @@ function layOut(width: number, height: number): Layout {
  * else takes half its room. The height is lowered until cells of digits don't overlap: each is restored without its neighbours.
  */
 function placeText(template: string, left: number, y: number, widthPx: number, tallestPx: number, weight: number): TextPlace {
-  const shares = [...template].map((char) => (char === '0' ? 1 : 0.5));
+  const shares = Array.from(template, (char) => (char === '0' ? 1 : 0.5));
   const total = shares.reduce((sum, share) => sum + share, 0);
   for (let heightPx = tallestPx; ; heightPx -= 1) {
     const font = new StrokeFont(heightPx, Math.max(1.2, heightPx * weight));
