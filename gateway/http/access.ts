@@ -32,6 +32,11 @@ export class Access {
     return this.#tokenHash !== null;
   }
 
+  /** Who may show our pages in a frame, as Content-Security-Policy says it. */
+  get frameAncestors(): string {
+    return ["'self'", ...this.#origins].join(' ');
+  }
+
   /**
    * Whether a Host header names us. An attacker's page can point its own name at our address, but cannot send our
    * address or name as Host: so IP addresses are fine, and names must be ours.

@@ -70,6 +70,8 @@ export async function createServer({ streams, access, limits, webClients }: Serv
       reply.header('vary', 'origin');
     }
     reply.header('x-content-type-options', 'nosniff');
+    // A foreign page that frames the console could have its visitors click return data.
+    reply.header('content-security-policy', `frame-ancestors ${access.frameAncestors}`);
     if (request.method === 'OPTIONS') return reply.code(204).send();
     if (request.url.startsWith('/api/') && access.authorize(bearerToken(request.headers.authorization)) === null) {
       return reply.code(401).header('www-authenticate', 'Bearer').send({ code: 'token-required', message: 'this gateway asks for its token: send it as Authorization: Bearer TOKEN' });

@@ -10,7 +10,7 @@ export class WindowedMinimum {
     this.#current = Math.min(this.#current, value);
   }
 
-  /** undefined before the first value. */
+  /** undefined when no value came in that time. */
   get(nowMs: number): number | undefined {
     this.#turn(nowMs);
     const minimum = Math.min(this.#current, this.#previous);
@@ -20,8 +20,7 @@ export class WindowedMinimum {
   #turn(nowMs: number): void {
     const elapsed = nowMs - this.#bucketStart;
     if (elapsed < this.#bucketMs) return;
-    // An old minimum is kept when nothing newer came: some figure is better than none.
-    if (this.#current !== Infinity) this.#previous = elapsed < 2 * this.#bucketMs ? this.#current : Infinity;
+    this.#previous = elapsed < 2 * this.#bucketMs ? this.#current : Infinity;
     this.#current = Infinity;
     this.#bucketStart = nowMs;
   }
