@@ -134,7 +134,7 @@ export class Returns {
 
   /** Ends all readers. */
   close(): void {
-    for (const reader of [...this.#readers]) void reader.return();
+    for (const reader of this.#readers) void reader.return();
   }
 
   #entry(port: number): Entry {

@@ -59,7 +59,7 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   }
   if (payload === undefined) throw new GearwayError('parts-unexpected', 'message has 1 part, expected a header and a payload');
   if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `payload is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
-  if (!/^[012]$/.test(String(fields['pattern']))) throw invalid('header has a pattern that is none of 0, 1, 2');
+  if (patternNumber(fields) === undefined) throw invalid('header has a pattern that is none of 0, 1, 2');
 
   const picture = fields['compression'] === false ? readRaw(fields, payload) : readCompressed(fields['compression'], payload);
   const { width, height } = picture;
@@ -67,6 +67,13 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
   }
   return { kind: 'frame', ...picture, message: fields['message'] ?? null, payload, headerText };
+}
+
+/** The header's pattern as text; a server may write it as a number too. */
+function patternNumber(fields: ParsedObject['fields']): string | undefined {
+  const { pattern } = fields;
+  const text = typeof pattern === 'number' ? String(pattern) : pattern;
+  return typeof text === 'string' && /^[012]$/.test(text) ? text : undefined;
 }
 
 type Picture = Pick<NetGearFrame, 'width' | 'height' | 'encoding'>;
@@ -82,7 +89,7 @@ function readRaw({ dtype, shape }: ParsedObject['fields'], payload: Uint8Array):
 function readCompressed(compression: Value | undefined, payload: Uint8Array): Picture {
   if (typeof compression !== 'object' || compression === null || Array.isArray(compression)) throw invalid('header has a compression that is neither false nor a dict');
   const { dct, ups, colorspace } = compression as { [key: string]: Value };
-  if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || !COLORSPACES.has(String(colorspace))) {
+  if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) {
     throw invalid('header has a compression without dct, ups and a known colorspace');
   }
   const { width, height } = readJpegMarkers(payload);
@@ -125,7 +132,7 @@ export function rewriteFrameHeader(headerText: string, change: { pattern: Patter
   const wanted = formatPattern(change.pattern);
   const edits: { start: number; end: number; text: string }[] = [];
   const pattern = spans.get('pattern');
-  if (pattern !== undefined && String(fields['pattern']) !== wanted) edits.push({ ...pattern, text: `"${wanted}"` });
+  if (pattern !== undefined && patternNumber(fields) !== wanted) edits.push({ ...pattern, text: `"${wanted}"` });
   const message = spans.get('message');
   if (change.dropMessage && message !== undefined) edits.push({ ...message, text: 'null' });
   let text = headerText;

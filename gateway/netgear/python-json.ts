@@ -146,7 +146,8 @@ class Parser {
     const digits = match[0];
     const number = Number(digits);
     if (match[1] !== undefined || match[2] !== undefined || Number.isSafeInteger(number)) return number;
-    if (digits.length > MAX_DIGITS + 1) throw new GearwayError('integer-too-long', `an integer has ${digits.length} digits, Python reads at most ${MAX_DIGITS}`);
+    const count = digits.length - (digits.startsWith('-') ? 1 : 0);
+    if (count > MAX_DIGITS) throw new GearwayError('integer-too-long', `an integer has ${count} digits, Python reads at most ${MAX_DIGITS}`);
     return BigInt(digits);
   }
 
@@ -183,37 +184,70 @@ class Parser {
 }
 
 /**
+ * Most characters of a value's JSON. A value of few bytes can have a text without end: a viewer's MessagePack may give
+ * one long key to thousands of maps, and a program may put the same list into itself twice, again and again.
+ */
+export const MAX_JSON_CHARACTERS = 8 << 20;
+
+/**
  * Writes a value as Python's `json.dumps` does by default: `", "` and `": "`, ASCII escapes, `NaN`, floats as `repr`.
- * A number without fraction within 2^53 is an `int`, any other number a `float`.
+ * A number without fraction within 2^53 is an `int`, any other number a `float`. Keys that look like array indexes come
+ * first, as in every JavaScript object; Python compares dicts without regard to order.
  *
- * @throws {GearwayError} `value-invalid` for what Python's JSON lacks, too deep nesting, or an integer of too many digits.
+ * @throws {GearwayError} `value-invalid` for what Python's JSON lacks, too deep nesting, or an integer of too many digits;
+ * `too-large` for more than {@link MAX_JSON_CHARACTERS}.
  */
 export function formatPythonJson(value: Value): string {
-  return format(value, 0);
+  return new Formatter().format(value, 0);
 }
 
-function format(value: unknown, depth: number): string {
-  switch (typeof value) {
-    case 'string':
-      return formatString(value);
-    case 'number':
-      return formatNumber(value);
-    case 'boolean':
-      return value ? 'true' : 'false';
-    case 'bigint':
-      if (value >= MAX_INTEGER || value <= -MAX_INTEGER) throw invalid(`an integer has more than ${MAX_DIGITS} digits`);
-      return value.toString();
-    case 'object':
-      break;
-    default:
-      throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
+class Formatter {
+  #charactersLeft = MAX_JSON_CHARACTERS;
+
+  format(value: unknown, depth: number): string {
+    switch (typeof value) {
+      case 'string':
+        return this.#write(formatString(value));
+      case 'number':
+        return this.#write(formatNumber(value));
+      case 'boolean':
+        return this.#write(value ? 'true' : 'false');
+      case 'bigint':
+        if (value >= MAX_INTEGER || value <= -MAX_INTEGER) throw invalid(`an integer has more than ${MAX_DIGITS} digits`);
+        return this.#write(value.toString());
+      case 'object':
+        break;
+      default:
+        throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
+    }
+    if (value === null) return this.#write('null');
+    if (depth >= MAX_DEPTH) throw invalid(`lists and dicts are nested deeper than ${MAX_DEPTH}`);
+    this.#count(2);
+    if (Array.isArray(value)) return `[${Array.from(value, (item, index) => this.#separator(index) + this.format(item, depth + 1)).join('')}]`;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null) throw invalid(`a value is ${className(prototype)}, expected what Python's JSON can hold`);
+    return `{${Object.entries(value).map(([key, item], index) => this.#separator(index) + this.#write(`${formatString(key)}: `) + this.format(item, depth + 1)).join('')}}`;
   }
-  if (value === null) return 'null';
-  if (depth >= MAX_DEPTH) throw invalid(`lists and dicts are nested deeper than ${MAX_DEPTH}`);
-  if (Array.isArray(value)) return `[${value.map((item) => format(item, depth + 1)).join(', ')}]`;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) throw invalid(`a value is ${value.constructor.name}, expected what Python's JSON can hold`);
-  return `{${Object.entries(value).map(([key, item]) => `${formatString(key)}: ${format(item, depth + 1)}`).join(', ')}}`;
+
+  #separator(index: number): string {
+    return index === 0 ? '' : this.#write(', ');
+  }
+
+  #write(text: string): string {
+    this.#count(text.length);
+    return text;
+  }
+
+  #count(characters: number): void {
+    this.#charactersLeft -= characters;
+    if (this.#charactersLeft < 0) throw new GearwayError('too-large', `a value takes more than ${MAX_JSON_CHARACTERS} characters of JSON`);
+  }
+}
+
+/** Not `value.constructor.name`: the value's own fields come from outside. */
+function className(prototype: unknown): string {
+  const { constructor } = prototype as { constructor?: unknown };
+  return typeof constructor === 'function' ? constructor.name : 'an object of a class';
 }
 
 function invalid(message: string): GearwayError {

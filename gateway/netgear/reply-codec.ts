@@ -21,6 +21,9 @@ export interface ReplyLimits {
 
 export const DEFAULT_REPLY_LIMITS: ReplyLimits = { headerBytes: 1 << 20, payloadBytes: 16 << 20 };
 
+/** What a client answers that returns nothing; the id has 8 characters. */
+const RECEIVED = /^Data received on device: \S+ !$/;
+
 /**
  * Decodes a NetGear client's reply.
  *
@@ -31,7 +34,12 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
   if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `reply has ${parts.length} parts, expected 1 or 2`);
   if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `reply is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
   const text = decodeUtf8(header);
-  if (!text.startsWith('{')) return { kind: text === TERMINATION_REPLY ? 'termination' : 'text' };
+  if (!text.startsWith('{')) {
+    if (payload !== undefined) throw new GearwayError('parts-unexpected', 'reply is text and has 2 parts, expected 1');
+    if (text === TERMINATION_REPLY) return { kind: 'termination' };
+    if (RECEIVED.test(text)) return { kind: 'text' };
+    throw new GearwayError('header-invalid', `reply is text of ${text.length} characters, expected JSON or what a NetGear client says`);
+  }
 
   const { fields, spans } = parsePythonObject(text);
   if (fields['return_type'] === 'ndarray') {

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// Peers and browsers are heavy and measure time: those files run one after another, after the quick ones.
+const slow = ['test/interop/**/*.test.ts', 'test/web/**/*.test.ts', 'test/examples.test.ts'];
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './scripts/summary-reporter.mjs'],
+    projects: [
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: slow, testTimeout: 10_000, sequence: { groupOrder: 0 } } },
+      { test: { name: 'peers', include: slow, testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
+    ],
+  },
+});
