@@ -1,0 +1,76 @@
+import type { FrameMessage } from '../shared/protocol.ts';
+import type { ViewerStats } from './session-messages.ts';
+
+/** Weight of the newest value in a smoothed figure. */
+const SMOOTHING = 1 / 8;
+
+/** Counts and smooths what a session sees. Rates are over the time since the last reading. */
+export class SessionStats {
+  painted = 0;
+  decodeMs = 0;
+  #received = 0;
+  #dropped = 0;
+  #firstSequence = 0;
+  #sequence = 0;
+  #width = 0;
+  #height = 0;
+  #encoding = '';
+  #delayMs: number | null = null;
+  #readAtMs = performance.now();
+  #bytesSinceRead = 0;
+  #paintedAtRead = 0;
+  #framesPerSecond = 0;
+  #bitsPerSecond = 0;
+
+  received({ sequence, width, height, encoding }: FrameMessage, bytes: number): void {
+    if (this.#firstSequence === 0) this.#firstSequence = sequence;
+    else this.#dropped += Math.max(0, sequence - this.#sequence - 1);
+    this.#received += 1;
+    this.#sequence = sequence;
+    this.#width = width;
+    this.#height = height;
+    this.#encoding = encoding.kind === 'jpeg' ? 'jpeg' : encoding.dtype;
+    this.#bytesSinceRead += bytes;
+  }
+
+  drawn(ageMs: number | null, decodeMs: number): void {
+    this.painted += 1;
+    this.decodeMs += (decodeMs - this.decodeMs) * SMOOTHING;
+    if (ageMs !== null) this.#delayMs = this.#delayMs === null ? ageMs : this.#delayMs + (ageMs - this.#delayMs) * SMOOTHING;
+  }
+
+  read(skipped: number, failed: number, roundTripMs: number | null): ViewerStats {
+    const nowMs = performance.now();
+    const seconds = (nowMs - this.#readAtMs) / 1000;
+    if (seconds > 0.1) {
+      // Two readings are averaged: one interval of half a second holds 15 frames of 30, or 14, or 16.
+      this.#framesPerSecond = average(this.#framesPerSecond, (this.painted - this.#paintedAtRead) / seconds);
+      this.#bitsPerSecond = average(this.#bitsPerSecond, (this.#bytesSinceRead * 8) / seconds);
+      this.#readAtMs = nowMs;
+      this.#bytesSinceRead = 0;
+      this.#paintedAtRead = this.painted;
+    }
+    return {
+      sequence: this.#sequence,
+      received: this.#received,
+      painted: this.painted,
+      dropped: this.#dropped,
+      skipped,
+      failed,
+      framesPerSecond: this.#framesPerSecond,
+      bitsPerSecond: this.#bitsPerSecond,
+      delayMs: this.#delayMs,
+      roundTripMs,
+      decodeMs: this.decodeMs,
+      width: this.#width,
+      height: this.#height,
+      encoding: this.#encoding,
+    };
+  }
+}
+
+/** A moving average that falls to zero when the flow stops. */
+function average(before: number, now: number): number {
+  if (now === 0) return before < 0.5 ? 0 : before / 2;
+  return before === 0 ? now : before + (now - before) / 3;
+}
