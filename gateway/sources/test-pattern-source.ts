@@ -70,10 +70,9 @@ export class TestPatternSource implements Source {
   async #run(sink: SourceSink): Promise<void> {
     const { width, height, framesPerSecond } = this.#options;
     const picture = new TestPicture(width, height, framesPerSecond);
-    const startMs = performance.now();
-    let number = 0;
-    while (this.#running) {
-      number += 1;
+    const frameTimeMs = 1000 / framesPerSecond;
+    let dueMs = performance.now();
+    for (let number = 1; this.#running; number += 1) {
       const timeMs = Date.now();
       try {
         const data = picture.draw(number, timeMs);
@@ -83,11 +82,11 @@ export class TestPatternSource implements Source {
       } catch (error) {
         sink.reject(error);
       }
-      // By the clock from the start, so that the rate does not drift; what cannot be kept up with is skipped, not caught up.
-      const dueMs = startMs + (number * 1000) / framesPerSecond;
-      const lateFrames = Math.floor(((performance.now() - dueMs) * framesPerSecond) / 1000);
-      if (lateFrames > 0) number += lateFrames;
-      await this.#wait(startMs + (number * 1000) / framesPerSecond - performance.now());
+      // By the clock, so that the rate does not drift; time that cannot be kept up with is given up, not caught up.
+      dueMs += frameTimeMs;
+      const now = performance.now();
+      if (dueMs < now - frameTimeMs) dueMs = now;
+      await this.#wait(dueMs - now);
     }
   }
 

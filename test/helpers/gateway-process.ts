@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url';
+import type { StreamStatus } from '../../shared/status.ts';
+import { Child } from './child.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A gateway as its users start it, on any free port. */
+export class GatewayProcess extends Child {
+  readonly #url: Promise<string>;
+
+  constructor(...args: string[]) {
+    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...args], { cwd: ROOT });
+    this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
+    // A gateway that never gets ready is reported by whoever asks for its address.
+    this.#url.catch(() => undefined);
+  }
+
+  static async start(...args: string[]): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess(...args);
+    await gateway.#url;
+    return gateway;
+  }
+
+  /** Without the slash at its end. */
+  get url(): Promise<string> {
+    return this.#url;
+  }
+
+  async status(): Promise<StreamStatus> {
+    const response = await fetch(`${await this.#url}/api/streams/main`);
+    return (await response.json()) as StreamStatus;
+  }
+
+  /** The first status that fits, asked for ten times a second. */
+  async statusWhere(what: string, fits: (status: StreamStatus) => boolean, timeoutMs = 20_000): Promise<StreamStatus> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const status = await this.status();
+      if (fits(status)) return status;
+      if (performance.now() > deadline) throw new Error(`${what} did not come; the status is ${JSON.stringify(status, null, 1)}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

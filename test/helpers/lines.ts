@@ -1,0 +1,48 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+/** Remembers every line of a stream, and lets one wait for the next that fits. */
+export class Lines {
+  readonly all: string[] = [];
+  readonly #waiting = new Set<() => void>();
+  #ended = false;
+
+  constructor(stream: Readable) {
+    const reader = createInterface({ input: stream });
+    reader.on('line', (line) => {
+      this.all.push(line);
+      this.#wake();
+    });
+    reader.on('close', () => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  /** The first value that `read` finds in the lines so far or to come. Rejects when the stream ends or time is over. */
+  async waitFor<T>(what: string, read: (line: string) => T | undefined, timeoutMs = 20_000): Promise<T> {
+    const deadline = performance.now() + timeoutMs;
+    let from = 0;
+    for (;;) {
+      for (; from < this.all.length; from += 1) {
+        const value = read(this.all[from]!);
+        if (value !== undefined) return value;
+      }
+      const leftMs = deadline - performance.now();
+      if (this.#ended || leftMs <= 0) throw new Error(`${what} did not come; the last lines were:\n${this.all.slice(-12).join('\n')}`);
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          this.#waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, leftMs);
+        this.#waiting.add(done);
+      });
+    }
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+}

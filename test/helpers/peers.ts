@@ -1,0 +1,65 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { Child } from './child.ts';
+
+const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.meta.url);
+const SCRIPTS = fileURLToPath(new URL('../interop/', import.meta.url));
+
+/** What scripts/setup-peers.mjs has found or installed. */
+export function peers(): { chromium: string; python: string } {
+  try {
+    return JSON.parse(readFileSync(FOUND, 'utf8')) as { chromium: string; python: string };
+  } catch (error) {
+    throw new Error('the real peers are not set up: run npm test, or node scripts/setup-peers.mjs', { cause: error });
+  }
+}
+
+/** A Python peer, script of test/interop/, that prints one JSON object a line. */
+export class PythonPeer extends Child {
+  constructor(script: string, options: Readonly<Record<string, unknown>>) {
+    super(peers().python, ['-u', script, JSON.stringify(options)], { cwd: SCRIPTS, env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+  }
+
+  /** All events so far of one kind. */
+  events<T = Record<string, never>>(kind: string): T[] {
+    return this.stdout.all.flatMap((line) => {
+      const event = parse(line);
+      return event?.['event'] === kind ? [event as T] : [];
+    });
+  }
+
+  /** The first event of this kind that fits. */
+  waitFor<T = Record<string, never>>(kind: string, fits: (event: T) => boolean = () => true, timeoutMs = 30_000): Promise<T> {
+    return this.stdout
+      .waitFor(`event ${kind}`, (line) => {
+        const event = parse(line);
+        return event?.['event'] === kind && fits(event as T) ? (event as T) : undefined;
+      }, timeoutMs)
+      .catch((error: unknown) => {
+        throw new Error(`${String(error)}\nstderr: ${this.stderr.all.slice(-8).join('\n')}`);
+      });
+  }
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  // NetGear prints a line of its own here and there.
+  return line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : undefined;
+}
+
+/** Chromium, headless. */
+export async function launchChromium(): Promise<Browser & AsyncDisposable> {
+  const { chromium: name } = peers();
+  const browser = await chromium.launch({
+    executablePath: isAbsolute(name) ? name : findOnPath(name),
+    args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
+  });
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+function findOnPath(name: string): string {
+  const folder = (process.env['PATH'] ?? '').split(delimiter).find((path) => existsSync(join(path, name)));
+  if (folder === undefined) throw new Error(`${name} is not on the PATH any more: run node scripts/setup-peers.mjs`);
+  return join(folder, name);
+}

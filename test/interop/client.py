@@ -1,0 +1,82 @@
+"""A real NetGear client. Prints one JSON line a second and one at its end.
+
+Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash.
+"""
+import hashlib
+import json
+import sys
+import time
+
+import numpy as np
+import picture_number
+from vidgear.gears import NetGear
+
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+
+options = json.loads(sys.argv[1])
+netgear_options = {}
+if options.get("multiclient", options.get("pattern", 1) == 1):
+    netgear_options["multiclient_mode"] = True
+bidirectional = options.get("bidirectional", False)
+if bidirectional:
+    netgear_options["bidirectional_mode"] = True
+if options.get("raw_returns"):
+    netgear_options["jpeg_compression"] = False
+client = NetGear(
+    address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=options.get("pattern", 1), receive_mode=True, logging=False,
+    **netgear_options,
+)
+say(event="ready")
+
+returns = options.get("returns")
+if isinstance(returns, dict) and "$array" in returns:
+    shape = returns["shape"]
+    returns = np.arange(int(np.prod(shape)), dtype=returns["$array"]).reshape(shape)
+
+count = repeats = mismatched = gaps = 0
+first = last = None
+longest = 0.0
+stale = []
+before = None
+reported = time.monotonic()
+
+
+def report(kind):
+    say(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, first=first, last=last, longest=longest, stale=stale)
+
+
+while True:
+    data = client.recv(return_data=returns)
+    if data is None:
+        break
+    message, frame = data if bidirectional else (None, data)
+    now = time.monotonic()
+    count += 1
+    if frame.shape[0] == options.get("height", 479):
+        number = picture_number.read(frame)
+        if bidirectional and message is None:
+            repeats += 1
+        elif last is not None and number == last and not bidirectional:
+            repeats += 1
+        else:
+            if bidirectional and message["n"] != number:
+                mismatched += 1
+            if bidirectional and time.time() - message["t"] > 0.5:
+                stale.append(round(time.time() - message["t"], 2))
+            if last is not None and number != last + 1:
+                gaps += 1
+            if last is not None:
+                longest = max(longest, now - before)
+            first = number if first is None else first
+            last = number
+            before = now
+            if options.get("hash"):
+                say(event="frame", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
+    if count == 1 or now - reported > 0.5:
+        reported = now
+        report("progress")
+report("done")
+client.close()

@@ -1,0 +1,54 @@
+"""A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
+
+Options (JSON, first argument): port, pattern, bidirectional, height, width, fps, frames, raw, pauses ({"at": n, "seconds": s}).
+"""
+import hashlib
+import json
+import sys
+import time
+
+import numpy as np
+import picture_number
+from vidgear.gears import NetGear
+
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+
+options = json.loads(sys.argv[1])
+pattern = options.get("pattern", 1)
+bidirectional = options.get("bidirectional", False)
+netgear_options = {}
+if bidirectional:
+    netgear_options["bidirectional_mode"] = True
+if options.get("raw"):
+    netgear_options["jpeg_compression"] = False
+server = NetGear(address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=pattern, logging=False, **netgear_options)
+say(event="ready")
+
+height, width = options.get("height", 479), options.get("width", 641)
+fps = options.get("fps", 30)
+background = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
+last = None
+start = time.monotonic()
+paused = 0.0
+for number in range(options["frames"]):
+    for pause in options.get("pauses", []):
+        if pause["at"] == number:
+            time.sleep(pause["seconds"])
+            paused += pause["seconds"]
+    frame = background.copy() if options.get("raw") else np.full((height, width, 3), number % 200, np.uint8)
+    picture_number.burn(frame, number)
+    sent = time.time()
+    returned = server.send(frame, message={"n": number, "t": sent}) if bidirectional else server.send(frame)
+    if returned != last:
+        say(event="returned", n=number, t=time.time(), data=returned)
+        last = returned
+    if options.get("hash"):
+        say(event="sent", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
+    wait = start + paused + (number + 1) / fps - time.monotonic()
+    if wait > 0:
+        time.sleep(wait)
+say(event="done", sent=options["frames"], seconds=time.monotonic() - start - paused)
+server.close()
