@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+
+interface Report {
+  count: number;
+  repeats: number;
+  mismatched: number;
+  gaps: number;
+  first: number | null;
+  last: number | null;
+  longest: number;
+  stale: number[];
+}
+interface Returned {
+  n: number;
+  t: number;
+  data: Record<string, unknown> | null;
+}
+interface Hash {
+  n: number;
+  sha1: string;
+}
+
+const FRAMES = 150;
+
+async function live(gateway: GatewayProcess, ...ports: number[]): Promise<void> {
+  await gateway.statusWhere(`clients ${ports.join()} live`, ({ clients }) => ports.every((port) => clients.some((client) => client.port === port && client.state === 'live')));
+}
+
+describe('a real NetGear server as the source', () => {
+  it.each([
+    { pattern: 1, bidirectional: true },
+    { pattern: 0, bidirectional: true },
+    { pattern: 1, bidirectional: false },
+    { pattern: 0, bidirectional: false },
+    { pattern: 2, bidirectional: false },
+  ])('reaches two real clients frame by frame, pattern $pattern, bidirectional $bidirectional', async ({ pattern, bidirectional }) => {
+    const [source, a, b] = (await freePorts(3)) as [number, number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=${pattern}`, '--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`);
+    await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional, returns: { from: 'a', list: [1, 2.5, null, 'é'] } });
+    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional, returns: 'Hi' });
+    await live(gateway, a, b);
+    await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
+    await server.waitFor('done', undefined, 60_000);
+    // The last frames are still on their way when the server has sent them.
+    const arrived = (peer: PythonPeer): Promise<Report> => peer.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1).catch(() => peer.waitFor<Report>('done', undefined, 1000));
+    gateway.signal('SIGINT'); // ends the clients too
+    const reports = await Promise.all([first, second].map(async (peer) => peer.waitFor<Report>('done', undefined, 10_000).catch(() => arrived(peer))));
+    for (const report of reports) {
+      expect(report).toMatchObject({ first: 0, last: FRAMES - 1, gaps: 0, mismatched: 0 });
+    }
+    const returned = server.events<Returned>('returned').map(({ data }) => data);
+    if (bidirectional) {
+      // The float comes back as a float, the array of any JSON type as it was.
+      expect(returned.at(-1)).toEqual({ [a]: { from: 'a', list: [1, 2.5, null, 'é'] }, [b]: 'Hi' });
+    }
+  });
+
+  it('keeps raw 8-bit frames bit for bit', async () => {
+    const [source, a] = (await freePorts(2)) as [number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`);
+    await using client = new PythonPeer('client.py', { port: a, bidirectional: true, hash: true });
+    await live(gateway, a);
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, raw: true, hash: true, frames: 60 });
+    await server.waitFor('done');
+    await client.waitFor<Hash>('frame', ({ n }) => n === 59);
+    const sent = server.events<Hash>('sent').map(({ n, sha1 }) => `${n} ${sha1}`);
+    const received = client.events<Hash>('frame').map(({ n, sha1 }) => `${n} ${sha1}`);
+    expect(sent).toHaveLength(60);
+    expect(received).toEqual(sent);
+    expect((await gateway.status()).frame).toMatchObject({ width: 641, height: 479, encoding: 'uint8' });
+  });
+
+  it('returns arrays, raw and as JPEG, inside the object', async () => {
+    const [source, a, b] = (await freePorts(3)) as [number, number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
+    await using raw = new PythonPeer('client.py', { port: a, bidirectional: true, raw_returns: true, returns: { $array: 'float32', shape: [2, 3] } });
+    await using jpeg = new PythonPeer('client.py', { port: b, bidirectional: true, returns: { $array: 'uint8', shape: [16, 16, 3] } });
+    await live(gateway, a, b);
+    expect([raw.isRunning, jpeg.isRunning]).toEqual([true, true]);
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 60 });
+    const { data } = await server.waitFor<Returned>('returned', ({ data: all }) => all?.[a] != null && all[b] != null);
+    // 0…5 as little-endian float32.
+    expect(data?.[a]).toEqual({ $ndarray: { dtype: 'float32', shape: [2, 3], data: 'AAAAAAAAgD8AAABAAABAQAAAgEAAAKBA' } });
+    expect(data?.[b]).toEqual({ $ndarray: { jpeg: expect.stringMatching(/^\/9j\//) as string } });
+  });
+
+  it('is served again after it was killed, and a client that left is gone from what it gets', async () => {
+    const [source, a, b] = (await freePorts(3)) as [number, number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
+    await using stays = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a' });
+    const leaves = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b' });
+    await live(gateway, a, b);
+    await using killed = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
+    await killed.waitFor<Returned>('returned', ({ data }) => data?.[a] === 'a' && data[b] === 'b');
+    leaves.signal('SIGKILL');
+    const killedAt = Date.now() / 1000;
+    const gone = await killed.waitFor<Returned>('returned', ({ data, t }) => t > killedAt && data?.[b] === undefined);
+    expect(gone.data).toEqual({ [a]: 'a' });
+    expect(gone.t - killedAt).toBeLessThan(1);
+    killed.signal('SIGKILL');
+    await gateway.statusWhere('a stale stream', ({ state }) => state === 'stale');
+    await using next = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 60 });
+    await next.waitFor<Returned>('returned', ({ data }) => data?.[a] === 'a');
+    await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
+    expect(stays.isRunning).toBe(true);
+  });
+});
