@@ -1,7 +1,9 @@
 import type { FrameMessage } from '../shared/protocol.ts';
 import { decodePicture, type Picture } from './painter.ts';
 
+/** Decodes in flight: two keep a fast decoder busy; with a slow one, the second would only wait for the first, and grow old. */
 const MAX_DECODING = 2;
+const SLOW_DECODE_MS = 25;
 const DECODE_TIMEOUT_MS = 2000;
 
 export interface DecoderEvents {
@@ -11,11 +13,13 @@ export interface DecoderEvents {
   decoded(frame: FrameMessage, picture: Picture, decodeMs: number): void;
 }
 
-/** Decodes the newest frames: at most two at a time, and one that waits, which a newer one replaces. Old ones never overtake. */
+/** Decodes the newest frames: one or two at a time, and one that waits, which a newer one replaces. Old ones never overtake. */
 export class Decoder {
   readonly #events: DecoderEvents;
   #waiting: FrameMessage | null = null;
   #decoding = 0;
+  /** Smoothed. */
+  #decodeMs = 0;
   #drawnSequence = 0;
   #generation = 0;
   skipped = 0;
@@ -47,7 +51,7 @@ export class Decoder {
   }
 
   #pump(): void {
-    while (this.#decoding < MAX_DECODING && this.#waiting !== null) {
+    while (this.#decoding < (this.#decodeMs > SLOW_DECODE_MS ? 1 : MAX_DECODING) && this.#waiting !== null) {
       const frame = this.#waiting;
       this.#waiting = null;
       this.#events.started(frame);
@@ -80,12 +84,14 @@ export class Decoder {
         picture.close();
         return;
       }
+      const decodeMs = performance.now() - startMs;
+      this.#decodeMs += (decodeMs - this.#decodeMs) / 4;
       if (frame.sequence <= this.#drawnSequence) {
         this.skipped += 1;
         picture.close();
       } else {
         this.#drawnSequence = frame.sequence;
-        this.#events.decoded(frame, picture, performance.now() - startMs);
+        this.#events.decoded(frame, picture, decodeMs);
       }
     } catch {
       // Whatever the browser says of it: counted, and acknowledged already.

@@ -1,0 +1,83 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** What the files of a folder may import of the project; a folder stands for itself always. See ARCHITECTURE.md. */
+const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
+  ['shared/', []],
+  ['gateway/netgear/', ['shared/']],
+  ['gateway/hub/', ['shared/']],
+  ['gateway/sources/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/jpeg.ts']],
+  ['gateway/clients/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/jpeg.ts']],
+  ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/']],
+  ['gateway/', ['shared/']],
+  ['web/', ['shared/']],
+];
+
+/** The only places that may import a library. */
+const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
+  zeromq: /^gateway\/netgear\//,
+  msgpackr: /^shared\/protocol\.ts$/,
+  '@julusian/jpeg-turbo': /^gateway\/jpeg\.ts$/,
+  lit: /^web\//,
+  fastify: /^gateway\/http\//,
+  '@fastify/static': /^gateway\/http\//,
+  '@fastify/websocket': /^gateway\/http\//,
+  ws: /^gateway\/clients\/web-client\.ts$/,
+};
+
+function sources(): string[] {
+  return ['shared', 'gateway', 'web'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => `${folder}/${path}`),
+  );
+}
+
+function imports(source: string): string[] {
+  return [...source.matchAll(/^\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '');
+}
+
+/** What is wrong with one file's imports; empty when nothing is. */
+function violations(path: string, source: string): string[] {
+  const [folder, allowed] = MAY_IMPORT.find(([prefix]) => path.startsWith(prefix))!;
+  return imports(source).flatMap((specifier) => {
+    if (specifier.startsWith('node:')) return path.startsWith('gateway/') ? [] : [`${path} imports ${specifier}: only the gateway runs in Node`];
+    if (!specifier.startsWith('.')) {
+      const importer = ONE_IMPORTER[specifier];
+      return importer?.test(path) === true ? [] : [`${path} imports ${specifier}, expected ${importer === undefined ? 'no such library' : `only in ${importer.source}`}`];
+    }
+    const target = normalize(join(dirname(path), specifier)).replaceAll('\\', '/');
+    const isAllowed = target.startsWith(folder) || allowed.some((prefix) => target.startsWith(prefix));
+    return isAllowed ? [] : [`${path} imports ${target}, expected only ${[folder, ...allowed].join(', ')}`];
+  });
+}
+
+describe('the dependency law', () => {
+  it('holds for every file', () => {
+    const files = sources();
+    expect(files.length).toBeGreaterThan(40);
+    expect(files.flatMap((path) => violations(path, readFileSync(join(ROOT, path), 'utf8')))).toEqual([]);
+  });
+
+  it.each([
+    ['web/a.ts', "import { x } from '../gateway/hub/stream.ts';"],
+    ['gateway/hub/a.ts', "import { x } from '../netgear/pattern.ts';"],
+    ['gateway/sources/a.ts', "import type { x } from '../clients/pacer.ts';"],
+    ['gateway/clients/a.ts', "export { x } from '../sources/source.ts';"],
+    ['gateway/clients/a.ts', "import {\n  Dealer,\n} from 'zeromq';"],
+    ['shared/a.ts', "import { x } from 'node:fs';"],
+    ['gateway/main.ts', "const x = await import('../web/session.ts');"],
+    ['gateway/a.ts', "import 'left-pad';"],
+  ])('finds a violation in %s', (path, source) => {
+    expect(violations(path, source)).toHaveLength(1);
+  });
+
+  it('leaves `process` to main.ts', () => {
+    const users = sources().filter((path) => /\bprocess\./.test(readFileSync(join(ROOT, path), 'utf8').replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, '')));
+    expect(users).toEqual(['gateway/main.ts']);
+  });
+});
