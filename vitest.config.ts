@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SOAK_SECONDS } from './test/helpers/soak.ts';
 
 // Peers and browsers are heavy and measure time: those files run one after another, after the quick ones.
 const slow = ['test/interop/**/*.test.ts', 'test/web/**/*.test.ts', 'test/examples.test.ts'];
@@ -8,7 +9,7 @@ export default defineConfig({
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: slow, testTimeout: 10_000, sequence: { groupOrder: 0 } } },
-      { test: { name: 'peers', include: slow, testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
+      { test: { name: 'peers', include: slow, testTimeout: 100_000 + 3000 * SOAK_SECONDS, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
     ],
   },
 });

@@ -35,7 +35,7 @@ export interface GatewayStream {
    *
    * @param options `message`: what travels with the frame; anything that Python's JSON can hold.
    * @returns the frame's sequence number.
-   * @throws {GearwayError} `jpeg-invalid`, `array-misfit`, `too-large`, `value-invalid`, `source-busy` when the stream has another source than `push:`.
+   * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `source-busy` when the stream has another source than `push:`.
    */
   push(frame: Uint8Array | NDArray, options?: { message?: Value }): number;
   /** Return data from now on: a sticky value when it changes, each once-only value. Bounded; what is missed is counted. */
@@ -150,7 +150,7 @@ function describeFrame(frame: Uint8Array | NDArray): Parameters<Stream['publish'
   }
   const { dtype, shape, data } = frame;
   const expected = arrayBytes(dtype, shape);
-  if ((shape.length !== 2 && shape.length !== 3) || expected !== data.byteLength) {
+  if ((shape.length !== 2 && shape.length !== 3) || expected === 0 || expected !== data.byteLength) {
     throw new GearwayError('array-misfit', `frame is ${data.byteLength} bytes of shape [${shape.join(', ')}], expected [height, width] or [height, width, channels] and ${expected} bytes`);
   }
   const [height = 0, width = 0] = shape;

@@ -104,6 +104,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`gearway: ${errorText(error)}\n`);
+  // One sentence: Node explains an ambiguous flag in three lines.
+  process.stderr.write(`gearway: ${errorText(error).split('\n', 1).join()}\n`);
   process.exit(error instanceof GearwayError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ? 2 : 1);
 });

@@ -41,7 +41,8 @@ function aptInstall(...packages) {
 }
 
 const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex');
-const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
+// A project folder that was moved, or a Python that was removed, leaves a virtual environment that does not run.
+const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
 let browser = findBrowser();
 process.stdout.write(
   [
@@ -63,7 +64,7 @@ if (!venvReady) {
     run(join(venv, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', requirements]);
     run(join(venv, 'bin/python'), ['-c', 'from vidgear.gears import NetGear']);
   } catch (error) {
-    fail(`VidGear could not be installed (${error.message}). Mend it with: apt-get install python3-venv; then npm test`);
+    fail(`VidGear could not be installed (${error.message}). It needs Python 3.11 or newer with venv. Mend it with: sudo apt-get install python3 python3-venv; then npm test`);
   }
   writeFileSync(stamp, hash);
 }

@@ -40,7 +40,7 @@ export function arrayBytes(dtype: string, shape: readonly unknown[]): number {
   if (bytes === undefined) throw new GearwayError('dtype-unknown', `dtype is ${JSON.stringify(dtype)}, expected a NumPy numeric type such as "uint8"`);
   let product = bytes;
   for (const size of shape) {
-    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0) {
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
       throw new GearwayError('shape-invalid', 'shape is not a list of non-negative integers');
     }
     product *= size;

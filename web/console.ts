@@ -244,7 +244,7 @@ function verdict(error: string | null): string {
 function messagePanel(): TemplateResult {
   return html`<section class="panel" aria-label="Message">
     <h2>Message <small>${message === null ? '' : `with frame ${groups(message.sequence)}`}</small></h2>
-    ${messageTree(message?.value ?? null)}
+    ${messageTree(message?.value ?? null, message === null ? 'No frame has come yet' : 'No message came with this frame')}
   </section>`;
 }
 

@@ -5,9 +5,9 @@ const MAX_ITEMS = 50;
 const MAX_DEPTH = 8;
 const MAX_TEXT = 200;
 
-/** A value as a tree that people can read: keys and values on lines, small lists in one. */
-export function messageTree(value: Value): TemplateResult {
-  return html`<div class="tree">${value === null ? html`<span class="dim">No message came with this frame</span>` : node(value, 0)}</div>`;
+/** A value as a tree that people can read: keys and values on lines, small lists in one; `empty` stands for no value. */
+export function messageTree(value: Value, empty: string): TemplateResult {
+  return html`<div class="tree">${value === null ? html`<span class="dim">${empty}</span>` : node(value, 0)}</div>`;
 }
 
 function node(value: Value, depth: number): TemplateResult {

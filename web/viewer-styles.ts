@@ -90,6 +90,9 @@ export const viewerStyles = css`
     max-width: 48ch;
     color: #b9c3cf;
   }
+  .notice span::first-letter {
+    text-transform: uppercase;
+  }
   .announcement {
     position: absolute;
     width: 1px;

@@ -19,4 +19,9 @@ export class MessageBudget {
     this.#tokens -= 1;
     return true;
   }
+
+  /** Gives a token back: the message was an answer to one of ours, which bounds how many there can be. */
+  refund(): void {
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + 1);
+  }
 }

@@ -46,11 +46,12 @@ export class Pacer {
   }
 
   /**
-   * A cumulative acknowledgement. One that covers nothing new is ignored.
+   * A cumulative acknowledgement.
    *
    * @param frameTimeMs mean time between the source's frames; undefined while unknown.
+   * @returns false when it covers nothing new, and changes nothing.
    */
-  acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number): void {
+  acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number): boolean {
     let newest: number | undefined;
     while (this.#inFlight[0] !== undefined && this.#inFlight[0].sequence <= sequence) {
       const done = this.#inFlight.shift();
@@ -58,11 +59,17 @@ export class Pacer {
       this.#bytes -= done.bytes;
       newest = nowMs - done.sentAtMs;
     }
-    if (newest === undefined) return;
+    if (newest === undefined) return false;
     this.#waitingSinceMs = this.#inFlight.length === 0 ? null : nowMs;
     this.#minimumMs.add(newest, nowMs);
     this.#roundTripMs = this.#roundTripMs === null ? newest : this.#roundTripMs + (newest - this.#roundTripMs) / 8;
     this.#adapt(frameTimeMs, nowMs);
+    return true;
+  }
+
+  /** A pause is over: its time does not count as waiting for what is still in flight. */
+  resumed(nowMs: number): void {
+    if (this.#waitingSinceMs !== null) this.#waitingSinceMs = nowMs;
   }
 
   #adapt(frameTimeMs: number | undefined, nowMs: number): void {

@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import { checkNDArray } from '../../shared/ndarray.ts';
+import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import {
   type Ack,
   type GatewayMessage,
@@ -229,7 +229,9 @@ export class WebClient implements Client, Seated {
   }
 
   #acknowledged({ sequence }: Ack): void {
-    this.#pacer.acknowledged(sequence, this.#options.stream.frameTimeMs(), performance.now());
+    const isNew = this.#pacer.acknowledged(sequence, this.#options.stream.frameTimeMs(), performance.now());
+    // Else a viewer of a very fast stream would be closed for answering every frame.
+    if (isNew) this.#budget.refund();
     this.#pump();
   }
 
@@ -243,6 +245,7 @@ export class WebClient implements Client, Seated {
       this.#mailbox.clear();
       return;
     }
+    this.#pacer.resumed(performance.now());
     const { latest } = stream;
     this.#send({ type: 'state', state: stream.state, reason: stream.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
     if (latest !== null) this.offer(latest);
@@ -402,6 +405,15 @@ function copyBody(body: ReturnBody): ReturnBody {
 /** Checks what NetGear's peers would choke on. A JPEG has been checked before, since that takes a while. */
 function checkBody(body: ReturnBody): ReturnData {
   if (body.kind === 'value') return { ...body, json: formatPythonJson(body.value) };
-  if (body.kind === 'array') checkNDArray(body.array);
+  if (body.kind === 'array') checkArray(body.array);
   return body;
+}
+
+/** Whatever is wrong with an array has one code in the viewer protocol. */
+function checkArray(array: NDArray): void {
+  try {
+    checkNDArray(array);
+  } catch (error) {
+    throw new GearwayError('array-misfit', errorText(error), { cause: error });
+  }
 }

@@ -40,6 +40,7 @@ export class Returns {
   readonly #hasServer: boolean;
   #dropped = 0;
   #rejected = 0;
+  #closed = false;
 
   constructor(options: { hasServer: boolean; nowMs?: () => number }) {
     this.#hasServer = options.hasServer;
@@ -129,11 +130,13 @@ export class Returns {
       () => this.#readers.delete(reader),
     );
     this.#readers.add(reader);
+    if (this.#closed) void reader.return();
     return reader;
   }
 
-  /** Ends all readers. */
+  /** Ends all readers, and those that come later at once. */
   close(): void {
+    this.#closed = true;
     for (const reader of this.#readers) void reader.return();
   }
 

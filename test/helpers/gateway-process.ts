@@ -26,6 +26,16 @@ export class GatewayProcess extends Child {
     return this.#url;
   }
 
+  /** As a service manager ends it, which must take less than 2 s and exit with 0, whatever its peers are doing. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.isRunning) return;
+    this.signal('SIGTERM');
+    const killer = setTimeout(() => this.signal('SIGKILL'), 2500);
+    const code = await this.exited;
+    clearTimeout(killer);
+    if (code !== 0) throw new Error(`the gateway ended with ${code ?? 'SIGKILL, 2.5 s after SIGTERM'}:\n${this.stderr.all.slice(-12).join('\n')}`);
+  }
+
   async status(): Promise<StreamStatus> {
     const response = await fetch(`${await this.#url}/api/streams/main`);
     return (await response.json()) as StreamStatus;

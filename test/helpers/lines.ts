@@ -43,6 +43,7 @@ export class Lines {
   }
 
   #wake(): void {
-    for (const done of [...this.#waiting]) done();
+    // A waiter removes itself as it is called, which a set allows.
+    for (const done of this.#waiting) done();
   }
 }

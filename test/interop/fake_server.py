@@ -1,6 +1,6 @@
 """A NetGear server that misbehaves, in every way that kills a real client. Prints each reply as a JSON line.
 
-Options (JSON, first argument): port, parts (of the message with far too many).
+Options (JSON, first argument): port, pattern (0 or 1), parts (of the message with far too many).
 """
 import json
 import sys
@@ -10,9 +10,11 @@ import simplejpeg
 import zmq
 
 options = json.loads(sys.argv[1])
-socket = zmq.Context().socket(zmq.REQ)
-socket.setsockopt(zmq.REQ_RELAXED, 1)
-socket.setsockopt(zmq.REQ_CORRELATE, 1)
+pattern = options.get("pattern", 1)
+socket = zmq.Context().socket(zmq.REQ if pattern == 1 else zmq.PAIR)
+if pattern == 1:
+    socket.setsockopt(zmq.REQ_RELAXED, 1)
+    socket.setsockopt(zmq.REQ_CORRELATE, 1)
 socket.setsockopt(zmq.RCVTIMEO, 30000)
 socket.setsockopt(zmq.LINGER, 0)
 socket.connect(f"tcp://127.0.0.1:{options['port']}")
@@ -21,7 +23,7 @@ image = np.full((480, 640, 3), 90, np.uint8)
 jpeg = simplejpeg.encode_jpeg(image, 90, "BGR", "422")
 HEADER = {
     "terminate_flag": False, "compression": {"dct": True, "ups": False, "colorspace": "BGR"}, "message": None,
-    "pattern": "1", "dtype": "", "shape": "",
+    "pattern": str(pattern), "dtype": "", "shape": "",
 }
 
 

@@ -1,6 +1,6 @@
 """A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
 
-Options (JSON, first argument): port, pattern, bidirectional, height, width, fps, frames, raw, pauses ({"at": n, "seconds": s}).
+Options (JSON, first argument): port, pattern, bidirectional, multiclient, height, width, fps, frames, raw, pauses ({"at": n, "seconds": s}).
 """
 import hashlib
 import json
@@ -22,9 +22,14 @@ bidirectional = options.get("bidirectional", False)
 netgear_options = {}
 if bidirectional:
     netgear_options["bidirectional_mode"] = True
+if options.get("multiclient"):
+    netgear_options["multiclient_mode"] = True
 if options.get("raw"):
     netgear_options["jpeg_compression"] = False
-server = NetGear(address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=pattern, logging=False, **netgear_options)
+server = NetGear(
+    address="127.0.0.1", port=[str(options["port"])] if options.get("multiclient") else str(options["port"]), protocol="tcp", pattern=pattern, logging=False,
+    **netgear_options,
+)
 say(event="ready")
 
 height, width = options.get("height", 479), options.get("width", 641)

@@ -58,6 +58,17 @@ describe('a real NetGear server as the source', () => {
     }
   });
 
+  it.each([{ bidirectional: true }, { bidirectional: false }])('may be in multi-clients mode, with us as its one client, bidirectional $bidirectional', async ({ bidirectional }) => {
+    const [source, a] = (await freePorts(2)) as [number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`);
+    await using client = new PythonPeer('client.py', { port: a, bidirectional, returns: 'a' });
+    await live(gateway, a);
+    await using server = new PythonPeer('server.py', { port: source, bidirectional, multiclient: true, frames: 60 });
+    // send() of this mode returns (port, data).
+    await server.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === JSON.stringify([String(source), { [a]: 'a' }]));
+    expect(await client.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 30)).toMatchObject({ first: 0, gaps: 0, mismatched: 0 });
+  });
+
   it('keeps raw 8-bit frames bit for bit', async () => {
     const [source, a] = (await freePorts(2)) as [number, number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`);
@@ -81,7 +92,7 @@ describe('a real NetGear server as the source', () => {
     await live(gateway, a, b);
     expect([raw.isRunning, jpeg.isRunning]).toEqual([true, true]);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 60 });
-    const { data } = await server.waitFor<Returned>('returned', ({ data: all }) => all?.[a] != null && all[b] != null);
+    const { data } = await server.waitFor<Returned>('returned', ({ data: all }) => [a, b].every((port) => (all?.[port] ?? null) !== null));
     // 0…5 as little-endian float32.
     expect(data?.[a]).toEqual({ $ndarray: { dtype: 'float32', shape: [2, 3], data: 'AAAAAAAAgD8AAABAAABAQAAAgEAAAKBA' } });
     expect(data?.[b]).toEqual({ $ndarray: { jpeg: expect.stringMatching(/^\/9j\//) as string } });

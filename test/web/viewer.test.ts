@@ -5,9 +5,7 @@ import type { GearwayViewer } from '../../web/gearway-viewer.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { launchChromium, PythonPeer } from '../helpers/peers.ts';
-
-/** How long the long looks take; 60 for the full ones. */
-const SOAK_SECONDS = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
+import { SOAK_SECONDS } from '../helpers/soak.ts';
 
 interface Returned {
   n: number;
@@ -74,7 +72,7 @@ describe('gearway-viewer', () => {
     await Promise.all(pages.map((page) => becomes(page, 'live')));
     const ports = await Promise.all(pages.map(port));
     expect(ports).toEqual([6000, 6001, 6042]);
-    const returned = await server.waitFor<Returned>('returned', ({ data }) => ports.every((name) => data?.[name!] != null));
+    const returned = await server.waitFor<Returned>('returned', ({ data }) => [a, b, ...ports].every((name) => (data?.[name!] ?? null) !== null));
     expect(returned.data).toEqual({ [a]: 'a', [b]: 'b', 6000: { viewer: 0 }, 6001: { viewer: 1 }, 6042: { viewer: 2 } });
 
     await elapse(1500); // decoders warm up

@@ -1,0 +1,214 @@
+import { connect, type Socket } from 'node:net';
+import { messageType } from '../../shared/protocol.ts';
+import { ACK_BYTES, handshakeRequest, HELLO, writeAck } from './wire.ts';
+
+/**
+ * What all viewers of a process read into: they take turns, and keep nothing. Small enough to stay in the processor's
+ * cache, large enough for two frames a read.
+ */
+const readBuffer = Buffer.allocUnsafe(256 << 10);
+
+// The head's map begins with the key "sequence", behind 8 bytes of prelude, the map's size and the key's text.
+const SEQUENCE_AT = 8 + 1 + 9;
+
+/** A WebSocket header of 10 bytes at most, and a message's begin up to its sequence number of 9 at most. */
+const MESSAGE_BEGIN_BYTES = SEQUENCE_AT + 9;
+
+const opcodes = { continuation: 0, binary: 2, close: 8 } as const;
+
+/**
+ * A viewer that costs next to nothing: it reads the headers of WebSocket frames and a message's sequence number, passes
+ * over the rest where it lies, and acknowledges each frame when its last byte has come.
+ */
+export class DiscardingViewer {
+  /** Frames received in whole. */
+  frames = 0;
+  /** Settles with the first frame. */
+  readonly ready: Promise<void>;
+  readonly #socket: Socket;
+  readonly #closed: Promise<void>;
+  #settleReady: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  #failure: Error | null = null;
+  #closing = false;
+  /** The answer to the handshake as far as it has come; null behind it. */
+  #handshake: string | null = '';
+  /** A header that the end of a read has cut in two. */
+  readonly #cut = Buffer.alloc(10 + 125);
+  #cutBytes = 0;
+  /** Bytes to come of the WebSocket frame under way. */
+  #left = 0;
+  #isLastFragment = false;
+  #isFrame = false;
+  #sequence = 0;
+  /** Acknowledgements of one read leave in one write. */
+  readonly #acks: number[] = [];
+
+  constructor(port: number) {
+    this.ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (bytes) => {
+          this.#read(readBuffer.subarray(0, bytes));
+          return true;
+        },
+      },
+    });
+    this.#socket.on('error', (error) => this.#fail(error));
+    this.#closed = new Promise((resolve) => {
+      this.#socket.on('close', () => {
+        this.#fail(new Error('the server has closed the connection'));
+        resolve();
+      });
+    });
+    this.#socket.write(handshakeRequest(port));
+  }
+
+  /** @throws what has ended the connection, when something has. */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#socket.destroy();
+    await this.#closed;
+  }
+
+  #fail(error: Error): void {
+    if (this.#closing) return;
+    this.#failure ??= error;
+    this.#settleReady?.reject(this.#failure);
+    this.#socket.destroy();
+  }
+
+  #read(bytes: Buffer): void {
+    let at = this.#handshake === null ? 0 : this.#shakeHands(bytes, this.#handshake);
+    while (at < bytes.length) {
+      if (this.#left === 0) {
+        at = this.#readHeader(bytes, at);
+      } else {
+        const step = Math.min(this.#left, bytes.length - at);
+        at += step;
+        this.#left -= step;
+        if (this.#left === 0) this.#fragmentEnded();
+      }
+    }
+    if (this.#acks.length > 0) this.#acknowledge();
+  }
+
+  /** @returns where the first WebSocket frame begins. */
+  #shakeHands(bytes: Buffer, before: string): number {
+    const text = before + bytes.toString('latin1');
+    const end = text.indexOf('\r\n\r\n');
+    if (end === -1) {
+      this.#handshake = text;
+      return bytes.length;
+    }
+    if (!text.startsWith('HTTP/1.1 101 ')) {
+      this.#fail(new Error(`the server refused: ${text}`));
+      return bytes.length;
+    }
+    this.#handshake = null;
+    this.#socket.write(HELLO);
+    return end + 4 - before.length;
+  }
+
+  /** Takes a header, or what there is of it. @returns the first byte behind it. */
+  #readHeader(bytes: Buffer, at: number): number {
+    if (this.#cutBytes === 0) {
+      const needed = headerBytes(bytes, at, bytes.length);
+      if (at + needed <= bytes.length) {
+        this.#header(bytes, at, needed);
+        return at + needed;
+      }
+    }
+    for (;;) {
+      const missing = headerBytes(this.#cut, 0, this.#cutBytes) - this.#cutBytes;
+      if (missing === 0) {
+        const whole = this.#cutBytes;
+        this.#cutBytes = 0;
+        this.#header(this.#cut, 0, whole);
+        return at;
+      }
+      if (at === bytes.length) return at;
+      const taken = bytes.copy(this.#cut, this.#cutBytes, at, Math.min(at + missing, bytes.length));
+      this.#cutBytes += taken;
+      at += taken;
+    }
+  }
+
+  /** @param size what `headerBytes` says, all of it there. */
+  #header(bytes: Buffer, at: number, size: number): void {
+    const first = bytes.readUInt8(at);
+    const opcode = first & 0x0f;
+    const { begin, length } = frameLength(bytes, at);
+    if (opcode === opcodes.close) {
+      const reason = length < 2 ? 'no code' : `${bytes.readUInt16BE(begin)} ${bytes.toString('utf8', begin + 2, at + size)}`;
+      this.#fail(new Error(`the server has closed the WebSocket: ${reason}`));
+    }
+    if (opcode === opcodes.binary) {
+      this.#isFrame = bytes.readUInt8(begin) === messageType.frame;
+      if (this.#isFrame) this.#sequence = readInteger(bytes, begin + SEQUENCE_AT);
+    }
+    // A ping between two fragments ends none.
+    this.#isLastFragment = (first & 0x80) !== 0 && (opcode === opcodes.binary || opcode === opcodes.continuation);
+    this.#left = length - (at + size - begin);
+    if (this.#left === 0) this.#fragmentEnded();
+  }
+
+  #fragmentEnded(): void {
+    if (!this.#isFrame || !this.#isLastFragment) return;
+    this.#isFrame = false;
+    this.#acks.push(this.#sequence);
+    this.frames += 1;
+    this.#settleReady?.resolve();
+    this.#settleReady = null;
+  }
+
+  #acknowledge(): void {
+    const message = Buffer.allocUnsafe(this.#acks.length * ACK_BYTES);
+    for (const [i, sequence] of this.#acks.entries()) writeAck(message, i * ACK_BYTES, sequence);
+    this.#acks.length = 0;
+    this.#socket.write(message);
+  }
+}
+
+/** Bytes of a WebSocket header and of what is read of the message behind it; fewer while too little is there to tell. */
+function headerBytes(bytes: Buffer, at: number, end: number): number {
+  if (end - at < 2) return 2;
+  const short = bytes.readUInt8(at + 1);
+  const size = short < 126 ? 2 : short === 126 ? 4 : 10;
+  if (end - at < size) return size;
+  const opcode = bytes.readUInt8(at) & 0x0f;
+  const { length } = frameLength(bytes, at);
+  if (opcode === opcodes.binary) return size + Math.min(length, MESSAGE_BEGIN_BYTES);
+  return opcode === opcodes.close ? size + length : size;
+}
+
+/** Where a WebSocket frame's content begins, and its length. A server's frames have no mask. */
+function frameLength(bytes: Buffer, at: number): { begin: number; length: number } {
+  const short = bytes.readUInt8(at + 1);
+  if (short < 126) return { begin: at + 2, length: short };
+  if (short === 126) return { begin: at + 4, length: bytes.readUInt16BE(at + 2) };
+  return { begin: at + 10, length: bytes.readUInt32BE(at + 6) };
+}
+
+/** A MessagePack integer without sign. */
+function readInteger(bytes: Buffer, at: number): number {
+  const first = bytes.readUInt8(at);
+  switch (first) {
+    case 0xcc:
+      return bytes.readUInt8(at + 1);
+    case 0xcd:
+      return bytes.readUInt16BE(at + 1);
+    case 0xce:
+      return bytes.readUInt32BE(at + 1);
+    default:
+      if (first >= 0x80) throw new RangeError(`byte 0x${first.toString(16)} where the frame's sequence number was expected: has the protocol's header changed?`);
+      return first;
+  }
+}

@@ -1,0 +1,87 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/** What a process answers to, by name. Arguments and results travel as JSON. */
+export type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+interface Request {
+  readonly id: number;
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+type Answer = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: string };
+
+/** How long a process may take to end by itself before it is killed. */
+const END_TIMEOUT_MS = 5000;
+
+/** A process of a benchmark. It ends with its parent, however that ends: the channel between them closes. */
+export class BenchProcess<H extends Handlers> implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #name: string;
+  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #kill = (): void => void this.#child.kill('SIGKILL');
+  #lastId = 0;
+
+  /** @param script beside this file. */
+  constructor(script: string, execArgv: readonly string[] = []) {
+    this.#name = script;
+    this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), { execArgv: [...process.execArgv, ...execArgv] });
+    this.#child.on('message', (answer) => this.#answered(answer as Answer));
+    this.#child.once('exit', (code, signal) => {
+      process.off('exit', this.#kill);
+      this.#fail(new Error(`${script} has ended with ${signal ?? code}`));
+    });
+    process.once('exit', this.#kill);
+  }
+
+  /** Rejects with what the handler throws, and when the process has ended. */
+  async ask<K extends keyof H & string>(name: K, ...args: Parameters<H[K]>): Promise<Awaited<ReturnType<H[K]>>> {
+    if (!this.#child.connected) throw new Error(`${this.#name} has ended`);
+    this.#lastId += 1;
+    const request: Request = { id: this.#lastId, name, args };
+    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(request.id, { resolve, reject }));
+    this.#child.send(request);
+    return (await answer) as Awaited<ReturnType<H[K]>>;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exited = once(this.#child, 'exit');
+    if (this.#child.connected) this.#child.disconnect();
+    const timer = setTimeout(this.#kill, END_TIMEOUT_MS);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  #answered(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ('error' in answer) waiting?.reject(new Error(`${this.#name}: ${answer.error}`));
+    else waiting?.resolve(answer.value);
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+/** The child's side: answers its parent until that is gone. */
+export function answerParent(handlers: Handlers): void {
+  const answer = async ({ id, name, args }: Request): Promise<Answer> => {
+    try {
+      const handler = handlers[name];
+      if (handler === undefined) throw new Error(`nothing answers to ${name}`);
+      return { id, value: await handler(...(args as never[])) };
+    } catch (error) {
+      return { id, error: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  process.on('message', (request) => {
+    // `answer` does not reject; a parent that is gone is told by 'disconnect'.
+    void answer(request as Request).then((reply) => process.connected && process.send?.(reply));
+  });
+  process.once('disconnect', () => process.exit());
+}

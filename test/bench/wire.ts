@@ -1,0 +1,90 @@
+/**
+ * The bytes that both servers and the viewers of fan-out exchange: a viewer's handshake, `hello` and acknowledgement made
+ * ahead and masked, a frame made ahead and joined. WebSocket framing: RFC 6455, 5.2.
+ */
+import { createHash } from 'node:crypto';
+import { encodeFrameHead, encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
+
+/** Bytes of a frame's payload. Above 65535, so that its WebSocket header is the long one. */
+export const PAYLOAD_BYTES = 100_000;
+
+const WIDTH = 1280;
+const HEIGHT = 720;
+const MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
+const BINARY = 0x02;
+const FIN = 0x80;
+
+/** A JPEG as far as its markers go, of exactly `PAYLOAD_BYTES`. Never decoded here. */
+export function createPayload(): Buffer {
+  const payload = Buffer.alloc(PAYLOAD_BYTES);
+  for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // all but 0xff, which begins a marker
+  const startOfFrame = [0xff, 0xc0, 0, 17, 8, HEIGHT >> 8, HEIGHT & 0xff, WIDTH >> 8, WIDTH & 0xff, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
+  const startOfScan = [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0];
+  payload.set([0xff, 0xd8, ...startOfFrame, ...startOfScan]);
+  payload.set([0xff, 0xd9], payload.length - 2);
+  return payload;
+}
+
+/** A frame as the gateway puts it on the wire, head and payload as two fragments, in one piece. */
+export function createFrameBytes(): Buffer {
+  const encoding = { kind: 'jpeg' } as const;
+  const head = encodeFrameHead({ sequence: 1_000_000, receivedAtUs: 1766400000000000, width: WIDTH, height: HEIGHT, encoding }, null);
+  const payload = createPayload();
+  const payloadHeader = Buffer.alloc(10);
+  payloadHeader[0] = FIN;
+  payloadHeader[1] = 127;
+  payloadHeader.writeBigUInt64BE(BigInt(payload.length), 2);
+  return Buffer.concat([Buffer.of(BINARY, shortLength(head)), head, payloadHeader, payload]);
+}
+
+/** The request that opens a viewer's WebSocket. */
+export function handshakeRequest(port: number): string {
+  return [
+    'GET /streams/main/ws HTTP/1.1',
+    `Host: 127.0.0.1:${port}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    `Sec-WebSocket-Protocol: ${PROTOCOL}`,
+    '\r\n',
+  ].join('\r\n');
+}
+
+/** The answer to it. */
+export function handshakeResponse(request: string): string {
+  const key = /^sec-websocket-key: *(\S+)/im.exec(request)?.[1] ?? '';
+  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  return ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket', `Sec-WebSocket-Accept: ${accept}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '\r\n'].join('\r\n');
+}
+
+/** `hello` as a masked WebSocket frame. */
+export const HELLO = mask(encodeMessage({ type: 'hello', name: 'bench' }));
+
+// A sequence number above 65535 takes five bytes; the four that say it are written over for each acknowledgement.
+const SEQUENCE_PLACEHOLDER = 0x01020304;
+const ackMessage = Buffer.from(encodeMessage({ type: 'ack', sequence: SEQUENCE_PLACEHOLDER, painted: 100_000, skipped: 2, failed: 0, decodeMs: 6.1 }));
+const sequenceAt = ackMessage.indexOf(Buffer.of(0xce, 1, 2, 3, 4)) + 1;
+const maskedAck = mask(ackMessage);
+const sequenceAtMasked = maskedAck.length - ackMessage.length + sequenceAt;
+const sequenceMask = (maskedAck.readUInt32BE(sequenceAtMasked) ^ SEQUENCE_PLACEHOLDER) >>> 0;
+
+/** Bytes of every acknowledgement on the wire, so that a server can count them by length. */
+export const ACK_BYTES = maskedAck.length;
+
+/** Writes an acknowledgement as a masked WebSocket frame. */
+export function writeAck(target: Buffer, at: number, sequence: number): void {
+  target.set(maskedAck, at);
+  target.writeUInt32BE((sequence ^ sequenceMask) >>> 0, at + sequenceAtMasked);
+}
+
+// Not all zero: ws skips unmasking then, which no browser's messages let it do.
+function mask(message: Uint8Array): Buffer {
+  const masked = message.map((byte, i) => byte ^ (MASK[i & 3] ?? 0));
+  return Buffer.concat([Buffer.of(FIN | BINARY, 0x80 | shortLength(message)), MASK, masked]);
+}
+
+function shortLength({ byteLength }: Uint8Array): number {
+  if (byteLength > 125) throw new RangeError(`message is ${byteLength} bytes, expected at most 125, which a short WebSocket header can say`);
+  return byteLength;
+}

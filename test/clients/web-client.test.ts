@@ -1,0 +1,777 @@
+import { EventEmitter, once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { Renditions } from '../../gateway/clients/renditions.ts';
+import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
+import { Access } from '../../gateway/http/access.ts';
+import { createServer } from '../../gateway/http/server.ts';
+import type { FrameInput } from '../../gateway/hub/frame.ts';
+import { Stream } from '../../gateway/hub/stream.ts';
+import {
+  type Ack,
+  decodeGatewayMessage,
+  encodeMessage,
+  encodeReturn,
+  type FrameMessage,
+  type GatewayMessage,
+  type Hello,
+  type Return,
+  type ReturnBody,
+  type Returned,
+  type State,
+  type Value,
+  type Want,
+  type Welcome,
+} from '../../shared/protocol.ts';
+
+/** A JPEG of 8 × 8 pixels as simplejpeg made it. */
+const JPEG = ((): Uint8Array => {
+  const { replies } = JSON.parse(readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8')) as { replies: { parts: { base64?: string }[] }[] };
+  return Uint8Array.from(Buffer.from(replies[0]?.parts[1]?.base64 ?? '', 'base64'));
+})();
+
+const INPUT: FrameInput = { width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null };
+
+const key = (welcome: Welcome): string => welcome.leaseKey ?? '';
+
+function nestedList(depth: number): Value {
+  let value: Value = [];
+  for (let i = 1; i < depth; i += 1) value = [value];
+  return value;
+}
+
+/** A value message whose header is MessagePack made by hand: `{ id, mode: "once", kind: "value", value }`. */
+function valueMessage(id: number, value: Uint8Array): Uint8Array {
+  const start = Buffer.from(`84a26964${id.toString(16).padStart(2, '0')}a46d6f6465a46f6e6365a46b696e64a576616c7565a576616c7565`, 'hex');
+  const header = Buffer.concat([start, value]);
+  const message = new Uint8Array(8 + Math.ceil(header.byteLength / 8) * 8);
+  message[0] = 3;
+  new DataView(message.buffer).setUint32(4, header.byteLength);
+  message.set(header, 8);
+  return message;
+}
+
+/** The test's end of a viewer's WebSocket. */
+class Viewer implements AsyncDisposable {
+  readonly socket: WebSocket;
+  /** Code and reason with which the socket ended. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #unread: GatewayMessage[] = [];
+  #waiting: (() => void) | null = null;
+  #hasEnded = false;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on('error', () => undefined);
+    socket.on('message', (data: Buffer) => {
+      const message = decodeGatewayMessage(data);
+      if (message !== undefined) this.#unread.push(message);
+      this.#waiting?.();
+    });
+    socket.on('close', () => {
+      this.#hasEnded = true;
+      this.#waiting?.();
+    });
+    this.closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
+  }
+
+  /** The next message, which must be of this type. */
+  async next<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
+    const message = await this.#take();
+    expect(message.type).toBe(type);
+    return message as Extract<GatewayMessage, { type: T }>;
+  }
+
+  /** Everything that was sent up to now: what stands before the answer to a ping. */
+  async settled(): Promise<GatewayMessage[]> {
+    this.socket.send(encodeMessage({ type: 'ping', id: 99 }));
+    const messages: GatewayMessage[] = [];
+    for (;;) {
+      const message = await this.#take();
+      if (message.type === 'pong') return messages;
+      messages.push(message);
+    }
+  }
+
+  async #take(): Promise<GatewayMessage> {
+    for (;;) {
+      const message = this.#unread.shift();
+      if (message !== undefined) return message;
+      if (this.#hasEnded) throw new Error('the socket has ended, expected a message');
+      await new Promise<void>((resolve) => (this.#waiting = resolve));
+    }
+  }
+
+  async hello(fields: Omit<Hello, 'type'> = {}): Promise<Welcome> {
+    this.socket.send(encodeMessage({ type: 'hello', ...fields }));
+    return this.next('welcome');
+  }
+
+  ack(sequence: number): void {
+    this.socket.send(encodeMessage({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1 }));
+  }
+
+  want(fields: Omit<Want, 'type'>): void {
+    this.socket.send(encodeMessage({ type: 'want', ...fields }));
+  }
+
+  /** Returns data and waits for the answer to it. */
+  async return(body: ReturnBody, { id = 1, mode = 'sticky' }: Partial<Return> = {}): Promise<Returned> {
+    this.send({ type: 'return', id, mode, body });
+    return this.next('returned');
+  }
+
+  send(message: Return): void {
+    const { head, payload } = encodeReturn(message);
+    this.socket.send(Buffer.concat([head, payload]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.terminate();
+    await this.closed;
+  }
+}
+
+interface Setup extends AsyncDisposable {
+  readonly stream: Stream;
+  readonly webClients: ReadonlySet<WebClient>;
+  connect(path?: string): Promise<Viewer>;
+  /** Over TCP. */
+  connectSocket(): Promise<Viewer>;
+}
+
+/** A stream with four virtual ports behind the real HTTP application. */
+async function setUp({ limits = {}, token = null }: { limits?: Partial<WebClientLimits>; token?: string | null } = {}): Promise<Setup> {
+  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, waitingReason: 'no frame yet', log: () => undefined });
+  stream.ports.reserve(5567);
+  const webClients = new Set<WebClient>();
+  const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '' });
+  const app = await createServer({
+    streams: new Map([['main', { stream, status }]]),
+    access: new Access({ host: '127.0.0.1', token, allowOrigins: [] }),
+    limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
+    webClients,
+  });
+  await app.ready();
+  return {
+    stream,
+    webClients,
+    async connect(path = '/streams/main/ws') {
+      let viewer: Viewer | undefined;
+      await app.injectWS(path, { headers: { host: '127.0.0.1:8080', 'sec-websocket-protocol': 'gearway.v1' } }, { onInit: (socket) => (viewer = new Viewer(socket)) });
+      if (viewer === undefined) throw new Error('no socket was made');
+      return viewer;
+    },
+    async connectSocket() {
+      const url = await app.listen({ host: '127.0.0.1', port: 0 });
+      const viewer = new Viewer(new WebSocket(`${url.replace('http', 'ws')}/streams/main/ws`, 'gearway.v1', { perMessageDeflate: false }));
+      await once(viewer.socket, 'open');
+      return viewer;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of webClients) client.close(1001, 'the test ends');
+      await app.close();
+      stream.close();
+    },
+  };
+}
+
+describe('WebClient: hello', () => {
+  it('welcomes a viewer on the lowest free port', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    const before = Date.now() * 1000;
+    const welcome = await viewer.hello({ name: 'lab screen' });
+    expect(welcome).toMatchObject({
+      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
+    });
+    expect(welcome.leaseKey).toMatch(/^[0-9a-f]{32}$/);
+    expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
+    expect(gateway.stream.clientStatuses()).toMatchObject([{ port: 6000, kind: 'web', state: 'live', delivered: 0 }]);
+    expect(gateway.stream.clientStatuses()[0]?.address).toContain('lab screen');
+    expect(gateway.stream.takeReturns()).toBe('{"6000": null}');
+  });
+
+  it('gives the port that was asked for', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    expect(await viewer.hello({ port: 6002 })).toMatchObject({ port: 6002 });
+  });
+
+  it('lets a spectator watch without a port', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view'] });
+    expect(gateway.stream.ports.count()).toEqual({ free: 4, taken: 0 });
+    expect(gateway.stream.takeReturns()).toBe('{}');
+    gateway.stream.publish(INPUT);
+    expect(await viewer.settled()).toMatchObject([{ type: 'state', state: 'live' }, { type: 'frame', sequence: 1 }]);
+  });
+
+  it('closes with 4002 when the port is taken, a native client has it, or all are taken', async () => {
+    await using gateway = await setUp();
+    await using first = await gateway.connect();
+    await first.hello({ port: 6001 });
+    for (const port of [6001, 5567]) {
+      await using second = await gateway.connect();
+      second.socket.send(encodeMessage({ type: 'hello', port }));
+      expect(await second.closed).toMatchObject({ code: 4002 });
+    }
+    await using third = await gateway.connect();
+    await using fourth = await gateway.connect();
+    await using fifth = await gateway.connect();
+    for (const viewer of [third, fourth, fifth]) await viewer.hello();
+    await using late = await gateway.connect();
+    late.socket.send(encodeMessage({ type: 'hello' }));
+    expect(await late.closed).toMatchObject({ code: 4002 });
+    expect(await first.settled()).toEqual([]);
+  });
+
+  it('closes with 4004 outside the range, and names it', async () => {
+    await using gateway = await setUp();
+    for (const port of [5999, 6004, 0]) {
+      await using viewer = await gateway.connect();
+      viewer.socket.send(encodeMessage({ type: 'hello', port }));
+      const { code, reason } = await viewer.closed;
+      expect(code).toBe(4004);
+      expect(reason).toContain('6000 to 6003');
+    }
+  });
+
+  it('gives the port back for its key, also after the socket has ended', async () => {
+    await using gateway = await setUp();
+    const first = await gateway.connect();
+    const welcome = await first.hello();
+    await first[Symbol.asyncDispose]();
+    await using second = await gateway.connect();
+    const again = await second.hello({ leaseKey: key(welcome) });
+    expect(again.port).toBe(6000);
+    expect(again.leaseKey).not.toBe(welcome.leaseKey);
+  });
+
+  it('closes the viewer with 4003 whose port is taken over, and drops its return data', async () => {
+    await using gateway = await setUp();
+    await using first = await gateway.connect();
+    const welcome = await first.hello();
+    await first.return({ kind: 'value', value: 'drive' });
+    await using second = await gateway.connect();
+    expect(await second.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6000 });
+    expect(await first.closed).toMatchObject({ code: 4003 });
+    expect(gateway.stream.takeReturns()).toBe('{"6000": null}');
+    expect(gateway.stream.clientStatuses()).toHaveLength(1);
+    // The old key is worth nothing any more.
+    await using third = await gateway.connect();
+    expect(await third.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6001 });
+    expect(await second.settled()).toEqual([]);
+  });
+
+  it('closes with 4005 without the token, and with a wrong one', async () => {
+    await using gateway = await setUp({ token: 'secret' });
+    for (const hello of [{}, { token: 'Secret' }]) {
+      await using viewer = await gateway.connect();
+      viewer.socket.send(encodeMessage({ type: 'hello', ...hello }));
+      expect(await viewer.closed).toMatchObject({ code: 4005 });
+    }
+    await using viewer = await gateway.connect();
+    expect(await viewer.hello({ token: 'secret' })).toMatchObject({ port: 6000 });
+  });
+
+  it('closes with 4001 for a stream that is not there', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect('/streams/other/ws');
+    expect(await viewer.closed).toMatchObject({ code: 4001 });
+  });
+});
+
+describe('WebClient: messages', () => {
+  const hello = encodeMessage({ type: 'hello' });
+
+  it.each<[string, (Uint8Array | string)[]]>([
+    ['text', ['hello']],
+    ['nothing', [new Uint8Array(0)]],
+    ['a few bytes', [new Uint8Array(7)]],
+    ['zeros', [new Uint8Array(64)]],
+    ['something else', [Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
+    ['a ping before hello', [encodeMessage({ type: 'ping', id: 1 })]],
+    ['hello twice', [hello, hello]],
+    ['an unknown type', [hello, Uint8Array.from([0x7f, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0])]],
+    ["the gateway's own message", [hello, encodeMessage({ type: 'pong', id: 1, clockUs: 1 })]],
+    ['an ack without its fields', [hello, Uint8Array.from([2, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0])]],
+    ['a ping with a payload', [hello, Buffer.concat([encodeMessage({ type: 'ping', id: 1 }), Buffer.alloc(8)])]],
+  ])('closes with 4000 for %s, and serves the next viewer', async (_name, messages) => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    for (const message of messages) viewer.socket.send(message);
+    expect(await viewer.closed).toMatchObject({ code: 4000 });
+    await using next = await gateway.connect();
+    expect(await next.hello({ port: 6003 })).toMatchObject({ port: 6003 });
+  });
+
+  it('ignores an unknown type with the high bit', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.socket.send(Uint8Array.from([0xff, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0]));
+    expect(await viewer.settled()).toEqual([]);
+  });
+
+  it('answers a ping with its id and the clock', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.socket.send(encodeMessage({ type: 'ping', id: 7 }));
+    const { id, clockUs } = await viewer.next('pong');
+    expect(id).toBe(7);
+    expect(Number.isSafeInteger(clockUs)).toBe(true);
+  });
+
+  it('closes with 4006 for more than 500 messages a second', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    const ping = encodeMessage({ type: 'ping', id: 1 });
+    for (let i = 0; i < 5000; i += 1) viewer.socket.send(ping);
+    expect(await viewer.closed).toMatchObject({ code: 4006 });
+  });
+
+  it('takes a message of the most bytes, and closes with 1009 for a larger one', async () => {
+    await using gateway = await setUp({ limits: { messageBytes: 1024 } });
+    await using viewer = await gateway.connectSocket();
+    await viewer.hello();
+    const head = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'array', array: { dtype: 'uint8', shape: [900], data: new Uint8Array(0) } } }).head.byteLength;
+    const array = (bytes: number): ReturnBody => ({ kind: 'array', array: { dtype: 'uint8', shape: [bytes], data: new Uint8Array(bytes) } });
+    expect(await viewer.return(array(1024 - head), { mode: 'once' })).toMatchObject({ accepted: true });
+        viewer.send({ type: 'return', id: 2, mode: 'once', body: array(1025 - head) });
+    expect(await viewer.closed).toMatchObject({ code: 1009 });
+  });
+});
+
+describe('WebClient: frames', () => {
+  it('sends a frame as one message: head and payload', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    const { receivedAtUs } = gateway.stream.publish({ ...INPUT, message: { n: 1, x: NaN } });
+    expect(await viewer.next('state')).toMatchObject({ state: 'live' });
+    const frame: FrameMessage = await viewer.next('frame');
+    expect({ ...frame, payload: Uint8Array.from(frame.payload) }).toEqual({
+      type: 'frame', sequence: 1, receivedAtUs, width: 8, height: 8, encoding: { kind: 'jpeg' }, message: { n: 1, x: NaN }, payload: JPEG,
+    });
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ delivered: 1, dropped: 0 });
+  });
+
+  it('sends the latest frame to who comes later', async () => {
+    await using gateway = await setUp();
+    gateway.stream.publish(INPUT);
+    gateway.stream.publish(INPUT);
+    await using viewer = await gateway.connect();
+    expect(await viewer.hello()).toMatchObject({ state: 'live' });
+    expect(await viewer.next('frame')).toMatchObject({ sequence: 2 });
+  });
+
+  it('sends two frames without an acknowledgement, then only the newest', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    for (let i = 0; i < 6; i += 1) gateway.stream.publish(INPUT);
+    expect(await viewer.settled()).toMatchObject([{ type: 'state' }, { sequence: 1 }, { sequence: 2 }]);
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ delivered: 2, dropped: 3 });
+    viewer.ack(1);
+    expect(await viewer.settled()).toMatchObject([{ sequence: 6 }]);
+    viewer.ack(6);
+    expect(await viewer.settled()).toEqual([]);
+    gateway.stream.publish(INPUT);
+    expect(await viewer.next('frame')).toMatchObject({ sequence: 7 });
+  });
+
+  it('sends nothing to a viewer that pauses, and names the frame with which it resumes', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    for (let i = 0; i < 4; i += 1) gateway.stream.publish(INPUT);
+    await viewer.settled();
+    viewer.want({ paused: true });
+    viewer.ack(2);
+    expect(await viewer.settled()).toEqual([]);
+    gateway.stream.publish(INPUT);
+    expect(await viewer.settled()).toEqual([]);
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'paused' });
+    viewer.want({ paused: false });
+    const state: State = await viewer.next('state');
+    expect(state).toMatchObject({ state: 'live', resumeSequence: 5 });
+    expect(await viewer.next('frame')).toMatchObject({ sequence: 5 });
+    viewer.want({ paused: false });
+    expect(await viewer.settled()).toEqual([]);
+  });
+
+  it('resumes without a number while there is no frame', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.want({ paused: true });
+    viewer.want({ paused: false });
+    expect(await viewer.next('state')).toEqual({ type: 'state', state: 'waiting', reason: 'no frame yet' });
+  });
+
+  it('sends 8-bit samples as JPEG, or as they are to who wants that', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    const raw: FrameInput = { ...INPUT, encoding: { kind: 'raw', dtype: 'uint8', shape: [8, 8, 3] }, payload: new Uint8Array(192) };
+    gateway.stream.publish(raw);
+    await viewer.next('state');
+    expect(await viewer.next('frame')).toMatchObject({ encoding: { kind: 'jpeg' } });
+    viewer.want({ raw: true });
+    viewer.ack(1);
+    await viewer.settled();
+    gateway.stream.publish(raw);
+    const frame = await viewer.next('frame');
+    expect(frame).toMatchObject({ encoding: { kind: 'raw', dtype: 'uint8', shape: [8, 8, 3] } });
+    expect(frame.payload.byteLength).toBe(192);
+  });
+
+  it('tells of a stream that has ended', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    gateway.stream.end('the server has ended the stream');
+    expect(await viewer.next('state')).toEqual({ type: 'state', state: 'ended', reason: 'the server has ended the stream' });
+  });
+});
+
+describe('WebClient: return data', () => {
+  it('takes sticky and once-only values', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    const values = gateway.stream.returns.values();
+    expect(await viewer.return({ kind: 'value', value: { gripper: 'close' } }, { id: 5 })).toEqual({ type: 'returned', id: 5, accepted: true });
+    expect(await viewer.return({ kind: 'value', value: [1, 2.5, NaN, 2n ** 70n, null] }, { id: 6, mode: 'once' })).toEqual({ type: 'returned', id: 6, accepted: true });
+    expect([gateway.stream.takeReturns(), gateway.stream.takeReturns()]).toEqual(['{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}', '{"6000": {"gripper": "close"}}']);
+    expect((await values.next()).value).toEqual({ port: 6000, data: { gripper: 'close' } });
+    expect((await values.next()).value).toEqual({ port: 6000, data: [1, 2.5, NaN, 2n ** 70n, null] });
+    expect(gateway.stream.clientStatuses()[0]?.returnData).toEqual({ gripper: 'close' });
+  });
+
+  it('takes arrays and JPEGs', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    const data = Uint8Array.from({ length: 24 }, (_, index) => index);
+    expect(await viewer.return({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } })).toMatchObject({ accepted: true });
+    expect(gateway.stream.returns.get(6000)).toEqual({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } });
+    expect(await viewer.return({ kind: 'jpeg', data: JPEG })).toMatchObject({ accepted: true });
+    expect(gateway.stream.returns.get(6000)).toEqual({ kind: 'jpeg', data: JPEG });
+  });
+
+  it('keeps the order of what comes behind a JPEG', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.send({ type: 'return', id: 1, mode: 'once', body: { kind: 'jpeg', data: JPEG } });
+    viewer.send({ type: 'return', id: 2, mode: 'once', body: { kind: 'jpeg', data: JPEG.subarray(0, 100) } });
+    viewer.send({ type: 'return', id: 3, mode: 'once', body: { kind: 'value', value: 'last' } });
+    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject([
+      { id: 1, accepted: true },
+      { id: 2, accepted: false, code: 'jpeg-invalid' },
+      { id: 3, accepted: true },
+    ]);
+    expect(gateway.stream.takeReturns()).toContain('$ndarray');
+    expect(gateway.stream.takeReturns()).toBe('{"6000": "last"}');
+  });
+
+  const withSize = (width: number, height: number): Uint8Array => {
+    const jpeg = Uint8Array.from(JPEG);
+    const at = Buffer.from(jpeg).indexOf(Buffer.from([0xff, 0xc0]));
+    jpeg.set([height >> 8, height & 255, width >> 8, width & 255], at + 5);
+    return jpeg;
+  };
+
+  it.each<[string, string, ReturnBody]>([
+    ['jpeg-invalid', 'a truncated JPEG', { kind: 'jpeg', data: JPEG.subarray(0, JPEG.byteLength - 1) }],
+    ['jpeg-invalid', 'a JPEG with half its scan', { kind: 'jpeg', data: Buffer.concat([JPEG.subarray(0, JPEG.byteLength - 40), Buffer.from([0xff, 0xd9])]) }],
+    ['jpeg-invalid', 'a JPEG larger than its scan', { kind: 'jpeg', data: withSize(640, 480) }],
+    ['jpeg-invalid', 'no JPEG', { kind: 'jpeg', data: Buffer.from('PNG') }],
+    ['jpeg-invalid', 'an empty JPEG', { kind: 'jpeg', data: new Uint8Array(0) }],
+    ['too-large', 'a JPEG that claims 20000 × 20000', { kind: 'jpeg', data: withSize(20_000, 20_000) }],
+    ['array-misfit', 'an array one byte short', { kind: 'array', array: { dtype: 'float32', shape: [2, 3], data: new Uint8Array(23) } }],
+    ['array-misfit', 'an array one byte long', { kind: 'array', array: { dtype: 'float32', shape: [2, 3], data: new Uint8Array(25) } }],
+    ['array-misfit', 'an array of an unknown dtype', { kind: 'array', array: { dtype: 'object', shape: [1], data: new Uint8Array(8) } }],
+    ['array-misfit', 'an array larger than memory', { kind: 'array', array: { dtype: 'float64', shape: [2 ** 31, 2 ** 31], data: new Uint8Array(8) } }],
+    ['value-invalid', 'an integer of 4301 digits', { kind: 'value', value: 10n ** 4300n }],
+    ['value-invalid', 'an integer of 5000 digits', { kind: 'value', value: [-(10n ** 5000n)] }],
+    ['value-invalid', '65 lists in each other', { kind: 'value', value: nestedList(65) }],
+    ['value-invalid', 'bytes', { kind: 'value', value: { a: new Uint8Array(4) } as unknown as Value }],
+    ['value-invalid', 'a date', { kind: 'value', value: new Date(0) as unknown as Value }],
+  ])('refuses with %s: %s', async (code, _name, body) => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    expect(await viewer.return({ kind: 'value', value: 'before' })).toMatchObject({ accepted: true });
+    for (const mode of ['sticky', 'once'] as const) expect(await viewer.return(body, { id: 8, mode })).toMatchObject({ id: 8, accepted: false, code });
+    expect(gateway.stream.takeReturns()).toBe('{"6000": "before"}');
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ rejected: 2 });
+    expect(gateway.stream.returns.rejected).toBe(2);
+    expect(await viewer.return({ kind: 'value', value: 'after' })).toMatchObject({ accepted: true });
+  });
+
+  it('takes an integer of 4300 digits and 64 lists in each other', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    expect(await viewer.return({ kind: 'value', value: 10n ** 4300n - 1n })).toMatchObject({ accepted: true });
+    expect(await viewer.return({ kind: 'value', value: nestedList(64) })).toMatchObject({ accepted: true });
+  });
+
+  it.each([10_000, 100_000])('refuses %i lists in each other, or closes, and serves on', async (depth) => {
+    await using gateway = await setUp();
+    await using other = await gateway.connect();
+    await other.hello();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.socket.send(valueMessage(9, Buffer.concat([Buffer.alloc(depth, 0x91), Buffer.from([0xc0])])));
+    // How deep MessagePack is read depends on the stack that Node was given.
+    const outcome = await Promise.any([viewer.next('returned'), viewer.closed]);
+    expect([4000, 'value-invalid']).toContain(outcome.code);
+    expect(await other.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: true });
+  });
+
+  it('refuses a value of few bytes whose JSON would fill the memory', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    // msgpackr's records: one key of 50 000 characters, defined once, then 5000 maps of two bytes each.
+    const name = Buffer.concat([Buffer.from('dac350', 'hex'), Buffer.alloc(50_000, 0x6b)]);
+    const maps = Buffer.concat([Buffer.from('dc1389d4724191', 'hex'), name, Buffer.from('01', 'hex'), Buffer.from('4101'.repeat(5000), 'hex')]);
+    viewer.socket.send(valueMessage(9, maps));
+    expect(await viewer.next('returned')).toMatchObject({ id: 9, accepted: false, code: 'too-large' });
+    // References between values, each list holding the one before twice: closed as no message of this protocol.
+    let twice = Buffer.from('d66900000001920102', 'hex');
+    for (let i = 2; i < 40; i += 1) twice = Buffer.concat([Buffer.from([0xd6, 0x69, 0, 0, 0, i, 0x92]), twice, Buffer.from([0xd6, 0x70, 0, 0, 0, i - 1])]);
+    viewer.socket.send(valueMessage(10, twice));
+    expect(await viewer.closed).toMatchObject({ code: 4000 });
+  });
+
+  it('refuses with too-many when 32 once-only values wait', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    for (let i = 0; i < 32; i += 1) expect(await viewer.return({ kind: 'value', value: i }, { mode: 'once' })).toMatchObject({ accepted: true });
+    expect(await viewer.return({ kind: 'value', value: 32 }, { mode: 'once' })).toMatchObject({ accepted: false, code: 'too-many' });
+    gateway.stream.takeReturns();
+    expect(await viewer.return({ kind: 'value', value: 33 }, { mode: 'once' })).toMatchObject({ accepted: true });
+  });
+
+  it('refuses a spectator with no-port', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello({ spectate: true });
+    for (const body of [{ kind: 'value', value: 1 }, { kind: 'jpeg', data: JPEG }] as const) {
+      expect(await viewer.return(body)).toMatchObject({ accepted: false, code: 'no-port' });
+    }
+    expect(gateway.stream.takeReturns()).toBe('{}');
+  });
+
+  it('forgets return data when the socket ends, and holds the port', async () => {
+    await using gateway = await setUp();
+    const viewer = await gateway.connect();
+    await viewer.hello();
+    await viewer.return({ kind: 'value', value: 'drive' });
+    expect(gateway.stream.takeReturns()).toBe('{"6000": "drive"}');
+    const [client] = gateway.webClients;
+    await viewer[Symbol.asyncDispose]();
+    await client?.closed;
+    expect(gateway.stream.takeReturns()).toBe('{}');
+    expect(gateway.stream.ports.count()).toEqual({ free: 3, taken: 1 });
+    expect(gateway.stream.clientStatuses()).toEqual([]);
+  });
+});
+
+/** The gateway's end of a WebSocket that goes nowhere, for what takes time. */
+class FakeSocket extends EventEmitter {
+  bufferedAmount = 0;
+  readonly sent: Uint8Array[] = [];
+  readonly send = vi.fn<(data: Uint8Array) => void>((data) => void this.sent.push(data));
+  readonly ping = vi.fn<() => void>();
+  readonly close = vi.fn<(code: number, reason: string) => void>();
+  readonly terminate = vi.fn<() => void>(() => void this.emit('close'));
+
+  receive(message: Parameters<typeof encodeMessage>[0]): void {
+    this.emit('message', Buffer.from(encodeMessage(message)), true);
+  }
+}
+
+describe('WebClient: time', () => {
+  let stream: Stream;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, waitingReason: 'no frame yet', log: () => undefined });
+  });
+
+  afterEach(() => {
+    stream.close();
+    vi.useRealTimers();
+  });
+
+  function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient } {
+    const socket = new FakeSocket();
+    const client = new WebClient(socket as unknown as WebSocket, { stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights }), limits: DEFAULT_WEB_CLIENT_LIMITS });
+    return { socket, client };
+  }
+
+  function seated(): { socket: FakeSocket; client: WebClient } {
+    const created = create();
+    created.socket.receive({ type: 'hello' });
+    return created;
+  }
+
+  const ack = (sequence: number): Ack => ({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1 });
+
+  it('closes with 4008 when no hello came for 5 s', () => {
+    const { socket } = create();
+    vi.advanceTimersByTime(5000);
+    expect(socket.close).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1000);
+    expect(socket.close.mock.calls).toEqual([[4008, expect.any(String)]]);
+  });
+
+  it('closes with 4007 when no acknowledgement came for 10 s', () => {
+    const { socket } = seated();
+    stream.publish(INPUT);
+    vi.advanceTimersByTime(10_000);
+    expect(socket.close).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1000);
+    expect(socket.close.mock.calls).toEqual([[4007, expect.any(String)]]);
+  });
+
+  it('waits for ever while nothing is in flight', () => {
+    const { socket } = seated();
+    stream.publish(INPUT);
+    socket.receive(ack(1));
+    vi.advanceTimersByTime(3_600_000);
+    expect(socket.close).not.toHaveBeenCalled();
+  });
+
+  it('waits 10 s again after each acknowledgement', () => {
+    const { socket } = seated();
+    stream.publish(INPUT);
+    for (let i = 1; i < 20; i += 1) {
+      stream.publish(INPUT);
+      vi.advanceTimersByTime(9000);
+      socket.receive(ack(i));
+    }
+    expect(socket.close).not.toHaveBeenCalled();
+  });
+
+  it('does not count the time of a pause', () => {
+    const { socket } = seated();
+    stream.publish(INPUT);
+    socket.receive({ type: 'want', paused: true });
+    vi.advanceTimersByTime(60_000);
+    expect(socket.close).not.toHaveBeenCalled();
+    socket.receive({ type: 'want', paused: false });
+    vi.advanceTimersByTime(9000);
+    expect(socket.close).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2000);
+    expect(socket.close.mock.calls).toEqual([[4007, expect.any(String)]]);
+  });
+
+  it('is stuck in the API after 2 s without acknowledgement', () => {
+    const { socket, client } = seated();
+    stream.publish(INPUT);
+    vi.advanceTimersByTime(2000);
+    expect(client.status().state).toBe('live');
+    vi.advanceTimersByTime(1);
+    expect(client.status().state).toBe('stuck');
+    socket.receive(ack(1));
+    expect(client.status()).toMatchObject({ state: 'live', roundTripMs: 2001 });
+  });
+
+  it('closes with 4006 when the socket does not drain', () => {
+    const { socket } = seated();
+    socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes;
+    vi.advanceTimersByTime(1000);
+    expect(socket.close).not.toHaveBeenCalled();
+    socket.bufferedAmount += 1;
+    vi.advanceTimersByTime(1000);
+    expect(socket.close.mock.calls).toEqual([[4006, expect.any(String)]]);
+  });
+
+  it('pings every second, so that TCP notices a host that vanished', () => {
+    const { socket } = seated();
+    vi.advanceTimersByTime(3000);
+    expect(socket.ping).toHaveBeenCalledTimes(3);
+  });
+
+  it('cuts off after 1 s who does not close in turn, and then settles', async () => {
+    const { socket, client } = seated();
+    client.close(1001, 'the gateway stops');
+    vi.advanceTimersByTime(999);
+    expect(socket.terminate).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(socket.terminate).toHaveBeenCalledTimes(1);
+    await client.closed;
+  });
+
+  it('closes once, sends nothing afterwards, and keeps no timer', async () => {
+    const { socket, client } = seated();
+    client.close(1001, 'the gateway stops');
+    client.close(4000, 'again');
+    client.evict();
+    expect(socket.close.mock.calls).toEqual([[1001, 'the gateway stops']]);
+    socket.emit('close');
+    await client.closed;
+    const sent = socket.sent.length;
+    stream.publish(INPUT);
+    client.offer(stream.publish(INPUT));
+    client.streamChanged('ended', 'over');
+    socket.receive({ type: 'ping', id: 1 });
+    vi.advanceTimersByTime(60_000);
+    expect(socket.sent).toHaveLength(sent);
+    expect(socket.terminate).not.toHaveBeenCalled();
+    stream.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each(['é'.repeat(100), `${'a'.repeat(122)}é`, `${'a'.repeat(121)}é`, '😀'.repeat(50)])('cuts the reason %j to 123 bytes without breaking a character', (reason) => {
+    const { socket, client } = seated();
+    client.close(4000, reason);
+    const sent = socket.close.mock.calls[0]?.[1] ?? '';
+    expect(Buffer.byteLength(sent)).toBeLessThanOrEqual(123);
+    expect(Buffer.byteLength(sent)).toBeGreaterThan(119);
+    expect(reason.startsWith(sent)).toBe(true);
+  });
+
+  it('sends as many frames a second as the viewer wants', () => {
+    const { socket, client } = seated();
+    socket.receive({ type: 'want', maxFramesPerSecond: 10 });
+    for (let i = 1; i <= 400; i += 1) {
+      stream.publish(INPUT);
+      socket.receive(ack(i));
+      vi.advanceTimersByTime(25);
+    }
+    expect(client.status().delivered).toBeGreaterThanOrEqual(98);
+    expect(client.status().delivered).toBeLessThanOrEqual(102);
+  });
+
+  it('sends every frame to who wants the rate of the source', () => {
+    const { socket, client } = seated();
+    socket.receive({ type: 'want', maxFramesPerSecond: 40 });
+    for (let i = 1; i <= 400; i += 1) {
+      stream.publish(INPUT);
+      socket.receive(ack(i));
+      vi.advanceTimersByTime(25);
+    }
+    expect(client.status().delivered).toBeGreaterThanOrEqual(396);
+  });
+
+  it('refuses with not-allowed who may only watch', () => {
+    const { socket } = create(['view']);
+    socket.receive({ type: 'hello' });
+    const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value: 1 } });
+    socket.emit('message', Buffer.from(head), true);
+    expect(socket.sent.map((data) => decodeGatewayMessage(data))).toMatchObject([{ type: 'welcome', rights: ['view'] }, { type: 'returned', accepted: false, code: 'not-allowed' }]);
+  });
+});

@@ -1,0 +1,5 @@
+/** How long the long looks take: short by default, `GEARWAY_SOAK_SECONDS=60` for the full ones. See test/README.md. */
+export const SOAK_SECONDS = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
+
+/** A spell of silence. A real client gives up after 12 s, so that no shorter one proves anything. */
+export const QUIET_SECONDS = Math.max(15, SOAK_SECONDS);

@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { FrameInput } from '../../gateway/hub/frame.ts';
+import { type Client, round, Stream } from '../../gateway/hub/stream.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import type { ClientStatus } from '../../shared/status.ts';
+
+const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: { n: 1 }, wireHeader: null };
+const SOURCE = { kind: 'push', address: 'this program', state: 'open' };
+
+const streams: Stream[] = [];
+function createStream(log: (message: string) => void = () => undefined): Stream {
+  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, waitingReason: 'no frame yet', log });
+  streams.push(stream);
+  return stream;
+}
+
+function client(port: number | null = null): Client & { readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
+  const status: ClientStatus = { port, kind: 'web', address: '', state: 'live', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, returnData: null };
+  return { offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  for (const stream of streams.splice(0)) stream.close();
+  vi.useRealTimers();
+});
+
+describe('Stream', () => {
+  it('numbers and stamps frames, and offers each to every client', () => {
+    const stream = createStream();
+    const [first, second] = [client(), client()];
+    stream.attach(first);
+    stream.attach(second);
+    const before = Date.now() * 1000 - 1000;
+    const frame = stream.publish(INPUT);
+    expect(frame).toMatchObject({ ...INPUT, sequence: 1 });
+    expect(frame.payload).toBe(INPUT.payload);
+    expect(frame.receivedAtUs).toBeGreaterThanOrEqual(before);
+    expect(first.offer.mock.calls).toEqual([[frame]]);
+    expect(second.offer.mock.calls).toEqual([[frame]]);
+    expect(stream.latest).toBe(frame);
+    expect(stream.publish(INPUT).sequence).toBe(2);
+  });
+
+  it('offers nothing to a client that is detached', () => {
+    const stream = createStream();
+    const gone = client();
+    stream.attach(gone);
+    stream.detach(gone);
+    stream.publish(INPUT);
+    stream.end('over');
+    expect(gone.offer).not.toHaveBeenCalled();
+    expect(gone.streamChanged).not.toHaveBeenCalled();
+  });
+
+  it('waits for the first frame for as long as it takes', () => {
+    const stream = createStream();
+    expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet']);
+    vi.advanceTimersByTime(600_000);
+    expect(stream.state).toBe('waiting');
+    stream.publish(INPUT);
+    expect(stream.state).toBe('live');
+  });
+
+  it('is stale when no frame came for 2 s, and live with the next one', () => {
+    const stream = createStream();
+    const watching = client();
+    stream.attach(watching);
+    for (let i = 0; i < 10; i += 1) {
+      stream.publish(INPUT);
+      vi.advanceTimersByTime(25);
+    }
+    vi.advanceTimersByTime(1974);
+    expect(stream.state).toBe('live');
+    // It looks every quarter of a second.
+    vi.advanceTimersByTime(251);
+    expect(stream.state).toBe('stale');
+    vi.advanceTimersByTime(60_000);
+    expect(stream.state).toBe('stale');
+    stream.publish(INPUT);
+    expect(stream.state).toBe('live');
+    expect(watching.streamChanged.mock.calls.map(([state]) => state)).toEqual(['live', 'stale', 'live']);
+  });
+
+  it('waits for 5 frame times at low rates', () => {
+    const stream = createStream();
+    for (let i = 0; i < 10; i += 1) {
+      stream.publish(INPUT);
+      if (i < 9) vi.advanceTimersByTime(1000);
+    }
+    vi.advanceTimersByTime(4999);
+    expect(stream.state).toBe('live');
+    vi.advanceTimersByTime(251);
+    expect(stream.state).toBe('stale');
+  });
+
+  it('ends when its source says so, and is live again with another frame', () => {
+    const stream = createStream();
+    const watching = client();
+    stream.attach(watching);
+    stream.publish(INPUT);
+    stream.end('the server has ended the stream');
+    expect([stream.state, stream.reason]).toEqual(['ended', 'the server has ended the stream']);
+    vi.advanceTimersByTime(60_000);
+    expect(stream.state).toBe('ended');
+    expect(stream.publish(INPUT).sequence).toBe(2);
+    expect(stream.state).toBe('live');
+    expect(watching.streamChanged.mock.calls.map(([state]) => state)).toEqual(['live', 'ended', 'live']);
+  });
+
+  it('tells and logs a change once', () => {
+    const log = vi.fn<(message: string) => void>();
+    const stream = createStream(log);
+    const watching = client();
+    stream.attach(watching);
+    for (let i = 0; i < 5; i += 1) stream.publish(INPUT);
+    stream.end('over');
+    stream.end('over');
+    expect(watching.streamChanged).toHaveBeenCalledTimes(2);
+    expect(log).toHaveBeenCalledTimes(2);
+  });
+
+  it('counts rejected frames, keeps the last eight reasons, and logs at most every 10 s', () => {
+    const log = vi.fn<(message: string) => void>();
+    const stream = createStream(log);
+    for (let i = 1; i <= 9; i += 1) stream.reject(new GearwayError('array-misfit', `reason ${i}`));
+    stream.reject('thrown text');
+    expect(stream.status(SOURCE).counters).toMatchObject({ received: 0, rejected: 10 });
+    expect(stream.status(SOURCE).counters.lastRejections).toEqual(['unknown: thrown text', ...[9, 8, 7, 6, 5, 4, 3].map((i) => `array-misfit: reason ${i}`)]);
+    expect(log).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(9999);
+    stream.reject(new Error('e'));
+    expect(log).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(1);
+    stream.reject(new Error('e'));
+    expect(log).toHaveBeenCalledTimes(2);
+    expect(stream.state).toBe('waiting');
+  });
+
+  it('describes itself', () => {
+    const stream = createStream();
+    expect(stream.status(SOURCE)).toEqual({
+      name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, frame: null,
+      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { free: 4, taken: 0 }, clients: [],
+    });
+    for (let i = 0; i < 10; i += 1) {
+      stream.publish({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] } });
+      if (i < 9) vi.advanceTimersByTime(40);
+    }
+    expect(stream.status(SOURCE)).toMatchObject({ state: 'live', frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 }, counters: { received: 10 } });
+    expect(stream.frameTimeMs()).toBeCloseTo(40);
+    expect(stream.framesPerSecond()).toBeCloseTo(25);
+  });
+
+  it('lists clients by port, spectators last', () => {
+    const stream = createStream();
+    for (const port of [6001, null, 5567, 6000]) stream.attach(client(port));
+    expect(stream.clientStatuses().map(({ port }) => port)).toEqual([5567, 6000, 6001, null]);
+  });
+
+  it("gives its source all clients' return data", () => {
+    const stream = createStream();
+    stream.returns.join(6000);
+    expect(stream.takeReturns()).toBe('{"6000": null}');
+  });
+
+  it('closes twice, and stops its clock', () => {
+    const stream = createStream();
+    stream.publish(INPUT);
+    stream.close();
+    stream.close();
+    vi.advanceTimersByTime(10_000);
+    expect(stream.state).toBe('live');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('round', () => {
+  it('keeps one decimal', () => {
+    expect([round(29.97), round(0.04), round(0)]).toEqual([30, 0, 0]);
+  });
+});
