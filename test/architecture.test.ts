@@ -62,7 +62,7 @@ function violations(path: string, source: string): string[] {
 /** Whether code uses the global, whatever comments and texts say. */
 function touchesProcess(source: string): boolean {
   const code = source.replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
-  return /\bprocess\s*(?:\.|\?\.|\[)|=\s*process\b|globalThis\W+process\b/.test(code);
+  return /\bprocess\s*(?:\??\.\s*\w|\[)|=\s*process\b|globalThis\W+process\b/.test(code);
 }
 
 describe('the dependency law', () => {
