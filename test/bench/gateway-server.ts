@@ -2,7 +2,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
-import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';
 import { answerParent } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
@@ -58,8 +57,6 @@ let stream: GatewayStream | null = null;
 
 const handlers = {
   async listen(): Promise<number> {
-    // A viewer's limit of messages counts acknowledgements as well, and these viewers take far more frames than a screen shows.
-    Object.assign(DEFAULT_WEB_CLIENT_LIMITS, { messagesPerSecond: 1_000_000 });
     // A port is held for a while after its viewer has left: enough of them for many rounds.
     const gateway = await createGateway({ port: 0, source: 'push:', virtualPorts: '10000-14095' });
     stream = gateway.stream;

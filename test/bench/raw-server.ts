@@ -9,9 +9,8 @@ import { ACK_BYTES, createFrameBytes, handshakeResponse, HELLO } from './wire.ts
 
 const meter = new UsageMeter();
 const frame = createFrameBytes();
-let framesInFlight = 1;
 
-function serve(socket: Socket): void {
+function serve(socket: Socket, framesInFlight: number): void {
   let request: string | null = '';
   let unread = -HELLO.length;
   socket.setNoDelay(true);
@@ -33,16 +32,13 @@ function serve(socket: Socket): void {
 }
 
 const handlers = {
-  async listen(): Promise<number> {
-    const server = createServer(serve);
+  /** @param framesInFlight to each viewer, always. */
+  async listen(framesInFlight: number): Promise<number> {
+    const server = createServer((socket) => serve(socket, framesInFlight));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error(`the server's address is ${address}, expected a port`);
     return address.port;
-  },
-  /** For sockets from now on. */
-  setFramesInFlight(count: number): void {
-    framesInFlight = count;
   },
   start: (): void => meter.start(),
   stop: (): Usage => meter.stop(),
