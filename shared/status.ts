@@ -45,7 +45,7 @@ export interface StreamStatus {
     readonly received: number;
     /** Malformed frames that were not passed on. */
     readonly rejected: number;
-    /** Return data refused. */
+    /** Return data refused, and viewers' messages that could not be read. */
     readonly returnsRejected: number;
     /** Once-only return data thrown away because nobody read it fast enough. */
     readonly returnsDropped: number;

@@ -6,7 +6,7 @@ import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
 import { type Client, type Stream, round } from '../hub/stream.ts';
 import { WindowedMinimum } from '../hub/windowed-minimum.ts';
-import { ClientSocket } from '../netgear/client-socket.ts';
+import { ClientSocket, MAX_IN_FLIGHT } from '../netgear/client-socket.ts';
 import { TERMINATION } from '../netgear/frame-codec.ts';
 import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import type { Pattern } from '../netgear/pattern.ts';
@@ -38,7 +38,8 @@ const REPEAT_AFTER_MS = 3000;
 /** A peer that accepts TCP but does not shake hands is there, and stopped. */
 const STUCK_AFTER_MS = 1000;
 
-const MAX_IN_FLIGHT = 3;
+/** With one, a client that stumbles for a frame time would miss a frame; a stopped one gets what is in flight late. */
+const MIN_IN_FLIGHT = 2;
 
 /** How long a termination may take to be answered before the socket is closed. */
 const TERMINATION_TIMEOUT_MS = 700;
@@ -206,12 +207,12 @@ export class NativeClient implements Client {
     if (frame !== undefined) void this.#send(frame);
   }
 
-  /** Frames in flight: 1 on one host, up to 3 as the round trip nears the frame time. */
+  /** Frames in flight: 2 on one host, 3 as the round trip nears the frame time. */
   #window(): number {
     const minimumMs = this.#minimumMs.get(performance.now());
     const frameTimeMs = this.#options.stream.frameTimeMs();
-    if (minimumMs === undefined || frameTimeMs === undefined || frameTimeMs <= 0) return 1;
-    return Math.max(1, Math.min(MAX_IN_FLIGHT, Math.ceil(minimumMs / frameTimeMs + 0.5)));
+    if (minimumMs === undefined || frameTimeMs === undefined || frameTimeMs <= 0) return MIN_IN_FLIGHT;
+    return Math.max(MIN_IN_FLIGHT, Math.min(MAX_IN_FLIGHT, Math.ceil(minimumMs / frameTimeMs + 0.5)));
   }
 
   async #send(frame: Frame): Promise<void> {

@@ -188,6 +188,7 @@ export class WebClient implements Client, Seated {
           message satisfies never;
       }
     } catch (error) {
+      this.#countRejected();
       this.close(closeCode.badMessage, errorText(error));
     }
   }
@@ -299,10 +300,14 @@ export class WebClient implements Client, Seated {
   }
 
   #refuse(id: number, error: unknown): void {
-    this.#rejected += 1;
-    this.#options.stream.returns.countRejected();
+    this.#countRejected();
     const code = error instanceof GearwayError ? error.code : 'value-invalid';
     this.#send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
+  }
+
+  #countRejected(): void {
+    this.#rejected += 1;
+    this.#options.stream.returns.countRejected();
   }
 
   /** Sends what waits, as far as the window allows. */

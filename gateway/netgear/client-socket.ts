@@ -3,6 +3,9 @@ import { GearwayError } from '../../shared/errors.ts';
 import { DEFAULT_REPLY_LIMITS } from './reply-codec.ts';
 import type { Pattern } from './pattern.ts';
 
+/** Most frames in flight to one client: more than that the socket does not take. */
+export const MAX_IN_FLIGHT = 3;
+
 /** What happens to a {@link ClientSocket}. Called in order; nothing is called after `close()`. */
 export interface ClientSocketEvents {
   /** Somebody accepted the TCP connection, which the kernel of a stopped process does too. */
@@ -20,7 +23,7 @@ export interface ClientSocketEvents {
  * The sending side towards one NetGear client, which binds: we connect.
  *
  * Pattern 1 is a DEALER that plays REQ by sending the empty delimiter itself, so that several frames can be in flight and
- * a late reply harms nothing. `immediate` and a high-water mark of 1 keep frames from being stored for who is not there.
+ * a late reply harms nothing. `immediate` keeps frames from being stored for who is not there, and the high-water mark is what may be in flight.
  * After a time-out, close the socket and make another: a frame that is sent again on the same one arrives twice.
  */
 export class ClientSocket {
@@ -31,7 +34,7 @@ export class ClientSocket {
   constructor(endpoint: string, pattern: Exclude<Pattern, 'publish-subscribe'>, events: ClientSocketEvents) {
     const options = {
       immediate: true,
-      sendHighWaterMark: 1,
+      sendHighWaterMark: MAX_IN_FLIGHT,
       linger: 0,
       reconnectInterval: 100,
       reconnectMaxInterval: 500,

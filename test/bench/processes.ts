@@ -84,4 +84,6 @@ export function answerParent(handlers: Handlers): void {
     void answer(request as Request).then((reply) => process.connected && process.send?.(reply));
   });
   process.once('disconnect', () => process.exit());
+  // The parent may have died while this process was starting.
+  if (!process.connected) process.exit();
 }

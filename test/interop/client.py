@@ -68,7 +68,8 @@ while True:
                 stale.append(round(time.time() - message["t"], 2))
             if last is not None and number != last + 1:
                 gaps += 1
-            if last is not None:
+            # NetGear takes its time over the first frames it decodes, whoever else is there.
+            if last is not None and number > options.get("warm_up", 0):
                 longest = max(longest, now - before)
             first = number if first is None else first
             last = number

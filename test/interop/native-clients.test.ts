@@ -25,7 +25,7 @@ describe('native clients', () => {
       '--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`,
       ...[missing, stopped, killed, healthy].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]),
     );
-    const options = { bidirectional: true, returns: 1 };
+    const options = { bidirectional: true, returns: 1, warm_up: 30 };
     await using stoppedClient = new PythonPeer('client.py', { port: stopped, ...options });
     await using killedClient = new PythonPeer('client.py', { port: killed, ...options });
     await using healthyClient = new PythonPeer('client.py', { port: healthy, ...options });
