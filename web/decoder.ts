@@ -3,7 +3,7 @@ import { decodePicture, type Picture } from './painter.ts';
 
 /** Decodes in flight: two keep a fast decoder busy; with a slow one, the second would only wait for the first, and grow old. */
 const MAX_DECODING = 2;
-const SLOW_DECODE_MS = 25;
+const SLOW_DECODE_MS = 45;
 const DECODE_TIMEOUT_MS = 2000;
 
 export interface DecoderEvents {

@@ -1,6 +1,7 @@
 """A real NetGear client. Prints one JSON line a second and one at its end.
 
-Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash.
+Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
+awaited (a frame number that is reported as soon as it is there).
 """
 import hashlib
 import json
@@ -76,7 +77,7 @@ while True:
             before = now
             if options.get("hash"):
                 say(event="frame", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
-    if count == 1 or now - reported > 0.5:
+    if count == 1 or now - reported > 0.5 or (last is not None and last == options.get("awaited")):
         reported = now
         report("progress")
 report("done")

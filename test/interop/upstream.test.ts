@@ -39,17 +39,23 @@ describe('a real NetGear server as the source', () => {
   ])('reaches two real clients frame by frame, pattern $pattern, bidirectional $bidirectional', async ({ pattern, bidirectional }) => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=${pattern}`, '--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`);
-    await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional, returns: { from: 'a', list: [1, 2.5, null, 'é'] } });
-    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional, returns: 'Hi' });
+    await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional, returns: { from: 'a', list: [1, 2.5, null, 'é'] }, awaited: FRAMES - 1 });
+    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional, returns: 'Hi', awaited: FRAMES - 1 });
     await live(gateway, a, b);
     await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
     await server.waitFor('done', undefined, 60_000);
-    // The last frames are still on their way when the server has sent them.
-    const arrived = (peer: PythonPeer): Promise<Report> => peer.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1).catch(() => peer.waitFor<Report>('done', undefined, 1000));
-    gateway.signal('SIGINT'); // ends the clients too
-    const reports = await Promise.all([first, second].map(async (peer) => peer.waitFor<Report>('done', undefined, 10_000).catch(() => arrived(peer))));
+    // The last frames are still on their way when the server has sent them, and a client that is told to end throws away what it has queued.
+    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1)));
+    const { received } = (await gateway.status()).counters;
+    gateway.signal('SIGINT');
+    await Promise.all([first, second].map((peer) => peer.waitFor('done')));
+    const missed = FRAMES - received;
+    // A real PUB holds one frame and drops the next while the network is busy: what never came cannot be passed on.
+    if (pattern !== 2) expect(missed).toBe(0);
     for (const report of reports) {
-      expect(report).toMatchObject({ first: 0, last: FRAMES - 1, gaps: 0, mismatched: 0 });
+      expect(report).toMatchObject({ last: FRAMES - 1, mismatched: 0 });
+      if (missed === 0) expect(report).toMatchObject({ first: 0, gaps: 0 });
+      else expect(report.count - report.repeats).toBeGreaterThanOrEqual(received);
     }
     const returned = server.events<Returned>('returned').map(({ data }) => data);
     if (bidirectional) {

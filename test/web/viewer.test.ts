@@ -68,7 +68,7 @@ describe('gearway-viewer', () => {
     await Promise.all(pages.map((page) => becomes(page, 'waiting')));
     await Promise.all(pages.map((page, index) => returnData(page, { viewer: index })));
 
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * (SOAK_SECONDS + 8) });
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * (1.5 * SOAK_SECONDS + 10) });
     await Promise.all(pages.map((page) => becomes(page, 'live')));
     const ports = await Promise.all(pages.map(port));
     expect(ports).toEqual([6000, 6001, 6042]);
@@ -77,19 +77,20 @@ describe('gearway-viewer', () => {
 
     await elapse(1500); // decoders warm up
     const before = await Promise.all(pages.map(stats));
-    const deadline = performance.now() + SOAK_SECONDS * 1000;
+    await elapse(SOAK_SECONDS * 1000);
+    const after = await Promise.all(pages.map(stats));
+    const shares = after.map((now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence));
+    for (const share of shares) expect(share, JSON.stringify(after)).toBeGreaterThanOrEqual(0.95);
+
+    // Behind the counting: a PNG a look takes its share of the processor.
     const seen: { picture: number; message: number }[] = [];
-    while (performance.now() < deadline) {
+    for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline; ) {
       for (const page of pages) {
         const pair = await numbers(page);
         if (pair !== null) seen.push(pair);
       }
-      await elapse(1000);
     }
-    const after = await Promise.all(pages.map(stats));
-    const shares = after.map((now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence));
-    for (const share of shares) expect(share, JSON.stringify(after)).toBeGreaterThanOrEqual(0.95);
-    expect(seen.length).toBeGreaterThan(SOAK_SECONDS / 2);
+    expect(seen.length).toBeGreaterThan(SOAK_SECONDS);
     expect(seen.filter(({ picture, message }) => picture !== message)).toEqual([]);
     for (const peer of [first, second]) expect(await peer.waitFor('progress', ({ last }: { last: number }) => last > 30 * SOAK_SECONDS)).toMatchObject({ gaps: 0, mismatched: 0, first: 0 });
   });
