@@ -2,7 +2,7 @@ import { GearwayError } from '../shared/errors.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import { arrayBytes } from '../shared/ndarray.ts';
 import { closeCode, type Value } from '../shared/protocol.ts';
-import type { ClientStatus, StreamStatus } from '../shared/status.ts';
+import type { ClientStatus, GatewayEvent, StreamStatus } from '../shared/status.ts';
 import { NativeClient } from './clients/native-client.ts';
 import { NativeHeaders } from './clients/native-headers.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, type WebClient } from './clients/web-client.ts';
@@ -10,6 +10,7 @@ import { createCard } from './card.ts';
 import { createSource } from './create-source.ts';
 import { Access } from './http/access.ts';
 import { createServer } from './http/server.ts';
+import { EventLog } from './hub/event-log.ts';
 import type { PortData } from './hub/returns.ts';
 import { Stream } from './hub/stream.ts';
 import { DEFAULT_FRAME_LIMITS } from './netgear/frame-codec.ts';
@@ -19,7 +20,7 @@ import { type GatewayOptions, resolveOptions } from './options.ts';
 
 export type { GatewayOptions } from './options.ts';
 export type { PortData } from './hub/returns.ts';
-export type { ClientStatus, StreamStatus } from '../shared/status.ts';
+export type { ClientStatus, GatewayEvent, StreamStatus } from '../shared/status.ts';
 export type { NDArray } from '../shared/ndarray.ts';
 export type { Value } from '../shared/protocol.ts';
 export { GearwayError } from '../shared/errors.ts';
@@ -40,6 +41,13 @@ export interface GatewayStream {
   push(frame: Uint8Array | NDArray, options?: { message?: Value }): number;
   /** Return data from now on: a sticky value when it changes, each once-only value. Bounded; what is missed is counted. */
   returns(): AsyncIterableIterator<PortData>;
+  /**
+   * Ends the client with this id, as its status shows it: a viewer is told `reason` and stays away, a native client gets
+   * NetGear's termination and is not connected again.
+   *
+   * @returns false when there is no such client.
+   */
+  sendAway(id: string, reason?: string): boolean;
   status(): StreamStatus;
 }
 
@@ -48,6 +56,8 @@ export interface Gateway {
   /** The stream `main`. */
   readonly stream: GatewayStream;
   readonly streams: ReadonlyMap<string, GatewayStream>;
+  /** Clients that came and went, were refused or replaced, and streams that changed: the latest 256, then each as it happens. */
+  events(): AsyncIterableIterator<GatewayEvent>;
   /** Serves HTTP; resolves with the address. @throws when the port is taken. */
   listen(): Promise<{ readonly url: string; readonly host: string; readonly port: number }>;
   /** Closes sources, then native clients, then viewers, then HTTP. Idempotent; takes at most about a second whatever peers do. */
@@ -59,6 +69,8 @@ export interface Gateway {
 
 const STREAM_NAME = 'main';
 
+const SENT_AWAY = 'the program that runs this gateway has sent this client away';
+
 /**
  * Builds a gateway: its source is open and its native clients are being connected when this resolves. Call `listen()` to serve web viewers.
  *
@@ -68,18 +80,21 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const resolved = resolveOptions(options);
   const { log } = resolved;
   const source = createSource(resolved.source, log);
+  const events = new EventLog();
   const stream = new Stream({
     name: STREAM_NAME,
     virtualPorts: resolved.virtualPorts,
+    reservedPorts: resolved.reservedPorts.keys(),
+    events,
     sourceTakesReturns: source.takesReturns,
     waitingReason: source.waitingReason,
     log,
   });
-  const nativeClients: NativeClient[] = [];
+  const nativeClients = new Set<NativeClient>();
   const webClients = new Set<WebClient>();
   const status = (): StreamStatus => stream.status({ kind: source.kind, address: source.address, state: source.state() });
   const access = new Access(resolved);
-  const app = await createServer({ streams: new Map([[STREAM_NAME, { stream, status }]]), access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients });
+  const app = await createServer({ streams: new Map([[STREAM_NAME, { stream, status }]]), access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -89,8 +104,9 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   };
   const closeAll = async (onClose: 'keep' | 'terminate'): Promise<void> => {
     await source.close();
-    await Promise.all(nativeClients.map((client) => client.close({ terminate: onClose === 'terminate' })));
+    await Promise.all([...nativeClients].map((client) => client.close({ terminate: onClose === 'terminate' })));
     for (const client of webClients) client.close(closeCode.goingAway, 'the gateway stops');
+    events.close();
     await app.close();
     stream.close();
   };
@@ -98,7 +114,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   try {
     const card = resolved.idle === 'card' ? await createCard(source.waitingReason) : null;
     const headers = new NativeHeaders();
-    for (const client of resolved.clients) nativeClients.push(new NativeClient({ ...client, stream, headers, card, log }));
+    for (const address of resolved.clients) {
+      const client: NativeClient = new NativeClient({ ...address, stream, headers, card, log, onSentAway: () => nativeClients.delete(client) });
+      nativeClients.add(client);
+    }
     await source.open(stream);
   } catch (error) {
     await close('keep');
@@ -117,11 +136,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       return stream.publish({ ...describeFrame(frame), message, wireHeader: null }).sequence;
     },
     returns: () => stream.returns.values(),
+    sendAway: (id, reason = SENT_AWAY) => stream.sendAway(id, reason) !== null,
     status,
   };
   return {
     stream: gatewayStream,
     streams: new Map([[STREAM_NAME, gatewayStream]]),
+    events: () => events.events(),
     async listen() {
       const { host, port } = resolved;
       await app.listen({ host, port });

@@ -15,6 +15,8 @@ const HELP = `Gearway: NetGear streams in the browser
   --host ADDRESS          where to listen, 127.0.0.1; beyond this machine only with --token or --insecure
   --port NUMBER           8080; 0 takes any free port
   --token SECRET          ask viewers and programs for it
+  --view-token SECRET     who shows this one instead may watch, and not return data
+  --reserve PORT=SECRET   keep a virtual port for who shows this token (repeatable)
   --insecure              let anyone who reaches this gateway watch and return data
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
   --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
@@ -36,6 +38,8 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       host: { type: 'string' },
       port: { type: 'string' },
       token: { type: 'string' },
+      'view-token': { type: 'string' },
+      reserve: { type: 'string', multiple: true, default: [] },
       insecure: { type: 'boolean', default: false },
       'allow-origin': { type: 'string', multiple: true, default: [] },
       'on-close': { type: 'string' },
@@ -55,11 +59,24 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
     ...(values.token === undefined ? {} : { token: values.token }),
+    ...(values['view-token'] === undefined ? {} : { viewToken: values['view-token'] }),
+    reservedPorts: parseReserved(values.reserve),
     // What is neither is refused by resolveOptions, with its sentence.
     ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
     ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
   };
   return { options, help: values.help, version: values.version };
+}
+
+function parseReserved(texts: readonly string[]): Record<number, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const match = /^(\d{1,5})=(.+)$/.exec(text);
+      // Without the text: it may hold a secret.
+      if (match === null) throw new GearwayError('option-invalid', 'a --reserve is not PORT=SECRET, such as 6007=abc');
+      return [match[1], match[2]];
+    }),
+  ) as Record<number, string>;
 }
 
 function packageVersion(): string {

@@ -18,6 +18,10 @@ export interface GatewayOptions {
   readonly virtualPorts?: string;
   /** What viewers and the API must show. Default none. */
   readonly token?: string;
+  /** Who shows this one instead of `token` may watch and read the API, but not return data. Needs `token`. Default none. */
+  readonly viewToken?: string;
+  /** Virtual ports kept for the owner of a token, by port. The token also lets its owner watch and return data there. Default none. */
+  readonly reservedPorts?: Readonly<Record<number, string>>;
   /** Serve beyond this machine without a token. */
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
@@ -45,6 +49,8 @@ export interface ResolvedOptions {
   readonly clients: readonly NativeClientAddress[];
   readonly virtualPorts: PortRange;
   readonly token: string | null;
+  readonly viewToken: string | null;
+  readonly reservedPorts: ReadonlyMap<number, string>;
   readonly allowOrigins: readonly string[];
   readonly idle: 'card' | 'silence';
   readonly onClose: 'keep' | 'terminate';
@@ -60,9 +66,12 @@ const MAX_VIRTUAL_PORTS = 4096;
  * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
  */
 export function resolveOptions(options: GatewayOptions): ResolvedOptions {
-  const { host = '127.0.0.1', port = 8080, token = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
+  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
-  if (token !== null && !/^[\x21-\x7e]{1,512}$/.test(token)) throw invalid('token is empty or has characters that a header cannot carry, expected 1 to 512 printable ASCII characters');
+  const virtualPorts = parseRange(options.virtualPorts ?? '6000-6063');
+  const reservedPorts = resolveReserved(options.reservedPorts ?? {}, virtualPorts);
+  checkTokens([token, viewToken, ...reservedPorts.values()].filter((secret) => secret !== null));
+  if (viewToken !== null && token === null) throw invalid('view-token is set, but no token: without one anybody may return data; add --token SECRET');
   if (!isLoopback(host) && token === null && !insecure) {
     throw invalid(`host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`);
   }
@@ -76,13 +85,32 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
     port,
     source: options.source ?? 'push:',
     clients: (options.clients ?? []).map(resolveClient),
-    virtualPorts: parseRange(options.virtualPorts ?? '6000-6063'),
+    virtualPorts,
     token,
+    viewToken,
+    reservedPorts,
     allowOrigins,
     idle,
     onClose,
     log: options.log ?? (() => undefined),
   };
+}
+
+function resolveReserved(reserved: Readonly<Record<number, string>>, { from, to }: PortRange): ReadonlyMap<number, string> {
+  return new Map(
+    Object.entries(reserved).map(([text, token]) => {
+      const port = Number(text);
+      if (!Number.isInteger(port) || port < from || port > to) throw invalid(`reserved port is ${text}, expected one of the virtual ports, ${from} to ${to}`);
+      return [port, token];
+    }),
+  );
+}
+
+function checkTokens(tokens: readonly string[]): void {
+  for (const token of tokens) {
+    if (!/^[\x21-\x7e]{1,512}$/.test(token)) throw invalid('a token is empty or has characters that a header cannot carry, expected 1 to 512 printable ASCII characters');
+  }
+  if (new Set(tokens).size !== tokens.length) throw invalid('two of the tokens are the same, expected different ones: a token says what its owner may do');
 }
 
 function resolveClient(text: string): NativeClientAddress {

@@ -45,6 +45,7 @@ export const closeCode = {
   tooMuch: 4006,
   noAcknowledgement: 4007,
   noHello: 4008,
+  sentAway: 4009,
 } as const;
 
 /** Codes of a refused `return`. */
@@ -79,6 +80,8 @@ export type Ack = {
   readonly skipped: number;
   readonly failed: number;
   readonly decodeMs: number;
+  /** From the frame's arrival at the gateway to its drawing, by the gateway's clock; absent while unknown. */
+  readonly delayMs?: number;
 };
 export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly body: ReturnBody };
 /** A field that is absent keeps its last value. */
@@ -91,6 +94,8 @@ export type Welcome = {
   readonly stream: string;
   /** null for a spectator. */
   readonly port: number | null;
+  /** Why a viewer that wanted a port watches without one; absent otherwise. */
+  readonly spectatorReason?: string;
   readonly leaseKey: string | null;
   readonly rights: readonly string[];
   readonly limits: { readonly messageBytes: number; readonly messagesPerSecond: number; readonly depth: number };
@@ -108,7 +113,8 @@ export type State = {
   readonly resumeSequence?: number;
 };
 export type Returned = { readonly type: 'returned'; readonly id: number; readonly accepted: boolean; readonly code?: string; readonly reason?: string };
-export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number };
+/** `window`: how many frames may be in flight to this viewer. */
+export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
 export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong;
 
 // `useRecords: false`: plain maps that any MessagePack library reads. Integers beyond 64 bits are extension 0x42.
@@ -313,6 +319,7 @@ export function decodeViewerMessage(bytes: Uint8Array): ViewerMessage | undefine
         skipped: integer(fields, 'skipped'),
         failed: integer(fields, 'failed'),
         decodeMs: number(fields, 'decodeMs', 0, 60_000),
+        ...optional(fields, 'delayMs', (f, key) => number(f, key, 0, 86_400_000)),
       };
     case messageType.want:
       return {
@@ -361,6 +368,7 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
         type: 'welcome',
         stream: text(fields, 'stream', 256),
         port: fields['port'] === null ? null : integer(fields, 'port', 65_535),
+        ...optional(fields, 'spectatorReason', (f, key) => text(f, key, 4096)),
         leaseKey: fields['leaseKey'] === null ? null : text(fields, 'leaseKey', 32),
         rights,
         limits: { messageBytes: integer(limits, 'messageBytes'), messagesPerSecond: integer(limits, 'messagesPerSecond'), depth: integer(limits, 'depth') },
@@ -385,6 +393,6 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
         ...optional(fields, 'reason', (f, key) => text(f, key, 4096)),
       };
     default:
-      return { type: 'pong', id: integer(fields, 'id'), clockUs: integer(fields, 'clockUs') };
+      return { type: 'pong', id: integer(fields, 'id'), clockUs: integer(fields, 'clockUs'), ...optional(fields, 'window', (f, key) => integer(f, key, 255)) };
   }
 }

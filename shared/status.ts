@@ -8,6 +8,8 @@ export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck';
 
 /** One client as `GET /api/streams/NAME` shows it. Counters count frames since the client came. */
 export interface ClientStatus {
+  /** Names this connection in the API and in events, as long as the gateway runs. */
+  readonly id: string;
   /** null for a spectator. */
   readonly port: number | null;
   readonly kind: ClientKind;
@@ -22,8 +24,43 @@ export interface ClientStatus {
   readonly rejected: number;
   readonly framesPerSecond: number;
   readonly roundTripMs: number | null;
+  /** From a frame's arrival at the gateway to its drawing at a viewer, as the viewer measures it, or to a native client's answer; null while unknown. */
+  readonly delayMs: number | null;
   /** The sticky return data as JSON (numbers that JSON lacks as text); an array is described, not contained. */
   readonly returnData: unknown;
+}
+
+/** The virtual ports of a stream. `free`, `taken` and the waiting reserved ones make up the range. */
+export interface PortsStatus {
+  readonly from: number;
+  readonly to: number;
+  /** How many anybody may have. */
+  readonly free: number;
+  /** How many have a client, or are held for one. */
+  readonly taken: number;
+  /** Kept for a viewer that has just left. */
+  readonly held: readonly number[];
+  /** Kept for the owner of their token, whether it is there or not. */
+  readonly reserved: readonly number[];
+}
+
+/** `refuse`: a viewer was not let in; `take-over`: a viewer was replaced by the next one with the same lease; `state`: the stream's own. */
+export type EventKind = 'connect' | 'disconnect' | 'refuse' | 'take-over' | 'state';
+
+/** One entry of `GET /api/events`. */
+export interface GatewayEvent {
+  /** Rises by one with each event of the gateway. */
+  readonly id: number;
+  /** ISO 8601, by the gateway's clock. */
+  readonly time: string;
+  readonly kind: EventKind;
+  readonly stream: string;
+  /** The client's id, as in its status; null for `state`, and for who never became a client. */
+  readonly client: string | null;
+  readonly port: number | null;
+  readonly address: string | null;
+  /** What happened, as a sentence. */
+  readonly reason: string;
 }
 
 /** The answer of `GET /api/streams/NAME`. */
@@ -52,6 +89,6 @@ export interface StreamStatus {
     /** The latest reasons for a rejection, newest first, at most 8. */
     readonly lastRejections: readonly string[];
   };
-  readonly ports: { readonly free: number; readonly taken: number };
+  readonly ports: PortsStatus;
   readonly clients: readonly ClientStatus[];
 }

@@ -6,7 +6,7 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveOptions({})).toEqual({
-      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: { from: 6000, to: 6063 }, token: null, allowOrigins: [], idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: { from: 6000, to: 6063 }, token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolveOptions({}).log('nowhere')).not.toThrow();
   });
@@ -14,9 +14,9 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', log,
+      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', log,
     };
-    expect(resolveOptions(options)).toEqual({ ...options, virtualPorts: { from: 1, to: 1 }, clients: [] });
+    expect(resolveOptions(options)).toEqual({ ...options, virtualPorts: { from: 1, to: 1 }, reservedPorts: new Map([[1, 'p']]), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
@@ -42,6 +42,17 @@ describe('resolveOptions', () => {
     expect(resolveOptions({ port: 0 }).port).toBe(0);
     expect(resolveOptions({ port: 65_535 }).port).toBe(65_535);
     for (const port of [-1, 65_536, 1.5, NaN]) expect(() => resolveOptions({ port })).toThrow(coded('option-invalid'));
+  });
+
+  it.each<[string, GatewayOptions]>([
+    ['a view token without a token', { viewToken: 'v' }],
+    ['two tokens that are the same', { token: 's', viewToken: 's' }],
+    ['a reserved port below the range', { reservedPorts: { 5999: 'p' } }],
+    ['a reserved port above the range', { reservedPorts: { 6064: 'p' } }],
+    ['a reserved port without a token', { reservedPorts: { 6000: '' } }],
+    ['one token for two ports', { reservedPorts: { 6000: 'p', 6001: 'p' } }],
+  ])('refuses %s', (_name, options) => {
+    expect(() => resolveOptions(options)).toThrow(coded('option-invalid'));
   });
 
   it('takes tokens of 1 to 512 printable characters', () => {

@@ -24,6 +24,8 @@ export interface NativeClientOptions {
   readonly port: number;
   /** What a client gets before the first frame; null to stay silent then, and while the source is silent. */
   readonly card: Frame | null;
+  /** The client was sent away: it is closed already, and will not come back. */
+  readonly onSentAway?: () => void;
   readonly log: (message: string) => void;
 }
 
@@ -58,6 +60,7 @@ interface Link {
 
 /** One NetGear receiver: its own socket, its own clock. Whatever it does is felt by no other client. */
 export class NativeClient implements Client {
+  readonly id: string;
   readonly #options: NativeClientOptions;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #rate = new RateMeter();
@@ -66,6 +69,8 @@ export class NativeClient implements Client {
   #link: Link;
   #state: ClientState = 'connecting';
   #closing = false;
+  /** Whether it was reported as connected, and not yet as gone. */
+  #isThere = false;
   #delivered = 0;
   #repeated = 0;
   #rejected = 0;
@@ -75,6 +80,7 @@ export class NativeClient implements Client {
 
   constructor(options: NativeClientOptions) {
     this.#options = options;
+    this.id = `native-${options.port}`;
     options.stream.ports.reserve(options.port);
     this.#link = this.#open();
     options.stream.attach(this);
@@ -95,6 +101,7 @@ export class NativeClient implements Client {
   status(): ClientStatus {
     const { port, endpoint, stream } = this.#options;
     return {
+      id: this.id,
       port,
       kind: 'native',
       address: endpoint,
@@ -105,8 +112,15 @@ export class NativeClient implements Client {
       rejected: this.#rejected,
       framesPerSecond: round(this.#rate.perSecond(performance.now())),
       roundTripMs: this.#roundTripMs === null ? null : round(this.#roundTripMs),
+      delayMs: this.#roundTripMs === null ? null : round(this.#roundTripMs),
       returnData: describeReturnData(stream.returns.get(port)),
     };
+  }
+
+  sendAway(reason: string): void {
+    this.#options.log(`client ${this.#options.port}: sent away, ${reason}`);
+    void this.close({ terminate: true });
+    this.#options.onSentAway?.();
   }
 
   /**
@@ -121,7 +135,7 @@ export class NativeClient implements Client {
     stream.detach(this);
     const link = this.#link;
     if (options.terminate && link.connected) await this.#terminate(link);
-    this.#leave();
+    this.#leave('the gateway ended it');
     link.socket.close();
     stream.ports.free(port);
   }
@@ -171,7 +185,7 @@ export class NativeClient implements Client {
 
   #disconnected(): void {
     const wasConnected = this.#link.connected;
-    this.#leave();
+    this.#leave('its connection ended');
     this.#state = 'connecting';
     if (wasConnected) this.#reopen();
   }
@@ -191,7 +205,7 @@ export class NativeClient implements Client {
     const oldest = sentAtMs[0];
     if (oldest !== undefined && now - oldest > REPLY_TIMEOUT_MS) {
       // No answer: stopped, or its queue is full. Frames for it are thrown away until it takes some again.
-      this.#leave();
+      this.#leave(`no answer for ${REPLY_TIMEOUT_MS / 1000} s`);
       this.#state = 'stuck';
       this.#reopen();
       return;
@@ -250,7 +264,9 @@ export class NativeClient implements Client {
       const { stream, port } = this.#options;
       if (this.#state !== 'live') {
         this.#state = 'live';
+        this.#isThere = true;
         stream.returns.join(port);
+        stream.report({ kind: 'connect', client: this.id, port, address: this.#options.endpoint, reason: 'answers frames' });
       }
     }
     try {
@@ -278,10 +294,14 @@ export class NativeClient implements Client {
     if (this.#rejected === 1 || this.#rejected % 1000 === 0) this.#options.log(`client ${this.#options.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
   }
 
-  #leave(): void {
+  #leave(reason: string): void {
+    const { stream, port, endpoint } = this.#options;
     this.#link.connected = false;
     this.#mailbox.clear();
-    this.#options.stream.returns.leave(this.#options.port);
+    stream.returns.leave(port);
+    if (!this.#isThere) return;
+    this.#isThere = false;
+    stream.report({ kind: 'disconnect', client: this.id, port, address: endpoint, reason });
   }
 
   async #terminate(link: Link): Promise<void> {

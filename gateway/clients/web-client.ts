@@ -13,7 +13,7 @@ import {
   decodeViewerMessage,
   encodeMessage,
 } from '../../shared/protocol.ts';
-import type { ClientState, ClientStatus, StreamState } from '../../shared/status.ts';
+import type { ClientState, ClientStatus, EventKind, StreamState } from '../../shared/status.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
@@ -37,6 +37,8 @@ export interface WebClientLimits {
   readonly bufferedBytes: number;
   readonly helloTimeoutMs: number;
   readonly ackTimeoutMs: number;
+  /** A peer that answers no ping for so long is gone, though its socket is open. */
+  readonly silenceTimeoutMs: number;
 }
 
 export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
@@ -45,15 +47,18 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   bufferedBytes: 160 << 20,
   helloTimeoutMs: 5000,
   ackTimeoutMs: 10_000,
+  silenceTimeoutMs: 15_000,
 };
 
 /** What the HTTP side knows of a viewer before it says anything. */
 export interface WebClientOptions {
+  /** Unique in the gateway. */
+  readonly id: string;
   readonly stream: Stream;
   readonly renditions: Renditions;
   readonly address: string;
   /** Decides whether this viewer may watch and return data. */
-  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[] } | null;
+  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[]; readonly port: number | null } | null;
   readonly limits: WebClientLimits;
 }
 
@@ -64,11 +69,12 @@ const MAX_CHECKS = 4;
 
 type Phase =
   | { readonly kind: 'greeting' }
-  | { readonly kind: 'seated'; readonly port: number | null; readonly name: string; readonly rights: readonly string[] }
+  | { readonly kind: 'seated'; readonly port: number | null; readonly name: string; readonly mayReturn: boolean }
   | { readonly kind: 'closed' };
 
 /** One browser viewer: a virtual port on a WebSocket, or a spectator. Paced by its acknowledgements. */
 export class WebClient implements Client, Seated {
+  readonly id: string;
   /** Settles when the socket has ended and the port's hold has begun. */
   readonly closed: Promise<void>;
   readonly #socket: WebSocket;
@@ -86,21 +92,25 @@ export class WebClient implements Client, Seated {
   #nextSendAtMs = 0;
   #encoding = false;
   #delivered = 0;
+  #delayMs: number | null = null;
+  #heardAtMs = performance.now();
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
   #checksPending = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {
+    this.id = options.id;
     this.#socket = socket;
     this.#options = options;
     this.#budget = new MessageBudget(options.limits.messagesPerSecond);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
-        this.#ended();
+        this.#ended('disconnect', 'the viewer left');
         resolve();
       });
     });
+    socket.on('pong', () => (this.#heardAtMs = performance.now()));
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
     socket.on('error', () => undefined);
@@ -117,13 +127,23 @@ export class WebClient implements Client, Seated {
   }
 
   evict(): void {
-    this.close(closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
+    this.#end('take-over', closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
+  }
+
+  sendAway(reason: string): void {
+    const port = this.#phase.kind === 'seated' ? this.#phase.port : null;
+    if (port !== null) this.#options.stream.ports.revoke(port, this);
+    this.close(closeCode.sentAway, reason);
   }
 
   /** Ends the connection with a code of the protocol. Idempotent. */
   close(code: number, reason: string): void {
+    this.#end('disconnect', code, reason);
+  }
+
+  #end(kind: EventKind, code: number, reason: string): void {
     if (this.#phase.kind === 'closed') return;
-    this.#ended();
+    this.#ended(kind, reason);
     // A reason may be at most 123 bytes.
     this.#socket.close(code, Buffer.from(reason).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
     // Who does not close in turn is cut off.
@@ -140,9 +160,10 @@ export class WebClient implements Client, Seated {
     if (this.#paused) state = 'paused';
     else if (waitingSinceMs !== null && performance.now() - waitingSinceMs > 2000) state = 'stuck';
     return {
+      id: this.id,
       port,
       kind: port === null ? 'spectator' : 'web',
-      address: seated?.name ? `${seated.name} (${this.#options.address})` : this.#options.address,
+      address: this.#address(),
       state,
       delivered: this.#delivered,
       dropped: this.#mailbox.dropped,
@@ -150,12 +171,14 @@ export class WebClient implements Client, Seated {
       rejected: this.#rejected,
       framesPerSecond: round(this.#rate.perSecond(performance.now())),
       roundTripMs: roundTripMs === null ? null : round(roundTripMs),
+      delayMs: this.#delayMs === null ? null : round(this.#delayMs),
       returnData: port === null ? null : describeReturnData(this.#options.stream.returns.get(port)),
     };
   }
 
   #received(data: Buffer, isBinary: boolean): void {
     if (this.#phase.kind === 'closed') return;
+    this.#heardAtMs = performance.now();
     if (!this.#budget.take(performance.now())) {
       this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
       return;
@@ -182,7 +205,7 @@ export class WebClient implements Client, Seated {
           this.#wanted(message);
           return;
         case 'ping':
-          this.#send({ type: 'pong', id: message.id, clockUs: nowUs() });
+          this.#send({ type: 'pong', id: message.id, clockUs: nowUs(), window: this.#pacer.window });
           return;
         default:
           message satisfies never;
@@ -201,22 +224,29 @@ export class WebClient implements Client, Seated {
       return;
     }
     let seat: { port: number; leaseKey: string } | null = null;
-    if (hello.spectate !== true) {
+    let spectatorReason: string | null = null;
+    if (hello.spectate !== true && !principal.rights.includes('return')) {
+      spectatorReason = 'your token lets you watch, and not return data';
+    } else if (hello.spectate !== true) {
       try {
-        seat = stream.ports.seat(this, hello.port, hello.leaseKey);
+        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port });
       } catch (error) {
-        const outOfRange = error instanceof GearwayError && error.code === 'port-out-of-range';
-        this.close(outOfRange ? closeCode.portOutOfRange : closeCode.portTaken, errorText(error));
-        return;
+        const code = error instanceof GearwayError ? error.code : '';
+        if (code !== 'no-free-port') {
+          this.close(SEAT_REFUSALS[code] ?? closeCode.portTaken, errorText(error));
+          return;
+        }
+        spectatorReason = errorText(error);
       }
     }
     const port = seat?.port ?? null;
     const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
-    this.#phase = { kind: 'seated', port, name: hello.name ?? '', rights };
+    this.#phase = { kind: 'seated', port, name: hello.name ?? '', mayReturn: principal.rights.includes('return') };
     this.#send({
       type: 'welcome',
       stream: stream.name,
       port,
+      ...(spectatorReason === null ? {} : { spectatorReason }),
       leaseKey: seat?.leaseKey ?? null,
       rights,
       limits: { messageBytes: limits.messageBytes, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
@@ -224,12 +254,14 @@ export class WebClient implements Client, Seated {
       reason: stream.reason,
       clockUs: nowUs(),
     });
+    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason: spectatorReason ?? (port === null ? 'watches as a spectator' : `seated on port ${port}`) });
     if (port !== null) stream.returns.join(port);
     stream.attach(this);
     if (stream.latest !== null) this.offer(stream.latest);
   }
 
-  #acknowledged({ sequence }: Ack): void {
+  #acknowledged({ sequence, delayMs }: Ack): void {
+    if (delayMs !== undefined) this.#delayMs = delayMs;
     const isNew = this.#pacer.acknowledged(sequence, this.#options.stream.frameTimeMs(), performance.now());
     // Else a viewer of a very fast stream would be closed for answering every frame.
     if (isNew) this.#budget.refund();
@@ -256,12 +288,12 @@ export class WebClient implements Client, Seated {
     const { id, body } = message;
     const phase = this.#phase;
     if (phase.kind !== 'seated') return;
-    if (phase.port === null) {
-      this.#refuse(id, new GearwayError('no-port', 'a spectator has no port and returns nothing'));
+    if (!phase.mayReturn) {
+      this.#refuse(id, new GearwayError('not-allowed', 'this viewer may watch, and not return data'));
       return;
     }
-    if (!phase.rights.includes('return')) {
-      this.#refuse(id, new GearwayError('not-allowed', 'this viewer may not return data'));
+    if (phase.port === null) {
+      this.#refuse(id, new GearwayError('no-port', 'a spectator has no port and returns nothing'));
       return;
     }
     if (this.#checksPending >= MAX_CHECKS) {
@@ -292,7 +324,7 @@ export class WebClient implements Client, Seated {
     try {
       const data = checkBody(body);
       if (mode === 'sticky') returns.set(port, data, ttlMs);
-      else returns.push(port, data);
+      else returns.push(port, data, ttlMs);
       this.#send({ type: 'returned', id, accepted: true });
     } catch (error) {
       this.#refuse(id, error);
@@ -342,7 +374,8 @@ export class WebClient implements Client, Seated {
   }
 
   #sendFrame({ sequence, head, payload }: Rendition): void {
-    if (this.#phase.kind !== 'seated') return;
+    // A pause may have come while the frame was being encoded.
+    if (this.#phase.kind !== 'seated' || this.#paused) return;
     const now = performance.now();
     this.#pacer.sent(sequence, head.byteLength + payload.byteLength, now);
     this.#delivered += 1;
@@ -372,19 +405,31 @@ export class WebClient implements Client, Seated {
       this.close(closeCode.noAcknowledgement, `no acknowledgement came for ${limits.ackTimeoutMs / 1000} s`);
       return;
     }
-    // A host that vanished closes nothing: TCP notices by what is sent. The pong's absence shows in the acknowledgements.
+    if (now - this.#heardAtMs > limits.silenceTimeoutMs) {
+      this.#ended('disconnect', `nothing was heard of the viewer for ${limits.silenceTimeoutMs / 1000} s`);
+      this.#socket.terminate();
+      return;
+    }
     this.#socket.ping();
     this.#pump();
   }
 
-  #ended(): void {
+  #address(): string {
+    const name = this.#phase.kind === 'seated' ? this.#phase.name : '';
+    return name === '' ? this.#options.address : `${name} (${this.#options.address})`;
+  }
+
+  #ended(kind: EventKind, reason: string): void {
     const phase = this.#phase;
     if (phase.kind === 'closed') return;
     this.#phase = { kind: 'closed' };
     clearInterval(this.#timer);
     this.#mailbox.clear();
-    const { stream } = this.#options;
+    const { stream, address } = this.#options;
     stream.detach(this);
+    // One that was never seated was refused, or left before it said anything.
+    if (phase.kind === 'seated') stream.report({ kind, client: this.id, port: phase.port, address: phase.name === '' ? address : `${phase.name} (${address})`, reason });
+    else stream.report({ kind: 'refuse', client: null, port: null, address, reason });
     if (phase.kind === 'seated' && phase.port !== null) {
       stream.ports.leave(phase.port, this);
       // A take-over has seated the next viewer already; its own data is still to come, and ours must not count any more.
@@ -392,6 +437,13 @@ export class WebClient implements Client, Seated {
     }
   }
 }
+
+/** The close codes of what `PortRegistry.seat` refuses. */
+const SEAT_REFUSALS: Readonly<Record<string, number>> = {
+  'port-taken': closeCode.portTaken,
+  'port-out-of-range': closeCode.portOutOfRange,
+  'port-reserved': closeCode.notAllowed,
+};
 
 /** Copies the bytes of return data: what a socket delivers is a view of a larger chunk, which would be pinned. */
 function copyBody(body: ReturnBody): ReturnBody {

@@ -2,16 +2,25 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
 
-/** Who a client is and what it may do. The only kinds so far: anyone who reaches us, and who has the token. */
+/** `view`: watch, and read the API; `return`: hold a port and return data; `administer`: send clients away. */
+export type Right = 'view' | 'return' | 'administer';
+
+/** Who a client is and what it may do. */
 export interface Principal {
-  readonly name: 'anyone' | 'token';
-  readonly rights: readonly ('view' | 'return')[];
+  readonly name: 'anyone' | 'token' | 'view token' | 'port token';
+  readonly rights: readonly Right[];
+  /** The reserved port that is this client's own. */
+  readonly port: number | null;
 }
 
 export interface AccessOptions {
   /** The address that we listen on. */
   readonly host: string;
   readonly token: string | null;
+  /** Who shows this one may watch, and no more. */
+  readonly viewToken: string | null;
+  /** The tokens of reserved ports. */
+  readonly reservedPorts: ReadonlyMap<number, string>;
   /** Origins of other sites whose pages may embed the viewer. */
   readonly allowOrigins: readonly string[];
 }
@@ -20,16 +29,21 @@ export interface AccessOptions {
 export class Access {
   readonly #names: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
-  readonly #tokenHash: Buffer | null;
+  readonly #tokens: readonly { readonly hash: Buffer; readonly principal: Principal }[];
+  /** Who shows no token; null when that is not enough. */
+  readonly #anyone: Principal | null;
 
-  constructor({ host, token, allowOrigins }: AccessOptions) {
+  constructor({ host, token, viewToken, reservedPorts, allowOrigins }: AccessOptions) {
     this.#names = new Set(['localhost', host.toLowerCase(), hostname().toLowerCase()]);
     this.#origins = new Set(allowOrigins);
-    this.#tokenHash = token === null ? null : hash(token);
-  }
-
-  get asksForToken(): boolean {
-    return this.#tokenHash !== null;
+    const tokens: [string | null, Principal][] = [
+      [token, { name: 'token', rights: ['view', 'return', 'administer'], port: null }],
+      [viewToken, { name: 'view token', rights: ['view'], port: null }],
+      ...[...reservedPorts].map(([port, secret]): [string, Principal] => [secret, { name: 'port token', rights: ['view', 'return'], port }]),
+    ];
+    this.#tokens = tokens.flatMap(([secret, principal]) => (secret === null ? [] : [{ hash: hash(secret), principal }]));
+    // Who reaches us from elsewhere without a token (--insecure) may do what --insecure says, and not rule over others.
+    this.#anyone = token === null ? { name: 'anyone', rights: isLoopback(host) ? ['view', 'return', 'administer'] : ['view', 'return'], port: null } : null;
   }
 
   /** Who may show our pages in a frame, as Content-Security-Policy says it. */
@@ -57,11 +71,14 @@ export class Access {
     return origin !== undefined && this.#origins.has(origin);
   }
 
-  /** @returns null when the token is missing or wrong. */
+  /** @returns null when the token is missing or wrong. Where none is asked for, an unknown one is ignored. */
   authorize(token: string | undefined): Principal | null {
-    if (this.#tokenHash === null) return { name: 'anyone', rights: ['view', 'return'] };
-    if (token === undefined || !timingSafeEqual(hash(token), this.#tokenHash)) return null;
-    return { name: 'token', rights: ['view', 'return'] };
+    if (token === undefined) return this.#anyone;
+    const given = hash(token);
+    let found: Principal | null = null;
+    // All are compared, so that the time tells nothing.
+    for (const { hash: expected, principal } of this.#tokens) if (timingSafeEqual(given, expected)) found ??= principal;
+    return found ?? this.#anyone;
   }
 }
 

@@ -8,8 +8,10 @@ import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
 import type { StreamStatus } from '../../shared/status.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
+import type { EventLog } from '../hub/event-log.ts';
 import type { Stream } from '../hub/stream.ts';
-import { type Access, bearerToken } from './access.ts';
+import { type Access, bearerToken, type Right } from './access.ts';
+import { eventsRoute } from './events.ts';
 
 /** A stream and how to describe it. */
 export interface ServedStream {
@@ -23,6 +25,7 @@ export interface ServerOptions {
   readonly limits: WebClientLimits;
   /** All web clients there are; the creator closes them. */
   readonly webClients: Set<WebClient>;
+  readonly events: EventLog;
 }
 
 /** Most web viewers at once, over all streams. */
@@ -40,7 +43,7 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, limits, webClients }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, limits, webClients, events }: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({ logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true });
   await app.register(fastifyWebsocket, {
     options: {
@@ -67,15 +70,20 @@ export async function createServer({ streams, access, limits, webClients }: Serv
     if (access.isListedOrigin(origin)) {
       reply.header('access-control-allow-origin', origin);
       reply.header('access-control-allow-headers', 'authorization');
+      reply.header('access-control-allow-methods', 'GET, DELETE');
       reply.header('vary', 'origin');
     }
     reply.header('x-content-type-options', 'nosniff');
     // A foreign page that frames the console could have its visitors click return data.
     reply.header('content-security-policy', `frame-ancestors ${access.frameAncestors}`);
     if (request.method === 'OPTIONS') return reply.code(204).send();
-    if (request.url.startsWith('/api/') && access.authorize(bearerToken(request.headers.authorization)) === null) {
+    if (!request.url.startsWith('/api/')) return undefined;
+    const principal = access.authorize(bearerToken(request.headers.authorization));
+    if (principal === null) {
       return reply.code(401).header('www-authenticate', 'Bearer').send({ code: 'token-required', message: 'this gateway asks for its token: send it as Authorization: Bearer TOKEN' });
     }
+    const right: Right = request.method === 'GET' || request.method === 'HEAD' ? 'view' : 'administer';
+    if (!principal.rights.includes(right)) return reply.code(403).send({ code: 'not-allowed', message: `this needs the right to ${right}; ${principal.name === 'anyone' ? 'start the gateway with --token, and show it' : `the ${principal.name} does not give it`}` });
     return undefined;
   });
 
@@ -83,17 +91,28 @@ export async function createServer({ streams, access, limits, webClients }: Serv
   app.get('/api/streams', async () => [...streams.values()].map(({ status }) => status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', async (request, reply) => {
     const served = streams.get(request.params.name);
-    if (served === undefined) return reply.code(404).send({ code: 'stream-unknown', message: `no stream ${JSON.stringify(request.params.name)}; there is ${[...streams.keys()].join(', ')}` });
+    if (served === undefined) return reply.code(404).send(unknownStream(request.params.name));
     return served.status();
   });
+  app.delete<{ Params: { name: string; id: string }; Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', async (request, reply) => {
+    const { name, id } = request.params;
+    const served = streams.get(name);
+    if (served === undefined) return reply.code(404).send(unknownStream(name));
+    const gone = served.stream.sendAway(id, request.query.reason?.slice(0, 100) || 'you were sent away by who runs this gateway; reload the page to ask again');
+    return gone ?? reply.code(404).send({ code: 'client-unknown', message: `no client ${JSON.stringify(id)} is connected to ${name}` });
+  });
+  app.get('/api/events', eventsRoute(events));
 
+  const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
+  let webClientCount = 0;
   app.get<{ Params: { name: string } }>('/streams/:name/ws', { websocket: true }, (socket, request) => {
     const { name } = request.params;
     const served = streams.get(name);
     const shared = renditions.get(name);
     if (served === undefined || shared === undefined) {
       socket.on('error', () => undefined);
+      events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
       socket.close(closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`.slice(0, 120));
       return;
     }
@@ -102,7 +121,9 @@ export async function createServer({ streams, access, limits, webClients }: Serv
       socket.close(closeCode.tooMuch, `${MAX_WEB_CLIENTS} viewers are connected already`);
       return;
     }
+    webClientCount += 1;
     const client = new WebClient(socket, {
+      id: `web-${webClientCount}`,
       stream: served.stream,
       renditions: shared,
       address: request.ip,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { GearwayError } from '../../shared/errors.ts';
+import type { PortsStatus } from '../../shared/status.ts';
 
 /** A range of virtual ports, both ends included. */
 export interface PortRange {
@@ -19,6 +20,16 @@ interface Lease {
   heldUntilMs: number;
 }
 
+/** What a viewer asks for. */
+export interface SeatRequest {
+  /** The port wanted; any free one when absent. */
+  readonly wanted?: number | undefined;
+  /** The key of a former lease. */
+  readonly key?: string | undefined;
+  /** The reserved port whose token the viewer has shown. */
+  readonly owned?: number | null;
+}
+
 /** How long a port is kept for who has its key after the socket has ended. */
 export const LEASE_HOLD_MS = 30_000;
 
@@ -33,11 +44,14 @@ export class PortRegistry {
   readonly #range: PortRange;
   readonly #nowMs: () => number;
   readonly #native = new Set<number>();
+  /** Virtual ports that only the owner of their token gets. */
+  readonly #reserved: ReadonlySet<number>;
   readonly #leases = new Map<number, Lease>();
 
-  constructor(range: PortRange, nowMs: () => number = () => performance.now()) {
+  constructor(range: PortRange, options: { reserved?: Iterable<number>; nowMs?: () => number } = {}) {
     this.#range = range;
-    this.#nowMs = nowMs;
+    this.#reserved = new Set(options.reserved);
+    this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
   /** @throws {GearwayError} `port-taken`. */
@@ -50,22 +64,29 @@ export class PortRegistry {
     this.#native.delete(port);
   }
 
-  /** Virtual ports, not counting those that native clients have. A held port counts as taken. */
-  count(): { free: number; taken: number } {
+  /** The virtual ports; those in the range that native clients have count as taken. */
+  status(): PortsStatus {
+    const { from, to } = this.#range;
+    const held: number[] = [];
     let free = 0;
-    for (let port = this.#range.from; port <= this.#range.to; port += 1) if (this.#isFree(port)) free += 1;
-    return { free, taken: this.#range.to - this.#range.from + 1 - free };
+    let taken = 0;
+    for (let port = from; port <= to; port += 1) {
+      if (!this.#isFree(port)) taken += 1;
+      else if (!this.#reserved.has(port)) free += 1;
+      if (this.#isHeld(port)) held.push(port);
+    }
+    return { from, to, free, taken, held, reserved: [...this.#reserved].sort((a, b) => a - b) };
   }
 
   /**
-   * Seats a viewer. With the right key it gets its port back, taking it over from whoever sits there.
+   * Seats a viewer. With the right key it gets its port back, and the owner of a reserved port gets that one: both take it
+   * over from whoever sits there.
    *
-   * @param wanted any free port when undefined.
    * @returns the port and a new key: the old one is worth nothing any more.
-   * @throws {GearwayError} `port-taken`, `port-out-of-range`.
+   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `port-reserved`; `no-free-port` when any would have done.
    */
-  seat(owner: Seated, wanted: number | undefined, key: string | undefined): { port: number; leaseKey: string } {
-    const port = this.#find(wanted, key);
+  seat(owner: Seated, request: SeatRequest = {}): { port: number; leaseKey: string } {
+    const port = this.#find(request);
     const previous = this.#leases.get(port)?.owner;
     const leaseKey = randomBytes(KEY_BYTES).toString('hex');
     this.#leases.set(port, { key: leaseKey, owner, heldUntilMs: Infinity });
@@ -81,8 +102,14 @@ export class PortRegistry {
     lease.heldUntilMs = this.#nowMs() + LEASE_HOLD_MS;
   }
 
-  #find(wanted: number | undefined, key: string | undefined): number {
+  /** The viewer was sent away: its port is free at once, and its key is worth nothing. */
+  revoke(port: number, owner: Seated): void {
+    if (this.#leases.get(port)?.owner === owner) this.#leases.delete(port);
+  }
+
+  #find({ wanted, key, owned = null }: SeatRequest): number {
     const { from, to } = this.#range;
+    if (owned !== null && (wanted === undefined || wanted === owned)) return owned;
     if (key !== undefined) {
       for (const [port, lease] of this.#leases) {
         const mine = lease.key === key && (wanted === undefined || wanted === port);
@@ -92,16 +119,22 @@ export class PortRegistry {
     if (wanted !== undefined) {
       if (this.#native.has(wanted)) throw new GearwayError('port-taken', `port ${wanted} is a native client's`);
       if (wanted < from || wanted > to) throw new GearwayError('port-out-of-range', `port ${wanted} is none of this stream's virtual ports, ${from} to ${to}`);
+      if (this.#reserved.has(wanted)) throw new GearwayError('port-reserved', `port ${wanted} is reserved for the owner of its token; show that token, or ask for another port`);
       if (!this.#isFree(wanted)) throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ask for another, or for none`);
       return wanted;
     }
-    for (let port = from; port <= to; port += 1) if (this.#isFree(port)) return port;
-    throw new GearwayError('port-taken', `all virtual ports from ${from} to ${to} are taken; watch as a spectator, or widen --virtual-ports`);
+    for (let port = from; port <= to; port += 1) if (this.#isFree(port) && !this.#reserved.has(port)) return port;
+    throw new GearwayError('no-free-port', `all virtual ports from ${from} to ${to} are taken; widen --virtual-ports, or wait for one and connect again`);
+  }
+
+  #isHeld(port: number): boolean {
+    const lease = this.#leases.get(port);
+    return lease !== undefined && lease.owner === null && lease.heldUntilMs > this.#nowMs();
   }
 
   #isFree(port: number): boolean {
     if (this.#native.has(port)) return false;
     const lease = this.#leases.get(port);
-    return lease === undefined || (lease.owner === null && lease.heldUntilMs <= this.#nowMs());
+    return lease === undefined || (lease.owner === null && !this.#isHeld(port));
   }
 }

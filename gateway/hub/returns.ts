@@ -1,6 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
+import { BoundedReader } from './bounded-reader.ts';
 
 /** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
 export type ReturnData =
@@ -16,14 +17,11 @@ export interface PortData {
 interface Entry {
   sticky: ReturnData | null;
   expiresAtMs: number;
-  once: ReturnData[];
+  once: { readonly data: ReturnData; readonly expiresAtMs: number }[];
 }
 
 /** Most once-only values of a port that wait for the server's next frame; further ones are refused. */
 const MAX_ONCE = 32;
-
-/** Most values that wait for one reader of `returns()`; the oldest is dropped and counted. */
-const MAX_UNREAD = 256;
 
 /**
  * The return data of a stream, by port. A sticky value counts until it is replaced, until its time to live is over, or
@@ -31,7 +29,7 @@ const MAX_UNREAD = 256;
  */
 export class Returns {
   readonly #entries = new Map<number, Entry>();
-  readonly #readers = new Set<Reader>();
+  readonly #readers = new Set<BoundedReader<PortData>>();
   readonly #nowMs: () => number;
   /** The object as JSON, while nothing has changed: one reply a frame costs nothing then. */
   #json: string | null = null;
@@ -47,7 +45,7 @@ export class Returns {
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  /** Values that a slow reader of `returns()` has missed. */
+  /** Values that a slow reader of `returns()` has missed, and once-only ones that were too old when the server came. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -84,15 +82,16 @@ export class Returns {
   }
 
   /**
-   * Adds a once-only value.
+   * Adds a once-only value. One whose time to live is over before the server takes it is thrown away.
    *
    * @throws {GearwayError} `too-many` when the server takes them slower than they come.
    */
-  push(port: number, data: ReturnData): void {
+  push(port: number, data: ReturnData, ttlMs?: number): void {
     const entry = this.#entry(port);
     if (this.#hasServer) {
+      this.#dropExpired(entry);
       if (entry.once.length >= MAX_ONCE) throw new GearwayError('too-many', `${MAX_ONCE} once-only values wait for the server's next frame; send fewer, or sticky ones`);
-      entry.once.push(data);
+      entry.once.push({ data, expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs });
       this.#json = null;
     }
     this.#publish(port, data);
@@ -111,7 +110,8 @@ export class Returns {
     let validUntilMs = Infinity;
     const members: string[] = [];
     for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
-      const once = entry.once.shift();
+      this.#dropExpired(entry);
+      const once = entry.once.shift()?.data;
       // The next reply differs: from this value, or by the one behind it.
       if (once !== undefined) validUntilMs = 0;
       const data = once ?? this.#live(entry);
@@ -125,7 +125,7 @@ export class Returns {
 
   /** Each value from now on: a sticky one when it changes, and every once-only one. Breaking out detaches this reader alone. */
   values(): AsyncIterableIterator<PortData> {
-    const reader = new Reader(
+    const reader = new BoundedReader<PortData>(
       () => (this.#dropped += 1),
       () => this.#readers.delete(reader),
     );
@@ -151,56 +151,16 @@ export class Returns {
     return entry.sticky;
   }
 
+  #dropExpired(entry: Entry): void {
+    if (entry.once.length === 0) return;
+    const now = this.#nowMs();
+    const live = entry.once.filter(({ expiresAtMs }) => now < expiresAtMs);
+    this.#dropped += entry.once.length - live.length;
+    entry.once = live;
+  }
+
   #publish(port: number, data: ReturnData): void {
     for (const reader of this.#readers) reader.add({ port, data: plainData(data) });
-  }
-}
-
-/** One consumer of the values, with a bounded memory. */
-class Reader implements AsyncIterableIterator<PortData> {
-  readonly #unread: PortData[] = [];
-  readonly #onDrop: () => void;
-  readonly #onReturn: () => void;
-  #waiting: ((result: IteratorResult<PortData>) => void) | null = null;
-  #done = false;
-
-  constructor(onDrop: () => void, onReturn: () => void) {
-    this.#onDrop = onDrop;
-    this.#onReturn = onReturn;
-  }
-
-  add(item: PortData): void {
-    if (this.#waiting !== null) {
-      const resolve = this.#waiting;
-      this.#waiting = null;
-      resolve({ value: item, done: false });
-      return;
-    }
-    if (this.#unread.length >= MAX_UNREAD) {
-      this.#unread.shift();
-      this.#onDrop();
-    }
-    this.#unread.push(item);
-  }
-
-  next(): Promise<IteratorResult<PortData>> {
-    const item = this.#unread.shift();
-    if (item !== undefined) return Promise.resolve({ value: item, done: false });
-    if (this.#done) return Promise.resolve({ value: undefined, done: true });
-    if (this.#waiting !== null) return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
-    return new Promise((resolve) => (this.#waiting = resolve));
-  }
-
-  return(): Promise<IteratorResult<PortData>> {
-    this.#done = true;
-    this.#onReturn();
-    this.#waiting?.({ value: undefined, done: true });
-    this.#waiting = null;
-    return Promise.resolve({ value: undefined, done: true });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
   }
 }
 

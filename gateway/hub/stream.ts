@@ -1,6 +1,7 @@
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import type { ClientStatus, StreamState, StreamStatus } from '../../shared/status.ts';
+import type { ClientStatus, GatewayEvent, StreamState, StreamStatus } from '../../shared/status.ts';
 import { nowUs } from './clock.ts';
+import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput } from './frame.ts';
 import { type PortRange, PortRegistry } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -8,11 +9,15 @@ import { Returns } from './returns.ts';
 
 /** One receiver of a stream, whatever its transport. None of these calls may wait or throw. */
 export interface Client {
+  /** Unique in the gateway. */
+  readonly id: string;
   /** A new frame, shared: the newest replaces one that still waits. */
   offer(frame: Frame): void;
   /** The stream's state or its reason has changed. */
   streamChanged(state: StreamState, reason: string): void;
   status(): ClientStatus;
+  /** Ends this client for good; `reason` is told where the transport allows it. */
+  sendAway(reason: string): void;
 }
 
 /** What a source's stream shows of it. */
@@ -42,6 +47,9 @@ const MAX_REJECTIONS_SHOWN = 8;
 export interface StreamOptions {
   readonly name: string;
   readonly virtualPorts: PortRange;
+  /** Virtual ports kept for the owners of their tokens. */
+  readonly reservedPorts?: Iterable<number>;
+  readonly events: EventLog;
   /** Whether the source is a server that takes return data with each frame. */
   readonly sourceTakesReturns: boolean;
   readonly waitingReason: string;
@@ -55,6 +63,7 @@ export class Stream implements SourceSink {
   readonly returns: Returns;
   readonly #clients = new Set<Client>();
   readonly #rate = new RateMeter();
+  readonly #events: EventLog;
   readonly #log: (message: string) => void;
   readonly #timer: NodeJS.Timeout;
   #latest: Frame | null = null;
@@ -69,8 +78,9 @@ export class Stream implements SourceSink {
   constructor(options: StreamOptions) {
     this.name = options.name;
     this.#reason = options.waitingReason;
+    this.#events = options.events;
     this.#log = options.log;
-    this.ports = new PortRegistry(options.virtualPorts);
+    this.ports = new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
     this.returns = new Returns({ hasServer: options.sourceTakesReturns });
     this.#timer = setInterval(() => this.#checkStale(), CHECK_INTERVAL_MS);
     this.#timer.unref();
@@ -138,6 +148,26 @@ export class Stream implements SourceSink {
     this.#clients.delete(client);
   }
 
+  /**
+   * Ends the client with this id for good.
+   *
+   * @returns its last status; null when there is none.
+   */
+  sendAway(id: string, reason: string): ClientStatus | null {
+    for (const client of this.#clients) {
+      if (client.id !== id) continue;
+      const status = client.status();
+      client.sendAway(reason);
+      return status;
+    }
+    return null;
+  }
+
+  /** Tells what happened to a client, in `GET /api/events`. */
+  report(event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>): void {
+    this.#events.add({ stream: this.name, ...event });
+  }
+
   clientStatuses(): ClientStatus[] {
     const statuses = [...this.#clients].map((client) => client.status());
     return statuses.sort((a, b) => (a.port ?? Infinity) - (b.port ?? Infinity));
@@ -164,7 +194,7 @@ export class Stream implements SourceSink {
         returnsDropped: this.returns.dropped,
         lastRejections: this.#lastRejections,
       },
-      ports: this.ports.count(),
+      ports: this.ports.status(),
       clients: this.clientStatuses(),
     };
   }
@@ -189,6 +219,7 @@ export class Stream implements SourceSink {
     this.#state = state;
     this.#reason = reason;
     this.#log(`stream ${this.name}: ${state}, ${reason}`);
+    this.report({ kind: 'state', client: null, port: null, address: null, reason: `${state}: ${reason}` });
     for (const client of this.#clients) client.streamChanged(state, reason);
   }
 }

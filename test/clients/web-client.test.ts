@@ -6,8 +6,10 @@ import { Renditions } from '../../gateway/clients/renditions.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
 import { createServer } from '../../gateway/http/server.ts';
+import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
+import type { GatewayEvent } from '../../shared/status.ts';
 import {
   type Ack,
   decodeGatewayMessage,
@@ -135,6 +137,8 @@ class Viewer implements AsyncDisposable {
 
 interface Setup extends AsyncDisposable {
   readonly stream: Stream;
+  /** All so far. */
+  readonly events: readonly GatewayEvent[];
   readonly webClients: ReadonlySet<WebClient>;
   connect(path?: string): Promise<Viewer>;
   /** Over TCP. */
@@ -142,20 +146,27 @@ interface Setup extends AsyncDisposable {
 }
 
 /** A stream with four virtual ports behind the real HTTP application. */
-async function setUp({ limits = {}, token = null }: { limits?: Partial<WebClientLimits>; token?: string | null } = {}): Promise<Setup> {
-  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, waitingReason: 'no frame yet', log: () => undefined });
+async function setUp({ limits = {}, token = null, viewToken = null, reservedPorts = {} }: { limits?: Partial<WebClientLimits>; token?: string | null; viewToken?: string | null; reservedPorts?: Record<number, string> } = {}): Promise<Setup> {
+  const events = new EventLog();
+  const reported: GatewayEvent[] = [];
+  void (async () => {
+    for await (const event of events.events()) reported.push(event);
+  })();
+  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, reservedPorts: Object.keys(reservedPorts).map(Number), sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
   stream.ports.reserve(5567);
   const webClients = new Set<WebClient>();
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '' });
   const app = await createServer({
     streams: new Map([['main', { stream, status }]]),
-    access: new Access({ host: '127.0.0.1', token, allowOrigins: [] }),
+    access: new Access({ host: '127.0.0.1', token, viewToken, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])), allowOrigins: [] }),
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
+    events,
   });
   await app.ready();
   return {
     stream,
+    events: reported,
     webClients,
     async connect(path = '/streams/main/ws') {
       let viewer: Viewer | undefined;
@@ -184,7 +195,7 @@ describe('WebClient: hello', () => {
     const before = Date.now() * 1000;
     const welcome = await viewer.hello({ name: 'lab screen' });
     expect(welcome).toMatchObject({
-      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
+      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return', 'administer'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
     });
     expect(welcome.leaseKey).toMatch(/^[0-9a-f]{32}$/);
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
@@ -202,14 +213,14 @@ describe('WebClient: hello', () => {
   it('lets a spectator watch without a port', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
-    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view'] });
-    expect(gateway.stream.ports.count()).toEqual({ free: 4, taken: 0 });
+    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'] });
+    expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
     expect(gateway.stream.takeReturns()).toBe('{}');
     gateway.stream.publish(INPUT);
     expect(await viewer.settled()).toMatchObject([{ type: 'state', state: 'live' }, { type: 'frame', sequence: 1 }]);
   });
 
-  it('closes with 4002 when the port is taken, a native client has it, or all are taken', async () => {
+  it('closes with 4002 when the port is taken, or a native client has it', async () => {
     await using gateway = await setUp();
     await using first = await gateway.connect();
     await first.hello({ port: 6001 });
@@ -218,14 +229,81 @@ describe('WebClient: hello', () => {
       second.socket.send(encodeMessage({ type: 'hello', port }));
       expect(await second.closed).toMatchObject({ code: 4002 });
     }
+    expect(await first.settled()).toEqual([]);
+  });
+
+  it('makes the next viewer beyond the last free port a spectator, and says why', async () => {
+    await using gateway = await setUp();
+    await using first = await gateway.connect();
+    await using second = await gateway.connect();
     await using third = await gateway.connect();
     await using fourth = await gateway.connect();
-    await using fifth = await gateway.connect();
-    for (const viewer of [third, fourth, fifth]) await viewer.hello();
+    for (const viewer of [first, second, third, fourth]) expect(await viewer.hello()).not.toHaveProperty('spectatorReason');
     await using late = await gateway.connect();
-    late.socket.send(encodeMessage({ type: 'hello' }));
-    expect(await late.closed).toMatchObject({ code: 4002 });
-    expect(await first.settled()).toEqual([]);
+    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'], spectatorReason: expect.stringContaining('6000 to 6003') as string });
+    expect(await late.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'no-port' });
+    expect(gateway.events).toMatchObject([{}, {}, {}, {}, { kind: 'connect', client: 'web-5', port: null }]);
+  });
+
+  it('makes who may only watch a spectator, and says why', async () => {
+    await using gateway = await setUp({ token: 's3cret', viewToken: 'look' });
+    await using viewer = await gateway.connect();
+    expect(await viewer.hello({ token: 'look', port: 6001 })).toMatchObject({ port: null, rights: ['view'], spectatorReason: expect.stringContaining('watch') as string });
+    expect(await viewer.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'not-allowed' });
+  });
+
+  it('keeps a reserved port for the owner of its token, who takes it over from a former connection', async () => {
+    await using gateway = await setUp({ token: 's3cret', reservedPorts: { 6000: 'arm', 6001: 'leg' } });
+    await using other = await gateway.connect();
+    expect(await other.hello({ token: 's3cret' })).toMatchObject({ port: 6002 });
+    await using thief = await gateway.connect();
+    thief.socket.send(encodeMessage({ type: 'hello', port: 6000, token: 's3cret' }));
+    expect(await thief.closed).toMatchObject({ code: 4005, reason: expect.stringContaining('reserved') as string });
+    await using wrong = await gateway.connect();
+    wrong.socket.send(encodeMessage({ type: 'hello', port: 6000, token: 'leg' }));
+    expect(await wrong.closed).toMatchObject({ code: 4005 });
+    await using owner = await gateway.connect();
+    expect(await owner.hello({ token: 'arm' })).toMatchObject({ port: 6000, rights: ['view', 'return'] });
+    await using again = await gateway.connect();
+    expect(await again.hello({ token: 'arm', port: 6000 })).toMatchObject({ port: 6000 });
+    expect(await owner.closed).toMatchObject({ code: 4003 });
+    expect(gateway.stream.ports.status()).toEqual({ from: 6000, to: 6003, free: 1, taken: 2, held: [], reserved: [6000, 6001] });
+  });
+
+  it('reports who came, went, was refused and was taken over', async () => {
+    await using gateway = await setUp();
+    const first = await gateway.connect();
+    const welcome = await first.hello({ name: 'lab screen' });
+    await using second = await gateway.connect();
+    await second.hello({ leaseKey: key(welcome) });
+    const client = [...gateway.webClients].at(-1);
+    expect(await first.closed).toMatchObject({ code: 4003 });
+    await using refused = await gateway.connect();
+    refused.socket.send(encodeMessage({ type: 'hello', port: 1 }));
+    await refused.closed;
+    await second[Symbol.asyncDispose]();
+    await client?.closed;
+    expect(gateway.events).toMatchObject([
+      { id: 1, stream: 'main', kind: 'connect', client: 'web-1', port: 6000, address: expect.stringContaining('lab screen') as string },
+      { kind: 'take-over', client: 'web-1', port: 6000 },
+      { kind: 'connect', client: 'web-2', port: 6000 },
+      { kind: 'refuse', client: null, port: null, reason: expect.stringContaining('6000 to 6003') as string },
+      { id: 5, kind: 'disconnect', client: 'web-2', port: 6000, reason: 'the viewer left' },
+    ]);
+  });
+
+  it('is sent away for good: its port is free at once, and its key is worth nothing', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    const welcome = await viewer.hello();
+    expect(gateway.stream.sendAway('web-9', 'no such client')).toBeNull();
+    expect(gateway.stream.sendAway('web-1', 'the shift is over')).toMatchObject({ id: 'web-1', port: 6000 });
+    expect(await viewer.closed).toEqual({ code: 4009, reason: 'the shift is over' });
+    expect(gateway.stream.ports.status()).toMatchObject({ free: 4, held: [] });
+    await using other = await gateway.connect();
+    expect(await other.hello()).toMatchObject({ port: 6000 });
+    await using back = await gateway.connect();
+    expect(await back.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6001 });
   });
 
   it('closes with 4004 outside the range, and names it', async () => {
@@ -583,7 +661,7 @@ describe('WebClient: return data', () => {
     await viewer[Symbol.asyncDispose]();
     await client?.closed;
     expect(gateway.stream.takeReturns()).toBe('{}');
-    expect(gateway.stream.ports.count()).toEqual({ free: 3, taken: 1 });
+    expect(gateway.stream.ports.status()).toMatchObject({ free: 3, taken: 1 });
     expect(gateway.stream.clientStatuses()).toEqual([]);
   });
 });
@@ -593,7 +671,8 @@ class FakeSocket extends EventEmitter {
   bufferedAmount = 0;
   readonly sent: Uint8Array[] = [];
   readonly send = vi.fn<(data: Uint8Array) => void>((data) => void this.sent.push(data));
-  readonly ping = vi.fn<() => void>();
+  answersPings = true;
+  readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
   readonly close = vi.fn<(code: number, reason: string) => void>();
   readonly terminate = vi.fn<() => void>(() => void this.emit('close'));
 
@@ -607,7 +686,7 @@ describe('WebClient: time', () => {
 
   beforeEach(() => {
     vi.useFakeTimers();
-    stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, waitingReason: 'no frame yet', log: () => undefined });
+    stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
   });
 
   afterEach(() => {
@@ -617,7 +696,7 @@ describe('WebClient: time', () => {
 
   function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient } {
     const socket = new FakeSocket();
-    const client = new WebClient(socket as unknown as WebSocket, { stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights }), limits: DEFAULT_WEB_CLIENT_LIMITS });
+    const client = new WebClient(socket as unknown as WebSocket, { id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }), limits: DEFAULT_WEB_CLIENT_LIMITS });
     return { socket, client };
   }
 
@@ -765,6 +844,26 @@ describe('WebClient: time', () => {
       vi.advanceTimersByTime(25);
     }
     expect(client.status().delivered).toBeGreaterThanOrEqual(396);
+  });
+
+  it('cuts off a viewer that answers no ping for 15 s, also while it is paused', () => {
+    const { socket } = seated();
+    socket.receive({ type: 'want', paused: true });
+    vi.advanceTimersByTime(60_000);
+    expect(socket.terminate).not.toHaveBeenCalled();
+    socket.answersPings = false;
+    vi.advanceTimersByTime(15_000);
+    expect(socket.terminate).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2000);
+    expect(socket.terminate).toHaveBeenCalled();
+    expect(stream.clientStatuses()).toEqual([]);
+  });
+
+  it('shows the delay that the viewer measures', () => {
+    const { socket, client } = seated();
+    expect(client.status().delayMs).toBeNull();
+    socket.receive({ ...ack(1), delayMs: 18.26 });
+    expect(client.status().delayMs).toBe(18.3);
   });
 
   it('refuses with not-allowed who may only watch', () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { type Client, round, Stream } from '../../gateway/hub/stream.ts';
 import { GearwayError } from '../../shared/errors.ts';
@@ -8,18 +9,20 @@ const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, pay
 const SOURCE = { kind: 'push', address: 'this program', state: 'open' };
 
 const streams: Stream[] = [];
+let events: EventLog;
 function createStream(log: (message: string) => void = () => undefined): Stream {
-  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, waitingReason: 'no frame yet', log });
+  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
   streams.push(stream);
   return stream;
 }
 
-function client(port: number | null = null): Client & { readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
-  const status: ClientStatus = { port, kind: 'web', address: '', state: 'live', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, returnData: null };
-  return { offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
+  const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
+  return { id: status.id, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
 }
 
 beforeEach(() => {
+  events = new EventLog();
   vi.useFakeTimers();
 });
 
@@ -144,7 +147,7 @@ describe('Stream', () => {
     const stream = createStream();
     expect(stream.status(SOURCE)).toEqual({
       name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, frame: null,
-      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { free: 4, taken: 0 }, clients: [],
+      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { from: 6000, to: 6003, free: 4, taken: 0, held: [], reserved: [] }, clients: [],
     });
     for (let i = 0; i < 10; i += 1) {
       stream.publish({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] } });
@@ -153,6 +156,31 @@ describe('Stream', () => {
     expect(stream.status(SOURCE)).toMatchObject({ state: 'live', frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 }, counters: { received: 10 } });
     expect(stream.frameTimeMs()).toBeCloseTo(40);
     expect(stream.framesPerSecond()).toBeCloseTo(25);
+  });
+
+  it('reports each change of its state', () => {
+    const stream = createStream();
+    stream.publish(INPUT);
+    stream.publish(INPUT);
+    stream.end('the server said so');
+    events.close();
+    const reader = events.events();
+    return expect(Promise.all([reader.next(), reader.next(), reader.next()])).resolves.toMatchObject([
+      { value: { id: 1, stream: 'main', kind: 'state', client: null, reason: 'live: frames arrive' } },
+      { value: { id: 2, reason: 'ended: the server said so' } },
+      { done: true },
+    ]);
+  });
+
+  it('sends away the client that is meant, and no other', () => {
+    const stream = createStream();
+    const [first, second] = [client(6000), client(6001)];
+    stream.attach(first);
+    stream.attach(second);
+    expect(stream.sendAway('client-6001', 'enough')).toMatchObject({ port: 6001 });
+    expect(second.sendAway).toHaveBeenCalledWith('enough');
+    expect(first.sendAway).not.toHaveBeenCalled();
+    expect(stream.sendAway('client-6002', 'enough')).toBeNull();
   });
 
   it('lists clients by port, spectators last', () => {

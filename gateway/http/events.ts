@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { EventLog } from '../hub/event-log.ts';
+
+/** Most programs that follow the events at once. */
+const MAX_FOLLOWERS = 64;
+
+/** So often a comment is sent, so that proxies keep the connection and a vanished peer is noticed. */
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Makes the route of the events as server-sent events (HTML Living Standard, section 9.2): those that are kept after
+ * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 503 beyond
+ * 64 followers.
+ */
+export function eventsRoute(log: EventLog): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
+  let followers = 0;
+  return async (request, reply) => {
+    if (followers >= MAX_FOLLOWERS) return reply.code(503).header('retry-after', '5').send({ code: 'too-many', message: `${MAX_FOLLOWERS} programs follow the events already` });
+    reply.hijack();
+    const { raw } = reply;
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+    raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
+    raw.write('retry: 1000\n\n');
+    followers += 1;
+    await follow(log, Number(request.headers['last-event-id']), raw);
+    followers -= 1;
+    return reply;
+  };
+}
+
+/** Settles when the peer or the log has ended. */
+async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promise<void> {
+  const events = log.events(Number.isSafeInteger(lastId) && lastId > 0 ? lastId : 0);
+  const heartbeat = setInterval(() => raw.write(':\n\n'), HEARTBEAT_MS);
+  const gone = new Promise<void>((resolve) => {
+    raw.once('close', () => {
+      void events.return?.();
+      resolve();
+    });
+  });
+  for await (const event of events) {
+    const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+    // Who reads slowly is waited for; what it misses meanwhile is bounded by the reader.
+    if (!raw.write(text)) await Promise.race([gone, once(raw, 'drain')]);
+  }
+  clearInterval(heartbeat);
+  raw.end();
+}

@@ -1,0 +1,43 @@
+import type { GatewayEvent } from '../../shared/status.ts';
+import { BoundedReader } from './bounded-reader.ts';
+
+/** Most events that are kept for who comes later. */
+const MAX_KEPT = 256;
+
+/** What happened to clients and streams: the latest events, and each from now on. */
+export class EventLog {
+  readonly #kept: GatewayEvent[] = [];
+  readonly #readers = new Set<BoundedReader<GatewayEvent>>();
+  #lastId = 0;
+  #closed = false;
+
+  add(event: Omit<GatewayEvent, 'id' | 'time'>): void {
+    this.#lastId += 1;
+    const entry: GatewayEvent = { id: this.#lastId, time: new Date().toISOString(), ...event };
+    this.#kept.push(entry);
+    if (this.#kept.length > MAX_KEPT) this.#kept.shift();
+    for (const reader of this.#readers) reader.add(entry);
+  }
+
+  /**
+   * The kept events after the one with this id, oldest first, then each as it happens. An id that is not ours (it is
+   * higher than any: the gateway was restarted) stands for the beginning. A slow reader misses the oldest.
+   */
+  events(afterId = 0): AsyncIterableIterator<GatewayEvent> {
+    const reader = new BoundedReader<GatewayEvent>(
+      () => undefined,
+      () => this.#readers.delete(reader),
+    );
+    const from = afterId > this.#lastId ? 0 : afterId;
+    for (const event of this.#kept) if (event.id > from) reader.add(event);
+    this.#readers.add(reader);
+    if (this.#closed) void reader.return();
+    return reader;
+  }
+
+  /** Ends all readers, and those that come later once they have read what is kept. */
+  close(): void {
+    this.#closed = true;
+    for (const reader of this.#readers) void reader.return();
+  }
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
+import { WebSocket } from 'ws';
+import { encodeMessage } from '../../shared/protocol.ts';
+
+async function start(options: GatewayOptions = {}): Promise<Gateway & { url: string }> {
+  const gateway = await createGateway({ port: 0, ...options });
+  const { url } = await gateway.listen();
+  return Object.assign(gateway, { url: url.slice(0, -1) });
+}
+
+/** The text of an event stream until it holds `wanted`. */
+async function textUntil(response: Response, wanted: string): Promise<string> {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (!text.includes(wanted)) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the stream ended without ${wanted}: ${text}`);
+    text += value;
+  }
+  await reader.cancel();
+  return text;
+}
+
+async function connectAndLeave(url: string): Promise<void> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/streams/main/ws`, 'gearway.v1');
+  await new Promise((resolve) => socket.once('open', resolve));
+  socket.send(encodeMessage({ type: 'hello' }));
+  await new Promise((resolve) => socket.once('message', resolve));
+  socket.close();
+}
+
+describe('GET /api/events', () => {
+  it('tells what was, and what happens, as server-sent events', async () => {
+    await using gateway = await start();
+    const response = await fetch(`${gateway.url}/api/events`);
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    await connectAndLeave(gateway.url);
+    const text = await textUntil(response, 'disconnect');
+    expect(text).toMatch(/^retry: 1000\n\nid: 1\nevent: connect\ndata: \{"id":1,"time":"[^"]+","stream":"main","kind":"connect","client":"web-1","port":6000,/);
+    const later = await textUntil(await fetch(`${gateway.url}/api/events`, { headers: { 'last-event-id': '1' } }), 'disconnect');
+    expect(later).toMatch(/^retry: 1000\n\nid: 2\nevent: disconnect\n/);
+  });
+
+  it('wants the token, and ends with the gateway', async () => {
+    const gateway = await start({ token: 's3cret', viewToken: 'look' });
+    expect((await fetch(`${gateway.url}/api/events`)).status).toBe(401);
+    const response = await fetch(`${gateway.url}/api/events`, { headers: { authorization: 'Bearer look' } });
+    expect(response.status).toBe(200);
+    await gateway.close();
+    await expect(textUntil(response, 'never')).rejects.toThrow();
+  });
+
+  it('serves 64 at once, and frees the place of who left', async () => {
+    await using gateway = await start();
+    const following = await Promise.all(Array.from({ length: 64 }, () => fetch(`${gateway.url}/api/events`)));
+    expect((await fetch(`${gateway.url}/api/events`)).status).toBe(503);
+    await following[0]!.body!.cancel();
+    await expect.poll(async () => (await fetch(`${gateway.url}/api/events`)).status).toBe(200);
+  });
+});
+
+describe('DELETE /api/streams/NAME/clients/ID', () => {
+  it('sends a client away', async () => {
+    await using gateway = await start();
+    const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/streams/main/ws`, 'gearway.v1');
+    await new Promise((resolve) => socket.once('open', resolve));
+    socket.send(encodeMessage({ type: 'hello' }));
+    await new Promise((resolve) => socket.once('message', resolve));
+    const closed = new Promise<[number, string]>((resolve) => socket.once('close', (code, reason) => resolve([code, String(reason)])));
+    expect((await fetch(`${gateway.url}/api/streams/main/clients/web-2`, { method: 'DELETE' })).status).toBe(404);
+    const response = await fetch(`${gateway.url}/api/streams/main/clients/web-1?reason=enough`, { method: 'DELETE' });
+    expect(await response.json()).toMatchObject({ id: 'web-1', port: 6000 });
+    expect(await closed).toEqual([4009, 'enough']);
+    expect(gateway.stream.clients).toEqual([]);
+  });
+
+  it('needs the right to administer', async () => {
+    await using gateway = await start({ token: 's3cret', viewToken: 'look', reservedPorts: { 6000: 'arm' } });
+    const status = async (token: string): Promise<number> => (await fetch(`${gateway.url}/api/streams/main/clients/web-1`, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })).status;
+    expect([await status('look'), await status('arm'), await status('wrong'), await status('s3cret')]).toEqual([403, 403, 401, 404]);
+  });
+});
