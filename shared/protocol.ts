@@ -8,6 +8,8 @@ import type { Encoding, FrameHeader } from './frame.ts';
 import type { NDArray } from './ndarray.ts';
 import type { StreamState } from './status.ts';
 
+export { closeCode } from './close-code.ts';
+
 /** The WebSocket sub-protocol's name. */
 export const PROTOCOL = 'gearway.v1';
 
@@ -31,21 +33,6 @@ export const messageType = {
   state: 0x13,
   returned: 0x14,
   pong: 0x15,
-} as const;
-
-/** WebSocket close codes of the gateway. The reason that comes with a code says what to do. */
-export const closeCode = {
-  goingAway: 1001,
-  badMessage: 4000,
-  unknownStream: 4001,
-  portTaken: 4002,
-  takenOver: 4003,
-  portOutOfRange: 4004,
-  notAllowed: 4005,
-  tooMuch: 4006,
-  noAcknowledgement: 4007,
-  noHello: 4008,
-  sentAway: 4009,
 } as const;
 
 /** Codes of a refused `return`. */

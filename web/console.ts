@@ -1,4 +1,3 @@
-import './gearway-viewer.ts';
 import './console.css';
 import { html, render, type TemplateResult } from 'lit';
 import type { Value } from '../shared/protocol.ts';

@@ -8,6 +8,11 @@ export class GatewayClock {
     return this.#roundTripMs;
   }
 
+  /** A first idea, from the `welcome`: late by the way that it took, until the first pong knows better. */
+  welcome(clockUs: number): void {
+    this.#offsetMs = clockUs / 1000 - performance.now();
+  }
+
   /** @param sentAtMs `performance.now()` when the ping left. */
   pong(clockUs: number, sentAtMs: number): void {
     const nowMs = performance.now();
@@ -20,7 +25,7 @@ export class GatewayClock {
     this.#offsetMs = clockUs / 1000 + roundTripMs / 2 - nowMs;
   }
 
-  /** How long ago the gateway's clock showed this; null before the first pong. */
+  /** How long ago the gateway's clock showed this; null before the welcome. */
   ageMs(clockUs: number): number | null {
     return this.#offsetMs === null ? null : performance.now() + this.#offsetMs - clockUs / 1000;
   }

@@ -1,15 +1,28 @@
-import { LitElement, html, type PropertyValues, type TemplateResult } from 'lit';
-import { loadLease, saveLease } from './lease-store.ts';
-import { type Returnable, toReturnBody } from './return-body.ts';
-import { openSession, type SessionHandle } from './session-host.ts';
-import { NO_STATS, type SessionCommand, type SessionEvent, type Snapshot, type ViewerState, type ViewerStats } from './session-messages.ts';
-import { GearwayCloseEvent, GearwayFrameEvent, GearwayOpenEvent, GearwayRefusedEvent, GearwayStateEvent } from './viewer-events.ts';
+import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import type { Fit, PictureView } from './picture-view.ts';
+import { type Returnable, ReturnRefusedError } from './return-body.ts';
+import type { Snapshot, SnapshotForm, ViewerState, ViewerStats } from './session-messages.ts';
+import { GearwayCloseEvent, GearwayFrameEvent, GearwayOpenEvent, GearwayRefusedEvent, GearwayReturnRefusedEvent, GearwayStateEvent } from './viewer-events.ts';
+import type * as Extras from './viewer-extras.ts';
+import type { LinkEvent } from './viewer-link.ts';
+import { ViewerModel } from './viewer-model.ts';
 import { viewerStyles } from './viewer-styles.ts';
 
+export type { NDArray } from '../shared/ndarray.ts';
+export type { Value } from '../shared/protocol.ts';
+export type { Fit } from './picture-view.ts';
+export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from './return-body.ts';
+export type { Snapshot, ViewerState, ViewerStats } from './session-messages.ts';
+export * from './viewer-events.ts';
+
 const STATES: readonly ViewerState[] = ['connecting', 'waiting', 'live', 'paused', 'stale', 'ended', 'refused'];
+const FITS: readonly Fit[] = ['contain', 'cover', 'none'];
 
 /** Properties that ask for another session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
+
+/** A picture in these states is not what the camera sees now. */
+const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'stale', 'ended', 'refused']);
 
 const WORDS: Readonly<Record<ViewerState, string>> = {
   connecting: 'Connecting',
@@ -21,17 +34,6 @@ const WORDS: Readonly<Record<ViewerState, string>> = {
   refused: 'Refused',
 };
 
-/** `send()` was not accepted; `code` is the gateway's, or `closed` when the connection went first. */
-export class ReturnRefusedError extends Error {
-  readonly code: string;
-
-  constructor(code: string, reason: string) {
-    super(reason === '' ? code : reason);
-    this.name = 'ReturnRefusedError';
-    this.code = code;
-  }
-}
-
 /**
  * Shows a NetGear stream of a Gearway gateway, and returns data to its server.
  *
@@ -40,16 +42,50 @@ export class ReturnRefusedError extends Error {
  * @attr {number} requested-port - the port wanted; any free one otherwise
  * @attr {boolean} spectate - watch without a port, and return nothing
  * @attr {boolean} no-worker - decode and draw on the main thread
- * @fires {GearwayOpenEvent} gearway-open
+ * @attr {string} name - shown to people in the gateway's list of clients
+ * @attr {string} poster - address of a picture that is shown before the first frame
+ * @attr {boolean} controls - a bar with pause, snapshot, statistics, rotation, mirror, fit and full screen; zoom and pan by wheel, pinch, drag and keys
+ * @attr {boolean} show-stats - figures over the picture
+ * @attr {'contain' | 'cover' | 'none'} fit - how the picture lies in the element's box; `contain` by default
+ * @attr {number} rotate - clockwise, 0, 90, 180 or 270 degrees
+ * @attr {boolean} mirror - left and right changed
+ * @fires {GearwayOpenEvent} gearway-open - connected, with the port or without one
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
- * @fires {GearwayStateEvent} gearway-state
- * @fires {GearwayRefusedEvent} gearway-refused
- * @fires {GearwayCloseEvent} gearway-close
- * @csspart stage - the box around the picture
+ * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
+ * @fires {GearwayRefusedEvent} gearway-refused - the gateway does not want this viewer
+ * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was not accepted
+ * @fires {GearwayCloseEvent} gearway-close - the connection has ended
+ * @slot - lies over the picture, in its box
+ * @slot connecting - shown instead of our notice while the gateway is being reached
+ * @slot waiting - … before the first frame
+ * @slot live - … while frames come (there is no notice of ours)
+ * @slot paused - … while paused
+ * @slot stale - … while the source is silent
+ * @slot ended - … when the source has ended
+ * @slot refused - … when the gateway refused the viewer
+ * @slot poster - shown before the first frame, instead of the attribute's picture
+ * @csspart stage - the box around everything
+ * @csspart picture - the box around the canvas
+ * @csspart poster - the poster's picture
  * @csspart status - the chip with state and delay
+ * @csspart age - how old the picture is, while it is not live
  * @csspart notice - what is shown instead of a live picture
- * @cssproperty --gearway-stage - colour behind the picture
- * @cssproperty --gearway-font - font of chip and notice
+ * @csspart action - the button in a notice
+ * @csspart controls - the bar
+ * @csspart button - a button of the bar
+ * @csspart stats - the figures
+ * @cssproperty [--gearway-stage=#05070a] - colour behind the picture
+ * @cssproperty [--gearway-accent=#4db8ff] - colour of buttons that are on, plots and focus
+ * @cssproperty [--gearway-on-accent=#04121d] - text on the accent
+ * @cssproperty [--gearway-font] - font of chip, notices and bar
+ * @cssstate connecting
+ * @cssstate waiting
+ * @cssstate live
+ * @cssstate paused
+ * @cssstate stale
+ * @cssstate ended
+ * @cssstate refused
+ * @cssstate spectator - connected without a port
  */
 export class GearwayViewer extends LitElement {
   static override styles = viewerStyles;
@@ -59,16 +95,31 @@ export class GearwayViewer extends LitElement {
     requestedPort: { type: Number, attribute: 'requested-port' },
     spectate: { type: Boolean },
     noWorker: { type: Boolean, attribute: 'no-worker' },
+    name: { type: String },
+    poster: { type: String },
+    controls: { type: Boolean },
+    showStats: { type: Boolean, attribute: 'show-stats' },
+    fit: { type: String },
+    rotate: { type: Number },
+    mirror: { type: Boolean },
     token: { attribute: false },
     _state: { state: true },
     _chip: { state: true },
     _age: { state: true },
+    _extras: { state: true },
   };
 
   declare src: string;
   declare requestedPort: number | null;
   declare spectate: boolean;
   declare noWorker: boolean;
+  declare name: string;
+  declare poster: string | null;
+  declare controls: boolean;
+  declare showStats: boolean;
+  declare fit: Fit;
+  declare rotate: number;
+  declare mirror: boolean;
   /** Where the gateway asks for one. A property only: an attribute would stand in the page's text. */
   declare token: string | null;
   /** @internal */
@@ -77,23 +128,16 @@ export class GearwayViewer extends LitElement {
   declare _chip: string;
   /** @internal */
   declare _age: string;
+  /** @internal Bar and statistics, once they were loaded. */
+  declare _extras: typeof Extras | null;
 
   readonly #internals = this.attachInternals();
-  #session: SessionHandle | null = null;
-  #commands: SessionCommand[] = [];
-  /** Rises with every session, so that what a former one still says is not heard. */
-  #generation = 0;
-  #gatewayState: { state: Exclude<ViewerState, 'paused'>; reason: string } = { state: 'connecting', reason: '' };
-  #port: number | null = null;
-  #stats: ViewerStats = NO_STATS;
-  #returnData: Returnable | undefined;
-  #returns: Promise<void> = Promise.resolve();
-  #nextId = 1;
-  readonly #sends = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
-  readonly #snapshots = new Map<number, (snapshot: Snapshot | null) => void>();
+  readonly #model = new ViewerModel((event) => this.#heard(event));
   #isVisible = true;
+  #isPausedByUser = false;
   #hasPicture = false;
   #pictureAtMs = 0;
+  #view: PictureView | null = null;
   #observer: IntersectionObserver | null = null;
   #ageTimer: ReturnType<typeof setInterval> | null = null;
 
@@ -103,10 +147,18 @@ export class GearwayViewer extends LitElement {
     this.requestedPort = null;
     this.spectate = false;
     this.noWorker = false;
+    this.name = '';
+    this.poster = null;
+    this.controls = false;
+    this.showStats = false;
+    this.fit = 'contain';
+    this.rotate = 0;
+    this.mirror = false;
     this.token = null;
     this._state = { state: 'connecting', reason: '' };
     this._chip = '';
     this._age = '';
+    this._extras = null;
   }
 
   get state(): ViewerState {
@@ -120,63 +172,99 @@ export class GearwayViewer extends LitElement {
 
   /** This viewer's identity in the stream; null before it is connected, and for a spectator. */
   get port(): number | null {
-    return this.#port;
+    return this.#model.port;
+  }
+
+  /** What this viewer may do: `view`, `return`, `administer`. Empty before it is connected. */
+  get rights(): readonly string[] {
+    return this.#model.rights;
+  }
+
+  /** Why a viewer that wanted a port watches without one; null otherwise. */
+  get spectatorReason(): string | null {
+    return this.#model.spectatorReason;
   }
 
   /** Figures, refreshed twice a second. */
   get stats(): ViewerStats {
-    return this.#stats;
+    return this.#model.stats;
   }
 
-  /** Where decoding and drawing happen; null before the first session. */
+  /** The figures of the last minute, oldest first. */
+  get statsHistory(): readonly ViewerStats[] {
+    return this.#model.history;
+  }
+
+  /** Where decoding and drawing happen; null before that is known. */
   get place(): 'worker' | 'main' | null {
-    return this.#session?.place ?? null;
+    return this.#model.place;
   }
 
-  /** Sticky return data: counts until it is replaced or the connection ends, and is set again on reconnecting. null or undefined clears it. */
+  /**
+   * Sticky return data: counts until it is replaced or the connection ends, and is set again on reconnecting. null or
+   * undefined clears it. A refusal is told by the event `gearway-return-refused`.
+   */
   get returnData(): Returnable | undefined {
-    return this.#returnData;
+    return this.#model.returnData;
   }
 
   set returnData(value: Returnable | undefined) {
-    this.#returnData = value;
-    // In the order of the calls, also where a Blob has to be read first.
-    this.#returns = this.#returns.then(async () => {
-      const body = value === undefined || value === null ? null : await toReturnBody(value);
-      if (this.#returnData === value) this.#command({ kind: 'return-data', body });
+    this.setReturnData(value).catch((error: unknown) => {
+      if (error instanceof ReturnRefusedError) this.dispatchEvent(new GearwayReturnRefusedEvent(error.code, error.message));
     });
+  }
+
+  /**
+   * As the property `returnData`, with an answer: resolves when the gateway has it, or at once where there is no
+   * connection, which gets it when it is made.
+   *
+   * @param options `ttlMs`: the value ends by itself after so long, unless it is set again; 1 ms to a day.
+   * @throws {ReturnRefusedError} with the refusal's code.
+   */
+  setReturnData(value: Returnable | undefined, options: { ttlMs?: number } = {}): Promise<void> {
+    return this.#model.setReturnData(value, options.ttlMs ?? null);
   }
 
   /**
    * Returns a value once, in order. Resolves when the gateway has it.
    *
-   * @throws {ReturnRefusedError}
+   * @param options `ttlMs`: thrown away when the server has not taken it by then; 1 ms to a day.
+   * @throws {ReturnRefusedError} with the refusal's code; `closed` where there is no connection.
    */
-  async send(value: Returnable, options: { ttlMs?: number } = {}): Promise<void> {
-    const body = await toReturnBody(value);
-    if (this.#session === null) throw new ReturnRefusedError('closed', 'there is no connection to the gateway');
-    const id = this.#nextId;
-    this.#nextId += 1;
-    return new Promise((resolve, reject) => {
-      this.#sends.set(id, { resolve, reject });
-      this.#command({ kind: 'send', id, body, ttlMs: options.ttlMs ?? null });
-    });
+  send(value: Returnable, options: { ttlMs?: number } = {}): Promise<void> {
+    return this.#model.send(value, options.ttlMs ?? null);
   }
 
-  /** The picture as it is drawn now, with the message that came with it; null before the first frame. */
-  snapshot(): Promise<Snapshot | null> {
-    if (this.#session === null) return Promise.resolve(null);
-    const id = this.#nextId;
-    this.#nextId += 1;
-    return new Promise((resolve) => {
-      this.#snapshots.set(id, resolve);
-      this.#command({ kind: 'snapshot', id });
-    });
+  /**
+   * The picture that is drawn now, with the message that came with it; null before the first frame.
+   *
+   * @param form `png` (the default), or `received`: the very bytes that came, a JPEG or raw samples.
+   */
+  snapshot(form: SnapshotForm = 'png'): Promise<Snapshot | null> {
+    return this.#model.snapshot(form);
+  }
+
+  /** Stops the flow until `resume()`; port and return data stay. */
+  pause(): void {
+    this.#isPausedByUser = true;
+    this.#onVisibility();
+  }
+
+  resume(): void {
+    this.#isPausedByUser = false;
+    this.#onVisibility();
+  }
+
+  /** Leaves, and connects again: after a refusal, or to try for a port. */
+  reconnect(): void {
+    this.#close();
+    if (this.isConnected) this.#open();
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     document.addEventListener('visibilitychange', this.#onVisibility);
+    document.addEventListener('fullscreenchange', this.#onFullscreen);
     window.addEventListener('online', this.#onOnline);
     this.#observer = new IntersectionObserver((entries) => {
       this.#isVisible = entries.at(-1)?.isIntersecting ?? true;
@@ -189,6 +277,7 @@ export class GearwayViewer extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     document.removeEventListener('visibilitychange', this.#onVisibility);
+    document.removeEventListener('fullscreenchange', this.#onFullscreen);
     window.removeEventListener('online', this.#onOnline);
     this.#observer?.disconnect();
     // Moved within the page it is back before this runs, and keeps its session.
@@ -203,45 +292,156 @@ export class GearwayViewer extends LitElement {
 
   protected override updated(changed: PropertyValues<GearwayViewer>): void {
     // Undefined was before the first update, which opens the session by itself.
-    const restart = RESTARTING.some((key) => changed.get(key) !== undefined);
-    if (restart && this.isConnected) {
-      this.#close();
-      this.#open();
-    }
+    if (this.isConnected && RESTARTING.some((key) => changed.get(key) !== undefined)) this.reconnect();
+    if (this.controls || this.showStats) this.#loadExtras();
+    const picture = this.#picture();
+    const turn = ((Math.round((this.rotate || 0) / 90) % 4) + 4) % 4;
+    picture?.style.setProperty('--fit', FITS.includes(this.fit) ? this.fit : 'contain');
+    picture?.style.setProperty('--rotation', `${turn * 90}deg`);
+    picture?.style.setProperty('--mirror', this.mirror ? '-1' : '1');
+    picture?.classList.toggle('quarter', turn % 2 === 1);
   }
 
   protected override render(): TemplateResult {
-    const { state, reason } = this._state;
-    const showsNotice = !this.#hasPicture || state === 'refused' || state === 'ended';
+    const { state } = this._state;
+    const { controls } = this;
     return html`
-      <div part="stage" class=${`stage ${state === 'live' || state === 'paused' ? '' : 'dim'}`}>
-        <div class="picture"></div>
+      <div
+        part="stage"
+        class=${`stage ${this.#hasPicture && DIMMED.has(state) ? 'dim' : ''} ${state === 'paused' ? 'calls' : ''}`}
+        tabindex=${controls ? '0' : nothing}
+        role=${controls ? 'group' : nothing}
+        aria-label=${controls ? `Live picture of ${this.#streamName()}` : nothing}
+        @keydown=${controls ? this.#onKey : nothing}
+      >
+        <div part="picture" class="picture"></div>
+        ${this.#hasPicture ? nothing : html`<div class="poster"><slot name="poster">${this.poster ? html`<img part="poster" alt="" src=${this.poster} />` : nothing}</slot></div>`}
+        <div class="overlay"><slot></slot></div>
+        <div part="notice" class="notice"><slot name=${state}>${this.#notice()}</slot></div>
         <div part="status" class="chip">
-          <span class=${`dot ${state}`}></span><span>${WORDS[state]}</span>${this._chip === '' ? '' : html`<span class="figure">${this._chip}</span>`}
+          <span class=${`dot ${state}`}></span><span>${WORDS[state]}</span>
+          ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
+          ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
+          ${this.spectatorReason === null ? nothing : html`<span title=${this.spectatorReason}>Watching only</span>`}
         </div>
-        ${showsNotice && state !== 'live'
-          ? html`<div part="notice" class="notice"><slot name=${state}><strong>${WORDS[state]}</strong>${reason === '' ? '' : html`<span>${reason}</span>`}</slot></div>`
-          : ''}
-        ${this.#hasPicture && this._age !== '' ? html`<div part="age" class="age">${this._age}</div>` : ''}
-        <div class="announcement" role="status">${WORDS[state]}${reason === '' ? '' : `: ${reason}`}</div>
+        ${this.showStats && this._extras !== null ? this._extras.statsPanel(this.#model.history) : nothing}
+        ${controls && this._extras !== null ? this._extras.controls(this.#controlsModel(), this.#actions) : nothing}
+        <div class="announcement" role="status">${this.#announcement()}</div>
       </div>
     `;
   }
 
+  #notice(): TemplateResult | typeof nothing {
+    const { state, reason } = this._state;
+    if (state === 'live' || (this.#hasPicture && state !== 'refused' && state !== 'ended')) return nothing;
+    return html`<strong>${WORDS[state]}</strong>${reason === '' ? nothing : html`<span>${reason}</span>`}
+      ${state === 'refused' ? html`<button part="action" type="button" @click=${() => this.reconnect()}>Try again</button>` : nothing}`;
+  }
+
+  #announcement(): string {
+    const { state, reason } = this._state;
+    return [`${WORDS[state]}${reason === '' ? '' : `: ${reason}`}`, ...(this.spectatorReason === null ? [] : [`Watching only: ${this.spectatorReason}`])].join('. ');
+  }
+
+  #controlsModel(): Parameters<typeof Extras.controls>[0] {
+    const seat = this.port !== null ? `Port ${this.port}` : this.rights.length > 0 ? 'Watching only' : '';
+    return {
+      isPaused: this.#isPausedByUser,
+      seat,
+      seatTitle: this.spectatorReason ?? seat,
+      isZoomed: (this.#view?.zoom ?? 1) > 1,
+      showsStats: this.showStats,
+      isMirrored: this.mirror,
+      isFullscreen: document.fullscreenElement === this,
+      rotation: this.rotate,
+      fit: this.fit,
+      hasPicture: this.#hasPicture,
+    };
+  }
+
+  readonly #actions: Extras.ControlsActions = {
+    togglePause: () => (this.#isPausedByUser ? this.resume() : this.pause()),
+    saveSnapshot: () => void this.#saveSnapshot(),
+    toggleStats: () => (this.showStats = !this.showStats),
+    rotate: () => (this.rotate = (this.rotate + 90) % 360),
+    toggleMirror: () => (this.mirror = !this.mirror),
+    nextFit: () => (this.fit = FITS[(FITS.indexOf(this.fit) + 1) % FITS.length] ?? 'contain'),
+    showWhole: () => this.#view?.reset(),
+    // Refused where the frame that we are in may not: nothing is left half done.
+    toggleFullscreen: () => void (document.fullscreenElement === this ? document.exitFullscreen() : this.requestFullscreen()).catch(() => undefined),
+  };
+
+  async #saveSnapshot(): Promise<void> {
+    const isJpeg = this.stats.encoding === 'jpeg';
+    const snapshot = await this.snapshot(isJpeg ? 'received' : 'png');
+    if (snapshot === null) return;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(snapshot.blob);
+    link.download = `${this.#streamName()}-${snapshot.sequence}.${isJpeg ? 'jpg' : 'png'}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+
+  #loadExtras(): void {
+    if (this._extras === null) {
+      void import('./viewer-extras.ts').then((extras) => {
+        const { styleSheet } = extras.extraStyles;
+        if (this._extras === null && styleSheet !== undefined && this.shadowRoot !== null) this.shadowRoot.adoptedStyleSheets.push(styleSheet);
+        this._extras = extras;
+      });
+      return;
+    }
+    const picture = this.#picture();
+    if (this.controls && this.#view === null && picture !== null) {
+      this.#view = new this._extras.PictureView(picture, () => this.requestUpdate());
+      picture.classList.add('interactive');
+    } else if (!this.controls && this.#view !== null) {
+      this.#view.reset();
+      this.#view.close();
+      this.#view = null;
+      picture?.classList.remove('interactive');
+    }
+  }
+
+  readonly #onKey = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey || this._extras === null || this.#view === null) return;
+    const action = this._extras.keyAction(event.key, this.#actions, this.#view);
+    if (action === null) return;
+    event.preventDefault();
+    action();
+  };
+
+  readonly #onFullscreen = (): void => this.requestUpdate();
+
   readonly #onVisibility = (): void => {
-    this.#command({ kind: 'paused', paused: this.#shouldPause() });
+    const paused = this.#shouldPause();
+    this.#model.pause(paused);
+    if (!paused) this.#model.retry();
     this.#showState();
   };
 
-  readonly #onOnline = (): void => this.#command({ kind: 'online' });
+  readonly #onOnline = (): void => this.#model.retry();
+
+  #picture(): HTMLElement | null {
+    return this.renderRoot.querySelector<HTMLElement>('.picture');
+  }
+
+  #streamName(): string {
+    return new URL(this.src || '.', document.baseURI).pathname.split('/').filter(Boolean).at(-1) ?? 'stream';
+  }
 
   #shouldPause(): boolean {
-    return document.hidden || !this.#isVisible;
+    return this.#isPausedByUser || document.hidden || !this.#isVisible;
   }
 
   #open(): void {
-    if (this.#session !== null || this.src === '') return;
-    const generation = this.#generation;
+    if (this.#model.isOpen) return;
+    this.#hasPicture = false;
+    if (this.src) this.#openSession();
+    this.#showState();
+  }
+
+  #openSession(): void {
     const stream = new URL(this.src, document.baseURI);
     const url = new URL(`${stream.pathname.replace(/\/$/, '')}/ws`, stream);
     url.protocol = stream.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -250,98 +450,54 @@ export class GearwayViewer extends LitElement {
     canvas.width = 16;
     canvas.height = 9;
     canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', `Live picture of ${stream.pathname.split('/').filter(Boolean).at(-1) ?? 'the stream'}`);
-    this.renderRoot.querySelector('.picture')?.replaceChildren(canvas);
-    const port = this.requestedPort;
-    this.#hasPicture = false;
-    this.#gatewayState = { state: 'connecting', reason: '' };
-    this.#showState();
+    canvas.setAttribute('aria-label', `Live picture of ${this.#streamName()}`);
+    this.#picture()?.replaceChildren(canvas);
     this.#ageTimer = setInterval(() => this.#showFigures(), 500);
-    const options = {
-      url: url.href,
-      port,
-      spectate: this.spectate,
-      token: this.token,
-      leaseKey: loadLease(url.href, port),
-      name: this.getAttribute('name') ?? '',
-      paused: this.#shouldPause(),
-    };
-    const emit = (event: SessionEvent): void => {
-      if (generation === this.#generation) this.#heard(event, url.href, port);
-    };
-    void openSession(options, canvas, emit, this.noWorker ? 'main' : 'worker').then((session) => {
-      if (generation !== this.#generation) {
-        session.command({ kind: 'close' });
-        return;
-      }
-      this.#session = session;
-      for (const command of this.#commands.splice(0)) session.command(command);
-      this.#command({ kind: 'paused', paused: this.#shouldPause() });
-      // On a new session the sticky value is set again; what was sent before it is in #commands.
-      if (this.#returnData !== undefined) this.returnData = this.#returnData;
-    });
+    const { requestedPort: port, spectate, token, name } = this;
+    this.#model.open({ url: url.href, port, spectate, token, name, paused: this.#shouldPause() }, canvas, this.noWorker ? 'main' : 'worker');
   }
 
   #close(): void {
-    this.#generation += 1;
-    this.#session?.command({ kind: 'close' });
-    this.#session = null;
-    this.#commands = [];
-    this.#port = null;
-    this.#stats = NO_STATS;
+    this.#model.close();
+    this.#internals.states.delete('spectator');
     if (this.#ageTimer !== null) clearInterval(this.#ageTimer);
-    for (const { reject } of this.#sends.values()) reject(new ReturnRefusedError('closed', 'the viewer was closed'));
-    this.#sends.clear();
-    for (const resolve of this.#snapshots.values()) resolve(null);
-    this.#snapshots.clear();
   }
 
-  #command(command: SessionCommand): void {
-    if (this.#session !== null) this.#session.command(command);
-    else if (command.kind === 'return-data') this.#commands = [command];
-  }
-
-  #heard(event: SessionEvent, url: string, requestedPort: number | null): void {
+  #heard(event: LinkEvent): void {
     switch (event.kind) {
       case 'frame': {
         const { sequence, width, height, message, receivedAgoMs } = event;
         this.#pictureAtMs = performance.now() - (receivedAgoMs ?? 0);
         if (!this.#hasPicture) {
           this.#hasPicture = true;
+          this.#showFigures();
           this.requestUpdate();
         }
         this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message }));
         return;
       }
       case 'stats':
-        this.#stats = event.stats;
+        if (this.showStats) this.requestUpdate();
         return;
-      case 'open':
-        this.#port = event.port;
-        saveLease(url, requestedPort, event.leaseKey);
-        this.dispatchEvent(new GearwayOpenEvent(event.port));
-        return;
-      case 'state':
-        this.#gatewayState = { state: event.state, reason: event.reason };
-        this.#showState();
-        return;
-      case 'sent': {
-        const send = this.#sends.get(event.id);
-        this.#sends.delete(event.id);
-        if (event.accepted) send?.resolve();
-        else send?.reject(new ReturnRefusedError(event.code, event.reason));
+      case 'open': {
+        const { port, rights, spectatorReason } = event;
+        if (port === null) this.#internals.states.add('spectator');
+        this.requestUpdate();
+        this.dispatchEvent(new GearwayOpenEvent({ port, rights, spectatorReason }));
         return;
       }
-      case 'snapshot':
-        this.#snapshots.get(event.id)?.(event.snapshot);
-        this.#snapshots.delete(event.id);
+      case 'state':
+        this.#showState();
+        return;
+      case 'returned':
+        if (!event.accepted) this.dispatchEvent(new GearwayReturnRefusedEvent(event.code, event.reason));
         return;
       case 'refused':
-        this.#port = null;
         this.dispatchEvent(new GearwayRefusedEvent(event.code, event.reason));
         return;
       case 'close':
-        this.#port = null;
+        this.#internals.states.delete('spectator');
+        this.requestUpdate();
         this.dispatchEvent(new GearwayCloseEvent(event.code, event.reason));
         return;
       default:
@@ -350,10 +506,13 @@ export class GearwayViewer extends LitElement {
   }
 
   #showState(): void {
-    const gateway = this.#gatewayState;
-    const isPaused = gateway.state === 'live' && this.#shouldPause();
-    const next = isPaused ? { state: 'paused' as const, reason: 'out of sight' } : gateway;
-    if (next.state === this._state.state && next.reason === this._state.reason) return;
+    const gateway = this.src ? this.#model.gatewayState : { state: 'connecting' as const, reason: 'no src is set' };
+    const isPaused = this.#isPausedByUser ? gateway.state === 'live' || gateway.state === 'stale' : gateway.state === 'live' && this.#shouldPause();
+    const next = isPaused ? { state: 'paused' as const, reason: this.#isPausedByUser ? 'paused here' : 'out of sight' } : gateway;
+    if (next.state === this._state.state && next.reason === this._state.reason) {
+      this.requestUpdate();
+      return;
+    }
     this._state = next;
     for (const state of STATES) {
       if (state === next.state) this.#internals.states.add(state);
@@ -365,10 +524,10 @@ export class GearwayViewer extends LitElement {
 
   #showFigures(): void {
     const { state } = this._state;
-    const { delayMs } = this.#stats;
+    const { delayMs } = this.stats;
     this._chip = state === 'live' && delayMs !== null ? `${Math.max(0, Math.round(delayMs))} ms` : '';
-    const isOld = this.#hasPicture && (state === 'stale' || state === 'connecting' || state === 'ended' || state === 'waiting');
-    this._age = isOld ? `Picture is ${formatAge((performance.now() - this.#pictureAtMs) / 1000)} old` : '';
+    const isOld = this.#hasPicture && (DIMMED.has(state) || state === 'paused');
+    this._age = isOld ? `${formatAge((performance.now() - this.#pictureAtMs) / 1000)} old` : '';
   }
 }
 

@@ -1,5 +1,3 @@
-import ViewerWorker from './viewer-worker.ts?worker&inline';
-import { ViewerSession } from './session.ts';
 import type { SessionCommand, SessionEvent, SessionOptions } from './session-messages.ts';
 
 /** A session as the element holds it, wherever it runs. */
@@ -59,31 +57,38 @@ function startWorker(): Promise<SharedWorkerHost | null> {
       return;
     }
     let worker: Worker;
+    let blob: string | null = null;
     try {
-      worker = new ViewerWorker({ name: 'gearway' });
+      const script = new URL(/* @vite-ignore */ './gearway-worker.js', import.meta.url);
+      // A worker's script must be of the page's own origin; what it imports need not.
+      if (script.origin !== location.origin) blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' }));
+      worker = new Worker(blob ?? script, { type: 'module', name: 'gearway' });
     } catch {
       // The policy says so at once in some browsers, by an error event in others.
       resolve(null);
       return;
     }
-    const timer = setTimeout(() => resolve(null), START_TIMEOUT_MS);
     const settle = (host: SharedWorkerHost | null): void => {
       clearTimeout(timer);
+      if (blob !== null) URL.revokeObjectURL(blob);
+      if (host === null) worker.terminate();
       resolve(host);
     };
+    const timer = setTimeout(() => settle(null), START_TIMEOUT_MS);
     worker.addEventListener('message', () => settle(new SharedWorkerHost(worker)), { once: true });
     worker.addEventListener('error', () => settle(null), { once: true });
   });
 }
 
 /**
- * Opens a session, in the page's worker where there can be one, else on the main thread.
+ * Opens a session, in the page's worker where there can be one, else on the main thread, whose code is loaded only then.
  *
  * @param canvas fresh: no context yet, and not transferred.
  */
 export async function openSession(options: SessionOptions, canvas: HTMLCanvasElement, emit: (event: SessionEvent) => void, place: 'worker' | 'main'): Promise<SessionHandle> {
   const host = place === 'worker' ? await (shared ??= startWorker()) : null;
   if (host !== null) return host.open(options, canvas.transferControlToOffscreen(), emit);
+  const { ViewerSession } = await import('./session.ts');
   const session = new ViewerSession(options, canvas, emit);
   return { place: 'main', command: (command) => session.command(command) };
 }

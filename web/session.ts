@@ -8,21 +8,28 @@ import {
   decodeGatewayMessage,
   encodeMessage,
   encodeReturn,
-  type Value,
 } from '../shared/protocol.ts';
 import { Decoder } from './decoder.ts';
 import { GatewayClock } from './gateway-clock.ts';
 import { Painter, type Picture, type Surface } from './painter.ts';
-import type { SessionCommand, SessionEvent, SessionOptions } from './session-messages.ts';
+import type { SessionCommand, SessionEvent, SessionOptions, SnapshotForm } from './session-messages.ts';
 import { SessionStats } from './session-stats.ts';
 
 const PING_INTERVAL_MS = 2000;
 const STATS_INTERVAL_MS = 500;
 const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 5000;
+const MAX_RETRY_MS = 1500;
+const SLOW_RETRY_MS = 5000;
+
+/** A network that was cut closes nothing: a ping that is not answered for so long shows it, and an attempt that takes so long. */
+const PONG_TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 6000;
+
+/** No connection was made, or it broke (RFC 6455). */
+const ABNORMAL = 1006;
 
 /** After these the gateway would say the same again: no new attempt until something changes. */
-const FINAL_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.portOutOfRange, closeCode.notAllowed, closeCode.badMessage]);
+const FINAL_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.portOutOfRange, closeCode.notAllowed, closeCode.badMessage, closeCode.sentAway]);
 
 /** After these another attempt makes sense, but not soon. */
 const SLOW_CODES: ReadonlySet<number> = new Set([closeCode.unknownStream, closeCode.portTaken, closeCode.tooMuch]);
@@ -38,16 +45,20 @@ export class ViewerSession {
   readonly #timers: ReturnType<typeof setInterval>[];
   #socket: WebSocket | null = null;
   #isOpen = false;
+  /** Runs until the welcome. */
+  #connecting: ReturnType<typeof setTimeout> | null = null;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #attempts = 0;
   #leaseKey: string | null;
   #paused: boolean;
-  #sticky: ReturnBody | null = null;
+  #sticky: { readonly body: ReturnBody; readonly expiresAtMs: number } | null = null;
   #nextId = 1;
   /** What was sent on this socket and is not answered: the element's id by the message's id; null for the sticky value. */
   readonly #unanswered = new Map<number, number | null>();
   readonly #pings = new Map<number, number>();
-  #drawn: { sequence: number; width: number; height: number; message: Value } | null = null;
+  #window: number | null = null;
+  /** Its payload is kept for a snapshot, until the next one is drawn. */
+  #drawn: FrameMessage | null = null;
   #closed = false;
 
   constructor(options: SessionOptions, surface: Surface, emit: (event: SessionEvent) => void) {
@@ -70,20 +81,25 @@ export class ViewerSession {
         if (this.#paused === command.paused) return;
         this.#paused = command.paused;
         if (this.#isOpen) this.#socket?.send(encodeMessage({ type: 'want', paused: command.paused }));
+        else if (!command.paused) this.#retryNow();
         return;
-      case 'return-data':
-        this.#sticky = command.body ?? { kind: 'value', value: null };
-        if (this.#isOpen) this.#return(this.#sticky, 'sticky', null, null);
+      case 'return-data': {
+        const { id, body, ttlMs } = command;
+        this.#sticky = body === null ? null : { body, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
+        if (this.#isOpen) this.#return(body ?? { kind: 'value', value: null }, 'sticky', ttlMs, id);
+        // Without a connection there is nothing to refuse: it is set with the next one.
+        else this.#emit({ kind: 'returned', id, accepted: true, code: '', reason: '' });
         return;
+      }
       case 'send':
         if (this.#isOpen) this.#return(command.body, 'once', command.ttlMs, command.id);
-        else this.#emit({ kind: 'sent', id: command.id, accepted: false, code: 'closed', reason: 'there is no connection to the gateway' });
+        else this.#emit({ kind: 'returned', id: command.id, accepted: false, code: 'closed', reason: 'there is no connection to the gateway' });
         return;
       case 'snapshot':
-        void this.#snapshot(command.id);
+        void this.#snapshot(command.id, command.form);
         return;
-      case 'online':
-        if (this.#retry !== null) this.#connect();
+      case 'retry':
+        this.#retryNow();
         return;
       case 'close':
         this.close();
@@ -98,9 +114,16 @@ export class ViewerSession {
     if (this.#closed) return;
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
-    if (this.#retry !== null) clearTimeout(this.#retry);
+    for (const timer of [this.#retry, this.#connecting]) if (timer !== null) clearTimeout(timer);
     this.#decoder.reset();
+    this.#drawn = null;
     this.#socket?.close(1000);
+  }
+
+  #retryNow(): void {
+    if (this.#retry === null) return;
+    this.#attempts = 0;
+    this.#connect();
   }
 
   #connect(): void {
@@ -135,6 +158,15 @@ export class ViewerSession {
     socket.onclose = ({ code, reason }) => {
       if (!this.#closed && this.#socket === socket) this.#ended(code, reason);
     };
+    this.#connecting = setTimeout(() => this.#abandon(), CONNECT_TIMEOUT_MS);
+  }
+
+  /** The other end does not answer: its socket may take minutes to say so. */
+  #abandon(): void {
+    const socket = this.#socket;
+    if (this.#closed || socket === null) return;
+    this.#ended(ABNORMAL, '');
+    socket.close();
   }
 
   #received(message: GatewayMessage, bytes: number): void {
@@ -142,13 +174,15 @@ export class ViewerSession {
       case 'welcome':
         this.#isOpen = true;
         this.#attempts = 0;
+        if (this.#connecting !== null) clearTimeout(this.#connecting);
         this.#leaseKey = message.leaseKey;
         this.#stats = new SessionStats();
         this.#decoder.reset();
-        this.#emit({ kind: 'open', port: message.port, leaseKey: message.leaseKey, stream: message.stream });
+        this.#clock.welcome(message.clockUs);
+        this.#emit({ kind: 'open', port: message.port, spectatorReason: message.spectatorReason ?? null, rights: message.rights, leaseKey: message.leaseKey });
         this.#emit({ kind: 'state', state: message.state, reason: message.reason });
         if (this.#paused) this.#socket?.send(encodeMessage({ type: 'want', paused: true }));
-        if (this.#sticky !== null) this.#return(this.#sticky, 'sticky', null, null);
+        this.#returnAgain();
         this.#ping();
         return;
       case 'frame':
@@ -156,7 +190,10 @@ export class ViewerSession {
         this.#decoder.add(message);
         return;
       case 'state':
-        if (message.resumeSequence !== undefined) this.#decoder.skipBefore(message.resumeSequence);
+        if (message.resumeSequence !== undefined) {
+          this.#decoder.skipBefore(message.resumeSequence);
+          this.#stats.resumed(message.resumeSequence);
+        }
         this.#emit({ kind: 'state', state: message.state, reason: message.reason });
         return;
       case 'returned': {
@@ -164,14 +201,14 @@ export class ViewerSession {
         this.#unanswered.delete(message.id);
         if (id === undefined) return;
         const { accepted, code = '', reason = '' } = message;
-        // The sticky value's answer goes under id 0.
-        this.#emit({ kind: 'sent', id: id ?? 0, accepted, code, reason });
+        this.#emit({ kind: 'returned', id, accepted, code, reason });
         return;
       }
       case 'pong': {
         const sentAtMs = this.#pings.get(message.id);
         this.#pings.delete(message.id);
         if (sentAtMs !== undefined) this.#clock.pong(message.clockUs, sentAtMs);
+        this.#window = message.window ?? null;
         return;
       }
       default:
@@ -183,10 +220,11 @@ export class ViewerSession {
     const wasOpen = this.#isOpen;
     this.#isOpen = false;
     this.#socket = null;
+    if (this.#connecting !== null) clearTimeout(this.#connecting);
     this.#pings.clear();
     this.#clock.reset();
     for (const id of this.#unanswered.values()) {
-      if (id !== null) this.#emit({ kind: 'sent', id, accepted: false, code: 'closed', reason: 'the connection ended before the gateway answered' });
+      if (id !== null) this.#emit({ kind: 'returned', id, accepted: false, code: 'closed', reason: 'the connection ended before the gateway answered' });
     }
     this.#unanswered.clear();
     if (wasOpen) this.#emit({ kind: 'close', code, reason });
@@ -197,13 +235,22 @@ export class ViewerSession {
       if (code === closeCode.takenOver) this.#leaseKey = null;
       if (isFinal) return;
     } else {
-      this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : 'the gateway does not answer' });
+      this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
     }
     const exponential = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
     this.#attempts += 1;
     // A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once.
-    const waitMs = SLOW_CODES.has(code) ? MAX_RETRY_MS : Math.min(exponential, 1500) * (0.75 + Math.random() / 2);
+    const waitMs = SLOW_CODES.has(code) ? SLOW_RETRY_MS : exponential * (0.75 + Math.random() / 2);
     this.#retry = setTimeout(() => this.#connect(), waitMs);
+  }
+
+  /** Sets the sticky value on a new connection, for the time that it has left. */
+  #returnAgain(): void {
+    if (this.#sticky === null) return;
+    const { body, expiresAtMs } = this.#sticky;
+    const leftMs = expiresAtMs - performance.now();
+    if (leftMs >= 1) this.#return(body, 'sticky', leftMs === Infinity ? null : leftMs, null);
+    else this.#sticky = null;
   }
 
   #return(body: ReturnBody, mode: 'sticky' | 'once', ttlMs: number | null, answerTo: number | null): void {
@@ -217,7 +264,8 @@ export class ViewerSession {
   #acknowledge({ sequence }: FrameMessage): void {
     if (!this.#isOpen) return;
     const { skipped, failed } = this.#decoder;
-    this.#socket?.send(encodeMessage({ type: 'ack', sequence, painted: this.#stats.painted, skipped, failed, decodeMs: this.#stats.decodeMs }));
+    const { delayMs } = this.#stats;
+    this.#socket?.send(encodeMessage({ type: 'ack', sequence, painted: this.#stats.painted, skipped, failed, decodeMs: this.#stats.decodeMs, ...(delayMs === null ? {} : { delayMs: Math.max(0, delayMs) }) }));
   }
 
   #draw(frame: FrameMessage, picture: Picture, decodeMs: number): void {
@@ -226,19 +274,29 @@ export class ViewerSession {
     picture.close();
     const ageMs = this.#clock.ageMs(receivedAtUs);
     this.#stats.drawn(ageMs, decodeMs);
-    this.#drawn = { sequence, width, height, message };
+    this.#drawn = frame;
     this.#emit({ kind: 'frame', sequence, width, height, message, receivedAgoMs: ageMs });
   }
 
-  async #snapshot(id: number): Promise<void> {
-    const drawn = this.#drawn;
-    // The pixels are copied before the first await: they are those of `drawn`.
-    const blob = drawn === null ? null : await this.#painter.snapshot();
-    this.#emit({ kind: 'snapshot', id, snapshot: drawn === null || blob === null ? null : { ...drawn, blob } });
+  async #snapshot(id: number, form: SnapshotForm): Promise<void> {
+    if (this.#drawn === null) {
+      this.#emit({ kind: 'snapshot', id, snapshot: null });
+      return;
+    }
+    const { sequence, width, height, message, encoding, payload } = this.#drawn;
+    const received = encoding.kind === 'jpeg' ? 'jpeg' : encoding.dtype;
+    // The pixels are copied before the first await: they are those of this frame.
+    const blob = form === 'png' ? await this.#painter.snapshot() : new Blob([payload as Uint8Array<ArrayBuffer>], { type: received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream' });
+    this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding: form === 'png' ? 'png' : received, blob } });
   }
 
   #ping(): void {
     if (!this.#isOpen) return;
+    const [oldestMs] = this.#pings.values();
+    if (oldestMs !== undefined && performance.now() - oldestMs > PONG_TIMEOUT_MS) {
+      this.#abandon();
+      return;
+    }
     const id = this.#nextId;
     this.#nextId += 1;
     this.#pings.set(id, performance.now());
@@ -247,6 +305,12 @@ export class ViewerSession {
 
   #report(): void {
     const { skipped, failed } = this.#decoder;
-    this.#emit({ kind: 'stats', stats: this.#stats.read(skipped, failed, this.#clock.roundTripMs) });
+    this.#emit({ kind: 'stats', stats: this.#stats.read(skipped, failed, this.#clock.roundTripMs, this.#window) });
   }
+}
+
+/** A browser does not say why a WebSocket was not opened; a page of another origin may have been refused for that. */
+function noAnswer(url: string): string {
+  const { host, origin } = new URL(url.replace(/^ws/, 'http'));
+  return `the gateway at ${host} does not answer${origin === self.origin ? '' : `, or is not started with --allow-origin ${self.origin}`}`;
 }

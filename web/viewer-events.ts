@@ -1,10 +1,10 @@
 import type { Value } from '../shared/protocol.ts';
 import type { ViewerState } from './session-messages.ts';
 
-/** Connected: `port` is the viewer's identity in the stream, null for a spectator. */
-export class GearwayOpenEvent extends CustomEvent<{ readonly port: number | null }> {
-  constructor(port: number | null) {
-    super('gearway-open', { detail: { port } });
+/** Connected. `port` is the viewer's identity in the stream; null for a spectator, and `spectatorReason` says why one that wanted a port has none. */
+export class GearwayOpenEvent extends CustomEvent<{ readonly port: number | null; readonly rights: readonly string[]; readonly spectatorReason: string | null }> {
+  constructor(detail: { port: number | null; rights: readonly string[]; spectatorReason: string | null }) {
+    super('gearway-open', { detail });
   }
 }
 
@@ -28,18 +28,29 @@ export class GearwayRefusedEvent extends CustomEvent<{ readonly code: number; re
   }
 }
 
+/** A value set by the property `returnData` was refused; `send()` and `setReturnData()` reject instead. */
+export class GearwayReturnRefusedEvent extends CustomEvent<{ readonly code: string; readonly reason: string }> {
+  constructor(code: string, reason: string) {
+    super('gearway-return-refused', { detail: { code, reason } });
+  }
+}
+
 export class GearwayCloseEvent extends CustomEvent<{ readonly code: number; readonly reason: string }> {
   constructor(code: number, reason: string) {
     super('gearway-close', { detail: { code, reason } });
   }
 }
 
+/** The events of `<gearway-viewer>` by name. None of them bubbles. */
+export interface GearwayViewerEventMap {
+  'gearway-open': GearwayOpenEvent;
+  'gearway-frame': GearwayFrameEvent;
+  'gearway-state': GearwayStateEvent;
+  'gearway-refused': GearwayRefusedEvent;
+  'gearway-return-refused': GearwayReturnRefusedEvent;
+  'gearway-close': GearwayCloseEvent;
+}
+
 declare global {
-  interface HTMLElementEventMap {
-    'gearway-open': GearwayOpenEvent;
-    'gearway-frame': GearwayFrameEvent;
-    'gearway-state': GearwayStateEvent;
-    'gearway-refused': GearwayRefusedEvent;
-    'gearway-close': GearwayCloseEvent;
-  }
+  interface HTMLElementEventMap extends GearwayViewerEventMap {}
 }

@@ -14,44 +14,82 @@ export const viewerStyles = css`
   :host([hidden]) {
     display: none;
   }
+  :host(:fullscreen) {
+    aspect-ratio: auto;
+  }
   .stage,
-  .picture {
+  .picture,
+  .poster {
     position: absolute;
     inset: 0;
   }
+  .stage {
+    container-type: inline-size;
+  }
+  .stage:focus-visible {
+    outline: 2px solid var(--gearway-accent, #4db8ff);
+    outline-offset: -2px;
+  }
+  :focus-visible {
+    outline: 2px solid var(--gearway-accent, #4db8ff);
+    outline-offset: 1px;
+  }
+  .picture {
+    container-type: size;
+    overflow: hidden;
+  }
   canvas {
+    position: absolute;
+    top: 50%;
+    left: 50%;
     display: block;
-    width: 100%;
-    height: 100%;
-    object-fit: contain;
+    width: 100cqw;
+    height: 100cqh;
+    object-fit: var(--fit, contain);
+    transform: translate(-50%, -50%) translate(var(--x, 0px), var(--y, 0px)) scale(var(--zoom, 1)) scaleX(var(--mirror, 1)) rotate(var(--rotation, 0deg));
     transition: filter 0.2s;
+  }
+  .quarter canvas {
+    width: 100cqh;
+    height: 100cqw;
   }
   .dim canvas {
     filter: grayscale(1) brightness(0.55);
   }
-  .chip,
-  .age {
+  .poster,
+  .poster img,
+  .poster ::slotted(*) {
+    width: 100%;
+    height: 100%;
+    object-fit: contain;
+  }
+  .poster {
+    filter: brightness(0.55);
+  }
+  .chip {
     position: absolute;
+    top: 12px;
     left: 12px;
     display: flex;
     align-items: center;
     gap: 8px;
+    max-width: calc(100% - 24px);
     padding: 2px 8px;
     border-radius: 99px;
     background: #05070ab8;
     font-size: 0.75rem;
     font-variant-numeric: tabular-nums;
+    white-space: nowrap;
+    pointer-events: none;
   }
-  .chip {
-    top: 12px;
-  }
-  .age {
-    bottom: 12px;
+  .chip [title] {
+    pointer-events: auto;
   }
   .figure {
     min-width: 4.5em;
   }
   .dot {
+    flex: none;
     width: 8px;
     height: 8px;
     border-radius: 50%;
@@ -77,10 +115,11 @@ export const viewerStyles = css`
     align-items: center;
     justify-content: center;
     gap: 4px;
-    padding: 24px;
+    padding: 40px 24px;
     text-align: center;
     text-wrap: balance;
     overflow-wrap: anywhere;
+    pointer-events: none;
   }
   .notice strong {
     font-size: 1.125rem;
@@ -88,10 +127,30 @@ export const viewerStyles = css`
   }
   .notice span {
     max-width: 48ch;
-    color: #b9c3cf;
+    color: #d3dae2;
   }
   .notice span::first-letter {
     text-transform: uppercase;
+  }
+  .notice button {
+    margin-top: 12px;
+    padding: 7px 16px;
+    border: 0;
+    border-radius: 6px;
+    background: var(--gearway-accent, #4db8ff);
+    color: var(--gearway-on-accent, #04121d);
+    font: 600 0.8125rem/1.5 inherit;
+    font-family: inherit;
+    cursor: pointer;
+    pointer-events: auto;
+  }
+  .notice ::slotted(*) {
+    pointer-events: auto;
+  }
+  .overlay {
+    position: absolute;
+    inset: 0;
+    pointer-events: none;
   }
   .announcement {
     position: absolute;
@@ -99,6 +158,20 @@ export const viewerStyles = css`
     height: 1px;
     overflow: hidden;
     clip-path: inset(50%);
+  }
+  @media (prefers-contrast: more) {
+    .chip {
+      background: #000;
+      border: 1px solid #fff;
+    }
+    .notice span {
+      color: #fff;
+    }
+  }
+  @media (forced-colors: active) {
+    .dot {
+      forced-color-adjust: none;
+    }
   }
   @media (prefers-reduced-motion: reduce) {
     canvas {

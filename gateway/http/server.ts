@@ -142,5 +142,6 @@ export async function createServer({ streams, access, limits, webClients, events
 
 function isPublicScript(request: FastifyRequest): boolean {
   const [path = ''] = request.url.split('?');
-  return path === '/gearway-viewer.js' || path === '/gearway-viewer.js.map';
+  // The element, its worker, and what it loads when it is used: all of them are built as gearway-*.js.
+  return /^\/gearway-[a-z-]+\.js(?:\.map)?$/.test(path);
 }

@@ -1,0 +1,131 @@
+/** How the picture lies in its box. */
+export type Fit = 'contain' | 'cover' | 'none';
+
+const MIN_ZOOM = 1;
+const MAX_ZOOM = 16;
+const STEP = 1.25;
+
+/** From here on single pixels are to be seen, not blurred. */
+const PIXELATED_FROM = 4;
+
+/** A drag that is shorter than this is a click. */
+const DRAG_PX = 3;
+
+/**
+ * Digital zoom and pan of a box's content, by wheel, pinch, drag and calls. It sets custom properties on the box, which
+ * the styles read: `--zoom`, `--x` and `--y` in px. Nothing is drawn again, and no pixel is read.
+ */
+export class PictureView {
+  readonly #box: HTMLElement;
+  readonly #changed: () => void;
+  readonly #abort = new AbortController();
+  readonly #pointers = new Map<number, { x: number; y: number }>();
+  #zoom = MIN_ZOOM;
+  #x = 0;
+  #y = 0;
+  #moved = false;
+
+  /** @param changed called when zooming begins or ends. */
+  constructor(box: HTMLElement, changed: () => void) {
+    this.#box = box;
+    this.#changed = changed;
+    const { signal } = this.#abort;
+    box.addEventListener('wheel', (event) => this.#onWheel(event), { signal, passive: false });
+    box.addEventListener('pointerdown', (event) => this.#onDown(event), { signal });
+    box.addEventListener('pointermove', (event) => this.#onMove(event), { signal });
+    for (const type of ['pointerup', 'pointercancel'] as const) box.addEventListener(type, (event) => this.#pointers.delete(event.pointerId), { signal });
+    // A drag ends in a click, which is meant for nobody.
+    box.addEventListener('click', (event) => this.#moved && event.stopPropagation(), { signal, capture: true });
+    box.addEventListener('dblclick', (event) => (this.#zoom > MIN_ZOOM ? this.reset() : this.zoomBy(2, event)), { signal });
+  }
+
+  /** 1 is the whole picture as `fit` lays it. */
+  get zoom(): number {
+    return this.#zoom;
+  }
+
+  /** Magnifies around a point of the window; around the middle without one. */
+  zoomBy(factor: number, at?: { readonly clientX: number; readonly clientY: number }): void {
+    const { left, top, width, height } = this.#box.getBoundingClientRect();
+    const zoom = clamp(this.#zoom * factor, MIN_ZOOM, MAX_ZOOM);
+    const pointX = at === undefined ? 0 : at.clientX - left - width / 2;
+    const pointY = at === undefined ? 0 : at.clientY - top - height / 2;
+    const ratio = zoom / this.#zoom;
+    this.#set(zoom, pointX - (pointX - this.#x) * ratio, pointY - (pointY - this.#y) * ratio);
+  }
+
+  zoomIn(): void {
+    this.zoomBy(STEP);
+  }
+
+  zoomOut(): void {
+    this.zoomBy(1 / STEP);
+  }
+
+  /** Moves the picture by a distance in px. */
+  panBy(x: number, y: number): void {
+    this.#set(this.#zoom, this.#x + x, this.#y + y);
+  }
+
+  reset(): void {
+    this.#set(MIN_ZOOM, 0, 0);
+  }
+
+  /** Removes the listeners. Idempotent. */
+  close(): void {
+    this.#abort.abort();
+  }
+
+  #set(zoom: number, x: number, y: number): void {
+    const wasZoomed = this.#zoom > MIN_ZOOM;
+    const { width, height } = this.#box.getBoundingClientRect();
+    // The middle of the box always shows some of the picture.
+    const [maxX, maxY] = [((zoom - 1) * width) / 2, ((zoom - 1) * height) / 2];
+    this.#zoom = zoom;
+    this.#x = clamp(x, -maxX, maxX);
+    this.#y = clamp(y, -maxY, maxY);
+    const { style, classList } = this.#box;
+    style.setProperty('--zoom', String(zoom));
+    style.setProperty('--x', `${this.#x}px`);
+    style.setProperty('--y', `${this.#y}px`);
+    classList.toggle('zoomed', zoom > MIN_ZOOM);
+    classList.toggle('pixelated', zoom >= PIXELATED_FROM);
+    if (wasZoomed !== zoom > MIN_ZOOM) this.#changed();
+  }
+
+  #onWheel(event: WheelEvent): void {
+    // A plain wheel belongs to the page until the picture is zoomed; a trackpad's pinch comes with ctrlKey.
+    if (!event.ctrlKey && !event.metaKey && this.#zoom === MIN_ZOOM && document.fullscreenElement === null) return;
+    event.preventDefault();
+    this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 0.05 : event.ctrlKey ? 0.01 : 0.002)), event);
+  }
+
+  #onDown(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    this.#moved = false;
+    this.#pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (this.#zoom > MIN_ZOOM || this.#pointers.size === 2) this.#box.setPointerCapture(event.pointerId);
+  }
+
+  #onMove(event: PointerEvent): void {
+    const before = this.#pointers.get(event.pointerId);
+    if (before === undefined) return;
+    const [dx, dy] = [event.clientX - before.x, event.clientY - before.y];
+    if (!this.#moved && Math.hypot(dx, dy) < DRAG_PX) return;
+    this.#moved = true;
+    this.#pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
+    if (other === undefined) {
+      if (this.#zoom > MIN_ZOOM) this.panBy(dx, dy);
+      return;
+    }
+    const apartBefore = Math.hypot(before.x - other.x, before.y - other.y);
+    const apart = Math.hypot(event.clientX - other.x, event.clientY - other.y);
+    this.panBy(dx / 2, dy / 2);
+    if (apartBefore > 0) this.zoomBy(apart / apartBefore, { clientX: (event.clientX + other.x) / 2, clientY: (event.clientY + other.y) / 2 });
+  }
+}
+
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
+}

@@ -1,0 +1,170 @@
+import { closeCode } from '../shared/close-code.ts';
+import { claimLease, type StoredLease } from './lease-store.ts';
+import { type Returnable, ReturnRefusedError, toReturnBody } from './return-body.ts';
+import { NO_STATS, type SessionOptions, type Snapshot, type SnapshotForm, type ViewerState, type ViewerStats } from './session-messages.ts';
+import { StatsHistory } from './stats-history.ts';
+import { type LinkEvent, ViewerLink } from './viewer-link.ts';
+
+/** What the gateway says of the stream, or the session of the way to it. */
+export interface GatewayState {
+  readonly state: Exclude<ViewerState, 'paused'>;
+  readonly reason: string;
+}
+
+const CONNECTING: GatewayState = { state: 'connecting', reason: '' };
+
+/** What a viewer knows and has asked for, over the sessions that come and go: seat, return data, figures. Draws nothing. */
+export class ViewerModel {
+  readonly #heard: (event: LinkEvent) => void;
+  readonly #history = new StatsHistory();
+  #link: ViewerLink | null = null;
+  #lease: StoredLease | null = null;
+  #gatewayState = CONNECTING;
+  #port: number | null = null;
+  #rights: readonly string[] = [];
+  #spectatorReason: string | null = null;
+  #stats: ViewerStats = NO_STATS;
+  #returnData: Returnable | undefined;
+  /** What a new session is given again. */
+  #sticky: { readonly value: Returnable; readonly expiresAtMs: number } | null = null;
+  /** So that values are set in the order of the calls, also where a Blob has to be read first. */
+  #setting: Promise<unknown> = Promise.resolve();
+
+  /** @param heard called behind each change that an event brings. */
+  constructor(heard: (event: LinkEvent) => void) {
+    this.#heard = heard;
+  }
+
+  get gatewayState(): GatewayState {
+    return this.#gatewayState;
+  }
+
+  get isOpen(): boolean {
+    return this.#link !== null;
+  }
+
+  get port(): number | null {
+    return this.#port;
+  }
+
+  get rights(): readonly string[] {
+    return this.#rights;
+  }
+
+  get spectatorReason(): string | null {
+    return this.#spectatorReason;
+  }
+
+  get stats(): ViewerStats {
+    return this.#stats;
+  }
+
+  get history(): readonly ViewerStats[] {
+    return this.#history.readings;
+  }
+
+  get place(): 'worker' | 'main' | null {
+    return this.#link?.place ?? null;
+  }
+
+  get returnData(): Returnable | undefined {
+    return this.#returnData;
+  }
+
+  /** @param canvas fresh: no context yet, and not transferred. */
+  open(options: Omit<SessionOptions, 'leaseKey'>, canvas: HTMLCanvasElement, place: 'worker' | 'main'): void {
+    this.close();
+    this.#gatewayState = { state: 'connecting', reason: `to ${new URL(options.url).host}` };
+    this.#lease = claimLease(options.url, options.port);
+    const link = new ViewerLink({ ...options, leaseKey: this.#lease.key }, canvas, place, (event) => this.#receive(event));
+    this.#link = link;
+    const leftMs = this.#sticky === null ? 0 : this.#sticky.expiresAtMs - performance.now();
+    if (this.#sticky === null || leftMs < 1) return;
+    toReturnBody(this.#sticky.value)
+      .then((body) => link.setReturnData(body, leftMs === Infinity ? null : leftMs))
+      // It was refused before, and who set it was told.
+      .catch(() => undefined);
+  }
+
+  /** Leaves. What was asked for stays, for the next session. Idempotent. */
+  close(): void {
+    this.#link?.close();
+    this.#link = null;
+    this.#lease?.release();
+    this.#lease = null;
+    this.#gatewayState = CONNECTING;
+    this.#unseat();
+    this.#stats = NO_STATS;
+    this.#history.clear();
+  }
+
+  pause(paused: boolean): void {
+    this.#link?.pause(paused);
+  }
+
+  retry(): void {
+    this.#link?.retry();
+  }
+
+  /** @throws {ReturnRefusedError} */
+  async setReturnData(value: Returnable | undefined, ttlMs: number | null): Promise<void> {
+    this.#returnData = value;
+    const isCleared = value === undefined || value === null;
+    this.#sticky = isCleared ? null : { value, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
+    const body = isCleared ? Promise.resolve(null) : toReturnBody(value);
+    const before = this.#setting;
+    this.#setting = body.catch(() => undefined);
+    await before;
+    await this.#link?.setReturnData(await body, ttlMs);
+  }
+
+  /** @throws {ReturnRefusedError} */
+  async send(value: Returnable, ttlMs: number | null): Promise<void> {
+    const body = await toReturnBody(value);
+    if (this.#link === null) throw new ReturnRefusedError('closed', 'there is no connection to the gateway');
+    await this.#link.send(body, ttlMs);
+  }
+
+  async snapshot(form: SnapshotForm): Promise<Snapshot | null> {
+    return (await this.#link?.snapshot(form)) ?? null;
+  }
+
+  #unseat(): void {
+    this.#port = null;
+    this.#rights = [];
+    this.#spectatorReason = null;
+  }
+
+  #receive(event: LinkEvent): void {
+    switch (event.kind) {
+      case 'stats':
+        this.#stats = event.stats;
+        this.#history.add(event.stats);
+        break;
+      case 'open':
+        this.#port = event.port;
+        this.#rights = event.rights;
+        this.#spectatorReason = event.spectatorReason;
+        // A spectator has no key: the one that is kept may still be good for the port that it had.
+        if (event.leaseKey !== null) this.#lease?.save(event.leaseKey);
+        break;
+      case 'state':
+        this.#gatewayState = { state: event.state, reason: event.reason };
+        break;
+      case 'refused':
+        this.#unseat();
+        // The key went to the tab that took over: the next attempt is for a port of its own.
+        if (event.code === closeCode.takenOver) this.#lease?.save(null);
+        break;
+      case 'close':
+        this.#unseat();
+        break;
+      case 'frame':
+      case 'returned':
+        break;
+      default:
+        event satisfies never;
+    }
+    this.#heard(event);
+  }
+}
