@@ -17,14 +17,14 @@ export interface ControlsModel {
 }
 
 export interface ControlsActions {
-  togglePause(): void;
-  saveSnapshot(): void;
-  toggleStats(): void;
-  rotate(): void;
-  toggleMirror(): void;
-  nextFit(): void;
-  showWhole(): void;
-  toggleFullscreen(): void;
+  readonly togglePause: () => void;
+  readonly saveSnapshot: () => void;
+  readonly toggleStats: () => void;
+  readonly rotate: () => void;
+  readonly toggleMirror: () => void;
+  readonly nextFit: () => void;
+  readonly showWhole: () => void;
+  readonly toggleFullscreen: () => void;
 }
 
 const FITS: Readonly<Record<Fit, string>> = { contain: 'whole picture', cover: 'fills the box', none: 'one to one' };

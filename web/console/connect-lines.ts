@@ -1,4 +1,4 @@
-import type { StreamStatus } from '../shared/status.ts';
+import type { StreamStatus } from '../../shared/status.ts';
 
 /** Lines to copy that connect something to this stream. */
 export interface ConnectLine {
@@ -19,6 +19,7 @@ export function connectLines(status: StreamStatus | null, origin: string, stream
   if (native === undefined) lines.push({ title: 'Start the gateway for a Python client', text: 'npm start -- --client "tcp://127.0.0.1:5567?pattern=1"' });
   lines.push(
     { title: 'Python client', text: `NetGear(address="127.0.0.1", port="${nativePort}", protocol="tcp", pattern=1, receive_mode=True, multiclient_mode=True, bidirectional_mode=True)` },
+    { title: 'Picture without JavaScript', text: `<img src="${origin}/streams/${stream}/mjpeg" alt="Live picture">` },
     { title: 'Web page', text: `<script type="module" src="${origin}/gearway-viewer.js"></script>\n<gearway-viewer src="${origin}/streams/${stream}"></gearway-viewer>` },
   );
   return lines;

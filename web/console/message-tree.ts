@@ -1,5 +1,5 @@
 import { html, type TemplateResult } from 'lit';
-import type { Value } from '../shared/protocol.ts';
+import type { Value } from '../../shared/protocol.ts';
 
 const MAX_ITEMS = 50;
 const MAX_DEPTH = 8;
@@ -7,7 +7,7 @@ const MAX_TEXT = 200;
 
 /** A value as a tree that people can read: keys and values on lines, small lists in one; `empty` stands for no value. */
 export function messageTree(value: Value, empty: string): TemplateResult {
-  return html`<div class="tree">${value === null ? html`<span class="dim">${empty}</span>` : node(value, 0)}</div>`;
+  return html`<div class="tree" tabindex="0" role="region" aria-label="Message as a tree">${value === null ? html`<span class="dim">${empty}</span>` : node(value, 0)}</div>`;
 }
 
 function node(value: Value, depth: number): TemplateResult {

@@ -1,0 +1,179 @@
+import './console.css';
+import { html, nothing, render, type TemplateResult } from 'lit';
+import type { Value } from '../../shared/protocol.ts';
+import type { ClientStatus, GatewayEvent, StreamStatus } from '../../shared/status.ts';
+import type { GearwayViewer } from '../gearway-viewer.ts';
+import { loadToken, saveToken } from '../page-token.ts';
+import type { ViewerStats } from '../session-messages.ts';
+import { sparkline } from '../sparkline.ts';
+import { activityPanel } from './activity-panel.ts';
+import { Api } from './api.ts';
+import { ClientRates, clientsPanel } from './clients-panel.ts';
+import { connectLines } from './connect-lines.ts';
+import { connectPanel } from './connect-panel.ts';
+import { messageTree } from './message-tree.ts';
+import { portsPanel } from './ports-panel.ts';
+import { ReturnPanel } from './return-panel.ts';
+import { groups } from './text.ts';
+import { loadTheme, toggleTheme } from './theme.ts';
+
+// The element itself is loaded by the page (index.html).
+const POLL_MS = 1000;
+const MESSAGE_MS = 100;
+const MAX_EVENTS = 64;
+
+const name = new URLSearchParams(location.search).get('stream') ?? 'main';
+const api = new Api(loadToken());
+const rates = new ClientRates();
+const events: GatewayEvent[] = [];
+
+/** What the API said last; `loading` before it has said anything. */
+let answer: 'loading' | 'ok' | 'token' | 'gone' = 'loading';
+let streams: readonly StreamStatus[] = [];
+let message: { readonly sequence: number; readonly value: Value } | null = null;
+let isMessageDue = false;
+let problem: string | null = null;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+const viewer: GearwayViewer = document.createElement('gearway-viewer');
+viewer.src = `streams/${encodeURIComponent(name)}`;
+viewer.token = api.token;
+viewer.name = 'Console';
+viewer.controls = true;
+const returnPanel = new ReturnPanel(viewer, update);
+
+viewer.addEventListener('gearway-frame', ({ detail }) => {
+  message = { sequence: detail.sequence, value: detail.message };
+  if (isMessageDue) return;
+  // Ten times a second is as fast as anybody reads.
+  isMessageDue = true;
+  setTimeout(() => {
+    isMessageDue = false;
+    update();
+  }, MESSAGE_MS);
+});
+for (const type of ['gearway-state', 'gearway-open', 'gearway-close'] as const) viewer.addEventListener(type, () => update());
+document.addEventListener('visibilitychange', () => void poll());
+
+async function poll(): Promise<void> {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  const said = await api.streams();
+  answer = said.kind;
+  if (said.kind === 'ok') {
+    streams = said.streams;
+    rates.add(current()?.clients ?? []);
+  }
+  update();
+  clearTimeout(timer);
+  timer = setTimeout(() => void poll(), POLL_MS);
+}
+
+void api.follow((event) => {
+  events.push(event);
+  if (events.length > MAX_EVENTS) events.shift();
+  // Somebody came or went: the table shows it at once.
+  clearTimeout(timer);
+  timer = setTimeout(() => void poll(), 50);
+});
+
+function current(): StreamStatus | null {
+  return streams.find((stream) => stream.name === name) ?? null;
+}
+
+async function sendAway(client: ClientStatus): Promise<void> {
+  problem = await api.sendAway(name, client.id);
+  await poll();
+}
+
+function submitToken(event: SubmitEvent): void {
+  event.preventDefault();
+  const value = new FormData(event.target as HTMLFormElement).get('token');
+  if (typeof value !== 'string' || value === '') return;
+  api.token = value;
+  saveToken(value);
+  viewer.token = value;
+  answer = 'loading';
+  void poll();
+}
+
+function page(): TemplateResult {
+  const status = current();
+  return html`
+    <header>
+      <h1 class="mark">${mark}Gearway</h1>
+      ${streams.length > 1 ? html`<nav aria-label="Streams">${streams.map((stream) => html`<a href=${`?stream=${encodeURIComponent(stream.name)}`} aria-current=${stream.name === name ? 'page' : nothing}>${stream.name}</a>`)}</nav>` : nothing}
+      <span class="grow"></span>
+      <span class="summary">${summary(status)}</span>
+      <button class="icon" aria-label="Switch between dark and light" title="Dark or light" @click=${toggleTheme}>${moon}</button>
+    </header>
+    ${notice(status)}
+    <main>
+      <div class="column">
+        <section class="panel picture" aria-label="Picture">${viewer}${figures()}</section>
+        ${clientsPanel({ status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: viewer.rights.includes('administer') }, (client) => void sendAway(client))} ${portsPanel(status)}
+        ${activityPanel(events)}
+      </div>
+      <div class="column">${returnPanel.render()}${messagePanel()}${connectPanel(connectLines(status, new URL('.', document.baseURI).href.replace(/\/$/, ''), name))}</div>
+    </main>
+  `;
+}
+
+function summary(status: StreamStatus | null): TemplateResult {
+  if (answer === 'gone') return html`<span class="dot bad"></span>Gateway does not answer`;
+  if (status === null) return html`<span class="dot"></span>${answer === 'token' ? 'Token needed' : 'Connecting'}`;
+  const count = status.clients.length;
+  return html`<span class=${`dot ${status.state}`}></span>${status.name}<span class="extra">, ${count} ${count === 1 ? 'client' : 'clients'}</span>`;
+}
+
+function notice(status: StreamStatus | null): TemplateResult | typeof nothing {
+  if (answer === 'token') {
+    return html`<form class="notice" @submit=${submitToken}>
+      <label for="token">${api.token === null ? 'This gateway asks for its token' : 'That token is not the right one'}</label>
+      <input id="token" name="token" type="password" autocomplete="off" required />
+      <button class="primary">Continue</button>
+    </form>`;
+  }
+  if (answer === 'gone') return html`<div class="notice" role="status">The gateway does not answer. This page goes on by itself as soon as it is back.</div>`;
+  if (answer === 'ok' && status === null) {
+    return html`<div class="notice" role="status">There is no stream called ${name}. ${streams.map((stream) => html`<a href=${`?stream=${encodeURIComponent(stream.name)}`}>Watch ${stream.name}</a> `)}</div>`;
+  }
+  if (problem !== null) return html`<div class="notice" role="status">${problem} <button class="link" @click=${() => ((problem = null), update())}>Close</button></div>`;
+  return nothing;
+}
+
+function figures(): TemplateResult {
+  const { stats, statsHistory } = viewer;
+  const lost = ({ dropped, skipped, failed }: ViewerStats): number => dropped + skipped + failed;
+  const plot = (value: (reading: ViewerStats) => number): TemplateResult => sparkline(statsHistory.map(value));
+  const figure = (title: string, value: string, unit: string, below: TemplateResult): TemplateResult => html`<div>
+    <dt>${title}</dt>
+    <dd>${value} <small>${unit}</small></dd>
+    ${below}
+  </div>`;
+  return html`<dl class="figures">
+    ${figure('Size', stats.width === 0 ? '–' : `${stats.width}×${stats.height}`, '', html`<dd class="note">${stats.encoding === '' ? '–' : stats.encoding.toUpperCase()}</dd>`)}
+    ${figure('Rate', stats.framesPerSecond.toFixed(1), 'fps', plot(({ framesPerSecond }) => framesPerSecond))}
+    ${figure('Delay', stats.delayMs === null ? '–' : String(Math.max(0, Math.round(stats.delayMs))), 'ms', plot(({ delayMs }) => delayMs ?? 0))}
+    ${figure('Bit rate', (stats.bitsPerSecond / 1e6).toFixed(1), 'Mbit/s', plot(({ bitsPerSecond }) => bitsPerSecond))}
+    ${figure('Dropped', groups(lost(stats)), `of ${groups(stats.received + stats.dropped)}`, plot(lost))}
+  </dl>`;
+}
+
+function messagePanel(): TemplateResult {
+  return html`<section class="panel" aria-label="Message">
+    <h2>Message <small>${message === null ? '' : `with frame ${groups(message.sequence)}`}</small></h2>
+    ${messageTree(message?.value ?? null, message === null ? 'No frame has come yet' : 'No message came with this frame')}
+  </section>`;
+}
+
+const mark = html`<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5" /><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round" /></svg>`;
+const moon = html`<svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M20 14A8 8 0 1 1 10 4a6.5 6.5 0 0 0 10 10z" /></svg>`;
+
+function update(): void {
+  render(page(), document.body);
+}
+
+loadTheme();
+update();
+void poll();
