@@ -1,4 +1,4 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, and a Chromium.
+// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox.
 // Runs before `npm test`. Says what it does first; what is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,11 @@ const venv = join(root, '.venv');
 const requirements = join(root, 'test/interop/requirements.txt');
 const stamp = join(venv, '.requirements-hash');
 const found = join(root, 'node_modules/.cache/gearway-peers.json');
-const browsers = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** What each browser is called here and there, Debian's package of it, and what `@puppeteer/browsers` calls it. */
+const browsers = {
+  chromium: { names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'], variable: 'GEARWAY_CHROMIUM', debian: 'chromium', download: 'chrome@stable' },
+  firefox: { names: ['firefox-esr', 'firefox'], variable: 'GEARWAY_FIREFOX', debian: 'firefox-esr', download: 'firefox@stable' },
+};
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -29,10 +33,25 @@ function fail(message) {
   process.exit(1);
 }
 
-function findBrowser() {
-  const named = process.env.GEARWAY_CHROMIUM;
-  if (named) return works(named, '--version') ? named : fail(`GEARWAY_CHROMIUM is ${named}, which does not run`);
-  return browsers.find((name) => works(name, '--version'));
+function findBrowser({ names, variable }) {
+  const named = process.env[variable];
+  if (named) return works(named, '--version') ? named : fail(`${variable} is ${named}, which does not run`);
+  return names.find((name) => works(name, '--version'));
+}
+
+/** @returns its command or path. */
+function installBrowser({ names, variable, debian, download }) {
+  try {
+    if (isRoot && isDebian) {
+      aptInstall(debian);
+      return names.find((name) => works(name, '--version'));
+    }
+    // It prints the build and, behind a space, where it put it.
+    const printed = execFileSync('npx', ['--yes', '@puppeteer/browsers@2.10.0', 'install', download, '--path', join(root, 'node_modules/.cache/browsers')], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    return printed.trim().split('\n').at(-1).split(' ').slice(1).join(' ');
+  } catch (error) {
+    return fail(`no ${debian} could be installed (${error.message}). Mend it with: sudo apt-get install ${debian}; or set ${variable} to the one you have`);
+  }
 }
 
 function aptInstall(...packages) {
@@ -43,12 +62,14 @@ function aptInstall(...packages) {
 const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex');
 // A project folder that was moved, or a Python that was removed, leaves a virtual environment that does not run.
 const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
-let browser = findBrowser();
+const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));
+const howToInstall = isRoot && isDebian ? 'will be installed with apt-get now' : 'will be downloaded now';
 process.stdout.write(
   [
     'The tests run against real peers:',
     `  VidGear from PyPI in .venv: ${venvReady ? 'there' : 'will be installed now (about a minute)'}`,
-    `  Chromium: ${browser ?? (isRoot && isDebian ? 'will be installed with apt-get now' : "will be Playwright's, installed now")}`,
+    `  Chromium: ${ready.chromium ?? howToInstall}`,
+    `  Firefox: ${ready.firefox ?? howToInstall}`,
     '',
   ].join('\n'),
 );
@@ -69,20 +90,10 @@ if (!venvReady) {
   writeFileSync(stamp, hash);
 }
 
-if (browser === undefined) {
-  try {
-    if (isRoot && isDebian) aptInstall('chromium');
-    else run('npx', ['playwright-core', 'install', 'chromium']);
-  } catch (error) {
-    fail(`no Chromium could be installed (${error.message}). Mend it with: sudo apt-get install chromium; or set GEARWAY_CHROMIUM to the one you have`);
-  }
-  browser = findBrowser();
-  if (browser === undefined) {
-    const { chromium } = await import('playwright-core');
-    browser = chromium.executablePath();
-  }
-  if (!works(browser, '--version')) fail(`${browser} does not run. Mend it with: sudo apt-get install chromium; or set GEARWAY_CHROMIUM to the one you have`);
+for (const [name, browser] of Object.entries(browsers)) {
+  ready[name] ??= installBrowser(browser);
+  if (ready[name] === undefined || !works(ready[name], '--version')) fail(`${name} does not run. Mend it with: sudo apt-get install ${browser.debian}; or set ${browser.variable} to the one you have`);
 }
 
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
-writeFileSync(found, `${JSON.stringify({ chromium: browser, python: join(venv, 'bin/python') })}\n`);
+writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python') })}\n`);

@@ -21,7 +21,9 @@ viewer.fit = (query.get('fit') ?? 'contain') as Fit;
 viewer.name = query.get('name') ?? '';
 document.title = `${stream}, Gearway`;
 const main = document.createElement('main');
-main.append(viewer);
+const heading = document.createElement('h1');
+heading.textContent = document.title;
+main.append(heading, viewer);
 document.body.append(main);
 
 viewer.addEventListener('gearway-refused', ({ detail }) => {

@@ -1,16 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
 import { Child } from './child.ts';
 
 const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.meta.url);
 const SCRIPTS = fileURLToPath(new URL('../interop/', import.meta.url));
 
 /** What scripts/setup-peers.mjs has found or installed. */
-export function peers(): { chromium: string; python: string } {
+export function peers(): { chromium: string; firefox: string; python: string } {
   try {
-    return JSON.parse(readFileSync(FOUND, 'utf8')) as { chromium: string; python: string };
+    return JSON.parse(readFileSync(FOUND, 'utf8')) as ReturnType<typeof peers>;
   } catch (error) {
     throw new Error('the real peers are not set up: run npm test, or node scripts/setup-peers.mjs', { cause: error });
   }
@@ -46,20 +44,4 @@ export class PythonPeer extends Child {
 function parse(line: string): Record<string, unknown> | undefined {
   // NetGear prints a line of its own here and there.
   return line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : undefined;
-}
-
-/** Chromium, headless. */
-export async function launchChromium(): Promise<Browser & AsyncDisposable> {
-  const { chromium: name } = peers();
-  const browser = await chromium.launch({
-    executablePath: isAbsolute(name) ? name : findOnPath(name),
-    args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
-  });
-  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
-}
-
-function findOnPath(name: string): string {
-  const folder = (process.env['PATH'] ?? '').split(delimiter).find((path) => existsSync(join(path, name)));
-  if (folder === undefined) throw new Error(`${name} is not on the PATH any more: run node scripts/setup-peers.mjs`);
-  return join(folder, name);
 }

@@ -9,7 +9,9 @@ import type { GearwayViewer } from '../../web/gearway-viewer.ts';
 import { Child } from '../helpers/child.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { launchChromium, peers } from '../helpers/peers.ts';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { peers } from '../helpers/peers.ts';
+import { ViewerPage } from './viewer-page.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
@@ -30,9 +32,8 @@ describe('examples', () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
     // Any JPEG will do: the test pattern's own.
     await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=320x240', '--virtual-ports', `${source}-${source}`);
-    await using browser = await launchChromium();
-    const page = await browser.newPage();
-    await page.goto(`${await gateway.url}/viewer`);
+    await using browser = await launchBrowser('chromium');
+    const { page } = await ViewerPage.ofGateway(browser, gateway);
     const jpeg = await page.evaluate(async () => {
       const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
       await new Promise((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
@@ -47,7 +48,7 @@ describe('examples', () => {
     await using program = new Child(process.execPath, ['push.mjs', path, String(http)], { cwd: EXAMPLES });
     await program.stdout.waitFor('the address', (line) => (line === `Open http://127.0.0.1:${http}/` ? line : undefined));
     await page.goto(`http://127.0.0.1:${http}/viewer`);
-    await page.waitForFunction(() => document.querySelector<GearwayViewer>('gearway-viewer')!.state === 'live');
+    await page.waitForFunction(() => document.querySelector<GearwayViewer>('gearway-viewer')?.state === 'live');
     await page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send('hello'));
     await program.stdout.waitFor('the return data', (line) => (line === '6000 hello' ? line : undefined));
     await rm(folder, { recursive: true });
@@ -62,7 +63,7 @@ describe('examples', () => {
     const origin = `http://127.0.0.1:${(site.address() as { port: number }).port}`;
     await using gateway = await GatewayProcess.start('--allow-origin', origin);
     port = Number(new URL(await gateway.url).port);
-    await using browser = await launchChromium();
+    await using browser = await launchBrowser('chromium');
     const page = await browser.newPage();
     const logged = new Promise((resolve) => page.on('console', (message) => resolve(message.text())));
     await page.goto(origin);

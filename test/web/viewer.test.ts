@@ -1,11 +1,13 @@
 import { setTimeout as elapse } from 'node:timers/promises';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../web/gearway-viewer.ts';
+import { launchBrowser } from '../helpers/browsers.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { launchChromium, PythonPeer } from '../helpers/peers.ts';
+import { PythonPeer } from '../helpers/peers.ts';
 import { SOAK_SECONDS } from '../helpers/soak.ts';
+import { ViewerPage } from './viewer-page.ts';
 
 interface Returned {
   n: number;
@@ -13,48 +15,16 @@ interface Returned {
   data: Record<string, unknown> | null;
 }
 
-let browser: Browser & AsyncDisposable;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(async () => {
-  await browser.close();
-});
-
-/** The bare viewer page in a window of its own. */
-async function open(gateway: GatewayProcess, query = '?stream=main', prepare?: () => void): Promise<Page & AsyncDisposable> {
-  const context = await browser.newContext({ viewport: { width: 640, height: 480 } });
-  const page = await context.newPage();
-  if (prepare !== undefined) await page.addInitScript(prepare);
-  await page.goto(`${await gateway.url}/viewer${query}`);
-  return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
-}
-
-const state = (page: Page): Promise<string> => page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.state);
-const stats = (page: Page): Promise<GearwayViewer['stats']> => page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.stats);
-const port = (page: Page): Promise<number | null> => page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.port);
-const becomes = async (page: Page, wanted: string): Promise<void> => {
-  await page.waitForFunction((name) => document.querySelector<GearwayViewer>('gearway-viewer')!.state === name, wanted);
-};
-const returnData = (page: Page, value: unknown): Promise<void> =>
-  page.evaluate((data) => {
-    document.querySelector<GearwayViewer>('gearway-viewer')!.returnData = data as string;
-  }, value);
-
-/** The number in the picture and the one in the message that came with it, from one snapshot. */
-const numbers = (page: Page): Promise<{ picture: number; message: number } | null> =>
-  page.evaluate(async () => {
-    const snapshot = await document.querySelector<GearwayViewer>('gearway-viewer')!.snapshot();
-    if (snapshot === null) return null;
-    const bitmap = await createImageBitmap(snapshot.blob);
-    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
-    context.drawImage(bitmap, 0, 0);
-    let picture = 0;
-    for (let bit = 0; bit < 24; bit += 1) picture = picture * 2 + (context.getImageData(bit * 16 + 8, 8, 1, 1).data[0]! > 127 ? 1 : 0);
-    return { picture, message: (snapshot.message as { n: number }).n };
+describe.each(['chromium', 'firefox'] as const)('gearway-viewer in %s', (name) => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser(name);
   });
+  afterAll(async () => {
+    await browser.close();
+  });
+  const open = (gateway: GatewayProcess, query?: string, prepare?: () => void): Promise<ViewerPage> => ViewerPage.ofGateway(browser, gateway, query, prepare);
 
-describe('gearway-viewer', () => {
   it('shows a real server\'s frames in three windows, message with picture, and returns their data beside two Python clients', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
@@ -65,20 +35,20 @@ describe('gearway-viewer', () => {
     await using three = await open(gateway, '?stream=main&port=6042');
     const pages = [one, two, three];
     await gateway.statusWhere('two live clients', ({ clients }) => clients.filter(({ kind, state: now }) => kind === 'native' && now === 'live').length === 2);
-    await Promise.all(pages.map((page) => becomes(page, 'waiting')));
-    await Promise.all(pages.map((page, index) => returnData(page, { viewer: index })));
+    await Promise.all(pages.map((page) => page.becomes('waiting')));
+    await Promise.all(pages.map((page, index) => page.returnData({ viewer: index })));
 
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * (1.5 * SOAK_SECONDS + 10) });
-    await Promise.all(pages.map((page) => becomes(page, 'live')));
-    const ports = await Promise.all(pages.map(port));
+    await Promise.all(pages.map((page) => page.becomes('live')));
+    const ports = await Promise.all(pages.map((page) => page.port));
     expect(ports).toEqual([6000, 6001, 6042]);
     const returned = await server.waitFor<Returned>('returned', ({ data }) => [a, b, ...ports].every((name) => (data?.[name!] ?? null) !== null));
     expect(returned.data).toEqual({ [a]: 'a', [b]: 'b', 6000: { viewer: 0 }, 6001: { viewer: 1 }, 6042: { viewer: 2 } });
 
     await elapse(1500); // decoders warm up
-    const before = await Promise.all(pages.map(stats));
+    const before = await Promise.all(pages.map((page) => page.stats));
     await elapse(SOAK_SECONDS * 1000);
-    const after = await Promise.all(pages.map(stats));
+    const after = await Promise.all(pages.map((page) => page.stats));
     const shares = after.map((now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence));
     for (const share of shares) expect(share, JSON.stringify(after)).toBeGreaterThanOrEqual(0.95);
 
@@ -86,7 +56,7 @@ describe('gearway-viewer', () => {
     const seen: { picture: number; message: number }[] = [];
     for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline; ) {
       for (const page of pages) {
-        const pair = await numbers(page);
+        const pair = await page.numbers();
         if (pair !== null) seen.push(pair);
       }
     }
@@ -98,7 +68,7 @@ describe('gearway-viewer', () => {
   it('keeps a slow decoder\'s delay flat, and the others do not feel it', async () => {
     await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=40');
     await using healthy = await open(gateway);
-    await becomes(healthy, 'live');
+    await healthy.becomes('live');
     await using slow = await open(gateway, '?stream=main', () => {
       // No worker: decoding happens where it can be slowed down. One at a time, 50 ms each.
       (globalThis as { Worker: unknown }).Worker = undefined;
@@ -110,18 +80,18 @@ describe('gearway-viewer', () => {
         return result;
       }) as typeof createImageBitmap;
     });
-    await becomes(slow, 'live');
-    expect(await slow.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.place)).toBe('main');
-    expect(await healthy.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.place)).toBe('worker');
+    await slow.becomes('live');
+    expect(await slow.place).toBe('main');
+    expect(await healthy.place).toBe('worker');
     await elapse(3000);
     const delays: number[] = [];
-    const before = await stats(healthy);
+    const before = await healthy.stats;
     for (let second = 0; second < SOAK_SECONDS; second += 1) {
       await elapse(1000);
-      delays.push((await stats(slow)).delayMs ?? Infinity);
+      delays.push((await slow.stats).delayMs ?? Infinity);
     }
-    const after = await stats(healthy);
-    const { framesPerSecond } = await stats(slow);
+    const after = await healthy.stats;
+    const { framesPerSecond } = await slow.stats;
     expect(Math.max(...delays)).toBeLessThan(150);
     expect(framesPerSecond).toBeGreaterThan(12);
     expect(framesPerSecond).toBeLessThan(25);
@@ -133,18 +103,18 @@ describe('gearway-viewer', () => {
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
     const page = await open(gateway);
-    await returnData(page, 'drive');
+    await page.returnData('drive');
     await server.waitFor<Returned>('returned', ({ data }) => data?.['6000'] === 'drive');
     const killedAt = Date.now() / 1000;
-    await page.context().close();
+    await page[Symbol.asyncDispose]();
     const { data, t } = await server.waitFor<Returned>('returned', (event) => event.t >= killedAt && event.data?.['6000'] === undefined);
     expect(data).toEqual({});
     expect(t - killedAt).toBeLessThan(1);
     // The port is held for who has the key; another viewer gets the next one.
-    expect((await gateway.status()).ports).toEqual({ free: 63, taken: 1 });
+    expect((await gateway.status()).ports).toMatchObject({ free: 63, taken: 1, held: [6000] });
     await using other = await open(gateway);
-    await becomes(other, 'live');
-    expect(await port(other)).toBe(6001);
+    await other.becomes('live');
+    expect(await other.port).toBe(6001);
   });
 
   it('gets its port back after a reload, and sends once-only values', async () => {
@@ -152,15 +122,15 @@ describe('gearway-viewer', () => {
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
     await using page = await open(gateway);
-    await becomes(page, 'live');
-    await page.reload();
-    await becomes(page, 'live');
-    expect(await port(page)).toBe(6000);
-    await page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send({ gripper: 'close', force: 0.4 }));
+    await page.becomes('live');
+    await page.page.reload();
+    await page.becomes('live');
+    expect(await page.port).toBe(6000);
+    await page.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send({ gripper: 'close', force: 0.4 }));
     const { n } = await server.waitFor<Returned>('returned', ({ data }) => (data?.['6000'] as { gripper?: string } | null)?.gripper === 'close');
     // Once: with the next frame it is null again.
     await server.waitFor<Returned>('returned', (event) => event.n === n + 1 && event.data?.['6000'] === null);
-    const code = await page.evaluate(() =>
+    const code = await page.page.evaluate(() =>
       document
         .querySelector<GearwayViewer>('gearway-viewer')!
         .send({ dtype: 'float32', shape: [2, 2], data: new Uint8Array(15) })
@@ -176,15 +146,15 @@ describe('gearway-viewer', () => {
     const [http] = (await freePorts(1)) as [number];
     const first = await GatewayProcess.start('--port', String(http));
     await using page = await open(first);
-    await becomes(page, 'live');
-    await returnData(page, { speed: 0 });
+    await page.becomes('live');
+    await page.returnData({ speed: 0 });
     await first.statusWhere('return data', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
     first.signal('SIGTERM');
     expect(await first.exited).toBe(0);
-    await becomes(page, 'connecting');
+    await page.becomes('connecting');
     await using second = await GatewayProcess.start('--port', String(http));
     const startMs = performance.now();
-    await becomes(page, 'live');
+    await page.becomes('live');
     expect(performance.now() - startMs).toBeLessThan(2500);
     await second.statusWhere('return data again', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
   });
@@ -192,28 +162,28 @@ describe('gearway-viewer', () => {
   it('says why it is refused, and watches once it has the token', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret');
     await using page = await open(gateway);
-    await becomes(page, 'refused');
-    expect(await page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.reason)).toMatch(/token/);
-    await page.fill('input[name=token]', 's3cret');
-    await page.click('button');
-    await becomes(page, 'live');
+    await page.becomes('refused');
+    expect(await page.reason).toMatch(/token/);
+    await page.page.type('input[name=token]', 's3cret');
+    await page.page.click('form button');
+    await page.becomes('live');
     await using taken = await open(gateway);
-    await becomes(taken, 'refused');
+    await taken.becomes('refused');
   });
 
   it('survives removal, moving and another address', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(gateway);
-    await becomes(page, 'live');
-    await page.evaluate(() => {
+    await page.becomes('live');
+    await page.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
       const box = document.createElement('div');
       document.body.append(box);
       box.append(viewer); // moved: the session stays
     });
-    expect(await state(page)).toBe('live');
-    expect(await port(page)).toBe(6000);
-    const again = await page.evaluate(async () => {
+    expect(await page.state).toBe('live');
+    expect(await page.port).toBe(6000);
+    const again = await page.page.evaluate(async () => {
       const viewer = document.querySelector('gearway-viewer')!;
       viewer.remove();
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -223,52 +193,32 @@ describe('gearway-viewer', () => {
       return { whileGone, now: viewer.port };
     });
     expect(again).toEqual({ whileGone: null, now: 6000 });
-    await page.evaluate(() => {
+    await page.page.evaluate(() => {
       document.querySelector('gearway-viewer')!.src = '/streams/nope';
     });
-    await becomes(page, 'refused');
-    await page.evaluate(() => {
+    await page.becomes('refused');
+    await page.page.evaluate(() => {
       document.querySelector('gearway-viewer')!.src = '/streams/main';
     });
-    await becomes(page, 'live');
+    await page.becomes('live');
   });
 
   it('asks for nothing while it is out of sight, and resumes', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(gateway);
-    await becomes(page, 'live');
-    await page.evaluate(() => {
+    await page.becomes('live');
+    await page.page.evaluate(() => {
       document.querySelector('gearway-viewer')!.style.display = 'none';
     });
     const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
     await elapse(500);
     // What was in flight has arrived; nothing more was sent.
     expect((await gateway.status()).clients[0]!.delivered - paused.clients[0]!.delivered).toBeLessThanOrEqual(1);
-    await page.evaluate(() => {
+    await page.page.evaluate(() => {
       document.querySelector('gearway-viewer')!.style.display = '';
     });
-    await becomes(page, 'live');
-    const { painted } = await stats(page);
-    await page.waitForFunction((count) => document.querySelector<GearwayViewer>('gearway-viewer')!.stats.painted > count, painted);
-  });
-});
-
-describe('the console', () => {
-  it('shows the clients and returns what is typed', async () => {
-    await using gateway = await GatewayProcess.start();
-    const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } });
-    const page = await context.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(`${await gateway.url}/`);
-    await page.getByRole('cell', { name: 'Console' }).waitFor();
-    await page.getByLabel('Value as JSON').fill('{ "gripper": ');
-    expect(await page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true);
-    await page.getByLabel('Value as JSON').fill('{ "gripper": "open" }');
-    await page.getByRole('button', { name: 'Send' }).click();
-    await page.getByRole('cell', { name: '{"gripper":"open"}' }).waitFor();
-    expect((await gateway.status()).clients[0]).toMatchObject({ port: 6000, kind: 'web', returnData: { gripper: 'open' } });
-    expect(errors).toEqual([]);
-    await context.close();
+    await page.becomes('live');
+    const { painted } = await page.stats;
+    await page.where(`viewer.stats.painted > ${painted}`);
   });
 });

@@ -72,6 +72,6 @@ function clientRow(client: ClientStatus, { rates, ownPort, maySendAway }: Client
     <td class="n">${client.delayMs === null || !isThere ? '–' : `${Math.round(client.delayMs)} ms`}</td>
     <td class="n">${groups(client.dropped)}</td>
     <td class="data" title=${data}>${data}</td>
-    ${maySendAway ? html`<td class="n"><button class="quiet" aria-label=${`Send ${name} away`} title="Send this client away" @click=${() => sendAway(client)}>Send away</button></td>` : nothing}
+    ${maySendAway ? html`<td class="n"><button class="quiet" aria-label=${`Send away ${name}`} title="Send this client away" @click=${() => sendAway(client)}>Send away</button></td>` : nothing}
   </tr>`;
 }

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import puppeteer, { type Browser } from 'puppeteer-core';
+import { peers } from './peers.ts';
+
+export type BrowserName = 'chromium' | 'firefox';
+
+export const WINDOW = { width: 640, height: 480 } as const;
+
+const CHROMIUM_FLAGS = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  // A window behind another is a window that somebody looks at.
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
+  '--disable-background-timer-throttling',
+];
+
+/** A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page wants a window of its own, `newPage({ type: 'window' })`: one in a tab behind counts as hidden. */
+export async function launchBrowser(name: BrowserName): Promise<Browser & AsyncDisposable> {
+  const browser = await launch(name);
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+function launch(name: BrowserName): Promise<Browser> {
+  const executablePath = findOnPath(peers()[name]);
+  if (name === 'firefox') return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, defaultViewport: WINDOW });
+  return puppeteer.launch({
+    executablePath,
+    headless: true,
+    defaultViewport: WINDOW,
+    // Else each WebSocket message is sent to us as well, and the page is several times slower.
+    networkEnabled: false,
+    args: [...CHROMIUM_FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
+  });
+}
+
+function findOnPath(name: string): string {
+  if (isAbsolute(name)) return name;
+  const folder = (process.env['PATH'] ?? '').split(delimiter).find((path) => existsSync(join(path, name)));
+  if (folder === undefined) throw new Error(`${name} is not on the PATH any more: run node scripts/setup-peers.mjs`);
+  return join(folder, name);
+}
