@@ -303,7 +303,7 @@ export class GearwayViewer extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const { state } = this._state;
+    const { state, reason } = this._state;
     const { controls } = this;
     return html`
       <div
@@ -322,10 +322,11 @@ export class GearwayViewer extends LitElement {
           <span class=${`dot ${state}`}></span><span>${WORDS[state]}</span>
           ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
+          ${this.#hasPicture && DIMMED.has(state) && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${this.spectatorReason === null ? nothing : html`<span title=${this.spectatorReason}>Watching only</span>`}
         </div>
         ${this.showStats && this._extras !== null ? this._extras.statsPanel(this.#model.history) : nothing}
-        ${controls && this._extras !== null ? this._extras.controls(this.#controlsModel(), this.#actions) : nothing}
+        ${controls && this._extras !== null && state !== 'refused' ? this._extras.controls(this.#controlsModel(), this.#actions) : nothing}
         <div class="announcement" role="status">${this.#announcement()}</div>
       </div>
     `;

@@ -57,6 +57,8 @@ export class ViewerSession {
   readonly #unanswered = new Map<number, number | null>();
   readonly #pings = new Map<number, number>();
   #window: number | null = null;
+  /** The first frame of a connection, or behind a pause, may be as old as the source is silent: that is no delay. */
+  #isFirst = true;
   /** Its payload is kept for a snapshot, until the next one is drawn. */
   #drawn: FrameMessage | null = null;
   #closed = false;
@@ -178,6 +180,7 @@ export class ViewerSession {
         this.#leaseKey = message.leaseKey;
         this.#stats = new SessionStats();
         this.#decoder.reset();
+        this.#isFirst = true;
         this.#clock.welcome(message.clockUs);
         this.#emit({ kind: 'open', port: message.port, spectatorReason: message.spectatorReason ?? null, rights: message.rights, leaseKey: message.leaseKey });
         this.#emit({ kind: 'state', state: message.state, reason: message.reason });
@@ -193,6 +196,7 @@ export class ViewerSession {
         if (message.resumeSequence !== undefined) {
           this.#decoder.skipBefore(message.resumeSequence);
           this.#stats.resumed(message.resumeSequence);
+          this.#isFirst = true;
         }
         this.#emit({ kind: 'state', state: message.state, reason: message.reason });
         return;
@@ -273,7 +277,8 @@ export class ViewerSession {
     this.#painter.draw(picture);
     picture.close();
     const ageMs = this.#clock.ageMs(receivedAtUs);
-    this.#stats.drawn(ageMs, decodeMs);
+    this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
+    this.#isFirst = false;
     this.#drawn = frame;
     this.#emit({ kind: 'frame', sequence, width, height, message, receivedAgoMs: ageMs });
   }

@@ -29,7 +29,8 @@ document.body.append(main);
 viewer.addEventListener('gearway-refused', ({ detail }) => {
   if (detail.code !== closeCode.notAllowed || document.querySelector('form') !== null) return;
   const form = document.createElement('form');
-  form.innerHTML = '<label>Token <input name="token" type="password" autocomplete="off" required></label><button>Continue</button>';
+  form.slot = 'refused';
+  form.innerHTML = '<label>This gateway asks for its token <input name="token" type="password" autocomplete="off" required></label><button>Continue</button>';
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const token = new FormData(form).get('token');
@@ -38,5 +39,5 @@ viewer.addEventListener('gearway-refused', ({ detail }) => {
     form.remove();
     viewer.token = token;
   });
-  main.append(form);
+  viewer.append(form);
 });

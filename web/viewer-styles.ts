@@ -72,14 +72,14 @@ export const viewerStyles = css`
     left: 12px;
     display: flex;
     align-items: center;
-    gap: 8px;
-    max-width: calc(100% - 24px);
-    padding: 2px 8px;
-    border-radius: 99px;
+    flex-wrap: wrap;
+    gap: 0 8px;
+    max-width: calc(100% - 40px);
+    padding: 2px 10px;
+    border-radius: 12px;
     background: #05070ab8;
     font-size: 0.75rem;
     font-variant-numeric: tabular-nums;
-    white-space: nowrap;
     pointer-events: none;
   }
   .chip [title] {
@@ -87,6 +87,12 @@ export const viewerStyles = css`
   }
   .figure {
     min-width: 4.5em;
+  }
+  .why {
+    color: #d3dae2;
+  }
+  .why::first-letter {
+    text-transform: uppercase;
   }
   .dot {
     flex: none;

@@ -98,6 +98,7 @@ function submitToken(event: SubmitEvent): void {
 }
 
 function page(): TemplateResult {
+  render(answer === 'token' ? html`<p slot="refused">The picture comes with the token.</p>` : nothing, viewer);
   const status = current();
   return html`
     <header>
