@@ -467,14 +467,14 @@ export class GearwayViewer extends LitElement {
   #heard(event: LinkEvent): void {
     switch (event.kind) {
       case 'frame': {
-        const { sequence, width, height, message, receivedAgoMs } = event;
-        this.#pictureAtMs = performance.now() - (receivedAgoMs ?? 0);
+        const { sequence, width, height, message, ageMs } = event;
+        this.#pictureAtMs = performance.now() - (ageMs ?? 0);
         if (!this.#hasPicture) {
           this.#hasPicture = true;
           this.#showFigures();
           this.requestUpdate();
         }
-        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message }));
+        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs }));
         return;
       }
       case 'stats':

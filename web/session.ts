@@ -280,7 +280,7 @@ export class ViewerSession {
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
     this.#drawn = frame;
-    this.#emit({ kind: 'frame', sequence, width, height, message, receivedAgoMs: ageMs });
+    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs });
   }
 
   async #snapshot(id: number, form: SnapshotForm): Promise<void> {
