@@ -62,7 +62,7 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     expect((await shown('waiting')).matches).toBe(false);
     await page.evaluate(() => document.querySelector('gearway-viewer')!.pause());
     await seen('paused');
-    await gateway.stream.push(await jpeg());
+    gateway.stream.push(await jpeg());
     await page.evaluate(() => document.querySelector('gearway-viewer')!.resume());
     await view.becomes('live');
     await seen('stale');
