@@ -25,6 +25,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   // The element, the console, and the templates and styles that they are made of. Not the session, its worker, decoder and painter.
   lit: /^web\/(?:gearway-viewer|viewer-styles|console|message-tree|sparkline)\.ts$/,
   fastify: /^gateway\/http\//,
+  sharp: /^gateway\/http\/snapshots\.ts$/,
   '@fastify/static': /^gateway\/http\//,
   '@fastify/websocket': /^gateway\/http\//,
   ws: /^gateway\/clients\/web-client\.ts$/,

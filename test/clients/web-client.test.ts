@@ -152,6 +152,7 @@ async function setUp({ limits = {}, token = null }: { limits?: Partial<WebClient
     access: new Access({ host: '127.0.0.1', token, allowOrigins: [] }),
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
+    createCard: async () => Promise.reject(new Error('no picture is asked for here')),
   });
   await app.ready();
   return {
