@@ -158,7 +158,7 @@ export class MjpegClient implements Client {
       }, this.#nextSendAtMs + toleranceMs - now);
       return false;
     }
-    this.#nextSendAtMs = Math.max(this.#nextSendAtMs + this.#minIntervalMs, now);
+    this.#nextSendAtMs = Math.max(this.#nextSendAtMs, now - toleranceMs) + this.#minIntervalMs;
     return true;
   }
 

@@ -49,9 +49,9 @@ export class CdpBrowser implements AsyncDisposable {
     return new CdpBrowser(child, folder, socket);
   }
 
-  /** A tab of the one profile, in front of the others. */
-  async open(url = 'about:blank'): Promise<CdpTab> {
-    const { targetId } = (await this.send('Target.createTarget', { url, newWindow: true, width: 640, height: 480 })) as { targetId: string };
+  /** An empty tab of the one profile, in a window of its own: what is hidden by another is not painted. */
+  async open(): Promise<CdpTab> {
+    const { targetId } = (await this.send('Target.createTarget', { url: 'about:blank', newWindow: true, width: 640, height: 480 })) as { targetId: string };
     const { sessionId } = (await this.send('Target.attachToTarget', { targetId, flatten: true })) as { sessionId: string };
     const tab = new CdpTab(this, sessionId);
     this.#tabs.set(sessionId, tab);
@@ -112,6 +112,18 @@ export class CdpTab {
     this.#listeners.set(method, listeners);
     listeners.add(listener as (params: Fields) => void);
     return () => void listeners.delete(listener as (params: Fields) => void);
+  }
+
+  /** Resolves when the page and all that its HTML names have been loaded. */
+  async navigate(url: string): Promise<void> {
+    const loaded = new Promise<void>((resolve) => {
+      const off = this.on('Page.loadEventFired', () => {
+        off();
+        resolve();
+      });
+    });
+    await this.send('Page.navigate', { url });
+    await loaded;
   }
 
   received(method: string, params: Fields): void {
