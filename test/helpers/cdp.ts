@@ -53,7 +53,7 @@ export class CdpBrowser implements AsyncDisposable {
   async open(): Promise<CdpTab> {
     const { targetId } = (await this.send('Target.createTarget', { url: 'about:blank', newWindow: true, width: 640, height: 480 })) as { targetId: string };
     const { sessionId } = (await this.send('Target.attachToTarget', { targetId, flatten: true })) as { sessionId: string };
-    const tab = new CdpTab(this, sessionId);
+    const tab = new CdpTab(this, targetId, sessionId);
     this.#tabs.set(sessionId, tab);
     await tab.send('Page.enable');
     await tab.send('Runtime.enable');
@@ -91,14 +91,16 @@ export class CdpBrowser implements AsyncDisposable {
   }
 }
 
-/** A tab. It ends with its browser. */
+/** A tab. It ends with its browser, or when it is closed. */
 export class CdpTab {
   readonly #browser: CdpBrowser;
+  readonly #targetId: string;
   readonly #sessionId: string;
   readonly #listeners = new Map<string, Set<(params: Fields) => void>>();
 
-  constructor(browser: CdpBrowser, sessionId: string) {
+  constructor(browser: CdpBrowser, targetId: string, sessionId: string) {
     this.#browser = browser;
+    this.#targetId = targetId;
     this.#sessionId = sessionId;
   }
 
@@ -128,6 +130,10 @@ export class CdpTab {
 
   received(method: string, params: Fields): void {
     for (const listener of this.#listeners.get(method) ?? []) listener(params);
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.send('Target.closeTarget', { targetId: this.#targetId });
   }
 
   /** The value of a JavaScript expression; a promise's when it is one. */

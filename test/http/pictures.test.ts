@@ -52,6 +52,17 @@ class Reader implements AsyncDisposable {
     if (Buffer.compare(came, wanted) !== 0) throw new Error(`${JSON.stringify(came.toString('latin1', 0, 200))} came, expected ${JSON.stringify(Buffer.from(wanted).toString('latin1', 0, 200))}`);
   }
 
+  pause(): void {
+    this.#response.pause();
+  }
+
+  /** Reads on until what came ends with this; resolves with all of it. */
+  async readUntil(end: Uint8Array): Promise<Buffer> {
+    this.#response.resume();
+    while (Buffer.compare(this.#bytes.subarray(-end.byteLength), end) !== 0) await once(this.#response, 'data');
+    return this.#bytes;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#request.destroy();
     await this.ended;
@@ -77,6 +88,30 @@ describe('GET /streams/NAME/mjpeg', () => {
       await reader.read(Buffer.concat([picture, Buffer.from(`\r\n${partHead}`)]));
     }
     expect(gateway.stream.clients).toMatchObject([{ port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', delivered: 3 }]);
+  });
+
+  it('gives a reader that stopped the newest picture when it reads on, not all that it missed', async () => {
+    await using gateway = await start();
+    const small = await grayJpeg(10);
+    // A JPEG of 1 MiB: comments, of which a decoder takes no notice.
+    const comments = Buffer.concat(Array.from({ length: 16 }, () => Buffer.concat([Buffer.from([0xff, 0xfe, 0xff, 0xff]), Buffer.alloc(65_533)])));
+    const numbered = (number: number): Buffer => Buffer.concat([small.subarray(0, 2), Buffer.from([0xff, 0xfe, 0, 6]), Buffer.from(String(number).padStart(4, '0')), comments, small.subarray(2)]);
+    await using reader = await Reader.open(`${gateway.url}/mjpeg`);
+    reader.pause();
+    for (let number = 1; number <= 100; number += 1) {
+      gateway.stream.push(numbered(number));
+      await new Promise(setImmediate);
+    }
+    expect(gateway.stream.clients).toMatchObject([{ kind: 'spectator', state: 'live' }]);
+    const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
+    const separator = `\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`;
+    const all = await reader.readUntil(Buffer.concat([numbered(100), Buffer.from(separator)]));
+    const [{ delivered, dropped } = { delivered: 0, dropped: 0 }] = gateway.stream.clients;
+    expect(delivered + dropped).toBe(100);
+    expect(dropped).toBeGreaterThan(50);
+    const numbers = all.toString('latin1').split(separator).slice(0, -1).map((part) => Number(/\xff\xfe\0\x06(\d{4})/.exec(part)?.[1] ?? 0)).filter((number) => number > 0);
+    expect(numbers).toHaveLength(delivered);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   });
 
   it('shows a card before the first frame', async () => {
@@ -198,8 +233,7 @@ describe('GET /streams/NAME/snapshot', () => {
     await using gateway = await start();
     gateway.stream.push({ dtype: 'uint8', shape: [2000, 2000, 3], data: new Uint8Array(12_000_000).map((_, at) => (at * 7919) % 256) });
     const responses = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => fetch(`${gateway.url}/snapshot.png?width=${1990 + n}`)));
-    const statuses = responses.map(({ status }) => status).sort();
-    expect(statuses.slice(0, 4)).toEqual([200, 200, 200, 200]);
+    expect(responses.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(4);
     const refused = responses.find(({ status }) => status === 503)!;
     expect(refused.headers.get('retry-after')).toBe('1');
     expect(await refused.json()).toMatchObject({ code: 'busy' });

@@ -114,7 +114,7 @@ describe('Snapshots', () => {
     expect(() => snapshots.get(frame, { format: 'png', width: 5 }, renditions)).toThrow(expect.objectContaining({ code: 'busy' }));
     expect(snapshots.get(frame, { format: 'png', width: 4 }, renditions)).toBe(four[3]);
     expect(snapshots.get(frame, { format: 'jpg', width: null }, renditions)).toBe(frame.payload);
-    await Promise.all(four);
+    await Promise.all(four.map(async (each) => each));
     await expect(snapshots.get(frame, { format: 'png', width: 5 }, renditions)).resolves.toBeInstanceOf(Uint8Array);
   });
 
