@@ -94,7 +94,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const webClients = new Set<WebClient>();
   const status = (): StreamStatus => stream.status({ kind: source.kind, address: source.address, state: source.state() });
   const access = new Access(resolved);
-  const app = await createServer({ streams: new Map([[STREAM_NAME, { stream, status }]]), access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events });
+  const app = await createServer({ streams: new Map([[STREAM_NAME, { stream, status }]]), access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

@@ -2,6 +2,7 @@ import type { Value } from '../../shared/protocol.ts';
 import { encodeFrameHead } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
 import { encodeJpeg } from '../jpeg.ts';
+import { toEightBit } from './eight-bit.ts';
 
 /** A frame as web clients get it: one head and one payload, shared by all viewers. Never to be written to. */
 export interface Rendition {
@@ -17,6 +18,7 @@ export interface Rendition {
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
+  readonly #converted = new WeakMap<Frame, Promise<Uint8Array>>();
 
   /** @returns a promise only while a raw frame is being encoded. */
   get(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
@@ -36,6 +38,27 @@ export class Renditions {
     }
     return encoding;
   }
+
+  /**
+   * The frame as a JPEG, for places that show nothing else: the one that came, untouched; the one that viewers get of 8-bit
+   * samples; one of other samples converted to 8 bits.
+   *
+   * @returns a promise only when something is encoded; it rejects with `dtype-unsupported`.
+   */
+  jpeg(frame: Frame): Uint8Array | Promise<Uint8Array> {
+    if (frame.encoding.kind === 'jpeg') return frame.payload;
+    if (jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
+    let converted = this.#converted.get(frame);
+    if (converted === undefined) {
+      converted = convert(frame);
+      this.#converted.set(frame, converted);
+    }
+    return converted;
+  }
+}
+
+async function convert(frame: Frame): Promise<Uint8Array> {
+  return encodeJpeg(toEightBit(frame));
 }
 
 async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
 
@@ -66,6 +67,16 @@ export class Access {
     return this.#origins.has(origin) || origin === `http://${host}` || origin === `https://${host}`;
   }
 
+  /**
+   * Whether a page of another origin puts our answer into itself without saying which origin that is, as `<img src>` does:
+   * then the origin cannot be checked. Browsers say so to loopback and over TLS (https://www.w3.org/TR/fetch-metadata/);
+   * elsewhere `Cross-Origin-Resource-Policy` makes them throw the answer away.
+   */
+  isAnonymousEmbedding(headers: IncomingHttpHeaders): boolean {
+    const site = headers['sec-fetch-site'];
+    return headers.origin === undefined && headers['sec-fetch-mode'] === 'no-cors' && site !== undefined && site !== 'same-origin' && site !== 'none';
+  }
+
   /** Whether a page of another origin was allowed by name, so that it may read the answer. */
   isListedOrigin(origin: string | undefined): origin is string {
     return origin !== undefined && this.#origins.has(origin);
@@ -85,6 +96,12 @@ export class Access {
 /** The token of an `Authorization: Bearer …` header (RFC 6750). */
 export function bearerToken(header: string | undefined): string | undefined {
   return /^Bearer ([\x21-\x7e]+)$/i.exec(header ?? '')?.[1];
+}
+
+/** The password of an `Authorization: Basic …` header (RFC 7617), whatever the user's name: where a program or a browser can send nothing else, it is the token. */
+export function basicPassword(header: string | undefined): string | undefined {
+  const encoded = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '')?.[1];
+  return encoded === undefined ? undefined : /^[^:]*:(.*)$/s.exec(Buffer.from(encoded, 'base64').toString())?.[1];
 }
 
 /** Whether an address is this machine alone. */

@@ -9,9 +9,11 @@ import type { StreamStatus } from '../../shared/status.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import type { EventLog } from '../hub/event-log.ts';
+import type { Frame } from '../hub/frame.ts';
 import type { Stream } from '../hub/stream.ts';
 import { type Access, bearerToken, type Right } from './access.ts';
 import { eventsRoute } from './events.ts';
+import { servePictures } from './pictures.ts';
 
 /** A stream and how to describe it. */
 export interface ServedStream {
@@ -26,6 +28,8 @@ export interface ServerOptions {
   /** All web clients there are; the creator closes them. */
   readonly webClients: Set<WebClient>;
   readonly events: EventLog;
+  /** Makes the picture that an `<img>` shows before the first frame. */
+  readonly createCard: (sentence: string) => Promise<Frame>;
 }
 
 /** Most web viewers at once, over all streams. */
@@ -43,7 +47,7 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, limits, webClients, events }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, limits, webClients, events, createCard }: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({ logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true });
   await app.register(fastifyWebsocket, {
     options: {
@@ -72,6 +76,11 @@ export async function createServer({ streams, access, limits, webClients, events
       reply.header('access-control-allow-headers', 'authorization');
       reply.header('access-control-allow-methods', 'GET, DELETE');
       reply.header('vary', 'origin');
+    } else {
+      reply.header('cross-origin-resource-policy', 'same-origin');
+    }
+    if (access.isAnonymousEmbedding(request.headers)) {
+      return reply.code(403).send({ code: 'origin-not-allowed', message: 'a page of another origin may use this only if it says which: write <img crossorigin="anonymous">, and start the gateway with --allow-origin and that origin' });
     }
     reply.header('x-content-type-options', 'nosniff');
     // A foreign page that frames the console could have its visitors click return data.
@@ -133,6 +142,8 @@ export async function createServer({ streams, access, limits, webClients, events
     webClients.add(client);
     void client.closed.then(() => webClients.delete(client));
   });
+
+  servePictures(app, { streams, renditions, access, createCard });
 
   await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));

@@ -72,4 +72,34 @@ describe('Renditions', () => {
     expect(rendition.payload).toBe(image.payload);
     expect(decoded(rendition.head).encoding).toEqual({ kind: 'raw', dtype, shape });
   });
+
+  it('gives JPEG to those that show nothing else: the one that came', () => {
+    const jpeg = frame({ kind: 'jpeg' }, 4);
+    expect(new Renditions().jpeg(jpeg)).toBe(jpeg.payload);
+  });
+
+  it('gives them the one that viewers get of 8-bit samples', async () => {
+    const renditions = new Renditions();
+    const image = raw('uint8', [8, 16, 3]);
+    const [jpeg, rendition] = await Promise.all([renditions.jpeg(image), renditions.get(image, false)]);
+    expect(jpeg).toBe(rendition.payload);
+  });
+
+  it.each([
+    ['uint16', [8, 16], 2, 1],
+    ['float32', [8, 16, 3], 4, 3],
+    ['bool', [8, 16, 4], 1, 3],
+    ['uint8', [8, 16, 2], 1, 1],
+  ])('gives them one of %s %j in 8 bits, made once, and viewers the samples still', async (dtype, shape, itemBytes, components) => {
+    const renditions = new Renditions();
+    const image = raw(dtype, shape, itemBytes);
+    const promise = renditions.jpeg(image);
+    expect(renditions.jpeg(image)).toBe(promise);
+    expect(readJpegMarkers(await promise)).toEqual({ width: 16, height: 8, components });
+    expect(renditions.get(image, false)).toMatchObject({ payload: image.payload });
+  });
+
+  it('rejects for samples that nobody can show', async () => {
+    await expect(new Renditions().jpeg(raw('int32', [8, 16], 4))).rejects.toMatchObject({ code: 'dtype-unsupported' });
+  });
 });

@@ -162,6 +162,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
     events,
+    createCard: async () => Promise.reject(new Error('no picture is asked for here')),
   });
   await app.ready();
   return {

@@ -1,0 +1,133 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GearwayError } from '../../shared/errors.ts';
+import { MjpegClient, mjpegHeaders } from '../clients/mjpeg-client.ts';
+import type { Renditions } from '../clients/renditions.ts';
+import type { Frame } from '../hub/frame.ts';
+import type { Stream } from '../hub/stream.ts';
+import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import { type Access, basicPassword, bearerToken } from './access.ts';
+import { type SnapshotOptions, Snapshots } from './snapshots.ts';
+
+export interface PicturesOptions {
+  readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
+  /** By the stream's name: the same that viewers get theirs from. */
+  readonly renditions: ReadonlyMap<string, Renditions>;
+  readonly access: Access;
+  readonly createCard: (sentence: string) => Promise<Frame>;
+}
+
+/** Most MJPEG clients at once, over all streams. */
+const MAX_MJPEG_CLIENTS = 256;
+
+/** Most cards kept: the reasons for having no picture are few. */
+const MAX_CARDS = 8;
+
+const MIN_FRAMES_PER_SECOND = 0.1;
+const MAX_FRAMES_PER_SECOND = 120;
+
+type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Readonly<Record<string, string | string[] | undefined>> }>;
+
+/**
+ * Adds the routes for places without JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`
+ * and `.png`. Closing `app` ends the MJPEG clients.
+ *
+ * Refusals: 401 without the token, 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
+ */
+export function servePictures(app: FastifyInstance, { streams, renditions, access, createCard }: PicturesOptions): void {
+  const mjpegClients = new Set<MjpegClient>();
+  let mjpegCount = 0;
+  const snapshots = new Snapshots();
+  const cards = new Map<string, Promise<Frame>>();
+
+  const cardOf = (sentence: string): Promise<Frame> => {
+    const known = cards.get(sentence);
+    if (known !== undefined) return known;
+    const card = createCard(sentence);
+    cards.set(sentence, card);
+    const [oldest] = cards.keys();
+    if (cards.size > MAX_CARDS && oldest !== undefined) cards.delete(oldest);
+    return card;
+  };
+
+  /** Behind the checks of Host and Origin. An `<img>` and OpenCV can send no Bearer token, and a token in a query ends in logs. */
+  const checkToken = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const { authorization } = request.headers;
+    // A page of ours reads these where it is another's.
+    reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
+    reply.header('cache-control', 'no-store');
+    if (access.authorize(bearerToken(authorization) ?? basicPassword(authorization)) !== null) return undefined;
+    return refuse(reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', 'this gateway asks for its token: send it as Authorization: Bearer TOKEN, or as the password of any user (curl -u :TOKEN)');
+  };
+
+  const find = (name: string): { stream: Stream; shared: Renditions } | null => {
+    const stream = streams.get(name)?.stream;
+    const shared = renditions.get(name);
+    return stream === undefined || shared === undefined ? null : { stream, shared };
+  };
+
+  const refuseUnknown = (reply: FastifyReply, name: string): unknown => refuse(reply, 404, 'stream-unknown', `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`);
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/streams/:name/mjpeg',
+    onRequest: checkToken,
+    handler: async (request: PictureRequest, reply) => {
+      const found = find(request.params.name);
+      if (found === null) return refuseUnknown(reply, request.params.name);
+      const { fps } = request.query;
+      const maxFramesPerSecond = fps === undefined ? null : readNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
+      if (maxFramesPerSecond === undefined) return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`);
+      if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
+      if (mjpegClients.size >= MAX_MJPEG_CLIENTS) return refuse(reply.header('retry-after', '1'), 503, 'too-many', `${MAX_MJPEG_CLIENTS} MJPEG clients are connected already`);
+      reply.hijack();
+      for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
+      mjpegCount += 1;
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: request.ip, maxFramesPerSecond });
+      mjpegClients.add(client);
+      void client.closed.then(() => mjpegClients.delete(client));
+      return reply;
+    },
+  });
+  // Before the server waits for its connections: these would never end by themselves.
+  app.addHook('preClose', async () => {
+    for (const client of mjpegClients) client.close();
+  });
+
+  const sendSnapshot = async (request: PictureRequest, reply: FastifyReply, format: SnapshotOptions['format']): Promise<unknown> => {
+    const found = find(request.params.name);
+    if (found === null) return refuseUnknown(reply, request.params.name);
+    const { width: asked } = request.query;
+    const width = asked === undefined ? null : readNumber(asked, /^\d{1,5}$/, 1, DEFAULT_FRAME_LIMITS.side);
+    if (width === undefined) return refuse(reply, 400, 'query-invalid', `width is ${JSON.stringify(asked)}, expected a whole number of pixels from 1 to ${DEFAULT_FRAME_LIMITS.side}`);
+    const frame = found.stream.latest;
+    if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `there is no frame yet: ${found.stream.reason}`);
+    try {
+      const picture = await snapshots.get(frame, { format, width }, found.shared);
+      return await reply
+        .headers({
+          'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
+          'gearway-sequence': String(frame.sequence),
+          'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
+        })
+        .send(picture);
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
+      if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
+      return refuse(reply, error.code === 'dtype-unsupported' ? 501 : 500, error.code, error.message);
+    }
+  };
+  for (const format of ['jpg', 'png'] as const) {
+    app.get(`/streams/:name/snapshot.${format}`, { onRequest: checkToken }, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
+  }
+}
+
+/** @returns undefined for what is no such number. */
+function readNumber(text: string | readonly string[], form: RegExp, from: number, to: number): number | undefined {
+  if (typeof text !== 'string' || !form.test(text)) return undefined;
+  const number = Number(text);
+  return number >= from && number <= to ? number : undefined;
+}
+
+function refuse(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  return reply.code(status).send({ code, message });
+}

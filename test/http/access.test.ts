@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { Access, basicPassword, bearerToken } from '../../gateway/http/access.ts';
+
+const access = new Access({ host: '127.0.0.1', token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: ['https://good.example'] });
+
+describe('Access.isAnonymousEmbedding', () => {
+  const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' };
+
+  it.each([
+    ['an <img> of another site', img],
+    ['an <img> of another port of this machine', { ...img, 'sec-fetch-site': 'same-site' }],
+    ['a <script> of another site', { ...img, 'sec-fetch-dest': 'script' }],
+    ['a site of a kind that is not known yet', { ...img, 'sec-fetch-site': 'elsewhere' }],
+  ])('is true for %s', (_name, headers) => {
+    expect(access.isAnonymousEmbedding(headers)).toBe(true);
+  });
+
+  it.each([
+    ['an <img> of our own page', { ...img, 'sec-fetch-site': 'same-origin' }],
+    ['a picture that a person opens', { ...img, 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }],
+    ['a link on another site', { ...img, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
+    ['<img crossorigin>, whose Origin is checked', { ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' }],
+    ['what has an Origin, which is checked', { ...img, origin: 'https://evil.example' }],
+    ['a WebSocket', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'websocket', origin: 'https://good.example' }],
+    ['a program', {}],
+    ['a browser that tells no site', { 'sec-fetch-mode': 'no-cors' }],
+  ])('is false for %s', (_name, headers) => {
+    expect(access.isAnonymousEmbedding(headers)).toBe(false);
+  });
+});
+
+describe('basicPassword', () => {
+  it.each([
+    ['Basic OnMzY3JldA==', 's3cret'], // :s3cret
+    ['basic dXNlcjpzM2NyZXQ=', 's3cret'], // user:s3cret
+    ['Basic dTphOmI=', 'a:b'], // u:a:b
+    ['Basic dTo=', ''], // u:
+  ])('of %s is %j', (header, password) => {
+    expect(basicPassword(header)).toBe(password);
+  });
+
+  it.each([undefined, '', 'Basic', 'Basic ', 'Basic czNjcmV0', 'Basic OnMzY3JldA== x', 'Basic O?', 'Bearer s3cret', 'Digest OnMzY3JldA=='])('of %j is none', (header) => {
+    expect(basicPassword(header)).toBeUndefined();
+  });
+});
+
+describe('bearerToken', () => {
+  it('is what follows Bearer', () => {
+    expect(bearerToken('Bearer s3cret')).toBe('s3cret');
+    expect(bearerToken('bearer s3cret')).toBe('s3cret');
+    expect(bearerToken('Basic OnMzY3JldA==')).toBeUndefined();
+    expect(bearerToken(undefined)).toBeUndefined();
+  });
+});
