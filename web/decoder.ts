@@ -7,6 +7,8 @@ const SLOW_DECODE_MS = 45;
 const DECODE_TIMEOUT_MS = 2000;
 
 export interface DecoderEvents {
+  /** At what part of its size a frame of these is shown now. */
+  scale(frame: FrameMessage): number;
   /** Decoding has begun: the moment to acknowledge. */
   started(frame: FrameMessage): void;
   /** Decoded, and newer than what was drawn before. The receiver draws and closes the picture. */
@@ -79,7 +81,7 @@ export class Decoder {
       this.#pump();
     }, DECODE_TIMEOUT_MS);
     try {
-      const picture = await decodePicture(frame);
+      const picture = await decodePicture(frame, this.#events.scale(frame));
       if (!done()) {
         picture.close();
         return;

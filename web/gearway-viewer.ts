@@ -139,6 +139,7 @@ export class GearwayViewer extends LitElement {
   #pictureAtMs = 0;
   #view: PictureView | null = null;
   #observer: IntersectionObserver | null = null;
+  #sizeObserver: ResizeObserver | null = null;
   #ageTimer: ReturnType<typeof setInterval> | null = null;
 
   constructor() {
@@ -271,6 +272,8 @@ export class GearwayViewer extends LitElement {
       this.#onVisibility();
     });
     this.#observer.observe(this);
+    this.#sizeObserver = new ResizeObserver(() => this.#showBox());
+    this.#sizeObserver.observe(this);
     if (this.hasUpdated) this.#open();
   }
 
@@ -280,6 +283,7 @@ export class GearwayViewer extends LitElement {
     document.removeEventListener('fullscreenchange', this.#onFullscreen);
     window.removeEventListener('online', this.#onOnline);
     this.#observer?.disconnect();
+    this.#sizeObserver?.disconnect();
     // Moved within the page it is back before this runs, and keeps its session.
     queueMicrotask(() => {
       if (!this.isConnected) this.#close();
@@ -300,6 +304,16 @@ export class GearwayViewer extends LitElement {
     picture?.style.setProperty('--rotation', `${turn * 90}deg`);
     picture?.style.setProperty('--mirror', this.mirror ? '-1' : '1');
     picture?.classList.toggle('quarter', turn % 2 === 1);
+    this.#showBox();
+  }
+
+  /** Tells the session how large the picture is shown, so that it decodes no more than that. */
+  #showBox(): void {
+    const factor = devicePixelRatio * (this.#view?.zoom ?? 1);
+    const [width, height] = this.#picture()?.classList.contains('quarter') === true ? [this.clientHeight, this.clientWidth] : [this.clientWidth, this.clientHeight];
+    // One to one is every pixel, and a box without a size is not laid out yet.
+    if (this.fit === 'none' || width === 0) this.#model.show({ width: Infinity, height: Infinity, covers: true });
+    else this.#model.show({ width: width * factor, height: height * factor, covers: this.fit === 'cover' });
   }
 
   protected override render(): TemplateResult {
@@ -394,7 +408,7 @@ export class GearwayViewer extends LitElement {
     }
     const picture = this.#picture();
     if (this.controls && this.#view === null && picture !== null) {
-      this.#view = new this._extras.PictureView(picture, () => this.requestUpdate());
+      this.#view = new this._extras.PictureView(picture, () => this.#zoomed());
       picture.classList.add('interactive');
     } else if (!this.controls && this.#view !== null) {
       this.#view.reset();
@@ -402,6 +416,11 @@ export class GearwayViewer extends LitElement {
       this.#view = null;
       picture?.classList.remove('interactive');
     }
+  }
+
+  #zoomed(): void {
+    this.#showBox();
+    this.requestUpdate();
   }
 
   readonly #onKey = (event: KeyboardEvent): void => {

@@ -5,19 +5,52 @@ export type Surface = OffscreenCanvas | HTMLCanvasElement;
 
 /** A decoded picture that waits to be drawn; whoever holds it closes it. */
 export interface Picture {
-  readonly source: ImageBitmap | ImageData;
+  readonly source: ImageBitmap | ImageData | VideoFrame;
+  /** Perhaps smaller than the frame's: see {@link decodePicture}. */
+  readonly width: number;
+  readonly height: number;
   close(): void;
 }
 
-/** Decodes a frame. JPEG by the browser; samples by conversion. Rejects when it is no picture. */
-export async function decodePicture(frame: FrameMessage): Promise<Picture> {
+/** A JPEG is decoded at so many eighths of its size, which costs about as much less. */
+const SCALES = 8;
+
+/**
+ * Decodes a frame. JPEG by the browser; samples by conversion. Rejects when it is no picture.
+ *
+ * @param scale what part of its size the picture is shown at. Below 7/8 a JPEG is decoded no larger than needed, where the browser can.
+ */
+export async function decodePicture(frame: FrameMessage, scale = 1): Promise<Picture> {
+  const { width, height } = frame;
   if (frame.encoding.kind === 'raw') {
-    const source = convertSamples(frame.payload, frame.encoding.dtype, frame.width, frame.height, frame.encoding.shape[2] ?? 1);
-    return { source, close: () => undefined };
+    const source = convertSamples(frame.payload, frame.encoding.dtype, width, height, frame.encoding.shape[2] ?? 1);
+    return { source, width, height, close: () => undefined };
   }
+  const eighths = Math.max(1, Math.ceil(scale * SCALES));
+  if (eighths < SCALES && 'ImageDecoder' in self) return decodeSmaller(frame, eighths / SCALES);
   // `self.` so that it is looked up at each call, in the window as in the worker.
   const bitmap = await self.createImageBitmap(new Blob([frame.payload as Uint8Array<ArrayBuffer>], { type: 'image/jpeg' }));
-  return { source: bitmap, close: () => bitmap.close() };
+  return { source: bitmap, width: bitmap.width, height: bitmap.height, close: () => bitmap.close() };
+}
+
+async function decodeSmaller({ payload, width, height }: FrameMessage, scale: number): Promise<Picture> {
+  // Rounded up: the decoder takes the largest of its sizes that fits.
+  const decoder = new ImageDecoder({ data: payload as Uint8Array<ArrayBuffer>, type: 'image/jpeg', desiredWidth: Math.ceil(width * scale), desiredHeight: Math.ceil(height * scale) });
+  try {
+    const { image } = await decoder.decode();
+    return { source: image, width: image.displayWidth, height: image.displayHeight, close: () => image.close() };
+  } finally {
+    decoder.close();
+  }
+}
+
+/** A PNG of a frame, at its full size. */
+export async function encodePng(frame: FrameMessage): Promise<Blob> {
+  const canvas = new OffscreenCanvas(frame.width, frame.height);
+  const picture = await decodePicture(frame);
+  new Painter(canvas).draw(picture);
+  picture.close();
+  return canvas.convertToBlob({ type: 'image/png' });
 }
 
 /** Draws pictures on a surface, which takes their size. */
@@ -30,22 +63,13 @@ export class Painter {
     this.#context = surface.getContext('2d', { alpha: false, desynchronized: false }) as CanvasRenderingContext2D | null;
   }
 
-  draw({ source }: Picture): void {
-    const { width, height } = source;
+  draw({ source, width, height }: Picture): void {
     if (this.#surface.width !== width || this.#surface.height !== height) {
       this.#surface.width = width;
       this.#surface.height = height;
     }
     if (source instanceof ImageData) this.#context?.putImageData(source, 0, 0);
     else this.#context?.drawImage(source, 0, 0);
-  }
-
-  /** A PNG of what is drawn now: the pixels are taken before this returns. */
-  async snapshot(): Promise<Blob> {
-    const { width, height } = this.#surface;
-    const copy = new OffscreenCanvas(width, height);
-    copy.getContext('2d')?.drawImage(this.#surface, 0, 0);
-    return copy.convertToBlob({ type: 'image/png' });
   }
 }
 

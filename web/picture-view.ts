@@ -25,7 +25,7 @@ export class PictureView {
   #y = 0;
   #moved = false;
 
-  /** @param changed called when zooming begins or ends. */
+  /** @param changed called when the zoom changes. */
   constructor(box: HTMLElement, changed: () => void) {
     this.#box = box;
     this.#changed = changed;
@@ -77,7 +77,7 @@ export class PictureView {
   }
 
   #set(zoom: number, x: number, y: number): void {
-    const wasZoomed = this.#zoom > MIN_ZOOM;
+    const before = this.#zoom;
     const { width, height } = this.#box.getBoundingClientRect();
     // The middle of the box always shows some of the picture.
     const [maxX, maxY] = [((zoom - 1) * width) / 2, ((zoom - 1) * height) / 2];
@@ -90,7 +90,7 @@ export class PictureView {
     style.setProperty('--y', `${this.#y}px`);
     classList.toggle('zoomed', zoom > MIN_ZOOM);
     classList.toggle('pixelated', zoom >= PIXELATED_FROM);
-    if (wasZoomed !== zoom > MIN_ZOOM) this.#changed();
+    if (before !== zoom) this.#changed();
   }
 
   #onWheel(event: WheelEvent): void {

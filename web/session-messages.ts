@@ -14,6 +14,13 @@ export interface SessionOptions {
   readonly paused: boolean;
 }
 
+/** Where a picture is shown. `covers`: it fills the box, and else lies in it. */
+export interface Box {
+  readonly width: number;
+  readonly height: number;
+  readonly covers: boolean;
+}
+
 /** `png`: the picture as it is drawn. `received`: the bytes that came, a JPEG or raw samples. */
 export type SnapshotForm = 'png' | 'received';
 
@@ -24,6 +31,8 @@ export type SessionCommand =
   | { readonly kind: 'return-data'; readonly id: number; readonly body: ReturnBody | null; readonly ttlMs: number | null }
   | { readonly kind: 'send'; readonly id: number; readonly body: ReturnBody; readonly ttlMs: number | null }
   | { readonly kind: 'snapshot'; readonly id: number; readonly form: SnapshotForm }
+  /** How large the picture is shown: the box that it fills or lies in, in pixels of the screen. */
+  | { readonly kind: 'box'; readonly box: Box }
   /** The network is back, or somebody looks again: a pending attempt is made at once. */
   | { readonly kind: 'retry' }
   | { readonly kind: 'close' };

@@ -11,8 +11,8 @@ import {
 } from '../shared/protocol.ts';
 import { Decoder } from './decoder.ts';
 import { GatewayClock } from './gateway-clock.ts';
-import { Painter, type Picture, type Surface } from './painter.ts';
-import type { SessionCommand, SessionEvent, SessionOptions, SnapshotForm } from './session-messages.ts';
+import { encodePng, Painter, type Picture, type Surface } from './painter.ts';
+import type { Box, SessionCommand, SessionEvent, SessionOptions, SnapshotForm } from './session-messages.ts';
 import { SessionStats } from './session-stats.ts';
 
 const PING_INTERVAL_MS = 2000;
@@ -24,6 +24,7 @@ const SLOW_RETRY_MS = 5000;
 /** A network that was cut closes nothing: a ping that is not answered for so long shows it, and an attempt that takes so long. */
 const PONG_TIMEOUT_MS = 5000;
 const CONNECT_TIMEOUT_MS = 6000;
+const PROBE_TIMEOUT_MS = 2000;
 
 /** No connection was made, or it broke (RFC 6455). */
 const ABNORMAL = 1006;
@@ -49,6 +50,8 @@ export class ViewerSession {
   #connecting: ReturnType<typeof setTimeout> | null = null;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #attempts = 0;
+  /** Whether plain HTTP reaches the gateway from here: a policy may allow the WebSocket alone. */
+  #canProbe = false;
   #leaseKey: string | null;
   #paused: boolean;
   #sticky: { readonly body: ReturnBody; readonly expiresAtMs: number } | null = null;
@@ -57,6 +60,7 @@ export class ViewerSession {
   readonly #unanswered = new Map<number, number | null>();
   readonly #pings = new Map<number, number>();
   #window: number | null = null;
+  #box: Box | null = null;
   /** The first frame of a connection, or behind a pause, may be as old as the source is silent: that is no delay. */
   #isFirst = true;
   /** Its payload is kept for a snapshot, until the next one is drawn. */
@@ -70,6 +74,7 @@ export class ViewerSession {
     this.#paused = options.paused;
     this.#painter = new Painter(surface);
     this.#decoder = new Decoder({
+      scale: (frame) => this.#scale(frame),
       started: (frame) => this.#acknowledge(frame),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
     });
@@ -100,6 +105,9 @@ export class ViewerSession {
       case 'snapshot':
         void this.#snapshot(command.id, command.form);
         return;
+      case 'box':
+        this.#box = command.box;
+        return;
       case 'retry':
         this.#retryNow();
         return;
@@ -126,6 +134,41 @@ export class ViewerSession {
     if (this.#retry === null) return;
     this.#attempts = 0;
     this.#connect();
+  }
+
+  /**
+   * Knocks by HTTP before it opens a WebSocket: after failed ones Firefox delays the next by itself, the longer the more
+   * there were, and a gateway that is back would not be noticed for a while.
+   */
+  async #connectWhenThere(): Promise<void> {
+    const pending = this.#retry;
+    const isThere = !this.#canProbe || (await this.#probe());
+    // Meanwhile somebody may have closed us, or asked for an attempt at once.
+    if (this.#closed || this.#retry !== pending) return;
+    if (isThere) this.#connect();
+    else this.#tryLater(this.#backOff());
+  }
+
+  /** Whether the gateway answers HTTP. */
+  async #probe(): Promise<boolean> {
+    try {
+      const url = this.#options.url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/ws$/, 'healthz');
+      await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+      return true;
+    } catch {
+      return false; // nobody listens, or a policy forbids it: which of them was found out while there was a connection
+    }
+  }
+
+  /** A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once. */
+  #backOff(): number {
+    const exponential = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
+    this.#attempts += 1;
+    return exponential * (0.75 + Math.random() / 2);
+  }
+
+  #tryLater(waitMs: number): void {
+    this.#retry = setTimeout(() => void this.#connectWhenThere(), waitMs);
   }
 
   #connect(): void {
@@ -187,6 +230,7 @@ export class ViewerSession {
         if (this.#paused) this.#socket?.send(encodeMessage({ type: 'want', paused: true }));
         this.#returnAgain();
         this.#ping();
+        if (!this.#canProbe) void this.#probe().then((works) => (this.#canProbe = works));
         return;
       case 'frame':
         this.#stats.received(message, bytes);
@@ -241,11 +285,7 @@ export class ViewerSession {
     } else {
       this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
     }
-    const exponential = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
-    this.#attempts += 1;
-    // A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once.
-    const waitMs = SLOW_CODES.has(code) ? SLOW_RETRY_MS : exponential * (0.75 + Math.random() / 2);
-    this.#retry = setTimeout(() => this.#connect(), waitMs);
+    this.#tryLater(SLOW_CODES.has(code) ? SLOW_RETRY_MS : this.#backOff());
   }
 
   /** Sets the sticky value on a new connection, for the time that it has left. */
@@ -283,16 +323,22 @@ export class ViewerSession {
     this.#emit({ kind: 'frame', sequence, width, height, message, ageMs });
   }
 
+  #scale({ width, height }: FrameMessage): number {
+    if (this.#box === null) return 1;
+    const scales = [this.#box.width / width, this.#box.height / height];
+    return this.#box.covers ? Math.max(...scales) : Math.min(...scales);
+  }
+
   async #snapshot(id: number, form: SnapshotForm): Promise<void> {
     if (this.#drawn === null) {
       this.#emit({ kind: 'snapshot', id, snapshot: null });
       return;
     }
-    const { sequence, width, height, message, encoding, payload } = this.#drawn;
+    const frame = this.#drawn;
+    const { sequence, width, height, message, encoding, payload } = frame;
     const received = encoding.kind === 'jpeg' ? 'jpeg' : encoding.dtype;
-    // The pixels are copied before the first await: they are those of this frame.
-    const blob = form === 'png' ? await this.#painter.snapshot() : new Blob([payload as Uint8Array<ArrayBuffer>], { type: received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream' });
-    this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding: form === 'png' ? 'png' : received, blob } });
+    const blob = form === 'png' ? await encodePng(frame).catch(() => null) : new Blob([payload as Uint8Array<ArrayBuffer>], { type: received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream' });
+    this.#emit({ kind: 'snapshot', id, snapshot: blob === null ? null : { sequence, width, height, message, encoding: form === 'png' ? 'png' : received, blob } });
   }
 
   #ping(): void {

@@ -1,7 +1,7 @@
 import type { ReturnBody } from '../shared/protocol.ts';
 import { ReturnRefusedError } from './return-body.ts';
 import { openSession, type SessionHandle } from './session-host.ts';
-import type { SessionCommand, SessionEvent, SessionOptions, Snapshot, SnapshotForm } from './session-messages.ts';
+import type { Box, SessionCommand, SessionEvent, SessionOptions, Snapshot, SnapshotForm } from './session-messages.ts';
 
 /** What a session says that is no answer to a question. */
 export type LinkEvent = Exclude<SessionEvent, { kind: 'snapshot' }>;
@@ -36,6 +36,11 @@ export class ViewerLink {
 
   pause(paused: boolean): void {
     this.#command({ kind: 'paused', paused });
+  }
+
+  /** How large the picture is shown. */
+  show(box: Box): void {
+    this.#command({ kind: 'box', box });
   }
 
   /** Makes a pending attempt to connect at once. */

@@ -1,7 +1,7 @@
 import { closeCode } from '../shared/close-code.ts';
 import { claimLease, type StoredLease } from './lease-store.ts';
 import { type Returnable, ReturnRefusedError, toReturnBody } from './return-body.ts';
-import { NO_STATS, type SessionOptions, type Snapshot, type SnapshotForm, type ViewerState, type ViewerStats } from './session-messages.ts';
+import { type Box, NO_STATS, type SessionOptions, type Snapshot, type SnapshotForm, type ViewerState, type ViewerStats } from './session-messages.ts';
 import { StatsHistory } from './stats-history.ts';
 import { type LinkEvent, ViewerLink } from './viewer-link.ts';
 
@@ -24,6 +24,7 @@ export class ViewerModel {
   #rights: readonly string[] = [];
   #spectatorReason: string | null = null;
   #stats: ViewerStats = NO_STATS;
+  #box: Box | null = null;
   #returnData: Returnable | undefined;
   /** What a new session is given again. */
   #sticky: { readonly value: Returnable; readonly expiresAtMs: number } | null = null;
@@ -78,6 +79,7 @@ export class ViewerModel {
     this.#lease = claimLease(options.url, options.port);
     const link = new ViewerLink({ ...options, leaseKey: this.#lease.key }, canvas, place, (event) => this.#receive(event));
     this.#link = link;
+    if (this.#box !== null) link.show(this.#box);
     const leftMs = this.#sticky === null ? 0 : this.#sticky.expiresAtMs - performance.now();
     if (this.#sticky === null || leftMs < 1) return;
     toReturnBody(this.#sticky.value)
@@ -100,6 +102,11 @@ export class ViewerModel {
 
   pause(paused: boolean): void {
     this.#link?.pause(paused);
+  }
+
+  show(box: Box): void {
+    this.#box = box;
+    this.#link?.show(box);
   }
 
   retry(): void {
