@@ -100,34 +100,50 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await view.where("viewer.state === 'live' && viewer.shadowRoot.querySelector('.poster') === null");
   });
 
-  it.each(['display: none', 'scrolled away'])('gets nothing while it is %s, and is live again within 300 ms with a frame of at most 100 ms', async (how) => {
+  it.each(['without a box', 'scrolled away', 'behind another tab', 'minimised'] as const)('gets nothing while it is %s, and is live again within 300 ms with a frame of at most 100 ms', async (how) => {
     await using gateway = await GatewayProcess.start();
     await using view = await ViewerPage.ofGateway(browser, gateway);
+    const { page } = view;
     await view.becomes('live');
-    const look = (away: boolean): Promise<{ tookMs: number; ageMs: number } | null> =>
-      view.page.evaluate(
-        async (isAway, way) => {
-          const viewer = document.querySelector('gearway-viewer')!;
+    const style = (key: 'display' | 'marginTop', value: string): Promise<void> =>
+      page.evaluate(
+        (name, text) => {
           document.body.style.overflow = 'auto';
-          const startMs = performance.now();
-          const frame = isAway ? null : new Promise<{ ageMs: number | null }>((resolve) => viewer.addEventListener('gearway-frame', ({ detail }) => resolve(detail), { once: true }));
-          if (way === 'display: none') viewer.style.display = isAway ? 'none' : '';
-          else viewer.style.marginTop = isAway ? '3000px' : '';
-          if (frame === null) return null;
-          const { ageMs } = await frame;
-          return { tookMs: performance.now() - startMs, ageMs: ageMs ?? Infinity };
+          document.querySelector('gearway-viewer')!.style[name] = text;
+          dispatchEvent(new Event(text === '' ? 'shown' : 'hidden'));
         },
-        away,
-        how,
+        key,
+        value,
       );
+    const setWindow = async (windowState: 'minimized' | 'normal'): Promise<void> => browser.setWindowBounds(await page.windowId(), { windowState });
+    const other = how === 'behind another tab' ? await page.browserContext().newPage({ type: 'tab' }) : null;
+    const ways = {
+      'without a box': { hide: () => style('display', 'none'), show: () => style('display', '') },
+      'scrolled away': { hide: () => style('marginTop', '3000px'), show: () => style('marginTop', '') },
+      'behind another tab': { hide: async () => other?.bringToFront(), show: () => page.bringToFront() },
+      minimised: { hide: () => setWindow('minimized'), show: () => setWindow('normal') },
+    } as const;
+    await page.bringToFront();
     const results: { tookMs: number; ageMs: number }[] = [];
     for (let i = 0; i < 3; i += 1) {
-      await look(true);
+      await ways[how].hide();
       const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
       await elapse(1500);
       // What was in flight has arrived; nothing more was sent.
       expect((await gateway.status()).clients[0]!.delivered).toBe(paused.clients[0]!.delivered);
-      results.push((await look(false))!);
+      await page.evaluate(() => {
+        (globalThis as unknown as { resumed: unknown }).resumed = new Promise((resolve) => {
+          const shown = (): void => {
+            if (document.hidden) return;
+            for (const [target, type] of [[document, 'visibilitychange'], [window, 'shown']] as const) target.removeEventListener(type, shown);
+            const startMs = performance.now();
+            document.querySelector('gearway-viewer')!.addEventListener('gearway-frame', ({ detail }) => resolve({ tookMs: performance.now() - startMs, ageMs: detail.ageMs ?? Infinity }), { once: true });
+          };
+          for (const [target, type] of [[document, 'visibilitychange'], [window, 'shown']] as const) target.addEventListener(type, shown);
+        });
+      });
+      await ways[how].show();
+      results.push(await page.evaluate(() => (globalThis as unknown as { resumed: Promise<{ tookMs: number; ageMs: number }> }).resumed));
       await view.becomes('live');
     }
     for (const { tookMs, ageMs } of results) {
