@@ -1,0 +1,210 @@
+import { closeCode } from '../shared/close-code.ts';
+import { errorText } from '../shared/errors.ts';
+import { decodeGatewayMessage, encodeMessage, type GatewayMessage, type Hello, type Pong, PROTOCOL, type Welcome } from '../shared/protocol.ts';
+import { GatewayClock } from './gateway-clock.ts';
+
+const PING_INTERVAL_MS = 2000;
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 1500;
+const SLOW_RETRY_MS = 5000;
+
+/** A network that was cut closes nothing: a ping that is not answered for so long shows it, and an attempt that takes so long. */
+const PONG_TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 6000;
+const PROBE_TIMEOUT_MS = 2000;
+
+/** No connection was made, or it broke (RFC 6455). */
+const ABNORMAL = 1006;
+
+/** After these the gateway would say the same again: no new attempt until something changes. */
+const FINAL_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.portOutOfRange, closeCode.notAllowed, closeCode.badMessage, closeCode.sentAway]);
+
+/** After these another attempt makes sense, but not soon. */
+const SLOW_CODES: ReadonlySet<number> = new Set([closeCode.unknownStream, closeCode.portTaken, closeCode.tooMuch]);
+
+export interface ConnectionEvents {
+  /** What to say first on a new connection. */
+  hello(): Omit<Hello, 'type'>;
+  welcomed(welcome: Welcome): void;
+  /** @param bytes what the message took on the wire, its payload included. */
+  received(message: Exclude<GatewayMessage, Welcome | Pong>, bytes: number): void;
+  /** `refused`: the gateway does not want us, for the reason given. `wasOpen`: there had been a welcome. */
+  ended(end: { readonly code: number; readonly reason: string; readonly refused: boolean; readonly wasOpen: boolean }): void;
+}
+
+/**
+ * The WebSocket to a gateway, and the next one when it ends: with back-off and jitter for ever, unless the gateway said that
+ * it makes no sense. Keeps the gateway's clock, and notices a network that was cut.
+ */
+export class GatewayConnection {
+  readonly clock = new GatewayClock();
+  readonly #url: string;
+  readonly #events: ConnectionEvents;
+  readonly #pinging: ReturnType<typeof setInterval>;
+  readonly #pings = new Map<number, number>();
+  #socket: WebSocket | null = null;
+  #isOpen = false;
+  /** Runs until the welcome. */
+  #connecting: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | null = null;
+  #attempts = 0;
+  /** Whether plain HTTP reaches the gateway from here: a policy may allow the WebSocket alone. */
+  #canProbe = false;
+  #nextPing = 1;
+  #window: number | null = null;
+  #closed = false;
+
+  /** @param url of the stream's WebSocket. */
+  constructor(url: string, events: ConnectionEvents) {
+    this.#url = url;
+    this.#events = events;
+    this.#pinging = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#connect();
+  }
+
+  /** Whether the gateway has welcomed us on this connection. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** How many frames the gateway lets be on their way; null before it has said so. */
+  get window(): number | null {
+    return this.#window;
+  }
+
+  /** Sends one message; nothing without a welcome. */
+  send(message: Uint8Array<ArrayBuffer> | Blob): void {
+    if (this.#isOpen) this.#socket?.send(message);
+  }
+
+  /** Makes a pending attempt at once. */
+  retryNow(): void {
+    if (this.#retry === null) return;
+    this.#attempts = 0;
+    this.#connect();
+  }
+
+  /** Ends it for good. Idempotent; nothing is said to the events afterwards. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#pinging);
+    clearTimeout(this.#connecting);
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#socket?.close(1000);
+  }
+
+  #connect(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+    const socket = new WebSocket(this.#url, PROTOCOL);
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    const isCurrent = (): boolean => !this.#closed && this.#socket === socket;
+    socket.onopen = () => socket.send(encodeMessage({ type: 'hello', ...this.#events.hello() }));
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+      if (!isCurrent()) return;
+      try {
+        const message = decodeGatewayMessage(new Uint8Array(data));
+        if (message !== undefined) this.#received(message, data.byteLength);
+      } catch (error) {
+        socket.close(closeCode.badMessage, errorText(error).slice(0, 100));
+      }
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (isCurrent()) this.#ended(code, reason);
+    };
+    this.#connecting = setTimeout(() => this.#abandon(), CONNECT_TIMEOUT_MS);
+  }
+
+  #received(message: GatewayMessage, bytes: number): void {
+    switch (message.type) {
+      case 'welcome':
+        this.#isOpen = true;
+        this.#attempts = 0;
+        clearTimeout(this.#connecting);
+        this.clock.welcome(message.clockUs);
+        this.#events.welcomed(message);
+        this.#ping();
+        if (!this.#canProbe) void this.#probe().then((works) => (this.#canProbe = works));
+        return;
+      case 'pong': {
+        const sentAtMs = this.#pings.get(message.id);
+        this.#pings.delete(message.id);
+        if (sentAtMs !== undefined) this.clock.pong(message.clockUs, sentAtMs);
+        this.#window = message.window ?? null;
+        return;
+      }
+      default:
+        this.#events.received(message, bytes);
+    }
+  }
+
+  #ping(): void {
+    if (!this.#isOpen) return;
+    const [oldestMs] = this.#pings.values();
+    if (oldestMs !== undefined && performance.now() - oldestMs > PONG_TIMEOUT_MS) {
+      this.#abandon();
+      return;
+    }
+    this.#pings.set(this.#nextPing, performance.now());
+    this.send(encodeMessage({ type: 'ping', id: this.#nextPing }));
+    this.#nextPing += 1;
+  }
+
+  /** The other end does not answer: its socket may take minutes to say so. */
+  #abandon(): void {
+    const socket = this.#socket;
+    if (this.#closed || socket === null) return;
+    this.#ended(ABNORMAL, '');
+    socket.close();
+  }
+
+  #ended(code: number, reason: string): void {
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
+    this.#socket = null;
+    clearTimeout(this.#connecting);
+    this.#pings.clear();
+    this.clock.reset();
+    const isFinal = FINAL_CODES.has(code);
+    const isSlow = SLOW_CODES.has(code);
+    if (!isFinal) this.#tryLater(isSlow ? SLOW_RETRY_MS : this.#backOff());
+    this.#events.ended({ code, reason, refused: isFinal || isSlow, wasOpen });
+  }
+
+  /** A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once. */
+  #backOff(): number {
+    const exponential = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
+    this.#attempts += 1;
+    return exponential * (0.75 + Math.random() / 2);
+  }
+
+  #tryLater(waitMs: number): void {
+    this.#retry = setTimeout(() => void this.#connectWhenThere(), waitMs);
+  }
+
+  /**
+   * Knocks by HTTP before it opens a WebSocket: after failed ones Firefox delays the next by itself, the longer the more
+   * there were, and a gateway that is back would not be noticed for a while.
+   */
+  async #connectWhenThere(): Promise<void> {
+    const pending = this.#retry;
+    const isThere = !this.#canProbe || (await this.#probe());
+    // Meanwhile somebody may have closed us, or asked for an attempt at once.
+    if (this.#closed || this.#retry !== pending) return;
+    if (isThere) this.#connect();
+    else this.#tryLater(this.#backOff());
+  }
+
+  /** Whether the gateway answers HTTP. */
+  async #probe(): Promise<boolean> {
+    try {
+      const url = this.#url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/ws$/, 'healthz');
+      await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+      return true;
+    } catch {
+      return false; // nobody listens, or a policy forbids it: which of them was found out while there was a connection
+    }
+  }
+}
