@@ -38,6 +38,8 @@ const publicOnly = {
 export default {
   globs: ['web/gearway-viewer.ts', 'web/viewer-events.ts', 'web/picture-view.ts', 'web/session-messages.ts'],
   outdir: 'dist',
+  // Else it would write where it wrote to into package.json.
+  packagejson: false,
   litelement: true,
   plugins: [publicOnly],
 };

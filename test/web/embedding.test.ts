@@ -7,6 +7,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Site } from '../helpers/site.ts';
 import { ViewerPage } from './viewer-page.ts';
 
+const DOCS = new URL('../../docs/embedding.md', import.meta.url);
 const BUILT = fileURLToPath(new URL('../../dist/web/', import.meta.url));
 
 // What docs/embedding.md says of Content-Security-Policy.
@@ -48,5 +49,24 @@ describe.each(['chromium', 'firefox'] as const)('a page with a policy, in %s', (
 
   it('runs on the main thread where the policy allows no such worker', async () => {
     expect(await placeUnder((gateway) => `default-src 'none'; script-src ${gateway}; connect-src ${socketOf(gateway)}`, fromGateway)).toBe('main');
+  });
+});
+
+describe('docs/embedding.md', () => {
+  it('begins with a page that works as pasted', async () => {
+    const [, snippet] = /```html\n([\s\S]*?)```/.exec(await readFile(DOCS, 'utf8'))!;
+    let gatewayUrl = '';
+    await using site = await Site.serve(() => `<!doctype html><meta charset="utf-8"><title>pasted</title>${snippet!.replaceAll('http://127.0.0.1:8080', gatewayUrl)}`);
+    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
+    gatewayUrl = await gateway.url;
+    await using browser = await launchBrowser('chromium');
+    await using viewer = await ViewerPage.open(browser, 'about:blank');
+    const errors: unknown[] = [];
+    viewer.page.on('pageerror', (error) => errors.push(error));
+    const logged = new Promise<string>((resolve) => viewer.page.on('console', (message) => resolve(message.text())));
+    await viewer.page.goto(site.origin);
+    expect(await logged).toMatch(/^\d+ /);
+    await gateway.statusWhere('the sticky value', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+    expect(errors).toEqual([]);
   });
 });
