@@ -92,7 +92,7 @@ describe('examples', () => {
   describe.each(['react', 'vue'])('%s', (name) => {
     it('is built by Vite, is live in the worker, and returns data', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
-      await build({ root: join(EXAMPLES, name), configFile: join(EXAMPLES, name, 'vite.config.js'), build: { outDir: folder, emptyOutDir: true }, logLevel: 'error' });
+      await build({ root: join(EXAMPLES, name), build: { outDir: folder, emptyOutDir: true }, logLevel: 'error' });
       await using site = await Site.folder(folder);
       await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
       await using browser = await launchBrowser('chromium');
