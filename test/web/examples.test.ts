@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
 import { describe, expect, it } from 'vitest';
 import type { GearwayViewer } from '../../web/gearway-viewer.ts';
 import { Child } from '../helpers/child.ts';
@@ -11,10 +11,14 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { peers } from '../helpers/peers.ts';
+import { Site } from '../helpers/site.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+
+/** An example's text for a gateway at another address than the default. */
+const exampleFor = (name: string, gatewayUrl: string): string => readFileSync(join(EXAMPLES, name), 'utf8').replaceAll('http://127.0.0.1:8080', gatewayUrl);
 
 describe('examples', () => {
   it('server.py and client.py talk to each other through the gateway', async () => {
@@ -55,22 +59,63 @@ describe('examples', () => {
   });
 
   it('embed.html works from another origin', async () => {
-    const html = readFileSync(join(EXAMPLES, 'embed.html'), 'utf8');
-    let port = 0;
-    // A page of another origin: another port is another origin.
-    const site = createServer((_request, response) => response.setHeader('content-type', 'text/html').end(html.replaceAll('http://127.0.0.1:8080', `http://127.0.0.1:${port}`)));
-    await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
-    const origin = `http://127.0.0.1:${(site.address() as { port: number }).port}`;
-    await using gateway = await GatewayProcess.start('--allow-origin', origin);
-    port = Number(new URL(await gateway.url).port);
+    let gatewayUrl = '';
+    await using site = await Site.serve(() => exampleFor('embed.html', gatewayUrl));
+    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
+    gatewayUrl = await gateway.url;
     await using browser = await launchBrowser('chromium');
     const page = await browser.newPage();
     const logged = new Promise((resolve) => page.on('console', (message) => resolve(message.text())));
-    await page.goto(origin);
+    await page.goto(site.origin);
     expect(await logged).toMatch(/^\d+ /);
     await gateway.statusWhere('the sticky value', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
-    site.closeAllConnections();
-    site.close();
+  });
+
+  it('iframe.html works from another origin', async () => {
+    let gatewayUrl = '';
+    await using site = await Site.serve(() => exampleFor('iframe.html', gatewayUrl));
+    await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
+    gatewayUrl = await gateway.url;
+    await using browser = await launchBrowser('chromium');
+    const page = await browser.newPage();
+    await page.goto(site.origin);
+    const frame = await (await page.waitForSelector('iframe'))!.contentFrame();
+    await frame.waitForFunction(() => document.querySelector<GearwayViewer>('gearway-viewer')?.state === 'live');
+    const seen = await frame.evaluate(() => {
+      const { place, fit, controls } = document.querySelector<GearwayViewer>('gearway-viewer')!;
+      return { place, fit, controls };
+    });
+    expect(seen).toEqual({ place: 'worker', fit: 'cover', controls: false });
+    expect((await gateway.status()).clients[0]).toMatchObject({ kind: 'web', address: expect.stringMatching(/^frame /) });
+  });
+
+  describe.each(['react', 'vue'])('%s', (name) => {
+    it('is built by Vite, is live in the worker, and returns data', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
+      await build({ root: join(EXAMPLES, name), build: { outDir: folder, emptyOutDir: true }, logLevel: 'error' });
+      await using site = await Site.folder(folder);
+      await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
+      await using browser = await launchBrowser('chromium');
+      await using viewer = await ViewerPage.open(browser, `${site.origin}/?gateway=${await gateway.url}`);
+      await viewer.becomes('live');
+      expect(await viewer.place).toBe('worker');
+      await viewer.page.waitForFunction(() => /^live, frame \d+$/.test(document.querySelector('output')!.innerText));
+      const returned = (speed: number) => gateway.statusWhere(`speed ${speed}`, ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === speed);
+      await returned(0);
+      await viewer.page.focus('input');
+      await viewer.page.keyboard.press('ArrowRight');
+      await returned(1);
+      // Answered by the gateway; a refusal would open a dialog.
+      const dialogs: string[] = [];
+      viewer.page.on('dialog', (dialog) => {
+        dialogs.push(dialog.message());
+        void dialog.dismiss();
+      });
+      await viewer.page.click('p button');
+      await viewer.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send('behind it'));
+      expect(dialogs).toEqual([]);
+      await rm(folder, { recursive: true });
+    });
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { SOAK_SECONDS } from '../helpers/soak.ts';
-import { startSite } from '../helpers/site.ts';
+import { Site } from '../helpers/site.ts';
 
 const VIEWERS = 16;
 
@@ -30,7 +30,7 @@ function memoryBytes(root: number): number {
 
 describe('sixteen viewers on a page', () => {
   it('get the full rate at 640×480 and 15 frames/s, with little of the main thread and steady memory', async () => {
-    await using site = await startSite(() => page);
+    await using site = await Site.serve(() => page);
     await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=15', '--allow-origin', site.origin);
     const url = await gateway.url;
     const page = `<!doctype html><style>body{margin:0;display:grid;grid-template-columns:repeat(4,1fr)}</style><script type="module" src="${url}/gearway-viewer.js"></script>${`<gearway-viewer src="${url}/streams/main"></gearway-viewer>`.repeat(VIEWERS)}`;
@@ -66,7 +66,6 @@ describe('sixteen viewers on a page', () => {
     // Behind the first readings of memory, which the browser's own caches still fill.
     const steady = memories.slice(1);
     const spread = (Math.max(...steady) - Math.min(...steady)) / (Math.max(...steady) + Math.min(...steady));
-    console.log(report);
     for (const share of shares) expect(share, report).toBeGreaterThanOrEqual(0.97);
     expect(mainThread, report).toBeLessThanOrEqual(0.15);
     expect(spread, report).toBeLessThanOrEqual(0.1);

@@ -1,0 +1,45 @@
+// What the element shows to others, for editors: `npm run manifest` writes dist/custom-elements.json.
+const HIDDEN = new Set(['connectedCallback', 'disconnectedCallback', 'firstUpdated', 'updated', 'render', 'styles', 'properties']);
+const isShown = ({ name, privacy }) => name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
+
+/** Unions of texts (`type Fit = 'contain' | …`) by name: an editor can offer them only when they are spelled out. */
+const unions = new Map();
+
+const publicOnly = {
+  name: 'public-only',
+  collectPhase({ ts, node }) {
+    const isUnion = ts.isTypeAliasDeclaration(node) && ts.isUnionTypeNode(node.type) && node.type.types.every((type) => ts.isLiteralTypeNode(type) && ts.isStringLiteral(type.literal));
+    if (isUnion) unions.set(node.name.text, node.type.getText());
+  },
+  packageLinkPhase({ customElementsManifest }) {
+    const { modules } = customElementsManifest;
+    const spellOut = ({ type }) => {
+      if (type !== undefined) type.text = unions.get(type.text) ?? type.text;
+    };
+    for (const { declarations } of modules) {
+      for (const declaration of declarations.filter(({ customElement }) => customElement)) {
+        for (const kind of ['members', 'attributes', 'events']) declaration[kind] = declaration[kind].filter(isShown);
+        for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
+      }
+    }
+    // The element and its events are one file in the package; what else was read was read for its types.
+    const [element, events] = ['gearway-viewer', 'viewer-events'].map((name) => modules.find(({ path }) => path === `web/${name}.ts`));
+    const path = 'dist/web/gearway-viewer.js';
+    const declarations = [...element.declarations, ...events.declarations];
+    const own = [...element.exports, ...events.exports].filter(({ declaration }) => declarations.some(({ name }) => name === declaration.name));
+    for (const { declaration } of own) declaration.module = path;
+    for (const { superclass } of declarations) if (superclass?.name === 'CustomEvent') delete superclass.module;
+    customElementsManifest.modules = [{ kind: 'javascript-module', path, declarations, exports: own }];
+  },
+};
+
+// The analyzer reads a default export.
+// oxlint-disable-next-line import/no-default-export
+export default {
+  globs: ['web/gearway-viewer.ts', 'web/viewer-events.ts', 'web/picture-view.ts', 'web/session-messages.ts'],
+  outdir: 'dist',
+  // Else it would write where it wrote to into package.json.
+  packagejson: false,
+  litelement: true,
+  plugins: [publicOnly],
+};

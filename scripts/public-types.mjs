@@ -1,0 +1,50 @@
+// The types of `gearway/viewer` as they are published: without lit, which is in the bundle and which nobody who installs
+// gearway has, without what the element keeps to itself, and without the files that nothing refers to any more.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+const TYPES = resolve(import.meta.dirname, '../dist/types');
+const ENTRY = join(TYPES, 'web/gearway-viewer.d.ts');
+
+const INTERNAL = /^ {4}(?:static |protected |_|(?:dis)?connectedCallback\b)/;
+
+/** A class's members as the compiler prints them: comment and declaration, up to a line that ends one. */
+function* members(lines) {
+  let member = [];
+  for (const line of lines) {
+    member.push(line);
+    if (!/^ {4}(?:\S.*)?;$/.test(line)) continue;
+    yield member;
+    member = [];
+  }
+  if (member.length > 0) throw new Error(`a member of the class has no end: ${member.join('\n')}`);
+}
+
+function publicElement(text) {
+  const lines = text.split('\n').filter((line) => !/^import .* from '(?:lit|\.\/viewer-extras\.ts)';$/.test(line));
+  const start = lines.indexOf('export declare class GearwayViewer extends LitElement {');
+  const end = lines.indexOf('}', start);
+  if (start < 0 || end < 0) throw new Error('gearway-viewer.d.ts has no class GearwayViewer as expected');
+  const kept = [...members(lines.slice(start + 1, end))].filter((member) => !member.some((line) => INTERNAL.test(line)));
+  return [...lines.slice(0, start), 'export declare class GearwayViewer extends HTMLElement {', ...kept.flat(), ...lines.slice(end)].join('\n');
+}
+
+/** What is published, by path. */
+const files = new Map();
+
+/** Keeps a file and those that it refers to, by names that every version of TypeScript finds. */
+function keep(path, text = readFileSync(path, 'utf8')) {
+  if (files.has(path)) return;
+  files.set(path, text.replaceAll(/( from '\.[^']+)\.ts';$/gm, "$1.js';"));
+  for (const [, specifier] of text.matchAll(/ from '([^']+)';$/gm)) {
+    if (!specifier.startsWith('.')) throw new Error(`${path} needs ${specifier}, which nobody who installs gearway has`);
+    keep(join(dirname(path), specifier.replace(/\.ts$/, '.d.ts')));
+  }
+}
+
+keep(ENTRY, publicElement(readFileSync(ENTRY, 'utf8')));
+rmSync(TYPES, { recursive: true });
+for (const [path, text] of files) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
