@@ -21,6 +21,9 @@ const FITS: readonly Fit[] = ['contain', 'cover', 'none'];
 /** Properties that ask for another session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
 
+/** Longest name that the gateway takes. */
+const MAX_NAME = 64;
+
 /** A picture in these states is not what the camera sees now. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'stale', 'ended', 'refused']);
 
@@ -223,7 +226,7 @@ export class GearwayViewer extends LitElement {
    * @throws {ReturnRefusedError} with the refusal's code.
    */
   setReturnData(value: Returnable | undefined, options: { ttlMs?: number } = {}): Promise<void> {
-    return this.#model.setReturnData(value, options.ttlMs ?? null);
+    return this.#model.setReturnData(value, options);
   }
 
   /**
@@ -233,7 +236,7 @@ export class GearwayViewer extends LitElement {
    * @throws {ReturnRefusedError} with the refusal's code; `closed` where there is no connection.
    */
   send(value: Returnable, options: { ttlMs?: number } = {}): Promise<void> {
-    return this.#model.send(value, options.ttlMs ?? null);
+    return this.#model.send(value, options);
   }
 
   /**
@@ -424,7 +427,7 @@ export class GearwayViewer extends LitElement {
   }
 
   readonly #onKey = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || this._extras === null || this.#view === null) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || this._extras === null || this.#view === null) return;
     const action = this._extras.keyAction(event.key, this.#actions, this.#view);
     if (action === null) return;
     event.preventDefault();
@@ -473,7 +476,8 @@ export class GearwayViewer extends LitElement {
     canvas.setAttribute('aria-label', `Live picture of ${this.#streamName()}`);
     this.#picture()?.replaceChildren(canvas);
     this.#ageTimer = setInterval(() => this.#showFigures(), 500);
-    const { requestedPort: port, spectate, token, name } = this;
+    const { requestedPort: port, spectate, token } = this;
+    const name = this.name.slice(0, MAX_NAME);
     this.#model.open({ url: url.href, port, spectate, token, name, paused: this.#shouldPause() }, canvas, this.noWorker ? 'main' : 'worker');
   }
 
@@ -549,6 +553,12 @@ export class GearwayViewer extends LitElement {
     const isOld = this.#hasPicture && (DIMMED.has(state) || state === 'paused');
     this._age = isOld ? `${formatAge((performance.now() - this.#pictureAtMs) / 1000)} old` : '';
   }
+}
+
+/** Whether a key goes into a field that somebody has put into one of our slots. */
+function isTyping(event: KeyboardEvent): boolean {
+  const [target] = event.composedPath();
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches('input, textarea, select'));
 }
 
 function formatAge(seconds: number): string {

@@ -27,6 +27,11 @@ export class ReturnRefusedError extends Error {
 }
 
 const MAX_DEPTH = 64;
+const MAX_DIMENSIONS = 8;
+const MAX_DTYPE = 16;
+
+/** Longest time to live: a day. */
+const MAX_TTL_MS = 86_400_000;
 
 const DTYPES: readonly (readonly [new (length: number) => TypedArray, string])[] = [
   [Uint8Array, 'uint8'], [Uint8ClampedArray, 'uint8'], [Int8Array, 'int8'], [Uint16Array, 'uint16'], [Int16Array, 'int16'],
@@ -46,12 +51,23 @@ export async function toReturnBody(value: Returnable): Promise<ReturnBody> {
   return { kind: 'value', value: copyValue(value, 'value', 0) };
 }
 
+/**
+ * @returns null for no limit.
+ * @throws {ReturnRefusedError} `value-invalid`.
+ */
+export function toTtl(ttlMs: number | undefined): number | null {
+  if (ttlMs === undefined) return null;
+  if (!(ttlMs >= 1 && ttlMs <= MAX_TTL_MS)) throw new ReturnRefusedError('value-invalid', `ttlMs is ${ttlMs}, expected 1 to ${MAX_TTL_MS}`);
+  return ttlMs;
+}
+
 function isShaped(value: Value | NDArray | ShapedArray): value is NDArray | ShapedArray {
   return typeof value === 'object' && value !== null && 'data' in value && ArrayBuffer.isView(value.data) && 'shape' in value && Array.isArray(value.shape);
 }
 
 function toArray(data: TypedArray, shape: readonly number[], dtype = DTYPES.find(([type]) => data instanceof type)?.[1]): ReturnBody {
-  if (dtype === undefined) throw new ReturnRefusedError('value-invalid', `the array's memory is a ${data.constructor.name}, expected a typed array of numbers`);
+  if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0) || shape.length > MAX_DIMENSIONS) throw new ReturnRefusedError('array-misfit', `the shape is [${shape.join(', ')}], expected at most ${MAX_DIMENSIONS} whole numbers`);
+  if (dtype === undefined || typeof dtype !== 'string' || dtype.length > MAX_DTYPE) throw new ReturnRefusedError('value-invalid', `the array is a ${data.constructor.name} of dtype ${JSON.stringify(dtype)}, expected a typed array of numbers, or NumPy's name of a dtype`);
   return { kind: 'array', array: { dtype, shape: [...shape], data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() } };
 }
 

@@ -4,6 +4,7 @@ import {
   encodeReturn,
   type FrameMessage,
   type Hello,
+  MAX_HEADER_BYTES,
   type ReturnBody,
   type Welcome,
 } from '../shared/protocol.ts';
@@ -31,6 +32,7 @@ export class ViewerSession {
   /** What was sent on this socket and is not answered: the element's id by the message's id; null for the sticky value. */
   readonly #unanswered = new Map<number, number | null>();
   #box: Box | null = null;
+  #maxMessageBytes = 0;
   /** The first frame of a connection, or behind a pause, may be as old as the source is silent: that is no delay. */
   #isFirst = true;
   /** Its payload is kept for a snapshot, until the next one is drawn. */
@@ -109,7 +111,8 @@ export class ViewerSession {
     return { name, ...(port === null ? {} : { port }), ...(spectate ? { spectate } : {}), ...(token === null ? {} : { token }), ...(this.#leaseKey === null ? {} : { leaseKey: this.#leaseKey }) };
   }
 
-  #welcomed({ port, spectatorReason, rights, leaseKey, state, reason }: Welcome): void {
+  #welcomed({ port, spectatorReason, rights, leaseKey, state, reason, limits }: Welcome): void {
+    this.#maxMessageBytes = limits.messageBytes;
     this.#leaseKey = leaseKey ?? this.#leaseKey;
     this.#stats = new SessionStats();
     this.#decoder.reset();
@@ -174,8 +177,16 @@ export class ViewerSession {
   #return(body: ReturnBody, mode: 'sticky' | 'once', ttlMs: number | null, answerTo: number | null): void {
     const id = this.#nextId;
     this.#nextId += 1;
-    this.#unanswered.set(id, answerTo);
     const { head, payload } = encodeReturn({ type: 'return', id, mode, body, ...(ttlMs === null ? {} : { ttlMs }) });
+    const bytes = head.byteLength + payload.byteLength;
+    // The gateway would end the connection, and a sticky value would do so again on the next one.
+    if (head.byteLength > MAX_HEADER_BYTES || bytes > this.#maxMessageBytes) {
+      if (mode === 'sticky') this.#sticky = null;
+      const limit = bytes > this.#maxMessageBytes ? this.#maxMessageBytes : MAX_HEADER_BYTES;
+      this.#emit({ kind: 'returned', id: answerTo, accepted: false, code: 'too-large', reason: `the value takes ${bytes} bytes, expected at most ${limit}` });
+      return;
+    }
+    this.#unanswered.set(id, answerTo);
     this.#connection.send(payload.byteLength === 0 ? head : new Blob([head, payload as Uint8Array<ArrayBuffer>]));
   }
 

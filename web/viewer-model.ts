@@ -1,6 +1,6 @@
 import { closeCode } from '../shared/close-code.ts';
 import { claimLease, type StoredLease } from './lease-store.ts';
-import { type Returnable, ReturnRefusedError, toReturnBody } from './return-body.ts';
+import { type Returnable, ReturnRefusedError, toReturnBody, toTtl } from './return-body.ts';
 import { type Box, NO_STATS, type SessionOptions, type Snapshot, type SnapshotForm, type ViewerState, type ViewerStats } from './session-messages.ts';
 import { StatsHistory } from './stats-history.ts';
 import { type LinkEvent, ViewerLink } from './viewer-link.ts';
@@ -114,7 +114,8 @@ export class ViewerModel {
   }
 
   /** @throws {ReturnRefusedError} */
-  async setReturnData(value: Returnable | undefined, ttlMs: number | null): Promise<void> {
+  async setReturnData(value: Returnable | undefined, options: { ttlMs?: number }): Promise<void> {
+    const ttlMs = toTtl(options.ttlMs);
     this.#returnData = value;
     const isCleared = value === undefined || value === null;
     this.#sticky = isCleared ? null : { value, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
@@ -126,7 +127,8 @@ export class ViewerModel {
   }
 
   /** @throws {ReturnRefusedError} */
-  async send(value: Returnable, ttlMs: number | null): Promise<void> {
+  async send(value: Returnable, options: { ttlMs?: number }): Promise<void> {
+    const ttlMs = toTtl(options.ttlMs);
     const body = await toReturnBody(value);
     if (this.#link === null) throw new ReturnRefusedError('closed', 'there is no connection to the gateway');
     await this.#link.send(body, ttlMs);

@@ -184,6 +184,11 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
       ['(() => { const a = []; a.push(a); return a; })()', 'value-invalid'],
       ['new Blob(["no picture"])', 'jpeg-invalid'],
       ['{ dtype: "float32", shape: [2, 2], data: new Uint8Array(15) }', 'array-misfit'],
+      ['{ shape: [-1], data: new Uint8Array(1) }', 'array-misfit'],
+      ['{ dtype: "no such dtype at all", shape: [1], data: new Uint8Array(1) }', 'value-invalid'],
+      ['1, { ttlMs: 0 }', 'value-invalid'],
+      ['"x".repeat(1 << 20)', 'too-large'],
+      ['new Uint8Array(8 << 20)', 'too-large'],
     ] as const) {
       expect(await send(expression), expression).toBe(code);
     }
