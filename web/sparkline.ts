@@ -1,11 +1,9 @@
 import { type TemplateResult, svg, html } from 'lit';
 
-/** A small plot of the latest values; a flat line when they are all the same. Decoration: the figure beside it says the same. */
+/** A small plot of the latest values from 0 up, so that a small change looks small. Decoration: the figure beside it says the same. */
 export function sparkline(values: readonly number[]): TemplateResult {
-  const max = Math.max(...values);
-  const min = Math.min(...values);
-  const range = max - min || 1;
-  const points = values.map((value, index) => `${(index * 100) / Math.max(1, values.length - 1)},${18 - (16 * (value - min)) / range}`).join(' ');
+  const max = Math.max(...values) || 1;
+  const points = values.map((value, index) => `${(index * 100) / Math.max(1, values.length - 1)},${(19 - (17 * value) / max).toFixed(1)}`).join(' ');
   return html`<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">${values.length > 1 ? svg`<polyline points=${points} />` : ''}</svg>`;
 }
 

@@ -52,7 +52,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, acces
   /** Behind the checks of Host and Origin. An `<img>` and OpenCV can send no Bearer token, and a token in a query ends in logs. */
   const checkToken = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const { authorization } = request.headers;
-    // A page of ours reads these where it is another's.
+    // Else a listed page of another origin may not read them.
     reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
     reply.header('cache-control', 'no-store');
     if (access.authorize(bearerToken(authorization) ?? basicPassword(authorization)) !== null) return undefined;
