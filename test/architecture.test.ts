@@ -26,7 +26,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree))\.ts$/,
   'eventsource-parser/stream': /^web\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,
-  sharp: /^gateway\/http\/snapshots\.ts$/,
+  sharp: /^gateway\/http\/snapshot-picture\.ts$/,
   '@fastify/static': /^gateway\/http\//,
   '@fastify/websocket': /^gateway\/http\//,
   ws: /^gateway\/clients\/web-client\.ts$/,

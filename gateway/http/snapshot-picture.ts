@@ -1,0 +1,64 @@
+import sharp, { type Matrix3x3, type Matrix4x4, type Sharp } from 'sharp';
+import { GearwayError } from '../../shared/errors.ts';
+import { alignedSamples, toEightBit } from '../clients/eight-bit.ts';
+import type { Frame } from '../hub/frame.ts';
+import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import type { SnapshotOptions } from './snapshots.ts';
+
+const JPEG_QUALITY = 90;
+
+/** Blue and red change places. */
+const SWAPS: { readonly 3: Matrix3x3; readonly 4: Matrix4x4 } = {
+  3: [[0, 0, 1], [0, 1, 0], [1, 0, 0]],
+  4: [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]],
+};
+
+// Every frame is another: what the library would remember is never asked for again.
+sharp.cache(false);
+sharp.concurrency(1);
+
+/**
+ * Encodes a frame, on the library's threads.
+ *
+ * @throws {GearwayError} `dtype-unsupported`, `picture-invalid`.
+ */
+export async function encodePicture(frame: Frame, { format, width }: SnapshotOptions): Promise<Uint8Array> {
+  let image = format === 'png' ? (openSixteenBit(frame) ?? open(frame)) : open(frame);
+  if (width !== null) image = image.resize({ width, withoutEnlargement: true });
+  try {
+    // A JPEG has no alpha; what comes from OpenCV has it opaque.
+    return await (format === 'jpg' ? image.removeAlpha().jpeg({ quality: JPEG_QUALITY }) : image.png({ compressionLevel: PNG_COMPRESSION })).toBuffer();
+  } catch (error) {
+    throw new GearwayError('picture-invalid', 'the latest frame cannot be decoded', { cause: error });
+  }
+}
+
+/** Of zlib's 9: beyond this a camera's picture takes much longer and gets hardly smaller. */
+const PNG_COMPRESSION = 3;
+
+// A frame's size was checked against this when it came; the library is told too, since it reads the picture's own header.
+const LIMITS = { limitInputPixels: DEFAULT_FRAME_LIMITS.pixels, failOn: 'error' } as const;
+
+function open(frame: Frame): Sharp {
+  if (frame.encoding.kind === 'jpeg') return sharp(frame.payload, LIMITS);
+  const { data, width, height, channels } = toEightBit(frame);
+  const image = sharp(data, { ...LIMITS, raw: { width, height, channels } });
+  if (channels === 1) return image.toColourspace('b-w');
+  return image.recomb(SWAPS[channels]);
+}
+
+/** @returns null for anything but 16-bit gray, BGR and BGRA. */
+function openSixteenBit({ encoding, payload, width, height }: Frame): Sharp | null {
+  if (encoding.kind === 'jpeg' || encoding.dtype !== 'uint16') return null;
+  const channels = encoding.shape[2] ?? 1;
+  if (channels !== 1 && channels !== 3 && channels !== 4) return null;
+  const values = alignedSamples(payload, Uint16Array);
+  if (channels === 1) return sharp(values, { ...LIMITS, raw: { width, height, channels } }).toColourspace('grey16');
+  // The library's own way to change channels has 8 bits.
+  const swapped = new Uint16Array(values);
+  for (let at = 0; at < swapped.length; at += channels) {
+    swapped[at] = values[at + 2] ?? 0;
+    swapped[at + 2] = values[at] ?? 0;
+  }
+  return sharp(swapped, { ...LIMITS, raw: { width, height, channels } }).toColourspace('rgb16');
+}
