@@ -39,6 +39,8 @@ describe('sixteen viewers on a page', () => {
     await tab.setViewport({ width: 1280, height: 720 });
     await tab.goto(site.origin);
     await tab.waitForFunction((count) => [...document.querySelectorAll('gearway-viewer')].filter(({ state }) => state === 'live').length === count, {}, VIEWERS);
+    // One worker for all of them.
+    expect(tab.workers()).toHaveLength(1);
     // Decoders warm up; memory settles.
     await elapse(5000);
     const read = async (): Promise<{ painted: number[]; sequence: number[]; delays: (number | null)[]; taskSeconds: number; atMs: number; memory: number }> => {
