@@ -36,7 +36,7 @@ const publicOnly = {
 // The analyzer reads a default export.
 // oxlint-disable-next-line import/no-default-export
 export default {
-  globs: ['web/gearway-viewer.ts', 'web/viewer-events.ts', 'web/picture-view.ts', 'web/session-messages.ts'],
+  globs: ['web/gearway-viewer.ts', 'web/viewer-events.ts', 'web/fit.ts', 'web/session-messages.ts'],
   outdir: 'dist',
   // Else it would write where it wrote to into package.json.
   packagejson: false,

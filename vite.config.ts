@@ -28,7 +28,7 @@ const library = (entry: string, name: string): UserConfig => ({
     minify: true,
     sourcemap: true,
     lib: { entry: resolve(root, entry), formats: ['es'], fileName: () => `${name}.js` },
-    rollupOptions: { output: { chunkFileNames: 'gearway-[name].js', minify: true } },
+    rollupOptions: { output: { chunkFileNames: 'gearway-[name].js', minify: true, ...(name === 'gearway-viewer' ? { codeSplitting: { groups: [{ name: 'common', minShareCount: 2 }] } } : {}) } },
   },
 });
 

@@ -70,6 +70,9 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
   const virtualPorts = parseRange(options.virtualPorts ?? '6000-6063');
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, virtualPorts);
+  const clients = (options.clients ?? []).map(resolveClient);
+  const both = clients.find((client) => reservedPorts.has(client.port));
+  if (both !== undefined) throw invalid(`port ${both.port} is reserved, and a native client's: give that one another identity with ?id=`);
   checkTokens([token, viewToken, ...reservedPorts.values()].filter((secret) => secret !== null));
   if (viewToken !== null && token === null) throw invalid('view-token is set, but no token: without one anybody may return data; add --token SECRET');
   if (!isLoopback(host) && token === null && !insecure) {
@@ -84,7 +87,7 @@ export function resolveOptions(options: GatewayOptions): ResolvedOptions {
     host,
     port,
     source: options.source ?? 'push:',
-    clients: (options.clients ?? []).map(resolveClient),
+    clients,
     virtualPorts,
     token,
     viewToken,

@@ -50,6 +50,7 @@ describe('resolveOptions', () => {
     ['a reserved port below the range', { reservedPorts: { 5999: 'p' } }],
     ['a reserved port above the range', { reservedPorts: { 6064: 'p' } }],
     ['a reserved port without a token', { reservedPorts: { 6000: '' } }],
+    ["a native client's port that is reserved", { reservedPorts: { 6000: 'p' }, clients: ['tcp://127.0.0.1:5567?id=6000'] }],
     ['one token for two ports', { reservedPorts: { 6000: 'p', 6001: 'p' } }],
   ])('refuses %s', (_name, options) => {
     expect(() => resolveOptions(options)).toThrow(coded('option-invalid'));

@@ -1,22 +1,21 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import type { Fit, PictureView } from './picture-view.ts';
+import { type Fit, FITS } from './fit.ts';
 import { type Returnable, ReturnRefusedError } from './return-body.ts';
 import type { Snapshot, SnapshotForm, ViewerState, ViewerStats } from './session-messages.ts';
 import { GearwayCloseEvent, GearwayFrameEvent, GearwayOpenEvent, GearwayRefusedEvent, GearwayReturnRefusedEvent, GearwayStateEvent } from './viewer-events.ts';
-import type * as Extras from './viewer-extras.ts';
+import type { ViewerExtras } from './viewer-extras.ts';
 import type { LinkEvent } from './viewer-link.ts';
 import { ViewerModel } from './viewer-model.ts';
 import { viewerStyles } from './viewer-styles.ts';
 
 export type { NDArray } from '../shared/ndarray.ts';
 export type { Value } from '../shared/protocol.ts';
-export type { Fit } from './picture-view.ts';
+export type { Fit } from './fit.ts';
 export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from './return-body.ts';
 export type { Snapshot, ViewerState, ViewerStats } from './session-messages.ts';
 export * from './viewer-events.ts';
 
 const STATES: readonly ViewerState[] = ['connecting', 'waiting', 'live', 'paused', 'stale', 'ended', 'refused'];
-const FITS: readonly Fit[] = ['contain', 'cover', 'none'];
 
 /** Properties that ask for another session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
@@ -131,8 +130,8 @@ export class GearwayViewer extends LitElement {
   declare _chip: string;
   /** @internal */
   declare _age: string;
-  /** @internal Bar and statistics, once they were loaded. */
-  declare _extras: typeof Extras | null;
+  /** @internal Bar and statistics, once they are loaded. */
+  declare _extras: ViewerExtras | null;
 
   readonly #internals = this.attachInternals();
   readonly #model = new ViewerModel((event) => this.#heard(event));
@@ -140,7 +139,7 @@ export class GearwayViewer extends LitElement {
   #isPausedByUser = false;
   #hasPicture = false;
   #pictureAtMs = 0;
-  #view: PictureView | null = null;
+  #isLoadingExtras = false;
   #observer: IntersectionObserver | null = null;
   #sizeObserver: ResizeObserver | null = null;
   #ageTimer: ReturnType<typeof setInterval> | null = null;
@@ -248,6 +247,11 @@ export class GearwayViewer extends LitElement {
     return this.#model.snapshot(form);
   }
 
+  /** Whether `pause()` was called, and `resume()` not yet. */
+  get paused(): boolean {
+    return this.#isPausedByUser;
+  }
+
   /** Stops the flow until `resume()`; port and return data stay. */
   pause(): void {
     this.#isPausedByUser = true;
@@ -301,6 +305,7 @@ export class GearwayViewer extends LitElement {
     // Undefined was before the first update, which opens the session by itself.
     if (this.isConnected && RESTARTING.some((key) => changed.get(key) !== undefined)) this.reconnect();
     if (this.controls || this.showStats) this.#loadExtras();
+    this._extras?.update();
     const picture = this.#picture();
     const turn = ((Math.round((this.rotate || 0) / 90) % 4) + 4) % 4;
     picture?.style.setProperty('--fit', FITS.includes(this.fit) ? this.fit : 'contain');
@@ -312,7 +317,7 @@ export class GearwayViewer extends LitElement {
 
   /** Tells the session how large the picture is shown, so that it decodes no more than that. */
   #showBox(): void {
-    const factor = devicePixelRatio * (this.#view?.zoom ?? 1);
+    const factor = devicePixelRatio * (this._extras?.zoom ?? 1);
     const [width, height] = this.#picture()?.classList.contains('quarter') === true ? [this.clientHeight, this.clientWidth] : [this.clientWidth, this.clientHeight];
     // One to one is every pixel, and a box without a size is not laid out yet.
     if (this.fit === 'none' || width === 0) this.#model.show({ width: Infinity, height: Infinity, covers: true });
@@ -342,8 +347,7 @@ export class GearwayViewer extends LitElement {
           ${this.#hasPicture && DIMMED.has(state) && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${this.spectatorReason === null ? nothing : html`<span title=${this.spectatorReason}>Watching only</span>`}
         </div>
-        ${this.showStats && this._extras !== null ? this._extras.statsPanel(this.#model.history) : nothing}
-        ${controls && this._extras !== null && state !== 'refused' ? this._extras.controls(this.#controlsModel(), this.#actions) : nothing}
+        ${this._extras?.render() ?? nothing}
         <div class="announcement" role="status">${this.#announcement()}</div>
       </div>
     `;
@@ -361,78 +365,25 @@ export class GearwayViewer extends LitElement {
     return [`${WORDS[state]}${reason === '' ? '' : `: ${reason}`}`, ...(this.spectatorReason === null ? [] : [`Watching only: ${this.spectatorReason}`])].join('. ');
   }
 
-  #controlsModel(): Parameters<typeof Extras.controls>[0] {
-    const seat = this.port !== null ? `Port ${this.port}` : this.rights.length > 0 ? 'Watching only' : '';
-    return {
-      isPaused: this.#isPausedByUser,
-      seat,
-      seatTitle: this.spectatorReason ?? seat,
-      isZoomed: (this.#view?.zoom ?? 1) > 1,
-      showsStats: this.showStats,
-      isMirrored: this.mirror,
-      isFullscreen: document.fullscreenElement === this,
-      rotation: this.rotate,
-      fit: this.fit,
-      hasPicture: this.#hasPicture,
-    };
-  }
-
-  readonly #actions: Extras.ControlsActions = {
-    togglePause: () => (this.#isPausedByUser ? this.resume() : this.pause()),
-    saveSnapshot: () => void this.#saveSnapshot(),
-    toggleStats: () => (this.showStats = !this.showStats),
-    rotate: () => (this.rotate = (this.rotate + 90) % 360),
-    toggleMirror: () => (this.mirror = !this.mirror),
-    nextFit: () => (this.fit = FITS[(FITS.indexOf(this.fit) + 1) % FITS.length] ?? 'contain'),
-    showWhole: () => this.#view?.reset(),
-    // Refused where the frame that we are in may not: nothing is left half done.
-    toggleFullscreen: () => void (document.fullscreenElement === this ? document.exitFullscreen() : this.requestFullscreen()).catch(() => undefined),
-  };
-
-  async #saveSnapshot(): Promise<void> {
-    const isJpeg = this.stats.encoding === 'jpeg';
-    const snapshot = await this.snapshot(isJpeg ? 'received' : 'png');
-    if (snapshot === null) return;
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(snapshot.blob);
-    link.download = `${this.#streamName()}-${snapshot.sequence}.${isJpeg ? 'jpg' : 'png'}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  }
-
+  /** Loads the extras once, when they are to be shown. */
   #loadExtras(): void {
-    if (this._extras === null) {
-      void import('./viewer-extras.ts').then((extras) => {
-        const { styleSheet } = extras.extraStyles;
-        if (this._extras === null && styleSheet !== undefined && this.shadowRoot !== null) this.shadowRoot.adoptedStyleSheets.push(styleSheet);
-        this._extras = extras;
-      });
-      return;
-    }
     const picture = this.#picture();
-    if (this.controls && this.#view === null && picture !== null) {
-      this.#view = new this._extras.PictureView(picture, () => this.#zoomed());
-      picture.classList.add('interactive');
-    } else if (!this.controls && this.#view !== null) {
-      this.#view.reset();
-      this.#view.close();
-      this.#view = null;
-      picture?.classList.remove('interactive');
-    }
+    if (this.#isLoadingExtras || picture === null) return;
+    this.#isLoadingExtras = true;
+    import('./viewer-extras.ts').then(
+      ({ extraStyles, ViewerExtras }) => {
+        if (extraStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(extraStyles.styleSheet);
+        this._extras = new ViewerExtras(this, picture, () => {
+          this.#showBox();
+          this.requestUpdate();
+        });
+      },
+      // The picture does without. Said where a developer looks.
+      (error: unknown) => console.error('gearway-viewer: bar and statistics could not be loaded', error),
+    );
   }
 
-  #zoomed(): void {
-    this.#showBox();
-    this.requestUpdate();
-  }
-
-  readonly #onKey = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || this._extras === null || this.#view === null) return;
-    const action = this._extras.keyAction(event.key, this.#actions, this.#view);
-    if (action === null) return;
-    event.preventDefault();
-    action();
-  };
+  readonly #onKey = (event: KeyboardEvent): void => this._extras?.keydown(event);
 
   readonly #onFullscreen = (): void => this.requestUpdate();
 
@@ -449,8 +400,13 @@ export class GearwayViewer extends LitElement {
     return this.renderRoot.querySelector<HTMLElement>('.picture');
   }
 
+  /** The stream's; null when `src` is none. */
+  #address(): URL | null {
+    return this.src && URL.canParse(this.src, document.baseURI) ? new URL(this.src, document.baseURI) : null;
+  }
+
   #streamName(): string {
-    return new URL(this.src || '.', document.baseURI).pathname.split('/').filter(Boolean).at(-1) ?? 'stream';
+    return this.#address()?.pathname.split('/').filter(Boolean).at(-1) ?? 'stream';
   }
 
   #shouldPause(): boolean {
@@ -460,12 +416,12 @@ export class GearwayViewer extends LitElement {
   #open(): void {
     if (this.#model.isOpen) return;
     this.#hasPicture = false;
-    if (this.src) this.#openSession();
+    const address = this.#address();
+    if (address !== null) this.#openSession(address);
     this.#showState();
   }
 
-  #openSession(): void {
-    const stream = new URL(this.src, document.baseURI);
+  #openSession(stream: URL): void {
     const url = new URL(`${stream.pathname.replace(/\/$/, '')}/ws`, stream);
     url.protocol = stream.protocol === 'https:' ? 'wss:' : 'ws:';
     // A canvas can be handed to a worker once: each session gets its own.
@@ -530,7 +486,8 @@ export class GearwayViewer extends LitElement {
   }
 
   #showState(): void {
-    const gateway = this.src ? this.#model.gatewayState : { state: 'connecting' as const, reason: 'no src is set' };
+    const problem = this.src ? `src is ${JSON.stringify(this.src)}, expected the address of a stream` : 'no src is set';
+    const gateway = this.#address() === null ? { state: this.src ? ('refused' as const) : ('connecting' as const), reason: problem } : this.#model.gatewayState;
     const isPaused = this.#isPausedByUser ? gateway.state === 'live' || gateway.state === 'stale' : gateway.state === 'live' && this.#shouldPause();
     const next = isPaused ? { state: 'paused' as const, reason: this.#isPausedByUser ? 'paused here' : 'out of sight' } : gateway;
     if (next.state === this._state.state && next.reason === this._state.reason) {
@@ -553,12 +510,6 @@ export class GearwayViewer extends LitElement {
     const isOld = this.#hasPicture && (DIMMED.has(state) || state === 'paused');
     this._age = isOld ? `${formatAge((performance.now() - this.#pictureAtMs) / 1000)} old` : '';
   }
-}
-
-/** Whether a key goes into a field that somebody has put into one of our slots. */
-function isTyping(event: KeyboardEvent): boolean {
-  const [target] = event.composedPath();
-  return target instanceof HTMLElement && (target.isContentEditable || target.matches('input, textarea, select'));
 }
 
 function formatAge(seconds: number): string {

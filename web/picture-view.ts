@@ -1,6 +1,3 @@
-/** How the picture lies in its box. */
-export type Fit = 'contain' | 'cover' | 'none';
-
 const MIN_ZOOM = 1;
 const MAX_ZOOM = 16;
 const STEP = 1.25;

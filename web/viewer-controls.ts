@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import type { Fit } from './picture-view.ts';
+import type { Fit } from './fit.ts';
 import { icons } from './viewer-icons.ts';
 
 /** What the bar shows, and what its buttons do. */

@@ -1,3 +1,4 @@
+import { errorText } from '../shared/errors.ts';
 import type { ReturnBody } from '../shared/protocol.ts';
 import { ReturnRefusedError } from './return-body.ts';
 import { openSession, type SessionHandle } from './session-host.ts';
@@ -19,14 +20,11 @@ export class ViewerLink {
   /** @param canvas fresh: no context yet, and not transferred. */
   constructor(options: SessionOptions, canvas: HTMLCanvasElement, place: 'worker' | 'main', emit: (event: LinkEvent) => void) {
     this.#emit = emit;
-    void openSession(options, canvas, (event) => this.#heard(event), place).then((session) => {
-      if (this.#closed) {
-        session.command({ kind: 'close' });
-        return;
-      }
-      this.#session = session;
-      for (const command of this.#waiting.splice(0)) session.command(command);
-    });
+    openSession(options, canvas, (event) => this.#heard(event), place).then(
+      (session) => this.#opened(session),
+      // Only the main thread's code is loaded late.
+      (error: unknown) => this.#heard({ kind: 'state', state: 'refused', reason: `the viewer's code could not be loaded: ${errorText(error)}` }),
+    );
   }
 
   /** Where decoding and drawing happen; null while that is being found out. */
@@ -74,6 +72,15 @@ export class ViewerLink {
     this.#session?.command({ kind: 'close' });
     for (const { reject } of this.#returns.values()) reject(new ReturnRefusedError('closed', 'the viewer was closed'));
     for (const resolve of this.#snapshots.values()) resolve(null);
+  }
+
+  #opened(session: SessionHandle): void {
+    if (this.#closed) {
+      session.command({ kind: 'close' });
+      return;
+    }
+    this.#session = session;
+    for (const command of this.#waiting.splice(0)) session.command(command);
   }
 
   #ask(command: (id: number) => SessionCommand): Promise<void> {

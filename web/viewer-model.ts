@@ -1,4 +1,5 @@
 import { closeCode } from '../shared/close-code.ts';
+import type { ReturnBody } from '../shared/protocol.ts';
 import { claimLease, type StoredLease } from './lease-store.ts';
 import { type Returnable, ReturnRefusedError, toReturnBody, toTtl } from './return-body.ts';
 import { type Box, NO_STATS, type SessionOptions, type Snapshot, type SnapshotForm, type ViewerState, type ViewerStats } from './session-messages.ts';
@@ -27,7 +28,7 @@ export class ViewerModel {
   #box: Box | null = null;
   #returnData: Returnable | undefined;
   /** What a new session is given again. */
-  #sticky: { readonly value: Returnable; readonly expiresAtMs: number } | null = null;
+  #sticky: { readonly body: ReturnBody; readonly expiresAtMs: number } | null = null;
   /** So that values are set in the order of the calls, also where a Blob has to be read first. */
   #setting: Promise<unknown> = Promise.resolve();
 
@@ -82,10 +83,8 @@ export class ViewerModel {
     if (this.#box !== null) link.show(this.#box);
     const leftMs = this.#sticky === null ? 0 : this.#sticky.expiresAtMs - performance.now();
     if (this.#sticky === null || leftMs < 1) return;
-    toReturnBody(this.#sticky.value)
-      .then((body) => link.setReturnData(body, leftMs === Infinity ? null : leftMs))
-      // It was refused before, and who set it was told.
-      .catch(() => undefined);
+    // Who set it was told when it was refused.
+    link.setReturnData(this.#sticky.body, leftMs === Infinity ? null : leftMs).catch(() => undefined);
   }
 
   /** Leaves. What was asked for stays, for the next session. Idempotent. */
@@ -117,13 +116,14 @@ export class ViewerModel {
   async setReturnData(value: Returnable | undefined, options: { ttlMs?: number }): Promise<void> {
     const ttlMs = toTtl(options.ttlMs);
     this.#returnData = value;
-    const isCleared = value === undefined || value === null;
-    this.#sticky = isCleared ? null : { value, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
-    const body = isCleared ? Promise.resolve(null) : toReturnBody(value);
+    const converted = value === undefined || value === null ? Promise.resolve(null) : toReturnBody(value);
     const before = this.#setting;
-    this.#setting = body.catch(() => undefined);
+    this.#setting = converted.catch(() => undefined);
     await before;
-    await this.#link?.setReturnData(await body, ttlMs);
+    // What has no Python type changes nothing.
+    const body = await converted;
+    this.#sticky = body === null ? null : { body, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
+    await this.#link?.setReturnData(body, ttlMs);
   }
 
   /** @throws {ReturnRefusedError} */

@@ -73,6 +73,8 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await seen('connecting');
     await page.evaluate(() => (document.querySelector('gearway-viewer')!.src = ''));
     await view.where("viewer.reason === 'no src is set'");
+    await page.evaluate(() => (document.querySelector('gearway-viewer')!.src = 'http://[/'));
+    await view.where("viewer.state === 'refused' && viewer.reason.startsWith('src is')");
   });
 
   it('shows a late joiner the last picture at once, with its age', async () => {

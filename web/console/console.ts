@@ -122,7 +122,7 @@ function page(): TemplateResult {
 
 function summary(status: StreamStatus | null): TemplateResult {
   if (answer === 'gone') return html`<span class="dot bad"></span>Gateway does not answer`;
-  if (status === null) return html`<span class="dot"></span>${answer === 'token' ? 'Token needed' : 'Connecting'}`;
+  if (status === null) return html`<span class="dot"></span>${answer === 'token' ? 'Token needed' : answer === 'ok' ? 'No such stream' : 'Connecting'}`;
   const count = status.clients.length;
   return html`<span class=${`dot ${status.state}`}></span>${status.name}<span class="extra">, ${count} ${count === 1 ? 'client' : 'clients'}</span>`;
 }
