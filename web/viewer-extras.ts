@@ -56,7 +56,7 @@ export class ViewerExtras {
   }
 
   #controls(): TemplateResult {
-    const { paused, port, rights, spectatorReason, showStats, mirror, rotate, fit, stats } = this.#viewer;
+    const { paused, port, rights, spectatorReason, showStats, mirror, rotate, fit, state, stats } = this.#viewer;
     const seat = port !== null ? `Port ${port}` : rights.length > 0 ? 'Watching only' : '';
     return controls(
       {
@@ -69,7 +69,8 @@ export class ViewerExtras {
         isFullscreen: document.fullscreenElement === this.#viewer,
         rotation: rotate,
         fit,
-        hasPicture: stats.painted > 0,
+        // The figures come twice a second; the state comes first.
+        hasPicture: stats.painted > 0 || (state !== 'connecting' && state !== 'waiting'),
       },
       this.#actions,
     );
