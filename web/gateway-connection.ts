@@ -28,8 +28,12 @@ export interface ConnectionEvents {
   welcomed(welcome: Welcome): void;
   /** @param bytes what the message took on the wire, its payload included. */
   received(message: Exclude<GatewayMessage, Welcome | Pong>, bytes: number): void;
-  /** `refused`: the gateway does not want us, for the reason given. `wasOpen`: there had been a welcome. */
-  ended(end: { readonly code: number; readonly reason: string; readonly refused: boolean; readonly wasOpen: boolean }): void;
+  /**
+   * `refused`: the gateway does not want us, for the reason given. `wasOpen`: there had been a welcome.
+   *
+   * @returns whether to try at once, with another `hello`.
+   */
+  ended(end: { readonly code: number; readonly reason: string; readonly refused: boolean; readonly wasOpen: boolean }): boolean;
 }
 
 /**
@@ -169,8 +173,10 @@ export class GatewayConnection {
     this.clock.reset();
     const isFinal = FINAL_CODES.has(code);
     const isSlow = SLOW_CODES.has(code);
-    if (!isFinal) this.#tryLater(isSlow ? SLOW_RETRY_MS : this.#backOff());
-    this.#events.ended({ code, reason, refused: isFinal || isSlow, wasOpen });
+    const isAgain = this.#events.ended({ code, reason, refused: isFinal || isSlow, wasOpen });
+    if (this.#closed) return;
+    if (isAgain) this.#connect();
+    else if (!isFinal) this.#tryLater(isSlow ? SLOW_RETRY_MS : this.#backOff());
   }
 
   /** A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once. */

@@ -16,6 +16,9 @@ import { SessionStats } from './session-stats.ts';
 
 const STATS_INTERVAL_MS = 500;
 
+/** What the gateway says when it cannot give the port that is asked for. */
+const PORT_REFUSALS: ReadonlySet<number> = new Set([closeCode.portTaken, closeCode.portOutOfRange, closeCode.notAllowed]);
+
 /** One viewer: what its connection brings is decoded and drawn, what it returns is kept over connections. Lives in the page's worker, or on the main thread: it does not care. */
 export class ViewerSession {
   readonly #options: SessionOptions;
@@ -26,6 +29,8 @@ export class ViewerSession {
   readonly #reporting: ReturnType<typeof setInterval>;
   #stats = new SessionStats();
   #leaseKey: string | null;
+  /** Ports are identities: a gateway that was restarted knows no lease, but may still have the port free. */
+  #formerPort: number | null = null;
   #paused: boolean;
   #sticky: { readonly body: ReturnBody; readonly expiresAtMs: number } | null = null;
   #nextId = 1;
@@ -107,13 +112,15 @@ export class ViewerSession {
   }
 
   #hello(): Omit<Hello, 'type'> {
-    const { name, port, spectate, token } = this.#options;
+    const { name, spectate, token } = this.#options;
+    const port = this.#options.port ?? this.#formerPort;
     return { name, ...(port === null ? {} : { port }), ...(spectate ? { spectate } : {}), ...(token === null ? {} : { token }), ...(this.#leaseKey === null ? {} : { leaseKey: this.#leaseKey }) };
   }
 
   #welcomed({ port, spectatorReason, rights, leaseKey, state, reason, limits }: Welcome): void {
     this.#maxMessageBytes = limits.messageBytes;
     this.#leaseKey = leaseKey ?? this.#leaseKey;
+    this.#formerPort = port ?? this.#formerPort;
     this.#stats = new SessionStats();
     this.#decoder.reset();
     this.#isFirst = true;
@@ -150,12 +157,15 @@ export class ViewerSession {
     }
   }
 
-  #ended({ code, reason, refused, wasOpen }: Parameters<ConnectionEvents['ended']>[0]): void {
+  #ended({ code, reason, refused, wasOpen }: Parameters<ConnectionEvents['ended']>[0]): boolean {
     for (const id of this.#unanswered.values()) {
       if (id !== null) this.#emit({ kind: 'returned', id, accepted: false, code: 'closed', reason: 'the connection ended before the gateway answered' });
     }
     this.#unanswered.clear();
     if (wasOpen) this.#emit({ kind: 'close', code, reason });
+    const isFormerPortGone = !wasOpen && this.#formerPort !== null && this.#options.port === null && PORT_REFUSALS.has(code);
+    if (refused) this.#formerPort = null;
+    if (isFormerPortGone) return true;
     if (refused) {
       if (code === closeCode.takenOver) this.#leaseKey = null;
       this.#emit({ kind: 'refused', code, reason });
@@ -163,6 +173,7 @@ export class ViewerSession {
     } else {
       this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
     }
+    return false;
   }
 
   /** Sets the sticky value on a new connection, for the time that it has left. */

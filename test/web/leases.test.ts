@@ -77,6 +77,30 @@ describe.each(['chromium', 'firefox'] as const)('ports of viewers in %s', (name)
     expect((await gateway.status()).clients).toMatchObject([{ port: 6000 }, { port: 6001, returnData: 'first' }]);
   });
 
+  it('gives viewers their ports back over a restart of the gateway, as far as they are free', async () => {
+    const first = await GatewayProcess.start();
+    const { port: http } = new URL(await first.url);
+    await using one = await ViewerPage.ofGateway(browser, first);
+    await one.becomes('live');
+    await using two = await ViewerPage.ofGateway(browser, first);
+    await two.becomes('live');
+    first.signal('SIGTERM');
+    await first.exited;
+    await Promise.all([one.becomes('connecting'), two.becomes('connecting')]);
+    {
+      await using second = await GatewayProcess.start('--port', http);
+      await Promise.all([one.becomes('live'), two.becomes('live')]);
+      expect([await one.port, await two.port]).toEqual([6000, 6001]);
+      expect((await second.status()).clients.map(({ port }) => port)).toEqual([6000, 6001]);
+    }
+    await Promise.all([one.becomes('connecting'), two.becomes('connecting')]);
+    // Neither of their ports is there any more.
+    await using third = await GatewayProcess.start('--port', http, '--virtual-ports', '7000-7001');
+    await Promise.all([one.becomes('live'), two.becomes('live')]);
+    expect(new Set([await one.port, await two.port])).toEqual(new Set([7000, 7001]));
+    expect((await third.status()).ports).toMatchObject({ taken: 2 });
+  });
+
   it('makes the viewer beyond the last free port a spectator, and tells it', async () => {
     await using gateway = await GatewayProcess.start('--virtual-ports', '6000-6000');
     await using seated = await ViewerPage.ofGateway(browser, gateway);
