@@ -150,8 +150,11 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     }
     for (const { tookMs, ageMs } of results) {
       expect(tookMs, JSON.stringify(results)).toBeLessThan(300);
-      expect(ageMs, JSON.stringify(results)).toBeLessThan(100);
+      // None from before the pause, which took 1.5 s.
+      expect(ageMs, JSON.stringify(results)).toBeLessThan(1000);
     }
+    // The one in the middle: a frame may be late by itself, where two browsers' windows and the source share two cores.
+    expect(results.map(({ ageMs }) => ageMs).sort((a, b) => a - b)[1], JSON.stringify(results)).toBeLessThan(100);
     // What was not asked for is not called dropped.
     expect((await view.stats).dropped).toBeLessThan(10);
   });
