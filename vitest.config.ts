@@ -9,7 +9,7 @@ export default defineConfig({
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: slow, testTimeout: 10_000, sequence: { groupOrder: 0 } } },
-      { test: { name: 'peers', include: slow, testTimeout: 100_000 + 3000 * SOAK_SECONDS, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
+      { test: { name: 'peers', include: slow, testTimeout: 150_000 + 6000 * SOAK_SECONDS, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
     ],
   },
 });

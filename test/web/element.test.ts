@@ -6,6 +6,7 @@ import { encodeJpeg } from '../../gateway/jpeg.ts';
 import type { GearwayViewer } from '../../web/gearway-viewer.ts';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { inASpell } from '../helpers/in-a-spell.ts';
 import { Site } from '../helpers/site.ts';
 import { ViewerPage } from './viewer-page.ts';
 
@@ -126,35 +127,36 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
       minimised: { hide: () => setWindow('minimized'), show: () => setWindow('normal') },
     } as const;
     await page.bringToFront();
-    const results: { tookMs: number; ageMs: number }[] = [];
-    for (let i = 0; i < 3; i += 1) {
-      await ways[how].hide();
-      const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
-      await elapse(1500);
-      // What was in flight has arrived; nothing more was sent.
-      expect((await gateway.status()).clients[0]!.delivered).toBe(paused.clients[0]!.delivered);
-      await page.evaluate(() => {
-        (globalThis as unknown as { resumed: unknown }).resumed = new Promise((resolve) => {
-          const shown = (): void => {
-            if (document.hidden) return;
-            for (const [target, type] of [[document, 'visibilitychange'], [window, 'shown']] as const) target.removeEventListener(type, shown);
-            const startMs = performance.now();
-            document.querySelector('gearway-viewer')!.addEventListener('gearway-frame', ({ detail }) => resolve({ tookMs: performance.now() - startMs, ageMs: detail.ageMs ?? Infinity }), { once: true });
-          };
-          for (const [target, type] of [[document, 'visibilitychange'], [window, 'shown']] as const) target.addEventListener(type, shown);
+    await inASpell(async () => {
+      const results: { tookMs: number; ageMs: number }[] = [];
+      for (let i = 0; i < 3; i += 1) {
+        await ways[how].hide();
+        const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
+        await elapse(1500);
+        // What was in flight has arrived; nothing more was sent.
+        expect((await gateway.status()).clients[0]!.delivered).toBe(paused.clients[0]!.delivered);
+        await page.evaluate(() => {
+          (globalThis as unknown as { resumed: unknown }).resumed = new Promise((resolve) => {
+            const shown = (): void => {
+              if (document.hidden) return;
+              for (const [target, type] of [[document, 'visibilitychange'], [window, 'shown']] as const) target.removeEventListener(type, shown);
+              const startMs = performance.now();
+              document.querySelector('gearway-viewer')!.addEventListener('gearway-frame', ({ detail }) => resolve({ tookMs: performance.now() - startMs, ageMs: detail.ageMs ?? Infinity }), { once: true });
+            };
+            for (const [target, type] of [[document, 'visibilitychange'], [window, 'shown']] as const) target.addEventListener(type, shown);
+          });
         });
-      });
-      await ways[how].show();
-      results.push(await page.evaluate(() => (globalThis as unknown as { resumed: Promise<{ tookMs: number; ageMs: number }> }).resumed));
-      await view.becomes('live');
-    }
-    for (const { tookMs, ageMs } of results) {
-      expect(tookMs, JSON.stringify(results)).toBeLessThan(300);
-      // None from before the pause, which took 1.5 s.
-      expect(ageMs, JSON.stringify(results)).toBeLessThan(1000);
-    }
-    // The one in the middle: a frame may be late by itself, where two browsers' windows and the source share two cores.
-    expect(results.map(({ ageMs }) => ageMs).sort((a, b) => a - b)[1], JSON.stringify(results)).toBeLessThan(100);
+        await ways[how].show();
+        results.push(await page.evaluate(() => (globalThis as unknown as { resumed: Promise<{ tookMs: number; ageMs: number }> }).resumed));
+        await view.becomes('live');
+      }
+      return results;
+    }, (results) => {
+      for (const { tookMs, ageMs } of results) {
+        expect(tookMs, JSON.stringify(results)).toBeLessThan(300);
+        expect(ageMs, JSON.stringify(results)).toBeLessThan(100);
+      }
+    });
     // What was not asked for is not called dropped.
     expect((await view.stats).dropped).toBeLessThan(10);
   });
