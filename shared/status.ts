@@ -30,10 +30,15 @@ export interface ClientStatus {
   readonly returnData: unknown;
 }
 
-/** The virtual ports of a stream. `free`, `taken` and the waiting reserved ones make up the range. */
-export interface PortsStatus {
+/** A range of virtual ports, both ends included. */
+export interface PortRange {
   readonly from: number;
   readonly to: number;
+}
+
+/** The virtual ports of a stream. `free`, `taken` and the waiting reserved ones make up the ranges. */
+export interface PortsStatus {
+  readonly ranges: readonly PortRange[];
   /** How many anybody may have. */
   readonly free: number;
   /** How many have a client, or are held for one. */

@@ -6,7 +6,7 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveOptions({})).toEqual({
-      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: { from: 6000, to: 6063 }, token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: [{ from: 6000, to: 6063 }], token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolveOptions({}).log('nowhere')).not.toThrow();
   });
@@ -16,7 +16,7 @@ describe('resolveOptions', () => {
     const options: GatewayOptions = {
       host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', log,
     };
-    expect(resolveOptions(options)).toEqual({ ...options, virtualPorts: { from: 1, to: 1 }, reservedPorts: new Map([[1, 'p']]), clients: [] });
+    expect(resolveOptions(options)).toEqual({ ...options, virtualPorts: [{ from: 1, to: 1 }], reservedPorts: new Map([[1, 'p']]), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
@@ -63,9 +63,9 @@ describe('resolveOptions', () => {
   });
 
   it('takes 1 to 4096 virtual ports', () => {
-    expect(resolveOptions({ virtualPorts: '6000-6000' }).virtualPorts).toEqual({ from: 6000, to: 6000 });
-    expect(resolveOptions({ virtualPorts: '1-4096' }).virtualPorts).toEqual({ from: 1, to: 4096 });
-    expect(resolveOptions({ virtualPorts: '65535-65535' }).virtualPorts).toEqual({ from: 65_535, to: 65_535 });
+    expect(resolveOptions({ virtualPorts: '6000-6000' }).virtualPorts).toEqual([{ from: 6000, to: 6000 }]);
+    expect(resolveOptions({ virtualPorts: '1-4096' }).virtualPorts).toEqual([{ from: 1, to: 4096 }]);
+    expect(resolveOptions({ virtualPorts: '65535-65535' }).virtualPorts).toEqual([{ from: 65_535, to: 65_535 }]);
     for (const virtualPorts of ['', '6000', '6000-', '-6000', '6001-6000', '0-10', '65535-65536', '1-4097', '6000-6063-7000', 'a-b', ' 6000-6001', '6000-6001\n']) {
       expect(() => resolveOptions({ virtualPorts }), virtualPorts).toThrow(coded('option-invalid'));
     }

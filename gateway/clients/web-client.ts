@@ -22,6 +22,7 @@ import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
 import { type Client, type Stream, round } from '../hub/stream.ts';
 import { checkJpeg } from '../jpeg.ts';
+import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
 import { describeReturnData } from './describe-return-data.ts';
 import { MessageBudget } from './message-budget.ts';
@@ -462,7 +463,11 @@ function copyBody(body: ReturnBody): ReturnBody {
 /** Checks what NetGear's peers would choke on. A JPEG has been checked before, since that takes a while. */
 function checkBody(body: ReturnBody): ReturnData {
   if (body.kind === 'value') return { ...body, json: formatPythonJson(body.value) };
-  if (body.kind === 'array') checkArray(body.array);
+  if (body.kind === 'jpeg') {
+    readJpegMarkers(body.data, 'BGR');
+    return { ...body, colorspace: 'BGR' };
+  }
+  checkArray(body.array);
   return body;
 }
 

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { GearwayError } from '../../shared/errors.ts';
-import type { PortsStatus } from '../../shared/status.ts';
+import type { PortRange, PortsStatus } from '../../shared/status.ts';
 
-/** A range of virtual ports, both ends included. */
-export interface PortRange {
-  readonly from: number;
-  readonly to: number;
+export type { PortRange } from '../../shared/status.ts';
+
+/** As people write them: `6000-6063,7000`. */
+export function formatPortRanges(ranges: readonly PortRange[]): string {
+  return ranges.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(',');
 }
 
 /** Who sits on a virtual port. `evict` is called at most once, when the lease's owner takes the port over from another socket. */
@@ -41,15 +42,16 @@ const KEY_BYTES = 16;
  * A native client's port is reserved for as long as the client is listed; a virtual port is leased.
  */
 export class PortRegistry {
-  readonly #range: PortRange;
+  readonly #ranges: readonly PortRange[];
   readonly #nowMs: () => number;
   readonly #native = new Set<number>();
   /** Virtual ports that only the owner of their token gets. */
   readonly #reserved: ReadonlySet<number>;
   readonly #leases = new Map<number, Lease>();
 
-  constructor(range: PortRange, options: { reserved?: Iterable<number>; nowMs?: () => number } = {}) {
-    this.#range = range;
+  /** @param ranges the virtual ports; they don't overlap. */
+  constructor(ranges: readonly PortRange[], options: { reserved?: Iterable<number>; nowMs?: () => number } = {}) {
+    this.#ranges = ranges;
     this.#reserved = new Set(options.reserved);
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
@@ -66,16 +68,15 @@ export class PortRegistry {
 
   /** The virtual ports; those in the range that native clients have count as taken. */
   status(): PortsStatus {
-    const { from, to } = this.#range;
     const held: number[] = [];
     let free = 0;
     let taken = 0;
-    for (let port = from; port <= to; port += 1) {
+    for (const port of this.#all()) {
       if (!this.#isFree(port)) taken += 1;
       else if (!this.#reserved.has(port)) free += 1;
       if (this.#isHeld(port)) held.push(port);
     }
-    return { from, to, free, taken, held, reserved: [...this.#reserved].sort((a, b) => a - b) };
+    return { ranges: this.#ranges, free, taken, held, reserved: [...this.#reserved].sort((a, b) => a - b) };
   }
 
   /**
@@ -108,7 +109,6 @@ export class PortRegistry {
   }
 
   #find({ wanted, key, owned = null }: SeatRequest): number {
-    const { from, to } = this.#range;
     if (owned !== null && (wanted === undefined || wanted === owned)) return owned;
     if (key !== undefined) {
       for (const [port, lease] of this.#leases) {
@@ -118,13 +118,17 @@ export class PortRegistry {
     }
     if (wanted !== undefined) {
       if (this.#native.has(wanted)) throw new GearwayError('port-taken', `port ${wanted} is a native client's`);
-      if (wanted < from || wanted > to) throw new GearwayError('port-out-of-range', `port ${wanted} is none of this stream's virtual ports, ${from} to ${to}`);
+      if (!this.#ranges.some(({ from, to }) => wanted >= from && wanted <= to)) throw new GearwayError('port-out-of-range', `port ${wanted} is none of this stream's virtual ports, ${formatPortRanges(this.#ranges)}`);
       if (this.#reserved.has(wanted)) throw new GearwayError('port-reserved', `port ${wanted} is reserved for the owner of its token; show that token, or ask for another port`);
       if (!this.#isFree(wanted)) throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ask for another, or for none`);
       return wanted;
     }
-    for (let port = from; port <= to; port += 1) if (this.#isFree(port) && !this.#reserved.has(port)) return port;
-    throw new GearwayError('no-free-port', `all virtual ports from ${from} to ${to} are taken; widen --virtual-ports, or wait for one and connect again`);
+    for (const port of this.#all()) if (this.#isFree(port) && !this.#reserved.has(port)) return port;
+    throw new GearwayError('no-free-port', `all virtual ports, ${formatPortRanges(this.#ranges)}, are taken; list more of them, or wait for one and connect again`);
+  }
+
+  *#all(): Generator<number> {
+    for (const { from, to } of this.#ranges) for (let port = from; port <= to; port += 1) yield port;
   }
 
   #isHeld(port: number): boolean {

@@ -1,12 +1,17 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
-import type { ReturnBody, Value } from '../../shared/protocol.ts';
+import type { Value } from '../../shared/protocol.ts';
 import { BoundedReader } from './bounded-reader.ts';
 
 /** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
 export type ReturnData =
   | { readonly kind: 'value'; readonly value: Value; readonly json: string }
-  | Exclude<ReturnBody, { kind: 'value' }>;
+  | { readonly kind: 'array'; readonly array: NDArray }
+  /** `colorspace` is the channel order that a NetGear server decodes it to. */
+  | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
+
+/** Python's None: what a port gives while it has returned nothing. */
+export const NOTHING: ReturnData = { kind: 'value', value: null, json: 'null' };
 
 /** What `stream.returns()` yields. `data` is a value, an {@link NDArray}, or the bytes of a JPEG. */
 export interface PortData {
@@ -17,7 +22,9 @@ export interface PortData {
 interface Entry {
   sticky: ReturnData | null;
   expiresAtMs: number;
-  once: { readonly data: ReturnData; readonly expiresAtMs: number }[];
+  /** When the sticky value was set, by the count of all values. */
+  setAt: number;
+  once: { readonly data: ReturnData; readonly expiresAtMs: number; readonly setAt: number }[];
 }
 
 /** Most once-only values of a port that wait for the server's next frame; further ones are refused. */
@@ -36,6 +43,8 @@ export class Returns {
   #jsonValidUntilMs = 0;
   /** Whether a server takes once-only values. Without one they go to `returns()` alone. */
   readonly #hasServer: boolean;
+  /** Values so far: later is newer. */
+  #count = 0;
   #dropped = 0;
   #rejected = 0;
   #closed = false;
@@ -61,7 +70,7 @@ export class Returns {
   /** A client is there: its port stands in the object from now on, with null while it has returned nothing. */
   join(port: number): void {
     if (this.#entries.has(port)) return;
-    this.#entries.set(port, { sticky: null, expiresAtMs: Infinity, once: [] });
+    this.#entries.set(port, { sticky: null, expiresAtMs: Infinity, setAt: 0, once: [] });
     this.#json = null;
   }
 
@@ -75,6 +84,7 @@ export class Returns {
     const entry = this.#entry(port);
     const previous = this.#live(entry);
     entry.sticky = data;
+    entry.setAt = this.#count += 1;
     entry.expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
     if (previous !== null && sameData(previous, data) && ttlMs === undefined) return;
     this.#json = null;
@@ -91,7 +101,7 @@ export class Returns {
     if (this.#hasServer) {
       this.#dropExpired(entry);
       if (entry.once.length >= MAX_ONCE) throw new GearwayError('too-many', `${MAX_ONCE} once-only values wait for the server's next frame; send fewer, or sticky ones`);
-      entry.once.push({ data, expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs });
+      entry.once.push({ data, expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs, setAt: (this.#count += 1) });
       this.#json = null;
     }
     this.#publish(port, data);
@@ -121,6 +131,30 @@ export class Returns {
     this.#json = `{${members.join(', ')}}`;
     this.#jsonValidUntilMs = validUntilMs;
     return this.#json;
+  }
+
+  /** One port's data for the server behind it: its next once-only value, else the sticky one; {@link NOTHING} when nobody sits there. */
+  take(port: number): ReturnData {
+    const entry = this.#entries.get(port);
+    if (entry === undefined) return NOTHING;
+    this.#dropExpired(entry);
+    const once = entry.once.shift();
+    if (once !== undefined) this.#json = null;
+    return once?.data ?? this.#live(entry) ?? NOTHING;
+  }
+
+  /** The newest sticky value of all ports; before it the once-only ones, oldest first. */
+  takeNewest(): ReturnData {
+    let oldestOnce: Entry | undefined;
+    let newest: Entry | undefined;
+    for (const entry of this.#entries.values()) {
+      this.#dropExpired(entry);
+      if ((entry.once[0]?.setAt ?? Infinity) < (oldestOnce?.once[0]?.setAt ?? Infinity)) oldestOnce = entry;
+      if (this.#live(entry) !== null && (newest === undefined || entry.setAt > newest.setAt)) newest = entry;
+    }
+    const once = oldestOnce?.once.shift();
+    if (once !== undefined) this.#json = null;
+    return once?.data ?? newest?.sticky ?? NOTHING;
   }
 
   /** Each value from now on: a sticky one when it changes, and every once-only one. Breaking out detaches this reader alone. */

@@ -46,7 +46,7 @@ const MAX_REJECTIONS_SHOWN = 8;
 
 export interface StreamOptions {
   readonly name: string;
-  readonly virtualPorts: PortRange;
+  readonly virtualPorts: readonly PortRange[];
   /** Virtual ports kept for the owners of their tokens. */
   readonly reservedPorts?: Iterable<number>;
   readonly events: EventLog;

@@ -1,37 +1,71 @@
 import { GearwayError } from '../../shared/errors.ts';
+import { parseSecureMode, resolveKeysFolder, type Security } from './curve-keys.ts';
 import { type Pattern, parsePattern } from './pattern.ts';
 
 /** Where a NetGear peer is, as `tcp://HOST:PORT?pattern=1` says it. */
 export interface NetGearAddress {
-  /** What ZeroMQ binds or connects to: `tcp://HOST:PORT`. */
-  readonly endpoint: string;
-  /** The port as typed: a peer's identity. */
-  readonly port: string;
+  /** The ports as typed, at least one: a port is a peer's identity. */
+  readonly ports: readonly string[];
+  /** What ZeroMQ binds or connects to, one for each port: `tcp://HOST:PORT`, or `ipc://PATH:PORT`, as NetGear puts its address and port together. */
+  readonly endpoints: readonly string[];
   readonly pattern: Pattern;
+  /** NetGear's secure mode; null for none. */
+  readonly security: Security | null;
   /** Further `?key=value` options. */
   readonly options: ReadonlyMap<string, string>;
 }
 
+const HOST = String.raw`\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+`;
+const ADDRESS = new RegExp(String.raw`^(?:tcp://(?:${HOST})|ipc:///[^?#\s,\0]{1,96}?):(\d{1,5}(?:,\d{1,5})*)(?:\?(.*))?$`);
+
+const COMMON = ['pattern', 'secure', 'keys'] as const;
+
 /**
- * Parses an address.
+ * Parses an address: `tcp://127.0.0.1:5567?pattern=1`, several ports as `5567,5577`, `ipc:///tmp/feed:5555`, and NetGear's secure mode as `secure=1&keys=FOLDER`.
  *
- * @param known the option names besides `pattern` that have a meaning here.
- * @throws {GearwayError} `address-invalid`, `pattern-unknown`.
+ * @param known the option names besides `pattern`, `secure` and `keys` that have a meaning here; `allow` lists the IP addresses that are let in.
+ * @throws {GearwayError} `address-invalid`, `pattern-unknown`, `option-invalid`.
  */
 export function parseNetGearAddress(text: string, known: readonly string[] = []): NetGearAddress {
-  const match = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})(?:\?(.*))?$/.exec(text);
-  const port = match?.[2] ?? '';
-  if (match === null || Number(port) < 1 || Number(port) > 65_535) {
-    throw new GearwayError('address-invalid', `address is ${JSON.stringify(text)}, expected tcp://HOST:PORT?pattern=1`);
+  const match = ADDRESS.exec(text);
+  const ports = match?.[1]?.split(',') ?? [];
+  if (match === null || ports.some((port) => Number(port) < 1 || Number(port) > 65_535)) {
+    throw new GearwayError('address-invalid', `address is ${JSON.stringify(text)}, expected tcp://HOST:PORT?pattern=1 or ipc:///PATH:PORT?pattern=1`);
   }
-  const options = new Map(new URLSearchParams(match[3] ?? ''));
-  const pattern = parsePattern(options.get('pattern') ?? '1');
-  options.delete('pattern');
+  if (new Set(ports.map(Number)).size !== ports.length) throw new GearwayError('address-invalid', `address ${text} names a port twice, expected different ones: a port is an identity`);
+  const options = new Map(new URLSearchParams(match[2] ?? ''));
   for (const key of options.keys()) {
-    if (!known.includes(key)) {
-      const allowed = ['pattern', ...known].join(', ');
-      throw new GearwayError('address-invalid', `address ${text} has the option ${JSON.stringify(key)}, expected one of ${allowed}`);
+    if (![...COMMON, ...known].includes(key)) {
+      throw new GearwayError('address-invalid', `address ${text} has the option ${JSON.stringify(key)}, expected one of ${[...COMMON, ...known].join(', ')}`);
     }
   }
-  return { endpoint: `tcp://${match[1]}:${port}`, port, pattern, options };
+  const pattern = parsePattern(options.get('pattern') ?? '1');
+  const security = resolveSecurity(options, text);
+  for (const key of [...COMMON, 'allow']) options.delete(key);
+  const base = text.slice(0, text.indexOf(`:${match[1]}`, 6));
+  return { ports, endpoints: ports.map((port) => `${base}:${port}`), pattern, security, options };
+}
+
+function resolveSecurity(options: ReadonlyMap<string, string>, text: string): Security | null {
+  const mode = parseSecureMode(options.get('secure') ?? '0');
+  if (mode === null) {
+    for (const key of ['keys', 'allow']) {
+      if (options.has(key)) throw new GearwayError('option-invalid', `address ${text} has ${key}=, but no secure=1 or secure=2: without one nothing is encrypted or checked`);
+    }
+    return null;
+  }
+  const allow = options.get('allow');
+  return { mode, folder: resolveKeysFolder(options.get('keys')), allowedAddresses: allow === undefined ? null : allow.split(',') };
+}
+
+/**
+ * Reads an option that is `true` or `false`.
+ *
+ * @returns false when it is absent.
+ * @throws {GearwayError} `option-invalid`.
+ */
+export function parseFlag(options: ReadonlyMap<string, string>, name: string): boolean {
+  const text = options.get(name) ?? 'false';
+  if (text !== 'true' && text !== 'false') throw new GearwayError('option-invalid', `${name} is ${JSON.stringify(text)}, expected true or false`);
+  return text === 'true';
 }

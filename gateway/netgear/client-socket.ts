@@ -1,17 +1,29 @@
-import { Dealer, Pair } from 'zeromq';
+import { Dealer, Pair, XPublisher } from 'zeromq';
 import { GearwayError } from '../../shared/errors.ts';
-import { DEFAULT_REPLY_LIMITS } from './reply-codec.ts';
+import { openSenderKeys, type Security } from './curve-keys.ts';
 import type { Pattern } from './pattern.ts';
+import { DEFAULT_REPLY_LIMITS } from './reply-codec.ts';
 
 /** Most frames in flight to one client: more than that the socket does not take. */
 export const MAX_IN_FLIGHT = 3;
 
+/** What the kernel may hold for a subscriber, who answers nothing: more is delay that nobody sees. It doubles the figure. */
+const SUBSCRIBER_SEND_BUFFER_BYTES = 64 << 10;
+
+/** The first byte of what a subscriber sends: it wants frames from now on. */
+const SUBSCRIBED = 1;
+
+/** Why ZeroMQ ended a handshake. `closed`: the other end just hung up. */
+export type HandshakeFailure = 'mechanism' | 'refused' | 'closed';
+
 /** What happens to a {@link ClientSocket}. Called in order; nothing is called after `close()`. */
 export interface ClientSocketEvents {
-  /** Somebody accepted the TCP connection, which the kernel of a stopped process does too. */
+  /** Somebody accepted the connection, which the kernel of a stopped process does too. */
   accepted(): void;
-  /** The ZMTP handshake is done: frames can be sent. */
-  connected(): void;
+  /** The ZMTP handshake is done, and in pattern 2 the client has subscribed: frames can be sent. */
+  ready(): void;
+  /** The other end was there and hung up before it was ready, for the reason given. ZeroMQ may give up after this. */
+  handshakeFailed(failure: HandshakeFailure): void;
   /** The connection is gone, or could not be made. ZeroMQ tries again by itself. */
   disconnected(): void;
   /** What the client answered, borrowed memory. */
@@ -23,15 +35,17 @@ export interface ClientSocketEvents {
  * The sending side towards one NetGear client, which binds: we connect.
  *
  * Pattern 1 is a DEALER that plays REQ by sending the empty delimiter itself, so that several frames can be in flight and
- * a late reply harms nothing. `immediate` keeps frames from being stored for who is not there, and the high-water mark is what may be in flight.
+ * a late reply harms nothing. Pattern 2 is an XPUB, which hears when the client subscribes, and refuses a frame instead of dropping it unseen.
+ * `immediate` keeps frames from being stored for who is not there, and the high-water mark is what may be in flight.
  * After a time-out, close the socket and make another: a frame that is sent again on the same one arrives twice.
  */
 export class ClientSocket {
-  readonly #socket: Dealer | Pair;
+  readonly #socket: Dealer | Pair | XPublisher;
   readonly #delimited: boolean;
   #closed = false;
 
-  constructor(endpoint: string, pattern: Exclude<Pattern, 'publish-subscribe'>, events: ClientSocketEvents) {
+  /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
+  constructor(endpoint: string, pattern: Pattern, security: Security | null, events: ClientSocketEvents) {
     const options = {
       immediate: true,
       sendHighWaterMark: MAX_IN_FLIGHT,
@@ -42,16 +56,13 @@ export class ClientSocket {
       heartbeatTimeout: 3000,
       sendTimeout: 0,
       maxMessageSize: DEFAULT_REPLY_LIMITS.payloadBytes,
+      ...curveOptions(security),
     };
     this.#delimited = pattern === 'request-reply';
-    this.#socket = this.#delimited ? new Dealer(options) : new Pair(options);
-    const on = (notify: () => void) => () => {
-      if (!this.#closed) notify();
-    };
-    this.#socket.events.on('connect', on(() => events.accepted()));
-    this.#socket.events.on('handshake', on(() => events.connected()));
-    this.#socket.events.on('disconnect', on(() => events.disconnected()));
-    this.#socket.events.on('close', on(() => events.disconnected()));
+    if (this.#delimited) this.#socket = new Dealer(options);
+    else if (pattern === 'pair') this.#socket = new Pair(options);
+    else this.#socket = new XPublisher({ ...options, sendHighWaterMark: 1, sendBufferSize: SUBSCRIBER_SEND_BUFFER_BYTES, noDrop: true });
+    this.#listen(events);
     this.#socket.connect(endpoint);
     void this.#receive(events);
   }
@@ -59,7 +70,7 @@ export class ClientSocket {
   /**
    * Sends a frame. Header and payload are not copied and must never be written to again.
    *
-   * @throws when the socket cannot take it at once.
+   * @throws when the socket cannot take it at once: {@link isFull} says whether a later frame may pass.
    */
   async send(header: Uint8Array | string, payload?: Uint8Array): Promise<void> {
     const parts = payload === undefined ? [header] : [header, payload];
@@ -73,10 +84,46 @@ export class ClientSocket {
     this.#socket.close();
   }
 
+  #listen(events: ClientSocketEvents): void {
+    let accepted = false;
+    let shaken = false;
+    const on = (notify: () => void) => () => {
+      if (!this.#closed) notify();
+    };
+    const gone = on(() => {
+      const failed = accepted && !shaken;
+      accepted = shaken = false;
+      if (failed) events.handshakeFailed('closed');
+      else events.disconnected();
+    });
+    const failed = (failure: HandshakeFailure): (() => void) =>
+      on(() => {
+        accepted = false;
+        events.handshakeFailed(failure);
+      });
+    const { events: monitor } = this.#socket;
+    monitor.on('connect', on(() => {
+      accepted = true;
+      events.accepted();
+    }));
+    monitor.on('handshake', on(() => {
+      shaken = true;
+      if (!(this.#socket instanceof XPublisher)) events.ready();
+    }));
+    monitor.on('handshake:error:auth', failed('refused'));
+    monitor.on('handshake:error:protocol', failed('mechanism'));
+    monitor.on('disconnect', gone);
+    monitor.on('close', gone);
+  }
+
   async #receive(events: ClientSocketEvents): Promise<void> {
     try {
       for await (const parts of this.#socket) {
         if (this.#closed) return;
+        if (this.#socket instanceof XPublisher) {
+          if (parts[0]?.[0] === SUBSCRIBED) events.ready();
+          continue;
+        }
         if (this.#delimited && parts.shift()?.byteLength !== 0) {
           events.failed(new GearwayError('parts-unexpected', 'reply does not begin with an empty delimiter'));
           continue;
@@ -87,4 +134,15 @@ export class ClientSocket {
       if (!this.#closed) events.failed(error);
     }
   }
+}
+
+/** Whether `send()` failed since the client takes frames more slowly than they come. */
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+}
+
+function curveOptions(security: Security | null): { curvePublicKey?: string; curveSecretKey?: string; curveServerKey?: string } {
+  if (security === null) return {};
+  const { publicKey, secretKey, peerPublicKey } = openSenderKeys(security.folder);
+  return { curvePublicKey: publicKey, curveSecretKey: secretKey, curveServerKey: peerPublicKey };
 }

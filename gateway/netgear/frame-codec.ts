@@ -25,6 +25,10 @@ export interface NetGearFrame {
   readonly height: number;
   readonly encoding: Encoding;
   readonly message: Value;
+  /** The channel order that was encoded as JPEG and that a NetGear receiver decodes to; null for a raw frame. */
+  readonly colorspace: string | null;
+  /** The server's own port, in multi-servers mode; else null. */
+  readonly serverPort: string | null;
   readonly payload: Uint8Array;
   /** The header's JSON, byte for byte. */
   readonly headerText: string;
@@ -36,7 +40,7 @@ export interface NetGearTermination {
 }
 
 /** The colour spaces of simplejpeg: the channel order that a NetGear receiver decodes to. */
-const COLORSPACES = new Set(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK']);
+export const COLORSPACES: ReadonlySet<string> = new Set(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK']);
 
 /** Header keys whose absence kills a real receiver (`KeyError`). */
 const REQUIRED_KEYS = ['compression', 'message', 'pattern', 'dtype', 'shape'] as const;
@@ -66,7 +70,8 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
   }
-  return { kind: 'frame', ...picture, message: fields['message'] ?? null, payload, headerText };
+  const { port } = fields;
+  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: port === undefined || port === null ? null : String(port), payload, headerText };
 }
 
 /** The header's pattern as text; a server may write it as a number too. */
@@ -76,14 +81,14 @@ function patternNumber(fields: ParsedObject['fields']): string | undefined {
   return typeof text === 'string' && /^[012]$/.test(text) ? text : undefined;
 }
 
-type Picture = Pick<NetGearFrame, 'width' | 'height' | 'encoding'>;
+type Picture = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colorspace'>;
 
 function readRaw({ dtype, shape }: ParsedObject['fields'], payload: Uint8Array): Picture {
   if (typeof dtype !== 'string' || !isShape(shape)) throw invalid('header of a raw frame has no dtype and shape of an image');
   const expected = arrayBytes(dtype, shape);
   if (expected !== payload.byteLength) throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
   const [height = 0, width = 0] = shape;
-  return { width, height, encoding: { kind: 'raw', dtype, shape } };
+  return { width, height, encoding: { kind: 'raw', dtype, shape }, colorspace: null };
 }
 
 function readCompressed(compression: Value | undefined, payload: Uint8Array): Picture {
@@ -92,8 +97,8 @@ function readCompressed(compression: Value | undefined, payload: Uint8Array): Pi
   if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) {
     throw invalid('header has a compression without dct, ups and a known colorspace');
   }
-  const { width, height } = readJpegMarkers(payload);
-  return { width, height, encoding: { kind: 'jpeg' } };
+  const { width, height } = readJpegMarkers(payload, colorspace);
+  return { width, height, encoding: { kind: 'jpeg' }, colorspace };
 }
 
 function isShape(shape: Value | undefined): shape is readonly number[] {
@@ -115,19 +120,29 @@ function invalid(message: string): GearwayError {
   return new GearwayError('header-invalid', message);
 }
 
+/** How a header for one receiver differs from another's. */
+export interface HeaderVariant {
+  readonly pattern: Pattern;
+  /** For a receiver in multi-servers mode, which reads the sending server's port; else null. */
+  readonly serverPort: string | null;
+  /** For a repeat: its message was delivered before and must not be acted on again. */
+  readonly dropMessage: boolean;
+}
+
 /** The header of a frame that did not come from a NetGear server, as one would write it. `messageJson` is Python JSON. */
-export function encodeFrameHeader(encoding: Encoding, messageJson: string, pattern: Pattern): string {
+export function encodeFrameHeader(encoding: Encoding, messageJson: string, { pattern, serverPort, dropMessage }: HeaderVariant): string {
+  const port = serverPort === null ? '' : `"port": ${JSON.stringify(serverPort)}, `;
   const compression = encoding.kind === 'jpeg' ? '{"dct": true, "ups": false, "colorspace": "BGR"}' : 'false';
   const dtype = encoding.kind === 'jpeg' ? '""' : JSON.stringify(encoding.dtype);
   const shape = encoding.kind === 'jpeg' ? '""' : `[${encoding.shape.join(', ')}]`;
-  return `{"terminate_flag": false, "compression": ${compression}, "message": ${messageJson}, "pattern": "${formatPattern(pattern)}", "dtype": ${dtype}, "shape": ${shape}}`;
+  return `{${port}"terminate_flag": false, "compression": ${compression}, "message": ${dropMessage ? 'null' : messageJson}, "pattern": "${formatPattern(pattern)}", "dtype": ${dtype}, "shape": ${shape}}`;
 }
 
 /**
- * The header for a client of another pattern, or for a repeat without message: only those values are replaced, since a
+ * The header for a client of another pattern or in multi-servers mode, or for a repeat without message: only those values are replaced, since a
  * receiver refuses a pattern that is not its own, and acts again on a message that it sees again. Every other byte stays.
  */
-export function rewriteFrameHeader(headerText: string, change: { pattern: Pattern; dropMessage: boolean }): string {
+export function rewriteFrameHeader(headerText: string, change: HeaderVariant): string {
   const { fields, spans } = parsePythonObject(headerText);
   const wanted = formatPattern(change.pattern);
   const edits: { start: number; end: number; text: string }[] = [];
@@ -135,14 +150,25 @@ export function rewriteFrameHeader(headerText: string, change: { pattern: Patter
   if (pattern !== undefined && patternNumber(fields) !== wanted) edits.push({ ...pattern, text: `"${wanted}"` });
   const message = spans.get('message');
   if (change.dropMessage && message !== undefined) edits.push({ ...message, text: 'null' });
+  if (change.serverPort !== null) {
+    const port = spans.get('port');
+    const text = JSON.stringify(change.serverPort);
+    const first = headerText.indexOf('{') + 1;
+    edits.push(port === undefined ? { start: first, end: first, text: `"port": ${text}, ` } : { ...port, text });
+  }
   let text = headerText;
   // From the back, so that the earlier places stay true.
   for (const edit of edits.sort((a, b) => b.start - a.start)) text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
   return text;
 }
 
-/** What a server sends to end a receiver. */
-export const TERMINATION = '{"terminate_flag": true}';
+/** What a server sends to end a receiver; with its port to one in multi-servers mode. */
+export function encodeTermination(serverPort: string | null): string {
+  return serverPort === null ? '{"terminate_flag": true}' : `{"terminate_flag": true, "port": ${JSON.stringify(serverPort)}}`;
+}
 
 /** What a receiver answers to that. */
 export const TERMINATION_REPLY = "Termination signal successfully received at Client's end!";
+
+/** What a receiver in multi-servers mode answers to that. */
+export const MULTISERVER_TERMINATION_REPLY = 'Termination signal successfully received at client!';

@@ -14,9 +14,10 @@ const MAX_PADDING_BYTES = 64;
  * Reads a JPEG's size from its start-of-frame marker (ITU-T T.81, B.2.2) and checks that it begins and ends as one.
  * Nothing is decoded: an image that claims 20000 × 20000 costs nothing here.
  *
+ * @param colorspace what a NetGear receiver will decode it to: it stumbles over 4 components that are not CMYK, and the reverse.
  * @throws {GearwayError} `jpeg-invalid`.
  */
-export function readJpegMarkers(jpeg: Uint8Array): JpegInfo {
+export function readJpegMarkers(jpeg: Uint8Array, colorspace?: string): JpegInfo {
   if (jpeg[0] !== 0xff || jpeg[1] !== 0xd8) throw invalid('does not begin with SOI');
   if (!endsWithEoi(jpeg)) throw invalid('has no EOI at its end: it is truncated');
   let at = 2;
@@ -38,7 +39,9 @@ export function readJpegMarkers(jpeg: Uint8Array): JpegInfo {
       const height = byte(jpeg, at + 5) * 256 + byte(jpeg, at + 6);
       const width = byte(jpeg, at + 7) * 256 + byte(jpeg, at + 8);
       if (width === 0 || height === 0) throw invalid(`is ${width}×${height} pixels`);
-      return { width, height, components: byte(jpeg, at + 9) };
+      const components = byte(jpeg, at + 9);
+      if (colorspace !== undefined && (components === 4) !== (colorspace === 'CMYK')) throw invalid(`has ${components} components, which do not decode to ${colorspace}`);
+      return { width, height, components };
     }
     if (marker === 0xda || marker === 0xd9) break;
     at += 2 + length;

@@ -20,3 +20,11 @@ export function parsePattern(text: string): Pattern {
 export function formatPattern(pattern: Pattern): string {
   return String(PATTERNS.indexOf(pattern));
 }
+
+const RECEIVER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REP: 'request-reply', ROUTER: 'request-reply', SUB: 'publish-subscribe', XSUB: 'publish-subscribe' };
+const SENDER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REQ: 'request-reply', DEALER: 'request-reply', PUB: 'publish-subscribe', XPUB: 'publish-subscribe' };
+
+/** The pattern of a peer's ZeroMQ socket type; null when it is none of that side: NetGear's `client` binds, its `server` connects. */
+export function patternOfSocket(type: string, side: 'client' | 'server' = 'client'): Pattern | null {
+  return (side === 'client' ? RECEIVER_SOCKETS : SENDER_SOCKETS)[type] ?? null;
+}

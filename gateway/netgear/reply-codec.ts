@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { type NDArray, checkNDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { decodeUtf8, TERMINATION_REPLY } from './frame-codec.ts';
+import { COLORSPACES, decodeUtf8, MULTISERVER_TERMINATION_REPLY, TERMINATION_REPLY } from './frame-codec.ts';
 import { parsePythonObject } from './python-json.ts';
 
 /** What a NetGear client answered to a frame. Binary data is borrowed from the socket. */
@@ -12,7 +12,8 @@ export type Reply =
   /** `json` is the data as the client wrote it, so that 2.0 stays a float on its way on. */
   | { readonly kind: 'value'; readonly json: string; readonly value: Value }
   | { readonly kind: 'array'; readonly array: NDArray }
-  | { readonly kind: 'jpeg'; readonly data: Uint8Array };
+  /** `colorspace` is the channel order that the array had before it was encoded, and is decoded to. */
+  | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
 export interface ReplyLimits {
   readonly headerBytes: number;
@@ -36,7 +37,7 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
   const text = decodeUtf8(header);
   if (!text.startsWith('{')) {
     if (payload !== undefined) throw new GearwayError('parts-unexpected', 'reply is text and has 2 parts, expected 1');
-    if (text === TERMINATION_REPLY) return { kind: 'termination' };
+    if (text === TERMINATION_REPLY || text === MULTISERVER_TERMINATION_REPLY) return { kind: 'termination' };
     if (RECEIVED.test(text)) return { kind: 'text' };
     throw new GearwayError('header-invalid', `reply is text of ${text.length} characters, expected JSON or what a NetGear client says`);
   }
@@ -45,7 +46,7 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
   if (fields['return_type'] === 'ndarray') {
     if (payload === undefined) throw new GearwayError('parts-unexpected', 'reply announces an array, its second part is missing');
     if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `array is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
-    if (fields['compression'] !== false) return { kind: 'jpeg', data: payload };
+    if (fields['compression'] !== false) return { kind: 'jpeg', data: payload, colorspace: readColorspace(fields['compression']) };
     const { array_dtype: dtype, array_shape: shape } = fields;
     if (typeof dtype !== 'string' || !Array.isArray(shape)) throw new GearwayError('header-invalid', 'reply with an array has no array_dtype and array_shape');
     const array = { dtype, shape: shape as number[], data: payload };
@@ -57,12 +58,54 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
   return { kind: 'value', json: text.slice(span.start, span.end), value: fields['data'] ?? null };
 }
 
+function readColorspace(compression: Value | undefined): string {
+  const colorspace = typeof compression === 'object' && compression !== null && !Array.isArray(compression) ? (compression as { [key: string]: Value })['colorspace'] : undefined;
+  if (typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) throw new GearwayError('header-invalid', 'reply with a JPEG has no compression with a known colorspace');
+  return colorspace;
+}
+
+/** What a reply to a server can carry. `json` is Python JSON. */
+export type ReplyData =
+  | { readonly kind: 'value'; readonly json: string }
+  | { readonly kind: 'array'; readonly array: NDArray }
+  | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
+
 /**
- * A reply to an upstream server, in the one form that servers of every mode accept: JSON with `port`.
+ * A reply to an upstream server, in the one form that servers of every mode accept: JSON with `port`, and the bytes of an array behind it, borrowed.
  *
  * @param port as the server's user typed it.
- * @param dataJson Python JSON of a dict.
  */
-export function encodeReply(port: string, returnType: 'dict', dataJson: string): string {
-  return `{"port": ${JSON.stringify(port)}, "return_type": "${returnType}", "data": ${dataJson}}`;
+export function encodeReply(port: string, data: ReplyData): (string | Uint8Array)[] {
+  const head = `{"port": ${JSON.stringify(port)}, "return_type": `;
+  switch (data.kind) {
+    case 'value':
+      return [`${head}"${pythonType(data.json)}", "data": ${data.json}}`];
+    case 'array': {
+      const { dtype, shape, data: bytes } = data.array;
+      return [`${head}"ndarray", "compression": false, "array_dtype": ${JSON.stringify(dtype)}, "array_shape": [${shape.join(', ')}], "data": null}`, bytes];
+    }
+    case 'jpeg':
+      return [`${head}"ndarray", "compression": {"dct": true, "ups": false, "colorspace": "${data.colorspace}"}, "array_dtype": "", "array_shape": "", "data": null}`, data.data];
+    default:
+      return data satisfies never;
+  }
+}
+
+/** The name of the Python type that this JSON becomes. */
+function pythonType(json: string): string {
+  switch (json[0]) {
+    case '{':
+      return 'dict';
+    case '[':
+      return 'list';
+    case '"':
+      return 'str';
+    case 't':
+    case 'f':
+      return 'bool';
+    case 'n':
+      return 'NoneType';
+    default:
+      return /^-?\d+$/.test(json) ? 'int' : 'float';
+  }
 }

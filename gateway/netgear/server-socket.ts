@@ -1,26 +1,41 @@
-import { Pair, Reply, Subscriber } from 'zeromq';
+import { Context, Pair, Reply, Subscriber } from 'zeromq';
+import { Authenticator } from './authenticator.ts';
+import { openReceiverKeys, type Security } from './curve-keys.ts';
 import { DEFAULT_FRAME_LIMITS } from './frame-codec.ts';
-import type { Pattern } from './pattern.ts';
+import { formatPattern, type Pattern } from './pattern.ts';
 
 /** What happens to a {@link ServerSocket}. */
 export interface ServerSocketEvents {
-  /** A server's connection came (1) or went (-1). One that says nothing yet is no proof of frames. */
-  peers(change: 1 | -1): void;
+  /** How many servers are connected. One that says nothing yet is no proof of frames. */
+  peers(count: number): void;
+  /** Somebody came and was not let in, or could not be understood: why, as a sentence. */
+  refused(reason: string): void;
 }
 
+/** A kernel buffer for a publisher that sends faster than we read: more is delay that nobody sees. It doubles the figure. */
+const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
+
 /**
- * The receiving side towards one NetGear server, which connects: we bind.
+ * The receiving side towards one NetGear server, which connects: we bind. In secure mode we are the CURVE server, with an authenticator of our own.
  * Iterate over it for messages; answer each with {@link reply} before asking for the next (not in pattern 2).
  */
 export class ServerSocket {
   readonly #socket: Reply | Pair | Subscriber;
+  readonly #authenticator: Authenticator | null;
+  #closed = false;
 
-  constructor(pattern: Pattern, events: ServerSocketEvents) {
+  /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
+  constructor(pattern: Pattern, security: Security | null, events: ServerSocketEvents) {
+    // An authenticator decides for a whole context, so that each secure socket has one of its own.
+    const context = security === null ? null : new Context();
+    this.#authenticator = security === null || context === null ? null : new Authenticator(context, security, events.refused);
     const options = {
       linger: 0,
       heartbeatInterval: 500,
       heartbeatTimeout: 1500,
       maxMessageSize: DEFAULT_FRAME_LIMITS.payloadBytes,
+      ...(context === null ? {} : { context }),
+      ...curveOptions(security),
     };
     switch (pattern) {
       case 'pair':
@@ -30,7 +45,7 @@ export class ServerSocket {
         this.#socket = new Reply({ ...options, receiveHighWaterMark: 2, sendHighWaterMark: 2, sendTimeout: 0 });
         break;
       case 'publish-subscribe': {
-        const subscriber = new Subscriber({ ...options, receiveHighWaterMark: 8 });
+        const subscriber = new Subscriber({ ...options, receiveHighWaterMark: 8, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
         subscriber.subscribe();
         this.#socket = subscriber;
         break;
@@ -39,12 +54,12 @@ export class ServerSocket {
         pattern satisfies never;
         throw new TypeError(`no pattern: ${String(pattern)}`);
     }
-    this.#socket.events.on('accept', () => events.peers(1));
-    this.#socket.events.on('disconnect', () => events.peers(-1));
+    this.#listen(pattern, security, events);
   }
 
   /** @throws when the address is in use or not ours. */
   async bind(endpoint: string): Promise<void> {
+    await this.#authenticator?.open();
     await this.#socket.bind(endpoint);
   }
 
@@ -54,12 +69,51 @@ export class ServerSocket {
   }
 
   /** Answers the message that came last; does nothing in pattern 2, which has no answers. Rejects when the server is gone. */
-  async reply(text: string): Promise<void> {
-    if (!(this.#socket instanceof Subscriber)) await this.#socket.send(text);
+  async reply(parts: (string | Uint8Array)[]): Promise<void> {
+    if (!(this.#socket instanceof Subscriber)) await this.#socket.send(parts);
   }
 
   /** Idempotent. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#socket.close();
+    this.#authenticator?.close();
   }
+
+  #listen(pattern: Pattern, security: Security | null, events: ServerSocketEvents): void {
+    const monitor = this.#socket.events;
+    /** Connections, and those of them whose handshake is not done. The monitor does not say which connection it speaks of. */
+    let connections = 0;
+    let pending = 0;
+    let isExplained = false;
+    const count = (connectionsChange: number, pendingChange: number): void => {
+      connections = Math.max(0, connections + connectionsChange);
+      pending = Math.max(0, pending + pendingChange);
+      if (!this.#closed) events.peers(Math.max(0, connections - pending));
+    };
+    const refuse = (reason: string): void => {
+      isExplained = true;
+      if (!this.#closed) events.refused(reason);
+    };
+    monitor.on('accept', () => count(1, 1));
+    monitor.on('handshake', () => count(0, -1));
+    monitor.on('handshake:error:auth', () => (isExplained = true)); // by the authenticator, with its reason
+    monitor.on('handshake:error:protocol', ({ error }) => {
+      if ('code' in error && error.code === 'ERR_ZMTP_CRYPTOGRAPHIC') refuse('a server was refused: its public_keys/server.key is not the one that belongs to our private_keys/server.key_secret');
+      else refuse(security === null ? 'a server was refused: it uses secure mode; add secure=1 or secure=2 to the address' : 'a server was refused: it does not use secure mode');
+    });
+    monitor.on('disconnect', () => {
+      const wasPending = pending > 0;
+      count(-1, -1);
+      if (wasPending && !isExplained) refuse(`somebody hung up in the handshake: a server of another pattern than ${formatPattern(pattern)}, or one that uses ${security === null ? '' : 'no '}secure mode`);
+      if (pending === 0) isExplained = false;
+    });
+  }
+}
+
+function curveOptions(security: Security | null): { curveServer?: true; curvePublicKey?: string; curveSecretKey?: string; zapDomain?: string } {
+  if (security === null) return {};
+  const { publicKey, secretKey } = openReceiverKeys(security.folder);
+  return { curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey, zapDomain: 'global' };
 }

@@ -67,7 +67,7 @@ const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtU
 
 const streams: Stream[] = [];
 function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createCard?: (sentence: string) => Promise<Frame>; renditions?: Renditions } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
-  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: false, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
   streams.push(stream);
   if (options.first !== undefined) stream.publish(options.first);
   const renditions = options.renditions ?? new Renditions();

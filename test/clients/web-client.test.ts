@@ -152,7 +152,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   void (async () => {
     for await (const event of events.events()) reported.push(event);
   })();
-  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, reservedPorts: Object.keys(reservedPorts).map(Number), sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], reservedPorts: Object.keys(reservedPorts).map(Number), sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
   stream.ports.reserve(5567);
   const webClients = new Set<WebClient>();
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '' });
@@ -268,7 +268,7 @@ describe('WebClient: hello', () => {
     await using again = await gateway.connect();
     expect(await again.hello({ token: 'arm', port: 6000 })).toMatchObject({ port: 6000 });
     expect(await owner.closed).toMatchObject({ code: 4003 });
-    expect(gateway.stream.ports.status()).toEqual({ from: 6000, to: 6003, free: 1, taken: 2, held: [], reserved: [6000, 6001] });
+    expect(gateway.stream.ports.status()).toEqual({ ranges: [{ from: 6000, to: 6003 }], free: 1, taken: 2, held: [], reserved: [6000, 6001] });
   });
 
   it('reports who came, went, was refused and was taken over', async () => {
@@ -687,7 +687,7 @@ describe('WebClient: time', () => {
 
   beforeEach(() => {
     vi.useFakeTimers();
-    stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
+    stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
   });
 
   afterEach(() => {

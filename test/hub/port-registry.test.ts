@@ -10,7 +10,7 @@ function viewer(): Seated & { readonly evict: ReturnType<typeof vi.fn<() => void
 /** Three virtual ports and a clock of the test's own. */
 function setUp(): { registry: PortRegistry; clock: { nowMs: number } } {
   const clock = { nowMs: 1000 };
-  return { registry: new PortRegistry({ from: 6000, to: 6002 }, { nowMs: () => clock.nowMs }), clock };
+  return { registry: new PortRegistry([{ from: 6000, to: 6002 }], { nowMs: () => clock.nowMs }), clock };
 }
 
 describe('PortRegistry', () => {

@@ -11,7 +11,7 @@ const SOURCE = { kind: 'push', address: 'this program', state: 'open' };
 const streams: Stream[] = [];
 let events: EventLog;
 function createStream(log: (message: string) => void = () => undefined): Stream {
-  const stream = new Stream({ name: 'main', virtualPorts: { from: 6000, to: 6003 }, sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
   streams.push(stream);
   return stream;
 }
@@ -147,7 +147,7 @@ describe('Stream', () => {
     const stream = createStream();
     expect(stream.status(SOURCE)).toEqual({
       name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, frame: null,
-      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { from: 6000, to: 6003, free: 4, taken: 0, held: [], reserved: [] }, clients: [],
+      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] }, clients: [],
     });
     for (let i = 0; i < 10; i += 1) {
       stream.publish({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] } });

@@ -1,0 +1,171 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { curveKeyPair } from 'zeromq';
+import { GearwayError } from '../../shared/errors.ts';
+
+/** NetGear's `secure_mode`: `stonehouse` (1) lets in who has any key of its own, `ironhouse` (2) only the keys in `public_keys/`. */
+export type SecureMode = 'stonehouse' | 'ironhouse';
+
+/** NetGear's secure mode and the folder with its keys (`public_keys/`, `private_keys/`). */
+export interface Security {
+  readonly mode: SecureMode;
+  readonly folder: string;
+  /** Only peers with these IP addresses are let in, where we bind; null for any. */
+  readonly allowedAddresses: readonly string[] | null;
+}
+
+/** What the side that connects needs: NetGear's server, the CURVE client. 40 Z85 characters each. */
+export interface SenderKeys {
+  readonly publicKey: string;
+  readonly secretKey: string;
+  readonly peerPublicKey: string;
+}
+
+/** What the side that binds needs: NetGear's client, the CURVE server. */
+export interface ReceiverKeys {
+  readonly publicKey: string;
+  readonly secretKey: string;
+}
+
+const NAMES = ['server', 'client'] as const;
+
+/** A key as it stands in a certificate: 32 bytes in Z85 (ZeroMQ RFC 32). */
+const KEY = String.raw`\s*=\s*"([0-9A-Za-z.\-:+=^!/*?&<>()[\]{}@%$#]{40})"`;
+
+/** Longest file that is read as a certificate. */
+const MAX_CERTIFICATE_BYTES = 1 << 16;
+
+/** Most certificates that are looked through for a peer's key. */
+const MAX_CERTIFICATES = 4096;
+
+/**
+ * Reads NetGear's `secure_mode` number.
+ *
+ * @returns null for 0, no security.
+ * @throws {GearwayError} `option-invalid`.
+ */
+export function parseSecureMode(text: string): SecureMode | null {
+  switch (text) {
+    case '0':
+      return null;
+    case '1':
+      return 'stonehouse';
+    case '2':
+      return 'ironhouse';
+    default:
+      throw new GearwayError('option-invalid', `secure is ${JSON.stringify(text)}, expected 0 (none), 1 (StoneHouse) or 2 (IronHouse)`);
+  }
+}
+
+/**
+ * The folder that NetGear would use: `~/.vidgear/keys`, or `.vidgear/keys` under its `custom_cert_location`.
+ * A folder that has `public_keys/` itself is taken as it is.
+ */
+export function resolveKeysFolder(location?: string): string {
+  if (location === undefined) return join(homedir(), '.vidgear', 'keys');
+  const folder = resolve(location);
+  if (existsSync(join(folder, 'public_keys')) || existsSync(join(folder, 'private_keys'))) return folder;
+  return join(folder, basename(folder) === '.vidgear' ? 'keys' : '.vidgear/keys');
+}
+
+/**
+ * Loads what the connecting side needs, `private_keys/client.key_secret` and `public_keys/server.key`; makes both pairs when the folder has none.
+ *
+ * @throws {GearwayError} `keys-missing`, `keys-invalid`.
+ */
+export function openSenderKeys(folder: string): SenderKeys {
+  createKeysWhenMissing(folder);
+  const { publicKey, secretKey } = readPair(folder, 'client');
+  return { publicKey, secretKey, peerPublicKey: readPublicKey(join(folder, 'public_keys', 'server.key')) };
+}
+
+/**
+ * Loads what the binding side needs, `private_keys/server.key_secret`; makes both pairs when the folder has none.
+ *
+ * @throws {GearwayError} `keys-missing`, `keys-invalid`.
+ */
+export function openReceiverKeys(folder: string): ReceiverKeys {
+  createKeysWhenMissing(folder);
+  return readPair(folder, 'server');
+}
+
+/** Whether a certificate of `public_keys/` holds this key, 40 Z85 characters. Read anew each time, so that a key can be added and taken away while running. */
+export function isListedKey(folder: string, publicKey: string): boolean {
+  const publicFolder = join(folder, 'public_keys');
+  return readdirSync(publicFolder)
+    .filter((name) => name.endsWith('.key'))
+    .slice(0, MAX_CERTIFICATES)
+    .some((name) => {
+      try {
+        return readPublicKey(join(publicFolder, name)) === publicKey;
+      } catch {
+        return false; // not a certificate: whoever else stands in the folder is still let in
+      }
+    });
+}
+
+/**
+ * Makes both pairs as pyzmq's `create_certificates` does, readable by their owner alone, when neither folder has any key. A folder with some
+ * of them is left alone: its other half is at a peer.
+ */
+function createKeysWhenMissing(folder: string): void {
+  const folders = { public: join(folder, 'public_keys'), private: join(folder, 'private_keys') };
+  const hasKeys = Object.values(folders).some((path) => existsSync(path) && readdirSync(path).length > 0);
+  if (hasKeys) return;
+  for (const path of Object.values(folders)) {
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o700);
+  }
+  for (const name of NAMES) {
+    const { publicKey, secretKey } = curveKeyPair();
+    const write = (path: string, secret: string): void => writeFileSync(path, `# ZeroMQ CURVE certificate, made by Gearway. Keep the secret one to its owner.\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`, { mode: 0o600, flag: 'wx' });
+    write(join(folders.public, `${name}.key`), '');
+    write(join(folders.private, `${name}.key_secret`), `    secret-key = "${secretKey}"\n`);
+  }
+}
+
+function readPair(folder: string, name: (typeof NAMES)[number]): ReceiverKeys {
+  const path = join(folder, 'private_keys', `${name}.key_secret`);
+  const text = readCertificate(path);
+  return { publicKey: find(text, 'public-key', path), secretKey: find(text, 'secret-key', path) };
+}
+
+function readPublicKey(path: string): string {
+  return find(readCertificate(path), 'public-key', path);
+}
+
+function readCertificate(path: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new GearwayError('keys-missing', `${path} cannot be read: copy it from the other end, or empty the folder to have new keys made`, { cause: error });
+  }
+  if (bytes.byteLength > MAX_CERTIFICATE_BYTES) throw new GearwayError('keys-invalid', `${path} is ${bytes.byteLength} bytes, expected a certificate of at most ${MAX_CERTIFICATE_BYTES}`);
+  return bytes.toString('utf8');
+}
+
+function find(text: string, name: 'public-key' | 'secret-key', path: string): string {
+  const key = new RegExp(`^\\s*${name}${KEY}`, 'm').exec(text)?.[1];
+  if (key === undefined) throw new GearwayError('keys-invalid', `${path} has no ${name} of 40 characters, expected a certificate as pyzmq writes it`);
+  return key;
+}
+
+const Z85 = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
+
+/** A 32-byte key as 40 characters (ZeroMQ RFC 32). */
+export function formatZ85(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let text = '';
+  for (let at = 0; at + 4 <= bytes.byteLength; at += 4) {
+    let rest = view.getUint32(at);
+    let group = '';
+    for (let digit = 0; digit < 5; digit += 1) {
+      group = `${Z85[rest % 85]}${group}`;
+      rest = Math.floor(rest / 85);
+    }
+    text += group;
+  }
+  return text;
+}
