@@ -10,8 +10,12 @@ const HELP = `Gearway: NetGear streams in the browser
 
   --source URL            test-pattern:?size=1280x720&fps=30 (the default), or
                           netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to
-  --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable; &id= for another identity)
+  --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
+                          &secure=1 for its secure mode, &fps= for fewer frames, &id= for another identity
   --virtual-ports RANGE   ports for web viewers, 6000-6063
+  --start any|all         whether frames wait until each native client was there once (any)
+  --distribution broadcast|round-robin   every frame to each native client, or to one of them in turn (broadcast)
+  --on-source-end wait|terminate   whether native clients end with the source (wait)
   --host ADDRESS          where to listen, 127.0.0.1; beyond this machine only with --token or --insecure
   --port NUMBER           8080; 0 takes any free port
   --token SECRET          ask viewers and programs for it
@@ -43,6 +47,9 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       insecure: { type: 'boolean', default: false },
       'allow-origin': { type: 'string', multiple: true, default: [] },
       'on-close': { type: 'string' },
+      'on-source-end': { type: 'string' },
+      start: { type: 'string' },
+      distribution: { type: 'string' },
       idle: { type: 'string' },
       help: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
@@ -63,6 +70,9 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     reservedPorts: parseReserved(values.reserve),
     // What is neither is refused by resolveOptions, with its sentence.
     ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
+    ...(values['on-source-end'] === undefined ? {} : { onSourceEnd: values['on-source-end'] as 'wait' }),
+    ...(values.start === undefined ? {} : { start: values.start as 'any' }),
+    ...(values.distribution === undefined ? {} : { distribution: values.distribution as 'broadcast' }),
     ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
   };
   return { options, help: values.help, version: values.version };

@@ -13,6 +13,8 @@ export type Encoding =
 export interface FrameHeader {
   readonly sequence: number;
   readonly receivedAtUs: number;
+  /** When the picture was taken, microseconds of Unix time by the camera's clock, where the server's message says so. */
+  readonly capturedAtUs?: number | null;
   /** Pixels. */
   readonly width: number;
   /** Pixels. */

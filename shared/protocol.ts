@@ -248,9 +248,9 @@ export function encodeReturn({ id, mode, ttlMs, body }: Return): { head: Uint8Ar
 
 /** Encodes a frame's head, once per frame for all viewers. The payload follows as the message's last fragment. */
 export function encodeFrameHead(frame: FrameHeader, message: Value): Uint8Array<ArrayBuffer> {
-  const { sequence, receivedAtUs, width, height, encoding } = frame;
+  const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
   const raw = encoding.kind === 'raw' ? { dtype: encoding.dtype, shape: encoding.shape } : {};
-  return encodeHead(messageType.frame, { sequence, receivedAtUs, width, height, encoding: encoding.kind, ...raw, message });
+  return encodeHead(messageType.frame, { sequence, receivedAtUs, ...(capturedAtUs === null ? {} : { capturedAtUs }), width, height, encoding: encoding.kind, ...raw, message });
 }
 
 function decodeReturn(message: RawMessage): Return {
@@ -337,6 +337,7 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
       type: 'frame',
       sequence: integer(fields, 'sequence'),
       receivedAtUs: integer(fields, 'receivedAtUs'),
+      ...optional(fields, 'capturedAtUs', integer),
       width: integer(fields, 'width', 65_535),
       height: integer(fields, 'height', 65_535),
       encoding,

@@ -3,8 +3,11 @@ export type StreamState = 'waiting' | 'live' | 'stale' | 'ended';
 
 export type ClientKind = 'native' | 'web' | 'spectator';
 
-/** `connecting`: not there (yet); `paused`: asked for nothing; `stuck`: there, but does not take frames. */
-export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck';
+/**
+ * `connecting`: not there (yet); `paused`: asked for nothing; `stuck`: there, but does not take frames; `refused`: there, but the two ends don't fit
+ * together (another pattern, other keys, no encryption).
+ */
+export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'refused';
 
 /** One client as `GET /api/streams/NAME` shows it. Counters count frames since the client came. */
 export interface ClientStatus {
@@ -15,6 +18,8 @@ export interface ClientStatus {
   readonly kind: ClientKind;
   readonly address: string;
   readonly state: ClientState;
+  /** Why it is in this state, or gets fewer frames than there are, as a sentence; empty when there is nothing to say. */
+  readonly reason: string;
   readonly delivered: number;
   /** Replaced in the mailbox by a newer frame before they could be sent. */
   readonly dropped: number;
@@ -95,5 +100,7 @@ export interface StreamStatus {
     readonly lastRejections: readonly string[];
   };
   readonly ports: PortsStatus;
+  /** The ports of the native clients that no frame goes anywhere before (`start: all`); empty when nobody is waited for. */
+  readonly awaited: readonly number[];
   readonly clients: readonly ClientStatus[];
 }

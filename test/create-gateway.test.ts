@@ -77,7 +77,7 @@ describe('createGateway', () => {
     const response = await fetch(`${gateway.url}api/streams/main`);
     expect((await response.json()) as StreamStatus).toEqual({
       name: 'main', state: 'waiting', reason: 'waiting for the first stream.push()', source: { kind: 'push', address: 'this program', state: 'open' }, frame: null,
-      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6063 }], free: 64, taken: 0, held: [], reserved: [] }, clients: [],
+      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6063 }], free: 64, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
     });
     expect((await fetch(`${gateway.url}api/streams/other`)).status).toBe(404);
   });

@@ -37,7 +37,7 @@ describe('gearway', () => {
     ['a port that is no number', ['--port', 'http']],
     ['a port beyond 65535', ['--port', '65536']],
     ['an unknown source', ['--source', 'ftp://camera']],
-    ['a client of pattern 2', ['--client', 'tcp://127.0.0.1:5567?pattern=2']],
+    ['a client in multi-servers mode with pattern 0', ['--client', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566']],
     ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
     ['an unknown word', ['--on-close', 'maybe']],
     ['a host beyond this machine without a token', ['--host', '0.0.0.0']],

@@ -6,7 +6,7 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveOptions({})).toEqual({
-      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: [{ from: 6000, to: 6063 }], token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: [{ from: 6000, to: 6063 }], token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolveOptions({}).log('nowhere')).not.toThrow();
   });
@@ -14,18 +14,46 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', log,
+      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
-    expect(resolveOptions(options)).toEqual({ ...options, virtualPorts: [{ from: 1, to: 1 }], reservedPorts: new Map([[1, 'p']]), clients: [] });
+    const { distribution, start, onSourceEnd, ...rest } = options;
+    expect(resolveOptions(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: [{ from: 1, to: 1 }], reservedPorts: new Map([[1, 'p']]), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
-    const { clients } = resolveOptions({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'tcp://[::1]:5569?id=5570'] });
+    const { clients } = resolveOptions({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] });
+    const plain = { pattern: 'request-reply', security: null, serverPort: null, maxFramesPerSecond: Infinity, paced: true };
     expect(clients).toEqual([
-      { endpoint: 'tcp://127.0.0.1:5567', pattern: 'request-reply', port: 5567 },
-      { endpoint: 'tcp://10.0.0.2:5567', pattern: 'pair', port: 5568 },
-      { endpoint: 'tcp://[::1]:5569', pattern: 'request-reply', port: 5570 },
+      { stream: null, address: { ...plain, endpoint: 'tcp://127.0.0.1:5567', port: 5567 } },
+      { stream: null, address: { ...plain, endpoint: 'tcp://10.0.0.2:5567', pattern: 'pair', port: 5568 } },
+      { stream: null, address: { ...plain, endpoint: 'ipc:///tmp/feed:5569', pattern: 'publish-subscribe', port: 5569, maxFramesPerSecond: 2.5, paced: false } },
+      { stream: 'side', address: { ...plain, endpoint: 'tcp://[::1]:5570', port: 5570, serverPort: '5566' } },
     ]);
+  });
+
+  it("reads a client's secure mode", () => {
+    const [{ address } = { address: null }] = resolveOptions({ clients: ['tcp://127.0.0.1:5567?secure=2&keys=/tmp/nowhere'] }).clients;
+    expect(address?.security).toEqual({ mode: 'ironhouse', folder: '/tmp/nowhere/.vidgear/keys', allowedAddresses: null });
+  });
+
+  it.each<[string, string, string]>([
+    ['two ports', 'tcp://127.0.0.1:5567,5568', 'option-invalid'],
+    ['no rate', 'tcp://127.0.0.1:5567?fps=fast', 'option-invalid'],
+    ['a rate of nothing', 'tcp://127.0.0.1:5567?fps=0', 'option-invalid'],
+    ['another pace', 'tcp://127.0.0.1:5567?pace=slow', 'option-invalid'],
+    ['an identity that is no port', 'tcp://127.0.0.1:5567?id=a', 'option-invalid'],
+    ['a server port that is none', 'tcp://127.0.0.1:5567?serverPort=0', 'option-invalid'],
+    ['multi-servers mode with pattern 0', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566', 'modes-invalid'],
+    ['a secure mode that is none', 'tcp://127.0.0.1:5567?secure=3', 'option-invalid'],
+    ['keys without secure mode', 'tcp://127.0.0.1:5567?keys=/tmp', 'option-invalid'],
+  ])('refuses a client with %s', (_name, client, code) => {
+    expect(() => resolveOptions({ clients: [client] })).toThrow(coded(code));
+  });
+
+  it("takes the ports of a server in multi-clients mode as the virtual ones", () => {
+    expect(resolveOptions({ reservedPorts: { 5577: 'p' } }, [5567, 5577]).virtualPorts).toEqual([{ from: 5567, to: 5567 }, { from: 5577, to: 5577 }]);
+    expect(() => resolveOptions({ virtualPorts: '6000-6001' }, [5567, 5577])).toThrow(coded('option-invalid'));
+    expect(() => resolveOptions({ reservedPorts: { 5570: 'p' } }, [5567, 5577])).toThrow(coded('option-invalid'));
   });
 
   it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('needs no token on %s', (host) => {
@@ -66,7 +94,9 @@ describe('resolveOptions', () => {
     expect(resolveOptions({ virtualPorts: '6000-6000' }).virtualPorts).toEqual([{ from: 6000, to: 6000 }]);
     expect(resolveOptions({ virtualPorts: '1-4096' }).virtualPorts).toEqual([{ from: 1, to: 4096 }]);
     expect(resolveOptions({ virtualPorts: '65535-65535' }).virtualPorts).toEqual([{ from: 65_535, to: 65_535 }]);
-    for (const virtualPorts of ['', '6000', '6000-', '-6000', '6001-6000', '0-10', '65535-65536', '1-4097', '6000-6063-7000', 'a-b', ' 6000-6001', '6000-6001\n']) {
+    expect(resolveOptions({ virtualPorts: '6000' }).virtualPorts).toEqual([{ from: 6000, to: 6000 }]);
+    expect(resolveOptions({ virtualPorts: '1-4095,5567' }).virtualPorts).toEqual([{ from: 1, to: 4095 }, { from: 5567, to: 5567 }]);
+    for (const virtualPorts of ['', '6000,', '6001,6000', '6000-6010,6010', '1-4096,5000', '6000-', '-6000', '6001-6000', '0-10', '65535-65536', '1-4097', '6000-6063-7000', 'a-b', ' 6000-6001', '6000-6001\n']) {
       expect(() => resolveOptions({ virtualPorts }), virtualPorts).toThrow(coded('option-invalid'));
     }
   });
@@ -81,7 +111,6 @@ describe('resolveOptions', () => {
   });
 
   it.each([
-    ['option-invalid', 'tcp://127.0.0.1:5567?pattern=2'],
     ['option-invalid', 'tcp://127.0.0.1:5567?id=0'],
     ['option-invalid', 'tcp://127.0.0.1:5567?id=65536'],
     ['option-invalid', 'tcp://127.0.0.1:5567?id=robot'],

@@ -446,14 +446,14 @@ export class GearwayViewer extends LitElement {
   #heard(event: LinkEvent): void {
     switch (event.kind) {
       case 'frame': {
-        const { sequence, width, height, message, ageMs } = event;
+        const { sequence, width, height, message, ageMs, capturedAtMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
         if (!this.#hasPicture) {
           this.#hasPicture = true;
           this.#showFigures();
           this.requestUpdate();
         }
-        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs }));
+        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs }));
         return;
       }
       case 'stats':

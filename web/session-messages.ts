@@ -66,7 +66,7 @@ export interface ViewerStats {
 export type SessionEvent =
   | { readonly kind: 'state'; readonly state: Exclude<ViewerState, 'paused'>; readonly reason: string }
   | { readonly kind: 'open'; readonly port: number | null; readonly spectatorReason: string | null; readonly rights: readonly string[]; readonly leaseKey: string | null }
-  | { readonly kind: 'frame'; readonly sequence: number; readonly width: number; readonly height: number; readonly message: Value; readonly ageMs: number | null }
+  | { readonly kind: 'frame'; readonly sequence: number; readonly width: number; readonly height: number; readonly message: Value; readonly ageMs: number | null; readonly capturedAtMs: number | null }
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
   /** The answer to a return; `id` is null for a sticky value that was set again by itself after a reconnection. */
   | { readonly kind: 'returned'; readonly id: number | null; readonly accepted: boolean; readonly code: string; readonly reason: string }

@@ -208,14 +208,14 @@ export class ViewerSession {
   }
 
   #draw(frame: FrameMessage, picture: Picture, decodeMs: number): void {
-    const { sequence, width, height, message, receivedAtUs } = frame;
+    const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
     this.#painter.draw(picture);
     picture.close();
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
     this.#drawn = frame;
-    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs });
+    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs: capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000 });
   }
 
   #scale({ width, height }: FrameMessage): number {

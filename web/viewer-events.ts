@@ -12,8 +12,8 @@ export class GearwayOpenEvent extends CustomEvent<{ readonly port: number | null
  * A frame has been drawn: once per frame, with the message that the server sent with it. `ageMs` is the time since the
  * frame arrived at the gateway, by the gateway's clock; null before that is known.
  */
-export class GearwayFrameEvent extends CustomEvent<{ readonly sequence: number; readonly width: number; readonly height: number; readonly message: Value; readonly ageMs: number | null }> {
-  constructor(detail: { sequence: number; width: number; height: number; message: Value; ageMs: number | null }) {
+export class GearwayFrameEvent extends CustomEvent<{ readonly sequence: number; readonly width: number; readonly height: number; readonly message: Value; readonly ageMs: number | null; readonly capturedAtMs: number | null }> {
+  constructor(detail: { sequence: number; width: number; height: number; message: Value; ageMs: number | null; capturedAtMs: number | null }) {
     super('gearway-frame', { detail });
   }
 }

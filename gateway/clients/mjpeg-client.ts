@@ -111,6 +111,7 @@ export class MjpegClient implements Client {
       kind: 'spectator',
       address: this.#address,
       state: this.#phase.kind === 'sending' && now - this.#phase.sinceMs > STUCK_AFTER_MS ? 'stuck' : 'live',
+      reason: '',
       delivered: this.#delivered,
       dropped: this.#mailbox.dropped,
       repeated: this.#repeated,

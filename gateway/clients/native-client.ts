@@ -4,24 +4,39 @@ import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
 import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
-import { type Client, type Stream, round } from '../hub/stream.ts';
+import { type ListedClient, type Stream, round } from '../hub/stream.ts';
 import { WindowedMinimum } from '../hub/windowed-minimum.ts';
-import { ClientSocket, MAX_IN_FLIGHT } from '../netgear/client-socket.ts';
-import { TERMINATION } from '../netgear/frame-codec.ts';
+import { ClientConnection, type ConnectionState } from '../netgear/client-connection.ts';
+import { MAX_IN_FLIGHT } from '../netgear/client-socket.ts';
+import type { Security } from '../netgear/curve-keys.ts';
+import { encodeTermination } from '../netgear/frame-codec.ts';
 import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import type { Pattern } from '../netgear/pattern.ts';
 import { type Reply, decodeReply } from '../netgear/reply-codec.ts';
 import { describeReturnData } from './describe-return-data.ts';
 import type { NativeHeaders } from './native-headers.ts';
+import { QueuePacer } from './queue-pacer.ts';
 
-/** A native client as `--client` lists it. */
+/** Where a native client is, and how it is served; `--client` lists it. */
+export interface NativeClientAddress {
+  /** `tcp://HOST:PORT` or `ipc://PATH:PORT`, where it binds. */
+  readonly endpoint: string;
+  readonly pattern: Pattern;
+  readonly security: Security | null;
+  /** Its identity in the stream. */
+  readonly port: number;
+  /** The port that stands in the headers for a receiver in multi-servers mode; else null. */
+  readonly serverPort: string | null;
+  /** Most frames a second; Infinity for all. */
+  readonly maxFramesPerSecond: number;
+  /** Whether a client whose user is slower than the frames is found out and gets fewer. */
+  readonly paced: boolean;
+}
+
 export interface NativeClientOptions {
   readonly stream: Stream;
   readonly headers: NativeHeaders;
-  readonly endpoint: string;
-  readonly pattern: Exclude<Pattern, 'publish-subscribe'>;
-  /** The client's identity in the stream. */
-  readonly port: number;
+  readonly address: NativeClientAddress;
   /** What a client gets before the first frame; null to stay silent then, and while the source is silent. */
   readonly card: Frame | null;
   /** The client was sent away: it is closed already, and will not come back. */
@@ -31,65 +46,74 @@ export interface NativeClientOptions {
 
 const TICK_MS = 250;
 
-/** A reply later than this is not waited for: the socket is closed and another made. Three of a client's own time-outs fit in. */
-const REPLY_TIMEOUT_MS = 3500;
-
 /** A connected client that hears nothing for 12 s closes its socket, and does not always come back. */
 const REPEAT_AFTER_MS = 3000;
-
-/** A peer that accepts TCP but does not shake hands is there, and stopped. */
-const STUCK_AFTER_MS = 1000;
 
 /** With one, a client that stumbles for a frame time would miss a frame; a stopped one gets what is in flight late. */
 const MIN_IN_FLIGHT = 2;
 
-/** How long a termination may take to be answered before the socket is closed. */
+/** How long a client that is told to end is waited for. */
 const TERMINATION_TIMEOUT_MS = 700;
-
-/** A socket and what is under way on it. Thrown away as a whole, so that nothing late is taken for something new. */
-interface Link {
-  readonly socket: ClientSocket;
-  connected: boolean;
-  /** Since when somebody holds the other end of the TCP connection; null while nobody does. */
-  acceptedAtMs: number | null;
-  /** When each frame was sent that is not yet answered, oldest first. */
-  readonly sentAtMs: number[];
-  lastSentAtMs: number;
-  onTerminated: (() => void) | null;
-}
+const TERMINATION_RETRY_MS = 50;
 
 /** One NetGear receiver: its own socket, its own clock. Whatever it does is felt by no other client. */
-export class NativeClient implements Client {
+export class NativeClient implements ListedClient {
   readonly id: string;
+  readonly port: number;
   readonly #options: NativeClientOptions;
+  readonly #connection: ClientConnection;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #rate = new RateMeter();
   readonly #minimumMs = new WindowedMinimum();
+  readonly #pacer: QueuePacer;
   readonly #timer: NodeJS.Timeout;
-  #link: Link;
-  #state: ClientState = 'connecting';
   #closing = false;
-  /** Whether it was reported as connected, and not yet as gone. */
-  #isThere = false;
+  /** What the API shows; `live` is only who has answered, or subscribed. */
+  #state: ClientState = 'connecting';
+  #hasAnswered = false;
   #delivered = 0;
   #repeated = 0;
   #rejected = 0;
   #roundTripMs: number | null = null;
+  #lastSentAtMs = -Infinity;
   /** The newest frame that this client was sent: again, it would be a repeat. */
   #lastSequence = 0;
+  #ended: (() => void) | null = null;
 
+  /** @throws {GearwayError} `port-taken`, `keys-missing`, `keys-invalid`. */
   constructor(options: NativeClientOptions) {
     this.#options = options;
-    this.id = `native-${options.port}`;
-    options.stream.ports.reserve(options.port);
-    this.#link = this.#open();
-    options.stream.attach(this);
+    const { stream, address } = options;
+    this.port = address.port;
+    this.id = `native-${address.port}`;
+    this.#pacer = new QueuePacer({ maxFramesPerSecond: address.maxFramesPerSecond, detectsFullQueue: address.paced });
+    stream.ports.reserve(address.port);
+    try {
+      this.#connection = new ClientConnection(address, {
+        changed: (state, reason) => this.#changed(state, reason),
+        replied: (parts, roundTripMs) => this.#replied(parts, roundTripMs),
+        failed: (error) => this.#reject(error),
+      });
+    } catch (error) {
+      stream.ports.free(address.port);
+      throw error;
+    }
+    stream.attachListed(this);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  get readiness(): 'ready' | 'busy' | 'absent' {
+    if (this.#state !== 'live') return 'absent';
+    return this.#mailbox.isEmpty && this.#connection.inFlight < this.#window() && this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
   }
 
   offer(frame: Frame): void {
     // Who is not there needs no old frame later on: on connecting it gets the latest one.
-    if (!this.#link.connected || this.#closing) return;
+    if (!this.#connection.isReady || this.#closing) return;
     this.#mailbox.put(frame);
     this.#pump();
   }
@@ -98,14 +122,22 @@ export class NativeClient implements Client {
     // A native client cannot be told; the repeats keep it alive.
   }
 
+  endStream(): void {
+    const { pattern, serverPort } = this.#options.address;
+    if (!this.#connection.isReady || this.#closing) return;
+    void this.#connection.send(encodeTermination(serverPort));
+    this.#options.log(`client ${this.port}: told that the stream has ended, pattern ${pattern}`);
+  }
+
   status(): ClientStatus {
-    const { port, endpoint, stream } = this.#options;
+    const { stream, address } = this.#options;
     return {
       id: this.id,
-      port,
+      port: this.port,
       kind: 'native',
-      address: endpoint,
+      address: address.endpoint,
       state: this.#state,
+      reason: this.#reason(),
       delivered: this.#delivered,
       dropped: this.#mailbox.dropped,
       repeated: this.#repeated,
@@ -113,12 +145,12 @@ export class NativeClient implements Client {
       framesPerSecond: round(this.#rate.perSecond(performance.now())),
       roundTripMs: this.#roundTripMs === null ? null : round(this.#roundTripMs),
       delayMs: this.#roundTripMs === null ? null : round(this.#roundTripMs),
-      returnData: describeReturnData(stream.returns.get(port)),
+      returnData: describeReturnData(stream.returns.get(this.port)),
     };
   }
 
   sendAway(reason: string): void {
-    this.#options.log(`client ${this.#options.port}: sent away, ${reason}`);
+    this.#options.log(`client ${this.port}: sent away, ${reason}`);
     void this.close({ terminate: true });
     this.#options.onSentAway?.();
   }
@@ -131,92 +163,70 @@ export class NativeClient implements Client {
     if (this.#closing) return;
     this.#closing = true;
     clearInterval(this.#timer);
-    const { stream, port } = this.#options;
-    stream.detach(this);
-    const link = this.#link;
-    if (options.terminate && link.connected) await this.#terminate(link);
+    const { stream } = this.#options;
+    stream.detachListed(this);
+    if (options.terminate && this.#connection.isReady) await this.#terminate();
     this.#leave('the gateway ended it');
-    link.socket.close();
-    stream.ports.free(port);
+    this.#connection.close();
+    stream.ports.free(this.port);
   }
 
-  #open(): Link {
-    const { endpoint, pattern } = this.#options;
-    const isCurrent = (): boolean => this.#link === link;
-    const link: Link = {
-      socket: new ClientSocket(endpoint, pattern, {
-        connected: () => {
-          if (isCurrent()) this.#connected();
-        },
-        accepted: () => {
-          link.acceptedAtMs = performance.now();
-        },
-        disconnected: () => {
-          link.acceptedAtMs = null;
-          if (isCurrent()) this.#disconnected();
-        },
-        reply: (parts) => {
-          if (isCurrent()) this.#replied(parts);
-        },
-        failed: (error) => {
-          if (isCurrent()) this.#reject(error);
-        },
-      }),
-      connected: false,
-      acceptedAtMs: null,
-      sentAtMs: [],
-      lastSentAtMs: -Infinity,
-      onTerminated: null,
-    };
-    return link;
+  #reason(): string {
+    if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'it is connected and has not answered yet' : this.#connection.reason;
+    const { pattern } = this.#options.address;
+    return this.#pacer.reason() ?? (pattern === 'publish-subscribe' ? 'has subscribed' : 'answers frames');
   }
 
-  #reopen(): void {
-    this.#link.socket.close();
-    this.#mailbox.clear();
-    this.#link = this.#open();
+  #changed(state: ConnectionState, reason: string): void {
+    if (state === 'ready') {
+      this.#mailbox.clear();
+      this.#pacer.reset();
+      if (this.#options.address.pattern === 'publish-subscribe') this.#arrived('has subscribed');
+      else if (this.#options.card === null) this.#answered();
+      this.#sendAgain();
+      return;
+    }
+    this.#leave(reason);
+    this.#state = state;
+    this.#ended?.();
   }
 
-  #connected(): void {
-    this.#link.connected = true;
-    this.#mailbox.clear();
-    this.#sendAgain();
+  /** The client is there and takes frames. */
+  #arrived(reason: string): void {
+    this.#answered();
+    if (this.#closing || this.#state === 'live') return;
+    this.#state = 'live';
+    const { stream, address } = this.#options;
+    stream.returns.join(this.port);
+    stream.report({ kind: 'connect', client: this.id, port: this.port, address: address.endpoint, reason });
   }
 
-  #disconnected(): void {
-    const wasConnected = this.#link.connected;
-    this.#leave('its connection ended');
-    this.#state = 'connecting';
-    if (wasConnected) this.#reopen();
+  #answered(): void {
+    if (this.#hasAnswered) return;
+    this.#hasAnswered = true;
+    this.#options.stream.listedAnswered();
   }
 
   /** Sends the latest frame, as a repeat when this client had it before; before the first frame, the card. */
   #sendAgain(): void {
     const { stream, card } = this.#options;
-    if (this.#link.sentAtMs.length > 0) return;
+    if (this.#connection.inFlight > 0) return;
     const { latest } = stream;
-    if (latest !== null && (latest.sequence > this.#lastSequence || card !== null)) void this.#send(latest);
-    else if (latest === null && card !== null) void this.#send(card);
+    if (latest !== null && (latest.sequence > this.#lastSequence || card !== null)) void this.#send(latest, stream.distribution === 'round-robin');
+    else if (latest === null && card !== null) void this.#send(card, true);
   }
 
   #tick(): void {
-    const { connected, acceptedAtMs, sentAtMs, lastSentAtMs } = this.#link;
-    const now = performance.now();
-    const oldest = sentAtMs[0];
-    if (oldest !== undefined && now - oldest > REPLY_TIMEOUT_MS) {
-      // No answer: stopped, or its queue is full. Frames for it are thrown away until it takes some again.
-      this.#leave(`no answer for ${REPLY_TIMEOUT_MS / 1000} s`);
-      this.#state = 'stuck';
-      this.#reopen();
-      return;
-    }
-    if (!connected && acceptedAtMs !== null && now - acceptedAtMs > STUCK_AFTER_MS) this.#state = 'stuck';
-    if (connected && oldest === undefined && now - lastSentAtMs > REPEAT_AFTER_MS) this.#sendAgain();
+    if (!this.#connection.isReady) return;
+    // A frame that was not due when it came, or did not fit.
+    this.#pump();
+    if (this.#connection.inFlight === 0 && performance.now() - this.#lastSentAtMs > REPEAT_AFTER_MS) this.#sendAgain();
   }
 
   #pump(): void {
-    const { connected, sentAtMs } = this.#link;
-    if (!connected || this.#closing || sentAtMs.length >= this.#window()) return;
+    if (!this.#connection.isReady || this.#closing || this.#connection.inFlight >= this.#window()) return;
+    const now = performance.now();
+    if (!this.#pacer.isDue(now)) return;
     const frame = this.#mailbox.take();
     if (frame !== undefined) void this.#send(frame);
   }
@@ -229,49 +239,37 @@ export class NativeClient implements Client {
     return Math.max(MIN_IN_FLIGHT, Math.min(MAX_IN_FLIGHT, Math.ceil(minimumMs / frameTimeMs + 0.5)));
   }
 
-  async #send(frame: Frame): Promise<void> {
-    const { headers, pattern } = this.#options;
-    const link = this.#link;
-    const isRepeat = frame.sequence <= this.#lastSequence;
+  /** @param asRepeat without the message, which is not for this client, or not any more. */
+  async #send(frame: Frame, asRepeat = false): Promise<void> {
+    const { headers, address } = this.#options;
+    const { pattern, serverPort } = address;
+    const previousSequence = this.#lastSequence;
+    const isRepeat = asRepeat || frame.sequence <= previousSequence;
+    this.#lastSequence = Math.max(previousSequence, frame.sequence);
     const now = performance.now();
-    link.sentAtMs.push(now);
-    link.lastSentAtMs = now;
-    if (isRepeat) this.#repeated += 1;
+    this.#lastSentAtMs = now;
+    if (!isRepeat) this.#pacer.sent(now);
+    const isTaken = await this.#connection.send(headers.get(frame, { pattern, serverPort, dropMessage: isRepeat }), frame.payload);
+    if (!isTaken) {
+      // Nothing of it was sent: a subscriber takes no more, or the connection has just broken.
+      if (this.#lastSequence === frame.sequence) this.#lastSequence = previousSequence;
+      if (!isRepeat && this.#connection.isReady) this.#mailbox.giveBack(frame);
+    } else if (isRepeat) this.#repeated += 1;
     else {
       this.#delivered += 1;
-      this.#lastSequence = frame.sequence;
       this.#rate.mark(now);
-    }
-    try {
-      await link.socket.send(headers.get(frame, pattern, isRepeat), frame.payload);
-    } catch (error) {
-      // The connection broke between its last event and this send.
-      if (this.#link === link && !this.#closing) this.#disconnected();
-      else this.#options.log(`client ${this.#options.port}: ${errorText(error)}`);
     }
   }
 
-  #replied(parts: Uint8Array[]): void {
-    const link = this.#link;
+  #replied(parts: Uint8Array[], roundTripMs: number): void {
     const now = performance.now();
-    const sentAt = link.sentAtMs.shift();
-    if (sentAt !== undefined) {
-      const roundTripMs = now - sentAt;
-      this.#minimumMs.add(roundTripMs, now);
-      this.#roundTripMs = this.#roundTripMs === null ? roundTripMs : this.#roundTripMs + (roundTripMs - this.#roundTripMs) / 8;
-    }
-    if (!this.#closing) {
-      const { stream, port } = this.#options;
-      if (this.#state !== 'live') {
-        this.#state = 'live';
-        this.#isThere = true;
-        stream.returns.join(port);
-        stream.report({ kind: 'connect', client: this.id, port, address: this.#options.endpoint, reason: 'answers frames' });
-      }
-    }
+    this.#minimumMs.add(roundTripMs, now);
+    this.#roundTripMs = this.#roundTripMs === null ? roundTripMs : this.#roundTripMs + (roundTripMs - this.#roundTripMs) / 8;
+    this.#pacer.replied(roundTripMs, this.#connection.inFlight, now);
+    this.#arrived('answers frames');
     try {
       const reply = decodeReply(parts);
-      if (reply.kind === 'termination') link.onTerminated?.();
+      if (reply.kind === 'termination') this.#ended?.();
       else if (!this.#closing) this.#returned(reply);
     } catch (error) {
       this.#reject(error);
@@ -281,39 +279,39 @@ export class NativeClient implements Client {
 
   #returned(reply: Exclude<Reply, { kind: 'termination' }>): void {
     const { returns } = this.#options.stream;
-    const { port } = this.#options;
     const data = ownReturnData(reply);
     // What NetGear sends while its user has given nothing is no return data.
-    if (data === null || (data.kind === 'value' && data.value === null && returns.get(port) === null)) return;
-    returns.set(port, data);
+    if (data === null || (data.kind === 'value' && data.value === null && returns.get(this.port) === null)) return;
+    returns.set(this.port, data);
   }
 
   #reject(error: unknown): void {
     this.#rejected += 1;
     this.#options.stream.returns.countRejected();
-    if (this.#rejected === 1 || this.#rejected % 1000 === 0) this.#options.log(`client ${this.#options.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
+    if (this.#rejected === 1 || this.#rejected % 1000 === 0) this.#options.log(`client ${this.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
   }
 
   #leave(reason: string): void {
-    const { stream, port, endpoint } = this.#options;
-    this.#link.connected = false;
+    const { stream, address } = this.#options;
     this.#mailbox.clear();
-    stream.returns.leave(port);
-    if (!this.#isThere) return;
-    this.#isThere = false;
-    stream.report({ kind: 'disconnect', client: this.id, port, address: endpoint, reason });
+    stream.returns.leave(this.port);
+    if (this.#state !== 'live') return;
+    this.#state = 'connecting';
+    stream.report({ kind: 'disconnect', client: this.id, port: this.port, address: address.endpoint, reason });
   }
 
-  async #terminate(link: Link): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, TERMINATION_TIMEOUT_MS);
-      link.onTerminated = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      link.socket.send(TERMINATION).catch(() => link.onTerminated?.());
-    });
+  /** Only in pattern 1 a client answers this; in the others the end of its connection has to do. */
+  async #terminate(): Promise<void> {
+    const deadlineMs = performance.now() + TERMINATION_TIMEOUT_MS;
+    const termination = encodeTermination(this.#options.address.serverPort);
+    const ended = new Promise<void>((resolve) => (this.#ended = resolve));
+    while (performance.now() < deadlineMs && this.#connection.isReady && !(await this.#connection.send(termination))) await elapse(TERMINATION_RETRY_MS);
+    await Promise.race([ended, elapse(deadlineMs - performance.now())]);
   }
+}
+
+function elapse(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Return data with bytes of its own; null when the reply carries none. */
@@ -326,7 +324,7 @@ function ownReturnData(reply: Exclude<Reply, { kind: 'termination' }>): ReturnDa
     case 'array':
       return reply;
     case 'jpeg':
-      readJpegMarkers(reply.data); // a real peer's: size and end suffice
+      readJpegMarkers(reply.data, reply.colorspace); // a real peer's: size, end and components suffice
       return reply;
     default:
       return reply satisfies never;

@@ -166,6 +166,7 @@ export class WebClient implements Client, Seated {
       kind: port === null ? 'spectator' : 'web',
       address: this.#address(),
       state,
+      reason: '',
       delivered: this.#delivered,
       dropped: this.#mailbox.dropped,
       repeated: 0,

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { GearwayError } from '../../shared/errors.ts';
 import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
-import type { StreamStatus } from '../../shared/status.ts';
+import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import type { EventLog } from '../hub/event-log.ts';
@@ -15,10 +16,11 @@ import { type Access, bearerToken, type Right } from './access.ts';
 import { eventsRoute } from './events.ts';
 import { servePictures } from './pictures.ts';
 
-/** A stream and how to describe it. */
+/** A stream, how to describe it, and how to list a native client. */
 export interface ServedStream {
   readonly stream: Stream;
-  readonly status: () => StreamStatus;
+  status(): StreamStatus;
+  addClient(address: string): ClientStatus;
 }
 
 export interface ServerOptions {
@@ -31,6 +33,9 @@ export interface ServerOptions {
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
 }
+
+/** Longest address of a native client. */
+const MAX_ADDRESS = 1024;
 
 /** Most web viewers at once, over all streams. */
 const MAX_WEB_CLIENTS = 4096;
@@ -73,8 +78,8 @@ export async function createServer({ streams, access, limits, webClients, events
     }
     if (access.isListedOrigin(origin)) {
       reply.header('access-control-allow-origin', origin);
-      reply.header('access-control-allow-headers', 'authorization');
-      reply.header('access-control-allow-methods', 'GET, DELETE');
+      reply.header('access-control-allow-headers', 'authorization, content-type');
+      reply.header('access-control-allow-methods', 'GET, POST, DELETE');
       reply.header('vary', 'origin');
     } else {
       reply.header('cross-origin-resource-policy', 'same-origin');
@@ -97,11 +102,24 @@ export async function createServer({ streams, access, limits, webClients, events
   });
 
   app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/api/streams', async () => [...streams.values()].map(({ status }) => status()));
+  app.get('/api/streams', async () => [...streams.values()].map((served) => served.status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', async (request, reply) => {
     const served = streams.get(request.params.name);
     if (served === undefined) return reply.code(404).send(unknownStream(request.params.name));
     return served.status();
+  });
+  app.post<{ Params: { name: string }; Body: { address?: unknown } | null }>('/api/streams/:name/clients', async (request, reply) => {
+    const { name } = request.params;
+    const served = streams.get(name);
+    if (served === undefined) return reply.code(404).send(unknownStream(name));
+    const address = request.body?.address;
+    if (typeof address !== 'string' || address.length > MAX_ADDRESS) return reply.code(400).send({ code: 'address-invalid', message: 'the body has no address, expected {"address": "tcp://HOST:PORT?pattern=1"} as JSON' });
+    try {
+      return await reply.code(201).send(served.addClient(address));
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
+      return reply.code(error.code === 'port-taken' ? 409 : 400).send({ code: error.code, message: error.message });
+    }
   });
   app.delete<{ Params: { name: string; id: string }; Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', async (request, reply) => {
     const { name, id } = request.params;

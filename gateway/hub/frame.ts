@@ -2,7 +2,7 @@ import type { FrameHeader } from '../../shared/frame.ts';
 import type { Value } from '../../shared/protocol.ts';
 
 /** What a source hands to its stream. The payload's memory becomes the stream's: never write to it again. */
-export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding'> {
+export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding' | 'capturedAtUs'> {
   readonly payload: Uint8Array;
   /** The data that the server sends along with the frame; null when there is none. */
   readonly message: Value;

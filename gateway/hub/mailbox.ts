@@ -23,6 +23,12 @@ export class Mailbox<T> {
     return item;
   }
 
+  /** Puts back what was taken and could not be sent, unless a newer one waits by now. */
+  giveBack(item: T): void {
+    if (this.#waiting === undefined) this.#waiting = item;
+    else this.#dropped += 1;
+  }
+
   /** Forgets what waits without counting it as dropped: the client asked for nothing. */
   clear(): void {
     this.#waiting = undefined;

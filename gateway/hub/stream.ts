@@ -20,6 +20,31 @@ export interface Client {
   sendAway(reason: string): void;
 }
 
+/** A client that the gateway was told of, whether it is there or not: a native one. */
+export interface ListedClient extends Client {
+  readonly port: number;
+  /** Whether it was there once: it has answered a frame, or subscribed. */
+  readonly hasAnswered: boolean;
+  /** Whether it takes a frame now, where frames are dealt in turn: `busy` with earlier ones, or not there at all. */
+  readonly readiness: 'ready' | 'busy' | 'absent';
+  /** The source has ended, and so shall this client. It may come back. */
+  endStream(): void;
+}
+
+/** Whether each listed client gets every frame, or each frame one of them, in turn. Viewers get every frame. */
+export type Distribution = 'broadcast' | 'round-robin';
+
+/** How a stream treats its listed clients. */
+export interface StreamPolicy {
+  readonly distribution: Distribution;
+  /** `all`: no frame goes anywhere before each listed client was there once. */
+  readonly start: 'any' | 'all';
+  /** `terminate`: the listed clients end with the source. */
+  readonly onSourceEnd: 'wait' | 'terminate';
+}
+
+export const DEFAULT_STREAM_POLICY: StreamPolicy = { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' };
+
 /** What a source's stream shows of it. */
 export interface SourceStatus {
   readonly kind: string;
@@ -35,8 +60,8 @@ export interface SourceSink {
   reject(error: unknown): void;
   /** The source has ended; another publish makes the stream live again. */
   end(reason: string): void;
-  /** All clients' return data as Python JSON; takes once-only values. */
-  takeReturns(): string;
+  /** What the clients return, for a source that takes it. */
+  readonly returns: Pick<Returns, 'takeJson' | 'take' | 'takeNewest'>;
 }
 
 const STALE_AFTER_MS = 2000;
@@ -50,6 +75,7 @@ export interface StreamOptions {
   /** Virtual ports kept for the owners of their tokens. */
   readonly reservedPorts?: Iterable<number>;
   readonly events: EventLog;
+  readonly policy?: StreamPolicy;
   /** Whether the source is a server that takes return data with each frame. */
   readonly sourceTakesReturns: boolean;
   readonly waitingReason: string;
@@ -61,12 +87,20 @@ export class Stream implements SourceSink {
   readonly name: string;
   readonly ports: PortRegistry;
   readonly returns: Returns;
+  readonly distribution: Distribution;
+  readonly #policy: StreamPolicy;
+  /** All of them, the listed ones among them. */
   readonly #clients = new Set<Client>();
+  /** In the order of their listing; whose turn it was last goes to the end. */
+  readonly #listed = new Set<ListedClient>();
   readonly #rate = new RateMeter();
   readonly #events: EventLog;
   readonly #log: (message: string) => void;
   readonly #timer: NodeJS.Timeout;
   #latest: Frame | null = null;
+  /** The newest frame that came before all clients were there once. */
+  #held: Frame | null = null;
+  #hasStarted: boolean;
   #latestAtMs = 0;
   #sequence = 0;
   #state: StreamState = 'waiting';
@@ -77,6 +111,9 @@ export class Stream implements SourceSink {
 
   constructor(options: StreamOptions) {
     this.name = options.name;
+    this.#policy = options.policy ?? DEFAULT_STREAM_POLICY;
+    this.distribution = this.#policy.distribution;
+    this.#hasStarted = this.#policy.start === 'any';
     this.#reason = options.waitingReason;
     this.#events = options.events;
     this.#log = options.log;
@@ -109,14 +146,55 @@ export class Stream implements SourceSink {
 
   publish(input: FrameInput): Frame {
     this.#sequence += 1;
-    const { width, height, encoding, payload, message, wireHeader } = input;
-    const frame: Frame = { sequence: this.#sequence, receivedAtUs: nowUs(), width, height, encoding, payload, message, wireHeader };
-    this.#latest = frame;
+    const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null } = input;
+    const frame: Frame = { sequence: this.#sequence, receivedAtUs: nowUs(), capturedAtUs, width, height, encoding, payload, message, wireHeader };
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);
-    if (this.#state !== 'live') this.#change('live', 'frames arrive');
-    for (const client of this.#clients) client.offer(frame);
+    this.#held = frame;
+    if (this.#hasStarted) this.#give(frame);
+    else this.#startWhenAllAnswered();
     return frame;
+  }
+
+  /** One of the listed clients was there for the first time. */
+  listedAnswered(): void {
+    if (!this.#hasStarted) this.#startWhenAllAnswered();
+  }
+
+  #startWhenAllAnswered(): void {
+    const awaited = this.awaited();
+    if (awaited.length > 0) {
+      if (this.#held !== null) this.#change('waiting', `frames are there; no client gets one before ${awaited.join(', ')} ${awaited.length === 1 ? 'was' : 'were'} there once (start: all)`);
+      return;
+    }
+    this.#hasStarted = true;
+    if (this.#held !== null) this.#give(this.#held);
+  }
+
+  /** The ports of the listed clients that were never there. */
+  awaited(): number[] {
+    return [...this.#listed].filter(({ hasAnswered }) => !hasAnswered).map(({ port }) => port);
+  }
+
+  #give(frame: Frame): void {
+    this.#latest = frame;
+    if (this.#state !== 'live') this.#change('live', 'frames arrive');
+    if (this.#policy.distribution === 'broadcast') {
+      for (const client of this.#clients) client.offer(frame);
+      return;
+    }
+    for (const client of this.#clients) if (!this.#listed.has(client as ListedClient)) client.offer(frame);
+    this.#deal(frame);
+  }
+
+  /** One listed client gets it: the next in turn that takes one now. When all are busy, it waits for the first in turn, and a newer one replaces it there. */
+  #deal(frame: Frame): void {
+    const there = [...this.#listed].filter(({ readiness }) => readiness !== 'absent');
+    const next = there.find(({ readiness }) => readiness === 'ready') ?? there[0];
+    if (next === undefined) return;
+    this.#listed.delete(next);
+    this.#listed.add(next);
+    next.offer(frame);
   }
 
   reject(error: unknown): void {
@@ -133,10 +211,7 @@ export class Stream implements SourceSink {
 
   end(reason: string): void {
     this.#change('ended', reason);
-  }
-
-  takeReturns(): string {
-    return this.returns.takeJson();
+    if (this.#policy.onSourceEnd === 'terminate') for (const client of this.#listed) client.endStream();
   }
 
   /** The client is offered frames from the next one on; the latest is up to itself. */
@@ -146,6 +221,18 @@ export class Stream implements SourceSink {
 
   detach(client: Client): void {
     this.#clients.delete(client);
+  }
+
+  attachListed(client: ListedClient): void {
+    this.#listed.add(client);
+    this.attach(client);
+  }
+
+  detachListed(client: ListedClient): void {
+    this.#listed.delete(client);
+    this.detach(client);
+    // Nobody waits for who is not listed any more.
+    if (!this.#hasStarted && this.#held !== null) this.#startWhenAllAnswered();
   }
 
   /**
@@ -174,7 +261,7 @@ export class Stream implements SourceSink {
   }
 
   status(source: SourceStatus): StreamStatus {
-    const frame = this.#latest;
+    const frame = this.#latest ?? this.#held;
     return {
       name: this.name,
       state: this.#state,
@@ -195,6 +282,7 @@ export class Stream implements SourceSink {
         lastRejections: this.#lastRejections,
       },
       ports: this.ports.status(),
+      awaited: this.#hasStarted ? [] : this.awaited(),
       clients: this.clientStatuses(),
     };
   }

@@ -1,85 +1,118 @@
-import { errorText, GearwayError } from '../../shared/errors.ts';
+import { errorText } from '../../shared/errors.ts';
+import { NOTHING, type ReturnData } from '../hub/returns.ts';
 import type { SourceSink } from '../hub/stream.ts';
-import type { NetGearAddress } from '../netgear/address.ts';
-import { decodeFrame, TERMINATION_REPLY } from '../netgear/frame-codec.ts';
-import { formatPattern } from '../netgear/pattern.ts';
-import { encodeReply } from '../netgear/reply-codec.ts';
-import { ServerSocket } from '../netgear/server-socket.ts';
+import { readCapturedAt } from '../netgear/captured-at.ts';
+import type { Security } from '../netgear/curve-keys.ts';
+import { formatPattern, type Pattern } from '../netgear/pattern.ts';
+import { ServerConnection } from '../netgear/server-connection.ts';
 import type { Source } from './source.ts';
 
+/** Which return data a server gets with each reply: an object of all clients' data by port, the newest value of any, or that of the client with the replying port. */
+export type ReturnsMode = 'merge' | 'newest' | 'seat';
+
+export interface NetGearSourceOptions {
+  /** Where the server connects to: one place, or with `seat` one for each port. */
+  readonly endpoints: readonly string[];
+  /** One for each endpoint, as the server's user typed it. */
+  readonly ports: readonly string[];
+  readonly pattern: Pattern;
+  readonly security: Security | null;
+  readonly returns: ReturnsMode;
+  /** Where in a message the time stands at which its picture was taken; null for nowhere. */
+  readonly capturedAt: string | null;
+  readonly log: (message: string) => void;
+}
+
 /**
- * An unmodified NetGear server that connects to us, in patterns 0, 1 and 2. Every message is read as soon as it comes and
- * answered at once with all clients' return data, so that no client slows the camera down.
+ * An unmodified NetGear server that connects to us, in patterns 0, 1 and 2. Every message is read as soon as it comes and answered at once with
+ * return data, so that no client slows the camera down.
+ *
+ * A server in multi-clients mode and pattern 1 deals its frames over its ports, each after the answer to the one before: read from all of
+ * them, they are one stream again, in order, and each port is the seat of one of our clients.
  */
 export class NetGearSource implements Source {
   readonly kind = 'netgear';
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
-  readonly #address: NetGearAddress;
-  readonly #log: (message: string) => void;
-  #socket: ServerSocket | null = null;
-  #reading: Promise<void> = Promise.resolve();
-  #peers = 0;
+  readonly seats: readonly number[] | null;
+  readonly #options: NetGearSourceOptions;
+  #connections: ServerConnection[] = [];
+  #hasEnded = false;
 
-  constructor(address: NetGearAddress, log: (message: string) => void) {
-    this.#address = address;
-    this.#log = log;
-    this.address = `${address.endpoint}?pattern=${formatPattern(address.pattern)}`;
-    this.takesReturns = address.pattern !== 'publish-subscribe';
-    this.waitingReason = `waiting for a NetGear server to connect to ${address.endpoint} with pattern ${formatPattern(address.pattern)}`;
+  constructor(options: NetGearSourceOptions) {
+    this.#options = options;
+    const { endpoints, ports, pattern, returns } = options;
+    const place = [endpoints[0], ...ports.slice(1)].join(',');
+    this.address = `${place}?pattern=${formatPattern(pattern)}`;
+    this.takesReturns = pattern !== 'publish-subscribe';
+    this.seats = returns === 'seat' ? ports.map(Number) : null;
+    this.waitingReason = `waiting for a NetGear server to connect to ${place} with pattern ${formatPattern(pattern)}`;
   }
 
   state(): string {
-    if (this.#socket === null) return 'closed';
-    if (this.#peers === 0) return 'listening';
-    return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
+    const states = this.#connections.map((connection) => connection.state());
+    if (states.length === 0) return 'closed';
+    if (new Set(states).size === 1) return states[0] ?? 'closed';
+    return states.map((state, index) => `port ${this.#options.ports[index]}: ${state}`).join('; ');
   }
 
   async open(sink: SourceSink): Promise<void> {
-    const socket = new ServerSocket(this.#address.pattern, { peers: (change) => (this.#peers = Math.max(0, this.#peers + change)) });
+    const { endpoints, ports, pattern, security } = this.#options;
     try {
-      await socket.bind(this.#address.endpoint);
+      for (const [index, endpoint] of endpoints.entries()) {
+        const port = ports[index] ?? '';
+        const connection = new ServerConnection({ endpoint, port, pattern, security }, {
+          received: ({ width, height, encoding, payload, message, headerText }) => {
+            this.#hasEnded = false;
+            sink.publish({ width, height, encoding, payload, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message) });
+            return this.#takeReturns(sink, port);
+          },
+          rejected: (error) => {
+            sink.reject(error);
+            return this.#takeReturns(sink, port);
+          },
+          ended: () => this.#end(sink),
+          unanswered: (error) => this.#options.log(`source ${this.address}: a reply was not taken: ${errorText(error)}`),
+        });
+        await connection.open();
+        this.#connections.push(connection);
+      }
     } catch (error) {
-      socket.close();
-      throw new GearwayError('source-unavailable', `cannot listen for a NetGear server at ${this.#address.endpoint}: ${errorText(error)}`, { cause: error });
+      await this.close();
+      throw error;
     }
-    this.#socket = socket;
-    this.#reading = this.#read(socket, sink);
   }
 
   async close(): Promise<void> {
-    this.#socket?.close();
-    this.#socket = null;
-    await this.#reading;
+    const connections = this.#connections;
+    this.#connections = [];
+    await Promise.all(connections.map((connection) => connection.close()));
   }
 
-  async #read(socket: ServerSocket, sink: SourceSink): Promise<void> {
-    for await (const parts of socket) {
-      if (this.#socket !== socket) return;
-      let terminated = false;
-      try {
-        const decoded = decodeFrame(parts);
-        terminated = decoded.kind === 'termination';
-        if (decoded.kind === 'frame') {
-          const { width, height, encoding, payload, message, headerText } = decoded;
-          sink.publish({ width, height, encoding, payload, message, wireHeader: headerText });
-        }
-      } catch (error) {
-        sink.reject(error);
-      }
-      // Also what was malformed is answered: an honest server would wait for it.
-      await this.#answer(socket, terminated ? TERMINATION_REPLY : encodeReply(this.#address.port, 'dict', sink.takeReturns()));
-      if (terminated) sink.end('the server has ended the stream');
+  /** A server in multi-clients mode says it once on each port. */
+  #end(sink: SourceSink): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    sink.end('the server has ended the stream');
+  }
+
+  #takeReturns(sink: SourceSink, port: string): ReturnData {
+    if (!this.takesReturns) return NOTHING;
+    switch (this.#options.returns) {
+      case 'merge':
+        return { kind: 'value', value: null, json: sink.returns.takeJson() };
+      case 'newest':
+        return sink.returns.takeNewest();
+      case 'seat':
+        return sink.returns.take(Number(port));
+      default:
+        return this.#options.returns satisfies never;
     }
   }
 
-  async #answer(socket: ServerSocket, text: string): Promise<void> {
-    try {
-      await socket.reply(text);
-    } catch (error) {
-      // The server has gone between its frame and our answer; the next one is served.
-      this.#log(`source ${this.address}: a reply was not taken: ${errorText(error)}`);
-    }
+  #capturedAtUs(message: Parameters<typeof readCapturedAt>[0]): number | null {
+    const { capturedAt } = this.#options;
+    return capturedAt === null ? null : readCapturedAt(message, capturedAt);
   }
 }

@@ -6,6 +6,7 @@ export class PushSource implements Source {
   readonly address = 'this program';
   readonly waitingReason = 'waiting for the first stream.push()';
   readonly takesReturns = false;
+  readonly seats = null;
 
   state(): string {
     return 'open';

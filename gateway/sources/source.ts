@@ -10,6 +10,8 @@ export interface Source {
   readonly waitingReason: string;
   /** Whether it takes all clients' return data with each frame. */
   readonly takesReturns: boolean;
+  /** The ports that its server knows its clients by, which are the stream's virtual ports then; null when it knows none. */
+  readonly seats: readonly number[] | null;
   /** What it is doing: a word or two, for people. */
   state(): string;
   /**

@@ -40,6 +40,7 @@ export class TestPatternSource implements Source {
   readonly address: string;
   readonly waitingReason = 'the test pattern is starting';
   readonly takesReturns = false;
+  readonly seats = null;
   readonly #options: TestPatternOptions;
   #running = false;
   #ticking: Promise<void> = Promise.resolve();
@@ -78,7 +79,7 @@ export class TestPatternSource implements Source {
         const data = picture.draw(number, timeMs);
         const payload = await encodeJpeg({ data, width, height, channels: 3 });
         if (!this.#running) return;
-        sink.publish({ width, height, encoding: { kind: 'jpeg' }, payload, message: { number, time: new Date(timeMs).toISOString() }, wireHeader: null });
+        sink.publish({ width, height, encoding: { kind: 'jpeg' }, payload, message: { number, time: new Date(timeMs).toISOString() }, wireHeader: null, capturedAtUs: timeMs * 1000 });
       } catch (error) {
         sink.reject(error);
       }

@@ -157,7 +157,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const webClients = new Set<WebClient>();
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '' });
   const app = await createServer({
-    streams: new Map([['main', { stream, status }]]),
+    streams: new Map([['main', { stream, status, addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', token, viewToken, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])), allowOrigins: [] }),
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
@@ -202,7 +202,7 @@ describe('WebClient: hello', () => {
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
     expect(gateway.stream.clientStatuses()).toMatchObject([{ port: 6000, kind: 'web', state: 'live', delivered: 0 }]);
     expect(gateway.stream.clientStatuses()[0]?.address).toContain('lab screen');
-    expect(gateway.stream.takeReturns()).toBe('{"6000": null}');
+    expect(gateway.stream.returns.takeJson()).toBe('{"6000": null}');
   });
 
   it('gives the port that was asked for', async () => {
@@ -216,7 +216,7 @@ describe('WebClient: hello', () => {
     await using viewer = await gateway.connect();
     expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'] });
     expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
-    expect(gateway.stream.takeReturns()).toBe('{}');
+    expect(gateway.stream.returns.takeJson()).toBe('{}');
     gateway.stream.publish(INPUT);
     expect(await viewer.settled()).toMatchObject([{ type: 'state', state: 'live' }, { type: 'frame', sequence: 1 }]);
   });
@@ -241,7 +241,7 @@ describe('WebClient: hello', () => {
     await using fourth = await gateway.connect();
     for (const viewer of [first, second, third, fourth]) expect(await viewer.hello()).not.toHaveProperty('spectatorReason');
     await using late = await gateway.connect();
-    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'], spectatorReason: expect.stringContaining('6000 to 6003') as string });
+    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'], spectatorReason: expect.stringContaining('6000-6003') as string });
     expect(await late.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'no-port' });
     expect(gateway.events).toMatchObject([{}, {}, {}, {}, { kind: 'connect', client: 'web-5', port: null }]);
   });
@@ -288,7 +288,7 @@ describe('WebClient: hello', () => {
       { id: 1, stream: 'main', kind: 'connect', client: 'web-1', port: 6000, address: expect.stringContaining('lab screen') as string },
       { kind: 'take-over', client: 'web-1', port: 6000 },
       { kind: 'connect', client: 'web-2', port: 6000 },
-      { kind: 'refuse', client: null, port: null, reason: expect.stringContaining('6000 to 6003') as string },
+      { kind: 'refuse', client: null, port: null, reason: expect.stringContaining('6000-6003') as string },
       { id: 5, kind: 'disconnect', client: 'web-2', port: 6000, reason: 'the viewer left' },
     ]);
   });
@@ -314,7 +314,7 @@ describe('WebClient: hello', () => {
       viewer.socket.send(encodeMessage({ type: 'hello', port }));
       const { code, reason } = await viewer.closed;
       expect(code).toBe(4004);
-      expect(reason).toContain('6000 to 6003');
+      expect(reason).toContain('6000-6003');
     }
   });
 
@@ -337,7 +337,7 @@ describe('WebClient: hello', () => {
     await using second = await gateway.connect();
     expect(await second.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6000 });
     expect(await first.closed).toMatchObject({ code: 4003 });
-    expect(gateway.stream.takeReturns()).toBe('{"6000": null}');
+    expect(gateway.stream.returns.takeJson()).toBe('{"6000": null}');
     expect(gateway.stream.clientStatuses()).toHaveLength(1);
     // The old key is worth nothing any more.
     await using third = await gateway.connect();
@@ -527,7 +527,7 @@ describe('WebClient: return data', () => {
     const values = gateway.stream.returns.values();
     expect(await viewer.return({ kind: 'value', value: { gripper: 'close' } }, { id: 5 })).toEqual({ type: 'returned', id: 5, accepted: true });
     expect(await viewer.return({ kind: 'value', value: [1, 2.5, NaN, 2n ** 70n, null] }, { id: 6, mode: 'once' })).toEqual({ type: 'returned', id: 6, accepted: true });
-    expect([gateway.stream.takeReturns(), gateway.stream.takeReturns()]).toEqual(['{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}', '{"6000": {"gripper": "close"}}']);
+    expect([gateway.stream.returns.takeJson(), gateway.stream.returns.takeJson()]).toEqual(['{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}', '{"6000": {"gripper": "close"}}']);
     expect((await values.next()).value).toEqual({ port: 6000, data: { gripper: 'close' } });
     expect((await values.next()).value).toEqual({ port: 6000, data: [1, 2.5, NaN, 2n ** 70n, null] });
     expect(gateway.stream.clientStatuses()[0]?.returnData).toEqual({ gripper: 'close' });
@@ -541,7 +541,7 @@ describe('WebClient: return data', () => {
     expect(await viewer.return({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } })).toMatchObject({ accepted: true });
     expect(gateway.stream.returns.get(6000)).toEqual({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } });
     expect(await viewer.return({ kind: 'jpeg', data: JPEG })).toMatchObject({ accepted: true });
-    expect(gateway.stream.returns.get(6000)).toEqual({ kind: 'jpeg', data: JPEG });
+    expect(gateway.stream.returns.get(6000)).toEqual({ kind: 'jpeg', data: JPEG, colorspace: 'BGR' });
   });
 
   it('keeps the order of what comes behind a JPEG', async () => {
@@ -556,8 +556,8 @@ describe('WebClient: return data', () => {
       { id: 2, accepted: false, code: 'jpeg-invalid' },
       { id: 3, accepted: true },
     ]);
-    expect(gateway.stream.takeReturns()).toContain('$ndarray');
-    expect(gateway.stream.takeReturns()).toBe('{"6000": "last"}');
+    expect(gateway.stream.returns.takeJson()).toContain('$ndarray');
+    expect(gateway.stream.returns.takeJson()).toBe('{"6000": "last"}');
   });
 
   const withSize = (width: number, height: number): Uint8Array => {
@@ -589,7 +589,7 @@ describe('WebClient: return data', () => {
     await viewer.hello();
     expect(await viewer.return({ kind: 'value', value: 'before' })).toMatchObject({ accepted: true });
     for (const mode of ['sticky', 'once'] as const) expect(await viewer.return(body, { id: 8, mode })).toMatchObject({ id: 8, accepted: false, code });
-    expect(gateway.stream.takeReturns()).toBe('{"6000": "before"}');
+    expect(gateway.stream.returns.takeJson()).toBe('{"6000": "before"}');
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ rejected: 2 });
     expect(gateway.stream.returns.rejected).toBe(2);
     expect(await viewer.return({ kind: 'value', value: 'after' })).toMatchObject({ accepted: true });
@@ -638,7 +638,7 @@ describe('WebClient: return data', () => {
     await viewer.hello();
     for (let i = 0; i < 32; i += 1) expect(await viewer.return({ kind: 'value', value: i }, { mode: 'once' })).toMatchObject({ accepted: true });
     expect(await viewer.return({ kind: 'value', value: 32 }, { mode: 'once' })).toMatchObject({ accepted: false, code: 'too-many' });
-    gateway.stream.takeReturns();
+    gateway.stream.returns.takeJson();
     expect(await viewer.return({ kind: 'value', value: 33 }, { mode: 'once' })).toMatchObject({ accepted: true });
   });
 
@@ -649,7 +649,7 @@ describe('WebClient: return data', () => {
     for (const body of [{ kind: 'value', value: 1 }, { kind: 'jpeg', data: JPEG }] as const) {
       expect(await viewer.return(body)).toMatchObject({ accepted: false, code: 'no-port' });
     }
-    expect(gateway.stream.takeReturns()).toBe('{}');
+    expect(gateway.stream.returns.takeJson()).toBe('{}');
   });
 
   it('forgets return data when the socket ends, and holds the port', async () => {
@@ -657,11 +657,11 @@ describe('WebClient: return data', () => {
     const viewer = await gateway.connect();
     await viewer.hello();
     await viewer.return({ kind: 'value', value: 'drive' });
-    expect(gateway.stream.takeReturns()).toBe('{"6000": "drive"}');
+    expect(gateway.stream.returns.takeJson()).toBe('{"6000": "drive"}');
     const [client] = gateway.webClients;
     await viewer[Symbol.asyncDispose]();
     await client?.closed;
-    expect(gateway.stream.takeReturns()).toBe('{}');
+    expect(gateway.stream.returns.takeJson()).toBe('{}');
     expect(gateway.stream.ports.status()).toMatchObject({ free: 3, taken: 1 });
     expect(gateway.stream.clientStatuses()).toEqual([]);
   });

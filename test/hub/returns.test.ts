@@ -135,7 +135,7 @@ describe('Returns', () => {
     returns.join(6001);
     const data = Uint8Array.from([9, 0, 1, 2, 253, 254, 255, 9]).subarray(1, 7);
     returns.set(6000, { kind: 'array', array: { dtype: 'uint8', shape: [2, 3], data } });
-    returns.set(6001, { kind: 'jpeg', data: Uint8Array.from([0xff, 0xd8, 0xff, 0xd9]) });
+    returns.set(6001, { kind: 'jpeg', data: Uint8Array.from([0xff, 0xd8, 0xff, 0xd9]), colorspace: 'BGR' });
     expect(returns.takeJson()).toBe('{"6000": {"$ndarray": {"dtype": "uint8", "shape": [2, 3], "data": "AAEC/f7/"}}, "6001": {"$ndarray": {"jpeg": "/9j/2Q=="}}}');
   });
 
@@ -181,7 +181,7 @@ describe('Returns.values', () => {
     const reader = returns.values();
     const array = (dtype: string, shape: number[], fill: number): ReturnData => ({ kind: 'array', array: { dtype, shape, data: new Uint8Array(4).fill(fill) } });
     for (const data of [array('uint8', [4], 1), array('uint8', [4], 1), array('int8', [4], 1), array('int8', [2, 2], 1), array('int8', [2, 2], 2)]) returns.set(6000, data);
-    for (const fill of [1, 1, 2]) returns.set(6000, { kind: 'jpeg', data: new Uint8Array(4).fill(fill) });
+    for (const fill of [1, 1, 2]) returns.set(6000, { kind: 'jpeg', data: new Uint8Array(4).fill(fill), colorspace: 'BGR' });
     returns.close();
     expect(await rest(reader)).toEqual([
       { port: 6000, data: { dtype: 'uint8', shape: [4], data: new Uint8Array(4).fill(1) } },

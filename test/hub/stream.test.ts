@@ -17,7 +17,7 @@ function createStream(log: (message: string) => void = () => undefined): Stream 
 }
 
 function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
-  const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
+  const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
   return { id: status.id, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
 }
 
@@ -147,13 +147,13 @@ describe('Stream', () => {
     const stream = createStream();
     expect(stream.status(SOURCE)).toEqual({
       name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, frame: null,
-      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] }, clients: [],
+      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
     });
     for (let i = 0; i < 10; i += 1) {
       stream.publish({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] } });
       if (i < 9) vi.advanceTimersByTime(40);
     }
-    expect(stream.status(SOURCE)).toMatchObject({ state: 'live', frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 }, counters: { received: 10 } });
+    expect(stream.status(SOURCE)).toMatchObject({ state: 'live', reason: '', frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 }, counters: { received: 10 } });
     expect(stream.frameTimeMs()).toBeCloseTo(40);
     expect(stream.framesPerSecond()).toBeCloseTo(25);
   });
@@ -192,7 +192,7 @@ describe('Stream', () => {
   it("gives its source all clients' return data", () => {
     const stream = createStream();
     stream.returns.join(6000);
-    expect(stream.takeReturns()).toBe('{"6000": null}');
+    expect(stream.returns.takeJson()).toBe('{"6000": null}');
   });
 
   it('closes twice, and stops its clock', () => {

@@ -1,0 +1,176 @@
+import { GearwayError } from '../shared/errors.ts';
+import type { NDArray } from '../shared/ndarray.ts';
+import { arrayBytes } from '../shared/ndarray.ts';
+import type { Value } from '../shared/protocol.ts';
+import type { ClientStatus, StreamStatus } from '../shared/status.ts';
+import { createCard } from './card.ts';
+import { NativeClient, type NativeClientAddress } from './clients/native-client.ts';
+import { NativeHeaders } from './clients/native-headers.ts';
+import type { EventLog } from './hub/event-log.ts';
+import type { Frame, FrameInput } from './hub/frame.ts';
+import type { PortData } from './hub/returns.ts';
+import { Stream } from './hub/stream.ts';
+import { DEFAULT_FRAME_LIMITS } from './netgear/frame-codec.ts';
+import { readJpegMarkers } from './netgear/jpeg-markers.ts';
+import { formatPythonJson } from './netgear/python-json.ts';
+import { type ResolvedOptions, resolveClient } from './options.ts';
+import type { Source } from './sources/source.ts';
+
+/** A stream as an embedding program sees it. */
+export interface GatewayStream {
+  readonly name: string;
+  /** All clients, native and web, ordered by port; spectators last. */
+  readonly clients: readonly ClientStatus[];
+  /**
+   * Sends a frame to every client: one JPEG, or an array of `[height, width]` or `[height, width, channels]` (BGR).
+   * The bytes are not copied and must not be written to again.
+   *
+   * @param options `message`: what travels with the frame; anything that Python's JSON can hold. `capturedAtUs`: when the picture was taken, microseconds of Unix time.
+   * @returns the frame's sequence number.
+   * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `source-busy` when the stream has another source than `push:`.
+   */
+  push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number }): number;
+  /** Return data from now on: a sticky value when it changes, each once-only value. Bounded; what is missed is counted. */
+  returns(): AsyncIterableIterator<PortData>;
+  /**
+   * Lists a native client, `tcp://HOST:PORT?pattern=1`, as the option `clients` does: it is connected from now on, whenever it is there.
+   *
+   * @returns its status; `id` ends it with {@link GatewayStream.sendAway}.
+   * @throws {GearwayError} `address-invalid`, `pattern-unknown`, `option-invalid`, `modes-invalid`, `port-taken`, `keys-missing`, `keys-invalid`, `too-many`, `closed`.
+   */
+  addClient(address: string): ClientStatus;
+  /**
+   * Ends the client with this id, as its status shows it: a viewer is told `reason` and stays away, a native client gets
+   * NetGear's termination and is not connected again.
+   *
+   * @returns false when there is no such client.
+   */
+  sendAway(id: string, reason?: string): boolean;
+  status(): StreamStatus;
+}
+
+const SENT_AWAY = 'the program that runs this gateway has sent this client away';
+
+/** Most native clients of a stream: each has a socket and a thread's attention. */
+const MAX_NATIVE_CLIENTS = 256;
+
+/** A stream with its source and its native clients: what the gateway runs, and closes. */
+export class RunningStream implements GatewayStream {
+  readonly stream: Stream;
+  readonly #source: Source;
+  readonly #options: ResolvedOptions;
+  readonly #headers = new NativeHeaders();
+  readonly #nativeClients = new Set<NativeClient>();
+  #card: Frame | null = null;
+  #closed = false;
+
+  constructor(name: string, source: Source, options: ResolvedOptions, events: EventLog) {
+    this.#source = source;
+    this.#options = options;
+    this.stream = new Stream({
+      name,
+      virtualPorts: options.virtualPorts,
+      reservedPorts: options.reservedPorts.keys(),
+      policy: options.policy,
+      events,
+      sourceTakesReturns: source.takesReturns,
+      waitingReason: source.waitingReason,
+      log: options.log,
+    });
+  }
+
+  get name(): string {
+    return this.stream.name;
+  }
+
+  get clients(): readonly ClientStatus[] {
+    return this.stream.clientStatuses();
+  }
+
+  /**
+   * Lists the native clients, then opens the source.
+   *
+   * @throws {GearwayError} what {@link RunningStream.addClient} throws, and `source-unavailable`.
+   */
+  async open(clients: readonly NativeClientAddress[]): Promise<void> {
+    if (this.#options.idle === 'card') this.#card = await createCard(this.#source.waitingReason);
+    for (const address of clients) this.#add(address);
+    await this.#source.open(this.stream);
+  }
+
+  push(frame: Uint8Array | NDArray, { message = null, capturedAtUs }: { message?: Value; capturedAtUs?: number } = {}): number {
+    if (this.#source.kind !== 'push') throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
+    this.#checkOpen();
+    formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
+    return this.stream.publish({ ...describeFrame(frame), message, capturedAtUs: capturedAtUs ?? null, wireHeader: null }).sequence;
+  }
+
+  returns(): AsyncIterableIterator<PortData> {
+    return this.stream.returns.values();
+  }
+
+  addClient(text: string): ClientStatus {
+    this.#checkOpen();
+    const { stream, address } = resolveClient(text);
+    if (stream !== null && stream !== this.name) throw new GearwayError('option-invalid', `client ${text} is for the stream ${stream}, expected ${this.name} or no name`);
+    return this.#add(address).status();
+  }
+
+  sendAway(id: string, reason = SENT_AWAY): boolean {
+    return this.stream.sendAway(id, reason) !== null;
+  }
+
+  status(): StreamStatus {
+    const { kind, address } = this.#source;
+    return this.stream.status({ kind, address, state: this.#source.state() });
+  }
+
+  /** Ends the source, then the native clients. Idempotent. */
+  async closeSourceAndClients(onClose: 'keep' | 'terminate'): Promise<void> {
+    this.#closed = true;
+    await this.#source.close();
+    await Promise.all([...this.#nativeClients].map((client) => client.close({ terminate: onClose === 'terminate' })));
+  }
+
+  #add(address: NativeClientAddress): NativeClient {
+    if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are listed already`);
+    const client: NativeClient = new NativeClient({
+      address,
+      stream: this.stream,
+      headers: this.#headers,
+      card: this.#card,
+      log: this.#options.log,
+      onSentAway: () => this.#nativeClients.delete(client),
+    });
+    this.#nativeClients.add(client);
+    return client;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new GearwayError('closed', 'the gateway is closed');
+  }
+}
+
+/** A frame of a program, checked as one of a NetGear server is. */
+function describeFrame(frame: Uint8Array | NDArray): Pick<FrameInput, 'width' | 'height' | 'encoding' | 'payload'> {
+  if (frame instanceof Uint8Array) {
+    const { width, height } = readJpegMarkers(frame);
+    checkSize(width, height, frame.byteLength);
+    return { width, height, encoding: { kind: 'jpeg' }, payload: frame };
+  }
+  const { dtype, shape, data } = frame;
+  const expected = arrayBytes(dtype, shape);
+  if ((shape.length !== 2 && shape.length !== 3) || expected === 0 || expected !== data.byteLength) {
+    throw new GearwayError('array-misfit', `frame is ${data.byteLength} bytes of shape [${shape.join(', ')}], expected [height, width] or [height, width, channels] and ${expected} bytes`);
+  }
+  const [height = 0, width = 0] = shape;
+  checkSize(width, height, data.byteLength);
+  return { width, height, encoding: { kind: 'raw', dtype, shape }, payload: data };
+}
+
+function checkSize(width: number, height: number, payloadBytes: number): void {
+  const limits = DEFAULT_FRAME_LIMITS;
+  if (width < 1 || height < 1 || width > limits.side || height > limits.side || width * height > limits.pixels || payloadBytes > limits.payloadBytes) {
+    throw new GearwayError('too-large', `frame is ${width}×${height} pixels and ${payloadBytes} bytes, expected at most ${limits.side} a side, ${limits.pixels} pixels and ${limits.payloadBytes} bytes`);
+  }
+}
