@@ -1,7 +1,7 @@
 """A real NetGear client. Prints one JSON line a second and one at its end.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
-awaited (a frame number that is reported as soon as it is there).
+awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame).
 """
 import hashlib
 import json
@@ -40,13 +40,14 @@ if isinstance(returns, dict) and "$array" in returns:
 count = repeats = mismatched = gaps = 0
 first = last = None
 longest = 0.0
+age = None
 stale = []
 before = None
 reported = time.monotonic()
 
 
 def report(kind):
-    say(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, first=first, last=last, longest=longest, stale=stale)
+    say(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, first=first, last=last, longest=longest, age=age, stale=stale)
 
 
 while True:
@@ -65,8 +66,10 @@ while True:
         else:
             if bidirectional and message["n"] != number:
                 mismatched += 1
-            if bidirectional and time.time() - message["t"] > 0.5:
-                stale.append(round(time.time() - message["t"], 2))
+            if bidirectional:
+                age = time.time() - message["t"]
+                if age > 0.5:
+                    stale.append(round(age, 2))
             if last is not None and number != last + 1:
                 gaps += 1
             # NetGear takes its time over the first frames it decodes, whoever else is there.
@@ -80,5 +83,6 @@ while True:
     if count == 1 or now - reported > 0.5 or (last is not None and last == options.get("awaited")):
         reported = now
         report("progress")
+    time.sleep(options.get("slow", 0))
 report("done")
 client.close()

@@ -1,6 +1,7 @@
 """A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
 
-Options (JSON, first argument): port, pattern, bidirectional, multiclient, height, width, fps, frames, raw, pauses ({"at": n, "seconds": s}).
+Options (JSON, first argument): port, ports (of multi-clients mode), pattern, bidirectional, multiclient, multiserver, height, width, fps, frames, raw,
+pauses ({"at": n, "seconds": s}), quiet (says what was returned at the end alone: the last of each port).
 """
 import hashlib
 import json
@@ -26,12 +27,22 @@ if options.get("multiclient"):
     netgear_options["multiclient_mode"] = True
 if options.get("raw"):
     netgear_options["jpeg_compression"] = False
+if options.get("multiserver"):
+    netgear_options["multiserver_mode"] = True
 server = NetGear(
-    address="127.0.0.1", port=[str(options["port"])] if options.get("multiclient") else str(options["port"]), protocol="tcp", pattern=pattern, logging=False,
+    address="127.0.0.1", port=[str(port) for port in options.get("ports", [options.get("port")])] if options.get("multiclient") else str(options["port"]), protocol="tcp", pattern=pattern, logging=False,
     **netgear_options,
 )
 say(event="ready")
 
+
+
+def describe(data):
+    return {"dtype": str(data.dtype), "shape": data.shape, "sha1": hashlib.sha1(np.ascontiguousarray(data).tobytes()).hexdigest()} if isinstance(data, np.ndarray) else data
+
+
+by_port = {}
+dealt = []
 height, width = options.get("height", 479), options.get("width", 641)
 fps = options.get("fps", 30)
 background = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -47,7 +58,12 @@ for number in range(options["frames"]):
     picture_number.burn(frame, number)
     sent = time.time()
     returned = server.send(frame, message={"n": number, "t": sent}) if bidirectional else server.send(frame)
-    if returned != last:
+    if isinstance(returned, tuple):
+        returned = (returned[0], describe(returned[1]))
+        by_port[returned[0]] = returned[1]
+        dealt.append(returned[0])
+    returned = describe(returned)
+    if not options.get("quiet") and returned != last:
         say(event="returned", n=number, t=time.time(), data=returned)
         last = returned
     if options.get("hash"):
@@ -55,5 +71,5 @@ for number in range(options["frames"]):
     wait = start + paused + (number + 1) / fps - time.monotonic()
     if wait > 0:
         time.sleep(wait)
-say(event="done", sent=options["frames"], seconds=time.monotonic() - start - paused)
+say(event="done", sent=options["frames"], seconds=time.monotonic() - start - paused, by_port=by_port, dealt={port: dealt.count(port) for port in by_port})
 server.close()

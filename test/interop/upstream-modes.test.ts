@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
+import type { StreamStatus } from '../../shared/status.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
+
+interface Report {
+  gaps: number;
+  repeats: number;
+  mismatched: number;
+  first: number | null;
+  last: number | null;
+}
+
+interface Done {
+  sent: number;
+  by_port: Record<string, unknown>;
+  dealt: Record<string, number>;
+}
+
+const FRAMES = 3000;
+
+describe('a server in multi-clients mode', () => {
+  it.each([2, 3])('is one stream over %i ports, in order and without duplicates; each port is the seat of one client', async (count) => {
+    const [native, ...seats] = await freePorts(1 + count);
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`, '--client', `tcp://127.0.0.1:${native}?id=${seats[0]}`);
+    // The first seat is a native client's, the second a browser's; a third stays empty.
+    await using client = new PythonPeer('client.py', { port: native, bidirectional: true, returns: { speed: 2.0 }, height: 120 });
+    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    expect((await viewer.welcome).port).toBe(seats[1]);
+    const array = { dtype: '>u2', shape: [4, 6], data: Uint8Array.from({ length: 48 }, (_, index) => index) };
+    await viewer.return({ kind: 'array', array });
+    await gateway.statusWhere('the native client', ({ clients }) => clients.some(({ kind, state }) => kind === 'native' && state === 'live'));
+
+    await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, bidirectional: true, frames: FRAMES, fps: 150, height: 120, width: 400, quiet: true });
+    const done = await server.waitFor<Done>('done', undefined, 90_000);
+    expect(done.sent).toBe(FRAMES);
+    // It deals evenly, the empty seat included, and each client's data comes from its own port.
+    expect(done.dealt).toEqual(Object.fromEntries(seats.map((seat) => [seat, FRAMES / count])));
+    expect(done.by_port).toEqual({
+      [seats[0]!]: { speed: 2 },
+      [seats[1]!]: { dtype: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
+      ...(count === 3 ? { [seats[2]!]: null } : {}),
+    });
+    const status = await gateway.statusWhere('all frames', ({ counters }) => counters.received === FRAMES);
+    expect(status.ports).toMatchObject({ ranges: seats.map((seat) => ({ from: seat, to: seat })), taken: 2 });
+    const numbers = viewer.messages.map((message) => (message as { n: number } | null)?.n ?? -1);
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(numbers.length).toBeGreaterThan(FRAMES * 0.98);
+    expect(await client.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({ mismatched: 0 });
+    await gateway.statusWhere('the end of the source', ({ state, reason }) => state === 'ended' && reason === 'the server has ended the stream');
+  });
+
+  it("gives a seat's JPEG to the server as the picture that it is", async () => {
+    const seats = await freePorts(2);
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`);
+    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, seats[1]!);
+    await viewer.return({ kind: 'jpeg', data: await encodeJpeg({ data: new Uint8Array(32 * 16 * 3).fill(200), width: 32, height: 16, channels: 3 }) });
+    await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, frames: 60, height: 120, width: 400, quiet: true });
+    // One colour: every decoder gives 200 for each sample.
+    expect((await server.waitFor<Done>('done')).by_port).toEqual({ [seats[0]!]: null, [seats[1]!]: { dtype: 'uint8', shape: [16, 32, 3], sha1: createHash('sha1').update(new Uint8Array(32 * 16 * 3).fill(200)).digest('hex') } });
+  });
+
+  it('that publishes is received once, at its first port, and has no seats', async () => {
+    const seats = await freePorts(2);
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true&pattern=2`);
+    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+    expect((await viewer.welcome).port).toBe(6000);
+    await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, pattern: 2, frames: 120, height: 120, width: 400 });
+    await server.waitFor('done');
+    const { received } = (await gateway.statusWhere('frames', ({ counters }) => counters.received > 60)).counters;
+    // A publisher's first ones find nobody yet; none comes twice.
+    expect(received).toBeLessThanOrEqual(120);
+  });
+});
+
+describe('servers in multi-servers mode', () => {
+  it.each([1, 2])('are a stream each, and one that ends leaves the others alone, pattern %i', async (pattern) => {
+    const ports = await freePorts(3);
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${ports.join(',')}?multiserver=true&pattern=${pattern}`);
+    const streams = async (): Promise<StreamStatus[]> => (await (await fetch(`${await gateway.url}/api/streams`)).json()) as StreamStatus[];
+    expect((await streams()).map(({ name, state }) => ({ name, state }))).toEqual(ports.map((port) => ({ name: String(port), state: 'waiting' })));
+    await using viewer = await WebViewer.open(`${await gateway.url}/streams/${ports[2]}`);
+    const options = { multiserver: true, pattern, bidirectional: pattern === 1, height: 120, width: 400 };
+    await using first = new PythonPeer('server.py', { ...options, port: ports[0], frames: 60 });
+    await using second = new PythonPeer('server.py', { ...options, port: ports[1], frames: 600 });
+    await using third = new PythonPeer('server.py', { ...options, port: ports[2], frames: 600 });
+    if (pattern === 1) {
+      await viewer.return({ kind: 'value', value: 'stop' });
+      await third.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === '{"6000":"stop"}');
+      expect(second.events<{ data: unknown }>('returned').every(({ data }) => JSON.stringify(data) === '{}')).toBe(true);
+    }
+    await first.waitFor('done');
+    const states = async (): Promise<string> => (await streams()).map(({ state }) => state).join();
+    await expect.poll(states, { timeout: 5000 }).toBe('ended,live,live');
+    const before = (await streams()).map(({ counters }) => counters.received);
+    await expect.poll(async () => (await streams()).slice(1).every(({ counters }, index) => counters.received > before[index + 1]! + 30), { timeout: 10_000 }).toBe(true);
+    expect(await states()).toBe('ended,live,live');
+    expect([second.isRunning, third.isRunning]).toEqual([true, true]);
+  });
+});
+
+describe('a native client in multi-servers mode', () => {
+  it.each([1, 2])('hears of the port that serverPort= names, pattern %i', async (pattern) => {
+    const [a] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=160x120&fps=30', '--client', `tcp://127.0.0.1:${a}?pattern=${pattern}&serverPort=5566`, '--on-close', 'terminate');
+    await using client = new PythonPeer('multiserver_client.py', { ports: [a], pattern });
+    expect(await client.waitFor('frame', ({ port, message }: { port: string; message: unknown }) => message !== null && port === '5566')).toMatchObject({ shape: [120, 160, 3] });
+    // Its one server ends, and so does it.
+    gateway.signal('SIGTERM');
+    await client.waitFor('done');
+    expect(await gateway.exited).toBe(0);
+  });
+});
+
+describe('returns=', () => {
+  it('newest is the newest value alone, whoever sent it, arrays included', async () => {
+    const [source] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=0&returns=newest`);
+    await using one = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using two = await WebViewer.open(`${await gateway.url}/streams/main`);
+    await using server = new PythonPeer('server.py', { port: source, pattern: 0, bidirectional: true, frames: 900, height: 120, width: 400 });
+    const returned = (json: string): Promise<unknown> => server.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === json);
+    await one.return({ kind: 'value', value: 'from one' });
+    await returned('"from one"');
+    await two.return({ kind: 'value', value: [1, 2.5, null] });
+    await returned('[1,2.5,null]');
+    await one.return({ kind: 'value', value: 'once' }, 'once');
+    await returned('"once"');
+    const data = Uint8Array.from([0, 0, 128, 63]);
+    await one.return({ kind: 'array', array: { dtype: 'float32', shape: [1], data } });
+    await returned(`{"dtype":"float32","shape":[1],"sha1":"${createHash('sha1').update(data).digest('hex')}"}`);
+  });
+});
+
+describe('a second PAIR server', () => {
+  it('is shown as waiting, and served when the first one is killed', async () => {
+    const [source] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=0`);
+    const options = { port: source, pattern: 0, bidirectional: true, frames: 3000, height: 120, width: 400 };
+    await using first = new PythonPeer('server.py', options);
+    await gateway.statusWhere('frames', ({ state }) => state === 'live');
+    await using second = new PythonPeer('server.py', options);
+    await gateway.statusWhere('a waiting server', ({ source: { state } }) => state === 'connected, 1 more server waits for the first one to end');
+    const [before] = second.events('returned');
+    expect(before).toBeUndefined();
+    first.signal('SIGKILL');
+    await second.waitFor('returned');
+    await gateway.statusWhere('one server', ({ state, source: now }) => state === 'live' && now.state === 'connected');
+  });
+});
