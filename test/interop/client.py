@@ -1,7 +1,8 @@
 """A real NetGear client. Prints one JSON line a second and one at its end.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
-awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame).
+awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame),
+numbers (of all frames, as they come).
 """
 import hashlib
 import json
@@ -78,6 +79,8 @@ while True:
             first = number if first is None else first
             last = number
             before = now
+            if options.get("numbers"):
+                say(event="number", n=number)
             if options.get("hash"):
                 say(event="frame", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
     if count == 1 or now - reported > 0.5 or (last is not None and last == options.get("awaited")):

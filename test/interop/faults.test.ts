@@ -1,0 +1,91 @@
+import { setTimeout as elapse } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { inASpell } from '../helpers/in-a-spell.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+import { SOAK_SECONDS } from '../helpers/soak.ts';
+
+interface Report {
+  count: number;
+  gaps: number;
+  mismatched: number;
+  first: number | null;
+  last: number | null;
+  age: number | null;
+  longest: number;
+}
+
+/** How often a client is killed: enough to find a leak of ports or sockets, and all 20 in the long look. */
+const KILLS = SOAK_SECONDS >= 60 ? 20 : 4;
+
+const PICTURE = { height: 120, width: 400 };
+
+describe('native clients', () => {
+  it(`are served each of ${KILLS} times that they are killed and started again, and the one beside them feels nothing`, async () => {
+    await inASpell(async () => {
+      const [source, a, b] = (await freePorts(3)) as [number, number, number];
+      await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
+      await using healthy = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b', warm_up: 30, ...PICTURE });
+      await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60 * 5, ...PICTURE });
+      await healthy.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 30);
+      for (let time = 1; time <= KILLS; time += 1) {
+        const client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: time, ...PICTURE });
+        await client.waitFor<Report>('progress', ({ first }) => first !== null);
+        // Its new value, and not that of the one before it.
+        const returned = await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => data?.[a] === time);
+        expect(returned.data).toEqual({ [a]: time, [b]: 'b' });
+        client.signal('SIGKILL');
+        await client.exited;
+        await gateway.statusWhere('that it is gone', ({ clients }) => clients.some(({ port, state }) => port === a && state === 'connecting'));
+      }
+      const felt = await healthy.waitFor<Report>('progress');
+      const [latest = felt] = healthy.events<Report>('progress').slice(-1);
+      expect(latest).toMatchObject({ gaps: 0, mismatched: 0 });
+      return latest;
+    }, ({ longest }) => expect(longest).toBeLessThan(0.1));
+  });
+
+  it('whose user takes 10 of 30 frames a second are at most 1 s behind, 10 s after their queue of 96 is full', async () => {
+    const [source, a, b] = (await freePorts(3)) as [number, number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}?pattern=0&fps=5`);
+    await using slow = new PythonPeer('client.py', { port: a, bidirectional: true, slow: 0.1, ...PICTURE });
+    await using limited = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true, slow: 0.1, ...PICTURE });
+    await gateway.statusWhere('two live clients', ({ clients }) => clients.every(({ state }) => state === 'live'));
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
+    const reasonOf = (port: number) => ({ clients }: Awaited<ReturnType<typeof gateway.status>>) => clients.find((client) => client.port === port)?.reason ?? '';
+    await gateway.statusWhere('a full queue', (status) => reasonOf(a)(status).startsWith('its queue is full, as its user takes'));
+    await elapse(11_000);
+    const latest = (peer: PythonPeer): Report => peer.events<Report>('progress').at(-1)!;
+    for (let second = 0; second < 5; second += 1) {
+      await elapse(1000);
+      expect(latest(slow).age).toBeLessThanOrEqual(1);
+    }
+    const status = await gateway.status();
+    expect(reasonOf(a)(status)).toMatch(/^gets [89]\.\d frames\/s, as its user takes (?:10|9\.\d)$/);
+    // Who is told the rate before never has a queue.
+    expect(latest(limited).age).toBeLessThanOrEqual(1);
+    expect(status.clients.find(({ port }) => port === b)?.framesPerSecond).toBeCloseTo(5, 0);
+    expect(server.isRunning).toBe(true);
+  });
+
+  it('and a server go on when the gateway is restarted under them', async () => {
+    const [source, a, b, c] = (await freePorts(4)) as [number, number, number, number];
+    const options = ['--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`, '--client', `tcp://127.0.0.1:${c}?pattern=2`];
+    const first = await GatewayProcess.start(...options);
+    const clients = [1, 0, 2].map((pattern, index) => new PythonPeer('client.py', { port: [a, b, c][index], pattern, bidirectional: pattern < 2, returns: pattern < 2 ? pattern : undefined, ...PICTURE }));
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
+    const hasAll = (data: Record<string, unknown> | null): boolean => data?.[a] === 1 && data[b] === 0 && data[c] === null;
+    await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => hasAll(data));
+    await Promise.all(clients.map((client) => client.waitFor<Report>('progress', ({ last }) => last !== null)));
+    await first[Symbol.asyncDispose]();
+    const stoppedAt = Date.now() / 1000;
+    await using second = await GatewayProcess.start(...options);
+    await second.statusWhere('all of them live', (status) => status.state === 'live' && status.clients.every(({ state }) => state === 'live'));
+    const { n } = await server.waitFor<{ n: number; data: Record<string, unknown> | null; t: number }>('returned', ({ data, t }) => t > stoppedAt && hasAll(data));
+    const reports = await Promise.all(clients.map((client) => client.waitFor<Report>('progress', ({ last }) => (last ?? 0) > n + 15)));
+    for (const report of reports) expect(report.mismatched).toBe(0);
+    for (const peer of [...clients, server]) expect(peer.isRunning).toBe(true);
+    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
+  });
+});
