@@ -82,7 +82,7 @@ describe('native clients', () => {
     const stoppedAt = Date.now() / 1000;
     await using second = await GatewayProcess.start(...options);
     await second.statusWhere('all of them live', (status) => status.state === 'live' && status.clients.every(({ state }) => state === 'live'));
-    const { n } = await server.waitFor<{ n: number; data: Record<string, unknown> | null; t: number }>('returned', ({ data, t }) => t > stoppedAt && hasAll(data));
+    const { n } = await server.waitFor<{ n: number; data: Record<string, unknown> | null; t: number }>('progress', ({ data, t }) => t > stoppedAt && hasAll(data));
     const reports = await Promise.all(clients.map((client) => client.waitFor<Report>('progress', ({ last }) => (last ?? 0) > n + 15)));
     for (const report of reports) expect(report.mismatched).toBe(0);
     for (const peer of [...clients, server]) expect(peer.isRunning).toBe(true);

@@ -66,6 +66,8 @@ for number in range(options["frames"]):
     if not options.get("quiet") and returned != last:
         say(event="returned", n=number, t=time.time(), data=returned)
         last = returned
+    if number % 30 == 29:
+        say(event="progress", n=number, t=time.time(), data=returned)
     if options.get("hash"):
         say(event="sent", n=number, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
     wait = start + paused + (number + 1) / fps - time.monotonic()
