@@ -16,8 +16,9 @@ const DRAINING_INTERVAL_MS = 3000;
 /** Slower than this a user cannot be told from a stopped one. Frames a second. */
 const MIN_USER_RATE = 0.5;
 
-/** When the full rate is tried again: the user may have been slow for once. Doubled each time it was not. */
+/** When the full rate is tried again: the user may have been slow for once. A try that fails costs a queue to drain; the time doubles with each. */
 const MIN_RETRY_MS = 60_000;
+const RETRY_AFTER_DRAINS = 6;
 const MAX_RETRY_MS = 3_600_000;
 
 /** At the full rate for so long without a full queue: a new one is a new matter. */
@@ -118,9 +119,10 @@ export class QueuePacer {
 
   #drain(userRate: number, inFlight: number, nowMs: number): void {
     const emptiesPerSecond = Math.max(0.1, userRate - 1000 / DRAINING_INTERVAL_MS);
+    const drainMs = ((QUEUE_FRAMES + inFlight) * 1000) / emptiesPerSecond;
     const isNew = this.#retryAtMs === Infinity || nowMs - this.#retryAtMs > FORGIVEN_AFTER_MS;
-    this.#retryMs = isNew ? MIN_RETRY_MS : Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
-    this.#phase = { kind: 'draining', untilMs: nowMs + ((QUEUE_FRAMES + inFlight) * 1000) / emptiesPerSecond, userRate };
+    this.#retryMs = isNew ? Math.max(MIN_RETRY_MS, RETRY_AFTER_DRAINS * drainMs) : Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
+    this.#phase = { kind: 'draining', untilMs: nowMs + drainMs, userRate };
     this.#retryAtMs = this.#phase.untilMs + this.#retryMs;
     this.#slow = null;
     this.#dueAtMs = nowMs + DRAINING_INTERVAL_MS;

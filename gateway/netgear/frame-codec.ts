@@ -71,7 +71,7 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
   }
   const { port } = fields;
-  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: port === undefined || port === null ? null : String(port), payload, headerText };
+  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: typeof port === 'string' || typeof port === 'number' ? String(port) : null, payload, headerText };
 }
 
 /** The header's pattern as text; a server may write it as a number too. */

@@ -28,7 +28,7 @@ export class ServerSocket {
   constructor(pattern: Pattern, security: Security | null, events: ServerSocketEvents) {
     // An authenticator decides for a whole context, so that each secure socket has one of its own.
     const context = security === null ? null : new Context();
-    this.#authenticator = security === null || context === null ? null : new Authenticator(context, security, events.refused);
+    this.#authenticator = security === null || context === null ? null : new Authenticator(context, security, (reason) => events.refused(reason));
     const options = {
       linger: 0,
       heartbeatInterval: 500,

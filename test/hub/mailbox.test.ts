@@ -32,4 +32,15 @@ describe('Mailbox', () => {
     expect(mailbox.dropped).toBe(0);
     expect(mailbox.take()).toBe('b');
   });
+
+  it('takes back what could not be sent, unless a newer one waits', () => {
+    const mailbox = new Mailbox<string>();
+    mailbox.giveBack('a');
+    expect(mailbox.dropped).toBe(0);
+    expect(mailbox.take()).toBe('a');
+    mailbox.put('b');
+    mailbox.giveBack('a');
+    expect(mailbox.dropped).toBe(1);
+    expect(mailbox.take()).toBe('b');
+  });
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
-import { type Client, round, Stream } from '../../gateway/hub/stream.ts';
+import { type Client, type ListedClient, round, Stream, type StreamPolicy } from '../../gateway/hub/stream.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { ClientStatus } from '../../shared/status.ts';
 
@@ -10,8 +10,8 @@ const SOURCE = { kind: 'push', address: 'this program', state: 'open' };
 
 const streams: Stream[] = [];
 let events: EventLog;
-function createStream(log: (message: string) => void = () => undefined): Stream {
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
+function createStream(log: (message: string) => void = () => undefined, policy: Partial<StreamPolicy> = {}): Stream {
+  const stream = new Stream({ policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', ...policy }, name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
   streams.push(stream);
   return stream;
 }
@@ -19,6 +19,10 @@ function createStream(log: (message: string) => void = () => undefined): Stream 
 function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
   const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
   return { id: status.id, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+}
+
+function listed(port: number): ReturnType<typeof client> & Omit<ListedClient, 'hasAnswered' | 'readiness'> & { hasAnswered: boolean; readiness: ListedClient['readiness']; readonly endStream: ReturnType<typeof vi.fn<() => void>> } {
+  return { ...client(port), port, hasAnswered: false, readiness: 'absent', endStream: vi.fn<() => void>() };
 }
 
 beforeEach(() => {
@@ -209,5 +213,83 @@ describe('Stream', () => {
 describe('round', () => {
   it('keeps one decimal', () => {
     expect([round(29.97), round(0.04), round(0)]).toEqual([30, 0, 0]);
+  });
+});
+
+describe('Stream: start all', () => {
+  it('holds the newest frame until each listed client was there once, and says who is awaited', () => {
+    const stream = createStream(undefined, { start: 'all' });
+    const [first, second, viewer] = [listed(5567), listed(5577), client()];
+    for (const one of [first, second]) stream.attachListed(one);
+    stream.attach(viewer);
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'no frame yet' });
+    stream.publish(INPUT);
+    const newest = stream.publish(INPUT);
+    expect(newest.sequence).toBe(2);
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'frames are there; no client gets one before 5567, 5577 were there once (start: all)', counters: { received: 2 } });
+    first.hasAnswered = true;
+    stream.listedAnswered();
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5577], reason: 'frames are there; no client gets one before 5577 was there once (start: all)' });
+    expect(stream.latest).toBeNull();
+    for (const one of [first, second, viewer]) expect(one.offer).not.toHaveBeenCalled();
+    second.hasAnswered = true;
+    stream.listedAnswered();
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [], state: 'live' });
+    for (const one of [first, second, viewer]) expect(one.offer.mock.calls).toEqual([[newest]]);
+    // Who comes later is not waited for.
+    stream.attachListed(listed(5587));
+    stream.publish(INPUT);
+    expect(viewer.offer).toHaveBeenCalledTimes(2);
+  });
+
+  it('does not wait for who is not listed any more', () => {
+    const stream = createStream(undefined, { start: 'all' });
+    const [first, second] = [listed(5567), listed(5577)];
+    for (const one of [first, second]) stream.attachListed(one);
+    first.hasAnswered = true;
+    stream.publish(INPUT);
+    stream.detachListed(second);
+    expect(stream.state).toBe('live');
+    expect(first.offer).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('Stream: distribution round-robin', () => {
+  it('deals to the listed clients that take a frame, in turn, and gives viewers every frame', () => {
+    const stream = createStream(undefined, { distribution: 'round-robin' });
+    const [a, missing, b] = [listed(1), listed(2), listed(3)];
+    const viewer = client();
+    for (const one of [a, missing, b]) stream.attachListed(one);
+    stream.attach(viewer);
+    const dealt = (): number[] => [a, missing, b].map((one) => one.offer.mock.calls.length);
+    a.readiness = b.readiness = 'ready';
+    for (let i = 0; i < 4; i += 1) stream.publish(INPUT);
+    expect(dealt()).toEqual([2, 0, 2]);
+    expect(viewer.offer).toHaveBeenCalledTimes(4);
+    // One that is busy is passed over while another is ready.
+    a.readiness = 'busy';
+    stream.publish(INPUT);
+    stream.publish(INPUT);
+    expect(dealt()).toEqual([2, 0, 4]);
+    b.readiness = 'busy';
+    stream.publish(INPUT);
+    stream.publish(INPUT);
+    expect(dealt()).toEqual([3, 0, 5]);
+    // Nobody is there: the frame is nobody's, and viewers still get it.
+    a.readiness = b.readiness = 'absent';
+    stream.publish(INPUT);
+    expect(dealt()).toEqual([3, 0, 5]);
+    expect(viewer.offer).toHaveBeenCalledTimes(9);
+  });
+});
+
+describe('Stream: on source end', () => {
+  it.each([['wait', 0], ['terminate', 1]] as const)('%s: the listed clients are ended %i times', (onSourceEnd, times) => {
+    const stream = createStream(undefined, { onSourceEnd });
+    const one = listed(5567);
+    stream.attachListed(one);
+    stream.publish(INPUT);
+    stream.end('the server said so');
+    expect(one.endStream).toHaveBeenCalledTimes(times);
   });
 });
