@@ -1,7 +1,7 @@
 import { ClientSocket, type HandshakeFailure } from './client-socket.ts';
 import type { Security } from './curve-keys.ts';
 import { formatPattern, type Pattern, patternOfSocket } from './pattern.ts';
-import { lookAtZmtpPeer } from './zmtp-peer.ts';
+import { lookAtZmtpPeer, type ZmtpLook } from './zmtp-peer.ts';
 
 /**
  * How it stands with the client at the other end. `connecting`: nobody is there (yet); `ready`: it takes frames; `stuck`: it is there and does not
@@ -173,33 +173,28 @@ export class ClientConnection {
     link.socket.close();
     this.#link = null;
     this.#retry = setTimeout(() => (this.#link = this.#open()), RETRY_AFTER_MS);
-    const reason = await this.#diagnose(failure);
-    if (!this.#closed && !this.isReady) this.#change('refused', reason);
+    if (failure === 'refused') {
+      this.#change('refused', `the client at ${this.#options.endpoint} refuses our key: with secure=2 it needs our public_keys/client.key among its own`);
+      return;
+    }
+    const look = await lookAtZmtpPeer(this.#options.endpoint);
+    if (this.#closed || this.isReady) return;
+    if (look.kind === 'nobody') this.#change('connecting', this.#nobody());
+    else this.#change('refused', this.#misfit(look));
   }
 
-  async #diagnose(failure: HandshakeFailure): Promise<string> {
+  /** What does not fit between the address and who is there. */
+  #misfit(look: Exclude<ZmtpLook, { kind: 'nobody' }>): string {
     const { endpoint, pattern, security } = this.#options;
-    if (failure === 'refused') return `the client at ${endpoint} refuses our key: with secure=2 it needs our public_keys/client.key among its own`;
-    const look = await lookAtZmtpPeer(endpoint);
-    switch (look.kind) {
-      case 'nobody':
-        return this.#nobody();
-      case 'silent':
-        return `what listens at ${endpoint} hung up in the handshake`;
-      case 'foreign':
-        return `what listens at ${endpoint} is no NetGear client: it does not speak ZeroMQ`;
-      case 'zmtp': {
-        const { mechanism, socketType } = look;
-        if (security === null && mechanism === 'CURVE') return `the client at ${endpoint} is in secure mode; add secure=1 or secure=2 to its address`;
-        if (security !== null && mechanism === 'NULL') return `the client at ${endpoint} is not in secure mode: it was never told to be, or it has bound anew after 12 s of silence, which it does without encryption; no frame is sent to it`;
-        if (socketType === null) return `the client at ${endpoint} does not accept our keys: our public_keys/server.key is not the one that belongs to its private_keys/server.key_secret, or it has another pattern than ${formatPattern(pattern)}`;
-        const actual = patternOfSocket(socketType);
-        if (actual === pattern) return `the client at ${endpoint} hung up in the handshake`;
-        return actual === null ? `what listens at ${endpoint} is a ${socketType} socket, expected a NetGear client of pattern ${formatPattern(pattern)}` : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address says pattern ${formatPattern(pattern)}`;
-      }
-      default:
-        return look satisfies never;
-    }
+    if (look.kind === 'silent') return `what listens at ${endpoint} hung up in the handshake`;
+    if (look.kind === 'foreign') return `what listens at ${endpoint} is no NetGear client: it does not speak ZeroMQ`;
+    const { mechanism, socketType } = look;
+    if (security === null && mechanism !== 'NULL') return `the client at ${endpoint} is in secure mode; add secure=1 or secure=2 to its address`;
+    if (security !== null && mechanism === 'NULL') return `the client at ${endpoint} is not in secure mode: it was never told to be, or it has bound anew after 12 s of silence, which it does without encryption; no frame is sent to it`;
+    if (socketType === null) return `the client at ${endpoint} does not accept our keys: our public_keys/server.key is not the one that belongs to its private_keys/server.key_secret, or it has another pattern than ${formatPattern(pattern)}`;
+    const actual = patternOfSocket(socketType);
+    if (actual === pattern) return `the client at ${endpoint} hung up in the handshake`;
+    return actual === null ? `what listens at ${endpoint} is a ${socketType} socket, expected a NetGear client of pattern ${formatPattern(pattern)}` : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address says pattern ${formatPattern(pattern)}`;
   }
 
   #tick(): void {
