@@ -4,7 +4,6 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
 import { PythonPeer } from '../helpers/peers.ts';
-import { SOAK_SECONDS } from '../helpers/soak.ts';
 
 interface Report {
   count: number;
@@ -16,8 +15,7 @@ interface Report {
   longest: number;
 }
 
-/** How often a client is killed: enough to find a leak of ports or sockets, and all 20 in the long look. */
-const KILLS = SOAK_SECONDS >= 60 ? 20 : 4;
+const KILLS = 20;
 
 const PICTURE = { height: 120, width: 400 };
 
@@ -44,6 +42,23 @@ describe('native clients', () => {
       expect(latest).toMatchObject({ gaps: 0, mismatched: 0 });
       return latest;
     }, ({ longest }) => expect(longest).toBeLessThan(0.1));
+  });
+
+  it('get their first frame within 1 s when they bind late, in every pattern', async () => {
+    const [source, ...ports] = (await freePorts(4)) as [number, number, number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, ...ports.flatMap((port, pattern) => ['--client', `tcp://127.0.0.1:${port}?pattern=${pattern}`]));
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
+    await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
+    for (const [pattern, port] of ports.entries()) {
+      await inASpell(async () => {
+        await using client = new PythonPeer('client.py', { port, pattern, bidirectional: pattern < 2, ...PICTURE });
+        await client.waitFor('ready');
+        const startMs = performance.now();
+        await client.waitFor<Report>('progress', ({ first }) => first !== null);
+        return performance.now() - startMs;
+      }, (tookMs) => expect(tookMs, `pattern ${pattern}`).toBeLessThan(1000));
+    }
+    expect(server.isRunning).toBe(true);
   });
 
   it('whose user takes 10 of 30 frames a second are at most 1 s behind, 10 s after their queue of 96 is full', async () => {
