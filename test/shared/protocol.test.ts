@@ -105,6 +105,11 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
     { type: 'frame', sequence: 120, receivedAtUs: CLOCK, width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: { n: 120 }, payload: bytes('ffd8ffd9') },
   ],
   [
+    'a frame whose message says when its picture was taken',
+    '1200000000000064 87a873657175656e636578ac726563656976656441745573cf000646880c880000ac636170747572656441745573cf000646880c87fc18a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a76d65737361676581a16e78 00000000 ffd8ffd9',
+    { type: 'frame', sequence: 120, receivedAtUs: CLOCK, capturedAtUs: CLOCK - 1000, width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: { n: 120 }, payload: bytes('ffd8ffd9') },
+  ],
+  [
     'a raw frame',
     '120000000000005c 88a873657175656e636579ac726563656976656441745573cf000646880c880000a5776964746802a668656967687401a8656e636f64696e67a3726177a56474797065a675696e743136a57368617065920102a76d657373616765c0 00000000 01000200',
     { type: 'frame', sequence: 121, receivedAtUs: CLOCK, width: 2, height: 1, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] }, message: null, payload: bytes('01000200') },
