@@ -26,6 +26,8 @@ const HELP = `Gearway: NetGear streams in the browser
   --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
   --idle card|silence     what native clients get while there are no frames (card)
   --help, --version
+
+  gearway probe ADDRESS   says who is at a NetGear address, and what does not fit
 `;
 
 const SHUTDOWN_LIMIT_MS = 1800;
@@ -102,6 +104,12 @@ function packageVersion(): string {
 }
 
 async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === 'probe') {
+    const { runProbe } = await import('./probe/command.ts');
+    process.exitCode = await runProbe(rest, (text) => void process.stdout.write(text));
+    return;
+  }
   const { options, help, version } = parseCommandLine(process.argv.slice(2));
   if (help || version) {
     process.stdout.write(help ? HELP : `${packageVersion()}\n`);

@@ -12,6 +12,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ['gateway/hub/', ['shared/']],
   ['gateway/sources/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/jpeg.ts']],
   ['gateway/clients/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/jpeg.ts']],
+  ['gateway/probe/', ['shared/', 'gateway/netgear/', 'gateway/jpeg.ts']],
   ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/']],
   ['gateway/', ['shared/']],
   ['web/', ['shared/']],

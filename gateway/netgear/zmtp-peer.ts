@@ -15,7 +15,7 @@ const MAX_READY_BYTES = 1 << 12;
 const LOOK_TIMEOUT_MS = 1500;
 
 /** ZMTP 3.0, mechanism NULL, not the server of a mechanism. */
-export const NULL_GREETING: Uint8Array = (() => {
+const NULL_GREETING: Uint8Array = (() => {
   const greeting = Buffer.alloc(GREETING_BYTES);
   greeting[0] = 0xff;
   greeting[9] = 0x7f;
@@ -60,6 +60,40 @@ function readSocketType(command: Buffer): string | null {
   return null;
 }
 
+/** Signature and version: what a peer needs to hear before it says its mechanism. */
+const VERSION_BYTES = 12;
+
+/**
+ * Has a peer say who it is, over any connection. Our own mechanism is said last, and only to a peer that uses none: another one would hang up at
+ * once, and what it has said would be lost.
+ */
+export class ZmtpConversation {
+  readonly #write: (bytes: Uint8Array) => void;
+  #bytes = Buffer.alloc(0);
+  #hasAnswered = false;
+
+  constructor(write: (bytes: Uint8Array) => void) {
+    this.#write = write;
+    write(NULL_GREETING.subarray(0, VERSION_BYTES));
+  }
+
+  /** What has come. @returns who it is; null while more is needed. */
+  add(chunk: Uint8Array): ZmtpLook | null {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const look = readZmtpPeer(this.#bytes, this.#bytes.length > GREETING_BYTES + MAX_READY_BYTES);
+    if (look === null && !this.#hasAnswered && this.#bytes.length >= GREETING_BYTES) {
+      this.#hasAnswered = true;
+      this.#write(NULL_GREETING.subarray(VERSION_BYTES));
+    }
+    return look;
+  }
+
+  /** Nothing more will come. */
+  end(): ZmtpLook {
+    return readZmtpPeer(this.#bytes, true) ?? { kind: 'silent' };
+  }
+}
+
 /**
  * Looks at the ZeroMQ socket behind an address without becoming its peer: the connection ends before the handshake is complete, so that not even
  * a PAIR socket notices. Never rejects; takes at most 1.5 s.
@@ -69,27 +103,20 @@ function readSocketType(command: Buffer): string | null {
 export function lookAtZmtpPeer(endpoint: string): Promise<ZmtpLook> {
   return new Promise((resolve) => {
     const socket = connect(connectOptions(endpoint));
-    const chunks: Buffer[] = [];
+    let conversation: ZmtpConversation | null = null;
     const finish = (look: ZmtpLook): void => {
       socket.destroy();
       resolve(look);
     };
-    const read = (ended: boolean): void => {
-      const bytes = Buffer.concat(chunks);
-      const look = readZmtpPeer(bytes, ended || bytes.length > GREETING_BYTES + MAX_READY_BYTES);
-      if (look !== null) finish(look);
-    };
-    socket.setTimeout(LOOK_TIMEOUT_MS, () => (socket.connecting ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : read(true)));
-    socket.on('connect', () => void socket.write(NULL_GREETING));
+    const end = (): void => finish(conversation?.end() ?? { kind: 'silent' });
+    socket.setTimeout(LOOK_TIMEOUT_MS, () => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()));
+    socket.on('connect', () => (conversation = new ZmtpConversation((bytes) => void socket.write(bytes))));
     socket.on('data', (chunk) => {
-      chunks.push(chunk);
-      read(false);
+      const look = conversation?.add(chunk) ?? null;
+      if (look !== null) finish(look);
     });
-    socket.on('end', () => read(true));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (chunks.length > 0) read(true);
-      else finish(error.code === 'ECONNRESET' ? { kind: 'silent' } : { kind: 'nobody', code: error.code ?? 'unknown' });
-    });
+    socket.on('end', end);
+    socket.on('error', (error: NodeJS.ErrnoException) => (conversation === null ? finish({ kind: 'nobody', code: error.code ?? 'unknown' }) : end()));
   });
 }
 

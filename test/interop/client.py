@@ -25,6 +25,10 @@ if options.get("multiclient", options.get("pattern", 1) == 1):
 bidirectional = options.get("bidirectional", False)
 if bidirectional:
     netgear_options["bidirectional_mode"] = True
+if options.get("secure"):
+    netgear_options["secure_mode"] = options["secure"]
+if options.get("keys"):
+    netgear_options["custom_cert_location"] = options["keys"]
 if options.get("raw_returns"):
     netgear_options["jpeg_compression"] = False
 client = NetGear(

@@ -25,6 +25,10 @@ if bidirectional:
     netgear_options["bidirectional_mode"] = True
 if options.get("multiclient"):
     netgear_options["multiclient_mode"] = True
+if options.get("secure"):
+    netgear_options["secure_mode"] = options["secure"]
+if options.get("keys"):
+    netgear_options["custom_cert_location"] = options["keys"]
 if options.get("raw"):
     netgear_options["jpeg_compression"] = False
 if options.get("multiserver"):

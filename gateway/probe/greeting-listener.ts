@@ -1,0 +1,49 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
+
+/**
+ * Waits for somebody to connect, and reads who it is. ZeroMQ connects again by itself, so that a real socket can take its place.
+ *
+ * @returns null when nobody has come in time.
+ * @throws when the address is in use, or none of this machine's.
+ */
+export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promise<ZmtpLook | null> {
+  const sockets = new Set<Socket>();
+  const server = createServer();
+  await listen(server, endpoint);
+  try {
+    return await new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(null), timeoutMs);
+      server.on('connection', (socket) => {
+        sockets.add(socket);
+        const conversation = new ZmtpConversation((bytes) => void socket.write(bytes));
+        // Who hangs up at once, as a port scanner does, is not waited for, and not taken for a server.
+        const take = (look: ZmtpLook | null): void => {
+          if (look === null || look.kind === 'silent') return;
+          clearTimeout(timer);
+          resolve(look);
+        };
+        socket.on('data', (chunk) => take(conversation.add(chunk)));
+        socket.on('end', () => take(conversation.end()));
+        socket.on('error', () => take(conversation.end()));
+      });
+    });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+function listen(server: Server, endpoint: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', resolve);
+    if (endpoint.startsWith('ipc://')) {
+      server.listen(endpoint.slice('ipc://'.length));
+      return;
+    }
+    const colon = endpoint.lastIndexOf(':');
+    const host = endpoint.slice('tcp://'.length, colon).replace(/^\[|\]$/g, '');
+    server.listen(Number(endpoint.slice(colon + 1)), host === '*' ? '0.0.0.0' : host);
+  });
+}

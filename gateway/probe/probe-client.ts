@@ -1,0 +1,150 @@
+import { errorText } from '../../shared/errors.ts';
+import { encodeJpeg } from '../jpeg.ts';
+import { ClientConnection } from '../netgear/client-connection.ts';
+import { encodeFrameHeader } from '../netgear/frame-codec.ts';
+import { formatPattern, type Pattern, patternOfSocket } from '../netgear/pattern.ts';
+import { parsePythonObject } from '../netgear/python-json.ts';
+import { decodeReply } from '../netgear/reply-codec.ts';
+import type { ZmtpPeer } from '../netgear/zmtp-peer.ts';
+import { bad, good, rounded, type Say, shown } from './finding.ts';
+import type { ProbeTarget } from './probe.ts';
+
+const READY_TIMEOUT_MS = 3000;
+const FRAME_INTERVAL_MS = 200;
+const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
+const NAMES: Readonly<Record<Pattern, string>> = { pair: 'pair', 'request-reply': 'request-reply', 'publish-subscribe': 'publish-subscribe' };
+
+/** Plays a server for the client that listens there: sends it a picture a few times a second, and looks at what it answers. */
+export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say): Promise<void> {
+  const { endpoint, security } = target;
+  const type = peer.socketType;
+  const actual = type === null ? null : patternOfSocket(type);
+  if (type !== null && actual === null) {
+    say(bad(`A ${type} socket listens at ${endpoint}: no NetGear client, which is a PAIR, REP or SUB. Is it a server, or another program?`));
+    return;
+  }
+  say(good(`A NetGear client listens at ${endpoint}: it binds, and a server connects to it.`));
+  if (peer.mechanism !== 'NULL' && security === null) {
+    say(bad('It is in secure mode, and the address is not: add secure=1 or secure=2, and keys= where its keys are not in ~/.vidgear/keys.'));
+    return;
+  }
+  if (peer.mechanism === 'NULL' && security !== null) {
+    say(bad('It is not in secure mode, and the address is: give it secure_mode, or leave out secure=. A client that heard nothing for 12 s binds anew without encryption: start it anew.'));
+    return;
+  }
+  if (actual !== null) sayPattern(target, actual, say);
+  for (const pattern of candidates(actual, target.pattern)) {
+    const result = await exchange(target, pattern, actual === null, say);
+    if (result === 'done') return;
+  }
+  say(bad(`It does not accept our keys: ${security?.folder}/public_keys/server.key must be the one that belongs to its private_keys/server.key_secret. Copy it from there.`));
+}
+
+/** What the address says is tried first; with encryption the pattern is not seen from outside. */
+function candidates(actual: Pattern | null, wanted: Pattern | null): readonly Pattern[] {
+  if (actual !== null) return [actual];
+  return wanted === null ? PATTERNS : [wanted, ...PATTERNS.filter((pattern) => pattern !== wanted)];
+}
+
+function sayPattern({ pattern: wanted }: ProbeTarget, actual: Pattern, say: Say): void {
+  const number = formatPattern(actual);
+  if (wanted === null) say(good(`It has pattern ${number} (${NAMES[actual]}).`));
+  else if (wanted === actual) say(good(`It has pattern ${number} (${NAMES[actual]}), as the address says.`));
+  else say(bad(`It has pattern ${number} (${NAMES[actual]}), the address says pattern ${formatPattern(wanted)}: both ends need the same.`));
+}
+
+interface Answers {
+  count: number;
+  roundTripMs: number;
+  last: Uint8Array[] | null;
+}
+
+/** @returns `misfit` when the handshake fails, and another pattern may do. */
+async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean, say: Say): Promise<'done' | 'misfit'> {
+  const { endpoint, security, seconds } = target;
+  const answers: Answers = { count: 0, roundTripMs: Infinity, last: null };
+  let settle: (state: string) => void = () => undefined;
+  const settled = new Promise<string>((resolve) => (settle = resolve));
+  const connection = new ClientConnection({ endpoint, pattern, security }, {
+    changed: (state) => settle(state),
+    replied: (parts, roundTripMs) => {
+      answers.count += 1;
+      answers.roundTripMs = Math.min(answers.roundTripMs, roundTripMs);
+      answers.last = parts.map((part) => Uint8Array.from(part));
+    },
+    failed: (error) => say(bad(`What it answers cannot be read: ${errorText(error)}.`)),
+  });
+  try {
+    const state = await Promise.race([settled, elapse(READY_TIMEOUT_MS)]);
+    if (state !== 'ready') {
+      if (connection.reason.includes('refuses our key')) {
+        say(bad(`It refuses our key: in secure mode 2 (IronHouse) it lets in only keys that it has. Copy ${security?.folder}/public_keys/client.key into its public_keys folder.`));
+        return 'done';
+      }
+      if (isGuess) return 'misfit';
+      say(bad(`The handshake fails: ${connection.reason}.`));
+      return 'done';
+    }
+    if (security !== null) say(good('It accepts our keys: the connection is encrypted.'));
+    if (isGuess) sayPattern(target, pattern, say);
+    const sent = await sendPictures(connection, pattern, seconds);
+    sayAnswers(target, pattern, sent, answers, connection.reason, say);
+    return 'done';
+  } finally {
+    connection.close();
+  }
+}
+
+async function sendPictures(connection: ClientConnection, pattern: Pattern, seconds: number): Promise<number> {
+  const [width, height] = [320, 240];
+  const jpeg = await encodeJpeg({ data: new Uint8Array(width * height * 3).fill(96), width, height, channels: 3 });
+  let sent = 0;
+  for (const endMs = performance.now() + 1000 * seconds; performance.now() < endMs; ) {
+    const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, { pattern, serverPort: null, dropMessage: false });
+    if (connection.inFlight < 2 && (await connection.send(header, jpeg))) sent += 1;
+    await elapse(FRAME_INTERVAL_MS);
+  }
+  return sent;
+}
+
+function sayAnswers({ endpoint }: ProbeTarget, pattern: Pattern, sent: number, { count, roundTripMs, last }: Answers, reason: string, say: Say): void {
+  if (pattern === 'publish-subscribe') {
+    if (sent === 0) say(bad(`It took no picture: ${reason}.`));
+    else say(good(`It has subscribed, and was given ${sent} pictures. In pattern 2 nothing is answered.`));
+    return;
+  }
+  if (last === null) {
+    say(bad(`It answers none of ${sent} pictures: another server serves it already, or its receiver has died of an earlier frame (NetGear's lives on as a process then). End the other server, or start the client anew.`));
+    return;
+  }
+  try {
+    say(good(`It answered ${count} of ${sent} pictures, the fastest in ${rounded(roundTripMs)} ms; ${describe(last)}.`));
+  } catch (error) {
+    say(bad(`It answers what is no NetGear reply (${errorText(error)}): is it something else than a NetGear client at ${endpoint}?`));
+  }
+}
+
+/** The mode that an answer gives away, and what it returns. */
+function describe(parts: Uint8Array[]): string {
+  const reply = decodeReply(parts);
+  if (reply.kind === 'text') return 'it is neither bidirectional nor in multi-clients mode, and returns nothing';
+  const { fields } = parsePythonObject(Buffer.from(parts[0] ?? new Uint8Array()).toString());
+  const port = fields['port'];
+  const mode = port === undefined ? 'in bidirectional mode' : `in multi-clients mode as port ${JSON.stringify(port)}`;
+  switch (reply.kind) {
+    case 'value':
+      return `it is ${mode} and returns ${shown(reply.json)} (${String(fields['return_type'] as unknown)})`;
+    case 'array':
+      return `it is ${mode} and returns an array of ${reply.array.dtype}, shape (${reply.array.shape.join(', ')})`;
+    case 'jpeg':
+      return `it is ${mode} and returns an array as JPEG, ${reply.colorspace}, ${reply.data.byteLength} bytes`;
+    case 'termination':
+      return 'it has ended';
+    default:
+      return reply satisfies never;
+  }
+}
+
+function elapse(ms: number): Promise<string> {
+  return new Promise((resolve) => setTimeout(() => resolve('time'), ms));
+}

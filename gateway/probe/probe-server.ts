@@ -1,0 +1,127 @@
+import { errorText } from '../../shared/errors.ts';
+import type { NetGearFrame } from '../netgear/frame-codec.ts';
+import { formatPattern, type Pattern, patternOfSocket } from '../netgear/pattern.ts';
+import { formatPythonJson } from '../netgear/python-json.ts';
+import { ServerConnection } from '../netgear/server-connection.ts';
+import { bad, good, rounded, type Say, shown } from './finding.ts';
+import { awaitZmtpPeer } from './greeting-listener.ts';
+import type { ProbeTarget } from './probe.ts';
+
+const NOTHING = { kind: 'value', json: 'null' } as const;
+
+const CONNECT_TIMEOUT_MS = 2000;
+const POLL_MS = 50;
+const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
+
+/** Plays a client for the server that connects there: takes its frames, answers them, and looks at what they are. */
+export async function probeServer(target: ProbeTarget, say: Say): Promise<void> {
+  const { endpoint, security, seconds } = target;
+  let look: Awaited<ReturnType<typeof awaitZmtpPeer>>;
+  try {
+    look = await awaitZmtpPeer(endpoint, 1000 * seconds);
+  } catch (error) {
+    say(bad(`Nobody listens at ${endpoint}, and it is no address of this machine at which a server could be waited for (${errorText(error)}). Start the NetGear client there, or probe on that machine.`));
+    return;
+  }
+  if (look === null) {
+    say(bad(`Nobody is there: no client listens at ${endpoint}, and no server connected to it within ${seconds} s. Start one of them; the client binds this address, the server connects to it.`));
+    return;
+  }
+  if (look.kind !== 'zmtp') {
+    say(bad(`Something connects to ${endpoint} that does not speak ZeroMQ.`));
+    return;
+  }
+  const actual = look.socketType === null ? null : patternOfSocket(look.socketType, 'server');
+  if (look.socketType !== null && actual === null) {
+    say(bad(`A ${look.socketType} socket connects to ${endpoint}: no NetGear server, which is a PAIR, REQ or PUB. Is it a client with receive_mode=False missing, or another program?`));
+    return;
+  }
+  say(good(`A NetGear server connects to ${endpoint}: the client that shall receive from it binds there.`));
+  if (look.mechanism !== 'NULL' && security === null) {
+    say(bad('It is in secure mode, and the address is not: add secure=1 or secure=2, and keys= where our keys are not in ~/.vidgear/keys.'));
+    return;
+  }
+  if (look.mechanism === 'NULL' && security !== null) {
+    say(bad('It is not in secure mode, and the address is: give it secure_mode, or leave out secure=.'));
+    return;
+  }
+  await receive(target, actual, say);
+}
+
+interface Received {
+  count: number;
+  rejected: string | null;
+  first: NetGearFrame | null;
+  message: string | null;
+  sinceMs: number;
+  untilMs: number;
+  hasEnded: boolean;
+}
+
+async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): Promise<void> {
+  const { endpoint, port, security, seconds, pattern: wanted } = target;
+  const patterns = actual !== null ? [actual] : wanted === null ? PATTERNS : [wanted, ...PATTERNS.filter((pattern) => pattern !== wanted)];
+  let refusal = '';
+  for (const pattern of patterns) {
+    const received: Received = { count: 0, rejected: null, first: null, message: null, sinceMs: 0, untilMs: 0, hasEnded: false };
+    const connection = new ServerConnection({ endpoint, port, pattern, security }, {
+      received: (frame) => {
+        received.untilMs = performance.now();
+        if (received.count === 0) received.sinceMs = received.untilMs;
+        received.count += 1;
+        received.first ??= { ...frame, payload: new Uint8Array(0) };
+        if (frame.message !== null) received.message ??= formatPythonJson(frame.message);
+        return NOTHING;
+      },
+      rejected: (error) => {
+        received.rejected = errorText(error);
+        return NOTHING;
+      },
+      ended: () => (received.hasEnded = true),
+      unanswered: () => undefined,
+    });
+    try {
+      await connection.open();
+      await until(CONNECT_TIMEOUT_MS, () => connection.state().startsWith('connected'));
+      if (connection.state().startsWith('connected')) {
+        sayPattern(wanted, pattern, say);
+        if (security !== null) say(good('Its keys and ours fit: the connection is encrypted.'));
+        await until(1000 * seconds, () => received.hasEnded);
+        sayFrames(received, seconds, say);
+        return;
+      }
+      refusal = connection.state();
+    } finally {
+      await connection.close();
+    }
+    // Refused by its key: no other pattern would help.
+    if (/key|allow lists/.test(refusal)) break;
+  }
+  say(bad(`It does not get through: ${refusal.replace(/^listening;? ?/, '') || 'it has gone'}. With secure=2 its public_keys/client.key must be in our public_keys folder, ${security?.folder ?? ''}.`));
+}
+
+function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
+  const text = `It has pattern ${formatPattern(actual)} (${actual})`;
+  if (wanted === null) say(good(`${text}.`));
+  else if (wanted === actual) say(good(`${text}, as the address says.`));
+  else say(bad(`${text}, the address says pattern ${formatPattern(wanted)}: both ends need the same.`));
+}
+
+function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded }: Received, seconds: number, say: Say): void {
+  if (rejected !== null) say(bad(`It sends what is no NetGear frame: ${rejected}.`));
+  if (first === null) {
+    say(bad(`It sends nothing for ${seconds} s: it is connected, and its program does not call send(), or waits for its camera${hasEnded ? '; then it ended' : ''}.`));
+    return;
+  }
+  const { encoding, width, height, colorspace, serverPort } = first;
+  const picture = encoding.kind === 'jpeg' ? `JPEG of ${width}×${height} pixels, colour space ${colorspace}` : `raw ${encoding.dtype} of shape (${encoding.shape.join(', ')})`;
+  const rate = count > 1 ? `, ${rounded((1000 * (count - 1)) / (untilMs - sinceMs))} frames/s` : '';
+  say(good(`It sends ${picture}${rate}.`));
+  say(good(message === null ? 'No message comes with the frames.' : `A message comes with the frames: ${shown(message)}.`));
+  if (serverPort !== null) say(good(`It is in multi-servers mode, as port ${serverPort}: use multiserver=true.`));
+  if (hasEnded) say(good('It has ended meanwhile, and said so.'));
+}
+
+async function until(timeoutMs: number, isSo: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}

@@ -1,0 +1,184 @@
+import { once } from 'node:events';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openReceiverKeys } from '../../gateway/netgear/curve-keys.ts';
+import { Child } from '../helpers/child.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PICTURE = { height: 120, width: 400, frames: 3000 };
+
+/** Runs the probe as its user does. */
+async function probe(address: string, seconds = 1): Promise<{ code: number | null; lines: string[] }> {
+  await using child = new Child(process.execPath, ['dist/gateway/main.js', 'probe', address, '--seconds', String(seconds)], { cwd: ROOT });
+  const code = await child.exited;
+  return { code, lines: [...child.stdout.all, ...child.stderr.all].filter((line) => line !== '') };
+}
+
+const good = (...lines: unknown[]): unknown => ({ code: 0, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'All is well.'] });
+const bad = (...lines: unknown[]): unknown => ({ code: 1, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'Something does not fit: see ✗.'] });
+
+async function place(): Promise<{ port: number; address: string }> {
+  const [port] = (await freePorts(1)) as [number];
+  return { port, address: `tcp://127.0.0.1:${port}` };
+}
+
+async function client(options: Record<string, unknown>): Promise<PythonPeer> {
+  const peer = new PythonPeer('client.py', options);
+  await peer.waitFor('ready');
+  return peer;
+}
+
+describe('gearway probe, of a client', () => {
+  it.each([
+    ['pattern 1 in multi-clients mode', { pattern: 1, bidirectional: true, returns: 'Hi' }, /^✓ It answered \d of \d pictures, the fastest in [\d.]+ ms; it is in multi-clients mode as port "\d+" and returns "Hi" \(str\)\.$/],
+    ['pattern 1 alone', { pattern: 1, multiclient: false }, /it is neither bidirectional nor in multi-clients mode, and returns nothing\.$/],
+    ['pattern 0, bidirectional', { pattern: 0, bidirectional: true, raw_returns: true, returns: { $array: 'float32', shape: [2, 3] } }, /it is in bidirectional mode and returns an array of float32, shape \(2, 3\)\.$/],
+    ['pattern 2', { pattern: 2 }, /^✓ It has subscribed, and was given \d+ pictures\. In pattern 2 nothing is answered\.$/],
+  ])('finds one of %s', async (_name, options, answers) => {
+    const { port, address } = await place();
+    await using peer = await client({ port, ...options });
+    expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(good(/^✓ A NetGear client listens at tcp:\/\/127\.0\.0\.1:\d+: it binds, and a server connects to it\.$/, new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as the address says\\.$`), answers));
+    // It was not told to end, and serves whoever comes next.
+    expect(await probe(address)).toMatchObject({ code: 0 });
+    expect(peer.isRunning).toBe(true);
+  });
+
+  it('names another pattern than the address says', async () => {
+    const { port, address } = await place();
+    await using _peer = await client({ port, pattern: 0 });
+    expect(await probe(`${address}?pattern=1`)).toEqual(bad(/^✓ A NetGear client listens/, /^✗ It has pattern 0 \(pair\), the address says pattern 1: both ends need the same\.$/, /^✓ It answered/));
+  });
+
+  it('names what does not speak ZeroMQ', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    expect(await probe(`tcp://127.0.0.1:${port}`)).toEqual(bad(/^✗ Something listens at tcp:\S+ that does not speak ZeroMQ: another program has this port/));
+    server.close();
+  });
+
+  it('names one that is stopped', async () => {
+    const { port, address } = await place();
+    await using peer = await client({ port });
+    peer.signal('SIGSTOP');
+    expect(await probe(address)).toEqual(bad(/^✗ Something accepts connections at tcp:\S+ and says nothing: a NetGear client that is stopped/));
+  });
+
+  it('names one that takes frames and answers none, as one whose receiver has died does', async () => {
+    const { port, address } = await place();
+    await using peer = new PythonPeer('silent_client.py', { port });
+    await peer.waitFor('ready');
+    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear client/, /^✓ It has pattern 1/, /^✗ It answers none of \d+ pictures: another server serves it already, or its receiver has died/));
+  });
+
+  it('names a server at the wrong end', async () => {
+    const { port, address } = await place();
+    await using peer = new PythonPeer('silent_client.py', { port, type: 'PUB' });
+    await peer.waitFor('ready');
+    expect(await probe(address)).toEqual(bad(/^✗ A PUB socket listens at tcp:\S+: no NetGear client, which is a PAIR, REP or SUB/));
+  });
+});
+
+describe('gearway probe, of a server', () => {
+  it.each([
+    ['pattern 1 with messages', { pattern: 1, bidirectional: true }, [/^✓ It sends JPEG of 400×120 pixels, colour space BGR, \d\d(?:\.\d)? frames\/s\.$/, /^✓ A message comes with the frames: \{"n": \d+, "t": [\d.]+\}\.$/]],
+    ['pattern 0, raw', { pattern: 0, raw: true }, [/^✓ It sends raw uint8 of shape \(120, 400, 3\), \d\d(?:\.\d)? frames\/s\.$/, /^✓ No message comes/]],
+    ['pattern 2', { pattern: 2 }, [/^✓ It sends JPEG/, /^✓ No message/]],
+    ['multi-servers mode', { pattern: 1, multiserver: true }, [/^✓ It sends JPEG/, /^✓ No message/, /^✓ It is in multi-servers mode, as port \d+: use multiserver=true\.$/]],
+  ])('finds one of %s', async (_name, options, frames) => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, ...PICTURE, ...options });
+    expect(await probe(`${address}?pattern=${options.pattern}`, 2)).toEqual(good(/^✓ A NetGear server connects to tcp:\S+: the client that shall receive from it binds there\.$/, new RegExp(`^✓ It has pattern ${options.pattern} `), ...frames));
+  });
+
+  it('names another pattern than the address says', async () => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE });
+    expect(await probe(`${address}?pattern=1`, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1: both ends need the same\.$/, /^✓ It sends/, /^✓ No message/));
+  });
+
+  it('names one that sends nothing', async () => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE, pauses: [{ at: 0, seconds: 60 }] });
+    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✓ It has pattern 2/, /^✗ It sends nothing for 2 s: it is connected, and its program does not call send\(\)/));
+  });
+
+  it('says that nobody is there', async () => {
+    const { address } = await place();
+    expect(await probe(address)).toEqual(bad(/^✗ Nobody is there: no client listens at tcp:\S+, and no server connected to it within 1 s/));
+  });
+});
+
+describe('gearway probe, in secure mode', () => {
+  let folder: string;
+  /** As NetGear's custom_cert_location: the keys are in `.vidgear/keys`. */
+  const keys = (name: string): string => join(folder, name);
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'gearway-probe-'));
+    for (const name of ['ours', 'theirs']) openReceiverKeys(join(keys(name), '.vidgear', 'keys'));
+    // The client knows its own server key, and a client key that is not ours; we know its server key.
+    await cp(keys('theirs'), keys('stranger'), { recursive: true });
+    await rm(join(keys('stranger'), '.vidgear/keys/private_keys/client.key_secret'));
+    await cp(join(keys('ours'), '.vidgear/keys/private_keys/client.key_secret'), join(keys('stranger'), '.vidgear/keys/private_keys/client.key_secret'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each([1, 2])('finds a client of mode %i that has our keys', async (secure) => {
+    const { port, address } = await place();
+    await using _peer = await client({ port, secure, keys: keys('ours') });
+    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`)).toEqual(good(/^✓ A NetGear client/, /^✓ It accepts our keys: the connection is encrypted\.$/, /^✓ It has pattern 1/, /^✓ It answered/));
+  });
+
+  it('says that a client is in secure mode, and the address is not', async () => {
+    const { port, address } = await place();
+    await using _peer = await client({ port, secure: 1, keys: keys('ours') });
+    expect(await probe(address)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is in secure mode, and the address is not: add secure=1/));
+  });
+
+  it('says that a client is not in secure mode, and the address is', async () => {
+    const { port, address } = await place();
+    await using _peer = await client({ port });
+    expect(await probe(`${address}?secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is not in secure mode, and the address is/));
+  });
+
+  it('names the wrong server key', async () => {
+    const { port, address } = await place();
+    await using _peer = await client({ port, secure: 1, keys: keys('theirs') });
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It does not accept our keys: \S+\/public_keys\/server\.key must be the one that belongs/));
+  });
+
+  it('names a key that an IronHouse client does not know', async () => {
+    const { port, address } = await place();
+    await using _peer = await client({ port, secure: 2, keys: keys('theirs') });
+    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('stranger')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It refuses our key: in secure mode 2 \(IronHouse\) it lets in only keys that it has/));
+  });
+
+  it.each([1, 2])('finds a server of mode %i that has our keys', async (secure) => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, secure, keys: keys('ours'), ...PICTURE });
+    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`, 2)).toEqual(good(/^✓ A NetGear server/, /^✓ It has pattern 1/, /^✓ Its keys and ours fit/, /^✓ It sends JPEG/, /^✓ No message/));
+  });
+
+  it('says that a server is in secure mode, and the address is not', async () => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('ours'), ...PICTURE });
+    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It is in secure mode, and the address is not: add secure=1/));
+  });
+
+  it('names a server whose key we do not know', async () => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('stranger'), ...PICTURE });
+    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('theirs')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It does not get through: .*its key \S{40} is not in/));
+  });
+});
+
+describe('gearway probe', () => {
+  it('says what is wrong with its arguments, with 2', async () => {
+    for (const address of ['127.0.0.1:5567', 'tcp://127.0.0.1:5567,5568', 'tcp://127.0.0.1:5567?pattern=3']) expect((await probe(address)).code, address).toBe(2);
+  });
+});
