@@ -16,7 +16,7 @@ export interface NetGearAddress {
 }
 
 const HOST = String.raw`\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+`;
-const ADDRESS = new RegExp(String.raw`^(?:tcp://(?:${HOST})|ipc:///[^?#\s,\0]{1,96}?):(\d{1,5}(?:,\d{1,5})*)(?:\?(.*))?$`);
+const ADDRESS = new RegExp(String.raw`^(tcp://(?:${HOST})|ipc:///[^?#\s,\0]{1,96}?):(\d{1,5}(?:,\d{1,5})*)(?:\?(.*))?$`);
 
 const COMMON = ['pattern', 'secure', 'keys'] as const;
 
@@ -28,12 +28,13 @@ const COMMON = ['pattern', 'secure', 'keys'] as const;
  */
 export function parseNetGearAddress(text: string, known: readonly string[] = []): NetGearAddress {
   const match = ADDRESS.exec(text);
-  const ports = match?.[1]?.split(',') ?? [];
+  const [, base = '', list, query = ''] = match ?? [];
+  const ports = list?.split(',') ?? [];
   if (match === null || ports.some((port) => Number(port) < 1 || Number(port) > 65_535)) {
     throw new GearwayError('address-invalid', `address is ${JSON.stringify(text)}, expected tcp://HOST:PORT?pattern=1 or ipc:///PATH:PORT?pattern=1`);
   }
   if (new Set(ports.map(Number)).size !== ports.length) throw new GearwayError('address-invalid', `address ${text} names a port twice, expected different ones: a port is an identity`);
-  const options = new Map(new URLSearchParams(match[2] ?? ''));
+  const options = new Map(new URLSearchParams(query));
   for (const key of options.keys()) {
     if (![...COMMON, ...known].includes(key)) {
       throw new GearwayError('address-invalid', `address ${text} has the option ${JSON.stringify(key)}, expected one of ${[...COMMON, ...known].join(', ')}`);
@@ -42,7 +43,6 @@ export function parseNetGearAddress(text: string, known: readonly string[] = [])
   const pattern = parsePattern(options.get('pattern') ?? '1');
   const security = resolveSecurity(options, text);
   for (const key of [...COMMON, 'allow']) options.delete(key);
-  const base = text.slice(0, text.indexOf(`:${match[1]}`, 6));
   return { ports, endpoints: ports.map((port) => `${base}:${port}`), pattern, security, options };
 }
 

@@ -34,8 +34,12 @@ export class Authenticator {
   async #answer(): Promise<void> {
     for await (const [version, requestId, , address, , mechanism, publicKey] of this.#socket) {
       const reason = this.#judge(String(address), String(mechanism), publicKey);
+      try {
+        await this.#socket.send([version ?? '1.0', requestId ?? '1', ...(reason === null ? ['200', 'OK'] : ['400', 'not allowed']), '', '']);
+      } catch {
+        return; // closed meanwhile: nobody is let in any more
+      }
       if (reason !== null) this.#refused(reason);
-      await this.#socket.send([version ?? '1.0', requestId ?? '1', ...(reason === null ? ['200', 'OK'] : ['400', 'not allowed']), '', '']);
     }
   }
 

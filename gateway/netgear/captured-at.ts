@@ -1,27 +1,47 @@
 import type { Value } from '../../shared/protocol.ts';
 
-/** Unix times in seconds, milliseconds and microseconds don't meet between 1973 and 5138. */
-const SECONDS_BELOW = 1e11;
-const MILLISECONDS_BELOW = 1e14;
+/** What a number of Unix time is counted in, by its size: each range is 2001 to 5138, and none overlaps another. */
+const UNITS = [
+  { from: 1e9, below: 1e11, us: 1_000_000 },
+  { from: 1e12, below: 1e14, us: 1000 },
+  { from: 1e15, below: 1e17, us: 1 },
+] as const;
+
+/** ISO 8601 as Python's `isoformat()` and JavaScript's `toISOString()` write it, with its zone: without one it may be any of 24 hours. */
+const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 
 /**
- * Reads from a message when its picture was taken.
+ * When a frame was captured, read from the message that came with it.
  *
- * @param path where it stands, such as `t` or `meta.time`: Unix time in seconds, milliseconds or microseconds, told apart by their size, or ISO 8601.
- * @returns microseconds of Unix time; null when nothing of the kind stands there.
+ * @param path the name of the value, such as `t`, or `meta.t` for one inside another.
+ * @returns microseconds of Unix time; null when there is none. A number counts as seconds, milliseconds or microseconds by its size, a text as
+ * ISO 8601 with a zone.
  */
 export function readCapturedAt(message: Value, path: string): number | null {
-  let value: unknown = message;
-  for (const key of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return null;
-    value = (value as { readonly [key: string]: unknown })[key];
+  let value = message;
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return null;
+    value = (value as { readonly [key: string]: Value })[name] ?? null;
   }
-  if (typeof value === 'string') {
-    const ms = /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : NaN;
-    return Number.isNaN(ms) ? null : ms * 1000;
+  switch (typeof value) {
+    case 'number':
+    case 'bigint':
+      return readNumber(Number(value));
+    case 'string':
+      return readIso(value);
+    default:
+      return null;
   }
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) return null;
-  const factor = value < SECONDS_BELOW ? 1e6 : value < MILLISECONDS_BELOW ? 1000 : 1;
-  const us = Math.round(value * factor);
-  return Number.isSafeInteger(us) ? us : null;
+}
+
+function readNumber(time: number): number | null {
+  const unit = UNITS.find(({ from, below }) => time >= from && time < below);
+  return unit === undefined ? null : Math.round(time * unit.us);
+}
+
+function readIso(text: string): number | null {
+  const [, date, time, fraction = '', zone] = ISO.exec(text) ?? [];
+  // Date counts milliseconds; the fraction is read by itself.
+  const ms = Date.parse(`${date}T${time}${zone}`);
+  return Number.isNaN(ms) ? null : ms * 1000 + Math.round(Number(`0.${fraction}0`) * 1_000_000);
 }

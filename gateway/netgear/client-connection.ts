@@ -1,3 +1,4 @@
+import { errorText } from '../../shared/errors.ts';
 import { ClientSocket, type HandshakeFailure } from './client-socket.ts';
 import type { Security } from './curve-keys.ts';
 import { formatPattern, type Pattern, patternOfSocket } from './pattern.ts';
@@ -14,6 +15,8 @@ export interface ClientConnectionOptions {
   readonly endpoint: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
+  /** After how long an answer is not waited for any longer; 3.5 s unless given. */
+  readonly replyTimeoutMs?: number;
 }
 
 /** What happens to a {@link ClientConnection}. Nothing is called after `close()`. */
@@ -27,8 +30,11 @@ export interface ClientConnectionEvents {
 
 const TICK_MS = 250;
 
-/** A reply later than this is not waited for: the socket is closed and another made. Three of a client's own time-outs fit in. */
-const REPLY_TIMEOUT_MS = 3500;
+/**
+ * A reply later than this is not waited for: the socket is closed and another made. Three tries fit into the 12 s of silence after which a real
+ * client binds anew.
+ */
+export const REPLY_TIMEOUT_MS = 3500;
 
 /** A peer that accepts TCP but does not shake hands is there, and stopped. */
 const STUCK_AFTER_MS = 1000;
@@ -52,11 +58,12 @@ interface Link {
 
 /**
  * The way to one NetGear client, for as long as it is wanted: it connects, notices, says in words what is wrong, and connects again, for ever.
- * What is sent is either answered within 3.5 s, or the socket is thrown away with all that was in flight.
+ * What is sent is either answered in time (3.5 s), or the socket is thrown away with all that was in flight.
  */
 export class ClientConnection {
   readonly #options: ClientConnectionOptions;
   readonly #events: ClientConnectionEvents;
+  readonly #replyTimeoutMs: number;
   readonly #timer: NodeJS.Timeout;
   #link: Link | null;
   #retry: NodeJS.Timeout | null = null;
@@ -68,6 +75,7 @@ export class ClientConnection {
   constructor(options: ClientConnectionOptions, events: ClientConnectionEvents) {
     this.#options = options;
     this.#events = events;
+    this.#replyTimeoutMs = options.replyTimeoutMs ?? REPLY_TIMEOUT_MS;
     this.#reason = this.#nobody();
     this.#link = this.#open();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -117,14 +125,39 @@ export class ClientConnection {
     if (!this.#closed) this.#reopen('connecting', 'it was connected anew');
   }
 
-  /** Idempotent. What was not sent is thrown away. */
-  close(): void {
+  /**
+   * Idempotent.
+   *
+   * @param lingerMs for how long what was sent and has not left yet may still leave; it is thrown away otherwise.
+   */
+  close(lingerMs = 0): void {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#drop(lingerMs);
+  }
+
+  /** Throws the socket away, and the plan to make another. */
+  #drop(lingerMs = 0): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
-    this.#link?.socket.close();
+    this.#retry = null;
+    this.#link?.socket.close(lingerMs);
     this.#link = null;
+  }
+
+  #retryLater(): void {
+    this.#retry = setTimeout(() => this.#openAgain(), RETRY_AFTER_MS);
+  }
+
+  /** The keys are read anew, and may have gone or been exchanged meanwhile. */
+  #openAgain(): void {
+    this.#retry = null;
+    try {
+      this.#link = this.#open();
+    } catch (error) {
+      this.#change('refused', errorText(error));
+      if (!this.#closed && this.#retry === null) this.#retryLater();
+    }
   }
 
   #open(): Link {
@@ -141,7 +174,7 @@ export class ClientConnection {
           link.ready = true;
           this.#change('ready', 'connected');
         }),
-        handshakeFailed: (failure) => current(() => void this.#explain(link, failure))(),
+        handshakeFailed: (failure) => current(() => void this.#explain(failure))(),
         disconnected: current(() => {
           link.acceptedAtMs = null;
           if (link.ready) this.#reopen('connecting', 'its connection ended');
@@ -162,17 +195,16 @@ export class ClientConnection {
   }
 
   #reopen(state: ConnectionState, reason: string): void {
-    this.#link?.socket.close();
-    this.#link = null;
+    this.#drop();
     this.#change(state, reason);
-    if (!this.#closed) this.#link ??= this.#open();
+    // Who hears of the change may have closed us, or have had us connect anew.
+    if (!this.#closed && this.#link === null && this.#retry === null) this.#openAgain();
   }
 
   /** After a failed handshake ZeroMQ may have given up by itself. */
-  async #explain(link: Link, failure: HandshakeFailure): Promise<void> {
-    link.socket.close();
-    this.#link = null;
-    this.#retry = setTimeout(() => (this.#link = this.#open()), RETRY_AFTER_MS);
+  async #explain(failure: HandshakeFailure): Promise<void> {
+    this.#drop();
+    this.#retryLater();
     if (failure === 'refused') {
       this.#change('refused', `the client at ${this.#options.endpoint} refuses our key: with secure=2 it needs our public_keys/client.key among its own`);
       return;
@@ -202,7 +234,7 @@ export class ClientConnection {
     if (link === null) return;
     const now = performance.now();
     const oldest = link.sentAtMs[0];
-    if (oldest !== undefined && now - oldest > REPLY_TIMEOUT_MS) this.#reopen('stuck', `no answer for ${REPLY_TIMEOUT_MS / 1000} s`);
+    if (oldest !== undefined && now - oldest > this.#replyTimeoutMs) this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
     else if (link.ready) return;
     else if (link.acceptedAtMs !== null && now - link.acceptedAtMs > STUCK_AFTER_MS) this.#change('stuck', 'it holds the connection and does not shake hands: is it stopped?');
     else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) this.#change('connecting', this.#nobody());

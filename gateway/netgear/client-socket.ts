@@ -56,6 +56,7 @@ export class ClientSocket {
       heartbeatTimeout: 3000,
       sendTimeout: 0,
       maxMessageSize: DEFAULT_REPLY_LIMITS.payloadBytes,
+      ipv6: endpoint.startsWith('tcp://['),
       ...curveOptions(security),
     };
     this.#delimited = pattern === 'request-reply';
@@ -77,10 +78,15 @@ export class ClientSocket {
     await this.#socket.send(this.#delimited ? [null, ...parts] : parts);
   }
 
-  /** Idempotent. What was not sent is thrown away. */
-  close(): void {
+  /**
+   * Idempotent.
+   *
+   * @param lingerMs for how long what has not left yet may still leave; it is thrown away otherwise.
+   */
+  close(lingerMs = 0): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#socket.linger = lingerMs;
     this.#socket.close();
   }
 

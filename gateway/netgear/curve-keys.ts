@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { curveKeyPair } from 'zeromq';
@@ -110,16 +110,24 @@ export function isListedKey(folder: string, publicKey: string): boolean {
  * of them is left alone: its other half is at a peer.
  */
 function createKeysWhenMissing(folder: string): void {
+  const hasKeys = ['public_keys', 'private_keys'].map((name) => join(folder, name)).some((path) => existsSync(path) && readdirSync(path).length > 0);
+  if (!hasKeys) createKeys(folder);
+}
+
+/** Makes both pairs anew, in place of those that are there: who has the old ones is not let in any more. Other keys in the folder stay. */
+export function createKeys(folder: string): void {
   const folders = { public: join(folder, 'public_keys'), private: join(folder, 'private_keys') };
-  const hasKeys = Object.values(folders).some((path) => existsSync(path) && readdirSync(path).length > 0);
-  if (hasKeys) return;
   for (const path of Object.values(folders)) {
     mkdirSync(path, { recursive: true });
     chmodSync(path, 0o700);
   }
   for (const name of NAMES) {
     const { publicKey, secretKey } = curveKeyPair();
-    const write = (path: string, secret: string): void => writeFileSync(path, `# ZeroMQ CURVE certificate, made by Gearway. Keep the secret one to its owner.\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`, { mode: 0o600, flag: 'wx' });
+    const write = (path: string, secret: string): void => {
+      // Removed first: the mode counts only for a new file.
+      rmSync(path, { force: true });
+      writeFileSync(path, `# ZeroMQ CURVE certificate, made by Gearway. Keep the secret one to its owner.\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`, { mode: 0o600, flag: 'wx' });
+    };
     write(join(folders.public, `${name}.key`), '');
     write(join(folders.private, `${name}.key_secret`), `    secret-key = "${secretKey}"\n`);
   }

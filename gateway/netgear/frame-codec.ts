@@ -37,6 +37,8 @@ export interface NetGearFrame {
 /** The server says that it ends. */
 export interface NetGearTermination {
   readonly kind: 'termination';
+  /** The server's own port, in multi-servers mode; else null. */
+  readonly serverPort: string | null;
 }
 
 /** The colour spaces of simplejpeg: the channel order that a NetGear receiver decodes to. */
@@ -56,7 +58,7 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `header is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
   const headerText = decodeUtf8(header);
   const { fields } = parsePythonObject(headerText);
-  if (fields['terminate_flag'] === true) return { kind: 'termination' };
+  if (fields['terminate_flag'] === true) return { kind: 'termination', serverPort: readServerPort(fields) };
   if (fields['terminate_flag'] !== false) throw invalid('header has no terminate_flag');
   for (const key of REQUIRED_KEYS) {
     if (fields[key] === undefined) throw invalid(`header has no ${key}`);
@@ -70,8 +72,13 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
   }
-  const { port } = fields;
-  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: typeof port === 'string' || typeof port === 'number' ? String(port) : null, payload, headerText };
+  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: readServerPort(fields), payload, headerText };
+}
+
+/** The port as text; a server writes it as its user typed it, which may be a number. */
+function readServerPort({ port }: ParsedObject['fields']): string | null {
+  if (typeof port === 'string') return port;
+  return typeof port === 'number' || typeof port === 'bigint' ? String(port) : null;
 }
 
 /** The header's pattern as text; a server may write it as a number too. */
@@ -129,10 +136,15 @@ export interface HeaderVariant {
   readonly dropMessage: boolean;
 }
 
-/** The header of a frame that did not come from a NetGear server, as one would write it. `messageJson` is Python JSON. */
-export function encodeFrameHeader(encoding: Encoding, messageJson: string, { pattern, serverPort, dropMessage }: HeaderVariant): string {
+/**
+ * The header of a frame that did not come from a NetGear server, as one would write it.
+ *
+ * @param messageJson Python JSON.
+ * @param colorspace the channel order that a receiver decodes a JPEG to.
+ */
+export function encodeFrameHeader(encoding: Encoding, messageJson: string, { pattern, serverPort, dropMessage }: HeaderVariant, colorspace = 'BGR'): string {
   const port = serverPort === null ? '' : `"port": ${JSON.stringify(serverPort)}, `;
-  const compression = encoding.kind === 'jpeg' ? '{"dct": true, "ups": false, "colorspace": "BGR"}' : 'false';
+  const compression = encoding.kind === 'jpeg' ? `{"dct": true, "ups": false, "colorspace": ${JSON.stringify(colorspace)}}` : 'false';
   const dtype = encoding.kind === 'jpeg' ? '""' : JSON.stringify(encoding.dtype);
   const shape = encoding.kind === 'jpeg' ? '""' : `[${encoding.shape.join(', ')}]`;
   return `{${port}"terminate_flag": false, "compression": ${compression}, "message": ${dropMessage ? 'null' : messageJson}, "pattern": "${formatPattern(pattern)}", "dtype": ${dtype}, "shape": ${shape}}`;

@@ -1,6 +1,6 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Security } from './curve-keys.ts';
-import { decodeFrame, type NetGearFrame, TERMINATION_REPLY } from './frame-codec.ts';
+import { decodeFrame, type NetGearFrame, type NetGearTermination, TERMINATION_REPLY } from './frame-codec.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
 import { encodeReply, type ReplyData } from './reply-codec.ts';
 import { ServerSocket } from './server-socket.ts';
@@ -24,8 +24,12 @@ export interface ServerConnectionEvents {
   received(frame: NetGearFrame): ReplyData;
   /** What came was no frame. It is answered all the same: an honest server would wait for it. */
   rejected(error: unknown): ReplyData;
-  /** The server has said that it ends. Another may come, or the same one again. */
-  ended(): void;
+  /**
+   * The server has said that it ends. Another may come, or the same one again.
+   *
+   * @param serverPort its own port, in multi-servers mode; else null.
+   */
+  ended(serverPort: string | null): void;
   /** A reply was not taken: the server has gone between its frame and our answer. */
   unanswered(error: unknown): void;
 }
@@ -74,9 +78,13 @@ export class ServerConnection {
     this.#reading = this.#read(socket);
   }
 
-  /** Idempotent; nothing is received afterwards. */
-  async close(): Promise<void> {
-    this.#socket?.close();
+  /**
+   * Idempotent; nothing is received afterwards.
+   *
+   * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
+   */
+  async close(lingerMs = 0): Promise<void> {
+    this.#socket?.close(lingerMs);
     this.#socket = null;
     await this.#reading;
   }
@@ -85,10 +93,10 @@ export class ServerConnection {
     for await (const parts of socket) {
       if (this.#socket !== socket) return;
       let reply: (string | Uint8Array)[];
-      let hasEnded = false;
+      let termination: NetGearTermination | null = null;
       try {
         const decoded = decodeFrame(parts);
-        hasEnded = decoded.kind === 'termination';
+        if (decoded.kind === 'termination') termination = decoded;
         reply = decoded.kind === 'termination' ? [TERMINATION_REPLY] : encodeReply(this.#options.port, this.#events.received(decoded));
       } catch (error) {
         reply = encodeReply(this.#options.port, this.#events.rejected(error));
@@ -96,9 +104,9 @@ export class ServerConnection {
       try {
         await socket.reply(reply);
       } catch (error) {
-        this.#events.unanswered(error);
+        if (this.#socket === socket) this.#events.unanswered(error);
       }
-      if (hasEnded) this.#events.ended();
+      if (termination !== null && this.#socket === socket) this.#events.ended(termination.serverPort);
     }
   }
 }

@@ -60,6 +60,8 @@ export class ServerSocket {
   /** @throws when the address is in use or not ours. */
   async bind(endpoint: string): Promise<void> {
     await this.#authenticator?.open();
+    // Only where it is asked for: it would make every IPv4 peer `::ffff:…` to the authenticator.
+    this.#socket.ipv6 = endpoint.startsWith('tcp://[');
     await this.#socket.bind(endpoint);
   }
 
@@ -73,10 +75,15 @@ export class ServerSocket {
     if (!(this.#socket instanceof Subscriber)) await this.#socket.send(parts);
   }
 
-  /** Idempotent. */
-  close(): void {
+  /**
+   * Idempotent.
+   *
+   * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
+   */
+  close(lingerMs = 0): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#socket.linger = lingerMs;
     this.#socket.close();
     this.#authenticator?.close();
   }

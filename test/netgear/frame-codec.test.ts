@@ -5,8 +5,10 @@ import {
   DEFAULT_FRAME_LIMITS,
   encodeFrameHeader,
   type FrameLimits,
+  encodeTermination,
+  type HeaderVariant,
+  MULTISERVER_TERMINATION_REPLY,
   rewriteFrameHeader,
-  TERMINATION,
   TERMINATION_REPLY,
 } from '../../gateway/netgear/frame-codec.ts';
 
@@ -16,8 +18,8 @@ const RAW = '{"terminate_flag": false, "compression": false, "message": null, "p
 const JPEG = '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
 
 /** SOI, a start of frame that claims a size, EOI: what is read without decoding. */
-function jpegClaiming(width: number, height: number): Uint8Array {
-  return Uint8Array.from([0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, height >> 8, height & 255, width >> 8, width & 255, 3, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9]);
+function jpegClaiming(width: number, height: number, components = 3): Uint8Array {
+  return Uint8Array.from([0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, height >> 8, height & 255, width >> 8, width & 255, components, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9]);
 }
 
 function decode(header: string, payload: Uint8Array = new Uint8Array(18), limits?: FrameLimits): ReturnType<typeof decodeFrame> {
@@ -28,17 +30,28 @@ describe('decodeFrame', () => {
   it('reads a raw frame without copying it', () => {
     const payload = new Uint8Array(18);
     expect(decode(RAW, payload)).toEqual({
-      kind: 'frame', width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, message: null, payload, headerText: RAW,
+      kind: 'frame', width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, message: null, colorspace: null, serverPort: null, payload, headerText: RAW,
     });
   });
 
   it('reads a JPEG by its own size', () => {
     const payload = jpegClaiming(1280, 720);
-    expect(decode(JPEG, payload)).toEqual({ kind: 'frame', width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: null, payload, headerText: JPEG });
+    expect(decode(JPEG, payload)).toEqual({
+      kind: 'frame', width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: null, colorspace: 'BGR', serverPort: null, payload, headerText: JPEG,
+    });
   });
 
   it.each(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK'])('takes the colour space %s', (name) => {
-    expect(decode(JPEG.replace('BGR', name), jpegClaiming(8, 8))).toMatchObject({ kind: 'frame' });
+    expect(decode(JPEG.replace('BGR', name), jpegClaiming(8, 8, name === 'CMYK' ? 4 : 3))).toMatchObject({ kind: 'frame', colorspace: name });
+  });
+
+  it('rejects four components that are not CMYK, and CMYK of three', () => {
+    expect(() => decode(JPEG, jpegClaiming(8, 8, 4))).toThrow(coded('jpeg-invalid'));
+    expect(() => decode(JPEG.replace('BGR', 'CMYK'), jpegClaiming(8, 8, 3))).toThrow(coded('jpeg-invalid'));
+  });
+
+  it.each([['"5567"', '5567'], ['5567', '5567'], ['9007199254740993', '9007199254740993'], ['null', null], ['["5567"]', null], ['{"toString": 1}', null]])('reads the port %s of a server', (port, expected) => {
+    expect(decode(RAW.replace('{', `{"port": ${port}, `))).toMatchObject({ serverPort: expected });
   });
 
   it('takes a pattern that is written as a number, and fields that it does not know', () => {
@@ -51,8 +64,9 @@ describe('decodeFrame', () => {
   });
 
   it('reads a termination, with a port too', () => {
-    expect(decodeFrame([Buffer.from(TERMINATION)])).toEqual({ kind: 'termination' });
-    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": "5567"}')])).toEqual({ kind: 'termination' });
+    expect(decodeFrame([Buffer.from('{"terminate_flag": true}')])).toEqual({ kind: 'termination', serverPort: null });
+    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": "5567"}')])).toEqual({ kind: 'termination', serverPort: '5567' });
+    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": 5567}')])).toEqual({ kind: 'termination', serverPort: '5567' });
   });
 
   it('rejects no part, three parts, and a frame without payload', () => {
@@ -156,11 +170,24 @@ describe('decodeUtf8', () => {
   });
 });
 
+const PLAIN: HeaderVariant = { pattern: 'request-reply', serverPort: null, dropMessage: false };
+
 describe('encodeFrameHeader', () => {
   it('writes every key, as NetGear does', () => {
-    expect(encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, 'null', 'request-reply')).toBe(RAW);
-    expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', 'request-reply')).toBe(JPEG);
-    expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": NaN}', 'pair')).toBe(JPEG.replace('null', '{"n": NaN}').replace('"1"', '"0"'));
+    expect(encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, 'null', PLAIN)).toBe(RAW);
+    expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN)).toBe(JPEG);
+    expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": NaN}', { ...PLAIN, pattern: 'pair' })).toBe(JPEG.replace('null', '{"n": NaN}').replace('"1"', '"0"'));
+    expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN, 'GRAY')).toBe(JPEG.replace('BGR', 'GRAY'));
+  });
+
+  it('puts the port of a server among several first', () => {
+    expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', { ...PLAIN, serverPort: '5567' })).toBe(
+      '{"port": "5567", "terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}',
+    );
+  });
+
+  it('leaves the message of a repeat out', () => {
+    expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": 1}', { ...PLAIN, dropMessage: true })).toBe(JPEG);
   });
 });
 
@@ -168,14 +195,33 @@ describe('rewriteFrameHeader', () => {
   const odd = '{ "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}';
 
   it('replaces the values of the outermost keys and keeps every other byte', () => {
-    expect(rewriteFrameHeader(odd, { pattern: 'pair', dropMessage: true })).toBe('{ "pattern" : "0","x":"\\u00e9","message":null,"shape":[2, 3] , "pattern_": "1"}');
-    expect(rewriteFrameHeader(odd, { pattern: 'request-reply', dropMessage: false })).toBe(odd);
-    expect(rewriteFrameHeader(RAW.replace('"1"', '1'), { pattern: 'request-reply', dropMessage: false })).toBe(RAW.replace('"1"', '1'));
+    expect(rewriteFrameHeader(odd, { pattern: 'pair', serverPort: null, dropMessage: true })).toBe('{ "pattern" : "0","x":"\\u00e9","message":null,"shape":[2, 3] , "pattern_": "1"}');
+    expect(rewriteFrameHeader(odd, PLAIN)).toBe(odd);
+    expect(rewriteFrameHeader(RAW.replace('"1"', '1'), PLAIN)).toBe(RAW.replace('"1"', '1'));
+  });
+
+  it('adds the port of a server, or puts it in place of another', () => {
+    expect(rewriteFrameHeader(odd, { ...PLAIN, serverPort: '5567' })).toBe('{"port": "5567",  "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}');
+    expect(rewriteFrameHeader('{"x": 1, "port":19130, "pattern": "1", "message": 0}', { pattern: 'pair', serverPort: '5567', dropMessage: true })).toBe('{"x": 1, "port":"5567", "pattern": "0", "message": null}');
+    expect(rewriteFrameHeader('{"port": 19130, "pattern": "1", "message": 0}', PLAIN)).toBe('{"port": 19130, "pattern": "1", "message": 0}');
+  });
+});
+
+describe('encodeTermination', () => {
+  it('carries the port of a server among several', () => {
+    expect(encodeTermination(null)).toBe('{"terminate_flag": true}');
+    expect(encodeTermination('5567')).toBe('{"terminate_flag": true, "port": "5567"}');
   });
 });
 
 describe('TERMINATION_REPLY', () => {
   it('is no JSON', () => {
     expect(TERMINATION_REPLY).toBe("Termination signal successfully received at Client's end!");
+  });
+});
+
+describe('MULTISERVER_TERMINATION_REPLY', () => {
+  it('is no JSON', () => {
+    expect(MULTISERVER_TERMINATION_REPLY).toBe('Termination signal successfully received at client!');
   });
 });

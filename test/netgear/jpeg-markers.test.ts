@@ -26,6 +26,14 @@ describe('readJpegMarkers', () => {
     expect(readJpegMarkers(jpeg(SOI, startOfFrame(10, 8, { components: 4 }), ...rest))).toEqual({ width: 10, height: 8, components: 4 });
   });
 
+  it.each(['GRAY', 'BGR', 'RGBX', 'ABGR', 'CMYK'])('takes for %s only what decodes to it', (colorspace) => {
+    for (const components of [1, 3, 4]) {
+      const read = (): unknown => readJpegMarkers(jpeg(SOI, startOfFrame(10, 8, { components }), ...rest), colorspace);
+      if ((components === 4) === (colorspace === 'CMYK')) expect(read()).toEqual({ width: 10, height: 8, components });
+      else expect(read).toThrow(invalid);
+    }
+  });
+
   it('reads the claim of 20000 × 20000, and the largest, at no cost', () => {
     expect(readJpegMarkers(jpeg(SOI, startOfFrame(20_000, 20_000), ...rest))).toEqual({ width: 20_000, height: 20_000, components: 3 });
     expect(readJpegMarkers(jpeg(SOI, startOfFrame(65_535, 65_535), ...rest))).toEqual({ width: 65_535, height: 65_535, components: 3 });

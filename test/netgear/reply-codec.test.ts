@@ -23,12 +23,15 @@ describe('decodeReply', () => {
     const array = decode(ARRAY, data);
     expect(array).toEqual({ kind: 'array', array: { dtype: 'float32', shape: [4, 5], data } });
     const jpeg = decode(JPEG, data);
+    expect(jpeg).toEqual({ kind: 'jpeg', data, colorspace: 'BGR' });
     expect(jpeg.kind === 'jpeg' && jpeg.data).toBe(data);
+    expect(decode(JPEG.replace('BGR', 'GRAY'), data)).toMatchObject({ kind: 'jpeg', colorspace: 'GRAY' });
   });
 
   it('reads what clients say that return nothing', () => {
     expect(decode('Data received on device: 3UW5KQAN !')).toEqual({ kind: 'text' });
     expect(decode("Termination signal successfully received at Client's end!")).toEqual({ kind: 'termination' });
+    expect(decode('Termination signal successfully received at client!')).toEqual({ kind: 'termination' });
   });
 
   it.each(['', 'ok', 'Data received on device: 3UW5KQAN !\n', 'Data received on device:  !', "Termination signal successfully received at Client's end!!"])('rejects the text %j', (text) => {
@@ -60,6 +63,10 @@ describe('decodeReply', () => {
     expect(() => decode(`{"data": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`)).toThrow(coded('json-too-deep'));
   });
 
+  it.each(['true', 'null', '[]', '{}', '{"colorspace": "YUV"}', '{"colorspace": ["BGR"]}', '{"colorspace": null}'])('rejects a JPEG of compression %s', (compression) => {
+    expect(() => decode(JPEG.replace('{"dct": true, "ups": false, "colorspace": "BGR"}', compression), new Uint8Array(80))).toThrow(coded('header-invalid'));
+  });
+
   it('rejects an array whose bytes do not fit', () => {
     expect(() => decode(ARRAY, new Uint8Array(79))).toThrow(coded('array-misfit'));
     expect(() => decode(ARRAY, new Uint8Array(81))).toThrow(coded('array-misfit'));
@@ -87,6 +94,24 @@ describe('decodeReply', () => {
 describe('encodeReply', () => {
   it('writes the form that servers of every mode read', () => {
     // A multi-clients client's reply as recorded.
-    expect(encodeReply('19160', 'dict', '{"a": 1, "b": [1, 2]}')).toBe('{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}');
+    expect(encodeReply('19160', { kind: 'value', json: '{"a": 1, "b": [1, 2]}' })).toEqual(['{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}']);
+  });
+
+  it.each([
+    ['{}', 'dict'], ['[]', 'list'], ['"1"', 'str'], ['true', 'bool'], ['false', 'bool'], ['null', 'NoneType'], ['0', 'int'], ['-7', 'int'], ['18446744073709551616', 'int'],
+    ['2.0', 'float'], ['-0.0', 'float'], ['1e+16', 'float'], ['NaN', 'float'], ['Infinity', 'float'], ['-Infinity', 'float'],
+  ])('names the type of %s %s', (json, type) => {
+    expect(encodeReply('5567', { kind: 'value', json })).toEqual([`{"port": "5567", "return_type": "${type}", "data": ${json}}`]);
+  });
+
+  it('puts the bytes of an array and of a JPEG behind, without copying them', () => {
+    const bytes = new Uint8Array(80);
+    const array = encodeReply('5567', { kind: 'array', array: { dtype: 'float32', shape: [4, 5], data: bytes } });
+    expect(array).toEqual([ARRAY, bytes]);
+    expect(array[1]).toBe(bytes);
+    expect(encodeReply('5567', { kind: 'array', array: { dtype: 'uint8', shape: [], data: new Uint8Array(1) } })[0]).toBe('{"port": "5567", "return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [], "data": null}');
+    const jpeg = encodeReply('5567', { kind: 'jpeg', data: bytes, colorspace: 'BGR' });
+    expect(jpeg).toEqual([JPEG, bytes]);
+    expect(jpeg[1]).toBe(bytes);
   });
 });

@@ -1,0 +1,260 @@
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import type { Value } from '../../shared/protocol.ts';
+import { readCapturedAt } from './captured-at.ts';
+import type { NetGearFrame } from './frame-codec.ts';
+import { invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
+import type { Picture } from './picture.ts';
+import type { ReplyData } from './reply-codec.ts';
+import { type ReturnData, toReplyData } from './return-data.ts';
+import { ServerConnection } from './server-connection.ts';
+
+export interface NetGearReceiverOptions extends NetGearOptions {
+  /** Where the message says when the frame was captured: a name such as `t`, or `meta.t` for one inside another. */
+  readonly captured_at?: string;
+  /** In secure mode, the IP addresses that servers are let in from; any unless given. NetGear takes its own `address` for this. */
+  readonly allow?: readonly string[];
+}
+
+/** A frame as it came, and what is known of it. Its memory is the program's own. */
+export interface Received {
+  readonly frame: Picture;
+  /** What the server sent with it; null for nothing. Unlike NetGear's, handed out in every mode, and also when it is `0` or `""`. */
+  readonly message: Value;
+  /** The port that it came on, as typed: in multi-servers mode, the server's identity. */
+  readonly port: string;
+  /** Counts the frames of this receiver from 1, also those that were dropped: a gap is as many drops. */
+  readonly sequence: number;
+  /** Microseconds of Unix time, when the last byte had come. */
+  readonly receivedAtUs: number;
+  /** Microseconds of Unix time by the server's clock, read where `captured_at` says; null when there is none. */
+  readonly capturedAtUs: number | null;
+}
+
+export interface RecvOptions {
+  /** NetGear's `return_data`; see {@link NetGearReceiver.setReturnData}. Undefined leaves the last one in place. */
+  readonly return_data?: ReturnData;
+}
+
+/** How it stands on one port of a receiver. */
+export interface ServerStatus {
+  readonly port: string;
+  readonly endpoint: string;
+  /** A sentence without its end. */
+  readonly state: string;
+}
+
+const NOTHING: ReplyData = { kind: 'value', json: 'null' };
+
+/** For how long the answer to a termination may still leave. */
+const LINGER_MS = 500;
+
+/**
+ * NetGear in receive mode: binds one port, or several in multi-servers mode, and receives frames.
+ *
+ * The newest frame wins: one waits at most, in multi-servers mode one for each server, and a newer one replaces it (`dropped`). NetGear keeps a queue
+ * of 96 instead, whose end a slow program sees seconds late. Every frame is answered as soon as it comes, so that a slow program does not slow the
+ * server down. A server that goes without a word is waited for.
+ *
+ * An `AsyncIterable` of the frames: it returns after the end; breaking out of it leaves the receiver open.
+ */
+export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable {
+  readonly #options: ResolvedOptions;
+  readonly #capturedAt: string | null;
+  readonly #connections: readonly ServerConnection[];
+  readonly #closed: Promise<void>;
+  #resolveClosed: () => void = () => {};
+  #opening: Promise<void> | null = null;
+  #closing: Promise<void> | null = null;
+  #reply: ReplyData = NOTHING;
+  /** By port, in the order in which the first of them came that nobody took. */
+  readonly #waiting = new Map<string, Received>();
+  readonly #readers: ((received: Received | null) => void)[] = [];
+  /** The servers that have sent frames and have not said that they end. */
+  readonly #sending = new Set<string>();
+  #sequence = 0;
+  #dropped = 0;
+  #rejected = 0;
+  #rejection: string | null = null;
+
+  /**
+   * Checks the options and binds nothing yet.
+   *
+   * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`.
+   */
+  constructor(options: NetGearReceiverOptions) {
+    this.#options = resolveOptions('receiver', options, ['captured_at', 'allow']);
+    const { ports, endpoints, pattern } = this.#options;
+    this.#capturedAt = readPath(options.captured_at);
+    const security = allowing(this.#options.security, options.allow);
+    this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    this.#connections = ports.map((port, index) => new ServerConnection({ endpoint: endpoints[index] ?? '', port, pattern, security }, {
+      received: (frame) => {
+        this.#received(this.#portOf(frame.serverPort, port), frame);
+        return this.#reply;
+      },
+      rejected: (error) => {
+        this.#rejected += 1;
+        this.#rejection = errorText(error);
+        return this.#reply;
+      },
+      ended: (serverPort) => this.#ended(this.#portOf(serverPort, port)),
+      unanswered: () => {}, // the server has gone; what comes next is answered
+    }));
+  }
+
+  /** How it stands on each port, in their order. */
+  get servers(): readonly ServerStatus[] {
+    const { ports, endpoints } = this.#options;
+    return this.#connections.map((connection, index) => ({ port: ports[index] ?? '', endpoint: endpoints[index] ?? '', state: connection.state() }));
+  }
+
+  /** Frames that have come and were well formed. */
+  get received(): number {
+    return this.#sequence;
+  }
+
+  /** Frames that a newer one replaced before anybody took them. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Frames that were malformed. They were answered, and are not handed out. */
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  /** What was wrong with the last frame that was rejected, a sentence; null when none was. */
+  get rejection(): string | null {
+    return this.#rejection;
+  }
+
+  /** Resolves when the receiver is closed, by `close()` or by the servers' termination, and its ports are free. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
+  /**
+   * Binds the ports; `recv()` does so by itself. Idempotent.
+   *
+   * Rejects with `source-unavailable` when an address is in use or not ours, `keys-missing`, `keys-invalid`, `closed`. It can be tried again.
+   */
+  open(): Promise<void> {
+    if (this.#closing !== null) return Promise.reject(new GearwayError('closed', 'the receiver is closed'));
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  /**
+   * The next frame: the newest, or in multi-servers mode the newest of the server whose turn it is. Null after the servers' termination and after
+   * `close()`. Several calls at a time get a frame each, in their order.
+   *
+   * Rejects as {@link open} and {@link setReturnData} do.
+   */
+  async recv({ return_data: data }: RecvOptions = {}): Promise<Received | null> {
+    if (data !== undefined) this.setReturnData(data);
+    if (this.#closing === null) await this.open();
+    const [oldest] = this.#waiting;
+    if (oldest !== undefined) {
+      this.#waiting.delete(oldest[0]);
+      return oldest[1];
+    }
+    if (this.#closing !== null) return null;
+    return new Promise((resolve) => this.#readers.push(resolve));
+  }
+
+  /**
+   * Sets what every answer from now on carries, until another value is set; NetGear's `recv(return_data=…)`, but that null is a value here. It is
+   * borrowed: memory that was given must not be written to again.
+   *
+   * @throws {GearwayError} `modes-invalid` where NetGear returns nothing, and what {@link toReplyData} throws.
+   */
+  setReturnData(data: ReturnData): void {
+    const { pattern, multiclient, bidirectional } = this.#options;
+    if (pattern === 'publish-subscribe') throw new GearwayError('modes-invalid', 'return data needs pattern 0 or 1, pattern is 2: a subscriber has no way to answer');
+    if (!multiclient && !bidirectional) throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode, at both ends');
+    this.#reply = toReplyData(data);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Received, void, void> {
+    for (;;) {
+      const received = await this.recv();
+      if (received === null) return;
+      yield received;
+    }
+  }
+
+  /** Frees the ports and throws away what waits; every `recv()` resolves with null. Idempotent. The servers are not told: they wait for another receiver. */
+  close(): Promise<void> {
+    this.#waiting.clear();
+    this.#closing ??= this.#close(0);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #open(): Promise<void> {
+    try {
+      for (const connection of this.#connections) await connection.open();
+    } catch (error) {
+      await Promise.all(this.#connections.map((connection) => connection.close()));
+      this.#opening = null;
+      throw error;
+    }
+  }
+
+  async #close(lingerMs: number): Promise<void> {
+    for (const resolve of this.#readers.splice(0)) resolve(null);
+    // What is being bound cannot be closed before it is.
+    await this.#opening?.catch(() => {}); // reported to who has opened
+    await Promise.all(this.#connections.map((connection) => connection.close(lingerMs)));
+    this.#resolveClosed();
+  }
+
+  /** In multi-servers mode a server may have connected to another's port; who it is says its header. */
+  #portOf(serverPort: string | null, bound: string): string {
+    const { multiserver, ports } = this.#options;
+    return multiserver && serverPort !== null && ports.includes(serverPort) ? serverPort : bound;
+  }
+
+  #received(port: string, { width, height, encoding, payload, colorspace, message }: NetGearFrame): void {
+    this.#sequence += 1;
+    this.#sending.add(port);
+    const received: Received = {
+      frame: { encoding, width, height, payload, colorspace },
+      message,
+      port,
+      sequence: this.#sequence,
+      receivedAtUs: Math.round((performance.timeOrigin + performance.now()) * 1000),
+      capturedAtUs: this.#capturedAt === null ? null : readCapturedAt(message, this.#capturedAt),
+    };
+    const reader = this.#readers.shift();
+    if (reader !== undefined) {
+      reader(received);
+      return;
+    }
+    if (this.#waiting.has(port)) this.#dropped += 1;
+    this.#waiting.set(port, received);
+  }
+
+  /** A server that has sent nothing ends nobody but itself, where there are others. */
+  #ended(port: string): void {
+    const hasSent = this.#sending.delete(port);
+    if (this.#sending.size > 0 || (this.#options.multiserver && !hasSent)) return;
+    this.#closing ??= this.#close(LINGER_MS);
+  }
+}
+
+function allowing(security: ResolvedOptions['security'], allow: readonly string[] | undefined): ResolvedOptions['security'] {
+  if (allow === undefined) return security;
+  if (security === null) throw invalid('allow is given, but no secure_mode: without one nobody is refused');
+  if (!Array.isArray(allow) || allow.length === 0) throw invalid('allow is no list of IP addresses');
+  return { ...security, allowedAddresses: allow };
+}
+
+function readPath(path: string | undefined): string | null {
+  if (path === undefined) return null;
+  if (typeof path !== 'string' || path.split('.').includes('')) throw invalid(`captured_at is ${JSON.stringify(path)}, expected a name such as t, or meta.t`);
+  return path;
+}
