@@ -15,7 +15,7 @@ interface Peer {
   readonly bidirectional: boolean;
 }
 interface Place {
-  readonly protocol: string;
+  readonly protocol: Peer['protocol'];
   readonly address: string;
   readonly port: number;
 }
@@ -34,7 +34,7 @@ interface Received {
 }
 interface Returned {
   readonly server: string;
-  readonly data: unknown;
+  readonly data: Readonly<Record<string, unknown>> | null;
 }
 
 const PATTERNS = [0, 1, 2] as const;
@@ -74,6 +74,18 @@ function url({ protocol, address, port }: Place, { pattern, secure }: Peer, keys
   return `${protocol}://${address}:${port}?pattern=${pattern}${secure === 0 ? '' : `&secure=${secure}&keys=${keys}`}`;
 }
 
+/**
+ * In secure mode a real receiver of pattern 2 gets nothing, whoever sends: its high-water mark is 1, and the one place is taken for ever by the
+ * credential that its own authenticator gives out (libzmq counts it in, and never out).
+ */
+function isDeaf({ pattern, secure }: Peer): boolean {
+  return pattern === 2 && secure !== 0;
+}
+
+function returnsData({ pattern, bidirectional, multiclient }: Peer): boolean {
+  return pattern !== 2 && (bidirectional || multiclient);
+}
+
 /** What a client shows its user again, after a pause, counts once. */
 function withoutRepeats(frames: readonly Received[]): Received[] {
   return frames.filter(({ n }, index) => n !== frames[index - 1]?.n);
@@ -100,6 +112,7 @@ describe('the gateway as a server', () => {
     const [source, ...ports] = (await freePorts(peers.length + 1)) as [number, ...number[]];
     const clients = peers.map((peer, index) => ({ ...peer, ...place(peer, ports[index]!, folder.path) }));
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, ...clients.flatMap((client) => ['--client', url(client, client, folder.path)]));
+    const byPort = clients.toSorted((a, b) => a.port - b.port);
     await using plain = manyClients(clients.filter(({ secure }) => secure === 0), folder.path);
     await using stonehouse = manyClients(clients.filter(({ secure }) => secure === 1), folder.path);
     await using ironhouse = manyClients(clients.filter(({ secure }) => secure === 2), folder.path);
@@ -119,17 +132,16 @@ describe('the gateway as a server', () => {
       const first = sent[0]!.n;
       const results = clients.map(({ name, pattern, bidirectional }) => {
         const received = frames.filter(({ client, n }) => client === name && n >= first && n < first + 100);
-        return [name, compare(withoutRepeats(received), sent, { isLossy: pattern === 2, hasMessages: bidirectional })];
+        return [name, received.length === 0 ? 'nothing' : compare(withoutRepeats(received), sent, { isLossy: pattern === 2, hasMessages: bidirectional })];
       });
-      expect({ kind, ...Object.fromEntries(results) }).toEqual({ kind, ...Object.fromEntries(clients.map(({ name }) => [name, 'as sent'])) });
+      expect({ kind, ...Object.fromEntries(results) }).toEqual({ kind, ...Object.fromEntries(clients.map((client) => [client.name, isDeaf(client) ? 'nothing' : 'as sent'])) });
       // Clients in multi-clients mode return data also where they are not bidirectional.
-      const all = Object.fromEntries(clients.map(({ name, port, pattern, bidirectional, multiclient }) => [port, pattern !== 2 && (bidirectional || multiclient) ? { from: name } : null]));
-      expect(server.events<Returned>('returned').filter((each) => each.server === kind).at(-1)?.data).toEqual(all);
+      const returned = server.events<Returned>('returned').filter((each) => each.server === kind).at(-1)?.data;
+      expect(Object.entries(returned ?? {}).filter(([, value]) => value !== null)).toEqual(byPort.filter(returnsData).map(({ name, port }) => [String(port), { from: name }]));
     }
-    const status = await gateway.status();
-    expect(status.clients.map(({ port, state, rejected, returnData }) => ({ port, state, rejected, returnData }))).toEqual(
-      clients.toSorted((a, b) => a.port - b.port).map(({ name, port, pattern, bidirectional, multiclient }) => ({ port, state: 'live', rejected: 0, returnData: pattern !== 2 && (bidirectional || multiclient) ? { from: name } : null })),
-    );
+    const status = await gateway.statusWhere('deaf clients noticed', (each) => each.clients.every(({ state }, index) => state === (isDeaf(byPort[index]!) ? 'stuck' : 'live')));
+    expect(status.clients.map(({ port, rejected, returnData }) => ({ port, rejected, returnData }))).toEqual(byPort.map((client) => ({ port: client.port, rejected: 0, returnData: returnsData(client) ? { from: client.name } : null })));
+    for (const [index, { reason }] of status.clients.entries()) if (isDeaf(byPort[index]!)) expect(reason).toMatch(/takes no frames: in secure mode NetGear's receiver of pattern 2 never does/);
     expect(status.counters).toMatchObject({ received: 2 * FRAMES, rejected: 0, returnsRejected: 0 });
   });
 });
