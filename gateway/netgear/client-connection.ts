@@ -200,7 +200,10 @@ export class ClientConnection {
 
   async #diagnose(failure: HandshakeFailure): Promise<string> {
     const { endpoint, pattern, security } = this.#options;
-    if (failure === 'refused') return `the client at ${endpoint} refuses our key: with secure=2 it needs our public_keys/client.key among its own`;
+    if (failure === 'refused') {
+      const key = security?.mode === 'ironhouse' ? "with secure=2 it needs our public_keys/client.key among its own when it starts, and " : '';
+      return `the client at ${endpoint} refuses us: ${key}in secure mode it lets in only who has the IP address that it was given itself`;
+    }
     const look = await lookAtZmtpPeer(endpoint);
     switch (look.kind) {
       case 'nobody':
