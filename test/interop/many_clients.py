@@ -1,7 +1,7 @@
 """Many real NetGear clients in one process. Prints each frame of each as a JSON line.
 
 Options (JSON, first argument): clients, a list of {name, port, pattern, protocol, address, multiclient, bidirectional, secure, keys, returns};
-height (pictures of another height are not reported, such as the card).
+height (pictures of another height are not reported, such as the card; without it all are).
 """
 import hashlib
 import json
@@ -48,7 +48,8 @@ while clients:
             clients.remove((each, client))
             continue
         message, frame = data if each.get("bidirectional") else (None, data)
-        if frame.shape[0] == options["height"]:
-            say(event="frame", client=each["name"], n=picture_number.read(frame), message=message, dtype=str(frame.dtype), shape=frame.shape, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
+        if frame.shape[0] == options.get("height", frame.shape[0]):
+            number = picture_number.read(frame) if frame.shape[1] >= picture_number.BITS * picture_number.BLOCK else None
+            say(event="frame", client=each["name"], n=number, message=message, dtype=str(frame.dtype), shape=frame.shape, sha1=hashlib.sha1(frame.tobytes()).hexdigest())
     if is_idle:
         time.sleep(0.002)
