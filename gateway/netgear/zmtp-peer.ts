@@ -11,6 +11,9 @@ export interface ZmtpPeer {
 export type ZmtpLook = { readonly kind: 'nobody'; readonly code: string } | { readonly kind: 'silent' } | { readonly kind: 'foreign' } | ({ readonly kind: 'zmtp' } & ZmtpPeer);
 
 const GREETING_BYTES = 64;
+
+/** Signature and version. Up to here nothing can be wrong: a peer that reads our mechanism may hang up before it has told its own. */
+const VERSION_BYTES = 12;
 const MAX_READY_BYTES = 1 << 12;
 const LOOK_TIMEOUT_MS = 1500;
 
@@ -74,13 +77,18 @@ export function lookAtZmtpPeer(endpoint: string): Promise<ZmtpLook> {
       socket.destroy();
       resolve(look);
     };
+    let hasGreeted = false;
     const read = (ended: boolean): void => {
       const bytes = Buffer.concat(chunks);
       const look = readZmtpPeer(bytes, ended || bytes.length > GREETING_BYTES + MAX_READY_BYTES);
       if (look !== null) finish(look);
+      else if (!hasGreeted && bytes.length >= GREETING_BYTES) {
+        hasGreeted = true;
+        socket.write(NULL_GREETING.subarray(VERSION_BYTES));
+      }
     };
     socket.setTimeout(LOOK_TIMEOUT_MS, () => (socket.connecting ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : read(true)));
-    socket.on('connect', () => void socket.write(NULL_GREETING));
+    socket.on('connect', () => void socket.write(NULL_GREETING.subarray(0, VERSION_BYTES)));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       read(false);
