@@ -113,14 +113,17 @@ describe('a real client in secure mode', () => {
 });
 
 describe('a real server in secure mode', () => {
-  /** `plain`: what is said when the server gives encryption up, which it does after 4 s without an answer. */
+  // Where only one end uses secure mode, each hangs up on the other: when the server is first, it is not known why.
+  const PLAIN = /^listening; (?:a server was refused: it does not use secure mode|somebody hung up in the handshake: a server of another pattern than \d, or one that uses no secure mode)$/;
+  const SECURE = /^listening; (?:a server was refused: it uses secure mode; add secure=1 or secure=2 to the address|somebody hung up in the handshake: a server of another pattern than \d, or one that uses secure mode)$/;
+
   const REFUSED = [
     { name: 'StoneHouse, another server key', server: [1, 'wrong server key'], source: [1, 'ours'], reason: /^listening; a server was refused: its public_keys\/server\.key is not the one that belongs to our/ },
     { name: 'IronHouse, another server key', server: [2, 'wrong server key'], source: [2, 'ours'], reason: /^listening; a server was refused: its public_keys\/server\.key is not the one that belongs to our/ },
     { name: 'IronHouse, a key that we do not know', server: [2, 'unknown key'], source: [2, 'ours'], reason: /^listening; 127\.0\.0\.1 was refused: its key \S{40} is not in \S.*public_keys$/ },
     { name: 'StoneHouse, an address that we do not allow', server: [1, 'ours'], source: [1, 'ours'], allow: '&allow=10.0.0.1', reason: /^listening; 127\.0\.0\.1 was refused: allow lists 10\.0\.0\.1$/ },
-    { name: 'plain, our address secure', server: [0, 'ours'], source: [1, 'ours'], reason: /^listening; a server was refused: it does not use secure mode$/ },
-    { name: 'StoneHouse, our address plain', server: [1, 'ours'], source: [0, 'ours'], reason: /^listening; a server was refused: it uses secure mode; add secure=1 or secure=2 to the address$/ },
+    { name: 'plain, our address secure', server: [0, 'ours'], source: [1, 'ours'], reason: PLAIN },
+    { name: 'StoneHouse, our address plain', server: [1, 'ours'], source: [0, 'ours'], reason: SECURE },
   ] as const;
   const FRAMES = 20;
 
@@ -142,8 +145,9 @@ describe('a real server in secure mode', () => {
     const states = await Promise.all(cases.map(async ({ name, gateway, reason }) => [name, (await gateway.statusWhere(`${name} refused`, ({ source }) => reason.test(source.state))).source.state]));
     expect(states).toHaveLength(cases.length);
     const secure = cases.filter(({ source }) => source[0] !== 0);
-    // A real server that gets no answer for 4 s connects anew, and leaves the encryption off.
-    if (pattern !== 2) await Promise.all(secure.map(({ name, gateway }) => gateway.statusWhere(`${name} tried without encryption`, ({ source }) => source.state === 'listening; a server was refused: it does not use secure mode')));
+    // A real server that gets no answer for 4 s connects anew, and leaves the encryption off. Only who fails by the server key surely does: for the
+    // others ZeroMQ gives up, and when that is before their first send(), this waits for ever.
+    if (pattern !== 2) await Promise.all(secure.filter(({ server }) => server[1] === 'wrong server key').map(({ name, gateway }) => gateway.statusWhere(`${name} tried without encryption`, ({ source }) => PLAIN.test(source.state))));
     for (const { name, gateway } of secure) {
       const { state, counters, frame } = await gateway.status();
       expect({ name, state, frame, received: counters.received, rejected: counters.rejected }).toEqual({ name, state: 'waiting', frame: null, received: 0, rejected: 0 });
