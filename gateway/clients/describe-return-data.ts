@@ -1,3 +1,4 @@
+import type { Value } from '../../shared/protocol.ts';
 import type { ReturnData } from '../hub/returns.ts';
 
 /** Longest JSON that the API repeats in its list of clients. */
@@ -9,6 +10,8 @@ export function describeReturnData(data: ReturnData | null): unknown {
   switch (data.kind) {
     case 'value':
       if (data.json.length > MAX_SHOWN) return `${data.json.slice(0, MAX_SHOWN)}…`;
+      // Parsed, it would be another number.
+      if (holdsLongInteger(data.value)) return data.json;
       try {
         return JSON.parse(data.json) as unknown;
       } catch {
@@ -22,4 +25,9 @@ export function describeReturnData(data: ReturnData | null): unknown {
     default:
       return data satisfies never;
   }
+}
+
+function holdsLongInteger(value: Value): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value === 'bigint';
+  return Object.values(value).some(holdsLongInteger);
 }

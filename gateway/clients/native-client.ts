@@ -52,6 +52,9 @@ const REPEAT_AFTER_MS = 3000;
 /** With one, a client that stumbles for a frame time would miss a frame; a stopped one gets what is in flight late. */
 const MIN_IN_FLIGHT = 2;
 
+/** A subscriber answers nothing: one that takes no frame for so long, while there are some, gets none. */
+const REFUSING_AFTER_MS = 3000;
+
 /** How long a client that is told to end is waited for. */
 const TERMINATION_TIMEOUT_MS = 700;
 const TERMINATION_RETRY_MS = 50;
@@ -76,6 +79,8 @@ export class NativeClient implements ListedClient {
   #rejected = 0;
   #roundTripMs: number | null = null;
   #lastSentAtMs = -Infinity;
+  /** Since when a subscriber takes no frame; null while it does. */
+  #refusingSinceMs: number | null = null;
   /** The newest frame that this client was sent: again, it would be a repeat. */
   #lastSequence = 0;
   #ended: (() => void) | null = null;
@@ -172,12 +177,18 @@ export class NativeClient implements ListedClient {
   }
 
   #reason(): string {
+    if (this.#isRefusing()) return `it has subscribed and takes no frames${this.#options.address.security === null ? '' : ": in secure mode NetGear's receiver of pattern 2 never does, whoever sends; use pattern 1"}`;
     if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'it is connected and has not answered yet' : this.#connection.reason;
     const { pattern } = this.#options.address;
     return this.#pacer.reason() ?? (pattern === 'publish-subscribe' ? 'has subscribed' : 'answers frames');
   }
 
+  #isRefusing(): boolean {
+    return this.#refusingSinceMs !== null && performance.now() - this.#refusingSinceMs > REFUSING_AFTER_MS;
+  }
+
   #changed(state: ConnectionState, reason: string): void {
+    this.#refusingSinceMs = null;
     if (state === 'ready') {
       this.#mailbox.clear();
       this.#pacer.reset();
@@ -218,6 +229,10 @@ export class NativeClient implements ListedClient {
 
   #tick(): void {
     if (!this.#connection.isReady) return;
+    if (this.#isRefusing() && this.#state === 'live') {
+      this.#leave(this.#reason());
+      this.#state = 'stuck';
+    }
     // A frame that was not due when it came, or did not fit.
     this.#pump();
     if (this.#connection.inFlight === 0 && performance.now() - this.#lastSentAtMs > REPEAT_AFTER_MS) this.#sendAgain();
@@ -251,10 +266,17 @@ export class NativeClient implements ListedClient {
     if (!isRepeat) this.#pacer.sent(now);
     const isTaken = await this.#connection.send(headers.get(frame, { pattern, serverPort, dropMessage: isRepeat }), frame.payload);
     if (!isTaken) {
+      if (pattern === 'publish-subscribe' && this.#connection.isReady) this.#refusingSinceMs ??= now;
       // Nothing of it was sent: a subscriber takes no more, or the connection has just broken.
       if (this.#lastSequence === frame.sequence) this.#lastSequence = previousSequence;
       if (!isRepeat && this.#connection.isReady) this.#mailbox.giveBack(frame);
-    } else if (isRepeat) this.#repeated += 1;
+      return;
+    }
+    if (this.#refusingSinceMs !== null) {
+      this.#refusingSinceMs = null;
+      this.#arrived('takes frames again');
+    }
+    if (isRepeat) this.#repeated += 1;
     else {
       this.#delivered += 1;
       this.#rate.mark(now);

@@ -1,6 +1,7 @@
 import { errorText } from '../../shared/errors.ts';
 import { ClientSocket, type HandshakeFailure } from './client-socket.ts';
 import type { Security } from './curve-keys.ts';
+import { encodeFrameHeader } from './frame-codec.ts';
 import { formatPattern, type Pattern, patternOfSocket } from './pattern.ts';
 import { lookAtZmtpPeer, type ZmtpLook } from './zmtp-peer.ts';
 
@@ -44,6 +45,17 @@ const RETRY_AFTER_MS = 1000;
 
 /** Nobody has accepted a connection for so long: what was there is gone. */
 const GONE_AFTER_MS = 1500;
+
+/**
+ * The first message to a client of pattern 0 in secure mode: a black picture, small enough to arrive in one piece. With its first byte ZeroMQ tells
+ * such a client to read, ahead of the rest (the peer's credential stands before the message); finding none, the client's thread ends
+ * with `zmq.error.Again`, and the client never answers again. A real server's first frame does that to it.
+ */
+const OPENER_SHAPE = [16, 16, 3] as const;
+const OPENER = {
+  header: encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: OPENER_SHAPE }, 'null', { pattern: 'pair', serverPort: null, dropMessage: true }),
+  payload: new Uint8Array(OPENER_SHAPE.reduce((product, size) => product * size, 1)),
+} as const;
 
 /** A socket and what is under way on it. Thrown away as a whole, so that nothing late is taken for something new. */
 interface Link {
@@ -107,7 +119,10 @@ export class ClientConnection {
    */
   async send(header: Uint8Array | string, payload?: Uint8Array): Promise<boolean> {
     const link = this.#link;
-    if (link === null || !link.ready) return false;
+    return link !== null && link.ready && this.#transmit(link, header, payload);
+  }
+
+  async #transmit(link: Link, header: Uint8Array | string, payload?: Uint8Array): Promise<boolean> {
     const isAnswered = this.#options.pattern !== 'publish-subscribe';
     if (isAnswered) link.sentAtMs.push(performance.now());
     try {
@@ -162,6 +177,11 @@ export class ClientConnection {
 
   #open(): Link {
     const { endpoint, pattern, security } = this.#options;
+    const needsOpener = pattern === 'pair' && security !== null;
+    const begin = (): void => {
+      link.ready = true;
+      this.#change('ready', 'connected');
+    };
     const current = (act: () => void) => () => {
       if (this.#link === link && !this.#closed) act();
     };
@@ -171,18 +191,19 @@ export class ClientConnection {
           link.acceptedAtMs = performance.now();
         },
         ready: current(() => {
-          link.ready = true;
-          this.#change('ready', 'connected');
+          if (needsOpener) void this.#transmit(link, OPENER.header, OPENER.payload);
+          else begin();
         }),
         handshakeFailed: (failure) => current(() => void this.#explain(failure))(),
         disconnected: current(() => {
           link.acceptedAtMs = null;
-          if (link.ready) this.#reopen('connecting', 'its connection ended');
+          if (link.ready || link.sentAtMs.length > 0) this.#reopen('connecting', 'its connection ended');
         }),
         reply: (parts) =>
           current(() => {
             const sentAtMs = link.sentAtMs.shift();
-            if (sentAtMs !== undefined) this.#events.replied(parts, performance.now() - sentAtMs);
+            if (!link.ready) begin();
+            else if (sentAtMs !== undefined) this.#events.replied(parts, performance.now() - sentAtMs);
           })(),
         failed: (error) => current(() => this.#events.failed(error))(),
       }),
@@ -206,7 +227,9 @@ export class ClientConnection {
     this.#drop();
     this.#retryLater();
     if (failure === 'refused') {
-      this.#change('refused', `the client at ${this.#options.endpoint} refuses our key: with secure=2 it needs our public_keys/client.key among its own`);
+      const { endpoint, security } = this.#options;
+      const key = security?.mode === 'ironhouse' ? 'with secure=2 it needs our public_keys/client.key among its own when it starts, and ' : '';
+      this.#change('refused', `the client at ${endpoint} refuses us: ${key}in secure mode it lets in only who has the IP address that it was given itself`);
       return;
     }
     const look = await lookAtZmtpPeer(this.#options.endpoint);
@@ -235,7 +258,7 @@ export class ClientConnection {
     const now = performance.now();
     const oldest = link.sentAtMs[0];
     if (oldest !== undefined && now - oldest > this.#replyTimeoutMs) this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
-    else if (link.ready) return;
+    else if (link.ready || oldest !== undefined) return;
     else if (link.acceptedAtMs !== null && now - link.acceptedAtMs > STUCK_AFTER_MS) this.#change('stuck', 'it holds the connection and does not shake hands: is it stopped?');
     else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) this.#change('connecting', this.#nobody());
   }

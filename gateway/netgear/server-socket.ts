@@ -15,6 +15,9 @@ export interface ServerSocketEvents {
 /** A kernel buffer for a publisher that sends faster than we read: more is delay that nobody sees. It doubles the figure. */
 const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 
+/** A server that is refused comes again within this time, and then may be the first to hang up: it is known why. */
+const EXPLAINED_FOR_MS = 1000;
+
 /**
  * The receiving side towards one NetGear server, which connects: we bind. In secure mode we are the CURVE server, with an authenticator of our own.
  * Iterate over it for messages; answer each with {@link reply} before asking for the next (not in pattern 2).
@@ -93,19 +96,19 @@ export class ServerSocket {
     /** Connections, and those of them whose handshake is not done. The monitor does not say which connection it speaks of. */
     let connections = 0;
     let pending = 0;
-    let isExplained = false;
+    let explainedAtMs = -Infinity;
     const count = (connectionsChange: number, pendingChange: number): void => {
       connections = Math.max(0, connections + connectionsChange);
       pending = Math.max(0, pending + pendingChange);
       if (!this.#closed) events.peers(Math.max(0, connections - pending));
     };
     const refuse = (reason: string): void => {
-      isExplained = true;
+      explainedAtMs = performance.now();
       if (!this.#closed) events.refused(reason);
     };
     monitor.on('accept', () => count(1, 1));
     monitor.on('handshake', () => count(0, -1));
-    monitor.on('handshake:error:auth', () => (isExplained = true)); // by the authenticator, with its reason
+    monitor.on('handshake:error:auth', () => (explainedAtMs = performance.now())); // by the authenticator, with its reason
     monitor.on('handshake:error:protocol', ({ error }) => {
       if ('code' in error && error.code === 'ERR_ZMTP_CRYPTOGRAPHIC') refuse('a server was refused: its public_keys/server.key is not the one that belongs to our private_keys/server.key_secret');
       else refuse(security === null ? 'a server was refused: it uses secure mode; add secure=1 or secure=2 to the address' : 'a server was refused: it does not use secure mode');
@@ -113,8 +116,7 @@ export class ServerSocket {
     monitor.on('disconnect', () => {
       const wasPending = pending > 0;
       count(-1, -1);
-      if (wasPending && !isExplained) refuse(`somebody hung up in the handshake: a server of another pattern than ${formatPattern(pattern)}, or one that uses ${security === null ? '' : 'no '}secure mode`);
-      if (pending === 0) isExplained = false;
+      if (wasPending && performance.now() - explainedAtMs > EXPLAINED_FOR_MS && !this.#closed) events.refused(`somebody hung up in the handshake: a server of another pattern than ${formatPattern(pattern)}, or one that uses ${security === null ? '' : 'no '}secure mode`);
     });
   }
 }

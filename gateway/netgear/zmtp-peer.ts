@@ -11,6 +11,7 @@ export interface ZmtpPeer {
 export type ZmtpLook = { readonly kind: 'nobody'; readonly code: string } | { readonly kind: 'silent' } | { readonly kind: 'foreign' } | ({ readonly kind: 'zmtp' } & ZmtpPeer);
 
 const GREETING_BYTES = 64;
+
 const MAX_READY_BYTES = 1 << 12;
 const LOOK_TIMEOUT_MS = 1500;
 

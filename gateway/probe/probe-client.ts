@@ -77,8 +77,9 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
   try {
     const state = await Promise.race([settled, elapse(READY_TIMEOUT_MS)]);
     if (state !== 'ready') {
-      if (connection.reason.includes('refuses our key')) {
-        say(bad(`It refuses our key: in secure mode 2 (IronHouse) it lets in only keys that it has. Copy ${security?.folder}/public_keys/client.key into its public_keys folder.`));
+      if (connection.reason.includes('refuses us')) {
+        const key = security?.mode === 'ironhouse' ? `In secure mode 2 (IronHouse) it lets in only keys that it had when it started: copy ${security.folder}/public_keys/client.key into its public_keys folder, and start it anew. ` : '';
+        say(bad(`It refuses us. ${key}It also compares our IP address with the one that it was given itself, which must be the same.`));
         return 'done';
       }
       if (isGuess) return 'misfit';
