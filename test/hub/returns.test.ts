@@ -30,7 +30,7 @@ describe('Returns', () => {
     returns.join(5567);
     returns.set(5567, value(2, '2.0'));
     expect([returns.takeJson(), returns.takeJson()]).toEqual(['{"5567": 2.0}', '{"5567": 2.0}']);
-    expect(returns.get(5567)).toEqual(value(2, '2.0'));
+    expect(returns.get(5567)).toEqual({ ...value(2, '2.0'), version: 1 });
     returns.set(5567, value(2, '2'));
     expect(returns.takeJson()).toBe('{"5567": 2}');
     returns.set(5567, value(null));
