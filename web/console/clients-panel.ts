@@ -39,8 +39,8 @@ export interface ClientsModel {
 
 /** What a user can do with a client. */
 export interface ClientsActions {
-  sendAway(client: ClientStatus): void;
-  enlarge(client: ClientStatus): void;
+  readonly sendAway: (client: ClientStatus) => void;
+  readonly enlarge: (client: ClientStatus) => void;
 }
 
 /** The table of clients. */
@@ -57,8 +57,8 @@ export function clientsPanel(model: ClientsModel, actions: ClientsActions): Temp
             <thead>
               <tr>
                 <th scope="col">Port</th>
-                <th scope="col">Client</th>
                 <th scope="col">State</th>
+                <th scope="col">Client</th>
                 <th scope="col" class="n" colspan="2">Frames/s</th>
                 <th scope="col" class="n">Delay</th>
                 <th scope="col" class="n">Dropped</th>
@@ -87,8 +87,8 @@ function clientRow(client: ClientStatus, model: ClientsModel, actions: ClientsAc
   const reason = reasonOf(client);
   return html`<tr class=${reason === null ? '' : 'has-reason'}>
       <td>${client.port ?? '–'}</td>
-      <td>${client.address} <span class="kind">${client.kind}</span>${client.port !== null && client.port === ownPort ? html`<span class="you">you</span>` : nothing}</td>
       <td><span class=${`state ${client.state}`}><span class=${`dot ${client.state}`}></span>${capital(client.state)}</span></td>
+      <td>${client.address} <span class="kind">${client.kind}</span>${client.port !== null && client.port === ownPort ? html`<span class="you">you</span>` : nothing}</td>
       <td class="n">${isThere ? client.framesPerSecond.toFixed(1) : '–'}</td>
       <td class="trend">${sparkline(rates.of(client.id))}</td>
       <td class="n">${client.delayMs === null || !isThere ? '–' : `${Math.round(client.delayMs)} ms`}</td>
