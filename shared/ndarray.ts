@@ -62,3 +62,9 @@ export function checkNDArray(array: NDArray): void {
     throw new GearwayError('array-misfit', `array data is ${array.data.byteLength} bytes, dtype and shape announce ${expected}`);
   }
 }
+
+/** Whether an array can be looked at: `[height, width]`, or with 1, 3 (BGR) or 4 (BGRA) channels. */
+export function isPictureShape(shape: readonly number[]): boolean {
+  const [height = 0, width = 0, channels = 1] = shape;
+  return (shape.length === 2 || shape.length === 3) && height > 0 && width > 0 && (channels === 1 || channels === 3 || channels === 4);
+}

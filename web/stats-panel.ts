@@ -12,7 +12,8 @@ export function statsPanel(readings: readonly ViewerStats[]): TemplateResult {
       <td>${value}</td>
       <td class="plot">${plot === undefined ? '' : sparkline(readings.map(plot))}</td>
     </tr>`;
-  return html`<div part="stats" class="stats">
+  // In a small picture it scrolls, which the keyboard must be able to do.
+  return html`<div part="stats" class="stats" tabindex="0" role="region" aria-label="Statistics of this viewer">
     <table>
       <caption class="hidden">Statistics of this viewer</caption>
       <tbody>

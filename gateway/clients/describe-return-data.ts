@@ -1,11 +1,15 @@
 import type { Value } from '../../shared/protocol.ts';
-import type { ReturnData } from '../hub/returns.ts';
+import type { StickyData } from '../hub/returns.ts';
+import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 
 /** Longest JSON that the API repeats in its list of clients. */
 const MAX_SHOWN = 4096;
 
-/** Return data for the API: the value as JSON where JSON can hold it, else as Python writes it; arrays and pictures as a description. */
-export function describeReturnData(data: ReturnData | null): unknown {
+/**
+ * Return data for the API: the value as JSON where JSON can hold it, else as Python writes it; arrays and pictures as a
+ * description, whose `version` is another whenever the data is.
+ */
+export function describeReturnData(data: StickyData | null): unknown {
   if (data === null) return null;
   switch (data.kind) {
     case 'value':
@@ -19,9 +23,9 @@ export function describeReturnData(data: ReturnData | null): unknown {
         return data.json;
       }
     case 'array':
-      return { dtype: data.array.dtype, shape: data.array.shape, bytes: data.array.data.byteLength };
+      return { dtype: data.array.dtype, shape: data.array.shape, bytes: data.array.data.byteLength, version: data.version };
     case 'jpeg':
-      return { jpeg: true, bytes: data.data.byteLength };
+      return { jpeg: true, ...jpegSize(data.data), bytes: data.data.byteLength, version: data.version };
     default:
       return data satisfies never;
   }
@@ -30,4 +34,9 @@ export function describeReturnData(data: ReturnData | null): unknown {
 function holdsLongInteger(value: Value): boolean {
   if (typeof value !== 'object' || value === null) return typeof value === 'bigint';
   return Object.values(value).some(holdsLongInteger);
+}
+
+function jpegSize(jpeg: Uint8Array): { width: number; height: number } {
+  const { width, height } = readJpegMarkers(jpeg); // checked when it came
+  return { width, height };
 }

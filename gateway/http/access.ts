@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
 
-/** `view`: watch, and read the API; `return`: hold a port and return data; `administer`: send clients away. */
+/** `view`: watch, and read the API; `return`: hold a port and return data; `administer`: list native clients, and send any away. */
 export type Right = 'view' | 'return' | 'administer';
 
 /** Who a client is and what it may do. */

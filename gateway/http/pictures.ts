@@ -4,14 +4,15 @@ import { MjpegClient, mjpegHeaders } from '../clients/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { Stream } from '../hub/stream.ts';
-import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
-import { type SnapshotOptions, Snapshots } from './snapshots.ts';
+import { readNumber, readWidth } from './query.ts';
+import type { SnapshotOptions, Snapshots } from './snapshots.ts';
 
 export interface PicturesOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   /** By the stream's name: the same that viewers get theirs from. */
   readonly renditions: ReadonlyMap<string, Renditions>;
+  readonly snapshots: Snapshots;
   readonly access: Access;
   readonly createCard: (sentence: string) => Promise<Frame>;
 }
@@ -33,10 +34,9 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  *
  * Refusals: 401 without the token, 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, access, createCard }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, access, createCard }: PicturesOptions): void {
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
-  const snapshots = new Snapshots();
   const cards = new Map<string, Promise<Frame>>();
 
   const cardOf = (sentence: string): Promise<Frame> => {
@@ -96,13 +96,12 @@ export function servePictures(app: FastifyInstance, { streams, renditions, acces
   const sendSnapshot = async (request: PictureRequest, reply: FastifyReply, format: SnapshotOptions['format']): Promise<unknown> => {
     const found = find(request.params.name);
     if (found === null) return refuseUnknown(reply, request.params.name);
-    const { width: asked } = request.query;
-    const width = asked === undefined ? null : readNumber(asked, /^\d{1,5}$/, 1, DEFAULT_FRAME_LIMITS.side);
-    if (width === undefined) return refuse(reply, 400, 'query-invalid', `width is ${JSON.stringify(asked)}, expected a whole number of pixels from 1 to ${DEFAULT_FRAME_LIMITS.side}`);
+    const width = readWidth(request.query['width']);
+    if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
     const frame = found.stream.latest;
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `there is no frame yet: ${found.stream.reason}`);
     try {
-      const picture = await snapshots.get(frame, { format, width }, found.shared);
+      const picture = await snapshots.get(frame, { format, width: width.value }, found.shared);
       return await reply
         .headers({
           'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
@@ -119,13 +118,6 @@ export function servePictures(app: FastifyInstance, { streams, renditions, acces
   for (const format of ['jpg', 'png'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, { onRequest: checkToken }, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
-}
-
-/** @returns undefined for what is no such number. */
-function readNumber(text: string | readonly string[], form: RegExp, from: number, to: number): number | undefined {
-  if (typeof text !== 'string' || !form.test(text)) return undefined;
-  const number = Number(text);
-  return number >= from && number <= to ? number : undefined;
 }
 
 function refuse(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {

@@ -3,25 +3,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { GearwayError } from '../../shared/errors.ts';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
-import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
-import type { Stream } from '../hub/stream.ts';
 import { type Access, bearerToken, type Right } from './access.ts';
+import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
 import { servePictures } from './pictures.ts';
-
-/** A stream, how to describe it, and how to list a native client. */
-export interface ServedStream {
-  readonly stream: Stream;
-  status(): StreamStatus;
-  addClient(address: string): ClientStatus;
-}
+import { Snapshots } from './snapshots.ts';
 
 export interface ServerOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -33,9 +25,6 @@ export interface ServerOptions {
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
 }
-
-/** Longest address of a native client. */
-const MAX_ADDRESS = 1024;
 
 /** Most web viewers at once, over all streams. */
 const MAX_WEB_CLIENTS = 4096;
@@ -62,6 +51,12 @@ export async function createServer({ streams, access, limits, webClients, events
     },
   });
 
+  // What Fastify itself refuses, above all a body that is no JSON.
+  app.setErrorHandler<FastifyError>(async (error, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) throw error;
+    return reply.code(status).send({ code: 'request-invalid', message: error.message });
+  });
   app.addHook('onRequest', async (request, reply) => {
     const { host, origin } = request.headers;
     if (!access.isOurHost(host)) {
@@ -108,26 +103,6 @@ export async function createServer({ streams, access, limits, webClients, events
     if (served === undefined) return reply.code(404).send(unknownStream(request.params.name));
     return served.status();
   });
-  app.post<{ Params: { name: string }; Body: { address?: unknown } | null }>('/api/streams/:name/clients', async (request, reply) => {
-    const { name } = request.params;
-    const served = streams.get(name);
-    if (served === undefined) return reply.code(404).send(unknownStream(name));
-    const address = request.body?.address;
-    if (typeof address !== 'string' || address.length > MAX_ADDRESS) return reply.code(400).send({ code: 'address-invalid', message: 'the body has no address, expected {"address": "tcp://HOST:PORT?pattern=1"} as JSON' });
-    try {
-      return await reply.code(201).send(served.addClient(address));
-    } catch (error) {
-      if (!(error instanceof GearwayError)) throw error;
-      return reply.code(error.code === 'port-taken' ? 409 : 400).send({ code: error.code, message: error.message });
-    }
-  });
-  app.delete<{ Params: { name: string; id: string }; Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', async (request, reply) => {
-    const { name, id } = request.params;
-    const served = streams.get(name);
-    if (served === undefined) return reply.code(404).send(unknownStream(name));
-    const gone = served.stream.sendAway(id, request.query.reason?.slice(0, 100) || 'you were sent away by who runs this gateway; reload the page to ask again');
-    return gone ?? reply.code(404).send({ code: 'client-unknown', message: `no client ${JSON.stringify(id)} is connected to ${name}` });
-  });
   app.get('/api/events', eventsRoute(events));
 
   const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
@@ -161,7 +136,9 @@ export async function createServer({ streams, access, limits, webClients, events
     void client.closed.then(() => webClients.delete(client));
   });
 
-  servePictures(app, { streams, renditions, access, createCard });
+  const snapshots = new Snapshots();
+  serveClients(app, { streams, renditions, snapshots });
+  servePictures(app, { streams, renditions, snapshots, access, createCard });
 
   await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));

@@ -58,7 +58,10 @@ export class PortRegistry {
 
   /** @throws {GearwayError} `port-taken`. */
   reserve(port: number): void {
-    if (this.#native.has(port)) throw new GearwayError('port-taken', `port ${port} is listed twice; give one of them another identity with ?id=`);
+    const another = 'give this client another identity with ?id=';
+    if (this.#native.has(port)) throw new GearwayError('port-taken', `port ${port} is listed twice; ${another}`);
+    if (this.#reserved.has(port)) throw new GearwayError('port-taken', `port ${port} is reserved for the owner of its token; ${another}`);
+    if (this.#leases.has(port) && !this.#isFree(port)) throw new GearwayError('port-taken', `port ${port} is a viewer's, or held for one that has just left; ${another}`);
     this.#native.add(port);
   }
 

@@ -10,6 +10,9 @@ export type ReturnData =
   /** `colorspace` is the channel order that a NetGear server decodes it to. */
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
+/** A port's sticky value. `version` is another whenever the value is, and unique in its stream; the same value set again keeps object and version. */
+export type StickyData = ReturnData & { readonly version: number };
+
 /** Python's None: what a port gives while it has returned nothing. */
 export const NOTHING: ReturnData = { kind: 'value', value: null, json: 'null' };
 
@@ -20,7 +23,7 @@ export interface PortData {
 }
 
 interface Entry {
-  sticky: ReturnData | null;
+  sticky: StickyData | null;
   expiresAtMs: number;
   /** When the sticky value was set, by the count of all values. */
   setAt: number;
@@ -83,12 +86,13 @@ export class Returns {
   set(port: number, data: ReturnData, ttlMs?: number): void {
     const entry = this.#entry(port);
     const previous = this.#live(entry);
-    entry.sticky = data;
+    const isSame = previous !== null && sameData(previous, data);
     entry.setAt = this.#count += 1;
     entry.expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
-    if (previous !== null && sameData(previous, data) && ttlMs === undefined) return;
+    if (!isSame) entry.sticky = { ...data, version: entry.setAt };
+    if (isSame && ttlMs === undefined) return;
     this.#json = null;
-    if (previous === null || !sameData(previous, data)) this.#publish(port, data);
+    if (!isSame) this.#publish(port, data);
   }
 
   /**
@@ -108,7 +112,7 @@ export class Returns {
   }
 
   /** The sticky value of a port; null when there is none, or its time is over. */
-  get(port: number): ReturnData | null {
+  get(port: number): StickyData | null {
     const entry = this.#entries.get(port);
     return entry === undefined ? null : this.#live(entry);
   }
@@ -180,7 +184,7 @@ export class Returns {
     return entry;
   }
 
-  #live(entry: Entry): ReturnData | null {
+  #live(entry: Entry): StickyData | null {
     if (this.#nowMs() >= entry.expiresAtMs) entry.sticky = null;
     return entry.sticky;
   }
@@ -229,7 +233,7 @@ function formatData(data: ReturnData): string {
 
 function sameData(a: ReturnData, b: ReturnData): boolean {
   if (a.kind === 'value') return b.kind === 'value' && a.json === b.json;
-  if (a.kind === 'jpeg') return b.kind === 'jpeg' && Buffer.compare(a.data, b.data) === 0;
+  if (a.kind === 'jpeg') return b.kind === 'jpeg' && a.colorspace === b.colorspace && Buffer.compare(a.data, b.data) === 0;
   return (
     b.kind === 'array' &&
     a.array.dtype === b.array.dtype &&

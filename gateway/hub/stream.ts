@@ -235,18 +235,26 @@ export class Stream implements SourceSink {
     if (!this.#hasStarted && this.#held !== null) this.#startWhenAllAnswered();
   }
 
+  /** @returns null when there is no client with this id. */
+  clientStatus(id: string): ClientStatus | null {
+    return this.#find(id)?.status() ?? null;
+  }
+
   /**
    * Ends the client with this id for good.
    *
    * @returns its last status; null when there is none.
    */
   sendAway(id: string, reason: string): ClientStatus | null {
-    for (const client of this.#clients) {
-      if (client.id !== id) continue;
-      const status = client.status();
-      client.sendAway(reason);
-      return status;
-    }
+    const client = this.#find(id);
+    if (client === null) return null;
+    const status = client.status();
+    client.sendAway(reason);
+    return status;
+  }
+
+  #find(id: string): Client | null {
+    for (const client of this.#clients) if (client.id === id) return client;
     return null;
   }
 

@@ -137,4 +137,17 @@ describe('PortRegistry', () => {
     registry.free(5567);
     expect(() => registry.reserve(5567)).not.toThrow();
   });
+
+  it("reserves no port that is a viewer's, held for one, or reserved for the owner of a token", () => {
+    const clock = { nowMs: 0 };
+    const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6002], nowMs: () => clock.nowMs });
+    const viewer = { evict: () => undefined };
+    registry.seat(viewer);
+    expect(() => registry.reserve(6000)).toThrow(coded('port-taken'));
+    expect(() => registry.reserve(6002)).toThrow(coded('port-taken'));
+    registry.leave(6000, viewer);
+    expect(() => registry.reserve(6000)).toThrow(coded('port-taken'));
+    clock.nowMs += 30_000;
+    expect(() => registry.reserve(6000)).not.toThrow();
+  });
 });

@@ -3,7 +3,9 @@ import { createRequire } from 'node:module';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../helpers/browsers.ts';
+import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { PythonPeer } from '../helpers/peers.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -108,6 +110,110 @@ describe('the console', () => {
     await says(page, 'Watch main');
   });
 
+  it('adds a native client and removes it, and says why one cannot be added', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(await gateway.url);
+    const [port] = (await freePorts(1)) as [number];
+    await page.waitForSelector('#client-address:enabled');
+    await page.type('#client-address', '127.0.0.1:5567');
+    await page.keyboard.press('Enter');
+    await says(page, 'Address is "127.0.0.1:5567", expected tcp://HOST:PORT');
+    expect(await page.$eval('#client-address', (input) => input.getAttribute('aria-invalid'))).toBe('true');
+    await page.click('#client-address', { count: 3 });
+    await page.type('#client-address', `tcp://127.0.0.1:${port}?pattern=0`);
+    await page.keyboard.press('Enter');
+    await says(page, `Added tcp://127.0.0.1:${port}?pattern=0`);
+    await says(page, `Nobody listens at tcp://127.0.0.1:${port}`);
+    expect(await page.$eval('#client-address', (input) => (input as HTMLInputElement).value)).toBe('');
+    await page.click(`button[aria-label="Remove port ${port}"]`);
+    await page.waitForFunction((label) => document.querySelector(`button[aria-label="${label}"]`) === null, {}, `Remove port ${port}`);
+    expect((await gateway.status()).clients.map(({ kind }) => kind)).toEqual(['web']);
+  });
+
+  it('lets nobody add a client who may not administer, and says so', async () => {
+    await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
+    await using page = await open(await gateway.url);
+    await says(page, 'This gateway asks for its token');
+    await page.type('#token', 'look');
+    await page.keyboard.press('Enter');
+    await says(page, 'Your token lets you watch, and not add clients');
+    expect(await page.$('#client-address:disabled')).not.toBeNull();
+  });
+
+  it('says which clients do not fit, and who is awaited', async () => {
+    const [wrong, missing] = (await freePorts(2)) as [number, number];
+    await using peer = new PythonPeer('client.py', { port: wrong, pattern: 0 });
+    await peer.waitFor('ready');
+    await using gateway = await GatewayProcess.start('--start', 'all', '--client', `tcp://127.0.0.1:${wrong}?pattern=1`, '--client', `tcp://127.0.0.1:${missing}`);
+    await using page = await open(await gateway.url);
+    await says(page, `Waiting for ${wrong}, ${missing} to be there once`);
+    await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
+    await says(page, 'Refused');
+    await says(page, `Nobody listens at tcp://127.0.0.1:${missing}`);
+    for (const port of [wrong, missing]) await page.click(`button[aria-label="Remove port ${port}"]`);
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('to be there once'));
+  });
+
+  it.each([['samples', true], ['a JPEG', false]])('shows what a client returns as a picture, large when it is clicked: %s', async (_what, raw) => {
+    const [port] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--token', 's3cret', '--client', `tcp://127.0.0.1:${port}`);
+    await using peer = new PythonPeer('client.py', { port, bidirectional: true, returns: { $array: 'uint8', shape: [300, 400, 3] }, raw_returns: raw });
+    await peer.waitFor('progress');
+    await using page = await open(await gateway.url);
+    await page.type('#token', 's3cret');
+    await page.keyboard.press('Enter');
+    const drawn = (selector: string, width: number): Promise<unknown> => page.waitForFunction((place, wanted) => document.querySelector<HTMLImageElement>(place)?.naturalWidth === wanted, {}, selector, width);
+    await drawn('.thumb img', 192);
+    await says(page, raw ? 'uint8 [300, 400, 3]' : 'JPEG, 400×300');
+    const small = await page.$eval('.thumb img', (image) => (image as HTMLImageElement).src);
+    await page.focus('.thumb');
+    await page.keyboard.press('Enter');
+    await drawn('dialog[open] img', 400);
+    expect(await page.$eval('dialog h2', (title) => title.textContent)).toContain(`Return data of port ${port}`);
+    expect(await violations(page)).toEqual([]);
+    // The small one's memory is free.
+    expect(await page.evaluate((url) => fetch(url).then(() => true, () => false), small)).toBe(false);
+    await page.keyboard.press('Escape');
+    expect(await page.$('dialog[open]')).toBeNull();
+    // The data stays the same: nothing is fetched again.
+    const before = await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/return')).length);
+    const asked = await page.evaluate(() => performance.getEntriesByType('resource').length);
+    await page.waitForFunction((count) => performance.getEntriesByType('resource').length > count + 2, {}, asked);
+    expect(await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/return')).length)).toBe(before);
+    peer.signal('SIGKILL');
+    await page.waitForFunction(() => document.querySelector('.thumb') === null);
+  });
+
+  it('shows the first stream where the address names none, whatever it is called, and the seats of its server', async () => {
+    const [first, second, seat, another] = (await freePorts(4)) as [number, number, number, number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${first},${second}?multiserver=true`);
+    await using page = await open(await gateway.url);
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'waiting');
+    expect(await page.$eval('gearway-viewer', ({ reason }) => reason)).toBe(`waiting for a NetGear server to connect to tcp://127.0.0.1:${first} with pattern 1`);
+    expect(await page.$$eval('nav a', (links) => links.map((link) => `${link.textContent} ${link.getAttribute('aria-current')}`))).toEqual([`${first} page`, `${second} null`]);
+    await page.goto(`${await gateway.url}/?stream=${second}`);
+    await page.waitForFunction((name) => document.querySelector('gearway-viewer')!.src.endsWith(`/${name}`), {}, String(second));
+    await page.goto(`${await gateway.url}/viewer`);
+    await page.waitForFunction((name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')!.state === 'waiting', {}, String(first));
+    await using seats = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`);
+    await page.goto(await seats.url);
+    await page.waitForSelector('.seats');
+    expect((await page.$$eval('.seats li', (items) => items.map((item) => item.innerText.replaceAll(/\s+/g, ' ').trim()))).join()).toMatch(new RegExp(`^${seat} (?:taken|free),${another} free$`));
+  });
+
+  it('asks on the viewer page for the token before it knows a stream', async () => {
+    await using gateway = await GatewayProcess.start('--token', 's3cret');
+    await using page = await open(`${await gateway.url}/viewer`);
+    await page.waitForSelector('input[name=token]');
+    await page.type('input[name=token]', 'wrong');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector<HTMLInputElement>('input[name=token]')?.value === '');
+    await page.type('input[name=token]', 's3cret');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && document.title === 'main, Gearway');
+    expect(await page.$('form')).toBeNull();
+  });
+
   it('is usable by keyboard alone', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.url);
@@ -116,7 +222,8 @@ describe('the console', () => {
       page.evaluate(() => {
         let element = document.activeElement;
         while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
-        return element?.getAttribute('aria-label') ?? element?.textContent?.trim() ?? '';
+        const [label] = element instanceof HTMLInputElement ? (element.labels ?? []) : [];
+        return element?.getAttribute('aria-label') ?? (label ?? element)?.textContent?.trim() ?? '';
       });
     const reached: string[] = [];
     for (let i = 0; i < 60; i += 1) {
@@ -125,7 +232,7 @@ describe('the console', () => {
       if (reached.includes(name) && name === reached[0]) break;
       if (name !== '') reached.push(name);
     }
-    for (const name of ['Switch between dark and light', 'Live picture of main', 'Pause', 'Save a snapshot', 'Statistics', 'Mirror', 'Full screen', 'Table of clients', 'Send away port 6000', 'Value as JSON', 'Send', 'Message as a tree', 'Copy: Python client']) {
+    for (const name of ['Switch between dark and light', 'Live picture of main', 'Pause', 'Save a snapshot', 'Statistics', 'Mirror', 'Full screen', 'Table of clients', 'Send away port 6000', 'Add a native client', 'Value as JSON', 'Send', 'Message as a tree', 'Copy: Python client']) {
       expect(reached, name).toContain(name);
     }
     const press = async (key: 'k' | 'i' | 'm' | 'r'): Promise<void> => {
@@ -148,13 +255,13 @@ describe('the console', () => {
     ['the viewer page', 'viewer', true],
     ['an unknown stream', '?stream=nope', true],
   ])('passes axe-core: %s', async (_name, path, dark) => {
-    await using gateway = await GatewayProcess.start();
+    await using gateway = await GatewayProcess.start('--client', 'tcp://127.0.0.1:65530');
     for (const width of [390, 1440]) {
       await using page = await open(`${await gateway.url}/${path}`, { dark, width });
       await page.waitForFunction(() => ['live', 'refused'].includes(document.querySelector('gearway-viewer')!.state));
       if (path !== 'viewer') await page.waitForFunction(() => /Console|no stream/.test(document.body.innerText));
       await page.evaluate(() => (document.querySelector('gearway-viewer')!.showStats = true));
-      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats') !== null);
+      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats table') !== null);
       expect(await violations(page)).toEqual([]);
     }
   });

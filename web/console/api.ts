@@ -1,8 +1,6 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { GatewayEvent, StreamStatus } from '../../shared/status.ts';
-
-/** How the gateway answers. `gone`: nobody listens; `token`: it asks for one, or for another. */
-export type Answer = { readonly kind: 'ok'; readonly streams: readonly StreamStatus[] } | { readonly kind: 'token' } | { readonly kind: 'gone' };
+import type { GatewayEvent } from '../../shared/status.ts';
+import { type Answer, authorization, fetchStreams } from '../streams.ts';
 
 const RETRY_MS = 1500;
 
@@ -14,24 +12,35 @@ export class Api {
     this.token = token;
   }
 
-  async streams(): Promise<Answer> {
-    try {
-      const response = await this.#fetch('api/streams');
-      if (response.status === 401) return { kind: 'token' };
-      return response.ok ? { kind: 'ok', streams: (await response.json()) as StreamStatus[] } : { kind: 'gone' };
-    } catch {
-      // fetch fails when nobody listens: said on the page, and tried again.
-      return { kind: 'gone' };
-    }
+  streams(): Promise<Answer> {
+    return fetchStreams(this.token);
+  }
+
+  /** Lists a native client. @returns null when it is done, else why not. */
+  addClient(stream: string, address: string): Promise<string | null> {
+    return this.#change(clientsPath(stream), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ address }) });
   }
 
   /** @returns null when it is done, else why not. */
-  async sendAway(stream: string, client: string): Promise<string | null> {
+  sendAway(stream: string, client: string): Promise<string | null> {
+    return this.#change(clientsPath(stream, client), { method: 'DELETE' });
+  }
+
+  /**
+   * What a client returns, as a picture.
+   *
+   * @param width how wide it is shown; null for as large as it is.
+   * @returns null when it is none; undefined when that can't be told now.
+   */
+  async returnedPicture(stream: string, client: string, width: number | null): Promise<Blob | null | undefined> {
     try {
-      const response = await this.#fetch(`api/streams/${encodeURIComponent(stream)}/clients/${encodeURIComponent(client)}`, { method: 'DELETE' });
-      return response.ok ? null : ((await response.json()) as { message: string }).message;
+      const response = await this.#fetch(`${clientsPath(stream, client)}/return${width === null ? '' : `?width=${width}`}`);
+      if (response.status === 409 || response.status === 500) return null;
+      if (!response.ok) return undefined;
+      const blob = await response.blob();
+      return blob.type.startsWith('image/') ? blob : null;
     } catch {
-      return 'the gateway does not answer';
+      return undefined; // nobody answers: the page says so, and asks again
     }
   }
 
@@ -54,9 +63,22 @@ export class Api {
     }
   }
 
+  async #change(path: string, init: RequestInit): Promise<string | null> {
+    try {
+      const response = await this.#fetch(path, init);
+      return response.ok ? null : ((await response.json()) as { message: string }).message;
+    } catch {
+      return 'the gateway does not answer';
+    }
+  }
+
   #fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
-    if (this.token !== null) headers.set('authorization', `Bearer ${this.token}`);
+    for (const [name, value] of Object.entries(authorization(this.token))) headers.set(name, value);
     return fetch(path, { ...init, headers });
   }
+}
+
+function clientsPath(stream: string, client?: string): string {
+  return `api/streams/${encodeURIComponent(stream)}/clients${client === undefined ? '' : `/${encodeURIComponent(client)}`}`;
 }

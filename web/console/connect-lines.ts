@@ -8,11 +8,15 @@ export interface ConnectLine {
 
 /** What to paste where, with this gateway's own addresses filled in. */
 export function connectLines(status: StreamStatus | null, origin: string, stream: string): readonly ConnectLine[] {
-  const upstream = /^tcp:\/\/(.+):(\d+)\?pattern=(\d)$/.exec(status?.source.kind === 'netgear' ? status.source.address : '');
+  const upstream = /^tcp:\/\/(.+):(\d+(?:,\d+)*)\?pattern=(\d)$/.exec(status?.source.kind === 'netgear' ? status.source.address : '');
   const native = status?.clients.find(({ kind }) => kind === 'native');
   const nativePort = /:(\d+)$/.exec(native?.address ?? '')?.[1] ?? '5567';
   const host = (upstream?.[1] ?? '127.0.0.1').replace(/^(\*|0\.0\.0\.0)$/, location.hostname);
-  const server = `NetGear(address="${host}", port="${upstream?.[2] ?? '5555'}", protocol="tcp", pattern=${upstream?.[3] ?? '1'}${upstream?.[3] === '2' ? '' : ', bidirectional_mode=True'})`;
+  const ports = (upstream?.[2] ?? '5555').split(',');
+  // A server of several ports knows each client by its own; of several servers each feeds a stream that is called like its port.
+  const mode = ports.length > 1 ? ', multiclient_mode=True' : ports[0] === stream ? ', multiserver_mode=True' : '';
+  const port = ports.length > 1 ? `[${ports.map((text) => `"${text}"`).join(', ')}]` : `"${ports[0]}"`;
+  const server = `NetGear(address="${host}", port=${port}, protocol="tcp", pattern=${upstream?.[3] ?? '1'}${mode}${upstream?.[3] === '2' ? '' : ', bidirectional_mode=True'})`;
   const lines: ConnectLine[] = [];
   if (upstream === null) lines.push({ title: 'Start the gateway for a Python server', text: 'npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1"' });
   lines.push({ title: 'Python server', text: server });

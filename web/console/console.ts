@@ -7,13 +7,16 @@ import { loadToken, saveToken } from '../page-token.ts';
 import type { ViewerStats } from '../session-messages.ts';
 import { sparkline } from '../sparkline.ts';
 import { activityPanel } from './activity-panel.ts';
+import { AddClient } from './add-client.ts';
 import { Api } from './api.ts';
 import { ClientRates, clientsPanel } from './clients-panel.ts';
 import { connectLines } from './connect-lines.ts';
 import { connectPanel } from './connect-panel.ts';
+import { EnlargedPicture } from './enlarged-picture.ts';
 import { messageTree } from './message-tree.ts';
 import { portsPanel } from './ports-panel.ts';
 import { ReturnPanel } from './return-panel.ts';
+import { ReturnedPictures } from './returned-pictures.ts';
 import { groups } from './text.ts';
 import { loadTheme, toggleTheme } from './theme.ts';
 
@@ -22,11 +25,14 @@ const POLL_MS = 1000;
 const MESSAGE_MS = 100;
 const MAX_EVENTS = 64;
 
-const name = new URLSearchParams(location.search).get('stream') ?? 'main';
+/** The stream that the address names; null: the gateway's first, whatever its name. */
+const asked = new URLSearchParams(location.search).get('stream');
 const api = new Api(loadToken());
 const rates = new ClientRates();
 const events: GatewayEvent[] = [];
 
+/** The stream on this page; empty while the gateway has not said which there are. */
+let name = asked ?? '';
 /** What the API said last; `loading` before it has said anything. */
 let answer: 'loading' | 'ok' | 'token' | 'gone' = 'loading';
 let streams: readonly StreamStatus[] = [];
@@ -36,11 +42,24 @@ let problem: string | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const viewer: GearwayViewer = document.createElement('gearway-viewer');
-viewer.src = `streams/${encodeURIComponent(name)}`;
 viewer.token = api.token;
 viewer.name = 'Console';
 viewer.controls = true;
+if (asked !== null) watch(asked);
 const returnPanel = new ReturnPanel(viewer, update);
+const returnedPictures = new ReturnedPictures(api, update);
+const enlarged = new EnlargedPicture(returnedPictures);
+const addClient = new AddClient(async (address) => {
+  const reason = await api.addClient(name, address);
+  await poll();
+  return reason;
+}, update);
+
+function watch(stream: string): void {
+  name = stream;
+  message = null;
+  viewer.src = `streams/${encodeURIComponent(stream)}`;
+}
 
 viewer.addEventListener('gearway-frame', ({ detail }) => {
   message = { sequence: detail.sequence, value: detail.message };
@@ -62,7 +81,12 @@ async function poll(): Promise<void> {
   answer = said.kind;
   if (said.kind === 'ok') {
     streams = said.streams;
-    rates.add(current()?.clients ?? []);
+    const [first] = streams;
+    // A gateway that was started again may have others.
+    if (asked === null && first !== undefined && current() === null) watch(first.name);
+    const clients = current()?.clients ?? [];
+    rates.add(clients);
+    returnedPictures.show(name, clients);
   }
   update();
   clearTimeout(timer);
@@ -86,6 +110,19 @@ async function sendAway(client: ClientStatus): Promise<void> {
   await poll();
 }
 
+function enlarge(client: ClientStatus): void {
+  enlarged.open(client);
+  returnedPictures.show(name, current()?.clients ?? []);
+  update();
+}
+
+/** Why this user cannot add a client; null when they can. */
+function addingForbidden(mayAdminister: boolean): string | null {
+  if (mayAdminister) return null;
+  if (viewer.rights.length === 0) return 'Possible as soon as the picture is connected.';
+  return api.token === null ? 'Only who shows the gateway’s token may add clients: start it with --token.' : 'Your token lets you watch, and not add clients.';
+}
+
 function submitToken(event: SubmitEvent): void {
   event.preventDefault();
   const value = new FormData(event.target as HTMLFormElement).get('token');
@@ -98,8 +135,11 @@ function submitToken(event: SubmitEvent): void {
 }
 
 function page(): TemplateResult {
-  render(answer === 'token' ? html`<p slot="refused">The picture comes with the token.</p>` : nothing, viewer);
+  const waitsForToken = html`<p slot=${viewer.src === '' ? 'connecting' : 'refused'}>The picture comes with the token.</p>`;
+  // No stream yet is nothing that a reader can do something about.
+  render(answer === 'token' ? waitsForToken : viewer.src === '' ? html`<p slot="connecting">Connecting</p>` : nothing, viewer);
   const status = current();
+  const mayAdminister = viewer.rights.includes('administer');
   return html`
     <header>
       <h1 class="mark">${mark}Gearway</h1>
@@ -112,7 +152,11 @@ function page(): TemplateResult {
     <main>
       <div class="column">
         <section class="panel picture" aria-label="Picture">${viewer}${figures()}</section>
-        ${clientsPanel({ status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: viewer.rights.includes('administer') }, (client) => void sendAway(client))} ${portsPanel(status)}
+        ${clientsPanel(
+          { status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: mayAdminister, pictureOf: (id) => returnedPictures.of(id), form: addClient.render(addingForbidden(mayAdminister)) },
+          { sendAway: (client) => void sendAway(client), enlarge },
+        )}
+        ${portsPanel(status)}
         ${activityPanel(events)}
       </div>
       <div class="column">${returnPanel.render()}${messagePanel()}${connectPanel(connectLines(status, new URL('.', document.baseURI).href.replace(/\/$/, ''), name))}</div>
@@ -131,7 +175,7 @@ function notice(status: StreamStatus | null): TemplateResult | typeof nothing {
   if (answer === 'token') {
     return html`<form class="notice" @submit=${submitToken}>
       <label for="token">${api.token === null ? 'This gateway asks for its token' : 'That token is not the right one'}</label>
-      <input id="token" name="token" type="password" autocomplete="off" required />
+      <input id="token" class="field" name="token" type="password" autocomplete="off" required />
       <button class="primary">Continue</button>
     </form>`;
   }
@@ -173,6 +217,7 @@ const moon = html`<svg width="18" height="18" viewBox="0 0 24 24" fill="none" st
 
 function update(): void {
   render(page(), document.body);
+  enlarged.show(current()?.clients ?? []);
 }
 
 loadTheme();

@@ -1,0 +1,148 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { GearwayError } from '../../shared/errors.ts';
+import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
+import type { Renditions } from '../clients/renditions.ts';
+import type { Frame } from '../hub/frame.ts';
+import type { StickyData } from '../hub/returns.ts';
+import type { Stream } from '../hub/stream.ts';
+import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
+import { arrayPicture, thinning } from './array-picture.ts';
+import { readWidth } from './query.ts';
+import type { Snapshots } from './snapshots.ts';
+
+/** A stream, how to describe it, and how to list a native client. */
+export interface ServedStream {
+  readonly stream: Stream;
+  status(): StreamStatus;
+  addClient(address: string): ClientStatus;
+}
+
+export interface ClientsOptions {
+  readonly streams: ReadonlyMap<string, ServedStream>;
+  /** By the stream's name. */
+  readonly renditions: ReadonlyMap<string, Renditions>;
+  readonly snapshots: Snapshots;
+}
+
+/** Longest address of a native client. */
+const MAX_ADDRESS = 1024;
+
+/** What cannot be listed now, and could another time. */
+const CONFLICTS: ReadonlySet<string> = new Set(['port-taken', 'too-many']);
+
+interface ClientRoute {
+  Params: { name: string; id: string };
+}
+
+/**
+ * Adds the API's routes of a stream's clients, behind its checks of names, origins and rights: list a native one, send any
+ * away, look at what one returns.
+ */
+export function serveClients(app: FastifyInstance, { streams, renditions, snapshots }: ClientsOptions): void {
+  const returned = new ReturnedPictures(snapshots);
+  const refuseStream = (reply: FastifyReply, name: string): FastifyReply => refuse(reply, 404, 'stream-unknown', `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`);
+  const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply => refuse(reply, 404, 'client-unknown', `no client ${JSON.stringify(id)} is connected to ${name}`);
+
+  app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>('/api/streams/:name/clients', async (request, reply) => {
+    const { name } = request.params;
+    const served = streams.get(name);
+    if (served === undefined) return refuseStream(reply, name);
+    const address = request.body?.address;
+    if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
+      return refuse(reply, 400, 'address-invalid', `the body has no address of at most ${MAX_ADDRESS} characters, expected {"address": "tcp://HOST:PORT?pattern=1"} as JSON`);
+    }
+    if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
+      // The folder is made where there is none, and read: who may administer need not be who owns this machine.
+      return refuse(reply, 400, 'option-invalid', 'the address has keys=, which names a folder of the gateway\'s machine: list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys');
+    }
+    try {
+      return await reply.code(201).send(served.addClient(address.trim()));
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
+      return refuse(reply, CONFLICTS.has(error.code) ? 409 : 400, error.code, error.message);
+    }
+  });
+
+  app.delete<ClientRoute & { Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', async (request, reply) => {
+    const { name, id } = request.params;
+    const served = streams.get(name);
+    if (served === undefined) return refuseStream(reply, name);
+    const { reason } = request.query;
+    const gone = served.stream.sendAway(id, (typeof reason === 'string' && reason.slice(0, 100)) || 'you were sent away by who runs this gateway; reload the page to ask again');
+    return gone ?? refuseClient(reply, name, id);
+  });
+
+  app.get<ClientRoute & { Querystring: { width?: string | string[] } }>('/api/streams/:name/clients/:id/return', async (request, reply) => {
+    const { name, id } = request.params;
+    const served = streams.get(name);
+    const shared = renditions.get(name);
+    if (served === undefined || shared === undefined) return refuseStream(reply, name);
+    const client = served.stream.clientStatus(id);
+    if (client === null) return refuseClient(reply, name, id);
+    const width = readWidth(request.query.width);
+    if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
+    const data = client.port === null ? null : served.stream.returns.get(client.port);
+    reply.header('cache-control', 'no-store');
+    if (data === null || (data.kind === 'value' && data.value === null)) {
+      return refuse(reply, 404, 'no-return-data', client.port === null ? `${id} is a spectator, which returns nothing` : `port ${client.port} returns nothing now`);
+    }
+    // A number that only Python's JSON has, as NaN, goes out as Python wrote it.
+    if (data.kind === 'value') return reply.type(isJson(data.json) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8').send(data.json);
+    try {
+      const picture = await returned.get(data, width.value, shared);
+      return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
+      if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
+      if (error.code === 'no-picture') return refuse(reply, 409, error.code, error.message);
+      return refuse(reply, 500, error.code, `what port ${client.port} returns cannot be shown: it is damaged`);
+    }
+  });
+}
+
+/** Return data as pictures: each array and size is made a frame once, and then treated as the snapshots of a stream are. */
+class ReturnedPictures {
+  readonly #snapshots: Snapshots;
+  readonly #frames = new WeakMap<StickyData, Map<number, Frame>>();
+
+  constructor(snapshots: Snapshots) {
+    this.#snapshots = snapshots;
+  }
+
+  /**
+   * A JPEG as it came, or smaller; an array as PNG.
+   *
+   * @throws {GearwayError} `no-picture`, `busy`, `picture-invalid`.
+   */
+  async get(data: Exclude<StickyData, { kind: 'value' }>, width: number | null, renditions: Renditions): Promise<Uint8Array> {
+    const step = data.kind === 'jpeg' ? 1 : thinning(data.array, width);
+    let frames = this.#frames.get(data);
+    if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Frame>()));
+    let frame = frames.get(step);
+    if (frame === undefined) {
+      frame = data.kind === 'jpeg' ? jpegFrame(data.data) : arrayPicture(data.array, step);
+      // One size is looked at again and again; those that a script goes through are not kept.
+      frames.clear();
+      frames.set(step, frame);
+    }
+    return this.#snapshots.get(frame, { format: data.kind === 'jpeg' ? 'jpg' : 'png', width }, renditions);
+  }
+}
+
+function jpegFrame(payload: Uint8Array): Frame {
+  const { width, height } = readJpegMarkers(payload);
+  return { sequence: 0, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false; // that is the answer
+  }
+}
+
+function refuse(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  return reply.code(status).send({ code, message });
+}
