@@ -99,8 +99,7 @@ function clientRow(client: ClientStatus, model: ClientsModel, actions: ClientsAc
     ${reason === null
       ? nothing
       : html`<tr class="reason">
-          <td></td>
-          <td colspan=${maySendAway ? 8 : 7}><span>${capital(reason)}</span></td>
+          <td colspan=${maySendAway ? 9 : 8}><span>${capital(reason)}</span></td>
         </tr>`}`;
 }
 
