@@ -1,6 +1,7 @@
 """A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
 
-Options (JSON, first argument): port, pattern, bidirectional, multiclient, height, width, fps, frames, raw, pauses ({"at": n, "seconds": s}).
+Options (JSON, first argument): port, pattern, bidirectional, multiclient, height, width, fps, frames, raw, pauses ({"at": n, "seconds": s}), secure (secure_mode), keys (custom_cert_location),
+multiserver. An array that was returned is said as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import hashlib
 import json
@@ -16,6 +17,12 @@ def say(**event):
     print(json.dumps(event), flush=True)
 
 
+def plain(value):
+    if isinstance(value, np.ndarray):
+        return {"$array": str(value.dtype), "shape": list(value.shape), "sha1": hashlib.sha1(value.tobytes()).hexdigest()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
 options = json.loads(sys.argv[1])
 pattern = options.get("pattern", 1)
 bidirectional = options.get("bidirectional", False)
@@ -26,6 +33,12 @@ if options.get("multiclient"):
     netgear_options["multiclient_mode"] = True
 if options.get("raw"):
     netgear_options["jpeg_compression"] = False
+if options.get("multiserver"):
+    netgear_options["multiserver_mode"] = True
+if options.get("secure"):
+    netgear_options["secure_mode"] = options["secure"]
+if options.get("keys"):
+    netgear_options["custom_cert_location"] = options["keys"]
 server = NetGear(
     address="127.0.0.1", port=[str(options["port"])] if options.get("multiclient") else str(options["port"]), protocol="tcp", pattern=pattern, logging=False,
     **netgear_options,
@@ -46,7 +59,7 @@ for number in range(options["frames"]):
     frame = background.copy() if options.get("raw") else np.full((height, width, 3), number % 200, np.uint8)
     picture_number.burn(frame, number)
     sent = time.time()
-    returned = server.send(frame, message={"n": number, "t": sent}) if bidirectional else server.send(frame)
+    returned = plain(server.send(frame, message={"n": number, "t": sent}) if bidirectional else server.send(frame))
     if returned != last:
         say(event="returned", n=number, t=time.time(), data=returned)
         last = returned
