@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type NDArray, NetGearReceiver, NetGearSender, type NetGearSenderOptions, type Received } from '../../gateway/netgear/index.ts';
+import { type NDArray, NetGearReceiver, NetGearSender, type Received } from '../../gateway/netgear/index.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { peers, PythonPeer } from '../helpers/peers.ts';
 
@@ -127,7 +127,7 @@ describe('NetGearSender and a real client', () => {
     await Promise.all([client.waitFor('ready'), other.waitFor('ready')]);
     await using sender = new NetGearSender({ ...local, port: plain, pattern: 1, bidirectional_mode: true });
     await using jpegSender = new NetGearSender({ ...local, port: compressing, pattern: 1, bidirectional_mode: true });
-    const last = async (to: NetGearSender<NetGearSenderOptions>): Promise<unknown> => {
+    const last = async (to: NetGearSender): Promise<unknown> => {
       // What the client has when the first frame arrives is nothing yet.
       for (let n = 0; n < 100; n += 1) {
         const data = await to.send(jpegs[n]!.jpeg, { message: { n, t: Date.now() / 1000 } });
