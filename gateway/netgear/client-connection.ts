@@ -43,6 +43,11 @@ const STUCK_AFTER_MS = 1000;
 /** How long after a failed handshake the next is tried: nothing changes by itself. */
 const RETRY_AFTER_MS = 1000;
 
+/**
+ * A PAIR socket that has not yet let go of its last peer takes the next one's connection, shakes hands, and then loses everything that it is sent.
+ */
+const PAIR_RETRY_AFTER_MS = 200;
+
 /** Nobody has accepted a connection for so long: what was there is gone. */
 const GONE_AFTER_MS = 1500;
 
@@ -160,8 +165,8 @@ export class ClientConnection {
     this.#link = null;
   }
 
-  #retryLater(): void {
-    this.#retry = setTimeout(() => this.#openAgain(), RETRY_AFTER_MS);
+  #retryLater(afterMs = RETRY_AFTER_MS): void {
+    this.#retry = setTimeout(() => this.#openAgain(), afterMs);
   }
 
   /** The keys are read anew, and may have gone or been exchanged meanwhile. */
@@ -219,7 +224,9 @@ export class ClientConnection {
     this.#drop();
     this.#change(state, reason);
     // Who hears of the change may have closed us, or have had us connect anew.
-    if (!this.#closed && this.#link === null && this.#retry === null) this.#openAgain();
+    if (this.#closed || this.#link !== null || this.#retry !== null) return;
+    if (this.#options.pattern === 'pair') this.#retryLater(PAIR_RETRY_AFTER_MS);
+    else this.#openAgain();
   }
 
   /** After a failed handshake ZeroMQ may have given up by itself. */

@@ -90,6 +90,10 @@ export function resolveOptions(side: keyof typeof SIDES, options: NetGearOptions
   if (!['tcp', 'ipc'].includes(protocol)) throw invalid(`protocol is ${JSON.stringify(protocol)}, expected tcp or ipc`);
   const { multiclient_mode: multiclient = false, multiserver_mode: multiserver = false, bidirectional_mode: bidirectional = false } = options;
   const named = port === undefined ? ['5555'] : [port].flat();
+  // Nothing of the one may be read as the other, or as an option.
+  if (!named.every((name) => /^\d+$/.test(String(name))) || address.includes('?')) {
+    throw new GearwayError('address-invalid', `address is ${JSON.stringify(address)} and port ${JSON.stringify(port)}, expected a host or path, and numbers`);
+  }
   const { ports, endpoints, pattern } = parseNetGearAddress(`${protocol}://${address}:${named.join(',')}?pattern=${patternNumber}`);
   checkModes({ pattern, multiclient, multiserver, bidirectional, ports: ports.length });
   checkPorts(side, options, ports.length);

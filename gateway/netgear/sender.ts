@@ -33,8 +33,8 @@ export interface FromClient {
   readonly data: Returned;
 }
 
-/** What NetGear's `send()` returns in the mode of these options. */
-export type SendResult<O> = NetGearSenderOptions extends O ? FromClient | Returned : O extends { readonly multiclient_mode: true } ? FromClient | null : O extends { readonly multiclient_mode: boolean } ? FromClient | Returned : Returned;
+/** What NetGear's `send()` returns with and without `multiclient_mode`. */
+export type SendResult<M extends boolean> = M extends true ? FromClient | null : Returned;
 
 /** A `send()` that waits for a client. */
 interface Waiting {
@@ -53,8 +53,10 @@ interface Expectation {
  *
  * A client that is missing, stopped, or of another pattern is tried again for as long as the sender is open, and ends nothing; `clients` says how it
  * stands with each. A real client must hear something at least every 12 s, or it binds anew, without encryption.
+ *
+ * @typeParam M whether it is in multi-clients mode, which `send()` answers differently in.
  */
-export class NetGearSender<const O extends NetGearSenderOptions = NetGearSenderOptions> implements AsyncDisposable {
+export class NetGearSender<M extends boolean = false> implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #timeoutMs: number;
   readonly #clients: readonly SenderClient[];
@@ -73,7 +75,7 @@ export class NetGearSender<const O extends NetGearSenderOptions = NetGearSenderO
    *
    * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`, `keys-missing`, `keys-invalid`.
    */
-  constructor(options: O) {
+  constructor(options: NetGearSenderOptions & { readonly multiclient_mode?: M }) {
     this.#options = resolveOptions('sender', options, ['overwrite_cert', 'request_timeout']);
     this.#timeoutMs = readTimeout(options.request_timeout);
     checkFlag(options, 'overwrite_cert');
@@ -121,18 +123,18 @@ export class NetGearSender<const O extends NetGearSenderOptions = NetGearSenderO
    * when too many calls are under way, `closed`, and, before anything is sent, with what is wrong with frame or message: `jpeg-invalid`,
    * `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`, `value-invalid`, `too-large`. The next call starts afresh.
    */
-  async send(frame: Sendable, { message = null, colorspace }: SendOptions = {}): Promise<SendResult<O>> {
+  async send(frame: Sendable, { message = null, colorspace }: SendOptions = {}): Promise<SendResult<M>> {
     if (this.#closing !== null) throw closedError();
     const { pattern, multiclient, multiserver, bidirectional, ports } = this.#options;
     const picture = toPicture(frame, colorspace);
     const header = encodeFrameHeader(picture.encoding, formatPythonJson(message), { pattern, serverPort: multiserver ? (ports[0] ?? null) : null, dropMessage: false }, picture.colorspace ?? undefined);
     if (pattern === 'publish-subscribe') {
       await Promise.all(this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, picture.payload)));
-      return null as SendResult<O>;
+      return null as SendResult<M>;
     }
     const { port, data } = await this.#exchange(header, picture.payload);
-    if (multiclient) return { port, data } as SendResult<O>;
-    return (bidirectional ? data : null) as SendResult<O>;
+    if (multiclient) return { port, data } as SendResult<M>;
+    return (bidirectional ? data : null) as SendResult<M>;
   }
 
   /**

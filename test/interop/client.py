@@ -1,8 +1,8 @@
 """A real NetGear client. Prints one JSON line a second and one at its end.
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
-awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame),
-numbers (of all frames, as they come).
+awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame), numbers (of all frames, as they
+come), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
 """
 import hashlib
 import json
@@ -31,8 +31,12 @@ if options.get("keys"):
     netgear_options["custom_cert_location"] = options["keys"]
 if options.get("raw_returns"):
     netgear_options["jpeg_compression"] = False
+multiserver = options.get("multiserver", False)
+if multiserver:
+    netgear_options["multiserver_mode"] = True
+    netgear_options.pop("multiclient_mode", None)
 client = NetGear(
-    address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=options.get("pattern", 1), receive_mode=True, logging=False,
+    address="127.0.0.1", port=[str(port) for port in options["ports"]] if multiserver else str(options["port"]), protocol="tcp", pattern=options.get("pattern", 1), receive_mode=True, logging=False,
     **netgear_options,
 )
 say(event="ready")
@@ -59,6 +63,10 @@ while True:
     data = client.recv(return_data=returns)
     if data is None:
         break
+    if multiserver:
+        server, *rest, frame = data
+        say(event="from", port=server, message=rest[0] if rest else None, n=picture_number.read(frame))
+        continue
     message, frame = data if bidirectional else (None, data)
     now = time.monotonic()
     count += 1

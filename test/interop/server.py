@@ -1,7 +1,8 @@
 """A real NetGear server. Prints what send() returned when that changes, and what it sent, as JSON lines.
 
 Options (JSON, first argument): port, ports (of multi-clients mode), pattern, bidirectional, multiclient, multiserver, height, width, fps, frames, raw,
-pauses ({"at": n, "seconds": s}), quiet (says what was returned at the end alone: the last of each port).
+pauses ({"at": n, "seconds": s}), quiet (says what was returned at the end alone: the last of each port), secure (secure_mode), keys
+(custom_cert_location). An array that was returned is said as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import hashlib
 import json
@@ -15,6 +16,12 @@ from vidgear.gears import NetGear
 
 def say(**event):
     print(json.dumps(event), flush=True)
+
+
+def plain(value):
+    if isinstance(value, np.ndarray):
+        return {"$array": str(value.dtype), "shape": list(value.shape), "sha1": hashlib.sha1(value.tobytes()).hexdigest()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 options = json.loads(sys.argv[1])
@@ -39,12 +46,6 @@ server = NetGear(
 )
 say(event="ready")
 
-
-
-def describe(data):
-    return {"dtype": str(data.dtype), "shape": data.shape, "sha1": hashlib.sha1(np.ascontiguousarray(data).tobytes()).hexdigest()} if isinstance(data, np.ndarray) else data
-
-
 by_port = {}
 dealt = []
 height, width = options.get("height", 479), options.get("width", 641)
@@ -61,12 +62,10 @@ for number in range(options["frames"]):
     frame = background.copy() if options.get("raw") else np.full((height, width, 3), number % 200, np.uint8)
     picture_number.burn(frame, number)
     sent = time.time()
-    returned = server.send(frame, message={"n": number, "t": sent}) if bidirectional else server.send(frame)
-    if isinstance(returned, tuple):
-        returned = (returned[0], describe(returned[1]))
+    returned = plain(server.send(frame, message={"n": number, "t": sent}) if bidirectional else server.send(frame))
+    if options.get("multiclient") and returned is not None:
         by_port[returned[0]] = returned[1]
         dealt.append(returned[0])
-    returned = describe(returned)
     if not options.get("quiet") and returned != last:
         say(event="returned", n=number, t=time.time(), data=returned)
         last = returned

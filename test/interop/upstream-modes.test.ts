@@ -42,7 +42,7 @@ describe('a server in multi-clients mode', () => {
     expect(done.dealt).toEqual(Object.fromEntries(seats.map((seat) => [seat, FRAMES / count])));
     expect(done.by_port).toEqual({
       [seats[0]!]: { speed: 2 },
-      [seats[1]!]: { dtype: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
+      [seats[1]!]: { $array: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
       ...(count === 3 ? { [seats[2]!]: null } : {}),
     });
     const status = await gateway.statusWhere('all frames', ({ counters }) => counters.received === FRAMES);
@@ -62,7 +62,7 @@ describe('a server in multi-clients mode', () => {
     await viewer.return({ kind: 'jpeg', data: await encodeJpeg({ data: new Uint8Array(32 * 16 * 3).fill(200), width: 32, height: 16, channels: 3 }) });
     await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, frames: 60, height: 120, width: 400, quiet: true });
     // One colour: every decoder gives 200 for each sample.
-    expect((await server.waitFor<Done>('done')).by_port).toEqual({ [seats[0]!]: null, [seats[1]!]: { dtype: 'uint8', shape: [16, 32, 3], sha1: createHash('sha1').update(new Uint8Array(32 * 16 * 3).fill(200)).digest('hex') } });
+    expect((await server.waitFor<Done>('done')).by_port).toEqual({ [seats[0]!]: null, [seats[1]!]: { $array: 'uint8', shape: [16, 32, 3], sha1: createHash('sha1').update(new Uint8Array(32 * 16 * 3).fill(200)).digest('hex') } });
   });
 
   it('that publishes is received once, at its first port, and has no seats', async () => {
@@ -133,7 +133,7 @@ describe('returns=', () => {
     await returned('"once"');
     const data = Uint8Array.from([0, 0, 128, 63]);
     await one.return({ kind: 'array', array: { dtype: 'float32', shape: [1], data } });
-    await returned(`{"dtype":"float32","shape":[1],"sha1":"${createHash('sha1').update(data).digest('hex')}"}`);
+    await returned(`{"$array":"float32","shape":[1],"sha1":"${createHash('sha1').update(data).digest('hex')}"}`);
   });
 });
 

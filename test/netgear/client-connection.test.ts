@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Pair, Reply, Subscriber } from 'zeromq';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ClientConnection, type ConnectionState } from '../../gateway/netgear/client-connection.ts';
@@ -149,5 +149,39 @@ describe('ClientConnection', () => {
     connection.close();
     expect(await connection.send('header')).toBe(false);
     expect(states).toEqual([]);
+  });
+
+  it('makes one connection, also when the next attempt was due anyhow', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const open = new Set<Socket>();
+    let isRude = true;
+    const server = createServer((socket) => {
+      // ZeroMQ resets what it throws away.
+      socket.on('error', () => undefined);
+      if (isRude) socket.end();
+      else open.add(socket);
+      socket.on('close', () => open.delete(socket));
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    let tell: () => void = () => {};
+    const refused = new Promise<void>((resolve) => (tell = resolve));
+    const connection = new ClientConnection({ endpoint: `tcp://127.0.0.1:${port}`, pattern: 'request-reply', security: null }, {
+      changed: (state) => {
+        if (state === 'refused') tell();
+      },
+      replied: () => {},
+      failed: () => {},
+    });
+    await refused;
+    isRude = false;
+    // An attempt is due within a second.
+    connection.reset();
+    await expect.poll(() => open.size).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(open.size).toBe(1);
+    connection.close();
+    await expect.poll(() => open.size).toBe(0);
+    await new Promise((resolve) => server.close(resolve));
   });
 });

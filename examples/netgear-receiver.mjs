@@ -1,0 +1,19 @@
+// A NetGear client in Node: receives frames from a NetGear server, returns data, and prints how old each frame is.
+//   node examples/netgear-receiver.mjs 5567
+// In Python: NetGear(address='127.0.0.1', port='5567', pattern=1, bidirectional_mode=True), or examples/netgear-sender.mjs.
+import { NetGearReceiver } from 'gearway/netgear';
+
+const [port = '5567'] = process.argv.slice(2);
+// The server's message says in `t` when it captured the frame.
+const receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1, bidirectional_mode: true, captured_at: 't' });
+await receiver.open();
+console.log(`Waiting for a server at port ${port}`);
+process.once('SIGINT', () => receiver.close());
+
+receiver.setReturnData({ received: 0 });
+for await (const { frame, message, sequence, receivedAtUs, capturedAtUs } of receiver) {
+  const age = capturedAtUs === null ? '' : `, ${((receivedAtUs - capturedAtUs) / 1000).toFixed(1)} ms old`;
+  console.log(`${sequence}: ${frame.width}×${frame.height} ${frame.encoding.kind}, ${frame.payload.byteLength} bytes${age}`, message);
+  receiver.setReturnData({ received: sequence });
+}
+console.log(`The end; ${receiver.dropped} frames were replaced by newer ones`);

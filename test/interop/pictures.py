@@ -1,0 +1,16 @@
+"""The pictures of server.py as JPEGs, as NetGear encodes them, and what NetGear decodes them to. One JSON line each; the number of pictures is the argument."""
+import base64
+import hashlib
+import json
+import sys
+
+import numpy as np
+import picture_number
+import simplejpeg
+
+for number in range(int(sys.argv[1])):
+    frame = np.full((479, 641, 3), number % 200, np.uint8)
+    picture_number.burn(frame, number)
+    jpeg = simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True)
+    decoded = simplejpeg.decode_jpeg(jpeg, colorspace="BGR", fastdct=True, fastupsample=False)
+    print(json.dumps({"event": "picture", "n": number, "jpeg": base64.b64encode(jpeg).decode(), "sha1": hashlib.sha1(decoded.tobytes()).hexdigest()}))

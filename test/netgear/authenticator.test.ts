@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Context, Request } from 'zeromq';
+import { Authenticator } from '../../gateway/netgear/authenticator.ts';
+import { openSenderKeys, type Security } from '../../gateway/netgear/curve-keys.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gearway-keys-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** 32 bytes that Z85 writes as 40 zeros: nobody's key. */
+const STRANGER = new Uint8Array(32);
+
+/** The key of the folder's client, as bytes. */
+function clientKey(): Uint8Array {
+  const digits = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
+  const bytes = Buffer.alloc(32);
+  openSenderKeys(folder).publicKey.match(/.{5}/g)!.forEach((group, index) => bytes.writeUInt32BE(group.split('').reduce((sum: number, digit: string) => sum * 85 + digits.indexOf(digit), 0), index * 4));
+  return bytes;
+}
+
+/** An authenticator, and libzmq's side of ZAP (ZeroMQ RFC 27) spoken by hand. */
+class Desk implements Disposable {
+  readonly refusals: string[] = [];
+  readonly authenticator: Authenticator;
+  readonly #asking: Request;
+
+  private constructor(authenticator: Authenticator, asking: Request, refusals: string[]) {
+    this.authenticator = authenticator;
+    this.#asking = asking;
+    this.refusals = refusals;
+  }
+
+  static async open(security: Partial<Security>): Promise<Desk> {
+    const context = new Context();
+    const refusals: string[] = [];
+    const authenticator = new Authenticator(context, { mode: 'stonehouse', folder, allowedAddresses: null, ...security }, (reason) => refusals.push(reason));
+    await authenticator.open();
+    const asking = new Request({ context, linger: 0 });
+    asking.connect('inproc://zeromq.zap.01');
+    return new Desk(authenticator, asking, refusals);
+  }
+
+  async ask(address: string, mechanism: string, ...credentials: Uint8Array[]): Promise<string[]> {
+    await this.#asking.send(['1.0', '7', 'global', address, '', mechanism, ...credentials]);
+    return (await this.#asking.receive()).map(String);
+  }
+
+  [Symbol.dispose](): void {
+    this.#asking.close();
+    this.authenticator.close();
+  }
+}
+
+const ACCEPTED = ['1.0', '7', '200', 'OK', '', ''];
+const REFUSED = ['1.0', '7', '400', 'not allowed', '', ''];
+
+describe('Authenticator', () => {
+  it('lets in any key in StoneHouse mode', async () => {
+    using desk = await Desk.open({});
+    expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(ACCEPTED);
+    expect(desk.refusals).toEqual([]);
+  });
+
+  it('lets in only listed keys in IronHouse mode', async () => {
+    using desk = await Desk.open({ mode: 'ironhouse' });
+    expect(await desk.ask('10.0.0.1', 'CURVE', clientKey())).toEqual(ACCEPTED);
+    expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(REFUSED);
+    expect(desk.refusals).toEqual([`10.0.0.1 was refused: its key ${'0'.repeat(40)} is not in ${folder}/public_keys`]);
+  });
+
+  it('sees at once that a key is taken away, and goes on when the folder is gone', async () => {
+    using desk = await Desk.open({ mode: 'ironhouse' });
+    const key = clientKey();
+    expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(ACCEPTED);
+    rmSync(join(folder, 'public_keys', 'client.key'));
+    expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(REFUSED);
+    rmSync(join(folder, 'public_keys'), { recursive: true });
+    expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(REFUSED);
+  });
+
+  it('lets in only listed addresses', async () => {
+    using desk = await Desk.open({ allowedAddresses: ['10.0.0.1', '10.0.0.2'] });
+    expect(await desk.ask('10.0.0.2', 'CURVE', STRANGER)).toEqual(ACCEPTED);
+    expect(await desk.ask('10.0.0.3', 'CURVE', STRANGER)).toEqual(REFUSED);
+    expect(desk.refusals).toEqual(['10.0.0.3 was refused: allow lists 10.0.0.1, 10.0.0.2']);
+  });
+
+  it.each([
+    ['NULL', []],
+    ['PLAIN', [Buffer.from('user'), Buffer.from('password')]],
+    ['CURVE', []],
+    ['CURVE', [new Uint8Array(31)]],
+    ['CURVE', [new Uint8Array(33)]],
+  ])('refuses who shows no key: %s %j', async (mechanism, credentials) => {
+    using desk = await Desk.open({});
+    expect(await desk.ask('10.0.0.1', mechanism, ...credentials)).toEqual(REFUSED);
+    expect(desk.refusals).toEqual(['10.0.0.1 was refused: it does not show a CURVE key']);
+  });
+
+  it('may be closed by who hears of a refusal, and twice', async () => {
+    const context = new Context();
+    const refused = new Promise<void>((resolve) => {
+      const authenticator: Authenticator = new Authenticator(context, { mode: 'stonehouse', folder, allowedAddresses: null }, () => {
+        authenticator.close();
+        authenticator.close();
+        resolve();
+      });
+      void authenticator.open().then(async () => {
+        const asking = new Request({ context, linger: 0 });
+        asking.connect('inproc://zeromq.zap.01');
+        await asking.send(['1.0', '7', 'global', '10.0.0.1', '', 'NULL']);
+        await refused;
+        asking.close();
+      });
+    });
+    await refused;
+  });
+});
