@@ -195,7 +195,8 @@ export class ClientConnection {
     this.#link = null;
     this.#retry = setTimeout(() => (this.#link = this.#open()), RETRY_AFTER_MS);
     const reason = await this.#diagnose(failure);
-    if (!this.#closed && !this.isReady) this.#change('refused', reason);
+    // Who hung up since it went away has refused nothing.
+    if (!this.#closed && !this.isReady) this.#change(reason === this.#nobody() ? 'connecting' : 'refused', reason);
   }
 
   async #diagnose(failure: HandshakeFailure): Promise<string> {
