@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import WebSocket from 'ws';
-import { decodeGatewayMessage, encodeMessage, encodeReturn, type FrameMessage, PROTOCOL, type ReturnBody, type Returned, type Value, type Welcome } from '../../shared/protocol.ts';
+import { decodeGatewayMessage, encodeMessage, encodeReturn, type FrameMessage, type Hello, PROTOCOL, type ReturnBody, type Returned, type Value, type Welcome } from '../../shared/protocol.ts';
 
 /** A web viewer without a browser: it takes every frame at once, and remembers only what it was sent with. */
 export class WebViewer implements AsyncDisposable {
@@ -24,11 +24,11 @@ export class WebViewer implements AsyncDisposable {
   }
 
   /** @param url `http://127.0.0.1:PORT/streams/NAME`. */
-  static async open(url: string, port?: number): Promise<WebViewer> {
+  static async open(url: string, hello: Omit<Hello, 'type'> = {}): Promise<WebViewer> {
     const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/ws`, PROTOCOL);
     const viewer = new WebViewer(socket);
     await once(socket, 'open');
-    socket.send(encodeMessage({ type: 'hello', ...(port === undefined ? {} : { port }) }));
+    socket.send(encodeMessage({ type: 'hello', ...hello }));
     await viewer.welcome;
     return viewer;
   }

@@ -1,12 +1,10 @@
-import { once } from 'node:events';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../gateway/jpeg.ts';
-import { decodeGatewayMessage, encodeMessage, encodeReturn, type GatewayMessage, type ReturnBody } from '../../shared/protocol.ts';
+import type { ReturnBody } from '../../shared/protocol.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
 
 interface Served extends Gateway {
   url: string;
@@ -19,50 +17,7 @@ async function start(options: GatewayOptions = {}): Promise<Served> {
   return Object.assign(gateway, { url: url.slice(0, -1), clients: `${url}api/streams/${gateway.stream.name}/clients` });
 }
 
-/** A viewer on a port, which returns what it is told. */
-class Viewer implements AsyncDisposable {
-  readonly #socket: WebSocket;
-  #asked = 0;
-
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-  }
-
-  static async seat(gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<Viewer> {
-    const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/streams/${gateway.stream.name}/ws`, 'gearway.v1');
-    await once(socket, 'open');
-    const viewer = new Viewer(socket);
-    const welcome = viewer.#next('welcome');
-    socket.send(encodeMessage({ type: 'hello', ...hello }));
-    await welcome;
-    return viewer;
-  }
-
-  async returns(body: ReturnBody): Promise<void> {
-    this.#asked += 1;
-    const returned = this.#next('returned');
-    const { head, payload } = encodeReturn({ type: 'return', id: this.#asked, mode: 'sticky', body });
-    this.#socket.send(Buffer.concat([head, payload]));
-    expect(await returned).toMatchObject({ accepted: true });
-  }
-
-  #next(type: GatewayMessage['type']): Promise<GatewayMessage> {
-    return new Promise((resolve) => {
-      const heard = (data: Buffer): void => {
-        const message = decodeGatewayMessage(data);
-        if (message?.type !== type) return;
-        this.#socket.off('message', heard);
-        resolve(message);
-      };
-      this.#socket.on('message', heard);
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#socket.terminate();
-    await once(this.#socket, 'close');
-  }
-}
+const seat = (gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<WebViewer> => WebViewer.open(`${gateway.url}/streams/${gateway.stream.name}`, hello);
 
 const post = (url: string, address: unknown, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(url, { method: 'POST', body: JSON.stringify({ address }), headers: { 'content-type': 'application/json', ...headers } });
@@ -114,8 +69,8 @@ describe('POST /api/streams/NAME/clients', () => {
 
   it("refuses a viewer's port", async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway);
-    await viewer.returns({ kind: 'value', value: 1 });
+    await using viewer = await seat(gateway);
+    await viewer.return({ kind: 'value', value: 1 });
     const response = await post(gateway.clients, 'tcp://127.0.0.1:65530?id=6000');
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'port-taken' }]);
     expect(gateway.stream.clients).toMatchObject([{ port: 6000, kind: 'web', returnData: 1 }]);
@@ -174,26 +129,26 @@ describe('POST /api/streams/NAME/clients', () => {
 describe('GET /api/streams/NAME/clients/ID/return', () => {
   it('gives a value as its sender wrote it, until there is none', async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway);
+    await using viewer = await seat(gateway);
     const url = `${gateway.clients}/web-1/return`;
     const none = await fetch(url);
     expect([none.status, await none.json()]).toEqual([404, { code: 'no-return-data', message: 'port 6000 returns nothing now' }]);
-    await viewer.returns({ kind: 'value', value: { speed: 0.5, gripper: 'close' } });
+    await viewer.return({ kind: 'value', value: { speed: 0.5, gripper: 'close' } });
     const response = await fetch(url);
     expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual(['application/json; charset=utf-8', 'no-store']);
     expect(await response.json()).toEqual({ speed: 0.5, gripper: 'close' });
-    await viewer.returns({ kind: 'value', value: Number.NaN });
+    await viewer.return({ kind: 'value', value: Number.NaN });
     const python = await fetch(url);
     expect([python.headers.get('content-type'), await python.text()]).toEqual(['text/plain; charset=utf-8', 'NaN']);
-    await viewer.returns({ kind: 'value', value: null });
+    await viewer.return({ kind: 'value', value: null });
     expect((await fetch(url)).status).toBe(404);
   });
 
   it('gives a JPEG byte for byte, and smaller where a width is asked for', async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway);
+    await using viewer = await seat(gateway);
     const jpeg = await encodeJpeg({ data: new Uint8Array(64 * 48 * 3).map((_, at) => at % 251), width: 64, height: 48, channels: 3 });
-    await viewer.returns({ kind: 'jpeg', data: jpeg });
+    await viewer.return({ kind: 'jpeg', data: jpeg });
     const url = `${gateway.clients}/web-1/return`;
     for (const same of [url, `${url}?width=64`, `${url}?width=16384`]) {
       const response = await fetch(same);
@@ -206,9 +161,9 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('gives an array of image shape as a PNG with its colours', async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway);
+    await using viewer = await seat(gateway);
     // Blue and green, as OpenCV has them.
-    await viewer.returns(array('uint8', [1, 2, 3], Uint8Array.of(250, 1, 2, 3, 240, 4)));
+    await viewer.return(array('uint8', [1, 2, 3], Uint8Array.of(250, 1, 2, 3, 240, 4)));
     const response = await fetch(`${gateway.clients}/web-1/return`);
     expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual(['image/png', 'no-store']);
     expect(await decode(response)).toEqual({ width: 2, height: 1, channels: 3, samples: [2, 1, 250, 4, 240, 3] });
@@ -218,35 +173,35 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('refuses an array that is no picture, whose description stays in the status', async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway);
+    await using viewer = await seat(gateway);
     for (const shape of [[6], [0, 6], [1, 3, 2], [1, 2, 3, 1], [16_385, 1]]) {
       const count = shape.reduce((product, size) => product * size, 1);
-      await viewer.returns(array('uint8', shape, new Uint8Array(count)));
+      await viewer.return(array('uint8', shape, new Uint8Array(count)));
       const response = await fetch(`${gateway.clients}/web-1/return`);
       expect([response.status, await response.json()], shape.join()).toMatchObject([409, { code: 'no-picture', message: expect.stringContaining(`[${shape.join(', ')}]`) }]);
       expect(gateway.stream.clients[0]!.returnData).toMatchObject({ dtype: 'uint8', shape });
     }
-    await viewer.returns(array('uint8', [16_384, 1], new Uint8Array(16_384)));
+    await viewer.return(array('uint8', [16_384, 1], new Uint8Array(16_384)));
     expect((await fetch(`${gateway.clients}/web-1/return`)).status).toBe(200);
   });
 
   it('counts a version that changes with the data, and not when the same is returned again', async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway);
+    await using viewer = await seat(gateway);
     const version = (): number => (gateway.stream.clients[0]!.returnData as { version: number }).version;
-    await viewer.returns(array('uint8', [1, 2], Uint8Array.of(1, 2)));
+    await viewer.return(array('uint8', [1, 2], Uint8Array.of(1, 2)));
     const first = version();
-    await viewer.returns(array('uint8', [1, 2], Uint8Array.of(1, 2)));
+    await viewer.return(array('uint8', [1, 2], Uint8Array.of(1, 2)));
     expect(version()).toBe(first);
-    await viewer.returns(array('uint8', [1, 2], Uint8Array.of(1, 3)));
+    await viewer.return(array('uint8', [1, 2], Uint8Array.of(1, 3)));
     expect(version()).toBeGreaterThan(first);
-    await viewer.returns(array('uint8', [2, 1], Uint8Array.of(1, 3)));
+    await viewer.return(array('uint8', [2, 1], Uint8Array.of(1, 3)));
     expect((await decode(await fetch(`${gateway.clients}/web-1/return`))).height).toBe(2);
   });
 
   it('says what is not there', async () => {
     await using gateway = await start();
-    await using viewer = await Viewer.seat(gateway, { spectate: true });
+    await using viewer = await seat(gateway, { spectate: true });
     expect(viewer).toBeDefined();
     const code = async (path: string): Promise<unknown[]> => {
       const response = await fetch(`${gateway.url}/api/streams/${path}`);
@@ -260,33 +215,18 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
 
   it('needs the right to view, and the token as all of the API', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
-    await using viewer = await Viewer.seat(gateway, { token: 's3cret' });
-    await viewer.returns({ kind: 'value', value: 1 });
+    await using viewer = await seat(gateway, { token: 's3cret' });
+    await viewer.return({ kind: 'value', value: 1 });
     const status = async (headers: Record<string, string>): Promise<number> => (await fetch(`${gateway.clients}/web-1/return`, { headers })).status;
     expect([await status({}), await status({ authorization: 'Bearer wrong' }), await status({ authorization: 'Bearer look' }), await status({ authorization: 'Bearer s3cret' })]).toEqual([401, 401, 200, 200]);
   });
 
   it('is open to pages of listed origins, and to no others', async () => {
     await using gateway = await start({ allowOrigins: ['https://good.example'] });
-    await using viewer = await Viewer.seat(gateway);
-    await viewer.returns({ kind: 'value', value: 1 });
+    await using viewer = await seat(gateway);
+    await viewer.return({ kind: 'value', value: 1 });
     const get = (headers: Record<string, string>): Promise<Response> => fetch(`${gateway.clients}/web-1/return`, { headers });
     expect((await get({ origin: 'https://good.example' })).headers.get('access-control-allow-origin')).toBe('https://good.example');
     expect((await get({ origin: 'https://evil.example' })).status).toBe(403);
-  });
-
-  it.each([['the samples', true, 'image/png'], ['a JPEG', false, 'image/jpeg']])('gives what a real client returns: %s', async (_what, raw, type) => {
-    await using gateway = await start();
-    const [port] = (await freePorts(1)) as [number];
-    await using peer = new PythonPeer('client.py', { port, bidirectional: true, returns: { $array: 'uint8', shape: [48, 64, 3] }, raw_returns: raw });
-    await peer.waitFor('ready');
-    gateway.stream.addClient(`tcp://127.0.0.1:${port}`);
-    await peer.waitFor('progress');
-    const response = await fetch(`${gateway.clients}/native-${port}/return`);
-    expect([response.status, response.headers.get('content-type')]).toEqual([200, type]);
-    const { width, height, samples } = await decode(response);
-    expect([width, height]).toEqual([64, 48]);
-    // numpy.arange, blue first.
-    if (raw) expect(samples.slice(0, 6)).toEqual([2, 1, 0, 5, 4, 3]);
   });
 });

@@ -1,7 +1,7 @@
 """Many real NetGear servers in one process: those of one sequence one after another, the sequences side by side. Prints what each sent, and what it got back when that changes.
 
 Options (JSON, first argument): sequences, a list of lists of {name, port, pattern, protocol, address, multiclient, bidirectional, raw, colorspace, secure, keys, first};
-frames (of each server), fps, height, width.
+frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of the input.
 """
 import hashlib
 import json
@@ -16,6 +16,15 @@ import simplejpeg
 from vidgear.gears import NetGear
 
 lock = threading.Lock()
+told = threading.Condition()
+names = set()
+
+
+def read():
+    for line in sys.stdin:
+        with told:
+            names.add(line.strip())
+            told.notify_all()
 
 
 def say(**event):
@@ -56,15 +65,19 @@ def run(each):
             say(event="returned", server=name, n=number, data=returned)
             last = returned
         time.sleep(max(0, start + (number - each["first"] + 1) / fps - time.monotonic()))
-    say(event="done", server=name)
     server.close()
+    say(event="closed", server=name)
 
 
 def run_all(sequence):
-    for each in sequence:
+    for index, each in enumerate(sequence):
+        if index > 0:
+            with told:
+                told.wait_for(lambda: each["name"] in names)
         run(each)
 
 
+threading.Thread(target=read, daemon=True).start()
 threads = [threading.Thread(target=run_all, args=(sequence,)) for sequence in options["sequences"]]
 for thread in threads:
     thread.start()
