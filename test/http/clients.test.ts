@@ -280,8 +280,9 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     const [port] = (await freePorts(1)) as [number];
     await using peer = new PythonPeer('client.py', { port, bidirectional: true, returns: { $array: 'uint8', shape: [48, 64, 3] }, raw_returns: raw });
     await peer.waitFor('ready');
+    const returned = gateway.stream.returns();
     gateway.stream.addClient(`tcp://127.0.0.1:${port}`);
-    await peer.waitFor('progress');
+    await returned.next();
     const response = await fetch(`${gateway.clients}/native-${port}/return`);
     expect([response.status, response.headers.get('content-type')]).toEqual([200, type]);
     const { width, height, samples } = await decode(response);
