@@ -56,6 +56,11 @@ export class ServerConnection {
     return this.#refusal === null ? 'listening' : `listening; ${this.#refusal}`;
   }
 
+  /** How many servers are connected. */
+  get peers(): number {
+    return this.#peers;
+  }
+
   /** @throws {GearwayError} `source-unavailable` when the address is in use or not ours, `keys-missing`, `keys-invalid`. */
   async open(): Promise<void> {
     const { endpoint, pattern, security } = this.#options;

@@ -1,8 +1,11 @@
+import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
 
 /**
  * Waits for somebody to connect, and reads who it is. ZeroMQ connects again by itself, so that a real socket can take its place.
+ *
+ * Nobody may listen at the address: the socket file that a killed program left behind is removed, as ZeroMQ itself does when it binds.
  *
  * @returns null when nobody has come in time.
  * @throws when the address is in use, or none of this machine's.
@@ -39,11 +42,17 @@ function listen(server: Server, endpoint: string): Promise<void> {
     server.once('error', reject);
     server.once('listening', resolve);
     if (endpoint.startsWith('ipc://')) {
-      server.listen(endpoint.slice('ipc://'.length));
+      const path = endpoint.slice('ipc://'.length);
+      removeStaleSocket(path);
+      server.listen(path);
       return;
     }
     const colon = endpoint.lastIndexOf(':');
     const host = endpoint.slice('tcp://'.length, colon).replace(/^\[|\]$/g, '');
     server.listen(Number(endpoint.slice(colon + 1)), host === '*' ? '0.0.0.0' : host);
   });
+}
+
+function removeStaleSocket(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
 }

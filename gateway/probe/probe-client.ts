@@ -11,6 +11,11 @@ import type { ProbeTarget } from './probe.ts';
 
 const READY_TIMEOUT_MS = 3000;
 const FRAME_INTERVAL_MS = 200;
+const MAX_IN_FLIGHT = 2;
+
+/** The last picture may be answered after we have gone; a client that hangs leaves all that may be in flight. */
+const UNANSWERED_AT_END = MAX_IN_FLIGHT - 1;
+
 const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
 const NAMES: Readonly<Record<Pattern, string>> = { pair: 'pair', 'request-reply': 'request-reply', 'publish-subscribe': 'publish-subscribe' };
 
@@ -88,7 +93,7 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
     }
     if (security !== null) say(good('It accepts our keys: the connection is encrypted.'));
     if (isGuess) sayPattern(target, pattern, say);
-    const sent = await sendPictures(connection, pattern, seconds);
+    const sent = await sendPictures(connection, target.port, pattern, seconds);
     sayAnswers(target, pattern, sent, answers, connection.reason, say);
     return 'done';
   } finally {
@@ -96,13 +101,14 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
   }
 }
 
-async function sendPictures(connection: ClientConnection, pattern: Pattern, seconds: number): Promise<number> {
+/** With the port in the header: a client in multi-servers mode, which nothing gives away, dies of a frame without one. The others don't look. */
+async function sendPictures(connection: ClientConnection, serverPort: string, pattern: Pattern, seconds: number): Promise<number> {
   const [width, height] = [320, 240];
   const jpeg = await encodeJpeg({ data: new Uint8Array(width * height * 3).fill(96), width, height, channels: 3 });
   let sent = 0;
   for (const endMs = performance.now() + 1000 * seconds; performance.now() < endMs; ) {
-    const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, { pattern, serverPort: null, dropMessage: false });
-    if (connection.inFlight < 2 && (await connection.send(header, jpeg))) sent += 1;
+    const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, { pattern, serverPort, dropMessage: false });
+    if (connection.inFlight < MAX_IN_FLIGHT && (await connection.send(header, jpeg))) sent += 1;
     await elapse(FRAME_INTERVAL_MS);
   }
   return sent;
@@ -116,6 +122,10 @@ function sayAnswers({ endpoint }: ProbeTarget, pattern: Pattern, sent: number, {
   }
   if (last === null) {
     say(bad(`It answers none of ${sent} pictures: another server serves it already, or its receiver has died of an earlier frame (NetGear's lives on as a process then). End the other server, or start the client anew.`));
+    return;
+  }
+  if (sent - count > UNANSWERED_AT_END) {
+    say(bad(`It answered ${count} of ${sent} pictures, and then none: its receiver has died of a frame, or its program was stopped. Start the client anew.`));
     return;
   }
   try {

@@ -1,4 +1,4 @@
-import { errorText } from '../../shared/errors.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { NetGearFrame } from '../netgear/frame-codec.ts';
 import { formatPattern, type Pattern, patternOfSocket } from '../netgear/pattern.ts';
 import { formatPythonJson } from '../netgear/python-json.ts';
@@ -81,23 +81,33 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
       unanswered: () => undefined,
     });
     try {
-      await connection.open();
+      await openSoon(connection);
       await until(CONNECT_TIMEOUT_MS, () => connection.state().startsWith('connected'));
       if (connection.state().startsWith('connected')) {
         sayPattern(wanted, pattern, say);
         if (security !== null) say(good('Its keys and ours fit: the connection is encrypted.'));
-        await until(1000 * seconds, () => received.hasEnded);
+        let mostPeers = 1;
+        await until(1000 * seconds, () => {
+          mostPeers = Math.max(mostPeers, connection.peers);
+          return received.hasEnded;
+        });
         sayFrames(received, seconds, say);
+        saySeveral(mostPeers, pattern, received, say);
         return;
       }
       refusal = connection.state();
+    } catch (error) {
+      if (!(error instanceof GearwayError) || error.code !== 'source-unavailable') throw error;
+      say(bad(`A server is there, and ${error.message}. Give the client an address of this machine that is free.`));
+      return;
     } finally {
       await connection.close();
     }
     // Refused by its key: no other pattern would help.
     if (/key|allow lists/.test(refusal)) break;
   }
-  say(bad(`It does not get through: ${refusal.replace(/^listening;? ?/, '') || 'it has gone'}. With secure=2 its public_keys/client.key must be in our public_keys folder, ${security?.folder ?? ''}.`));
+  const hint = security?.mode === 'ironhouse' ? ` With secure=2 its public_keys/client.key must be in our public_keys folder, ${security.folder}.` : '';
+  say(bad(`It does not get through: ${refusal.replace(/^listening;? ?/, '') || 'it has gone'}.${hint}`));
 }
 
 function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
@@ -120,6 +130,26 @@ function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded
   say(good(message === null ? 'No message comes with the frames.' : `A message comes with the frames: ${shown(message)}.`));
   if (serverPort !== null) say(good(`It is in multi-servers mode, as port ${serverPort}: use multiserver=true.`));
   if (hasEnded) say(good('It has ended meanwhile, and said so.'));
+}
+
+/** Several servers are right in multi-servers mode alone, where each says its port. */
+function saySeveral(peers: number, pattern: Pattern, { first }: Received, say: Say): void {
+  if (peers < 2 || (first !== null && first.serverPort !== null)) return;
+  if (pattern === 'pair') say(bad(`${peers} servers are connected, and a PAIR socket serves one: the frames of the others do not arrive. End them, or give each a port of its own.`));
+  else say(bad(`${peers} servers are connected, and their frames are mixed: end all but one, give each a port of its own, or set multiserver_mode at both ends.`));
+}
+
+/** ZeroMQ frees an address only some time after its socket was closed. */
+async function openSoon(connection: ServerConnection): Promise<void> {
+  for (const endMs = performance.now() + CONNECT_TIMEOUT_MS; ; ) {
+    try {
+      await connection.open();
+      return;
+    } catch (error) {
+      if (!(error instanceof GearwayError) || error.code !== 'source-unavailable' || performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
 }
 
 async function until(timeoutMs: number, isSo: () => boolean): Promise<void> {

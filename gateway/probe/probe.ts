@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { GearwayError } from '../../shared/errors.ts';
 import { parseNetGearAddress } from '../netgear/address.ts';
 import type { Security } from '../netgear/curve-keys.ts';
@@ -6,6 +8,9 @@ import { lookAtZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, type Finding } from './finding.ts';
 import { probeClient } from './probe-client.ts';
 import { probeServer } from './probe-server.ts';
+
+/** What else an address may say to the gateway: it is taken as it stands in a command line, and means nothing here. */
+const GATEWAY_OPTIONS = ['allow', 'id', 'serverPort', 'fps', 'pace', 'multiclient', 'multiserver', 'returns', 'capturedAt'];
 
 /** What is probed. */
 export interface ProbeTarget {
@@ -29,7 +34,7 @@ export interface ProbeTarget {
  * @throws {GearwayError} for an address that makes no sense, and keys that cannot be read.
  */
 export async function probe(address: string, seconds: number, say: (finding: Finding) => void): Promise<boolean> {
-  const { endpoints, ports, pattern, security } = parseNetGearAddress(address, ['allow']);
+  const { endpoints, ports, pattern, security } = parseNetGearAddress(address.replace(/^netgear:/, ''), GATEWAY_OPTIONS);
   const [endpoint, port] = [endpoints[0], ports[0]];
   if (endpoint === undefined || port === undefined || ports.length > 1) throw new GearwayError('option-invalid', `address ${address} names ${ports.length} ports, expected 1: probe one after another`);
   const target: ProbeTarget = { endpoint, port, pattern: /[?&]pattern=/.test(address) ? pattern : null, security, seconds };
@@ -42,7 +47,12 @@ export async function probe(address: string, seconds: number, say: (finding: Fin
 }
 
 async function look(target: ProbeTarget, say: (finding: Finding) => void): Promise<void> {
-  const { endpoint } = target;
+  const { endpoint, security } = target;
+  // Connecting would make new keys, which fit no peer.
+  if (security !== null && !hasKeys(security.folder)) {
+    say(bad(`There are no keys in ${security.folder}: copy that folder from the other end, or say with keys= where ours are.`));
+    return;
+  }
   const found = await lookAtZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
   switch (found.kind) {
     case 'zmtp':
@@ -61,4 +71,8 @@ async function look(target: ProbeTarget, say: (finding: Finding) => void): Promi
     default:
       found satisfies never;
   }
+}
+
+function hasKeys(folder: string): boolean {
+  return ['public_keys', 'private_keys'].some((name) => existsSync(join(folder, name)) && readdirSync(join(folder, name)).length > 0);
 }

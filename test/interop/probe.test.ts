@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -46,6 +47,21 @@ describe('gearway probe, of a client', () => {
     // It was not told to end, and serves whoever comes next.
     expect(await probe(address)).toMatchObject({ code: 0 });
     expect(peer.isRunning).toBe(true);
+  });
+
+  it.each([1, 2])('does not end the receiver of one in multi-servers mode, pattern %i, which dies of a frame without port', async (pattern) => {
+    const { port, address } = await place();
+    await using peer = new PythonPeer('multiserver_client.py', { ports: [port], pattern });
+    await peer.waitFor('ready');
+    for (const _time of ['first', 'again']) expect(await probe(`${address}?pattern=${pattern}`)).toMatchObject({ code: 0 });
+    expect(peer.stderr.all.join('\n')).not.toContain('KeyError');
+  });
+
+  it('takes an address as it stands in a command line of the gateway', async () => {
+    const { port, address } = await place();
+    await using _peer = await client({ port });
+    expect(await probe(`${address}?pattern=1&id=7&fps=10`)).toMatchObject({ code: 0 });
+    expect(await probe(`netgear:${address}?multiserver=true`)).toMatchObject({ code: 0 });
   });
 
   it('names another pattern than the address says', async () => {
@@ -108,6 +124,27 @@ describe('gearway probe, of a server', () => {
     expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✓ It has pattern 2/, /^✗ It sends nothing for 2 s: it is connected, and its program does not call send\(\)/));
   });
 
+  it.each([
+    [0, /^✗ 2 servers are connected, and a PAIR socket serves one/],
+    [1, /^✗ 2 servers are connected, and their frames are mixed/],
+  ])('names two of them where one is expected, pattern %i', async (pattern, fault) => {
+    const { port, address } = await place();
+    await using first = new PythonPeer('server.py', { port, pattern, ...PICTURE });
+    await using second = new PythonPeer('server.py', { port, pattern, ...PICTURE });
+    await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
+    expect(await probe(`${address}?pattern=${pattern}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✓ It has pattern/, /^✓ It sends/, /^✓ No message/, fault));
+  });
+
+  it('listens where a killed client has left its socket file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gearway-probe-'));
+    await using killed = new Child(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(join(folder, 'feed:5555'))}, () => console.log('ready'))`]);
+    await killed.stdout.waitFor('ready', (line) => line);
+    killed.signal('SIGKILL');
+    await killed.exited;
+    expect(await probe(`ipc://${folder}/feed:5555`)).toEqual(bad(/^✗ Nobody is there: no client listens at ipc:/));
+    await rm(folder, { recursive: true });
+  });
+
   it('says that nobody is there', async () => {
     const { address } = await place();
     expect(await probe(address)).toEqual(bad(/^✗ Nobody is there: no client listens at tcp:\S+, and no server connected to it within 1 s/));
@@ -168,6 +205,24 @@ describe('gearway probe, in secure mode', () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('ours'), ...PICTURE });
     expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It is in secure mode, and the address is not: add secure=1/));
+  });
+
+  it('finds the pattern of a server that the address does not say', async () => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, pattern: 2, secure: 1, keys: keys('ours'), ...PICTURE });
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1/, /^✓ Its keys/, /^✓ It sends/, /^✓ No message/));
+  });
+
+  it('names a server that takes us for another', async () => {
+    const { port, address } = await place();
+    await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('theirs'), ...PICTURE });
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It does not get through: a server was refused: its public_keys\/server\.key is not the one that belongs to our private_keys\/server\.key_secret\.$/));
+  });
+
+  it('makes no keys', async () => {
+    const { address } = await place();
+    expect(await probe(`${address}?secure=1&keys=${keys('none')}`)).toEqual(bad(/^✗ There are no keys in \S+\/none\/\.vidgear\/keys: copy that folder from the other end/));
+    expect(existsSync(keys('none'))).toBe(false);
   });
 
   it('names a server whose key we do not know', async () => {
