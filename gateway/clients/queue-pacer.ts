@@ -46,6 +46,8 @@ export class QueuePacer {
   readonly #minimumMs = new WindowedMinimum();
   #phase: Phase = { kind: 'free' };
   #dueAtMs = -Infinity;
+  /** Frames since the queue was empty for certain: with fewer than it holds, it is not full. */
+  #sentSinceEmpty = 0;
   #slow: { readonly sinceMs: number; count: number } | null = null;
   #retryAtMs = Infinity;
   #retryMs = MIN_RETRY_MS;
@@ -61,6 +63,7 @@ export class QueuePacer {
   }
 
   sent(nowMs: number): void {
+    this.#sentSinceEmpty += 1;
     const rate = this.#rate();
     if (rate === Infinity) return;
     const intervalMs = 1000 / rate;
@@ -73,7 +76,7 @@ export class QueuePacer {
     if (!this.#options.detectsFullQueue) return;
     const minimumMs = this.#minimumMs.get(nowMs);
     this.#minimumMs.add(roundTripMs, nowMs);
-    if (minimumMs === undefined || this.#phase.kind === 'draining' || roundTripMs < 4 * minimumMs + 15) {
+    if (minimumMs === undefined || this.#phase.kind === 'draining' || this.#sentSinceEmpty < QUEUE_FRAMES || roundTripMs < 4 * minimumMs + 15) {
       this.#slow = null;
       return;
     }
@@ -90,6 +93,7 @@ export class QueuePacer {
   reset(): void {
     this.#phase = { kind: 'free' };
     this.#slow = null;
+    this.#sentSinceEmpty = 0;
     this.#dueAtMs = -Infinity;
     this.#retryAtMs = Infinity;
     this.#retryMs = MIN_RETRY_MS;
@@ -131,6 +135,7 @@ export class QueuePacer {
   #advance(nowMs: number): void {
     if (this.#phase.kind === 'draining' && nowMs >= this.#phase.untilMs) {
       this.#phase = { kind: 'paced', userRate: this.#phase.userRate };
+      this.#sentSinceEmpty = 0;
       this.#dueAtMs = nowMs;
     } else if (this.#phase.kind === 'paced' && nowMs >= this.#retryAtMs) {
       this.#phase = { kind: 'free' };

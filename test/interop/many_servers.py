@@ -1,7 +1,8 @@
 """Many real NetGear servers in one process: those of one sequence one after another, the sequences side by side. Prints what each sent, and what it got back when that changes.
 
 Options (JSON, first argument): sequences, a list of lists of {name, port, pattern, protocol, address, multiclient, bidirectional, raw, colorspace, secure, keys, first};
-frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of the input.
+frames (of each server), fps, height, width. All but the first of a sequence wait for their name in a line of
+the input; those with `steps` wait after each frame for their name and its number there, the others for the time.
 """
 import hashlib
 import json
@@ -37,6 +38,11 @@ height, width, fps = options.get("height", 121), options.get("width", 401), opti
 background = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def wait_for(line):
+    with told:
+        told.wait_for(lambda: line in names)
+
+
 def decoded(frame):
     """What a client must see of a frame that NetGear compresses with its default options."""
     return simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(frame, quality=90, colorspace="BGR", colorsubsampling="422", fastdct=True), colorspace="BGR", fastdct=True)
@@ -64,7 +70,10 @@ def run(each):
         if returned != last:
             say(event="returned", server=name, n=number, data=returned)
             last = returned
-        time.sleep(max(0, start + (number - each["first"] + 1) / fps - time.monotonic()))
+        if each.get("steps"):
+            wait_for(f"{name} {number}")
+        else:
+            time.sleep(max(0, start + (number - each["first"] + 1) / fps - time.monotonic()))
     server.close()
     say(event="closed", server=name)
 
@@ -72,8 +81,7 @@ def run(each):
 def run_all(sequence):
     for index, each in enumerate(sequence):
         if index > 0:
-            with told:
-                told.wait_for(lambda: each["name"] in names)
+            wait_for(each["name"])
         run(each)
 
 
