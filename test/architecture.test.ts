@@ -25,6 +25,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   '@julusian/jpeg-turbo': /^gateway\/jpeg\.ts$/,
   // The element, the console, and the templates and styles that they are made of. Not the session, its worker, decoder and painter.
   lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extras|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree|add-client|enlarged-picture))\.ts$/,
+  'lit/directives/repeat.js': /^web\/console\/clients-panel\.ts$/,
   'eventsource-parser/stream': /^web\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,
   sharp: /^gateway\/http\/snapshot-picture\.ts$/,

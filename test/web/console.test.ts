@@ -125,9 +125,13 @@ describe('the console', () => {
     await says(page, `Added tcp://127.0.0.1:${port}?pattern=0`);
     await says(page, `Nobody listens at tcp://127.0.0.1:${port}`);
     expect(await page.$eval('#client-address', (input) => (input as HTMLInputElement).value)).toBe('');
-    await page.click(`button[aria-label="Remove port ${port}"]`);
+    await page.focus(`button[aria-label="Remove port ${port}"]`);
+    await page.keyboard.press('Enter');
     await page.waitForFunction((label) => document.querySelector(`button[aria-label="${label}"]`) === null, {}, `Remove port ${port}`);
+    // The next Enter is not for the next client.
+    await page.keyboard.press('Enter');
     expect((await gateway.status()).clients.map(({ kind }) => kind)).toEqual(['web']);
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('BODY');
   });
 
   it('lets nobody add a client who may not administer, and says so', async () => {

@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
 import type { ClientState, ClientStatus, StreamStatus } from '../../shared/status.ts';
 import { History, sparkline } from '../sparkline.ts';
 import { readReturned } from './returned.ts';
@@ -67,7 +68,10 @@ export function clientsPanel(model: ClientsModel, actions: ClientsActions): Temp
               </tr>
             </thead>
             <tbody>
-              ${status.clients.map((client) => clientRow(client, model, actions))}
+              ${
+                // By id: else the button that was just pressed would become the next client's.
+                repeat(status.clients, ({ id }) => id, (client) => clientRow(client, model, actions))
+              }
             </tbody>
           </table>
         </div>`}
