@@ -179,8 +179,7 @@ export class NativeClient implements ListedClient {
   #reason(): string {
     if (this.#isRefusing()) return `it has subscribed and takes no frames${this.#options.address.security === null ? '' : ": in secure mode NetGear's receiver of pattern 2 never does, whoever sends; use pattern 1"}`;
     if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'it is connected and has not answered yet' : this.#connection.reason;
-    const { pattern } = this.#options.address;
-    return this.#pacer.reason() ?? (pattern === 'publish-subscribe' ? 'has subscribed' : 'answers frames');
+    return this.#pacer.reason() ?? '';
   }
 
   #isRefusing(): boolean {

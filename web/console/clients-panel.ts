@@ -7,9 +7,6 @@ import { capital, groups } from './text.ts';
 
 const MINUTE = 60;
 
-/** What each live native client says of itself, and nobody needs to read. */
-const PLAIN_REASONS: ReadonlySet<string> = new Set(['', 'answers frames', 'has subscribed']);
-
 /** The rates of each client over the last minute, one reading a second. */
 export class ClientRates {
   #histories = new Map<string, History>();
@@ -110,7 +107,7 @@ function clientRow(client: ClientStatus, model: ClientsModel, actions: ClientsAc
 /** Why a client is not live, or gets fewer frames than there are; null when there is nothing to say. */
 function reasonOf({ state, reason }: ClientStatus): string | null {
   const words: Readonly<Record<ClientState, string>> = { live: '', paused: '', connecting: '', stuck: 'it does not take frames', refused: 'the two ends do not fit together' };
-  return PLAIN_REASONS.has(reason) ? words[state] || null : reason;
+  return (reason === '' ? words[state] : reason) || null;
 }
 
 function returnedCell(client: ClientStatus, { pictureOf }: ClientsModel, { enlarge }: ClientsActions): TemplateResult | string {
