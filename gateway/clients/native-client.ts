@@ -73,6 +73,8 @@ export class NativeClient implements ListedClient {
   #closing = false;
   /** What the API shows; `live` is only who has answered, or subscribed. */
   #state: ClientState = 'connecting';
+  /** Why it is stuck, also while the next connection is not answered yet. */
+  #stuckReason = '';
   #hasAnswered = false;
   #delivered = 0;
   #repeated = 0;
@@ -178,6 +180,7 @@ export class NativeClient implements ListedClient {
 
   #reason(): string {
     if (this.#isRefusing()) return `it has subscribed and takes no frames${this.#options.address.security === null ? '' : ": in secure mode NetGear's receiver of pattern 2 never does, whoever sends; use pattern 1"}`;
+    if (this.#state === 'stuck') return this.#stuckReason;
     if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'it is connected and has not answered yet' : this.#connection.reason;
     return this.#pacer.reason() ?? '';
   }
@@ -198,6 +201,7 @@ export class NativeClient implements ListedClient {
     }
     this.#leave(reason);
     this.#state = state;
+    this.#stuckReason = reason;
     this.#ended?.();
   }
 

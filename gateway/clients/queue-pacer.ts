@@ -4,8 +4,8 @@ import { WindowedMinimum } from '../hub/windowed-minimum.ts';
 const QUEUE_FRAMES = 96;
 
 /** So many slow answers in a row, over at least so long, are a full queue, and no hiccup. */
-const SLOW_REPLIES = 6;
-const SLOW_MS = 300;
+const SLOW_REPLIES = 8;
+const SLOW_MS = 800;
 
 /** Below the user's own rate, so that what is left in the queue is worked off. */
 const SHARE_OF_USER_RATE = 0.9;
