@@ -1,6 +1,5 @@
 import { GearwayError } from '../shared/errors.ts';
 import type { NDArray } from '../shared/ndarray.ts';
-import { arrayBytes } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
 import type { ClientStatus, StreamStatus } from '../shared/status.ts';
 import { createCard } from './card.ts';
@@ -11,7 +10,7 @@ import type { Frame, FrameInput } from './hub/frame.ts';
 import type { PortData } from './hub/returns.ts';
 import { Stream } from './hub/stream.ts';
 import { DEFAULT_FRAME_LIMITS } from './netgear/frame-codec.ts';
-import { readJpegMarkers } from './netgear/jpeg-markers.ts';
+import { toPicture } from './netgear/picture.ts';
 import { formatPythonJson } from './netgear/python-json.ts';
 import { type ResolvedOptions, resolveClient } from './options.ts';
 import type { Source } from './sources/source.ts';
@@ -153,19 +152,10 @@ export class RunningStream implements GatewayStream {
 
 /** A frame of a program, checked as one of a NetGear server is. */
 function describeFrame(frame: Uint8Array | NDArray): Pick<FrameInput, 'width' | 'height' | 'encoding' | 'payload'> {
-  if (frame instanceof Uint8Array) {
-    const { width, height } = readJpegMarkers(frame);
-    checkSize(width, height, frame.byteLength);
-    return { width, height, encoding: { kind: 'jpeg' }, payload: frame };
-  }
-  const { dtype, shape, data } = frame;
-  const expected = arrayBytes(dtype, shape);
-  if ((shape.length !== 2 && shape.length !== 3) || expected === 0 || expected !== data.byteLength) {
-    throw new GearwayError('array-misfit', `frame is ${data.byteLength} bytes of shape [${shape.join(', ')}], expected [height, width] or [height, width, channels] and ${expected} bytes`);
-  }
-  const [height = 0, width = 0] = shape;
-  checkSize(width, height, data.byteLength);
-  return { width, height, encoding: { kind: 'raw', dtype, shape }, payload: data };
+  // What native clients are told to decode a JPEG to.
+  const { width, height, encoding, payload } = toPicture(frame, 'BGR');
+  checkSize(width, height, payload.byteLength);
+  return { width, height, encoding, payload };
 }
 
 function checkSize(width: number, height: number, payloadBytes: number): void {
