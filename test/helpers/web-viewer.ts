@@ -7,6 +7,8 @@ export class WebViewer implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #returned = new Map<number, (message: Returned) => void>();
   readonly messages: Value[] = [];
+  /** Of the latest frame. */
+  capturedAtUs: number | null = null;
   readonly welcome: Promise<Welcome>;
   #id = 0;
 
@@ -49,7 +51,8 @@ export class WebViewer implements AsyncDisposable {
     await once(this.#socket, 'close');
   }
 
-  #take({ sequence, message }: FrameMessage): void {
+  #take({ sequence, message, capturedAtUs }: FrameMessage): void {
+    this.capturedAtUs = capturedAtUs ?? null;
     this.messages.push(message);
     this.#socket.send(encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 0 }));
   }
