@@ -145,5 +145,5 @@ export class QueuePacer {
 }
 
 function show(rate: number): string {
-  return rate.toFixed(rate < 10 ? 1 : 0);
+  return rate.toFixed(rate < 9.95 ? 1 : 0);
 }

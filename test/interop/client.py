@@ -65,7 +65,7 @@ while True:
         break
     if multiserver:
         server, *rest, frame = data
-        say(event="from", port=server, message=rest[0] if rest else None, n=picture_number.read(frame))
+        say(event="from", port=server, message=rest[0] if rest else None, n=picture_number.read(frame) if frame.shape[1] >= 384 else None)
         continue
     message, frame = data if bidirectional else (None, data)
     now = time.monotonic()

@@ -51,7 +51,7 @@ describe('gearway probe, of a client', () => {
 
   it.each([1, 2])('does not end the receiver of one in multi-servers mode, pattern %i, which dies of a frame without port', async (pattern) => {
     const { port, address } = await place();
-    await using peer = new PythonPeer('multiserver_client.py', { ports: [port], pattern });
+    await using peer = new PythonPeer('client.py', { multiserver: true, ports: [port], pattern });
     await peer.waitFor('ready');
     for (const _time of ['first', 'again']) expect(await probe(`${address}?pattern=${pattern}`)).toMatchObject({ code: 0 });
     expect(peer.stderr.all.join('\n')).not.toContain('KeyError');
