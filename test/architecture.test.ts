@@ -31,7 +31,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   sharp: /^gateway\/http\/snapshot-picture\.ts$/,
   '@fastify/static': /^gateway\/http\//,
   '@fastify/websocket': /^gateway\/http\//,
-  ws: /^gateway\/clients\/web-client\.ts$/,
+  ws: /^gateway\/(?:clients\/web-client|http\/server)\.ts$/,
 };
 
 function sources(): string[] {

@@ -1,13 +1,14 @@
-import type { Value } from '../../shared/protocol.ts';
 import { encodeFrameHead } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
 import { encodeJpeg } from '../jpeg.ts';
 import { toEightBit } from './eight-bit.ts';
+import { encodeMessageBegin } from './web-message.ts';
 
-/** A frame as web clients get it: one head and one payload, shared by all viewers. Never to be written to. */
+/** A frame as web clients get it: the begin of a message and its payload, shared by all viewers. Never to be written to. */
 export interface Rendition {
   readonly sequence: number;
-  readonly head: Uint8Array;
+  /** A WebSocket message up to its payload. */
+  readonly begin: Uint8Array;
   readonly payload: Uint8Array;
 }
 
@@ -26,7 +27,7 @@ export class Renditions {
     if (channels === null) {
       let rendition = this.#asIs.get(frame);
       if (rendition === undefined) {
-        rendition = { sequence: frame.sequence, head: encodeHead(frame, frame.message), payload: frame.payload };
+        rendition = createRendition(frame, frame.payload);
         this.#asIs.set(frame, rendition);
       }
       return rendition;
@@ -63,11 +64,11 @@ async function convert(frame: Frame): Promise<Uint8Array> {
 
 async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {
   const payload = await encodeJpeg({ data: frame.payload, width: frame.width, height: frame.height, channels });
-  return { sequence: frame.sequence, head: encodeHead({ ...frame, encoding: { kind: 'jpeg' } }, frame.message), payload };
+  return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, payload);
 }
 
-function encodeHead(frame: Frame, message: Value): Uint8Array {
-  return encodeFrameHead(frame, message);
+function createRendition(frame: Frame, payload: Uint8Array): Rendition {
+  return { sequence: frame.sequence, begin: encodeMessageBegin(encodeFrameHead(frame, frame.message), payload.byteLength), payload };
 }
 
 /** How many channels a frame would be encoded with; null when it must go as it is. */

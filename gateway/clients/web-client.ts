@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
@@ -58,10 +59,18 @@ export interface WebClientOptions {
   readonly stream: Stream;
   readonly renditions: Renditions;
   readonly address: string;
+  /** The connection below the WebSocket. */
+  readonly transport: Transport;
   /** Decides whether this viewer may watch and return data. */
   readonly authorize: (token: string | undefined) => { readonly rights: readonly string[]; readonly port: number | null } | null;
   readonly limits: WebClientLimits;
 }
+
+/** What frames are written to. */
+export type Transport = Pick<Writable, 'cork' | 'uncork' | 'write'>;
+
+/** `WebSocket.OPEN`. */
+const OPEN = 1;
 
 const TICK_MS = 1000;
 
@@ -375,15 +384,19 @@ export class WebClient implements Client, Seated {
       .catch(() => undefined);
   }
 
-  #sendFrame({ sequence, head, payload }: Rendition): void {
+  /** Past ws, whose sends would be two writes of two pieces each: ours never meet its own, since both write whole WebSocket frames at once. */
+  #sendFrame({ sequence, begin, payload }: Rendition): void {
     // A pause may have come while the frame was being encoded.
-    if (this.#phase.kind !== 'seated' || this.#paused) return;
+    if (this.#phase.kind !== 'seated' || this.#paused || this.#socket.readyState !== OPEN) return;
     const now = performance.now();
-    this.#pacer.sent(sequence, head.byteLength + payload.byteLength, now);
+    this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivered += 1;
     this.#rate.mark(now);
-    this.#socket.send(head, { fin: false, binary: true });
-    this.#socket.send(payload, { fin: true, binary: true });
+    const { transport } = this.#options;
+    transport.cork();
+    transport.write(begin);
+    transport.write(payload);
+    transport.uncork();
   }
 
   #send(message: Exclude<GatewayMessage, FrameMessage>): void {

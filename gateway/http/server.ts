@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
+import type { WebSocket } from 'ws';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
 import { Renditions } from '../clients/renditions.ts';
-import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
+import { type Transport, WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { type Access, bearerToken, type Right } from './access.ts';
@@ -126,6 +127,7 @@ export async function createServer({ streams, access, limits, webClients, events
     webClientCount += 1;
     const client = new WebClient(socket, {
       id: `web-${webClientCount}`,
+      transport: transportOf(socket),
       stream: served.stream,
       renditions: shared,
       address: request.ip,
@@ -144,6 +146,13 @@ export async function createServer({ streams, access, limits, webClients, events
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
   app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ code: 'not-found', message: `there is nothing at ${request.url}` }));
   return app;
+}
+
+/** ws gives no access to the connection below it, and has kept it in this field since its first version. */
+function transportOf(socket: WebSocket): Transport {
+  const { _socket: transport } = socket as WebSocket & { readonly _socket?: Transport };
+  if (transport === undefined) throw new TypeError('a WebSocket of ws has no _socket any more: its version has changed');
+  return transport;
 }
 
 function isPublicScript(request: FastifyRequest): boolean {

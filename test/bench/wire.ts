@@ -25,16 +25,16 @@ export function createPayload(): Buffer {
   return payload;
 }
 
-/** A frame as the gateway puts it on the wire, head and payload as two fragments, in one piece. */
+/** A frame as the gateway puts it on the wire, in one piece. */
 export function createFrameBytes(): Buffer {
   const encoding = { kind: 'jpeg' } as const;
   const head = encodeFrameHead({ sequence: 1_000_000, receivedAtUs: 1766400000000000, width: WIDTH, height: HEIGHT, encoding }, null);
   const payload = createPayload();
-  const payloadHeader = Buffer.alloc(10);
-  payloadHeader[0] = FIN;
-  payloadHeader[1] = 127;
-  payloadHeader.writeBigUInt64BE(BigInt(payload.length), 2);
-  return Buffer.concat([Buffer.of(BINARY, shortLength(head)), head, payloadHeader, payload]);
+  const header = Buffer.alloc(10);
+  header[0] = FIN | BINARY;
+  header[1] = 127;
+  header.writeBigUInt64BE(BigInt(head.length + payload.length), 2);
+  return Buffer.concat([header, head, payload]);
 }
 
 /** The request that opens a viewer's WebSocket. */

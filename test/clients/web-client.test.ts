@@ -672,6 +672,8 @@ class FakeSocket extends EventEmitter {
   bufferedAmount = 0;
   readonly sent: Uint8Array[] = [];
   readonly send = vi.fn<(data: Uint8Array) => void>((data) => void this.sent.push(data));
+  readonly readyState = 1;
+  readonly transport = { cork: () => undefined, uncork: () => undefined, write: (data: Uint8Array) => this.sent.push(data) > 0 };
   answersPings = true;
   readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
   readonly close = vi.fn<(code: number, reason: string) => void>();
@@ -697,7 +699,7 @@ describe('WebClient: time', () => {
 
   function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient } {
     const socket = new FakeSocket();
-    const client = new WebClient(socket as unknown as WebSocket, { id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }), limits: DEFAULT_WEB_CLIENT_LIMITS });
+    const client = new WebClient(socket as unknown as WebSocket, { id: 'web-1', transport: socket.transport, stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }), limits: DEFAULT_WEB_CLIENT_LIMITS });
     return { socket, client };
   }
 
