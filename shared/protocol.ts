@@ -110,7 +110,7 @@ export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong;
 const codec = new Packr({ useRecords: false, mapsAsObjects: true, useBigIntExtension: true, structuredClone: false, variableMapSize: true });
 
 /**
- * Encodes prelude and header. A payload follows as a fragment of its own, by reference.
+ * Encodes prelude and header. A payload follows by reference.
  *
  * @returns fresh memory, its length a multiple of 8.
  */
@@ -246,7 +246,7 @@ export function encodeReturn({ id, mode, ttlMs, body }: Return): { head: Uint8Ar
   }
 }
 
-/** Encodes a frame's head, once per frame for all viewers. The payload follows as the message's last fragment. */
+/** Encodes a frame's head, once per frame for all viewers. The payload follows by reference. */
 export function encodeFrameHead(frame: FrameHeader, message: Value): Uint8Array<ArrayBuffer> {
   const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
   const raw = encoding.kind === 'raw' ? { dtype: encoding.dtype, shape: encoding.shape } : {};
