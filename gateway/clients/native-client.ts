@@ -1,3 +1,4 @@
+import { setTimeout as elapse } from 'node:timers/promises';
 import type { ClientState, ClientStatus } from '../../shared/status.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { Frame } from '../hub/frame.ts';
@@ -5,7 +6,6 @@ import { Mailbox } from '../hub/mailbox.ts';
 import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
 import { type ListedClient, type Stream, round } from '../hub/stream.ts';
-import { WindowedMinimum } from '../hub/windowed-minimum.ts';
 import { ClientConnection, type ConnectionState } from '../netgear/client-connection.ts';
 import { MAX_IN_FLIGHT } from '../netgear/client-socket.ts';
 import type { Security } from '../netgear/curve-keys.ts';
@@ -67,7 +67,6 @@ export class NativeClient implements ListedClient {
   readonly #connection: ClientConnection;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #rate = new RateMeter();
-  readonly #minimumMs = new WindowedMinimum();
   readonly #pacer: QueuePacer;
   readonly #timer: NodeJS.Timeout;
   #closing = false;
@@ -251,7 +250,7 @@ export class NativeClient implements ListedClient {
 
   /** Frames in flight: 2 on one host, 3 as the round trip nears the frame time. */
   #window(): number {
-    const minimumMs = this.#minimumMs.get(performance.now());
+    const minimumMs = this.#pacer.minimumMs(performance.now());
     const frameTimeMs = this.#options.stream.frameTimeMs();
     if (minimumMs === undefined || frameTimeMs === undefined || frameTimeMs <= 0) return MIN_IN_FLIGHT;
     return Math.max(MIN_IN_FLIGHT, Math.min(MAX_IN_FLIGHT, Math.ceil(minimumMs / frameTimeMs + 0.5)));
@@ -288,7 +287,6 @@ export class NativeClient implements ListedClient {
 
   #replied(parts: Uint8Array[], roundTripMs: number): void {
     const now = performance.now();
-    this.#minimumMs.add(roundTripMs, now);
     this.#roundTripMs = this.#roundTripMs === null ? roundTripMs : this.#roundTripMs + (roundTripMs - this.#roundTripMs) / 8;
     this.#pacer.replied(roundTripMs, this.#connection.inFlight, now);
     this.#arrived('answers frames');
@@ -333,10 +331,6 @@ export class NativeClient implements ListedClient {
     while (performance.now() < deadlineMs && this.#connection.isReady && !(await this.#connection.send(termination))) await elapse(TERMINATION_RETRY_MS);
     await Promise.race([ended, elapse(deadlineMs - performance.now())]);
   }
-}
-
-function elapse(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Return data with bytes of its own; null when the reply carries none. */

@@ -71,11 +71,16 @@ export class QueuePacer {
     this.#dueAtMs = Math.max(this.#dueAtMs, nowMs - intervalMs) + intervalMs;
   }
 
+  /** The least time of the last seconds from a frame to its answer; undefined without answers. */
+  minimumMs(nowMs: number): number | undefined {
+    return this.#minimumMs.get(nowMs);
+  }
+
   /** An answer has come; `inFlight` are still out. */
   replied(roundTripMs: number, inFlight: number, nowMs: number): void {
-    if (!this.#options.detectsFullQueue) return;
     const minimumMs = this.#minimumMs.get(nowMs);
     this.#minimumMs.add(roundTripMs, nowMs);
+    if (!this.#options.detectsFullQueue) return;
     if (minimumMs === undefined || this.#phase.kind === 'draining' || this.#sentSinceEmpty < QUEUE_FRAMES || roundTripMs < 4 * minimumMs + 15) {
       this.#slow = null;
       return;

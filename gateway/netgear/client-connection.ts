@@ -86,6 +86,7 @@ export class ClientConnection {
   #retry: NodeJS.Timeout | null = null;
   #state: ConnectionState = 'connecting';
   #reason: string;
+  #handshakeFailure: HandshakeFailure | null = null;
   #closed = false;
 
   /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
@@ -105,6 +106,11 @@ export class ClientConnection {
   /** Why it is in this state, as a sentence. */
   get reason(): string {
     return this.#reason;
+  }
+
+  /** Why the last handshake failed, as far as ZeroMQ tells; null before one has, and once one has succeeded. */
+  get handshakeFailure(): HandshakeFailure | null {
+    return this.#handshakeFailure;
   }
 
   get isReady(): boolean {
@@ -185,6 +191,7 @@ export class ClientConnection {
     const needsOpener = pattern === 'pair' && security !== null;
     const begin = (): void => {
       link.ready = true;
+      this.#handshakeFailure = null;
       this.#change('ready', 'connected');
     };
     const current = (act: () => void) => () => {
@@ -231,6 +238,7 @@ export class ClientConnection {
 
   /** After a failed handshake ZeroMQ may have given up by itself. */
   async #explain(failure: HandshakeFailure): Promise<void> {
+    this.#handshakeFailure = failure;
     this.#drop();
     this.#retryLater();
     if (failure === 'refused') {

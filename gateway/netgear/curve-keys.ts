@@ -110,8 +110,12 @@ export function isListedKey(folder: string, publicKey: string): boolean {
  * of them is left alone: its other half is at a peer.
  */
 function createKeysWhenMissing(folder: string): void {
-  const hasKeys = ['public_keys', 'private_keys'].map((name) => join(folder, name)).some((path) => existsSync(path) && readdirSync(path).length > 0);
-  if (!hasKeys) createKeys(folder);
+  if (!hasKeys(folder)) createKeys(folder);
+}
+
+/** Whether a folder has any key, of either kind. */
+export function hasKeys(folder: string): boolean {
+  return ['public_keys', 'private_keys'].map((name) => join(folder, name)).some((path) => existsSync(path) && readdirSync(path).length > 0);
 }
 
 /** Makes both pairs anew, in place of those that are there: who has the old ones is not let in any more. Other keys in the folder stay. */

@@ -4,7 +4,7 @@ import { readCapturedAt } from './captured-at.ts';
 import type { NetGearFrame } from './frame-codec.ts';
 import { invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
 import type { Picture } from './picture.ts';
-import type { ReplyData } from './reply-codec.ts';
+import { NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
 import { type ReturnData, toReplyData } from './return-data.ts';
 import { ServerConnection } from './server-connection.ts';
 
@@ -43,8 +43,6 @@ export interface ServerStatus {
   readonly state: string;
 }
 
-const NOTHING: ReplyData = { kind: 'value', json: 'null' };
-
 /** For how long the answer to a termination may still leave. */
 const LINGER_MS = 500;
 
@@ -65,7 +63,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #resolveClosed: () => void = () => {};
   #opening: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
-  #reply: ReplyData = NOTHING;
+  #reply: ReplyData = NOTHING_RETURNED;
   /** By port, in the order in which the first of them came that nobody took. */
   readonly #waiting = new Map<string, Received>();
   readonly #readers: ((received: Received | null) => void)[] = [];

@@ -70,6 +70,9 @@ export type ReplyData =
   | { readonly kind: 'array'; readonly array: NDArray }
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
+/** Python's None: what a client gives while its user has returned nothing. */
+export const NOTHING_RETURNED: ReplyData = { kind: 'value', json: 'null' };
+
 /**
  * A reply to an upstream server, in the one form that servers of every mode accept: JSON with `port`, and the bytes of an array behind it, borrowed.
  *

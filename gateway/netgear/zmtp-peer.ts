@@ -103,14 +103,16 @@ export class ZmtpConversation {
  */
 export function lookAtZmtpPeer(endpoint: string): Promise<ZmtpLook> {
   return new Promise((resolve) => {
-    const socket = connect(connectOptions(endpoint));
+    const socket = connect(socketAddress(endpoint));
     let conversation: ZmtpConversation | null = null;
     const finish = (look: ZmtpLook): void => {
+      clearTimeout(timer);
       socket.destroy();
       resolve(look);
     };
     const end = (): void => finish(conversation?.end() ?? { kind: 'silent' });
-    socket.setTimeout(LOOK_TIMEOUT_MS, () => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()));
+    // By the clock, and not by silence: who sends a byte now and then would be looked at for ever.
+    const timer = setTimeout(() => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()), LOOK_TIMEOUT_MS);
     socket.on('connect', () => (conversation = new ZmtpConversation((bytes) => void socket.write(bytes))));
     socket.on('data', (chunk) => {
       const look = conversation?.add(chunk) ?? null;
@@ -121,7 +123,8 @@ export function lookAtZmtpPeer(endpoint: string): Promise<ZmtpLook> {
   });
 }
 
-function connectOptions(endpoint: string): { path: string } | { host: string; port: number } {
+/** Where Node finds what ZeroMQ calls `tcp://HOST:PORT` or `ipc://PATH`. */
+export function socketAddress(endpoint: string): { path: string } | { host: string; port: number } {
   if (endpoint.startsWith('ipc://')) return { path: endpoint.slice('ipc://'.length) };
   const colon = endpoint.lastIndexOf(':');
   return { host: endpoint.slice('tcp://'.length, colon).replace(/^\[|\]$/g, ''), port: Number(endpoint.slice(colon + 1)) };

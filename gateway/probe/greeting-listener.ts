@@ -1,6 +1,6 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
+import { socketAddress, ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
 
 /**
  * Waits for somebody to connect, and reads who it is. ZeroMQ connects again by itself, so that a real socket can take its place.
@@ -41,15 +41,11 @@ function listen(server: Server, endpoint: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.once('listening', resolve);
-    if (endpoint.startsWith('ipc://')) {
-      const path = endpoint.slice('ipc://'.length);
-      removeStaleSocket(path);
-      server.listen(path);
-      return;
-    }
-    const colon = endpoint.lastIndexOf(':');
-    const host = endpoint.slice('tcp://'.length, colon).replace(/^\[|\]$/g, '');
-    server.listen(Number(endpoint.slice(colon + 1)), host === '*' ? '0.0.0.0' : host);
+    const address = socketAddress(endpoint);
+    if ('path' in address) {
+      removeStaleSocket(address.path);
+      server.listen(address);
+    } else server.listen({ ...address, host: address.host === '*' ? '0.0.0.0' : address.host });
   });
 }
 

@@ -1,12 +1,14 @@
+import { setTimeout as elapse } from 'node:timers/promises';
 import { errorText } from '../../shared/errors.ts';
 import { encodeJpeg } from '../jpeg.ts';
 import { ClientConnection } from '../netgear/client-connection.ts';
 import { encodeFrameHeader } from '../netgear/frame-codec.ts';
-import { formatPattern, type Pattern, patternOfSocket } from '../netgear/pattern.ts';
+import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
 import { parsePythonObject } from '../netgear/python-json.ts';
 import { decodeReply } from '../netgear/reply-codec.ts';
 import type { ZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, good, rounded, type Say, shown } from './finding.ts';
+import { candidates, sayPattern } from './patterns.ts';
 import type { ProbeTarget } from './probe.ts';
 
 const READY_TIMEOUT_MS = 3000;
@@ -15,9 +17,6 @@ const MAX_IN_FLIGHT = 2;
 
 /** The last picture may be answered after we have gone; a client that hangs leaves all that may be in flight. */
 const UNANSWERED_AT_END = MAX_IN_FLIGHT - 1;
-
-const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
-const NAMES: Readonly<Record<Pattern, string>> = { pair: 'pair', 'request-reply': 'request-reply', 'publish-subscribe': 'publish-subscribe' };
 
 /** Plays a server for the client that listens there: sends it a picture a few times a second, and looks at what it answers. */
 export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say): Promise<void> {
@@ -37,25 +36,12 @@ export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say)
     say(bad('It is not in secure mode, and the address is: give it secure_mode, or leave out secure=. A client that heard nothing for 12 s binds anew without encryption: start it anew.'));
     return;
   }
-  if (actual !== null) sayPattern(target, actual, say);
+  if (actual !== null) sayPattern(target.pattern, actual, say);
   for (const pattern of candidates(actual, target.pattern)) {
     const result = await exchange(target, pattern, actual === null, say);
     if (result === 'done') return;
   }
   say(bad(`It does not accept our keys: ${security?.folder}/public_keys/server.key must be the one that belongs to its private_keys/server.key_secret. Copy it from there.`));
-}
-
-/** What the address says is tried first; with encryption the pattern is not seen from outside. */
-function candidates(actual: Pattern | null, wanted: Pattern | null): readonly Pattern[] {
-  if (actual !== null) return [actual];
-  return wanted === null ? PATTERNS : [wanted, ...PATTERNS.filter((pattern) => pattern !== wanted)];
-}
-
-function sayPattern({ pattern: wanted }: ProbeTarget, actual: Pattern, say: Say): void {
-  const number = formatPattern(actual);
-  if (wanted === null) say(good(`It has pattern ${number} (${NAMES[actual]}).`));
-  else if (wanted === actual) say(good(`It has pattern ${number} (${NAMES[actual]}), as the address says.`));
-  else say(bad(`It has pattern ${number} (${NAMES[actual]}), the address says pattern ${formatPattern(wanted)}: both ends need the same.`));
 }
 
 interface Answers {
@@ -80,9 +66,9 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
     failed: (error) => say(bad(`What it answers cannot be read: ${errorText(error)}.`)),
   });
   try {
-    const state = await Promise.race([settled, elapse(READY_TIMEOUT_MS)]);
+    const state = await Promise.race([settled, elapse(READY_TIMEOUT_MS, 'time')]);
     if (state !== 'ready') {
-      if (connection.reason.includes('refuses us')) {
+      if (connection.handshakeFailure === 'refused') {
         const key = security?.mode === 'ironhouse' ? `In secure mode 2 (IronHouse) it lets in only keys that it had when it started: copy ${security.folder}/public_keys/client.key into its public_keys folder, and start it anew. ` : '';
         say(bad(`It refuses us. ${key}It also compares our IP address with the one that it was given itself, which must be the same.`));
         return 'done';
@@ -92,7 +78,7 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
       return 'done';
     }
     if (security !== null) say(good('It accepts our keys: the connection is encrypted.'));
-    if (isGuess) sayPattern(target, pattern, say);
+    if (isGuess) sayPattern(target.pattern, pattern, say);
     const sent = await sendPictures(connection, target.port, pattern, seconds);
     sayAnswers(target, pattern, sent, answers, connection.reason, say);
     return 'done';
@@ -154,8 +140,4 @@ function describe(parts: Uint8Array[]): string {
     default:
       return reply satisfies never;
   }
-}
-
-function elapse(ms: number): Promise<string> {
-  return new Promise((resolve) => setTimeout(() => resolve('time'), ms));
 }

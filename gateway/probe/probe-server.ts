@@ -1,17 +1,17 @@
+import { setTimeout as elapse } from 'node:timers/promises';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { NetGearFrame } from '../netgear/frame-codec.ts';
-import { formatPattern, type Pattern, patternOfSocket } from '../netgear/pattern.ts';
+import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
 import { formatPythonJson } from '../netgear/python-json.ts';
+import { NOTHING_RETURNED } from '../netgear/reply-codec.ts';
 import { ServerConnection } from '../netgear/server-connection.ts';
 import { bad, good, rounded, type Say, shown } from './finding.ts';
 import { awaitZmtpPeer } from './greeting-listener.ts';
+import { candidates, sayPattern } from './patterns.ts';
 import type { ProbeTarget } from './probe.ts';
-
-const NOTHING = { kind: 'value', json: 'null' } as const;
 
 const CONNECT_TIMEOUT_MS = 2000;
 const POLL_MS = 50;
-const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
 
 /** Plays a client for the server that connects there: takes its frames, answers them, and looks at what they are. */
 export async function probeServer(target: ProbeTarget, say: Say): Promise<void> {
@@ -60,9 +60,8 @@ interface Received {
 
 async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): Promise<void> {
   const { endpoint, port, security, seconds, pattern: wanted } = target;
-  const patterns = actual !== null ? [actual] : wanted === null ? PATTERNS : [wanted, ...PATTERNS.filter((pattern) => pattern !== wanted)];
   let refusal = '';
-  for (const pattern of patterns) {
+  for (const pattern of candidates(actual, wanted)) {
     const received: Received = { count: 0, rejected: null, first: null, message: null, sinceMs: 0, untilMs: 0, hasEnded: false };
     const connection = new ServerConnection({ endpoint, port, pattern, security }, {
       received: (frame) => {
@@ -71,11 +70,11 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
         received.count += 1;
         received.first ??= { ...frame, payload: new Uint8Array(0) };
         if (frame.message !== null) received.message ??= formatPythonJson(frame.message);
-        return NOTHING;
+        return NOTHING_RETURNED;
       },
       rejected: (error) => {
         received.rejected = errorText(error);
-        return NOTHING;
+        return NOTHING_RETURNED;
       },
       ended: () => (received.hasEnded = true),
       unanswered: () => undefined,
@@ -110,13 +109,6 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
   say(bad(`It does not get through: ${refusal.replace(/^listening;? ?/, '') || 'it has gone'}.${hint}`));
 }
 
-function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
-  const text = `It has pattern ${formatPattern(actual)} (${actual})`;
-  if (wanted === null) say(good(`${text}.`));
-  else if (wanted === actual) say(good(`${text}, as the address says.`));
-  else say(bad(`${text}, the address says pattern ${formatPattern(wanted)}: both ends need the same.`));
-}
-
 function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded }: Received, seconds: number, say: Say): void {
   if (rejected !== null) say(bad(`It sends what is no NetGear frame: ${rejected}.`));
   if (first === null) {
@@ -147,11 +139,11 @@ async function openSoon(connection: ServerConnection): Promise<void> {
       return;
     } catch (error) {
       if (!(error instanceof GearwayError) || error.code !== 'source-unavailable' || performance.now() > endMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await elapse(POLL_MS);
     }
   }
 }
 
 async function until(timeoutMs: number, isSo: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await elapse(POLL_MS);
 }

@@ -1,8 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { GearwayError } from '../../shared/errors.ts';
 import { parseNetGearAddress } from '../netgear/address.ts';
-import type { Security } from '../netgear/curve-keys.ts';
+import { hasKeys, type Security } from '../netgear/curve-keys.ts';
 import type { Pattern } from '../netgear/pattern.ts';
 import { lookAtZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, type Finding } from './finding.ts';
@@ -71,8 +69,4 @@ async function look(target: ProbeTarget, say: (finding: Finding) => void): Promi
     default:
       found satisfies never;
   }
-}
-
-function hasKeys(folder: string): boolean {
-  return ['public_keys', 'private_keys'].some((name) => existsSync(join(folder, name)) && readdirSync(join(folder, name)).length > 0);
 }

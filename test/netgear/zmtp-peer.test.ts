@@ -86,6 +86,22 @@ describe('lookAtZmtpPeer', () => {
     expect(await lookAtZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
   });
 
+  it('looks for 1.5 s at most, also at who says a byte now and then', async () => {
+    const server = createServer((socket) => {
+      let at = 0;
+      const timer = setInterval(() => socket.write(greeting('NULL').subarray(at, (at += 1))), 200);
+      socket.on('error', () => undefined);
+      socket.on('close', () => clearInterval(timer));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const startMs = performance.now();
+    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    const tookMs = performance.now() - startMs;
+    expect(tookMs).toBeGreaterThan(1400);
+    expect(tookMs).toBeLessThan(3000);
+    server.close();
+  });
+
   it('tells nobody, silence and something else apart', async () => {
     expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({ kind: 'nobody', code: 'ECONNREFUSED' });
     expect(await lookAtZmtpPeer('ipc:///tmp/gearway-nobody:5555')).toEqual({ kind: 'nobody', code: 'ENOENT' });

@@ -1,0 +1,18 @@
+import { formatPattern, type Pattern } from '../netgear/pattern.ts';
+import { bad, good, type Say } from './finding.ts';
+
+const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
+
+/** Which patterns to try: the one that was seen; with encryption none is seen from outside, and what the address says comes first. */
+export function candidates(actual: Pattern | null, wanted: Pattern | null): readonly Pattern[] {
+  if (actual !== null) return [actual];
+  return wanted === null ? PATTERNS : [wanted, ...PATTERNS.filter((pattern) => pattern !== wanted)];
+}
+
+/** @param wanted what the address says; null when it says none. */
+export function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
+  const text = `It has pattern ${formatPattern(actual)} (${actual})`;
+  if (wanted === null) say(good(`${text}.`));
+  else if (wanted === actual) say(good(`${text}, as the address says.`));
+  else say(bad(`${text}, the address says pattern ${formatPattern(wanted)}: both ends need the same.`));
+}
