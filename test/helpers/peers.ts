@@ -14,6 +14,24 @@ export function peers(): { chromium: string; firefox: string; python: string } {
   }
 }
 
+/** What test/interop/client.py says of the frames that it has had; with `progress` twice a second, with `done` at its end. */
+export interface ClientReport {
+  readonly count: number;
+  /** Frames that came again, without a message. */
+  readonly repeats: number;
+  /** Pictures with another number than their message. */
+  readonly mismatched: number;
+  readonly gaps: number;
+  /** The numbers in the first and the latest picture of the expected height. */
+  readonly first: number | null;
+  readonly last: number | null;
+  /** Seconds between two frames, at most; after `warm_up`. */
+  readonly longest: number;
+  /** Seconds since the latest frame was sent, and those of all frames that were older than half a second. */
+  readonly age: number | null;
+  readonly stale: readonly number[];
+}
+
 /** A Python peer, script of test/interop/, that prints one JSON object a line. */
 export class PythonPeer extends Child {
   constructor(script: string, options: Readonly<Record<string, unknown>>) {

@@ -3,17 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
-import { PythonPeer } from '../helpers/peers.ts';
-
-interface Report {
-  count: number;
-  gaps: number;
-  mismatched: number;
-  first: number | null;
-  last: number | null;
-  age: number | null;
-  longest: number;
-}
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 
 const KILLS = 20;
 
@@ -26,10 +16,10 @@ describe('native clients', () => {
       await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
       await using healthy = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b', warm_up: 30, ...PICTURE });
       await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60 * 5, ...PICTURE });
-      await healthy.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 30);
+      await healthy.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
       for (let time = 1; time <= KILLS; time += 1) {
         const client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: time, ...PICTURE });
-        await client.waitFor<Report>('progress', ({ first }) => first !== null);
+        await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
         // Its new value, and not that of the one before it.
         const returned = await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => data?.[a] === time);
         expect(returned.data).toEqual({ [a]: time, [b]: 'b' });
@@ -37,8 +27,8 @@ describe('native clients', () => {
         await client.exited;
         await gateway.statusWhere('that it is gone', ({ clients }) => clients.some(({ port, state }) => port === a && state === 'connecting'));
       }
-      const felt = await healthy.waitFor<Report>('progress');
-      const [latest = felt] = healthy.events<Report>('progress').slice(-1);
+      const felt = await healthy.waitFor<ClientReport>('progress');
+      const [latest = felt] = healthy.events<ClientReport>('progress').slice(-1);
       expect(latest).toMatchObject({ gaps: 0, mismatched: 0 });
       return latest;
     }, ({ longest }) => expect(longest).toBeLessThan(0.1));
@@ -54,7 +44,7 @@ describe('native clients', () => {
         await using client = new PythonPeer('client.py', { port, pattern, bidirectional: pattern < 2, ...PICTURE });
         await client.waitFor('ready');
         const startMs = performance.now();
-        await client.waitFor<Report>('progress', ({ first }) => first !== null);
+        await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
         return performance.now() - startMs;
       }, (tookMs) => expect(tookMs, `pattern ${pattern}`).toBeLessThan(1000));
     }
@@ -71,7 +61,7 @@ describe('native clients', () => {
     const reasonOf = (port: number) => ({ clients }: Awaited<ReturnType<typeof gateway.status>>) => clients.find((client) => client.port === port)?.reason ?? '';
     await gateway.statusWhere('a full queue', (status) => reasonOf(a)(status).startsWith('its queue is full, as its user takes'));
     await elapse(11_000);
-    const latest = (peer: PythonPeer): Report => peer.events<Report>('progress').at(-1)!;
+    const latest = (peer: PythonPeer): ClientReport => peer.events<ClientReport>('progress').at(-1)!;
     for (let second = 0; second < 5; second += 1) {
       await elapse(1000);
       expect(latest(slow).age).toBeLessThanOrEqual(1);
@@ -92,13 +82,13 @@ describe('native clients', () => {
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
     const hasAll = (data: Record<string, unknown> | null): boolean => data?.[a] === 1 && data[b] === 0 && data[c] === null;
     await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => hasAll(data));
-    await Promise.all(clients.map((client) => client.waitFor<Report>('progress', ({ last }) => last !== null)));
+    await Promise.all(clients.map((client) => client.waitFor<ClientReport>('progress', ({ last }) => last !== null)));
     await first[Symbol.asyncDispose]();
     const stoppedAt = Date.now() / 1000;
     await using second = await GatewayProcess.start(...options);
     await second.statusWhere('all of them live', (status) => status.state === 'live' && status.clients.every(({ state }) => state === 'live'));
     const { n } = await server.waitFor<{ n: number; data: Record<string, unknown> | null; t: number }>('progress', ({ data, t }) => t > stoppedAt && hasAll(data));
-    const reports = await Promise.all(clients.map((client) => client.waitFor<Report>('progress', ({ last }) => (last ?? 0) > n + 15)));
+    const reports = await Promise.all(clients.map((client) => client.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > n + 15)));
     for (const report of reports) expect(report.mismatched).toBe(0);
     for (const peer of [...clients, server]) expect(peer.isRunning).toBe(true);
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));

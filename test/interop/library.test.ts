@@ -8,15 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type NDArray, NetGearReceiver, NetGearSender, type Received } from '../../gateway/netgear/index.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { peers, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
 
-interface Report {
-  count: number;
-  gaps: number;
-  mismatched: number;
-  first: number | null;
-  last: number | null;
-}
 interface Hash {
   n: number;
   sha1: string;
@@ -89,7 +82,7 @@ describe('NetGearSender and a real client', () => {
       expected.push({ n, sha1: kind === 'raw' ? sha1(raw.data) : jpegs[n]!.sha1 });
       answers.push(await sender.send(frame, { message: { n, t: Date.now() / 1000 } }));
     }
-    expect(await client.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({ first: 0, gaps: 0, mismatched: 0, count: FRAMES });
+    expect(await client.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({ first: 0, gaps: 0, mismatched: 0, count: FRAMES });
     expect(client.events<Hash>('frame').map(({ n, sha1: hash }) => ({ n, sha1: hash }))).toEqual(expected);
     if (bidirectional) expect(answers.at(-1)).toEqual(returns);
     else expect(new Set(answers)).toEqual(new Set([null]));

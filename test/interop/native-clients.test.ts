@@ -2,19 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { QUIET_SECONDS } from '../helpers/soak.ts';
-
-interface Report {
-  count: number;
-  repeats: number;
-  gaps: number;
-  mismatched: number;
-  first: number | null;
-  last: number | null;
-  longest: number;
-  stale: number[];
-}
 
 /** Waiting for what has no event: time itself. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,7 +22,7 @@ describe('native clients', () => {
       await using healthyClient = new PythonPeer('client.py', { port: healthy, ...options });
       await gateway.statusWhere('three live clients', ({ clients }) => clients.filter(({ state }) => state === 'live').length === 3);
       await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 20 });
-      await healthyClient.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 30);
+      await healthyClient.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
 
       stoppedClient.signal('SIGSTOP');
       killedClient.signal('SIGKILL');
@@ -46,7 +35,7 @@ describe('native clients', () => {
       stoppedClient.signal('SIGCONT');
 
       await server.waitFor('done', undefined, 60_000);
-      const [resumed, returned, felt] = await Promise.all([stoppedClient, back, healthyClient].map((peer) => peer.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 585)));
+      const [resumed, returned, felt] = await Promise.all([stoppedClient, back, healthyClient].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 585)));
       expect(felt).toMatchObject({ gaps: 0, mismatched: 0 });
       expect(returned!.mismatched).toBe(0);
       return { resumed, returned, felt };
@@ -68,7 +57,7 @@ describe('native clients', () => {
     await elapse(QUIET_SECONDS * 1000);
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 60, pauses: [{ at: 30, seconds: QUIET_SECONDS }] });
     await server.waitFor('done', undefined, (QUIET_SECONDS + 30) * 1000);
-    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<Report>('progress', ({ last }) => last !== null && last > 30).then(() => peer)));
+    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => last !== null && last > 30).then(() => peer)));
     expect(reports.every(({ isRunning }) => isRunning)).toBe(true);
     const { clients } = await gateway.status();
     expect(clients.map(({ delivered, dropped }) => ({ delivered, dropped }))).toEqual([{ delivered: 60, dropped: 0 }, { delivered: 60, dropped: 0 }]);

@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
-
-interface Report {
-  count: number;
-  repeats: number;
-  gaps: number;
-  mismatched: number;
-  first: number | null;
-  last: number | null;
-}
 
 const PICTURE = { height: 120, width: 400 };
 
@@ -29,10 +20,10 @@ describe('--start all', () => {
     expect(server.isRunning).toBe(true);
     await using second = new PythonPeer('client.py', { port: b, pattern: 2, ...PICTURE });
     await gateway.statusWhere('a live stream', ({ state, awaited }) => state === 'live' && awaited.length === 0);
-    const { first: firstNumber, mismatched } = await first.waitFor<Report>('progress', ({ last }) => last !== null);
+    const { first: firstNumber, mismatched } = await first.waitFor<ClientReport>('progress', ({ last }) => last !== null);
     expect(firstNumber).toBeGreaterThan(60);
     expect(mismatched).toBe(0);
-    await second.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 0);
+    await second.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 0);
     await expect.poll(() => viewer.messages.length).toBeGreaterThan(10);
     // Once started it stays so.
     second.signal('SIGKILL');
@@ -76,7 +67,7 @@ describe('--on-source-end terminate', () => {
     await using again = start(1);
     await gateway.statusWhere('a live client', ({ clients: all }) => all.some(({ port, state }) => port === ports[1] && state === 'live'));
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
-    expect(await again.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 15)).toMatchObject({ mismatched: 0 });
+    expect(await again.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 15)).toMatchObject({ mismatched: 0 });
     expect(server.isRunning).toBe(true);
   });
 });

@@ -4,16 +4,8 @@ import { encodeJpeg } from '../../gateway/jpeg.ts';
 import type { StreamStatus } from '../../shared/status.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
-
-interface Report {
-  gaps: number;
-  repeats: number;
-  mismatched: number;
-  first: number | null;
-  last: number | null;
-}
 
 interface Done {
   sent: number;
@@ -51,7 +43,7 @@ describe('a server in multi-clients mode', () => {
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(numbers.length).toBeGreaterThan(FRAMES * 0.98);
-    expect(await client.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({ mismatched: 0 });
+    expect(await client.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({ mismatched: 0 });
     await gateway.statusWhere('the end of the source', ({ state, reason }) => state === 'ended' && reason === 'the server has ended the stream');
   });
 

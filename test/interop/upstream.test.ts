@@ -1,18 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 
-interface Report {
-  count: number;
-  repeats: number;
-  mismatched: number;
-  gaps: number;
-  first: number | null;
-  last: number | null;
-  longest: number;
-  stale: number[];
-}
 interface Returned {
   n: number;
   t: number;
@@ -45,7 +35,7 @@ describe('a real NetGear server as the source', () => {
     await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
     await server.waitFor('done', undefined, 60_000);
     // The last frames are still on their way when the server has sent them, and a client that is told to end throws away what it has queued.
-    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<Report>('progress', ({ last }) => last === FRAMES - 1)));
+    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)));
     const { received } = (await gateway.status()).counters;
     gateway.signal('SIGINT');
     await Promise.all([first, second].map((peer) => peer.waitFor('done')));
@@ -72,7 +62,7 @@ describe('a real NetGear server as the source', () => {
     await using server = new PythonPeer('server.py', { port: source, bidirectional, multiclient: true, frames: 60 });
     // send() of this mode returns (port, data).
     await server.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === JSON.stringify([String(source), { [a]: 'a' }]));
-    expect(await client.waitFor<Report>('progress', ({ last }) => (last ?? 0) > 30)).toMatchObject({ first: 0, gaps: 0, mismatched: 0 });
+    expect(await client.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30)).toMatchObject({ first: 0, gaps: 0, mismatched: 0 });
   });
 
   it('keeps raw 8-bit frames bit for bit', async () => {
