@@ -76,7 +76,7 @@ export class ServerConnection {
     try {
       await socket.bind(endpoint);
     } catch (error) {
-      socket.close();
+      await socket.close();
       throw new GearwayError('source-unavailable', `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`, { cause: error });
     }
     this.#socket = socket;
@@ -84,13 +84,14 @@ export class ServerConnection {
   }
 
   /**
-   * Idempotent; nothing is received afterwards.
+   * Idempotent; nothing is received afterwards, and the address is free when it resolves.
    *
    * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
    */
   async close(lingerMs = 0): Promise<void> {
-    this.#socket?.close(lingerMs);
+    const socket = this.#socket;
     this.#socket = null;
+    await socket?.close(lingerMs);
     await this.#reading;
   }
 

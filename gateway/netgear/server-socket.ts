@@ -26,6 +26,7 @@ export class ServerSocket {
   readonly #socket: Reply | Pair | Subscriber;
   readonly #authenticator: Authenticator | null;
   #closed = false;
+  #closing: Promise<void> | null = null;
 
   /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
   constructor(pattern: Pattern, security: Security | null, events: ServerSocketEvents) {
@@ -79,16 +80,31 @@ export class ServerSocket {
   }
 
   /**
-   * Idempotent.
+   * Resolves when the address is free again. Idempotent.
    *
    * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
    */
-  close(lingerMs = 0): void {
-    if (this.#closed) return;
+  close(lingerMs = 0): Promise<void> {
     this.#closed = true;
+    this.#closing ??= this.#close(lingerMs);
+    return this.#closing;
+  }
+
+  async #close(lingerMs: number): Promise<void> {
     this.#socket.linger = lingerMs;
+    await this.#unbind();
     this.#socket.close();
     this.#authenticator?.close();
+  }
+
+  /** libzmq closes a listener in a thread of its own, some time after it was told to. For it, to unbind and to disconnect are one; zeromq 6.8's `unbindSync` binds. */
+  async #unbind(): Promise<void> {
+    const endpoint = this.#socket.lastEndpoint;
+    if (endpoint === null) return;
+    await new Promise<void>((resolve) => {
+      this.#socket.events.on('close', () => resolve());
+      this.#socket.disconnect(endpoint);
+    });
   }
 
   #listen(pattern: Pattern, security: Security | null, events: ServerSocketEvents): void {

@@ -1,15 +1,27 @@
 import { createServer } from 'node:net';
 
-/** Ports that were free a moment ago, all different. */
+/** Below the range from which Linux, macOS and Windows take the local port of a connection, or that of a listener which asks for any. */
+const FIRST = 10_000;
+const COUNT = 20_000;
+
+/** Where this process goes on; processes that run side by side begin apart. */
+let next = Math.floor(Math.random() * COUNT);
+
+/** Ports that are free, all different, and that nobody gets by chance before they are used. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = FIRST + (next % COUNT);
+    next += 1;
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }

@@ -1,4 +1,9 @@
+import { setTimeout as elapse } from 'node:timers/promises';
+
 const SPELLS = 5;
+
+/** Before the second spell, and as much more before each one after it: what else runs on the machine often does so for some seconds. */
+const REST_MS = 2000;
 
 /**
  * Checks a time, a rate or a share, measured in up to five spells, until one is as it should be.
@@ -16,6 +21,7 @@ export async function inASpell<T>(measure: () => Promise<T>, check: (figures: T)
       return;
     } catch (error) {
       console.warn(`spell ${spell} of ${SPELLS}: ${String(error)}`);
+      await elapse(spell * REST_MS);
     }
   }
   check(await measure());

@@ -236,6 +236,14 @@ describe('the end of a NetGearReceiver', () => {
     await unopened.closed;
   });
 
+  it('has freed its port when it is closed', async () => {
+    const port = await onePort();
+    for (let i = 0; i < 100; i += 1) {
+      await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
+      await receiver.open();
+    }
+  });
+
   it('ends a loop, and breaking out of one leaves it open', async () => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
