@@ -2,25 +2,35 @@
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
 import { fanOut } from './fan-out.ts';
+import { describeMachine } from './machine.ts';
+import { writeDocs, writeFigures } from './report-files.ts';
+import { formatReport } from './report-text.ts';
 
 const BENCHES: readonly Bench[] = [fanOut];
 
-const USAGE = `usage: npm run bench -- [NAME…] [--rounds 10] [--seconds 2] [--viewers 1,10,100] [--cpu-prof]
-Without a name, all of them:
-${BENCHES.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
+const USAGE = `usage: npm run bench -- [NAME…] [--rounds N] [--seconds N] [--viewers 1,10,100] [--docs] [--cpu-prof]
+Without a name, all of them; --docs writes tables and plots into docs/performance.md too.
+${BENCHES.map(({ name, summary, effort }) => `  ${name.padEnd(10)} ${summary} (${effort.rounds} rounds of ${effort.seconds} s)`).join('\n')}
 `;
 
 class UsageError extends Error {}
 
-function readCommandLine(): { benches: readonly Bench[]; options: BenchOptions } {
+interface CommandLine {
+  readonly benches: readonly Bench[];
+  readonly optionsOf: (bench: Bench) => BenchOptions;
+  readonly docs: boolean;
+}
+
+function readCommandLine(): CommandLine {
   let parsed;
   try {
     parsed = parseArgs({
       allowPositionals: true,
       options: {
-        rounds: { type: 'string', default: '10' },
-        seconds: { type: 'string', default: '2' },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
         viewers: { type: 'string' },
+        docs: { type: 'boolean', default: false },
         'cpu-prof': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -35,13 +45,11 @@ function readCommandLine(): { benches: readonly Bench[]; options: BenchOptions }
     if (bench === undefined) throw new UsageError(`there is no benchmark ${JSON.stringify(name)}`);
     return bench;
   });
-  const options = {
-    rounds: integer('rounds', values.rounds),
-    seconds: positive('seconds', values.seconds),
-    viewers: values.viewers?.split(',').map((text) => integer('viewers', text)) ?? null,
-    cpuProfile: values['cpu-prof'],
-  };
-  return { benches: benches.length === 0 ? BENCHES : benches, options };
+  const rounds = values.rounds === undefined ? null : integer('rounds', values.rounds);
+  const seconds = values.seconds === undefined ? null : positive('seconds', values.seconds);
+  const viewers = values.viewers?.split(',').map((text) => integer('viewers', text)) ?? null;
+  const optionsOf = ({ effort }: Bench): BenchOptions => ({ rounds: rounds ?? effort.rounds, seconds: seconds ?? effort.seconds, viewers, cpuProfile: values['cpu-prof'] });
+  return { benches: benches.length === 0 ? BENCHES : benches, optionsOf, docs: values.docs };
 }
 
 function positive(name: string, text: string): number {
@@ -62,8 +70,16 @@ process.once('SIGTERM', () => process.exit(143));
 process.once('SIGHUP', () => process.exit(129));
 
 try {
-  const { benches, options } = readCommandLine();
-  for (const bench of benches) await bench.run(options);
+  const { benches, optionsOf, docs } = readCommandLine();
+  for (const bench of benches) {
+    const options = optionsOf(bench);
+    const machine = describeMachine();
+    process.stderr.write(`${bench.name}: ${options.rounds} rounds of ${options.seconds} s …\n`);
+    const report = await bench.run(options);
+    console.log(`# ${bench.name}\n${formatReport(report, machine)}`);
+    console.log(`All rounds: ${await writeFigures(bench.name, machine, report)}\n`);
+    if (docs) await writeDocs(bench.name, `${machine}; ${options.rounds} rounds of ${options.seconds} s`, report);
+  }
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   const isMistake = error.message !== '';

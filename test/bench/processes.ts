@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 /** What a process answers to, by name. Arguments and results travel as JSON. */
@@ -86,4 +87,12 @@ export function answerParent(handlers: Handlers): void {
   process.once('disconnect', () => process.exit());
   // The parent may have died while this process was starting.
   if (!process.connected) process.exit();
+}
+
+/** Listens on loopback. @returns the port. */
+export async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error(`the server's address is ${address}, expected a port`);
+  return address.port;
 }

@@ -3,7 +3,7 @@
  * time for each acknowledgement that it reads. No stream, no pacing, no parsing.
  */
 import { createServer, type Socket } from 'node:net';
-import { answerParent } from './processes.ts';
+import { answerParent, listen } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 import { ACK_BYTES, createFrameBytes, handshakeResponse, HELLO } from './wire.ts';
 
@@ -34,11 +34,7 @@ function serve(socket: Socket, framesInFlight: number): void {
 const handlers = {
   /** @param framesInFlight to each viewer, always. */
   async listen(framesInFlight: number): Promise<number> {
-    const server = createServer((socket) => serve(socket, framesInFlight));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error(`the server's address is ${address}, expected a port`);
-    return address.port;
+    return listen(createServer((socket) => serve(socket, framesInFlight)));
   },
   start: (): void => meter.start(),
   stop: (): Usage => meter.stop(),

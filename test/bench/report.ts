@@ -1,68 +1,67 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import type { Summary } from './statistics.ts';
+import { type Summary, summarize } from './statistics.ts';
 
-/** Where figures and profiles go; not under version control. */
-export const ARTIFACTS = fileURLToPath(new URL('../.artifacts/', import.meta.url));
-
-/** What the figures were measured on. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly system: string;
-  readonly node: string;
-  /** Mean number of runnable processes over the minute before: a quiet machine has about 0. */
-  readonly load: number;
+/** What a benchmark saw. */
+export interface Report {
+  /** How it was measured, in a sentence or two. */
+  readonly method: string;
+  readonly lines: readonly Line[];
+  /** What a reader must know before believing the figures, each a sentence. */
+  readonly notes: readonly string[];
 }
 
-export function describeMachine(): Machine {
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    system: `${type()} ${release()}`,
-    node: process.version,
-    load: Math.round((loadavg()[0] ?? 0) * 100) / 100,
-  };
+/** One thing measured, of ours and of those that it is compared with. */
+export interface Line {
+  /** With its condition: "100 viewers". */
+  readonly what: string;
+  /** "frames/s", "ms", "CPU µs a frame". */
+  readonly unit: string;
+  /** Digits behind the point. */
+  readonly digits?: number;
+  /** Ours first. Where a target compares two, they have a value of each round. */
+  readonly series: readonly Series[];
+  readonly targets?: readonly Target[];
 }
 
-export function formatMachine({ cpu, cores, memoryBytes, system, node, load }: Machine): string {
-  return `${cpu}, ${cores} cores, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB, ${system}, Node ${node}, load ${load} at the start`;
+export interface Series {
+  readonly name: string;
+  /** At least one. */
+  readonly values: readonly number[];
 }
 
-/** Columns as wide as their widest cell; the first row is the heading. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
-  lines.splice(1, 0, widths.map((width) => '─'.repeat(width)).join('  '));
-  return lines.join('\n');
+/** What the first series of a line should be: by itself, or beside another one of the line. */
+export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'difference'; readonly to: string }) & ({ readonly atLeast: number } | { readonly atMost: number });
+
+/** `undecided`: the interval of the median straddles the target. */
+export type Verdict = 'met' | 'missed' | 'undecided';
+
+/** A target with what was measured. */
+export interface Judgement {
+  readonly figure: Summary;
+  readonly verdict: Verdict;
+  /** Of the figure: a ratio has two whatever the line has. */
+  readonly digits: number;
 }
 
-/** Median and, in brackets, the quartiles. */
-export function formatSpread({ median, lowerQuartile, upperQuartile }: Summary, digits = 0): string {
-  return `${format(median, digits)} (${format(lowerQuartile, digits)}–${format(upperQuartile, digits)})`;
+export function judge(line: Line, target: Target): Judgement {
+  const figure = summarize(compare(line, target));
+  const { low, high } = figure.interval;
+  const verdict = 'atLeast' in target ? decide(low >= target.atLeast, high < target.atLeast) : decide(high <= target.atMost, low > target.atMost);
+  return { figure, verdict, digits: target.is === 'ratio' ? 2 : (line.digits ?? 0) };
 }
 
-/** Median and, in brackets, its interval. */
-export function formatRatio({ median, interval }: Summary): string {
-  return `${format(median, 2)} [${format(interval.low, 2)}–${format(interval.high, 2)}]`;
+function decide(met: boolean, missed: boolean): Verdict {
+  if (met) return 'met';
+  return missed ? 'missed' : 'undecided';
 }
 
-export function formatPercent(share: number): string {
-  return `${Math.round(share * 100)} %`;
-}
-
-function format(value: number, digits: number): string {
-  // Thin spaces would not line up in a terminal.
-  return value.toFixed(digits).replace(/\B(?=(\d{3})+$)/, ' ');
-}
-
-/** @returns the file's path. */
-export async function writeFigures(name: string, figures: unknown): Promise<string> {
-  await mkdir(ARTIFACTS, { recursive: true });
-  const path = `${ARTIFACTS}bench-${name}.json`;
-  await writeFile(path, `${JSON.stringify(figures, null, 2)}\n`);
-  return path;
+/** The values that a target is about, one of each round. */
+function compare({ what, series }: Line, target: Target): readonly number[] {
+  const ours = series[0]?.values ?? [];
+  if (target.is === 'value') return ours;
+  const theirs = series.find(({ name }) => name === target.to)?.values ?? [];
+  if (theirs.length !== ours.length) throw new RangeError(`${what}: ${ours.length} rounds of ours and ${theirs.length} of ${target.to} cannot be compared`);
+  return ours.map((value, round) => {
+    const other = theirs[round] ?? NaN;
+    return target.is === 'ratio' ? value / other : value - other;
+  });
 }

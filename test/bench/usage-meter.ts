@@ -1,22 +1,49 @@
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
+
 /** What a process has used in a measuring window. */
 export interface Usage {
   readonly elapsedMs: number;
   /** User and system time of all threads. */
   readonly cpuUs: number;
+  /** Time that the event loop stood still for collecting garbage, in all and at most at once. */
+  readonly gcMs: number;
+  readonly longestGcMs: number;
+  /** How much later than due a timer of 1 ms was, 99th percentile. */
+  readonly loopDelayMs: number;
 }
 
 /** Measures the process that it runs in. */
 export class UsageMeter {
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: 1 });
+  readonly #garbage = new PerformanceObserver((list) => this.#collected(list.getEntries()));
   #startedAtMs = 0;
   #cpu = process.cpuUsage();
+  #gcMs = 0;
+  #longestGcMs = 0;
 
   start(): void {
+    this.#gcMs = 0;
+    this.#longestGcMs = 0;
+    this.#garbage.observe({ entryTypes: ['gc'] });
+    this.#loopDelay.reset();
+    this.#loopDelay.enable();
     this.#startedAtMs = performance.now();
     this.#cpu = process.cpuUsage();
   }
 
   stop(): Usage {
     const { user, system } = process.cpuUsage(this.#cpu);
-    return { elapsedMs: performance.now() - this.#startedAtMs, cpuUs: user + system };
+    const elapsedMs = performance.now() - this.#startedAtMs;
+    this.#loopDelay.disable();
+    this.#collected(this.#garbage.takeRecords());
+    this.#garbage.disconnect();
+    return { elapsedMs, cpuUs: user + system, gcMs: this.#gcMs, longestGcMs: this.#longestGcMs, loopDelayMs: Math.max(0, this.#loopDelay.percentile(99) / 1e6 - 1) };
+  }
+
+  #collected(entries: readonly { readonly duration: number }[]): void {
+    for (const { duration } of entries) {
+      this.#gcMs += duration;
+      this.#longestGcMs = Math.max(this.#longestGcMs, duration);
+    }
   }
 }

@@ -25,16 +25,21 @@ export function createPayload(): Buffer {
   return payload;
 }
 
-/** A frame as the gateway puts it on the wire, in one piece. */
-export function createFrameBytes(): Buffer {
+/** A frame's message as the gateway sends it, in one piece. */
+export function createMessage(): Buffer {
   const encoding = { kind: 'jpeg' } as const;
   const head = encodeFrameHead({ sequence: 1_000_000, receivedAtUs: 1766400000000000, width: WIDTH, height: HEIGHT, encoding }, null);
-  const payload = createPayload();
+  return Buffer.concat([head, createPayload()]);
+}
+
+/** The same as it is on the wire, behind its WebSocket header. */
+export function createFrameBytes(): Buffer {
+  const message = createMessage();
   const header = Buffer.alloc(10);
   header[0] = FIN | BINARY;
   header[1] = 127;
-  header.writeBigUInt64BE(BigInt(head.length + payload.length), 2);
-  return Buffer.concat([header, head, payload]);
+  header.writeBigUInt64BE(BigInt(message.length), 2);
+  return Buffer.concat([header, message]);
 }
 
 /** The request that opens a viewer's WebSocket. */
