@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { alternate, type Bench, type BenchOptions } from './bench.ts';
+import { FRAMES_IN_FLIGHT } from './broadcast.ts';
 import type { GatewayServer } from './gateway-server.ts';
 import { MachineMeter } from './machine.ts';
 import { BenchProcess } from './processes.ts';
@@ -20,9 +21,6 @@ const SETTLE_MS = 500;
 
 /** Between two measurements, so that one server's sockets are gone before the other's come. */
 const PAUSE_MS = 100;
-
-/** Per viewer of the servers beside us: the gateway's own window for viewers on the same machine. What it used is shown beside. */
-const FRAMES_IN_FLIGHT = 2;
 
 /** From this share of a core on, the viewers' process is what limits the rate. */
 const VIEWERS_BUSY = 0.9;
@@ -75,8 +73,8 @@ export const fanOut: Bench = {
     await using viewers = new BenchProcess<Viewers>('./viewers.ts');
     const contestants: Record<ServerName, Contestant> = {
       Gearway: { server: gateway, port: await gateway.ask('listen') },
-      ws: { server: ws, port: await ws.ask('listen', FRAMES_IN_FLIGHT) },
-      'raw sockets': { server: raw, port: await raw.ask('listen', FRAMES_IN_FLIGHT) },
+      ws: { server: ws, port: await ws.ask('listen') },
+      'raw sockets': { server: raw, port: await raw.ask('listen') },
     };
     const rows: Row[] = [];
     for (const count of options.viewers ?? VIEWER_COUNTS) {
@@ -126,7 +124,7 @@ async function measure({ server, port }: Contestant, viewers: BenchProcess<Viewe
 
 function report(rows: readonly Row[]): Report {
   return {
-    method: `Frames of ${PAYLOAD_BYTES / 1000} KB to viewers in one process that read and acknowledge each, and keep nothing; ws and raw sockets write a ready-made frame for each acknowledgement, and do nothing else.`,
+    method: `Frames of ${PAYLOAD_BYTES / 1000} KB to viewers in one process that read and acknowledge each, and keep nothing; ws and raw sockets write a ready-made frame to each, two in flight, and do nothing else.`,
     lines: rows.flatMap(lines),
     notes: rows.flatMap(notes),
   };
