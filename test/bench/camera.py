@@ -1,10 +1,11 @@
-"""A camera program with a real NetGear server. Sends frames after the line "start" on its standard input until the line "stop", and ends with it.
+"""A camera program with a real NetGear server. A number on its standard input has it send so many frames a second, "stop" ends that; it ends with it.
 Prints a JSON object a line: {"event": "ready"}, {"event": "frame", "n", "t"} when a frame is handed to NetGear, before that encodes it.
 
-Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG), fps.
+Options (JSON, first argument): port, width, height, kilobytes (of a frame as JPEG).
 """
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -17,15 +18,12 @@ def say(**event):
     print(json.dumps(event), flush=True)
 
 
-running = threading.Event()
+wanted = queue.SimpleQueue()
 
 
 def obey():
     for line in sys.stdin:
-        if line.strip() == "start":
-            running.set()
-        else:
-            running.clear()
+        wanted.put(None if line.strip() == "stop" else float(line))
     os._exit(0)
 
 
@@ -36,9 +34,9 @@ threading.Thread(target=obey, daemon=True).start()
 say(event="ready")
 number = 0
 while True:
-    running.wait()
-    pace = bench_picture.Pace(options["fps"])
-    while running.is_set():
+    fps = wanted.get()
+    pace = None if fps is None else bench_picture.Pace(fps)
+    while pace is not None and wanted.empty():
         time.sleep(pace.wait())
         number += 1
         picture.burn(number)
