@@ -80,9 +80,9 @@ const handlers = {
     new WebSocketServer({ server, perMessageDeflate: false }).on('connection', connect);
     return listen(server);
   },
-  /** What /fast sends from now on. */
-  async show(size: PictureSize): Promise<void> {
-    jpeg = await makePicture(size, 'jpeg');
+  /** Sends this JPEG at /fast from now on. */
+  show(base64: string): void {
+    jpeg = Buffer.from(base64, 'base64');
   },
   async startFilming(size: PictureSize, fps: number): Promise<void> {
     stopFilming = film(await makePicture(size, 'samples'), size, fps);

@@ -8,7 +8,7 @@ import { type Usage, UsageMeter } from './usage-meter.ts';
 import { ACK_BYTES, createPayload } from './wire.ts';
 
 const meter = new UsageMeter();
-const payload = createPayload();
+let payload = createPayload();
 
 /** One frame in so many is pushed although not every viewer has asked for it, so that a window that grows is filled. */
 const SPARE_EVERY = 16;
@@ -37,13 +37,19 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
   subscribe('net.server.socket', (event) => {
     const { socket } = event as { socket: unknown };
     if (!(socket instanceof Socket)) return;
-    sockets += 1;
+    let isViewer = false;
     socket.once('close', () => {
-      sockets -= 1;
+      if (isViewer) sockets -= 1;
       taken = 0;
     });
     // Not by `socket.on`, which would make it flow and take it from the HTTP parser.
     EventEmitter.prototype.on.call(socket, 'data', (bytes: Buffer) => {
+      // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not count.
+      if (!isViewer) {
+        isViewer = true;
+        sockets += 1;
+        return;
+      }
       taken += Math.ceil(bytes.length / ACK_BYTES);
       if (isScheduled || taken < sockets) return;
       isScheduled = true;
@@ -63,6 +69,10 @@ const handlers = {
     pushAsFastAsTaken(stream);
     const { port } = await gateway.listen();
     return port;
+  },
+  /** Pushes this JPEG from now on. */
+  show(base64: string): void {
+    payload = Buffer.from(base64, 'base64');
   },
   start: (): void => meter.start(),
   /** With the mean over the viewers of the time from sending a frame to its acknowledgement. */
