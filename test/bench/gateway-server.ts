@@ -9,7 +9,7 @@ import { type Usage, UsageMeter } from './usage-meter.ts';
 import { ACK_BYTES, createPayload } from './wire.ts';
 
 const meter = new UsageMeter();
-const payload = createPayload();
+let payload = createPayload();
 
 /** Pushes as fast as the viewers acknowledge. The gateway shows no acknowledgements, so they are counted by length where they arrive. */
 function pushAsFastAsTaken(stream: GatewayStream): void {
@@ -17,10 +17,18 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
   subscribe('net.server.socket', (event) => {
     const { socket } = event as { socket: unknown };
     if (!(socket instanceof Socket)) return;
-    driver.joined();
-    socket.once('close', () => driver.left());
+    let isViewer = false;
+    socket.once('close', () => isViewer && driver.left());
     // Not by `socket.on`, which would make it flow and take it from the HTTP parser.
-    EventEmitter.prototype.on.call(socket, 'data', (bytes: Buffer) => driver.acknowledged(Math.ceil(bytes.length / ACK_BYTES)));
+    EventEmitter.prototype.on.call(socket, 'data', (bytes: Buffer) => {
+      if (isViewer) {
+        driver.acknowledged(Math.ceil(bytes.length / ACK_BYTES));
+        return;
+      }
+      // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not count.
+      isViewer = true;
+      driver.joined();
+    });
   });
 }
 
@@ -34,6 +42,10 @@ const handlers = {
     pushAsFastAsTaken(stream);
     const { port } = await gateway.listen();
     return port;
+  },
+  /** Pushes this JPEG from now on. */
+  show(base64: string): void {
+    payload = Buffer.from(base64, 'base64');
   },
   start: (): void => meter.start(),
   /** With the mean over the viewers of the time from sending a frame to its acknowledgement. */
