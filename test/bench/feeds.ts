@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import type { Page } from 'puppeteer-core';
-import { Child } from '../helpers/child.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import type { PythonPeer } from '../helpers/peers.ts';
 import type { BareServer } from './bare-server.ts';
-import { BenchProcess, endWithBench } from './processes.ts';
+import type { Go2rtc } from './go2rtc.ts';
+import { type BenchProcess, endWithBench } from './processes.ts';
 import { type PictureSize, startPython } from './python.ts';
 import type { Feed, HandedOver } from './shown-delays.ts';
 
@@ -115,34 +114,13 @@ export function bareFeed(server: BenchProcess<BareServer>, port: number): Feed {
 }
 
 /** go2rtc fed by the bare server, its MJPEG in an `<img>`. */
-export class Go2rtc implements Feed, AsyncDisposable {
-  readonly #port: number;
-  readonly #bare: BenchProcess<BareServer>;
-  readonly #server: Child;
-
-  static isThere(): boolean {
-    return spawnSync('go2rtc', ['-version'], { stdio: 'ignore' }).status === 0;
-  }
-
-  constructor(port: number, bare: BenchProcess<BareServer>, barePort: number) {
-    this.#port = port;
-    this.#bare = bare;
-    const config = { api: { listen: `127.0.0.1:${port}` }, rtsp: { listen: '' }, webrtc: { listen: '' }, srtp: { listen: '' }, streams: { main: `http://127.0.0.1:${barePort}/mjpeg` } };
-    this.#server = endWithBench(new Child('go2rtc', ['-config', JSON.stringify(config)]));
-  }
-
-  async open(page: Page, fps: number): Promise<void> {
-    await this.#server.stdout.waitFor("go2rtc's API", (line) => (line.includes('[api] listen') ? true : undefined));
-    await this.#bare.ask('startFilming', SIZE, fps);
-    const url = `http://127.0.0.1:${this.#port}`;
-    await showImage(page, `${url}/api`, `${url}/api/stream.mjpeg?src=main`);
-  }
-
-  close(): Promise<HandedOver[]> {
-    return this.#bare.ask('stopFilming');
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
+export function go2rtcFeed(go2rtc: Go2rtc, bare: BenchProcess<BareServer>): Feed {
+  return {
+    async open(page, fps) {
+      const url = await go2rtc.ready();
+      await bare.ask('startFilming', SIZE, fps);
+      await showImage(page, `${url}/api`, `${url}/api/stream.mjpeg?src=main`);
+    },
+    close: () => bare.ask('stopFilming'),
+  };
 }

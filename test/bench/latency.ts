@@ -3,7 +3,8 @@ import { freePorts } from '../helpers/free-port.ts';
 import type { BareServer } from './bare-server.ts';
 import { alternate, type Bench } from './bench.ts';
 import { delayLines, delayNotes } from './delay-report.ts';
-import { bareFeed, Camera, elementFeed, Go2rtc, SIZE, WebGear } from './feeds.ts';
+import { bareFeed, Camera, elementFeed, go2rtcFeed, SIZE, WebGear } from './feeds.ts';
+import { Go2rtc } from './go2rtc.ts';
 import { BenchProcess } from './processes.ts';
 import type { Target } from './report.ts';
 import { measureShownDelays, type ShownDelays } from './shown-delays.ts';
@@ -27,11 +28,11 @@ export const latency: Bench = {
     await using bare = new BenchProcess<BareServer>('./bare-server.ts');
     await using browser = await launchBrowser('chromium');
     const barePort = await bare.ask('listen');
-    await using go2rtc = Go2rtc.isThere() ? new Go2rtc(go2rtcPort, bare, barePort) : null;
+    await using go2rtc = Go2rtc.isThere() ? new Go2rtc(go2rtcPort, `http://127.0.0.1:${barePort}/mjpeg`) : null;
 
     const page = await browser.newPage({ type: 'window' });
     await page.setViewport({ width: SIZE.width, height: SIZE.height });
-    const feeds = { Gearway: elementFeed(camera), WebGear: webGear, 'bare page': bareFeed(bare, barePort), ...(go2rtc === null ? {} : { go2rtc }) };
+    const feeds = { Gearway: elementFeed(camera), WebGear: webGear, 'bare page': bareFeed(bare, barePort), ...(go2rtc === null ? {} : { go2rtc: go2rtcFeed(go2rtc, bare) }) };
     const measurements = Object.entries(feeds).map(([name, feed]) => [name, () => measureShownDelays(feed, page, FPS, seconds)] as const);
     const measured = await alternate<string, ShownDelays>(rounds, Object.fromEntries(measurements));
     return {
