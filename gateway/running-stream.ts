@@ -1,4 +1,4 @@
-import { GearwayError } from '../shared/errors.ts';
+import { errorText, GearwayError } from '../shared/errors.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
 import type { ClientStatus, StreamStatus } from '../shared/status.ts';
@@ -61,6 +61,7 @@ export class RunningStream implements GatewayStream {
   readonly #headers = new NativeHeaders();
   readonly #nativeClients = new Set<NativeClient>();
   #card: Frame | null = null;
+  #cardMade: Promise<void> | null = null;
   #closed = false;
 
   constructor(name: string, source: Source, options: ResolvedOptions, events: EventLog) {
@@ -92,7 +93,7 @@ export class RunningStream implements GatewayStream {
    * @throws {GearwayError} what {@link RunningStream.addClient} throws, and `source-unavailable`.
    */
   async open(clients: readonly NativeClientAddress[]): Promise<void> {
-    if (this.#options.idle === 'card') this.#card = await createCard(this.#source.waitingReason);
+    if (clients.length > 0) await this.#makeCard();
     for (const address of clients) this.#add(address);
     await this.#source.open(this.stream);
   }
@@ -115,7 +116,9 @@ export class RunningStream implements GatewayStream {
     this.#checkOpen();
     const { stream, address } = resolveClient(text);
     if (stream !== null && stream !== this.name) throw new GearwayError('option-invalid', `client ${text} is for the stream ${stream}, expected ${this.name} or no name`);
-    return this.#add(address).status();
+    const client = this.#add(address);
+    this.#makeCard().catch((error: unknown) => this.#options.log(`client ${address.port}: gets no card, ${errorText(error)}`));
+    return client.status();
   }
 
   sendAway(id: string, reason = SENT_AWAY): boolean {
@@ -134,13 +137,20 @@ export class RunningStream implements GatewayStream {
     await Promise.all([...this.#nativeClients].map((client) => client.close({ terminate: onClose === 'terminate' })));
   }
 
+  /** Once, and not before it is needed: drawing takes a tenth of the time that the gateway needs to start, and would be felt by who watches already. */
+  async #makeCard(): Promise<void> {
+    if (this.#options.idle !== 'card' || this.stream.latest !== null) return;
+    this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => void (this.#card = card));
+    await this.#cardMade;
+  }
+
   #add(address: NativeClientAddress): NativeClient {
     if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are listed already`);
     const client: NativeClient = new NativeClient({
       address,
       stream: this.stream,
       headers: this.#headers,
-      card: this.#card,
+      card: this.#options.idle === 'card' ? () => this.#card : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),
     });

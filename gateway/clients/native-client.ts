@@ -37,8 +37,8 @@ export interface NativeClientOptions {
   readonly stream: Stream;
   readonly headers: NativeHeaders;
   readonly address: NativeClientAddress;
-  /** What a client gets before the first frame; null to stay silent then, and while the source is silent. */
-  readonly card: Frame | null;
+  /** What a client gets before the first frame, as soon as it is made; null to stay silent then, and while the source is silent. */
+  readonly card: (() => Frame | null) | null;
   /** The client was sent away: it is closed already, and will not come back. */
   readonly onSentAway?: () => void;
   readonly log: (message: string) => void;
@@ -225,8 +225,10 @@ export class NativeClient implements ListedClient {
     const { stream, card } = this.#options;
     if (this.#connection.inFlight > 0) return;
     const { latest } = stream;
-    if (latest !== null && (latest.sequence > this.#lastSequence || card !== null)) void this.#send(latest, stream.distribution === 'round-robin');
-    else if (latest === null && card !== null) void this.#send(card, true);
+    if (latest === null) {
+      const picture = card?.() ?? null;
+      if (picture !== null) void this.#send(picture, true);
+    } else if (latest.sequence > this.#lastSequence || card !== null) void this.#send(latest, stream.distribution === 'round-robin');
   }
 
   #tick(): void {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { messageType } from '../../shared/protocol.ts';
-import { ACK_BYTES, handshakeRequest, HELLO, writeAck } from './wire.ts';
+import { ACK_BYTES, encodeWant, handshakeRequest, HELLO, PONG, writeAck } from './wire.ts';
 
 /**
  * What all viewers of a process read into: they take turns, and keep nothing. Small enough to stay in the processor's
@@ -14,11 +14,18 @@ const SEQUENCE_AT = 8 + 1 + 9;
 /** A WebSocket header of 10 bytes at most, and a message's begin up to its sequence number of 9 at most. */
 const MESSAGE_BEGIN_BYTES = SEQUENCE_AT + 9;
 
-const opcodes = { continuation: 0, binary: 2, close: 8 } as const;
+const opcodes = { continuation: 0, binary: 2, close: 8, ping: 9 } as const;
+
+export interface DiscardingViewerOptions {
+  /** What the viewer asks for, right behind its `hello`. The latest frame may come before that is heard. */
+  readonly want?: Parameters<typeof encodeWant>[0];
+  /** Called with the last byte of each frame. */
+  readonly onFrame?: (sequence: number) => void;
+}
 
 /**
  * A viewer that costs next to nothing: it reads the headers of WebSocket frames and a message's sequence number, passes
- * over the rest where it lies, and acknowledges each frame when its last byte has come.
+ * over the rest where it lies, and acknowledges each frame when its last byte has come. Pings it answers, as browsers do.
  */
 export class DiscardingViewer {
   /** Frames received in whole. */
@@ -27,6 +34,7 @@ export class DiscardingViewer {
   readonly ready: Promise<void>;
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
+  readonly #options: DiscardingViewerOptions;
   #settleReady: { resolve: () => void; reject: (error: Error) => void } | null = null;
   #failure: Error | null = null;
   #closing = false;
@@ -43,7 +51,8 @@ export class DiscardingViewer {
   /** Acknowledgements of one read leave in one write. */
   readonly #acks: number[] = [];
 
-  constructor(port: number) {
+  constructor(port: number, options: DiscardingViewerOptions = {}) {
+    this.#options = options;
     this.ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
     this.#socket = connect({
       port,
@@ -70,6 +79,11 @@ export class DiscardingViewer {
   /** @throws what has ended the connection, when something has. */
   check(): void {
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Reads nothing from now on, and so answers nothing. */
+  stall(): void {
+    this.#socket.pause();
   }
 
   async close(): Promise<void> {
@@ -113,7 +127,8 @@ export class DiscardingViewer {
       return bytes.length;
     }
     this.#handshake = null;
-    this.#socket.write(HELLO);
+    const { want } = this.#options;
+    this.#socket.write(want === undefined ? HELLO : Buffer.concat([HELLO, encodeWant(want)]));
     return end + 4 - before.length;
   }
 
@@ -150,6 +165,7 @@ export class DiscardingViewer {
       const reason = length < 2 ? 'no code' : `${bytes.readUInt16BE(begin)} ${bytes.toString('utf8', begin + 2, at + size)}`;
       this.#fail(new Error(`the server has closed the WebSocket: ${reason}`));
     }
+    if (opcode === opcodes.ping) this.#socket.write(PONG);
     if (opcode === opcodes.binary) {
       this.#isFrame = bytes.readUInt8(begin) === messageType.frame;
       if (this.#isFrame) this.#sequence = readInteger(bytes, begin + SEQUENCE_AT);
@@ -165,6 +181,7 @@ export class DiscardingViewer {
     this.#isFrame = false;
     this.#acks.push(this.#sequence);
     this.frames += 1;
+    this.#options.onFrame?.(this.#sequence);
     this.#settleReady?.resolve();
     this.#settleReady = null;
   }

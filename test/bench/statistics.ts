@@ -40,6 +40,22 @@ export function quantileOf(values: readonly number[], share: number): number {
   return quantile(values.toSorted((a, b) => a - b), share);
 }
 
+/** @param values at least one, in any order. @param share 0.95 for the value that 95 % of them are below. */
+export function percentile(values: readonly number[], share: number): number {
+  return quantile(values.toSorted((a, b) => a - b), share);
+}
+
+/**
+ * The slope of a line through points, after Theil and Sen: the median of the slopes between any two. Unlike least squares it is not moved by some
+ * points that lie far off, as memory just before a collection does.
+ *
+ * @param points at least two with different x.
+ */
+export function slope(points: readonly (readonly [x: number, y: number])[]): number {
+  const slopes = points.flatMap(([x, y], i) => points.slice(0, i).flatMap(([x0, y0]) => (x === x0 ? [] : [(y - y0) / (x - x0)])));
+  return median(slopes);
+}
+
 /** Between the two nearest values, linearly. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;

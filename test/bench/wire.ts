@@ -3,7 +3,7 @@
  * ahead and masked, a frame made ahead and joined. WebSocket framing: RFC 6455, 5.2.
  */
 import { createHash } from 'node:crypto';
-import { encodeFrameHead, encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
+import { encodeFrameHead, encodeMessage, PROTOCOL, type Want } from '../../shared/protocol.ts';
 
 /** Bytes of a frame's payload. Above 65535, so that its WebSocket header is the long one. */
 export const PAYLOAD_BYTES = 100_000;
@@ -65,6 +65,14 @@ export function handshakeResponse(request: string): string {
 
 /** `hello` as a masked WebSocket frame. */
 export const HELLO = mask(encodeMessage({ type: 'hello', name: 'bench' }));
+
+/** `want` as a masked WebSocket frame. */
+export function encodeWant(want: Omit<Want, 'type'>): Buffer {
+  return mask(encodeMessage({ type: 'want', ...want }));
+}
+
+/** The answer to a ping that carries nothing. */
+export const PONG = Buffer.of(FIN | 0x0a, 0x80, ...MASK);
 
 // A sequence number above 65535 takes five bytes; the four that say it are written over for each acknowledgement.
 const SEQUENCE_PLACEHOLDER = 0x01020304;

@@ -1,10 +1,23 @@
-import { Subscriber } from 'zeromq';
+import { Reply, Subscriber } from 'zeromq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { freePorts } from '../helpers/free-port.ts';
 
 /** Hand-made clients: what no real one does at will. The real ones are in test/interop. */
 describe('NativeClient', () => {
+  it('gets the card before the first frame, also when it is listed while the gateway runs', async () => {
+    const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
+    const client = new Reply({ linger: 0, receiveTimeout: 5000 });
+    onTestFinished(() => client.close());
+    await client.bind(endpoint);
+    await using gateway = await createGateway();
+    gateway.stream.addClient(`${endpoint}?pattern=1`);
+    const [header, payload] = await client.receive();
+    expect(JSON.parse(String(header))).toMatchObject({ terminate_flag: false, message: null, compression: { colorspace: 'BGR' } });
+    expect(payload?.subarray(0, 2)).toEqual(Buffer.of(0xff, 0xd8));
+    expect(gateway.stream.status().frame).toBeNull();
+  });
+
   it('is stuck while its subscriber takes nothing, and live when it takes frames again', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const subscriber = new Subscriber({ linger: 0, receiveHighWaterMark: 1, receiveBufferSize: 65_536 });

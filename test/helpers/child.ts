@@ -8,12 +8,18 @@ export class Child implements AsyncDisposable {
   readonly stdout: Lines;
   readonly stderr: Lines;
   readonly exited: Promise<number | null>;
+  readonly #kill = (): void => void this.process.kill('SIGKILL');
 
   constructor(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
     this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
     this.stdout = new Lines(this.process.stdout!);
     this.stderr = new Lines(this.process.stderr!);
-    this.exited = once(this.process, 'exit').then(([code]) => code as number | null);
+    this.exited = once(this.process, 'exit').then(([code]) => {
+      process.off('exit', this.#kill);
+      return code as number | null;
+    });
+    // Who ends by `exit`, as on Ctrl-C, disposes of nothing.
+    process.once('exit', this.#kill);
   }
 
   get isRunning(): boolean {

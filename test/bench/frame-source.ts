@@ -1,0 +1,36 @@
+/** A NetGear server that sends frames, each in memory of its own at the receiver's end. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { NetGearSender, type Sendable } from '../../gateway/netgear/index.ts';
+import { answerParent } from './processes.ts';
+import { createPayload } from './wire.ts';
+
+const RAW_SHAPE = [720, 1280, 3];
+
+const frames = {
+  jpeg: createPayload(),
+  raw: { dtype: 'uint8', shape: RAW_SHAPE, data: Buffer.alloc(RAW_SHAPE.reduce((product, size) => product * size, 1), 0x55) },
+} satisfies Record<string, Sendable>;
+
+export type FrameName = keyof typeof frames;
+
+async function send(sender: NetGearSender, frame: Sendable, framesPerSecond: number | null): Promise<void> {
+  for (;;) {
+    const dueMs = framesPerSecond === null ? 0 : performance.now() + 1000 / framesPerSecond;
+    await sender.send(frame);
+    if (framesPerSecond !== null) await delay(Math.max(0, dueMs - performance.now()));
+  }
+}
+
+const handlers = {
+  /** Settles with the first frame; sends for ever. @param framesPerSecond null for as many as are answered. */
+  async send(port: number, name: FrameName, framesPerSecond: number | null): Promise<void> {
+    const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1 });
+    await sender.ready();
+    await sender.send(frames[name]);
+    void send(sender, frames[name], framesPerSecond);
+  },
+};
+
+export type FrameSource = typeof handlers;
+
+answerParent(handlers);

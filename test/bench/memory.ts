@@ -1,0 +1,196 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../helpers/free-port.ts';
+import type { Bench } from './bench.ts';
+import { Disposables } from './disposables.ts';
+import type { FrameName, FrameSource } from './frame-source.ts';
+import type { Memory, MemoryGateway } from './memory-gateway.ts';
+import { BenchProcess } from './processes.ts';
+import type { Line } from './report.ts';
+import { slope } from './statistics.ts';
+import type { StillViewers } from './still-viewers.ts';
+import type { Viewers } from './viewers.ts';
+import { PAYLOAD_BYTES } from './wire.ts';
+
+const KB = 1000;
+const MB = 1e6;
+
+/** Of a viewer that is paused: its socket, its WebSocket and what is kept of it. */
+const IDLE_KB = 60;
+const IDLE_COUNTS = [100, 1000];
+
+/** Most frames in flight to a viewer: what one that reads nothing makes the gateway hold, the same frames for all. */
+const WINDOW = 8;
+const STUCK_COUNT = 200;
+
+/** Frames that the kernel does not take, so that the gateway itself has to hold them. A window of them is two or three, and the latest one. */
+const LARGE_STUCK_COUNT = 20;
+const LARGE_FRAMES = 4;
+const LARGE_BYTES = 1280 * 720 * 3;
+
+/** Viewers that are there before the first look: as many as connect at once, so that what a crowd leaves behind once is not counted as others'. */
+const FIRST_VIEWERS = 50;
+
+const FRAMES_PER_SECOND = 30;
+
+/** Between the viewers' coming and the look. Stuck ones are cut off after 10 s. */
+const SETTLE_MS = 1500;
+
+const LOAD_VIEWERS = 10;
+
+/** Viewers that come and go with each sample of the long run: what one leaves behind adds up. */
+const PASSING_VIEWERS = 5;
+
+const SAMPLES = 180;
+const MIN_SAMPLE_MS = 100;
+const MAX_SAMPLE_MS = 2000;
+
+/** The begin of the long run is not counted: heaps grow to their size. */
+const WARM_UP_SHARE = 1 / 6;
+
+/**
+ * MB an hour that count as flat: with thousands of frames a second, the smallest object (16 bytes) left behind by one frame in ten is above it, and
+ * 2 KB of each viewer that came and went.
+ */
+const FLAT = 10;
+
+/** A shorter run's slope is the heap's usual up and down, and is not judged. */
+const JUDGED_FROM_S = 600;
+
+/** What a viewer costs the gateway's process, and whether that stays the same under load. */
+export const memory: Bench = {
+  name: 'memory',
+  summary: 'KB of an idle and of a stuck viewer; MB an hour at full load, one run of so many seconds',
+  effort: { rounds: 5, seconds: 60 },
+  async run({ rounds, seconds, viewers }) {
+    const counts = (viewers ?? IDLE_COUNTS).toSorted((a, b) => a - b);
+    const most = counts.at(-1) ?? 0;
+    const stuckCount = Math.min(STUCK_COUNT, most);
+    const largeCount = Math.min(LARGE_STUCK_COUNT, most);
+    process.stderr.write('  idle viewers …\n');
+    const idle = await repeat(rounds, () => measureIdle(counts));
+    process.stderr.write('  stuck viewers …\n');
+    const stuck = await repeat(rounds, () => measureStuck(stuckCount, 'jpeg'));
+    const large = await repeat(rounds, () => measureStuck(largeCount, 'raw'));
+    process.stderr.write('  long run …\n');
+    const run = await measureLoad(seconds);
+    const total = (grown: readonly Memory[]): Memory[] => grown.map(({ residentBytes, usedBytes }) => ({ residentBytes: residentBytes * largeCount, usedBytes: usedBytes * largeCount }));
+    return {
+      method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} a second. Viewers: how much more it holds, after a collection of garbage, than with the first ${FIRST_VIEWERS}; each round is another process. What the kernel holds for a socket is no process's memory. Long run: as many frames as the gateway takes, ${LOAD_VIEWERS} viewers that take what they can, and ${PASSING_VIEWERS} that come and go with each sample.`,
+      lines: [
+        ...counts.map((count, i): Line => ({ what: `${count} paused viewers`, unit: 'KB a viewer', digits: 1, series: series(idle.flatMap((round) => round[i] ?? []), KB), targets: [{ is: 'value', atMost: IDLE_KB }] })),
+        { what: `${stuckCount} viewers that read nothing`, unit: 'KB a viewer', digits: 1, series: series(stuck, KB), targets: [{ is: 'value', atMost: IDLE_KB + (WINDOW * PAYLOAD_BYTES) / KB / stuckCount }] },
+        { what: `${largeCount} viewers that read nothing of ${(LARGE_BYTES / MB).toFixed(1)} MB frames`, unit: 'MB in all', digits: 1, series: series(total(large), MB), targets: [{ is: 'value', atMost: Math.round(LARGE_FRAMES * LARGE_BYTES / MB) }] },
+        { what: 'long run', unit: 'MB', digits: 1, series: series(run.samples.map(([, sample]) => sample), MB) },
+        { what: 'long run, slope', unit: 'MB an hour', digits: 1, series: slopes(run.samples), targets: seconds >= JUDGED_FROM_S ? [{ is: 'value', atMost: FLAT }] : [] },
+      ],
+      notes: [...longRunNotes(run), ...(seconds >= JUDGED_FROM_S ? [] : [`A long run of ${seconds} s is too short to judge its slope: from ${JUDGED_FROM_S} s on, at most ${FLAT} MB an hour count as flat.`])],
+    };
+  },
+};
+
+/** One after the other: each is a process of its own. */
+async function repeat<T>(rounds: number, measure: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let round = 0; round < rounds; round += 1) results.push(await measure());
+  return results;
+}
+
+function series(values: readonly Memory[], unit: number): Line['series'] {
+  return [
+    { name: 'Gearway', values: values.map(({ residentBytes }) => residentBytes / unit) },
+    { name: 'of that, heap and buffers', values: values.map(({ usedBytes }) => usedBytes / unit) },
+  ];
+}
+
+async function openGateway(processes: Disposables, frame: FrameName, framesPerSecond: number | null): Promise<{ gateway: BenchProcess<MemoryGateway>; port: number }> {
+  const [sourcePort = 0] = await freePorts(1);
+  const gateway = processes.use(new BenchProcess<MemoryGateway>('./memory-gateway.ts', ['--expose-gc']));
+  const source = processes.use(new BenchProcess<FrameSource>('./frame-source.ts'));
+  const port = await gateway.ask('listen', sourcePort);
+  await source.ask('send', sourcePort, frame, framesPerSecond);
+  return { gateway, port };
+}
+
+/** @returns what a viewer adds, for each of the counts. */
+async function measureIdle(counts: readonly number[]): Promise<Memory[]> {
+  await using processes = new Disposables();
+  const { gateway, port } = await openGateway(processes, 'jpeg', FRAMES_PER_SECOND);
+  const viewers = processes.use(new BenchProcess<StillViewers>('./still-viewers.ts'));
+  const connect = (count: number): Promise<void> => viewers.ask('connect', port, count, { want: { paused: true } });
+  await connect(FIRST_VIEWERS);
+  await delay(SETTLE_MS);
+  const before = await gateway.ask('memory', true);
+  const each: Memory[] = [];
+  let connected = 0;
+  for (const count of counts) {
+    await connect(count - connected);
+    connected = count;
+    await delay(SETTLE_MS);
+    each.push(added(before, await gateway.ask('memory', true), count));
+    await viewers.ask('check');
+  }
+  return each;
+}
+
+/** @returns what a viewer adds. */
+async function measureStuck(count: number, frame: FrameName): Promise<Memory> {
+  await using processes = new Disposables();
+  const { gateway, port } = await openGateway(processes, frame, FRAMES_PER_SECOND);
+  const viewers = processes.use(new BenchProcess<StillViewers>('./still-viewers.ts'));
+  await viewers.ask('connect', port, FIRST_VIEWERS, { want: { raw: true } });
+  await delay(SETTLE_MS);
+  const before = await gateway.ask('memory', true);
+  await viewers.ask('connect', port, count, { want: { raw: true } });
+  await viewers.ask('stall');
+  await delay(SETTLE_MS);
+  const after = await gateway.ask('memory', true);
+  await viewers.ask('check');
+  return added(before, after, count);
+}
+
+function added(before: Memory, after: Memory, count: number): Memory {
+  return { residentBytes: (after.residentBytes - before.residentBytes) / count, usedBytes: (after.usedBytes - before.usedBytes) / count };
+}
+
+interface LongRun {
+  /** Behind the warm-up, with the hours since the begin. Nothing is collected for them. */
+  readonly samples: readonly (readonly [hours: number, Memory])[];
+  readonly framesPerSecond: number;
+  readonly passed: number;
+}
+
+async function measureLoad(seconds: number): Promise<LongRun> {
+  await using processes = new Disposables();
+  const { gateway, port } = await openGateway(processes, 'jpeg', null);
+  const viewers = processes.use(new BenchProcess<Viewers>('./viewers.ts'));
+  const passing = processes.use(new BenchProcess<Viewers>('./viewers.ts'));
+  await viewers.ask('connect', port, LOAD_VIEWERS);
+  await viewers.ask('start');
+  const sampleMs = Math.min(MAX_SAMPLE_MS, Math.max(MIN_SAMPLE_MS, (seconds * 1000) / SAMPLES));
+  const samples: (readonly [number, Memory])[] = [];
+  let passed = 0;
+  const startMs = performance.now();
+  for (let nextMs = startMs; nextMs < startMs + seconds * 1000; nextMs += sampleMs) {
+    await delay(Math.max(0, nextMs - performance.now()));
+    await passing.ask('connect', port, PASSING_VIEWERS);
+    await passing.ask('disconnect');
+    passed += PASSING_VIEWERS;
+    const now = performance.now() - startMs;
+    if (now >= seconds * 1000 * WARM_UP_SHARE) samples.push([now / 3.6e6, await gateway.ask('memory', false)]);
+  }
+  const { frames, elapsedMs } = await viewers.ask('stop');
+  return { samples, framesPerSecond: (frames * 1000) / elapsedMs, passed };
+}
+
+function slopes(samples: LongRun['samples']): Line['series'] {
+  const of = (key: keyof Memory): number => slope(samples.map(([hours, sample]) => [hours, sample[key] / MB]));
+  return [
+    { name: 'Gearway', values: [of('residentBytes')] },
+    { name: 'of that, heap and buffers', values: [of('usedBytes')] },
+  ];
+}
+
+function longRunNotes({ samples, framesPerSecond, passed }: LongRun): string[] {
+  const sizes = samples.map(([, { residentBytes }]) => residentBytes / MB);
+  return [`Long run: ${framesPerSecond.toFixed(0)} frames/s delivered, ${passed} viewers came and went; the process was ${Math.min(...sizes).toFixed(0)} to ${Math.max(...sizes).toFixed(0)} MB large, uncollected frames among it.`];
+}

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Browser } from 'puppeteer-core';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { alternate, type Bench } from './bench.ts';
+import { DiscardingViewer } from './discarding-viewer.ts';
+import type { Line } from './report.ts';
+
+/** How long a viewer waits between two attempts: so much later it may see the first frame. */
+const RETRY_MS = 5;
+
+/** A gateway that takes so long is broken. */
+const START_TIMEOUT_MS = 20_000;
+
+/** Less than a blink: who starts the gateway, or opens a page, shall not wait. */
+const STARTED_WITHIN_MS = 600;
+const PAINTED_WITHIN_MS = 500;
+
+const GATEWAY = 'Gearway';
+const NODE = 'Node alone';
+const EMPTY_PAGE = 'an empty page';
+
+/** How long the gateway takes until somebody sees a frame, from the command and from a page's address. */
+export const start: Bench = {
+  name: 'start',
+  summary: 'ms from starting the gateway, and from opening its page, to the first frame',
+  // A round is one start: the seconds say nothing here.
+  effort: { rounds: 20, seconds: 1 },
+  async run({ rounds }) {
+    const starts = await alternate(rounds, { [GATEWAY]: startGateway, [NODE]: startNode });
+    await using gateway = await GatewayProcess.start();
+    await using browser = await launchBrowser('chromium');
+    const url = await gateway.url;
+    const pages = await alternate(rounds, {
+      [GATEWAY]: () => openPage(browser, `${url}/viewer?stream=main`, 'gearway-frame'),
+      [EMPTY_PAGE]: () => openPage(browser, `${url}/healthz`, 'load'),
+    });
+    const series = (measured: Readonly<Record<string, readonly number[]>>): Line['series'] => Object.entries(measured).map(([name, values]) => ({ name, values }));
+    return {
+      method: `The command is started with the test pattern, and a viewer's WebSocket tries every ${RETRY_MS} ms until it has the first frame's last byte; beside it, a Node process that does nothing, until it has ended. Then the viewer page of a running gateway in Chromium, each time in a fresh profile of a warm browser, so that nothing is cached: from the start of the navigation to the animation frame behind the first gearway-frame, by the page's clock; beside it, a page of one line of text, to the animation frame behind its load event.`,
+      lines: [
+        { what: 'process start to first frame', unit: 'ms', series: series(starts), targets: [{ is: 'value', atMost: STARTED_WITHIN_MS }] },
+        { what: 'page load to first frame', unit: 'ms', series: series(pages), targets: [{ is: 'value', atMost: PAINTED_WITHIN_MS }] },
+      ],
+      notes: [],
+    };
+  },
+};
+
+async function startGateway(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  const startMs = performance.now();
+  await using gateway = new GatewayProcess('--port', String(port));
+  const viewer = await firstServed(port, () => gateway.isRunning && performance.now() - startMs < START_TIMEOUT_MS);
+  const tookMs = performance.now() - startMs;
+  await viewer.close();
+  return tookMs;
+}
+
+/** @returns a viewer that has had a frame. */
+async function firstServed(port: number, isWorthTrying: () => boolean): Promise<DiscardingViewer> {
+  for (;;) {
+    const viewer = new DiscardingViewer(port);
+    try {
+      await viewer.ready;
+      return viewer;
+    } catch (error) {
+      if (!isWorthTrying()) throw error;
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+async function startNode(): Promise<number> {
+  const startMs = performance.now();
+  await once(spawn(process.execPath, ['--eval', '0'], { stdio: 'ignore' }), 'exit');
+  return performance.now() - startMs;
+}
+
+/** @returns milliseconds from the navigation's start to the animation frame behind the event. */
+async function openPage(browser: Browser, url: string, event: 'gearway-frame' | 'load'): Promise<number> {
+  await using context = Object.assign(await browser.createBrowserContext(), {
+    async [Symbol.asyncDispose](): Promise<void> {
+      await context.close();
+    },
+  });
+  const page = await context.newPage({ type: 'window' });
+  // While capturing, since gearway-frame does not bubble.
+  await page.evaluateOnNewDocument(`window.painted = new Promise((resolve) => addEventListener('${event}', () => requestAnimationFrame(() => resolve(performance.now())), { capture: true, once: true }))`);
+  await page.goto(url);
+  return (await page.evaluate('window.painted')) as number;
+}

@@ -1,0 +1,31 @@
+/** A process of viewers that want nothing, or take nothing. */
+import { answerParent } from './processes.ts';
+import { DiscardingViewer, type DiscardingViewerOptions } from './discarding-viewer.ts';
+
+/** A thousand at once are more than a listener's queue holds. */
+const GROUP = 50;
+
+const viewers: DiscardingViewer[] = [];
+
+const handlers = {
+  /** Adds so many. Settles when each has had the frame that was the latest as it came. */
+  async connect(port: number, count: number, options: DiscardingViewerOptions): Promise<void> {
+    for (let left = count; left > 0; left -= GROUP) {
+      const group = Array.from({ length: Math.min(GROUP, left) }, () => new DiscardingViewer(port, options));
+      await Promise.all(group.map(({ ready }) => ready));
+      viewers.push(...group);
+    }
+  },
+  /** From now on, all of them read nothing. */
+  stall(): void {
+    for (const viewer of viewers) viewer.stall();
+  },
+  /** @throws when one of them was cut off. */
+  check(): void {
+    for (const viewer of viewers) viewer.check();
+  },
+};
+
+export type StillViewers = typeof handlers;
+
+answerParent(handlers);
