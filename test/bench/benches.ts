@@ -1,4 +1,5 @@
 import type { Bench } from './bench.ts';
+import { distance } from './distance.ts';
 import { element } from './element.ts';
 import { fanOut } from './fan-out.ts';
 import { hop } from './hop.ts';
@@ -6,7 +7,8 @@ import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { mjpeg } from './mjpeg.ts';
 import { native } from './native.ts';
+import { overload } from './overload.ts';
 import { start } from './start.ts';
 
 /** In the order in which they run. */
-export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, element, mjpeg, memory, start];
+export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, overload, distance, element, mjpeg, memory, start];

@@ -2,22 +2,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NetGearSender, type Sendable } from '../../gateway/netgear/index.ts';
 import { answerParent } from './processes.ts';
-import { createPayload } from './wire.ts';
+import { createPayload, SMALL_PAYLOAD_BYTES } from './wire.ts';
 
 const RAW_SHAPE = [720, 1280, 3];
 
 const frames = {
   jpeg: createPayload(),
+  small: createPayload(SMALL_PAYLOAD_BYTES),
   raw: { dtype: 'uint8', shape: RAW_SHAPE, data: Buffer.alloc(RAW_SHAPE.reduce((product, size) => product * size, 1), 0x55) },
 } satisfies Record<string, Sendable>;
 
 export type FrameName = keyof typeof frames;
 
 async function send(sender: NetGearSender, frame: Sendable, framesPerSecond: number | null): Promise<void> {
+  const periodMs = framesPerSecond === null ? 0 : 1000 / framesPerSecond;
+  let dueMs = performance.now();
   for (;;) {
-    const dueMs = framesPerSecond === null ? 0 : performance.now() + 1000 / framesPerSecond;
     await sender.send(frame);
-    if (framesPerSecond !== null) await delay(Math.max(0, dueMs - performance.now()));
+    // A timer fires up to a millisecond late; what is late by more than a frame is left out.
+    dueMs = Math.max(dueMs + periodMs, performance.now() - periodMs);
+    if (periodMs > 0) await delay(Math.max(0, dueMs - performance.now()));
   }
 }
 

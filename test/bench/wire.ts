@@ -8,15 +8,18 @@ import { encodeFrameHead, encodeMessage, PROTOCOL, type Want } from '../../share
 /** Bytes of a frame's payload. Above 65535, so that its WebSocket header is the long one. */
 export const PAYLOAD_BYTES = 100_000;
 
+/** Of a payload for a thin link. */
+export const SMALL_PAYLOAD_BYTES = 20_000;
+
 const WIDTH = 1280;
 const HEIGHT = 720;
 const MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 const BINARY = 0x02;
 const FIN = 0x80;
 
-/** A JPEG as far as its markers go, of exactly `PAYLOAD_BYTES`. Never decoded here. */
-export function createPayload(): Buffer {
-  const payload = Buffer.alloc(PAYLOAD_BYTES);
+/** A JPEG as far as its markers go, of exactly so many bytes. Never decoded here. */
+export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
+  const payload = Buffer.alloc(bytes);
   for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // all but 0xff, which begins a marker
   const startOfFrame = [0xff, 0xc0, 0, 17, 8, HEIGHT >> 8, HEIGHT & 0xff, WIDTH >> 8, WIDTH & 0xff, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
   const startOfScan = [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0];

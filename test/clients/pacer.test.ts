@@ -1,15 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import { Pacer } from '../../gateway/clients/pacer.ts';
 
-/** Sends `count` frames of a source with this frame time, each acknowledged after `roundTripMs`, one at a time. */
-function run(pacer: Pacer, { count, frameTimeMs, roundTripMs, from = 0, startMs = 0 }: { count: number; frameTimeMs: number; roundTripMs: number; from?: number; startMs?: number }): number {
-  let nowMs = startMs;
-  for (let i = 1; i <= count; i += 1) {
-    pacer.sent(from + i, 1000, nowMs);
-    nowMs += roundTripMs;
-    pacer.acknowledged(from + i, frameTimeMs, nowMs);
+interface Link {
+  /** Without waiting: the way there and back. */
+  readonly roundTripMs: number;
+  /** What the link takes over a frame; the next one waits for it. */
+  readonly carryMs?: number;
+}
+
+/** So many milliseconds of a source with this frame time, over this link. A frame that may not be sent waits, and a newer one replaces it. */
+function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 0 }, startMs = 0, from = 0 }: { forMs: number; frameTimeMs: number; link: Link; startMs?: number; from?: number }): { nowMs: number; delivered: number } {
+  const underWay: { sequence: number; acknowledgedAtMs: number }[] = [];
+  let waiting: number | null = null;
+  let freeAtMs = startMs;
+  let delivered = 0;
+  for (let nowMs = startMs; nowMs <= startMs + forMs; nowMs += 1) {
+    for (let next = underWay[0]; next !== undefined && next.acknowledgedAtMs <= nowMs; next = underWay[0]) {
+      underWay.shift();
+      delivered += 1;
+      pacer.acknowledged(next.sequence, frameTimeMs, nowMs);
+    }
+    if ((nowMs - startMs) % frameTimeMs === 0) waiting = from + (nowMs - startMs) / frameTimeMs + 1;
+    if (waiting !== null && pacer.canSend()) {
+      freeAtMs = Math.max(freeAtMs, nowMs) + carryMs;
+      underWay.push({ sequence: waiting, acknowledgedAtMs: freeAtMs + roundTripMs });
+      pacer.sent(waiting, 1000, nowMs);
+      waiting = null;
+    }
   }
-  return nowMs;
+  const last = underWay.at(-1);
+  if (last !== undefined) pacer.acknowledged(last.sequence, frameTimeMs, last.acknowledgedAtMs);
+  return { nowMs: Math.max(startMs + forMs, last?.acknowledgedAtMs ?? 0), delivered };
 }
 
 describe('Pacer', () => {
@@ -73,16 +94,33 @@ describe('Pacer', () => {
     [34, 33, 3],
     [30, 16, 3],
     [100, 16, 8],
-    [1000, 16, 8],
+    [80, 16, 6],
   ])('with a round trip of %i ms and a frame time of %i ms opens the window to %i', (roundTripMs, frameTimeMs, window) => {
     const pacer = new Pacer();
-    run(pacer, { count: 10, frameTimeMs, roundTripMs });
+    run(pacer, { forMs: 3000, frameTimeMs, link: { roundTripMs } });
     expect(pacer.window).toBe(window);
     for (let i = 0; i < window; i += 1) {
       expect(pacer.canSend()).toBe(true);
       pacer.sent(100 + i, 1000, 0);
     }
     expect(pacer.canSend()).toBe(false);
+  });
+
+  it.each([30, 80])('loses nothing at a round trip of %i ms', (roundTripMs) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs };
+    const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link });
+    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(190);
+  });
+
+  it('fills a link that carries less than the source gives, with one frame that waits for it', () => {
+    const pacer = new Pacer();
+    const link = { roundTripMs: 22, carryMs: 20 };
+    const { nowMs } = run(pacer, { forMs: 3000, frameTimeMs: 16, link });
+    expect(pacer.window).toBe(3);
+    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(155);
+    // Under way, waiting and their acknowledgement: 60 ms, and one in the gap that the last run has left.
+    expect(pacer.roundTripMs).toBeLessThan(63);
   });
 
   it('does not change its window while the frame time is unknown', () => {
@@ -97,27 +135,27 @@ describe('Pacer', () => {
 
   it('shrinks while acknowledgements are slower than the minimum explains', () => {
     const pacer = new Pacer();
-    const nowMs = run(pacer, { count: 10, frameTimeMs: 16, roundTripMs: 60 });
+    const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link: { roundTripMs: 60 } });
     expect(pacer.window).toBe(5);
     // A queue on the way: 60 ms become 600. The minimum of the last seconds is still 60.
-    run(pacer, { count: 4, frameTimeMs: 16, roundTripMs: 600, from: 10, startMs: nowMs });
+    run(pacer, { forMs: 1500, frameTimeMs: 16, link: { roundTripMs: 600 }, startMs: nowMs, from: 1000 });
     expect(pacer.window).toBeLessThan(5);
     expect(pacer.window).toBeGreaterThanOrEqual(2);
   });
 
   it('has at most 8 MiB in flight, but always two frames', () => {
     const pacer = new Pacer();
-    run(pacer, { count: 10, frameTimeMs: 16, roundTripMs: 100 });
+    run(pacer, { forMs: 3000, frameTimeMs: 16, link: { roundTripMs: 100 } });
     expect(pacer.window).toBe(8);
-    pacer.sent(101, 4 << 20, 0);
-    pacer.sent(102, (4 << 20) - 1, 0);
+    pacer.sent(1001, 4 << 20, 0);
+    pacer.sent(1002, (4 << 20) - 1, 0);
     expect(pacer.canSend()).toBe(true);
-    pacer.sent(103, 1, 0);
+    pacer.sent(1003, 1, 0);
     expect(pacer.canSend()).toBe(false);
-    pacer.acknowledged(103, 16, 100);
-    pacer.sent(104, 64 << 20, 100);
+    pacer.acknowledged(1003, 16, 100);
+    pacer.sent(1004, 64 << 20, 100);
     expect(pacer.canSend()).toBe(true);
-    pacer.sent(105, 64 << 20, 100);
+    pacer.sent(1005, 64 << 20, 100);
     expect(pacer.canSend()).toBe(false);
   });
 

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import type { Bench } from './bench.ts';
+import { alternate } from './bench.ts';
+import { Disposables } from './disposables.ts';
+import type { FrameSource } from './frame-source.ts';
+import type { LinkRelay } from './link-relay.ts';
+import { BenchProcess, endWithBench } from './processes.ts';
+import type { Line } from './report.ts';
+import { median } from './statistics.ts';
+import type { TimedViewers } from './timed-viewers.ts';
+import { SMALL_PAYLOAD_BYTES } from './wire.ts';
+
+const FPS = 60;
+const FRAME_MS = 1000 / FPS;
+
+const ROUND_TRIPS_MS = [0, 30, 80, 150];
+const LEAST_FPS = 55;
+/** Farther away, a window of 8 frames is what limits. */
+const FAR_MS = 80;
+
+const THIN = { roundTripMs: 20, bitsPerSecond: 8e6 };
+/** 50 of 60 frames/s fit through. */
+const TRANSMISSION_MS = (SMALL_PAYLOAD_BYTES * 8000) / THIN.bitsPerSecond;
+
+/** Windows settle: the round trip is the least of some seconds. */
+const SETTLE_MS = 2000;
+
+interface Measurement {
+  readonly framesPerSecond: number;
+  readonly delayMs: number;
+}
+
+/** A viewer far away, and one behind a thin link. */
+export const distance: Bench = {
+  name: 'distance',
+  summary: 'frames/s at 0, 30, 80 and 150 ms round trip; delay behind 8 Mbit/s',
+  effort: { rounds: 6, seconds: 5 },
+  async run({ rounds, seconds }) {
+    await using processes = new Disposables();
+    const relay = processes.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
+    const viewers = processes.use(new BenchProcess<TimedViewers>('./timed-viewers.ts'));
+    const [large, small] = await Promise.all([startGateway(processes, 'jpeg'), startGateway(processes, 'small')]);
+    const far = await Promise.all(ROUND_TRIPS_MS.map(async (roundTripMs) => [`${roundTripMs} ms`, await relay.ask('open', large, { roundTripMs, bitsPerSecond: null })] as const));
+    const thinPort = await relay.ask('open', small, THIN);
+    const measured = await alternate<string, Measurement>(rounds, {
+      ...Object.fromEntries(far.map(([name, port]) => [name, () => measure(viewers, port, seconds)])),
+      thin: () => measure(viewers, thinPort, seconds),
+    });
+    const ours = (name: string, of: keyof Measurement): Line['series'] => [{ name: 'Gearway', values: (measured[name] ?? []).map((measurement) => measurement[of]) }];
+    const thin = `${THIN.bitsPerSecond / 1e6} Mbit/s, ${THIN.roundTripMs} ms round trip, ${SMALL_PAYLOAD_BYTES / 1000} KB frames`;
+    return {
+      method: `${FPS} frames/s from a NetGear server to a viewer behind a relay that takes its time both ways, as a link does that loses nothing; the viewer acknowledges each frame with its last byte. Frames of 100 KB; behind the thin link of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} a second. Delay: from a frame's arrival at the gateway until its last byte is at the viewer.`,
+      lines: [
+        ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({ what: `${roundTripMs} ms round trip`, unit: 'frames/s', digits: 1, series: ours(`${roundTripMs} ms`, 'framesPerSecond'), targets: roundTripMs <= FAR_MS ? [{ is: 'value', atLeast: LEAST_FPS }] : [] })),
+        ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({ what: `${roundTripMs} ms round trip, median delay`, unit: 'ms', digits: 1, series: ours(`${roundTripMs} ms`, 'delayMs') })),
+        { what: thin, unit: 'frames/s', digits: 1, series: ours('thin', 'framesPerSecond') },
+        { what: `${thin}, median delay`, unit: 'ms', digits: 1, series: ours('thin', 'delayMs'), targets: [{ is: 'value', atMost: Math.round((2 * FRAME_MS + 2 * TRANSMISSION_MS) * 10) / 10 }] },
+      ],
+      notes: ["The relay is a process, since this kernel delays no packets for us: TCP's own behaviour over distance (its slow start, its losses) is not in these figures."],
+    };
+  },
+};
+
+/** @returns the port of a gateway with a NetGear server of its own. */
+async function startGateway(processes: Disposables, frame: 'jpeg' | 'small'): Promise<number> {
+  const [sourcePort = 0] = await freePorts(1);
+  const gateway = processes.use(endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`)));
+  const source = processes.use(new BenchProcess<FrameSource>('./frame-source.ts'));
+  await source.ask('send', sourcePort, frame, FPS);
+  return Number(new URL(await gateway.url).port);
+}
+
+async function measure(viewers: BenchProcess<TimedViewers>, port: number, seconds: number): Promise<Measurement> {
+  await viewers.ask('connect', port, [0]);
+  await delay(SETTLE_MS);
+  await viewers.ask('start');
+  await delay(seconds * 1000);
+  const [seen] = await viewers.ask('stop');
+  await viewers.ask('disconnect');
+  const drawn = seen?.drawn ?? [];
+  return { framesPerSecond: drawn.length / seconds, delayMs: median(drawn.map(({ delayMs }) => delayMs)) };
+}

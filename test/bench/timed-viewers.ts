@@ -1,0 +1,103 @@
+/** A process of viewers that take a while over each frame, as a browser's decoder does, and note when. */
+import { once } from 'node:events';
+import WebSocket from 'ws';
+import { decodeGatewayMessage, encodeMessage, type FrameMessage, PROTOCOL } from '../../shared/protocol.ts';
+import { answerParent } from './processes.ts';
+
+/** What one viewer saw since `start`. */
+export interface Seen {
+  /** Of each frame that was drawn: when, in ms since the start, and how long after its arrival at the gateway. */
+  readonly drawn: readonly { readonly atMs: number; readonly delayMs: number }[];
+}
+
+class TimedViewer {
+  /** Settles with the first frame. */
+  readonly ready: Promise<void>;
+  drawn: { atMs: number; delayMs: number }[] = [];
+  readonly #socket: WebSocket;
+  readonly #workMs: number;
+  #isDecoding = false;
+  #waiting: FrameMessage | null = null;
+  #painted = 0;
+  #skipped = 0;
+
+  /** @param workMs what it takes over a frame; 0 for none. */
+  constructor(port: number, workMs: number) {
+    this.#workMs = workMs;
+    this.#socket = new WebSocket(`ws://127.0.0.1:${port}/streams/main/ws`, PROTOCOL);
+    this.#socket.on('open', () => this.#socket.send(encodeMessage({ type: 'hello', name: 'bench' })));
+    this.ready = new Promise((resolve, reject) => {
+      this.#socket.on('message', (data: Buffer) => {
+        const message = decodeGatewayMessage(data);
+        if (message?.type !== 'frame') return;
+        resolve();
+        this.#take(message);
+      });
+      this.#socket.on('error', reject);
+      this.#socket.on('close', (code, reason) => reject(new Error(`closed with ${code}: ${String(reason)}`)));
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    this.#socket.terminate();
+    await once(this.#socket, 'close');
+  }
+
+  /** As the element: one is decoded, one waits, and a newer one takes its place. */
+  #take(frame: FrameMessage): void {
+    if (this.#isDecoding) {
+      if (this.#waiting !== null) this.#skipped += 1;
+      this.#waiting = frame;
+      return;
+    }
+    this.#socket.send(encodeMessage({ type: 'ack', sequence: frame.sequence, painted: this.#painted, skipped: this.#skipped, failed: 0, decodeMs: this.#workMs }));
+    if (this.#workMs === 0) {
+      this.#draw(frame);
+      return;
+    }
+    this.#isDecoding = true;
+    setTimeout(() => {
+      this.#isDecoding = false;
+      this.#draw(frame);
+      const waiting = this.#waiting;
+      this.#waiting = null;
+      if (waiting !== null) this.#take(waiting);
+    }, this.#workMs);
+  }
+
+  #draw({ receivedAtUs }: FrameMessage): void {
+    const atMs = performance.now();
+    this.#painted += 1;
+    // The gateway's clock is this machine's.
+    this.drawn.push({ atMs, delayMs: performance.timeOrigin + atMs - receivedAtUs / 1000 });
+  }
+}
+
+let viewers: TimedViewer[] = [];
+let startedAtMs = 0;
+
+const handlers = {
+  /** Adds a viewer for each of these works (ms a frame). Settles when each has had a frame. */
+  async connect(port: number, worksMs: readonly number[]): Promise<void> {
+    const added = worksMs.map((workMs) => new TimedViewer(port, workMs));
+    viewers.push(...added);
+    await Promise.all(added.map(({ ready }) => ready));
+  },
+  start(): void {
+    startedAtMs = performance.now();
+    for (const viewer of viewers) viewer.drawn = [];
+  },
+  /** In the order in which they connected. */
+  stop(): Seen[] {
+    return viewers.map(({ drawn }) => ({ drawn: drawn.map(({ atMs, delayMs }) => ({ atMs: atMs - startedAtMs, delayMs })) }));
+  },
+  async disconnect(): Promise<void> {
+    await Promise.all(viewers.map((viewer) => viewer.close()));
+    viewers = [];
+  },
+};
+
+export type TimedViewers = typeof handlers;
+
+answerParent(handlers);
