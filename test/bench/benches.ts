@@ -1,6 +1,7 @@
 import type { Bench } from './bench.ts';
 import { distance } from './distance.ts';
 import { element } from './element.ts';
+import { encode } from './encode.ts';
 import { fanOut } from './fan-out.ts';
 import { hop } from './hop.ts';
 import { latency } from './latency.ts';
@@ -11,4 +12,4 @@ import { overload } from './overload.ts';
 import { start } from './start.ts';
 
 /** In the order in which they run. */
-export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, overload, distance, element, mjpeg, memory, start];
+export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, overload, distance, element, encode, mjpeg, memory, start];

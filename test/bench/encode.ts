@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { alternate, type Bench } from './bench.ts';
+import type { EncodeGateway } from './encode-gateway.ts';
+import { BenchProcess } from './processes.ts';
+import { makePicture, type PictureSize } from './python.ts';
+import { ARTIFACTS } from './report-files.ts';
+import type { Line } from './report.ts';
+import type { Usage } from './usage-meter.ts';
+import type { Viewers } from './viewers.ts';
+
+const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
+const FPS = 30;
+const VIEWER_COUNTS = [1, 10, 100];
+
+/** Windows settle, code is compiled. */
+const SETTLE_MS = 500;
+
+const MOST_LOOP_DELAY_MS = 10;
+
+interface Measurement extends Usage {
+  readonly pushed: number;
+  readonly encoded: number;
+  readonly framesPerSecond: number;
+}
+
+/** Raw frames, that viewers get as JPEG: encoded once, and beside the event loop. */
+export const encode: Bench = {
+  name: 'encode',
+  summary: 'raw 720p at 30 frames/s to JPEG: encodings a frame, event-loop delay, CPU',
+  effort: { rounds: 10, seconds: 3 },
+  async run({ rounds, seconds, viewers: counts, cpuProfile }) {
+    await using gateway = new BenchProcess<EncodeGateway>('./encode-gateway.ts', cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : []);
+    await using viewers = new BenchProcess<Viewers>('./viewers.ts');
+    const [samples, jpeg] = await Promise.all([makePicture(SIZE, 'samples'), makePicture(SIZE, 'jpeg')]);
+    const port = await gateway.ask('listen', FPS);
+    const measure = async (form: 'jpeg' | 'samples', count: number): Promise<Measurement> => {
+      await gateway.ask('show', (form === 'jpeg' ? jpeg : samples).toString('base64'), form, SIZE);
+      await viewers.ask('connect', port, count);
+      await delay(SETTLE_MS);
+      await Promise.all([gateway.ask('start'), viewers.ask('start')]);
+      await delay(seconds * 1000);
+      const [used, { frames, elapsedMs }] = await Promise.all([gateway.ask('stop'), viewers.ask('stop')]);
+      await viewers.ask('disconnect');
+      return { ...used, framesPerSecond: (frames * 1000) / elapsedMs / count };
+    };
+    const lines: Line[] = [];
+    for (const count of counts ?? VIEWER_COUNTS) {
+      process.stderr.write(`  ${count} viewers …\n`);
+      const measured = await alternate(rounds, { raw: () => measure('samples', count), JPEG: () => measure('jpeg', count) });
+      const series = (of: (measurement: Measurement) => number): Line['series'] => [
+        { name: 'Gearway', values: measured.raw.map(of) },
+        { name: 'frames that come as JPEG', values: measured.JPEG.map(of) },
+      ];
+      lines.push(
+        { what: `${count} viewers`, unit: 'encodings a frame', digits: 2, series: series(({ encoded, pushed }) => encoded / pushed), targets: [{ is: 'value', atMost: 1.01 }] },
+        { what: `${count} viewers, event-loop delay, 99 % within`, unit: 'ms', digits: 1, series: series(({ loopDelayMs }) => loopDelayMs), targets: [{ is: 'value', atMost: MOST_LOOP_DELAY_MS }] },
+        { what: `${count} viewers, each`, unit: 'frames/s', digits: 1, series: series(({ framesPerSecond }) => framesPerSecond) },
+        { what: `${count} viewers`, unit: 'CPU ms a frame of the source', digits: 1, series: series(({ cpuUs, pushed }) => cpuUs / 1000 / pushed) },
+      );
+    }
+    return {
+      method: `A program pushes the same ${SIZE.width}x${SIZE.height} picture ${FPS} times a second into a gateway in its process, as BGR samples and as a JPEG of ${SIZE.kilobytes} KB; viewers in another one read and acknowledge each. Encodings are counted where the JPEG library is called; the event loop's delay is how much later than due a timer of 1 ms is.`,
+      lines,
+      notes: [],
+    };
+  },
+};
