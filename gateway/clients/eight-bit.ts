@@ -1,17 +1,21 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { Pixels } from '../jpeg.ts';
+
+/** Samples that are converted in one turn of the event loop: about half a millisecond. */
+const SAMPLES_A_TURN = 1 << 17;
 
 type Samples = Uint8Array | Uint16Array | Float32Array | Float64Array;
 
 /**
  * A raw frame's samples with 8 bits each, as the viewer shows them: 8-bit ones as they are (and where they are, uncopied),
  * 16-bit linearly from 0 to 65535, floats from 0 to 1, false and true as 0 and 255. Two channels are gray by the first,
- * more than four BGR by the first three.
+ * more than four BGR by the first three. What takes longer is done in turns, so that frames of others are not kept waiting.
  *
  * @throws {GearwayError} `dtype-unsupported`; `frame-encoded` for a JPEG, which a caller must not decode this way.
  */
-export function toEightBit({ encoding, payload, width, height }: Frame): Pixels {
+export async function toEightBit({ encoding, payload, width, height }: Frame): Promise<Pixels> {
   if (encoding.kind === 'jpeg') throw new GearwayError('frame-encoded', 'the frame is a JPEG, expected samples');
   const { values, scale } = readSamples(payload, encoding.dtype);
   const step = encoding.shape[2] ?? 1;
@@ -19,14 +23,23 @@ export function toEightBit({ encoding, payload, width, height }: Frame): Pixels 
   if (scale === 1 && step === channels) return { data: payload, width, height, channels };
   // Clamps, and rounds halves to even, as a browser's ImageData does.
   const data = new Uint8ClampedArray(width * height * channels);
-  if (step === channels) {
-    for (let at = 0; at < data.length; at += 1) data[at] = (values[at] ?? 0) * scale;
-  } else {
-    for (let from = 0, to = 0; to < data.length; from += step, to += channels) {
-      for (let channel = 0; channel < channels; channel += 1) data[to + channel] = (values[from + channel] ?? 0) * scale;
-    }
+  const pixelsATurn = Math.max(1, Math.floor(SAMPLES_A_TURN / channels));
+  for (let pixel = 0; pixel < width * height; pixel += pixelsATurn) {
+    if (pixel > 0) await nextTurn();
+    convert(values, data, { from: pixel, to: Math.min(pixel + pixelsATurn, width * height), step, channels, scale });
   }
   return { data: new Uint8Array(data.buffer), width, height, channels };
+}
+
+/** Pixels `from` (included) `to` (excluded). */
+function convert(values: Samples, data: Uint8ClampedArray, { from, to, step, channels, scale }: { from: number; to: number; step: number; channels: number; scale: number }): void {
+  if (step === channels) {
+    for (let at = from * channels; at < to * channels; at += 1) data[at] = (values[at] ?? 0) * scale;
+    return;
+  }
+  for (let pixel = from; pixel < to; pixel += 1) {
+    for (let channel = 0; channel < channels; channel += 1) data[pixel * channels + channel] = (values[pixel * step + channel] ?? 0) * scale;
+  }
 }
 
 /** Samples as numbers, in place where the memory is aligned for them: NetGear's parts and program's arrays may lie anywhere. */

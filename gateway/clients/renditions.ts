@@ -59,7 +59,7 @@ export class Renditions {
 }
 
 async function convert(frame: Frame): Promise<Uint8Array> {
-  return encodeJpeg(toEightBit(frame));
+  return encodeJpeg(await toEightBit(frame));
 }
 
 async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {

@@ -23,7 +23,7 @@ sharp.concurrency(1);
  * @throws {GearwayError} `dtype-unsupported`, `picture-invalid`.
  */
 export async function encodePicture(frame: Frame, { format, width }: SnapshotOptions): Promise<Uint8Array> {
-  let image = format === 'png' ? (openSixteenBit(frame) ?? open(frame)) : open(frame);
+  let image = format === 'png' ? (openSixteenBit(frame) ?? (await open(frame))) : await open(frame);
   if (width !== null) image = image.resize({ width, withoutEnlargement: true });
   try {
     // A JPEG has no alpha; what comes from OpenCV has it opaque.
@@ -39,9 +39,9 @@ const PNG_COMPRESSION = 3;
 // A frame's size was checked against this when it came; the library is told too, since it reads the picture's own header.
 const LIMITS = { limitInputPixels: DEFAULT_FRAME_LIMITS.pixels, failOn: 'error' } as const;
 
-function open(frame: Frame): Sharp {
+async function open(frame: Frame): Promise<Sharp> {
   if (frame.encoding.kind === 'jpeg') return sharp(frame.payload, LIMITS);
-  const { data, width, height, channels } = toEightBit(frame);
+  const { data, width, height, channels } = await toEightBit(frame);
   const image = sharp(data, { ...LIMITS, raw: { width, height, channels } });
   if (channels === 1) return image.toColourspace('b-w');
   return image.recomb(SWAPS[channels]);

@@ -16,9 +16,9 @@ function unaligned(aligned: Frame): Frame {
 }
 
 describe('toEightBit', () => {
-  it.each([[[1, 4]], [[1, 4, 1]], [[1, 1, 4]]])('leaves 8-bit samples of shape %j where they are', (shape) => {
+  it.each([[[1, 4]], [[1, 4, 1]], [[1, 1, 4]]])('leaves 8-bit samples of shape %j where they are', async (shape) => {
     const image = frame('uint8', shape, Uint8Array.of(0, 1, 128, 255));
-    const pixels = toEightBit(image);
+    const pixels = await toEightBit(image);
     expect(pixels.data).toBe(image.payload);
     expect(pixels).toMatchObject({ width: shape[1], height: 1, channels: shape[2] ?? 1 });
   });
@@ -28,27 +28,41 @@ describe('toEightBit', () => {
     ['float32', Float32Array.of(-1, 0, 0.5, 0.25, 1, 2, NaN, Infinity), [0, 0, 128, 64, 255, 255, 0, 255]],
     ['float64', Float64Array.of(-0.1, 0, 0.5, 0.1, 0.999, 1.001, -Infinity, 1), [0, 0, 128, 26, 255, 255, 0, 255]],
     ['bool', Uint8Array.of(0, 1, 1, 0, 0, 0, 1, 1), [0, 255, 255, 0, 0, 0, 255, 255]],
-  ])('converts %s linearly', (dtype, samples, expected) => {
+  ])('converts %s linearly', async (dtype, samples, expected) => {
     const image = frame(dtype, [2, 4], samples);
-    for (const each of [image, unaligned(image)]) expect(toEightBit(each)).toEqual({ data: Uint8Array.from(expected), width: 4, height: 2, channels: 1 });
+    for (const each of [image, unaligned(image)]) expect(await toEightBit(each)).toEqual({ data: Uint8Array.from(expected), width: 4, height: 2, channels: 1 });
   });
 
-  it('keeps the order of three and four channels', () => {
-    expect(toEightBit(frame('uint16', [1, 1, 3], Uint16Array.of(257, 514, 771)))).toEqual({ data: Uint8Array.of(1, 2, 3), width: 1, height: 1, channels: 3 });
-    expect(toEightBit(frame('bool', [1, 1, 4], Uint8Array.of(1, 0, 1, 1)))).toEqual({ data: Uint8Array.of(255, 0, 255, 255), width: 1, height: 1, channels: 4 });
+  it('keeps the order of three and four channels', async () => {
+    expect(await toEightBit(frame('uint16', [1, 1, 3], Uint16Array.of(257, 514, 771)))).toEqual({ data: Uint8Array.of(1, 2, 3), width: 1, height: 1, channels: 3 });
+    expect(await toEightBit(frame('bool', [1, 1, 4], Uint8Array.of(1, 0, 1, 1)))).toEqual({ data: Uint8Array.of(255, 0, 255, 255), width: 1, height: 1, channels: 4 });
   });
 
-  it('takes the first of two channels, and the first three of five', () => {
-    expect(toEightBit(frame('uint8', [1, 2, 2], Uint8Array.of(1, 2, 3, 4)))).toEqual({ data: Uint8Array.of(1, 3), width: 2, height: 1, channels: 1 });
-    expect(toEightBit(frame('uint8', [1, 2, 5], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)))).toEqual({ data: Uint8Array.of(1, 2, 3, 6, 7, 8), width: 2, height: 1, channels: 3 });
+  it('takes the first of two channels, and the first three of five', async () => {
+    expect(await toEightBit(frame('uint8', [1, 2, 2], Uint8Array.of(1, 2, 3, 4)))).toEqual({ data: Uint8Array.of(1, 3), width: 2, height: 1, channels: 1 });
+    expect(await toEightBit(frame('uint8', [1, 2, 5], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)))).toEqual({ data: Uint8Array.of(1, 2, 3, 6, 7, 8), width: 2, height: 1, channels: 3 });
   });
 
-  it.each(['int8', 'int16', 'uint32', 'float16', '>u2'])('refuses %s', (dtype) => {
-    expect(() => toEightBit(frame(dtype, [1, 1], Uint32Array.of(1)))).toThrow(expect.objectContaining({ code: 'dtype-unsupported' }));
+  it.each(['int8', 'int16', 'uint32', 'float16', '>u2'])('refuses %s', async (dtype) => {
+    await expect(toEightBit(frame(dtype, [1, 1], Uint32Array.of(1)))).rejects.toEqual(expect.objectContaining({ code: 'dtype-unsupported' }));
   });
 
-  it('refuses a JPEG', () => {
-    expect(() => toEightBit({ ...frame('uint8', [1, 1], Uint8Array.of(1)), encoding: { kind: 'jpeg' } })).toThrow(expect.objectContaining({ code: 'frame-encoded' }));
+  it('refuses a JPEG', async () => {
+    await expect(toEightBit({ ...frame('uint8', [1, 1], Uint8Array.of(1)), encoding: { kind: 'jpeg' } })).rejects.toEqual(expect.objectContaining({ code: 'frame-encoded' }));
+  });
+
+  it.each([[[700, 500]], [[300, 500, 3]], [[300, 400, 5]]])('converts a large picture of shape %j in turns, whole and in order', async (shape) => {
+    const samples = Uint16Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, at) => (at % 251) * 257);
+    let turns = 0;
+    let counting = setImmediate(function count() {
+      turns += 1;
+      counting = setImmediate(count);
+    });
+    const { data, channels } = await toEightBit(frame('uint16', shape, samples));
+    clearImmediate(counting);
+    expect(turns).toBeGreaterThan(0);
+    const step = shape[2] ?? 1;
+    expect(data.every((value, at) => value === (Math.floor(at / channels) * step + (at % channels)) % 251)).toBe(true);
   });
 });
 

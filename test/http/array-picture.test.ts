@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { arrayPicture, thinning } from '../../gateway/http/array-picture.ts';
 import { toEightBit } from '../../gateway/clients/eight-bit.ts';
+import type { NDArray } from '../../shared/ndarray.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
 /** What is seen of an array of one row. */
-const seen = (dtype: string, hex: string, width: number): number[] => [...toEightBit(arrayPicture({ dtype, shape: [1, width], data: bytes(hex) }, 1)).data];
+const seen = async (array: NDArray): Promise<number[]> => [...(await toEightBit(arrayPicture(array, 1))).data];
 
 describe('arrayPicture', () => {
   // The bytes are numpy's: np.array([...], dtype).tobytes().hex()
@@ -30,14 +31,14 @@ describe('arrayPicture', () => {
     ['>i8', 'fffffffffffffffe 0000000000000000', 2, [0, 255]],
     ['uint64', '0000000000000000 ffffffffffffffff', 2, [0, 255]],
     ['int32', '07000000 07000000', 2, [0, 0]],
-  ])('shows %s %s', (dtype, hex, width, expected) => {
-    expect(seen(dtype, hex, width)).toEqual(expected);
+  ])('shows %s %s', async (dtype, hex, width, expected) => {
+    expect(await seen({ dtype, shape: [1, width], data: bytes(hex) })).toEqual(expected);
   });
 
-  it('reads memory that is not aligned', () => {
+  it('reads memory that is not aligned', async () => {
     const data = bytes('ff 0000 ffff').subarray(1);
-    expect([...toEightBit(arrayPicture({ dtype: 'int16', shape: [1, 2], data }, 1)).data]).toEqual([255, 0]);
-    expect([...toEightBit(arrayPicture({ dtype: 'uint16', shape: [1, 2], data }, 1)).data]).toEqual([0, 255]);
+    expect(await seen({ dtype: 'int16', shape: [1, 2], data })).toEqual([255, 0]);
+    expect(await seen({ dtype: 'uint16', shape: [1, 2], data })).toEqual([0, 255]);
   });
 
   it('takes every so many rows and columns', () => {
