@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { SOAK_SECONDS } from './test/helpers/soak.ts';
 
 // Peers and browsers are heavy and measure time: those files run one after another, after the quick ones.
-const slow = ['test/interop/**/*.test.ts', 'test/web/**/*.test.ts'];
+const slow = ['test/interop/**/*.test.ts', 'test/web/**/*.test.ts', 'test/bench/smoke.test.ts'];
 
 export default defineConfig({
   test: {

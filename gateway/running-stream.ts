@@ -6,7 +6,7 @@ import { createCard } from './card.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native-client.ts';
 import { NativeHeaders } from './clients/native-headers.ts';
 import type { EventLog } from './hub/event-log.ts';
-import type { Frame, FrameInput } from './hub/frame.ts';
+import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns.ts';
 import { Stream } from './hub/stream.ts';
 import { DEFAULT_FRAME_LIMITS } from './netgear/frame-codec.ts';
@@ -102,7 +102,10 @@ export class RunningStream implements GatewayStream {
     if (this.#source.kind !== 'push') throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
     this.#checkOpen();
     formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
-    return this.stream.publish({ ...describeFrame(frame), message, capturedAtUs: capturedAtUs ?? null, wireHeader: null }).sequence;
+    // What native clients are told to decode a JPEG to.
+    const { width, height, encoding, payload } = toPicture(frame, 'BGR');
+    checkSize(width, height, payload.byteLength);
+    return this.stream.publish({ width, height, encoding, payload, message, capturedAtUs: capturedAtUs ?? null, wireHeader: null }).sequence;
   }
 
   returns(): AsyncIterableIterator<PortData> {
@@ -158,14 +161,6 @@ export class RunningStream implements GatewayStream {
   #checkOpen(): void {
     if (this.#closed) throw new GearwayError('closed', 'the gateway is closed');
   }
-}
-
-/** A frame of a program, checked as one of a NetGear server is. */
-function describeFrame(frame: Uint8Array | NDArray): Pick<FrameInput, 'width' | 'height' | 'encoding' | 'payload'> {
-  // What native clients are told to decode a JPEG to.
-  const { width, height, encoding, payload } = toPicture(frame, 'BGR');
-  checkSize(width, height, payload.byteLength);
-  return { width, height, encoding, payload };
 }
 
 function checkSize(width: number, height: number, payloadBytes: number): void {

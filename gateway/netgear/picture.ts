@@ -54,7 +54,8 @@ export function checkJpeg(jpeg: Uint8Array, colorspace?: string): CheckedJpeg {
 }
 
 function jpegPicture(payload: Uint8Array, colorspace: string | undefined): Picture {
-  return { encoding: { kind: 'jpeg' }, payload, ...checkJpeg(payload, colorspace) };
+  const checked = checkJpeg(payload, colorspace);
+  return { encoding: { kind: 'jpeg' }, width: checked.width, height: checked.height, payload, colorspace: checked.colorspace };
 }
 
 function arrayPicture(array: NDArray): Picture {

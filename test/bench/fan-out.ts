@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { alternate, type Bench, type BenchOptions } from './bench.ts';
+import { FRAMES_IN_FLIGHT } from './broadcast.ts';
 import type { GatewayServer } from './gateway-server.ts';
 import { MachineMeter } from './machine.ts';
+import { compareWithMjpegServers } from './mjpeg-servers.ts';
 import { BenchProcess } from './processes.ts';
 import type { RawServer } from './raw-server.ts';
 import { ARTIFACTS } from './report-files.ts';
@@ -15,14 +17,14 @@ import type { WsServer } from './ws-server.ts';
 
 const VIEWER_COUNTS = [1, 10, 100, 500, 1000];
 
+/** With how many the servers of MJPEG are compared. */
+const PEER_VIEWERS = 100;
+
 /** Between connecting and measuring: windows settle, code is compiled. */
 const SETTLE_MS = 500;
 
 /** Between two measurements, so that one server's sockets are gone before the other's come. */
 const PAUSE_MS = 100;
-
-/** Per viewer of the servers beside us: the gateway's own window for viewers on the same machine. What it used is shown beside. */
-const FRAMES_IN_FLIGHT = 2;
 
 /** From this share of a core on, the viewers' process is what limits the rate. */
 const VIEWERS_BUSY = 0.9;
@@ -75,15 +77,18 @@ export const fanOut: Bench = {
     await using viewers = new BenchProcess<Viewers>('./viewers.ts');
     const contestants: Record<ServerName, Contestant> = {
       Gearway: { server: gateway, port: await gateway.ask('listen') },
-      ws: { server: ws, port: await ws.ask('listen', FRAMES_IN_FLIGHT) },
-      'raw sockets': { server: raw, port: await raw.ask('listen', FRAMES_IN_FLIGHT) },
+      ws: { server: ws, port: await ws.ask('listen') },
+      'raw sockets': { server: raw, port: await raw.ask('listen') },
     };
     const rows: Row[] = [];
     for (const count of options.viewers ?? VIEWER_COUNTS) {
       process.stderr.write(`  ${count} viewers …\n`);
       rows.push(await measureRow(contestants, viewers, count, options));
     }
-    return report(rows);
+    const peerViewers = options.viewers?.at(-1) ?? PEER_VIEWERS;
+    process.stderr.write(`  ${peerViewers} viewers, MJPEG servers …\n`);
+    const peers = await compareWithMjpegServers(async () => (await measure(contestants.Gearway, viewers, peerViewers, options.seconds)).framesPerSecond, peerViewers, options);
+    return report(rows, peers);
   },
 };
 
@@ -124,11 +129,11 @@ async function measure({ server, port }: Contestant, viewers: BenchProcess<Viewe
   };
 }
 
-function report(rows: readonly Row[]): Report {
+function report(rows: readonly Row[], peers: { readonly line: Line; readonly notes: readonly string[] }): Report {
   return {
-    method: `Frames of ${PAYLOAD_BYTES / 1000} KB to viewers in one process that read and acknowledge each, and keep nothing; ws and raw sockets write a ready-made frame for each acknowledgement, and do nothing else.`,
-    lines: rows.flatMap(lines),
-    notes: rows.flatMap(notes),
+    method: `Frames of ${PAYLOAD_BYTES / 1000} KB to viewers in one process that read and acknowledge each, and keep nothing; ws and raw sockets write a ready-made frame to each, two in flight, and do nothing else. WebGear and go2rtc send MJPEG over HTTP.`,
+    lines: [...rows.flatMap(lines), peers.line],
+    notes: [...rows.flatMap(notes), ...peers.notes],
   };
 }
 

@@ -3,54 +3,33 @@ import { subscribe } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { createGateway, type GatewayStream } from '../../gateway/create-gateway.ts';
+import { AckDriver } from './ack-driver.ts';
 import { answerParent } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 import { ACK_BYTES, createPayload } from './wire.ts';
 
 const meter = new UsageMeter();
-const payload = createPayload();
+let payload = createPayload();
 
-/** One frame in so many is pushed although not every viewer has asked for it, so that a window that grows is filled. */
-const SPARE_EVERY = 16;
-
-/** A frame comes this often in any case: one that a slow viewer's mailbox dropped is never asked for again. */
-const LEAST_EVERY_MS = 50;
-
-/**
- * Pushes a frame for each acknowledgement that its viewers send on average, at the end of the event loop's turn: the
- * process sleeps when the viewers are slower than it is, as with a source of just their speed.
- */
+/** Pushes as fast as the viewers acknowledge. The gateway shows no acknowledgements, so they are counted by length where they arrive. */
 function pushAsFastAsTaken(stream: GatewayStream): void {
-  let sockets = 0;
-  let taken = 0;
-  let pushed = 0;
-  let isScheduled = false;
-  const push = (): void => {
-    isScheduled = false;
-    for (; sockets > 0 && taken >= sockets; taken -= sockets) {
-      stream.push(payload);
-      pushed += 1;
-      if (pushed % SPARE_EVERY === 0) stream.push(payload);
-    }
-  };
-  // The gateway shows no acknowledgements, so they are counted by length where they arrive.
+  const driver = new AckDriver(() => void stream.push(payload));
   subscribe('net.server.socket', (event) => {
     const { socket } = event as { socket: unknown };
     if (!(socket instanceof Socket)) return;
-    sockets += 1;
-    socket.once('close', () => {
-      sockets -= 1;
-      taken = 0;
-    });
+    let isViewer = false;
+    socket.once('close', () => isViewer && driver.left());
     // Not by `socket.on`, which would make it flow and take it from the HTTP parser.
     EventEmitter.prototype.on.call(socket, 'data', (bytes: Buffer) => {
-      taken += Math.ceil(bytes.length / ACK_BYTES);
-      if (isScheduled || taken < sockets) return;
-      isScheduled = true;
-      setImmediate(push);
+      if (isViewer) {
+        driver.acknowledged(Math.ceil(bytes.length / ACK_BYTES));
+        return;
+      }
+      // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not count.
+      isViewer = true;
+      driver.joined();
     });
   });
-  setInterval(() => stream.push(payload), LEAST_EVERY_MS);
 }
 
 let stream: GatewayStream | null = null;
@@ -63,6 +42,10 @@ const handlers = {
     pushAsFastAsTaken(stream);
     const { port } = await gateway.listen();
     return port;
+  },
+  /** Pushes this JPEG from now on. */
+  show(base64: string): void {
+    payload = Buffer.from(base64, 'base64');
   },
   start: (): void => meter.start(),
   /** With the mean over the viewers of the time from sending a frame to its acknowledgement. */

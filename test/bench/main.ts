@@ -1,16 +1,10 @@
 /** `npm run bench`, `npm run bench -- NAME`: measures and prints, each benchmark in processes of its own. */
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
-import { fanOut } from './fan-out.ts';
-import { hop } from './hop.ts';
+import { BENCHES } from './benches.ts';
 import { describeMachine } from './machine.ts';
-import { memory } from './memory.ts';
-import { native } from './native.ts';
 import { writeDocs, writeFigures } from './report-files.ts';
 import { formatReport } from './report-text.ts';
-import { start } from './start.ts';
-
-const BENCHES: readonly Bench[] = [fanOut, native, hop, start, memory];
 
 const USAGE = `usage: npm run bench -- [NAME…] [--rounds N] [--seconds N] [--viewers 1,10,100] [--docs] [--cpu-prof]
 Without a name, all of them; --docs writes tables and plots into docs/performance.md too.

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { Child } from '../helpers/child.ts';
 
 /** What a process answers to, by name. Arguments and results travel as JSON. */
 export type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -67,6 +68,14 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+/** Kills a program that is none of ours when the benchmark is left by `exit`, which disposes of nothing. */
+export function endWithBench<C extends Child>(child: C): C {
+  const kill = (): void => child.signal('SIGKILL');
+  process.once('exit', kill);
+  void child.exited.then(() => process.off('exit', kill));
+  return child;
 }
 
 /** The child's side: answers its parent until that is gone. */

@@ -1,8 +1,9 @@
 /**
- * The least a Node process can do to deliver frames: it writes one ready-made piece of memory to every socket, and another
- * time for each acknowledgement that it reads. No stream, no pacing, no parsing.
+ * The least a Node process can do to deliver frames: it writes one ready-made piece of memory to every socket, and counts
+ * acknowledgements by their length. No stream, no pacing by the link, no parsing.
  */
 import { createServer, type Socket } from 'node:net';
+import { Broadcast, BroadcastViewer } from './broadcast.ts';
 import { answerParent, listen } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 import { ACK_BYTES, createFrameBytes, handshakeResponse, HELLO } from './wire.ts';
@@ -10,12 +11,14 @@ import { ACK_BYTES, createFrameBytes, handshakeResponse, HELLO } from './wire.ts
 const meter = new UsageMeter();
 const frame = createFrameBytes();
 
-function serve(socket: Socket, framesInFlight: number): void {
+function serve(broadcast: Broadcast, socket: Socket): void {
+  const viewer = new BroadcastViewer(() => socket.write(frame));
   let request: string | null = '';
   let unread = -HELLO.length;
   socket.setNoDelay(true);
   // Viewers leave by closing, with frames under way.
   socket.on('error', () => undefined);
+  socket.on('close', () => broadcast.leave(viewer));
   socket.on('data', (bytes) => {
     if (request !== null) {
       // Nothing follows a handshake before its answer.
@@ -23,18 +26,18 @@ function serve(socket: Socket, framesInFlight: number): void {
       if (!request.endsWith('\r\n\r\n')) return;
       socket.write(handshakeResponse(request));
       request = null;
-      for (let i = 0; i < framesInFlight; i += 1) socket.write(frame);
+      broadcast.join(viewer);
       return;
     }
     unread += bytes.length;
-    for (; unread >= ACK_BYTES; unread -= ACK_BYTES) socket.write(frame);
+    for (; unread >= ACK_BYTES; unread -= ACK_BYTES) broadcast.acknowledged(viewer);
   });
 }
 
 const handlers = {
-  /** @param framesInFlight to each viewer, always. */
-  async listen(framesInFlight: number): Promise<number> {
-    return listen(createServer((socket) => serve(socket, framesInFlight)));
+  async listen(): Promise<number> {
+    const broadcast = new Broadcast();
+    return listen(createServer((socket) => serve(broadcast, socket)));
   },
   start: (): void => meter.start(),
   stop: (): Usage => meter.stop(),

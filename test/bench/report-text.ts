@@ -74,5 +74,5 @@ export function formatPercent(share: number): string {
 
 export function formatNumber(value: number, digits = 0): string {
   // Thin spaces would not line up in a terminal.
-  return value.toFixed(digits).replace(/\B(?=(\d{3})+(?=$|\.))/g, ' ');
+  return value.toFixed(digits).replace(/(?<!\.\d*)\B(?=(\d{3})+(?=$|\.))/g, ' ');
 }

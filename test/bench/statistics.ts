@@ -29,7 +29,15 @@ export function summarize(values: readonly number[]): Summary {
 
 /** @param values at least one, in any order. */
 export function median(values: readonly number[]): number {
-  return quantile(values.toSorted((a, b) => a - b), 0.5);
+  return quantileOf(values, 0.5);
+}
+
+/**
+ * @param values at least one, in any order.
+ * @param share 0 for the least, 1 for the greatest.
+ */
+export function quantileOf(values: readonly number[], share: number): number {
+  return quantile(values.toSorted((a, b) => a - b), share);
 }
 
 /** @param values at least one, in any order. @param share 0.95 for the value that 95 % of them are below. */

@@ -1,7 +1,8 @@
-/** What a program with ws would write itself: for each acknowledgement that it reads, it sends one frame, in one piece. No stream, no pacing, no parsing. */
+/** What a program would write itself with ws: it sends each viewer a ready-made message, in one piece. No stream, no pacing by the link, no parsing. */
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { PROTOCOL } from '../../shared/protocol.ts';
+import { Broadcast, BroadcastViewer } from './broadcast.ts';
 import { answerParent, listen } from './processes.ts';
 import { type Usage, UsageMeter } from './usage-meter.ts';
 import { createMessage } from './wire.ts';
@@ -10,17 +11,19 @@ const meter = new UsageMeter();
 const message = createMessage();
 
 const handlers = {
-  /** @param framesInFlight to each viewer, always. */
-  async listen(framesInFlight: number): Promise<number> {
+  async listen(): Promise<number> {
+    const broadcast = new Broadcast();
     const server = createServer();
     const sockets = new WebSocketServer({ server, perMessageDeflate: false, handleProtocols: () => PROTOCOL });
     sockets.on('connection', (socket) => {
-      let greeted = false;
+      const viewer = new BroadcastViewer(() => socket.send(message));
       // Viewers leave by closing, with frames under way.
       socket.on('error', () => undefined);
-      socket.on('message', () => {
-        for (let i = greeted ? 1 : framesInFlight; i > 0; i -= 1) socket.send(message);
-        greeted = true;
+      socket.on('close', () => broadcast.leave(viewer));
+      // The first message is hello.
+      socket.once('message', () => {
+        broadcast.join(viewer);
+        socket.on('message', () => broadcast.acknowledged(viewer));
       });
     });
     return listen(server);

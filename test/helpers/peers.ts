@@ -21,7 +21,9 @@ export interface ClientReport {
   readonly repeats: number;
   /** Pictures with another number than their message. */
   readonly mismatched: number;
+  /** Frames that did not follow the one before, and those of them that should have come before it. */
   readonly gaps: number;
+  readonly disordered: number;
   /** The numbers in the first and the latest picture of the expected height. */
   readonly first: number | null;
   readonly last: number | null;

@@ -46,7 +46,7 @@ if isinstance(returns, dict) and "$array" in returns:
     shape = returns["shape"]
     returns = np.arange(int(np.prod(shape)), dtype=returns["$array"]).reshape(shape)
 
-count = repeats = mismatched = gaps = 0
+count = repeats = mismatched = gaps = disordered = 0
 first = last = None
 longest = 0.0
 age = None
@@ -56,7 +56,7 @@ reported = time.monotonic()
 
 
 def report(kind):
-    say(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, first=first, last=last, longest=longest, age=age, stale=stale)
+    say(event=kind, count=count, repeats=repeats, mismatched=mismatched, gaps=gaps, disordered=disordered, first=first, last=last, longest=longest, age=age, stale=stale)
 
 
 while True:
@@ -85,6 +85,7 @@ while True:
                     stale.append(round(age, 2))
             if last is not None and number != last + 1:
                 gaps += 1
+                disordered += number < last
             # NetGear takes its time over the first frames it decodes, whoever else is there.
             if last is not None and number > options.get("warm_up", 0):
                 longest = max(longest, now - before)

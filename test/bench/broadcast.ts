@@ -1,0 +1,55 @@
+import { AckDriver } from './ack-driver.ts';
+
+/** To each viewer at most: the gateway's own window for viewers on the same machine. */
+export const FRAMES_IN_FLIGHT = 2;
+
+/** One of those who get every frame, as far as they keep up. */
+export class BroadcastViewer {
+  readonly #write: () => void;
+  #inFlight = 0;
+  #waits = false;
+
+  /** @param write sends the frame. */
+  constructor(write: () => void) {
+    this.#write = write;
+  }
+
+  offer(): void {
+    if (this.#inFlight >= FRAMES_IN_FLIGHT) {
+      this.#waits = true;
+      return;
+    }
+    this.#inFlight += 1;
+    this.#write();
+  }
+
+  acknowledged(): void {
+    this.#inFlight -= 1;
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.offer();
+  }
+}
+
+/** The least that a server for many viewers does: each frame goes to everybody, with two in flight and one waiting, like ours. */
+export class Broadcast {
+  readonly #viewers = new Set<BroadcastViewer>();
+  readonly #driver = new AckDriver(() => {
+    for (const viewer of this.#viewers) viewer.offer();
+  });
+
+  join(viewer: BroadcastViewer): void {
+    this.#viewers.add(viewer);
+    this.#driver.joined();
+    viewer.offer();
+  }
+
+  leave(viewer: BroadcastViewer): void {
+    if (this.#viewers.delete(viewer)) this.#driver.left();
+  }
+
+  acknowledged(viewer: BroadcastViewer): void {
+    viewer.acknowledged();
+    this.#driver.acknowledged(1);
+  }
+}

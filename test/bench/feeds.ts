@@ -1,0 +1,126 @@
+import type { Page } from 'puppeteer-core';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import type { PythonPeer } from '../helpers/peers.ts';
+import type { BareServer } from './bare-server.ts';
+import type { Go2rtc } from './go2rtc.ts';
+import { type BenchProcess, endWithBench } from './processes.ts';
+import { type PictureSize, startPython } from './python.ts';
+import type { Feed, HandedOver } from './shown-delays.ts';
+
+/** What each feed sends, the same for all. */
+export const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
+
+/** Has a page show an endless MJPEG, which a page that is loaded would wait for. */
+async function showImage(page: Page, pageUrl: string, imageUrl: string): Promise<void> {
+  await page.goto(pageUrl);
+  await page.evaluate(`document.body.innerHTML = '<img src="${imageUrl}" style="position: fixed; left: 0; top: 0">'`);
+}
+
+function toldFrames(peer: PythonPeer): HandedOver[] {
+  return peer.events<{ n: number; t: number }>('frame').map(({ n, t }) => ({ number: n, atMs: t * 1000 }));
+}
+
+/** A camera program with the real NetGear, and our gateway as its users start it. */
+export class Camera implements AsyncDisposable {
+  /** The gateway's address, when all are there. */
+  readonly url: Promise<string>;
+  readonly #camera: PythonPeer;
+  readonly #gateway: GatewayProcess;
+
+  /**
+   * @param port free.
+   * @param args further options of the gateway.
+   */
+  constructor(port: number, size: PictureSize, ...args: string[]) {
+    this.#gateway = endWithBench(new GatewayProcess('--source', `netgear:tcp://127.0.0.1:${port}?pattern=1`, ...args));
+    this.#camera = startPython('camera.py', { ...size, port });
+    this.url = this.#camera.waitFor('ready').then(() => this.#gateway.url);
+    // What did not start is reported by whoever asks for its address.
+    this.url.catch(() => undefined);
+  }
+
+  film(fps: number): void {
+    this.#camera.process.stdin?.write(`${fps}\n`);
+  }
+
+  /** @returns all that was handed over so far. */
+  stop(): HandedOver[] {
+    this.#camera.process.stdin?.write('stop\n');
+    return toldFrames(this.#camera);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#camera[Symbol.asyncDispose]();
+    await this.#gateway[Symbol.asyncDispose]();
+  }
+}
+
+/** Camera, gateway, `<gearway-viewer>` on the gateway's viewer page. */
+export function elementFeed(camera: Camera): Feed {
+  return {
+    async open(page, fps) {
+      const url = await camera.url;
+      camera.film(fps);
+      await page.goto(`${url}/viewer?bare`);
+    },
+    close: async () => camera.stop(),
+  };
+}
+
+/** Camera, gateway, its MJPEG in an `<img>`. */
+export function imageFeed(camera: Camera): Feed {
+  return {
+    async open(page, fps) {
+      const url = await camera.url;
+      camera.film(fps);
+      await showImage(page, `${url}/healthz`, `${url}/streams/main/mjpeg`);
+    },
+    close: async () => camera.stop(),
+  };
+}
+
+/** The real WebGear, its MJPEG in an `<img>`, as on its own page. */
+export class WebGear implements Feed, AsyncDisposable {
+  readonly #server: PythonPeer;
+
+  /** @param fps which cannot be changed later. */
+  constructor(port: number, size: PictureSize, fps: number) {
+    this.#server = startPython('webgear_server.py', { ...size, port, fps, tell: true });
+  }
+
+  async open(page: Page): Promise<void> {
+    const { url } = await this.#server.waitFor<{ url: string }>('ready');
+    await page.goto(url, { waitUntil: 'domcontentloaded' });
+  }
+
+  close(): Promise<HandedOver[]> {
+    return Promise.resolve(toldFrames(this.#server));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server[Symbol.asyncDispose]();
+  }
+}
+
+/** The page written by hand, from the bare server. */
+export function bareFeed(server: BenchProcess<BareServer>, port: number): Feed {
+  return {
+    async open(page, fps) {
+      await server.ask('startFilming', SIZE, fps);
+      await page.goto(`http://127.0.0.1:${port}/live`);
+    },
+    close: () => server.ask('stopFilming'),
+  };
+}
+
+/** go2rtc fed by the bare server, its MJPEG in an `<img>`. */
+export function go2rtcFeed(go2rtc: Go2rtc, bare: BenchProcess<BareServer>): Feed {
+  return {
+    async open(page, fps) {
+      const url = await go2rtc.ready();
+      await bare.ask('startFilming', SIZE, fps);
+      await showImage(page, `${url}/api`, `${url}/api/stream.mjpeg?src=main`);
+    },
+    close: () => bare.ask('stopFilming'),
+  };
+}

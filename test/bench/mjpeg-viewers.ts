@@ -1,0 +1,116 @@
+/** A process of viewers that read an MJPEG stream over HTTP, count its parts, and keep nothing. */
+import { connect, type Socket } from 'node:net';
+import { answerParent } from './processes.ts';
+import { type Usage, UsageMeter } from './usage-meter.ts';
+
+/** What all of them read into, in turns. */
+const readBuffer = Buffer.allocUnsafe(256 << 10);
+
+class MjpegViewer {
+  /** Parts begun. */
+  frames = 0;
+  /** Settles with the first part. */
+  readonly ready: Promise<void>;
+  readonly #socket: Socket;
+  #boundary: Buffer | null = null;
+  #head = '';
+  /** The end of the last read, which may hold the begin of a boundary. */
+  #tail = Buffer.alloc(0);
+  #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => undefined, reject: () => undefined };
+  #failure: Error | null = null;
+
+  constructor(url: URL) {
+    this.ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.#socket = connect({
+      host: url.hostname,
+      port: Number(url.port),
+      onread: {
+        buffer: readBuffer,
+        callback: (bytes) => {
+          this.#read(readBuffer.subarray(0, bytes));
+          return true;
+        },
+      },
+    });
+    this.#socket.on('error', (error) => this.#fail(error));
+    this.#socket.on('close', () => this.#fail(new Error(`${url.href} has closed the connection`)));
+    this.#socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`);
+  }
+
+  /** @throws what has ended the connection, when something has. */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners('close');
+    this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#settle.reject(this.#failure);
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#boundary === null) {
+      this.#readHead(bytes);
+      return;
+    }
+    const boundary = this.#boundary;
+    const seam = Buffer.concat([this.#tail, bytes.subarray(0, boundary.length - 1)]);
+    if (seam.includes(boundary)) this.#part();
+    for (let at = bytes.indexOf(boundary); at !== -1; at = bytes.indexOf(boundary, at + boundary.length)) this.#part();
+    this.#tail = Buffer.from(bytes.subarray(Math.max(0, bytes.length - boundary.length + 1)));
+  }
+
+  #readHead(bytes: Buffer): void {
+    this.#head += bytes.toString('latin1');
+    if (!this.#head.includes('\r\n\r\n')) return;
+    const boundary = /^content-type: *multipart\/x-mixed-replace; *boundary="?([^"\r\n;]+)/im.exec(this.#head)?.[1];
+    if (!this.#head.startsWith('HTTP/1.1 200') || boundary === undefined) {
+      this.#fail(new Error(`expected an MJPEG stream, came ${this.#head.slice(0, 300)}`));
+      return;
+    }
+    // Some say it with its two hyphens, some without.
+    this.#boundary = Buffer.from(boundary.startsWith('--') ? boundary : `--${boundary}`);
+  }
+
+  #part(): void {
+    this.frames += 1;
+    this.#settle.resolve();
+  }
+}
+
+const meter = new UsageMeter();
+let viewers: MjpegViewer[] = [];
+let framesBefore = 0;
+
+function countFrames(): number {
+  return viewers.reduce((sum, { frames }) => sum + frames, 0);
+}
+
+const handlers = {
+  /** Settles when every viewer has had a part. */
+  async connect(url: string, count: number): Promise<void> {
+    viewers = Array.from({ length: count }, () => new MjpegViewer(new URL(url)));
+    await Promise.all(viewers.map(({ ready }) => ready));
+  },
+  start(): void {
+    framesBefore = countFrames();
+    meter.start();
+  },
+  stop(): Usage & { readonly frames: number } {
+    const usage = meter.stop();
+    for (const viewer of viewers) viewer.check();
+    return { ...usage, frames: countFrames() - framesBefore };
+  },
+  disconnect(): void {
+    for (const viewer of viewers) viewer.close();
+    viewers = [];
+  },
+};
+
+export type MjpegViewers = typeof handlers;
+
+answerParent(handlers);

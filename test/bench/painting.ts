@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Page } from 'puppeteer-core';
+
+/** What a page did in a measuring window. */
+export interface Painting {
+  /** Of the page's pictures in all. */
+  readonly framesPerSecond: number;
+  /** What part of the frames that there were the picture which got the fewest has shown; 1 where there is one for each frame taken. */
+  readonly leastShown: number;
+  /** Share of the time in which the page's main thread was at work. */
+  readonly mainThread: number;
+}
+
+/** How a page says what it has painted. */
+export interface PaintingPage {
+  readonly url: string;
+  /** An expression that is true when it can be counted. */
+  readonly isReady: string;
+  /** Runs once then. */
+  readonly prepare: string;
+  /** An expression: for each picture how many frames it has painted, and how many there were. A promise of it, too. */
+  readonly count: string;
+}
+
+type Count = readonly { readonly painted: number; readonly sequence: number }[];
+
+/** Decoders warm up, windows settle. */
+const SETTLE_MS = 600;
+
+/** A page with so many `<gearway-viewer>`s. */
+export function viewersPage(url: string, viewers: number): PaintingPage {
+  const all = "[...document.querySelectorAll('gearway-viewer')]";
+  return {
+    url,
+    isReady: `${all}.filter(({ state, stats }) => state === 'live' && stats.painted > 0).length === ${viewers}`,
+    // Its own figures are refreshed twice a second, too seldom for a short measurement.
+    prepare: `
+      self.counts = ${all}.map((viewer) => {
+        const count = { painted: 0, sequence: 0 };
+        viewer.addEventListener('gearway-frame', ({ detail }) => {
+          count.painted += 1;
+          count.sequence = detail.sequence;
+        });
+        return count;
+      })`,
+    count: 'self.counts',
+  };
+}
+
+/** The page written by hand. */
+export function barePage(url: string): PaintingPage {
+  return { url, isReady: 'countPainted().then((painted) => painted > 0)', prepare: '', count: 'countPainted().then((painted) => [{ painted, sequence: painted }])' };
+}
+
+/** Has a page paint for a while, with a clean one before and behind. */
+export async function measurePainting(page: Page, { url, isReady, prepare, count }: PaintingPage, seconds: number): Promise<Painting> {
+  const read = async (): Promise<{ counts: Count; atMs: number; busySeconds: number; atSeconds: number }> => {
+    const { counts, atMs } = (await page.evaluate(`(async () => ({ counts: await ${count}, atMs: performance.now() }))()`)) as { counts: Count; atMs: number };
+    const { TaskDuration: busySeconds = NaN, Timestamp: atSeconds = NaN } = await page.metrics();
+    return { counts, atMs, busySeconds, atSeconds };
+  };
+  try {
+    await page.goto(url);
+    await page.waitForFunction(isReady);
+    await page.evaluate(prepare);
+    await delay(SETTLE_MS);
+    const before = await read();
+    await delay(seconds * 1000);
+    const after = await read();
+    const painted = after.counts.map((picture, index) => ({
+      painted: picture.painted - (before.counts[index]?.painted ?? 0),
+      sequence: picture.sequence - (before.counts[index]?.sequence ?? 0),
+    }));
+    return {
+      framesPerSecond: (painted.reduce((sum, picture) => sum + picture.painted, 0) * 1000) / (after.atMs - before.atMs),
+      leastShown: Math.min(...painted.map((picture) => picture.painted / Math.max(1, picture.sequence))),
+      mainThread: (after.busySeconds - before.busySeconds) / (after.atSeconds - before.atSeconds),
+    };
+  } finally {
+    await page.goto('about:blank');
+  }
+}

@@ -1,0 +1,46 @@
+/** A frame's number in the picture's middle, as bench_picture.py describes it. */
+const BITS = 12;
+const COLUMNS = 16;
+
+/** Numbers begin anew behind so many. */
+export const NUMBERS = 1 << BITS;
+
+/** Below it black, above 255 less it white. What lies between is no block of ours, or one of two pictures mixed. */
+const BLACK = 80;
+
+interface Block {
+  readonly bit: number;
+  readonly left: number;
+  readonly top: number;
+  readonly size: number;
+  /** The second row, where 1 is black. */
+  readonly inverted: boolean;
+}
+
+function blocks(width: number, height: number): Block[] {
+  const size = width / COLUMNS;
+  return Array.from({ length: BITS }, (_, index) => index).flatMap((index) =>
+    [false, true].map((inverted) => ({ bit: BITS - 1 - index, left: (2 + index) * size, top: height / 2 - (inverted ? 0 : size), size, inverted })),
+  );
+}
+
+/** Burns it into BGR samples. */
+export function burnNumber(samples: Uint8Array, width: number, height: number, number: number): void {
+  for (const { bit, left, top, size, inverted } of blocks(width, height)) {
+    const value = ((number >> bit) & 1) === (inverted ? 0 : 1) ? 255 : 0;
+    for (let y = top; y < top + size; y += 1) samples.fill(value, (y * width + left) * 3, (y * width + left + size) * 3);
+  }
+}
+
+/** Reads it from gray samples of any size that show the whole picture. @returns null where there is none. */
+export function readNumber(gray: Uint8Array, width: number, height: number): number | null {
+  let number = 0;
+  for (const { bit, left, top, size, inverted } of blocks(width, height)) {
+    const value = gray[Math.floor(top + size / 2) * width + Math.floor(left + size / 2)] ?? 128;
+    if (value > BLACK && value < 255 - BLACK) return null;
+    const isOne = value > 128 !== inverted;
+    if (!inverted) number |= isOne ? 1 << bit : 0;
+    else if (isOne !== (((number >> bit) & 1) === 1)) return null;
+  }
+  return number;
+}

@@ -1,0 +1,90 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import jpegTurbo from '@julusian/jpeg-turbo';
+import type { CDPSession, Page } from 'puppeteer-core';
+import { NUMBERS, readNumber } from './picture-number.ts';
+
+/** A frame in the hands of the program that has taken it, before anything is done with it. By the machine's clock. */
+export interface HandedOver {
+  readonly number: number;
+  readonly atMs: number;
+}
+
+/** A picture on the screen for the first time. Its number begins anew behind `NUMBERS`. */
+export interface Shown {
+  readonly number: number;
+  readonly atMs: number;
+}
+
+/** From a program's hands to a page. */
+export interface Feed {
+  /** Begins to hand over frames and has the page show them. */
+  open(page: Page, fps: number): Promise<void>;
+  /** Ends it. @returns what was handed over, perhaps with what was before. */
+  close(): Promise<readonly HandedOver[]>;
+}
+
+export interface ShownDelays {
+  /** Of each frame that was shown; at least one. */
+  readonly delaysMs: readonly number[];
+  readonly handedOver: number;
+}
+
+/** Decoders warm up, windows settle. */
+const SETTLE_MS = 700;
+
+/** What was handed over last is shown by then, or never. */
+const LATEST_MS = 500;
+
+const FIRST_TIMEOUT_MS = 15_000;
+
+/** Of the screencast, in a window of 1280x720. Its blocks are 40 pixels wide. */
+const SCREENCAST = { format: 'jpeg', quality: 60, maxWidth: 640, maxHeight: 360, everyNthFrame: 1 } as const;
+
+/**
+ * From a frame in a program's hands to the browser's compositor having put it on the screen. Chromium's screencast gives
+ * what was composited, with the time; the picture's own number says which frame it is.
+ */
+export async function measureShownDelays(feed: Feed, page: Page, fps: number, seconds: number): Promise<ShownDelays> {
+  const client = await page.createCDPSession();
+  try {
+    const shown = await startScreencast(client);
+    await feed.open(page, fps);
+    for (const deadline = performance.now() + FIRST_TIMEOUT_MS; shown.length === 0; await delay(20)) {
+      if (performance.now() > deadline) throw new Error(`${page.url()} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
+    }
+    await delay(SETTLE_MS);
+    const from = Date.now();
+    await delay(seconds * 1000);
+    const to = Date.now();
+    await delay(LATEST_MS);
+    const handedOver = (await feed.close()).filter(({ atMs }) => atMs >= from && atMs < to);
+    const delaysMs = delaysOf(handedOver, shown);
+    if (delaysMs.length === 0) throw new Error(`${page.url()} showed none of ${handedOver.length} frames`);
+    return { delaysMs, handedOver: handedOver.length };
+  } finally {
+    await client.detach();
+    await page.goto('about:blank');
+  }
+}
+
+/** @returns a list that grows. */
+async function startScreencast(client: CDPSession): Promise<Shown[]> {
+  const shown: Shown[] = [];
+  client.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
+    // Gone with the page, when that ends first.
+    client.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
+    const { data: gray, width, height } = jpegTurbo.decompressSync(Buffer.from(data, 'base64'), { format: jpegTurbo.FORMAT_GRAY });
+    const number = readNumber(gray, width, height);
+    if (number !== null && number !== shown.at(-1)?.number && metadata.timestamp !== undefined) shown.push({ number, atMs: metadata.timestamp * 1000 });
+  });
+  await client.send('Page.startScreencast', SCREENCAST);
+  return shown;
+}
+
+/** How long after it was handed over each frame was shown; without those that never were. */
+export function delaysOf(handedOver: readonly HandedOver[], shown: readonly Shown[]): number[] {
+  return handedOver.flatMap(({ number, atMs }) => {
+    const first = shown.find((one) => one.number === number % NUMBERS && one.atMs >= atMs);
+    return first === undefined ? [] : [first.atMs - atMs];
+  });
+}
