@@ -13,31 +13,31 @@ const frames = {
 
 export type FrameName = keyof typeof frames;
 
-let sender: NetGearSender | null = null;
-
-async function sendForEver(current: NetGearSender, frame: Sendable, framesPerSecond: number | null): Promise<void> {
-  while (sender === current) {
+async function send(sender: NetGearSender, frame: Sendable, framesPerSecond: number | null): Promise<void> {
+  for (;;) {
     const dueMs = framesPerSecond === null ? 0 : performance.now() + 1000 / framesPerSecond;
-    await current.send(frame);
+    await sender.send(frame);
     if (framesPerSecond !== null) await delay(Math.max(0, dueMs - performance.now()));
   }
 }
 
+/** The one that sends. */
+let current: NetGearSender | null = null;
+
 const handlers = {
-  /** Sends to another place from now on. Settles with the first frame. @param framesPerSecond null for as many as are answered. */
+  /** Settles with the first frame; sends until it shall rest. @param framesPerSecond null for as many as are answered. */
   async send(port: number, name: FrameName, framesPerSecond: number | null): Promise<void> {
     await handlers.rest();
-    const current = new NetGearSender({ address: '127.0.0.1', port, pattern: 1 });
-    sender = current;
-    await current.ready();
-    await current.send(frames[name]);
-    // Ends with the sender, which rejects what is under way.
-    sendForEver(current, frames[name], framesPerSecond).catch(() => undefined);
+    const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1 });
+    current = sender;
+    await sender.ready();
+    await sender.send(frames[name]);
+    // Ends when the sender is closed, which rejects what is under way.
+    send(sender, frames[name], framesPerSecond).catch(() => undefined);
   },
   async rest(): Promise<void> {
-    const last = sender;
-    sender = null;
-    await last?.close({ terminate: false });
+    await current?.close({ terminate: false });
+    current = null;
   },
 };
 
