@@ -25,13 +25,23 @@ async function send(sender: NetGearSender, frame: Sendable, framesPerSecond: num
   }
 }
 
+/** The one that sends. */
+let current: NetGearSender | null = null;
+
 const handlers = {
-  /** Settles with the first frame; sends for ever. @param framesPerSecond null for as many as are answered. */
+  /** Settles with the first frame; sends until it shall rest. @param framesPerSecond null for as many as are answered. */
   async send(port: number, name: FrameName, framesPerSecond: number | null): Promise<void> {
+    await handlers.rest();
     const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1 });
+    current = sender;
     await sender.ready();
     await sender.send(frames[name]);
-    void send(sender, frames[name], framesPerSecond);
+    // Ends when the sender is closed, which rejects what is under way.
+    send(sender, frames[name], framesPerSecond).catch(() => undefined);
+  },
+  async rest(): Promise<void> {
+    await current?.close({ terminate: false });
+    current = null;
   },
 };
 

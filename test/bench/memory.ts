@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
 import type { Bench } from './bench.ts';
-import { Disposables } from './disposables.ts';
 import type { FrameName, FrameSource } from './frame-source.ts';
 import type { Memory, MemoryGateway } from './memory-gateway.ts';
 import { BenchProcess } from './processes.ts';
@@ -33,7 +32,7 @@ const FIRST_VIEWERS = 50;
 const FRAMES_PER_SECOND = 30;
 
 /** Between the viewers' coming and the look. Stuck ones are cut off after 10 s. */
-const SETTLE_MS = 1500;
+const SETTLE_MS = 1000;
 
 const LOAD_VIEWERS = 10;
 
@@ -66,13 +65,18 @@ export const memory: Bench = {
     const most = counts.at(-1) ?? 0;
     const stuckCount = Math.min(STUCK_COUNT, most);
     const largeCount = Math.min(LARGE_STUCK_COUNT, most);
+    await using source = new BenchProcess<FrameSource>('./frame-source.ts');
+    await using still = new BenchProcess<StillViewers>('./still-viewers.ts');
+    await using watching = new BenchProcess<Viewers>('./viewers.ts');
+    await using passing = new BenchProcess<Viewers>('./viewers.ts');
+    const peers: Peers = { source, still, watching, passing };
     process.stderr.write('  idle viewers …\n');
-    const idle = await repeat(rounds, () => measureIdle(counts));
+    const idle = await repeat(rounds, () => measureIdle(peers, counts));
     process.stderr.write('  stuck viewers …\n');
-    const stuck = await repeat(rounds, () => measureStuck(stuckCount, 'jpeg'));
-    const large = await repeat(rounds, () => measureStuck(largeCount, 'raw'));
+    const stuck = await repeat(rounds, () => measureStuck(peers, stuckCount, 'jpeg'));
+    const large = await repeat(rounds, () => measureStuck(peers, largeCount, 'raw'));
     process.stderr.write('  long run …\n');
-    const run = await measureLoad(seconds);
+    const run = await measureLoad(peers, seconds);
     const total = (grown: readonly Memory[]): Memory[] => grown.map(({ residentBytes, usedBytes }) => ({ residentBytes: residentBytes * largeCount, usedBytes: usedBytes * largeCount }));
     return {
       method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} a second. Viewers: how much more it holds, after a collection of garbage, than with the first ${FIRST_VIEWERS}; each round is another process. What the kernel holds for a socket is no process's memory. Long run: as many frames as the gateway takes, ${LOAD_VIEWERS} viewers that take what they can, and ${PASSING_VIEWERS} that come and go with each sample.`,
@@ -102,21 +106,33 @@ function series(values: readonly Memory[], unit: number): Line['series'] {
   ];
 }
 
-async function openGateway(processes: Disposables, frame: FrameName, framesPerSecond: number | null): Promise<{ gateway: BenchProcess<MemoryGateway>; port: number }> {
+/** What the gateway is measured with. It itself is another process each time: one that was large once stays so. */
+interface Peers {
+  readonly source: BenchProcess<FrameSource>;
+  readonly still: BenchProcess<StillViewers>;
+  readonly watching: BenchProcess<Viewers>;
+  readonly passing: BenchProcess<Viewers>;
+}
+
+type Gateway = BenchProcess<MemoryGateway>;
+
+function startGateway(): Gateway {
+  return new BenchProcess<MemoryGateway>('./memory-gateway.ts', ['--expose-gc']);
+}
+
+/** @returns the port for viewers, when there is a frame for them. */
+async function feed(gateway: Gateway, { source }: Peers, frame: FrameName, framesPerSecond: number | null): Promise<number> {
   const [sourcePort = 0] = await freePorts(1);
-  const gateway = processes.use(new BenchProcess<MemoryGateway>('./memory-gateway.ts', ['--expose-gc']));
-  const source = processes.use(new BenchProcess<FrameSource>('./frame-source.ts'));
   const port = await gateway.ask('listen', sourcePort);
   await source.ask('send', sourcePort, frame, framesPerSecond);
-  return { gateway, port };
+  return port;
 }
 
 /** @returns what a viewer adds, for each of the counts. */
-async function measureIdle(counts: readonly number[]): Promise<Memory[]> {
-  await using processes = new Disposables();
-  const { gateway, port } = await openGateway(processes, 'jpeg', FRAMES_PER_SECOND);
-  const viewers = processes.use(new BenchProcess<StillViewers>('./still-viewers.ts'));
-  const connect = (count: number): Promise<void> => viewers.ask('connect', port, count, { want: { paused: true } });
+async function measureIdle(peers: Peers, counts: readonly number[]): Promise<Memory[]> {
+  await using gateway = startGateway();
+  const port = await feed(gateway, peers, 'jpeg', FRAMES_PER_SECOND);
+  const connect = (count: number): Promise<void> => peers.still.ask('connect', port, count, { want: { paused: true } });
   await connect(FIRST_VIEWERS);
   await delay(SETTLE_MS);
   const before = await gateway.ask('memory', true);
@@ -127,25 +143,30 @@ async function measureIdle(counts: readonly number[]): Promise<Memory[]> {
     connected = count;
     await delay(SETTLE_MS);
     each.push(added(before, await gateway.ask('memory', true), count));
-    await viewers.ask('check');
   }
+  await leave(peers);
   return each;
 }
 
 /** @returns what a viewer adds. */
-async function measureStuck(count: number, frame: FrameName): Promise<Memory> {
-  await using processes = new Disposables();
-  const { gateway, port } = await openGateway(processes, frame, FRAMES_PER_SECOND);
-  const viewers = processes.use(new BenchProcess<StillViewers>('./still-viewers.ts'));
-  await viewers.ask('connect', port, FIRST_VIEWERS, { want: { raw: true } });
+async function measureStuck(peers: Peers, count: number, frame: FrameName): Promise<Memory> {
+  await using gateway = startGateway();
+  const port = await feed(gateway, peers, frame, FRAMES_PER_SECOND);
+  const connect = (viewers: number): Promise<void> => peers.still.ask('connect', port, viewers, { want: { raw: true } });
+  await connect(FIRST_VIEWERS);
   await delay(SETTLE_MS);
   const before = await gateway.ask('memory', true);
-  await viewers.ask('connect', port, count, { want: { raw: true } });
-  await viewers.ask('stall');
+  await connect(count);
+  await peers.still.ask('stall');
   await delay(SETTLE_MS);
   const after = await gateway.ask('memory', true);
-  await viewers.ask('check');
+  await leave(peers);
   return added(before, after, count);
+}
+
+async function leave({ source, still }: Peers): Promise<void> {
+  await still.ask('disconnect');
+  await source.ask('rest');
 }
 
 function added(before: Memory, after: Memory, count: number): Memory {
@@ -159,13 +180,12 @@ interface LongRun {
   readonly passed: number;
 }
 
-async function measureLoad(seconds: number): Promise<LongRun> {
-  await using processes = new Disposables();
-  const { gateway, port } = await openGateway(processes, 'jpeg', null);
-  const viewers = processes.use(new BenchProcess<Viewers>('./viewers.ts'));
-  const passing = processes.use(new BenchProcess<Viewers>('./viewers.ts'));
-  await viewers.ask('connect', port, LOAD_VIEWERS);
-  await viewers.ask('start');
+async function measureLoad(peers: Peers, seconds: number): Promise<LongRun> {
+  const { watching, passing } = peers;
+  await using gateway = startGateway();
+  const port = await feed(gateway, peers, 'jpeg', null);
+  await watching.ask('connect', port, LOAD_VIEWERS);
+  await watching.ask('start');
   const sampleMs = Math.min(MAX_SAMPLE_MS, Math.max(MIN_SAMPLE_MS, (seconds * 1000) / SAMPLES));
   const samples: (readonly [number, Memory])[] = [];
   let passed = 0;
@@ -178,7 +198,7 @@ async function measureLoad(seconds: number): Promise<LongRun> {
     const now = performance.now() - startMs;
     if (now >= seconds * 1000 * WARM_UP_SHARE) samples.push([now / 3.6e6, await gateway.ask('memory', false)]);
   }
-  const { frames, elapsedMs } = await viewers.ask('stop');
+  const { frames, elapsedMs } = await watching.ask('stop');
   return { samples, framesPerSecond: (frames * 1000) / elapsedMs, passed };
 }
 

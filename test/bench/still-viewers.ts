@@ -5,7 +5,7 @@ import { DiscardingViewer, type DiscardingViewerOptions } from './discarding-vie
 /** A thousand at once are more than a listener's queue holds. */
 const GROUP = 50;
 
-const viewers: DiscardingViewer[] = [];
+let viewers: DiscardingViewer[] = [];
 
 const handlers = {
   /** Adds so many. Settles when each has had the frame that was the latest as it came. */
@@ -20,9 +20,11 @@ const handlers = {
   stall(): void {
     for (const viewer of viewers) viewer.stall();
   },
-  /** @throws when one of them was cut off. */
-  check(): void {
+  /** @throws when one of them was cut off before. */
+  async disconnect(): Promise<void> {
     for (const viewer of viewers) viewer.check();
+    await Promise.all(viewers.map((viewer) => viewer.close()));
+    viewers = [];
   },
 };
 
