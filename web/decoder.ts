@@ -15,11 +15,24 @@ export interface DecoderEvents {
   decoded(frame: FrameMessage, picture: Picture, decodeMs: number): void;
 }
 
-/** Decodes the newest frames: one or two at a time, and one that waits, which a newer one replaces. Old ones never overtake. */
+/** A frame whose decoding has begun. */
+interface Begun {
+  readonly frame: FrameMessage;
+  /** null while it is being decoded. */
+  picture: Picture | null;
+  decodeMs: number;
+}
+
+/**
+ * Decodes the newest frames: one or two at a time, and one that waits, which a newer one replaces. They are given in their
+ * order: of two that are decoded side by side the newer one is often done a moment earlier, and then waits for the older one.
+ */
 export class Decoder {
   readonly #events: DecoderEvents;
   #waiting: FrameMessage | null = null;
   #decoding = 0;
+  /** Not given yet, oldest first. */
+  #begun: Begun[] = [];
   /** Smoothed. */
   #decodeMs = 0;
   #drawnSequence = 0;
@@ -47,6 +60,8 @@ export class Decoder {
     this.#generation += 1;
     this.#waiting = null;
     this.#decoding = 0;
+    for (const { picture } of this.#begun) picture?.close();
+    this.#begun = [];
     this.#drawnSequence = 0;
     this.skipped = 0;
     this.failed = 0;
@@ -65,6 +80,8 @@ export class Decoder {
   async #decode(frame: FrameMessage): Promise<void> {
     const generation = this.#generation;
     this.#decoding += 1;
+    const begun: Begun = { frame, picture: null, decodeMs: 0 };
+    this.#begun.push(begun);
     const startMs = performance.now();
     let isDone = false;
     // Done once, by whichever comes first: the picture, the failure, the time-out.
@@ -76,30 +93,56 @@ export class Decoder {
       return true;
     };
     const timer = setTimeout(() => {
-      if (!done()) return;
-      this.failed += 1;
-      this.#pump();
+      if (done()) this.#failed(begun);
     }, DECODE_TIMEOUT_MS);
+    let picture: Picture;
     try {
-      const picture = await decodePicture(frame, this.#events.scale(frame));
-      if (!done()) {
-        picture.close();
-        return;
-      }
-      const decodeMs = performance.now() - startMs;
-      this.#decodeMs += (decodeMs - this.#decodeMs) / 4;
+      picture = await decodePicture(frame, this.#events.scale(frame));
+    } catch {
+      // Whatever the browser says of it: counted, and acknowledged already.
+      if (done()) this.#failed(begun);
+      return;
+    }
+    if (!done()) {
+      picture.close();
+      return;
+    }
+    begun.decodeMs = performance.now() - startMs;
+    this.#decodeMs += (begun.decodeMs - this.#decodeMs) / 4;
+    begun.picture = picture;
+    if (this.#begun.includes(begun)) this.#give();
+    else this.#skip(picture);
+    this.#pump();
+  }
+
+  #failed(begun: Begun): void {
+    this.failed += 1;
+    this.#begun = this.#begun.filter((other) => other !== begun);
+    this.#give();
+    this.#pump();
+  }
+
+  #skip(picture: Picture): void {
+    this.skipped += 1;
+    picture.close();
+  }
+
+  /** Gives what is decoded, as far as nothing older is to be waited for. */
+  #give(): void {
+    const decoded = this.#begun.filter(({ picture }) => picture !== null).length;
+    for (;;) {
+      const [first] = this.#begun;
+      // What two newer ones have overtaken is not late by chance: nobody waits for it any more.
+      if (first === undefined || (first.picture === null && decoded < MAX_DECODING)) return;
+      this.#begun.shift();
+      const { frame, picture, decodeMs } = first;
+      if (picture === null) continue;
       if (frame.sequence <= this.#drawnSequence) {
-        this.skipped += 1;
-        picture.close();
+        this.#skip(picture);
       } else {
         this.#drawnSequence = frame.sequence;
         this.#events.decoded(frame, picture, decodeMs);
       }
-    } catch {
-      // Whatever the browser says of it: counted, and acknowledged already.
-      if (!done()) return;
-      this.failed += 1;
     }
-    this.#pump();
   }
 }

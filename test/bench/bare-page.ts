@@ -23,8 +23,13 @@ onmessage = ({ data }) => {
   const context = surface.getContext('2d', { alpha: false });
   const socket = new WebSocket(url);
   socket.binaryType = 'arraybuffer';
-  socket.onmessage = async ({ data }) => {
-    const bitmap = await createImageBitmap(new Blob([data]));
+  let turn = Promise.resolve();
+  socket.onmessage = ({ data }) => {
+    const decoding = createImageBitmap(new Blob([data]));
+    // Decoded side by side, drawn in their order.
+    turn = turn.then(() => decoding).then(draw);
+  };
+  const draw = (bitmap) => {
     if (surface.width !== bitmap.width || surface.height !== bitmap.height) {
       surface.width = bitmap.width;
       surface.height = bitmap.height;

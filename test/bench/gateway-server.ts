@@ -22,7 +22,7 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
     // Not by `socket.on`, which would make it flow and take it from the HTTP parser.
     EventEmitter.prototype.on.call(socket, 'data', (bytes: Buffer) => {
       if (isViewer) {
-        driver.acknowledged(Math.ceil(bytes.length / ACK_BYTES));
+        driver.acknowledged(Math.max(1, Math.floor(bytes.length / ACK_BYTES)));
         return;
       }
       // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not count.
