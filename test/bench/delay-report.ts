@@ -1,7 +1,7 @@
 import type { Line, Target } from './report.ts';
 import { formatPercent } from './report-text.ts';
 import type { ShownDelays } from './shown-delays.ts';
-import { median, quantileOf } from './statistics.ts';
+import { median, percentile } from './statistics.ts';
 
 /** Below this share of frames that were shown, the delay is that of the lucky ones. */
 const MOST_SHOWN = 0.95;
@@ -13,7 +13,7 @@ export function delayLines(what: string, measured: Measured, targets: readonly T
   const series = (of: (delaysMs: readonly number[]) => number): Line['series'] => Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map(({ delaysMs }) => of(delaysMs)) }));
   return [
     { what: `${what}, median frame`, unit: 'ms', digits: 1, series: series(median), targets },
-    { what: `${what}, 95 % of the frames within`, unit: 'ms', digits: 1, series: series((delaysMs) => quantileOf(delaysMs, 0.95)) },
+    { what: `${what}, 95 % of the frames within`, unit: 'ms', digits: 1, series: series((delaysMs) => percentile(delaysMs, 0.95)) },
   ];
 }
 

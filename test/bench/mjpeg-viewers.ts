@@ -1,12 +1,12 @@
 /** A process of viewers that read an MJPEG stream over HTTP, count its parts, and keep nothing. */
 import { connect, type Socket } from 'node:net';
+import { type CountingViewer, Crowd } from './crowd.ts';
 import { answerParent } from './processes.ts';
-import { type Usage, UsageMeter } from './usage-meter.ts';
 
 /** What all of them read into, in turns. */
 const readBuffer = Buffer.allocUnsafe(256 << 10);
 
-class MjpegViewer {
+class MjpegViewer implements CountingViewer {
   /** Parts begun. */
   frames = 0;
   /** Settles with the first part. */
@@ -82,33 +82,14 @@ class MjpegViewer {
   }
 }
 
-const meter = new UsageMeter();
-let viewers: MjpegViewer[] = [];
-let framesBefore = 0;
-
-function countFrames(): number {
-  return viewers.reduce((sum, { frames }) => sum + frames, 0);
-}
+const crowd = new Crowd();
 
 const handlers = {
   /** Settles when every viewer has had a part. */
-  async connect(url: string, count: number): Promise<void> {
-    viewers = Array.from({ length: count }, () => new MjpegViewer(new URL(url)));
-    await Promise.all(viewers.map(({ ready }) => ready));
-  },
-  start(): void {
-    framesBefore = countFrames();
-    meter.start();
-  },
-  stop(): Usage & { readonly frames: number } {
-    const usage = meter.stop();
-    for (const viewer of viewers) viewer.check();
-    return { ...usage, frames: countFrames() - framesBefore };
-  },
-  disconnect(): void {
-    for (const viewer of viewers) viewer.close();
-    viewers = [];
-  },
+  connect: (url: string, count: number) => crowd.connect(count, () => new MjpegViewer(new URL(url))),
+  start: () => crowd.start(),
+  stop: () => crowd.stop(),
+  disconnect: () => crowd.disconnect(),
 };
 
 export type MjpegViewers = typeof handlers;

@@ -1,35 +1,16 @@
 /** A process of discarding viewers. */
-import { answerParent } from './processes.ts';
+import { Crowd } from './crowd.ts';
 import { DiscardingViewer } from './discarding-viewer.ts';
-import { type Usage, UsageMeter } from './usage-meter.ts';
+import { answerParent } from './processes.ts';
 
-const meter = new UsageMeter();
-let viewers: DiscardingViewer[] = [];
-let framesBefore = 0;
-
-function countFrames(): number {
-  return viewers.reduce((sum, { frames }) => sum + frames, 0);
-}
+const crowd = new Crowd();
 
 const handlers = {
   /** Settles when every viewer has had a frame. */
-  async connect(port: number, count: number): Promise<void> {
-    viewers = Array.from({ length: count }, () => new DiscardingViewer(port));
-    await Promise.all(viewers.map(({ ready }) => ready));
-  },
-  start(): void {
-    framesBefore = countFrames();
-    meter.start();
-  },
-  stop(): Usage & { readonly frames: number } {
-    const usage = meter.stop();
-    for (const viewer of viewers) viewer.check();
-    return { ...usage, frames: countFrames() - framesBefore };
-  },
-  async disconnect(): Promise<void> {
-    await Promise.all(viewers.map((viewer) => viewer.close()));
-    viewers = [];
-  },
+  connect: (port: number, count: number) => crowd.connect(count, () => new DiscardingViewer(port)),
+  start: () => crowd.start(),
+  stop: () => crowd.stop(),
+  disconnect: () => crowd.disconnect(),
 };
 
 export type Viewers = typeof handlers;

@@ -1,0 +1,44 @@
+import { type Usage, UsageMeter } from './usage-meter.ts';
+
+/** A viewer that counts its frames. */
+export interface CountingViewer {
+  readonly frames: number;
+  /** Settles with the first frame. */
+  readonly ready: Promise<void>;
+  /** @throws what has ended the connection, when something has. */
+  check(): void;
+  close(): void | Promise<void>;
+}
+
+/** The viewers of a process, and what they and it have done in a measuring window. */
+export class Crowd {
+  readonly #meter = new UsageMeter();
+  #viewers: readonly CountingViewer[] = [];
+  #framesBefore = 0;
+
+  /** Settles when every viewer has had a frame. */
+  async connect(count: number, create: () => CountingViewer): Promise<void> {
+    this.#viewers = Array.from({ length: count }, create);
+    await Promise.all(this.#viewers.map(({ ready }) => ready));
+  }
+
+  start(): void {
+    this.#framesBefore = this.#countFrames();
+    this.#meter.start();
+  }
+
+  stop(): Usage & { readonly frames: number } {
+    const usage = this.#meter.stop();
+    for (const viewer of this.#viewers) viewer.check();
+    return { ...usage, frames: this.#countFrames() - this.#framesBefore };
+  }
+
+  async disconnect(): Promise<void> {
+    await Promise.all(this.#viewers.map((viewer) => viewer.close()));
+    this.#viewers = [];
+  }
+
+  #countFrames(): number {
+    return this.#viewers.reduce((sum, { frames }) => sum + frames, 0);
+  }
+}
