@@ -33,7 +33,7 @@ const MOST_MAIN_THREAD = 15;
 export const element: Bench = {
   name: 'element',
   summary: "most frames/s and the main thread's share: one viewer beside a page written by hand, and a grid of viewers",
-  effort: { rounds: 10, seconds: 2 },
+  effort: { rounds: 6, seconds: 2 },
   async run(options) {
     const [cameraPort = 0] = await freePorts(1);
     let gridUrl = '';

@@ -27,7 +27,7 @@ interface Measurement extends Usage {
 export const encode: Bench = {
   name: 'encode',
   summary: 'raw 720p at 30 frames/s to JPEG: encodings a frame, event-loop delay, CPU',
-  effort: { rounds: 10, seconds: 3 },
+  effort: { rounds: 6, seconds: 3 },
   async run({ rounds, seconds, viewers: counts, cpuProfile }) {
     await using gateway = new BenchProcess<EncodeGateway>('./encode-gateway.ts', cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : []);
     await using viewers = new BenchProcess<Viewers>('./viewers.ts');

@@ -68,7 +68,7 @@ interface Contestant {
 export const fanOut: Bench = {
   name: 'fan-out',
   summary: 'frames/s and CPU per delivered 100 KB frame, the whole gateway beside ws and raw sockets',
-  effort: { rounds: 10, seconds: 2 },
+  effort: { rounds: 10, seconds: 1 },
   async run(options) {
     const profileArgs = options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [];
     await using gateway = new BenchProcess<GatewayServer>('./gateway-server.ts', profileArgs);

@@ -16,7 +16,7 @@ const RATES = [
 export const mjpeg: Bench = {
   name: 'mjpeg',
   summary: 'ms from a frame in a program\'s hands to the browser\'s screen, by MJPEG in an <img>, beside WebGear',
-  effort: { rounds: 10, seconds: 4 },
+  effort: { rounds: 6, seconds: 4 },
   async run({ rounds, seconds }) {
     const [cameraPort = 0, ...webGearPorts] = await freePorts(1 + RATES.length);
     await using camera = new Camera(cameraPort, SIZE);

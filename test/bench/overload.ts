@@ -33,7 +33,7 @@ interface Measurement {
 export const overload: Bench = {
   name: 'overload',
   summary: "a viewer at half speed: its delay, and the healthy ones' gaps with and without it",
-  effort: { rounds: 6, seconds: 60 },
+  effort: { rounds: 3, seconds: 60 },
   async run({ rounds, seconds }) {
     const [sourcePort = 0] = await freePorts(1);
     await using gateway = endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`));

@@ -43,7 +43,7 @@ function markdownRows(line: Line): string[][] {
   const rest = others.map(({ name }) => name).filter((name) => !compared.includes(name));
   const cells = targets.map((target) => {
     const { figure, verdict, digits } = judge(line, target);
-    return [target.is === 'value' ? '' : beside([target.to]), target.is === 'value' ? '' : formatInterval(figure, digits), formatTarget(target, digits), `**${verdict}**`];
+    return [target.is === 'value' ? '' : beside([target.to]), formatInterval(figure, digits), formatTarget(target, digits), `**${verdict}**`];
   });
   if (rest.length > 0 || cells.length === 0) cells.push([beside(rest), '', '', '']);
   return cells.map((row, i) => [i === 0 ? what : '', i === 0 && ours !== undefined ? spread(ours.values) : '', ...row]);
