@@ -7,7 +7,7 @@ export interface CountingViewer {
   readonly ready: Promise<void>;
   /** @throws what has ended the connection, when something has. */
   check(): void;
-  close(): void | Promise<void>;
+  close(): Promise<void>;
 }
 
 /** The viewers of a process, and what they and it have done in a measuring window. */

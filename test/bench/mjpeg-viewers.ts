@@ -1,4 +1,5 @@
 /** A process of viewers that read an MJPEG stream over HTTP, count its parts, and keep nothing. */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type CountingViewer, Crowd } from './crowd.ts';
 import { answerParent } from './processes.ts';
@@ -42,9 +43,11 @@ class MjpegViewer implements CountingViewer {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#socket.removeAllListeners('close');
+    const closed = once(this.#socket, 'close');
     this.#socket.destroy();
+    await closed;
   }
 
   #fail(error: Error): void {

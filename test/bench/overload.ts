@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { alternate, type Bench } from './bench.ts';
+import { delayGrowth } from './drawn.ts';
 import type { FrameSource } from './frame-source.ts';
 import { BenchProcess, endWithBench } from './processes.ts';
 import type { Line } from './report.ts';
@@ -87,8 +88,7 @@ function gapsOf({ drawn }: Seen): number[] {
 }
 
 function describeSlow({ drawn }: Seen, seconds: number): Measurement['slow'] {
-  const between = (from: number, to: number): number => median(drawn.filter(({ atMs }) => atMs >= from * 1000 && atMs < to * 1000).map(({ delayMs }) => delayMs));
-  return { delayMs: between(0, Infinity), growthMs: between((seconds * 2) / 3, Infinity) - between(0, seconds / 3), rate: drawn.length / seconds };
+  return { delayMs: median(drawn.map(({ delayMs }) => delayMs)), growthMs: delayGrowth(drawn, seconds), rate: drawn.length / seconds };
 }
 
 function round(value: number): number {

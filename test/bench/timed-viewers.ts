@@ -2,18 +2,19 @@
 import { once } from 'node:events';
 import WebSocket from 'ws';
 import { decodeGatewayMessage, encodeMessage, type FrameMessage, PROTOCOL } from '../../shared/protocol.ts';
+import type { Drawn } from './drawn.ts';
 import { answerParent } from './processes.ts';
 
 /** What one viewer saw since `start`. */
 export interface Seen {
-  /** Of each frame that was drawn: when, in ms since the start, and how long after its arrival at the gateway. */
-  readonly drawn: readonly { readonly atMs: number; readonly delayMs: number }[];
+  readonly drawn: readonly Drawn[];
 }
 
 class TimedViewer {
   /** Settles with the first frame. */
   readonly ready: Promise<void>;
-  drawn: { atMs: number; delayMs: number }[] = [];
+  /** By this process's clock. */
+  drawn: Drawn[] = [];
   readonly #socket: WebSocket;
   readonly #workMs: number;
   #isDecoding = false;

@@ -2,14 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { Pacer } from '../../gateway/clients/pacer.ts';
 
 interface Link {
-  /** Without waiting: the way there and back. */
+  /** Without waiting: the way there and back, at least. */
   readonly roundTripMs: number;
+  /** At most so much more, frame by frame; what comes behind a late one waits for it, as TCP has it. */
+  readonly jitterMs?: number;
   /** What the link takes over a frame; the next one waits for it. */
   readonly carryMs?: number;
 }
 
+/** Between 0 and 1, in no order. */
+const DICE = [0.51, 0.08, 0.93, 0.27, 0.66, 0.02, 0.84, 0.39, 0.73, 0.15, 0.97, 0.45, 0.6, 0.21, 0.88, 0.33, 0.05];
+
 /** So many milliseconds of a source with this frame time, over this link. A frame that may not be sent waits, and a newer one replaces it. */
-function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 0 }, startMs = 0, from = 0 }: { forMs: number; frameTimeMs: number; link: Link; startMs?: number; from?: number }): { nowMs: number; delivered: number } {
+function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 0, jitterMs = 0 }, startMs = 0, from = 0 }: { forMs: number; frameTimeMs: number; link: Link; startMs?: number; from?: number }): { nowMs: number; delivered: number } {
   const underWay: { sequence: number; acknowledgedAtMs: number }[] = [];
   let waiting: number | null = null;
   let freeAtMs = startMs;
@@ -23,7 +28,8 @@ function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 
     if ((nowMs - startMs) % frameTimeMs === 0) waiting = from + (nowMs - startMs) / frameTimeMs + 1;
     if (waiting !== null && pacer.canSend()) {
       freeAtMs = Math.max(freeAtMs, nowMs) + carryMs;
-      underWay.push({ sequence: waiting, acknowledgedAtMs: freeAtMs + roundTripMs });
+      const acknowledgedAtMs = freeAtMs + roundTripMs + Math.round(jitterMs * DICE[waiting % DICE.length]!);
+      underWay.push({ sequence: waiting, acknowledgedAtMs: Math.max(acknowledgedAtMs, underWay.at(-1)?.acknowledgedAtMs ?? 0) });
       pacer.sent(waiting, 1000, nowMs);
       waiting = null;
     }
@@ -95,9 +101,11 @@ describe('Pacer', () => {
     [30, 16, 3],
     [100, 16, 8],
     [80, 16, 6],
+    [1000, 16, 8],
   ])('with a round trip of %i ms and a frame time of %i ms opens the window to %i', (roundTripMs, frameTimeMs, window) => {
     const pacer = new Pacer();
-    run(pacer, { forMs: 3000, frameTimeMs, link: { roundTripMs } });
+    // A frame more in each round trip.
+    run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
     expect(pacer.window).toBe(window);
     for (let i = 0; i < window; i += 1) {
       expect(pacer.canSend()).toBe(true);
@@ -121,6 +129,50 @@ describe('Pacer', () => {
     expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(155);
     // Under way, waiting and their acknowledgement: 60 ms, and one in the gap that the last run has left.
     expect(pacer.roundTripMs).toBeLessThan(63);
+  });
+
+  it.each([
+    // Carried by the link in ms a frame, and the window: under way, one that waits, one that is rounded up.
+    [20, 3],
+    [40, 3],
+    [100, 2],
+  ])('keeps no more frames waiting after a minute before a link that takes %i ms over each', (carryMs, window) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs: 22, carryMs };
+    const forMs = 60_000;
+    const { delivered } = run(pacer, { forMs, frameTimeMs: 16, link });
+    expect(pacer.window).toBeLessThanOrEqual(window);
+    // It has looked at the way now and then, for a frame or so each time.
+    expect(delivered).toBeGreaterThan((0.98 * forMs) / carryMs);
+  });
+
+  it('finds the least round trip again where frames always wait', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 20 } });
+    // The link became slow: a frame waits for the one before it, and none shows how it is without.
+    run(pacer, { forMs: 60_000, frameTimeMs: 16, link: { roundTripMs: 20, carryMs: 100 }, startMs: nowMs, from: 1000 });
+    expect(pacer.window).toBe(2);
+    expect(pacer.roundTripMs).toBeLessThan(225);
+  });
+
+  it('opens its window again when the way has become longer', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 10 } });
+    expect(pacer.window).toBe(2);
+    run(pacer, { forMs: 12_000, frameTimeMs: 16, link: { roundTripMs: 80 }, startMs: nowMs, from: 1000 });
+    expect(pacer.window).toBe(6);
+  });
+
+  it.each([
+    // Least round trip and what chance adds to it, in ms; frames/s that a window by the least one lets through, of 62.5.
+    [80, 20, 60],
+    [80, 40, 55],
+    [60, 60, 48],
+  ])('is not talked into a smaller window by round trips of %i ms and up to %i ms more', (roundTripMs, jitterMs, atLeast) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs, jitterMs };
+    const { nowMs } = run(pacer, { forMs: 10_000, frameTimeMs: 16, link });
+    expect(run(pacer, { forMs: 20_000, frameTimeMs: 16, link, startMs: nowMs, from: 10_000 }).delivered / 20).toBeGreaterThan(atLeast);
   });
 
   it('does not change its window while the frame time is unknown', () => {
