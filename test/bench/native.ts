@@ -1,15 +1,17 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
-import { PythonPeer } from '../helpers/peers.ts';
 import { alternate, type Bench, type BenchOptions } from './bench.ts';
 import { Disposables } from './disposables.ts';
 import type { Kind, NativeGateway } from './native-gateway.ts';
 import { type Figures, NativePeer } from './native-peer.ts';
 import { BenchProcess } from './processes.ts';
+import { makePicture, type PictureSize } from './python.ts';
 import { ARTIFACTS } from './report-files.ts';
 import type { Line, Report } from './report.ts';
 import { median } from './statistics.ts';
+
+const SIZE: PictureSize = { width: 1280, height: 720, kilobytes: 100 };
 
 const CLIENT_COUNTS = [1, 2, 4];
 
@@ -68,8 +70,8 @@ export const native: Bench = {
   summary: 'frames/s a client of real NetGear clients, beside a real NetGear server',
   effort: { rounds: 10, seconds: 3 },
   async run(options) {
-    await using painter = new PythonPeer('../bench/picture.py', {});
-    const picture = await painter.waitFor<Picture>('picture');
+    const [jpeg, raw] = await Promise.all([makePicture(SIZE, 'jpeg'), makePicture(SIZE, 'samples')]);
+    const picture = { shape: [SIZE.height, SIZE.width, 3], jpeg: jpeg.toString('base64'), raw: raw.toString('base64') };
     const rows: Row[] = [];
     const notes: string[] = [];
     for (const count of options.viewers ?? CLIENT_COUNTS) {
@@ -88,7 +90,8 @@ async function measureClients(picture: Picture, count: number, options: BenchOpt
   const clients = ports.map((port) => processes.use(new NativePeer('native_client.py', { port })));
   const gateway = processes.use(new BenchProcess<NativeGateway>('./native-gateway.ts', options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : []));
   // Both connect to the clients all the time; one of them sends.
-  const servers = count === COMPARED_CLIENTS ? { jpeg: processes.use(new NativePeer('native_server.py', { ports, raw: false })), raw: processes.use(new NativePeer('native_server.py', { ports, raw: true })) } : null;
+  const server = (raw: boolean): NativePeer => processes.use(new NativePeer('native_server.py', { ...SIZE, ports, raw }));
+  const servers = count === COMPARED_CLIENTS ? { jpeg: server(false), raw: server(true) } : null;
   await Promise.all([...clients, ...(servers === null ? [] : Object.values(servers))].map((peer) => peer.waitFor('ready')));
   await gateway.ask('open', ports, picture);
 

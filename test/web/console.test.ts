@@ -154,7 +154,8 @@ describe('the console', () => {
     await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
     await says(page, 'Refused');
     await says(page, `Nobody listens at tcp://127.0.0.1:${missing}`);
-    for (const port of [wrong, missing]) await page.click(`button[aria-label="Remove port ${port}"]`);
+    // The buttons come with the page's own rights, which its viewer hears of.
+    for (const port of [wrong, missing]) await (await page.waitForSelector(`button[aria-label="Remove port ${port}"]`))!.click();
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('to be there once'));
   });
 
