@@ -70,8 +70,7 @@ describe('the console', () => {
     await using page = await open(await gateway.url);
     await says(page, 'Console (127.0.0.1)');
     await using other = await open(`${await gateway.url}/viewer?stream=main`);
-    await page.waitForSelector('button[aria-label="Send away port 6001"]');
-    await page.click('button[aria-label="Send away port 6001"]');
+    await page.locator('button[aria-label="Send away port 6001"]').click();
     await other.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'refused');
     expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(/sent away/);
     expect((await gateway.status()).ports).toMatchObject({ taken: 1, held: [] });
@@ -155,7 +154,7 @@ describe('the console', () => {
     await says(page, 'Refused');
     await says(page, `Nobody listens at tcp://127.0.0.1:${missing}`);
     // The buttons come with the page's own rights, which its viewer hears of.
-    for (const port of [wrong, missing]) await (await page.waitForSelector(`button[aria-label="Remove port ${port}"]`))!.click();
+    for (const port of [wrong, missing]) await page.locator(`button[aria-label="Remove port ${port}"]`).click();
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('to be there once'));
   });
 
@@ -223,6 +222,7 @@ describe('the console', () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.url);
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    await page.waitForSelector('button[aria-label="Send away port 6000"]');
     const focused = (): Promise<string> =>
       page.evaluate(() => {
         let element = document.activeElement;

@@ -40,6 +40,9 @@ let message: { readonly sequence: number; readonly value: Value } | null = null;
 let isMessageDue = false;
 let problem: string | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
+/** Questions to the API, and the latest of them whose answer is shown. */
+let questions = 0;
+let answered = 0;
 
 const viewer: GearwayViewer = document.createElement('gearway-viewer');
 viewer.token = api.token;
@@ -77,7 +80,12 @@ document.addEventListener('visibilitychange', () => void poll());
 async function poll(): Promise<void> {
   clearTimeout(timer);
   if (document.hidden) return;
+  questions += 1;
+  const question = questions;
   const said = await api.streams();
+  // An event asks again while an answer is on its way, and that one may come last.
+  if (question < answered) return;
+  answered = question;
   answer = said.kind;
   if (said.kind === 'ok') {
     streams = said.streams;
