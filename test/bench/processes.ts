@@ -18,6 +18,12 @@ type Answer = { readonly id: number; readonly value: unknown } | { readonly id: 
 /** How long a process may take to end by itself before it is killed. */
 const END_TIMEOUT_MS = 5000;
 
+/** Kills what is left when the benchmark is left by `exit`, which disposes of nothing. */
+const leftovers = new Set<() => void>();
+process.once('exit', () => {
+  for (const kill of leftovers) kill();
+});
+
 /** A process of a benchmark. It ends with its parent, however that ends: the channel between them closes. */
 export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   readonly #child: ChildProcess;
@@ -32,10 +38,10 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
     this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), { execArgv: [...process.execArgv, ...execArgv] });
     this.#child.on('message', (answer) => this.#answered(answer as Answer));
     this.#child.once('exit', (code, signal) => {
-      process.off('exit', this.#kill);
+      leftovers.delete(this.#kill);
       this.#fail(new Error(`${script} has ended with ${signal ?? code}`));
     });
-    process.once('exit', this.#kill);
+    leftovers.add(this.#kill);
   }
 
   /** Rejects with what the handler throws, and when the process has ended. */
@@ -70,11 +76,11 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   }
 }
 
-/** Kills a program that is none of ours when the benchmark is left by `exit`, which disposes of nothing. */
+/** Has a program that is none of ours end with the benchmark, however that ends. */
 export function endWithBench<C extends Child>(child: C): C {
   const kill = (): void => child.signal('SIGKILL');
-  process.once('exit', kill);
-  void child.exited.then(() => process.off('exit', kill));
+  leftovers.add(kill);
+  void child.exited.then(() => leftovers.delete(kill));
   return child;
 }
 
