@@ -1,7 +1,8 @@
 import { closeCode } from '../shared/protocol.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createCard } from './card.ts';
-import { DEFAULT_WEB_CLIENT_LIMITS, type WebClient } from './clients/web-client.ts';
+import type { ViewerEnd } from './clients/place.ts';
+import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web-client.ts';
 import { createSources } from './create-source.ts';
 import { Access } from './http/access.ts';
 import { createServer } from './http/server.ts';
@@ -52,7 +53,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     if (stream !== null && !streams.has(stream)) throw new GearwayError('option-invalid', `client ${stream}=${address.endpoint} is for a stream that is not there; there is ${[...streams.keys()].join(', ')}`);
     return { stream: stream ?? first.name, address };
   });
-  const webClients = new Set<WebClient>();
+  const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
   const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard });
 

@@ -14,21 +14,20 @@ import {
   decodeViewerMessage,
   encodeMessage,
 } from '../../shared/protocol.ts';
-import type { ClientState, ClientStatus, EventKind, StreamState } from '../../shared/status.ts';
+import type { ClientState, StreamState } from '../../shared/status.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
-import type { Seated } from '../hub/port-registry.ts';
 import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
-import { type Client, type Stream, round } from '../hub/stream.ts';
+import { round } from '../hub/stream.ts';
 import { checkJpeg } from '../jpeg.ts';
 import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
-import { describeReturnData } from './describe-return-data.ts';
 import { MessageBudget } from './message-budget.ts';
 import { Pacer } from './pacer.ts';
-import type { Rendition, Renditions } from './renditions.ts';
+import type { Admission, Numbered, Place, ViewerEnd, ViewerFigures } from './place.ts';
+import type { Rendition } from './renditions.ts';
 
 /** Limits of one web client. */
 export interface WebClientLimits {
@@ -52,17 +51,10 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   silenceTimeoutMs: 15_000,
 };
 
-/** What the HTTP side knows of a viewer before it says anything. */
-export interface WebClientOptions {
-  /** Unique in the gateway. */
-  readonly id: string;
-  readonly stream: Stream;
-  readonly renditions: Renditions;
-  readonly address: string;
+export interface WebClientOptions<F extends Numbered = Frame> {
+  readonly place: Place<F>;
   /** The connection below the WebSocket. */
   readonly transport: Transport;
-  /** Decides whether this viewer may watch and return data. */
-  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[]; readonly port: number | null } | null;
   readonly limits: WebClientLimits;
 }
 
@@ -79,17 +71,18 @@ const MAX_CHECKS = 4;
 
 type Phase =
   | { readonly kind: 'greeting' }
-  | { readonly kind: 'seated'; readonly port: number | null; readonly name: string; readonly mayReturn: boolean }
+  /** Admission has been asked for; what the viewer says meanwhile waits. */
+  | { readonly kind: 'entering'; readonly early: (readonly [data: Buffer, isBinary: boolean])[] }
+  | { readonly kind: 'seated'; readonly port: number | null; readonly mayReturn: boolean }
   | { readonly kind: 'closed' };
 
-/** One browser viewer: a virtual port on a WebSocket, or a spectator. Paced by its acknowledgements. */
-export class WebClient implements Client, Seated {
-  readonly id: string;
+/** One browser viewer's WebSocket, in the gateway's process or in a worker. Paced by its acknowledgements. */
+export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
   /** Settles when the socket has ended and the port's hold has begun. */
   readonly closed: Promise<void>;
   readonly #socket: WebSocket;
-  readonly #options: WebClientOptions;
-  readonly #mailbox = new Mailbox<Frame>();
+  readonly #options: WebClientOptions<F>;
+  readonly #mailbox = new Mailbox<F>();
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
   readonly #budget: MessageBudget;
@@ -108,15 +101,14 @@ export class WebClient implements Client, Seated {
   #checks: Promise<void> = Promise.resolve();
   #checksPending = 0;
 
-  constructor(socket: WebSocket, options: WebClientOptions) {
-    this.id = options.id;
+  constructor(socket: WebSocket, options: WebClientOptions<F>) {
     this.#socket = socket;
     this.#options = options;
     this.#budget = new MessageBudget(options.limits.messagesPerSecond);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
-        this.#ended('disconnect', 'the viewer left');
+        this.#ended('the viewer left');
         resolve();
       });
     });
@@ -126,7 +118,7 @@ export class WebClient implements Client, Seated {
     socket.on('error', () => undefined);
   }
 
-  offer(frame: Frame): void {
+  offer(frame: F): void {
     if (this.#paused || this.#phase.kind !== 'seated') return;
     this.#mailbox.put(frame);
     this.#pump();
@@ -136,24 +128,9 @@ export class WebClient implements Client, Seated {
     if (this.#phase.kind === 'seated') this.#send({ type: 'state', state, reason });
   }
 
-  evict(): void {
-    this.#end('take-over', closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
-  }
-
-  sendAway(reason: string): void {
-    const port = this.#phase.kind === 'seated' ? this.#phase.port : null;
-    if (port !== null) this.#options.stream.ports.revoke(port, this);
-    this.close(closeCode.sentAway, reason);
-  }
-
-  /** Ends the connection with a code of the protocol. Idempotent. */
   close(code: number, reason: string): void {
-    this.#end('disconnect', code, reason);
-  }
-
-  #end(kind: EventKind, code: number, reason: string): void {
     if (this.#phase.kind === 'closed') return;
-    this.#ended(kind, reason);
+    this.#ended(reason);
     // A reason may be at most 123 bytes.
     this.#socket.close(code, Buffer.from(reason).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
     // Who does not close in turn is cut off.
@@ -162,33 +139,28 @@ export class WebClient implements Client, Seated {
     this.#socket.once('close', () => clearTimeout(timer));
   }
 
-  status(): ClientStatus {
-    const seated = this.#phase.kind === 'seated' ? this.#phase : null;
-    const port = seated?.port ?? null;
+  figures(): ViewerFigures {
     const { roundTripMs, waitingSinceMs } = this.#pacer;
     let state: ClientState = 'live';
     if (this.#paused) state = 'paused';
     else if (waitingSinceMs !== null && performance.now() - waitingSinceMs > 2000) state = 'stuck';
     return {
-      id: this.id,
-      port,
-      kind: port === null ? 'spectator' : 'web',
-      address: this.#address(),
       state,
-      reason: '',
       delivered: this.#delivered,
       dropped: this.#mailbox.dropped,
-      repeated: 0,
       rejected: this.#rejected,
       framesPerSecond: round(this.#rate.perSecond(performance.now())),
       roundTripMs: roundTripMs === null ? null : round(roundTripMs),
       delayMs: this.#delayMs === null ? null : round(this.#delayMs),
-      returnData: port === null ? null : describeReturnData(this.#options.stream.returns.get(port)),
     };
   }
 
   #received(data: Buffer, isBinary: boolean): void {
     if (this.#phase.kind === 'closed') return;
+    if (this.#phase.kind === 'entering') {
+      this.#phase.early.push([data, isBinary]);
+      return;
+    }
     this.#heardAtMs = performance.now();
     if (!this.#budget.take(performance.now())) {
       this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
@@ -228,52 +200,50 @@ export class WebClient implements Client, Seated {
   }
 
   #greet(hello: Hello): void {
-    const { stream, authorize, limits } = this.#options;
-    const principal = authorize(hello.token);
-    if (principal === null) {
-      this.close(closeCode.notAllowed, hello.token === undefined ? 'this gateway asks for a token; none came' : 'the token is wrong');
+    const admission = this.#options.place.enter(this, hello);
+    if (!(admission instanceof Promise)) {
+      this.#enter(admission);
       return;
     }
-    let seat: { port: number; leaseKey: string } | null = null;
-    let spectatorReason: string | null = null;
-    if (hello.spectate !== true && !principal.rights.includes('return')) {
-      spectatorReason = 'your token lets you watch, and not return data';
-    } else if (hello.spectate !== true) {
-      try {
-        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port });
-      } catch (error) {
-        const code = error instanceof GearwayError ? error.code : '';
-        if (code !== 'no-free-port') {
-          this.close(SEAT_REFUSALS[code] ?? closeCode.portTaken, errorText(error));
-          return;
-        }
-        spectatorReason = errorText(error);
-      }
+    const early: [Buffer, boolean][] = [];
+    this.#phase = { kind: 'entering', early };
+    // What the chunk at hand still holds comes all the same.
+    this.#socket.pause();
+    void admission.then((granted) => {
+      if (this.#phase.kind === 'closed') return;
+      this.#enter(granted);
+      for (const [data, isBinary] of early) this.#received(data, isBinary);
+      this.#socket.resume();
+    });
+  }
+
+  #enter(admission: Admission): void {
+    if (!admission.admitted) {
+      this.close(admission.closeCode, admission.reason);
+      return;
     }
-    const port = seat?.port ?? null;
-    const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
-    this.#phase = { kind: 'seated', port, name: hello.name ?? '', mayReturn: principal.rights.includes('return') };
+    const { place, limits } = this.#options;
+    const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
+    this.#phase = { kind: 'seated', port, mayReturn };
     this.#send({
       type: 'welcome',
-      stream: stream.name,
+      stream: place.stream,
       port,
       ...(spectatorReason === null ? {} : { spectatorReason }),
-      leaseKey: seat?.leaseKey ?? null,
+      leaseKey,
       rights,
       limits: { messageBytes: limits.messageBytes, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
-      state: stream.state,
-      reason: stream.reason,
+      state: place.state,
+      reason: place.reason,
       clockUs: nowUs(),
     });
-    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason: spectatorReason ?? (port === null ? 'watches as a spectator' : `seated on port ${port}`) });
-    if (port !== null) stream.returns.join(port);
-    stream.attach(this);
-    if (stream.latest !== null) this.offer(stream.latest);
+    const latest = place.latest(this.#wantsRaw);
+    if (latest !== null) this.offer(latest);
   }
 
   #acknowledged({ sequence, delayMs }: Ack): void {
     if (delayMs !== undefined) this.#delayMs = delayMs;
-    const isNew = this.#pacer.acknowledged(sequence, this.#options.stream.frameTimeMs(), performance.now());
+    const isNew = this.#pacer.acknowledged(sequence, this.#options.place.frameTimeMs(), performance.now());
     // Else a viewer of a very fast stream would be closed for answering every frame.
     if (isNew) this.#budget.refund();
     this.#pump();
@@ -282,16 +252,19 @@ export class WebClient implements Client, Seated {
   #wanted({ paused, maxFramesPerSecond, raw }: Want): void {
     if (raw !== undefined) this.#wantsRaw = raw;
     if (maxFramesPerSecond !== undefined) this.#minIntervalMs = 1000 / maxFramesPerSecond;
-    if (paused === undefined || paused === this.#paused) return;
-    this.#paused = paused;
-    const { stream } = this.#options;
+    const { place } = this.#options;
+    const changes = paused !== undefined && paused !== this.#paused;
+    if (changes) this.#paused = paused;
+    place.wants({ paused: this.#paused, raw: this.#wantsRaw });
+    if (!changes) return;
     if (paused) {
       this.#mailbox.clear();
       return;
     }
     this.#pacer.resumed(performance.now());
-    const { latest } = stream;
-    this.#send({ type: 'state', state: stream.state, reason: stream.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
+    const { latestSequence } = place;
+    this.#send({ type: 'state', state: place.state, reason: place.reason, ...(latestSequence === null ? {} : { resumeSequence: latestSequence }) });
+    const latest = place.latest(this.#wantsRaw);
     if (latest !== null) this.offer(latest);
   }
 
@@ -313,30 +286,31 @@ export class WebClient implements Client, Seated {
     }
     const owned = copyBody(body);
     if (owned.kind !== 'jpeg' && this.#checksPending === 0) {
-      this.#accept(phase.port, message, owned);
+      this.#accept(message, owned);
       return;
     }
     // Decoding takes a while: what comes behind a JPEG waits for it, so that the order stays.
-    const { port } = phase;
     this.#checksPending += 1;
     this.#checks = this.#checks
       .then(() => (owned.kind === 'jpeg' ? checkJpeg(owned.data) : undefined))
       .then(
-        () => this.#accept(port, message, owned),
+        () => this.#accept(message, owned),
         (error: unknown) => this.#refuse(id, error),
       )
       .finally(() => (this.#checksPending -= 1));
   }
 
-  #accept(port: number, { id, mode, ttlMs }: Return, body: ReturnBody): void {
+  #accept({ id, mode, ttlMs }: Return, body: ReturnBody): void {
     // The socket may have ended while a JPEG was checked: its data ends with it.
     if (this.#phase.kind !== 'seated') return;
-    const { returns } = this.#options.stream;
     try {
-      const data = checkBody(body);
-      if (mode === 'sticky') returns.set(port, data, ttlMs);
-      else returns.push(port, data, ttlMs);
-      this.#send({ type: 'returned', id, accepted: true });
+      const given = this.#options.place.give(checkBody(body), mode, ttlMs);
+      if (given === undefined) this.#send({ type: 'returned', id, accepted: true });
+      else
+        given.then(
+          () => this.#send({ type: 'returned', id, accepted: true }),
+          (error: unknown) => this.#refuse(id, error),
+        );
     } catch (error) {
       this.#refuse(id, error);
     }
@@ -350,7 +324,7 @@ export class WebClient implements Client, Seated {
 
   #countRejected(): void {
     this.#rejected += 1;
-    this.#options.stream.returns.countRejected();
+    this.#options.place.countRejected();
   }
 
   /** Sends what waits, as far as the window allows. */
@@ -359,13 +333,13 @@ export class WebClient implements Client, Seated {
     const now = performance.now();
     if (this.#minIntervalMs > 0) {
       // Half a frame time of tolerance: 30 frames/s asked of a 30 frames/s source is every frame.
-      const toleranceMs = (this.#options.stream.frameTimeMs() ?? 0) / 2;
+      const toleranceMs = (this.#options.place.frameTimeMs() ?? 0) / 2;
       if (now < this.#nextSendAtMs - toleranceMs) return;
       this.#nextSendAtMs = Math.max(this.#nextSendAtMs + this.#minIntervalMs, now);
     }
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
-    const rendition = this.#options.renditions.get(frame, this.#wantsRaw);
+    const rendition = this.#options.place.rendition(frame, this.#wantsRaw);
     if (!(rendition instanceof Promise)) {
       this.#sendFrame(rendition);
       return;
@@ -374,7 +348,7 @@ export class WebClient implements Client, Seated {
     rendition
       .then(
         (encoded) => this.#sendFrame(encoded),
-        (error: unknown) => this.#options.stream.reject(error),
+        (error: unknown) => this.#options.place.reject(error),
       )
       .finally(() => {
         this.#encoding = false;
@@ -421,7 +395,7 @@ export class WebClient implements Client, Seated {
       return;
     }
     if (now - this.#heardAtMs > limits.silenceTimeoutMs) {
-      this.#ended('disconnect', `nothing was heard of the viewer for ${limits.silenceTimeoutMs / 1000} s`);
+      this.#ended(`nothing was heard of the viewer for ${limits.silenceTimeoutMs / 1000} s`);
       this.#socket.terminate();
       return;
     }
@@ -429,36 +403,14 @@ export class WebClient implements Client, Seated {
     this.#pump();
   }
 
-  #address(): string {
-    const name = this.#phase.kind === 'seated' ? this.#phase.name : '';
-    return name === '' ? this.#options.address : `${name} (${this.#options.address})`;
-  }
-
-  #ended(kind: EventKind, reason: string): void {
-    const phase = this.#phase;
-    if (phase.kind === 'closed') return;
+  #ended(reason: string): void {
+    if (this.#phase.kind === 'closed') return;
     this.#phase = { kind: 'closed' };
     clearInterval(this.#timer);
     this.#mailbox.clear();
-    const { stream, address } = this.#options;
-    stream.detach(this);
-    // One that was never seated was refused, or left before it said anything.
-    if (phase.kind === 'seated') stream.report({ kind, client: this.id, port: phase.port, address: phase.name === '' ? address : `${phase.name} (${address})`, reason });
-    else stream.report({ kind: 'refuse', client: null, port: null, address, reason });
-    if (phase.kind === 'seated' && phase.port !== null) {
-      stream.ports.leave(phase.port, this);
-      // A take-over has seated the next viewer already; its own data is still to come, and ours must not count any more.
-      stream.returns.leave(phase.port);
-    }
+    this.#options.place.leave('disconnect', reason);
   }
 }
-
-/** The close codes of what `PortRegistry.seat` refuses. */
-const SEAT_REFUSALS: Readonly<Record<string, number>> = {
-  'port-taken': closeCode.portTaken,
-  'port-out-of-range': closeCode.portOutOfRange,
-  'port-reserved': closeCode.notAllowed,
-};
 
 /** Copies the bytes of return data: what a socket delivers is a view of a larger chunk, which would be pinned. */
 function copyBody(body: ReturnBody): ReturnBody {

@@ -6,6 +6,8 @@ import fastifyWebsocket from '@fastify/websocket';
 import type { WebSocket } from 'ws';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
+import { LocalPlace } from '../clients/local-place.ts';
+import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { type Transport, WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import type { EventLog } from '../hub/event-log.ts';
@@ -21,7 +23,7 @@ export interface ServerOptions {
   readonly access: Access;
   readonly limits: WebClientLimits;
   /** All web clients there are; the creator closes them. */
-  readonly webClients: Set<WebClient>;
+  readonly webClients: Set<ViewerEnd>;
   readonly events: EventLog;
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
@@ -130,15 +132,14 @@ export async function createServer({ streams, access, limits, webClients, events
       return;
     }
     webClientCount += 1;
-    const client = new WebClient(socket, {
+    const place = new LocalPlace({
       id: `web-${webClientCount}`,
-      transport: transportOf(socket),
       stream: served.stream,
       renditions: shared,
       address: request.ip,
       authorize: (token) => access.authorize(token ?? bearerToken(request.headers.authorization)),
-      limits,
     });
+    const client = new WebClient(socket, { place, transport: transportOf(socket), limits });
     webClients.add(client);
     void client.closed.then(() => webClients.delete(client));
   });

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { LocalPlace } from '../../gateway/clients/local-place.ts';
 import { Renditions } from '../../gateway/clients/renditions.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
@@ -697,13 +698,14 @@ describe('WebClient: time', () => {
     vi.useRealTimers();
   });
 
-  function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient } {
+  function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient; place: LocalPlace } {
     const socket = new FakeSocket();
-    const client = new WebClient(socket as unknown as WebSocket, { id: 'web-1', transport: socket.transport, stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }), limits: DEFAULT_WEB_CLIENT_LIMITS });
-    return { socket, client };
+    const place = new LocalPlace({ id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }) });
+    const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS });
+    return { socket, client, place };
   }
 
-  function seated(): { socket: FakeSocket; client: WebClient } {
+  function seated(): { socket: FakeSocket; client: WebClient; place: LocalPlace } {
     const created = create();
     created.socket.receive({ type: 'hello' });
     return created;
@@ -761,14 +763,14 @@ describe('WebClient: time', () => {
   });
 
   it('is stuck in the API after 2 s without acknowledgement', () => {
-    const { socket, client } = seated();
+    const { socket, place } = seated();
     stream.publish(INPUT);
     vi.advanceTimersByTime(2000);
-    expect(client.status().state).toBe('live');
+    expect(place.status().state).toBe('live');
     vi.advanceTimersByTime(1);
-    expect(client.status().state).toBe('stuck');
+    expect(place.status().state).toBe('stuck');
     socket.receive(ack(1));
-    expect(client.status()).toMatchObject({ state: 'live', roundTripMs: 2001 });
+    expect(place.status()).toMatchObject({ state: 'live', roundTripMs: 2001 });
   });
 
   it('closes with 4006 when the socket does not drain', () => {
@@ -798,10 +800,10 @@ describe('WebClient: time', () => {
   });
 
   it('closes once, sends nothing afterwards, and keeps no timer', async () => {
-    const { socket, client } = seated();
+    const { socket, client, place } = seated();
     client.close(1001, 'the gateway stops');
     client.close(4000, 'again');
-    client.evict();
+    place.evict();
     expect(socket.close.mock.calls).toEqual([[1001, 'the gateway stops']]);
     socket.emit('close');
     await client.closed;
@@ -827,26 +829,26 @@ describe('WebClient: time', () => {
   });
 
   it('sends as many frames a second as the viewer wants', () => {
-    const { socket, client } = seated();
+    const { socket, place } = seated();
     socket.receive({ type: 'want', maxFramesPerSecond: 10 });
     for (let i = 1; i <= 400; i += 1) {
       stream.publish(INPUT);
       socket.receive(ack(i));
       vi.advanceTimersByTime(25);
     }
-    expect(client.status().delivered).toBeGreaterThanOrEqual(98);
-    expect(client.status().delivered).toBeLessThanOrEqual(102);
+    expect(place.status().delivered).toBeGreaterThanOrEqual(98);
+    expect(place.status().delivered).toBeLessThanOrEqual(102);
   });
 
   it('sends every frame to who wants the rate of the source', () => {
-    const { socket, client } = seated();
+    const { socket, place } = seated();
     socket.receive({ type: 'want', maxFramesPerSecond: 40 });
     for (let i = 1; i <= 400; i += 1) {
       stream.publish(INPUT);
       socket.receive(ack(i));
       vi.advanceTimersByTime(25);
     }
-    expect(client.status().delivered).toBeGreaterThanOrEqual(396);
+    expect(place.status().delivered).toBeGreaterThanOrEqual(396);
   });
 
   it('cuts off a viewer that answers no ping for 15 s, also while it is paused', () => {
@@ -863,10 +865,10 @@ describe('WebClient: time', () => {
   });
 
   it('shows the delay that the viewer measures', () => {
-    const { socket, client } = seated();
-    expect(client.status().delayMs).toBeNull();
+    const { socket, place } = seated();
+    expect(place.status().delayMs).toBeNull();
     socket.receive({ ...ack(1), delayMs: 18.26 });
-    expect(client.status().delayMs).toBe(18.3);
+    expect(place.status().delayMs).toBe(18.3);
   });
 
   it('refuses with not-allowed who may only watch', () => {

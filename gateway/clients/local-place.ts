@@ -1,0 +1,191 @@
+import { GearwayError, errorText } from '../../shared/errors.ts';
+import { type Hello, type Return, closeCode } from '../../shared/protocol.ts';
+import type { ClientStatus, EventKind, StreamState } from '../../shared/status.ts';
+import type { Frame } from '../hub/frame.ts';
+import type { Seated } from '../hub/port-registry.ts';
+import type { ReturnData } from '../hub/returns.ts';
+import type { Client, Stream } from '../hub/stream.ts';
+import { describeReturnData } from './describe-return-data.ts';
+import type { Admission, Place, ViewerEnd } from './place.ts';
+import type { Rendition, Renditions } from './renditions.ts';
+
+/** What the HTTP side knows of a viewer before it says anything. */
+export interface LocalPlaceOptions {
+  /** Unique in the gateway. */
+  readonly id: string;
+  readonly stream: Stream;
+  readonly renditions: Renditions;
+  readonly address: string;
+  /** Decides whether this viewer may watch and return data. */
+  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[]; readonly port: number | null } | null;
+}
+
+type Phase =
+  | { readonly kind: 'outside' }
+  | { readonly kind: 'inside'; readonly end: ViewerEnd; readonly port: number | null; readonly name: string }
+  | { readonly kind: 'left' };
+
+/** A viewer as a client of a stream of this process: a virtual port, or a spectator. Its socket is `ViewerEnd`. */
+export class LocalPlace implements Place, Client, Seated {
+  readonly id: string;
+  readonly #options: LocalPlaceOptions;
+  #phase: Phase = { kind: 'outside' };
+
+  constructor(options: LocalPlaceOptions) {
+    this.id = options.id;
+    this.#options = options;
+  }
+
+  get stream(): string {
+    return this.#options.stream.name;
+  }
+
+  get state(): StreamState {
+    return this.#options.stream.state;
+  }
+
+  get reason(): string {
+    return this.#options.stream.reason;
+  }
+
+  get latestSequence(): number | null {
+    return this.#options.stream.latest?.sequence ?? null;
+  }
+
+  latest(): Frame | null {
+    return this.#options.stream.latest;
+  }
+
+  frameTimeMs(): number | undefined {
+    return this.#options.stream.frameTimeMs();
+  }
+
+  rendition(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
+    return this.#options.renditions.get(frame, wantsRaw);
+  }
+
+  reject(error: unknown): void {
+    this.#options.stream.reject(error);
+  }
+
+  enter(end: ViewerEnd, hello: Hello): Admission {
+    const { stream, authorize } = this.#options;
+    const principal = authorize(hello.token);
+    if (principal === null) {
+      return { admitted: false, closeCode: closeCode.notAllowed, reason: hello.token === undefined ? 'this gateway asks for a token; none came' : 'the token is wrong' };
+    }
+    const mayReturn = principal.rights.includes('return');
+    let seat: { port: number; leaseKey: string } | null = null;
+    let spectatorReason: string | null = null;
+    if (hello.spectate !== true && !mayReturn) {
+      spectatorReason = 'your token lets you watch, and not return data';
+    } else if (hello.spectate !== true) {
+      try {
+        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port });
+      } catch (error) {
+        const code = error instanceof GearwayError ? error.code : '';
+        if (code !== 'no-free-port') return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error) };
+        spectatorReason = errorText(error);
+      }
+    }
+    const port = seat?.port ?? null;
+    this.#phase = { kind: 'inside', end, port, name: hello.name ?? '' };
+    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason: spectatorReason ?? (port === null ? 'watches as a spectator' : `seated on port ${port}`) });
+    if (port !== null) stream.returns.join(port);
+    stream.attach(this);
+    const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
+    return { admitted: true, port, leaseKey: seat?.leaseKey ?? null, spectatorReason, rights, mayReturn };
+  }
+
+  /** Every frame is offered, whatever the viewer wants: its socket knows. */
+  wants(): void {}
+
+  give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined): void {
+    if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'a viewer without a port returns nothing');
+    const { returns } = this.#options.stream;
+    if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
+    else returns.push(this.#phase.port, data, ttlMs);
+  }
+
+  countRejected(): void {
+    this.#options.stream.returns.countRejected();
+  }
+
+  leave(kind: EventKind, reason: string): void {
+    const phase = this.#phase;
+    if (phase.kind === 'left') return;
+    const address = this.#address();
+    this.#phase = { kind: 'left' };
+    const { stream } = this.#options;
+    // One that was never seated was refused, or left before it said anything.
+    if (phase.kind === 'outside') {
+      stream.report({ kind: 'refuse', client: null, port: null, address, reason });
+      return;
+    }
+    stream.detach(this);
+    stream.report({ kind, client: this.id, port: phase.port, address, reason });
+    if (phase.port === null) return;
+    stream.ports.leave(phase.port, this);
+    // A take-over has seated the next viewer already; its own data is still to come, and ours must not count any more.
+    stream.returns.leave(phase.port);
+  }
+
+  offer(frame: Frame): void {
+    if (this.#phase.kind === 'inside') this.#phase.end.offer(frame);
+  }
+
+  streamChanged(state: StreamState, reason: string): void {
+    if (this.#phase.kind === 'inside') this.#phase.end.streamChanged(state, reason);
+  }
+
+  evict(): void {
+    this.#end('take-over', closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
+  }
+
+  sendAway(reason: string): void {
+    if (this.#phase.kind === 'inside' && this.#phase.port !== null) this.#options.stream.ports.revoke(this.#phase.port, this);
+    this.#end('disconnect', closeCode.sentAway, reason);
+  }
+
+  status(): ClientStatus {
+    if (this.#phase.kind !== 'inside') throw new TypeError('only a client of the stream has a status');
+    const { end, port } = this.#phase;
+    const { state, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = end.figures();
+    return {
+      id: this.id,
+      port,
+      kind: port === null ? 'spectator' : 'web',
+      address: this.#address(),
+      state,
+      reason: '',
+      delivered,
+      dropped,
+      repeated: 0,
+      rejected,
+      framesPerSecond,
+      roundTripMs,
+      delayMs,
+      returnData: port === null ? null : describeReturnData(this.#options.stream.returns.get(port)),
+    };
+  }
+
+  #end(kind: EventKind, code: number, reason: string): void {
+    const phase = this.#phase;
+    // First: the socket would report that the viewer has left.
+    this.leave(kind, reason);
+    if (phase.kind === 'inside') phase.end.close(code, reason);
+  }
+
+  #address(): string {
+    const { address } = this.#options;
+    const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
+    return name === '' ? address : `${name} (${address})`;
+  }
+}
+
+/** The close codes of what `PortRegistry.seat` refuses. */
+const SEAT_REFUSALS: Readonly<Record<string, number>> = {
+  'port-taken': closeCode.portTaken,
+  'port-out-of-range': closeCode.portOutOfRange,
+  'port-reserved': closeCode.notAllowed,
+};
