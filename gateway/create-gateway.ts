@@ -55,7 +55,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   });
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard });
+  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, workers: resolved.workers, log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

@@ -21,6 +21,7 @@ const HELP = `Gearway: NetGear streams in the browser
   --token SECRET          ask viewers and programs for it
   --view-token SECRET     who shows this one instead may watch, and not return data
   --reserve PORT=SECRET   keep a virtual port for who shows this token (repeatable)
+  --workers NUMBER        more processes that serve viewers, for when one core is full (0)
   --insecure              let anyone who reaches this gateway watch and return data
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
   --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
@@ -46,6 +47,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       token: { type: 'string' },
       'view-token': { type: 'string' },
       reserve: { type: 'string', multiple: true, default: [] },
+      workers: { type: 'string' },
       insecure: { type: 'boolean', default: false },
       'allow-origin': { type: 'string', multiple: true, default: [] },
       'on-close': { type: 'string' },
@@ -58,6 +60,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     },
   });
   if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new GearwayError('option-invalid', `--port is ${JSON.stringify(values.port)}, expected 0 to 65535`);
+  if (values.workers !== undefined && !/^\d{1,3}$/.test(values.workers)) throw new GearwayError('option-invalid', `--workers is ${JSON.stringify(values.workers)}, expected 0 to 64`);
   const options: GatewayOptions = {
     source: values.source,
     clients: values.client,
@@ -69,6 +72,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
     ...(values.token === undefined ? {} : { token: values.token }),
     ...(values['view-token'] === undefined ? {} : { viewToken: values['view-token'] }),
+    ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
     reservedPorts: parseReserved(values.reserve),
     // What is neither is refused by resolveOptions, with its sentence.
     ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),

@@ -28,6 +28,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
   readonly allowOrigins?: readonly string[];
+  /** How many more processes serve viewers' sockets, 0 to 64, for when one core is full. Default 0: this process does everything. */
+  readonly workers?: number;
   /** What native clients get before the first frame and while the source is silent: a card and repeats, or nothing. Default `card`. */
   readonly idle?: 'card' | 'silence';
   /** Whether closing tells native clients to end. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM. */
@@ -55,6 +57,7 @@ export interface ResolvedOptions {
   readonly viewToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
   readonly allowOrigins: readonly string[];
+  readonly workers: number;
   readonly idle: 'card' | 'silence';
   readonly onClose: 'keep' | 'terminate';
   readonly log: (message: string) => void;
@@ -63,6 +66,9 @@ export interface ResolvedOptions {
 /** Most virtual ports of a stream. */
 const MAX_VIRTUAL_PORTS = 4096;
 
+/** Most processes for viewers: each has every stream's frames sent to it. */
+const MAX_WORKERS = 64;
+
 /**
  * Checks options and fills in the defaults.
  *
@@ -70,7 +76,7 @@ const MAX_VIRTUAL_PORTS = 4096;
  * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
  */
 export function resolveOptions(options: GatewayOptions, seats: readonly number[] | null = null): ResolvedOptions {
-  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
+  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, insecure = false, allowOrigins = [], workers = 0, idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
   if (seats !== null && options.virtualPorts !== undefined) throw invalid(`virtual-ports is ${options.virtualPorts}, but the source is a server in multi-clients mode: its ports, ${seats.join(', ')}, are the virtual ones`);
   const virtualPorts = seats === null ? parseRanges(options.virtualPorts ?? '6000-6063') : seats.map((seat) => ({ from: seat, to: seat }));
@@ -86,6 +92,7 @@ export function resolveOptions(options: GatewayOptions, seats: readonly number[]
   for (const origin of allowOrigins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
   }
+  if (!Number.isInteger(workers) || workers < 0 || workers > MAX_WORKERS) throw invalid(`workers is ${workers}, expected 0 to ${MAX_WORKERS}`);
   oneOf('idle', idle, ['card', 'silence']);
   oneOf('on-close', onClose, ['keep', 'terminate']);
   return {
@@ -99,6 +106,7 @@ export function resolveOptions(options: GatewayOptions, seats: readonly number[]
     viewToken,
     reservedPorts,
     allowOrigins,
+    workers,
     idle,
     onClose,
     log: options.log ?? (() => undefined),

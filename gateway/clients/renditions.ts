@@ -21,6 +21,11 @@ export class Renditions {
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
   readonly #converted = new WeakMap<Frame, Promise<Uint8Array>>();
 
+  /** Whether viewers get a JPEG of this frame where they don't ask for raw frames; else all of them get the same. */
+  encodes(frame: Frame): boolean {
+    return jpegChannels(frame) !== null;
+  }
+
   /** @returns a promise only while a raw frame is being encoded. */
   get(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
     const channels = wantsRaw ? null : jpegChannels(frame);

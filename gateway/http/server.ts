@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
-import type { WebSocket } from 'ws';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
-import { LocalPlace } from '../clients/local-place.ts';
 import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
-import { type Transport, WebClient, type WebClientLimits } from '../clients/web-client.ts';
+import type { WebClientLimits } from '../clients/web-client.ts';
+import { webSocketOptions } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { type Access, bearerToken, type Right } from './access.ts';
@@ -17,6 +15,7 @@ import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
 import { servePictures } from './pictures.ts';
 import { Snapshots } from './snapshots.ts';
+import { serveViewers } from './viewers.ts';
 
 export interface ServerOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -27,10 +26,10 @@ export interface ServerOptions {
   readonly events: EventLog;
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
+  /** How many more processes serve viewers' sockets. */
+  readonly workers: number;
+  readonly log: (message: string) => void;
 }
-
-/** Most web viewers at once, over all streams. */
-const MAX_WEB_CLIENTS = 4096;
 
 /** Fastify loads its compilers for schemas whether a route has one or not, which takes a tenth of the time that the gateway needs to start. */
 function noSchemas(): never {
@@ -49,14 +48,10 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, limits, webClients, events, createCard }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, limits, webClients, events, createCard, workers, log }: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({ logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
   await app.register(fastifyWebsocket, {
-    options: {
-      maxPayload: limits.messageBytes,
-      perMessageDeflate: false,
-      handleProtocols: (protocols: Set<string>) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
-    },
+    options: webSocketOptions(limits),
   });
 
   // What Fastify itself refuses, above all a body that is no JSON.
@@ -115,35 +110,7 @@ export async function createServer({ streams, access, limits, webClients, events
 
   const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
-  let webClientCount = 0;
-  app.get<{ Params: { name: string } }>('/streams/:name/ws', { websocket: true }, (socket, request) => {
-    const { name } = request.params;
-    const served = streams.get(name);
-    const shared = renditions.get(name);
-    if (served === undefined || shared === undefined) {
-      socket.on('error', () => undefined);
-      events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
-      socket.close(closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`.slice(0, 120));
-      return;
-    }
-    if (webClients.size >= MAX_WEB_CLIENTS) {
-      socket.on('error', () => undefined);
-      socket.close(closeCode.tooMuch, `${MAX_WEB_CLIENTS} viewers are connected already`);
-      return;
-    }
-    webClientCount += 1;
-    const place = new LocalPlace({
-      id: `web-${webClientCount}`,
-      stream: served.stream,
-      renditions: shared,
-      address: request.ip,
-      authorize: (token) => access.authorize(token ?? bearerToken(request.headers.authorization)),
-    });
-    const client = new WebClient(socket, { place, transport: transportOf(socket), limits });
-    webClients.add(client);
-    void client.closed.then(() => webClients.delete(client));
-  });
-
+  serveViewers(app, { streams, renditions, access, limits, webClients, events, workers, log });
   const snapshots = new Snapshots();
   serveClients(app, { streams, renditions, snapshots });
   servePictures(app, { streams, renditions, snapshots, access, createCard });
@@ -152,13 +119,6 @@ export async function createServer({ streams, access, limits, webClients, events
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
   app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ code: 'not-found', message: `there is nothing at ${request.url}` }));
   return app;
-}
-
-/** ws gives no access to the connection below it, and has kept it in this field since its first version. */
-function transportOf(socket: WebSocket): Transport {
-  const { _socket: transport } = socket as WebSocket & { readonly _socket?: Transport };
-  if (transport === undefined) throw new TypeError('a WebSocket of ws has no _socket any more: its version has changed');
-  return transport;
 }
 
 function isPublicScript(request: FastifyRequest): boolean {

@@ -7,14 +7,18 @@ import { type PortRange, PortRegistry } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Returns } from './returns.ts';
 
-/** One receiver of a stream, whatever its transport. None of these calls may wait or throw. */
-export interface Client {
-  /** Unique in the gateway. */
-  readonly id: string;
+/** What hears of a stream's frames and changes without being a client of it. None of these calls may wait or throw. */
+export interface Follower {
   /** A new frame, shared: the newest replaces one that still waits. */
   offer(frame: Frame): void;
   /** The stream's state or its reason has changed. */
   streamChanged(state: StreamState, reason: string): void;
+}
+
+/** One receiver of a stream, whatever its transport. */
+export interface Client extends Follower {
+  /** Unique in the gateway. */
+  readonly id: string;
   status(): ClientStatus;
   /** Ends this client for good; `reason` is told where the transport allows it. */
   sendAway(reason: string): void;
@@ -91,6 +95,7 @@ export class Stream implements SourceSink {
   readonly #policy: StreamPolicy;
   /** All of them, the listed ones among them. */
   readonly #clients = new Set<Client>();
+  readonly #followers = new Set<Follower>();
   /** In the order of their listing; whose turn it was last goes to the end. */
   readonly #listed = new Set<ListedClient>();
   readonly #rate = new RateMeter();
@@ -179,6 +184,7 @@ export class Stream implements SourceSink {
   #give(frame: Frame): void {
     this.#latest = frame;
     if (this.#state !== 'live') this.#change('live', 'frames arrive');
+    for (const follower of this.#followers) follower.offer(frame);
     if (this.#policy.distribution === 'broadcast') {
       for (const client of this.#clients) client.offer(frame);
       return;
@@ -221,6 +227,15 @@ export class Stream implements SourceSink {
 
   detach(client: Client): void {
     this.#clients.delete(client);
+  }
+
+  /** From the next frame on. */
+  follow(follower: Follower): void {
+    this.#followers.add(follower);
+  }
+
+  unfollow(follower: Follower): void {
+    this.#followers.delete(follower);
   }
 
   attachListed(client: ListedClient): void {
@@ -316,6 +331,7 @@ export class Stream implements SourceSink {
     this.#reason = reason;
     this.#log(`stream ${this.name}: ${state}, ${reason}`);
     this.report({ kind: 'state', client: null, port: null, address: null, reason: `${state}: ${reason}` });
+    for (const follower of this.#followers) follower.streamChanged(state, reason);
     for (const client of this.#clients) client.streamChanged(state, reason);
   }
 }

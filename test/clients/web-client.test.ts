@@ -164,6 +164,8 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     webClients,
     events,
     createCard: async () => Promise.reject(new Error('no picture is asked for here')),
+    workers: 0,
+    log: () => undefined,
   });
   await app.ready();
   return {
