@@ -74,7 +74,14 @@ export class WorkerProcess {
     this.#viewers.set(viewer.id, viewer);
     this.#waiting.add(socket);
     const message: ToWorker = { type: 'viewer', viewer: viewer.id, stream: place.stream, headers, head };
-    this.#child.send(message, socket, () => this.#waiting.delete(socket));
+    // Else Node counts it as its server's until the worker's end says otherwise, and a server whose workers have all ended
+    // never closes.
+    Object.assign(socket, { server: null });
+    this.#child.send(message, socket, () => {
+      this.#waiting.delete(socket);
+      // The connection is the worker's; this is what is left of it here.
+      socket.destroy();
+    });
     return viewer;
   }
 
@@ -128,8 +135,7 @@ export class WorkerProcess {
     for (const feed of this.#feeds.values()) feed.close();
     for (const viewer of this.#viewers.values()) viewer.gone(LOST);
     this.#viewers.clear();
-    // One that was handed over is not ours any more, and counts as pending.
-    for (const socket of this.#waiting) if (!socket.pending) socket.destroy();
+    for (const socket of this.#waiting) socket.destroy();
     this.#waiting.clear();
   }
 }

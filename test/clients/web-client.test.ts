@@ -1,5 +1,4 @@
-import { EventEmitter, once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { LocalPlace } from '../../gateway/clients/local-place.ts';
@@ -11,28 +10,18 @@ import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
 import type { GatewayEvent } from '../../shared/status.ts';
+import { JPEG, Viewer } from '../helpers/viewer.ts';
 import {
   type Ack,
   decodeGatewayMessage,
   encodeMessage,
   encodeReturn,
   type FrameMessage,
-  type GatewayMessage,
-  type Hello,
-  type Return,
   type ReturnBody,
-  type Returned,
   type State,
   type Value,
-  type Want,
   type Welcome,
 } from '../../shared/protocol.ts';
-
-/** A JPEG of 8 × 8 pixels as simplejpeg made it. */
-const JPEG = ((): Uint8Array => {
-  const { replies } = JSON.parse(readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8')) as { replies: { parts: { base64?: string }[] }[] };
-  return Uint8Array.from(Buffer.from(replies[0]?.parts[1]?.base64 ?? '', 'base64'));
-})();
 
 const INPUT: FrameInput = { width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null };
 
@@ -53,87 +42,6 @@ function valueMessage(id: number, value: Uint8Array): Uint8Array {
   new DataView(message.buffer).setUint32(4, header.byteLength);
   message.set(header, 8);
   return message;
-}
-
-/** The test's end of a viewer's WebSocket. */
-class Viewer implements AsyncDisposable {
-  readonly socket: WebSocket;
-  /** Code and reason with which the socket ended. */
-  readonly closed: Promise<{ code: number; reason: string }>;
-  readonly #unread: GatewayMessage[] = [];
-  #waiting: (() => void) | null = null;
-  #hasEnded = false;
-
-  constructor(socket: WebSocket) {
-    this.socket = socket;
-    socket.on('error', () => undefined);
-    socket.on('message', (data: Buffer) => {
-      const message = decodeGatewayMessage(data);
-      if (message !== undefined) this.#unread.push(message);
-      this.#waiting?.();
-    });
-    socket.on('close', () => {
-      this.#hasEnded = true;
-      this.#waiting?.();
-    });
-    this.closed = once(socket, 'close').then(([code, reason]) => ({ code: code as number, reason: String(reason) }));
-  }
-
-  /** The next message, which must be of this type. */
-  async next<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
-    const message = await this.#take();
-    expect(message.type).toBe(type);
-    return message as Extract<GatewayMessage, { type: T }>;
-  }
-
-  /** Everything that was sent up to now: what stands before the answer to a ping. */
-  async settled(): Promise<GatewayMessage[]> {
-    this.socket.send(encodeMessage({ type: 'ping', id: 99 }));
-    const messages: GatewayMessage[] = [];
-    for (;;) {
-      const message = await this.#take();
-      if (message.type === 'pong') return messages;
-      messages.push(message);
-    }
-  }
-
-  async #take(): Promise<GatewayMessage> {
-    for (;;) {
-      const message = this.#unread.shift();
-      if (message !== undefined) return message;
-      if (this.#hasEnded) throw new Error('the socket has ended, expected a message');
-      await new Promise<void>((resolve) => (this.#waiting = resolve));
-    }
-  }
-
-  async hello(fields: Omit<Hello, 'type'> = {}): Promise<Welcome> {
-    this.socket.send(encodeMessage({ type: 'hello', ...fields }));
-    return this.next('welcome');
-  }
-
-  ack(sequence: number): void {
-    this.socket.send(encodeMessage({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1 }));
-  }
-
-  want(fields: Omit<Want, 'type'>): void {
-    this.socket.send(encodeMessage({ type: 'want', ...fields }));
-  }
-
-  /** Returns data and waits for the answer to it. */
-  async return(body: ReturnBody, { id = 1, mode = 'sticky' }: Partial<Return> = {}): Promise<Returned> {
-    this.send({ type: 'return', id, mode, body });
-    return this.next('returned');
-  }
-
-  send(message: Return): void {
-    const { head, payload } = encodeReturn(message);
-    this.socket.send(Buffer.concat([head, payload]));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.socket.terminate();
-    await this.closed;
-  }
 }
 
 interface Setup extends AsyncDisposable {
@@ -180,9 +88,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     },
     async connectSocket() {
       const url = await app.listen({ host: '127.0.0.1', port: 0 });
-      const viewer = new Viewer(new WebSocket(`${url.replace('http', 'ws')}/streams/main/ws`, 'gearway.v1', { perMessageDeflate: false }));
-      await once(viewer.socket, 'open');
-      return viewer;
+      return Viewer.connect(url);
     },
     async [Symbol.asyncDispose]() {
       for (const client of webClients) client.close(1001, 'the test ends');

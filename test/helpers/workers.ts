@@ -1,0 +1,21 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+/** The processes that serve the viewers of the gateway in this process, in the order in which they were started. */
+export async function workersOf(pid: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+  return stdout.split('\n').flatMap((line) => {
+    const [, id, parent, args = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return Number(parent) === pid && /\/gateway\/workers\/main\.(?:js|ts)/.test(args) ? [Number(id)] : [];
+  });
+}
+
+/** Whether it is there, or a zombie that its parent has not buried. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // ESRCH
+  }
+}
