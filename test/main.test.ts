@@ -8,6 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeMessage } from '../shared/protocol.ts';
 import { Child } from './helpers/child.ts';
+import { Viewer } from './helpers/viewer.ts';
+import { workersOf } from './helpers/workers.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMMAND = ['--import', 'tsx', 'gateway/main.ts'];
@@ -36,6 +38,8 @@ describe('gearway', () => {
     ['a flag with another behind it', ['--source', '--insecure']],
     ['a port that is no number', ['--port', 'http']],
     ['a port beyond 65535', ['--port', '65536']],
+    ['workers that are no number', ['--workers', 'all']],
+    ['more workers than there may be', ['--workers', '65']],
     ['an unknown source', ['--source', 'ftp://camera']],
     ['a client in multi-servers mode with pattern 0', ['--client', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566']],
     ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
@@ -51,7 +55,7 @@ describe('gearway', () => {
   it('explains its flags', async () => {
     const { code, stdout, stderr } = await run('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'insecure', 'allow-origin', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
+    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'insecure', 'allow-origin', 'workers', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
   });
 
   it('says its version', async () => {
@@ -64,6 +68,14 @@ describe('gearway', () => {
     await using _ = gateway;
     expect((await fetch(`${url}healthz`)).status).toBe(200);
     expect(await (await fetch(`${url}api/streams/main`)).json()).toMatchObject({ source: { kind: 'test-pattern' } });
+  });
+
+  it('serves viewers by workers that run as it does itself', async () => {
+    const { gateway, url } = await serve('--workers', '1');
+    await using _ = gateway;
+    await using viewer = await Viewer.connect(url);
+    expect(await viewer.hello()).toMatchObject({ port: 6000 });
+    expect(await workersOf(gateway.process.pid!)).toHaveLength(1);
   });
 
   it('serves beyond this machine with a token, and asks for it', async () => {

@@ -6,7 +6,7 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveOptions({})).toEqual({
-      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: [{ from: 6000, to: 6063 }], token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: [{ from: 6000, to: 6063 }], token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], workers: 0, policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolveOptions({}).log('nowhere')).not.toThrow();
   });
@@ -14,7 +14,7 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
+      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], workers: 3, idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
     const { distribution, start, onSourceEnd, ...rest } = options;
     expect(resolveOptions(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: [{ from: 1, to: 1 }], reservedPorts: new Map([[1, 'p']]), clients: [] });
@@ -64,6 +64,11 @@ describe('resolveOptions', () => {
     expect(() => resolveOptions({ host })).toThrow(coded('option-invalid'));
     expect(resolveOptions({ host, token: 'secret' }).token).toBe('secret');
     expect(resolveOptions({ host, insecure: true }).token).toBeNull();
+  });
+
+  it('takes 0 to 64 workers', () => {
+    for (const workers of [0, 64]) expect(resolveOptions({ workers }).workers).toBe(workers);
+    for (const workers of [-1, 65, 1.5, NaN]) expect(() => resolveOptions({ workers })).toThrow(coded('option-invalid'));
   });
 
   it('takes ports from 0 to 65535', () => {

@@ -69,6 +69,10 @@ const TICK_MS = 1000;
 /** Most verifications of JPEGs under way for one viewer. */
 const MAX_CHECKS = 4;
 
+/** What became of return data. */
+type Outcome = typeof ACCEPTED | { readonly error: unknown };
+const ACCEPTED = 'accepted';
+
 type Phase =
   | { readonly kind: 'greeting' }
   /** Admission has been asked for; what the viewer says meanwhile waits. */
@@ -100,6 +104,8 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
   #checksPending = 0;
+  #answers: Promise<void> = Promise.resolve();
+  #answersPending = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions<F>) {
     this.#socket = socket;
@@ -305,18 +311,37 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
     if (this.#phase.kind !== 'seated') return;
     try {
       const given = this.#options.place.give(checkBody(body), mode, ttlMs);
-      if (given === undefined) this.#send({ type: 'returned', id, accepted: true });
-      else
-        given.then(
-          () => this.#send({ type: 'returned', id, accepted: true }),
-          (error: unknown) => this.#refuse(id, error),
-        );
+      this.#answer(id, given === undefined ? ACCEPTED : given.then(() => ACCEPTED, (error: unknown) => ({ error })));
     } catch (error) {
       this.#refuse(id, error);
     }
   }
 
   #refuse(id: number, error: unknown): void {
+    this.#answer(id, { error });
+  }
+
+  /** Answers leave in the order of what they answer. Another process's stream has to be waited for. */
+  #answer(id: number, outcome: Outcome | Promise<Outcome>): void {
+    if (!(outcome instanceof Promise) && this.#answersPending === 0) {
+      this.#sendOutcome(id, outcome);
+      return;
+    }
+    this.#answersPending += 1;
+    this.#answers = this.#answers
+      .then(() => outcome)
+      .then((settled) => {
+        this.#answersPending -= 1;
+        this.#sendOutcome(id, settled);
+      });
+  }
+
+  #sendOutcome(id: number, outcome: Outcome): void {
+    if (outcome === ACCEPTED) {
+      this.#send({ type: 'returned', id, accepted: true });
+      return;
+    }
+    const { error } = outcome;
     this.#countRejected();
     const code = error instanceof GearwayError ? error.code : 'value-invalid';
     this.#send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });

@@ -10,7 +10,7 @@ import { transportOf } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Stream } from '../hub/stream.ts';
 import { WorkerPool } from '../workers/worker-pool.ts';
-import type { Upgrade } from '../workers/worker-process.ts';
+import type { Upgrade } from '../workers/viewer-worker.ts';
 import { type Access, bearerToken } from './access.ts';
 
 export interface ViewersOptions {

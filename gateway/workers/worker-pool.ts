@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalPlace } from '../clients/local-place.ts';
 import type { RemoteViewer } from './remote-viewer.ts';
-import { type Upgrade, WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
+import { type Upgrade, ViewerWorker, type ViewerWorkerOptions } from './viewer-worker.ts';
 
 /** A worker that has lived so long has not ended of what ended the one before it. */
 const CALM_MS = 10_000;
@@ -10,7 +10,7 @@ const CALM_MS = 10_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 15_000;
 
-export interface WorkerPoolOptions extends WorkerProcessOptions {
+export interface WorkerPoolOptions extends ViewerWorkerOptions {
   readonly count: number;
   readonly log: (message: string) => void;
 }
@@ -18,7 +18,7 @@ export interface WorkerPoolOptions extends WorkerProcessOptions {
 /** The workers that serve viewers' sockets, each started again when it ends. */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
-  readonly #running = new Set<WorkerProcess>();
+  readonly #running = new Set<ViewerWorker>();
   readonly #closing = new AbortController();
   readonly #kept: Promise<unknown>;
 
@@ -33,7 +33,7 @@ export class WorkerPool {
    * @returns null while none is there; the socket is the caller's then.
    */
   serve(upgrade: Upgrade, place: LocalPlace): RemoteViewer | null {
-    let least: WorkerProcess | undefined;
+    let least: ViewerWorker | undefined;
     for (const worker of this.#running) if (worker.load < (least?.load ?? Infinity)) least = worker;
     return least?.serve(upgrade, place) ?? null;
   }
@@ -50,7 +50,7 @@ export class WorkerPool {
     const { signal } = this.#closing;
     for (let delayMs = 0; !signal.aborted; ) {
       const startedAtMs = performance.now();
-      const worker = new WorkerProcess(this.#options);
+      const worker = new ViewerWorker(this.#options);
       this.#running.add(worker);
       const cause = await worker.ended;
       this.#running.delete(worker);

@@ -199,8 +199,13 @@ describe('a gateway with two workers', () => {
     expect(await viewer.return({ kind: 'jpeg', data: JPEG.subarray(0, 100) }, { id: 7 })).toMatchObject({ id: 7, accepted: false, code: 'jpeg-invalid' });
     expect(await viewer.return({ kind: 'array', array: { dtype: 'uint8', shape: [3], data: new Uint8Array(2) } }, { id: 8 })).toMatchObject({ id: 8, accepted: false, code: 'array-misfit' });
     expect(await viewer.return({ kind: 'value', value: 1 }, { id: 9 })).toMatchObject({ id: 9, accepted: true });
-    expect(await client(gateway, ({ rejected }) => rejected === 2)).toMatchObject({ returnData: 1 });
-    expect(gateway.stream.status().counters.returnsRejected).toBe(2);
+    // What the worker refuses does not overtake what it has to ask for.
+    viewer.send({ type: 'return', id: 10, mode: 'sticky', body: { kind: 'value', value: 2 } });
+    viewer.send({ type: 'return', id: 11, mode: 'sticky', body: { kind: 'array', array: { dtype: 'uint8', shape: [3], data: new Uint8Array(2) } } });
+    viewer.send({ type: 'return', id: 12, mode: 'sticky', body: { kind: 'value', value: 3 } });
+    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject([{ id: 10, accepted: true }, { id: 11, accepted: false }, { id: 12, accepted: true }]);
+    expect(await client(gateway, ({ rejected }) => rejected === 3)).toMatchObject({ returnData: 3 });
+    expect(gateway.stream.status().counters.returnsRejected).toBe(3);
   });
 
   it('sends a thousand frames in order, each as it was pushed', async () => {

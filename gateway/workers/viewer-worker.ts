@@ -13,7 +13,7 @@ import type { HandshakeHeaders, ToMain, ToWorker } from './messages.ts';
 import { RemoteViewer } from './remote-viewer.ts';
 import { StreamFeed } from './stream-feed.ts';
 
-export interface WorkerProcessOptions {
+export interface ViewerWorkerOptions {
   readonly streams: readonly { readonly stream: Stream; readonly renditions: Renditions }[];
   readonly limits: WebClientLimits;
 }
@@ -35,7 +35,7 @@ const LOST = 'the process that served this viewer has ended; it connects again b
 const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
 
 /** One worker, as the main process sees it. */
-export class WorkerProcess {
+export class ViewerWorker {
   /** Settles with what the process ended of. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
@@ -44,7 +44,7 @@ export class WorkerProcess {
   /** Those that are still to be handed over: Node does it one at a time. */
   readonly #waiting = new Set<Socket>();
 
-  constructor({ streams, limits }: WorkerProcessOptions) {
+  constructor({ streams, limits }: ViewerWorkerOptions) {
     this.#child = fork(ENTRY, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'] });
     const pipe = this.#child.stdio[FRAMES_FD];
     if (!(pipe instanceof Writable)) throw new TypeError('the worker has no pipe for frames');
