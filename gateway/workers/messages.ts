@@ -1,8 +1,8 @@
 /**
  * What the main process and a worker say to each other. Both are of one build on one machine, so nothing here is checked.
  *
- * `ToWorker` and `ToMain` travel by Node's channel between parent and child, in order and as structured clones; a viewer's
- * socket goes with its `viewer` message. `PipeRecord` has a pipe of its own, beside the large frames that it announces.
+ * `ToWorker` and `ToMain` travel by Node's channel between parent and child, in order and as structured clones; so do
+ * sockets. `PipeRecord` has a pipe of its own, beside the large frames that it announces.
  */
 import type { Hello, Return } from '../../shared/protocol.ts';
 import type { EventKind, StreamState } from '../../shared/status.ts';
@@ -24,7 +24,12 @@ export type HandshakeHeaders = Readonly<Record<string, string | undefined>>;
 export type ToWorker =
   /** The first message. */
   | { readonly type: 'start'; readonly streams: readonly StreamSummary[]; readonly limits: WebClientLimits }
-  /** With the socket of a request to upgrade that has not been answered. `head`: what has come behind the request. */
+  /**
+   * With the socket of a request to upgrade that nobody has answered. It must not be answered before `viewer` comes: until the
+   * main process knows that the socket has arrived, it reads from it too, and what the viewer says would be lost there.
+   */
+  | { readonly type: 'socket'; readonly viewer: string }
+  /** `head`: what has come behind the request. */
   | { readonly type: 'viewer'; readonly viewer: string; readonly stream: string; readonly headers: HandshakeHeaders; readonly head: Uint8Array }
   /** Answers `hello`. */
   | { readonly type: 'admission'; readonly viewer: string; readonly admission: Admission }

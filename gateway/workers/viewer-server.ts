@@ -27,6 +27,8 @@ export class ViewerServer {
   readonly #send: (message: ToMain) => void;
   readonly #streams = new Map<string, MirroredStream>();
   readonly #viewers = new Map<string, Served>();
+  /** By their viewers' ids: those that must not be answered yet. */
+  readonly #sockets = new Map<string, Socket>();
   readonly #reader = new RecordReader((record, body) => this.#recorded(record, body));
   readonly #timer: NodeJS.Timeout;
   #soon: NodeJS.Timeout | null = null;
@@ -38,7 +40,7 @@ export class ViewerServer {
     this.#timer = setInterval(() => this.#reportFigures(), FIGURES_INTERVAL_MS);
   }
 
-  /** @param socket comes with `viewer`; undefined where its other end has gone meanwhile. */
+  /** @param socket comes with the message `socket`; undefined where its other end has gone meanwhile. */
   received(message: ToWorker, socket: Socket | undefined): void {
     switch (message.type) {
       case 'start': {
@@ -47,8 +49,13 @@ export class ViewerServer {
         for (const summary of streams) this.#streams.set(summary.name, new MirroredStream(summary, (wants) => this.#send({ type: 'wants', stream: summary.name, wants })));
         return;
       }
+      case 'socket':
+        // An error is followed by 'close'; an unhandled 'error' event would end the process.
+        socket?.on('error', () => undefined);
+        if (socket !== undefined) this.#sockets.set(message.viewer, socket);
+        return;
       case 'viewer':
-        this.#serve(message, socket);
+        this.#serve(message);
         return;
       case 'admission':
         this.#viewers.get(message.viewer)?.place.admitted(message);
@@ -75,14 +82,16 @@ export class ViewerServer {
     await Promise.all(all.map(({ client }) => client.closed));
   }
 
-  #serve({ viewer, stream: name, headers, head }: Extract<ToWorker, { type: 'viewer' }>, socket: Socket | undefined): void {
+  #serve({ viewer, stream: name, headers, head }: Extract<ToWorker, { type: 'viewer' }>): void {
+    const socket = this.#sockets.get(viewer);
+    this.#sockets.delete(viewer);
     const stream = this.#streams.get(name);
     const start = this.#start;
     const neverCame = (): void => {
       this.#send({ type: 'left', viewer, kind: 'disconnect', reason: 'the viewer left before it said anything' });
       this.#send({ type: 'gone', viewer });
     };
-    if (socket === undefined || stream === undefined || start === null) {
+    if (socket === undefined || socket.destroyed || stream === undefined || start === null) {
       socket?.destroy();
       neverCame();
       return;

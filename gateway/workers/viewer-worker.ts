@@ -73,15 +73,17 @@ export class ViewerWorker {
     const viewer = new RemoteViewer(place, (message) => this.#send(message));
     this.#viewers.set(viewer.id, viewer);
     this.#waiting.add(socket);
-    const message: ToWorker = { type: 'viewer', viewer: viewer.id, stream: place.stream, headers, head };
     // Else Node counts it as its server's until the worker's end says otherwise, and a server whose workers have all ended
     // never closes.
     Object.assign(socket, { server: null });
+    const message: ToWorker = { type: 'socket', viewer: viewer.id };
     this.#child.send(message, socket, () => {
       this.#waiting.delete(socket);
       // The connection is the worker's; this is what is left of it here.
       socket.destroy();
     });
+    // Node sends nothing behind a socket before it knows that it has arrived, and has closed its own end then.
+    this.#send({ type: 'viewer', viewer: viewer.id, stream: place.stream, headers, head });
     return viewer;
   }
 
