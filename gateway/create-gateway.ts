@@ -9,7 +9,6 @@ import { createServer } from './http/server.ts';
 import { EventLog } from './hub/event-log.ts';
 import { type GatewayOptions, resolveOptions } from './options.ts';
 import { type GatewayStream, RunningStream } from './running-stream.ts';
-import { GearwayError } from '../shared/errors.ts';
 
 export type { GatewayOptions } from './options.ts';
 export type { GatewayStream } from './running-stream.ts';
@@ -22,7 +21,7 @@ export { GearwayError } from '../shared/errors.ts';
 
 /** A running gateway. The creator closes it. */
 export interface Gateway {
-  /** The first stream, called `main` unless its source names it. */
+  /** The first stream; it is called `main` unless its source is named. */
   readonly stream: GatewayStream;
   readonly streams: ReadonlyMap<string, GatewayStream>;
   /** Clients that came and went, were refused or replaced, and streams that changed: the latest 256, then each as it happens. */
@@ -43,16 +42,14 @@ export interface Gateway {
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const log = options.log ?? (() => undefined);
-  const sources = createSources(options.source ?? 'push:', log);
-  const resolved = resolveOptions(options, sources[0]?.source.seats ?? null);
+  const { source = 'push:' } = options;
+  const sources = createSources(typeof source === 'string' ? [source] : source, log);
+  const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, seats: named.source.seats })));
   const events = new EventLog();
-  const streams = new Map(sources.map(({ name, source }) => [name, new RunningStream(name, source, resolved, events)]));
+  const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events)]));
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('no source');
-  const clients = resolved.clients.map(({ stream, address }) => {
-    if (stream !== null && !streams.has(stream)) throw new GearwayError('option-invalid', `client ${stream}=${address.endpoint} is for a stream that is not there; there is ${[...streams.keys()].join(', ')}`);
-    return { stream: stream ?? first.name, address };
-  });
+  const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
   const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, workers: resolved.workers, log });

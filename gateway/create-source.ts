@@ -3,38 +3,84 @@ import { type NetGearAddress, parseFlag, parseNetGearAddress } from './netgear/a
 import { checkModes } from './netgear/modes.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear-source.ts';
 import { PushSource } from './sources/push-source.ts';
+import { parseSourceUrl, readFlag, type SourceUrl } from './sources/source-options.ts';
 import type { Source } from './sources/source.ts';
 import { parseTestPattern, TestPatternSource } from './sources/test-pattern-source.ts';
 
-/** A source and the name of the stream that it feeds. */
+/** A source, and the stream that it feeds. */
 export interface NamedSource {
   readonly name: string;
   readonly source: Source;
+  /** Whether it sleeps while nobody watches. */
+  readonly isOnDemand: boolean;
 }
+
+/** What a source's URL asks for. */
+interface Request {
+  /** The stream's name; null when none was given. */
+  readonly name: string | null;
+  readonly url: string;
+  readonly log: (message: string) => void;
+}
+
+interface Kind {
+  /** How its URLs look, for people. */
+  readonly example: string;
+  create(request: Request): readonly NamedSource[];
+}
+
+/** By the scheme of their URLs. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  'test-pattern': {
+    example: 'test-pattern:',
+    create: (request) => createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
+  },
+  netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
+  push: { example: 'push:', create: ({ name }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(), isOnDemand: false }] },
+};
 
 /** The stream of a source that names none. */
 const DEFAULT_NAME = 'main';
 
+/** Most streams of a gateway. */
+const MAX_STREAMS = 64;
+
 /**
- * Makes the sources that a URL names: one, or for servers in multi-servers mode one each.
+ * Makes the sources that URLs name, `NAME=URL` or `URL` for the stream called `main`: one each, or for servers in multi-servers mode one
+ * a port.
  *
  * @throws {GearwayError} `source-invalid`, and what the parser of its kind throws.
  */
-export function createSources(url: string, log: (message: string) => void): readonly NamedSource[] {
-  const scheme = url.split(':', 1)[0];
-  switch (scheme) {
-    case 'test-pattern':
-      return [{ name: DEFAULT_NAME, source: new TestPatternSource(parseTestPattern(url)) }];
-    case 'netgear':
-      return createNetGearSources(parseNetGearAddress(url.slice('netgear:'.length), ['allow', 'multiclient', 'multiserver', 'returns', 'capturedAt']), log);
-    case 'push':
-      return [{ name: DEFAULT_NAME, source: new PushSource() }];
-    default:
-      throw new GearwayError('source-invalid', `source is ${JSON.stringify(url)}, expected test-pattern:, netgear:tcp://HOST:PORT?pattern=1 or push:`);
-  }
+export function createSources(urls: readonly string[], log: (message: string) => void): readonly NamedSource[] {
+  const all = urls.flatMap((text) => {
+    const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
+    const kind = KINDS[url.split(':', 1)[0] ?? ''];
+    if (kind === undefined || !url.includes(':')) {
+      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${Object.values(KINDS).map(({ example }) => example).join(' ')}, with NAME= before it to name its stream`);
+    }
+    return kind.create({ name, url, log });
+  });
+  const names = all.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new GearwayError('source-invalid', `two sources feed the stream ${twice}, expected one each: name them, as in --source door=URL --source yard=URL`);
+  if (all.length === 0 || all.length > MAX_STREAMS) throw new GearwayError('source-invalid', `there are ${all.length} streams, expected 1 to ${MAX_STREAMS}`);
+  return all;
 }
 
-function createNetGearSources({ ports, endpoints, pattern, security, options }: NetGearAddress, log: (message: string) => void): readonly NamedSource[] {
+/** A source that the gateway starts itself, and need not while nobody watches. */
+function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly NamedSource[] {
+  const parsed = parseSourceUrl(url, [...known, 'onDemand']);
+  return [{ name: name ?? DEFAULT_NAME, source: create(parsed), isOnDemand: readFlag(parsed.options, 'onDemand') }];
+}
+
+function createNetGear({ name, url, log }: Request): readonly NamedSource[] {
+  const address = parseNetGearAddress(url.slice('netgear:'.length), ['allow', 'multiclient', 'multiserver', 'returns', 'capturedAt']);
+  const sources = createNetGearSources(address, log);
+  return sources.map(({ port, source }) => ({ name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`, source, isOnDemand: false }));
+}
+
+/** @returns one source; in multi-servers mode one for each port. */
+function createNetGearSources({ ports, endpoints, pattern, security, options }: NetGearAddress, log: (message: string) => void): readonly { readonly port: string | null; readonly source: Source }[] {
   const multiclient = parseFlag(options, 'multiclient');
   const multiserver = parseFlag(options, 'multiserver');
   const returns = options.get('returns');
@@ -43,8 +89,8 @@ function createNetGearSources({ ports, endpoints, pattern, security, options }: 
   if (returns !== undefined && multiclient) throw new GearwayError('option-invalid', `returns is ${returns} and multiclient is true: a server in multi-clients mode gets each client's data by itself, on its port`);
   const rest = { pattern, security, capturedAt: options.get('capturedAt') ?? null, log };
   const single = (index: number, mode: ReturnsMode): Source => new NetGearSource({ ...rest, returns: mode, endpoints: endpoints.slice(index, index + 1), ports: ports.slice(index, index + 1) });
-  if (multiserver) return ports.map((port, index) => ({ name: port, source: single(index, returns ?? 'merge') }));
+  if (multiserver) return ports.map((port, index) => ({ port, source: single(index, returns ?? 'merge') }));
   // In pattern 2 every frame comes to every port, and nothing goes back: one port is enough, and there are no seats.
-  if (multiclient && pattern === 'request-reply') return [{ name: DEFAULT_NAME, source: new NetGearSource({ ...rest, returns: 'seat', endpoints, ports }) }];
-  return [{ name: DEFAULT_NAME, source: single(0, returns ?? 'merge') }];
+  if (multiclient && pattern === 'request-reply') return [{ port: null, source: new NetGearSource({ ...rest, returns: 'seat', endpoints, ports }) }];
+  return [{ port: null, source: single(0, returns ?? 'merge') }];
 }

@@ -12,17 +12,20 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly host?: string;
   /** 0 takes any free port. Default 8080. */
   readonly port?: number;
-  /** `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for `stream.push()`. Default `push:`. */
-  readonly source?: string;
+  /**
+   * Where frames come from: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
+   * `stream.push()`; docs/sources.md lists them all. Several, as `NAME=URL`, are a stream each. Default `push:`.
+   */
+  readonly source?: string | readonly string[];
   /** Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear.md lists the options. `NAME=tcp://…` belongs to the stream of that name. Default none. */
   readonly clients?: readonly string[];
-  /** Ports for web viewers, `FROM-TO` or `PORT,PORT`. Default `6000-6063`; a source in multi-clients mode brings its own. */
-  readonly virtualPorts?: string;
+  /** Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream alone. Default `6000-6063` for each; a source in multi-clients mode brings its own. */
+  readonly virtualPorts?: string | readonly string[];
   /** What viewers and the API must show. Default none. */
   readonly token?: string;
   /** Who shows this one instead of `token` may watch and read the API, but not return data. Needs `token`. Default none. */
   readonly viewToken?: string;
-  /** Virtual ports kept for the owner of a token, by port. The token also lets its owner watch and return data there. Default none. */
+  /** Virtual ports kept for the owner of a token, by port, in each stream that has them. The token also lets its owner watch and return data there. Default none. */
   readonly reservedPorts?: Readonly<Record<number, string>>;
   /** Serve beyond this machine without a token. */
   readonly insecure?: boolean;
@@ -49,9 +52,9 @@ export interface ListedAddress {
 export interface ResolvedOptions {
   readonly host: string;
   readonly port: number;
-  readonly source: string;
   readonly clients: readonly ListedAddress[];
-  readonly virtualPorts: readonly PortRange[];
+  /** By the stream's name. */
+  readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
   readonly policy: StreamPolicy;
   readonly token: string | null;
   readonly viewToken: string | null;
@@ -66,22 +69,30 @@ export interface ResolvedOptions {
 /** Most virtual ports of a stream. */
 const MAX_VIRTUAL_PORTS = 4096;
 
+const DEFAULT_VIRTUAL_PORTS: readonly PortRange[] = [{ from: 6000, to: 6063 }];
+
 /** Most processes for viewers: each has every stream's frames sent to it. */
 const MAX_WORKERS = 64;
+
+/** A stream, as far as options depend on it. */
+export interface StreamSeats {
+  readonly name: string;
+  /** The ports that the source's server knows its clients by: they are the virtual ports then; null when it knows none. */
+  readonly seats: readonly number[] | null;
+}
 
 /**
  * Checks options and fills in the defaults.
  *
- * @param seats the ports that the source's server knows its clients by: they are the virtual ports then; null when it knows none.
  * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
  */
-export function resolveOptions(options: GatewayOptions, seats: readonly number[] | null = null): ResolvedOptions {
+export function resolveOptions(options: GatewayOptions, streams: readonly StreamSeats[]): ResolvedOptions {
   const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, insecure = false, allowOrigins = [], workers = 0, idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
-  if (seats !== null && options.virtualPorts !== undefined) throw invalid(`virtual-ports is ${options.virtualPorts}, but the source is a server in multi-clients mode: its ports, ${seats.join(', ')}, are the virtual ones`);
-  const virtualPorts = seats === null ? parseRanges(options.virtualPorts ?? '6000-6063') : seats.map((seat) => ({ from: seat, to: seat }));
-  const reservedPorts = resolveReserved(options.reservedPorts ?? {}, virtualPorts);
+  const virtualPorts = resolveVirtualPorts(options.virtualPorts ?? [], streams);
+  const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
   const clients = (options.clients ?? []).map(resolveClient);
+  for (const { stream, address } of clients) checkStream('client', stream, address.endpoint, streams);
   const both = clients.find(({ address }) => reservedPorts.has(address.port));
   if (both !== undefined) throw invalid(`port ${both.address.port} is reserved, and a native client's: give that one another identity with ?id=`);
   checkTokens([token, viewToken, ...reservedPorts.values()].filter((secret) => secret !== null));
@@ -98,7 +109,6 @@ export function resolveOptions(options: GatewayOptions, seats: readonly number[]
   return {
     host,
     port,
-    source: options.source ?? 'push:',
     clients,
     virtualPorts,
     policy: resolvePolicy(options),
@@ -111,6 +121,37 @@ export function resolveOptions(options: GatewayOptions, seats: readonly number[]
     onClose,
     log: options.log ?? (() => undefined),
   };
+}
+
+function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamSeats[]): ReadonlyMap<string, readonly PortRange[]> {
+  let common: readonly PortRange[] | null = null;
+  const own = new Map<string, readonly PortRange[]>();
+  for (const text of typeof option === 'string' ? [option] : option) {
+    const { stream, rest } = splitName(text);
+    checkStream('virtual-ports', stream, rest, streams);
+    if (stream === null ? common !== null : own.has(stream)) throw invalid(`virtual-ports ${text} comes second for ${stream ?? 'all streams'}, expected one; several ranges as FROM-TO,FROM-TO`);
+    if (stream === null) common = parseRanges(rest);
+    else own.set(stream, parseRanges(rest));
+  }
+  return new Map(
+    streams.map(({ name, seats }) => {
+      if (seats === null) return [name, own.get(name) ?? common ?? DEFAULT_VIRTUAL_PORTS];
+      if (own.has(name) || (common !== null && streams.every((stream) => stream.seats !== null))) {
+        throw invalid(`virtual-ports is set for ${name}, but its source is a server in multi-clients mode: its ports, ${seats.join(', ')}, are the virtual ones`);
+      }
+      return [name, seats.map((seat) => ({ from: seat, to: seat }))];
+    }),
+  );
+}
+
+/** `NAME=REST`, where the name of a stream may stand before an option. */
+function splitName(text: string): { readonly stream: string | null; readonly rest: string } {
+  const [, stream = null, rest = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
+  return { stream, rest };
+}
+
+function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamSeats[]): void {
+  if (stream !== null && !streams.some(({ name }) => name === stream)) throw invalid(`${option} ${stream}=${rest} is for a stream that is not there; there is ${streams.map(({ name }) => name).join(', ')}`);
 }
 
 function resolvePolicy({ distribution, start, onSourceEnd }: GatewayOptions): StreamPolicy {
@@ -147,7 +188,7 @@ function checkTokens(tokens: readonly string[]): void {
 
 /** What `--client` and the API take: `tcp://HOST:PORT?…`, with `NAME=` before it for another stream than the first. */
 export function resolveClient(text: string): ListedAddress {
-  const [, stream = null, rest = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
+  const { stream, rest } = splitName(text);
   const { endpoints, ports, pattern, security, options } = parseNetGearAddress(rest, ['id', 'serverPort', 'fps', 'pace']);
   const [endpoint = '', port = ''] = [endpoints[0], ports[0]];
   if (ports.length > 1) throw invalid(`client ${rest} names ${ports.length} ports, expected 1: list each client by itself, or one port of a receiver in multi-servers mode with serverPort=`);

@@ -5,6 +5,7 @@ import type { ClientStatus, StreamStatus } from '../shared/status.ts';
 import { createCard } from './card.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native-client.ts';
 import { NativeHeaders } from './clients/native-headers.ts';
+import type { NamedSource } from './create-source.ts';
 import type { EventLog } from './hub/event-log.ts';
 import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns.ts';
@@ -14,6 +15,7 @@ import { toPicture } from './netgear/picture.ts';
 import { formatPythonJson } from './netgear/python-json.ts';
 import { type ResolvedOptions, resolveClient } from './options.ts';
 import type { Source } from './sources/source.ts';
+import { SourceSupervisor } from './sources/supervisor.ts';
 
 /** A stream as an embedding program sees it. */
 export interface GatewayStream {
@@ -57,6 +59,7 @@ const MAX_NATIVE_CLIENTS = 256;
 export class RunningStream implements GatewayStream {
   readonly stream: Stream;
   readonly #source: Source;
+  readonly #supervisor: SourceSupervisor;
   readonly #options: ResolvedOptions;
   readonly #headers = new NativeHeaders();
   readonly #nativeClients = new Set<NativeClient>();
@@ -64,12 +67,13 @@ export class RunningStream implements GatewayStream {
   #cardMade: Promise<void> | null = null;
   #closed = false;
 
-  constructor(name: string, source: Source, options: ResolvedOptions, events: EventLog) {
+  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog) {
     this.#source = source;
     this.#options = options;
     this.stream = new Stream({
       name,
-      virtualPorts: options.virtualPorts,
+      virtualPorts: options.virtualPorts.get(name) ?? [],
+      isOnDemand,
       reservedPorts: options.reservedPorts.keys(),
       policy: options.policy,
       events,
@@ -77,6 +81,7 @@ export class RunningStream implements GatewayStream {
       waitingReason: source.waitingReason,
       log: options.log,
     });
+    this.#supervisor = new SourceSupervisor({ source, stream: this.stream, isOnDemand, log: options.log });
   }
 
   get name(): string {
@@ -95,7 +100,7 @@ export class RunningStream implements GatewayStream {
   async open(clients: readonly NativeClientAddress[]): Promise<void> {
     if (clients.length > 0) await this.#makeCard();
     for (const address of clients) this.#add(address);
-    await this.#source.open(this.stream);
+    await this.#supervisor.open();
   }
 
   push(frame: Uint8Array | NDArray, { message = null, capturedAtUs }: { message?: Value; capturedAtUs?: number } = {}): number {
@@ -126,20 +131,19 @@ export class RunningStream implements GatewayStream {
   }
 
   status(): StreamStatus {
-    const { kind, address } = this.#source;
-    return this.stream.status({ kind, address, state: this.#source.state() });
+    return this.stream.status(this.#supervisor.status());
   }
 
   /** Ends the source, then the native clients. Idempotent. */
   async closeSourceAndClients(onClose: 'keep' | 'terminate'): Promise<void> {
     this.#closed = true;
-    await this.#source.close();
+    await this.#supervisor.close();
     await Promise.all([...this.#nativeClients].map((client) => client.close({ terminate: onClose === 'terminate' })));
   }
 
   /** Once, and not before it is needed: drawing takes a tenth of the time that the gateway needs to start, and would be felt by who watches already. */
   async #makeCard(): Promise<void> {
-    if (this.#options.idle !== 'card' || this.stream.latest !== null) return;
+    if (this.#options.idle !== 'card' || (this.stream.latest !== null && !this.stream.isOnDemand)) return;
     this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => void (this.#card = card));
     await this.#cardMade;
   }

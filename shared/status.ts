@@ -73,13 +73,27 @@ export interface GatewayEvent {
   readonly reason: string;
 }
 
+/** What feeds a stream, and how it is. */
+export interface SourceStatus {
+  /** The scheme of its URL: `netgear`, `ffmpeg`, … */
+  readonly kind: string;
+  /** Where its frames come from, for people. */
+  readonly address: string;
+  /** What it is doing: a word or two. `asleep` while nobody watches and it is on demand. */
+  readonly state: string;
+  /** Why it failed the last time, as a sentence; null when it never has. */
+  readonly lastError: string | null;
+  /** How often it was opened again after a failure. */
+  readonly restarts: number;
+}
+
 /** The answer of `GET /api/streams/NAME`. */
 export interface StreamStatus {
   readonly name: string;
   readonly state: StreamState;
   /** Why the stream is in this state, as a sentence. */
   readonly reason: string;
-  readonly source: { readonly kind: string; readonly address: string; readonly state: string };
+  readonly source: SourceStatus;
   /** null before the first frame. `encoding` is `jpeg` or a dtype. */
   readonly frame: {
     readonly sequence: number;

@@ -52,6 +52,10 @@ export class LocalPlace implements Place, Client, Seated {
     return this.#options.stream.latest?.sequence ?? null;
   }
 
+  get isWatching(): boolean {
+    return this.#phase.kind === 'inside' && this.#phase.end.figures().state !== 'paused';
+  }
+
   latest(): Frame | null {
     return this.#options.stream.latest;
   }

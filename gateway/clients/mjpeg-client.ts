@@ -44,6 +44,7 @@ type Phase =
  */
 export class MjpegClient implements Client {
   readonly id: string;
+  readonly isWatching = true;
   /** Settles when the connection has ended. */
   readonly closed: Promise<void>;
   readonly #response: ServerResponse;

@@ -117,6 +117,10 @@ export class NativeClient implements ListedClient {
     return this.#mailbox.isEmpty && this.#connection.inFlight < this.#window() && this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
   }
 
+  get isWatching(): boolean {
+    return this.#connection.isReady;
+  }
+
   offer(frame: Frame): void {
     // Who is not there needs no old frame later on: on connecting it gets the latest one.
     if (!this.#connection.isReady || this.#closing) return;

@@ -23,6 +23,9 @@ const MAX_MJPEG_CLIENTS = 256;
 /** Most cards kept: the reasons for having no picture are few. */
 const MAX_CARDS = 8;
 
+/** How long a snapshot waits for a source that sleeps. */
+const ON_DEMAND_WAIT_MS = 5000;
+
 const MIN_FRAMES_PER_SECOND = 0.1;
 const MAX_FRAMES_PER_SECOND = 120;
 
@@ -98,7 +101,8 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (found === null) return refuseUnknown(reply, request.params.name);
     const width = readWidth(request.query['width']);
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
-    const frame = found.stream.latest;
+    found.stream.looked();
+    const frame = found.stream.latest ?? (found.stream.isOnDemand ? await firstFrame(found.stream) : null);
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `there is no frame yet: ${found.stream.reason}`);
     try {
       const picture = await snapshots.get(frame, { format, width: width.value }, found.shared);
@@ -118,6 +122,20 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   for (const format of ['jpg', 'png'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, { onRequest: checkToken }, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
+}
+
+/** The frame of a source that has to start for it; null when none comes in time. */
+async function firstFrame(stream: Stream): Promise<Frame | null> {
+  return new Promise((resolve) => {
+    const settle = (frame: Frame | null): void => {
+      clearTimeout(timer);
+      stream.unfollow(follower);
+      resolve(frame);
+    };
+    const follower = { offer: settle, streamChanged: () => undefined };
+    const timer = setTimeout(settle, ON_DEMAND_WAIT_MS, null);
+    stream.follow(follower);
+  });
 }
 
 function refuse(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {

@@ -1,5 +1,5 @@
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import type { ClientStatus, GatewayEvent, StreamState, StreamStatus } from '../../shared/status.ts';
+import type { ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
 import { nowUs } from './clock.ts';
 import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput } from './frame.ts';
@@ -19,6 +19,8 @@ export interface Follower {
 export interface Client extends Follower {
   /** Unique in the gateway. */
   readonly id: string;
+  /** Whether it is there, and wants frames now. */
+  readonly isWatching: boolean;
   status(): ClientStatus;
   /** Ends this client for good; `reason` is told where the transport allows it. */
   sendAway(reason: string): void;
@@ -49,28 +51,12 @@ export interface StreamPolicy {
 
 export const DEFAULT_STREAM_POLICY: StreamPolicy = { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' };
 
-/** What a source's stream shows of it. */
-export interface SourceStatus {
-  readonly kind: string;
-  readonly address: string;
-  readonly state: string;
-}
-
-/** What a source may do with its stream. */
-export interface SourceSink {
-  /** Gives a frame to all clients. Its memory is the stream's from now on. */
-  publish(input: FrameInput): Frame;
-  /** Counts a malformed frame and keeps its reason for the API. */
-  reject(error: unknown): void;
-  /** The source has ended; another publish makes the stream live again. */
-  end(reason: string): void;
-  /** What the clients return, for a source that takes it. */
-  readonly returns: Pick<Returns, 'takeJson' | 'take' | 'takeNewest'>;
-}
-
 const STALE_AFTER_MS = 2000;
 const STALE_AFTER_FRAMES = 5;
 const CHECK_INTERVAL_MS = 250;
+
+/** Who asks for a single picture has it by then, or asks again. */
+const LOOK_MS = 5000;
 const MAX_REJECTIONS_SHOWN = 8;
 
 export interface StreamOptions {
@@ -82,16 +68,20 @@ export interface StreamOptions {
   readonly policy?: StreamPolicy;
   /** Whether the source is a server that takes return data with each frame. */
   readonly sourceTakesReturns: boolean;
+  /** Why there is no frame at first. */
   readonly waitingReason: string;
+  /** Whether the source sleeps while nobody watches: who asks for a picture has to wait for it. Default false. */
+  readonly isOnDemand?: boolean;
   readonly log: (message: string) => void;
 }
 
 /** A named flow of frames from one source to many clients. Knows no socket. */
-export class Stream implements SourceSink {
+export class Stream {
   readonly name: string;
   readonly ports: PortRegistry;
   readonly returns: Returns;
   readonly distribution: Distribution;
+  readonly isOnDemand: boolean;
   readonly #policy: StreamPolicy;
   /** All of them, the listed ones among them. */
   readonly #clients = new Set<Client>();
@@ -107,6 +97,7 @@ export class Stream implements SourceSink {
   #held: Frame | null = null;
   #hasStarted: boolean;
   #latestAtMs = 0;
+  #lookedAtMs = -Infinity;
   #sequence = 0;
   #state: StreamState = 'waiting';
   #reason: string;
@@ -118,6 +109,7 @@ export class Stream implements SourceSink {
     this.name = options.name;
     this.#policy = options.policy ?? DEFAULT_STREAM_POLICY;
     this.distribution = this.#policy.distribution;
+    this.isOnDemand = options.isOnDemand ?? false;
     this.#hasStarted = this.#policy.start === 'any';
     this.#reason = options.waitingReason;
     this.#events = options.events;
@@ -147,6 +139,18 @@ export class Stream implements SourceSink {
   /** Mean time between the latest frames; undefined before the second. */
   frameTimeMs(): number | undefined {
     return this.#rate.recentIntervalMs();
+  }
+
+  /** Whether somebody takes frames, or has asked for a single picture just now. */
+  isWatched(): boolean {
+    if (performance.now() - this.#lookedAtMs < LOOK_MS) return true;
+    for (const client of this.#clients) if (client.isWatching) return true;
+    return false;
+  }
+
+  /** Somebody asks for a single picture. */
+  looked(): void {
+    this.#lookedAtMs = performance.now();
   }
 
   publish(input: FrameInput): Frame {
@@ -215,6 +219,19 @@ export class Stream implements SourceSink {
     this.#log(`stream ${this.name}: frame rejected (${this.#rejected} so far): ${text}`);
   }
 
+  /** The source has failed; clients keep the last frame until the next one. */
+  interrupted(reason: string): void {
+    this.#change(this.#latest === null ? 'waiting' : 'stale', reason);
+  }
+
+  /** There is no frame, and the last one must not be shown any more: the source is about to start, or sleeps. */
+  wait(reason: string): void {
+    this.#latest = null;
+    this.#held = null;
+    this.#change('waiting', reason);
+  }
+
+  /** The source has ended; another publish makes the stream live again. */
   end(reason: string): void {
     this.#change('ended', reason);
     if (this.#policy.onSourceEnd === 'terminate') for (const client of this.#listed) client.endStream();

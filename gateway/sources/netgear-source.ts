@@ -1,11 +1,10 @@
 import { errorText } from '../../shared/errors.ts';
 import { NOTHING, type ReturnData } from '../hub/returns.ts';
-import type { SourceSink } from '../hub/stream.ts';
 import { readCapturedAt } from '../netgear/captured-at.ts';
 import type { Security } from '../netgear/curve-keys.ts';
 import { formatPattern, type Pattern } from '../netgear/pattern.ts';
 import { ServerConnection } from '../netgear/server-connection.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceSink } from './source.ts';
 
 /** Which return data a server gets with each reply: an object of all clients' data by port, the newest value of any, or that of the client with the replying port. */
 export type ReturnsMode = 'merge' | 'newest' | 'seat';
@@ -36,6 +35,8 @@ export class NetGearSource implements Source {
   readonly waitingReason: string;
   readonly takesReturns: boolean;
   readonly seats: readonly number[] | null;
+  /** A server sends when it likes. */
+  readonly stallMs = null;
   readonly #options: NetGearSourceOptions;
   #connections: ServerConnection[] = [];
   #hasEnded = false;

@@ -7,6 +7,7 @@ export class PushSource implements Source {
   readonly waitingReason = 'waiting for the first stream.push()';
   readonly takesReturns = false;
   readonly seats = null;
+  readonly stallMs = null;
 
   state(): string {
     return 'open';

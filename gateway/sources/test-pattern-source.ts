@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { SourceSink } from '../hub/stream.ts';
 import { encodeJpeg } from '../jpeg.ts';
-import type { Source } from './source.ts';
+import { readNumberOption, readSize, type SourceUrl } from './source-options.ts';
+import type { Source, SourceSink } from './source.ts';
 import { TestPicture } from './test-picture.ts';
 
 /** How the test pattern looks. Pixels, and frames a second. */
@@ -16,22 +16,10 @@ export interface TestPatternOptions {
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parseTestPattern(url: string): TestPatternOptions {
-  const query = new URLSearchParams(url.slice('test-pattern:'.length).replace(/^\?/, ''));
-  for (const key of query.keys()) {
-    if (key !== 'size' && key !== 'fps') throw new GearwayError('source-invalid', `test-pattern: has the option ${JSON.stringify(key)}, expected size or fps`);
-  }
-  const size = /^(\d+)x(\d+)$/.exec(query.get('size') ?? '1280x720');
-  const width = Number(size?.[1]);
-  const height = Number(size?.[2]);
-  if (!(width >= 160 && width <= 3840 && height >= 120 && height <= 2160)) {
-    throw new GearwayError('source-invalid', `test-pattern: size is ${query.get('size')}, expected WIDTHxHEIGHT from 160x120 to 3840x2160`);
-  }
-  const framesPerSecond = Number(query.get('fps') ?? '30');
-  if (!(framesPerSecond >= 0.1 && framesPerSecond <= 240)) {
-    throw new GearwayError('source-invalid', `test-pattern: fps is ${query.get('fps')}, expected 0.1 to 240`);
-  }
-  return { width, height, framesPerSecond };
+export function parseTestPattern({ place, options }: SourceUrl): TestPatternOptions {
+  if (place !== '') throw new GearwayError('source-invalid', `test-pattern: is followed by ${JSON.stringify(place)}, expected nothing or ?size=1280x720&fps=30`);
+  const { width, height } = readSize(options, { min: { width: 160, height: 120 }, max: { width: 3840, height: 2160 } }) ?? { width: 1280, height: 720 };
+  return { width, height, framesPerSecond: readNumberOption(options, 'fps', 0.1, 240) ?? 30 };
 }
 
 /** A moving picture with frame number and clock: real JPEG at quality 90, its `message` the number in the picture. */
@@ -41,6 +29,8 @@ export class TestPatternSource implements Source {
   readonly waitingReason = 'the test pattern is starting';
   readonly takesReturns = false;
   readonly seats = null;
+  /** It cannot fail: where its frames don't come, the machine has stopped. */
+  readonly stallMs = null;
   readonly #options: TestPatternOptions;
   #running = false;
   #ticking: Promise<void> = Promise.resolve();
