@@ -10,10 +10,9 @@ import type { EventLog } from './hub/event-log.ts';
 import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns.ts';
 import { Stream } from './hub/stream.ts';
-import { DEFAULT_FRAME_LIMITS } from './netgear/frame-codec.ts';
-import { toPicture } from './netgear/picture.ts';
 import { formatPythonJson } from './netgear/python-json.ts';
 import { type ResolvedOptions, resolveClient } from './options.ts';
+import { publishPicture } from './sources/publish-picture.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
@@ -107,10 +106,7 @@ export class RunningStream implements GatewayStream {
     if (this.#source.kind !== 'push') throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
     this.#checkOpen();
     formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
-    // What native clients are told to decode a JPEG to.
-    const { width, height, encoding, payload } = toPicture(frame, 'BGR');
-    checkSize(width, height, payload.byteLength);
-    return this.stream.publish({ width, height, encoding, payload, message, capturedAtUs: capturedAtUs ?? null, wireHeader: null }).sequence;
+    return publishPicture(this.stream, frame, { message, capturedAtUs: capturedAtUs ?? null }).sequence;
   }
 
   returns(): AsyncIterableIterator<PortData> {
@@ -164,12 +160,5 @@ export class RunningStream implements GatewayStream {
 
   #checkOpen(): void {
     if (this.#closed) throw new GearwayError('closed', 'the gateway is closed');
-  }
-}
-
-function checkSize(width: number, height: number, payloadBytes: number): void {
-  const limits = DEFAULT_FRAME_LIMITS;
-  if (width < 1 || height < 1 || width > limits.side || height > limits.side || width * height > limits.pixels || payloadBytes > limits.payloadBytes) {
-    throw new GearwayError('too-large', `frame is ${width}×${height} pixels and ${payloadBytes} bytes, expected at most ${limits.side} a side, ${limits.pixels} pixels and ${limits.payloadBytes} bytes`);
   }
 }

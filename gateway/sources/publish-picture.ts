@@ -1,0 +1,30 @@
+import type { Value } from '../../shared/protocol.ts';
+import type { Frame } from '../hub/frame.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import { type Sendable, toPicture } from '../netgear/picture.ts';
+import type { SourceSink } from './source.ts';
+
+/** What goes with a picture. */
+export interface PictureInfo {
+  /** The data that travels with it; default null. */
+  readonly message?: Value;
+  /** When it was taken, microseconds of Unix time; default unknown. */
+  readonly capturedAtUs?: number | null;
+}
+
+/**
+ * Checks a picture that does not come from a NetGear server, and publishes it: a JPEG by its markers, without decoding it, and an
+ * array by its shape.
+ *
+ * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`.
+ */
+export function publishPicture(sink: Pick<SourceSink, 'publish'>, data: Sendable, { message = null, capturedAtUs = null }: PictureInfo = {}): Frame {
+  // What native clients are told to decode a JPEG to.
+  const { width, height, encoding, payload } = toPicture(data, 'BGR');
+  const limits = DEFAULT_FRAME_LIMITS;
+  if (width < 1 || height < 1 || width > limits.side || height > limits.side || width * height > limits.pixels || payload.byteLength > limits.payloadBytes) {
+    throw new GearwayError('too-large', `frame is ${width}×${height} pixels and ${payload.byteLength} bytes, expected at most ${limits.side} a side, ${limits.pixels} pixels and ${limits.payloadBytes} bytes`);
+  }
+  return sink.publish({ width, height, encoding, payload, message, capturedAtUs, wireHeader: null });
+}
