@@ -11,4 +11,6 @@ export const closeCode = {
   noAcknowledgement: 4007,
   noHello: 4008,
   sentAway: 4009,
+  publisherPresent: 4010,
+  notForPublishers: 4011,
 } as const;

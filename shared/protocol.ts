@@ -33,6 +33,8 @@ export const messageType = {
   state: 0x13,
   returned: 0x14,
   pong: 0x15,
+  taken: 0x16,
+  data: 0x17,
 } as const;
 
 /** Codes of a refused `return`. */
@@ -58,6 +60,8 @@ export type Hello = {
   readonly token?: string;
   /** A name for people, shown in the list of clients. */
   readonly name?: string;
+  /** Of a publisher: end the one that is there. */
+  readonly takeOver?: boolean;
 };
 /** `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since `hello`. */
 export type Ack = {
@@ -103,6 +107,16 @@ export type Returned = { readonly type: 'returned'; readonly id: number; readonl
 /** `window`: how many frames may be in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
 export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong;
+
+/** A frame that a publisher sends; `sequence` is its own numbering, which rises. The gateway reads the size from the picture. */
+export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'encoding'> & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array };
+export type PublisherMessage = Hello | PublishedFrame | Ping;
+
+/** The gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: how many the stream has now. */
+export type Taken = { readonly type: 'taken'; readonly sequence: number; readonly clients: number; readonly code?: string; readonly reason?: string };
+/** What a client of the stream returns: a sticky value when it changes, and each once-only value. */
+export type Data = { readonly type: 'data'; readonly port: number; readonly mode: 'sticky' | 'once'; readonly body: ReturnBody };
+export type PublisherAnswer = Welcome | Taken | Data | Pong;
 
 // `useRecords: false`: plain maps that any MessagePack library reads. Integers beyond 64 bits are extension 0x42.
 // `structuredClone: false`: no references between values, with which 300 bytes could stand for gigabytes of JSON.
@@ -227,27 +241,56 @@ function noPayload(message: RawMessage): void {
 }
 
 const VIEWER_TYPES = new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]);
+const PUBLISHER_TYPES = new Set<number>([messageType.hello, messageType.frame, messageType.ping]);
+const ANSWER_TYPES = new Set<number>([messageType.welcome, messageType.taken, messageType.data, messageType.pong]);
 const GATEWAY_TYPES = new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong]);
 
 /** Encodes a message without payload: one binary WebSocket message. */
-export function encodeMessage(message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage>): Uint8Array<ArrayBuffer> {
+export function encodeMessage(message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage> | Taken): Uint8Array<ArrayBuffer> {
   const { type, ...header } = message;
   return encodeHead(messageType[type], header);
 }
 
+/** A message in two pieces, to be sent as one: the payload is the sender's own memory. */
+export interface EncodedMessage {
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** Empty for a value. */
+  readonly payload: Uint8Array;
+}
+
 /** Encodes a `return`: head and payload (empty for a value), to be joined into one binary message. */
-export function encodeReturn({ id, mode, ttlMs, body }: Return): { head: Uint8Array<ArrayBuffer>; payload: Uint8Array } {
-  const common = { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }), kind: body.kind };
+export function encodeReturn({ id, mode, ttlMs, body }: Return): EncodedMessage {
+  return encodeBody(messageType.return, { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }) }, body);
+}
+
+/** Encodes a `data`, as {@link encodeReturn} does. */
+export function encodeData({ port, mode, body }: Data): EncodedMessage {
+  return encodeBody(messageType.data, { port, mode }, body);
+}
+
+function encodeBody(type: number, fields: Record<string, unknown>, body: ReturnBody): EncodedMessage {
+  const common = { ...fields, kind: body.kind };
   switch (body.kind) {
     case 'value':
-      return { head: encodeHead(messageType.return, { ...common, value: body.value }), payload: new Uint8Array(0) };
+      return { head: encodeHead(type, { ...common, value: body.value }), payload: new Uint8Array(0) };
     case 'jpeg':
-      return { head: encodeHead(messageType.return, common), payload: body.data };
+      return { head: encodeHead(type, common), payload: body.data };
     case 'array':
-      return { head: encodeHead(messageType.return, { ...common, dtype: body.array.dtype, shape: body.array.shape }), payload: body.array.data };
+      return { head: encodeHead(type, { ...common, dtype: body.array.dtype, shape: body.array.shape }), payload: body.array.data };
     default:
       return body satisfies never;
   }
+}
+
+/** Encodes the head of a frame that a publisher sends. The payload follows in the same WebSocket message. */
+export function encodePublishedHead({ sequence, capturedAtUs = null, encoding, message }: Omit<PublishedFrame, 'payload' | 'type'>): Uint8Array<ArrayBuffer> {
+  return encodeHead(messageType.frame, {
+    sequence,
+    ...(capturedAtUs === null ? {} : { capturedAtUs }),
+    encoding: encoding.kind,
+    ...(encoding.kind === 'raw' ? { dtype: encoding.dtype, shape: encoding.shape } : {}),
+    message,
+  });
 }
 
 /** Encodes a frame's head, once per frame for all viewers. The payload follows by reference. */
@@ -268,23 +311,28 @@ export function encodeFrameHead(frame: FrameHeader, message: Value): Uint8Array<
 }
 
 function decodeReturn(message: RawMessage): Return {
-  const { fields, payload } = message;
-  const common = {
-    type: 'return' as const,
+  const { fields } = message;
+  return {
+    type: 'return',
     id: integer(fields, 'id'),
     mode: oneOf('sticky', 'once')(fields, 'mode'),
     ...optional(fields, 'ttlMs', (f, key) => number(f, key, 1, 86_400_000)),
+    body: decodeBody(message),
   };
+}
+
+function decodeBody(message: RawMessage): ReturnBody {
+  const { fields, payload } = message;
   const kind = oneOf('value', 'jpeg', 'array')(fields, 'kind');
   switch (kind) {
     case 'value':
       noPayload(message);
       // What a value may hold is checked where it is accepted, so that a bad one is refused by its id and not by closing.
-      return { ...common, body: { kind, value: (fields['value'] ?? null) as Value } };
+      return { kind, value: (fields['value'] ?? null) as Value };
     case 'jpeg':
-      return { ...common, body: { kind, data: payload } };
+      return { kind, data: payload };
     case 'array':
-      return { ...common, body: { kind, array: { dtype: text(fields, 'dtype', 16), shape: shape(fields), data: payload } } };
+      return { kind, array: { dtype: text(fields, 'dtype', 16), shape: shape(fields), data: payload } };
     default:
       return kind satisfies never;
   }
@@ -304,14 +352,7 @@ export function decodeViewerMessage(bytes: Uint8Array): ViewerMessage | undefine
   const { fields } = message;
   switch (message.type) {
     case messageType.hello:
-      return {
-        type: 'hello',
-        ...optional(fields, 'port', (f, key) => integer(f, key, 65_535)),
-        ...optional(fields, 'leaseKey', (f, key) => text(f, key, 32)),
-        ...optional(fields, 'spectate', boolean),
-        ...optional(fields, 'token', (f, key) => text(f, key, 512)),
-        ...optional(fields, 'name', (f, key) => text(f, key, 64)),
-      };
+      return decodeHello(fields);
     case messageType.ack: {
       const sequence = integer(fields, 'sequence');
       const painted = integer(fields, 'painted');
@@ -345,8 +386,6 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
   if (message === undefined) return undefined;
   const { fields, payload } = message;
   if (message.type === messageType.frame) {
-    const kind = oneOf('jpeg', 'raw')(fields, 'encoding');
-    const encoding: Encoding = kind === 'jpeg' ? { kind } : { kind, dtype: text(fields, 'dtype', 16), shape: shape(fields) };
     return {
       type: 'frame',
       sequence: integer(fields, 'sequence'),
@@ -354,38 +393,17 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
       ...optional(fields, 'capturedAtUs', integer),
       width: integer(fields, 'width', 65_535),
       height: integer(fields, 'height', 65_535),
-      encoding,
+      encoding: decodeEncoding(fields),
       message: (fields['message'] ?? null) as Value,
       payload,
     };
   }
   noPayload(message);
   switch (message.type) {
-    case messageType.welcome: {
-      const limits = fields['limits'];
-      if (!isMap(limits)) throw bad('field limits is not a map');
-      const rights = fields['rights'];
-      if (!Array.isArray(rights) || !rights.every((right) => typeof right === 'string')) throw bad('field rights is not a list of names');
-      return {
-        type: 'welcome',
-        stream: text(fields, 'stream', 256),
-        port: fields['port'] === null ? null : integer(fields, 'port', 65_535),
-        ...optional(fields, 'spectatorReason', (f, key) => text(f, key, 4096)),
-        leaseKey: fields['leaseKey'] === null ? null : text(fields, 'leaseKey', 32),
-        rights,
-        limits: { messageBytes: integer(limits, 'messageBytes'), messagesPerSecond: integer(limits, 'messagesPerSecond'), depth: integer(limits, 'depth') },
-        state: streamState(fields, 'state'),
-        reason: text(fields, 'reason', 4096),
-        clockUs: integer(fields, 'clockUs'),
-      };
-    }
+    case messageType.welcome:
+      return decodeWelcome(fields);
     case messageType.state:
-      return {
-        type: 'state',
-        state: streamState(fields, 'state'),
-        reason: text(fields, 'reason', 4096),
-        ...optional(fields, 'resumeSequence', integer),
-      };
+      return { type: 'state', state: streamState(fields, 'state'), reason: text(fields, 'reason', 4096), ...optional(fields, 'resumeSequence', integer) };
     case messageType.returned:
       return {
         type: 'returned',
@@ -395,6 +413,95 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
         ...optional(fields, 'reason', (f, key) => text(f, key, 4096)),
       };
     default:
-      return { type: 'pong', id: integer(fields, 'id'), clockUs: integer(fields, 'clockUs'), ...optional(fields, 'window', (f, key) => integer(f, key, 255)) };
+      return decodePong(fields);
   }
+}
+
+/**
+ * Decodes what a publisher sent. Binary fields are views of `bytes`.
+ *
+ * @returns undefined for a message that may be ignored.
+ * @throws {GearwayError} `message-invalid`.
+ */
+export function decodePublisherMessage(bytes: Uint8Array): PublisherMessage | undefined {
+  const message = decodeRaw(bytes, PUBLISHER_TYPES);
+  if (message === undefined) return undefined;
+  const { fields, payload } = message;
+  if (message.type === messageType.frame) {
+    return { type: 'frame', sequence: integer(fields, 'sequence'), ...optional(fields, 'capturedAtUs', integer), encoding: decodeEncoding(fields), message: (fields['message'] ?? null) as Value, payload };
+  }
+  noPayload(message);
+  return message.type === messageType.hello ? decodeHello(fields) : { type: 'ping', id: integer(fields, 'id') };
+}
+
+/**
+ * Decodes what the gateway sent to a publisher. Binary fields are views of `bytes`.
+ *
+ * @returns undefined for a message that may be ignored.
+ * @throws {GearwayError} `message-invalid`.
+ */
+export function decodePublisherAnswer(bytes: Uint8Array): PublisherAnswer | undefined {
+  const message = decodeRaw(bytes, ANSWER_TYPES);
+  if (message === undefined) return undefined;
+  const { fields } = message;
+  if (message.type === messageType.data) {
+    return { type: 'data', port: integer(fields, 'port', 65_535), mode: oneOf('sticky', 'once')(fields, 'mode'), body: decodeBody(message) };
+  }
+  noPayload(message);
+  switch (message.type) {
+    case messageType.welcome:
+      return decodeWelcome(fields);
+    case messageType.taken:
+      return {
+        type: 'taken',
+        sequence: integer(fields, 'sequence'),
+        clients: integer(fields, 'clients'),
+        ...optional(fields, 'code', (f, key) => text(f, key, 64)),
+        ...optional(fields, 'reason', (f, key) => text(f, key, 4096)),
+      };
+    default:
+      return decodePong(fields);
+  }
+}
+
+// What several messages, or both halves of the protocol, have in common.
+
+function decodeHello(fields: Fields): Hello {
+  return {
+    type: 'hello',
+    ...optional(fields, 'port', (f, key) => integer(f, key, 65_535)),
+    ...optional(fields, 'leaseKey', (f, key) => text(f, key, 32)),
+    ...optional(fields, 'spectate', boolean),
+    ...optional(fields, 'token', (f, key) => text(f, key, 512)),
+    ...optional(fields, 'name', (f, key) => text(f, key, 64)),
+    ...optional(fields, 'takeOver', boolean),
+  };
+}
+
+function decodeEncoding(fields: Fields): Encoding {
+  const kind = oneOf('jpeg', 'raw')(fields, 'encoding');
+  return kind === 'jpeg' ? { kind } : { kind, dtype: text(fields, 'dtype', 16), shape: shape(fields) };
+}
+
+function decodeWelcome(fields: Fields): Welcome {
+  const limits = fields['limits'];
+  if (!isMap(limits)) throw bad('field limits is not a map');
+  const rights = fields['rights'];
+  if (!Array.isArray(rights) || !rights.every((right) => typeof right === 'string')) throw bad('field rights is not a list of names');
+  return {
+    type: 'welcome',
+    stream: text(fields, 'stream', 256),
+    port: fields['port'] === null ? null : integer(fields, 'port', 65_535),
+    ...optional(fields, 'spectatorReason', (f, key) => text(f, key, 4096)),
+    leaseKey: fields['leaseKey'] === null ? null : text(fields, 'leaseKey', 32),
+    rights,
+    limits: { messageBytes: integer(limits, 'messageBytes'), messagesPerSecond: integer(limits, 'messagesPerSecond'), depth: integer(limits, 'depth') },
+    state: streamState(fields, 'state'),
+    reason: text(fields, 'reason', 4096),
+    clockUs: integer(fields, 'clockUs'),
+  };
+}
+
+function decodePong(fields: Fields): Pong {
+  return { type: 'pong', id: integer(fields, 'id'), clockUs: integer(fields, 'clockUs'), ...optional(fields, 'window', (f, key) => integer(f, key, 255)) };
 }
