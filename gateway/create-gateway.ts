@@ -52,7 +52,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, workers: resolved.workers, log });
+  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, workers: resolved.workers, log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -87,7 +87,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       await app.listen({ host, port });
       const address = app.server.address();
       const actualPort = typeof address === 'object' && address !== null ? address.port : port;
-      return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`, host, port: actualPort };
+      return { url: `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`, host, port: actualPort };
     },
     close: ({ onClose = resolved.onClose } = {}) => close(onClose),
     closed,

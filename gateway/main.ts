@@ -9,10 +9,12 @@ const HELP = `Gearway: NetGear streams in the browser
   gearway [options]                      (from a checkout: npm start -- [options])
 
   --source URL            test-pattern:?size=1280x720&fps=30 (the default), or
-                          netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to
+                          netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to;
+                          repeatable as NAME=URL, a stream each; docs/sources.md lists all kinds
   --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
-                          &secure=1 for its secure mode, &fps= for fewer frames, &id= for another identity
-  --virtual-ports RANGE   ports for web viewers, 6000-6063
+                          &secure=1 for its secure mode, &fps= for fewer frames, &id= for another identity,
+                          NAME= before it for another stream than the first
+  --virtual-ports RANGE   ports for web viewers, 6000-6063; NAME=RANGE for one stream (repeatable)
   --start any|all         whether frames wait until each native client was there once (any)
   --distribution broadcast|round-robin   every frame to each native client, or to one of them in turn (broadcast)
   --on-source-end wait|terminate   whether native clients end with the source (wait)
@@ -23,6 +25,7 @@ const HELP = `Gearway: NetGear streams in the browser
   --reserve PORT=SECRET   keep a virtual port for who shows this token (repeatable)
   --workers NUMBER        more processes that serve viewers, for when one core is full (0)
   --insecure              let anyone who reaches this gateway watch and return data
+  --tls-cert FILE --tls-key FILE   serve over TLS (PEM): browsers ask for it before a page of another machine may use a camera
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
   --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
   --idle card|silence     what native clients get while there are no frames (card)
@@ -49,6 +52,8 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       reserve: { type: 'string', multiple: true, default: [] },
       workers: { type: 'string' },
       insecure: { type: 'boolean', default: false },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
       'allow-origin': { type: 'string', multiple: true, default: [] },
       'on-close': { type: 'string' },
       'on-source-end': { type: 'string' },
@@ -73,6 +78,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     ...(values.token === undefined ? {} : { token: values.token }),
     ...(values['view-token'] === undefined ? {} : { viewToken: values['view-token'] }),
     ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
+    ...readTls(values['tls-cert'], values['tls-key']),
     reservedPorts: parseReserved(values.reserve),
     // What is neither is refused by resolveOptions, with its sentence.
     ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
@@ -93,6 +99,19 @@ function parseReserved(texts: readonly string[]): Record<number, string> {
       return [match[1], match[2]];
     }),
   ) as Record<number, string>;
+}
+
+function readTls(certFile: string | undefined, keyFile: string | undefined): Pick<GatewayOptions, 'tls'> {
+  if (certFile === undefined && keyFile === undefined) return {};
+  if (certFile === undefined || keyFile === undefined) throw new GearwayError('option-invalid', '--tls-cert and --tls-key come together, expected both');
+  const read = (name: string, path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new GearwayError('option-invalid', `${name} cannot be read: ${errorText(error)}`, { cause: error });
+    }
+  };
+  return { tls: { cert: read('--tls-cert', certFile), key: read('--tls-key', keyFile) } };
 }
 
 function packageVersion(): string {

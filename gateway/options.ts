@@ -1,4 +1,5 @@
-import { GearwayError } from '../shared/errors.ts';
+import { createSecureContext } from 'node:tls';
+import { errorText, GearwayError } from '../shared/errors.ts';
 import { isLoopback } from './http/access.ts';
 import type { NativeClientAddress } from './clients/native-client.ts';
 import { formatPortRanges, type PortRange } from './hub/port-registry.ts';
@@ -21,6 +22,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly clients?: readonly string[];
   /** Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream alone. Default `6000-6063` for each; a source in multi-clients mode brings its own. */
   readonly virtualPorts?: string | readonly string[];
+  /** Serve over TLS, which browsers ask for before a page of another machine may use a camera: certificate chain and key as PEM. Default none. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** What viewers and the API must show. Default none. */
   readonly token?: string;
   /** Who shows this one instead of `token` may watch and read the API, but not return data. Needs `token`. Default none. */
@@ -56,6 +59,7 @@ export interface ResolvedOptions {
   /** By the stream's name. */
   readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
   readonly policy: StreamPolicy;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly token: string | null;
   readonly viewToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
@@ -112,6 +116,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     clients,
     virtualPorts,
     policy: resolvePolicy(options),
+    tls: resolveTls(options.tls ?? null),
     token,
     viewToken,
     reservedPorts,
@@ -152,6 +157,16 @@ function splitName(text: string): { readonly stream: string | null; readonly res
 
 function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamSeats[]): void {
   if (stream !== null && !streams.some(({ name }) => name === stream)) throw invalid(`${option} ${stream}=${rest} is for a stream that is not there; there is ${streams.map(({ name }) => name).join(', ')}`);
+}
+
+function resolveTls(tls: ResolvedOptions['tls']): ResolvedOptions['tls'] {
+  if (tls === null) return null;
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new GearwayError('option-invalid', `the certificate or its key cannot be used (${errorText(error)}), expected a certificate and the private key that belongs to it, both as PEM`, { cause: error });
+  }
+  return tls;
 }
 
 function resolvePolicy({ distribution, start, onSourceEnd }: GatewayOptions): StreamPolicy {

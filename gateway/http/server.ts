@@ -26,6 +26,7 @@ export interface ServerOptions {
   readonly events: EventLog;
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
   /** How many more processes serve viewers' sockets. */
   readonly workers: number;
   readonly log: (message: string) => void;
@@ -48,8 +49,8 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, limits, webClients, events, createCard, workers, log }: ServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
+export async function createServer({ streams, access, limits, webClients, events, createCard, tls, workers, log }: ServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({ https: tls, logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
   await app.register(fastifyWebsocket, {
     options: webSocketOptions(limits),
   });

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeCode } from '../../shared/protocol.ts';
 import { LocalPlace } from '../clients/local-place.ts';
@@ -96,12 +97,12 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
   );
 }
 
-/** @returns null for what no other process can take: a plain request, or a connection that is not the kernel's. */
+/** @returns null for what no other process can take: a plain request, or a connection that is not the kernel's, as one of TLS. */
 function upgradeOf({ raw }: FastifyRequest): Upgrade | null {
   const head = heads.get(raw);
   // TypeScript believes that every request has a socket; one that a test injects has none.
   const socket: unknown = raw.socket;
-  if (head === undefined || !(socket instanceof Socket) || socket.pending) return null;
+  if (head === undefined || !(socket instanceof Socket) || socket instanceof TLSSocket || socket.pending) return null;
   const early = socket.read() as Buffer | null;
   return { socket, headers: handshakeHeaders(raw.headers), head: early === null ? head : Buffer.concat([head, early]) };
 }

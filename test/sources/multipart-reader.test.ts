@@ -72,7 +72,7 @@ describe('MultipartReader', () => {
     expect(() => read([...searched(500)].map((byte) => Buffer.of(byte)), 20)).toThrow(coded('too-large'));
   });
 
-  it.each(['-1', '1e3', '5 ', 'five', '1234567890123'].filter((length) => length.trim() === length))('refuses the Content-Length %s', (length) => {
+  it.each(['-1', '1e3', 'five', '1234567890123'])('refuses the Content-Length %s', (length) => {
     expect(() => read([bytes(`--frame\r\nContent-Length: ${length}\r\n\r\n`)])).toThrow(coded('multipart-invalid'));
   });
 
