@@ -30,14 +30,14 @@ interface Kind {
 }
 
 /** By the scheme of their URLs. */
-const KINDS: Readonly<Record<string, Kind>> = {
+const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   'test-pattern': {
     example: 'test-pattern:',
     create: (request) => createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
   },
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
   push: { example: 'push:', create: ({ name }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(), isOnDemand: false }] },
-};
+}));
 
 /** The stream of a source that names none. */
 const DEFAULT_NAME = 'main';
@@ -54,9 +54,9 @@ const MAX_STREAMS = 64;
 export function createSources(urls: readonly string[], log: (message: string) => void): readonly NamedSource[] {
   const all = urls.flatMap((text) => {
     const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
-    const kind = KINDS[url.split(':', 1)[0] ?? ''];
+    const kind = KINDS.get(url.split(':', 1)[0] ?? '');
     if (kind === undefined || !url.includes(':')) {
-      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${Object.values(KINDS).map(({ example }) => example).join(' ')}, with NAME= before it to name its stream`);
+      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${[...KINDS.values()].map(({ example }) => example).join(' ')}, with NAME= before it to name its stream`);
     }
     return kind.create({ name, url, log });
   });

@@ -69,11 +69,12 @@ export class RunningStream implements GatewayStream {
   constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog) {
     this.#source = source;
     this.#options = options;
+    const virtualPorts = options.virtualPorts.get(name) ?? [];
     this.stream = new Stream({
       name,
-      virtualPorts: options.virtualPorts.get(name) ?? [],
+      virtualPorts,
       isOnDemand,
-      reservedPorts: options.reservedPorts.keys(),
+      reservedPorts: [...options.reservedPorts.keys()].filter((port) => virtualPorts.some(({ from, to }) => port >= from && port <= to)),
       policy: options.policy,
       events,
       sourceTakesReturns: source.takesReturns,

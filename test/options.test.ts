@@ -1,27 +1,30 @@
 import { describe, expect, it } from 'vitest';
-import { type GatewayOptions, resolveOptions } from '../gateway/options.ts';
+import { type GatewayOptions, type ResolvedOptions, resolveOptions } from '../gateway/options.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
+/** As a gateway with one stream does. */
+const resolve = (options: GatewayOptions, seats: readonly number[] | null = null): ResolvedOptions => resolveOptions(options, [{ name: 'main', seats }]);
+
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
-    expect(resolveOptions({})).toEqual({
-      host: '127.0.0.1', port: 8080, source: 'push:', clients: [], virtualPorts: [{ from: 6000, to: 6063 }], token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], workers: 0, policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+    expect(resolve({})).toEqual({
+      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: [], workers: 0, policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
-    expect(() => resolveOptions({}).log('nowhere')).not.toThrow();
+    expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
 
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, source: 'test-pattern:', virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], workers: 3, idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
+      host: '0.0.0.0', port: 0, virtualPorts: '1-1', token: 's', viewToken: 'v', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], workers: 3, idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
     const { distribution, start, onSourceEnd, ...rest } = options;
-    expect(resolveOptions(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: [{ from: 1, to: 1 }], reservedPorts: new Map([[1, 'p']]), clients: [] });
+    expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, reservedPorts: new Map([[1, 'p']]), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
-    const { clients } = resolveOptions({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] });
+    const { clients } = resolve({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] });
     const plain = { pattern: 'request-reply', security: null, serverPort: null, maxFramesPerSecond: Infinity, paced: true };
     expect(clients).toEqual([
       { stream: null, address: { ...plain, endpoint: 'tcp://127.0.0.1:5567', port: 5567 } },
@@ -32,7 +35,7 @@ describe('resolveOptions', () => {
   });
 
   it("reads a client's secure mode", () => {
-    const [{ address } = { address: null }] = resolveOptions({ clients: ['tcp://127.0.0.1:5567?secure=2&keys=/tmp/nowhere'] }).clients;
+    const [{ address } = { address: null }] = resolve({ clients: ['tcp://127.0.0.1:5567?secure=2&keys=/tmp/nowhere'] }).clients;
     expect(address?.security).toEqual({ mode: 'ironhouse', folder: '/tmp/nowhere/.vidgear/keys', allowedAddresses: null });
   });
 
@@ -47,34 +50,65 @@ describe('resolveOptions', () => {
     ['a secure mode that is none', 'tcp://127.0.0.1:5567?secure=3', 'option-invalid'],
     ['keys without secure mode', 'tcp://127.0.0.1:5567?keys=/tmp', 'option-invalid'],
   ])('refuses a client with %s', (_name, client, code) => {
-    expect(() => resolveOptions({ clients: [client] })).toThrow(coded(code));
+    expect(() => resolve({ clients: [client] })).toThrow(coded(code));
   });
 
   it("takes the ports of a server in multi-clients mode as the virtual ones", () => {
-    expect(resolveOptions({ reservedPorts: { 5577: 'p' } }, [5567, 5577]).virtualPorts).toEqual([{ from: 5567, to: 5567 }, { from: 5577, to: 5577 }]);
-    expect(() => resolveOptions({ virtualPorts: '6000-6001' }, [5567, 5577])).toThrow(coded('option-invalid'));
-    expect(() => resolveOptions({ reservedPorts: { 5570: 'p' } }, [5567, 5577])).toThrow(coded('option-invalid'));
+    expect(resolve({ reservedPorts: { 5577: 'p' } }, [5567, 5577]).virtualPorts.get('main')).toEqual([{ from: 5567, to: 5567 }, { from: 5577, to: 5577 }]);
+    expect(() => resolve({ virtualPorts: '6000-6001' }, [5567, 5577])).toThrow(coded('option-invalid'));
+    expect(() => resolve({ reservedPorts: { 5570: 'p' } }, [5567, 5577])).toThrow(coded('option-invalid'));
+  });
+
+  describe('of several streams', () => {
+    const streams = [{ name: 'door', seats: null }, { name: 'yard', seats: null }, { name: 'robot', seats: [5567] }];
+    const range = (from: number, to = from): { from: number; to: number } => ({ from, to });
+
+    it('gives each its virtual ports: its own, the common ones, or those of its server', () => {
+      const ports = (virtualPorts?: string | readonly string[]): unknown => Object.fromEntries(resolveOptions(virtualPorts === undefined ? {} : { virtualPorts }, streams).virtualPorts);
+      expect(ports()).toEqual({ door: [range(6000, 6063)], yard: [range(6000, 6063)], robot: [range(5567)] });
+      expect(ports('7000-7001')).toEqual({ door: [range(7000, 7001)], yard: [range(7000, 7001)], robot: [range(5567)] });
+      expect(ports(['yard=8000', '7000,7002'])).toEqual({ door: [range(7000), range(7002)], yard: [range(8000)], robot: [range(5567)] });
+    });
+
+    it.each<[string, GatewayOptions]>([
+      ['ports of a stream that is not there', { virtualPorts: 'garden=6000' }],
+      ['ports twice for one stream', { virtualPorts: ['door=6000', 'door=6001'] }],
+      ['ports twice for all', { virtualPorts: ['6000', '6001'] }],
+      ['ports for a server in multi-clients mode', { virtualPorts: 'robot=6000' }],
+      ['a client of a stream that is not there', { clients: ['garden=tcp://127.0.0.1:5567'] }],
+      ['a reserved port that no stream has', { virtualPorts: 'door=7000', reservedPorts: { 7001: 'p' } }],
+    ])('refuses %s', (_name, options) => {
+      expect(() => resolveOptions(options, streams)).toThrow(coded('option-invalid'));
+    });
+
+    it('reserves a port that one of them has', () => {
+      expect(resolveOptions({ virtualPorts: 'door=7000', reservedPorts: { 7000: 'p' } }, streams).reservedPorts).toEqual(new Map([[7000, 'p']]));
+    });
+  });
+
+  it('takes a certificate and the key that belongs to it', () => {
+    for (const tls of [{ cert: '', key: '' }, { cert: 'no certificate', key: 'no key' }]) expect(() => resolve({ tls })).toThrow(coded('option-invalid'));
   });
 
   it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('needs no token on %s', (host) => {
-    expect(resolveOptions({ host }).host).toBe(host);
+    expect(resolve({ host }).host).toBe(host);
   });
 
   it.each(['0.0.0.0', '::', '192.168.1.5', 'camera.local', '127.0.0.1.evil.example', '', '::ffff:127.0.0.1'])('needs a token or insecure on %j', (host) => {
-    expect(() => resolveOptions({ host })).toThrow(coded('option-invalid'));
-    expect(resolveOptions({ host, token: 'secret' }).token).toBe('secret');
-    expect(resolveOptions({ host, insecure: true }).token).toBeNull();
+    expect(() => resolve({ host })).toThrow(coded('option-invalid'));
+    expect(resolve({ host, token: 'secret' }).token).toBe('secret');
+    expect(resolve({ host, insecure: true }).token).toBeNull();
   });
 
   it('takes 0 to 64 workers', () => {
-    for (const workers of [0, 64]) expect(resolveOptions({ workers }).workers).toBe(workers);
-    for (const workers of [-1, 65, 1.5, NaN]) expect(() => resolveOptions({ workers })).toThrow(coded('option-invalid'));
+    for (const workers of [0, 64]) expect(resolve({ workers }).workers).toBe(workers);
+    for (const workers of [-1, 65, 1.5, NaN]) expect(() => resolve({ workers })).toThrow(coded('option-invalid'));
   });
 
   it('takes ports from 0 to 65535', () => {
-    expect(resolveOptions({ port: 0 }).port).toBe(0);
-    expect(resolveOptions({ port: 65_535 }).port).toBe(65_535);
-    for (const port of [-1, 65_536, 1.5, NaN]) expect(() => resolveOptions({ port })).toThrow(coded('option-invalid'));
+    expect(resolve({ port: 0 }).port).toBe(0);
+    expect(resolve({ port: 65_535 }).port).toBe(65_535);
+    for (const port of [-1, 65_536, 1.5, NaN]) expect(() => resolve({ port })).toThrow(coded('option-invalid'));
   });
 
   it.each<[string, GatewayOptions]>([
@@ -86,33 +120,33 @@ describe('resolveOptions', () => {
     ["a native client's port that is reserved", { reservedPorts: { 6000: 'p' }, clients: ['tcp://127.0.0.1:5567?id=6000'] }],
     ['one token for two ports', { reservedPorts: { 6000: 'p', 6001: 'p' } }],
   ])('refuses %s', (_name, options) => {
-    expect(() => resolveOptions(options)).toThrow(coded('option-invalid'));
+    expect(() => resolve(options)).toThrow(coded('option-invalid'));
   });
 
   it('takes tokens of 1 to 512 printable characters', () => {
-    expect(resolveOptions({ token: '!' }).token).toBe('!');
-    expect(resolveOptions({ token: '~'.repeat(512) }).token).toHaveLength(512);
-    for (const token of ['', 'a'.repeat(513), 'a b', 'é', 'a\n']) expect(() => resolveOptions({ token })).toThrow(coded('option-invalid'));
+    expect(resolve({ token: '!' }).token).toBe('!');
+    expect(resolve({ token: '~'.repeat(512) }).token).toHaveLength(512);
+    for (const token of ['', 'a'.repeat(513), 'a b', 'é', 'a\n']) expect(() => resolve({ token })).toThrow(coded('option-invalid'));
   });
 
   it('takes 1 to 4096 virtual ports', () => {
-    expect(resolveOptions({ virtualPorts: '6000-6000' }).virtualPorts).toEqual([{ from: 6000, to: 6000 }]);
-    expect(resolveOptions({ virtualPorts: '1-4096' }).virtualPorts).toEqual([{ from: 1, to: 4096 }]);
-    expect(resolveOptions({ virtualPorts: '65535-65535' }).virtualPorts).toEqual([{ from: 65_535, to: 65_535 }]);
-    expect(resolveOptions({ virtualPorts: '6000' }).virtualPorts).toEqual([{ from: 6000, to: 6000 }]);
-    expect(resolveOptions({ virtualPorts: '1-4095,5567' }).virtualPorts).toEqual([{ from: 1, to: 4095 }, { from: 5567, to: 5567 }]);
+    expect(resolve({ virtualPorts: '6000-6000' }).virtualPorts.get('main')).toEqual([{ from: 6000, to: 6000 }]);
+    expect(resolve({ virtualPorts: '1-4096' }).virtualPorts.get('main')).toEqual([{ from: 1, to: 4096 }]);
+    expect(resolve({ virtualPorts: '65535-65535' }).virtualPorts.get('main')).toEqual([{ from: 65_535, to: 65_535 }]);
+    expect(resolve({ virtualPorts: '6000' }).virtualPorts.get('main')).toEqual([{ from: 6000, to: 6000 }]);
+    expect(resolve({ virtualPorts: '1-4095,5567' }).virtualPorts.get('main')).toEqual([{ from: 1, to: 4095 }, { from: 5567, to: 5567 }]);
     for (const virtualPorts of ['', '6000,', '6001,6000', '6000-6010,6010', '1-4096,5000', '6000-', '-6000', '6001-6000', '0-10', '65535-65536', '1-4097', '6000-6063-7000', 'a-b', ' 6000-6001', '6000-6001\n']) {
-      expect(() => resolveOptions({ virtualPorts }), virtualPorts).toThrow(coded('option-invalid'));
+      expect(() => resolve({ virtualPorts }), virtualPorts).toThrow(coded('option-invalid'));
     }
   });
 
   it.each(['example.org', 'https://example.org/', 'https://example.org/page', '*', 'null', '', 'https://EXAMPLE.org', 'https://example.org:443'])('refuses the origin %j', (origin) => {
-    expect(() => resolveOptions({ allowOrigins: [origin] })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ allowOrigins: [origin] })).toThrow(coded('option-invalid'));
   });
 
   it('refuses other words', () => {
-    expect(() => resolveOptions({ idle: 'blank' as 'card' })).toThrow(coded('option-invalid'));
-    expect(() => resolveOptions({ onClose: 'ask' as 'keep' })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ idle: 'blank' as 'card' })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ onClose: 'ask' as 'keep' })).toThrow(coded('option-invalid'));
   });
 
   it.each([
@@ -124,6 +158,6 @@ describe('resolveOptions', () => {
     ['address-invalid', '127.0.0.1:5567'],
     ['address-invalid', ''],
   ])('refuses with %s the client %j', (code, client) => {
-    expect(() => resolveOptions({ clients: [client] })).toThrow(coded(code));
+    expect(() => resolve({ clients: [client] })).toThrow(coded(code));
   });
 });
