@@ -112,7 +112,8 @@ export class PortRegistry {
   }
 
   #find({ wanted, key, owned = null }: SeatRequest): number {
-    if (owned !== null && (wanted === undefined || wanted === owned)) return owned;
+    // Another stream may have reserved it, and not this one.
+    if (owned !== null && this.#reserved.has(owned) && (wanted === undefined || wanted === owned)) return owned;
     if (key !== undefined) {
       for (const [port, lease] of this.#leases) {
         const mine = lease.key === key && (wanted === undefined || wanted === port);
