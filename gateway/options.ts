@@ -162,6 +162,7 @@ function checkStream(option: string, stream: string | null, rest: string, stream
 function resolveTls(tls: ResolvedOptions['tls']): ResolvedOptions['tls'] {
   if (tls === null) return null;
   try {
+    if (tls.cert === '' || tls.key === '') throw new TypeError('it is empty');
     createSecureContext(tls);
   } catch (error) {
     throw new GearwayError('option-invalid', `the certificate or its key cannot be used (${errorText(error)}), expected a certificate and the private key that belongs to it, both as PEM`, { cause: error });

@@ -2,16 +2,20 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeMessage } from '../shared/protocol.ts';
+import { readCertificate } from './helpers/certificate.ts';
 import { Child } from './helpers/child.ts';
 import { Viewer } from './helpers/viewer.ts';
 import { workersOf } from './helpers/workers.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const [CERT_FILE = '', KEY_FILE = ''] = ['cert', 'key'].map((name) => fileURLToPath(new URL(`helpers/certificate/${name}.pem`, import.meta.url)));
 const COMMAND = ['--import', 'tsx', 'gateway/main.ts'];
 
 /** Runs the command to its end. */
@@ -26,7 +30,7 @@ function run(...args: string[]): Promise<{ code: number; stdout: string; stderr:
 /** A gateway that serves. */
 async function serve(...args: string[]): Promise<{ gateway: Child; url: string }> {
   const gateway = new Child(process.execPath, [...COMMAND, '--port', '0', ...args], { cwd: ROOT });
-  const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)$/.exec(line)?.[1]);
+  const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1]);
   return { gateway, url };
 }
 
@@ -38,6 +42,11 @@ describe('gearway', () => {
     ['a flag with another behind it', ['--source', '--insecure']],
     ['a port that is no number', ['--port', 'http']],
     ['a port beyond 65535', ['--port', '65536']],
+    ['two sources of one stream', ['--source', 'push:', '--source', 'test-pattern:']],
+    ['a client of a stream that is not there', ['--source', 'door=push:', '--client', 'yard=tcp://127.0.0.1:5567']],
+    ['a certificate without its key', ['--tls-cert', CERT_FILE]],
+    ['a certificate that is not there', ['--tls-cert', '/nowhere/cert.pem', '--tls-key', KEY_FILE]],
+    ['a key that is no key', ['--tls-cert', CERT_FILE, '--tls-key', CERT_FILE]],
     ['workers that are no number', ['--workers', 'all']],
     ['more workers than there may be', ['--workers', '65']],
     ['an unknown source', ['--source', 'ftp://camera']],
@@ -68,6 +77,30 @@ describe('gearway', () => {
     await using _ = gateway;
     expect((await fetch(`${url}healthz`)).status).toBe(200);
     expect(await (await fetch(`${url}api/streams/main`)).json()).toMatchObject({ source: { kind: 'test-pattern' } });
+  });
+
+  it('serves several sources, each as a stream with its own ports', async () => {
+    const { gateway, url } = await serve('--source', 'door=test-pattern:?size=160x120&fps=5', '--source', 'yard=push:', '--virtual-ports', 'yard=7000-7001');
+    await using _ = gateway;
+    expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([
+      { name: 'door', source: { kind: 'test-pattern', address: '160x120, 5 frames/s' }, ports: { ranges: [{ from: 6000, to: 6063 }] } },
+      { name: 'yard', source: { kind: 'push' }, ports: { ranges: [{ from: 7000, to: 7001 }] } },
+    ]);
+    await using viewer = await Viewer.connect(url, 'yard');
+    expect(await viewer.hello()).toMatchObject({ stream: 'yard', port: 7000 });
+  });
+
+  it.each([0, 1])('serves pages and viewers over TLS, with %i workers', async (workers) => {
+    const { gateway, url } = await serve('--tls-cert', CERT_FILE, '--tls-key', KEY_FILE, '--workers', String(workers));
+    await using _ = gateway;
+    expect(url).toMatch(/^https:/);
+    const { cert: ca } = readCertificate();
+    const [response] = (await once(get(`${url}healthz`, { ca }), 'response')) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(200);
+    await using viewer = await Viewer.connect(url, 'main', { ca });
+    expect(await viewer.hello()).toMatchObject({ port: 6000 });
+    expect(await viewer.next('frame')).toMatchObject({ width: 1280 });
   });
 
   it('serves viewers by workers that run as it does itself', async () => {

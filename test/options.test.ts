@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type GatewayOptions, type ResolvedOptions, resolveOptions } from '../gateway/options.ts';
+import { readCertificate } from './helpers/certificate.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -24,7 +25,7 @@ describe('resolveOptions', () => {
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
-    const { clients } = resolve({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] });
+    const { clients } = resolveOptions({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] }, [{ name: 'main', seats: null }, { name: 'side', seats: null }]);
     const plain = { pattern: 'request-reply', security: null, serverPort: null, maxFramesPerSecond: Infinity, paced: true };
     expect(clients).toEqual([
       { stream: null, address: { ...plain, endpoint: 'tcp://127.0.0.1:5567', port: 5567 } },
@@ -87,7 +88,8 @@ describe('resolveOptions', () => {
   });
 
   it('takes a certificate and the key that belongs to it', () => {
-    for (const tls of [{ cert: '', key: '' }, { cert: 'no certificate', key: 'no key' }]) expect(() => resolve({ tls })).toThrow(coded('option-invalid'));
+    expect(resolve({ tls: readCertificate() }).tls).toEqual(readCertificate());
+    for (const tls of [{ cert: '', key: '' }, { cert: 'no certificate', key: 'no key' }, { cert: readCertificate().cert, key: '' }]) expect(() => resolve({ tls })).toThrow(coded('option-invalid'));
   });
 
   it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('needs no token on %s', (host) => {

@@ -1,4 +1,3 @@
-import { setTimeout as elapse } from 'node:timers/promises';
 import { errorText } from '../../shared/errors.ts';
 import type { SourceStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -145,7 +144,18 @@ export class SourceSupervisor {
     stream.interrupted(this.#lastError);
   }
 
-  async #elapse(ms: number): Promise<void> {
-    await elapse(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+  /** Ends early when the supervisor is closed. */
+  #elapse(ms: number): Promise<void> {
+    const { signal } = this.#closing;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done);
+    });
   }
 }

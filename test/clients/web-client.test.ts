@@ -64,7 +64,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], reservedPorts: Object.keys(reservedPorts).map(Number), sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
   stream.ports.reserve(5567);
   const webClients = new Set<WebClient>();
-  const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '' });
+  const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 });
   const app = await createServer({
     streams: new Map([['main', { stream, status, addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', token, viewToken, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])), allowOrigins: [] }),
@@ -72,6 +72,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     webClients,
     events,
     createCard: async () => Promise.reject(new Error('no picture is asked for here')),
+    tls: null,
     workers: 0,
     log: () => undefined,
   });

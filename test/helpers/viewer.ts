@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { decodeGatewayMessage, encodeMessage, encodeReturn, type GatewayMessage, type Hello, PROTOCOL, type Return, type ReturnBody, type Returned, type Want, type Welcome } from '../../shared/protocol.ts';
 
 /** A JPEG of 8 × 8 pixels as simplejpeg made it. */
@@ -35,8 +35,8 @@ export class Viewer implements AsyncDisposable {
   }
 
   /** Over TCP. @param url `http://127.0.0.1:PORT`. */
-  static async connect(url: string, stream = 'main'): Promise<Viewer> {
-    const viewer = new Viewer(new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/ws`, PROTOCOL, { perMessageDeflate: false }));
+  static async connect(url: string, stream = 'main', options: ClientOptions = {}): Promise<Viewer> {
+    const viewer = new Viewer(new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/ws`, PROTOCOL, { perMessageDeflate: false, ...options }));
     await once(viewer.socket, 'open');
     return viewer;
   }

@@ -6,7 +6,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { ClientStatus } from '../../shared/status.ts';
 
 const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: { n: 1 }, wireHeader: null };
-const SOURCE = { kind: 'push', address: 'this program', state: 'open' };
+const SOURCE = { kind: 'push', address: 'this program', state: 'open', lastError: null, restarts: 0 };
 
 const streams: Stream[] = [];
 let events: EventLog;
@@ -18,7 +18,7 @@ function createStream(log: (message: string) => void = () => undefined, policy: 
 
 function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
   const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
-  return { id: status.id, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+  return { id: status.id, isWatching: true, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
 }
 
 function listed(port: number): ReturnType<typeof client> & Omit<ListedClient, 'hasAnswered' | 'readiness'> & { hasAnswered: boolean; readiness: ListedClient['readiness']; readonly endStream: ReturnType<typeof vi.fn<() => void>> } {

@@ -133,7 +133,7 @@ describe('StreamFeed', () => {
   it('counts a frame that cannot be encoded, and goes on', async () => {
     feed.want({ jpeg: true, raw: false });
     stream.publish({ ...RAW, width: 0, height: 0 });
-    while (stream.status({ kind: '', address: '', state: '' }).counters.rejected === 0) await settled();
+    while (stream.status({ kind: '', address: '', state: '', lastError: null, restarts: 0 }).counters.rejected === 0) await settled();
     stream.publish(INPUT);
     await settled();
     expect(pipe.frames).toEqual([[2, null]]);
