@@ -34,7 +34,12 @@ const MAX_NAME = 64;
 /** Who goes on sending after its answer has so long to read it. */
 const LINGER_MS = 1000;
 
-type PublishRequest = FastifyRequest<{ Params: { name: string }; Querystring: Readonly<Record<string, string | string[] | undefined>> }>;
+interface PublishRoute {
+  Params: { name: string };
+  Querystring: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+type PublishRequest = FastifyRequest<PublishRoute>;
 
 /** What is not a fault of what was sent: 400 says that. */
 const STATUSES: ReadonlyMap<string, number> = new Map([
@@ -83,7 +88,7 @@ export function servePublishers(app: FastifyInstance, { streams, access, limits,
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    scope.post('/streams/:name/frames', { onRequest: checkRight }, publish);
+    scope.post<PublishRoute>('/streams/:name/frames', { onRequest: checkRight }, publish);
   });
 
   const publishers = new Set<WebPublisher>();

@@ -81,7 +81,7 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
 
   return(): Promise<IteratorResult<ReturnChange>> {
     this.#done = true;
-    for (const port of [...this.#current.keys()]) this.#forget(port);
+    for (const port of this.#current.keys()) this.#forget(port);
     this.#onReturn();
     this.#waiting?.({ value: undefined, done: true });
     this.#waiting = null;

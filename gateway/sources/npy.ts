@@ -1,5 +1,4 @@
-  const [major = 0, minor = 0] = bytes.subarray(MAGIC.byteLength);
-  if (major < 1import { GearwayError } from '../../shared/errors.ts';
+import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
@@ -31,8 +30,8 @@ export function isNpy(bytes: Uint8Array): boolean {
  */
 export function readNpy(bytes: Uint8Array): NDArray {
   if (!isNpy(bytes)) throw invalid('does not begin with \\x93NUMPY');
-  const [major, minor] = bytes.subarray(MAGIC.byteLength);
-  if (major === undefined || minor === undefined || major < 1 || major > 3 || minor !== 0) throw invalid(`has version ${major}.${minor}, expected 1.0, 2.0 or 3.0`);
+  const [major = 0, minor = 0] = bytes.subarray(MAGIC.byteLength);
+  if (major < 1 || major > 3 || minor !== 0) throw invalid(`has version ${major}.${minor}, expected 1.0, 2.0 or 3.0`);
   const lengthBytes = major === 1 ? 2 : 4;
   const start = MAGIC.byteLength + 2 + lengthBytes;
   if (bytes.byteLength < start) throw invalid(`is ${bytes.byteLength} bytes, too few for a header`);
