@@ -86,6 +86,6 @@ export function announcedBytes({ headers }: IncomingMessage, maxBytes: number): 
  * @throws {GearwayError} `too-large`.
  */
 export function checkBytes(bytes: number, maxBytes: number): number {
-  if (bytes > maxBytes) throw new GearwayError('too-large', `the body has ${bytes} bytes or more, expected at most ${maxBytes}`);
+  if (bytes > maxBytes) throw new GearwayError('too-large', `the body has at least ${bytes} bytes, expected at most ${maxBytes}`);
   return bytes;
 }
