@@ -2,7 +2,7 @@ import { GearwayError } from '../shared/errors.ts';
 import { type NetGearAddress, parseFlag, parseNetGearAddress } from './netgear/address.ts';
 import { checkModes } from './netgear/modes.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear-source.ts';
-import { PushSource } from './sources/push-source.ts';
+import { parsePush, PushSource } from './sources/push-source.ts';
 import { parseSourceUrl, readFlag, type SourceUrl } from './sources/source-options.ts';
 import type { Source } from './sources/source.ts';
 import { parseTestPattern, TestPatternSource } from './sources/test-pattern-source.ts';
@@ -36,7 +36,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
     create: (request) => createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
   },
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
-  push: { example: 'push:', create: ({ name }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(), isOnDemand: false }] },
+  push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver']))), isOnDemand: false }] },
 }));
 
 /** The stream of a source that names none. */

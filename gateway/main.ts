@@ -22,6 +22,7 @@ const HELP = `Gearway: NetGear streams in the browser
   --port NUMBER           8080; 0 takes any free port
   --token SECRET          ask viewers and programs for it
   --view-token SECRET     who shows this one instead may watch, and not return data
+  --publish-token SECRET  who shows this one may send frames to a source push:, and no more
   --reserve PORT=SECRET   keep a virtual port for who shows this token (repeatable)
   --workers NUMBER        more processes that serve viewers, for when one core is full (0)
   --insecure              let anyone who reaches this gateway watch and return data
@@ -49,6 +50,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       port: { type: 'string' },
       token: { type: 'string' },
       'view-token': { type: 'string' },
+      'publish-token': { type: 'string' },
       reserve: { type: 'string', multiple: true, default: [] },
       workers: { type: 'string' },
       insecure: { type: 'boolean', default: false },
@@ -77,6 +79,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
     ...(values.token === undefined ? {} : { token: values.token }),
     ...(values['view-token'] === undefined ? {} : { viewToken: values['view-token'] }),
+    ...(values['publish-token'] === undefined ? {} : { publishToken: values['publish-token'] }),
     ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
     ...readTls(values['tls-cert'], values['tls-key']),
     reservedPorts: parseReserved(values.reserve),

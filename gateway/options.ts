@@ -28,6 +28,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly token?: string;
   /** Who shows this one instead of `token` may watch and read the API, but not return data. Needs `token`. Default none. */
   readonly viewToken?: string;
+  /** Who shows this one may publish to streams whose source is `push:`, and no more. Without it `token` is needed for that, and on this machine alone nothing. Default none. */
+  readonly publishToken?: string;
   /** Virtual ports kept for the owner of a token, by port, in each stream that has them. The token also lets its owner watch and return data there. Default none. */
   readonly reservedPorts?: Readonly<Record<number, string>>;
   /** Serve beyond this machine without a token. */
@@ -62,6 +64,7 @@ export interface ResolvedOptions {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly token: string | null;
   readonly viewToken: string | null;
+  readonly publishToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
   readonly allowOrigins: readonly string[];
   readonly workers: number;
@@ -91,7 +94,7 @@ export interface StreamSeats {
  * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
  */
 export function resolveOptions(options: GatewayOptions, streams: readonly StreamSeats[]): ResolvedOptions {
-  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, insecure = false, allowOrigins = [], workers = 0, idle = 'card', onClose = 'keep' } = options;
+  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], workers = 0, idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
   const virtualPorts = resolveVirtualPorts(options.virtualPorts ?? [], streams);
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
@@ -99,7 +102,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   for (const { stream, address } of clients) checkStream('client', stream, address.endpoint, streams);
   const both = clients.find(({ address }) => reservedPorts.has(address.port));
   if (both !== undefined) throw invalid(`port ${both.address.port} is reserved, and a native client's: give that one another identity with ?id=`);
-  checkTokens([token, viewToken, ...reservedPorts.values()].filter((secret) => secret !== null));
+  checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
   if (viewToken !== null && token === null) throw invalid('view-token is set, but no token: without one anybody may return data; add --token SECRET');
   if (!isLoopback(host) && token === null && !insecure) {
     throw invalid(`host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`);
@@ -119,6 +122,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     tls: resolveTls(options.tls ?? null),
     token,
     viewToken,
+    publishToken,
     reservedPorts,
     allowOrigins,
     workers,

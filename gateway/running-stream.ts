@@ -12,7 +12,8 @@ import type { PortData } from './hub/returns.ts';
 import { Stream } from './hub/stream.ts';
 import { formatPythonJson } from './netgear/python-json.ts';
 import { type ResolvedOptions, resolveClient } from './options.ts';
-import { publishPicture } from './sources/publish-picture.ts';
+import type { Publishing, SinglePublisher } from './sources/publishing.ts';
+import { PushSource } from './sources/push-source.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
@@ -25,11 +26,13 @@ export interface GatewayStream {
    * Sends a frame to every client: one JPEG, or an array of `[height, width]` or `[height, width, channels]` (BGR).
    * The bytes are not copied and must not be written to again.
    *
-   * @param options `message`: what travels with the frame; anything that Python's JSON can hold. `capturedAtUs`: when the picture was taken, microseconds of Unix time.
+   * @param options `message`: what travels with the frame; anything that Python's JSON can hold. `capturedAtUs`: when the picture was taken, microseconds
+   * of Unix time. `takeOver`: ends another publisher that is there, as docs/sources.md says.
    * @returns the frame's sequence number.
-   * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `source-busy` when the stream has another source than `push:`.
+   * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `publisher-present` or
+   * `taken-over` when another publishes to this stream, `source-busy` when it has another source than `push:`.
    */
-  push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number }): number;
+  push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number; takeOver?: boolean }): number;
   /** Return data from now on: a sticky value when it changes, each once-only value. Bounded; what is missed is counted. */
   returns(): AsyncIterableIterator<PortData>;
   /**
@@ -48,6 +51,8 @@ export interface GatewayStream {
   sendAway(id: string, reason?: string): boolean;
   status(): StreamStatus;
 }
+
+const THIS_PROGRAM: SinglePublisher = { label: 'this program', identity: 'this program' };
 
 const SENT_AWAY = 'the program that runs this gateway has sent this client away';
 
@@ -88,6 +93,11 @@ export class RunningStream implements GatewayStream {
     return this.stream.name;
   }
 
+  /** Where publishers sit; null where the source takes none. */
+  get publishing(): Publishing | null {
+    return this.#source instanceof PushSource ? this.#source.publishing : null;
+  }
+
   get clients(): readonly ClientStatus[] {
     return this.stream.clientStatuses();
   }
@@ -103,11 +113,12 @@ export class RunningStream implements GatewayStream {
     await this.#supervisor.open();
   }
 
-  push(frame: Uint8Array | NDArray, { message = null, capturedAtUs }: { message?: Value; capturedAtUs?: number } = {}): number {
-    if (this.#source.kind !== 'push') throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
+  push(frame: Uint8Array | NDArray, { message = null, capturedAtUs, takeOver = false }: { message?: Value; capturedAtUs?: number; takeOver?: boolean } = {}): number {
+    const { publishing } = this;
+    if (publishing === null) throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
     this.#checkOpen();
     formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
-    return publishPicture(this.stream, frame, { message, capturedAtUs: capturedAtUs ?? null }).sequence;
+    return publishing.publish(THIS_PROGRAM, frame, { message, capturedAtUs: capturedAtUs ?? null }, { takeOver }).sequence;
   }
 
   returns(): AsyncIterableIterator<PortData> {

@@ -32,7 +32,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   sharp: /^gateway\/http\/snapshot-picture\.ts$/,
   '@fastify/static': /^gateway\/http\//,
   '@fastify/websocket': /^gateway\/http\//,
-  ws: /^gateway\/(?:clients\/web-(?:client|socket)|workers\/viewer-server)\.ts$/,
+  ws: /^gateway\/(?:clients\/web-(?:client|socket)|http\/web-publisher|workers\/viewer-server)\.ts$/,
 };
 
 function sources(): string[] {

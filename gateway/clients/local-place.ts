@@ -78,6 +78,7 @@ export class LocalPlace implements Place, Client, Seated {
     if (principal === null) {
       return { admitted: false, closeCode: closeCode.notAllowed, reason: hello.token === undefined ? 'this gateway asks for a token; none came' : 'the token is wrong' };
     }
+    if (!principal.rights.includes('view')) return { admitted: false, closeCode: closeCode.notAllowed, reason: 'your token lets you publish, and not watch' };
     const mayReturn = principal.rights.includes('return');
     let seat: { port: number; leaseKey: string } | null = null;
     let spectatorReason: string | null = null;

@@ -28,6 +28,7 @@ import { MessageBudget } from './message-budget.ts';
 import { Pacer } from './pacer.ts';
 import type { Admission, Numbered, Place, ViewerEnd, ViewerFigures } from './place.ts';
 import type { Rendition } from './renditions.ts';
+import { closeWebSocket } from './web-socket.ts';
 
 /** Limits of one web client. */
 export interface WebClientLimits {
@@ -140,12 +141,7 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
   close(code: number, reason: string): void {
     if (this.#phase.kind === 'closed') return;
     this.#ended(reason);
-    // A reason may be at most 123 bytes.
-    this.#socket.close(code, Buffer.from(reason).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
-    // Who does not close in turn is cut off.
-    const timer = setTimeout(() => this.#socket.terminate(), 1000);
-    timer.unref();
-    this.#socket.once('close', () => clearTimeout(timer));
+    closeWebSocket(this.#socket, code, reason);
   }
 
   figures(): ViewerFigures {

@@ -3,12 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
 
-/** `view`: watch, and read the API; `return`: hold a port and return data; `administer`: list native clients, and send any away. */
-export type Right = 'view' | 'return' | 'administer';
+/** `view`: watch, and read the API; `return`: hold a port and return data; `administer`: list native clients, and send any away; `publish`: give a stream its frames. */
+export type Right = 'view' | 'return' | 'administer' | 'publish';
 
 /** Who a client is and what it may do. */
 export interface Principal {
-  readonly name: 'anyone' | 'token' | 'view token' | 'port token';
+  readonly name: 'anyone' | 'token' | 'view token' | 'publish token' | 'port token';
   readonly rights: readonly Right[];
   /** The reserved port that is this client's own. */
   readonly port: number | null;
@@ -20,11 +20,15 @@ export interface AccessOptions {
   readonly token: string | null;
   /** Who shows this one may watch, and no more. */
   readonly viewToken: string | null;
+  /** Who shows this one may publish, and no more. */
+  readonly publishToken: string | null;
   /** The tokens of reserved ports. */
   readonly reservedPorts: ReadonlyMap<number, string>;
   /** Origins of other sites whose pages may embed the viewer. */
   readonly allowOrigins: readonly string[];
 }
+
+const ALL_RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish'];
 
 /** Decides who may do what. Names are checked against DNS rebinding, origins against foreign pages, tokens in constant time. */
 export class Access {
@@ -34,17 +38,17 @@ export class Access {
   /** Who shows no token; null when that is not enough. */
   readonly #anyone: Principal | null;
 
-  constructor({ host, token, viewToken, reservedPorts, allowOrigins }: AccessOptions) {
+  constructor({ host, token, viewToken, publishToken, reservedPorts, allowOrigins }: AccessOptions) {
     this.#names = new Set(['localhost', host.toLowerCase(), hostname().toLowerCase()]);
     this.#origins = new Set(allowOrigins);
     const tokens: [string | null, Principal][] = [
-      [token, { name: 'token', rights: ['view', 'return', 'administer'], port: null }],
+      [token, { name: 'token', rights: ALL_RIGHTS, port: null }],
       [viewToken, { name: 'view token', rights: ['view'], port: null }],
+      [publishToken, { name: 'publish token', rights: ['publish'], port: null }],
       ...[...reservedPorts].map(([port, secret]): [string, Principal] => [secret, { name: 'port token', rights: ['view', 'return'], port }]),
     ];
     this.#tokens = tokens.flatMap(([secret, principal]) => (secret === null ? [] : [{ hash: hash(secret), principal }]));
-    // Who reaches us from elsewhere without a token (--insecure) may do what --insecure says, and not rule over others.
-    this.#anyone = token === null ? { name: 'anyone', rights: isLoopback(host) ? ['view', 'return', 'administer'] : ['view', 'return'], port: null } : null;
+    this.#anyone = token === null ? { name: 'anyone', rights: rightsOfAnyone(host, publishToken), port: null } : null;
   }
 
   /** Who may show our pages in a frame, as Content-Security-Policy says it. */
@@ -102,6 +106,13 @@ export function bearerToken(header: string | undefined): string | undefined {
 export function basicPassword(header: string | undefined): string | undefined {
   const encoded = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '')?.[1];
   return encoded === undefined ? undefined : /^[^:]*:(.*)$/s.exec(Buffer.from(encoded, 'base64').toString())?.[1];
+}
+
+/** What those may do who show no token, where none is asked for. */
+function rightsOfAnyone(host: string, publishToken: string | null): readonly Right[] {
+  // Who reaches us from elsewhere (--insecure) may do what --insecure says, and not rule over others.
+  if (!isLoopback(host)) return ['view', 'return'];
+  return publishToken === null ? ALL_RIGHTS : ALL_RIGHTS.filter((right) => right !== 'publish');
 }
 
 /** Whether an address is this machine alone. */

@@ -6,13 +6,16 @@ import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns.ts';
 import type { Stream } from '../hub/stream.ts';
 import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
+import type { Publishing } from '../sources/publishing.ts';
 import { arrayPicture, thinning } from './array-picture.ts';
 import { readWidth } from './query.ts';
 import type { Snapshots } from './snapshots.ts';
 
-/** A stream, how to describe it, and how to list a native client. */
+/** A stream, who may publish to it, how to describe it, and how to list a native client. */
 export interface ServedStream {
   readonly stream: Stream;
+  /** Where its publishers sit; null where its source takes none. */
+  readonly publishing: Publishing | null;
   status(): StreamStatus;
   addClient(address: string): ClientStatus;
 }

@@ -58,7 +58,8 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     // Else a listed page of another origin may not read them.
     reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
     reply.header('cache-control', 'no-store');
-    if (access.authorize(bearerToken(authorization) ?? basicPassword(authorization)) !== null) return undefined;
+    const principal = access.authorize(bearerToken(authorization) ?? basicPassword(authorization));
+    if (principal !== null) return principal.rights.includes('view') ? undefined : refuse(reply, 403, 'not-allowed', `this needs the right to view; the ${principal.name} does not give it`);
     return refuse(reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', 'this gateway asks for its token: send it as Authorization: Bearer TOKEN, or as the password of any user (curl -u :TOKEN)');
   };
 

@@ -11,9 +11,11 @@ import { webSocketOptions } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { type Access, bearerToken, type Right } from './access.ts';
+import { answerClientError } from './client-errors.ts';
 import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
 import { servePictures } from './pictures.ts';
+import { servePublishers } from './publishers.ts';
 import { Snapshots } from './snapshots.ts';
 import { serveViewers } from './viewers.ts';
 
@@ -45,12 +47,12 @@ function webRoot(): string {
 }
 
 /**
- * Builds the HTTP side: health, the API, the pages and the viewers' WebSocket. It listens only once `listen()` is called.
+ * Builds the HTTP side: health, the API, the pages, the viewers' WebSocket and the ways in for publishers. It listens only once `listen()` is called.
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
 export async function createServer({ streams, access, limits, webClients, events, createCard, tls, workers, log }: ServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({ https: tls, logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
+  const app = Fastify({ https: tls, logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, clientErrorHandler: answerClientError, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
   await app.register(fastifyWebsocket, {
     options: webSocketOptions(limits),
   });
@@ -77,7 +79,7 @@ export async function createServer({ streams, access, limits, webClients, events
     }
     if (access.isListedOrigin(origin)) {
       reply.header('access-control-allow-origin', origin);
-      reply.header('access-control-allow-headers', 'authorization, content-type');
+      reply.header('access-control-allow-headers', 'authorization, content-type, gearway-message, gearway-captured-at');
       reply.header('access-control-allow-methods', 'GET, POST, DELETE');
       reply.header('vary', 'origin');
     } else {
@@ -115,6 +117,7 @@ export async function createServer({ streams, access, limits, webClients, events
   const snapshots = new Snapshots();
   serveClients(app, { streams, renditions, snapshots });
   servePictures(app, { streams, renditions, snapshots, access, createCard });
+  servePublishers(app, { streams, access, limits, events });
 
   await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));

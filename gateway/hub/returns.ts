@@ -2,6 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { BoundedReader } from './bounded-reader.ts';
+import { ReturnChanges } from './return-changes.ts';
 
 /** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
 export type ReturnData =
@@ -40,6 +41,7 @@ const MAX_ONCE = 32;
 export class Returns {
   readonly #entries = new Map<number, Entry>();
   readonly #readers = new Set<BoundedReader<PortData>>();
+  readonly #followers = new Set<ReturnChanges>();
   readonly #nowMs: () => number;
   /** The object as JSON, while nothing has changed: one reply a frame costs nothing then. */
   #json: string | null = null;
@@ -79,7 +81,9 @@ export class Returns {
 
   /** The client is gone, and its data with it: a closed tab cannot keep a robot driving. */
   leave(port: number): void {
-    if (this.#entries.delete(port)) this.#json = null;
+    if (!this.#entries.delete(port)) return;
+    this.#json = null;
+    for (const follower of this.#followers) follower.end(port);
   }
 
   /** Sets the sticky value. The port must have joined. */
@@ -89,10 +93,15 @@ export class Returns {
     const isSame = previous !== null && sameData(previous, data);
     entry.setAt = this.#count += 1;
     entry.expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
-    if (!isSame) entry.sticky = { ...data, version: entry.setAt };
-    if (isSame && ttlMs === undefined) return;
+    if (isSame) {
+      for (const follower of this.#followers) follower.extend(port, ttlMs);
+      if (ttlMs !== undefined) this.#json = null;
+      return;
+    }
+    entry.sticky = { ...data, version: entry.setAt };
     this.#json = null;
-    if (!isSame) this.#publish(port, data);
+    for (const follower of this.#followers) follower.set(port, data, ttlMs);
+    this.#publish(port, data);
   }
 
   /**
@@ -108,6 +117,7 @@ export class Returns {
       entry.once.push({ data, expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs, setAt: (this.#count += 1) });
       this.#json = null;
     }
+    for (const follower of this.#followers) follower.push(port, data);
     this.#publish(port, data);
   }
 
@@ -172,10 +182,25 @@ export class Returns {
     return reader;
   }
 
+  /** For a publisher: the sticky values that count now, then what {@link ReturnChanges} tells. Breaking out detaches this reader alone. */
+  changes(): ReturnChanges {
+    const follower = new ReturnChanges(
+      () => (this.#dropped += 1),
+      () => this.#followers.delete(follower),
+    );
+    for (const [port, entry] of this.#entries) {
+      const sticky = this.#live(entry);
+      if (sticky !== null) follower.set(port, sticky, entry.expiresAtMs === Infinity ? undefined : entry.expiresAtMs - this.#nowMs());
+    }
+    this.#followers.add(follower);
+    if (this.#closed) void follower.return();
+    return follower;
+  }
+
   /** Ends all readers, and those that come later at once. */
   close(): void {
     this.#closed = true;
-    for (const reader of this.#readers) void reader.return();
+    for (const reader of [...this.#readers, ...this.#followers]) void reader.return();
   }
 
   #entry(port: number): Entry {

@@ -295,6 +295,11 @@ export class Stream {
     this.#events.add({ stream: this.name, ...event });
   }
 
+  /** How many {@link Stream.clientStatuses} lists. */
+  get clientCount(): number {
+    return this.#clients.size;
+  }
+
   clientStatuses(): ClientStatus[] {
     const statuses = [...this.#clients].map((client) => client.status());
     return statuses.sort((a, b) => (a.port ?? Infinity) - (b.port ?? Infinity));

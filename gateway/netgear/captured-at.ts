@@ -28,7 +28,7 @@ export function readCapturedAt(message: Value, path: string): number | null {
     case 'bigint':
       return readNumber(Number(value));
     case 'string':
-      return readIso(value);
+      return readIsoTime(value);
     default:
       return null;
   }
@@ -39,7 +39,8 @@ function readNumber(time: number): number | null {
   return unit === undefined ? null : Math.round(time * unit.us);
 }
 
-function readIso(text: string): number | null {
+/** @returns microseconds of Unix time; null for what is no ISO 8601 with its zone. */
+export function readIsoTime(text: string): number | null {
   const [, date, time, fraction = '', zone] = ISO.exec(text) ?? [];
   // Date counts milliseconds; the fraction is read by itself.
   const ms = Date.parse(`${date}T${time}${zone}`);

@@ -1,23 +1,48 @@
-import type { Source } from './source.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import { NO_PUBLISHER, Publishing } from './publishing.ts';
+import { readFlag, type SourceUrl } from './source-options.ts';
+import type { Source, SourceSink } from './source.ts';
 
-/** No source of its own: the program that embeds the gateway gives the frames by `stream.push()`. */
+/** How publishers are treated. */
+export interface PushOptions {
+  /** The newest publisher always takes over; default: it is refused while another is there. */
+  readonly takeOver: boolean;
+}
+
+/**
+ * Reads `push:?takeOver=true`.
+ *
+ * @throws {GearwayError} `source-invalid`.
+ */
+export function parsePush({ place, options }: SourceUrl): PushOptions {
+  if (place !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(place)}, expected nothing or ?takeOver=true`);
+  return { takeOver: readFlag(options, 'takeOver') };
+}
+
+/** Frames that are given to the gateway: by requests, over a WebSocket, or by the program that embeds it. */
 export class PushSource implements Source {
   readonly kind = 'push';
-  readonly address = 'this program';
-  readonly waitingReason = 'waiting for the first stream.push()';
+  readonly address = 'whoever publishes';
+  readonly waitingReason = NO_PUBLISHER;
   readonly takesReturns = false;
   readonly seats = null;
+  /** Who publishes may be silent. */
   readonly stallMs = null;
+  readonly publishing: Publishing;
 
-  state(): string {
-    return 'open';
+  constructor({ takeOver }: PushOptions) {
+    this.publishing = new Publishing({ newestWins: takeOver });
   }
 
-  async open(): Promise<void> {
-    // Frames come through the stream itself.
+  state(): string {
+    return this.publishing.state();
+  }
+
+  async open(sink: SourceSink): Promise<void> {
+    this.publishing.open(sink);
   }
 
   async close(): Promise<void> {
-    // Nothing is held.
+    this.publishing.close();
   }
 }

@@ -67,6 +67,10 @@ export class SourceRun implements SourceSink {
     this.#options.stream.end(reason);
   }
 
+  interrupted(reason: string): void {
+    this.#options.stream.interrupted(reason);
+  }
+
   fail(error: unknown): void {
     this.#end({ kind: 'failed', error });
   }

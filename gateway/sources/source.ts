@@ -9,10 +9,12 @@ export interface SourceSink {
   reject(error: unknown): void;
   /** There are no more frames, as they should: a file has ended, a server has said so. Another publish makes the stream live again. */
   end(reason: string): void;
+  /** No frames come for now, as may be: whoever gave them has left. Clients keep the last one, and are told why. */
+  interrupted(reason: string): void;
   /** The source cannot go on: it is closed, and opened again after a while. Viewers are told why. */
   fail(error: unknown): void;
   /** What the clients return, for a source that takes it. */
-  readonly returns: Pick<Returns, 'takeJson' | 'take' | 'takeNewest' | 'values'>;
+  readonly returns: Pick<Returns, 'takeJson' | 'take' | 'takeNewest' | 'values' | 'changes'>;
 }
 
 /** What feeds a stream. It is opened, closed, and opened again by its {@link SourceSupervisor}, and never twice at once. */

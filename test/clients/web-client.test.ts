@@ -66,8 +66,8 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const webClients = new Set<WebClient>();
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 });
   const app = await createServer({
-    streams: new Map([['main', { stream, status, addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', token, viewToken, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])), allowOrigins: [] }),
+    streams: new Map([['main', { stream, publishing: null, status, addClient: () => { throw new Error('no native clients here'); } }]]),
+    access: new Access({ host: '127.0.0.1', token, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])), allowOrigins: [] }),
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
     events,
@@ -106,7 +106,7 @@ describe('WebClient: hello', () => {
     const before = Date.now() * 1000;
     const welcome = await viewer.hello({ name: 'lab screen' });
     expect(welcome).toMatchObject({
-      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return', 'administer'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
+      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return', 'administer', 'publish'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
     });
     expect(welcome.leaseKey).toMatch(/^[0-9a-f]{32}$/);
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
@@ -124,7 +124,7 @@ describe('WebClient: hello', () => {
   it('lets a spectator watch without a port', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
-    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'] });
+    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer', 'publish'] });
     expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
     expect(gateway.stream.returns.takeJson()).toBe('{}');
     gateway.stream.publish(INPUT);
@@ -151,7 +151,7 @@ describe('WebClient: hello', () => {
     await using fourth = await gateway.connect();
     for (const viewer of [first, second, third, fourth]) expect(await viewer.hello()).not.toHaveProperty('spectatorReason');
     await using late = await gateway.connect();
-    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer'], spectatorReason: expect.stringContaining('6000-6003') as string });
+    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer', 'publish'], spectatorReason: expect.stringContaining('6000-6003') as string });
     expect(await late.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'no-port' });
     expect(gateway.events).toMatchObject([{}, {}, {}, {}, { kind: 'connect', client: 'web-5', port: null }]);
   });

@@ -43,7 +43,7 @@ export class Viewer implements AsyncDisposable {
 
   /** The next message, which must be of this type. */
   async next<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
-    const message = await this.#take();
+    const message = await this.take();
     expect(message.type).toBe(type);
     return message as Extract<GatewayMessage, { type: T }>;
   }
@@ -61,13 +61,14 @@ export class Viewer implements AsyncDisposable {
     this.socket.send(encodeMessage({ type: 'ping', id: 99 }));
     const messages: GatewayMessage[] = [];
     for (;;) {
-      const message = await this.#take();
+      const message = await this.take();
       if (message.type === 'pong') return messages;
       messages.push(message);
     }
   }
 
-  async #take(): Promise<GatewayMessage> {
+  /** The next message, whatever it is. */
+  async take(): Promise<GatewayMessage> {
     for (;;) {
       const message = this.#unread.shift();
       if (message !== undefined) return message;
@@ -76,8 +77,12 @@ export class Viewer implements AsyncDisposable {
     }
   }
 
-  async hello(fields: Omit<Hello, 'type'> = {}): Promise<Welcome> {
+  sendHello(fields: Omit<Hello, 'type'> = {}): void {
     this.socket.send(encodeMessage({ type: 'hello', ...fields }));
+  }
+
+  async hello(fields: Omit<Hello, 'type'> = {}): Promise<Welcome> {
+    this.sendHello(fields);
     return this.next('welcome');
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Access, basicPassword, bearerToken } from '../../gateway/http/access.ts';
 
-const access = new Access({ host: '127.0.0.1', token: null, viewToken: null, reservedPorts: new Map(), allowOrigins: ['https://good.example'] });
+const access = new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: ['https://good.example'] });
 
 describe('Access.isAnonymousEmbedding', () => {
   const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' };

@@ -225,7 +225,7 @@ describe('GET /streams/NAME/snapshot', () => {
       const response = await fetch(`${gateway.url}/snapshot.${format}`);
       expect(response.status).toBe(503);
       expect(response.headers.get('retry-after')).toBe('1');
-      expect(await response.json()).toEqual({ code: 'no-frame', message: 'there is no frame yet: waiting for the first stream.push()' });
+      expect(await response.json()).toEqual({ code: 'no-frame', message: 'there is no frame yet: waiting for a publisher' });
     }
   });
 

@@ -437,8 +437,8 @@ describe('PROTOCOL', () => {
   it('and the close codes are those of docs/protocol.md', () => {
     expect(PROTOCOL).toBe('gearway.v1');
     expect(closeCode).toEqual({
-      goingAway: 1001, badMessage: 4000, unknownStream: 4001, portTaken: 4002, takenOver: 4003, portOutOfRange: 4004, notAllowed: 4005, tooMuch: 4006, noAcknowledgement: 4007, noHello: 4008, sentAway: 4009,
+      goingAway: 1001, badMessage: 4000, unknownStream: 4001, portTaken: 4002, takenOver: 4003, portOutOfRange: 4004, notAllowed: 4005, tooMuch: 4006, noAcknowledgement: 4007, noHello: 4008, sentAway: 4009, publisherPresent: 4010, notForPublishers: 4011,
     });
-    expect(messageType).toEqual({ hello: 1, ack: 2, return: 3, want: 4, ping: 5, welcome: 0x11, frame: 0x12, state: 0x13, returned: 0x14, pong: 0x15 });
+    expect(messageType).toEqual({ hello: 1, ack: 2, return: 3, want: 4, ping: 5, welcome: 0x11, frame: 0x12, state: 0x13, returned: 0x14, pong: 0x15, taken: 0x16, data: 0x17 });
   });
 });

@@ -39,7 +39,7 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await using view = await open(gateway, '?bare');
     const { page } = view;
     await view.becomes('waiting');
-    expect(await view.reason).toBe('waiting for the first stream.push()');
+    expect(await view.reason).toBe('waiting for a publisher');
     const shown = (state: string): Promise<{ matches: boolean; slotted: string }> =>
       page.evaluate((which) => {
         const viewer = document.querySelector('gearway-viewer')!;

@@ -54,9 +54,9 @@ describe('a gateway with two workers', () => {
     await using second = await gateway.connect();
     await using third = await gateway.connect();
     expect([await first.hello({ name: 'lab screen' }), await second.hello(), await third.hello({ spectate: true })]).toMatchObject([
-      { stream: 'main', port: 6000, rights: ['view', 'return', 'administer'], limits: { messageBytes: 8_388_608 }, state: 'waiting', reason: expect.any(String) as string },
+      { stream: 'main', port: 6000, rights: ['view', 'return', 'administer', 'publish'], limits: { messageBytes: 8_388_608 }, state: 'waiting', reason: expect.any(String) as string },
       { port: 6001 },
-      { port: null, leaseKey: null, rights: ['view', 'administer'] },
+      { port: null, leaseKey: null, rights: ['view', 'administer', 'publish'] },
     ]);
     expect(gateway.stream.clients).toMatchObject([
       { id: 'web-1', port: 6000, kind: 'web', address: 'lab screen (127.0.0.1)', state: 'live' },

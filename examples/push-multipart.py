@@ -1,0 +1,57 @@
+"""Sends pictures of OpenCV to a gateway in one running request, thirty a second: nothing is waited for between two of them.
+
+Gateway:  npm start -- --source push:
+Needs:    pip install opencv-python-headless requests
+Usage:    python push-multipart.py [STREAM [CAMERA [FRAMES]]], CAMERA a number, a file or an address; without one, pictures are drawn
+"""
+import json
+import os
+import sys
+import time
+
+import cv2
+import numpy as np
+import requests
+
+stream = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080/streams/main"
+source = sys.argv[2] if len(sys.argv) > 2 else ""
+frames = int(sys.argv[3]) if len(sys.argv) > 3 else 0  # 0: until Ctrl+C
+
+camera = cv2.VideoCapture(int(source) if source.isdigit() else source) if source else None
+
+
+def take(number):
+    if camera is not None:
+        return camera.read()
+    frame = np.full((480, 640, 3), (60, 40, 20), np.uint8)
+    cv2.putText(frame, f"frame {number}", (40, 250), cv2.FONT_HERSHEY_SIMPLEX, 2, (255, 255, 255), 3)
+    return True, frame
+
+
+def parts():
+    number = 0
+    due = time.monotonic()
+    while frames == 0 or number < frames:
+        grabbed, frame = take(number + 1)
+        if not grabbed:
+            break
+        number += 1
+        _, jpeg = cv2.imencode(".jpg", frame)
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\nGearway-Message: {json.dumps({'number': number})}\r\n\r\n"
+        yield head.encode() + jpeg.tobytes() + b"\r\n"
+        due += 1 / 30
+        time.sleep(max(0, due - time.monotonic()))
+    yield b"--frame--\r\n"
+
+
+headers = {"Content-Type": "multipart/x-mixed-replace; boundary=frame"}
+if "GEARWAY_TOKEN" in os.environ:
+    headers["Authorization"] = f"Bearer {os.environ['GEARWAY_TOKEN']}"
+try:
+    # The answer comes when the body has ended; an earlier one says why the gateway has ended it, and the connection with it.
+    answer = requests.post(f"{stream}/frames", params={"publisher": "push-multipart.py"}, data=parts(), headers=headers)
+    print(answer.status_code, answer.text, flush=True)
+except requests.exceptions.ConnectionError as error:
+    sys.exit(f"the gateway has ended the request, or is not there: {error}")
+except KeyboardInterrupt:
+    pass

@@ -1,0 +1,153 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GearwayError } from '../../shared/errors.ts';
+import { closeCode } from '../../shared/protocol.ts';
+import type { WebClientLimits } from '../clients/web-client.ts';
+import { closeWebSocket } from '../clients/web-socket.ts';
+import type { EventLog } from '../hub/event-log.ts';
+import type { Stream } from '../hub/stream.ts';
+import { formatLabel, type Publishing, type SinglePublisher } from '../sources/publishing.ts';
+import { type Access, basicPassword, bearerToken } from './access.ts';
+import { type BodyType, readBodyType, readForm, readPicture } from './published-frame.ts';
+import { receiveRunningPost } from './running-post.ts';
+import { WebPublisher } from './web-publisher.ts';
+
+export interface PublishersOptions {
+  readonly streams: ReadonlyMap<string, PublishedStream>;
+  readonly access: Access;
+  /** The same as for viewers, where both are limited. */
+  readonly limits: WebClientLimits;
+  readonly events: EventLog;
+}
+
+/** A stream, and where its publishers sit; null where its source takes none. */
+export interface PublishedStream {
+  readonly stream: Stream;
+  readonly publishing: Publishing | null;
+}
+
+/** Most publishers' WebSockets at once, those that have said nothing yet among them. */
+const MAX_WEB_PUBLISHERS = 256;
+
+/** Longest name of a publisher. */
+const MAX_NAME = 64;
+
+/** Who goes on sending after its answer has so long to read it. */
+const LINGER_MS = 1000;
+
+interface PublishRoute {
+  Params: { name: string };
+  Querystring: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+type PublishRequest = FastifyRequest<PublishRoute>;
+
+/** What is not a fault of what was sent: 400 says that. */
+const STATUSES: ReadonlyMap<string, number> = new Map([
+  ['publisher-present', 409],
+  ['taken-over', 409],
+  ['source-busy', 409],
+  ['length-required', 411],
+  ['too-large', 413],
+  ['type-unknown', 415],
+  ['closed', 503],
+]);
+
+/** What is refused whatever was sent. */
+const NO_REJECTIONS: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'length-required']);
+
+/**
+ * Adds the ways in for publishers, behind the checks of names and origins: `POST /streams/NAME/frames`, single pictures or a running
+ * multipart body, and the WebSocket `/streams/NAME/publish`. Closing `app` ends the WebSockets.
+ */
+export function servePublishers(app: FastifyInstance, { streams, access, limits, events }: PublishersOptions): void {
+  const unknown = (name: string): string => `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`;
+
+  const checkRight = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const { authorization } = request.headers;
+    const principal = access.authorize(bearerToken(authorization) ?? basicPassword(authorization));
+    if (principal?.rights.includes('publish') === true) return undefined;
+    if (principal !== null && principal.name !== 'anyone') return refuse(request, reply, 403, 'not-allowed', `this needs the right to publish; the ${principal.name} does not give it`);
+    const message = 'publishing needs a token (--publish-token, or --token): send it as Authorization: Bearer TOKEN, or as the password of any user (curl -u :TOKEN)';
+    return refuse(request, reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', message);
+  };
+
+  const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {
+    const { name } = request.params;
+    const served = streams.get(name);
+    if (served === undefined) return refuse(request, reply, 404, 'stream-unknown', unknown(name));
+    const { stream, publishing } = served;
+    try {
+      if (publishing === null) throw new GearwayError('source-busy', `the stream ${name} has a source of its own; start the gateway with --source ${name}=push:`);
+      return await receive(request, stream, publishing);
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
+      return refuse(request, reply, STATUSES.get(error.code) ?? 400, error.code, error.message);
+    }
+  };
+  // In a scope of its own: bodies are read here, and not by Fastify's parsers with their limits.
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    scope.post<PublishRoute>('/streams/:name/frames', { onRequest: checkRight }, publish);
+  });
+
+  const publishers = new Set<WebPublisher>();
+  app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true }, (socket, request) => {
+    const { name } = request.params;
+    const served = streams.get(name);
+    const { authorization } = request.headers;
+    if (served !== undefined && publishers.size < MAX_WEB_PUBLISHERS) {
+      const publisher = new WebPublisher(socket, { stream: served.stream, publishing: served.publishing, address: request.ip, authorize: (token) => access.authorize(token ?? bearerToken(authorization)), limits });
+      publishers.add(publisher);
+      void publisher.closed.then(() => publishers.delete(publisher));
+      return;
+    }
+    socket.on('error', () => undefined);
+    if (served !== undefined) {
+      closeWebSocket(socket, closeCode.tooMuch, `${MAX_WEB_PUBLISHERS} publishers are connected already`);
+      return;
+    }
+    events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
+    closeWebSocket(socket, closeCode.unknownStream, unknown(name));
+  });
+  // Before the server waits for its connections. Who had a seat has lost it with its source.
+  app.addHook('preClose', async () => {
+    for (const publisher of publishers) publisher.close(closeCode.goingAway, 'the gateway stops');
+  });
+}
+
+/** @returns the answer. */
+async function receive(request: PublishRequest, stream: Stream, publishing: Publishing): Promise<object> {
+  const { publisher, takeOver } = readQuery(request.query);
+  const type = readBodyType(request.headers['content-type']);
+  const label = formatLabel(publisher, request.ip);
+  if (type.kind === 'running') return receiveRunningPost({ request: request.raw, boundary: type.boundary, stream, publishing, label, takeOver });
+  try {
+    return await receiveSingle(request, type, publishing, { label, identity: `${request.ip} ${publisher}` }, takeOver);
+  } catch (error) {
+    if (error instanceof GearwayError && !NO_REJECTIONS.has(error.code)) publishing.reject(error);
+    throw error;
+  }
+}
+
+async function receiveSingle({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>, publishing: Publishing, publisher: SinglePublisher, takeOver: boolean): Promise<object> {
+  publishing.check(publisher, { takeOver });
+  const { picture, info } = type.kind === 'form' ? await readForm(raw, type.boundary) : await readPicture(raw, type.type);
+  return { sequence: publishing.publish(publisher, picture, info, { takeOver }).sequence };
+}
+
+function readQuery({ publisher = '', takeOver = 'false' }: PublishRequest['query']): { readonly publisher: string; readonly takeOver: boolean } {
+  if (typeof publisher !== 'string' || publisher.length > MAX_NAME) throw new GearwayError('query-invalid', `publisher is ${JSON.stringify(publisher).slice(0, 100)}, expected a name of at most ${MAX_NAME} characters`);
+  if (takeOver !== 'true' && takeOver !== 'false') throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
+  return { publisher, takeOver: takeOver === 'true' };
+}
+
+/** Who is still sending can read the answer, and is cut off after a while. */
+function refuse({ raw }: FastifyRequest, reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  if (!raw.complete && !raw.destroyed) {
+    const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS);
+    timer.unref();
+    raw.once('close', () => clearTimeout(timer));
+  }
+  return reply.code(status).send({ code, message });
+}

@@ -1,0 +1,242 @@
+import type { WebSocket } from 'ws';
+import { GearwayError, errorText } from '../../shared/errors.ts';
+import { closeCode, type Data, decodePublisherMessage, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
+import type { EventKind } from '../../shared/status.ts';
+import { MessageBudget } from '../clients/message-budget.ts';
+import type { WebClientLimits } from '../clients/web-client.ts';
+import { closeWebSocket, raiseMessageLimit } from '../clients/web-socket.ts';
+import { nowUs } from '../hub/clock.ts';
+import type { ReturnChanges } from '../hub/return-changes.ts';
+import type { ReturnData } from '../hub/returns.ts';
+import type { Stream } from '../hub/stream.ts';
+import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
+import { formatLabel, type PublisherEnd, type PublisherSeat, type Publishing } from '../sources/publishing.ts';
+import type { Principal } from './access.ts';
+
+/** Most bytes of a publisher's message: a frame. Before its hello it has a viewer's limit. */
+export const MAX_PUBLISHED_MESSAGE_BYTES = PRELUDE_BYTES + MAX_HEADER_BYTES + DEFAULT_FRAME_LIMITS.payloadBytes;
+
+const TICK_MS = 1000;
+
+export interface WebPublisherOptions {
+  readonly stream: Stream;
+  /** Where it sits; null where the stream's source takes no publishers. */
+  readonly publishing: Publishing | null;
+  readonly address: string;
+  /** Who shows this token; null when it is missing or wrong. */
+  readonly authorize: (token: string | undefined) => Principal | null;
+  readonly limits: Pick<WebClientLimits, 'messagesPerSecond' | 'bufferedBytes' | 'helloTimeoutMs' | 'silenceTimeoutMs'>;
+}
+
+type Phase =
+  | { readonly kind: 'greeting' }
+  | { readonly kind: 'seated'; readonly seat: PublisherSeat; readonly label: string; readonly returns: ReturnChanges }
+  | { readonly kind: 'closed' };
+
+/** A publisher's WebSocket, as docs/protocol.md says under "Publishing". It sits in its stream from its hello until the socket ends. */
+export class WebPublisher {
+  /** Settles when the socket has ended. */
+  readonly closed: Promise<void>;
+  readonly #socket: WebSocket;
+  readonly #options: WebPublisherOptions;
+  readonly #budget: MessageBudget;
+  readonly #timer: NodeJS.Timeout;
+  readonly #openedAtMs = performance.now();
+  #phase: Phase = { kind: 'greeting' };
+  #heardAtMs = performance.now();
+  #lastSequence = -1;
+
+  constructor(socket: WebSocket, options: WebPublisherOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#budget = new MessageBudget(options.limits.messagesPerSecond);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#ended('disconnect', 'has left');
+        resolve();
+      });
+    });
+    socket.on('pong', () => (this.#heardAtMs = performance.now()));
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
+    // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
+    socket.on('error', () => undefined);
+  }
+
+  /** Ends the connection with a code of the protocol. Idempotent. */
+  close(code: number, reason: string): void {
+    this.#close('disconnect', code, reason);
+  }
+
+  #received(data: Buffer, isBinary: boolean): void {
+    const phase = this.#phase;
+    if (phase.kind === 'closed') return;
+    this.#heardAtMs = performance.now();
+    if (!this.#budget.take(performance.now())) {
+      this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
+      return;
+    }
+    try {
+      if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
+      const message = decodePublisherMessage(data);
+      if (message === undefined) return;
+      if (phase.kind === 'greeting') {
+        if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
+        this.#greet(message);
+        return;
+      }
+      switch (message.type) {
+        case 'hello':
+          throw new GearwayError('message-invalid', 'hello came twice');
+        case 'frame':
+          this.#publish(phase.seat, message);
+          return;
+        case 'ping':
+          this.#send({ type: 'pong', id: message.id, clockUs: nowUs() });
+          return;
+        default:
+          message satisfies never;
+      }
+    } catch (error) {
+      this.close(closeCode.badMessage, errorText(error));
+    }
+  }
+
+  #greet({ token, name = '', takeOver = false }: Hello): void {
+    const { stream, publishing, address, authorize, limits } = this.#options;
+    const principal = authorize(token);
+    if (principal?.rights.includes('publish') !== true) {
+      this.#refuse(closeCode.notAllowed, principal === null || principal.name === 'anyone' ? 'publishing needs a token, which is missing or wrong' : `the ${principal.name} does not let its owner publish`);
+      return;
+    }
+    if (publishing === null) {
+      this.#refuse(closeCode.notForPublishers, 'this stream has a source of its own; start the gateway with --source push:');
+      return;
+    }
+    const label = formatLabel(name, address);
+    let seat: PublisherSeat;
+    try {
+      seat = publishing.enter({ label, end: (end) => this.#seatLost(end) }, { takeOver });
+    } catch (error) {
+      const isPresent = error instanceof GearwayError && error.code === 'publisher-present';
+      this.#refuse(isPresent ? closeCode.publisherPresent : closeCode.goingAway, errorText(error));
+      return;
+    }
+    raiseMessageLimit(this.#socket, MAX_PUBLISHED_MESSAGE_BYTES);
+    const returns = seat.returns();
+    this.#phase = { kind: 'seated', seat, label, returns };
+    this.#report('connect', label, 'publishes');
+    this.#send({
+      type: 'welcome',
+      stream: stream.name,
+      port: null,
+      leaseKey: null,
+      rights: principal.rights,
+      limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
+      state: stream.state,
+      reason: stream.reason,
+      clockUs: nowUs(),
+    });
+    void this.#passOn(returns);
+  }
+
+  #publish(seat: PublisherSeat, { sequence, capturedAtUs, encoding, message, payload }: PublishedFrame): void {
+    if (sequence <= this.#lastSequence) throw new GearwayError('message-invalid', `frame ${sequence} came after frame ${this.#lastSequence}, expected rising numbers`);
+    this.#lastSequence = sequence;
+    try {
+      formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
+      seat.publish(encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload }, { message, capturedAtUs: capturedAtUs ?? null });
+      this.#send({ type: 'taken', sequence, clients: this.#options.stream.clientCount });
+    } catch (error) {
+      if (!(error instanceof GearwayError)) throw error;
+      seat.reject(error);
+      this.#send({ type: 'taken', sequence, clients: this.#options.stream.clientCount, code: error.code, reason: error.message });
+    }
+  }
+
+  /** Each change is sent when the one before has gone to the kernel: meanwhile newer ones take the place of those that wait. */
+  async #passOn(changes: ReturnChanges): Promise<void> {
+    for await (const { port, mode, data } of changes) {
+      const encoded = encodeChange({ type: 'data', port, mode, body: toBody(data) });
+      // Settles also when the socket ends.
+      await new Promise<void>((resolve) => this.#socket.send(encoded, () => resolve()));
+    }
+  }
+
+  #seatLost(end: PublisherEnd): void {
+    if (end.kind === 'taken-over') this.#close('take-over', closeCode.takenOver, `${end.by} publishes now and has taken over; close this one`);
+    else this.#close('disconnect', closeCode.goingAway, 'the gateway stops');
+  }
+
+  #refuse(code: number, reason: string): void {
+    this.#close('refuse', code, reason);
+  }
+
+  #close(kind: EventKind, code: number, reason: string): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#ended(kind, `was closed: ${reason}`);
+    closeWebSocket(this.#socket, code, reason);
+  }
+
+  #send(message: Welcome | Taken | Pong): void {
+    if (this.#phase.kind !== 'closed') this.#socket.send(encodeMessage(message));
+  }
+
+  #tick(): void {
+    const { limits } = this.#options;
+    const now = performance.now();
+    if (this.#phase.kind === 'greeting' && now - this.#openedAtMs > limits.helloTimeoutMs) {
+      this.#refuse(closeCode.noHello, `no hello came within ${limits.helloTimeoutMs / 1000} s`);
+      return;
+    }
+    if (this.#socket.bufferedAmount > limits.bufferedBytes) {
+      this.close(closeCode.tooMuch, 'the socket does not drain: the publisher does not read');
+      return;
+    }
+    if (now - this.#heardAtMs > limits.silenceTimeoutMs) {
+      this.#ended('disconnect', `was not heard of for ${limits.silenceTimeoutMs / 1000} s`);
+      this.#socket.terminate();
+      return;
+    }
+    this.#socket.ping();
+  }
+
+  /** @param what the publisher did, or what was done to it. */
+  #ended(kind: EventKind, what: string): void {
+    const phase = this.#phase;
+    if (phase.kind === 'closed') return;
+    this.#phase = { kind: 'closed' };
+    clearInterval(this.#timer);
+    const label = phase.kind === 'seated' ? phase.label : this.#options.address;
+    // One that was never seated was refused, or left before it said anything.
+    this.#report(phase.kind === 'seated' ? kind : 'refuse', label, what);
+    if (phase.kind !== 'seated') return;
+    void phase.returns.return();
+    phase.seat.leave(`${phase.label} ${what}`);
+  }
+
+  #report(kind: EventKind, address: string, reason: string): void {
+    this.#options.stream.report({ kind, client: null, port: null, address, reason });
+  }
+}
+
+function encodeChange(data: Data): Uint8Array {
+  const { head, payload } = encodeData(data);
+  // JSON of a native client may take more as MessagePack than a message can have: better nothing than what counted before.
+  if (head.byteLength > PRELUDE_BYTES + MAX_HEADER_BYTES) return encodeChange({ ...data, body: { kind: 'value', value: null } });
+  return payload.byteLength === 0 ? head : Buffer.concat([head, payload]);
+}
+
+function toBody(data: ReturnData): ReturnBody {
+  switch (data.kind) {
+    case 'value':
+      return { kind: 'value', value: data.value };
+    case 'array':
+      return { kind: 'array', array: data.array };
+    case 'jpeg':
+      return { kind: 'jpeg', data: data.data };
+    default:
+      return data satisfies never;
+  }
+}

@@ -1,0 +1,80 @@
+import { GearwayError } from '../../shared/errors.ts';
+import type { NDArray } from '../../shared/ndarray.ts';
+
+const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
+
+/** Longest header, as NumPy reads it by default (`max_header_size`). */
+const MAX_HEADER_BYTES = 10_000;
+
+/** Most bytes in front of the samples. */
+export const MAX_NPY_HEAD_BYTES = MAGIC.byteLength + 6 + MAX_HEADER_BYTES;
+
+/** The names by which NetGear knows what NumPy writes with a byte order; what is most significant byte first has none. */
+const NAMES: ReadonlyMap<string, string> = new Map(Object.entries({
+  '|b1': 'bool', '|u1': 'uint8', '|i1': 'int8', '<u2': 'uint16', '<i2': 'int16', '<f2': 'float16', '<u4': 'uint32', '<i4': 'int32', '<f4': 'float32', '<u8': 'uint64', '<i8': 'int64', '<f8': 'float64',
+}));
+
+/** `'key': value` of the header's dict: a text, a boolean, or a tuple of sizes. What is structured has a list, and is none of ours. */
+const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|\(([\d\s,]*)\))\s*/y;
+
+/** Whether bytes are an array as `numpy.save` writes it. */
+export function isNpy(bytes: Uint8Array): boolean {
+  return bytes.byteLength >= MAGIC.byteLength && MAGIC.equals(bytes.subarray(0, MAGIC.byteLength));
+}
+
+/**
+ * Reads an array as `numpy.save` writes it (NumPy's NEP 1, versions 1.0 to 3.0). Its samples stay where they are; whether there
+ * are as many as dtype and shape say is for who takes the array.
+ *
+ * @throws {GearwayError} `npy-invalid`.
+ */
+export function readNpy(bytes: Uint8Array): NDArray {
+  if (!isNpy(bytes)) throw invalid('does not begin with \\x93NUMPY');
+  const [major = 0, minor = 0] = bytes.subarray(MAGIC.byteLength);
+  if (major < 1 || major > 3 || minor !== 0) throw invalid(`has version ${major}.${minor}, expected 1.0, 2.0 or 3.0`);
+  const lengthBytes = major === 1 ? 2 : 4;
+  const start = MAGIC.byteLength + 2 + lengthBytes;
+  if (bytes.byteLength < start) throw invalid(`is ${bytes.byteLength} bytes, too few for a header`);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = buffer.readUIntLE(MAGIC.byteLength + 2, lengthBytes);
+  if (length > MAX_HEADER_BYTES) throw invalid(`has a header of ${length} bytes, expected at most ${MAX_HEADER_BYTES}`);
+  const end = start + length;
+  if (bytes.byteLength < end) throw invalid(`is ${bytes.byteLength} bytes, its header alone announces ${end}`);
+  const { descr, shape } = parseHeader(buffer.toString('latin1', start, end));
+  return { dtype: NAMES.get(descr) ?? descr, shape, data: bytes.subarray(end) };
+}
+
+function parseHeader(text: string): { readonly descr: string; readonly shape: readonly number[] } {
+  const refuse = (): GearwayError => invalid(`has the header ${JSON.stringify(text.trim().slice(0, 200))}, expected {'descr': '<u2', 'fortran_order': False, 'shape': (480, 640)}`);
+  const fields = new Map<string, string | boolean | readonly number[]>();
+  let at = text.indexOf('{') + 1;
+  if (text.slice(0, at).trim() !== '{') throw refuse();
+  for (;;) {
+    ENTRY.lastIndex = at;
+    const match = ENTRY.exec(text);
+    if (match === null) break;
+    const [, , key = '', , string, flag, tuple] = match;
+    if (fields.has(key)) throw refuse();
+    fields.set(key, string ?? (tuple === undefined ? flag === 'True' : parseTuple(tuple, refuse)));
+    at = ENTRY.lastIndex;
+    if (text[at] !== ',') break;
+    at += 1;
+  }
+  const [descr, order, shape] = [fields.get('descr'), fields.get('fortran_order'), fields.get('shape')];
+  if (text.slice(at).trim() !== '}' || fields.size !== 3 || typeof descr !== 'string' || typeof order !== 'boolean' || typeof shape !== 'object') throw refuse();
+  if (order) throw invalid('is in Fortran order, expected C order: numpy.ascontiguousarray(array) before saving it');
+  return { descr, shape };
+}
+
+/** What stands between the parentheses: `(480, 640)`, `(5,)`, `()`. */
+function parseTuple(text: string, refuse: () => GearwayError): readonly number[] {
+  if (text.trim() === '') return [];
+  const items = text.trim().replace(/,$/, '').split(',').map((item) => item.trim());
+  // `(5)` is a number in Python, and no tuple.
+  if (!text.includes(',') || !items.every((item) => /^\d{1,15}$/.test(item))) throw refuse();
+  return items.map(Number);
+}
+
+function invalid(what: string): GearwayError {
+  return new GearwayError('npy-invalid', `the .npy ${what}`);
+}

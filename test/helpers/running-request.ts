@@ -1,0 +1,55 @@
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** A POST whose body the test writes, piece by piece. */
+export class RunningRequest implements AsyncDisposable {
+  /** Rejects when the connection ends without one. */
+  readonly answer: Promise<Answer>;
+  /** Settles when the connection has ended. */
+  readonly closed: Promise<void>;
+  readonly #request: ClientRequest;
+
+  constructor(url: string, headers: Record<string, string>) {
+    this.#request = request(url, { method: 'POST', headers, agent: false });
+    this.#request.on('error', () => undefined);
+    this.closed = new Promise((resolve) => this.#request.once('close', resolve));
+    this.answer = new Promise((resolve, reject) => {
+      this.#request.on('response', (response: IncomingMessage) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as unknown }));
+        response.on('error', reject);
+      });
+      this.#request.on('close', () => reject(new Error('the connection has ended without an answer')));
+    });
+    // Who is not interested need not ask.
+    this.answer.catch(() => undefined);
+    this.#request.flushHeaders();
+  }
+
+  /** Resolves when the kernel has taken it. */
+  write(...pieces: (string | Uint8Array)[]): Promise<void> {
+    const all = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+    return new Promise((resolve) => this.#request.write(all, () => resolve()));
+  }
+
+  end(): Promise<Answer> {
+    this.#request.end();
+    return this.answer;
+  }
+
+  /** Ends the connection as a process that was killed does. */
+  async cut(): Promise<void> {
+    this.#request.destroy();
+    await this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cut();
+  }
+}
