@@ -1,6 +1,10 @@
+import { platform } from 'node:os';
 import { GearwayError } from '../shared/errors.ts';
 import { type NetGearAddress, parseFlag, parseNetGearAddress } from './netgear/address.ts';
 import { checkModes } from './netgear/modes.ts';
+import { FFMPEG_OPTIONS } from './sources/ffmpeg/ffmpeg-options.ts';
+import { FfmpegTools } from './sources/ffmpeg/ffmpeg-tools.ts';
+import { FfmpegSource } from './sources/ffmpeg-source.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear-source.ts';
 import { parsePush, PushSource } from './sources/push-source.ts';
 import { parseSourceUrl, readFlag, type SourceUrl } from './sources/source-options.ts';
@@ -21,6 +25,8 @@ interface Request {
   readonly name: string | null;
   readonly url: string;
   readonly log: (message: string) => void;
+  /** FFmpeg, for all sources that it reads. */
+  readonly ffmpeg: FfmpegTools;
 }
 
 interface Kind {
@@ -34,6 +40,10 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   'test-pattern': {
     example: 'test-pattern:',
     create: (request) => createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
+  },
+  ffmpeg: {
+    example: 'ffmpeg:camera',
+    create: (request) => createOnDemand(request, FFMPEG_OPTIONS, (url) => new FfmpegSource(url, request.ffmpeg)),
   },
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
   push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver']))), isOnDemand: false }] },
@@ -52,13 +62,14 @@ const MAX_STREAMS = 64;
  * @throws {GearwayError} `source-invalid`, and what the parser of its kind throws.
  */
 export function createSources(urls: readonly string[], log: (message: string) => void): readonly NamedSource[] {
+  const ffmpeg = new FfmpegTools(platform());
   const all = urls.flatMap((text) => {
     const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
     const kind = KINDS.get(url.split(':', 1)[0] ?? '');
     if (kind === undefined || !url.includes(':')) {
       throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${[...KINDS.values()].map(({ example }) => example).join(' ')}, with NAME= before it to name its stream`);
     }
-    return kind.create({ name, url, log });
+    return kind.create({ name, url, log, ffmpeg });
   });
   const names = all.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
