@@ -51,7 +51,7 @@ export class Viewer implements AsyncDisposable {
   /** The next message of this type; others are passed over. */
   async until<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
     for (;;) {
-      const message = await this.#take();
+      const message = await this.take();
       if (message.type === type) return message as Extract<GatewayMessage, { type: T }>;
     }
   }

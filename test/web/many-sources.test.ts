@@ -125,6 +125,7 @@ describe('four sources of four kinds', () => {
       }, NAMES);
       await Promise.all(peers.map(({ peer }) => peer.waitFor<Seen>('progress', ({ marked }) => marked > 0)));
 
+      gateway.signal('SIGUSR2');
       const grays: (number | null)[][] = [];
       for (const end = performance.now() + SOAK_SECONDS * 1000; performance.now() < end; await elapse(500)) grays.push(await graysOnPage(page));
       publishing.abort();
