@@ -418,13 +418,30 @@ describe('POST /streams/NAME/frames: a running request', () => {
     ['a part of another type', Buffer.concat([Buffer.from('--frame\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\nabc')]), 415, 'type-unknown'],
     ['a part over 64 MiB', `--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${MAX_BYTES + MAX_NPY_HEAD + 1}\r\n\r\n`, 413, 'too-large'],
     ['a length that is none', '--frame\r\nContent-Type: image/jpeg\r\nContent-Length: -1\r\n\r\n', 400, 'multipart-invalid'],
-  ])('ends with an answer at %s, and cuts who goes on', async (_name, body, status, code) => {
+  ])('ends with an answer at %s', async (_name, body, status, code) => {
     await using gateway = await start();
     await using request = new RunningRequest(`${gateway.frames}?publisher=phone`, RUNNING);
     await request.write(part(JPEG), body);
     expect(await request.answer).toMatchObject({ status, body: { code } });
     expect(gateway.stream.status()).toMatchObject({ state: 'stale', reason: expect.stringContaining('phone (127.0.0.1) was cut off: ') as string, source: { state: 'waiting for a publisher' } });
     await request.closed;
+  });
+
+  it.each([
+    ['a running request that was ended', 'Content-Type: multipart/x-mixed-replace; boundary=frame\r\nTransfer-Encoding: chunked', 'multipart-invalid'],
+    ['a body that is too large', 'Content-Type: image/jpeg\r\nContent-Length: 100000000', 'too-large'],
+    ['who has no token', 'Authorization: Bearer wrong\r\nTransfer-Encoding: chunked', 'token-required'],
+  ])('answers %s, and cuts it off a second later', async (_name, headers, code) => {
+    await using gateway = await start({ publishToken: 'camera' });
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    // It never ends by itself, and reads all that comes.
+    const authorization = headers.includes('Authorization') ? '' : 'Authorization: Bearer camera\r\n';
+    socket.write(`POST /streams/main/frames HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}${headers}\r\n\r\n4e20\r\n${'x'.repeat(20_000)}\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toContain(`"code":"${code}"`);
+    await closed;
   });
 
   it('never publishes half a picture when the connection ends, and is free for the next', async () => {
