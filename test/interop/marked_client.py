@@ -1,6 +1,6 @@
 """A real NetGear client that looks for the mark in every picture. Prints how many had it, and how many had not, once a second.
 
-Options (JSON, first argument): port, pattern, mark (0 to 255).
+Options (JSON, first argument): port, pattern, mark (0 to 255), size ([height, width]).
 """
 import json
 import sys
@@ -20,7 +20,7 @@ while True:
     message, frame = data if isinstance(data, (tuple, list)) else (None, data)
     height, width = frame.shape[:2]
     # The card that comes before the first frame is of another size.
-    if (height, width) == (240, 320):
+    if [height, width] == options.get("size", [240, 320]):
         if abs(int(frame[height // 2, width // 2].mean()) - options["mark"]) <= 8:
             marked += 1
         else:
