@@ -122,7 +122,13 @@ export class DirectorySource implements Source {
         if (newest === null || !isNewer(newest, shown)) continue;
         try {
           const publish = await this.#read(newest.name);
+          const { mtimeMs } = await stat(join(this.#options.folder, newest.name));
           if (signal.aborted) return;
+          // Written while it was read: what is there now comes with the next look, and once.
+          if (mtimeMs !== newest.changedMs) {
+            bell.ring();
+            continue;
+          }
           publish(sink);
           shown = newest;
         } catch (error) {
