@@ -1,6 +1,14 @@
+import { platform } from 'node:os';
 import { GearwayError } from '../shared/errors.ts';
+import { ImageHub } from './imagezmq/image-hub.ts';
 import { type NetGearAddress, parseFlag, parseNetGearAddress } from './netgear/address.ts';
 import { checkModes } from './netgear/modes.ts';
+import { DirectorySource, parseDirectory } from './sources/directory-source.ts';
+import { FFMPEG_OPTIONS } from './sources/ffmpeg/ffmpeg-options.ts';
+import { FfmpegTools } from './sources/ffmpeg/ffmpeg-tools.ts';
+import { FfmpegSource } from './sources/ffmpeg-source.ts';
+import { ImagezmqSource, parseImagezmq } from './sources/imagezmq-source.ts';
+import { NetGearAsyncSource, parseNetGearAsync } from './sources/netgear-async-source.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear-source.ts';
 import { parsePush, PushSource } from './sources/push-source.ts';
 import { parseSourceUrl, readFlag, type SourceUrl } from './sources/source-options.ts';
@@ -21,6 +29,8 @@ interface Request {
   readonly name: string | null;
   readonly url: string;
   readonly log: (message: string) => void;
+  /** FFmpeg, for all sources that it reads. */
+  readonly ffmpeg: FfmpegTools;
 }
 
 interface Kind {
@@ -35,7 +45,20 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
     example: 'test-pattern:',
     create: (request) => createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
   },
+  ffmpeg: {
+    example: 'ffmpeg:camera',
+    create: (request) => createOnDemand(request, FFMPEG_OPTIONS, (url) => new FfmpegSource(url, request.ffmpeg)),
+  },
+  directory: {
+    example: 'directory:FOLDER',
+    create: (request) => createOnDemand(request, ['fps', 'loop', 'watch'], (url) => new DirectorySource(parseDirectory(url))),
+  },
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
+  'netgear-async': {
+    example: 'netgear-async:tcp://HOST:PORT',
+    create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern']))), isOnDemand: false }],
+  },
+  imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
   push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver']))), isOnDemand: false }] },
 }));
 
@@ -52,13 +75,14 @@ const MAX_STREAMS = 64;
  * @throws {GearwayError} `source-invalid`, and what the parser of its kind throws.
  */
 export function createSources(urls: readonly string[], log: (message: string) => void): readonly NamedSource[] {
+  const ffmpeg = new FfmpegTools(platform());
   const all = urls.flatMap((text) => {
     const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
     const kind = KINDS.get(url.split(':', 1)[0] ?? '');
     if (kind === undefined || !url.includes(':')) {
       throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${[...KINDS.values()].map(({ example }) => example).join(' ')}, with NAME= before it to name its stream`);
     }
-    return kind.create({ name, url, log });
+    return kind.create({ name, url, log, ffmpeg });
   });
   const names = all.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -71,6 +95,14 @@ export function createSources(urls: readonly string[], log: (message: string) =>
 function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly NamedSource[] {
   const parsed = parseSourceUrl(url, [...known, 'onDemand']);
   return [{ name: name ?? DEFAULT_NAME, source: create(parsed), isOnDemand: readFlag(parsed.options, 'onDemand') }];
+}
+
+/** A stream for all senders, or one for each that is named. */
+function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
+  const options = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders']));
+  const hub = new ImageHub({ ...options, log });
+  if (options.senders === null) return [{ name: name ?? DEFAULT_NAME, source: new ImagezmqSource(hub, options, null), isOnDemand: false }];
+  return options.senders.map((sender) => ({ name: name === null ? sender : `${name}-${sender}`, source: new ImagezmqSource(hub, options, sender), isOnDemand: false }));
 }
 
 function createNetGear({ name, url, log }: Request): readonly NamedSource[] {

@@ -8,9 +8,10 @@ const HELP = `Gearway: NetGear streams in the browser
 
   gearway [options]                      (from a checkout: npm start -- [options])
 
-  --source URL            test-pattern:?size=1280x720&fps=30 (the default), or
-                          netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to;
-                          repeatable as NAME=URL, a stream each; docs/sources.md lists all kinds
+  --source URL            test-pattern:?size=1280x720&fps=30 (the default),
+                          netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to,
+                          ffmpeg:camera, ffmpeg:rtsp://HOST/PATH, ffmpeg:FILE?loop=true, ffmpeg:screen,
+                          push: for whoever publishes; repeatable as NAME=URL, a stream each (docs/sources.md)
   --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
                           &secure=1 for its secure mode, &fps= for fewer frames, &id= for another identity,
                           NAME= before it for another stream than the first
@@ -33,6 +34,7 @@ const HELP = `Gearway: NetGear streams in the browser
   --help, --version
 
   gearway probe ADDRESS   says who is at a NetGear address, and what does not fit
+  gearway devices         lists cameras and screens, each with its --source
 `;
 
 const SHUTDOWN_LIMIT_MS = 1800;
@@ -134,6 +136,11 @@ async function main(): Promise<void> {
   if (command === 'probe') {
     const { runProbe } = await import('./probe/command.ts');
     process.exitCode = await runProbe(rest, (text) => void process.stdout.write(text));
+    return;
+  }
+  if (command === 'devices') {
+    const { runDevices } = await import('./sources/ffmpeg/devices/command.ts');
+    process.exitCode = await runDevices(rest, process.env, (text) => void process.stdout.write(text));
     return;
   }
   const { options, help, version } = parseCommandLine(process.argv.slice(2));

@@ -99,6 +99,8 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
+  /** A pause has ended, and the frame with which it goes on is still to come. */
+  #resumes = false;
   #delivered = 0;
   #delayMs: number | null = null;
   #heardAtMs = performance.now();
@@ -127,6 +129,7 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
 
   offer(frame: F): void {
     if (this.#paused || this.#phase.kind !== 'seated') return;
+    if (this.#resumes) this.#sendResumed(frame.sequence);
     this.#mailbox.put(frame);
     this.#pump();
   }
@@ -264,10 +267,17 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
       return;
     }
     this.#pacer.resumed(performance.now());
-    const { latestSequence } = place;
-    this.#send({ type: 'state', state: place.state, reason: place.reason, ...(latestSequence === null ? {} : { resumeSequence: latestSequence }) });
     const latest = place.latest(this.#wantsRaw);
+    this.#sendResumed(latest?.sequence ?? place.latestSequence);
+    // What lies between what is known here and the frame that comes was not asked for either.
+    this.#resumes = latest === null;
     if (latest !== null) this.offer(latest);
+  }
+
+  #sendResumed(sequence: number | null): void {
+    const { place } = this.#options;
+    this.#resumes = false;
+    this.#send({ type: 'state', state: place.state, reason: place.reason, ...(sequence === null ? {} : { resumeSequence: sequence }) });
   }
 
   #returned(message: Return): void {

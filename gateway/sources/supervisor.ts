@@ -1,6 +1,7 @@
 import { errorText } from '../../shared/errors.ts';
 import type { SourceStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
+import { elapse } from './elapse.ts';
 import type { Source } from './source.ts';
 import { SourceRun } from './source-run.ts';
 
@@ -109,7 +110,7 @@ export class SourceSupervisor {
       delayMs = run.deliveredMs >= DELIVERED_MS || delayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, delayMs * 2);
       this.#failed(end.error);
       this.#phase = { kind: 'resting', untilMs: performance.now() + delayMs };
-      await this.#elapse(delayMs);
+      await elapse(delayMs, this.#closing.signal);
       this.#restarts += 1;
     }
     this.#phase = { kind: 'closed' };
@@ -121,7 +122,7 @@ export class SourceSupervisor {
     if (isOnDemand && !stream.isWatched()) {
       this.#phase = { kind: 'asleep' };
       stream.wait(ASLEEP);
-      while (!this.#closing.signal.aborted && !stream.isWatched()) await this.#elapse(WATCH_INTERVAL_MS);
+      while (!this.#closing.signal.aborted && !stream.isWatched()) await elapse(WATCH_INTERVAL_MS, this.#closing.signal);
       if (!this.#closing.signal.aborted) stream.wait(source.waitingReason);
     }
     if (this.#closing.signal.aborted) return null;
@@ -142,20 +143,5 @@ export class SourceSupervisor {
     this.#lastError = errorText(error);
     log(`stream ${stream.name}: source ${source.kind}: ${this.#lastError}`);
     stream.interrupted(this.#lastError);
-  }
-
-  /** Ends early when the supervisor is closed. */
-  #elapse(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done);
-    });
   }
 }

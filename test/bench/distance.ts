@@ -3,7 +3,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import type { Bench } from './bench.ts';
 import { alternate } from './bench.ts';
-import { Disposables } from './disposables.ts';
+import { Disposables } from '../helpers/disposables.ts';
 import { delayGrowth } from './drawn.ts';
 import type { FrameSource } from './frame-source.ts';
 import type { LinkRelay } from './link-relay.ts';

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
 import { alternate, type Bench, type BenchOptions } from './bench.ts';
-import { Disposables } from './disposables.ts';
+import { Disposables } from '../helpers/disposables.ts';
 import type { Kind, NativeGateway } from './native-gateway.ts';
 import { type Figures, NativePeer } from './native-peer.ts';
 import { BenchProcess } from './processes.ts';

@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Lines } from './lines.ts';
 
+// Each child that runs listens for our end.
+process.setMaxListeners(64);
+
 /** A process of a test: its output by lines, and an end that is waited for. */
 export class Child implements AsyncDisposable {
   readonly process: ChildProcess;

@@ -48,6 +48,14 @@ export class Viewer implements AsyncDisposable {
     return message as Extract<GatewayMessage, { type: T }>;
   }
 
+  /** The next message of this type; others are passed over. */
+  async until<T extends GatewayMessage['type']>(type: T): Promise<Extract<GatewayMessage, { type: T }>> {
+    for (;;) {
+      const message = await this.take();
+      if (message.type === type) return message as Extract<GatewayMessage, { type: T }>;
+    }
+  }
+
   /** Everything that was sent up to now: what stands before the answer to a ping. */
   async settled(): Promise<GatewayMessage[]> {
     this.socket.send(encodeMessage({ type: 'ping', id: 99 }));

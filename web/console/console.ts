@@ -17,6 +17,7 @@ import { messageTree } from './message-tree.ts';
 import { portsPanel } from './ports-panel.ts';
 import { ReturnPanel } from './return-panel.ts';
 import { ReturnedPictures } from './returned-pictures.ts';
+import { sourcePanel } from './source-panel.ts';
 import { groups } from './text.ts';
 import { loadTheme, toggleTheme } from './theme.ts';
 
@@ -151,7 +152,7 @@ function page(): TemplateResult {
   return html`
     <header>
       <h1 class="mark">${mark}Gearway</h1>
-      ${streams.length > 1 ? html`<nav aria-label="Streams">${streams.map((stream) => html`<a href=${`?stream=${encodeURIComponent(stream.name)}`} aria-current=${stream.name === name ? 'page' : nothing}>${stream.name}</a>`)}</nav>` : nothing}
+      ${streams.length > 1 ? html`<nav aria-label="Streams">${streams.map((stream) => html`<a href=${`?stream=${encodeURIComponent(stream.name)}`} aria-current=${stream.name === name ? 'page' : nothing} title=${`${stream.state}: ${stream.reason}`}><span class=${`dot ${stream.state}`}></span>${stream.name}</a>`)}</nav>` : nothing}
       <span class="grow"></span>
       <span class="summary">${summary(status)}</span>
       <button class="icon" aria-label="Switch between dark and light" title="Dark or light" @click=${toggleTheme}>${moon}</button>
@@ -164,6 +165,7 @@ function page(): TemplateResult {
           { status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: mayAdminister, pictureOf: (id) => returnedPictures.of(id), form: addClient.render(addingForbidden(mayAdminister)) },
           { sendAway: (client) => void sendAway(client), enlarge },
         )}
+        ${sourcePanel(status)}
         ${portsPanel(status)}
         ${activityPanel(events)}
       </div>

@@ -1,0 +1,29 @@
+/** The version of a release. */
+export interface FfmpegVersion {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** What a build from the newest source counts as: it has no number of a release. */
+export const NEWEST: FfmpegVersion = { major: Infinity, minor: 0 };
+
+/** The oldest with all that is used here. Ubuntu 20.04 has it. */
+export const OLDEST: FfmpegVersion = { major: 4, minor: 2 };
+
+/**
+ * Reads what `ffmpeg -version` prints.
+ *
+ * @returns null when it is not FFmpeg that has printed this.
+ */
+export function parseFfmpegVersion(text: string): FfmpegVersion | null {
+  const name = /^ffmpeg version (\S+)/m.exec(text)?.[1];
+  if (name === undefined) return null;
+  // 5.1.9-0+deb12u1, n6.1; but N-112345-gabcdef and 2024-03-04-git-e30369bc1c.
+  const [, major, minor] = /^n?(\d{1,3})\.(\d{1,3})/.exec(name) ?? [];
+  return major === undefined || minor === undefined ? NEWEST : { major: Number(major), minor: Number(minor) };
+}
+
+/** Whether `version` is this one or a later one. */
+export function isAtLeast(version: FfmpegVersion, { major, minor }: FfmpegVersion): boolean {
+  return version.major > major || (version.major === major && version.minor >= minor);
+}

@@ -1,0 +1,45 @@
+import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
+
+export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'keptErrorBytes'> {
+  /** It is killed when it has not ended by then. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What a program that ends by itself has said. */
+export interface RunResult {
+  readonly end: ProgramEnd;
+  readonly hasTimedOut: boolean;
+  readonly output: string;
+  readonly errorText: string;
+  readonly errorLines: readonly string[];
+}
+
+/** Answers, and lists of devices, are far shorter. */
+const MAX_OUTPUT_BYTES = 256 << 10;
+
+/** Runs a program to its end. Never throws; an aborted one is killed. */
+export async function runProgram({ timeoutMs, signal, ...options }: RunOptions): Promise<RunResult> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const program = new Program({
+    ...options,
+    keptErrorBytes: MAX_OUTPUT_BYTES,
+    onOutput: (chunk) => {
+      bytes += chunk.byteLength;
+      if (bytes <= MAX_OUTPUT_BYTES) chunks.push(chunk);
+    },
+  });
+  let hasTimedOut = false;
+  const kill = (): void => void program.close();
+  const timer = setTimeout(() => {
+    hasTimedOut = true;
+    kill();
+  }, timeoutMs);
+  if (signal?.aborted === true) kill();
+  signal?.addEventListener('abort', kill);
+  const end = await program.ended;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', kill);
+  return { end, hasTimedOut, output: Buffer.concat(chunks).toString('utf8'), errorText: program.errorText(), errorLines: program.errorLines() };
+}

@@ -1,0 +1,8 @@
+// Preloaded into a gateway: says on its stderr, once a second, by how much its event loop was late: the 99th percentile in ms since
+// the last SIGUSR2, before which it was starting.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+const delays = monitorEventLoopDelay({ resolution: 1 });
+delays.enable();
+process.on('SIGUSR2', () => delays.reset());
+setInterval(() => process.stderr.write(`loop delay ${(delays.percentile(99) / 1e6).toFixed(2)}\n`), 1000).unref();

@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
+
+/** The blocks of test/interop/picture_number.py. */
+const BLOCK = 16;
+const BITS = 24;
+
+/** A folder for files of a test. */
+export class Folder implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  static async create(): Promise<Folder> {
+    return new Folder(await mkdtemp(join(tmpdir(), 'gearway-media-')));
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Writes a file, and gives its path. */
+  async write(name: string, data: string | Uint8Array, mode = 0o644): Promise<string> {
+    await writeFile(this.file(name), data, { mode });
+    return this.file(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true });
+  }
+}
+
+/** Runs the real FFmpeg to its end. */
+export async function ffmpeg(...args: string[]): Promise<void> {
+  await promisify(execFile)('ffmpeg', ['-hide_banner', '-nostdin', '-loglevel', 'error', '-y', ...args]);
+}
+
+/** Samples of a picture with a number burned in, as picture_number.py reads it, all others different from picture to picture. */
+export function numberedSamples(number: number, { width, height, channels, bytes }: { readonly width: number; readonly height: number; readonly channels: number; readonly bytes: 1 | 2 }): Buffer {
+  const samples = Buffer.alloc(width * height * channels * bytes);
+  const most = bytes === 1 ? 0xff : 0xffff;
+  for (let y = 0; y < height; y += 1) {
+    for (let at = 0; at < width * channels; at += 1) {
+      const bit = Math.floor(at / channels / BLOCK);
+      const burned = y < BLOCK && bit < BITS;
+      const value = burned ? ((number >> (BITS - 1 - bit)) & 1) * most : (number * 7919 + y * 257 + at * 31) & most;
+      const offset = (y * width * channels + at) * bytes;
+      if (bytes === 1) samples[offset] = value;
+      else samples.writeUInt16LE(value, offset);
+    }
+  }
+  return samples;
+}
+
+/** JPEGs that are all different, by another encoder than FFmpeg's. */
+export function numberedJpegs(count: number, { width = 400, height = 120 } = {}): Promise<Buffer[]> {
+  return Promise.all(Array.from({ length: count }, (_, number) => encodeJpeg({ data: numberedSamples(number, { width, height, channels: 3, bytes: 1 }), width, height, channels: 3 }, 90)));
+}
+
+/** A camera that serves MJPEG over HTTP, as many do: with a Content-Length, a picture every few milliseconds. */
+export class MjpegCamera implements AsyncDisposable {
+  readonly url: string;
+  readonly #server: Server;
+  /** What has asked for pictures so far. */
+  readonly requests: IncomingMessage[] = [];
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  /** @param serve answers a request; `multipart` may help. */
+  static async serve(serve: (response: ServerResponse, request: IncomingMessage, index: number) => void): Promise<MjpegCamera> {
+    const server = createServer((request, response) => {
+      camera.requests.push(request);
+      serve(response, request, camera.requests.length - 1);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const camera = new MjpegCamera(server);
+    return camera;
+  }
+
+  /** Serves these pictures in turn, for ever. */
+  static endless(jpegs: readonly Buffer[], everyMs: number): Promise<MjpegCamera> {
+    return MjpegCamera.serve((response) => {
+      response.writeHead(200, MULTIPART);
+      let number = 0;
+      const timer = setInterval(() => {
+        response.write(part(jpegs[number % jpegs.length]!));
+        number += 1;
+      }, everyMs);
+      response.on('close', () => clearInterval(timer));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+export const MULTIPART = { 'Content-Type': 'multipart/x-mixed-replace; boundary=frame' };
+
+/** A part of a multipart body. */
+export function part(jpeg: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`), jpeg, Buffer.from('\r\n')]);
+}
+
+/** The programs of this name that a process has started, and those of its children. */
+export async function programsOf(pid: number, name: string): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=,comm=']);
+  return stdout.split('\n').flatMap((line) => {
+    const [, id, parent, command = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return Number(parent) === pid && command.endsWith(name) ? [Number(id)] : [];
+  });
+}

@@ -1,0 +1,434 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { Child } from '../helpers/child.ts';
+import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { inASpell } from '../helpers/in-a-spell.ts';
+import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf } from '../helpers/media.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { isRunning } from '../helpers/workers.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+const sha1 = (data: Uint8Array): string => createHash('sha1').update(data).digest('hex');
+
+/** Frames a second, over all that came. */
+function rateOf(frames: readonly RecordedFrame[]): number {
+  const [first, last] = [frames[0]!, frames.at(-1)!];
+  return ((last.sequence - first.sequence) * 1000) / (last.atMs - first.atMs);
+}
+
+/** Where in a list that repeats itself frames stand; -1 for one that is not in it. */
+function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): number[] {
+  const known = list.map(sha1);
+  return frames.map((frame) => known.indexOf(frame.sha1));
+}
+
+/** The command to its end. */
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = new Child(process.execPath, ['dist/gateway/main.js', ...args], { cwd: ROOT, env });
+  const code = await child.exited;
+  return { code, stdout: child.stdout.all.join('\n'), stderr: child.stderr.all.join('\n') };
+}
+
+describe('a file', () => {
+  it.each([
+    ['24', 24],
+    ['60000/1001', 59.94],
+  ])('of H.264 at %s frames/s keeps its rate within 1 %, looped', async (rate, expected) => {
+    await using folder = await Folder.create();
+    await ffmpeg('-f', 'lavfi', '-i', `testsrc2=size=640x360:rate=${rate}`, '-f', 'lavfi', '-i', 'sine', '-t', '2', '-c:v', 'libx264', '-bf', '2', '-pix_fmt', 'yuv420p', folder.file('a.mp4'));
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('a.mp4')}?loop=true`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    // The first ones come as fast as FFmpeg can.
+    await viewer.take(60);
+    await inASpell(async () => {
+      const from = viewer.frames.length;
+      await viewer.take(from + Math.round(expected * 8));
+      return rateOf(viewer.frames.slice(from));
+    }, (measured) => expect(Math.abs(measured / expected - 1)).toBeLessThan(0.01));
+    expect(viewer.frames[0]).toMatchObject({ width: 640, height: 360, encoding: { kind: 'jpeg' } });
+    expect(await gateway.status()).toMatchObject({ state: 'live', source: { kind: 'ffmpeg', state: 'running', lastError: null, restarts: 0 }, counters: { rejected: 0 } });
+  });
+
+  it.each(['mjpeg', 'avi', 'mkv', 'mov'])('of JPEGs in %s goes through bit for bit, in order', async (kind) => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(50);
+    await folder.write('a.mjpeg', Buffer.concat(jpegs));
+    if (kind !== 'mjpeg') await ffmpeg('-framerate', '25', '-i', folder.file('a.mjpeg'), '-c', 'copy', folder.file(`a.${kind}`));
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file(`a.${kind}`)}?loop=true`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const frames = await viewer.take(120);
+    const places = placesIn(jpegs, frames);
+    expect(places).not.toContain(-1);
+    frames.forEach(({ sequence }, index) => {
+      const before = frames[index - 1];
+      if (before !== undefined) expect((places[index]! - places[index - 1]! + 50) % 50, `frame ${sequence}`).toBe((sequence - before.sequence) % 50);
+    });
+    expect((await gateway.status()).source).toMatchObject({ lastError: null, restarts: 0 });
+  });
+
+  it('is encoded where other pictures are asked for', async () => {
+    await using folder = await Folder.create();
+    const path = await folder.write('a.mjpeg', Buffer.concat(await numberedJpegs(50)));
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}?loop=true&size=320x96&fps=50&quality=30&filter=hflip`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const frames = await viewer.take(100);
+    expect(frames.every(({ width, height }) => width === 320 && height === 96)).toBe(true);
+    await inASpell(async () => {
+      const from = viewer.frames.length;
+      await viewer.take(from + 250);
+      return rateOf(viewer.frames.slice(from));
+    }, (rate) => expect(Math.abs(rate / 50 - 1)).toBeLessThan(0.02));
+  });
+
+  it('ends once it has been shown, and half a JPEG at its end is shown to nobody', async () => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(26);
+    const whole = Buffer.concat(jpegs.slice(0, 25));
+    const path = await folder.write('a.mjpeg', Buffer.concat([whole, jpegs[25]!.subarray(0, jpegs[25]!.byteLength / 2)]));
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const status = await gateway.statusWhere('the end', ({ state }) => state === 'ended');
+    expect(status).toMatchObject({ reason: 'the file has ended', source: { state: 'ended', restarts: 0, lastError: null }, counters: { received: 25 } });
+    expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
+    expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
+  });
+
+  it.each([
+    'a b.mjpeg',
+    '-i',
+    '-f lavfi -i testsrc2',
+    `it's "quoted"; touch pwned & $(touch pwned) \`touch pwned\` |.mjpeg`,
+    'ünïcödé ☃ 視頻.mjpeg',
+    'concat:a.mjpeg|b',
+    'http:x.mjpeg',
+    '100%d*[a].mjpeg',
+    'percent%20+plus.mjpeg',
+    'what?.mjpeg?',
+  ])('called %s is the one that is shown', async (name) => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(10);
+    await folder.write(name.replace(/\?$/, ''), Buffer.concat(jpegs));
+    // Relative, so that nothing stands before the name.
+    await using gateway = new Child(process.execPath, [fileURLToPath(new URL('dist/gateway/main.js', `file://${ROOT}`)), '--port', '0', '--source', `ffmpeg:${name}`], { cwd: folder.path });
+    const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
+    await using viewer = await FrameRecorder.open(url);
+    await viewer.take(1);
+    expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
+    expect(existsSync(folder.file('pwned'))).toBe(false);
+  });
+
+  it.each([
+    ['that is not there', '/nonexistent/a b.mp4', /there is no file "\/nonexistent\/a b\.mp4"/],
+    ['with a line break in its name', 'a\nb.mp4', /line break/],
+    ['that is a folder', '/tmp', /is a folder/],
+  ])('%s is refused in a sentence', async (_, path, sentence) => {
+    const { code, stdout, stderr } = await run(['--port', '0', '--source', `ffmpeg:${path}`]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(sentence);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('that is no video is said to be none', async () => {
+    await using folder = await Folder.create();
+    const path = await folder.write('a.mp4', 'nothing of the kind '.repeat(100));
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
+    const { reason } = await gateway.statusWhere('a failure', ({ source }) => source.lastError !== null);
+    expect(reason).toMatch(/damaged, or nothing that FFmpeg can read/);
+  });
+});
+
+describe('a playlist', () => {
+  it('plays its files one after another, whatever their names', async () => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(30);
+    const names = ["it's one.mjpeg", 'two "b";$(x).mjpeg', '-three ☃.mjpeg'];
+    for (const [index, name] of names.entries()) await folder.write(name, Buffer.concat(jpegs.slice(index * 10, index * 10 + 10)));
+    const path = await folder.write('list.m3u', `#EXTM3U\n${names.join('\n')}\n`);
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await gateway.statusWhere('the end', ({ state }) => state === 'ended');
+    const places = placesIn(jpegs, viewer.frames);
+    expect(places).not.toContain(-1);
+    expect((await gateway.status())).toMatchObject({ reason: 'the playlist has ended', counters: { received: 30, rejected: 0 } });
+  });
+
+  it('is looped', async () => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(20);
+    await folder.write('1.mjpeg', Buffer.concat(jpegs.slice(0, 10)));
+    await folder.write('2.mjpeg', Buffer.concat(jpegs.slice(10)));
+    const path = await folder.write('list.m3u', '1.mjpeg\n2.mjpeg\n');
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}?loop=true`);
+    await gateway.statusWhere('a third round', ({ counters }) => counters.received > 50);
+    expect(await gateway.status()).toMatchObject({ state: 'live', source: { restarts: 0 } });
+  });
+
+  it('that names an address is refused', async () => {
+    await using folder = await Folder.create();
+    const path = await folder.write('list.m3u', 'http://127.0.0.1:1/a.mp4\n');
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
+    const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
+    expect(source.lastError).toMatch(/expected their paths/);
+  });
+});
+
+describe('raw frames', () => {
+  it.each([
+    ['gray16le', { channels: 1, bytes: 2 }, 'uint16'],
+    ['gray', { channels: 1, bytes: 1 }, 'uint8'],
+    ['bgr24', { channels: 3, bytes: 1 }, 'uint8'],
+  ] as const)('of %s reach a real client bit for bit, also of a width that BMP pads', async (pixels, { channels, bytes }, dtype) => {
+    await using folder = await Folder.create();
+    const size = { width: 403, height: 121, channels, bytes };
+    const pictures = Array.from({ length: 60 }, (_, number) => numberedSamples(number, size));
+    await folder.write('a.raw', Buffer.concat(pictures));
+    // FFV1 loses nothing. It knows no bgr24, but BGR of 32 bits.
+    const raw = ['-f', 'rawvideo', '-video_size', '403x121', '-pixel_format', pixels, '-framerate', '10'];
+    await ffmpeg(...raw, '-i', folder.file('a.raw'), '-c:v', 'ffv1', '-pix_fmt', pixels === 'bgr24' ? 'bgr0' : pixels, folder.file('a.mkv'));
+    const [port] = (await freePorts(1)) as [number];
+    await using client = new PythonPeer('client.py', { port, height: 121, hash: true });
+    await client.waitFor('ready');
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('a.mkv')}?pixels=${pixels}&loop=true`, '--client', `tcp://127.0.0.1:${port}`);
+    await client.waitFor<{ n: number }>('frame', ({ n }) => n === 50);
+    const seen = client.events<{ n: number; sha1: string }>('frame');
+    expect(seen.length).toBeGreaterThan(30);
+    expect(seen.map(({ sha1: hash }) => hash)).toEqual(seen.map(({ n }) => sha1(pictures[n]!)));
+    expect(await gateway.status()).toMatchObject({ frame: { width: 403, height: 121, encoding: dtype }, counters: { rejected: 0 } });
+  });
+});
+
+describe('lavfi', () => {
+  it('stands in for a camera: two real clients and two viewers', async () => {
+    const [a, b] = (await freePorts(2)) as [number, number];
+    await using first = new PythonPeer('client.py', { port: a });
+    await using second = new PythonPeer('client.py', { port: b, pattern: 2 });
+    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=642x480:rate=30', '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}?pattern=2`);
+    await using one = await FrameRecorder.open(await gateway.url);
+    await using two = await FrameRecorder.open(await gateway.url);
+    for (const client of [first, second]) await client.waitFor<ClientReport>('progress', ({ count }) => count > 60);
+    for (const viewer of [one, two]) expect((await viewer.take(60)).at(-1)).toMatchObject({ width: 642, height: 480 });
+  });
+
+  it('on demand: shows its first picture within a second of the first viewer, and sleeps again', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=640x480:rate=30?onDemand=true');
+    await gateway.statusWhere('sleep', ({ source }) => source.state === 'asleep');
+    expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
+    await inASpell(async () => {
+      const fromMs = performance.now();
+      await using viewer = await FrameRecorder.open(await gateway.url);
+      await viewer.take(1);
+      const tookMs = performance.now() - fromMs;
+      await viewer[Symbol.asyncDispose]();
+      await gateway.statusWhere('sleep', ({ source }) => source.state === 'asleep', 6000);
+      expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
+      return tookMs;
+    }, (tookMs) => expect(tookMs).toBeLessThan(1000));
+  });
+});
+
+describe('MJPEG over HTTP', () => {
+  it('goes through bit for bit, as a camera sends it', async () => {
+    const jpegs = await numberedJpegs(40);
+    await using camera = await MjpegCamera.endless(jpegs, 20);
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/video?channel=1`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const frames = await viewer.take(150);
+    expect(placesIn(jpegs, frames)).not.toContain(-1);
+    expect(camera.requests[0]!.url).toBe('/video?channel=1');
+  });
+
+  it('goes through bit for bit, as a second FFmpeg serves it', async () => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(40);
+    const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
+    const [port] = (await freePorts(1)) as [number];
+    await using server = new Child('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-content_type', 'multipart/x-mixed-replace;boundary=ffmpeg', '-f', 'mpjpeg', '-listen', '2', `http://127.0.0.1:${port}/`]);
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    expect(placesIn(jpegs, await viewer.take(60))).not.toContain(-1);
+    expect(server.isRunning).toBe(true);
+  });
+
+  it('of another gateway, and shows no frame late: it is there when the next one has not come', async () => {
+    const jpegs = await numberedJpegs(2);
+    let give: (() => void) | null = null;
+    await using camera = await MjpegCamera.serve((response) => {
+      response.writeHead(200, MULTIPART);
+      for (let time = 0; time < 10; time += 1) response.write(part(jpegs[0]!));
+      give = () => void response.write(part(jpegs[1]!));
+    });
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await viewer.take(1);
+    give!();
+    const deadline = performance.now() + 4000;
+    while (viewer.frames.at(-1)!.sha1 !== sha1(jpegs[1]!)) {
+      if (performance.now() > deadline) throw new Error('the last picture waits for one behind it');
+      await viewer.take(viewer.frames.length + 1, deadline - performance.now());
+    }
+  });
+
+  it.each([
+    ['refuses', 401, /user or the password is wrong/],
+    ['has nothing there', 404, /nothing at this path/],
+    ['is broken', 503, /the server refuses/],
+  ])('from one that %s: says so, and shows no password', async (_, code, sentence) => {
+    await using camera = await MjpegCamera.serve((response) => void response.writeHead(code).end());
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url.replace('127', 'admin:hunter22@127')}/?token=abcdefgh`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const status = await gateway.statusWhere('a failure', ({ source }) => source.lastError !== null && source.restarts > 0);
+    expect(status.source.lastError).toMatch(sentence);
+    expect(status.source.address).toContain('admin:…@');
+    for (const text of [JSON.stringify(status), gateway.stderr.all.join('\n'), viewer.states.join('\n')]) {
+      expect(text).not.toContain('hunter22');
+      expect(text).not.toContain('abcdefgh');
+    }
+  });
+
+  it('that nobody serves: says so, and is live once somebody does', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
+    const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
+    expect(source.lastError).toMatch(/nobody listens at this address/);
+  });
+
+  it('that ends within a picture: no half one is shown, and it is live again by itself', async () => {
+    const jpegs = await numberedJpegs(30);
+    await using camera = await MjpegCamera.serve((response) => {
+      response.writeHead(200, MULTIPART);
+      for (const jpeg of jpegs.slice(0, 29)) response.write(part(jpeg));
+      const last = part(jpegs[29]!);
+      response.write(last.subarray(0, last.byteLength / 2));
+      setTimeout(() => response.destroy(), 300);
+    });
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await gateway.statusWhere('three openings', ({ source }) => source.restarts >= 2);
+    expect(placesIn(jpegs.slice(0, 29), viewer.frames)).not.toContain(-1);
+    expect(viewer.frames.length).toBeGreaterThan(0);
+  });
+});
+
+describe('an FFmpeg', () => {
+  it('that is killed is started again, and nobody sees a broken picture', async () => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(50);
+    const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
+    const [port] = (await freePorts(1)) as [number];
+    await using client = new PythonPeer('client.py', { port, height: 120 });
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}?loop=true`, '--client', `tcp://127.0.0.1:${port}`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    for (let time = 1; time <= 5; time += 1) {
+      await viewer.take(viewer.frames.length + 30);
+      const [pid] = await programsOf(gateway.process.pid!, 'ffmpeg');
+      process.kill(pid!, 'SIGKILL');
+      const { source } = await gateway.statusWhere('another one', ({ state, source: { restarts } }) => restarts === time && state === 'live');
+      expect(source.lastError).toBe('ffmpeg was ended by SIGKILL');
+    }
+    await viewer.take(viewer.frames.length + 30);
+    expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
+    expect(client.isRunning).toBe(true);
+    expect((await gateway.status()).counters.rejected).toBe(0);
+  });
+
+  it('that is stopped is started again after 5 s, and viewers are told', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=320x240:rate=30');
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await viewer.take(30);
+    const [pid] = await programsOf(gateway.process.pid!, 'ffmpeg');
+    process.kill(pid!, 'SIGSTOP');
+    const stoppedAtMs = performance.now();
+    await gateway.statusWhere('another one', ({ state, source: { restarts } }) => restarts === 1 && state === 'live');
+    expect(performance.now() - stoppedAtMs).toBeGreaterThan(4000);
+    expect(isRunning(pid!)).toBe(false);
+    await viewer.take(viewer.frames.length + 30);
+    expect(viewer.states.join('\n')).toContain('no frame came for 5 s');
+  });
+
+  it('that prints for ever takes no memory, and its pictures come', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=320x240:rate=30?inputArgs=-loglevel trace');
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const memory = async (): Promise<number> => Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${gateway.process.pid}/status`, 'utf8'))?.[1]);
+    await viewer.take(100);
+    const before = await memory();
+    await viewer.take(400);
+    expect((await memory()) - before).toBeLessThan(40_000);
+    expect(await gateway.status()).toMatchObject({ source: { restarts: 0 } });
+    expect(gateway.stderr.all.length).toBeLessThan(20);
+  });
+
+  it('does not outlive a gateway that is killed, though it waits for a server that says nothing', async () => {
+    await using camera = await MjpegCamera.serve(() => undefined);
+    await using silent = new GatewayProcess('--source', `ffmpeg:${camera.url}/`, '--source', 'b=ffmpeg:lavfi:testsrc2=rate=5');
+    await silent.url;
+    await silent.statusWhere('two of them', () => camera.requests.length > 0);
+    const pids = [...(await programsOf(silent.process.pid!, 'ffmpeg')), ...(await programsOf(silent.process.pid!, 'ffprobe'))];
+    expect(pids).toHaveLength(2);
+    silent.signal('SIGKILL');
+    await silent.exited;
+    const killedAtMs = performance.now();
+    while (pids.some(isRunning)) {
+      expect(performance.now() - killedAtMs).toBeLessThan(2000);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
+  it('that is not there ends the gateway at its start, with the command that installs it', async () => {
+    const { code, stdout, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], { ...process.env, PATH: '/nonexistent' });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^gearway: ffmpeg is not installed, or not on the PATH; install it with: \S[^\n]+$/);
+  });
+
+  it('that is too old ends the gateway at its start', async () => {
+    await using folder = await Folder.create();
+    await folder.write('ffmpeg', '#!/bin/sh\necho "ffmpeg version 3.4.8-0ubuntu0.2 Copyright (c) 2000-2020 the FFmpeg developers"\n', 0o755);
+    const { code, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], { ...process.env, PATH: `${folder.path}:/bin:/usr/bin` });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^gearway: ffmpeg is version 3\.4, expected 4\.2 or newer; install that with: /);
+  });
+});
+
+describe('picamera', () => {
+  it('shows what rpicam-vid puts out', async () => {
+    await using folder = await Folder.create();
+    const jpegs = await numberedJpegs(20);
+    await folder.write('all.mjpeg', Buffer.concat(jpegs));
+    // Its place in the test: no Raspberry Pi is here.
+    await folder.write('rpicam-vid', `#!/bin/sh\n[ "$1" = --version ] && exit\necho "$@" > "${folder.file('args')}"\ncat "${folder.file('all.mjpeg')}"\nexec sleep 100\n`, 0o755);
+    await using gateway = new Child(process.execPath, ['dist/gateway/main.js', '--port', '0', '--source', 'ffmpeg:picamera?size=400x120&fps=30'], { cwd: ROOT, env: { ...process.env, PATH: `${folder.path}:${process.env['PATH']}` } });
+    const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
+    await using viewer = await FrameRecorder.open(url);
+    await viewer.take(1);
+    const response = await fetch(`${url}/streams/main/snapshot.jpg`);
+    expect(Buffer.from(await response.arrayBuffer()).equals(jpegs[19]!)).toBe(true);
+    expect(await readFile(folder.file('args'), 'utf8')).toContain('--codec mjpeg --timeout 0');
+  });
+});
+
+describe('gearway devices', () => {
+  it('lists what is here, or says that there is nothing', async () => {
+    const { code, stdout, stderr } = await run(['devices']);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^Cameras\n {2}\S/);
+    expect(stdout).toContain('Screens\n');
+    expect(code).toBe(stdout.includes('--source "ffmpeg:/dev/video') ? 0 : 1);
+  });
+
+  it('says how FFmpeg is installed', async () => {
+    const { code, stdout } = await run(['devices'], { ...process.env, PATH: '/nonexistent' });
+    expect(stdout).toMatch(/^ffmpeg is not installed, .*; install it with: /);
+    expect(code).toBe(1);
+  });
+
+  it('shows no camera that is not there', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:/dev/video99');
+    const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
+    expect(source.lastError).toMatch(/there is no such camera/);
+  });
+});
