@@ -103,7 +103,7 @@ describe('docs/embedding.md', () => {
     const codes = /export type ReturnRefusal = (.*);/.exec(read('shared/protocol.ts'))![1]!;
     for (const code of groups(codes, /'([\w-]+)'/g)) expect(DOCS).toContain(`| \`${code}\` |`);
     const closing = new Map([...read('shared/close-code.ts').matchAll(/(\w+): (\d+)/g)].map(([, name, code]) => [name!, code!]));
-    const refusing = [...read('web/gateway-connection.ts').matchAll(/const (?:FINAL|SLOW)_CODES.*new Set\(\[(.*)\]\)/g)].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g));
+    const refusing = [...read('web/session.ts').matchAll(/const (?:FINAL|SLOW)_CODES.*new Set\(\[(.*)\]\)/g)].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g));
     expect(groups(DOCS, /^\| (4\d{3}) \|/gm)).toEqual(unique(refusing.map((name) => closing.get(name))));
   });
 

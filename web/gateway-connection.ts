@@ -1,6 +1,6 @@
 import { closeCode } from '../shared/close-code.ts';
 import { errorText } from '../shared/errors.ts';
-import { decodeGatewayMessage, encodeMessage, type GatewayMessage, type Hello, type Pong, PROTOCOL, type Welcome } from '../shared/protocol.ts';
+import { encodeMessage, type GatewayMessage, type Hello, type Pong, PROTOCOL, type PublisherAnswer, type Welcome } from '../shared/protocol.ts';
 import { GatewayClock } from './gateway-clock.ts';
 
 const PING_INTERVAL_MS = 2000;
@@ -16,34 +16,35 @@ const PROBE_TIMEOUT_MS = 2000;
 /** No connection was made, or it broke (RFC 6455). */
 const ABNORMAL = 1006;
 
-/** After these the gateway would say the same again: no new attempt until something changes. */
-const FINAL_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.portOutOfRange, closeCode.notAllowed, closeCode.badMessage, closeCode.sentAway]);
+/** When a connection that has ended is made again. `soon`: with back-off; `later`: the gateway has said something that will hold for a while. */
+export type NextAttempt = 'at-once' | 'soon' | 'later' | 'never';
 
-/** After these another attempt makes sense, but not soon. */
-const SLOW_CODES: ReadonlySet<number> = new Set([closeCode.unknownStream, closeCode.portTaken, closeCode.tooMuch]);
+/** The end of a connection. `wasOpen`: there had been a welcome. */
+export interface ConnectionEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasOpen: boolean;
+}
 
-export interface ConnectionEvents {
+/** What a connection asks, and says. `Message` is all that the gateway may send. */
+export interface ConnectionEvents<Message> {
   /** What to say first on a new connection. */
   hello(): Omit<Hello, 'type'>;
   welcomed(welcome: Welcome): void;
   /** @param bytes what the message took on the wire, its payload included. */
-  received(message: Exclude<GatewayMessage, Welcome | Pong>, bytes: number): void;
-  /**
-   * `refused`: the gateway does not want us, for the reason given. `wasOpen`: there had been a welcome.
-   *
-   * @returns whether to try at once, with another `hello`.
-   */
-  ended(end: { readonly code: number; readonly reason: string; readonly refused: boolean; readonly wasOpen: boolean }): boolean;
+  received(message: Exclude<Message, Welcome | Pong>, bytes: number): void;
+  ended(end: ConnectionEnd): NextAttempt;
 }
 
 /**
- * The WebSocket to a gateway, and the next one when it ends: with back-off and jitter for ever, unless the gateway said that
- * it makes no sense. Keeps the gateway's clock, and notices a network that was cut.
+ * The WebSocket to a gateway, a viewer's or a publisher's, and the next one when it ends: with back-off and jitter for ever, unless
+ * that makes no sense. Keeps the gateway's clock, and notices a network that was cut.
  */
-export class GatewayConnection {
+export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer> {
   readonly clock = new GatewayClock();
   readonly #url: string;
-  readonly #events: ConnectionEvents;
+  readonly #decode: (bytes: Uint8Array) => Message | undefined;
+  readonly #events: ConnectionEvents<Message>;
   readonly #pinging: ReturnType<typeof setInterval>;
   readonly #pings = new Map<number, number>();
   #socket: WebSocket | null = null;
@@ -58,9 +59,13 @@ export class GatewayConnection {
   #window: number | null = null;
   #closed = false;
 
-  /** @param url of the stream's WebSocket. */
-  constructor(url: string, events: ConnectionEvents) {
+  /**
+   * @param url of the stream's WebSocket.
+   * @param decode what the gateway sends there.
+   */
+  constructor(url: string, decode: (bytes: Uint8Array) => Message | undefined, events: ConnectionEvents<Message>) {
     this.#url = url;
+    this.#decode = decode;
     this.#events = events;
     this.#pinging = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#connect();
@@ -109,7 +114,7 @@ export class GatewayConnection {
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       if (!isCurrent()) return;
       try {
-        const message = decodeGatewayMessage(new Uint8Array(data));
+        const message = this.#decode(new Uint8Array(data));
         if (message !== undefined) this.#received(message, data.byteLength);
       } catch (error) {
         socket.close(closeCode.badMessage, errorText(error).slice(0, 100));
@@ -121,7 +126,7 @@ export class GatewayConnection {
     this.#connecting = setTimeout(() => this.#abandon(), CONNECT_TIMEOUT_MS);
   }
 
-  #received(message: GatewayMessage, bytes: number): void {
+  #received(message: Message, bytes: number): void {
     switch (message.type) {
       case 'welcome':
         this.#isOpen = true;
@@ -140,7 +145,7 @@ export class GatewayConnection {
         return;
       }
       default:
-        this.#events.received(message, bytes);
+        this.#events.received(message as Exclude<Message, Welcome | Pong>, bytes);
     }
   }
 
@@ -171,12 +176,10 @@ export class GatewayConnection {
     clearTimeout(this.#connecting);
     this.#pings.clear();
     this.clock.reset();
-    const isFinal = FINAL_CODES.has(code);
-    const isSlow = SLOW_CODES.has(code);
-    const isAgain = this.#events.ended({ code, reason, refused: isFinal || isSlow, wasOpen });
-    if (this.#closed) return;
-    if (isAgain) this.#connect();
-    else if (!isFinal) this.#tryLater(isSlow ? SLOW_RETRY_MS : this.#backOff());
+    const next = this.#events.ended({ code, reason, wasOpen });
+    if (this.#closed || next === 'never') return;
+    if (next === 'at-once') this.#connect();
+    else this.#tryLater(next === 'later' ? SLOW_RETRY_MS : this.#backOff());
   }
 
   /** A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once. */
@@ -206,11 +209,17 @@ export class GatewayConnection {
   /** Whether the gateway answers HTTP. */
   async #probe(): Promise<boolean> {
     try {
-      const url = this.#url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/ws$/, 'healthz');
+      const url = this.#url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/(?:ws|publish)$/, 'healthz');
       await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
       return true;
     } catch {
       return false; // nobody listens, or a policy forbids it: which of them was found out while there was a connection
     }
   }
+}
+
+/** A browser does not say why a WebSocket was not opened; a page of another origin may have been refused for that. */
+export function noAnswer(url: string): string {
+  const { host, origin } = new URL(url.replace(/^ws/, 'http'));
+  return `the gateway at ${host} does not answer${origin === self.origin ? '' : `, or is not started with --allow-origin ${self.origin}`}`;
 }

@@ -48,7 +48,7 @@ export async function toReturnBody(value: Returnable): Promise<ReturnBody> {
   if (value instanceof Blob) return { kind: 'jpeg', data: new Uint8Array(await value.arrayBuffer()) };
   if (ArrayBuffer.isView(value)) return toArray(value as TypedArray, [(value as TypedArray).length]);
   if (isShaped(value)) return toArray(value.data, value.shape, 'dtype' in value ? value.dtype : undefined);
-  return { kind: 'value', value: copyValue(value, 'value', 0) };
+  return { kind: 'value', value: toValue(value) };
 }
 
 /**
@@ -69,6 +69,15 @@ function toArray(data: TypedArray, shape: readonly number[], dtype = DTYPES.find
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0) || shape.length > MAX_DIMENSIONS) throw new ReturnRefusedError('array-misfit', `the shape is [${shape.join(', ')}], expected at most ${MAX_DIMENSIONS} whole numbers`);
   if (dtype === undefined || typeof dtype !== 'string' || dtype.length > MAX_DTYPE) throw new ReturnRefusedError('value-invalid', `the array is a ${data.constructor.name} of dtype ${JSON.stringify(dtype)}, expected a typed array of numbers, or NumPy's name of a dtype`);
   return { kind: 'array', array: { dtype, shape: [...shape], data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() } };
+}
+
+/**
+ * A deep copy of a value without arrays and pictures, as a message is.
+ *
+ * @throws {ReturnRefusedError} `value-invalid` for what has no Python type, naming the place.
+ */
+export function toValue(value: unknown): Value {
+  return copyValue(value, 'value', 0);
 }
 
 /** A deep copy with what JSON would leave out (undefined) left out, and what it would silently change refused. */

@@ -1,4 +1,5 @@
 import type { SessionCommand, SessionEvent, SessionOptions } from './session-messages.ts';
+import { WorkerHost } from './worker-host.ts';
 
 /** A session as the element holds it, wherever it runs. */
 export interface SessionHandle {
@@ -6,78 +7,18 @@ export interface SessionHandle {
   command(command: SessionCommand): void;
 }
 
-export type WorkerRequest =
-  | { readonly kind: 'open'; readonly session: number; readonly options: SessionOptions; readonly canvas: OffscreenCanvas }
-  | { readonly kind: 'command'; readonly session: number; readonly command: SessionCommand };
-
-/** `event` is null once, when the worker has started. */
-export type WorkerResponse = { readonly session: number; readonly event: SessionEvent | null };
-
-const START_TIMEOUT_MS = 3000;
-
-let shared: Promise<SharedWorkerHost | null> | null = null;
-
-/** The page's one worker and who listens to it. */
-class SharedWorkerHost {
-  readonly #worker: Worker;
-  readonly #listeners = new Map<number, (event: SessionEvent) => void>();
-  #next = 1;
-
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.addEventListener('message', ({ data }: MessageEvent<WorkerResponse>) => {
-      if (data.event !== null) this.#listeners.get(data.session)?.(data.event);
-    });
-  }
-
-  open(options: SessionOptions, canvas: OffscreenCanvas, emit: (event: SessionEvent) => void): SessionHandle {
-    const session = this.#next;
-    this.#next += 1;
-    this.#listeners.set(session, emit);
-    this.#post({ kind: 'open', session, options, canvas }, [canvas]);
-    return {
-      place: 'worker',
-      command: (command) => {
-        this.#post({ kind: 'command', session, command });
-        if (command.kind === 'close') this.#listeners.delete(session);
-      },
-    };
-  }
-
-  #post(request: WorkerRequest, transfer: Transferable[] = []): void {
-    this.#worker.postMessage(request, transfer);
-  }
+/** What a session in the worker begins with. */
+export interface SessionOpening {
+  readonly options: SessionOptions;
+  readonly canvas: OffscreenCanvas;
 }
 
-/** Starts the page's worker once. null where there can be none: a policy forbids it, or the browser lacks OffscreenCanvas. */
-function startWorker(): Promise<SharedWorkerHost | null> {
-  return new Promise((resolve) => {
-    if (!('transferControlToOffscreen' in HTMLCanvasElement.prototype)) {
-      resolve(null);
-      return;
-    }
-    let worker: Worker;
-    let blob: string | null = null;
-    try {
-      const script = new URL(/* @vite-ignore */ './gearway-worker.js', import.meta.url);
-      // A worker's script must be of the page's own origin; what it imports need not.
-      if (script.origin !== location.origin) blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(script.href)};`], { type: 'text/javascript' }));
-      worker = new Worker(blob ?? script, { type: 'module', name: 'gearway' });
-    } catch {
-      // The policy says so at once in some browsers, by an error event in others.
-      resolve(null);
-      return;
-    }
-    const settle = (host: SharedWorkerHost | null): void => {
-      clearTimeout(timer);
-      if (blob !== null) URL.revokeObjectURL(blob);
-      if (host === null) worker.terminate();
-      resolve(host);
-    };
-    const timer = setTimeout(() => settle(null), START_TIMEOUT_MS);
-    worker.addEventListener('message', () => settle(new SharedWorkerHost(worker)), { once: true });
-    worker.addEventListener('error', () => settle(null), { once: true });
-  });
+let shared: Promise<WorkerHost<SessionOpening, SessionCommand, SessionEvent> | null> | null = null;
+
+/** Starts the page's one worker. null where there can be none: a policy forbids it, or the browser lacks OffscreenCanvas. */
+async function startWorker(): Promise<WorkerHost<SessionOpening, SessionCommand, SessionEvent> | null> {
+  if (!('transferControlToOffscreen' in HTMLCanvasElement.prototype)) return null;
+  return WorkerHost.start(new URL(/* @vite-ignore */ './gearway-worker.js', import.meta.url), 'gearway');
 }
 
 /**
@@ -87,7 +28,10 @@ function startWorker(): Promise<SharedWorkerHost | null> {
  */
 export async function openSession(options: SessionOptions, canvas: HTMLCanvasElement, emit: (event: SessionEvent) => void, place: 'worker' | 'main'): Promise<SessionHandle> {
   const host = place === 'worker' ? await (shared ??= startWorker()) : null;
-  if (host !== null) return host.open(options, canvas.transferControlToOffscreen(), emit);
+  if (host !== null) {
+    const offscreen = canvas.transferControlToOffscreen();
+    return { place: 'worker', command: host.open({ options, canvas: offscreen }, [offscreen], emit) };
+  }
   const { ViewerSession } = await import('./session.ts');
   const session = new ViewerSession(options, canvas, emit);
   return { place: 'main', command: (command) => session.command(command) };

@@ -82,7 +82,7 @@ export class SessionStats {
 }
 
 /** A moving average that falls to zero when the flow stops. */
-function average(before: number, now: number): number {
+export function average(before: number, now: number): number {
   if (now === 0) return before < 0.5 ? 0 : before / 2;
   return before === 0 ? now : before + (now - before) / 3;
 }

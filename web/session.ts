@@ -1,20 +1,28 @@
 import { closeCode } from '../shared/close-code.ts';
 import {
+  decodeGatewayMessage,
   encodeMessage,
   encodeReturn,
   type FrameMessage,
+  type GatewayMessage,
   type Hello,
   MAX_HEADER_BYTES,
   type ReturnBody,
   type Welcome,
 } from '../shared/protocol.ts';
 import { Decoder } from './decoder.ts';
-import { type ConnectionEvents, GatewayConnection } from './gateway-connection.ts';
+import { type ConnectionEnd, type ConnectionEvents, GatewayConnection, type NextAttempt, noAnswer } from './gateway-connection.ts';
 import { encodePng, Painter, type Picture, type Surface } from './painter.ts';
 import type { Box, SessionCommand, SessionEvent, SessionOptions, SnapshotForm } from './session-messages.ts';
 import { SessionStats } from './session-stats.ts';
 
 const STATS_INTERVAL_MS = 500;
+
+/** After these the gateway would say the same again: no new attempt until something changes. */
+const FINAL_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.portOutOfRange, closeCode.notAllowed, closeCode.badMessage, closeCode.sentAway]);
+
+/** After these another attempt makes sense, but not soon. */
+const SLOW_CODES: ReadonlySet<number> = new Set([closeCode.unknownStream, closeCode.portTaken, closeCode.tooMuch]);
 
 /** What the gateway says when it cannot give the port that is asked for. */
 const PORT_REFUSALS: ReadonlySet<number> = new Set([closeCode.portTaken, closeCode.portOutOfRange, closeCode.notAllowed]);
@@ -25,7 +33,7 @@ export class ViewerSession {
   readonly #emit: (event: SessionEvent) => void;
   readonly #painter: Painter;
   readonly #decoder: Decoder;
-  readonly #connection: GatewayConnection;
+  readonly #connection: GatewayConnection<GatewayMessage>;
   readonly #reporting: ReturnType<typeof setInterval>;
   #stats = new SessionStats();
   #leaseKey: string | null;
@@ -55,7 +63,7 @@ export class ViewerSession {
       started: (frame) => this.#acknowledge(frame),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
     });
-    this.#connection = new GatewayConnection(options.url, {
+    this.#connection = new GatewayConnection(options.url, decodeGatewayMessage, {
       hello: () => this.#hello(),
       welcomed: (welcome) => this.#welcomed(welcome),
       received: (message, bytes) => this.#received(message, bytes),
@@ -130,7 +138,7 @@ export class ViewerSession {
     this.#returnAgain();
   }
 
-  #received(message: Parameters<ConnectionEvents['received']>[0], bytes: number): void {
+  #received(message: Parameters<ConnectionEvents<GatewayMessage>['received']>[0], bytes: number): void {
     switch (message.type) {
       case 'frame':
         this.#stats.received(message, bytes);
@@ -157,23 +165,25 @@ export class ViewerSession {
     }
   }
 
-  #ended({ code, reason, refused, wasOpen }: Parameters<ConnectionEvents['ended']>[0]): boolean {
+  #ended({ code, reason, wasOpen }: ConnectionEnd): NextAttempt {
+    const isFinal = FINAL_CODES.has(code);
+    const isRefused = isFinal || SLOW_CODES.has(code);
     for (const id of this.#unanswered.values()) {
       if (id !== null) this.#emit({ kind: 'returned', id, accepted: false, code: 'closed', reason: 'the connection ended before the gateway answered' });
     }
     this.#unanswered.clear();
     if (wasOpen) this.#emit({ kind: 'close', code, reason });
     const isFormerPortGone = !wasOpen && this.#formerPort !== null && this.#options.port === null && PORT_REFUSALS.has(code);
-    if (refused) this.#formerPort = null;
-    if (isFormerPortGone) return true;
-    if (refused) {
+    if (isRefused) this.#formerPort = null;
+    if (isFormerPortGone) return 'at-once';
+    if (isRefused) {
       if (code === closeCode.takenOver) this.#leaseKey = null;
       this.#emit({ kind: 'refused', code, reason });
       this.#emit({ kind: 'state', state: 'refused', reason: reason || `closed with code ${code}` });
-    } else {
-      this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
+      return isFinal ? 'never' : 'later';
     }
-    return false;
+    this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
+    return 'soon';
   }
 
   /** Sets the sticky value on a new connection, for the time that it has left. */
@@ -240,10 +250,4 @@ export class ViewerSession {
     const { skipped, failed } = this.#decoder;
     this.#emit({ kind: 'stats', stats: this.#stats.read(skipped, failed, this.#connection.clock.roundTripMs, this.#connection.window) });
   }
-}
-
-/** A browser does not say why a WebSocket was not opened; a page of another origin may have been refused for that. */
-function noAnswer(url: string): string {
-  const { host, origin } = new URL(url.replace(/^ws/, 'http'));
-  return `the gateway at ${host} does not answer${origin === self.origin ? '' : `, or is not started with --allow-origin ${self.origin}`}`;
 }

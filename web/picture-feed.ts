@@ -1,0 +1,121 @@
+import { FrameClock } from './frame-clock.ts';
+import type { CapturedPicture } from './publisher-messages.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+/** Where a session's pictures come from. */
+export interface PictureFeed {
+  /** Nothing is offered afterwards. Idempotent. */
+  close(): void;
+}
+
+/** What a feed needs of its session. */
+export interface FeedSink {
+  readonly limit: RateLimit;
+  /** Whether a picture would be encoded at once. */
+  isReady(): boolean;
+  /** There is a picture, whether it is due or not. */
+  seen(): void;
+  /** Takes a picture that is due. */
+  offer(picture: CapturedPicture): void;
+  /** One was due, and is not made at all. */
+  skip(): void;
+}
+
+/** A camera's own frames, each as it comes. */
+export class FrameFeed implements PictureFeed {
+  readonly #sink: FeedSink;
+  readonly #clock = new FrameClock();
+  readonly #reader: ReadableStreamDefaultReader<VideoFrame>;
+  readonly #release: () => void;
+  #closed = false;
+
+  /** @param release called once, when nothing is read any more. */
+  constructor(readable: ReadableStream<VideoFrame>, sink: FeedSink, release: () => void = () => undefined) {
+    this.#sink = sink;
+    this.#release = release;
+    this.#reader = readable.getReader();
+    void this.#read();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // A stream that has failed is closed already.
+    this.#reader.cancel().catch(() => undefined);
+    this.#release();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (let next = await this.#reader.read(); !next.done; next = await this.#reader.read()) this.#take(next.value);
+    } catch {
+      // The camera has gone, which the page hears of its track.
+    }
+  }
+
+  #take(frame: VideoFrame): void {
+    const cameraMs = frame.timestamp / 1000;
+    const takenAtMs = this.#clock.takenAtMs(cameraMs, Date.now());
+    if (!this.#closed) this.#sink.seen();
+    if (this.#closed || !this.#sink.limit.take(cameraMs)) {
+      // Cameras have few of them, and stop when all are held.
+      frame.close();
+      return;
+    }
+    this.#sink.offer({ source: frame, width: frame.displayWidth, height: frame.displayHeight, takenAtMs, close: () => frame.close() });
+  }
+}
+
+/** Pictures that the page makes of its video, each when it is asked for: where a browser gives frames to nobody else. */
+export class AskedFeed implements PictureFeed {
+  readonly #sink: FeedSink;
+  readonly #ask: () => void;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #isAsked = false;
+  #closed = false;
+
+  constructor(ask: () => void, sink: FeedSink) {
+    this.#ask = ask;
+    this.#sink = sink;
+    this.#plan();
+  }
+
+  /** The answer. */
+  picture(bitmap: ImageBitmap, takenAtMs: number | null): void {
+    this.#isAsked = false;
+    if (this.#closed) {
+      bitmap.close();
+      return;
+    }
+    this.#sink.seen();
+    this.#sink.offer({ source: bitmap, width: bitmap.width, height: bitmap.height, takenAtMs, close: () => bitmap.close() });
+    this.#plan();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #plan(): void {
+    if (this.#closed || this.#isAsked || this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#due();
+    }, this.#sink.limit.waitMs(performance.now()));
+  }
+
+  #due(): void {
+    if (!this.#sink.limit.take(performance.now())) {
+      this.#plan();
+      return;
+    }
+    if (this.#sink.isReady()) {
+      this.#isAsked = true;
+      this.#ask();
+      return;
+    }
+    this.#sink.skip();
+    this.#plan();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Taken } from '../shared/protocol.ts';
+import type { EncodedPicture } from './jpeg-encoder.ts';
+import type { PublisherStats } from './publisher-messages.ts';
+import { average } from './session-stats.ts';
+
+/** Weight of the newest value in a smoothed figure. */
+const SMOOTHING = 1 / 8;
+
+/** Counts and smooths what a publisher's connection sees. Rates are over the time since the last reading. */
+export class PublisherFigures {
+  #encodeMs = 0;
+  #roundTripMs: number | null = null;
+  #clients: number | null = null;
+  #sent = 0;
+  #refused = 0;
+  #width = 0;
+  #height = 0;
+  /** When the frames left that are not taken yet. */
+  readonly #sentAtMs = new Map<number, number>();
+  #readAtMs = performance.now();
+  #sentAtRead = 0;
+  #bytesSinceRead = 0;
+  #framesPerSecond = 0;
+  #bitsPerSecond = 0;
+
+  encoded(ms: number): void {
+    this.#encodeMs += (ms - this.#encodeMs) * (this.#encodeMs === 0 ? 1 : SMOOTHING);
+  }
+
+  /** @param bytes of the whole message. */
+  sent(sequence: number, { width, height }: EncodedPicture, bytes: number): void {
+    this.#sent += 1;
+    this.#width = width;
+    this.#height = height;
+    this.#bytesSinceRead += bytes;
+    this.#sentAtMs.set(sequence, performance.now());
+  }
+
+  taken({ sequence, clients, code }: Taken): void {
+    this.#clients = clients;
+    if (code !== undefined) this.#refused += 1;
+    const sentAtMs = this.#sentAtMs.get(sequence);
+    for (const earlier of this.#sentAtMs.keys()) if (earlier <= sequence) this.#sentAtMs.delete(earlier);
+    if (sentAtMs === undefined) return;
+    const ms = performance.now() - sentAtMs;
+    this.#roundTripMs = this.#roundTripMs === null ? ms : this.#roundTripMs + (ms - this.#roundTripMs) * SMOOTHING;
+  }
+
+  read(skipped: number, inFlight: number): PublisherStats {
+    const nowMs = performance.now();
+    const seconds = (nowMs - this.#readAtMs) / 1000;
+    if (seconds > 0.1) {
+      this.#framesPerSecond = average(this.#framesPerSecond, (this.#sent - this.#sentAtRead) / seconds);
+      this.#bitsPerSecond = average(this.#bitsPerSecond, (this.#bytesSinceRead * 8) / seconds);
+      this.#readAtMs = nowMs;
+      this.#sentAtRead = this.#sent;
+      this.#bytesSinceRead = 0;
+    }
+    return {
+      sent: this.#sent,
+      refused: this.#refused,
+      skipped,
+      framesPerSecond: this.#framesPerSecond,
+      bitsPerSecond: this.#bitsPerSecond,
+      roundTripMs: this.#roundTripMs,
+      encodeMs: this.#encodeMs,
+      inFlight,
+      clients: this.#clients,
+      width: this.#width,
+      height: this.#height,
+    };
+  }
+}
