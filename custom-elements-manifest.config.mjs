@@ -1,4 +1,4 @@
-// What the element shows to others, for editors: `npm run manifest` writes dist/custom-elements.json.
+// What the elements show to others, for editors: `npm run manifest` writes dist/custom-elements.json.
 const HIDDEN = new Set(['connectedCallback', 'disconnectedCallback', 'firstUpdated', 'updated', 'render', 'styles', 'properties']);
 const isShown = ({ name, privacy }) => name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
 
@@ -22,21 +22,27 @@ const publicOnly = {
         for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
       }
     }
-    // The element and its events are one file in the package; what else was read was read for its types.
-    const [element, events] = ['gearway-viewer', 'viewer-events'].map((name) => modules.find(({ path }) => path === `web/${name}.ts`));
-    const path = 'dist/web/gearway-viewer.js';
-    const declarations = [...element.declarations, ...events.declarations];
-    const own = [...element.exports, ...events.exports].filter(({ declaration }) => declarations.some(({ name }) => name === declaration.name));
-    for (const { declaration } of own) declaration.module = path;
-    for (const { superclass } of declarations) if (superclass?.name === 'CustomEvent') delete superclass.module;
-    customElementsManifest.modules = [{ kind: 'javascript-module', path, declarations, exports: own }];
+    // An element and its events are one file in the package; what else was read was read for its types.
+    const published = (name, ...sources) => {
+      const [element, events] = sources.map((source) => modules.find(({ path }) => path === source));
+      const path = `dist/web/${name}.js`;
+      const declarations = [...element.declarations, ...events.declarations];
+      const own = [...element.exports, ...events.exports].filter(({ declaration }) => declarations.some(({ name }) => name === declaration.name));
+      for (const { declaration } of own) declaration.module = path;
+      for (const { superclass } of declarations) if (superclass?.name === 'CustomEvent') delete superclass.module;
+      return { kind: 'javascript-module', path, declarations, exports: own };
+    };
+    customElementsManifest.modules = [
+      published('gearway-viewer', 'web/gearway-viewer.ts', 'web/viewer-events.ts'),
+      published('gearway-publisher', 'web/publisher/gearway-publisher.ts', 'web/publisher/publisher-events.ts'),
+    ];
   },
 };
 
 // The analyzer reads a default export.
 // oxlint-disable-next-line import/no-default-export
 export default {
-  globs: ['web/gearway-viewer.ts', 'web/viewer-events.ts', 'web/fit.ts', 'web/session-messages.ts'],
+  globs: ['web/gearway-viewer.ts', 'web/viewer-events.ts', 'web/fit.ts', 'web/session-messages.ts', 'web/publisher/gearway-publisher.ts', 'web/publisher/publisher-events.ts', 'web/publisher/publisher-messages.ts'],
   outdir: 'dist',
   // Else it would write where it wrote to into package.json.
   packagejson: false,

@@ -17,26 +17,31 @@ const withoutNote: Plugin = {
   },
 };
 
-const library = (entry: string, name: string): UserConfig => ({
+/** @param common the file of what the entry shares with its rarely used parts; null where all is to be in one file. */
+const library = (entry: string, name: string, common: string | null): UserConfig => ({
   root,
   resolve: { alias },
   plugins: [withoutNote],
   build: {
     outDir,
+    // The first build.
     emptyOutDir: name === 'gearway-viewer',
     target: 'es2022',
     minify: true,
     sourcemap: true,
     lib: { entry: resolve(root, entry), formats: ['es'], fileName: () => `${name}.js` },
-    rollupOptions: { output: { chunkFileNames: 'gearway-[name].js', minify: true, ...(name === 'gearway-viewer' ? { codeSplitting: { groups: [{ name: 'common', minShareCount: 2 }] } } : {}) } },
+    rollupOptions: { output: { chunkFileNames: 'gearway-[name].js', minify: true, ...(common === null ? {} : { codeSplitting: { groups: [{ name: common, minShareCount: 2 }] } }) } },
   },
 });
 
-// Builds into one folder: the element, whose rarely used parts are files of their own beside it; its worker, in one file,
-// since bundlers copy it as it is; and the pages, which load the built element.
+// Builds into one folder: each element, whose rarely used parts are files of their own beside it; its worker, in one file,
+// since bundlers copy it as it is; and the pages, which load the built elements. The two elements share no file: a page that
+// shows a stream would else load what only a publisher needs.
 export default defineConfig(({ mode }) => {
-  if (mode === 'worker') return library('viewer-worker.ts', 'gearway-worker');
-  if (mode !== 'pages') return library('gearway-viewer.ts', 'gearway-viewer');
+  if (mode === 'worker') return library('viewer-worker.ts', 'gearway-worker', null);
+  if (mode === 'publisher') return library('publisher/gearway-publisher.ts', 'gearway-publisher', 'publisher-common');
+  if (mode === 'publisher-worker') return library('publisher/publisher-worker.ts', 'gearway-publisher-worker', null);
+  if (mode !== 'pages') return library('gearway-viewer.ts', 'gearway-viewer', 'common');
   return {
     root,
     base: './',
@@ -45,7 +50,7 @@ export default defineConfig(({ mode }) => {
       outDir,
       emptyOutDir: false,
       target: 'es2022',
-      rollupOptions: { input: [resolve(root, 'index.html'), resolve(root, 'viewer.html')] },
+      rollupOptions: { input: ['index.html', 'viewer.html', 'publish.html'].map((page) => resolve(root, page)) },
     },
   };
 });

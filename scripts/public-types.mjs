@@ -1,10 +1,15 @@
-// The types of `gearway/viewer` as they are published: without lit, which is in the bundle and which nobody who installs
+// The types of `gearway/viewer` and `gearway/publisher` as they are published: without lit, which is in the bundle and which nobody who installs
 // gearway has, without what the element keeps to itself, and without the files that nothing refers to any more.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 const TYPES = resolve(import.meta.dirname, '../dist/types');
-const ENTRY = join(TYPES, 'web/gearway-viewer.d.ts');
+
+/** The elements' classes, by the files that declare them. */
+const ENTRIES = new Map([
+  ['web/gearway-viewer.d.ts', 'GearwayViewer'],
+  ['web/publisher/gearway-publisher.d.ts', 'GearwayPublisher'],
+]);
 
 const INTERNAL = /^ {4}(?:static |protected |_|(?:dis)?connectedCallback\b)/;
 
@@ -20,13 +25,13 @@ function* members(lines) {
   if (member.length > 0) throw new Error(`a member of the class has no end: ${member.join('\n')}`);
 }
 
-function publicElement(text) {
+function publicElement(text, name) {
   const lines = text.split('\n').filter((line) => !/^import .* from '(?:lit|\.\/viewer-extras\.ts)';$/.test(line));
-  const start = lines.indexOf('export declare class GearwayViewer extends LitElement {');
+  const start = lines.indexOf(`export declare class ${name} extends LitElement {`);
   const end = lines.indexOf('}', start);
-  if (start < 0 || end < 0) throw new Error('gearway-viewer.d.ts has no class GearwayViewer as expected');
+  if (start < 0 || end < 0) throw new Error(`there is no class ${name} as expected`);
   const kept = [...members(lines.slice(start + 1, end))].filter((member) => !member.some((line) => INTERNAL.test(line)));
-  return [...lines.slice(0, start), 'export declare class GearwayViewer extends HTMLElement {', ...kept.flat(), ...lines.slice(end)].join('\n');
+  return [...lines.slice(0, start), `export declare class ${name} extends HTMLElement {`, ...kept.flat(), ...lines.slice(end)].join('\n');
 }
 
 /** What is published, by path. */
@@ -42,7 +47,7 @@ function keep(path, text = readFileSync(path, 'utf8')) {
   }
 }
 
-keep(ENTRY, publicElement(readFileSync(ENTRY, 'utf8')));
+for (const [file, name] of ENTRIES) keep(join(TYPES, file), publicElement(readFileSync(join(TYPES, file), 'utf8'), name));
 rmSync(TYPES, { recursive: true });
 for (const [path, text] of files) {
   mkdirSync(dirname(path), { recursive: true });

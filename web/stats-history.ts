@@ -1,17 +1,15 @@
-import type { ViewerStats } from './session-messages.ts';
-
 /** A minute, at two readings a second. */
 const SIZE = 120;
 
 /** The figures of the last minute, oldest first. */
-export class StatsHistory {
-  #readings: ViewerStats[] = [];
+export class StatsHistory<Stats> {
+  #readings: Stats[] = [];
 
-  get readings(): readonly ViewerStats[] {
+  get readings(): readonly Stats[] {
     return this.#readings;
   }
 
-  add(stats: ViewerStats): void {
+  add(stats: Stats): void {
     this.#readings.push(stats);
     if (this.#readings.length > SIZE) this.#readings.shift();
   }

@@ -17,7 +17,7 @@ const CONNECTING: GatewayState = { state: 'connecting', reason: '' };
 /** What a viewer knows and has asked for, over the sessions that come and go: seat, return data, figures. Draws nothing. */
 export class ViewerModel {
   readonly #heard: (event: LinkEvent) => void;
-  readonly #history = new StatsHistory();
+  readonly #history = new StatsHistory<ViewerStats>();
   #link: ViewerLink | null = null;
   #lease: StoredLease | null = null;
   #gatewayState = CONNECTING;

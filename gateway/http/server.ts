@@ -68,7 +68,7 @@ export async function createServer({ streams, access, limits, webClients, events
     if (!access.isOurHost(host)) {
       return reply.code(421).send({ code: 'host-unknown', message: `this gateway does not answer to the name ${JSON.stringify(host)}; use its address, or --host` });
     }
-    // The element's script is public: a page anywhere may load it. What it then asks for is checked by the page's origin.
+    // The elements' scripts are public: a page anywhere may load them. What they then ask for is checked by the page's origin.
     if (isPublicScript(request)) {
       reply.header('access-control-allow-origin', '*');
       reply.header('cross-origin-resource-policy', 'cross-origin');
@@ -121,12 +121,13 @@ export async function createServer({ streams, access, limits, webClients, events
 
   await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
+  app.get('/publish', async (_request, reply) => reply.sendFile('publish.html'));
   app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ code: 'not-found', message: `there is nothing at ${request.url}` }));
   return app;
 }
 
 function isPublicScript(request: FastifyRequest): boolean {
   const [path = ''] = request.url.split('?');
-  // The element, its worker, and what it loads when it is used: all of them are built as gearway-*.js.
+  // The elements, their workers, and what they load when they are used: all of them are built as gearway-*.js.
   return /^\/gearway-[a-z-]+\.js(?:\.map)?$/.test(path);
 }

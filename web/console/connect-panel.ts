@@ -5,13 +5,16 @@ import type { ConnectLine } from './connect-lines.ts';
 export function connectPanel(lines: readonly ConnectLine[]): TemplateResult {
   return html`<section class="panel" aria-label="Connect">
     <h2>Connect</h2>
-    ${lines.map(
-      ({ title, text }) => html`<div class="snip">
-        <p>${title}<button aria-label=${`Copy: ${title}`} @click=${(event: Event) => void copy(event, text)}>Copy</button></p>
-        <code>${text}</code>
-      </div>`,
-    )}
+    ${lines.map(copyLine)}
   </section>`;
+}
+
+/** One of them, with its button. */
+export function copyLine({ title, text }: ConnectLine): TemplateResult {
+  return html`<div class="snip">
+    <p>${title}<button aria-label=${`Copy: ${title}`} @click=${(event: Event) => void copy(event, text)}>Copy</button></p>
+    <code>${text}</code>
+  </div>`;
 }
 
 async function copy(event: Event, text: string): Promise<void> {

@@ -1,7 +1,7 @@
-import { closeCode } from '../shared/close-code.ts';
-import { errorText } from '../shared/errors.ts';
-import { type Data, decodePublisherAnswer, encodePublishedHead, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type PublisherAnswer, type ReturnBody, type Taken, type Value, type Welcome } from '../shared/protocol.ts';
-import { type ConnectionEnd, GatewayConnection, type NextAttempt, noAnswer } from './gateway-connection.ts';
+import { closeCode } from '../../shared/close-code.ts';
+import { errorText } from '../../shared/errors.ts';
+import { type Data, decodePublisherAnswer, encodePublishedHead, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type PublisherAnswer, type ReturnBody, type Taken, type Value, type Welcome } from '../../shared/protocol.ts';
+import { type ConnectionEnd, GatewayConnection, type NextAttempt, noAnswer } from '../gateway-connection.ts';
 import { type EncodedPicture, JpegEncoder } from './jpeg-encoder.ts';
 import { AskedFeed, type FeedSink, FrameFeed, type PictureFeed } from './picture-feed.ts';
 import { PictureFlow } from './picture-flow.ts';

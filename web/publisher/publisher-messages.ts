@@ -1,5 +1,5 @@
-import type { NDArray } from '../shared/ndarray.ts';
-import type { Value } from '../shared/protocol.ts';
+import type { NDArray } from '../../shared/ndarray.ts';
+import type { Value } from '../../shared/protocol.ts';
 
 /**
  * What a publisher does. `idle`: nothing; `asking`: the camera is being opened, or the user asked for it; `connecting`: the gateway is being

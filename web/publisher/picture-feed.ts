@@ -82,11 +82,12 @@ export class AskedFeed implements PictureFeed {
 
   /** The answer. */
   picture(bitmap: ImageBitmap, takenAtMs: number | null): void {
-    this.#isAsked = false;
-    if (this.#closed) {
+    // One that was asked for by the feed before this one.
+    if (this.#closed || !this.#isAsked) {
       bitmap.close();
       return;
     }
+    this.#isAsked = false;
     this.#sink.seen();
     this.#sink.offer({ source: bitmap, width: bitmap.width, height: bitmap.height, takenAtMs, close: () => bitmap.close() });
     this.#plan();

@@ -1,0 +1,34 @@
+/** Keeps a phone's screen on while it is held (https://www.w3.org/TR/screen-wake-lock/): one that sleeps takes the camera along. Browsers without it sleep. */
+export class WakeLock {
+  #isHeld = false;
+  #sentinel: WakeLockSentinel | null = null;
+
+  hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    document.addEventListener('visibilitychange', this.#request);
+    this.#request();
+  }
+
+  /** Idempotent. */
+  release(): void {
+    this.#isHeld = false;
+    document.removeEventListener('visibilitychange', this.#request);
+    void this.#sentinel?.release();
+    this.#sentinel = null;
+  }
+
+  /** The browser takes it away whenever the page is hidden. */
+  readonly #request = (): void => {
+    if (document.hidden || !('wakeLock' in navigator)) return;
+    navigator.wakeLock.request('screen').then(
+      (sentinel) => {
+        void this.#sentinel?.release();
+        this.#sentinel = this.#isHeld ? sentinel : null;
+        if (!this.#isHeld) void sentinel.release();
+      },
+      // Refused on an empty battery or by a policy: the screen goes dark as it always does.
+      () => undefined,
+    );
+  };
+}
