@@ -98,7 +98,7 @@ function tokenForm(): TemplateResult | typeof nothing {
   return html`<form class="token" slot="refused" @submit=${submitToken}>
     <label for="token">${isTokenWrong ? 'That token does not let you publish' : 'Publishing needs the gateway’s token'}</label>
     <input id="token" name="token" type="password" autocomplete="off" required />
-    <button>Continue</button>
+    <div><button>Continue</button><button type="button" class="second" @click=${() => publisher.stop()}>Stop</button></div>
   </form>`;
 }
 
@@ -118,8 +118,8 @@ function page(): TemplateResult {
     ${problem === null ? nothing : html`<div class="notice" role="status">${problem} <button class="link" @click=${() => ((problem = null), update())}>Close</button></div>`}
     <main>
       <div class="column">
-        <section class="panel picture" aria-label="Picture">${publisher}${figures()}</section>
         ${publisher.code === 'insecure' ? secureHelp(new URL(location.href)) : nothing}
+        <section class="panel picture" aria-label="Picture">${publisher}${figures()}</section>
       </div>
       <div class="column">${settingsPanel(publisher)}${returned.render()}</div>
     </main>
@@ -136,12 +136,12 @@ function figures(): TemplateResult {
     ${below}
   </div>`;
   return html`<dl class="figures">
-    ${figure('Sent', stats.framesPerSecond.toFixed(1), 'fps', plot(({ framesPerSecond }) => framesPerSecond))}
-    ${figure('Bit rate', (stats.bitsPerSecond / 1e6).toFixed(1), 'Mbit/s', plot(({ bitsPerSecond }) => bitsPerSecond))}
+    ${figure('Sent', stats.sent === 0 ? '–' : stats.framesPerSecond.toFixed(1), 'fps', plot(({ framesPerSecond }) => framesPerSecond))}
+    ${figure('Bit rate', stats.sent === 0 ? '–' : (stats.bitsPerSecond / 1e6).toFixed(1), 'Mbit/s', plot(({ bitsPerSecond }) => bitsPerSecond))}
     ${figure('Round trip', stats.roundTripMs === null ? '–' : String(Math.round(stats.roundTripMs)), 'ms', plot(({ roundTripMs }) => roundTripMs ?? 0))}
     ${figure('Size', stats.width === 0 ? '–' : `${stats.width}×${stats.height}`, '', note(stats.width === 0 ? '–' : `JPEG, ${stats.encodeMs.toFixed(0)} ms`))}
     ${figure('Clients', stats.clients === null ? '–' : String(stats.clients), '', note(stats.clients === null ? '–' : stats.clients === 0 ? 'nobody watches' : 'of this stream'))}
-    ${figure('Skipped', groups(stats.skipped), '', note(`of ${groups(stats.sent + stats.skipped)}`))}
+    ${figure('Skipped', stats.sent === 0 ? '–' : groups(stats.skipped), '', note(stats.sent === 0 ? '–' : `of ${groups(stats.sent + stats.skipped)}`))}
   </dl>`;
 }
 

@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import type { GearwayPublisherDataEvent, ReturnedValue } from '../publisher/gearway-publisher.ts';
+import type { GearwayPublisherDataEvent, NDArray, ReturnedValue } from '../publisher/gearway-publisher.ts';
 
 /** More ports than anybody reads: the latest are shown. */
 const MAX_ROWS = 32;
@@ -27,7 +27,7 @@ export class ReturnedPanel {
   }
 
   render(): TemplateResult {
-    const rows = [...this.#rows.values()].sort((a, b) => a.port - b.port || a.mode.localeCompare(b.mode));
+    const rows = [...this.#rows.values()].sort((a, b) => a.port - b.port || b.mode.localeCompare(a.mode));
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>the latest of each port</small></h2>
       ${rows.length === 0 ? html`<p class="empty">What viewers and Python clients return to this stream is shown here.</p>` : html`<ul class="returned-data">${rows.map(row)}</ul>`}
@@ -48,8 +48,12 @@ function row({ port, mode, text, picture }: Row): TemplateResult {
 /** In a line. */
 export function describe(value: ReturnedValue): string {
   if (value instanceof Blob) return 'JPEG';
-  if (typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array) return `${String(value.dtype)} [${(value.shape as readonly number[]).join(', ')}]`;
+  if (isArray(value)) return `${value.dtype} [${value.shape.join(', ')}]`;
   // Integers beyond 2^53 are bigints, which JSON lacks here.
   const text = JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+function isArray(value: ReturnedValue): value is NDArray {
+  return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array;
 }

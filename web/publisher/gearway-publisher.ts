@@ -4,11 +4,12 @@ import type { Value } from '../../shared/protocol.ts';
 import { ReturnRefusedError, toValue } from '../return-body.ts';
 import { viewerStyles } from '../viewer-styles.ts';
 import { type Camera, canShareScreen, SIZES } from './camera.ts';
-import { bar, otherCamera, type PublisherActions, startButtons } from './publisher-controls.ts';
+import { bar, noticeButtons, otherCamera, type PublisherActions, startButtons } from './publisher-controls.ts';
 import { GearwayPublisherDataEvent, GearwayPublisherFailedEvent, GearwayPublisherFrameRefusedEvent, GearwayPublisherRefusedEvent, GearwayPublisherStateEvent } from './publisher-events.ts';
 import type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
 import { PublisherModel, type PublisherModelEvent, type PublisherTarget, type PublisherWish } from './publisher-model.ts';
 import { publisherStyles } from './publisher-styles.ts';
+import { noticeWords, stateWord } from './publisher-words.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
@@ -17,16 +18,6 @@ export type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState
 export * from './publisher-events.ts';
 
 const STATES: readonly PublisherState[] = ['idle', 'asking', 'connecting', 'live', 'paused', 'failed', 'refused'];
-
-const WORDS: Readonly<Record<PublisherState, string>> = {
-  idle: 'Not sending',
-  asking: 'Waiting for the camera',
-  connecting: 'Connecting',
-  live: 'Live',
-  paused: 'Paused',
-  failed: 'No camera',
-  refused: 'Refused',
-};
 
 /** With these there is nothing to try again. */
 const HOPELESS: ReadonlySet<CameraFailure | number | null> = new Set<CameraFailure | number | null>(['insecure', 'unsupported']);
@@ -251,50 +242,53 @@ export class GearwayPublisher extends LitElement {
     const hasPicture = this.#model.input !== null;
     const { framesPerSecond } = this.stats;
     const isDim = state === 'refused' || state === 'paused';
+    const word = stateWord(this);
     return html`
       <div part="stage" class="stage">
         <div part="picture" class=${`picture ${hasPicture ? '' : 'empty'} ${isDim ? 'dim' : ''}`}></div>
         <div class="overlay"><slot></slot></div>
         <div part="notice" class="notice"><slot name=${state}>${this.#notice(hasPicture)}</slot></div>
         <div part="status" class="chip">
-          <span class=${`dot ${state}`}></span><span>${WORDS[state]}</span>
+          <span class=${`dot ${state}`}></span><span>${word}</span>
           ${state === 'live' ? html`<span class="figure">${framesPerSecond.toFixed(framesPerSecond < 10 ? 1 : 0)} fps</span>` : nothing}
           ${hasPicture && (state === 'connecting' || state === 'paused') && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
         </div>
-        ${this.controls && (state === 'asking' || hasPicture) ? this.#bar() : nothing}
-        <div class="announcement" role="status">${`${WORDS[state]}${reason === '' ? '' : `: ${reason}`}`}</div>
+        ${this.controls && (state === 'asking' || (hasPicture && state !== 'refused')) ? this.#bar() : nothing}
+        <div class="announcement" role="status">${`${word}${reason === '' ? '' : `: ${reason}`}`}</div>
       </div>
     `;
   }
 
   #notice(hasPicture: boolean): TemplateResult | typeof nothing {
-    const { state, reason } = this._state;
-    const words = html`<strong>${this.input === 'screen' && state === 'failed' ? 'No screen' : WORDS[state]}</strong>${reason === '' ? nothing : html`<span>${reason}</span>`}`;
-    switch (state) {
-      case 'idle':
-        return html`${words}${this.controls ? startButtons(canShareScreen(), this.#actions) : nothing}`;
-      case 'asking':
-        return words;
-      case 'connecting':
-        return hasPicture ? nothing : words;
-      case 'failed':
-        return html`${words}${HOPELESS.has(this.code) ? nothing : this.#button('Try again', this.#actions.again)}`;
-      case 'refused':
-        return html`${words}${this.code === closeCode.publisherPresent || this.code === closeCode.takenOver ? this.#button('Take over', this.#actions.takeOver) : this.#button('Try again', this.#actions.again)}`;
-      case 'live':
-      case 'paused':
-        return nothing;
-      default:
-        return state satisfies never;
-    }
+    const { state } = this._state;
+    if (state === 'live' || state === 'paused' || (state === 'connecting' && hasPicture)) return nothing;
+    const { title, text } = noticeWords({ state, reason: this.reason, code: this.code, input: this.input, stream: this.#streamName() });
+    return html`<strong>${title}</strong>${text === '' ? nothing : html`<span>${text}</span>`}${this.#buttons()}`;
   }
 
-  #button(label: string, action: () => void): TemplateResult {
-    return html`<span class="actions"><button part="action" type="button" @click=${action}>${label}</button></span>`;
+  #buttons(): TemplateResult | typeof nothing {
+    const { again, takeOver, stop } = this.#actions;
+    switch (this._state.state) {
+      case 'idle':
+        return this.controls ? startButtons(canShareScreen(), this.#actions) : nothing;
+      case 'failed':
+        return HOPELESS.has(this.code) ? nothing : noticeButtons([{ label: 'Try again', action: again }]);
+      case 'refused': {
+        const isOther = this.code === closeCode.publisherPresent || this.code === closeCode.takenOver;
+        const first = isOther ? { label: 'Take over', action: takeOver } : { label: 'Try again', action: again };
+        return noticeButtons([first, ...(this.#model.input === null ? [] : [{ label: 'Stop', action: stop }])]);
+      }
+      default:
+        return nothing;
+    }
   }
 
   #bar(): TemplateResult {
     return bar({ input: this.input, hasOther: this.#otherCamera() !== null, canShareScreen: canShareScreen() }, this.#actions);
+  }
+
+  #streamName(): string {
+    return this.src.split(/[?#]/)[0]?.split('/').filter(Boolean).at(-1) ?? '';
   }
 
   readonly #actions: PublisherActions = {

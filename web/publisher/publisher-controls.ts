@@ -35,6 +35,11 @@ export function startButtons(canShareScreen: boolean, { start }: PublisherAction
   </span>`;
 }
 
+/** Other buttons in a notice, the first of which is the one to press. */
+export function noticeButtons(buttons: readonly { readonly label: string; readonly action: () => void }[]): TemplateResult {
+  return html`<span class="actions">${buttons.map(({ label, action }, index) => html`<button part="action" class=${index === 0 ? '' : 'second'} type="button" @click=${action}>${label}</button>`)}</span>`;
+}
+
 /** The bar while something is open. */
 export function bar(model: { readonly input: PublisherInput; readonly hasOther: boolean; readonly canShareScreen: boolean }, actions: PublisherActions): TemplateResult {
   const button = (label: string, picture: TemplateResult, action: () => void): TemplateResult =>

@@ -2,10 +2,6 @@ import { css } from 'lit';
 
 /** What the publisher has besides the viewer's look. */
 export const publisherStyles = css`
-  :host(:state(idle)) .notice,
-  :host(:state(failed)) .notice {
-    background: none;
-  }
   video {
     position: absolute;
     inset: 0;

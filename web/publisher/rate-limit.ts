@@ -25,7 +25,7 @@ export class RateLimit {
   /** Whether a picture of this time passes; then the next one is due. */
   take(nowMs: number): boolean {
     if (this.waitMs(nowMs) > 0) return false;
-    const isInStep = this.#dueAtMs !== null && Math.abs(nowMs - this.#dueAtMs) < this.#intervalMs / 2;
+    const isInStep = this.#dueAtMs !== null && !this.#isAnotherClock(nowMs, this.#dueAtMs) && nowMs - this.#dueAtMs < this.#intervalMs;
     this.#dueAtMs = (isInStep && this.#dueAtMs !== null ? this.#dueAtMs : nowMs) + this.#intervalMs;
     return true;
   }
