@@ -165,7 +165,7 @@ export class WebPublisher {
   }
 
   #seatLost(end: PublisherEnd): void {
-    if (end.kind === 'taken-over') this.#close('take-over', closeCode.takenOver, `${end.by} publishes now and has taken over; close this one`);
+    if (end.kind === 'taken-over') this.#close('take-over', closeCode.takenOver, `the stream has another publisher now: ${end.by}; close this one`);
     else this.#close('disconnect', closeCode.goingAway, 'the gateway stops');
   }
 

@@ -158,7 +158,7 @@ export class Publishing {
     if (identity !== null && this.#isDisplaced(identity)) {
       throw new GearwayError('taken-over', `${label} has taken this stream over; stop it, or send nothing for ${HOLD_MS / 1000} s and take over in turn`);
     }
-    if (!takeOver && !this.#newestWins) throw new GearwayError('publisher-present', `${label} publishes to this stream; stop it, or take over with takeOver=true`);
+    if (!takeOver && !this.#newestWins) throw new GearwayError('publisher-present', `the stream has a publisher: ${label}; stop it, or take over with takeOver=true`);
   }
 
   #isDisplaced(identity: string): boolean {

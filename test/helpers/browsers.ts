@@ -20,23 +20,36 @@ const CHROMIUM_FLAGS = [
   '--disable-background-timer-throttling',
 ];
 
+export interface BrowserOptions {
+  /** The browser's own fake camera, which every page may open; a Y4M file is what Chromium's shows. Without: there is none, and nobody who would allow it. */
+  readonly camera?: 'fake' | `${string}.y4m`;
+  readonly flags?: readonly string[];
+}
+
 /** A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page wants a window of its own, `newPage({ type: 'window' })`: one in a tab behind counts as hidden. */
-export async function launchBrowser(name: BrowserName): Promise<Browser & AsyncDisposable> {
-  const browser = await launch(name);
+export async function launchBrowser(name: BrowserName, options: BrowserOptions = {}): Promise<Browser & AsyncDisposable> {
+  const browser = await launch(name, options);
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
-function launch(name: BrowserName): Promise<Browser> {
+function launch(name: BrowserName, { camera, flags = [] }: BrowserOptions): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
-  if (name === 'firefox') return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, defaultViewport: WINDOW });
+  if (name === 'firefox') {
+    const extraPrefsFirefox = camera === undefined ? {} : { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true };
+    return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, defaultViewport: WINDOW, extraPrefsFirefox, args: [...flags] });
+  }
   return puppeteer.launch({
     executablePath,
     headless: true,
     defaultViewport: WINDOW,
     // Else each WebSocket message is sent to us as well, and the page is several times slower.
     networkEnabled: false,
-    args: [...CHROMIUM_FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
+    args: [...CHROMIUM_FLAGS, ...(camera === undefined ? [] : cameraFlags(camera)), ...flags, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
   });
+}
+
+function cameraFlags(camera: string): readonly string[] {
+  return ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', ...(camera === 'fake' ? [] : [`--use-file-for-fake-video-capture=${camera}`])];
 }
 
 function findOnPath(name: string): string {

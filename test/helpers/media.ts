@@ -67,6 +67,20 @@ export function numberedJpegs(count: number, { width = 400, height = 120 } = {})
   return Promise.all(Array.from({ length: count }, (_, number) => encodeJpeg({ data: numberedSamples(number, { width, height, channels: 3, bytes: 1 }), width, height, channels: 3 }, 90)));
 }
 
+/** Writes what a browser's fake camera shows, again and again: grey pictures with a number burned in, 640 by 480, as Y4M (https://wiki.multimedia.cx/index.php/YUV4MPEG2). */
+export async function writeNumberedCamera<Path extends string>(path: Path, { count, fps }: { readonly count: number; readonly fps: number }): Promise<Path> {
+  const [width, height] = [640, 480];
+  const pictures = Array.from({ length: count }, (_, number) => {
+    const samples = Buffer.alloc(width * height * 1.5, 128);
+    for (let y = 0; y < BLOCK; y += 1) {
+      for (let bit = 0; bit < BITS; bit += 1) samples.fill((number >> (BITS - 1 - bit)) & 1 ? 235 : 16, y * width + bit * BLOCK, y * width + (bit + 1) * BLOCK);
+    }
+    return Buffer.concat([Buffer.from('FRAME\n'), samples]);
+  });
+  await writeFile(path, [Buffer.from(`YUV4MPEG2 W${width} H${height} F${fps}:1 Ip A1:1 C420jpeg\n`), ...pictures]);
+  return path;
+}
+
 /** A camera that serves MJPEG over HTTP, as many do: with a Content-Length, a picture every few milliseconds. */
 export class MjpegCamera implements AsyncDisposable {
   readonly url: string;

@@ -74,9 +74,9 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await page.evaluate(() => document.querySelector('gearway-viewer')!.reconnect());
     await seen('connecting');
     await page.evaluate(() => (document.querySelector('gearway-viewer')!.src = ''));
-    await view.where("viewer.reason === 'no src is set'");
+    await view.where("element.reason === 'no src is set'");
     await page.evaluate(() => (document.querySelector('gearway-viewer')!.src = 'http://[/'));
-    await view.where("viewer.state === 'refused' && viewer.reason.startsWith('src is')");
+    await view.where("element.state === 'refused' && element.reason.startsWith('src is')");
   });
 
   it('shows a late joiner the last picture at once, with its age', async () => {
@@ -85,13 +85,13 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await elapse(3000);
     await using view = await open(gateway);
     await view.becomes('stale');
-    await view.where('viewer.stats.painted === 1');
+    await view.where('element.stats.painted === 1');
     const chip = await view.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.chip')!.textContent.replaceAll(/\s+/g, ' ').trim());
     const age = Number(/^Stale (\d+) s old the source has stopped sending$/.exec(chip)?.[1]);
     expect(age, chip).toBeGreaterThanOrEqual(3);
     expect(age, chip).toBeLessThan(8);
     expect((await view.stats).delayMs).toBeNull();
-    await view.where("/Stale (4|5|6|7|8) s/.test(viewer.shadowRoot.querySelector('.chip').textContent.replaceAll(/\\s+/g, ' '))");
+    await view.where("/Stale (4|5|6|7|8) s/.test(element.shadowRoot.querySelector('.chip').textContent.replaceAll(/\\s+/g, ' '))");
   });
 
   it('shows the poster until the first picture', async () => {
@@ -99,9 +99,9 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await using view = await open(gateway);
     await view.becomes('waiting');
     await view.page.evaluate(() => (document.querySelector('gearway-viewer')!.poster = 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" width="16" height="9"/>'));
-    await view.where("viewer.shadowRoot.querySelector('.poster img') !== null");
+    await view.where("element.shadowRoot.querySelector('.poster img') !== null");
     gateway.stream.push(await jpeg());
-    await view.where("viewer.state === 'live' && viewer.shadowRoot.querySelector('.poster') === null");
+    await view.where("element.state === 'live' && element.shadowRoot.querySelector('.poster') === null");
   });
 
   it.each(['without a box', 'scrolled away', 'behind another tab', 'minimised'] as const)('gets nothing while it is %s, and is live again within 300 ms with a frame of at most 100 ms', async (how) => {
@@ -230,7 +230,7 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     const picture = await jpeg();
     gateway.stream.push(picture, { message: { n: 7 } });
     await using view = await open(gateway);
-    await view.where('viewer.stats.painted === 1');
+    await view.where('element.stats.painted === 1');
     const snapshot = (form: 'png' | 'received'): Promise<{ bytes: number[]; encoding: string; type: string; message: unknown; size: number[] }> =>
       view.page.evaluate(async (which) => {
         const { blob, encoding, message, width, height } = (await document.querySelector('gearway-viewer')!.snapshot(which))!;
@@ -245,7 +245,7 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await using gateway = await start();
     gateway.stream.push(await jpeg(640, 480));
     await using view = await open(gateway);
-    await view.where("viewer.stats.painted === 1 && viewer.shadowRoot.querySelector('.controls') !== null");
+    await view.where("element.stats.painted === 1 && element.shadowRoot.querySelector('.controls') !== null");
     const look = (): Promise<{ fit: string; matrix: number[]; width: number; height: number }> =>
       view.page.evaluate(() => {
         const canvas = document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('canvas')!;
@@ -255,13 +255,13 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
       });
     expect(await look()).toEqual({ fit: 'contain', matrix: [1, 0, 0, 1, -320, -240], width: 640, height: 480 });
     await view.page.evaluate(() => Object.assign(document.querySelector('gearway-viewer')!, { fit: 'cover', rotate: 90 }));
-    await view.where("getComputedStyle(viewer.shadowRoot.querySelector('canvas')).objectFit === 'cover'");
+    await view.where("getComputedStyle(element.shadowRoot.querySelector('canvas')).objectFit === 'cover'");
     expect(await look()).toMatchObject({ fit: 'cover', matrix: [0, 1, -1, 0, -240, -320], width: 480, height: 640 });
     await view.page.evaluate(() => Object.assign(document.querySelector('gearway-viewer')!, { fit: 'contain', rotate: 0, mirror: true }));
-    await view.where("getComputedStyle(viewer.shadowRoot.querySelector('canvas')).objectFit === 'contain'");
+    await view.where("getComputedStyle(element.shadowRoot.querySelector('canvas')).objectFit === 'contain'");
     expect((await look()).matrix.slice(0, 4)).toEqual([-1, 0, 0, 1]);
     await view.page.evaluate(() => (document.querySelector('gearway-viewer')!.mirror = false));
-    await view.where("viewer.shadowRoot.querySelector('.picture').style.getPropertyValue('--mirror') === '1'");
+    await view.where("element.shadowRoot.querySelector('.picture').style.getPropertyValue('--mirror') === '1'");
 
     // A plain wheel is the page's; with Control it zooms around the pointer; zoomed, a drag moves.
     await view.page.mouse.move(320, 240);
@@ -297,12 +297,12 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
         if (!blockedURI.endsWith('/favicon.ico')) violated.push(`${violatedDirective} ${blockedURI}`);
       });
     });
-    await view.where("viewer.stats?.painted === 1 && viewer.shadowRoot.querySelector('.controls') !== null && viewer.shadowRoot.querySelector('.stats') !== null");
+    await view.where("element.stats?.painted === 1 && element.shadowRoot.querySelector('.controls') !== null && element.shadowRoot.querySelector('.stats') !== null");
     expect(await view.page.evaluate(() => (globalThis as unknown as { violated: string[] }).violated)).toEqual([]);
     expect(await view.place).toBe('worker');
     // Our own pages need no blob.
     await using own = await open(gateway);
-    await own.where('viewer.stats.painted === 1');
+    await own.where('element.stats.painted === 1');
     expect(await own.place).toBe('worker');
   });
 
@@ -310,7 +310,7 @@ describe.each(['chromium', 'firefox'] as const)('the element in %s', (name) => {
     await using gateway = await start();
     await using site = await Site.serve(() => `<script type="module" src="${gateway.url}/gearway-viewer.js"></script><gearway-viewer src="${gateway.url}/streams/main"></gearway-viewer>`);
     await using view = await ViewerPage.open(browser, site.origin);
-    await view.where(`viewer.reason?.includes('--allow-origin ${site.origin}')`);
+    await view.where(`element.reason?.includes('--allow-origin ${site.origin}')`);
   });
 
   it('leaves no globals, and tries again at once when the network is back', async () => {

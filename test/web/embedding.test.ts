@@ -31,7 +31,7 @@ describe.each(['chromium', 'firefox'] as const)('a page with a policy, in %s', (
     gatewayUrl = await gateway.url;
     await using viewer = await ViewerPage.open(browser, site.origin);
     await viewer.becomes('live');
-    await viewer.where("viewer.shadowRoot.querySelector('[part=controls]') !== null");
+    await viewer.where("element.shadowRoot.querySelector('[part=controls]') !== null");
     return viewer.place;
   }
 

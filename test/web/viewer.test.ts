@@ -61,7 +61,7 @@ describe.each(['chromium', 'firefox'] as const)('gearway-viewer in %s', (name) =
     });
 
     // Behind the counting: a PNG a look takes its share of the processor.
-    const seen: { picture: number; message: number }[] = [];
+    const seen: { picture: number; message: number | null }[] = [];
     for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline; ) {
       for (const page of pages) {
         const pair = await page.numbers();
@@ -234,6 +234,6 @@ describe.each(['chromium', 'firefox'] as const)('gearway-viewer in %s', (name) =
     });
     await page.becomes('live');
     const { painted } = await page.stats;
-    await page.where(`viewer.stats.painted > ${painted}`);
+    await page.where(`element.stats.painted > ${painted}`);
   });
 });

@@ -1,5 +1,4 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { closeCode } from '../../shared/close-code.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { ReturnRefusedError, toValue } from '../return-body.ts';
 import { viewerStyles } from '../viewer-styles.ts';
@@ -9,7 +8,7 @@ import { GearwayPublisherDataEvent, GearwayPublisherFailedEvent, GearwayPublishe
 import type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
 import { PublisherModel, type PublisherModelEvent, type PublisherTarget, type PublisherWish } from './publisher-model.ts';
 import { publisherStyles } from './publisher-styles.ts';
-import { noticeWords, stateWord } from './publisher-words.ts';
+import { isOther, noticeWords, stateWord } from './publisher-words.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
@@ -274,8 +273,7 @@ export class GearwayPublisher extends LitElement {
       case 'failed':
         return HOPELESS.has(this.code) ? nothing : noticeButtons([{ label: 'Try again', action: again }]);
       case 'refused': {
-        const isOther = this.code === closeCode.publisherPresent || this.code === closeCode.takenOver;
-        const first = isOther ? { label: 'Take over', action: takeOver } : { label: 'Try again', action: again };
+        const first = isOther(this.code) ? { label: 'Take over', action: takeOver } : { label: 'Try again', action: again };
         return noticeButtons([first, ...(this.#model.input === null ? [] : [{ label: 'Stop', action: stop }])]);
       }
       default:

@@ -29,6 +29,9 @@ const FAILURES: Readonly<Record<CameraFailure, string>> = {
   ended: 'The camera is gone',
 };
 
+/** Somebody else is in this publisher's place. */
+export const isOther = (code: Described['code']): boolean => code === closeCode.publisherPresent || code === closeCode.takenOver;
+
 const REFUSALS: ReadonlyMap<unknown, string> = new Map([
   [closeCode.publisherPresent, 'Somebody else publishes'],
   [closeCode.takenOver, 'Taken over'],
@@ -52,8 +55,8 @@ export function noticeWords(described: Described): { readonly title: string; rea
     case 'failed':
       return { title: input === 'screen' && (code === 'no-camera' || code === 'busy') ? 'No screen' : (FAILURES[code as CameraFailure] ?? WORDS.failed), text: reason };
     case 'refused':
-      // Whoever publishes is named first; what follows is for programs, which have no button.
-      return { title: REFUSALS.get(code) ?? WORDS.refused, text: code === closeCode.publisherPresent ? `${reason.split(';')[0]}. Two cannot at once` : reason };
+      // What follows is for programs, which have no button.
+      return { title: REFUSALS.get(code) ?? WORDS.refused, text: isOther(code) ? (reason.split(';')[0] ?? '') : reason };
     case 'asking':
     case 'connecting':
     case 'live':
