@@ -86,6 +86,21 @@ export async function hasCamera(id: string | null): Promise<boolean> {
   return found.some(({ kind, deviceId }) => kind === 'videoinput' && (id === null || deviceId === id));
 }
 
+/** A choice of camera: by name, or on a phone by where it looks. */
+export interface CameraChoice {
+  readonly device: string | null;
+  readonly facing: Facing | null;
+}
+
+/** The camera that a button for the other one switches to; null where there is no other. */
+export function otherCamera(cameras: readonly Camera[], facing: Facing | null, device: string | null): CameraChoice | null {
+  if (cameras.length < 2) return null;
+  // A phone has several that look away, of which the browser knows the best.
+  if (facing !== null) return { device: null, facing: facing === 'user' ? 'environment' : 'user' };
+  const index = cameras.findIndex(({ id }) => id === device);
+  return { device: cameras[(index + 1) % cameras.length]?.id ?? null, facing: null };
+}
+
 /** The browser's error in words (https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia). */
 export function explain(error: unknown, input: PublisherInput): CameraError {
   const name = error instanceof Error ? error.name : '';

@@ -2,8 +2,8 @@ import { LitElement, html, nothing, type PropertyValues, type TemplateResult } f
 import type { Value } from '../../shared/protocol.ts';
 import { ReturnRefusedError, toValue } from '../return-body.ts';
 import { viewerStyles } from '../viewer-styles.ts';
-import { type Camera, canShareScreen, SIZES } from './camera.ts';
-import { bar, noticeButtons, otherCamera, type PublisherActions, startButtons } from './publisher-controls.ts';
+import { type Camera, canShareScreen, otherCamera, SIZES } from './camera.ts';
+import { bar, noticeButtons, type PublisherActions, startButtons } from './publisher-controls.ts';
 import { GearwayPublisherDataEvent, GearwayPublisherFailedEvent, GearwayPublisherFrameRefusedEvent, GearwayPublisherRefusedEvent, GearwayPublisherStateEvent } from './publisher-events.ts';
 import type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
 import { PublisherModel, type PublisherModelEvent, type PublisherTarget, type PublisherWish } from './publisher-model.ts';

@@ -1,7 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import type { Camera } from './camera.ts';
 import { icons } from './publisher-icons.ts';
-import type { Facing, PublisherInput } from './publisher-messages.ts';
+import type { PublisherInput } from './publisher-messages.ts';
 
 /** What the buttons do. */
 export interface PublisherActions {
@@ -10,21 +9,6 @@ export interface PublisherActions {
   readonly again: () => void;
   readonly takeOver: () => void;
   readonly nextCamera: () => void;
-}
-
-/** A choice of camera: by name, or on a phone by where it looks. */
-export interface CameraChoice {
-  readonly device: string | null;
-  readonly facing: Facing | null;
-}
-
-/** The camera that a button for the other one switches to; null where there is no other. */
-export function otherCamera(cameras: readonly Camera[], facing: Facing | null, device: string | null): CameraChoice | null {
-  if (cameras.length < 2) return null;
-  // A phone has several that look away, of which the browser knows the best.
-  if (facing !== null) return { device: null, facing: facing === 'user' ? 'environment' : 'user' };
-  const index = cameras.findIndex(({ id }) => id === device);
-  return { device: cameras[(index + 1) % cameras.length]?.id ?? null, facing: null };
 }
 
 /** The buttons that begin. */
