@@ -145,8 +145,9 @@ export const viewerStyles = css`
     border-radius: 6px;
     background: var(--gearway-accent, #4db8ff);
     color: var(--gearway-on-accent, #04121d);
-    font: 600 0.8125rem/1.5 inherit;
-    font-family: inherit;
+    font: inherit;
+    font-size: 0.8125rem;
+    font-weight: 600;
     cursor: pointer;
     pointer-events: auto;
   }

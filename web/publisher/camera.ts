@@ -113,7 +113,7 @@ export function explain(error: unknown, input: PublisherInput): CameraError {
       return new CameraError('denied', 'a browser shares a screen only when a button is pressed: press it', { cause: error });
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return new CameraError('no-camera', isScreen ? 'there is no screen that could be shared' : 'there is no such camera: plug one in, or choose another', { cause: error });
+      return new CameraError('no-camera', isScreen ? 'there is no screen that could be shared' : 'no camera was found: plug one in, or choose another', { cause: error });
     case 'NotReadableError':
     case 'AbortError':
       return new CameraError('busy', `${isScreen ? 'the screen' : 'the camera'} cannot be read: another program may use it, or the system forbids it`, { cause: error });

@@ -59,8 +59,9 @@ export const publisherStyles = css`
     border-radius: 6px;
     background: none;
     color: inherit;
-    font: 600 0.8125rem/1.5 inherit;
-    font-family: inherit;
+    font: inherit;
+    font-size: 0.8125rem;
+    font-weight: 600;
     cursor: pointer;
     pointer-events: auto;
   }
