@@ -15,16 +15,20 @@ function loadedWith(name: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-describe('the built element', () => {
-  it('takes at most 40 KB gzipped for a viewer in its worker', () => {
-    const files = [...loadedWith('gearway-viewer.js'), ...loadedWith('gearway-worker.js')];
-    expect(files.sort()).toEqual(['gearway-common.js', 'gearway-viewer.js', 'gearway-worker.js']);
+describe.each([
+  { element: 'viewer', files: ['gearway-common.js', 'gearway-viewer.js', 'gearway-worker.js'] },
+  { element: 'publisher', files: ['gearway-publisher-common.js', 'gearway-publisher-worker.js', 'gearway-publisher.js'] },
+])('the built $element', ({ element, files }) => {
+  const [worker] = files.filter((name) => name.endsWith('worker.js')) as [string];
+
+  it('takes at most 40 KB gzipped with its worker', () => {
+    expect([...loadedWith(`gearway-${element}.js`), ...loadedWith(worker)].sort()).toEqual(files);
     const bytes = files.reduce((sum, name) => sum + gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).byteLength, 0);
     expect(bytes, files.join()).toBeLessThanOrEqual(40 * 1024);
   });
 
   it('has its worker in one file, and makes no code from text', () => {
-    expect([...loadedWith('gearway-worker.js')]).toEqual(['gearway-worker.js']);
-    for (const name of ['gearway-viewer.js', 'gearway-worker.js']) expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
+    expect([...loadedWith(worker)]).toEqual([worker]);
+    for (const name of files) expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
   });
 });
