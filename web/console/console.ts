@@ -6,6 +6,7 @@ import type { GearwayViewer } from '../gearway-viewer.ts';
 import { loadToken, saveToken } from '../page-token.ts';
 import type { ViewerStats } from '../session-messages.ts';
 import { sparkline } from '../sparkline.ts';
+import { throttled } from '../throttled.ts';
 import { activityPanel } from './activity-panel.ts';
 import { AddClient } from './add-client.ts';
 import { Api } from './api.ts';
@@ -38,7 +39,6 @@ let name = asked ?? '';
 let answer: 'loading' | 'ok' | 'token' | 'gone' = 'loading';
 let streams: readonly StreamStatus[] = [];
 let message: { readonly sequence: number; readonly value: Value } | null = null;
-let isMessageDue = false;
 let problem: string | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
 /** Questions to the API, and the latest of them whose answer is shown. */
@@ -65,15 +65,10 @@ function watch(stream: string): void {
   viewer.src = `streams/${encodeURIComponent(stream)}`;
 }
 
+const updateSoon = throttled(update, MESSAGE_MS);
 viewer.addEventListener('gearway-frame', ({ detail }) => {
   message = { sequence: detail.sequence, value: detail.message };
-  if (isMessageDue) return;
-  // Ten times a second is as fast as anybody reads.
-  isMessageDue = true;
-  setTimeout(() => {
-    isMessageDue = false;
-    update();
-  }, MESSAGE_MS);
+  updateSoon();
 });
 for (const type of ['gearway-state', 'gearway-open', 'gearway-close'] as const) viewer.addEventListener(type, () => update());
 document.addEventListener('visibilitychange', () => void poll());

@@ -8,6 +8,7 @@ import { loadToken, saveToken } from '../page-token.ts';
 import type { Facing, GearwayPublisher, PictureSize, PublisherInput, PublisherStats } from '../publisher/gearway-publisher.ts';
 import { sparkline } from '../sparkline.ts';
 import { fetchStreams } from '../streams.ts';
+import { throttled } from '../throttled.ts';
 import { ReturnedPanel } from './returned-panel.ts';
 import { secureHelp } from './secure-help.ts';
 import { settingsPanel } from './settings-panel.ts';
@@ -16,7 +17,6 @@ import { settingsPanel } from './settings-panel.ts';
 // The element itself is loaded by the page (publish.html).
 const UPDATE_MS = 500;
 
-/** As fast as anybody reads. */
 const DATA_MS = 100;
 
 const DEFAULT_STREAM = 'main';
@@ -25,7 +25,6 @@ const query = new URLSearchParams(location.search);
 const returned = new ReturnedPanel();
 let stream = '';
 let problem: string | null = null;
-let isDataDue = false;
 /** Whether a token has been refused. */
 let isTokenWrong = false;
 
@@ -56,14 +55,10 @@ publisher.addEventListener('gearway-publisher-frame-refused', ({ detail }) => {
 publisher.addEventListener('gearway-publisher-refused', ({ detail }) => {
   if (detail.code === closeCode.notAllowed) isTokenWrong = publisher.token !== null;
 });
+const updateSoon = throttled(update, DATA_MS);
 publisher.addEventListener('gearway-publisher-data', (event) => {
   returned.add(event);
-  if (isDataDue) return;
-  isDataDue = true;
-  setTimeout(() => {
-    isDataDue = false;
-    update();
-  }, DATA_MS);
+  updateSoon();
 });
 
 async function findStream(): Promise<void> {
