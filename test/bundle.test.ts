@@ -15,16 +15,19 @@ function loadedWith(name: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-describe('the built element', () => {
-  it('takes at most 40 KB gzipped for a viewer in its worker', () => {
-    const files = [...loadedWith('gearway-viewer.js'), ...loadedWith('gearway-worker.js')];
-    expect(files.sort()).toEqual(['gearway-common.js', 'gearway-viewer.js', 'gearway-worker.js']);
+describe.each([
+  { element: 'gearway-viewer.js', common: 'gearway-common.js', worker: 'gearway-worker.js' },
+  { element: 'gearway-publisher.js', common: 'gearway-publisher-common.js', worker: 'gearway-publisher-worker.js' },
+])('the built $element', ({ element, common, worker }) => {
+  it('takes at most 40 KB gzipped with its worker, and shares no file with the other element', () => {
+    const files = [...loadedWith(element), ...loadedWith(worker)];
+    expect(files.sort()).toEqual([common, element, worker].sort());
     const bytes = files.reduce((sum, name) => sum + gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).byteLength, 0);
     expect(bytes, files.join()).toBeLessThanOrEqual(40 * 1024);
   });
 
   it('has its worker in one file, and makes no code from text', () => {
-    expect([...loadedWith('gearway-worker.js')]).toEqual(['gearway-worker.js']);
-    for (const name of ['gearway-viewer.js', 'gearway-worker.js']) expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
+    expect([...loadedWith(worker)]).toEqual([worker]);
+    for (const name of [element, worker]) expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
   });
 });
