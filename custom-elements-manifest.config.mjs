@@ -14,11 +14,13 @@ const publicOnly = {
   packageLinkPhase({ customElementsManifest }) {
     const { modules } = customElementsManifest;
     const spellOut = ({ type }) => {
-      if (type !== undefined) type.text = unions.get(type.text) ?? type.text;
+      if (type !== undefined) type.text = type.text.split(' | ').map((text) => unions.get(text) ?? text).join(' | ');
     };
     for (const { declarations } of modules) {
       for (const declaration of declarations.filter(({ customElement }) => customElement)) {
-        for (const kind of ['members', 'attributes', 'events']) declaration[kind] = declaration[kind].filter(isShown);
+        for (const kind of ['members', 'attributes']) declaration[kind] = declaration[kind].filter(isShown);
+        // Those of `@fires`. Of an event class with arguments the analyzer takes the first one for the event's name.
+        declaration.events = declaration.events.filter(({ description }) => description !== undefined);
         for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
       }
     }

@@ -26,8 +26,8 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   zeromq: /^gateway\/(?:netgear|imagezmq)\//,
   msgpackr: /^(?:shared\/protocol|gateway\/netgear-async\/async-codec)\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/jpeg\.ts$/,
-  // The element, the console, and the templates and styles that they are made of. Not the session, its worker, decoder and painter.
-  lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extras|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree|add-client|enlarged-picture))\.ts$/,
+  // The elements, the pages, and the templates and styles that they are made of. Not the sessions and their workers, nor what decodes, draws and encodes.
+  lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extras|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree|add-client|enlarged-picture)|publisher\/(?:gearway-publisher|publisher-(?:styles|icons|controls))|publish\/(?:publish-page|[a-z]+-panel|secure-help))\.ts$/,
   'lit/directives/repeat.js': /^web\/console\/clients-panel\.ts$/,
   'eventsource-parser/stream': /^web\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,

@@ -17,7 +17,7 @@ async function complaints(project: string): Promise<string> {
   );
 }
 
-const PROGRAM = `
+const VIEWER = `
 import { type GearwayViewer, ReturnRefusedError, type Value } from 'gearway/viewer';
 
 const viewer: GearwayViewer = document.createElement('gearway-viewer');
@@ -46,14 +46,46 @@ viewer.snapshot('received').then((snapshot) => snapshot?.blob.size);
 document.body.append(viewer, document.querySelector('gearway-viewer')!);
 `;
 
-describe('the types of gearway/viewer', { timeout: 60_000 }, () => {
+const PUBLISHER = `
+import { type CameraFailure, type GearwayPublisher, type ReturnedValue } from 'gearway/publisher';
+
+const publisher: GearwayPublisher = document.createElement('gearway-publisher');
+publisher.addEventListener('gearway-publisher-data', ({ detail }) => {
+  const value: ReturnedValue = detail.value;
+  console.log(detail.port, detail.mode === 'sticky', value instanceof Blob ? value.size : value);
+  // @ts-expect-error: there is no such detail
+  console.log(detail.sequence);
+});
+publisher.addEventListener('gearway-publisher-failed', ({ detail }) => {
+  const code: CameraFailure = detail.code;
+  console.log(code === 'ended');
+});
+publisher.addEventListener('gearway-publisher-state', ({ detail }) => console.log(detail.state === 'live', detail.reason));
+publisher.size = '1080p';
+// @ts-expect-error: no such size
+publisher.size = '4k';
+publisher.message = { place: 'gate', numbers: [1, 2n, null] };
+// @ts-expect-error: has no Python type
+publisher.message = new Map();
+// @ts-expect-error: read-only
+publisher.state = 'live';
+// @ts-expect-error: of no concern to others
+publisher._state;
+publisher.start({ takeOver: true });
+publisher.stop();
+console.log(publisher.cameras[0]?.label, publisher.stats.roundTripMs);
+document.body.append(publisher, document.querySelector('gearway-publisher')!);
+`;
+
+describe('the types of the elements', { timeout: 60_000 }, () => {
   it.each(['bundler', 'nodenext'])('serve a program that has installed nothing else, resolved as %s does', async (resolution) => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
     const installed = join(folder, 'node_modules/gearway');
     await mkdir(installed, { recursive: true });
     await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
     await cp(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true });
-    await writeFile(join(folder, 'program.mts'), PROGRAM);
+    await writeFile(join(folder, 'viewer.mts'), VIEWER);
+    await writeFile(join(folder, 'publisher.mts'), PUBLISHER);
     const compilerOptions = {
       target: 'ES2022',
       lib: ['ES2023', 'DOM', 'DOM.Iterable'],
@@ -63,7 +95,7 @@ describe('the types of gearway/viewer', { timeout: 60_000 }, () => {
       noEmit: true,
       types: [],
     };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.mts'] }));
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['viewer.mts', 'publisher.mts'] }));
     expect(await complaints(folder)).toBe('');
     await rm(folder, { recursive: true });
   });

@@ -9,6 +9,7 @@ export function sourcePanel(status: StreamStatus | null): TemplateResult | typeo
     <h2>Source <small>${state}</small></h2>
     <div class="source">
       <p><code>${kind}</code> ${address}</p>
+      ${kind === 'push' ? html`<p><a href=${`publish?stream=${encodeURIComponent(status.name)}`}>Publish from this browser</a></p>` : nothing}
       ${lastError === null ? nothing : html`<p class="last-error">Last error: ${lastError}${restarts === 0 ? '' : ` (opened again ${restarts === 1 ? 'once' : `${restarts} times`})`}</p>`}
     </div>
   </section>`;

@@ -134,9 +134,9 @@ function figures(): TemplateResult {
     ${figure('Sent', stats.sent === 0 ? '–' : stats.framesPerSecond.toFixed(1), 'fps', plot(({ framesPerSecond }) => framesPerSecond))}
     ${figure('Bit rate', stats.sent === 0 ? '–' : (stats.bitsPerSecond / 1e6).toFixed(1), 'Mbit/s', plot(({ bitsPerSecond }) => bitsPerSecond))}
     ${figure('Round trip', stats.roundTripMs === null ? '–' : String(Math.round(stats.roundTripMs)), 'ms', plot(({ roundTripMs }) => roundTripMs ?? 0))}
-    ${figure('Size', stats.width === 0 ? '–' : `${stats.width}×${stats.height}`, '', note(stats.width === 0 ? '–' : `JPEG, ${stats.encodeMs.toFixed(0)} ms`))}
-    ${figure('Clients', stats.clients === null ? '–' : String(stats.clients), '', note(stats.clients === null ? '–' : stats.clients === 0 ? 'nobody watches' : 'of this stream'))}
-    ${figure('Skipped', stats.sent === 0 ? '–' : groups(stats.skipped), '', note(stats.sent === 0 ? '–' : `of ${groups(stats.sent + stats.skipped)}`))}
+    ${figure('Size', stats.width === 0 ? '–' : `${stats.width}×${stats.height}`, '', note(stats.width === 0 ? '' : `JPEG, ${stats.encodeMs.toFixed(0)} ms`))}
+    ${figure('Clients', stats.clients === null ? '–' : String(stats.clients), '', note(stats.clients === null ? '' : stats.clients === 0 ? 'nobody watches' : 'of this stream'))}
+    ${figure('Skipped', stats.sent === 0 ? '–' : groups(stats.skipped), '', note(stats.sent === 0 ? '' : `of ${groups(stats.sent + stats.skipped)}`))}
   </dl>`;
 }
 
