@@ -43,7 +43,7 @@ export abstract class ElementPage<Element extends { readonly state: string; read
     await this.page.browserContext().close();
   }
 
-  protected read<Name extends keyof Element & string>(name: Name): Promise<Element[Name]> {
+  read<Name extends keyof Element & string>(name: Name): Promise<Element[Name]> {
     return this.page.evaluate(`document.querySelector('${this.#tag}').${name}`) as Promise<Element[Name]>;
   }
 }

@@ -5,6 +5,8 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readJpegMarkers } from '../../gateway/netgear/jpeg-markers.ts';
 import { closeCode } from '../../shared/close-code.ts';
+import type { StreamStatus } from '../../shared/status.ts';
+import type { GearwayPublisher } from '../../web/publisher/gearway-publisher.ts';
 import { type BrowserName, type BrowserOptions, launchBrowser } from '../helpers/browsers.ts';
 import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
 import { freePorts } from '../helpers/free-port.ts';
@@ -247,6 +249,61 @@ describe('a page that publishes', () => {
     await publisher.where("element.state === 'live' && element.input === 'camera'");
     const { counters } = await gateway.status();
     await gateway.statusWhere('the camera\'s frames', ({ counters: now }) => now.received > counters.received + 10);
+  });
+
+  it('takes changes that are made together, and while a camera is being opened', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'a=push:', '--source', 'b=push:');
+    const url = await gateway.url;
+    const publishing = async (stream: string): Promise<string> => ((await (await fetch(`${url}/api/streams/${stream}`)).json()) as StreamStatus).source.state;
+    await using browser = await using({ camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, `${url}/publish?stream=a&name=phone`);
+    const act = (work: (element: GearwayPublisher) => void): Promise<void> => publisher.page.$eval('gearway-publisher', work);
+    await act((element) => {
+      element.start();
+      element.src = 'streams/b';
+    });
+    await expect.poll(() => publishing('b')).toBe('phone (127.0.0.1)');
+    expect(await publishing('a')).toBe('waiting for a publisher');
+    await using other = await PublisherPage.open(browser, `${url}/publish?stream=a&name=other&start`);
+    await other.becomes('live');
+    await act((element) => {
+      element.src = 'streams/a';
+      element.start({ takeOver: true });
+    });
+    await expect.poll(() => publishing('a')).toBe('phone (127.0.0.1)');
+    await act((element) => {
+      element.input = 'screen';
+      element.start();
+    });
+    await publisher.where("element.state === 'live' && element.openDevice === null");
+    // What is said of cameras is nothing to a screen.
+    await act((element) => {
+      element.facing = 'user';
+      element.size = '480p';
+    });
+    await elapse(500);
+    expect(await publisher.tracks()).toEqual(['live']);
+    expect(await publisher.read('input')).toBe('screen');
+  });
+
+  it.each(['chromium', 'firefox'] as const)('is live at one picture every five seconds in %s, and told of states in order', async (name) => {
+    await using gateway = await start();
+    await using browser = await using({ camera: 'fake' }, name);
+    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?fps=0.2`);
+    await publisher.page.$eval('gearway-publisher', (element) => {
+      const told: string[] = [];
+      Object.assign(element, { told });
+      for (const type of ['state', 'refused', 'failed'] as const) element.addEventListener(`gearway-publisher-${type}`, () => told.push(`${type} ${element.state}`));
+      element.start();
+    });
+    await publisher.becomes('live');
+    await elapse(6000);
+    await using other = await publish(browser, await gateway.url);
+    await other.becomes('refused');
+    await other.press('Take over');
+    await publisher.becomes('refused');
+    const told = await publisher.page.$eval('gearway-publisher', (element) => (element as GearwayPublisher & { told: string[] }).told);
+    expect(told).toEqual(['state asking', 'state connecting', 'state live', 'state refused', 'refused refused']);
   });
 
   it('says that the camera was not allowed, or that there is none', async () => {

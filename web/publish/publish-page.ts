@@ -29,7 +29,6 @@ let problem: string | null = null;
 let isTokenWrong = false;
 
 const publisher: GearwayPublisher = document.createElement('gearway-publisher');
-publisher.controls = true;
 publisher.token = loadToken();
 publisher.name = query.get('name') ?? 'Browser';
 publisher.input = (query.get('input') ?? 'camera') as PublisherInput;
@@ -65,6 +64,7 @@ async function findStream(): Promise<void> {
   stream = query.get('stream') ?? (await firstForPublishers());
   document.title = `Publish to ${stream}, Gearway`;
   publisher.src = `streams/${encodeURIComponent(stream)}`;
+  publisher.controls = true;
   update();
   // Where nothing can come of it, that is said at once.
   if (query.has('start') || !isSecureContext) publisher.start();

@@ -1,4 +1,4 @@
-import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { LitElement, html, nothing, type TemplateResult } from 'lit';
 import type { Value } from '../../shared/protocol.ts';
 import { ReturnRefusedError, toValue } from '../return-body.ts';
 import { viewerStyles } from '../viewer-styles.ts';
@@ -230,10 +230,10 @@ export class GearwayPublisher extends LitElement {
     this.renderRoot.querySelector('.picture')?.append(this.#model.video);
   }
 
-  protected override updated(changed: PropertyValues<GearwayPublisher>): void {
+  protected override updated(): void {
     this.#model.wish(this.#wish());
     const target = this.#target();
-    if (target !== null && (['src', 'token', 'noWorker', 'name'] as const).some((key) => changed.get(key) !== undefined)) this.#model.retarget(target);
+    if (target !== null) this.#model.retarget(target);
   }
 
   protected override render(): TemplateResult {
@@ -269,7 +269,7 @@ export class GearwayPublisher extends LitElement {
     const { again, takeOver, stop } = this.#actions;
     switch (this._state.state) {
       case 'idle':
-        return this.controls ? startButtons(canShareScreen(), this.#actions) : nothing;
+        return this.controls && this.#target() !== null ? startButtons(canShareScreen(), this.#actions) : nothing;
       case 'failed':
         return HOPELESS.has(this.code) ? nothing : noticeButtons([{ label: 'Try again', action: again }]);
       case 'refused': {
@@ -293,8 +293,7 @@ export class GearwayPublisher extends LitElement {
     start: (input) => {
       this.input = input;
       // Now, while the click is handled: a screen is chosen at no other time.
-      if (this.started) this.#model.wish(this.#wish());
-      else this.start();
+      this.start();
     },
     stop: () => this.stop(),
     again: () => this.start(),

@@ -4,6 +4,10 @@ import type { RateLimit } from './rate-limit.ts';
 
 /** Where a session's pictures come from. */
 export interface PictureFeed {
+  /** Since when it has given nothing though it should, by `performance.now()`; null while nothing is awaited. */
+  readonly silentSinceMs: number | null;
+  /** The limit was started again: the next picture is wanted at once. */
+  restarted(): void;
   /** Nothing is offered afterwards. Idempotent. */
   close(): void;
 }
@@ -13,8 +17,6 @@ export interface FeedSink {
   readonly limit: RateLimit;
   /** Whether a picture would be encoded at once. */
   isReady(): boolean;
-  /** There is a picture, whether it is due or not. */
-  seen(): void;
   /** Takes a picture that is due. */
   offer(picture: CapturedPicture): void;
   /** One was due, and is not made at all. */
@@ -27,6 +29,7 @@ export class FrameFeed implements PictureFeed {
   readonly #clock = new FrameClock();
   readonly #reader: ReadableStreamDefaultReader<VideoFrame>;
   readonly #release: () => void;
+  #seenAtMs = performance.now();
   #closed = false;
 
   /** @param release called once, when nothing is read any more. */
@@ -35,6 +38,15 @@ export class FrameFeed implements PictureFeed {
     this.#release = release;
     this.#reader = readable.getReader();
     void this.#read();
+  }
+
+  /** A camera gives pictures whether they are due or not. */
+  get silentSinceMs(): number {
+    return this.#seenAtMs;
+  }
+
+  restarted(): void {
+    // It comes by itself.
   }
 
   close(): void {
@@ -56,7 +68,7 @@ export class FrameFeed implements PictureFeed {
   #take(frame: VideoFrame): void {
     const cameraMs = frame.timestamp / 1000;
     const takenAtMs = this.#clock.takenAtMs(cameraMs, Date.now());
-    if (!this.#closed) this.#sink.seen();
+    this.#seenAtMs = performance.now();
     if (this.#closed || !this.#sink.limit.take(cameraMs)) {
       // Cameras have few of them, and stop when all are held.
       frame.close();
@@ -71,7 +83,7 @@ export class AskedFeed implements PictureFeed {
   readonly #sink: FeedSink;
   readonly #ask: () => void;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #isAsked = false;
+  #askedAtMs: number | null = null;
   #closed = false;
 
   constructor(ask: () => void, sink: FeedSink) {
@@ -80,15 +92,24 @@ export class AskedFeed implements PictureFeed {
     this.#plan();
   }
 
+  get silentSinceMs(): number | null {
+    return this.#askedAtMs;
+  }
+
+  restarted(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#plan();
+  }
+
   /** The answer. */
   picture(bitmap: ImageBitmap, takenAtMs: number | null): void {
     // One that was asked for by the feed before this one.
-    if (this.#closed || !this.#isAsked) {
+    if (this.#closed || this.#askedAtMs === null) {
       bitmap.close();
       return;
     }
-    this.#isAsked = false;
-    this.#sink.seen();
+    this.#askedAtMs = null;
     this.#sink.offer({ source: bitmap, width: bitmap.width, height: bitmap.height, takenAtMs, close: () => bitmap.close() });
     this.#plan();
   }
@@ -99,7 +120,7 @@ export class AskedFeed implements PictureFeed {
   }
 
   #plan(): void {
-    if (this.#closed || this.#isAsked || this.#timer !== null) return;
+    if (this.#closed || this.#askedAtMs !== null || this.#timer !== null) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#due();
@@ -112,7 +133,7 @@ export class AskedFeed implements PictureFeed {
       return;
     }
     if (this.#sink.isReady()) {
-      this.#isAsked = true;
+      this.#askedAtMs = performance.now();
       this.#ask();
       return;
     }

@@ -37,6 +37,10 @@ type Phase =
   /** `input` is null while a camera is being opened, `link` before the first one is open. */
   | { readonly kind: 'open'; readonly input: OpenInput | null; readonly link: PublisherLink | null };
 
+function isSameTarget(one: PublisherTarget, other: PublisherTarget): boolean {
+  return one.url === other.url && one.token === other.token && one.name === other.name && one.place === other.place;
+}
+
 /** One who publishes: the camera, and the way to the gateway, over sessions that come and go. Draws nothing but its video. */
 export class PublisherModel {
   /** Shows what the camera sees. */
@@ -49,6 +53,8 @@ export class PublisherModel {
   #attempt = 0;
   #wish: PublisherWish | null = null;
   #target: PublisherTarget | null = null;
+  /** Whether the next connection ends another publisher. */
+  #takesOver = false;
   #gateway: { readonly state: 'connecting' | 'live' | 'refused'; readonly reason: string; readonly code: number | null } = { state: 'connecting', reason: '', code: null };
   #isSilent = false;
   #stats: PublisherStats = NO_PUBLISHER_STATS;
@@ -107,18 +113,21 @@ export class PublisherModel {
     if (this.#phase.kind === 'open') this.#phase.link?.message(message);
   }
 
-  /** Opens the camera and then the way to the gateway. What is open stays, but for a refused way, which is tried again. */
-  start(wish: PublisherWish, target: PublisherTarget, options: { readonly takeOver: boolean }): void {
-    this.#wish = wish;
-    this.#target = target;
+  /** Opens the camera and then the way to the gateway. What is open and still wanted stays, but for a refused way, which is tried again. */
+  start(wish: PublisherWish, target: PublisherTarget, { takeOver }: { readonly takeOver: boolean }): void {
+    this.#takesOver = takeOver;
     if (this.#phase.kind === 'open') {
-      if (this.#phase.input !== null && (options.takeOver || this.state === 'refused')) this.#connect(this.#phase.input, options.takeOver);
+      const isTriedAgain = takeOver || this.state === 'refused';
+      this.wish(wish);
+      this.#retarget(target, isTriedAgain);
       return;
     }
+    this.#wish = wish;
+    this.#target = target;
     this.#phase = { kind: 'open', input: null, link: null };
     navigator.mediaDevices?.addEventListener('devicechange', this.#onDevices);
     this.#wakeLock.hold();
-    void this.#openInput(wish, options.takeOver);
+    void this.#openInput(wish);
     this.#heard({ kind: 'changed' });
   }
 
@@ -135,10 +144,11 @@ export class PublisherModel {
     if (this.#phase.kind !== 'open' || before === null) return;
     const { input, link } = this.#phase;
     link?.settings(wish.settings);
-    if (wish.input !== before.input || wish.device !== before.device || wish.facing !== before.facing) {
+    const isOtherCamera = wish.input === 'camera' && (wish.device !== before.device || wish.facing !== before.facing);
+    if (wish.input !== before.input || isOtherCamera) {
       // A phone opens one camera at a time. A screen has to be chosen first, if one is.
       if (wish.input === 'camera') this.#closeInput();
-      void this.#openInput(wish, false);
+      void this.#openInput(wish);
       this.#heard({ kind: 'changed' });
     } else if (input !== null && (wish.size !== before.size || wish.fps !== before.fps)) {
       void input.apply(wish);
@@ -147,8 +157,7 @@ export class PublisherModel {
 
   /** Another stream, token or name: leaves, and connects again with the same camera. */
   retarget(target: PublisherTarget): void {
-    this.#target = target;
-    if (this.#phase.kind === 'open' && this.#phase.input !== null && this.#phase.link !== null) this.#connect(this.#phase.input, false);
+    this.#retarget(target, false);
   }
 
   /** Somebody looks, or the network is back: what waits is tried at once. */
@@ -157,7 +166,21 @@ export class PublisherModel {
     else this.#onDevices();
   }
 
-  async #openInput(wish: PublisherWish, takeOver: boolean): Promise<void> {
+  #retarget(target: PublisherTarget, isTriedAgain: boolean): void {
+    const isSame = this.#target !== null && isSameTarget(target, this.#target);
+    this.#target = target;
+    if (this.#phase.kind !== 'open' || (isSame && !isTriedAgain)) return;
+    const { input, link } = this.#phase;
+    if (input !== null) {
+      this.#connect(input);
+      return;
+    }
+    // The camera that is being opened connects.
+    link?.close();
+    this.#phase = { kind: 'open', input, link: null };
+  }
+
+  async #openInput(wish: PublisherWish): Promise<void> {
     this.#attempt += 1;
     const attempt = this.#attempt;
     let input: OpenInput | null = null;
@@ -179,19 +202,20 @@ export class PublisherModel {
     this.#isSilent = false;
     const { link } = this.#phase;
     this.#phase = { kind: 'open', input, link };
-    if (link === null) this.#connect(input, takeOver);
+    if (link === null) this.#connect(input);
     else link.feed(input);
     void this.#listCameras();
     this.#heard({ kind: 'changed' });
   }
 
-  #connect(input: OpenInput, takeOver: boolean): void {
+  #connect(input: OpenInput): void {
     if (this.#phase.kind !== 'open' || this.#target === null || this.#wish === null) return;
     this.#phase.link?.close();
     const { url, token, name, place } = this.#target;
     this.#gateway = { state: 'connecting', reason: `to ${new URL(url).host}`, code: null };
     this.#clearFigures();
-    const link = new PublisherLink({ url, token, name, takeOver, settings: this.#wish.settings, message: this.#message }, this.video, place, (event) => this.#receive(event));
+    const link = new PublisherLink({ url, token, name, takeOver: this.#takesOver, settings: this.#wish.settings, message: this.#message }, this.video, place, (event) => this.#receive(event));
+    this.#takesOver = false;
     link.feed(input);
     this.#phase = { kind: 'open', input, link };
     this.#heard({ kind: 'changed' });
@@ -212,6 +236,7 @@ export class PublisherModel {
       case 'refused':
         this.#gateway = { state: 'refused', reason: event.reason, code: event.code };
         if (RELEASING_CODES.has(event.code)) this.#end({ kind: 'over', code: event.code, reason: event.reason });
+        else this.#heard({ kind: 'changed' });
         this.#heard(event);
         return;
       case 'data':

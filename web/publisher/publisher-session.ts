@@ -15,8 +15,9 @@ const STATS_INTERVAL_MS = 500;
 /** A screen on which nothing changes gives no pictures. Its last one is sent again so often, so that the stream is live: it is what there is to see. */
 const REPEAT_MS = 1000;
 
-/** A camera that gives nothing for so long is said to be silent. */
+/** A camera that gives nothing for so long, or for so many times what lies between two pictures at its rate, is said to be silent. */
 const SILENT_MS = 3000;
+const SILENT_FRAMES = 3;
 
 /**
  * The gateway needs up to 15 s to notice that a connection was cut, and takes us for another publisher until then. So long it is our own seat
@@ -45,7 +46,6 @@ export class PublisherSession {
   #takesOver: boolean;
   #feed: PictureFeed | null = null;
   #isScreen = false;
-  #seenAtMs = performance.now();
   /** The screen's last picture, and when it was sent. */
   #last: { readonly encoded: EncodedPicture; readonly atMs: number } | null = null;
   /** What the gateway refused the last frame for; said once, not with each. */
@@ -82,7 +82,6 @@ export class PublisherSession {
         this.#feed?.close();
         this.#isScreen = command.isScreen;
         this.#last = null;
-        this.#seenAtMs = performance.now();
         this.#feed = command.feed === null ? null : this.#open(command.feed);
         return;
       case 'picture':
@@ -90,7 +89,10 @@ export class PublisherSession {
         else command.bitmap.close();
         return;
       case 'settings':
-        if (command.settings.fps !== this.#settings.fps) this.#limit.fps = command.settings.fps;
+        if (command.settings.fps !== this.#settings.fps) {
+          this.#limit.fps = command.settings.fps;
+          this.#feed?.restarted();
+        }
         this.#settings = command.settings;
         return;
       case 'message':
@@ -122,7 +124,6 @@ export class PublisherSession {
     const sink: FeedSink = {
       limit: this.#limit,
       isReady: () => this.#flow.isReady,
-      seen: () => (this.#seenAtMs = performance.now()),
       offer: (picture) => this.#flow.offer(picture),
       skip: () => this.#flow.skip(),
     };
@@ -155,6 +156,9 @@ export class PublisherSession {
     this.#refusedFor = null;
     this.#last = null;
     this.#flow.open();
+    // What passed before there was a connection went nowhere.
+    this.#limit.restart();
+    this.#feed?.restarted();
     this.#emit({ kind: 'state', state: 'live', reason: `publishing to ${stream}` });
   }
 
@@ -232,7 +236,8 @@ export class PublisherSession {
   #tick(): void {
     const nowMs = performance.now();
     if (this.#last !== null && nowMs - this.#last.atMs >= REPEAT_MS) this.#flow.repeat({ ...this.#last.encoded, takenAtMs: Date.now() });
-    const isSilent = this.#feed !== null && !this.#isScreen && nowMs - this.#seenAtMs > SILENT_MS;
+    const silentSinceMs = this.#feed?.silentSinceMs ?? null;
+    const isSilent = silentSinceMs !== null && !this.#isScreen && nowMs - silentSinceMs > Math.max(SILENT_MS, (SILENT_FRAMES * 1000) / this.#settings.fps);
     this.#emit({ kind: 'stats', stats: this.#figures.read(this.#flow.skipped, this.#flow.inFlight), isSilent });
   }
 }

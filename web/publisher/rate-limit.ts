@@ -13,6 +13,11 @@ export class RateLimit {
 
   set fps(fps: number) {
     this.#intervalMs = 1000 / fps;
+    this.restart();
+  }
+
+  /** The next picture may pass at once. */
+  restart(): void {
     this.#dueAtMs = null;
   }
 
