@@ -5,9 +5,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Site } from '../helpers/site.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
+import { PublisherPage } from './publisher-page.ts';
 import { ViewerPage } from './viewer-page.ts';
 
-const DOCS = new URL('../../docs/embedding.md', import.meta.url);
+const docs = (name: string): Promise<string> => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+
+/** A page's first snippet, with the gateway's address in the place of the usual one. */
+async function pasted(name: string, gatewayUrl: string): Promise<string> {
+  const [, snippet] = /```html\n([\s\S]*?)```/.exec(await docs(name))!;
+  return `<!doctype html><meta charset="utf-8"><title>pasted</title>${snippet!.replaceAll('http://127.0.0.1:8080', gatewayUrl)}`;
+}
 const BUILT = fileURLToPath(new URL('../../dist/web/', import.meta.url));
 
 // What docs/embedding.md says of Content-Security-Policy.
@@ -54,9 +62,8 @@ describe.each(['chromium', 'firefox'] as const)('a page with a policy, in %s', (
 
 describe('docs/embedding.md', () => {
   it('begins with a page that works as pasted', async () => {
-    const [, snippet] = /```html\n([\s\S]*?)```/.exec(await readFile(DOCS, 'utf8'))!;
     let gatewayUrl = '';
-    await using site = await Site.serve(() => `<!doctype html><meta charset="utf-8"><title>pasted</title>${snippet!.replaceAll('http://127.0.0.1:8080', gatewayUrl)}`);
+    await using site = await Site.serve(() => pasted('embedding.md', gatewayUrl));
     await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
     gatewayUrl = await gateway.url;
     await using browser = await launchBrowser('chromium');
@@ -68,5 +75,25 @@ describe('docs/embedding.md', () => {
     expect(await logged).toMatch(/^\d+ /);
     await gateway.statusWhere('the sticky value', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
     expect(errors).toEqual([]);
+  });
+});
+
+describe('docs/publishing.md', () => {
+  it('begins with a page that works as pasted', async () => {
+    let gatewayUrl = '';
+    await using site = await Site.serve(() => pasted('publishing.md', gatewayUrl));
+    await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);
+    gatewayUrl = await gateway.url;
+    await using browser = await launchBrowser('chromium', { camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, site.origin);
+    const logged: string[] = [];
+    publisher.page.on('console', (message) => logged.push(message.text()));
+    await publisher.press('Start camera');
+    await publisher.becomes('live');
+    await using viewer = await WebViewer.open(`${gatewayUrl}/streams/main`);
+    await expect.poll(() => viewer.messages.at(-1)).toEqual({ place: 'gate' });
+    await viewer.return({ kind: 'value', value: 7 });
+    await expect.poll(() => logged).toContain(`${(await viewer.welcome).port} 7`);
+    expect(logged).toContain('live publishing to main');
   });
 });

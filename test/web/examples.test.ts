@@ -12,6 +12,8 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { peers } from '../helpers/peers.ts';
 import { Site } from '../helpers/site.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
+import { PublisherPage } from './publisher-page.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -87,6 +89,24 @@ describe('examples', () => {
     });
     expect(seen).toEqual({ place: 'worker', fit: 'cover', controls: false });
     expect((await gateway.status()).clients[0]).toMatchObject({ kind: 'web', address: expect.stringMatching(/^frame /) });
+  });
+
+  it('publish.html sends a camera from another origin, with its message, and shows what is returned', async () => {
+    let gatewayUrl = '';
+    await using site = await Site.serve(() => exampleFor('publish.html', gatewayUrl));
+    await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);
+    gatewayUrl = await gateway.url;
+    await using browser = await launchBrowser('chromium', { camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, site.origin);
+    await publisher.page.click('#camera');
+    await publisher.becomes('live');
+    await publisher.page.click('#light');
+    await using viewer = await WebViewer.open(`${gatewayUrl}/streams/main`);
+    await expect.poll(() => viewer.messages.at(-1)).toEqual({ light: true });
+    await viewer.return({ kind: 'value', value: { speed: 1 } });
+    await publisher.page.waitForFunction(() => document.querySelector('output')!.innerText.endsWith('{"speed":1}'));
+    await publisher.page.click('#camera');
+    await publisher.becomes('idle');
   });
 
   describe.each(['react', 'vue'])('%s', (name) => {
