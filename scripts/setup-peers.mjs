@@ -1,4 +1,4 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox.
+// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, and GStreamer's RTSP server.
 // Runs before `npm test`. Says what it does first; what is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,6 +16,17 @@ const browsers = {
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'], variable: 'GEARWAY_CHROMIUM', debian: 'chromium', download: 'chrome@stable' },
   firefox: { names: ['firefox-esr', 'firefox'], variable: 'GEARWAY_FIREFOX', debian: 'firefox-esr', download: 'firefox@stable' },
 };
+/** Pythons that may have GStreamer's bindings: the system's own first, whatever else is on the PATH. */
+const gstreamerPythons = ['/usr/bin/python3', 'python3'];
+const gstreamerPackages = ['python3-gi', 'gir1.2-gst-rtsp-server-1.0', 'gstreamer1.0-plugins-base', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-ugly'];
+const gstreamerCheck = `
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc", "rtpjpegpay", "x264enc", "rtph264pay"])
+`;
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -59,17 +70,36 @@ function aptInstall(...packages) {
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages]);
 }
 
+const hasFfmpeg = () => works('ffmpeg', '-version') && works('ffprobe', '-version');
+const findGstreamer = () => gstreamerPythons.find((python) => works(python, '-c', gstreamerCheck));
+
+/** Installs Debian's packages, as root on Debian; else says how. */
+function installPackages(what, packages) {
+  const mend = `Mend it with: sudo apt-get install ${packages.join(' ')}; then npm test`;
+  if (!isRoot || !isDebian) fail(`${what} is not there. ${mend}`);
+  try {
+    aptInstall(...packages);
+  } catch (error) {
+    fail(`${what} could not be installed (${error.message}). ${mend}`);
+  }
+}
+
 const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex');
 // A project folder that was moved, or a Python that was removed, leaves a virtual environment that does not run.
 const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
 const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));
+const ffmpegReady = hasFfmpeg();
+let gstreamer = findGstreamer();
 const howToInstall = isRoot && isDebian ? 'will be installed with apt-get now' : 'will be downloaded now';
+const packaged = isRoot && isDebian ? howToInstall : 'missing';
 process.stdout.write(
   [
     'The tests run against real peers:',
     `  VidGear from PyPI in .venv: ${venvReady ? 'there' : 'will be installed now (about a minute)'}`,
     `  Chromium: ${ready.chromium ?? howToInstall}`,
     `  Firefox: ${ready.firefox ?? howToInstall}`,
+    `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,
+    `  GStreamer's RTSP server: ${gstreamer ? `there, for ${gstreamer}` : packaged}`,
     '',
   ].join('\n'),
 );
@@ -95,5 +125,11 @@ for (const [name, browser] of Object.entries(browsers)) {
   if (ready[name] === undefined || !works(ready[name], '--version')) fail(`${name} does not run. Mend it with: sudo apt-get install ${browser.debian}; or set ${browser.variable} to the one you have`);
 }
 
+if (!ffmpegReady) installPackages('FFmpeg', ['ffmpeg']);
+if (!hasFfmpeg()) fail('ffmpeg and ffprobe do not run. Mend it with: sudo apt-get install ffmpeg');
+if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreamerPackages);
+gstreamer ??= findGstreamer();
+if (gstreamer === undefined) fail(`GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`);
+
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
-writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python') })}\n`);
+writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer })}\n`);

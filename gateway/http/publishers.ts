@@ -7,7 +7,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import type { Stream } from '../hub/stream.ts';
 import { formatLabel, type Publishing, type SinglePublisher } from '../sources/publishing.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
-import { type BodyType, readBodyType, readForm, readPicture } from './published-frame.ts';
+import { type BodyType, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';
 import { receiveRunningPost } from './running-post.ts';
 import { WebPublisher } from './web-publisher.ts';
 
@@ -28,6 +28,9 @@ export interface PublishedStream {
 /** Most publishers' WebSockets at once, those that have said nothing yet among them. */
 const MAX_WEB_PUBLISHERS = 256;
 
+/** Most single pictures that come at once, over all streams: each has its memory from the first byte on. */
+const MAX_BODIES = 16;
+
 /** Longest name of a publisher. */
 const MAX_NAME = 64;
 
@@ -41,6 +44,14 @@ interface PublishRoute {
 
 type PublishRequest = FastifyRequest<PublishRoute>;
 
+/** What a request says of who sends it. */
+interface Asked {
+  /** Its name, empty when there is none. */
+  readonly publisher: string;
+  readonly label: string;
+  readonly takeOver: boolean;
+}
+
 /** What is not a fault of what was sent: 400 says that. */
 const STATUSES: ReadonlyMap<string, number> = new Map([
   ['publisher-present', 409],
@@ -49,19 +60,23 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['length-required', 411],
   ['too-large', 413],
   ['type-unknown', 415],
+  ['busy', 503],
   ['closed', 503],
 ]);
 
 /** What is refused whatever was sent. */
-const NO_REJECTIONS: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'length-required']);
+const NO_REJECTIONS: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'length-required']);
 
 /**
  * Adds the ways in for publishers, behind the checks of names and origins: `POST /streams/NAME/frames`, single pictures or a running
  * multipart body, and the WebSocket `/streams/NAME/publish`. Closing `app` ends the WebSockets.
  */
-export function servePublishers(app: FastifyInstance, { streams, access, limits, events }: PublishersOptions): void {
-  const unknown = (name: string): string => `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`;
+export function servePublishers(app: FastifyInstance, options: PublishersOptions): void {
+  serveFrames(app, options);
+  serveWebPublishers(app, options);
+}
 
+function serveFrames(app: FastifyInstance, { streams, access }: PublishersOptions): void {
   const checkRight = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const { authorization } = request.headers;
     const principal = access.authorize(bearerToken(authorization) ?? basicPassword(authorization));
@@ -71,16 +86,35 @@ export function servePublishers(app: FastifyInstance, { streams, access, limits,
     return refuse(request, reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', message);
   };
 
+  let bodies = 0;
+  const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>, publishing: Publishing, { label, publisher, takeOver }: Asked): Promise<object> => {
+    const single: SinglePublisher = { label, identity: `${request.ip} ${publisher}` };
+    try {
+      publishing.check(single, { takeOver });
+      if (bodies >= MAX_BODIES) throw new GearwayError('busy', `${MAX_BODIES} pictures are coming already; send again`);
+      bodies += 1;
+      const { picture, info } = await readFrame(request, type).finally(() => (bodies -= 1));
+      return { sequence: publishing.publish(single, picture, info, { takeOver }).sequence };
+    } catch (error) {
+      if (error instanceof GearwayError && !NO_REJECTIONS.has(error.code)) publishing.reject(error);
+      throw error;
+    }
+  };
+
   const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {
     const { name } = request.params;
     const served = streams.get(name);
-    if (served === undefined) return refuse(request, reply, 404, 'stream-unknown', unknown(name));
+    if (served === undefined) return refuse(request, reply, 404, 'stream-unknown', unknownStream(streams, name));
     const { stream, publishing } = served;
     try {
       if (publishing === null) throw new GearwayError('source-busy', `the stream ${name} has a source of its own; start the gateway with --source ${name}=push:`);
-      return await receive(request, stream, publishing);
+      const asked = readQuery(request);
+      const type = readBodyType(request.headers['content-type']);
+      if (type.kind !== 'running') return await receiveSingle(request, type, publishing, asked);
+      return await receiveRunningPost({ request: request.raw, boundary: type.boundary, stream, publishing, ...asked });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
+      if (error.code === 'busy') reply.header('retry-after', '1');
       return refuse(request, reply, STATUSES.get(error.code) ?? 400, error.code, error.message);
     }
   };
@@ -90,7 +124,9 @@ export function servePublishers(app: FastifyInstance, { streams, access, limits,
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.post<PublishRoute>('/streams/:name/frames', { onRequest: checkRight }, publish);
   });
+}
 
+function serveWebPublishers(app: FastifyInstance, { streams, access, limits, events }: PublishersOptions): void {
   const publishers = new Set<WebPublisher>();
   app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true }, (socket, request) => {
     const { name } = request.params;
@@ -108,7 +144,7 @@ export function servePublishers(app: FastifyInstance, { streams, access, limits,
       return;
     }
     events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
-    closeWebSocket(socket, closeCode.unknownStream, unknown(name));
+    closeWebSocket(socket, closeCode.unknownStream, unknownStream(streams, name));
   });
   // Before the server waits for its connections. Who had a seat has lost it with its source.
   app.addHook('preClose', async () => {
@@ -116,30 +152,18 @@ export function servePublishers(app: FastifyInstance, { streams, access, limits,
   });
 }
 
-/** @returns the answer. */
-async function receive(request: PublishRequest, stream: Stream, publishing: Publishing): Promise<object> {
-  const { publisher, takeOver } = readQuery(request.query);
-  const type = readBodyType(request.headers['content-type']);
-  const label = formatLabel(publisher, request.ip);
-  if (type.kind === 'running') return receiveRunningPost({ request: request.raw, boundary: type.boundary, stream, publishing, label, takeOver });
-  try {
-    return await receiveSingle(request, type, publishing, { label, identity: `${request.ip} ${publisher}` }, takeOver);
-  } catch (error) {
-    if (error instanceof GearwayError && !NO_REJECTIONS.has(error.code)) publishing.reject(error);
-    throw error;
-  }
+function readFrame({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>): Promise<PublishedFrame> {
+  return type.kind === 'form' ? readForm(raw, type.boundary) : readPicture(raw, type.type);
 }
 
-async function receiveSingle({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>, publishing: Publishing, publisher: SinglePublisher, takeOver: boolean): Promise<object> {
-  publishing.check(publisher, { takeOver });
-  const { picture, info } = type.kind === 'form' ? await readForm(raw, type.boundary) : await readPicture(raw, type.type);
-  return { sequence: publishing.publish(publisher, picture, info, { takeOver }).sequence };
-}
-
-function readQuery({ publisher = '', takeOver = 'false' }: PublishRequest['query']): { readonly publisher: string; readonly takeOver: boolean } {
+function readQuery({ query: { publisher = '', takeOver = 'false' }, ip }: PublishRequest): Asked {
   if (typeof publisher !== 'string' || publisher.length > MAX_NAME) throw new GearwayError('query-invalid', `publisher is ${JSON.stringify(publisher).slice(0, 100)}, expected a name of at most ${MAX_NAME} characters`);
   if (takeOver !== 'true' && takeOver !== 'false') throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
-  return { publisher, takeOver: takeOver === 'true' };
+  return { publisher, label: formatLabel(publisher, ip), takeOver: takeOver === 'true' };
+}
+
+function unknownStream(streams: PublishersOptions['streams'], name: string): string {
+  return `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`;
 }
 
 /** Who is still sending can read the answer, and is cut off after a while. */

@@ -28,7 +28,7 @@ export interface RunningResult {
   readonly rejected: number;
 }
 
-/** What is wrong with one part alone: those that follow count all the same. */
+/** What is wrong with a part, and would be with all that follow. Any other fault is that part's own. */
 const ENDS_THE_REQUEST: ReadonlySet<string> = new Set(['type-unknown', 'taken-over']);
 
 /**
@@ -54,7 +54,6 @@ export async function receiveRunningPost({ request, boundary, stream, publishing
   let why = 'has left';
   try {
     await readChunks(request, (chunk) => reader.read(chunk), lost.signal);
-    return parts.result();
   } catch (error) {
     const code = error instanceof GearwayError ? error.code : '';
     if (code === 'taken-over') kind = 'take-over';
@@ -65,6 +64,7 @@ export async function receiveRunningPost({ request, boundary, stream, publishing
     stream.report({ kind, client: null, port: null, address: label, reason: why });
     seat.leave(`${label} ${why}`);
   }
+  return parts.result();
 }
 
 /** Publishes parts, and counts them. */

@@ -1,16 +1,13 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
-import { findPiProgram } from './ffmpeg/devices/pi-cameras.ts';
 import { explainFailure } from './ffmpeg/explain-failure.ts';
 import { type FfmpegOptions, parseFfmpegOptions } from './ffmpeg/ffmpeg-options.ts';
 import type { FfmpegTools } from './ffmpeg/ffmpeg-tools.ts';
-import type { FfmpegVersion } from './ffmpeg/ffmpeg-version.ts';
 import { type FfmpegInput, parseInput } from './ffmpeg/input.ts';
-import { checkInput, type InputPlan, planInput } from './ffmpeg/input-plan.ts';
-import { outputArgs } from './ffmpeg/output-args.ts';
-import { piCameraArgs } from './ffmpeg/pi-camera.ts';
-import { createPictureReader, type PictureForm } from './ffmpeg/picture-reader.ts';
+import { checkInput } from './ffmpeg/input-plan.ts';
+import { createPictureReader } from './ffmpeg/picture-reader.ts';
 import { Program, type ProgramEnd } from './ffmpeg/program.ts';
+import { findRecipe, type Recipe } from './ffmpeg/recipe.ts';
 import { createRedactor, hideSecrets } from './ffmpeg/secrets.ts';
 import { publishPicture } from './publish-picture.ts';
 import type { SourceUrl } from './source-options.ts';
@@ -20,13 +17,15 @@ import type { Source, SourceSink } from './source.ts';
 const STALL_MS = 5000;
 const STALL_FRAMES = 5;
 
-/** What is run to get pictures, and how they come. */
-interface Recipe {
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly stdin: string | null;
-  readonly form: PictureForm;
-  readonly hasEnd: boolean;
+/** How one run of a program went. */
+interface Run {
+  readonly end: ProgramEnd;
+  /** The last lines that it has printed, without secrets. */
+  readonly lines: readonly string[];
+  readonly published: number;
+  readonly rejected: number;
+  /** Why its output could not be read; null when it could. */
+  readonly unreadable: unknown;
 }
 
 /** FFmpeg as a source: cameras, network streams, files, screens, and all else that it reads. */
@@ -41,7 +40,7 @@ export class FfmpegSource implements Source {
   readonly #options: FfmpegOptions;
   readonly #tools: FfmpegTools;
   readonly #hide: (text: string) => string;
-  /** What an earlier opening has found out, unless nothing came of it. */
+  /** What an earlier opening has found out. */
   #recipe: Recipe | null = null;
   #state = 'closed';
   #closing = new AbortController();
@@ -68,11 +67,11 @@ export class FfmpegSource implements Source {
 
   /** @throws {GearwayError} `ffmpeg-missing`, `ffmpeg-too-old`, `source-unavailable` when there is no such file. */
   async open(sink: SourceSink): Promise<void> {
-    this.#closing = new AbortController();
-    this.#state = 'starting';
-    const version = this.#input.kind === 'pi-camera' ? null : await this.#tools.version();
+    if (this.#input.kind !== 'pi-camera') await this.#tools.version();
     await checkInput(this.#input);
-    this.#running = this.#run(sink, version, this.#closing.signal);
+    this.#state = 'starting';
+    this.#closing = new AbortController();
+    this.#running = this.#feed(sink, this.#closing.signal);
   }
 
   async close(): Promise<void> {
@@ -81,26 +80,33 @@ export class FfmpegSource implements Source {
     this.#state = 'closed';
   }
 
-  async #run(sink: SourceSink, version: FfmpegVersion | null, signal: AbortSignal): Promise<void> {
+  async #feed(sink: SourceSink, signal: AbortSignal): Promise<void> {
     try {
-      // A loop that FFmpeg cannot make of a file is made here.
-      while (await this.#play(sink, version, signal));
+      for (;;) {
+        const recipe = (this.#recipe ??= await findRecipe(this.#input, this.#options, { tools: this.#tools, hide: this.#hide, signal }));
+        const run = await this.#run(recipe, sink, signal);
+        // It may have become another one: a file that was replaced, a camera in another's place. A server that is just not there has not.
+        if (run.published === 0 && (run.rejected > 0 || this.#input.kind !== 'url')) this.#recipe = null;
+        if (signal.aborted) return;
+        const failure = explain(recipe, run);
+        if (failure !== null) throw failure;
+        // A loop that FFmpeg cannot make of this file is made here.
+        if (!this.#options.isLooped) break;
+      }
+      this.#state = 'ended';
+      sink.end(`the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`);
     } catch (error) {
       if (!signal.aborted) sink.fail(error);
     }
   }
 
-  /**
-   * Runs the program to its end.
-   *
-   * @returns whether it is to be run again at once.
-   */
-  async #play(sink: SourceSink, version: FfmpegVersion | null, signal: AbortSignal): Promise<boolean> {
-    const recipe = (this.#recipe ??= await this.#findRecipe(version, signal));
-    if (signal.aborted) return false;
-    let published = 0;
+  /** Runs a program to its end, or until it is aborted. */
+  async #run(recipe: Recipe, sink: SourceSink, signal: AbortSignal): Promise<Run> {
+    let [published, rejected] = [0, 0];
+    let unreadable: unknown = null;
     const reader = createPictureReader(recipe.form, (picture) => {
       if (this.#publish(sink, picture)) published += 1;
+      else rejected += 1;
     });
     const program = new Program({
       command: recipe.command,
@@ -111,29 +117,20 @@ export class FfmpegSource implements Source {
         try {
           reader.read(chunk);
         } catch (error) {
-          broken = error;
-          void program.close();
+          unreadable = error;
+          kill();
         }
       },
     });
-    let broken: unknown = null;
     const kill = (): void => void program.close();
+    if (signal.aborted) kill();
     signal.addEventListener('abort', kill);
     const end = await program.ended;
     signal.removeEventListener('abort', kill);
-    // The input may have changed its nature.
-    if (published === 0) this.#recipe = null;
-    if (signal.aborted) return false;
-    if (broken !== null) throw new GearwayError('source-failed', `${recipe.command} gives what is no picture: ${errorText(broken)}`, { cause: broken });
-    const hasFinished = end.kind === 'exited' && end.code === 0;
-    if (!hasFinished || !recipe.hasEnd || published === 0) throw this.#explain(recipe, end, program.errorLines(), published);
-    if (this.#options.isLooped) return true;
-    this.#state = 'ended';
-    sink.end(`${this.#input.kind === 'playlist' ? 'the playlist' : 'the file'} has ended`);
-    return false;
+    return { end, lines: program.errorLines().map(this.#hide), published, rejected, unreadable };
   }
 
-  /** @returns whether it was one. */
+  /** @returns whether it was a picture. */
   #publish(sink: SourceSink, picture: Uint8Array | NDArray): boolean {
     try {
       publishPicture(sink, picture);
@@ -144,34 +141,12 @@ export class FfmpegSource implements Source {
       return false;
     }
   }
+}
 
-  async #findRecipe(version: FfmpegVersion | null, signal: AbortSignal): Promise<Recipe> {
-    const input = this.#input;
-    if (input.kind === 'pi-camera' || version === null) return this.#findPiCamera(input.kind === 'pi-camera' ? input.number : 0, signal);
-    const plan = await planInput(input, this.#options, { tools: this.#tools, version, hide: this.#hide, signal });
-    return {
-      command: 'ffmpeg',
-      args: ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'error', ...plan.args, ...outputArgs(this.#options, plan, version)],
-      stdin: plan.stdin,
-      form: this.#form(plan),
-      hasEnd: plan.hasEnd,
-    };
-  }
-
-  async #findPiCamera(number: number, signal: AbortSignal): Promise<Recipe> {
-    const command = await findPiProgram(this.#tools, signal);
-    if (command === null) throw new GearwayError('source-unavailable', 'neither rpicam-vid nor libcamera-vid is installed, which read this camera; install them on Raspberry Pi OS with: sudo apt-get install rpicam-apps');
-    return { command, args: piCameraArgs(number, this.#options), stdin: null, form: 'jpegs', hasEnd: false };
-  }
-
-  #form({ isCopied }: InputPlan): PictureForm {
-    const { pixels } = this.#options;
-    if (isCopied || pixels === null) return 'multipart';
-    return pixels === 'bgr24' ? 'bmp' : 'pgm';
-  }
-
-  #explain({ command }: Recipe, end: ProgramEnd, lines: readonly string[], published: number): GearwayError {
-    if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines.map(this.#hide));
-    return new GearwayError('source-failed', published > 0 ? 'the stream has ended; it may begin again' : 'there is no picture in it');
-  }
+/** @returns null when the program has come to the input's end, as it should. */
+function explain({ command, hasEnd }: Recipe, { end, lines, published, unreadable }: Run): GearwayError | null {
+  if (unreadable !== null) return new GearwayError('source-failed', `${command} gives what is no picture: ${errorText(unreadable)}`, { cause: unreadable });
+  if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines);
+  if (published === 0) return new GearwayError('source-failed', 'there is no picture in it');
+  return hasEnd ? null : new GearwayError('source-failed', 'the stream has ended; it may begin again');
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { Child } from './child.ts';
 
 /** The blocks of test/interop/picture_number.py. */
 const BLOCK = 16;
@@ -114,6 +115,34 @@ export const MULTIPART = { 'Content-Type': 'multipart/x-mixed-replace; boundary=
 /** A part of a multipart body. */
 export function part(jpeg: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`), jpeg, Buffer.from('\r\n')]);
+}
+
+/** A program that is started again whenever it ends: a server that serves one client. */
+export class Respawning implements AsyncDisposable {
+  readonly #start: () => Child;
+  readonly #running: Promise<void>;
+  #child: Child;
+  #isClosed = false;
+
+  constructor(start: () => Child) {
+    this.#start = start;
+    this.#child = start();
+    this.#running = this.#run();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#child[Symbol.asyncDispose]();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      await this.#child.exited;
+      if (this.#isClosed) return;
+      this.#child = this.#start();
+    }
+  }
 }
 
 /** The programs of this name that a process has started, and those of its children. */

@@ -6,7 +6,7 @@ const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.met
 const SCRIPTS = fileURLToPath(new URL('../interop/', import.meta.url));
 
 /** What scripts/setup-peers.mjs has found or installed. */
-export function peers(): { chromium: string; firefox: string; python: string } {
+export function peers(): { chromium: string; firefox: string; python: string; gstreamer: string } {
   try {
     return JSON.parse(readFileSync(FOUND, 'utf8')) as ReturnType<typeof peers>;
   } catch (error) {
@@ -36,8 +36,9 @@ export interface ClientReport {
 
 /** A Python peer, script of test/interop/, that prints one JSON object a line. */
 export class PythonPeer extends Child {
-  constructor(script: string, options: Readonly<Record<string, unknown>>) {
-    super(peers().python, ['-u', script, JSON.stringify(options)], { cwd: SCRIPTS, env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+  /** @param python the one with VidGear, unless another is named. */
+  constructor(script: string, options: Readonly<Record<string, unknown>>, python = peers().python) {
+    super(python, ['-u', script, JSON.stringify(options)], { cwd: SCRIPTS, env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
   }
 
   /** All events so far of one kind. */

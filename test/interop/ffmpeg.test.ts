@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
 import { Child } from '../helpers/child.ts';
 import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
-import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf } from '../helpers/media.ts';
-import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf, Respawning } from '../helpers/media.ts';
+import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
 import { isRunning } from '../helpers/workers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -248,30 +251,42 @@ describe('MJPEG over HTTP', () => {
     const jpegs = await numberedJpegs(40);
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
     const [port] = (await freePorts(1)) as [number];
-    await using server = new Child('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-content_type', 'multipart/x-mixed-replace;boundary=ffmpeg', '-f', 'mpjpeg', '-listen', '2', `http://127.0.0.1:${port}/`]);
+    const serve = (): Child => new Child('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-content_type', 'multipart/x-mixed-replace;boundary=ffmpeg', '-f', 'mpjpeg', '-listen', '1', `http://127.0.0.1:${port}/`]);
+    await using _server = new Respawning(serve);
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     expect(placesIn(jpegs, await viewer.take(60))).not.toContain(-1);
-    expect(server.isRunning).toBe(true);
   });
 
-  it('of another gateway, and shows no frame late: it is there when the next one has not come', async () => {
-    const jpegs = await numberedJpegs(2);
-    let give: (() => void) | null = null;
+  it('of another gateway is as good', async () => {
+    await using first = await GatewayProcess.start();
+    await using second = await GatewayProcess.start('--source', `ffmpeg:${await first.url}/streams/main/mjpeg`);
+    await using viewer = await FrameRecorder.open(await second.url);
+    await viewer.take(60);
+    expect(await second.status()).toMatchObject({ state: 'live', frame: { width: 1280, height: 720, encoding: 'jpeg' }, counters: { rejected: 0 }, source: { lastError: null } });
+  });
+
+  it.each(['', '?quality=80', '?pixels=bgr24', '?pixels=gray16le'])('is never a frame late: the last picture is there though none comes behind it %s', async (options) => {
+    // Dark ones, and a bright one.
+    const [dark, bright] = (await Promise.all([20, 220].map((value) => encodeJpeg({ data: Buffer.alloc(320 * 240 * 3, value), width: 320, height: 240, channels: 3 })))) as [Buffer, Buffer];
+    let give: (jpeg: Buffer) => void = () => undefined;
     await using camera = await MjpegCamera.serve((response) => {
       response.writeHead(200, MULTIPART);
-      for (let time = 0; time < 10; time += 1) response.write(part(jpegs[0]!));
-      give = () => void response.write(part(jpegs[1]!));
+      const timer = setInterval(() => response.write(part(dark)), 50);
+      response.on('close', () => clearInterval(timer));
+      // ffprobe was the first one.
+      give = (jpeg) => {
+        clearInterval(timer);
+        response.write(part(jpeg));
+      };
     });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/`);
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/${options}`);
     await using viewer = await FrameRecorder.open(await gateway.url);
-    await viewer.take(1);
-    give!();
+    await viewer.take(10);
+    const darkest = viewer.frames.at(-1)!.sha1;
+    give(bright);
     const deadline = performance.now() + 4000;
-    while (viewer.frames.at(-1)!.sha1 !== sha1(jpegs[1]!)) {
-      if (performance.now() > deadline) throw new Error('the last picture waits for one behind it');
-      await viewer.take(viewer.frames.length + 1, deadline - performance.now());
-    }
+    while (viewer.frames.at(-1)!.sha1 === darkest) await viewer.take(viewer.frames.length + 1, deadline - performance.now());
   });
 
   it.each([
@@ -312,6 +327,80 @@ describe('MJPEG over HTTP', () => {
     await gateway.statusWhere('three openings', ({ source }) => source.restarts >= 2);
     expect(placesIn(jpegs.slice(0, 29), viewer.frames)).not.toContain(-1);
     expect(viewer.frames.length).toBeGreaterThan(0);
+  });
+});
+
+/** GStreamer's RTSP server with a camera of H.264 and one of JPEG. */
+class RtspCamera extends PythonPeer {
+  constructor(options: Readonly<Record<string, unknown>> = {}) {
+    const picture = 'videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=640,height=480,framerate=30/1';
+    const streams = { h264: `${picture} ! x264enc tune=zerolatency key-int-max=30 ! rtph264pay name=pay0`, jpeg: `${picture} ! jpegenc ! rtpjpegpay name=pay0` };
+    super('rtsp_server.py', { streams, ...options }, peers().gstreamer);
+  }
+
+  async address(): Promise<string> {
+    const { port } = await this.waitFor<{ port: number }>('ready');
+    return `127.0.0.1:${port}`;
+  }
+}
+
+describe('RTSP', () => {
+  it.each(['h264', 'jpeg'])('of %s reaches a real client and a viewer at its rate', async (kind) => {
+    await using camera = new RtspCamera();
+    const [port] = (await freePorts(1)) as [number];
+    await using client = new PythonPeer('client.py', { port });
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://${await camera.address()}/${kind}`, '--client', `tcp://127.0.0.1:${port}`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await viewer.take(60);
+    await inASpell(async () => {
+      const from = viewer.frames.length;
+      await viewer.take(from + 150);
+      return rateOf(viewer.frames.slice(from));
+    }, (rate) => expect(Math.abs(rate / 30 - 1)).toBeLessThan(0.02));
+    await client.waitFor<ClientReport>('progress', ({ count }) => count > 60);
+    expect(await gateway.status()).toMatchObject({ frame: { width: 640, height: 480, encoding: 'jpeg' }, counters: { rejected: 0 }, source: { lastError: null, restarts: 0 } });
+  });
+
+  it('with a password works, and the password is shown nowhere', async () => {
+    await using camera = new RtspCamera({ user: 'admin', password: 'hunter@22' });
+    const address = await camera.address();
+    await using gateway = await GatewayProcess.start('--source', `a=ffmpeg:rtsp://admin:hunter%4022@${address}/h264`, '--source', `b=ffmpeg:rtsp://admin:wrong22@${address}/h264`, '--source', `c=ffmpeg:rtsp://admin:hunter%4022@${address}/nothing`);
+    await using viewer = await FrameRecorder.open(await gateway.url, 'a');
+    await viewer.take(10);
+    const errors = async (): Promise<(string | null)[]> => {
+      const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as { source: { lastError: string | null } }[];
+      return streams.map(({ source }) => source.lastError);
+    };
+    let seen = await errors();
+    while (seen[1] === null || seen[2] === null) seen = await errors();
+    expect(seen).toEqual([null, expect.stringContaining('the user or the password is wrong') as string, expect.stringContaining('the server has nothing at this path') as string]);
+    const shown = [await (await fetch(`${await gateway.url}/api/streams`)).text(), ...gateway.stderr.all, ...viewer.states].join('\n');
+    for (const secret of ['hunter', 'wrong22']) expect(shown).not.toContain(secret);
+    expect(shown).toContain(`rtsp://admin:…@${address}/h264`);
+  });
+
+  it('of a camera that is switched off and on again is live again by itself, and the viewer has stayed', async () => {
+    const [port] = (await freePorts(1)) as [number];
+    const first = new RtspCamera({ port });
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://${await first.address()}/h264`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await viewer.take(30);
+    await first[Symbol.asyncDispose]();
+    const { source } = await gateway.statusWhere('that nobody is there', (status) => /nobody listens/.test(status.source.lastError ?? ''));
+    expect(source.restarts).toBeGreaterThan(0);
+    await using second = new RtspCamera({ port });
+    await second.address();
+    await viewer.take(viewer.frames.length + 60);
+    expect(viewer.states.join('\n')).toMatch(/nobody listens at this address[\s\S]*live: frames arrive/);
+  });
+
+  it('of a server that says nothing is said to be so', async () => {
+    await using server = createServer((socket) => void socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/x`);
+    const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
+    expect(source.lastError).toMatch(/the server does not answer/);
+    await gateway[Symbol.asyncDispose]();
   });
 });
 

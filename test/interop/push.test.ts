@@ -220,4 +220,16 @@ describe('docs: push', () => {
     expect(await child.exited).toBe(0);
     expect(child.stdout.all.at(-1)).toBe("200 {'sequence': 90}");
   });
+
+  it('has a line for FFmpeg that works', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'push:');
+    const line = BLOCKS.find(({ text }) => text.startsWith('ffmpeg '))!.text.trim().replace('http://127.0.0.1:8080', await gateway.url);
+    {
+      await using _ = new Child('sh', ['-c', `exec ${line}`]);
+      const { frame, counters } = await gateway.statusWhere('frames', ({ counters: { received } }) => received > 15);
+      expect(frame).toMatchObject({ width: 640, height: 480, encoding: 'jpeg' });
+      expect(counters.rejected).toBe(0);
+    }
+    await gateway.statusWhere('the end of it', ({ state, counters }) => state === 'stale' && counters.rejected === 0);
+  });
 });

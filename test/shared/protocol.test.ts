@@ -3,15 +3,22 @@ import { describe, expect, it } from 'vitest';
 import { GearwayError } from '../../shared/errors.ts';
 import {
   closeCode,
+  type Data,
   decodeGatewayMessage,
+  decodePublisherAnswer,
+  decodePublisherMessage,
   decodeViewerMessage,
+  encodeData,
   encodeFrameHead,
   encodeMessage,
+  encodePublishedHead,
   encodeReturn,
   type GatewayMessage,
   MAX_HEADER_BYTES,
   messageType,
   PROTOCOL,
+  type PublisherAnswer,
+  type PublisherMessage,
   type ViewerMessage,
 } from '../../shared/protocol.ts';
 
@@ -129,12 +136,55 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
   ['a pong', '1500000000000016 82a2696407a7636c6f636b5573cf000646880c880000 0000', { type: 'pong', id: 7, clockUs: CLOCK }],
 ];
 
+const JPEG_FRAME = '120000000000003b 84a873657175656e636501ac636170747572656441745573cf000646880c880000a8656e636f64696e67a46a706567a76d65737361676581a16e01 0000000000';
+const RAW_FRAME = '1200000000000037 85a873657175656e636503a8656e636f64696e67a3726177a56474797065a575696e7438a5736861706593010203a76d657373616765c0 00';
+const PUBLISHER: readonly (readonly [string, string, PublisherMessage])[] = [
+  ["a publisher's hello", '0100000000000023 83a5746f6b656ea6733363726574a46e616d65a570686f6e65a874616b654f766572c3 0000000000', { type: 'hello', token: 's3cret', name: 'phone', takeOver: true }],
+  ['an empty hello', '0100000000000001 80 00000000000000', { type: 'hello' }],
+  ['a JPEG', `${JPEG_FRAME} ffd8ffd9`, { type: 'frame', sequence: 1, capturedAtUs: CLOCK, encoding: { kind: 'jpeg' }, message: { n: 1 }, payload: bytes('ffd8ffd9') }],
+  ['samples', `${RAW_FRAME} 010203040506`, { type: 'frame', sequence: 3, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] }, message: null, payload: bytes('010203040506') }],
+  ['a JPEG without more', '1200000000000019 82a873657175656e636502a8656e636f64696e67a46a706567 00000000000000 ffd8ffd9', { type: 'frame', sequence: 2, encoding: { kind: 'jpeg' }, message: null, payload: bytes('ffd8ffd9') }],
+  ['a ping', '0500000000000005 81a2696407 000000', { type: 'ping', id: 7 }],
+];
+
+const DATA: readonly (readonly [string, string, Data])[] = [
+  [
+    'a sticky value',
+    '1700000000000035 84a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a576616c7565a576616c756581a767726970706572a5636c6f7365 000000',
+    { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: { gripper: 'close' } } },
+  ],
+  ['the end of it', '1700000000000027 84a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a576616c7565a576616c7565c0 00', { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: null } }],
+  ['a JPEG', '170000000000001d 83a4706f7274cd1777a46d6f6465a46f6e6365a46b696e64a46a706567 000000 ffd8ffd9', { type: 'data', port: 6007, mode: 'once', body: { kind: 'jpeg', data: bytes('ffd8ffd9') } }],
+  [
+    'an array',
+    '1700000000000036 85a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a56172726179a56474797065a675696e743136a57368617065920102 0000 01000200',
+    { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'array', array: { dtype: 'uint16', shape: [1, 2], data: bytes('01000200') } } },
+  ],
+];
+const ANSWERS: readonly (readonly [string, string, PublisherAnswer])[] = [
+  [
+    'a welcome for a publisher',
+    '110000000000008b 88a673747265616da46d61696ea4706f7274c0a86c656173654b6579c0a672696768747391a77075626c697368a66c696d69747383ac6d6573736167654279746573ce04100008b16d657373616765735065725365636f6e64cd01f4a5646570746840a57374617465a777616974696e67a6726561736f6ea172a7636c6f636b5573cf000646880c880000 0000000000',
+    { type: 'welcome', stream: 'main', port: null, leaseKey: null, rights: ['publish'], limits: { ...LIMITS, messageBytes: 68_157_448 }, state: 'waiting', reason: 'r', clockUs: CLOCK },
+  ],
+  ['a frame taken', '1600000000000014 82a873657175656e636501a7636c69656e747303 00000000', { type: 'taken', sequence: 1, clients: 3 }],
+  [
+    'a frame refused',
+    '160000000000002f 84a873657175656e636502a7636c69656e747300a4636f6465ac6a7065672d696e76616c6964a6726561736f6ea172 00',
+    { type: 'taken', sequence: 2, clients: 0, code: 'jpeg-invalid', reason: 'r' },
+  ],
+  ...DATA,
+  ['a pong', '1500000000000016 82a2696407a7636c6f636b5573cf000646880c880000 0000', { type: 'pong', id: 7, clockUs: CLOCK }],
+];
+
 /** Where a message's payload begins, by its own length field. */
 const payloadStart = (data: Uint8Array): number => 8 + Math.ceil(Buffer.from(data).readUInt32BE(4) / 8) * 8;
 
 const DECODERS: readonly { name: string; decode: (data: Uint8Array) => unknown; messages: readonly (readonly [string, string, unknown])[] }[] = [
   { name: 'decodeViewerMessage', decode: decodeViewerMessage, messages: VIEWER },
   { name: 'decodeGatewayMessage', decode: decodeGatewayMessage, messages: GATEWAY },
+  { name: 'decodePublisherMessage', decode: decodePublisherMessage, messages: PUBLISHER },
+  { name: 'decodePublisherAnswer', decode: decodePublisherAnswer, messages: ANSWERS },
 ];
 
 for (const { name, decode, messages } of DECODERS) {
@@ -412,6 +462,39 @@ describe('encodeReturn', () => {
   it.each([2n ** 70n, -(2n ** 70n), 2n ** 64n, -(2n ** 63n) - 1n, 10n ** 4299n, -(10n ** 4299n), 2n ** 63n, 0n, -1n])('writes an integer of any size so that it reads the same', (value) => {
     const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value } });
     expect(decodeViewerMessage(head)).toMatchObject({ body: { value } });
+  });
+});
+
+describe('encodePublishedHead', () => {
+  it.each<[string, string, Parameters<typeof encodePublishedHead>[0]]>([
+    ['a JPEG', '1200000000000022 83a873657175656e636502a8656e636f64696e67a46a706567a76d657373616765c0 000000000000', { sequence: 2, encoding: { kind: 'jpeg' }, message: null }],
+    ['samples', RAW_FRAME, { sequence: 3, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] }, message: null }],
+    // JavaScript's one kind of number, where it is larger than 32 bits.
+    ['a JPEG with its time', JPEG_FRAME.replace('cf000646880c880000', 'cb43191a2032200000'), { sequence: 1, capturedAtUs: CLOCK, encoding: { kind: 'jpeg' }, message: { n: 1 } }],
+  ])('writes the head of %s', (_name, data, fields) => {
+    expect(hex(encodePublishedHead(fields))).toBe(hex(bytes(data)));
+  });
+});
+
+describe('encodeData', () => {
+  it.each(DATA)('writes %s', (_name, data, message) => {
+    const { head, payload } = encodeData(message);
+    expect(hex(head) + hex(payload)).toBe(hex(bytes(data)));
+  });
+});
+
+describe('decodePublisherMessage', () => {
+  it.each([
+    ['a frame without a number', '81a8656e636f64696e67a46a706567'],
+    ['a frame with a number that is none', '82a873657175656e6365cb3ff8000000000000a8656e636f64696e67a46a706567'],
+    ['a frame that is a PNG', '82a873657175656e636501a8656e636f64696e67a3706e67'],
+    ['samples without a shape', '83a873657175656e636501a8656e636f64696e67a3726177a56474797065a575696e7438'],
+  ])('rejects %s', (_name, header) => {
+    expect(() => decodePublisherMessage(message(0x12, header))).toThrow(bad);
+  });
+
+  it.each(VIEWER.filter(([, , { type }]) => type !== 'hello' && type !== 'ping'))('is none of a viewer: %s', (_name, data) => {
+    expect(() => decodePublisherMessage(bytes(data))).toThrow(bad);
   });
 });
 

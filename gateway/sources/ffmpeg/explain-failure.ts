@@ -4,6 +4,7 @@ import type { ProgramEnd } from './program.ts';
 /** What FFmpeg prints, and what it means. The first that is found in the last lines counts: the causes stand before their consequences. */
 const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/401 Unauthorized|authorization failed/i, 'the user or the password is wrong, or none was given: rtsp://USER:PASSWORD@HOST/…'],
+  [/461 Unsupported Transport/i, 'the server has no TCP; ask it for UDP: inputArgs=-rtsp_transport udp'],
   [/403 Forbidden/i, 'the server refuses access'],
   [/404 Not Found|Stream Not Found/i, 'the server has nothing at this path'],
   [/\b(?:4\d\d|5\d\d) [A-Z][A-Za-z ]+|Server returned (?:4|5)\w\w/, 'the server refuses'],
@@ -22,6 +23,7 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/Unknown (?:decoder|encoder)|Decoder not found|Encoder not found/i, 'this FFmpeg cannot decode or encode it'],
   [/No such filter|Error (?:initializing|parsing|reinitializing) .*filter|Failed to (?:configure|set) .*filter|Invalid filter/i, 'the filter does not work'],
   [/Protocol not found|Protocol '.*' not on whitelist|Protocol .* not on whitelist/i, 'this FFmpeg does not speak this protocol, or may not here'],
+  [/^rtsps?:\/\/\S+: Invalid data found/i, 'the server does not answer, or not as one of RTSP'],
   [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'there is no picture in it'],
   [/moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i, 'it is damaged, or nothing that FFmpeg can read'],
   [/No such file or directory/i, 'there is no such file'],

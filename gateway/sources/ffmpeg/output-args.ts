@@ -24,11 +24,15 @@ export function outputArgs(options: FfmpegOptions, plan: InputPlan, version: Ffm
   if (plan.isCopied) return [...chosen, '-c:v', 'copy', ...options.outputArgs, ...MULTIPART];
   // Frames come when they come: none is repeated or left out to keep a rate.
   const passed = isAtLeast(version, { major: 5, minor: 1 }) ? ['-fps_mode', 'passthrough'] : ['-vsync', 'passthrough'];
-  const filters = [options.filter, rateFilter(options, plan), sizeFilter(options, plan), options.pixels === 'bgr24' ? 'vflip' : null].filter((filter) => filter !== null);
-  return [...chosen, ...passed, ...(filters.length === 0 ? [] : ['-vf', filters.join(',')]), ...encoderArgs(options), ...options.outputArgs, ...containerArgs(options)];
+  const filters = [options.filter, rateFilter(options, plan), sizeFilter(options, plan), options.pixels === 'bgr24' ? 'vflip' : null, NUMBERED].filter((filter) => filter !== null);
+  return [...chosen, ...passed, '-vf', filters.join(','), ...NUMBERED_ARGS, ...encoderArgs(options), ...options.outputArgs, ...containerArgs(options)];
 }
 
 const MULTIPART = ['-f', 'mpjpeg', '-boundary_tag', BOUNDARY, 'pipe:1'];
+
+/** A number in place of a time: network cameras' times jitter, and the encoder ends with the first two that round to the same. */
+const NUMBERED = 'settb=1/1000,setpts=N';
+const NUMBERED_ARGS = ['-enc_time_base', '1:1000'];
 
 function rateFilter({ fps }: FfmpegOptions, { isRated }: InputPlan): string | null {
   return fps !== null && isRated ? `fps=${fps}` : null;

@@ -1,3 +1,4 @@
+import { GearwayError } from '../../../shared/errors.ts';
 import { explainFailure } from './explain-failure.ts';
 import type { FfmpegTools } from './ffmpeg-tools.ts';
 
@@ -28,8 +29,9 @@ const UNKNOWN: MediaInfo = { codec: null, hasEnd: false };
  */
 export async function probeMedia(tools: FfmpegTools, { args, input, hide, signal }: { readonly args: readonly string[]; readonly input: string | null; readonly hide: (text: string) => string; readonly signal: AbortSignal }): Promise<MediaInfo> {
   const asked = ['-v', 'error', '-select_streams', 'V:0', '-show_entries', 'stream=codec_name:format=duration', '-of', 'json'];
-  const { end, output, errorLines } = await tools.run('ffprobe', [...asked, ...args], { timeoutMs: TIMEOUT_MS, signal, input });
+  const { end, hasTimedOut, output, errorLines } = await tools.run('ffprobe', [...asked, ...args], { timeoutMs: TIMEOUT_MS, signal, input });
   if (end.kind === 'exited' && end.code === 0) return parseMediaInfo(output);
+  if (hasTimedOut) throw new GearwayError('source-failed', `nothing came for -e s`);
   if (end.kind === 'missing' || errorLines.some((line) => FOREIGN_OPTION.test(line))) return UNKNOWN;
   throw explainFailure('ffprobe', end, errorLines.map(hide));
 }

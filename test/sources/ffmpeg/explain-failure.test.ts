@@ -5,6 +5,8 @@ import { explainFailure } from '../../../gateway/sources/ffmpeg/explain-failure.
 const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = [
   ['nobody listens at this address (ffmpeg: Connection to tcp://127.0.0.1:1?timeout=4500000 failed: Connection refused)', ['[tcp @ 0x55d0] Connection to tcp://127.0.0.1:1?timeout=4500000 failed: Connection refused', 'rtsp://127.0.0.1:1/: Connection refused'].slice(0, 1)],
   ['the user or the password is wrong, or none was given: rtsp://USER:PASSWORD@HOST/… (ffmpeg: method DESCRIBE failed: 401 Unauthorized)', ['[rtsp @ 0x55d0] method DESCRIBE failed: 401 Unauthorized']],
+  ['the server has no TCP; ask it for UDP: inputArgs=-rtsp_transport udp (ffmpeg: method SETUP failed: 461 Unsupported Transport)', ['[rtsp @ 0x55c497f56240] method SETUP failed: 461 Unsupported Transport', 'rtsp://127.0.0.1:26554/s: Protocol not supported']],
+  ['the server does not answer, or not as one of RTSP (ffmpeg: rtsp://127.0.0.1:18777/x: Invalid data found when processing input)', ['rtsp://127.0.0.1:18777/x: Invalid data found when processing input']],
   ['the server has nothing at this path (ffmpeg: HTTP error 404 Not Found)', ['[http @ 0x5581] HTTP error 404 Not Found', 'http://127.0.0.1:8080/x: Server returned 404 Not Found'].slice(0, 1)],
   ['there is no host of this name (ffmpeg: Failed to resolve hostname cam.invalid: Name or service not known)', ['[tcp @ 0x5581] Failed to resolve hostname cam.invalid: Name or service not known', 'rtsp://cam.invalid/: Input/output error']],
   ['the server does not answer any more (ffmpeg: rtsp://10.0.0.1/: Connection timed out)', ['rtsp://10.0.0.1/: Connection timed out']],

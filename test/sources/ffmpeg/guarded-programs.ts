@@ -6,8 +6,9 @@ const DEAF = 'for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(s
 
 class TellingGuard extends ProcessGuard {
   override watch(pid: number): () => void {
+    const release = super.watch(pid);
     console.log(`runs ${pid}`);
-    return super.watch(pid);
+    return release;
   }
 }
 

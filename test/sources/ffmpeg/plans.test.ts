@@ -84,14 +84,15 @@ describe('outputArgs', () => {
   const live: InputPlan = { args: [], stdin: null, isLive: true, hasEnd: false, isCopied: false, isResized: true, isRated: true };
   const chosen = ['-map', '0:V:0', '-an', '-sn', '-dn'];
   const multipart = ['-f', 'mpjpeg', '-boundary_tag', 'ffmpeg', 'pipe:1'];
+  const numbered = ['settb=1/1000,setpts=N', '-enc_time_base', '1:1000'];
 
   it.each([
-    ['ffmpeg:a.mp4', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
-    ['ffmpeg:a.mp4', {}, V4, [...chosen, '-vsync', 'passthrough', '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
+    ['ffmpeg:a.mp4', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
+    ['ffmpeg:a.mp4', {}, V4, [...chosen, '-vsync', 'passthrough', '-vf', ...numbered, '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
     ['ffmpeg:a.mp4?outputArgs=-x 1', { isCopied: true }, V5, [...chosen, '-c:v', 'copy', '-x', '1', ...multipart]],
-    ['ffmpeg:a.mp4?fps=10&size=640x480&filter=hflip&pixels=bgr24', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', 'hflip,fps=10,scale=640:480,vflip', '-c:v', 'bmp', '-thread_type', 'slice', '-pix_fmt', 'bgr24', '-f', 'image2pipe', 'pipe:1']],
-    ['ffmpeg:camera?fps=10&size=640x480&pixels=gray', { isResized: false, isRated: false }, V5, [...chosen, '-fps_mode', 'passthrough', '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray', '-f', 'image2pipe', 'pipe:1']],
-    ['ffmpeg:a.mkv?pixels=gray16le', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray16be', '-f', 'image2pipe', 'pipe:1']],
+    ['ffmpeg:a.mp4?fps=10&size=640x480&filter=hflip&pixels=bgr24', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', `hflip,fps=10,scale=640:480,vflip,${numbered[0]}`, ...numbered.slice(1), '-c:v', 'bmp', '-thread_type', 'slice', '-pix_fmt', 'bgr24', '-f', 'image2pipe', 'pipe:1']],
+    ['ffmpeg:camera?fps=10&size=640x480&pixels=gray', { isResized: false, isRated: false }, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray', '-f', 'image2pipe', 'pipe:1']],
+    ['ffmpeg:a.mkv?pixels=gray16le', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray16be', '-f', 'image2pipe', 'pipe:1']],
   ] as const)('%s %j', (url, changed, version, args) => {
     expect(outputArgs(optionsOf(url), { ...live, ...changed }, version)).toEqual(args);
   });

@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
+import type { StreamStatus } from '../../shared/status.ts';
+import { Child } from '../helpers/child.ts';
+import { freePorts } from '../helpers/free-port.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/gateway/main.js', import.meta.url));
+const DOCS = readFileSync(new URL('../../docs/sources.md', import.meta.url), 'utf8');
+
+/** Every `--source …` of the table at the beginning. */
+const LINES = [...new Set([...DOCS.slice(DOCS.indexOf('\n|'), DOCS.indexOf('\n## ')).matchAll(/`--source "?([^`"]+)"?`/g)].map(([, url]) => url!))];
+
+/** What becomes of a line here, where there is no camera and no network. */
+const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 'failing'])[] = [
+  [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.mp4|list\.)|directory:)/, 'live'],
+  [/^(?:netgear:|netgear-async:|imagezmq:|push:)/, 'waiting'],
+  // A device that is not there, an address at which nobody is: said in words, and tried again.
+  [/^ffmpeg:/, 'failing'],
+];
+
+const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gearway-docs-'));
+  execFileSync('ffmpeg', ['-loglevel', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=24:duration=20', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', join(folder, 'video.mp4')]);
+  writeFileSync(join(folder, 'list.m3u'), '#EXTM3U\nvideo.mp4\n');
+  writeFileSync(join(folder, 'list.ffconcat'), 'ffconcat version 1.0\nfile video.mp4\n');
+  mkdirSync(join(folder, 'images'));
+  for (let n = 0; n < 20; n += 1) writeFileSync(join(folder, 'images', `img${n}.jpg`), await encodeJpeg({ data: Buffer.alloc(32 * 16 * 3, n * 10), width: 32, height: 16, channels: 3 }));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+describe('the lines of docs/sources.md', () => {
+  it('are many', () => {
+    expect(LINES.length).toBeGreaterThan(25);
+  });
+
+  it.each(LINES)('--source %s', async (line) => {
+    const [, outcome] = OUTCOMES.find(([pattern]) => pattern.test(line))!;
+    const [port] = await freePorts(1);
+    // Somebody else may listen there, and nothing may leave this machine.
+    const url = line.replace(/(?<=:\/\/)(?:239\.0\.0\.1|192\.168\.1\.\d+|127\.0\.0\.1|0\.0\.0\.0):\d+/, `127.0.0.1:${port}`).replace(/192\.168\.1\.\d+|example\.org/, `127.0.0.1:${port}`);
+    await using gateway = new Child(process.execPath, [MAIN, '--port', '0', '--source', url], { cwd: folder });
+    const address = await gateway.stdout.waitFor('the ready line', (text) => /^Gearway is serving on (http:\S+)\/$/.exec(text)?.[1]);
+    const status = async (): Promise<StreamStatus> => ((await (await fetch(`${address}/api/streams`)).json()) as StreamStatus[])[0]!;
+    const fits = ({ state, source }: StreamStatus): boolean => (outcome === 'live' ? state === 'live' : outcome === 'waiting' ? state === 'waiting' : source.lastError !== null);
+    const deadline = performance.now() + 40_000;
+    let said = await status();
+    for (; !fits(said) && performance.now() < deadline; said = await status()) await elapse(100);
+    expect(fits(said), JSON.stringify({ outcome, state: said.state, reason: said.reason, source: said.source })).toBe(true);
+    if (outcome !== 'failing') expect(said.source.lastError).toBeNull();
+    // A sentence for people, and no secret in it.
+    else expect(said.source.lastError).toMatch(/^[^\n]{10,300}$/);
+    expect(JSON.stringify(said)).not.toContain('password');
+  });
+});

@@ -1,0 +1,225 @@
+import { mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { DirectorySource, parseDirectory } from '../../gateway/sources/directory-source.ts';
+import { parseSourceUrl } from '../../gateway/sources/source-options.ts';
+import type { SourceSink } from '../../gateway/sources/source.ts';
+
+const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
+
+/** What a source has said to its stream, and the next thing that it says. */
+class Heard implements SourceSink {
+  readonly frames: FrameInput[] = [];
+  readonly rejected: unknown[] = [];
+  readonly ended: string[] = [];
+  readonly failed: unknown[] = [];
+  readonly returns = null as never;
+  #waiting: (() => void)[] = [];
+
+  publish(input: FrameInput): Frame {
+    this.frames.push(input);
+    this.#wake();
+    return { ...input, sequence: this.frames.length, receivedAtUs: 0 };
+  }
+  reject(error: unknown): void {
+    this.rejected.push(error);
+    this.#wake();
+  }
+  end(reason: string): void {
+    this.ended.push(reason);
+    this.#wake();
+  }
+  interrupted(): void {}
+  fail(error: unknown): void {
+    this.failed.push(error);
+    this.#wake();
+  }
+
+  get files(): unknown[] {
+    return this.frames.map(({ message }) => (message as { file: string }).file);
+  }
+
+  async until(fits: () => boolean): Promise<void> {
+    while (!fits()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+const jpeg = (gray: number, width = 16): Promise<Buffer> => encodeJpeg({ data: Buffer.alloc(width * 8 * 3, gray), width, height: 8, channels: 3 });
+
+let folder: string;
+let sources: DirectorySource[];
+let heard: Heard;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gearway d'ir ü;"));
+  sources = [];
+  heard = new Heard();
+});
+
+afterEach(async () => {
+  await Promise.all(sources.map((source) => source.close()));
+  await rm(folder, { recursive: true, force: true });
+});
+
+const create = (options: string): DirectorySource => {
+  const source = new DirectorySource(parseDirectory(parseSourceUrl(`directory:${folder}?${options}`, ['fps', 'loop', 'watch'])));
+  sources.push(source);
+  return source;
+};
+
+describe('parseDirectory', () => {
+  it.each(['directory:', 'directory:/a?fps=0', 'directory:/a?fps=241', 'directory:/a?watch=true&fps=5', 'directory:/a?watch=true&loop=true', 'directory:/a\0b', 'directory:/a?rate=3'])('refuses %j', (url) => {
+    expect(() => parseDirectory(parseSourceUrl(url, ['fps', 'loop', 'watch']))).toThrow(coded('source-invalid'));
+  });
+});
+
+describe('a list of images', () => {
+  it('shows them in the order of their names, as people count, and ends', async () => {
+    const pictures = await Promise.all([1, 2, 3].map((gray) => jpeg(gray * 50)));
+    for (const [index, name] of ['img10.jpg', 'img2.JPEG', 'img1.jpg'].entries()) await writeFile(join(folder, name), pictures[index]!);
+    await writeFile(join(folder, 'notes.txt'), 'no image');
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    expect(heard.files).toEqual(['img1.jpg', 'img2.JPEG', 'img10.jpg']);
+    // As they are in the file.
+    expect(Buffer.from(heard.frames[0]!.payload).equals(pictures[2]!)).toBe(true);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('decodes PNG, WebP and TIFF to gray and BGR, with the bits that they have, and reads .npy', async () => {
+    const rgb = Buffer.from([10, 20, 30, 40, 50, 60]);
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).png().toFile(join(folder, 'a.png'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).webp({ lossless: true }).toFile(join(folder, 'b.webp'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).tiff({ compression: 'none' }).toFile(join(folder, 'c.tif'));
+    await sharp(new Uint16Array([1, 65_535]), { raw: { width: 2, height: 1, channels: 1 } }).toColourspace('grey16').png().toFile(join(folder, 'd.png'));
+    await sharp(new Uint16Array([1, 2, 3, 400, 500, 600]), { raw: { width: 2, height: 1, channels: 3 } }).toColourspace('rgb16').png().toFile(join(folder, 'e.png'));
+    await sharp(Buffer.from([7, 8]), { raw: { width: 2, height: 1, channels: 1 } }).toColourspace('b-w').png().toFile(join(folder, 'f.png'));
+    await sharp(Buffer.from([10, 20, 30, 255, 40, 50, 60, 255]), { raw: { width: 2, height: 1, channels: 4 } }).png().toFile(join(folder, 'g.png'));
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }".padEnd(117) + '\n';
+    await writeFile(join(folder, 'h.npy'), Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.from(Uint16Array.of(header.length).buffer), Buffer.from(header), Buffer.from(Float32Array.of(0.5, 1.5).buffer)]));
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    const samples = heard.frames.map(({ encoding, payload }) => {
+      if (encoding.kind !== 'raw') return encoding.kind;
+      const bytes = Uint8Array.from(payload).buffer;
+      const values = encoding.dtype === 'uint16' ? new Uint16Array(bytes) : encoding.dtype === 'float32' ? new Float32Array(bytes) : new Uint8Array(bytes);
+      return [encoding.dtype, encoding.shape, [...values]];
+    });
+    const bgr = ['uint8', [1, 2, 3], [30, 20, 10, 60, 50, 40]];
+    expect(samples).toEqual([bgr, bgr, bgr, ['uint16', [1, 2], [1, 65_535]], ['uint16', [1, 2, 3], [3, 2, 1, 600, 500, 400]], ['uint8', [1, 2], [7, 8]], bgr, ['float32', [1, 2], [0.5, 1.5]]]);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('begins anew, with the files that are there then', async () => {
+    await writeFile(join(folder, '1.jpg'), await jpeg(1));
+    await create('fps=100&loop=true').open(heard);
+    await heard.until(() => heard.frames.length >= 3);
+    await writeFile(join(folder, '2.jpg'), await jpeg(2));
+    await heard.until(() => heard.files.includes('2.jpg'));
+    expect(heard.ended).toEqual([]);
+  });
+
+  it('keeps its rate', async () => {
+    for (let n = 0; n < 10; n += 1) await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+    const startMs = performance.now();
+    await create('fps=20').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    const tookMs = performance.now() - startMs;
+    expect(tookMs).toBeGreaterThan(490);
+    expect(tookMs).toBeLessThan(1000);
+  });
+
+  it('rejects what is no image, and goes on', async () => {
+    await writeFile(join(folder, '1.jpg'), 'no image');
+    await writeFile(join(folder, '2.png'), Buffer.concat([Buffer.from('\x89PNG\r\n', 'latin1')]));
+    await writeFile(join(folder, '3.jpg'), (await jpeg(3)).subarray(0, -20));
+    await symlink('/nowhere', join(folder, '4.jpg'));
+    await writeFile(join(folder, '5.jpg'), await jpeg(5));
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    expect(heard.files).toEqual(['5.jpg']);
+    expect(heard.rejected).toHaveLength(4);
+  });
+
+  it('fails where there is no folder, no image, or a file', async () => {
+    await writeFile(join(folder, 'a.txt'), '');
+    await create('').open(heard);
+    await heard.until(() => heard.failed.length > 0);
+    expect(heard.failed).toEqual([coded('source-unavailable')]);
+    const url = (path: string): DirectorySource => new DirectorySource(parseDirectory({ place: path, options: new Map() }));
+    await expect(url(join(folder, 'gone')).open(heard)).rejects.toEqual(coded('source-unavailable'));
+    await expect(url(join(folder, 'a.txt')).open(heard)).rejects.toEqual(coded('source-unavailable'));
+  });
+});
+
+describe('a watched folder', () => {
+  it('shows the newest file, and each newer one as it comes', async () => {
+    await writeFile(join(folder, 'b.jpg'), await jpeg(1));
+    await writeFile(join(folder, 'a.jpg'), await jpeg(2));
+    await utimes(join(folder, 'b.jpg'), 1000, 1000);
+    await create('watch=true').open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    expect(heard.files).toEqual(['a.jpg']);
+    await writeFile(join(folder, 'c.jpg'), await jpeg(3));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.files).toEqual(['a.jpg', 'c.jpg']);
+    // The kernel's clock for files ticks every few milliseconds: what happens within one is of the same time.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // The same file, written again.
+    await writeFile(join(folder, 'a.jpg'), await jpeg(4, 32));
+    await heard.until(() => heard.frames.length === 3);
+    expect(heard.frames.at(-1)).toMatchObject({ width: 32, message: { file: 'a.jpg' } });
+  });
+
+  it('takes a file that is written elsewhere and moved here', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
+    await create('watch=true').open(heard);
+    await writeFile(join(elsewhere, 'x'), await jpeg(1));
+    await rename(join(elsewhere, 'x'), join(folder, 'x.jpg'));
+    await heard.until(() => heard.frames.length === 1);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('never shows half of a file that is being written, and counts one that stays half', async () => {
+    const whole = await jpeg(1, 320);
+    await create('watch=true').open(heard);
+    for (let end = 100; end < whole.byteLength; end += 300) {
+      await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, end));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect([heard.frames, heard.rejected]).toEqual([[], []]);
+    await writeFile(join(folder, 'slow.jpg'), whole);
+    await heard.until(() => heard.frames.length === 1);
+    expect(Buffer.from(heard.frames[0]!.payload).equals(whole)).toBe(true);
+    await writeFile(join(folder, 'z.jpg'), whole.subarray(0, 200));
+    await heard.until(() => heard.rejected.length === 1);
+    expect(heard.frames).toHaveLength(1);
+  });
+
+  it('fails when the folder goes, so that it is opened again when it is back', async () => {
+    await create('watch=true').open(heard);
+    await rm(folder, { recursive: true });
+    await heard.until(() => heard.failed.length > 0);
+    expect(heard.failed).toHaveLength(1);
+  });
+
+  it('says nothing once it is closed', async () => {
+    const source = create('watch=true');
+    await source.open(heard);
+    await source.close();
+    await writeFile(join(folder, 'a.jpg'), await jpeg(1));
+    await source.open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    await source.close();
+    await source.close();
+    expect(heard.frames).toHaveLength(1);
+  });
+});
