@@ -89,10 +89,10 @@ export class DirectorySource implements Source {
       if (names.length === 0) throw new GearwayError('source-unavailable', `there is no image in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`);
       for (const name of names) {
         // Read before its time has come, so that what takes long to decode is not late.
-        const picture = await this.#folder.read(name).catch((error: unknown): void => sink.reject(error));
+        const read = await this.#folder.read(name).catch((error: unknown): void => sink.reject(error));
         await elapse(dueMs - performance.now(), signal);
         if (signal.aborted) return;
-        if (picture !== undefined) this.#publish(sink, name, picture);
+        if (read !== undefined) this.#publish(sink, name, read.picture);
         // By the clock, so that the rate does not drift; time that cannot be kept up with is given up, not caught up.
         dueMs = Math.max(dueMs + frameTimeMs, performance.now() - frameTimeMs);
       }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { errorText, GearwayError } from '../../shared/errors.ts';
@@ -9,10 +9,16 @@ import { IMAGE_NAME, readImage } from './image-file.ts';
 /** A file as it was when it was looked at. */
 export interface FileState {
   readonly name: string;
-  /** When it came or was written, by the file system's clock. A file that was moved here keeps its old time of writing, and has a new one of this. */
+  readonly writtenMs: number;
+  /** When it was written, moved here or changed otherwise, by the file system's own clock: what was moved here keeps its time of writing. */
   readonly changedMs: number;
   /** Another whenever the file is. */
   readonly version: string;
+}
+
+/** An image, and its file as it was when it was read. */
+export interface ReadImage extends Pick<FileState, 'changedMs' | 'version'> {
+  readonly picture: Sendable;
 }
 
 const byNumber = new Intl.Collator('en', { numeric: true });
@@ -59,8 +65,7 @@ export class ImageFolder {
     const found = own?.isSymbolicLink() === true ? await stat(path).catch(() => null) : own;
     if (own === null || found === null || !found.isFile()) return null;
     // A link that leads to another file now has changed, too.
-    const changedMs = Math.max(own.ctimeMs, found.ctimeMs);
-    return { name, changedMs, version: [changedMs, found.mtimeMs, found.size, found.ino].join() };
+    return { name, writtenMs: found.mtimeMs, changedMs: Math.max(own.ctimeMs, found.ctimeMs), version: versionOf(found) };
   }
 
   /**
@@ -69,15 +74,16 @@ export class ImageFolder {
    *
    * @throws {GearwayError} `image-unreadable`, `image-changing`, `too-large`, and what {@link readImage} throws; with the file's name.
    */
-  async read(name: string): Promise<Sendable> {
+  async read(name: string): Promise<ReadImage> {
     try {
-      return await readImage(await this.#readBytes(name));
+      const { bytes, found } = await this.#readBytes(name);
+      return { picture: await readImage(bytes), changedMs: found.ctimeMs, version: versionOf(found) };
     } catch (error) {
       throw new GearwayError(error instanceof GearwayError ? error.code : 'image-unreadable', `${name}: ${errorText(error)}`, { cause: error });
     }
   }
 
-  async #readBytes(name: string): Promise<Buffer> {
+  async #readBytes(name: string): Promise<{ readonly bytes: Buffer; readonly found: Stats }> {
     const folder = await realpath(this.path);
     const path = await realpath(join(this.path, name));
     if (!path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) throw new GearwayError('image-unreadable', 'it is a link that leads out of the folder');
@@ -91,9 +97,9 @@ export class ImageFolder {
       const bytes = Buffer.allocUnsafeSlow(before.size);
       let filled = 0;
       for (let read = -1; filled < bytes.byteLength && read !== 0; filled += read) read = (await file.read(bytes, filled)).bytesRead;
-      const after = await file.stat();
-      if (filled !== after.size || after.mtimeMs !== before.mtimeMs) throw new GearwayError('image-changing', 'it was written to while it was read');
-      return bytes;
+      const found = await file.stat();
+      if (filled !== found.size || found.mtimeMs !== before.mtimeMs) throw new GearwayError('image-changing', 'it was written to while it was read');
+      return { bytes, found };
     } finally {
       await file.close();
     }
@@ -102,4 +108,8 @@ export class ImageFolder {
   #unavailable(error: unknown): GearwayError {
     return new GearwayError('source-unavailable', `the folder ${this.path} cannot be read: ${errorText(error)}`, { cause: error });
   }
+}
+
+function versionOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return [ino, size, mtimeMs, ctimeMs].join();
 }

@@ -1,5 +1,5 @@
 import type { Sendable } from '../netgear/picture.ts';
-import { compareNames, type FileState, type ImageFolder } from './image-folder.ts';
+import { compareNames, type FileState, type ImageFolder, type ReadImage } from './image-folder.ts';
 
 /** An image that has come. */
 export interface FoundImage {
@@ -24,9 +24,9 @@ interface Attempt {
 export class NewestImage {
   readonly #folder: ImageFolder;
   readonly #reject: (error: unknown) => void;
-  /** The latest one that was found came then. */
-  #sinceMs = -Infinity;
-  /** Of those that came then or later, what is not looked at again: found, passed over or rejected. By name. */
+  /** When the latest one came that was found or passed over; null before the first was found. */
+  #sinceMs: number | null = null;
+  /** Of those that came then or later, what is not looked at again. By name. */
   readonly #done = new Map<string, FileState>();
   /** What could not be read yet, by name. */
   readonly #attempts = new Map<string, Attempt>();
@@ -45,7 +45,8 @@ export class NewestImage {
   /**
    * Looks at these names, and at those that could not be read yet.
    *
-   * @returns the newest image that is there as a whole; null when none has come since the last one.
+   * @returns the newest image that is there as a whole: first of all the one that was written last, which may have been copied here
+   * with its time, then what comes. Null when none has come since the last one.
    */
   async find(names: Iterable<string>): Promise<FoundImage | null> {
     const files: FileState[] = [];
@@ -54,33 +55,36 @@ export class NewestImage {
       if (file === null) this.#attempts.delete(name);
       else if (this.#isNew(file)) files.push(file);
     }
-    files.sort((a, b) => b.changedMs - a.changedMs || compareNames(b.name, a.name));
+    const order = this.#sinceMs === null ? 'writtenMs' : 'changedMs';
+    files.sort((a, b) => b[order] - a[order] || compareNames(b.name, a.name));
     for (const [index, file] of files.entries()) {
-      const picture = await this.#try(file);
-      if (picture !== null) {
-        this.#pass(files.slice(index));
-        return { name: file.name, picture };
-      }
+      const read = await this.#try(file);
+      if (read === null) continue;
+      // It may have been written again between the look and the reading.
+      this.#pass([{ ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) }, ...files.slice(index + 1)]);
+      return { name: file.name, picture: read.picture };
     }
     return null;
   }
 
   #isNew({ name, changedMs, version }: FileState): boolean {
-    return changedMs >= this.#sinceMs && this.#done.get(name)?.version !== version;
+    return changedMs >= (this.#sinceMs ?? -Infinity) && this.#done.get(name)?.version !== version;
   }
 
   /** @param files the one that was found, and those that are not newer. */
   #pass(files: readonly FileState[]): void {
+    let sinceMs = this.#sinceMs ?? -Infinity;
     for (const file of files) {
       this.#done.set(file.name, file);
       this.#attempts.delete(file.name);
+      sinceMs = Math.max(sinceMs, file.changedMs);
     }
-    this.#sinceMs = files[0]?.changedMs ?? this.#sinceMs;
-    for (const { name, changedMs } of this.#done.values()) if (changedMs < this.#sinceMs) this.#done.delete(name);
+    this.#sinceMs = sinceMs;
+    for (const { name, changedMs } of this.#done.values()) if (changedMs < sinceMs) this.#done.delete(name);
   }
 
   /** @returns null when it cannot be read, or not yet. */
-  async #try(file: FileState): Promise<Sendable | null> {
+  async #try(file: FileState): Promise<ReadImage | null> {
     const beganMs = performance.now();
     const last = this.#attempts.get(file.name);
     if (last !== undefined && beganMs < last.retryAtMs) return null;
