@@ -102,8 +102,8 @@ describe('ImageHub', () => {
     await Promise.all(['kitchen', 'porch'].map(async (name, index) => {
       for (let n = 0; n < 50; n += 1) await senders[index]?.send(head(name), Buffer.of(index + 1));
     }));
-    expect(new Set(kitchen.pictures.map(({ message, picture }) => [message, (picture as Uint8Array)[0]].join(' ')))).toEqual(new Set(['kitchen 1']));
-    expect(new Set(porch.pictures.map(({ message, picture }) => [message, (picture as Uint8Array)[0]].join(' ')))).toEqual(new Set(['porch 2']));
+    expect(new Set(kitchen.pictures.map(({ message, picture }) => JSON.stringify([message, ...(picture as Uint8Array)])))).toEqual(new Set(['["kitchen",1]']));
+    expect(new Set(porch.pictures.map(({ message, picture }) => JSON.stringify([message, ...(picture as Uint8Array)])))).toEqual(new Set(['["porch",2]']));
     expect([kitchen.pictures.length, porch.pictures.length, all.pictures.length]).toEqual([50, 50, 100]);
     expect(hub.peers).toBe(2);
   });
