@@ -87,9 +87,9 @@ export class ImagezmqSource implements Source, HubReceiver {
     await this.#hub.leave(this);
   }
 
-  received({ message, picture }: SentPicture): void {
+  received({ message, messageJson, picture }: SentPicture): void {
     if (this.#sink === null) return;
-    publishPicture(this.#sink, picture, { message });
+    publishPicture(this.#sink, picture, { message, messageJson });
     if (this.sender === null && this.#mix.add(message)) this.#warn();
   }
 
