@@ -1,9 +1,8 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { Sendable } from '../netgear/picture.ts';
 import { elapse } from './elapse.ts';
-import { FolderEvents } from './folder-events.ts';
-import { IMAGE_NAME } from './image-file.ts';
-import { ImageFolder } from './image-folder.ts';
+import { FolderWatch } from './folder-watch.ts';
+import { compareNames, ImageFolder } from './image-folder.ts';
 import { NewestImage } from './newest-image.ts';
 import { publishPicture } from './publish-picture.ts';
 import { readFlag, readNumberOption, type SourceUrl } from './source-options.ts';
@@ -30,9 +29,8 @@ export function parseDirectory({ place, options }: SourceUrl): DirectoryOptions 
   return { folder: place, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched };
 }
 
-/** Where the system says nothing of new files, they are looked for: so often, and in a large folder so much of the time. */
-const POLL_MS = 500;
-const POLL_SHARE = 1 / 20;
+/** How often a folder that has gone is looked for. */
+const APPEAR_MS = 500;
 
 /** The images of a folder: one after the other, or always the newest. Each frame's message is `{"file": name}`. */
 export class DirectorySource implements Source {
@@ -85,7 +83,7 @@ export class DirectorySource implements Source {
     const frameTimeMs = 1000 / framesPerSecond;
     let dueMs = performance.now();
     do {
-      const names = await this.#folder.names();
+      const names = [...(await this.#folder.list())].sort(compareNames);
       if (names.length === 0) throw new GearwayError('source-unavailable', `there is no image in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`);
       for (const name of names) {
         // Read before its time has come, so that what takes long to decode is not late.
@@ -104,31 +102,24 @@ export class DirectorySource implements Source {
   }
 
   async #watch(sink: SourceSink, signal: AbortSignal): Promise<void> {
-    const events = new FolderEvents(this.#options.folder);
+    const watch = new FolderWatch(this.#folder);
     const newest = new NewestImage(this.#folder, (error) => sink.reject(error));
     try {
-      await this.#appear(signal);
-      for (let pollAtMs = 0; !signal.aborted; await events.wait(Math.min(pollAtMs, newest.retryAtMs) - performance.now(), signal)) {
-        const beganMs = performance.now();
-        const isPoll = beganMs >= pollAtMs;
-        if (isPoll) events.listen((await this.#folder.identity()) ?? '');
-        const heard = events.take().filter((name) => IMAGE_NAME.test(name));
-        const found = await newest.find(isPoll ? await this.#folder.names() : heard);
+      for (await this.#appear(signal); !signal.aborted; await watch.wait(newest.retryAtMs, signal)) {
+        const found = await newest.find(await watch.names());
         if (signal.aborted) return;
         if (found !== null) this.#publish(sink, found.name, found.picture);
-        const nowMs = performance.now();
-        if (isPoll) pollAtMs = nowMs + Math.max(POLL_MS, (nowMs - beganMs) / POLL_SHARE);
       }
     } finally {
-      events.close();
+      watch.close();
     }
   }
 
   /** Resolves when the folder is there, or with the signal. */
   async #appear(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (await this.#folder.identity()) === null) {
+    while (!signal.aborted && (await this.#folder.find()) === null) {
       this.#state = 'the folder is not there';
-      await elapse(POLL_MS, signal);
+      await elapse(APPEAR_MS, signal);
     }
     this.#state = 'running';
   }

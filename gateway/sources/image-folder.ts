@@ -44,18 +44,18 @@ export class ImageFolder {
     if (!found.isDirectory()) throw new GearwayError('source-unavailable', `${this.path} is no folder, expected one with images; a video file is ffmpeg:${this.path}`);
   }
 
-  /** The names of its images, in the order in which people count. @throws {GearwayError} `source-unavailable`. */
-  async names(): Promise<readonly string[]> {
+  /** The names of its images, in any order. @throws {GearwayError} `source-unavailable`. */
+  async list(): Promise<readonly string[]> {
     const names = await readdir(this.path).catch((error: unknown) => {
       throw this.#unavailable(error);
     });
-    return names.filter((name) => IMAGE_NAME.test(name)).sort(compareNames);
+    return names.filter((name) => IMAGE_NAME.test(name));
   }
 
-  /** Which folder is at the path: another one after it was removed and made again. Null when there is none. */
-  async identity(): Promise<string | null> {
+  /** What is at the path: `identity` is another one after the folder was removed and made again. Null when there is none. */
+  async find(): Promise<{ readonly identity: string; readonly changedMs: number } | null> {
     const found = await stat(this.path).catch(() => null);
-    return found?.isDirectory() === true ? `${found.dev} ${found.ino}` : null;
+    return found?.isDirectory() === true ? { identity: `${found.dev} ${found.ino}`, changedMs: found.mtimeMs } : null;
   }
 
   /** @returns null when there is no such file, or it is something else. */

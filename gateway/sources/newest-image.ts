@@ -26,6 +26,8 @@ export class NewestImage {
   readonly #reject: (error: unknown) => void;
   /** When the latest one came that was found or passed over; null before the first was found. */
   #sinceMs: number | null = null;
+  /** The one that was found last: many programs write the same file again and again. */
+  #latest: readonly string[] = [];
   /** Of those that came then or later, what is not looked at again. By name. */
   readonly #done = new Map<string, FileState>();
   /** What could not be read yet, by name. */
@@ -43,14 +45,14 @@ export class NewestImage {
   }
 
   /**
-   * Looks at these names, and at those that could not be read yet.
+   * Looks at these names, at those that could not be read yet, and at the one that was found last.
    *
    * @returns the newest image that is there as a whole: first of all the one that was written last, which may have been copied here
    * with its time, then what comes. Null when none has come since the last one.
    */
   async find(names: Iterable<string>): Promise<FoundImage | null> {
     const files: FileState[] = [];
-    for (const name of new Set([...names, ...this.#attempts.keys()])) {
+    for (const name of new Set([...names, ...this.#attempts.keys(), ...this.#latest])) {
       const file = await this.#folder.look(name);
       if (file === null) this.#attempts.delete(name);
       else if (this.#isNew(file)) files.push(file);
@@ -62,6 +64,7 @@ export class NewestImage {
       if (read === null) continue;
       // It may have been written again between the look and the reading.
       this.#pass([{ ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) }, ...files.slice(index + 1)]);
+      this.#latest = [file.name];
       return { name: file.name, picture: read.picture };
     }
     return null;
