@@ -1,6 +1,6 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { explainFailure } from './ffmpeg/explain-failure.ts';
-import { type FfmpegOptions, parseFfmpegOptions } from './ffmpeg/ffmpeg-options.ts';
+import { type FfmpegOptions, parseFfmpegOptions, stallMs } from './ffmpeg/ffmpeg-options.ts';
 import type { FfmpegTools } from './ffmpeg/ffmpeg-tools.ts';
 import { type FfmpegInput, parseInput } from './ffmpeg/input.ts';
 import { checkInput } from './ffmpeg/input-plan.ts';
@@ -11,10 +11,6 @@ import { findRecipe, type Recipe } from './ffmpeg/recipe.ts';
 import { createRedactor, hideSecrets } from './ffmpeg/secrets.ts';
 import type { SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
-
-/** A silence of a camera; at a slow rate so many frame times. */
-const STALL_MS = 5000;
-const STALL_FRAMES = 5;
 
 /** How one run of a program went. */
 interface Run {
@@ -61,7 +57,7 @@ export class FfmpegSource implements Source {
     this.#hide = createRedactor(place, [...this.#options.inputArgs, ...this.#options.outputArgs]);
     this.address = hideSecrets(place);
     this.waitingReason = `waiting for the first picture of ${this.address}`;
-    this.stallMs = Math.max(STALL_MS, (STALL_FRAMES * 1000) / (this.#options.fps ?? Infinity));
+    this.stallMs = stallMs(this.#options);
   }
 
   state(): string {

@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../gateway/jpeg.ts';
 import { Child } from '../helpers/child.ts';
@@ -13,6 +15,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
 import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf, Respawning } from '../helpers/media.ts';
 import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
+import { Site } from '../helpers/site.ts';
 import { isRunning } from '../helpers/workers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -354,6 +357,35 @@ describe('MJPEG over HTTP', () => {
     await gateway.statusWhere('three openings', ({ source }) => source.restarts >= 2);
     expect(placesIn(jpegs.slice(0, 29), viewer.frames)).not.toContain(-1);
     expect(viewer.frames.length).toBeGreaterThan(0);
+  });
+});
+
+describe('a recording over HTTP', () => {
+  it('is played at its own speed, and ends', async () => {
+    await using folder = await Folder.create();
+    await ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25', '-t', '3', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-movflags', '+faststart', folder.file('a.mp4'));
+    await using site = await Site.folder(folder.path);
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${site.origin}/a.mp4`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    const status = await gateway.statusWhere('the end', ({ state }) => state === 'ended');
+    expect(status).toMatchObject({ reason: 'the recording has ended', counters: { received: 75 }, source: { restarts: 0 } });
+    expect(viewer.frames.at(-1)!.atMs - viewer.frames[0]!.atMs).toBeGreaterThan(2000);
+  });
+});
+
+describe('a named pipe', () => {
+  it('is shown at its writer\'s speed, and waits for the next one', async () => {
+    await using folder = await Folder.create();
+    await promisify(execFile)('mkfifo', [folder.file('p')]);
+    const write = (): Promise<void> => ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25', '-t', '1', '-c:v', 'mjpeg', '-f', 'mjpeg', folder.file('p'));
+    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('p')}?format=mjpeg`);
+    await using viewer = await FrameRecorder.open(await gateway.url);
+    await write();
+    const { source } = await gateway.statusWhere('the end of the first writer', (status) => status.source.restarts > 0);
+    expect(source.lastError).toBe('the stream has ended; it may begin again');
+    const before = viewer.frames.length;
+    await write();
+    await viewer.take(before + 5);
   });
 });
 

@@ -34,6 +34,15 @@ export interface FfmpegOptions {
 /** The options by name, as parseSourceUrl takes them. */
 export const FFMPEG_OPTIONS = ['size', 'fps', 'quality', 'pixels', 'loop', 'format', 'inputArgs', 'outputArgs', 'hwaccel', 'filter', 'copy', 'check'] as const;
 
+/** A silence after which something is wrong; at a slow rate so many frame times. */
+const STALL_MS = 5000;
+const STALL_FRAMES = 5;
+
+/** How long an input may be silent. */
+export function stallMs({ fps }: Pick<FfmpegOptions, 'fps'>): number {
+  return Math.max(STALL_MS, (STALL_FRAMES * 1000) / (fps ?? Infinity));
+}
+
 /** What the program of a Raspberry Pi's camera has. */
 const PI_OPTIONS: ReadonlySet<string> = new Set(['size', 'fps', 'quality', 'inputArgs', 'onDemand']);
 
