@@ -117,7 +117,7 @@ export class DirectorySource implements Source {
 
   /** Resolves when the folder is there, or with the signal. */
   async #appear(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && (await this.#folder.find()) === null) {
+    while (!signal.aborted && (await this.#folder.identify()) === null) {
       this.#state = 'the folder is not there';
       await elapse(APPEAR_MS, signal);
     }

@@ -3,60 +3,55 @@ import { elapse } from './elapse.ts';
 import { IMAGE_NAME } from './image-file.ts';
 import type { ImageFolder } from './image-folder.ts';
 
-/** How often a folder is asked whether it has other files: network file systems say nothing by themselves. */
-const POLL_MS = 500;
+/** How often a folder is listed, whatever the system tells of it: of a network's folder it tells nothing. */
+const LIST_MS = 500;
 
-/** How much of the time all its files may be looked at, for those that were written again: in a large folder that is seldom. */
-const FULL_SHARE = 1 / 20;
+/** How much of the time listing may take: a folder of a million files is listed less often. */
+const LIST_SHARE = 1 / 20;
 
-/** Says which files of a folder are worth a look: what the system tells of, and what is found where it tells nothing, or not everything. */
+/** With each list so many of the files that were there before are named, in turn: they may have been written again. */
+const KNOWN_AT_A_TIME = 256;
+
+/** Says which files of a folder are worth a look: those of which the system tells, and those that are found without it. */
 export class FolderWatch {
   readonly #folder: ImageFolder;
-  /** What was heard of since it was taken. */
-  readonly #heard = new Set<string>();
-  #ring = new AbortController();
   #watcher: FSWatcher | null = null;
   /** The folder that is listened to. */
   #identity: string | null = null;
+  /** What was heard of since it was taken. */
+  readonly #heard = new Set<string>();
+  #ring = new AbortController();
   #known: ReadonlySet<string> = new Set();
-  #listedChangedMs: number | null = null;
-  #pollAtMs = 0;
-  #fullAtMs = 0;
-  #fullBeganMs: number | null = null;
+  /** Where the turn of those that are known has come to. */
+  #turn = 0;
+  #listAtMs = 0;
 
   constructor(folder: ImageFolder) {
     this.#folder = folder;
   }
 
   /** The names that are worth a look now: at first all. @throws {GearwayError} `source-unavailable` when the folder has gone. */
-  async names(): Promise<Iterable<string>> {
-    const beganMs = performance.now();
-    const heard = [...this.#heard].filter((name) => IMAGE_NAME.test(name));
+  async names(): Promise<ReadonlySet<string>> {
+    const names = new Set(this.#heard);
     this.#heard.clear();
-    if (beganMs < this.#pollAtMs) return heard;
-    this.#pollAtMs = beganMs + POLL_MS;
-    const found = await this.#folder.find();
-    this.#listen(found?.identity ?? '');
-    const isFull = beganMs >= this.#fullAtMs;
-    // A folder changes with its list of names.
-    if (!isFull && found !== null && found.changedMs === this.#listedChangedMs) return heard;
-    const names = await this.#folder.list();
-    const fresh = names.filter((name) => !this.#known.has(name));
-    this.#known = new Set(names);
-    this.#listedChangedMs = found?.changedMs ?? null;
-    if (!isFull) return [...heard, ...fresh];
-    this.#fullBeganMs = beganMs;
+    const beganMs = performance.now();
+    if (beganMs < this.#listAtMs) return names;
+    // Before the list, so that nothing that comes meanwhile is missed.
+    this.#listen(await this.#folder.identify());
+    const listed = await this.#folder.list();
+    for (const name of listed) if (!this.#known.has(name)) names.add(name);
+    for (const name of listed.slice(this.#turn, this.#turn + KNOWN_AT_A_TIME)) names.add(name);
+    this.#turn = this.#turn + KNOWN_AT_A_TIME < listed.length ? this.#turn + KNOWN_AT_A_TIME : 0;
+    this.#known = new Set(listed);
+    this.#listAtMs = beganMs + Math.max(LIST_MS, (performance.now() - beganMs) / LIST_SHARE);
     return names;
   }
 
-  /** Resolves when something was heard, at the next look that is due, by `performance.now()` or the folder's own time, or with the signal. */
+  /** Resolves when something was heard, at this time (of `performance.now()`), when the folder is to be listed again, or with the signal. */
   async wait(atMs: number, signal: AbortSignal): Promise<void> {
-    const nowMs = performance.now();
-    if (this.#fullBeganMs !== null) this.#fullAtMs = nowMs + Math.max(POLL_MS, (nowMs - this.#fullBeganMs) / FULL_SHARE);
-    this.#fullBeganMs = null;
     this.#ring = new AbortController();
     if (this.#heard.size > 0) return;
-    await elapse(Math.min(atMs, this.#pollAtMs) - nowMs, AbortSignal.any([signal, this.#ring.signal]));
+    await elapse(Math.min(atMs, this.#listAtMs) - performance.now(), signal, this.#ring.signal);
   }
 
   /** Idempotent. */
@@ -67,20 +62,20 @@ export class FolderWatch {
   }
 
   /** The system goes on telling of a folder that was removed, and not of the one that was made in its place. */
-  #listen(identity: string): void {
+  #listen(identity: string | null): void {
     if (identity === this.#identity) return;
     this.close();
     this.#identity = identity;
     try {
-      // An error says that the folder has gone, which the next look finds.
+      // An error says that the folder has gone, which the next list finds.
       this.#watcher = watch(this.#folder.path, (_event, name) => this.#hear(name)).on('error', () => this.close());
     } catch {
-      // The system has no more watches to give, or the folder has gone: it is looked at all the same.
+      // The system has no more watches to give, or the folder has gone: it is listed all the same.
     }
   }
 
   #hear(name: string | null): void {
-    if (name === null) return;
+    if (name === null || !IMAGE_NAME.test(name)) return;
     this.#heard.add(name);
     this.#ring.abort();
   }

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, open, opendir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
@@ -20,6 +20,9 @@ export interface FileState {
 export interface ReadImage extends Pick<FileState, 'changedMs' | 'version'> {
   readonly picture: Sendable;
 }
+
+/** Names that are read in one go. */
+const LISTED_AT_ONCE = 1024;
 
 const byNumber = new Intl.Collator('en', { numeric: true });
 
@@ -46,16 +49,21 @@ export class ImageFolder {
 
   /** The names of its images, in any order. @throws {GearwayError} `source-unavailable`. */
   async list(): Promise<readonly string[]> {
-    const names = await readdir(this.path).catch((error: unknown) => {
+    const names: string[] = [];
+    try {
+      // Not all at once, which would hold up other streams for as long as a tenth of a second.
+      for await (const { name } of await opendir(this.path, { bufferSize: LISTED_AT_ONCE })) if (IMAGE_NAME.test(name)) names.push(name);
+    } catch (error) {
       throw this.#unavailable(error);
-    });
-    return names.filter((name) => IMAGE_NAME.test(name));
+    }
+    return names;
   }
 
-  /** What is at the path: `identity` is another one after the folder was removed and made again. Null when there is none. */
-  async find(): Promise<{ readonly identity: string; readonly changedMs: number } | null> {
+  /** Which folder is at the path: another one after it was removed and made again. Null when there is none. */
+  async identify(): Promise<string | null> {
     const found = await stat(this.path).catch(() => null);
-    return found?.isDirectory() === true ? { identity: `${found.dev} ${found.ino}`, changedMs: found.mtimeMs } : null;
+    // The number alone is given to the next one.
+    return found?.isDirectory() === true ? [found.dev, found.ino, found.birthtimeMs].join() : null;
   }
 
   /** @returns null when there is no such file, or it is something else. */

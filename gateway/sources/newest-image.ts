@@ -27,7 +27,7 @@ export class NewestImage {
   /** When the latest one came that was found or passed over; null before the first was found. */
   #sinceMs: number | null = null;
   /** The one that was found last: many programs write the same file again and again. */
-  #latest: readonly string[] = [];
+  #latest: string | null = null;
   /** Of those that came then or later, what is not looked at again. By name. */
   readonly #done = new Map<string, FileState>();
   /** What could not be read yet, by name. */
@@ -41,7 +41,9 @@ export class NewestImage {
 
   /** When what could not be read is tried again, by `performance.now()`; Infinity when there is nothing of that kind. */
   get retryAtMs(): number {
-    return Math.min(...[...this.#attempts.values()].map(({ retryAtMs }) => retryAtMs));
+    let atMs = Infinity;
+    for (const { retryAtMs } of this.#attempts.values()) atMs = Math.min(atMs, retryAtMs);
+    return atMs;
   }
 
   /**
@@ -52,7 +54,9 @@ export class NewestImage {
    */
   async find(names: Iterable<string>): Promise<FoundImage | null> {
     const files: FileState[] = [];
-    for (const name of new Set([...names, ...this.#attempts.keys(), ...this.#latest])) {
+    const all = new Set([...names, ...this.#attempts.keys()]);
+    if (this.#latest !== null) all.add(this.#latest);
+    for (const name of all) {
       const file = await this.#folder.look(name);
       if (file === null) this.#attempts.delete(name);
       else if (this.#isNew(file)) files.push(file);
@@ -64,7 +68,7 @@ export class NewestImage {
       if (read === null) continue;
       // It may have been written again between the look and the reading.
       this.#pass([{ ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) }, ...files.slice(index + 1)]);
-      this.#latest = [file.name];
+      this.#latest = file.name;
       return { name: file.name, picture: read.picture };
     }
     return null;
