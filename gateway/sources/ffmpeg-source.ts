@@ -116,6 +116,7 @@ export class FfmpegSource implements Source {
     const feed = new PictureFeed({
       sink,
       isChecked: recipe.isCopied && this.#options.isChecked,
+      isLive: !recipe.hasEnd,
       onPublished: () => (this.#state = 'running'),
       onHopeless: () => {
         isHopeless = true;
@@ -136,6 +137,7 @@ export class FfmpegSource implements Source {
           kill();
         }
       },
+      ready: () => feed.ready(),
     });
     const kill = (): void => void program.close();
     const abort = (): void => {

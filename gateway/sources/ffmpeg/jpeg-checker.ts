@@ -1,12 +1,14 @@
 import { checkJpeg } from '../../jpeg.ts';
 
 export interface JpegCheckerOptions {
-  /** Called in the order in which the pictures came, as the next one is. */
+  /** Whether a newer picture replaces those that wait, as fits a camera. Of a file all are checked, and whoever gives them waits until it is {@link JpegChecker.ready}. */
+  readonly isLive: boolean;
+  /** Called in the order in which the pictures came. */
   readonly onGood: (jpeg: Buffer) => void;
   readonly onBad: (error: unknown) => void;
 }
 
-/** As many as the thread pool may have of one source; a newer picture replaces the one that waits behind them. */
+/** As many as the thread pool may have of one source; the others wait. */
 const MAX_IN_FLIGHT = 3;
 
 /**
@@ -16,7 +18,7 @@ const MAX_IN_FLIGHT = 3;
 export class JpegChecker {
   readonly #options: JpegCheckerOptions;
   #inFlight = 0;
-  #waiting: Buffer | null = null;
+  #waiting: Buffer[] = [];
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -25,8 +27,14 @@ export class JpegChecker {
   }
 
   offer(jpeg: Buffer): void {
-    if (this.#inFlight < MAX_IN_FLIGHT) this.#check(jpeg);
-    else this.#waiting = jpeg;
+    if (this.#options.isLive) this.#waiting = [];
+    this.#waiting.push(jpeg);
+    this.#start();
+  }
+
+  /** When the next picture may be offered; null: at once. */
+  ready(): Promise<void> | null {
+    return this.#options.isLive || this.#waiting.length === 0 ? null : this.#noneWaiting();
   }
 
   /** Resolves when all that was offered has been checked. */
@@ -40,24 +48,30 @@ export class JpegChecker {
   /** Nothing is called afterwards. */
   close(): void {
     this.#isClosed = true;
-    this.#waiting = null;
+    this.#waiting = [];
   }
 
-  #check(jpeg: Buffer): void {
-    this.#inFlight += 1;
-    const checked = checkJpeg(jpeg).then(
-      () => null,
-      (error: unknown) => ({ error }),
-    );
-    this.#last = this.#last.then(async () => {
-      const bad = await checked;
-      this.#inFlight -= 1;
-      if (this.#isClosed) return;
-      const waiting = this.#waiting;
-      this.#waiting = null;
-      if (waiting !== null) this.#check(waiting);
-      if (bad === null) this.#options.onGood(jpeg);
-      else this.#options.onBad(bad.error);
-    });
+  async #noneWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#last;
+  }
+
+  #start(): void {
+    while (this.#inFlight < MAX_IN_FLIGHT) {
+      const jpeg = this.#waiting.shift();
+      if (jpeg === undefined) return;
+      this.#inFlight += 1;
+      this.#last = this.#finish(jpeg, this.#last);
+    }
+  }
+
+  /** @param before those that came before it. */
+  async #finish(jpeg: Buffer, before: Promise<void>): Promise<void> {
+    const bad = await checkJpeg(jpeg).then(() => null, (error: unknown) => ({ error }));
+    await before;
+    this.#inFlight -= 1;
+    if (this.#isClosed) return;
+    this.#start();
+    if (bad === null) this.#options.onGood(jpeg);
+    else this.#options.onBad(bad.error);
   }
 }

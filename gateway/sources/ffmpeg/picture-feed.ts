@@ -7,6 +7,8 @@ export interface PictureFeedOptions {
   readonly sink: SourceSink;
   /** Whether JPEGs are decoded once before they go out. */
   readonly isChecked: boolean;
+  /** Whether the newest picture counts where that takes too long, and not each. */
+  readonly isLive: boolean;
   readonly onPublished: () => void;
   /** Called once, when the first ones were all bad: no good one will come. */
   readonly onHopeless: () => void;
@@ -18,12 +20,13 @@ const HOPELESS = 10;
 /** A program's pictures on their way into the stream, and how many were good. */
 export class PictureFeed {
   readonly #options: PictureFeedOptions;
-  readonly #checker = new JpegChecker({ onGood: (jpeg) => this.#publish(jpeg), onBad: (error) => this.#reject(error) });
+  readonly #checker: JpegChecker;
   #published = 0;
   #rejected = 0;
 
   constructor(options: PictureFeedOptions) {
     this.#options = options;
+    this.#checker = new JpegChecker({ isLive: options.isLive, onGood: (jpeg) => this.#publish(jpeg), onBad: (error) => this.#reject(error) });
   }
 
   get published(): number {
@@ -37,6 +40,11 @@ export class PictureFeed {
   offer(picture: Buffer | NDArray): void {
     if (this.#options.isChecked && Buffer.isBuffer(picture)) this.#checker.offer(picture);
     else this.#publish(picture);
+  }
+
+  /** When more may be offered; null: at once. */
+  ready(): Promise<void> | null {
+    return this.#checker.ready();
   }
 
   /** Resolves when all that was offered is published or rejected. */

@@ -19,7 +19,7 @@ function damaged(jpeg: Buffer): Buffer {
 describe('JpegChecker', () => {
   it('gives pictures in the order in which they came, however long each takes', async () => {
     const good: Buffer[] = [];
-    const checker = new JpegChecker({ onGood: (jpeg) => good.push(jpeg), onBad: () => undefined });
+    const checker = new JpegChecker({ isLive: false, onGood: (jpeg) => good.push(jpeg), onBad: () => undefined });
     for (const jpeg of JPEGS.slice(0, 3)) checker.offer(jpeg);
     await checker.drained();
     expect(good).toEqual(JPEGS.slice(0, 3));
@@ -27,23 +27,46 @@ describe('JpegChecker', () => {
 
   it('leaves damaged ones out, and says why', async () => {
     const seen: unknown[] = [];
-    const checker = new JpegChecker({ onGood: (jpeg) => seen.push(jpeg), onBad: (error) => seen.push(error) });
+    const checker = new JpegChecker({ isLive: false, onGood: (jpeg) => seen.push(jpeg), onBad: (error) => seen.push(error) });
     for (const jpeg of [JPEGS[3]!, damaged(JPEGS[2]!), JPEGS[4]!]) checker.offer(jpeg);
     await checker.drained();
     expect(seen).toEqual([JPEGS[3], expect.objectContaining({ code: 'jpeg-invalid' }), JPEGS[4]]);
   });
 
-  it('lets the newest wait while it is busy, and drops those before it', async () => {
+  it('lets the newest of a live source wait while it is busy, and drops those before it', async () => {
     const good: Buffer[] = [];
-    const checker = new JpegChecker({ onGood: (jpeg) => good.push(jpeg), onBad: () => undefined });
+    const checker = new JpegChecker({ isLive: true, onGood: (jpeg) => good.push(jpeg), onBad: () => undefined });
     for (const jpeg of JPEGS) checker.offer(jpeg);
     await checker.drained();
     expect(good.map((jpeg) => JPEGS.indexOf(jpeg))).toEqual([0, 1, 2, 5]);
   });
 
+  it('checks all of a file, and says when the next may come', async () => {
+    const good: Buffer[] = [];
+    const checker = new JpegChecker({ isLive: false, onGood: (jpeg) => good.push(jpeg), onBad: () => undefined });
+    for (const jpeg of JPEGS.slice(0, 3)) checker.offer(jpeg);
+    expect(checker.ready()).toBe(null);
+    for (const jpeg of JPEGS.slice(3)) checker.offer(jpeg);
+    await checker.ready();
+    // The last three are being decoded.
+    expect(good.length).toBeGreaterThan(2);
+    expect(checker.ready()).toBe(null);
+    await checker.drained();
+    expect(good).toEqual(JPEGS);
+  });
+
+  it('keeps nobody waiting once it is closed', async () => {
+    const checker = new JpegChecker({ isLive: false, onGood: () => undefined, onBad: () => undefined });
+    for (const jpeg of JPEGS) checker.offer(jpeg);
+    const ready = checker.ready();
+    checker.close();
+    await ready;
+    expect(checker.ready()).toBe(null);
+  });
+
   it('says nothing once it is closed', async () => {
     const onGood = vi.fn<(jpeg: unknown) => void>();
-    const checker = new JpegChecker({ onGood, onBad: onGood });
+    const checker = new JpegChecker({ isLive: false, onGood, onBad: onGood });
     for (const jpeg of JPEGS) checker.offer(jpeg);
     checker.close();
     await checker.drained();
@@ -57,7 +80,7 @@ describe('PictureFeed', () => {
     const reject = vi.fn();
     const onHopeless = vi.fn<() => void>();
     const sink = { publish, reject, end: vi.fn(), fail: vi.fn(), returns: {} } as never;
-    return { feed: new PictureFeed({ sink, isChecked, onPublished: () => undefined, onHopeless }), publish, reject, onHopeless };
+    return { feed: new PictureFeed({ sink, isChecked, isLive: false, onPublished: () => undefined, onHopeless }), publish, reject, onHopeless };
   }
 
   it('publishes good pictures, and counts bad ones', async () => {
