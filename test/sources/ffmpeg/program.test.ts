@@ -151,5 +151,5 @@ describe('ProcessGuard', () => {
     await gateway.exited;
     // From source the guard takes a while to start; as it is built, it is within 2 s (test/interop/ffmpeg.test.ts).
     while (pids.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20));
-  }, 30_000);
+  });
 });
