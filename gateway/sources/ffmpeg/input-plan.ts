@@ -144,7 +144,7 @@ async function fileInput(input: Extract<FfmpegInput, { kind: 'file' | 'playlist'
   const list = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe'];
   if (input.format === 'ffconcat') return { args: [...list, '-i', `file:${input.path}`], stdin: null };
   const { size } = await stat(input.path);
-  if (size > MAX_PLAYLIST_BYTES) throw new GearwayError('source-invalid', `the playlist has  bytes, expected at most `);
+  if (size > MAX_PLAYLIST_BYTES) throw new GearwayError('source-invalid', `the playlist has ${size} bytes, expected at most ${MAX_PLAYLIST_BYTES}`);
   const text = await readFile(input.path, 'utf8');
   // HLS has the same form, and is FFmpeg's own business.
   if (/^#EXT-X-/m.test(text)) return { args: [...named, '-i', `file:${input.path}`], stdin: null };

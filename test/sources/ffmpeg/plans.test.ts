@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -106,6 +106,8 @@ describe('planInput', () => {
     try {
       expect(await plan(`ffmpeg:${folder}/it's.m3u?copy=false`)).toMatchObject({ args: ['-re', '-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe', '-i', 'pipe:0'], stdin: `ffconcat version 1.0\nfile 'file:${folder}/a b.mp4'\n` });
       expect(await plan(`ffmpeg:${folder}/hls.m3u?copy=false`)).toMatchObject({ args: ['-re', '-i', `file:${folder}/hls.m3u`], stdin: null });
+      await truncate(join(folder, "it's.m3u"), (4 << 20) + 1);
+      await expect(plan(`ffmpeg:${folder}/it's.m3u`)).rejects.toMatchObject({ code: 'source-invalid', message: 'the playlist has 4194305 bytes, expected at most 4194304' });
     } finally {
       await rm(folder, { recursive: true });
     }
