@@ -43,14 +43,33 @@ export function readBmp(bytes: Uint8Array): NDArray {
   if (compression === BITFIELDS && !BGRX_MASKS.every((mask, index) => buffer.byteLength >= 66 && buffer.readUInt32LE(54 + index * 4) === mask)) throw invalid('has its colours in another order than blue, green, red');
   // The rows stand upside down, unless the height is negative.
   const rows = Array.from({ length: height }, (_none, y) => start + (signedHeight < 0 ? y : height - 1 - y) * stride);
-  if (palette !== null) return readIndexed(buffer, rows, width, buffer.subarray(palette.at, palette.at + palette.colours * 4));
-  const data = Buffer.allocUnsafeSlow(width * height * 3);
+  const colourTable = palette === null ? null : buffer.subarray(palette.at, palette.at + palette.colours * 4);
+  if (colourTable !== null && !isRamp(colourTable)) return readIndexed(buffer, rows, width, colourTable);
+  const channels = colourTable === null ? 3 : 1;
+  const data = Buffer.allocUnsafeSlow(width * height * channels);
   let to = 0;
   for (const row of rows) {
-    if (bits === 24) to += buffer.copy(data, to, row, row + width * 3);
-    else for (let at = row; at < row + width * 4; at += 4) to += buffer.copy(data, to, at, at + 3);
+    if (bits === 32) to = copyPixels(buffer.subarray(row, row + width * 4), data, to);
+    else to += buffer.copy(data, to, row, row + width * channels);
   }
-  return { dtype: 'uint8', shape: [height, width, 3], data };
+  return { dtype: 'uint8', shape: colourTable === null ? [height, width, 3] : [height, width], data };
+}
+
+/** Sample by sample: to copy each pixel by a call took 130 ms for 1920×1080, in which no other stream goes on. @returns where they end. */
+function copyPixels(row: Buffer, data: Buffer, start: number): number {
+  let to = start;
+  for (let at = 0; at < row.byteLength; at += 4) {
+    data[to] = row[at] ?? 0;
+    data[to + 1] = row[at + 1] ?? 0;
+    data[to + 2] = row[at + 2] ?? 0;
+    to += 3;
+  }
+  return to;
+}
+
+/** Whether each of the 256 samples stands for itself, as in what cameras write. */
+function isRamp(palette: Buffer): boolean {
+  return palette.byteLength === 256 * 4 && palette.every((sample, at) => at % 4 === 3 || sample === at >> 2);
 }
 
 /** @param palette blue, green, red and a zero for each colour. */
@@ -63,7 +82,8 @@ function readIndexed(buffer: Buffer, rows: readonly number[], width: number, pal
     for (let at = row; at < row + width; at += 1) {
       const entry = (buffer[at] ?? 0) * 4;
       if (entry >= palette.byteLength) throw invalid(`has a pixel of colour ${entry / 4}, its palette has ${palette.byteLength / 4}`);
-      to += palette.copy(data, to, entry, entry + channels);
+      for (let channel = 0; channel < channels; channel += 1) data[to + channel] = palette[entry + channel] ?? 0;
+      to += channels;
     }
   }
   return { dtype: 'uint8', shape: isGray ? [rows.length, width] : [rows.length, width, 3], data };

@@ -35,6 +35,7 @@ describe('readBmp', () => {
 
   it('reads 8 bits as gray, or as the colours of the palette', () => {
     expect(readBmp(GRAY)).toEqual({ dtype: 'uint8', shape: [2, 2], data: Buffer.of(1, 2, 3, 200) });
+    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0a0a'))).toEqual({ dtype: 'uint8', shape: [2, 2], data: Buffer.of(1, 10, 3, 200) });
     expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0b0c'))).toEqual({ dtype: 'uint8', shape: [2, 2, 3], data: Buffer.of(1, 1, 1, 10, 11, 12, 3, 3, 3, 200, 200, 200) });
   });
 
