@@ -7,7 +7,7 @@ import { DirectorySource, parseDirectory } from './sources/directory-source.ts';
 import { FFMPEG_OPTIONS } from './sources/ffmpeg/ffmpeg-options.ts';
 import { FfmpegTools } from './sources/ffmpeg/ffmpeg-tools.ts';
 import { FfmpegSource } from './sources/ffmpeg-source.ts';
-import { ImagezmqSource, parseImagezmq } from './sources/imagezmq-source.ts';
+import { ImagezmqSource, parseImagezmq, streamOfSender } from './sources/imagezmq-source.ts';
 import { NetGearAsyncSource, parseNetGearAsync } from './sources/netgear-async-source.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear-source.ts';
 import { parsePush, PushSource } from './sources/push-source.ts';
@@ -56,7 +56,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
   'netgear-async': {
     example: 'netgear-async:tcp://HOST:PORT',
-    create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern']))), isOnDemand: false }],
+    create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt']))), isOnDemand: false }],
   },
   imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
   push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver']))), isOnDemand: false }] },
@@ -99,10 +99,11 @@ function createOnDemand({ name, url }: Request, known: readonly string[], create
 
 /** A stream for all senders, or one for each that is named. */
 function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
-  const options = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders']));
+  const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders']));
   const hub = new ImageHub({ ...options, log });
-  if (options.senders === null) return [{ name: name ?? DEFAULT_NAME, source: new ImagezmqSource(hub, options, null), isOnDemand: false }];
-  return options.senders.map((sender) => ({ name: name === null ? sender : `${name}-${sender}`, source: new ImagezmqSource(hub, options, sender), isOnDemand: false }));
+  const create = (sender: string | null): Source => new ImagezmqSource(hub, { ...options, log }, sender);
+  if (senders === null) return [{ name: name ?? DEFAULT_NAME, source: create(null), isOnDemand: false }];
+  return senders.map((sender) => ({ name: name === null ? streamOfSender(sender) : `${name}-${streamOfSender(sender)}`, source: create(sender), isOnDemand: false }));
 }
 
 function createNetGear({ name, url, log }: Request): readonly NamedSource[] {

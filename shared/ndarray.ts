@@ -23,6 +23,19 @@ const ITEM_BYTES: ReadonlyMap<string, number> = new Map([
 /** NumPy's one-letter kinds, as they appear in codes such as `>u2`. */
 const CODE = /^[<>=|]?(?:b1|[ui][1248]|f[248])$/;
 
+/** NumPy's codes, as `dtype.str` has them, of what has a name that NetGear writes; what is most significant byte first has none. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['|b1', 'bool'], ['|u1', 'uint8'], ['|i1', 'int8'],
+  ['<u2', 'uint16'], ['<i2', 'int16'], ['<f2', 'float16'],
+  ['<u4', 'uint32'], ['<i4', 'int32'], ['<f4', 'float32'],
+  ['<u8', 'uint64'], ['<i8', 'int64'], ['<f8', 'float64'],
+]);
+
+/** The name of a dtype by its code; the code itself where it has none. */
+export function nameOfDtype(code: string): string {
+  return NAMES.get(code) ?? code;
+}
+
 const MAX_DIMENSIONS = 8;
 
 /** Bytes of one element, or undefined when the dtype is none that NetGear sends. */

@@ -24,7 +24,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
 /** The only places that may import a library. */
 const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   zeromq: /^gateway\/(?:netgear|imagezmq)\//,
-  msgpackr: /^(?:shared\/protocol|gateway\/netgear-async\/async-codec)\.ts$/,
+  msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/jpeg\.ts$/,
   // The elements, the pages, and the templates and styles that they are made of. Not the sessions and their workers, nor what decodes, draws and encodes.
   lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extras|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree|add-client|enlarged-picture)|publisher\/(?:gearway-publisher|publisher-(?:styles|icons|controls))|publish\/(?:publish-page|[a-z]+-panel|secure-help))\.ts$/,

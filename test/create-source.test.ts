@@ -16,6 +16,19 @@ describe('createSources', () => {
     expect(named('yard=netgear:tcp://127.0.0.1:5566,5577?multiserver=true')).toEqual([['yard-5566', 'netgear', false], ['yard-5577', 'netgear', false]]);
   });
 
+  it('makes a stream for each imagezmq sender that is named', () => {
+    expect(named('imagezmq:tcp://0.0.0.0:5555')).toEqual([['main', 'imagezmq', false]]);
+    expect(named('imagezmq:tcp://0.0.0.0:5555?senders=kitchen,porch')).toEqual([['kitchen', 'imagezmq', false], ['porch', 'imagezmq', false]]);
+    expect(named('home=imagezmq:ipc:///tmp/hub?senders=front%20door,pi.local')).toEqual([['home-front-door', 'imagezmq', false], ['home-pi-local', 'imagezmq', false]]);
+    // Two names, but one stream.
+    expect(() => named('imagezmq:tcp://0.0.0.0:5555?senders=a.b,a-b')).toThrow(coded('source-invalid'));
+    expect(() => named(`imagezmq:tcp://0.0.0.0:5555?senders=${Array.from({ length: 33 }, (_none, n) => `s${n}`).join()}`)).toThrow(coded('source-invalid'));
+  });
+
+  it.each(['imagezmq:', 'imagezmq:0.0.0.0:5555', 'imagezmq:tcp://0.0.0.0', 'imagezmq:tcp://0.0.0.0:0', 'imagezmq:tcp://0.0.0.0:65536', 'imagezmq:tcp://a:1,tcp://b:1', 'imagezmq:tcp://a:1,?pattern=publish-subscribe', 'imagezmq:tcp://a:1?pattern=2', 'imagezmq:tcp://a:1?senders=', 'imagezmq:tcp://a:1?senders=a,a', 'imagezmq:udp://a:1'])('refuses %j', (url) => {
+    expect(() => named(url)).toThrow(coded('source-invalid'));
+  });
+
   it('takes onDemand where the gateway starts the source', () => {
     expect(named('test-pattern:?onDemand=true')).toEqual([['main', 'test-pattern', true]]);
     expect(named('test-pattern:?onDemand=false')).toEqual([['main', 'test-pattern', false]]);

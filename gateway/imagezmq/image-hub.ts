@@ -4,11 +4,12 @@ import { decodeSent, type SentPicture } from './picture-codec.ts';
 
 export interface ImageHubOptions {
   readonly pattern: HubPattern;
+  /** Where it binds, or the senders that it connects to. */
   readonly endpoints: readonly string[];
   readonly log: (message: string) => void;
 }
 
-/** Who takes the pictures of one sender, or of all. None of these calls may throw. */
+/** Who takes the pictures of one sender, or of all. */
 export interface HubReceiver {
   /** The `msg` of the pictures that are for it; null for all. */
   readonly sender: string | null;
@@ -29,17 +30,26 @@ export class ImageHub {
   #turn: Promise<void> = Promise.resolve();
   #socket: HubSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
-  #peers: number | null = null;
+  #peers = 0;
+  #wasRefused = false;
 
   constructor(options: ImageHubOptions) {
     this.#options = options;
   }
 
+  /** How many senders are connected. */
+  get peers(): number {
+    return this.#peers;
+  }
+
   /** What it is doing, for people. */
   state(): string {
+    const { pattern, endpoints } = this.#options;
+    const binds = pattern === 'request-reply';
     if (this.#socket === null) return 'closed';
-    if (this.#peers === null) return 'connecting to senders';
-    return this.#peers === 0 ? 'listening' : `${this.#peers} ${this.#peers === 1 ? 'sender' : 'senders'} connected`;
+    if (this.#peers > 0) return binds || endpoints.length > 1 ? `${this.#peers} ${this.#peers === 1 ? 'sender' : 'senders'} connected` : 'connected';
+    if (!this.#wasRefused) return binds ? 'listening' : 'connecting';
+    return binds ? 'listening; somebody came who is no imagezmq sender of pattern request-reply' : 'connecting; who listens there is no imagezmq sender of pattern publish-subscribe';
   }
 
   /** @throws {GearwayError} `source-unavailable` when an address is in use or not ours. */
@@ -55,6 +65,8 @@ export class ImageHub {
     // At once: the socket may take its time.
     this.#receivers.delete(receiver);
     return this.#inTurn(async () => {
+      // It may have been about to join.
+      this.#receivers.delete(receiver);
       if (this.#receivers.size === 0) await this.#close();
     });
   }
@@ -67,9 +79,18 @@ export class ImageHub {
 
   async #open(): Promise<void> {
     const { pattern, endpoints } = this.#options;
-    this.#peers = pattern === 'request-reply' ? 0 : null;
+    this.#peers = 0;
+    this.#wasRefused = false;
     try {
-      this.#socket = await openHubSocket(pattern, endpoints, (count) => (this.#peers = count));
+      this.#socket = await openHubSocket(pattern, endpoints, {
+        peers: (count) => {
+          this.#peers = count;
+          if (count > 0) this.#wasRefused = false;
+        },
+        refused: () => {
+          this.#wasRefused = true;
+        },
+      });
     } catch (error) {
       throw new GearwayError('source-unavailable', `cannot ${pattern === 'request-reply' ? 'listen for' : 'connect to'} imagezmq senders at ${endpoints.join(', ')}: ${errorText(error)}`, { cause: error });
     }
@@ -85,9 +106,9 @@ export class ImageHub {
 
   async #read(socket: HubSocket): Promise<void> {
     for await (const parts of socket) {
-      if (this.#socket !== socket) return;
-      this.#received(parts);
-      // Also where the picture was none: an honest sender would wait for ever. One that has gone meanwhile is no failure of ours.
+      // What has come is answered also while closing: its sender would wait for ever.
+      if (this.#socket === socket) this.#received(parts);
+      // Also where the picture was none. A sender that has gone meanwhile is no failure of ours.
       await socket.answer().catch(() => undefined);
     }
   }

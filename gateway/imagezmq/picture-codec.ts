@@ -1,12 +1,15 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
+import { decodeUtf8 } from '../netgear/frame-codec.ts';
 import type { Sendable } from '../netgear/picture.ts';
-import { formatPythonJson, parsePythonObject } from '../netgear/python-json.ts';
+import { type ParsedObject, parsePythonObject } from '../netgear/python-json.ts';
 
 /** What an imagezmq sender has sent. */
 export interface SentPicture {
   /** The sender's `msg`: its name, as a rule, but any value of Python's JSON. */
   readonly message: Value;
+  /** The same as the sender wrote it, Python JSON. */
+  readonly messageJson: string;
   /** A view of the parts' memory. */
   readonly picture: Sendable;
 }
@@ -18,23 +21,25 @@ const MAX_JSON_BYTES = 1 << 20;
  * Reads what `ImageSender.send_image` and `send_jpg` send (imagezmq, `SerializingSocket`): JSON with `msg`, and for an array `dtype` and
  * `shape`; then the samples, or the JPEG. Whether the picture is one is for who takes it.
  *
- * @throws {GearwayError} `parts-invalid`, `header-invalid`, `value-invalid`.
+ * @throws {GearwayError} `parts-invalid`, `header-invalid`.
  */
 export function decodeSent(parts: readonly Uint8Array[]): SentPicture {
   const [json, data] = parts;
   if (json === undefined || data === undefined || parts.length !== 2) throw new GearwayError('parts-invalid', `message has ${parts.length} parts, expected JSON and a picture`);
   if (json.byteLength > MAX_JSON_BYTES) throw new GearwayError('header-invalid', `the JSON has ${json.byteLength} bytes, expected at most ${MAX_JSON_BYTES}`);
-  const { msg = null, dtype, shape } = parseHeader(json);
-  // What no native client could be sent must fail here, and not there.
-  formatPythonJson(msg);
-  if (dtype === undefined && shape === undefined) return { message: msg, picture: data };
+  const { fields, messageJson } = parseHeader(json);
+  const { msg: message = null, dtype, shape } = fields;
+  if (dtype === undefined && shape === undefined) return { message, messageJson, picture: data };
   if (typeof dtype !== 'string' || !Array.isArray(shape)) throw new GearwayError('header-invalid', 'the JSON has no dtype and shape, expected {"msg": …, "dtype": "uint8", "shape": [480, 640, 3]}');
-  return { message: msg, picture: { dtype, shape: shape as number[], data } };
+  return { message, messageJson, picture: { dtype, shape: shape as number[], data } };
 }
 
-function parseHeader(json: Uint8Array): Readonly<Record<string, Value>> {
+function parseHeader(json: Uint8Array): { readonly fields: ParsedObject['fields']; readonly messageJson: string } {
   try {
-    return parsePythonObject(new TextDecoder('utf-8', { fatal: true }).decode(json)).fields;
+    const text = decodeUtf8(json);
+    const { fields, spans } = parsePythonObject(text);
+    const span = spans.get('msg');
+    return { fields, messageJson: span === undefined ? 'null' : text.slice(span.start, span.end) };
   } catch (error) {
     throw new GearwayError('header-invalid', `the first part is no JSON object: ${errorText(error)}`, { cause: error });
   }

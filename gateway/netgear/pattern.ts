@@ -5,6 +5,11 @@ export type Pattern = 'pair' | 'request-reply' | 'publish-subscribe';
 
 const PATTERNS: readonly Pattern[] = ['pair', 'request-reply', 'publish-subscribe'];
 
+/** `NetGear_Async` has one more, number 3. */
+export type AsyncPattern = Pattern | 'push-pull';
+
+const ASYNC_PATTERNS: readonly AsyncPattern[] = [...PATTERNS, 'push-pull'];
+
 /**
  * Reads NetGear's `pattern` option.
  *
@@ -16,9 +21,20 @@ export function parsePattern(text: string): Pattern {
   return pattern;
 }
 
+/**
+ * Reads NetGear_Async's `pattern` option.
+ *
+ * @throws {GearwayError} `pattern-unknown`.
+ */
+export function parseAsyncPattern(text: string): AsyncPattern {
+  const pattern = /^[0123]$/.test(text) ? ASYNC_PATTERNS[Number(text)] : undefined;
+  if (pattern === undefined) throw new GearwayError('pattern-unknown', `pattern is ${JSON.stringify(text)}, expected 0 (pair), 1 (request-reply), 2 (publish-subscribe) or 3 (push-pull)`);
+  return pattern;
+}
+
 /** The pattern's number, as text: so it stands in a frame's header. */
-export function formatPattern(pattern: Pattern): string {
-  return String(PATTERNS.indexOf(pattern));
+export function formatPattern(pattern: AsyncPattern): string {
+  return String(ASYNC_PATTERNS.indexOf(pattern));
 }
 
 const RECEIVER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REP: 'request-reply', ROUTER: 'request-reply', SUB: 'publish-subscribe', XSUB: 'publish-subscribe' };

@@ -34,6 +34,26 @@ export function parsePythonJson(text: string): Value {
   return value;
 }
 
+/** A float of Python's: for JavaScript 2.0 is 2. */
+export class PythonFloat {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** A value whose floats are told from its integers. */
+export type TypedValue = null | boolean | number | bigint | string | PythonFloat | readonly TypedValue[] | { readonly [key: string]: TypedValue };
+
+/** Parses as {@link parsePythonJson} does, with each float as a {@link PythonFloat}. */
+export function parseTypedPythonJson(text: string): TypedValue {
+  const parser = new Parser(text, (number) => new PythonFloat(number));
+  const value = parser.value(0);
+  parser.end();
+  return value as TypedValue;
+}
+
 /** Parses an object as {@link parsePythonJson} does and says where each of its values stands. */
 export function parsePythonObject(text: string): ParsedObject {
   const parser = new Parser(text);
@@ -50,10 +70,13 @@ const SPACE = /[ \t\n\r]*/y;
 
 class Parser {
   readonly #text: string;
+  /** What a float becomes: itself, or a mark that is no {@link Value}, and is given its type where the parser is made. */
+  readonly #float: (number: number) => unknown;
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, float: (number: number) => unknown = (number) => number) {
     this.#text = text;
+    this.#float = float;
   }
 
   value(depth: number): Value {
@@ -72,11 +95,11 @@ class Parser {
       case 'n':
         return this.#word('null', null);
       case 'N':
-        return this.#word('NaN', NaN);
+        return this.#word('NaN', this.#float(NaN) as number);
       case 'I':
-        return this.#word('Infinity', Infinity);
+        return this.#word('Infinity', this.#float(Infinity) as number);
       default:
-        return this.#text.startsWith('-Infinity', this.#at) ? this.#word('-Infinity', -Infinity) : this.#number();
+        return this.#text.startsWith('-Infinity', this.#at) ? this.#word('-Infinity', this.#float(-Infinity) as number) : this.#number();
     }
   }
 
@@ -145,7 +168,8 @@ class Parser {
     this.#at = NUMBER.lastIndex;
     const digits = match[0];
     const number = Number(digits);
-    if (match[1] !== undefined || match[2] !== undefined || Number.isSafeInteger(number)) return number;
+    if (match[1] !== undefined || match[2] !== undefined) return this.#float(number) as number;
+    if (Number.isSafeInteger(number)) return number;
     const count = digits.length - (digits.startsWith('-') ? 1 : 0);
     if (count > MAX_DIGITS) throw new GearwayError('integer-too-long', `an integer has ${count} digits, Python reads at most ${MAX_DIGITS}`);
     return BigInt(digits);
@@ -191,13 +215,13 @@ export const MAX_JSON_CHARACTERS = 8 << 20;
 
 /**
  * Writes a value as Python's `json.dumps` does by default: `", "` and `": "`, ASCII escapes, `NaN`, floats as `repr`.
- * A number without fraction within 2^53 is an `int`, any other number a `float`. Keys that look like array indexes come
+ * A number without fraction within 2^53 is an `int`, any other number and each {@link PythonFloat} a `float`. Keys that look like array indexes come
  * first, as in every JavaScript object; Python compares dicts without regard to order.
  *
  * @throws {GearwayError} `value-invalid` for what Python's JSON lacks, too deep nesting, or an integer of too many digits;
  * `too-large` for more than {@link MAX_JSON_CHARACTERS}.
  */
-export function formatPythonJson(value: Value): string {
+export function formatPythonJson(value: TypedValue): string {
   return new Formatter().format(value, 0);
 }
 
@@ -221,6 +245,7 @@ class Formatter {
         throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
     }
     if (value === null) return this.#write('null');
+    if (value instanceof PythonFloat) return this.#write(Number.isSafeInteger(value.value) && !Object.is(value.value, -0) ? `${value.value}.0` : formatNumber(value.value));
     if (depth >= MAX_DEPTH) throw invalid(`lists and dicts are nested deeper than ${MAX_DEPTH}`);
     this.#count(2);
     if (Array.isArray(value)) return `[${Array.from(value, (item, index) => this.#separator(index) + this.format(item, depth + 1)).join('')}]`;

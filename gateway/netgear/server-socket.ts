@@ -1,8 +1,8 @@
-import { Context, Pair, Reply, Subscriber } from 'zeromq';
+import { Context, Pair, Pull, Reply, Subscriber } from 'zeromq';
 import { Authenticator } from './authenticator.ts';
 import { openReceiverKeys, type Security } from './curve-keys.ts';
 import { DEFAULT_FRAME_LIMITS } from './frame-codec.ts';
-import { formatPattern, type Pattern } from './pattern.ts';
+import { type AsyncPattern, formatPattern } from './pattern.ts';
 
 /** What happens to a {@link ServerSocket}. */
 export interface ServerSocketEvents {
@@ -12,7 +12,7 @@ export interface ServerSocketEvents {
   refused(reason: string): void;
 }
 
-/** A kernel buffer for a publisher that sends faster than we read: more is delay that nobody sees. It doubles the figure. */
+/** A kernel buffer for a server that sends faster than we read, and waits for no answer: more is delay that nobody sees. It doubles the figure. */
 const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 
 /** A server that is refused comes again within this time, and then may be the first to hang up: it is known why. */
@@ -20,16 +20,16 @@ const EXPLAINED_FOR_MS = 1000;
 
 /**
  * The receiving side towards one NetGear server, which connects: we bind. In secure mode we are the CURVE server, with an authenticator of our own.
- * Iterate over it for messages; answer each with {@link reply} before asking for the next (not in pattern 2).
+ * Iterate over it for messages; answer each with {@link reply} before asking for the next (not in patterns 2 and 3).
  */
 export class ServerSocket {
-  readonly #socket: Reply | Pair | Subscriber;
+  readonly #socket: Reply | Pair | Subscriber | Pull;
   readonly #authenticator: Authenticator | null;
   #closed = false;
   #closing: Promise<void> | null = null;
 
   /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
-  constructor(pattern: Pattern, security: Security | null, events: ServerSocketEvents) {
+  constructor(pattern: AsyncPattern, security: Security | null, events: ServerSocketEvents) {
     // An authenticator decides for a whole context, so that each secure socket has one of its own.
     const context = security === null ? null : new Context();
     this.#authenticator = security === null || context === null ? null : new Authenticator(context, security, (reason) => events.refused(reason));
@@ -54,6 +54,9 @@ export class ServerSocket {
         this.#socket = subscriber;
         break;
       }
+      case 'push-pull':
+        this.#socket = new Pull({ ...options, receiveHighWaterMark: 2, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
+        break;
       default:
         pattern satisfies never;
         throw new TypeError(`no pattern: ${String(pattern)}`);
@@ -74,9 +77,9 @@ export class ServerSocket {
     return this.#socket[Symbol.asyncIterator]();
   }
 
-  /** Answers the message that came last; does nothing in pattern 2, which has no answers. Rejects when the server is gone. */
+  /** Answers the message that came last; does nothing in patterns 2 and 3, which have no answers. Rejects when the server is gone. */
   async reply(parts: (string | Uint8Array)[]): Promise<void> {
-    if (!(this.#socket instanceof Subscriber)) await this.#socket.send(parts);
+    if (!(this.#socket instanceof Subscriber || this.#socket instanceof Pull)) await this.#socket.send(parts);
   }
 
   /**
@@ -107,7 +110,7 @@ export class ServerSocket {
     });
   }
 
-  #listen(pattern: Pattern, security: Security | null, events: ServerSocketEvents): void {
+  #listen(pattern: AsyncPattern, security: Security | null, events: ServerSocketEvents): void {
     const monitor = this.#socket.events;
     /** Connections, and those of them whose handshake is not done. The monitor does not say which connection it speaks of. */
     let connections = 0;

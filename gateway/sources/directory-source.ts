@@ -1,10 +1,9 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { errorText, GearwayError } from '../../shared/errors.ts';
-import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import type { Sendable } from '../netgear/picture.ts';
 import { elapse } from './elapse.ts';
-import { IMAGE_NAME, readImage } from './image-file.ts';
+import { FolderWatch } from './folder-watch.ts';
+import { compareNames, ImageFolder } from './image-folder.ts';
+import { NewestImage } from './newest-image.ts';
 import { publishPicture } from './publish-picture.ts';
 import { readFlag, readNumberOption, type SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
@@ -30,22 +29,8 @@ export function parseDirectory({ place, options }: SourceUrl): DirectoryOptions 
   return { folder: place, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched };
 }
 
-/** Where the system says nothing of new files (network file systems), they are looked for. */
-const POLL_MS = 500;
-
-/** A file that is no image is being written as long as it changes, and for so long after. */
-const WRITING_MS = 2000;
-
-/** Most files that are looked at, twice a second. */
-const MAX_WATCHED_FILES = 20_000;
-
-/** As people count: img2 before img10. */
-const byName = new Intl.Collator('en', { numeric: true }).compare;
-
-interface ImageFile {
-  readonly name: string;
-  readonly changedMs: number;
-}
+/** How often a folder that has gone is looked for. */
+const APPEAR_MS = 500;
 
 /** The images of a folder: one after the other, or always the newest. Each frame's message is `{"file": name}`. */
 export class DirectorySource implements Source {
@@ -57,12 +42,15 @@ export class DirectorySource implements Source {
   /** A folder may have nothing new for days, and a list may be slow. */
   readonly stallMs = null;
   readonly #options: DirectoryOptions;
+  readonly #folder: ImageFolder;
+  #wasThere = false;
   #state = 'closed';
   #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#folder = new ImageFolder(options.folder);
     this.address = options.folder;
     this.waitingReason = `waiting for an image in ${options.folder}`;
   }
@@ -71,13 +59,11 @@ export class DirectorySource implements Source {
     return this.#state;
   }
 
-  /** @throws {GearwayError} `source-unavailable` when there is no such folder. */
+  /** @throws {GearwayError} `source-unavailable` when there is no such folder. One that was there and is watched may come back later. */
   async open(sink: SourceSink): Promise<void> {
-    const { folder, isWatched } = this.#options;
-    const found = await stat(folder).catch((error: unknown) => {
-      throw new GearwayError('source-unavailable', `the folder ${folder} cannot be read: ${errorText(error)}`, { cause: error });
-    });
-    if (!found.isDirectory()) throw new GearwayError('source-unavailable', `${folder} is no folder, expected one with images; for a video file write ffmpeg:${folder}`);
+    const { isWatched } = this.#options;
+    if (!isWatched || !this.#wasThere) await this.#folder.check();
+    this.#wasThere = true;
     this.#closing = new AbortController();
     this.#state = 'running';
     const { signal } = this.#closing;
@@ -94,18 +80,21 @@ export class DirectorySource implements Source {
 
   async #play(sink: SourceSink, signal: AbortSignal): Promise<void> {
     const { folder, framesPerSecond, isLooped } = this.#options;
+    const frameTimeMs = 1000 / framesPerSecond;
     let dueMs = performance.now();
     do {
-      const names = (await readdir(folder)).filter((name) => IMAGE_NAME.test(name)).sort(byName);
-      if (names.length === 0) throw new GearwayError('source-unavailable', `there is no image in ${folder}, expected .jpg, .png, .webp, .tif or .npy files`);
+      const names = [...(await this.#folder.list())].sort(compareNames);
+      if (names.length === 0) throw new GearwayError('source-unavailable', `there is no image in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`);
       for (const name of names) {
+        // Read before its time has come, so that what takes long to decode is not late.
+        const read = await this.#folder.read(name).catch((error: unknown): void => sink.reject(error));
         await elapse(dueMs - performance.now(), signal);
         if (signal.aborted) return;
-        await this.#read(name).then((publish) => publish(sink), (error: unknown) => sink.reject(error));
+        if (read !== undefined) this.#publish(sink, name, read.picture);
         // By the clock, so that the rate does not drift; time that cannot be kept up with is given up, not caught up.
-        dueMs = Math.max(dueMs + 1000 / framesPerSecond, performance.now() - 1000 / framesPerSecond);
+        dueMs = Math.max(dueMs + frameTimeMs, performance.now() - frameTimeMs);
       }
-    } while (isLooped && !signal.aborted);
+    } while (isLooped);
     await elapse(dueMs - performance.now(), signal);
     if (signal.aborted) return;
     this.#state = 'ended';
@@ -113,97 +102,33 @@ export class DirectorySource implements Source {
   }
 
   async #watch(sink: SourceSink, signal: AbortSignal): Promise<void> {
-    const bell = new Bell();
-    const watcher = this.#listen(bell);
-    signal.addEventListener('abort', () => bell.ring());
+    const watch = new FolderWatch(this.#folder);
+    const newest = new NewestImage(this.#folder, (error) => sink.reject(error));
     try {
-      for (let shown: ImageFile = { name: '', changedMs: -Infinity }; !signal.aborted; await bell.wait(POLL_MS)) {
-        const newest = await this.#findNewest();
-        if (newest === null || !isNewer(newest, shown)) continue;
-        try {
-          const publish = await this.#read(newest.name);
-          const { mtimeMs } = await stat(join(this.#options.folder, newest.name));
-          if (signal.aborted) return;
-          // Written while it was read: what is there now comes with the next look, and once.
-          if (mtimeMs !== newest.changedMs) {
-            bell.ring();
-            continue;
-          }
-          publish(sink);
-          shown = newest;
-        } catch (error) {
-          // Half of a file is no image yet: the next look may find all of it.
-          if (Date.now() - newest.changedMs < WRITING_MS) continue;
-          sink.reject(error);
-          shown = newest;
-        }
+      for (await this.#appear(signal); !signal.aborted; await watch.wait(newest.retryAtMs, signal)) {
+        const found = await newest.find(await watch.names());
+        if (signal.aborted) return;
+        if (found !== null) this.#publish(sink, found.name, found.picture);
       }
     } finally {
-      watcher?.close();
+      watch.close();
     }
   }
 
-  /** @returns null where the system cannot say what happens in a folder: it is looked at all the same. */
-  #listen(bell: Bell): FSWatcher | null {
+  /** Resolves when the folder is there, or with the signal. */
+  async #appear(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && (await this.#folder.identify()) === null) {
+      this.#state = 'the folder is not there';
+      await elapse(APPEAR_MS, signal);
+    }
+    this.#state = 'running';
+  }
+
+  #publish(sink: SourceSink, name: string, picture: Sendable): void {
     try {
-      // An error says that the folder has gone, which the next look finds.
-      return watch(this.#options.folder, () => bell.ring()).on('error', () => undefined);
-    } catch {
-      return null;
+      publishPicture(sink, picture, { message: { file: name } });
+    } catch (error) {
+      sink.reject(error);
     }
-  }
-
-  async #findNewest(): Promise<ImageFile | null> {
-    const { folder } = this.#options;
-    const names = (await readdir(folder)).filter((name) => IMAGE_NAME.test(name));
-    if (names.length > MAX_WATCHED_FILES) throw new GearwayError('source-unavailable', `there are ${names.length} images in ${folder}, expected at most ${MAX_WATCHED_FILES} in a folder that is watched; move old ones away`);
-    let newest: ImageFile | null = null;
-    for (const name of names) {
-      const file = await stat(join(folder, name)).catch(() => null);
-      // One that has gone since the folder was read.
-      if (file === null || !file.isFile()) continue;
-      const found = { name, changedMs: file.mtimeMs };
-      if (newest === null || isNewer(found, newest)) newest = found;
-    }
-    return newest;
-  }
-
-  /** @returns what publishes it, so that a failure of reading is not one of publishing. @throws {GearwayError} what {@link readImage} throws, `too-large`. */
-  async #read(name: string): Promise<(sink: SourceSink) => void> {
-    const path = join(this.#options.folder, name);
-    const { size } = await stat(path);
-    const limit = DEFAULT_FRAME_LIMITS.payloadBytes;
-    if (size > limit) throw new GearwayError('too-large', `${name} has ${size} bytes, expected at most ${limit}`);
-    const picture = await readImage(await readFile(path));
-    return (sink) => void publishPicture(sink, picture, { message: { file: name } });
-  }
-}
-
-function isNewer(file: ImageFile, than: ImageFile): boolean {
-  return file.changedMs > than.changedMs || (file.changedMs === than.changedMs && byName(file.name, than.name) > 0);
-}
-
-/** Resolves when it rings, or when time is over; a ring that nobody waits for is not lost. */
-class Bell {
-  #hasRung = false;
-  #wake: (() => void) | null = null;
-
-  ring(): void {
-    this.#hasRung = true;
-    this.#wake?.();
-  }
-
-  async wait(ms: number): Promise<void> {
-    if (!this.#hasRung) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#wake = null;
-    this.#hasRung = false;
   }
 }

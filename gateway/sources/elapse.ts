@@ -1,13 +1,14 @@
-/** Resolves when so much time is over, or with the signal. */
-export function elapse(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve();
+/** Resolves when so much time is over, or with one of the signals. */
+export function elapse(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  if (ms <= 0 || signals.some(({ aborted }) => aborted)) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
+      // AbortSignal.any() would not be forgotten by a signal that lives on (Node 20).
+      for (const signal of signals) signal.removeEventListener('abort', done);
       resolve();
     };
     const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
+    for (const signal of signals) signal.addEventListener('abort', done);
   });
 }

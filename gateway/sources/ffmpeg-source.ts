@@ -1,21 +1,16 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
-import type { NDArray } from '../../shared/ndarray.ts';
 import { explainFailure } from './ffmpeg/explain-failure.ts';
-import { type FfmpegOptions, parseFfmpegOptions } from './ffmpeg/ffmpeg-options.ts';
+import { type FfmpegOptions, parseFfmpegOptions, stallMs } from './ffmpeg/ffmpeg-options.ts';
 import type { FfmpegTools } from './ffmpeg/ffmpeg-tools.ts';
 import { type FfmpegInput, parseInput } from './ffmpeg/input.ts';
 import { checkInput } from './ffmpeg/input-plan.ts';
+import { PictureFeed } from './ffmpeg/picture-feed.ts';
 import { createPictureReader } from './ffmpeg/picture-reader.ts';
 import { Program, type ProgramEnd } from './ffmpeg/program.ts';
 import { findRecipe, type Recipe } from './ffmpeg/recipe.ts';
 import { createRedactor, hideSecrets } from './ffmpeg/secrets.ts';
-import { publishPicture } from './publish-picture.ts';
 import type { SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
-
-/** A silence of a camera; at a slow rate so many frame times. */
-const STALL_MS = 5000;
-const STALL_FRAMES = 5;
 
 /** How one run of a program went. */
 interface Run {
@@ -24,6 +19,8 @@ interface Run {
   readonly lines: readonly string[];
   readonly published: number;
   readonly rejected: number;
+  /** Whether it was ended since all of its pictures were bad. */
+  readonly isHopeless: boolean;
   /** Why its output could not be read; null when it could. */
   readonly unreadable: unknown;
 }
@@ -42,6 +39,8 @@ export class FfmpegSource implements Source {
   readonly #hide: (text: string) => string;
   /** What an earlier opening has found out. */
   #recipe: Recipe | null = null;
+  /** The input's own pictures were of no use. */
+  #mustEncode = false;
   #state = 'closed';
   #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -58,7 +57,7 @@ export class FfmpegSource implements Source {
     this.#hide = createRedactor(place, [...this.#options.inputArgs, ...this.#options.outputArgs]);
     this.address = hideSecrets(place);
     this.waitingReason = `waiting for the first picture of ${this.address}`;
-    this.stallMs = Math.max(STALL_MS, (STALL_FRAMES * 1000) / (this.#options.fps ?? Infinity));
+    this.stallMs = stallMs(this.#options);
   }
 
   state(): string {
@@ -83,11 +82,16 @@ export class FfmpegSource implements Source {
   async #feed(sink: SourceSink, signal: AbortSignal): Promise<void> {
     try {
       for (;;) {
-        const recipe = (this.#recipe ??= await findRecipe(this.#input, this.#options, { tools: this.#tools, hide: this.#hide, signal }));
+        const recipe = (this.#recipe ??= await this.#findRecipe(signal));
         const run = await this.#run(recipe, sink, signal);
+        const isUseless = run.published === 0 && run.rejected > 0;
         // It may have become another one: a file that was replaced, a camera in another's place. A server that is just not there has not.
-        if (run.published === 0 && (run.rejected > 0 || this.#input.kind !== 'url')) this.#recipe = null;
+        if (isUseless || (run.published === 0 && this.#input.kind !== 'url')) this.#recipe = null;
         if (signal.aborted) return;
+        if (isUseless && recipe.isCopied && this.#options.copy === null && (run.isHopeless || recipe.hasEnd)) {
+          this.#mustEncode = true;
+          continue;
+        }
         const failure = explain(recipe, run);
         if (failure !== null) throw failure;
         // A loop that FFmpeg cannot make of this file is made here.
@@ -100,14 +104,26 @@ export class FfmpegSource implements Source {
     }
   }
 
+  #findRecipe(signal: AbortSignal): Promise<Recipe> {
+    const options = this.#mustEncode ? { ...this.#options, copy: false } : this.#options;
+    return findRecipe(this.#input, options, { tools: this.#tools, hide: this.#hide, signal });
+  }
+
   /** Runs a program to its end, or until it is aborted. */
   async #run(recipe: Recipe, sink: SourceSink, signal: AbortSignal): Promise<Run> {
-    let [published, rejected] = [0, 0];
     let unreadable: unknown = null;
-    const reader = createPictureReader(recipe.form, (picture) => {
-      if (this.#publish(sink, picture)) published += 1;
-      else rejected += 1;
+    let isHopeless = false;
+    const feed = new PictureFeed({
+      sink,
+      isChecked: recipe.isCopied && this.#options.isChecked,
+      isLive: !recipe.hasEnd,
+      onPublished: () => (this.#state = 'running'),
+      onHopeless: () => {
+        isHopeless = true;
+        kill();
+      },
     });
+    const reader = createPictureReader(recipe.form, (picture) => feed.offer(picture));
     const program = new Program({
       command: recipe.command,
       args: recipe.args,
@@ -121,30 +137,26 @@ export class FfmpegSource implements Source {
           kill();
         }
       },
+      ready: () => feed.ready(),
     });
     const kill = (): void => void program.close();
-    if (signal.aborted) kill();
-    signal.addEventListener('abort', kill);
+    const abort = (): void => {
+      feed.close();
+      kill();
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
     const end = await program.ended;
-    signal.removeEventListener('abort', kill);
-    return { end, lines: program.errorLines().map(this.#hide), published, rejected, unreadable };
-  }
-
-  /** @returns whether it was a picture. */
-  #publish(sink: SourceSink, picture: Uint8Array | NDArray): boolean {
-    try {
-      publishPicture(sink, picture);
-      this.#state = 'running';
-      return true;
-    } catch (error) {
-      sink.reject(error);
-      return false;
-    }
+    await feed.drained();
+    signal.removeEventListener('abort', abort);
+    const { published, rejected } = feed;
+    return { end, lines: program.errorLines().map(this.#hide), published, rejected, isHopeless, unreadable };
   }
 }
 
 /** @returns null when the program has come to the input's end, as it should. */
-function explain({ command, hasEnd }: Recipe, { end, lines, published, unreadable }: Run): GearwayError | null {
+function explain({ command, hasEnd }: Recipe, { end, lines, published, isHopeless, unreadable }: Run): GearwayError | null {
+  if (isHopeless) return new GearwayError('source-failed', 'its pictures are all damaged');
   if (unreadable !== null) return new GearwayError('source-failed', `${command} gives what is no picture: ${errorText(unreadable)}`, { cause: unreadable });
   if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines);
   if (published === 0) return new GearwayError('source-failed', 'there is no picture in it');

@@ -2,6 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import { type HubReceiver, ImageHub, type ImageHubOptions } from '../imagezmq/image-hub.ts';
 import type { SentPicture } from '../imagezmq/picture-codec.ts';
 import { publishPicture } from './publish-picture.ts';
+import { SenderMix } from './sender-mix.ts';
 import { readWord, type SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
 
@@ -11,7 +12,7 @@ export interface ImagezmqOptions extends Omit<ImageHubOptions, 'log'> {
   readonly senders: readonly string[] | null;
 }
 
-const ENDPOINT = /^tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})$/;
+const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
 
 /** Most senders that have streams of their own. */
 const MAX_SENDERS = 32;
@@ -25,22 +26,22 @@ export function parseImagezmq({ place, options }: SourceUrl): ImagezmqOptions {
   const pattern = readWord(options, 'pattern', ['request-reply', 'publish-subscribe']) ?? 'request-reply';
   const endpoints = place.split(',');
   for (const endpoint of endpoints) {
-    const port = Number(ENDPOINT.exec(endpoint)?.[1]);
-    if (!(port >= 1 && port <= 65_535)) throw new GearwayError('source-invalid', `imagezmq: address is ${JSON.stringify(endpoint)}, expected tcp://HOST:PORT, such as tcp://0.0.0.0:5555 where senders connect to`);
+    const match = ENDPOINT.exec(endpoint);
+    const port = Number(match?.[1] ?? '1');
+    if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `imagezmq: address is ${JSON.stringify(endpoint)}, expected tcp://HOST:PORT or ipc:///PATH, such as tcp://0.0.0.0:5555 where senders connect to`);
   }
   if (pattern === 'request-reply' && endpoints.length > 1) throw new GearwayError('source-invalid', `imagezmq: has ${endpoints.length} addresses, expected 1: all senders connect to the same, unless pattern=publish-subscribe`);
   const senders = options.get('senders')?.split(',') ?? null;
-  if (senders !== null && (senders.length > MAX_SENDERS || new Set(senders).size !== senders.length || !senders.every((sender) => /^[A-Za-z0-9_-]{1,64}$/.test(sender)))) {
-    throw new GearwayError('source-invalid', `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected 1 to ${MAX_SENDERS} different names of letters, digits, _ and -, with commas between them`);
+  if (senders !== null && (senders.length > MAX_SENDERS || new Set(senders).size !== senders.length || !senders.every((sender) => sender.length >= 1 && sender.length <= 64))) {
+    throw new GearwayError('source-invalid', `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected 1 to ${MAX_SENDERS} different names of 1 to 64 characters, with commas between them`);
   }
   return { pattern, endpoints, senders };
 }
 
-/** Names that are this many times seen each are senders that alternate, and not words that change. */
-const ALTERNATING_COUNT = 10;
-
-/** Most names that are counted. */
-const MAX_NAMES = 64;
+/** The name of a sender's stream: what a stream's name cannot have becomes `-`. */
+export function streamOfSender(sender: string): string {
+  return sender.replaceAll(/[^A-Za-z0-9_-]/g, '-');
+}
 
 /** Pictures of imagezmq's senders, from a hub that several streams may share. A sender's `msg` is the frame's message. */
 export class ImagezmqSource implements Source, HubReceiver {
@@ -53,11 +54,15 @@ export class ImagezmqSource implements Source, HubReceiver {
   readonly stallMs = null;
   readonly sender: string | null;
   readonly #hub: ImageHub;
-  readonly #counts = new Map<string, number>();
+  readonly #log: (message: string) => void;
+  #mix = new SenderMix();
+  #hasWarned = false;
   #sink: SourceSink | null = null;
 
-  constructor(hub: ImageHub, { pattern, endpoints }: ImagezmqOptions, sender: string | null) {
+  /** @param sender the one whose pictures are shown; null for all of them. */
+  constructor(hub: ImageHub, { pattern, endpoints, log }: ImageHubOptions, sender: string | null) {
     this.#hub = hub;
+    this.#log = log;
     this.sender = sender;
     this.address = `${sender === null ? '' : `${sender} at `}${endpoints.join(', ')}`;
     const who = sender === null ? 'an imagezmq sender' : `the imagezmq sender ${sender}`;
@@ -65,13 +70,15 @@ export class ImagezmqSource implements Source, HubReceiver {
   }
 
   state(): string {
-    const names = [...this.#counts].filter(([, count]) => count >= ALTERNATING_COUNT).map(([name]) => name);
-    const mixed = names.length < 2 ? '' : `; ${names.length} senders in one stream: a stream each with senders=${names.join(',')}`;
-    return `${this.#hub.state()}${mixed}`;
+    const warning = this.#warning();
+    if (warning !== null) return `${this.#hub.state()}; ${warning}`;
+    return this.sender === null && this.#hub.peers > 1 ? `${this.#hub.state()}, all in this stream` : this.#hub.state();
   }
 
   async open(sink: SourceSink): Promise<void> {
     this.#sink = sink;
+    this.#mix = new SenderMix();
+    this.#hasWarned = false;
     await this.#hub.join(this);
   }
 
@@ -80,19 +87,27 @@ export class ImagezmqSource implements Source, HubReceiver {
     await this.#hub.leave(this);
   }
 
-  received({ message, picture }: SentPicture): void {
+  received({ message, messageJson, picture }: SentPicture): void {
     if (this.#sink === null) return;
-    publishPicture(this.#sink, picture, { message });
-    if (this.sender === null && typeof message === 'string') this.#count(message);
+    publishPicture(this.#sink, picture, { message, messageJson });
+    if (this.sender === null && this.#mix.add(message)) this.#warn();
   }
 
   rejected(error: unknown): void {
     this.#sink?.reject(error);
   }
 
-  /** Many senders with one hub are the rule, and one stream that shows them in turn is of no use. A `msg` that is another each time is none. */
-  #count(name: string): void {
-    if (this.#counts.size >= MAX_NAMES && !this.#counts.has(name)) this.#counts.clear();
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+  #warn(): void {
+    if (this.#hasWarned) return;
+    const warning = this.#warning();
+    if (warning === null) return;
+    this.#hasWarned = true;
+    this.#log(`imagezmq: ${warning}`);
+  }
+
+  /** @returns null when all is well. */
+  #warning(): string | null {
+    const names = this.sender === null ? this.#mix.names(this.#hub.peers) : [];
+    return names.length === 0 ? null : `pictures of ${names.join(' and ')} take turns in this stream; senders=${names.map(encodeURIComponent).join(',')} makes a stream of each`;
   }
 }

@@ -1,19 +1,24 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
-import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncReturn, encodeAsyncTerminated } from '../netgear-async/async-codec.ts';
-import { formatPattern, type Pattern, parsePattern } from '../netgear/pattern.ts';
-import { parsePythonJson } from '../netgear/python-json.ts';
+import type { ReturnData } from '../hub/returns.ts';
+import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncReturn, encodeAsyncTerminated } from '../netgear-async/async-codec.ts';
+import { readCapturedAt } from '../netgear/captured-at.ts';
+import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../netgear/pattern.ts';
 import { ServerSocket } from '../netgear/server-socket.ts';
 import { publishPicture } from './publish-picture.ts';
-import type { SourceUrl } from './source-options.ts';
+import { readWord, type SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
 
 export interface NetGearAsyncOptions {
   /** Where the server connects to. */
   readonly endpoint: string;
-  readonly pattern: Pattern;
+  readonly pattern: AsyncPattern;
+  /** Which return data a server in bidirectional mode gets: all clients' by port, or the newest of any. */
+  readonly returns: 'merge' | 'newest';
+  /** Where in a message the time stands at which its picture was taken; null for nowhere. */
+  readonly capturedAt: string | null;
 }
 
-const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):\d{1,5}|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
+const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
 
 /**
  * Reads `netgear-async:tcp://127.0.0.1:5555?pattern=0`. VidGear's default there is pattern 0.
@@ -21,11 +26,18 @@ const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):\d{1,5}|ip
  * @throws {GearwayError} `source-invalid`, `pattern-unknown`.
  */
 export function parseNetGearAsync({ place, options }: SourceUrl): NetGearAsyncOptions {
-  if (!ENDPOINT.test(place)) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(place)}, expected tcp://HOST:PORT?pattern=0`);
-  return { endpoint: place, pattern: parsePattern(options.get('pattern') ?? '0') };
+  const match = ENDPOINT.exec(place);
+  const port = Number(match?.[1] ?? '1');
+  if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(place)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`);
+  return {
+    endpoint: place,
+    pattern: parseAsyncPattern(options.get('pattern') ?? '0'),
+    returns: readWord(options, 'returns', ['merge', 'newest']) ?? 'merge',
+    capturedAt: options.get('capturedAt') ?? null,
+  };
 }
 
-/** A server of VidGear's `NetGear_Async`, which connects to us, in patterns 0, 1 and 2. In bidirectional mode it gets all clients' return data with each answer. */
+/** A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode it gets clients' return data with each answer. */
 export class NetGearAsyncSource implements Source {
   readonly kind = 'netgear-async';
   readonly address: string;
@@ -38,23 +50,33 @@ export class NetGearAsyncSource implements Source {
   #socket: ServerSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
   #peers = 0;
+  #refusal: string | null = null;
 
   constructor(options: NetGearAsyncOptions) {
     this.#options = options;
     const { endpoint, pattern } = options;
     this.address = `${endpoint}?pattern=${formatPattern(pattern)}`;
-    this.takesReturns = pattern !== 'publish-subscribe';
+    this.takesReturns = pattern === 'pair' || pattern === 'request-reply';
     this.waitingReason = `waiting for a NetGear_Async server to connect to ${endpoint} with pattern ${formatPattern(pattern)}`;
   }
 
   state(): string {
     if (this.#socket === null) return 'closed';
-    return this.#peers === 0 ? 'listening' : 'connected';
+    if (this.#peers > 0) return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
+    return this.#refusal === null ? 'listening' : `listening; ${this.#refusal}`;
   }
 
   async open(sink: SourceSink): Promise<void> {
     const { endpoint, pattern } = this.#options;
-    const socket = new ServerSocket(pattern, null, { peers: (count) => (this.#peers = count), refused: () => undefined });
+    const socket = new ServerSocket(pattern, null, {
+      peers: (count) => {
+        this.#peers = count;
+        if (count > 0) this.#refusal = null;
+      },
+      refused: (reason) => {
+        this.#refusal = reason;
+      },
+    });
     try {
       await socket.bind(endpoint);
     } catch (error) {
@@ -76,24 +98,43 @@ export class NetGearAsyncSource implements Source {
     for await (const parts of socket) {
       if (this.#socket !== socket) return;
       // A server that has gone between its frame and our answer is no failure of ours.
-      await socket.reply([this.#received(parts, sink)]).catch(() => undefined);
+      await socket.reply(this.#received(parts, sink)).catch(() => undefined);
     }
   }
 
   /** @returns the answer, also to what was no frame: an honest server waits for one. */
-  #received(parts: readonly Uint8Array[], sink: SourceSink): string | Uint8Array {
+  #received(parts: readonly Uint8Array[], sink: SourceSink): (string | Uint8Array)[] {
     let message: AsyncMessage;
     try {
       message = decodeAsyncMessage(parts);
       if (message.kind === 'termination') {
         sink.end('the server has ended the stream');
-        return encodeAsyncTerminated();
+        return [encodeAsyncTerminated()];
       }
-      publishPicture(sink, message.array, { message: message.message });
+      const { capturedAt } = this.#options;
+      publishPicture(sink, message.array, { message: message.message, messageJson: message.messageJson, capturedAtUs: capturedAt === null ? null : readCapturedAt(message.message, capturedAt) });
     } catch (error) {
       sink.reject(error);
-      return encodeAsyncReturn(null);
+      // What servers of both modes understand: nobody knows which one it is.
+      return encodeAsyncReturn('null');
     }
-    return message.bidirectional ? encodeAsyncReturn(parsePythonJson(sink.returns.takeJson())) : ASYNC_RECEIVED;
+    if (!this.takesReturns) return [ASYNC_RECEIVED];
+    // Also where the server does not want them: once-only values would wait for ever.
+    const answer = this.#options.returns === 'merge' ? encodeAsyncReturn(sink.returns.takeJson()) : encodeNewest(sink.returns.takeNewest());
+    return message.bidirectional ? answer : [ASYNC_RECEIVED];
+  }
+}
+
+/** A JPEG goes as the bytes that it is: the server may decode it, or not. */
+function encodeNewest(data: ReturnData): Uint8Array[] {
+  switch (data.kind) {
+    case 'value':
+      return encodeAsyncReturn(data.json);
+    case 'array':
+      return encodeAsyncArray(data.array);
+    case 'jpeg':
+      return encodeAsyncArray({ dtype: 'uint8', shape: [data.data.byteLength], data: data.data });
+    default:
+      return data satisfies never;
   }
 }

@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { NDArray } from '../../shared/ndarray.ts';
+import { nameOfDtype, type NDArray } from '../../shared/ndarray.ts';
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
@@ -8,11 +8,6 @@ const MAX_HEADER_BYTES = 10_000;
 
 /** Most bytes in front of the samples. */
 export const MAX_NPY_HEAD_BYTES = MAGIC.byteLength + 6 + MAX_HEADER_BYTES;
-
-/** The names by which NetGear knows what NumPy writes with a byte order; what is most significant byte first has none. */
-const NAMES: ReadonlyMap<string, string> = new Map(Object.entries({
-  '|b1': 'bool', '|u1': 'uint8', '|i1': 'int8', '<u2': 'uint16', '<i2': 'int16', '<f2': 'float16', '<u4': 'uint32', '<i4': 'int32', '<f4': 'float32', '<u8': 'uint64', '<i8': 'int64', '<f8': 'float64',
-}));
 
 /** `'key': value` of the header's dict: a text, a boolean, or a tuple of sizes. What is structured has a list, and is none of ours. */
 const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|\(([\d\s,]*)\))\s*/y;
@@ -41,7 +36,7 @@ export function readNpy(bytes: Uint8Array): NDArray {
   const end = start + length;
   if (bytes.byteLength < end) throw invalid(`is ${bytes.byteLength} bytes, its header alone announces ${end}`);
   const { descr, shape } = parseHeader(buffer.toString('latin1', start, end));
-  return { dtype: NAMES.get(descr) ?? descr, shape, data: bytes.subarray(end) };
+  return { dtype: nameOfDtype(descr), shape, data: bytes.subarray(end) };
 }
 
 function parseHeader(text: string): { readonly descr: string; readonly shape: readonly number[] } {

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { platform } from 'node:os';
 import { promisify } from 'node:util';
 
 /** The processes that serve the viewers of the gateway in this process, in the order in which they were started. */
@@ -10,12 +12,12 @@ export async function workersOf(pid: number): Promise<number[]> {
   });
 }
 
-/** Whether it is there, or a zombie that its parent has not buried. */
+/** Whether it runs. Who has ended and was not buried by its parent does not: an orphan may lie there for seconds. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return platform() !== 'linux' || !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
-    return false; // ESRCH
+    return false; // ESRCH, or it has just been buried
   }
 }

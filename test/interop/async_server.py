@@ -1,32 +1,57 @@
 """A real NetGear_Async server. Prints what it got back, in bidirectional mode, as JSON lines, and when it is done.
 
-Options (JSON, first argument): port, pattern, bidirectional, frames, dtype.
+Options (JSON, first argument): port, pattern, bidirectional, frames, dtype; numbered (frames of 479 x 641 pixels with their number burned in; each
+is said with its SHA-1), data (JSON as text, which it sends with each frame instead of its number). What was returned is said with its `repr`, an array
+as {"$array": dtype, "shape": [...], "sha1": ...}.
 """
 import asyncio
+import hashlib
 import json
 import sys
 
 import numpy as np
+import picture_number
 from vidgear.gears.asyncio import NetGear_Async
 
 options = json.loads(sys.argv[1])
 bidirectional = options.get("bidirectional", False)
+dtype = options.get("dtype", "uint8")
+background = np.random.default_rng(7).integers(0, 256, (479, 641, 3), dtype=np.uint8).astype(dtype)
 server = NetGear_Async(
     address="127.0.0.1", port=str(options["port"]), protocol="tcp", pattern=options["pattern"], timeout=30,
     **({"bidirectional_mode": True} if bidirectional else {}),
 )
 
 
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+
+def sha1(array):
+    return hashlib.sha1(array.tobytes()).hexdigest()
+
+
+def picture(number):
+    if not options.get("numbered"):
+        return np.full((24, 32, 3), number % 250, dtype=dtype)
+    frame = background.copy()
+    picture_number.burn(frame, number)
+    say(event="sent", n=number, sha1=sha1(frame))
+    return frame
+
+
 async def frames():
     before = None
     for number in range(options["frames"]):
-        frame = np.full((24, 32, 3), number % 250, dtype=options.get("dtype", "uint8"))
+        frame = picture(number)
         if bidirectional:
             returned = await server.transceive_data()
+            if isinstance(returned, np.ndarray):
+                returned = {"$array": str(returned.dtype), "shape": list(returned.shape), "sha1": sha1(returned)}
             if returned != before:
                 before = returned
-                print(json.dumps({"event": "returned", "data": returned}), flush=True)
-            yield ({"number": number}, frame)
+                say(event="returned", data=returned, text=repr(returned))
+            yield (json.loads(options["data"]) if "data" in options else {"number": number}, frame)
         else:
             yield frame
         await asyncio.sleep(1 / 30)
@@ -38,7 +63,7 @@ async def main():
     await server.task
 
 
-print(json.dumps({"event": "ready"}), flush=True)
+say(event="ready")
 server.loop.run_until_complete(main())
-print(json.dumps({"event": "done"}), flush=True)
+say(event="done")
 server.close()

@@ -2,7 +2,7 @@
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
 awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame), numbers (of all frames, as they
-come), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
+come), messages (says each as Python writes it), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
 """
 import hashlib
 import json
@@ -70,6 +70,8 @@ while True:
     message, frame = data if bidirectional else (None, data)
     now = time.monotonic()
     count += 1
+    if options.get("messages") and message is not None:
+        say(event="message", text=repr(message))
     if frame.shape[0] == options.get("height", 479):
         number = picture_number.read(frame)
         if bidirectional and message is None:

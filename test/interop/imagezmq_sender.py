@@ -1,29 +1,56 @@
 """A real imagezmq sender. Says when it is ready, and how many pictures it has sent when it is done.
 
 Options (JSON, first argument): port, publish (PUB that binds; else REQ that connects), name (its msg), raw, mark (gray of all pixels),
-frames, fps.
+frames, fps; numbered (a picture of 479 x 641 pixels with its number burned in; each is said with its SHA-1, and that of what NetGear decodes
+it to), messages (instead of name, in turn), pause_at (a number, at which it waits for a line on stdin).
 """
+import hashlib
 import json
 import sys
 import time
 
 import imagezmq
 import numpy as np
+import picture_number
 import simplejpeg
 
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+
+def sha1(data):
+    return hashlib.sha1(data).hexdigest()
+
+
 options = json.loads(sys.argv[1])
-publish = options.get("publish", False)
+publish, raw, numbered = (options.get(key, False) for key in ("publish", "raw", "numbered"))
 sender = imagezmq.ImageSender(connect_to=f"tcp://{'*' if publish else '127.0.0.1'}:{options['port']}", REQ_REP=not publish)
-picture = np.full((48, 64, 3), options["mark"], dtype=np.uint8)
-picture[0, 0] = (1, 2, 3)
-print(json.dumps({"event": "ready"}), flush=True)
+background = np.random.default_rng(7).integers(0, 256, (479, 641, 3), dtype=np.uint8)
+plain = np.full((48, 64, 3), options.get("mark", 0), dtype=np.uint8)
+plain[0, 0] = (1, 2, 3)
+say(event="ready")
 due = time.monotonic()
 for number in range(options["frames"]):
-    if options.get("raw"):
-        sender.send_image(options["name"], picture)
+    if number == options.get("pause_at"):
+        say(event="paused")
+        sys.stdin.readline()
+        due = time.monotonic()
+    messages = options.get("messages", [options.get("name", "NoName")])
+    message = messages[number % len(messages)]
+    picture = background.copy() if numbered else plain
+    if numbered:
+        picture_number.burn(picture, number)
+    if raw:
+        if numbered:
+            say(event="sent", n=number, sha1=sha1(picture.tobytes()), decoded=sha1(picture.tobytes()))
+        sender.send_image(message, picture)
     else:
-        sender.send_jpg(options["name"], simplejpeg.encode_jpeg(picture, quality=95, colorspace="BGR"))
+        jpeg = simplejpeg.encode_jpeg(picture, quality=95, colorspace="BGR")
+        if numbered:
+            say(event="sent", n=number, sha1=sha1(jpeg), decoded=sha1(simplejpeg.decode_jpeg(jpeg, colorspace="BGR", fastdct=True, fastupsample=False).tobytes()))
+        sender.send_jpg(message, jpeg)
     due += 1 / options.get("fps", 30)
     time.sleep(max(0, due - time.monotonic()))
-print(json.dumps({"event": "done", "sent": options["frames"]}), flush=True)
+say(event="done", sent=options["frames"])
 sender.close()

@@ -18,7 +18,7 @@ const LINES = [...new Set([...DOCS.slice(DOCS.indexOf('\n|'), DOCS.indexOf('\n##
 
 /** What becomes of a line here, where there is no camera and no network. */
 const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 'failing'])[] = [
-  [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.mp4|list\.)|directory:)/, 'live'],
+  [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.|list\.)|directory:)/, 'live'],
   [/^(?:netgear:|netgear-async:|imagezmq:|push:)/, 'waiting'],
   // A device that is not there, an address at which nobody is: said in words, and tried again.
   [/^ffmpeg:/, 'failing'],
@@ -27,17 +27,22 @@ const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 let folder: string;
+let writer: Child;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gearway-docs-'));
   execFileSync('ffmpeg', ['-loglevel', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=24:duration=20', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', join(folder, 'video.mp4')]);
   writeFileSync(join(folder, 'list.m3u'), '#EXTM3U\nvideo.mp4\n');
   writeFileSync(join(folder, 'list.ffconcat'), 'ffconcat version 1.0\nfile video.mp4\n');
+  execFileSync('mkfifo', [join(folder, 'video.pipe')]);
+  // Waits until somebody reads.
+  writer = new Child('ffmpeg', ['-loglevel', 'error', '-y', '-re', '-stream_loop', '-1', '-i', 'video.mp4', '-c:v', 'mjpeg', '-f', 'mjpeg', 'video.pipe'], { cwd: folder });
   mkdirSync(join(folder, 'images'));
   for (let n = 0; n < 20; n += 1) writeFileSync(join(folder, 'images', `img${n}.jpg`), await encodeJpeg({ data: Buffer.alloc(32 * 16 * 3, n * 10), width: 32, height: 16, channels: 3 }));
 });
 
 afterAll(async () => {
+  await writer[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
 

@@ -1,6 +1,6 @@
 /** Texts on the Python side were written and read by CPython 3.11's json module. */
 import { describe, expect, it } from 'vitest';
-import { formatPythonJson, MAX_JSON_CHARACTERS, parsePythonJson, parsePythonObject } from '../../gateway/netgear/python-json.ts';
+import { formatPythonJson, MAX_JSON_CHARACTERS, parsePythonJson, parsePythonObject, parseTypedPythonJson, PythonFloat } from '../../gateway/netgear/python-json.ts';
 import type { Value } from '../../shared/protocol.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
@@ -231,5 +231,15 @@ describe('formatPythonJson', () => {
 
   it('writes an object without prototype', () => {
     expect(formatPythonJson(Object.assign(Object.create(null) as object, { a: 1 }) as Value)).toBe('{"a": 1}');
+  });
+});
+
+describe('parseTypedPythonJson', () => {
+  it('tells floats from integers, and so does what is written of it', () => {
+    const text = '{"a": [2.0, 2, -0.0, 1e+22, 1180591620717411303424, NaN, Infinity, -Infinity], "b": {"c": 0.5}}';
+    const value = parseTypedPythonJson(text);
+    const float = (number: number): PythonFloat => new PythonFloat(number);
+    expect(value).toEqual({ a: [float(2), 2, float(-0), float(1e22), 2n ** 70n, float(NaN), float(Infinity), float(-Infinity)], b: { c: float(0.5) } });
+    expect(formatPythonJson(value)).toBe(text);
   });
 });

@@ -1,56 +1,16 @@
-import { mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeJpeg } from '../../gateway/jpeg.ts';
 import { DirectorySource, parseDirectory } from '../../gateway/sources/directory-source.ts';
 import { parseSourceUrl } from '../../gateway/sources/source-options.ts';
-import type { SourceSink } from '../../gateway/sources/source.ts';
+import { Heard } from '../helpers/heard.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
-
-/** What a source has said to its stream, and the next thing that it says. */
-class Heard implements SourceSink {
-  readonly frames: FrameInput[] = [];
-  readonly rejected: unknown[] = [];
-  readonly ended: string[] = [];
-  readonly failed: unknown[] = [];
-  readonly returns = null as never;
-  #waiting: (() => void)[] = [];
-
-  publish(input: FrameInput): Frame {
-    this.frames.push(input);
-    this.#wake();
-    return { ...input, sequence: this.frames.length, receivedAtUs: 0 };
-  }
-  reject(error: unknown): void {
-    this.rejected.push(error);
-    this.#wake();
-  }
-  end(reason: string): void {
-    this.ended.push(reason);
-    this.#wake();
-  }
-  interrupted(): void {}
-  fail(error: unknown): void {
-    this.failed.push(error);
-    this.#wake();
-  }
-
-  get files(): unknown[] {
-    return this.frames.map(({ message }) => (message as { file: string }).file);
-  }
-
-  async until(fits: () => boolean): Promise<void> {
-    while (!fits()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-}
 
 const jpeg = (gray: number, width = 16): Promise<Buffer> => encodeJpeg({ data: Buffer.alloc(width * 8 * 3, gray), width, height: 8, channels: 3 });
 
@@ -74,6 +34,15 @@ const create = (options: string): DirectorySource => {
   sources.push(source);
   return source;
 };
+
+/** The clock of files ticks every few milliseconds: what happens within one is of the same time. */
+async function filesClockTicked(): Promise<void> {
+  const time = async (): Promise<number> => {
+    await writeFile(join(folder, 'clock'), '');
+    return (await stat(join(folder, 'clock'))).ctimeMs;
+  };
+  for (const before = await time(); (await time()) === before; );
+}
 
 describe('parseDirectory', () => {
   it.each(['directory:', 'directory:/a?fps=0', 'directory:/a?fps=241', 'directory:/a?watch=true&fps=5', 'directory:/a?watch=true&loop=true', 'directory:/a\0b', 'directory:/a?rate=3'])('refuses %j', (url) => {
@@ -149,6 +118,18 @@ describe('a list of images', () => {
     expect(heard.rejected).toHaveLength(4);
   });
 
+  it('is not stopped by a pipe, a folder or a huge file with the name of an image', async () => {
+    execFileSync('mkfifo', [join(folder, '1.jpg')]);
+    await mkdir(join(folder, '2.jpg'));
+    await writeFile(join(folder, '3.jpg'), '');
+    await truncate(join(folder, '3.jpg'), (64 << 20) + 1);
+    await writeFile(join(folder, '4.jpg'), await jpeg(4));
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    expect(heard.files).toEqual(['4.jpg']);
+    expect(heard.rejected).toEqual([coded('image-unreadable'), coded('image-unreadable'), coded('too-large')]);
+  });
+
   it('fails where there is no folder, no image, or a file', async () => {
     await writeFile(join(folder, 'a.txt'), '');
     await create('').open(heard);
@@ -171,8 +152,7 @@ describe('a watched folder', () => {
     await writeFile(join(folder, 'c.jpg'), await jpeg(3));
     await heard.until(() => heard.frames.length === 2);
     expect(heard.files).toEqual(['a.jpg', 'c.jpg']);
-    // The kernel's clock for files ticks every few milliseconds: what happens within one is of the same time.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await filesClockTicked();
     // The same file, written again.
     await writeFile(join(folder, 'a.jpg'), await jpeg(4, 32));
     await heard.until(() => heard.frames.length === 3);
@@ -204,11 +184,89 @@ describe('a watched folder', () => {
     expect(heard.frames).toHaveLength(1);
   });
 
-  it('fails when the folder goes, so that it is opened again when it is back', async () => {
+  it('takes a file that is moved here with an old time of writing', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
+    await writeFile(join(folder, 'new.jpg'), await jpeg(1));
+    await writeFile(join(elsewhere, 'old.jpg'), await jpeg(2));
+    await utimes(join(elsewhere, 'old.jpg'), 1000, 1000);
     await create('watch=true').open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    await rename(join(elsewhere, 'old.jpg'), join(folder, 'old.jpg'));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.files).toEqual(['new.jpg', 'old.jpg']);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('is not kept waiting by a file that is being written', async () => {
+    const whole = await jpeg(1, 320);
+    await create('watch=true').open(heard);
+    for (let n = 1; n <= 5; n += 1) {
+      await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+      // The newest, and half of it.
+      await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, 100 * n));
+      await heard.until(() => heard.files.includes(`${n}.jpg`));
+    }
+    await writeFile(join(folder, 'slow.jpg'), whole);
+    await heard.until(() => heard.files.includes('slow.jpg'));
+    expect(new Set(heard.files)).toEqual(new Set(['1.jpg', '2.jpg', '3.jpg', '4.jpg', '5.jpg', 'slow.jpg']));
+    expect(heard.frames).toHaveLength(6);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('fails when the folder goes, and waits for it once it is opened again', async () => {
+    const source = create('watch=true');
+    await source.open(heard);
     await rm(folder, { recursive: true });
     await heard.until(() => heard.failed.length > 0);
+    expect(heard.failed).toEqual([coded('source-unavailable')]);
+    await source.close();
+    await source.open(heard);
+    await vi.waitFor(() => expect(source.state()).toBe('the folder is not there'));
+    await mkdir(folder);
+    await writeFile(join(folder, 'back.jpg'), await jpeg(1));
+    await heard.until(() => heard.frames.length === 1);
+    expect(source.state()).toBe('running');
     expect(heard.failed).toHaveLength(1);
+  });
+
+  it.each(['moved away', 'removed'])('goes on with a folder that was %s and made again before anybody looked', async (how) => {
+    await create('watch=true').open(heard);
+    await writeFile(join(folder, 'a.jpg'), await jpeg(1));
+    await heard.until(() => heard.frames.length === 1);
+    // What is made in the place of one that was removed gets its number, as a rule.
+    if (how === 'moved away') await rename(folder, `${folder} away`);
+    else rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    await rm(`${folder} away`, { recursive: true, force: true });
+    await writeFile(join(folder, 'b.jpg'), await jpeg(2));
+    await heard.until(() => heard.frames.length === 2);
+    // Heard: two a second would be found by looking, and time would be over.
+    for (let n = 3; n < 33; n += 1) {
+      await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+      await heard.until(() => heard.files.at(-1) === `${n}.jpg`);
+    }
+    expect(heard.failed).toEqual([]);
+  });
+
+  it('follows links within the folder, not out of it', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
+    await writeFile(join(elsewhere, 'secret.jpg'), await jpeg(1));
+    await mkdir(join(folder, 'today'));
+    await writeFile(join(folder, 'today/7.jpg'), await jpeg(7));
+    await writeFile(join(folder, 'today/8.jpg'), await jpeg(8));
+    await symlink(join(elsewhere, 'secret.jpg'), join(folder, 'out.jpg'));
+    await symlink('today/7.jpg', join(folder, 'latest.jpg'));
+    const source = create('watch=true');
+    await source.open(heard);
+    await heard.until(() => heard.rejected.length === 1 && heard.frames.length === 1);
+    expect(heard.rejected).toEqual([coded('image-unreadable')]);
+    // As `ln -sfn` does.
+    await symlink('today/8.jpg', join(folder, 'next'));
+    await rename(join(folder, 'next'), join(folder, 'latest.jpg'));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.files).toEqual(['latest.jpg', 'latest.jpg']);
+    expect(Buffer.from(heard.frames[1]!.payload).equals(await jpeg(8))).toBe(true);
+    await rm(elsewhere, { recursive: true });
   });
 
   it('says nothing once it is closed', async () => {

@@ -27,10 +27,21 @@ export interface FfmpegOptions {
   readonly filter: string | null;
   /** Whether the input's JPEGs go through untouched; null: where they can. */
   readonly copy: boolean | null;
+  /** Whether such a JPEG is decoded once before anybody gets it. */
+  readonly isChecked: boolean;
 }
 
 /** The options by name, as parseSourceUrl takes them. */
-export const FFMPEG_OPTIONS = ['size', 'fps', 'quality', 'pixels', 'loop', 'format', 'inputArgs', 'outputArgs', 'hwaccel', 'filter', 'copy'] as const;
+export const FFMPEG_OPTIONS = ['size', 'fps', 'quality', 'pixels', 'loop', 'format', 'inputArgs', 'outputArgs', 'hwaccel', 'filter', 'copy', 'check'] as const;
+
+/** A silence after which something is wrong; at a slow rate so many frame times. */
+const STALL_MS = 5000;
+const STALL_FRAMES = 5;
+
+/** How long an input may be silent. */
+export function stallMs({ fps }: Pick<FfmpegOptions, 'fps'>): number {
+  return Math.max(STALL_MS, (STALL_FRAMES * 1000) / (fps ?? Infinity));
+}
 
 /** What the program of a Raspberry Pi's camera has. */
 const PI_OPTIONS: ReadonlySet<string> = new Set(['size', 'fps', 'quality', 'inputArgs', 'onDemand']);
@@ -56,6 +67,7 @@ export function parseFfmpegOptions(options: ReadonlyMap<string, string>, input: 
     hwaccel: readName(options, 'hwaccel'),
     filter: options.get('filter') ?? null,
     copy: options.has('copy') ? readFlag(options, 'copy') : null,
+    isChecked: !options.has('check') || readFlag(options, 'check'),
   };
   for (const [name, value] of options) if (/[\0\r\n]/.test(value)) throw invalid(`${name} has a line break or a NUL in it`);
   const foreign = input.kind === 'pi-camera' ? [...options.keys()].find((name) => !PI_OPTIONS.has(name)) : undefined;

@@ -7,8 +7,8 @@ export interface FfmpegVersion {
 /** What a build from the newest source counts as: it has no number of a release. */
 export const NEWEST: FfmpegVersion = { major: Infinity, minor: 0 };
 
-/** The oldest with all that is used here. Ubuntu 20.04 has it. */
-export const OLDEST: FfmpegVersion = { major: 4, minor: 2 };
+/** The oldest with which everything was seen to work, Debian 11's. 4.2 ends MJPEG without a Content-Length after one picture. */
+export const OLDEST: FfmpegVersion = { major: 4, minor: 3 };
 
 /**
  * Reads what `ffmpeg -version` prints.

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { GearwayError } from '../../../shared/errors.ts';
 import { planCamera } from './camera-plan.ts';
-import type { FfmpegOptions } from './ffmpeg-options.ts';
+import { type FfmpegOptions, stallMs } from './ffmpeg-options.ts';
 import type { FfmpegTools } from './ffmpeg-tools.ts';
 import { type FfmpegVersion, isAtLeast } from './ffmpeg-version.ts';
 import type { FfmpegInput } from './input.ts';
@@ -34,8 +34,8 @@ export interface PlanContext {
   readonly signal: AbortSignal;
 }
 
-/** A network that is silent for so long is not there. Before the supervisor says so, since FFmpeg knows why. */
-const NETWORK_TIMEOUT_US = 4_500_000;
+/** FFmpeg gives up a silent network so much before the supervisor does: it knows why. */
+const SOONER_MS = 500;
 
 /** FFmpeg waits 5 s for the parameters of streams that nobody asked for, and 20 frames for their rate. */
 const LIVE_ARGS = ['-analyzeduration', '1000000', '-fpsprobesize', '0'];
@@ -85,7 +85,7 @@ export async function planInput(input: Exclude<FfmpegInput, { kind: 'pi-camera' 
     case 'filter-graph':
       return { args: ['-re', '-f', 'lavfi', ...inputArgs, '-i', input.graph], stdin: null, isLive: false, hasEnd: true, isCopied: false, isResized: true, isRated: true };
     case 'url': {
-      const opened = [...named, ...networkArgs(input.scheme, context.version), ...inputArgs];
+      const opened = [...named, ...networkArgs(input.scheme, options, context.version), ...inputArgs];
       const isHttp = input.scheme === 'http' || input.scheme === 'https';
       const info = isHttp || mayCopy(options) ? await probeMedia(context.tools, { ...context, args: [...opened, '-i', input.url], input: null }) : null;
       // A recording would come as fast as the network is. Other servers send at its speed.
@@ -96,6 +96,8 @@ export async function planInput(input: Exclude<FfmpegInput, { kind: 'pi-camera' 
     case 'playlist':
     case 'file': {
       const { args, stdin } = await fileInput(input, named);
+      // A pipe's writer goes at its own speed, and what is read of it once is gone.
+      if (!(await stat(input.path)).isFile()) return { args: [...PROMPT_DECODER_ARGS, ...decoder, ...args], stdin, isLive: true, hasEnd: false, isCopied: options.copy ?? false, isResized: true, isRated: true };
       const info = mayCopy(options) ? await probeMedia(context.tools, { ...context, args: [...inputArgs, ...args], input: stdin }) : null;
       return { args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args], stdin, isLive: false, hasEnd: true, isCopied: isCopied(options, info?.codec ?? null), isResized: true, isRated: true };
     }
@@ -113,19 +115,20 @@ function isCopied(options: FfmpegOptions, codec: string | null): boolean {
   return options.copy ?? (mayCopy(options) && codec === 'mjpeg');
 }
 
-function networkArgs(scheme: string, version: FfmpegVersion): readonly string[] {
+function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVersion): readonly string[] {
+  const timeoutUs = String((stallMs(options) - SOONER_MS) * 1000);
   switch (scheme) {
     case 'rtsp':
     case 'rtsps':
       // TCP: a lost packet of UDP is a broken picture. The option was renamed; the old name means something else now.
-      return [...LIVE_ARGS, '-rtsp_transport', 'tcp', isAtLeast(version, { major: 5, minor: 0 }) ? '-timeout' : '-stimeout', String(NETWORK_TIMEOUT_US)];
+      return [...LIVE_ARGS, '-rtsp_transport', 'tcp', isAtLeast(version, { major: 5, minor: 0 }) ? '-timeout' : '-stimeout', timeoutUs];
     case 'http':
     case 'https':
     case 'rtmp':
     case 'rtmps':
     case 'tcp':
     case 'tls':
-      return [...LIVE_ARGS, '-rw_timeout', String(NETWORK_TIMEOUT_US)];
+      return [...LIVE_ARGS, '-rw_timeout', timeoutUs];
     default:
       return LIVE_ARGS;
   }
@@ -141,7 +144,7 @@ async function fileInput(input: Extract<FfmpegInput, { kind: 'file' | 'playlist'
   const list = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe'];
   if (input.format === 'ffconcat') return { args: [...list, '-i', `file:${input.path}`], stdin: null };
   const { size } = await stat(input.path);
-  if (size > MAX_PLAYLIST_BYTES) throw new GearwayError('source-invalid', `the playlist has  bytes, expected at most `);
+  if (size > MAX_PLAYLIST_BYTES) throw new GearwayError('source-invalid', `the playlist has ${size} bytes, expected at most ${MAX_PLAYLIST_BYTES}`);
   const text = await readFile(input.path, 'utf8');
   // HLS has the same form, and is FFmpeg's own business.
   if (/^#EXT-X-/m.test(text)) return { args: [...named, '-i', `file:${input.path}`], stdin: null };

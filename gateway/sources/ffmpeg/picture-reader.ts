@@ -18,7 +18,7 @@ export interface PictureReader {
 }
 
 /** @param onPicture called with a picture's last byte; its memory is its own. */
-export function createPictureReader(form: PictureForm, onPicture: (picture: Uint8Array | NDArray) => void): PictureReader {
+export function createPictureReader(form: PictureForm, onPicture: (picture: Buffer | NDArray) => void): PictureReader {
   const { payloadBytes } = DEFAULT_FRAME_LIMITS;
   const onJpeg = (jpeg: Buffer): void => onPicture(completeJpeg(jpeg));
   switch (form) {

@@ -15,6 +15,8 @@ export interface Recipe {
   /** What the program reads; null for nothing. */
   readonly stdin: string | null;
   readonly form: PictureForm;
+  /** Whether the pictures are the input's own JPEGs, made by nobody knows whom. */
+  readonly isCopied: boolean;
   /** Whether its end is one, and not a failure. */
   readonly hasEnd: boolean;
 }
@@ -37,11 +39,11 @@ export async function findRecipe(input: FfmpegInput, options: FfmpegOptions, con
   if (input.kind === 'pi-camera') {
     const command = await findPiProgram(context.tools, context.signal);
     if (command === null) throw new GearwayError('source-unavailable', 'neither rpicam-vid nor libcamera-vid is installed, which read this camera; install them on Raspberry Pi OS with: sudo apt-get install rpicam-apps');
-    return { command, args: piCameraArgs(input.number, options), stdin: null, form: 'jpegs', hasEnd: false };
+    return { command, args: piCameraArgs(input.number, options), stdin: null, form: 'jpegs', isCopied: false, hasEnd: false };
   }
   const version = await context.tools.version();
   const plan = await planInput(input, options, { ...context, version });
-  return { command: 'ffmpeg', args: [...QUIET, ...plan.args, ...outputArgs(options, plan, version)], stdin: plan.stdin, form: formOf(options), hasEnd: plan.hasEnd };
+  return { command: 'ffmpeg', args: [...QUIET, ...plan.args, ...outputArgs(options, plan, version)], stdin: plan.stdin, form: formOf(options), isCopied: plan.isCopied, hasEnd: plan.hasEnd };
 }
 
 function formOf({ pixels }: FfmpegOptions): PictureForm {

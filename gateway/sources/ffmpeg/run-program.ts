@@ -1,6 +1,6 @@
 import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
 
-export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'keptErrorBytes'> {
+export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'ready' | 'keptErrorBytes'> {
   /** It is killed when it has not ended by then. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;

@@ -1,0 +1,44 @@
+import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
+import type { SourceSink } from '../../gateway/sources/source.ts';
+
+/** A source's sink: what the source has said to its stream, and the next thing that it says. */
+export class Heard implements SourceSink {
+  readonly frames: FrameInput[] = [];
+  readonly rejected: unknown[] = [];
+  readonly ended: string[] = [];
+  readonly failed: unknown[] = [];
+  readonly returns = null as never;
+  #waiting: (() => void)[] = [];
+
+  publish(input: FrameInput): Frame {
+    this.frames.push(input);
+    this.#wake();
+    return { ...input, sequence: this.frames.length, receivedAtUs: 0 };
+  }
+  reject(error: unknown): void {
+    this.rejected.push(error);
+    this.#wake();
+  }
+  end(reason: string): void {
+    this.ended.push(reason);
+    this.#wake();
+  }
+  interrupted(): void {}
+  fail(error: unknown): void {
+    this.failed.push(error);
+    this.#wake();
+  }
+
+  /** The frames' `message.file`. */
+  get files(): unknown[] {
+    return this.frames.map(({ message }) => (message as { file: string }).file);
+  }
+
+  async until(fits: () => boolean): Promise<void> {
+    while (!fits()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
