@@ -10,7 +10,7 @@ const LIST_MS = 500;
 const LIST_SHARE = 1 / 20;
 
 /** With each list so many of the files that were there before are named, in turn: they may have been written again. */
-const KNOWN_AT_A_TIME = 256;
+const KNOWN_AT_A_TIME = 100;
 
 /** Says which files of a folder are worth a look: those of which the system tells, and those that are found without it. */
 export class FolderWatch {

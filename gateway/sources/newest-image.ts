@@ -58,8 +58,9 @@ export class NewestImage {
     if (this.#latest !== null) all.add(this.#latest);
     for (const name of all) {
       const file = await this.#folder.look(name);
-      if (file === null) this.#attempts.delete(name);
-      else if (this.#isNew(file)) files.push(file);
+      if (file !== null && this.#isNew(file)) files.push(file);
+      // What is older than the one that was found is not tried any more.
+      else this.#attempts.delete(name);
     }
     const order = this.#sinceMs === null ? 'writtenMs' : 'changedMs';
     files.sort((a, b) => b[order] - a[order] || compareNames(b.name, a.name));
