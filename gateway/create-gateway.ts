@@ -52,7 +52,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, workers: resolved.workers, log });
+  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

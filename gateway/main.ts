@@ -26,7 +26,6 @@ const HELP = `Gearway: NetGear streams in the browser
   --view-token SECRET     who shows this one instead may watch, and not return data
   --publish-token SECRET  who shows this one may send frames to a source push:, and no more
   --reserve PORT=SECRET   keep a virtual port for who shows this token (repeatable)
-  --workers NUMBER        more processes that serve viewers, for when one core is full (0)
   --insecure              let anyone who reaches this gateway watch and return data
   --tls-cert FILE --tls-key FILE   serve over TLS (PEM): browsers ask for it before a page of another machine may use a camera
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
@@ -55,7 +54,6 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       'view-token': { type: 'string' },
       'publish-token': { type: 'string' },
       reserve: { type: 'string', multiple: true, default: [] },
-      workers: { type: 'string' },
       insecure: { type: 'boolean', default: false },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
@@ -70,7 +68,6 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     },
   });
   if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new GearwayError('option-invalid', `--port is ${JSON.stringify(values.port)}, expected 0 to 65535`);
-  if (values.workers !== undefined && !/^\d{1,3}$/.test(values.workers)) throw new GearwayError('option-invalid', `--workers is ${JSON.stringify(values.workers)}, expected 0 to 64`);
   const options: GatewayOptions = {
     source: values.source,
     clients: values.client,
@@ -83,7 +80,6 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     ...(values.token === undefined ? {} : { token: values.token }),
     ...(values['view-token'] === undefined ? {} : { viewToken: values['view-token'] }),
     ...(values['publish-token'] === undefined ? {} : { publishToken: values['publish-token'] }),
-    ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
     ...readTls(values['tls-cert'], values['tls-key']),
     reservedPorts: parseReserved(values.reserve),
     // What is neither is refused by resolveOptions, with its sentence.

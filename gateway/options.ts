@@ -36,8 +36,6 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
   readonly allowOrigins?: readonly string[];
-  /** How many more processes serve viewers' sockets, 0 to 64, for when one core is full. Default 0: this process does everything. */
-  readonly workers?: number;
   /** What native clients get before the first frame and while the source is silent: a card and repeats, or nothing. Default `card`. */
   readonly idle?: 'card' | 'silence';
   /** Whether closing tells native clients to end. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM. */
@@ -67,7 +65,6 @@ export interface ResolvedOptions {
   readonly publishToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
   readonly allowOrigins: readonly string[];
-  readonly workers: number;
   readonly idle: 'card' | 'silence';
   readonly onClose: 'keep' | 'terminate';
   readonly log: (message: string) => void;
@@ -77,9 +74,6 @@ export interface ResolvedOptions {
 const MAX_VIRTUAL_PORTS = 4096;
 
 const DEFAULT_VIRTUAL_PORTS: readonly PortRange[] = [{ from: 6000, to: 6063 }];
-
-/** Most processes for viewers: each has every stream's frames sent to it. */
-const MAX_WORKERS = 64;
 
 /** A stream, as far as options depend on it. */
 export interface StreamSeats {
@@ -94,7 +88,7 @@ export interface StreamSeats {
  * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
  */
 export function resolveOptions(options: GatewayOptions, streams: readonly StreamSeats[]): ResolvedOptions {
-  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], workers = 0, idle = 'card', onClose = 'keep' } = options;
+  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
   const virtualPorts = resolveVirtualPorts(options.virtualPorts ?? [], streams);
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
@@ -110,7 +104,6 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   for (const origin of allowOrigins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
   }
-  if (!Number.isInteger(workers) || workers < 0 || workers > MAX_WORKERS) throw invalid(`workers is ${workers}, expected 0 to ${MAX_WORKERS}`);
   oneOf('idle', idle, ['card', 'silence']);
   oneOf('on-close', onClose, ['keep', 'terminate']);
   return {
@@ -125,7 +118,6 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     publishToken,
     reservedPorts,
     allowOrigins,
-    workers,
     idle,
     onClose,
     log: options.log ?? (() => undefined),

@@ -15,8 +15,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ['gateway/sources/', ['shared/', 'gateway/netgear/', 'gateway/netgear-async/', 'gateway/imagezmq/', 'gateway/hub/', 'gateway/jpeg.ts']],
   ['gateway/clients/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/jpeg.ts']],
   ['gateway/probe/', ['shared/', 'gateway/netgear/', 'gateway/jpeg.ts']],
-  ['gateway/workers/', ['shared/', 'gateway/hub/', 'gateway/clients/']],
-  ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/', 'gateway/workers/']],
+  ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/']],
   ['gateway/', ['shared/']],
   ['web/', ['shared/']],
 ];
@@ -34,7 +33,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   sharp: /^gateway\/(?:http\/snapshot-picture|sources\/image-file)\.ts$/,
   '@fastify/static': /^gateway\/http\//,
   '@fastify/websocket': /^gateway\/http\//,
-  ws: /^gateway\/(?:clients\/web-(?:client|socket)|http\/web-publisher|workers\/viewer-server)\.ts$/,
+  ws: /^gateway\/(?:clients\/web-(?:client|socket)|http\/web-publisher)\.ts$/,
 };
 
 function sources(): string[] {
@@ -95,7 +94,7 @@ describe('the dependency law', () => {
   });
 
   it('leaves `process` to the files that a process starts with', () => {
-    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts', 'gateway/workers/main.ts']);
+    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
   });
 
   it.each(['process.exit(1);', 'const { env } = process;', "globalThis['process']"])('sees `process` in %s', (source) => {

@@ -12,7 +12,6 @@ import { encodeMessage } from '../shared/protocol.ts';
 import { readCertificate } from './helpers/certificate.ts';
 import { Child } from './helpers/child.ts';
 import { Viewer } from './helpers/viewer.ts';
-import { workersOf } from './helpers/workers.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const [CERT_FILE = '', KEY_FILE = ''] = ['cert', 'key'].map((name) => fileURLToPath(new URL(`helpers/certificate/${name}.pem`, import.meta.url)));
@@ -47,8 +46,6 @@ describe('gearway', () => {
     ['a certificate without its key', ['--tls-cert', CERT_FILE]],
     ['a certificate that is not there', ['--tls-cert', '/nowhere/cert.pem', '--tls-key', KEY_FILE]],
     ['a key that is no key', ['--tls-cert', CERT_FILE, '--tls-key', CERT_FILE]],
-    ['workers that are no number', ['--workers', 'all']],
-    ['more workers than there may be', ['--workers', '65']],
     ['an unknown source', ['--source', 'ftp://camera']],
     ['a client in multi-servers mode with pattern 0', ['--client', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566']],
     ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
@@ -64,7 +61,7 @@ describe('gearway', () => {
   it('explains its flags', async () => {
     const { code, stdout, stderr } = await run('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'view-token', 'publish-token', 'insecure', 'allow-origin', 'workers', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
+    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'view-token', 'publish-token', 'insecure', 'allow-origin', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
   });
 
   it('says its version', async () => {
@@ -90,8 +87,8 @@ describe('gearway', () => {
     expect(await viewer.hello()).toMatchObject({ stream: 'yard', port: 7000 });
   });
 
-  it.each([0, 1])('serves pages and viewers over TLS, with %i workers', async (workers) => {
-    const { gateway, url } = await serve('--tls-cert', CERT_FILE, '--tls-key', KEY_FILE, '--workers', String(workers));
+  it('serves pages and viewers over TLS', async () => {
+    const { gateway, url } = await serve('--tls-cert', CERT_FILE, '--tls-key', KEY_FILE);
     await using _ = gateway;
     expect(url).toMatch(/^https:/);
     const { cert: ca } = readCertificate();
@@ -101,14 +98,6 @@ describe('gearway', () => {
     await using viewer = await Viewer.connect(url, 'main', { ca });
     expect(await viewer.hello()).toMatchObject({ port: 6000 });
     expect(await viewer.next('frame')).toMatchObject({ width: 1280 });
-  });
-
-  it('serves viewers by workers that run as it does itself', async () => {
-    const { gateway, url } = await serve('--workers', '1');
-    await using _ = gateway;
-    await using viewer = await Viewer.connect(url);
-    expect(await viewer.hello()).toMatchObject({ port: 6000 });
-    expect(await workersOf(gateway.process.pid!)).toHaveLength(1);
   });
 
   it('serves beyond this machine with a token, and asks for it', async () => {

@@ -10,7 +10,7 @@ const resolve = (options: GatewayOptions, seats: readonly number[] | null = null
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolve({})).toEqual({
-      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], workers: 0, policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
@@ -18,7 +18,7 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, virtualPorts: '1-1', token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], workers: 3, idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
+      host: '0.0.0.0', port: 0, virtualPorts: '1-1', token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
     const { distribution, start, onSourceEnd, ...rest } = options;
     expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, reservedPorts: new Map([[1, 'p']]), clients: [] });
@@ -100,11 +100,6 @@ describe('resolveOptions', () => {
     expect(() => resolve({ host })).toThrow(coded('option-invalid'));
     expect(resolve({ host, token: 'secret' }).token).toBe('secret');
     expect(resolve({ host, insecure: true }).token).toBeNull();
-  });
-
-  it('takes 0 to 64 workers', () => {
-    for (const workers of [0, 64]) expect(resolve({ workers }).workers).toBe(workers);
-    for (const workers of [-1, 65, 1.5, NaN]) expect(() => resolve({ workers })).toThrow(coded('option-invalid'));
   });
 
   it('takes ports from 0 to 65535', () => {

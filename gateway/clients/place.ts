@@ -1,42 +1,34 @@
-import type { Hello, Return } from '../../shared/protocol.ts';
+import { GearwayError, errorText } from '../../shared/errors.ts';
+import { type Hello, type Return, closeCode } from '../../shared/protocol.ts';
 import type { ClientStatus, EventKind, StreamState } from '../../shared/status.ts';
 import type { Frame } from '../hub/frame.ts';
+import type { Seated } from '../hub/port-registry.ts';
 import type { ReturnData } from '../hub/returns.ts';
-import type { Rendition } from './renditions.ts';
+import type { Client, Stream } from '../hub/stream.ts';
+import { describeReturnData } from './describe-return-data.ts';
+import type { Rendition, Renditions } from './renditions.ts';
 
-/** What the gateway grants a viewer that has said hello. */
+/** The gateway's answer to a viewer's hello. */
 export type Admission =
   | {
       readonly admitted: true;
       /** null for a spectator. */
       readonly port: number | null;
       readonly leaseKey: string | null;
-      /** Why a viewer that wanted a port watches without one. */
+      /** Why a viewer that asked for a port watches without one. */
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly mayReturn: boolean;
     }
   | { readonly admitted: false; readonly closeCode: number; readonly reason: string };
 
-/** What a viewer wants now. */
-export interface Wants {
-  readonly paused: boolean;
-  /** 8-bit raw frames as they are, rather than as JPEG. */
-  readonly raw: boolean;
-}
-
-/** What a viewer's socket tells of a viewer. */
+/** Figures that a viewer's socket reports for its status. */
 export type ViewerFigures = Pick<ClientStatus, 'state' | 'delivered' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
 
-/** Anything that is offered as a frame: a {@link Frame}, or what another process has made of one. */
-export interface Numbered {
-  readonly sequence: number;
-}
-
-/** A viewer's end of a place: its socket, in this process or in another. None of these calls may wait or throw. */
-export interface ViewerEnd<F extends Numbered = Frame> {
-  /** A new frame: the newest replaces one that still waits. */
-  offer(frame: F): void;
+/** A viewer's socket, as its {@link ViewerPlace} uses it. Calls must not block or throw. */
+export interface ViewerEnd {
+  /** Offers a new frame; the newest replaces one that still waits. */
+  offer(frame: Frame): void;
   streamChanged(state: StreamState, reason: string): void;
   figures(): ViewerFigures;
   /** Ends the connection with a code of the protocol. Idempotent. */
@@ -45,37 +37,185 @@ export interface ViewerEnd<F extends Numbered = Frame> {
   readonly closed: Promise<void>;
 }
 
-/**
- * A viewer's place in its stream: all that its socket learns of the stream, and all that it says to it. The stream may be
- * one of this process (`LocalPlace`) or of the main process (`RemotePlace`).
- */
-export interface Place<F extends Numbered = Frame> {
-  /** The stream's name, and what it is doing. */
-  readonly stream: string;
-  readonly state: StreamState;
-  readonly reason: string;
-  /** The newest frame's number; null before the first. */
-  readonly latestSequence: number | null;
-  /** The newest frame; null when there is none, or it is still to be fetched for this viewer and will be offered. */
-  latest(wantsRaw: boolean): F | null;
-  /** Mean time between the source's frames; undefined while unknown. */
-  frameTimeMs(): number | undefined;
-  /** @returns a promise only while the frame is being encoded. */
-  rendition(frame: F, wantsRaw: boolean): Rendition | Promise<Rendition>;
-  /** Counts a frame that could not be encoded. */
-  reject(error: unknown): void;
-  /** Asks for admission. Once it is granted, `end` is offered frames from the next one on; the latest is up to itself. */
-  enter(end: ViewerEnd<F>, hello: Hello): Admission | Promise<Admission>;
-  wants(wants: Wants): void;
-  /**
-   * Gives return data that has been checked to the stream, in order.
-   *
-   * @returns a promise where the stream is another process's.
-   * @throws or rejects with a {@link GearwayError} when the stream refuses it.
-   */
-  give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined): void | Promise<void>;
-  /** Counts return data, or a message, that was refused before it came to the stream. */
-  countRejected(): void;
-  /** The viewer has gone: its return data ends, and the hold of its port begins. Idempotent. */
-  leave(kind: EventKind, reason: string): void;
+/** What the HTTP side knows of a viewer before it says anything. */
+export interface ViewerPlaceOptions {
+  /** Unique in the gateway. */
+  readonly id: string;
+  readonly stream: Stream;
+  readonly renditions: Renditions;
+  readonly address: string;
+  /** Decides whether this viewer may watch and return data. */
+  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[]; readonly port: number | null } | null;
 }
+
+type Phase =
+  | { readonly kind: 'outside' }
+  | { readonly kind: 'inside'; readonly end: ViewerEnd; readonly port: number | null; readonly name: string }
+  | { readonly kind: 'left' };
+
+/** A viewer as a client of its stream: a virtual port, or a spectator. Its socket is a {@link ViewerEnd}. */
+export class ViewerPlace implements Client, Seated {
+  readonly id: string;
+  readonly #options: ViewerPlaceOptions;
+  #phase: Phase = { kind: 'outside' };
+
+  constructor(options: ViewerPlaceOptions) {
+    this.id = options.id;
+    this.#options = options;
+  }
+
+  get stream(): string {
+    return this.#options.stream.name;
+  }
+
+  get state(): StreamState {
+    return this.#options.stream.state;
+  }
+
+  get reason(): string {
+    return this.#options.stream.reason;
+  }
+
+  get latestSequence(): number | null {
+    return this.#options.stream.latest?.sequence ?? null;
+  }
+
+  get isWatching(): boolean {
+    return this.#phase.kind === 'inside' && this.#phase.end.figures().state !== 'paused';
+  }
+
+  latest(): Frame | null {
+    return this.#options.stream.latest;
+  }
+
+  frameTimeMs(): number | undefined {
+    return this.#options.stream.frameTimeMs();
+  }
+
+  rendition(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
+    return this.#options.renditions.get(frame, wantsRaw);
+  }
+
+  reject(error: unknown): void {
+    this.#options.stream.reject(error);
+  }
+
+  enter(end: ViewerEnd, hello: Hello): Admission {
+    const { stream, authorize } = this.#options;
+    const principal = authorize(hello.token);
+    if (principal === null) {
+      return { admitted: false, closeCode: closeCode.notAllowed, reason: hello.token === undefined ? 'this gateway asks for a token; none came' : 'the token is wrong' };
+    }
+    if (!principal.rights.includes('view')) return { admitted: false, closeCode: closeCode.notAllowed, reason: 'your token lets you publish, and not watch' };
+    const mayReturn = principal.rights.includes('return');
+    let seat: { port: number; leaseKey: string } | null = null;
+    let spectatorReason: string | null = null;
+    if (hello.spectate !== true && !mayReturn) {
+      spectatorReason = 'your token lets you watch, and not return data';
+    } else if (hello.spectate !== true) {
+      try {
+        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port });
+      } catch (error) {
+        const code = error instanceof GearwayError ? error.code : '';
+        if (code !== 'no-free-port') return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error) };
+        spectatorReason = errorText(error);
+      }
+    }
+    const port = seat?.port ?? null;
+    this.#phase = { kind: 'inside', end, port, name: hello.name ?? '' };
+    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason: spectatorReason ?? (port === null ? 'watches as a spectator' : `seated on port ${port}`) });
+    if (port !== null) stream.returns.join(port);
+    stream.attach(this);
+    const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
+    return { admitted: true, port, leaseKey: seat?.leaseKey ?? null, spectatorReason, rights, mayReturn };
+  }
+
+  give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined): void {
+    if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'a viewer without a port returns nothing');
+    const { returns } = this.#options.stream;
+    if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
+    else returns.push(this.#phase.port, data, ttlMs);
+  }
+
+  countRejected(): void {
+    this.#options.stream.returns.countRejected();
+  }
+
+  leave(kind: EventKind, reason: string): void {
+    const phase = this.#phase;
+    if (phase.kind === 'left') return;
+    const address = this.#address();
+    this.#phase = { kind: 'left' };
+    const { stream } = this.#options;
+    // One that was never seated was refused, or left before it said anything.
+    if (phase.kind === 'outside') {
+      stream.report({ kind: 'refuse', client: null, port: null, address, reason });
+      return;
+    }
+    stream.detach(this);
+    stream.report({ kind, client: this.id, port: phase.port, address, reason });
+    if (phase.port === null) return;
+    stream.ports.leave(phase.port, this);
+    // A take-over has seated the next viewer already; its own data is still to come, and ours must not count any more.
+    stream.returns.leave(phase.port);
+  }
+
+  offer(frame: Frame): void {
+    if (this.#phase.kind === 'inside') this.#phase.end.offer(frame);
+  }
+
+  streamChanged(state: StreamState, reason: string): void {
+    if (this.#phase.kind === 'inside') this.#phase.end.streamChanged(state, reason);
+  }
+
+  evict(): void {
+    this.#end('take-over', closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
+  }
+
+  sendAway(reason: string): void {
+    if (this.#phase.kind === 'inside' && this.#phase.port !== null) this.#options.stream.ports.revoke(this.#phase.port, this);
+    this.#end('disconnect', closeCode.sentAway, reason);
+  }
+
+  status(): ClientStatus {
+    if (this.#phase.kind !== 'inside') throw new TypeError('only a client of the stream has a status');
+    const { end, port } = this.#phase;
+    const { state, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = end.figures();
+    return {
+      id: this.id,
+      port,
+      kind: port === null ? 'spectator' : 'web',
+      address: this.#address(),
+      state,
+      reason: '',
+      delivered,
+      dropped,
+      repeated: 0,
+      rejected,
+      framesPerSecond,
+      roundTripMs,
+      delayMs,
+      returnData: port === null ? null : describeReturnData(this.#options.stream.returns.get(port)),
+    };
+  }
+
+  #end(kind: EventKind, code: number, reason: string): void {
+    const phase = this.#phase;
+    // First: the socket would report that the viewer has left.
+    this.leave(kind, reason);
+    if (phase.kind === 'inside') phase.end.close(code, reason);
+  }
+
+  #address(): string {
+    const { address } = this.#options;
+    const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
+    return name === '' ? address : `${name} (${address})`;
+  }
+}
+
+/** The close codes of what `PortRegistry.seat` refuses. */
+const SEAT_REFUSALS: Readonly<Record<string, number>> = {
+  'port-taken': closeCode.portTaken,
+  'port-out-of-range': closeCode.portOutOfRange,
+  'port-reserved': closeCode.notAllowed,
+};

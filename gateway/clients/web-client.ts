@@ -26,7 +26,7 @@ import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
 import { MessageBudget } from './message-budget.ts';
 import { Pacer } from './pacer.ts';
-import type { Admission, Numbered, Place, ViewerEnd, ViewerFigures } from './place.ts';
+import type { Admission, ViewerEnd, ViewerFigures, ViewerPlace } from './place.ts';
 import type { Rendition } from './renditions.ts';
 import { closeWebSocket } from './web-socket.ts';
 
@@ -52,8 +52,8 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   silenceTimeoutMs: 15_000,
 };
 
-export interface WebClientOptions<F extends Numbered = Frame> {
-  readonly place: Place<F>;
+export interface WebClientOptions {
+  readonly place: ViewerPlace;
   /** The connection below the WebSocket. */
   readonly transport: Transport;
   readonly limits: WebClientLimits;
@@ -70,24 +70,18 @@ const TICK_MS = 1000;
 /** Most verifications of JPEGs under way for one viewer. */
 const MAX_CHECKS = 4;
 
-/** What became of return data. */
-type Outcome = typeof ACCEPTED | { readonly error: unknown };
-const ACCEPTED = 'accepted';
-
 type Phase =
   | { readonly kind: 'greeting' }
-  /** Admission has been asked for; what the viewer says meanwhile waits. */
-  | { readonly kind: 'entering'; readonly early: (readonly [data: Buffer, isBinary: boolean])[] }
   | { readonly kind: 'seated'; readonly port: number | null; readonly mayReturn: boolean }
   | { readonly kind: 'closed' };
 
-/** One browser viewer's WebSocket, in the gateway's process or in a worker. Paced by its acknowledgements. */
-export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
+/** WebSocket of one browser viewer, paced by its acknowledgements. */
+export class WebClient implements ViewerEnd {
   /** Settles when the socket has ended and the port's hold has begun. */
   readonly closed: Promise<void>;
   readonly #socket: WebSocket;
-  readonly #options: WebClientOptions<F>;
-  readonly #mailbox = new Mailbox<F>();
+  readonly #options: WebClientOptions;
+  readonly #mailbox = new Mailbox<Frame>();
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
   readonly #budget: MessageBudget;
@@ -99,18 +93,14 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
-  /** A pause has ended, and the frame with which it goes on is still to come. */
-  #resumes = false;
   #delivered = 0;
   #delayMs: number | null = null;
   #heardAtMs = performance.now();
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
   #checksPending = 0;
-  #answers: Promise<void> = Promise.resolve();
-  #answersPending = 0;
 
-  constructor(socket: WebSocket, options: WebClientOptions<F>) {
+  constructor(socket: WebSocket, options: WebClientOptions) {
     this.#socket = socket;
     this.#options = options;
     this.#budget = new MessageBudget(options.limits.messagesPerSecond);
@@ -127,9 +117,8 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
     socket.on('error', () => undefined);
   }
 
-  offer(frame: F): void {
+  offer(frame: Frame): void {
     if (this.#paused || this.#phase.kind !== 'seated') return;
-    if (this.#resumes) this.#sendResumed(frame.sequence);
     this.#mailbox.put(frame);
     this.#pump();
   }
@@ -162,10 +151,6 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
 
   #received(data: Buffer, isBinary: boolean): void {
     if (this.#phase.kind === 'closed') return;
-    if (this.#phase.kind === 'entering') {
-      this.#phase.early.push([data, isBinary]);
-      return;
-    }
     this.#heardAtMs = performance.now();
     if (!this.#budget.take(performance.now())) {
       this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
@@ -205,24 +190,7 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
   }
 
   #greet(hello: Hello): void {
-    const admission = this.#options.place.enter(this, hello);
-    if (!(admission instanceof Promise)) {
-      this.#enter(admission);
-      return;
-    }
-    const early: [Buffer, boolean][] = [];
-    this.#phase = { kind: 'entering', early };
-    // What the chunk at hand still holds comes all the same.
-    this.#socket.pause();
-    void admission.then((granted) => {
-      if (this.#phase.kind === 'closed') return;
-      this.#enter(granted);
-      for (const [data, isBinary] of early) this.#received(data, isBinary);
-      this.#socket.resume();
-    });
-  }
-
-  #enter(admission: Admission): void {
+    const admission: Admission = this.#options.place.enter(this, hello);
     if (!admission.admitted) {
       this.close(admission.closeCode, admission.reason);
       return;
@@ -242,7 +210,7 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
       reason: place.reason,
       clockUs: nowUs(),
     });
-    const latest = place.latest(this.#wantsRaw);
+    const latest = place.latest();
     if (latest !== null) this.offer(latest);
   }
 
@@ -259,25 +227,16 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
     if (maxFramesPerSecond !== undefined) this.#minIntervalMs = 1000 / maxFramesPerSecond;
     const { place } = this.#options;
     const changes = paused !== undefined && paused !== this.#paused;
-    if (changes) this.#paused = paused;
-    place.wants({ paused: this.#paused, raw: this.#wantsRaw });
     if (!changes) return;
+    this.#paused = paused;
     if (paused) {
       this.#mailbox.clear();
       return;
     }
     this.#pacer.resumed(performance.now());
-    const latest = place.latest(this.#wantsRaw);
-    this.#sendResumed(latest?.sequence ?? place.latestSequence);
-    // What lies between what is known here and the frame that comes was not asked for either.
-    this.#resumes = latest === null;
+    const latest = place.latest();
+    this.#send({ type: 'state', state: place.state, reason: place.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
     if (latest !== null) this.offer(latest);
-  }
-
-  #sendResumed(sequence: number | null): void {
-    const { place } = this.#options;
-    this.#resumes = false;
-    this.#send({ type: 'state', state: place.state, reason: place.reason, ...(sequence === null ? {} : { resumeSequence: sequence }) });
   }
 
   #returned(message: Return): void {
@@ -316,38 +275,14 @@ export class WebClient<F extends Numbered = Frame> implements ViewerEnd<F> {
     // The socket may have ended while a JPEG was checked: its data ends with it.
     if (this.#phase.kind !== 'seated') return;
     try {
-      const given = this.#options.place.give(checkBody(body), mode, ttlMs);
-      this.#answer(id, given === undefined ? ACCEPTED : given.then(() => ACCEPTED, (error: unknown) => ({ error })));
+      this.#options.place.give(checkBody(body), mode, ttlMs);
+      this.#send({ type: 'returned', id, accepted: true });
     } catch (error) {
       this.#refuse(id, error);
     }
   }
 
   #refuse(id: number, error: unknown): void {
-    this.#answer(id, { error });
-  }
-
-  /** Answers leave in the order of what they answer. Another process's stream has to be waited for. */
-  #answer(id: number, outcome: Outcome | Promise<Outcome>): void {
-    if (!(outcome instanceof Promise) && this.#answersPending === 0) {
-      this.#sendOutcome(id, outcome);
-      return;
-    }
-    this.#answersPending += 1;
-    this.#answers = this.#answers
-      .then(() => outcome)
-      .then((settled) => {
-        this.#answersPending -= 1;
-        this.#sendOutcome(id, settled);
-      });
-  }
-
-  #sendOutcome(id: number, outcome: Outcome): void {
-    if (outcome === ACCEPTED) {
-      this.#send({ type: 'returned', id, accepted: true });
-      return;
-    }
-    const { error } = outcome;
     this.#countRejected();
     const code = error instanceof GearwayError ? error.code : 'value-invalid';
     this.#send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });

@@ -29,9 +29,6 @@ export interface ServerOptions {
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  /** How many more processes serve viewers' sockets. */
-  readonly workers: number;
-  readonly log: (message: string) => void;
 }
 
 /** Fastify loads its compilers for schemas whether a route has one or not, which takes a tenth of the time that the gateway needs to start. */
@@ -51,7 +48,7 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, limits, webClients, events, createCard, tls, workers, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, limits, webClients, events, createCard, tls }: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({ https: tls, logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, clientErrorHandler: answerClientError, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
   await app.register(fastifyWebsocket, {
     options: webSocketOptions(limits),
@@ -113,7 +110,7 @@ export async function createServer({ streams, access, limits, webClients, events
 
   const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
-  serveViewers(app, { streams, renditions, access, limits, webClients, events, workers, log });
+  serveViewers(app, { streams, renditions, access, limits, webClients, events });
   const snapshots = new Snapshots();
   serveClients(app, { streams, renditions, snapshots });
   servePictures(app, { streams, renditions, snapshots, access, createCard });

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { LocalPlace } from '../../gateway/clients/local-place.ts';
+import { ViewerPlace } from '../../gateway/clients/place.ts';
 import { Renditions } from '../../gateway/clients/renditions.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
@@ -73,8 +73,6 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     events,
     createCard: async () => Promise.reject(new Error('no picture is asked for here')),
     tls: null,
-    workers: 0,
-    log: () => undefined,
   });
   await app.ready();
   return {
@@ -607,14 +605,14 @@ describe('WebClient: time', () => {
     vi.useRealTimers();
   });
 
-  function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient; place: LocalPlace } {
+  function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
     const socket = new FakeSocket();
-    const place = new LocalPlace({ id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }) });
+    const place = new ViewerPlace({ id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }) });
     const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS });
     return { socket, client, place };
   }
 
-  function seated(): { socket: FakeSocket; client: WebClient; place: LocalPlace } {
+  function seated(): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
     const created = create();
     created.socket.receive({ type: 'hello' });
     return created;

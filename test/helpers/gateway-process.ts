@@ -4,15 +4,12 @@ import { Child } from './child.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** `GEARWAY_WORKERS=2` has the tests look at gateways that serve viewers by workers. See test/README.md. */
-const WORKERS = process.env['GEARWAY_WORKERS'] ?? '0';
-
 /** A gateway as its users start it, on any free port. */
 export class GatewayProcess extends Child {
   readonly #url: Promise<string>;
 
   constructor(...args: string[]) {
-    super(process.execPath, ['dist/gateway/main.js', '--port', '0', '--workers', WORKERS, ...args], { cwd: ROOT });
+    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...args], { cwd: ROOT });
     this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
     // A gateway that never gets ready is reported by whoever asks for its address.
     this.#url.catch(() => undefined);

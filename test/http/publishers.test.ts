@@ -530,8 +530,6 @@ describe('POST /streams/NAME/frames: a running request', () => {
       events,
       createCard: async () => Promise.reject(new Error('no picture is asked for here')),
       tls: null,
-      workers: 0,
-      log: () => undefined,
     });
     Object.assign(app.server, { headersTimeout: 200, requestTimeout: 200, connectionsCheckingInterval: 20 });
     const frames = `${await app.listen({ host: '127.0.0.1', port: 0 })}/streams/main/frames`;

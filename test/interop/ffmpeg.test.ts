@@ -16,7 +16,7 @@ import { inASpell } from '../helpers/in-a-spell.ts';
 import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf, Respawning } from '../helpers/media.ts';
 import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
 import { Site } from '../helpers/site.ts';
-import { isRunning } from '../helpers/workers.ts';
+import { isRunning } from '../helpers/is-running.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

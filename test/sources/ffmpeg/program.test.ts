@@ -5,7 +5,7 @@ import { ProcessGuard } from '../../../gateway/sources/ffmpeg/process-guard.ts';
 import { Program, type ProgramOptions } from '../../../gateway/sources/ffmpeg/program.ts';
 import { runProgram } from '../../../gateway/sources/ffmpeg/run-program.ts';
 import { Child } from '../../helpers/child.ts';
-import { isRunning } from '../../helpers/workers.ts';
+import { isRunning } from '../../helpers/is-running.ts';
 
 /** Without its process: what is run here is killed by the test. */
 class NoGuard extends ProcessGuard {

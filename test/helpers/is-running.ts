@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { platform } from 'node:os';
+
+/** Whether a process is running. A zombie is not: an orphan can stay one for seconds. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return platform() !== 'linux' || !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false; // ESRCH, or it was reaped just now
+  }
+}
