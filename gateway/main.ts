@@ -73,7 +73,9 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     clients: values.client,
     insecure: values.insecure,
     allowOrigins: values['allow-origin'],
-    log: (message) => void process.stderr.write(`${new Date().toISOString()} ${message}\n`),
+    log: (message) => {
+      process.stderr.write(`${new Date().toISOString()} ${message}\n`);
+    },
     virtualPorts: values['virtual-ports'],
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
@@ -132,12 +134,12 @@ async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   if (command === 'probe') {
     const { runProbe } = await import('./probe/command.ts');
-    process.exitCode = await runProbe(rest, (text) => void process.stdout.write(text));
+    process.exitCode = await runProbe(rest, (text) => process.stdout.write(text));
     return;
   }
   if (command === 'devices') {
     const { runDevices } = await import('./sources/ffmpeg/devices/command.ts');
-    process.exitCode = await runDevices(rest, process.env, (text) => void process.stdout.write(text));
+    process.exitCode = await runDevices(rest, process.env, (text) => process.stdout.write(text));
     return;
   }
   const { options, help, version } = parseCommandLine(process.argv.slice(2));

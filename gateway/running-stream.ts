@@ -152,7 +152,9 @@ export class RunningStream implements GatewayStream {
   /** Once, and not before it is needed: drawing takes a tenth of the time that the gateway needs to start, and would be felt by who watches already. */
   async #makeCard(): Promise<void> {
     if (this.#options.idle !== 'card' || (this.stream.latest !== null && !this.stream.isOnDemand)) return;
-    this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => void (this.#card = card));
+    this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => {
+      this.#card = card;
+    });
     await this.#cardMade;
   }
 

@@ -71,6 +71,26 @@ function touchesProcess(source: string): boolean {
   return /\bprocess\s*(?:\??\.\s*\w|\[)|=\s*process\b|globalThis\W+process\b/.test(code);
 }
 
+/**
+ * Asynchronous methods whose promise is kept in a field without a failure handler. The lint rules see only promises that are thrown away; until a field
+ * is awaited, its rejection would end the process.
+ */
+function unhandledWork(source: string): string[] {
+  const names = [...source.matchAll(/async (#\w+)[(<]/g)].map(([, name]) => name!);
+  return names.filter((name) => new RegExp(`this\\.#\\w+ = this\\.${name}\\(`).test(source));
+}
+
+describe('background work', () => {
+  it('has a failure handler wherever it is started', () => {
+    expect(sources().flatMap((path) => unhandledWork(readFileSync(join(ROOT, path), 'utf8')).map((name) => `${path}: ${name}`))).toEqual([]);
+  });
+
+  it('is found where it has none', () => {
+    expect(unhandledWork('this.#reading = this.#read(socket);\nasync #read(socket) {}')).toEqual(['#read']);
+    expect(unhandledWork('this.#reading = containFailure(this.#read(socket), fail);\nasync #read(socket) {}')).toEqual([]);
+  });
+});
+
 describe('the dependency law', () => {
   it('holds for every file', () => {
     const files = sources();

@@ -1,3 +1,4 @@
+import { runInBackground } from '../shared/background.ts';
 import { closeCode } from '../shared/close-code.ts';
 import { errorText } from '../shared/errors.ts';
 import { encodeMessage, type GatewayMessage, type Hello, type Pong, PROTOCOL, type PublisherAnswer, type Welcome } from '../shared/protocol.ts';
@@ -135,7 +136,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
         this.clock.welcome(message.clockUs);
         this.#events.welcomed(message);
         this.#ping();
-        if (!this.#canProbe) void this.#probe().then((works) => (this.#canProbe = works));
+        if (!this.#canProbe) runInBackground(this.#probe().then((works) => (this.#canProbe = works)), reportError);
         return;
       case 'pong': {
         const sentAtMs = this.#pings.get(message.id);
@@ -190,7 +191,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   }
 
   #tryLater(waitMs: number): void {
-    this.#retry = setTimeout(() => void this.#connectWhenThere(), waitMs);
+    this.#retry = setTimeout(() => runInBackground(this.#connectWhenThere(), reportError), waitMs);
   }
 
   /**

@@ -23,7 +23,9 @@ export function claimLease(stream: string, port: number | null): StoredLease {
       return load(place);
     },
     save: (key) => save(place, key),
-    release: () => void inUse.delete(place),
+    release: () => {
+      inUse.delete(place);
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { runInBackground } from '../shared/background.ts';
 import { closeCode } from '../shared/close-code.ts';
 import {
   decodeGatewayMessage,
@@ -93,7 +94,7 @@ export class ViewerSession {
         else this.#emit({ kind: 'returned', id: command.id, accepted: false, code: 'closed', reason: 'there is no connection to the gateway' });
         return;
       case 'snapshot':
-        void this.#snapshot(command.id, command.form);
+        runInBackground(this.#snapshot(command.id, command.form), () => this.#emit({ kind: 'snapshot', id: command.id, snapshot: null }));
         return;
       case 'box':
         this.#box = command.box;

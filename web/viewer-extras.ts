@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { runInBackground } from '../shared/background.ts';
 import { FITS } from './fit.ts';
 import type { GearwayViewer } from './gearway-viewer.ts';
 import { PictureView } from './picture-view.ts';
@@ -78,14 +79,14 @@ export class ViewerExtras {
 
   readonly #actions: ControlsActions = {
     togglePause: () => (this.#viewer.paused ? this.#viewer.resume() : this.#viewer.pause()),
-    saveSnapshot: () => void this.#saveSnapshot(),
+    saveSnapshot: () => runInBackground(this.#saveSnapshot(), reportError),
     toggleStats: () => (this.#viewer.showStats = !this.#viewer.showStats),
     rotate: () => (this.#viewer.rotate = (this.#viewer.rotate + 90) % 360),
     toggleMirror: () => (this.#viewer.mirror = !this.#viewer.mirror),
     nextFit: () => (this.#viewer.fit = FITS[(FITS.indexOf(this.#viewer.fit) + 1) % FITS.length] ?? 'contain'),
     showWhole: () => this.#view?.reset(),
     // Refused where the frame that we are in may not: nothing is left half done.
-    toggleFullscreen: () => void (document.fullscreenElement === this.#viewer ? document.exitFullscreen() : this.#viewer.requestFullscreen()).catch(() => undefined),
+    toggleFullscreen: () => runInBackground(document.fullscreenElement === this.#viewer ? document.exitFullscreen() : this.#viewer.requestFullscreen(), () => undefined),
   };
 
   async #saveSnapshot(): Promise<void> {

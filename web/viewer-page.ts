@@ -1,4 +1,5 @@
 import './viewer-page.css';
+import { runInBackground } from '../shared/background.ts';
 import { closeCode } from '../shared/close-code.ts';
 import type { Fit, GearwayViewer } from './gearway-viewer.ts';
 import { loadToken, saveToken } from './page-token.ts';
@@ -29,7 +30,7 @@ viewer.addEventListener('gearway-refused', ({ detail }) => {
   if (detail.code === closeCode.notAllowed) askForToken('refused', () => undefined);
 });
 
-void watch();
+runInBackground(watch(), reportError);
 
 async function watch(): Promise<void> {
   show('Gearway', 'Connecting');

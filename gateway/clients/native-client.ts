@@ -1,4 +1,5 @@
 import { setTimeout as elapse } from 'node:timers/promises';
+import { runInBackground } from '../../shared/background.ts';
 import type { ClientState, ClientStatus } from '../../shared/status.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { Frame } from '../hub/frame.ts';
@@ -78,6 +79,7 @@ export class NativeClient implements ListedClient {
   #delivered = 0;
   #repeated = 0;
   #rejected = 0;
+  #failedSends = 0;
   #roundTripMs: number | null = null;
   #lastSentAtMs = -Infinity;
   /** Since when a subscriber takes no frame; null while it does. */
@@ -135,7 +137,7 @@ export class NativeClient implements ListedClient {
   endStream(): void {
     const { pattern, serverPort } = this.#options.address;
     if (!this.#connection.isReady || this.#closing) return;
-    void this.#connection.send(encodeTermination(serverPort));
+    runInBackground(this.#connection.send(encodeTermination(serverPort)), (error) => this.#notSent(error));
     this.#options.log(`client ${this.port}: told that the stream has ended, pattern ${pattern}`);
   }
 
@@ -161,7 +163,7 @@ export class NativeClient implements ListedClient {
 
   sendAway(reason: string): void {
     this.#options.log(`client ${this.port}: sent away, ${reason}`);
-    void this.close({ terminate: true });
+    runInBackground(this.close({ terminate: true }), (error) => this.#options.log(`client ${this.port}: closing failed: ${errorText(error)}`));
     this.#options.onSentAway?.();
   }
 
@@ -231,8 +233,8 @@ export class NativeClient implements ListedClient {
     const { latest } = stream;
     if (latest === null) {
       const picture = card?.() ?? null;
-      if (picture !== null) void this.#send(picture, true);
-    } else if (latest.sequence > this.#lastSequence || card !== null) void this.#send(latest, stream.distribution === 'round-robin');
+      if (picture !== null) this.#startSending(picture, true);
+    } else if (latest.sequence > this.#lastSequence || card !== null) this.#startSending(latest, stream.distribution === 'round-robin');
   }
 
   #tick(): void {
@@ -251,7 +253,7 @@ export class NativeClient implements ListedClient {
     const now = performance.now();
     if (!this.#pacer.isDue(now)) return;
     const frame = this.#mailbox.take();
-    if (frame !== undefined) void this.#send(frame);
+    if (frame !== undefined) this.#startSending(frame);
   }
 
   /** Frames in flight: 2 on one host, 3 as the round trip nears the frame time. */
@@ -263,6 +265,16 @@ export class NativeClient implements ListedClient {
   }
 
   /** @param asRepeat without the message, which is not for this client, or not any more. */
+  #startSending(frame: Frame, asRepeat = false): void {
+    runInBackground(this.#send(frame, asRepeat), (error) => this.#notSent(error));
+  }
+
+  /** The frame is skipped: the next one may pass. */
+  #notSent(error: unknown): void {
+    this.#failedSends += 1;
+    if (this.#failedSends === 1 || this.#failedSends % 1000 === 0) this.#options.log(`client ${this.port}: frame could not be sent (${this.#failedSends} so far): ${errorText(error)}`);
+  }
+
   async #send(frame: Frame, asRepeat = false): Promise<void> {
     const { headers, address } = this.#options;
     const { pattern, serverPort } = address;

@@ -6,7 +6,9 @@ const lasting = new WeakSet<Socket>();
 /** Lets a connection's request last, whatever the server's `requestTimeout` says, until the returned function is called. */
 export function letLast(socket: Socket): () => void {
   lasting.add(socket);
-  return () => void lasting.delete(socket);
+  return () => {
+    lasting.delete(socket);
+  };
 }
 
 /** What is answered to bytes that are no request, or not a whole one in time; by Node's code, and to all else. */

@@ -36,7 +36,7 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promi
   const heartbeat = setInterval(() => raw.write(':\n\n'), HEARTBEAT_MS);
   const gone = new Promise<void>((resolve) => {
     raw.once('close', () => {
-      void events.return?.();
+      events.detach();
       resolve();
     });
   });

@@ -88,7 +88,8 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       mjpegCount += 1;
       const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: request.ip, maxFramesPerSecond });
       mjpegClients.add(client);
-      void client.closed.then(() => mjpegClients.delete(client));
+      const forget = (): boolean => mjpegClients.delete(client);
+      client.closed.then(forget, forget);
       return reply;
     },
   });

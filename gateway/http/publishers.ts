@@ -119,7 +119,7 @@ function serveFrames(app: FastifyInstance, { streams, access }: PublishersOption
     }
   };
   // In a scope of its own: bodies are read here, and not by Fastify's parsers with their limits.
-  void app.register(async (scope) => {
+  app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.post<PublishRoute>('/streams/:name/frames', { onRequest: checkRight }, publish);
@@ -135,7 +135,8 @@ function serveWebPublishers(app: FastifyInstance, { streams, access, limits, eve
     if (served !== undefined && publishers.size < MAX_WEB_PUBLISHERS) {
       const publisher = new WebPublisher(socket, { stream: served.stream, publishing: served.publishing, address: request.ip, authorize: (token) => access.authorize(token ?? bearerToken(authorization)), limits });
       publishers.add(publisher);
-      void publisher.closed.then(() => publishers.delete(publisher));
+      const forget = (): boolean => publishers.delete(publisher);
+      publisher.closed.then(forget, forget);
       return;
     }
     socket.on('error', () => undefined);

@@ -55,7 +55,9 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   if (length !== null) {
     const body = Buffer.allocUnsafeSlow(length);
     let filled = 0;
-    await readChunks(request, (chunk) => void (filled += chunk.copy(body, filled)));
+    await readChunks(request, (chunk) => {
+      filled += chunk.copy(body, filled);
+    });
     return body;
   }
   const chunks: Buffer[] = [];

@@ -37,7 +37,8 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
   };
   const add = (viewer: ViewerEnd): void => {
     webClients.add(viewer);
-    void viewer.closed.then(() => webClients.delete(viewer));
+    const forget = (): boolean => webClients.delete(viewer);
+    viewer.closed.then(forget, forget);
   };
 
   app.get<{ Params: { name: string } }>(

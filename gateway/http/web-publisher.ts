@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { runInBackground } from '../../shared/background.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { closeCode, type Data, decodePublisherMessage, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
 import type { EventKind } from '../../shared/status.ts';
@@ -138,7 +139,7 @@ export class WebPublisher {
       reason: stream.reason,
       clockUs: nowUs(),
     });
-    void this.#passOn(returns);
+    runInBackground(this.#passOn(returns), (error) => this.close(closeCode.goingAway, `return data cannot be passed on: ${errorText(error)}`));
   }
 
   #publish(seat: PublisherSeat, { sequence, capturedAtUs, encoding, message, payload }: PublishedFrame): void {
@@ -212,7 +213,7 @@ export class WebPublisher {
     // One that was never seated was refused, or left before it said anything.
     this.#report(phase.kind === 'seated' ? kind : 'refuse', label, what);
     if (phase.kind !== 'seated') return;
-    void phase.returns.return();
+    phase.returns.detach();
     phase.seat.leave(`${phase.label} ${what}`);
   }
 

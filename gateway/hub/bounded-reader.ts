@@ -41,11 +41,16 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  return(): Promise<IteratorResult<T>> {
+  /** Ends this reader once it has read what waits. Idempotent. */
+  detach(): void {
     this.#done = true;
     this.#onReturn();
     this.#waiting?.({ value: undefined, done: true });
     this.#waiting = null;
+  }
+
+  return(): Promise<IteratorResult<T>> {
+    this.detach();
     return Promise.resolve({ value: undefined, done: true });
   }
 

@@ -23,7 +23,7 @@ export class EventLog {
    * The kept events after the one with this id, oldest first, then each as it happens. An id that is not ours (it is
    * higher than any: the gateway was restarted) stands for the beginning. A slow reader misses the oldest.
    */
-  events(afterId = 0): AsyncIterableIterator<GatewayEvent> {
+  events(afterId = 0): BoundedReader<GatewayEvent> {
     const reader = new BoundedReader<GatewayEvent>(
       () => undefined,
       () => this.#readers.delete(reader),
@@ -31,13 +31,13 @@ export class EventLog {
     const from = afterId > this.#lastId ? 0 : afterId;
     for (const event of this.#kept) if (event.id > from) reader.add(event);
     this.#readers.add(reader);
-    if (this.#closed) void reader.return();
+    if (this.#closed) reader.detach();
     return reader;
   }
 
   /** Ends all readers, and those that come later once they have read what is kept. */
   close(): void {
     this.#closed = true;
-    for (const reader of this.#readers) void reader.return();
+    for (const reader of this.#readers) reader.detach();
   }
 }

@@ -79,12 +79,17 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  return(): Promise<IteratorResult<ReturnChange>> {
+  /** Ends this follower once it has read what waits, and its timers immediately. Idempotent. */
+  detach(): void {
     this.#done = true;
     for (const port of this.#current.keys()) this.#forget(port);
     this.#onReturn();
     this.#waiting?.({ value: undefined, done: true });
     this.#waiting = null;
+  }
+
+  return(): Promise<IteratorResult<ReturnChange>> {
+    this.detach();
     return Promise.resolve({ value: undefined, done: true });
   }
 

@@ -178,7 +178,7 @@ export class Returns {
       () => this.#readers.delete(reader),
     );
     this.#readers.add(reader);
-    if (this.#closed) void reader.return();
+    if (this.#closed) reader.detach();
     return reader;
   }
 
@@ -193,14 +193,14 @@ export class Returns {
       if (sticky !== null) follower.set(port, sticky, entry.expiresAtMs === Infinity ? undefined : entry.expiresAtMs - this.#nowMs());
     }
     this.#followers.add(follower);
-    if (this.#closed) void follower.return();
+    if (this.#closed) follower.detach();
     return follower;
   }
 
   /** Ends all readers, and those that come later at once. */
   close(): void {
     this.#closed = true;
-    for (const reader of [...this.#readers, ...this.#followers]) void reader.return();
+    for (const reader of [...this.#readers, ...this.#followers]) reader.detach();
   }
 
   #entry(port: number): Entry {

@@ -1,3 +1,4 @@
+import { containFailure } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { type HubPattern, type HubSocket, openHubSocket } from './hub-socket.ts';
 import { decodeSent, type SentPicture } from './picture-codec.ts';
@@ -16,6 +17,8 @@ export interface HubReceiver {
   /** @throws {GearwayError} when it is no picture: that is counted. */
   received(picture: SentPicture): void;
   rejected(error: unknown): void;
+  /** The hub's socket cannot be read any more: leave, and join again. */
+  failed(error: unknown): void;
 }
 
 /** Of how many senders that nobody takes something is said. */
@@ -94,7 +97,12 @@ export class ImageHub {
     } catch (error) {
       throw new GearwayError('source-unavailable', `cannot ${pattern === 'request-reply' ? 'listen for' : 'connect to'} imagezmq senders at ${endpoints.join(', ')}: ${errorText(error)}`, { cause: error });
     }
-    this.#reading = this.#read(this.#socket);
+    const socket = this.#socket;
+    this.#reading = containFailure(this.#read(socket), (error) => {
+      if (this.#socket !== socket) return;
+      // Each of them leaves, and the last one closes the hub.
+      for (const receiver of this.#receivers) receiver.failed(error);
+    });
   }
 
   async #close(): Promise<void> {

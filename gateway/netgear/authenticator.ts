@@ -1,4 +1,5 @@
 import { type Context, Reply } from 'zeromq';
+import { runInBackground } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
 import { formatZ85, isListedKey, type Security } from './curve-keys.ts';
 
@@ -23,7 +24,7 @@ export class Authenticator {
 
   async open(): Promise<void> {
     await this.#socket.bind(ZAP_ENDPOINT);
-    void this.#answer();
+    runInBackground(this.#answer(), () => this.close());
   }
 
   /** Idempotent. */

@@ -1,3 +1,4 @@
+import { runInBackground } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
 import { ClientSocket, type HandshakeFailure } from './client-socket.ts';
 import type { Security } from './curve-keys.ts';
@@ -203,10 +204,10 @@ export class ClientConnection {
           link.acceptedAtMs = performance.now();
         },
         ready: current(() => {
-          if (needsOpener) void this.#transmit(link, OPENER.header, OPENER.payload);
+          if (needsOpener) runInBackground(this.#transmit(link, OPENER.header, OPENER.payload), (error) => this.#events.failed(error));
           else begin();
         }),
-        handshakeFailed: (failure) => current(() => void this.#explain(failure))(),
+        handshakeFailed: (failure) => current(() => runInBackground(this.#explain(failure), (error) => this.#events.failed(error)))(),
         disconnected: current(() => {
           link.acceptedAtMs = null;
           if (link.ready || link.sentAtMs.length > 0) this.#reopen('connecting', 'its connection ended');

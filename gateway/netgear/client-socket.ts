@@ -1,4 +1,5 @@
 import { Dealer, Pair, XPublisher } from 'zeromq';
+import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { openSenderKeys, type Security } from './curve-keys.ts';
 import type { Pattern } from './pattern.ts';
@@ -65,7 +66,7 @@ export class ClientSocket {
     else this.#socket = new XPublisher({ ...options, sendHighWaterMark: 1, sendBufferSize: SUBSCRIBER_SEND_BUFFER_BYTES, noDrop: true });
     this.#listen(events);
     this.#socket.connect(endpoint);
-    void this.#receive(events);
+    runInBackground(this.#receive(events), (error) => events.failed(error));
   }
 
   /**

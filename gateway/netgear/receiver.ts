@@ -1,3 +1,4 @@
+import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { readCapturedAt } from './captured-at.ts';
@@ -66,7 +67,9 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #reply: ReplyData = NOTHING_RETURNED;
   /** By port, in the order in which the first of them came that nobody took. */
   readonly #waiting = new Map<string, Received>();
-  readonly #readers: ((received: Received | null) => void)[] = [];
+  readonly #readers: { readonly resolve: (received: Received | null) => void; readonly reject: (error: unknown) => void }[] = [];
+  /** Why it closed without being told to. */
+  #failure: GearwayError | null = null;
   /** The servers that have sent frames and have not said that they end. */
   readonly #sending = new Set<string>();
   #sequence = 0;
@@ -93,10 +96,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
       rejected: (error) => {
         this.#rejected += 1;
         this.#rejection = errorText(error);
-        return this.#reply;
       },
       ended: (serverPort) => this.#ended(this.#portOf(serverPort, port)),
       unanswered: () => {}, // the server has gone; what comes next is answered
+      failed: (error) => this.#failed(error),
     }));
   }
 
@@ -146,7 +149,8 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
    * The next frame: the newest, or in multi-servers mode the newest of the server whose turn it is. Null after the servers' termination and after
    * `close()`. Several calls at a time get a frame each, in their order.
    *
-   * Rejects as {@link open} and {@link setReturnData} do.
+   * Rejects as {@link open} and {@link setReturnData} do, and with `source-unavailable` when a socket has failed: the receiver is closed then, make
+   * another one. No peer can cause that, whatever it sends.
    */
   async recv({ return_data: data }: RecvOptions = {}): Promise<Received | null> {
     if (data !== undefined) this.setReturnData(data);
@@ -156,8 +160,9 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
       this.#waiting.delete(oldest[0]);
       return oldest[1];
     }
+    if (this.#failure !== null) throw this.#failure;
     if (this.#closing !== null) return null;
-    return new Promise((resolve) => this.#readers.push(resolve));
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
   }
 
   /**
@@ -203,7 +208,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 
   async #close(lingerMs: number): Promise<void> {
-    for (const resolve of this.#readers.splice(0)) resolve(null);
+    for (const { resolve } of this.#readers.splice(0)) resolve(null);
     // What is being bound cannot be closed before it is.
     await this.#opening?.catch(() => {}); // reported to who has opened
     await Promise.all(this.#connections.map((connection) => connection.close(lingerMs)));
@@ -229,7 +234,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     };
     const reader = this.#readers.shift();
     if (reader !== undefined) {
-      reader(received);
+      reader.resolve(received);
       return;
     }
     if (this.#waiting.has(port)) this.#dropped += 1;
@@ -240,7 +245,18 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #ended(port: string): void {
     const hasSent = this.#sending.delete(port);
     if (this.#sending.size > 0 || (this.#options.multiserver && !hasSent)) return;
-    this.#closing ??= this.#close(LINGER_MS);
+    this.#startClosing(LINGER_MS);
+  }
+
+  #failed(error: unknown): void {
+    this.#failure ??= new GearwayError('source-unavailable', `a socket of the receiver has failed: ${errorText(error)}`, { cause: error });
+    for (const { reject } of this.#readers.splice(0)) reject(this.#failure);
+    this.#startClosing(0);
+  }
+
+  #startClosing(lingerMs: number): void {
+    this.#closing ??= this.#close(lingerMs);
+    runInBackground(this.#closing, () => this.#resolveClosed());
   }
 }
 

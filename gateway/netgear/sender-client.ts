@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { ClientConnection, type ClientConnectionOptions, type ConnectionState } from './client-connection.ts';
 import { decodeReply, type Reply } from './reply-codec.ts';
@@ -80,10 +81,11 @@ export class SenderClient {
     return new Promise((resolve, reject) => {
       const exchange = { resolve, reject };
       this.#exchange = exchange;
-      void this.#connection.send(header, payload).then((isTaken) => {
+      const sending = this.#connection.send(header, payload).then((isTaken) => {
         if (isTaken) this.#sent += 1;
         else if (this.#exchange === exchange) this.#fail(new GearwayError('disconnected', `client ${this.port}: ${this.#connection.reason}`));
       });
+      runInBackground(sending, (error) => this.#fail(error));
     });
   }
 

@@ -1,8 +1,9 @@
+import { containFailure } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Security } from './curve-keys.ts';
 import { decodeFrame, type NetGearFrame, type NetGearTermination, TERMINATION_REPLY } from './frame-codec.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
-import { encodeReply, type ReplyData } from './reply-codec.ts';
+import { encodeReply, NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
 import { ServerSocket } from './server-socket.ts';
 
 export interface ServerConnectionOptions {
@@ -22,8 +23,8 @@ export interface ServerConnectionEvents {
    * @returns what the reply carries. In pattern 2 there are no replies, and it counts for nothing.
    */
   received(frame: NetGearFrame): ReplyData;
-  /** What came was no frame. It is answered all the same: an honest server would wait for it. */
-  rejected(error: unknown): ReplyData;
+  /** A malformed frame, or one whose {@link received} threw. It is answered without return data: a server would wait for its reply. */
+  rejected(error: unknown): void;
   /**
    * The server has said that it ends. Another may come, or the same one again.
    *
@@ -32,6 +33,8 @@ export interface ServerConnectionEvents {
   ended(serverPort: string | null): void;
   /** A reply was not taken: the server has gone between its frame and our answer. */
   unanswered(error: unknown): void;
+  /** The socket cannot be read any more. Close the connection; it can be opened again. */
+  failed(error: unknown): void;
 }
 
 /** The way to one NetGear server, which connects to us: every message is read as soon as it comes, and answered at once. */
@@ -80,7 +83,9 @@ export class ServerConnection {
       throw new GearwayError('source-unavailable', `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`, { cause: error });
     }
     this.#socket = socket;
-    this.#reading = this.#read(socket);
+    this.#reading = containFailure(this.#read(socket), (error) => {
+      if (this.#socket === socket) this.#events.failed(error);
+    });
   }
 
   /**
@@ -105,7 +110,9 @@ export class ServerConnection {
         if (decoded.kind === 'termination') termination = decoded;
         reply = decoded.kind === 'termination' ? [TERMINATION_REPLY] : encodeReply(this.#options.port, this.#events.received(decoded));
       } catch (error) {
-        reply = encodeReply(this.#options.port, this.#events.rejected(error));
+        // Nothing of what failed: building the same reply again would fail again.
+        this.#events.rejected(error);
+        reply = encodeReply(this.#options.port, NOTHING_RETURNED);
       }
       try {
         await socket.reply(reply);

@@ -69,11 +69,11 @@ const VERSION_BYTES = 12;
  * once, and what it has said would be lost.
  */
 export class ZmtpConversation {
-  readonly #write: (bytes: Uint8Array) => void;
+  readonly #write: (bytes: Uint8Array) => unknown;
   #bytes = Buffer.alloc(0);
   #hasAnswered = false;
 
-  constructor(write: (bytes: Uint8Array) => void) {
+  constructor(write: (bytes: Uint8Array) => unknown) {
     this.#write = write;
     write(NULL_GREETING.subarray(0, VERSION_BYTES));
   }
@@ -113,7 +113,7 @@ export function lookAtZmtpPeer(endpoint: string): Promise<ZmtpLook> {
     const end = (): void => finish(conversation?.end() ?? { kind: 'silent' });
     // By the clock, and not by silence: who sends a byte now and then would be looked at for ever.
     const timer = setTimeout(() => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()), LOOK_TIMEOUT_MS);
-    socket.on('connect', () => (conversation = new ZmtpConversation((bytes) => void socket.write(bytes))));
+    socket.on('connect', () => (conversation = new ZmtpConversation((bytes) => socket.write(bytes))));
     socket.on('data', (chunk) => {
       const look = conversation?.add(chunk) ?? null;
       if (look !== null) finish(look);

@@ -19,7 +19,7 @@ export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promis
       const timer = setTimeout(() => resolve(null), timeoutMs);
       server.on('connection', (socket) => {
         sockets.add(socket);
-        const conversation = new ZmtpConversation((bytes) => void socket.write(bytes));
+        const conversation = new ZmtpConversation((bytes) => socket.write(bytes));
         // Who hangs up at once, as a port scanner does, is not waited for, and not taken for a server.
         const take = (look: ZmtpLook | null): void => {
           if (look === null || look.kind === 'silent') return;

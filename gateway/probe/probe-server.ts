@@ -74,10 +74,12 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
       },
       rejected: (error) => {
         received.rejected = errorText(error);
-        return NOTHING_RETURNED;
       },
       ended: () => (received.hasEnded = true),
       unanswered: () => undefined,
+      failed: (error) => {
+        received.rejected = errorText(error);
+      },
     });
     try {
       await openSoon(connection);

@@ -1,3 +1,4 @@
+import { containFailure } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Sendable } from '../netgear/picture.ts';
 import { elapse } from './elapse.ts';
@@ -67,7 +68,7 @@ export class DirectorySource implements Source {
     this.#closing = new AbortController();
     this.#state = 'running';
     const { signal } = this.#closing;
-    this.#running = (isWatched ? this.#watch(sink, signal) : this.#play(sink, signal)).catch((error: unknown) => {
+    this.#running = containFailure(isWatched ? this.#watch(sink, signal) : this.#play(sink, signal), (error) => {
       if (!signal.aborted) sink.fail(error);
     });
   }

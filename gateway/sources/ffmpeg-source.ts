@@ -1,3 +1,4 @@
+import { containFailure, runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { explainFailure } from './ffmpeg/explain-failure.ts';
 import { type FfmpegOptions, parseFfmpegOptions, stallMs } from './ffmpeg/ffmpeg-options.ts';
@@ -70,7 +71,10 @@ export class FfmpegSource implements Source {
     await checkInput(this.#input);
     this.#state = 'starting';
     this.#closing = new AbortController();
-    this.#running = this.#feed(sink, this.#closing.signal);
+    const { signal } = this.#closing;
+    this.#running = containFailure(this.#feed(sink, signal), (error) => {
+      if (!signal.aborted) sink.fail(error);
+    });
   }
 
   async close(): Promise<void> {
@@ -80,28 +84,24 @@ export class FfmpegSource implements Source {
   }
 
   async #feed(sink: SourceSink, signal: AbortSignal): Promise<void> {
-    try {
-      for (;;) {
-        const recipe = (this.#recipe ??= await this.#findRecipe(signal));
-        const run = await this.#run(recipe, sink, signal);
-        const isUseless = run.published === 0 && run.rejected > 0;
-        // It may have become another one: a file that was replaced, a camera in another's place. A server that is just not there has not.
-        if (isUseless || (run.published === 0 && this.#input.kind !== 'url')) this.#recipe = null;
-        if (signal.aborted) return;
-        if (isUseless && recipe.isCopied && this.#options.copy === null && (run.isHopeless || recipe.hasEnd)) {
-          this.#mustEncode = true;
-          continue;
-        }
-        const failure = explain(recipe, run);
-        if (failure !== null) throw failure;
-        // A loop that FFmpeg cannot make of this file is made here.
-        if (!this.#options.isLooped) break;
+    for (;;) {
+      const recipe = (this.#recipe ??= await this.#findRecipe(signal));
+      const run = await this.#run(recipe, sink, signal);
+      const isUseless = run.published === 0 && run.rejected > 0;
+      // It may have become another one: a file that was replaced, a camera in another's place. A server that is just not there has not.
+      if (isUseless || (run.published === 0 && this.#input.kind !== 'url')) this.#recipe = null;
+      if (signal.aborted) return;
+      if (isUseless && recipe.isCopied && this.#options.copy === null && (run.isHopeless || recipe.hasEnd)) {
+        this.#mustEncode = true;
+        continue;
       }
-      this.#state = 'ended';
-      sink.end(`the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`);
-    } catch (error) {
-      if (!signal.aborted) sink.fail(error);
+      const failure = explain(recipe, run);
+      if (failure !== null) throw failure;
+      // A loop that FFmpeg cannot make of this file is made here.
+      if (!this.#options.isLooped) break;
     }
+    this.#state = 'ended';
+    sink.end(`the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`);
   }
 
   #findRecipe(signal: AbortSignal): Promise<Recipe> {
@@ -139,7 +139,8 @@ export class FfmpegSource implements Source {
       },
       ready: () => feed.ready(),
     });
-    const kill = (): void => void program.close();
+    // Its end is awaited below, whichever way it comes.
+    const kill = (): void => runInBackground(program.close(), () => undefined);
     const abort = (): void => {
       feed.close();
       kill();

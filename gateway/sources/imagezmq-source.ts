@@ -97,6 +97,10 @@ export class ImagezmqSource implements Source, HubReceiver {
     this.#sink?.reject(error);
   }
 
+  failed(error: unknown): void {
+    this.#sink?.fail(error);
+  }
+
   #warn(): void {
     if (this.#hasWarned) return;
     const warning = this.#warning();

@@ -1,3 +1,4 @@
+import { containFailure } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { ReturnData } from '../hub/returns.ts';
 import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncReturn, encodeAsyncTerminated } from '../netgear-async/async-codec.ts';
@@ -84,7 +85,9 @@ export class NetGearAsyncSource implements Source {
       throw new GearwayError('source-unavailable', `cannot listen for a NetGear_Async server at ${this.address}: ${errorText(error)}`, { cause: error });
     }
     this.#socket = socket;
-    this.#reading = this.#read(socket, sink);
+    this.#reading = containFailure(this.#read(socket, sink), (error) => {
+      if (this.#socket === socket) sink.fail(error);
+    });
   }
 
   async close(): Promise<void> {
@@ -102,22 +105,25 @@ export class NetGearAsyncSource implements Source {
     }
   }
 
-  /** @returns the answer, also to what was no frame: an honest server waits for one. */
+  /** @returns the reply. A malformed frame gets one too, because a server waits for it. */
   #received(parts: readonly Uint8Array[], sink: SourceSink): (string | Uint8Array)[] {
-    let message: AsyncMessage;
     try {
-      message = decodeAsyncMessage(parts);
+      const message = decodeAsyncMessage(parts);
       if (message.kind === 'termination') {
         sink.end('the server has ended the stream');
         return [encodeAsyncTerminated()];
       }
       const { capturedAt } = this.#options;
       publishPicture(sink, message.array, { message: message.message, messageJson: message.messageJson, capturedAtUs: capturedAt === null ? null : readCapturedAt(message.message, capturedAt) });
+      return this.#reply(message, sink);
     } catch (error) {
       sink.reject(error);
-      // What servers of both modes understand: nobody knows which one it is.
+      // Servers of both modes accept this one, and it contains nothing of what failed.
       return encodeAsyncReturn('null');
     }
+  }
+
+  #reply(message: Exclude<AsyncMessage, { kind: 'termination' }>, sink: SourceSink): (string | Uint8Array)[] {
     if (!this.takesReturns) return [ASYNC_RECEIVED];
     // Also where the server does not want them: once-only values would wait for ever.
     const answer = this.#options.returns === 'merge' ? encodeAsyncReturn(sink.returns.takeJson()) : encodeNewest(sink.returns.takeNewest());

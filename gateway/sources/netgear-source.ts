@@ -69,12 +69,10 @@ export class NetGearSource implements Source {
             sink.publish({ width, height, encoding, payload, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message) });
             return this.#takeReturns(sink, port);
           },
-          rejected: (error) => {
-            sink.reject(error);
-            return this.#takeReturns(sink, port);
-          },
+          rejected: (error) => sink.reject(error),
           ended: () => this.#end(sink),
           unanswered: (error) => this.#options.log(`source ${this.address}: a reply was not taken: ${errorText(error)}`),
+          failed: (error) => sink.fail(error),
         });
         await connection.open();
         this.#connections.push(connection);

@@ -37,9 +37,13 @@ export class SourceRun implements SourceSink {
 
   constructor(options: SourceRunOptions) {
     this.#options = options;
-    this.over = new Promise((resolve) => (this.#end = resolve));
+    this.over = new Promise((resolve) => {
+      this.#end = (end) => {
+        clearInterval(this.#timer);
+        resolve(end);
+      };
+    });
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
-    void this.over.then(() => clearInterval(this.#timer));
   }
 
   /** From its first frame to its last one. */

@@ -1,3 +1,4 @@
+import { containFailure } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { SourceStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -53,7 +54,7 @@ export class SourceSupervisor {
    */
   async open(): Promise<void> {
     if (this.#options.isOnDemand) {
-      this.#ended = this.#superviseFrom(null);
+      this.#supervise(null);
       return;
     }
     const run = this.#createRun();
@@ -64,7 +65,7 @@ export class SourceSupervisor {
       this.#phase = { kind: 'closed' };
       throw error;
     }
-    this.#ended = this.#superviseFrom(run);
+    this.#supervise(run);
   }
 
   /** Closes the source; nothing reaches the stream afterwards. Idempotent. */
@@ -94,14 +95,20 @@ export class SourceSupervisor {
     }
   }
 
+  #supervise(first: SourceRun | null): void {
+    this.#ended = containFailure(this.#superviseFrom(first), (error) => {
+      this.#phase = { kind: 'closed' };
+      this.#failed(error);
+    });
+  }
+
   async #superviseFrom(first: SourceRun | null): Promise<void> {
-    const { source } = this.#options;
     let delayMs = 0;
     for (let run = first; !this.#closing.signal.aborted; run = null) {
       run ??= await this.#reopen();
       if (run === null) break;
       const end = await run.over;
-      await source.close();
+      await this.#closeSource();
       if (end.kind === 'closed') break;
       if (end.kind === 'unwatched') {
         delayMs = 0;
@@ -114,6 +121,15 @@ export class SourceSupervisor {
       this.#restarts += 1;
     }
     this.#phase = { kind: 'closed' };
+  }
+
+  /** A source that fails even to close is opened again like one that has failed. */
+  async #closeSource(): Promise<void> {
+    try {
+      await this.#options.source.close();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** @returns null when the supervisor is closed before. What the source's `open()` throws is the run's failure. */

@@ -1,3 +1,4 @@
+import { containFailure } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { encodeJpeg } from '../jpeg.ts';
 import { readNumberOption, readSize, type SourceUrl } from './source-options.ts';
@@ -48,7 +49,7 @@ export class TestPatternSource implements Source {
 
   async open(sink: SourceSink): Promise<void> {
     this.#running = true;
-    this.#ticking = this.#run(sink);
+    this.#ticking = containFailure(this.#run(sink), (error) => sink.fail(error));
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,10 @@ class Receiver implements HubReceiver {
   rejected(error: unknown): void {
     this.errors.push(error);
   }
+
+  failed(error: unknown): void {
+    throw error;
+  }
 }
 
 const closing: (() => unknown)[] = [];

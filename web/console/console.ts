@@ -1,5 +1,6 @@
 import './console.css';
 import { html, nothing, render, type TemplateResult } from 'lit';
+import { runInBackground } from '../../shared/background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { ClientStatus, GatewayEvent, StreamStatus } from '../../shared/status.ts';
 import type { GearwayViewer } from '../gearway-viewer.ts';
@@ -71,7 +72,16 @@ viewer.addEventListener('gearway-frame', ({ detail }) => {
   updateSoon();
 });
 for (const type of ['gearway-state', 'gearway-open', 'gearway-close'] as const) viewer.addEventListener(type, () => update());
-document.addEventListener('visibilitychange', () => void poll());
+document.addEventListener('visibilitychange', startPoll);
+
+/** Asks for the state of the streams, and again until the page is hidden. A failure does not end that. */
+function startPoll(): void {
+  runInBackground(poll(), (error) => {
+    reportError(error);
+    clearTimeout(timer);
+    timer = setTimeout(startPoll, POLL_MS);
+  });
+}
 
 async function poll(): Promise<void> {
   clearTimeout(timer);
@@ -94,16 +104,17 @@ async function poll(): Promise<void> {
   }
   update();
   clearTimeout(timer);
-  timer = setTimeout(() => void poll(), POLL_MS);
+  timer = setTimeout(startPoll, POLL_MS);
 }
 
-void api.follow((event) => {
+const following = api.follow((event) => {
   events.push(event);
   if (events.length > MAX_EVENTS) events.shift();
   // Somebody came or went: the table shows it at once.
   clearTimeout(timer);
-  timer = setTimeout(() => void poll(), 50);
+  timer = setTimeout(startPoll, 50);
 });
+runInBackground(following, reportError);
 
 function current(): StreamStatus | null {
   return streams.find((stream) => stream.name === name) ?? null;
@@ -135,7 +146,7 @@ function submitToken(event: SubmitEvent): void {
   saveToken(value);
   viewer.token = value;
   answer = 'loading';
-  void poll();
+  startPoll();
 }
 
 function page(): TemplateResult {
@@ -158,7 +169,7 @@ function page(): TemplateResult {
         <section class="panel picture" aria-label="Picture">${viewer}${figures()}</section>
         ${clientsPanel(
           { status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: mayAdminister, pictureOf: (id) => returnedPictures.of(id), form: addClient.render(addingForbidden(mayAdminister)) },
-          { sendAway: (client) => void sendAway(client), enlarge },
+          { sendAway: (client) => runInBackground(sendAway(client), reportError), enlarge },
         )}
         ${sourcePanel(status)}
         ${portsPanel(status)}
@@ -227,4 +238,4 @@ function update(): void {
 
 loadTheme();
 update();
-void poll();
+startPoll();

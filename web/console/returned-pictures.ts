@@ -1,3 +1,4 @@
+import { runInBackground } from '../../shared/background.ts';
 import type { ClientStatus } from '../../shared/status.ts';
 import type { Api } from './api.ts';
 import { readReturned } from './returned.ts';
@@ -56,7 +57,7 @@ export class ReturnedPictures {
       this.#entries.set(id, entry);
       const isKnown = entry.version === returned.version && (entry.width === null || entry.width === width);
       const isTooSoon = now - entry.askedAtMs < INTERVAL_MS && entry.width === width;
-      if (!isKnown && !isTooSoon && !entry.isAsked) void this.#fetch(id, Object.assign(entry, { version: returned.version, askedAtMs: now, isAsked: true, width }));
+      if (!isKnown && !isTooSoon && !entry.isAsked) runInBackground(this.#fetch(id, Object.assign(entry, { version: returned.version, askedAtMs: now, isAsked: true, width })), () => Object.assign(entry, { version: -1, isAsked: false }));
     }
     this.#forget(there);
   }

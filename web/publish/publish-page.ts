@@ -1,6 +1,7 @@
 import '../console/console.css';
 import './publish-page.css';
 import { html, nothing, render, type TemplateResult } from 'lit';
+import { runInBackground } from '../../shared/background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import { groups } from '../console/text.ts';
 import { loadTheme, toggleTheme } from '../console/theme.ts';
@@ -150,4 +151,4 @@ function update(): void {
 loadTheme();
 update();
 setInterval(update, UPDATE_MS);
-void findStream();
+runInBackground(findStream(), reportError);

@@ -1,3 +1,5 @@
+import { runInBackground } from '../../shared/background.ts';
+
 /** Frames that are sent and not taken yet: the gateway's protocol says how many (docs/protocol.md). */
 const MAX_IN_FLIGHT = 2;
 
@@ -86,7 +88,7 @@ export class PictureFlow<P extends { close(): void }, E> {
     const picture = this.#waiting;
     if (picture === null || !this.#isOpen || this.#isEncoding || this.#inFlight.length >= MAX_IN_FLIGHT) return;
     this.#waiting = null;
-    void this.#encode(picture);
+    runInBackground(this.#encode(picture), reportError);
   }
 
   async #encode(picture: P): Promise<void> {

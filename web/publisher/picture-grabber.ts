@@ -1,3 +1,5 @@
+import { runInBackground } from '../../shared/background.ts';
+
 /** Where a video shows nothing new for so long, what it shows is taken; also where it is not painted at all. */
 const WAIT_MS = 250;
 
@@ -20,11 +22,11 @@ export class PictureGrabber {
     if (this.#closed) return;
     this.#cancel();
     if (document.hidden || !('requestVideoFrameCallback' in this.#video)) {
-      void this.#grab(null);
+      this.#startGrabbing(null);
       return;
     }
-    this.#callback = this.#video.requestVideoFrameCallback((_now, { captureTime }) => void this.#grab(captureTime === undefined ? null : Date.now() - (performance.now() - captureTime)));
-    this.#timer = setTimeout(() => void this.#grab(null), WAIT_MS);
+    this.#callback = this.#video.requestVideoFrameCallback((_now, { captureTime }) => this.#startGrabbing(captureTime === undefined ? null : Date.now() - (performance.now() - captureTime)));
+    this.#timer = setTimeout(() => this.#startGrabbing(null), WAIT_MS);
   }
 
   /** Idempotent. */
@@ -38,6 +40,10 @@ export class PictureGrabber {
     if (this.#callback !== null) this.#video.cancelVideoFrameCallback(this.#callback);
     this.#timer = null;
     this.#callback = null;
+  }
+
+  #startGrabbing(takenAtMs: number | null): void {
+    runInBackground(this.#grab(takenAtMs), reportError);
   }
 
   async #grab(takenAtMs: number | null): Promise<void> {

@@ -1,3 +1,4 @@
+import { runInBackground } from '../../shared/background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { StatsHistory } from '../stats-history.ts';
@@ -127,7 +128,7 @@ export class PublisherModel {
     this.#phase = { kind: 'open', input: null, link: null };
     navigator.mediaDevices?.addEventListener('devicechange', this.#onDevices);
     this.#wakeLock.hold();
-    void this.#openInput(wish);
+    this.#startInput(wish);
     this.#heard({ kind: 'changed' });
   }
 
@@ -148,10 +149,10 @@ export class PublisherModel {
     if (wish.input !== before.input || isOtherCamera) {
       // A phone opens one camera at a time. A screen has to be chosen first, if one is.
       if (wish.input === 'camera') this.#closeInput();
-      void this.#openInput(wish);
+      this.#startInput(wish);
       this.#heard({ kind: 'changed' });
     } else if (input !== null && (wish.size !== before.size || wish.fps !== before.fps)) {
-      void input.apply(wish);
+      runInBackground(input.apply(wish), reportError);
     }
   }
 
@@ -180,6 +181,10 @@ export class PublisherModel {
     this.#phase = { kind: 'open', input, link: null };
   }
 
+  #startInput(wish: PublisherWish): void {
+    runInBackground(this.#openInput(wish), (error) => this.#fail(explain(error, wish.input)));
+  }
+
   async #openInput(wish: PublisherWish): Promise<void> {
     this.#attempt += 1;
     const attempt = this.#attempt;
@@ -204,7 +209,7 @@ export class PublisherModel {
     this.#phase = { kind: 'open', input, link };
     if (link === null) this.#connect(input);
     else link.feed(input);
-    void this.#listCameras();
+    runInBackground(this.#listCameras(), reportError);
     this.#heard({ kind: 'changed' });
   }
 
@@ -305,7 +310,7 @@ export class PublisherModel {
 
   /** A camera was plugged in or out, or may be free again. */
   readonly #onDevices = (): void => {
-    void this.#listCameras().then(() => this.#startAgain());
+    runInBackground(this.#listCameras().then(() => this.#startAgain()), reportError);
   };
 
   async #startAgain(): Promise<void> {

@@ -1,3 +1,5 @@
+import { runInBackground } from '../../shared/background.ts';
+
 /** Keeps a phone's screen on while it is held (https://www.w3.org/TR/screen-wake-lock/): one that sleeps takes the camera along. Browsers without it sleep. */
 export class WakeLock {
   #isHeld = false;
@@ -14,8 +16,12 @@ export class WakeLock {
   release(): void {
     this.#isHeld = false;
     document.removeEventListener('visibilitychange', this.#request);
-    void this.#sentinel?.release();
+    this.#drop(this.#sentinel);
     this.#sentinel = null;
+  }
+
+  #drop(sentinel: WakeLockSentinel | null): void {
+    if (sentinel !== null) runInBackground(sentinel.release(), reportError);
   }
 
   /** The browser takes it away whenever the page is hidden. */
@@ -23,9 +29,9 @@ export class WakeLock {
     if (document.hidden || !('wakeLock' in navigator)) return;
     navigator.wakeLock.request('screen').then(
       (sentinel) => {
-        void this.#sentinel?.release();
+        this.#drop(this.#sentinel);
         this.#sentinel = this.#isHeld ? sentinel : null;
-        if (!this.#isHeld) void sentinel.release();
+        if (!this.#isHeld) this.#drop(sentinel);
       },
       // Refused on an empty battery or by a policy: the screen goes dark as it always does.
       () => undefined,

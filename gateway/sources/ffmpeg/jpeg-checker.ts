@@ -1,3 +1,4 @@
+import { containFailure } from '../../../shared/background.ts';
 import { checkJpeg } from '../../jpeg.ts';
 
 export interface JpegCheckerOptions {
@@ -60,7 +61,7 @@ export class JpegChecker {
       const jpeg = this.#waiting.shift();
       if (jpeg === undefined) return;
       this.#inFlight += 1;
-      this.#last = this.#finish(jpeg, this.#last);
+      this.#last = containFailure(this.#finish(jpeg, this.#last), (error) => this.#options.onBad(error));
     }
   }
 

@@ -58,7 +58,8 @@ export class Program {
       const whenReady = ready?.() ?? null;
       if (whenReady === null) return;
       stdout.pause();
-      void whenReady.then(() => stdout.resume());
+      const goOn = (): unknown => stdout.resume();
+      whenReady.then(goOn, goOn);
     });
     stderr?.on('data', (chunk: Buffer) => this.#hear(chunk));
     // It may end before it has read everything.

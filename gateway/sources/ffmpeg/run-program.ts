@@ -1,3 +1,4 @@
+import { runInBackground } from '../../../shared/background.ts';
 import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
 
 export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'ready' | 'keptErrorBytes'> {
@@ -31,7 +32,8 @@ export async function runProgram({ timeoutMs, signal, ...options }: RunOptions):
     },
   });
   let hasTimedOut = false;
-  const kill = (): void => void program.close();
+  // Its end is awaited below, whichever way it comes.
+  const kill = (): void => runInBackground(program.close(), () => undefined);
   const timer = setTimeout(() => {
     hasTimedOut = true;
     kill();
