@@ -5,6 +5,7 @@ import type { ViewerEnd } from './clients/place.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web-client.ts';
 import { createSources } from './create-source.ts';
 import { Access } from './http/access.ts';
+import { TrustedNames } from './http/request-origin.ts';
 import { createServer } from './http/server.ts';
 import { EventLog } from './hub/event-log.ts';
 import { type GatewayOptions, resolveOptions } from './options.ts';
@@ -52,7 +53,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls });
+  const app = await createServer({ streams, access, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
@@ -16,12 +16,14 @@ import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
+import { checkRequestOrigin, type TrustedNames } from './request-origin.ts';
 import { Snapshots } from './snapshots.ts';
 import { serveViewers } from './viewers.ts';
 
 export interface ServerOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
   readonly access: Access;
+  readonly names: TrustedNames;
   readonly limits: WebClientLimits;
   /** All web clients there are; the creator closes them. */
   readonly webClients: Set<ViewerEnd>;
@@ -48,7 +50,7 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, limits, webClients, events, createCard, tls }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, names, limits, webClients, events, createCard, tls }: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({ https: tls, logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, clientErrorHandler: answerClientError, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
   await app.register(fastifyWebsocket, {
     options: webSocketOptions(limits),
@@ -60,35 +62,8 @@ export async function createServer({ streams, access, limits, webClients, events
     if (status >= 500) throw error;
     return reply.code(status).send({ code: 'request-invalid', message: error.message });
   });
+  checkRequestOrigin(app, names);
   app.addHook('onRequest', async (request, reply) => {
-    const { host, origin } = request.headers;
-    if (!access.isOurHost(host)) {
-      return reply.code(421).send({ code: 'host-unknown', message: `this gateway does not answer to the name ${JSON.stringify(host)}; use its address, or --host` });
-    }
-    // The elements' scripts are public: a page anywhere may load them. What they then ask for is checked by the page's origin.
-    if (isPublicScript(request)) {
-      reply.header('access-control-allow-origin', '*');
-      reply.header('cross-origin-resource-policy', 'cross-origin');
-      return undefined;
-    }
-    if (!access.isAllowedOrigin(origin, host)) {
-      return reply.code(403).send({ code: 'origin-not-allowed', message: `pages of ${origin} may not use this gateway; start it with --allow-origin ${origin}` });
-    }
-    if (access.isListedOrigin(origin)) {
-      reply.header('access-control-allow-origin', origin);
-      reply.header('access-control-allow-headers', 'authorization, content-type, gearway-message, gearway-captured-at');
-      reply.header('access-control-allow-methods', 'GET, POST, DELETE');
-      reply.header('vary', 'origin');
-    } else {
-      reply.header('cross-origin-resource-policy', 'same-origin');
-    }
-    if (access.isAnonymousEmbedding(request.headers)) {
-      return reply.code(403).send({ code: 'origin-not-allowed', message: 'a page of another origin may use this only if it says which: write <img crossorigin="anonymous">, and start the gateway with --allow-origin and that origin' });
-    }
-    reply.header('x-content-type-options', 'nosniff');
-    // A foreign page that frames the console could have its visitors click return data.
-    reply.header('content-security-policy', `frame-ancestors ${access.frameAncestors}`);
-    if (request.method === 'OPTIONS') return reply.code(204).send();
     if (!request.url.startsWith('/api/')) return undefined;
     const principal = access.authorize(bearerToken(request.headers.authorization));
     if (principal === null) {
@@ -121,10 +96,4 @@ export async function createServer({ streams, access, limits, webClients, events
   app.get('/publish', async (_request, reply) => reply.sendFile('publish.html'));
   app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ code: 'not-found', message: `there is nothing at ${request.url}` }));
   return app;
-}
-
-function isPublicScript(request: FastifyRequest): boolean {
-  const [path = ''] = request.url.split('?');
-  // The elements, their workers, and what they load when they are used: all of them are built as gearway-*.js.
-  return /^\/gearway-[a-z-]+\.js(?:\.map)?$/.test(path);
 }

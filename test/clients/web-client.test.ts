@@ -5,6 +5,7 @@ import { ViewerPlace } from '../../gateway/clients/place.ts';
 import { Renditions } from '../../gateway/clients/renditions.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
+import { TrustedNames } from '../../gateway/http/request-origin.ts';
 import { createServer } from '../../gateway/http/server.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
@@ -67,7 +68,8 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 });
   const app = await createServer({
     streams: new Map([['main', { stream, publishing: null, status, addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', token, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])), allowOrigins: [] }),
+    access: new Access({ host: '127.0.0.1', token, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) }),
+    names: new TrustedNames({ host: '127.0.0.1', allowOrigins: [] }),
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
     events,

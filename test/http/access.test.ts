@@ -1,34 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Access, type AccessOptions, basicPassword, bearerToken } from '../../gateway/http/access.ts';
 
-const access = new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: ['https://good.example'] });
-
-describe('Access.isAnonymousEmbedding', () => {
-  const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' };
-
-  it.each([
-    ['an <img> of another site', img],
-    ['an <img> of another port of this machine', { ...img, 'sec-fetch-site': 'same-site' }],
-    ['a <script> of another site', { ...img, 'sec-fetch-dest': 'script' }],
-    ['a site of a kind that is not known yet', { ...img, 'sec-fetch-site': 'elsewhere' }],
-  ])('is true for %s', (_name, headers) => {
-    expect(access.isAnonymousEmbedding(headers)).toBe(true);
-  });
-
-  it.each([
-    ['an <img> of our own page', { ...img, 'sec-fetch-site': 'same-origin' }],
-    ['a picture that a person opens', { ...img, 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }],
-    ['a link on another site', { ...img, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
-    ['<img crossorigin>, whose Origin is checked', { ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' }],
-    ['what has an Origin, which is checked', { ...img, origin: 'https://evil.example' }],
-    ['a WebSocket', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'websocket', origin: 'https://good.example' }],
-    ['a program', {}],
-    ['a browser that tells no site', { 'sec-fetch-mode': 'no-cors' }],
-  ])('is false for %s', (_name, headers) => {
-    expect(access.isAnonymousEmbedding(headers)).toBe(false);
-  });
-});
-
 describe('basicPassword', () => {
   it.each([
     ['Basic OnMzY3JldA==', 's3cret'], // :s3cret
@@ -54,7 +26,7 @@ describe('bearerToken', () => {
 });
 
 describe('Access.authorize', () => {
-  const rights = (options: Partial<AccessOptions>, token?: string): unknown => new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], ...options }).authorize(token)?.rights ?? null;
+  const rights = (options: Partial<AccessOptions>, token?: string): unknown => new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), ...options }).authorize(token)?.rights ?? null;
   const all = ['view', 'return', 'administer', 'publish'];
   const tokens = { token: 't', viewToken: 'v', publishToken: 'p', reservedPorts: new Map([[6000, 'r']]) };
 

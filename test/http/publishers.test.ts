@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
+import { TrustedNames } from '../../gateway/http/request-origin.ts';
 import { createServer } from '../../gateway/http/server.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
@@ -524,7 +525,8 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await source.open(run);
     const app = await createServer({
       streams: new Map([['main', { stream, publishing: source.publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
-      access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [] }),
+      access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
+      names: new TrustedNames({ host: '127.0.0.1', allowOrigins: [] }),
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       webClients: new Set(),
       events,
