@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { errorText, GearwayError } from '../shared/errors.ts';
 import { createGateway, type GatewayOptions } from './create-gateway.ts';
+import { LineWriter, survive } from './line-writer.ts';
+import { watchPackageManager } from './parent-watch.ts';
 
 const HELP = `Gearway: NetGear streams in the browser
 
@@ -39,6 +41,12 @@ const HELP = `Gearway: NetGear streams in the browser
 
 const SHUTDOWN_LIMIT_MS = 1800;
 
+/** npm and the terminal may both send the same Ctrl+C. A second one after this ends the process immediately. */
+const SAME_SIGNAL_MS = 300;
+
+const log = new LineWriter(process.stderr);
+survive(process.stdout);
+
 /** Reads the command line. @throws an error whose message is one sentence. */
 function parseCommandLine(args: string[]): { options: GatewayOptions; help: boolean; version: boolean } {
   const { values } = parseArgs({
@@ -73,9 +81,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     clients: values.client,
     insecure: values.insecure,
     allowOrigins: values['allow-origin'],
-    log: (message) => {
-      process.stderr.write(`${new Date().toISOString()} ${message}\n`);
-    },
+    log: (message) => log.write(`${new Date().toISOString()} ${message}`),
     virtualPorts: values['virtual-ports'],
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
@@ -147,20 +153,22 @@ async function main(): Promise<void> {
     process.stdout.write(help ? HELP : `${packageVersion()}\n`);
     return;
   }
-  const gateway = await createGateway(options);
+  const starting = createGateway(options);
+  let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
+    if (isStopping) return;
+    isStopping = true;
     // Whatever a peer or a library holds on to: a stopped gateway ends.
     setTimeout(() => process.exit(0), SHUTDOWN_LIMIT_MS).unref();
-    gateway.close({ onClose: options.onClose ?? onClose }).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        process.stderr.write(`gearway: closing failed: ${errorText(error)}\n`);
-        process.exit(0);
-      },
-    );
+    starting
+      .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
+      .catch((error: unknown) => log.write(`gearway: closing failed: ${errorText(error)}`))
+      .finally(() => process.exit(0));
   };
-  process.once('SIGINT', () => stop('terminate'));
-  process.once('SIGTERM', () => stop('keep'));
+  onStopSignal((signal) => stop(signal === 'SIGINT' ? 'terminate' : 'keep'));
+  if (process.env['npm_lifecycle_event'] !== undefined) watchPackageManager(process, () => stop('keep'));
+  const gateway = await starting;
+  if (isStopping) return;
   try {
     const { url } = await gateway.listen();
     process.stdout.write(`Gearway is serving on ${url}\n`);
@@ -170,8 +178,23 @@ async function main(): Promise<void> {
   }
 }
 
+/**
+ * Calls `stop` for each signal that asks for an end, and ends the process at the second one. The handlers are needed before anything
+ * else runs: as process 1 of a container, a process without them ignores all of these signals.
+ */
+function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
+  let firstAtMs: number | null = null;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      firstAtMs ??= performance.now();
+      if (performance.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(1);
+      stop(signal);
+    });
+  }
+}
+
 main().catch((error: unknown) => {
   // One sentence: Node explains an ambiguous flag in three lines.
-  process.stderr.write(`gearway: ${errorText(error).split('\n', 1).join()}\n`);
+  log.write(`gearway: ${errorText(error).split('\n', 1).join()}`);
   process.exit(error instanceof GearwayError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ? 2 : 1);
 });

@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const VARIABLE = 'GEARWAY_TEST_FAMILY';
+
+/** A process of a {@link ProcessFamily}. */
+export interface FamilyMember {
+  readonly pid: number;
+  readonly parent: number;
+  /** Its words, joined by spaces. */
+  readonly command: string;
+}
+
+/** All processes that descend from one: they inherit a variable of the environment, whatever happens to those in between. Linux only. */
+export class ProcessFamily {
+  readonly #mark = `${VARIABLE}=${randomUUID()}`;
+
+  /** The environment for its first process. */
+  environment(base: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+    return { ...base, [VARIABLE]: this.#mark.slice(VARIABLE.length + 1) };
+  }
+
+  /** Those that run now; zombies do not. */
+  members(): readonly FamilyMember[] {
+    return readdirSync('/proc').flatMap((entry) => {
+      if (!/^\d+$/.test(entry)) return [];
+      try {
+        if (!readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0').includes(this.#mark)) return [];
+        const [, state, parent] = /^\d+ \(.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${entry}/stat`, 'utf8')) ?? [];
+        if (state === 'Z' || state === 'X') return [];
+        return [{ pid: Number(entry), parent: Number(parent), command: readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim() }];
+      } catch {
+        return []; // it has just ended
+      }
+    });
+  }
+
+  /** Waits until its members fit. @throws with those that are there when they do not in time. */
+  async until(what: string, fits: (members: readonly FamilyMember[]) => boolean, timeoutMs = 20_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!fits(this.members())) {
+      if (performance.now() > deadline) throw new Error(`${what} did not come within ${timeoutMs} ms; there are\n${this.members().map(({ pid, parent, command }) => `${pid} (of ${parent}) ${command}`).join('\n')}`);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+
+  /** Kills what is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of this.members()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has just ended.
+      }
+    }
+    await this.until('the end of all', (members) => members.length === 0);
+  }
+}
