@@ -1,0 +1,36 @@
+import type { World } from './world.ts';
+
+/** What the main process asks of an attacking one. */
+export interface AttackOrder {
+  readonly target: string;
+  readonly seed: number;
+  readonly seconds: number;
+  /** Number of the first input. */
+  readonly first: number;
+  readonly world: World;
+  /** For `decoders`: replays one failure; `decoder` names it, `path` is fast-check's. */
+  readonly replay?: { readonly decoder: string; readonly path: string };
+}
+
+/** Something that must not be. */
+export interface Finding {
+  readonly target: string;
+  /** Number of the input; null where no single one can be named. */
+  readonly input: number | null;
+  readonly what: string;
+  /** How to make it again, where the seed and the input's number are not enough. */
+  readonly replay?: string;
+  /** Scripts as JSON, of the input, or the last ones before the failure. */
+  readonly scripts?: string;
+}
+
+/** What an attacking process reports at its end. */
+export interface AttackReport {
+  readonly inputs: number;
+  /** Number of the next input. */
+  readonly next: number;
+  readonly answers: Readonly<Record<string, number>>;
+  readonly findings: readonly Finding[];
+  /** The last inputs as JSON, for a failure that only the main process sees. */
+  readonly lastScripts: string;
+}

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { GapMeter, longest, splitByControl } from './gaps.ts';
+
+describe('GapMeter', () => {
+  it('keeps gaps from 100 ms on, and counts the one that lasts', () => {
+    const meter = new GapMeter();
+    for (const ms of [1e6, 1e6 + 50, 1e6 + 250, 1e6 + 300]) meter.event(ms);
+    expect(meter.since(1e6, 1e6 + 350)).toEqual([{ fromMs: 1e6 + 50, toMs: 1e6 + 250 }]);
+    expect(longest(meter.since(1e6, 1e6 + 900))).toBe(600);
+    expect(longest(meter.since(1e6 + 260, 1e6 + 310))).toBe(0);
+  });
+});
+
+describe('splitByControl', () => {
+  const gap = { fromMs: 10_000, toMs: 10_600 };
+
+  it("takes a gap for the gateway's own while the control goes on", () => {
+    expect(splitByControl([gap], [])).toEqual({ own: [gap], machine: [] });
+    expect(splitByControl([gap], [{ fromMs: 10_100, toMs: 10_399 }]).own).toEqual([gap]);
+    expect(splitByControl([gap], [{ fromMs: 5000, toMs: 8999 }]).own).toEqual([gap]);
+  });
+
+  it("takes it for the machine's where the control stood still too", () => {
+    expect(splitByControl([gap], [{ fromMs: 10_100, toMs: 10_400 }])).toEqual({ own: [], machine: [gap] });
+    expect(splitByControl([gap], [{ fromMs: 11_000, toMs: 11_500 }]).machine).toEqual([gap]);
+  });
+});

@@ -1,0 +1,46 @@
+/** A time without a frame, by the watching process's clock. */
+export interface Gap {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Shorter ones are not kept. */
+const MIN_GAP_MS = 100;
+
+/** Remembers the gaps between events. */
+export class GapMeter {
+  readonly gaps: Gap[] = [];
+  count = 0;
+  #lastMs = performance.now();
+
+  event(nowMs = performance.now()): void {
+    this.count += 1;
+    if (nowMs - this.#lastMs >= MIN_GAP_MS) this.gaps.push({ fromMs: this.#lastMs, toMs: nowMs });
+    this.#lastMs = nowMs;
+  }
+
+  /** Gaps that overlap the time from `sinceMs`, the one that still lasts among them. */
+  since(sinceMs: number, nowMs = performance.now()): Gap[] {
+    const open = { fromMs: this.#lastMs, toMs: nowMs };
+    return [...this.gaps, open].filter(({ toMs, fromMs }) => toMs > sinceMs && toMs - fromMs >= MIN_GAP_MS);
+  }
+}
+
+/** Length of the longest gap, 0 when there is none. */
+export function longest(gaps: readonly Gap[]): number {
+  return gaps.reduce((most, { fromMs, toMs }) => Math.max(most, toMs - fromMs), 0);
+}
+
+/** Within this time of each other, processes of one overloaded machine stand still, though rarely at the same moment. */
+const NEAR_MS = 1000;
+
+/**
+ * Takes out the gaps of an overloaded machine: those near which the gateway that nobody attacks had one at least half as long. Everything else is the
+ * gateway's own doing.
+ *
+ * @returns the gaps of the gateway, and those of the machine.
+ */
+export function splitByControl(gaps: readonly Gap[], control: readonly Gap[]): { readonly own: readonly Gap[]; readonly machine: readonly Gap[] } {
+  const isMachine = ({ fromMs, toMs }: Gap): boolean => control.some((other) => other.toMs > fromMs - NEAR_MS && other.fromMs < toMs + NEAR_MS && other.toMs - other.fromMs >= (toMs - fromMs) / 2);
+  return { own: gaps.filter((gap) => !isMachine(gap)), machine: gaps.filter(isMachine) };
+}

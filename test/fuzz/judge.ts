@@ -1,0 +1,132 @@
+import { percentile } from '../bench/statistics.ts';
+import type { Finding } from './attack-messages.ts';
+import { type Gap, longest, splitByControl } from './gaps.ts';
+import { type ProcessFigures, readFigures } from './process-figures.ts';
+import type { Probe } from './prober.ts';
+import { type ApiCounts, type TestBed, until } from './test-bed.ts';
+
+/** Longest time that a viewer may wait for a frame, and that `/healthz` may take, whatever anybody sends. */
+export const MAX_GAP_MS = 500;
+
+/** How long connections, ports and memory may take to be given back after an attack. */
+const SETTLE_MS = 15_000;
+
+/** Descriptors that come and go by themselves: FFmpeg's and libzmq's helpers, connections that are being made again. */
+const SPARE_DESCRIPTORS = 8;
+
+/** Memory that a process may keep after an attack: heaps grow to the size of their load. Whether they go on growing is judged by the slope of a long run. */
+const MAX_KEPT_MIB = 192;
+
+/** Log lines that only an exception that nobody caught leaves. */
+const UNCAUGHT = /uncaught|unhandled|triggerUncaughtException|^\s+at .+:\d+:\d+\)?$|node:internal|Maximum call stack|Invalid string length|heap out of memory/i;
+
+/** Where everything stood before an attack. */
+export interface Baseline {
+  readonly figures: ProcessFigures;
+  readonly counts: ApiCounts;
+  readonly nativeIds: ReadonlySet<string>;
+  readonly pushed: number;
+  readonly served: number;
+  readonly sent: number;
+  readonly logLines: number;
+  readonly sinceMs: number;
+}
+
+/** What was measured while one target was attacked, and afterwards. */
+export interface Figures {
+  readonly healthP50Ms: number;
+  readonly healthP99Ms: number;
+  readonly healthMaxMs: number;
+  readonly controlHealthMaxMs: number;
+  /** Longest gap of the viewers of the attacked stream and of another one, without the times in which the whole machine stood still. */
+  readonly gapMs: number;
+  readonly otherGapMs: number;
+  /** Longest gap that was the machine's, because the control gateway's viewer had it too. */
+  readonly machineGapMs: number;
+  readonly descriptors: readonly [before: number, after: number];
+  readonly residentMiB: readonly [before: number, after: number];
+  /** Frames of the real clients since the start of the attack. */
+  readonly clientFrames: readonly [served: number, pushed: number];
+}
+
+export async function takeBaseline(bed: TestBed): Promise<Baseline> {
+  return { figures: readFigures(bed.gateway.process.pid!), counts: await bed.counts(), nativeIds: await bed.nativeIds(), pushed: bed.framesOf(1), served: bed.framesOf(0), sent: bed.sent, logLines: bed.gateway.stderr.all.length, sinceMs: performance.now() };
+}
+
+/**
+ * Waits until the gateway has given everything back, and compares.
+ *
+ * @param start where things stood when the gateway had warmed up; @param before the same at the begin of this attack.
+ */
+export async function judge(bed: TestBed, target: string, start: Baseline, before: Baseline): Promise<{ readonly figures: Figures | null; readonly findings: readonly Finding[] }> {
+  const findings: Finding[] = [];
+  const found = (what: string): void => void findings.push({ target, input: null, what });
+  const attackEndedMs = performance.now();
+  const during = { viewers: bed.viewers.map((viewer) => viewer.gaps.since(before.sinceMs)), control: bed.control.gaps.since(before.sinceMs) };
+  const log = bed.gateway.stderr.all.slice(before.logLines);
+  const trace = log.findIndex((line) => UNCAUGHT.test(line));
+  if (trace >= 0) found(`the log has an exception that nobody caught: ${log.slice(Math.max(0, trace - 2), trace + 6).join(' | ')}`);
+  if (!bed.gateway.isRunning) {
+    found(`the gateway ended with ${String(bed.gateway.process.exitCode ?? bed.gateway.process.signalCode)}: ${bed.gateway.stderr.all.slice(-12).join(' | ')}`);
+    return { figures: null, findings };
+  }
+
+  await bed.removeListedClients(start.nativeIds);
+  const pid = bed.gateway.process.pid!;
+  const isSettled = async (): Promise<boolean> => {
+    const { descriptors, closeWait } = readFigures(pid);
+    const { webClients } = await bed.counts();
+    return descriptors <= start.figures.descriptors + SPARE_DESCRIPTORS && closeWait <= start.figures.closeWait && webClients <= start.counts.webClients;
+  };
+  await until(isSettled, SETTLE_MS).catch((error: unknown) => found(`the API failed after the attack: ${String(error)}`));
+  const after = readFigures(pid);
+  const counts = await bed.counts().catch(() => start.counts);
+  if (after.descriptors > start.figures.descriptors + SPARE_DESCRIPTORS) found(`${after.descriptors} descriptors are open ${SETTLE_MS / 1000} s after the attack, ${start.figures.descriptors} were at the start (${after.sockets} of them sockets, ${start.figures.sockets} at the start)`);
+  if (after.closeWait > start.figures.closeWait) found(`${after.closeWait} sockets stay in CLOSE-WAIT, ${start.figures.closeWait} at the start`);
+  if (counts.webClients > start.counts.webClients) found(`${counts.webClients} web clients are listed, ${start.counts.webClients} at the start`);
+  if (counts.nativeClients !== start.counts.nativeClients) found(`${counts.nativeClients} native clients are listed, ${start.counts.nativeClients} at the start`);
+  if (after.residentMiB > start.figures.residentMiB + MAX_KEPT_MIB) found(`${after.residentMiB.toFixed()} MiB are resident after the attack, ${start.figures.residentMiB.toFixed()} at the start`);
+
+  bed.viewers.forEach((viewer, index) => {
+    if (viewer.ended !== null) found(`the honest viewer of ${index === 0 ? 'the attacked' : 'another'} stream was closed: ${viewer.ended}`);
+  });
+  const [attacked, other] = during.viewers.map((gaps) => splitByControl(gaps, during.control));
+  for (const [what, gaps] of [['the attacked', attacked], ['another', other]] as const) {
+    const ms = longest(gaps?.own ?? []);
+    if (ms >= MAX_GAP_MS) found(`the honest viewer of ${what} stream waited ${ms.toFixed()} ms for a frame`);
+  }
+  const probes = bed.prober.since(before.sinceMs).filter(({ atMs }) => atMs < attackEndedMs);
+  const controlProbes = bed.controlProber.since(before.sinceMs);
+  const slow = longest(splitByControl(probes.map(toGap), [...controlProbes.map(toGap).filter(({ fromMs, toMs }) => toMs - fromMs >= 100), ...during.control]).own);
+  if (slow >= MAX_GAP_MS) found(`/healthz took ${slow.toFixed()} ms`);
+  if (bed.prober.failures > 0) found(`/healthz failed ${bed.prober.failures} times`);
+  bed.prober.failures = 0;
+
+  const peers = [['server', bed.server], ['client of the server', bed.clients[0]], ['client of the pushed stream', bed.clients[1]]] as const;
+  for (const [what, peer] of peers) if (!peer.isRunning) found(`the real ${what} has ended: ${peer.stderr.all.slice(-6).join(' | ')}`);
+  const [servedAfter, sentAfter] = [bed.framesOf(0), bed.sent];
+  if (!(await until(() => bed.framesOf(0) > servedAfter, 10_000))) found(`the real client of the server gets no more frames: ${bed.clients[0].stderr.all.slice(-6).join(' | ')}`);
+  if (!(await until(() => bed.sent > sentAfter, 10_000))) found('the real server sends no more frames');
+  // Frames that are repeated while nobody publishes count: the receiver's thread is alive.
+  const pushedAfter = bed.framesOf(1);
+  if (!(await until(() => bed.framesOf(1) > pushedAfter, 10_000))) found(`the real client of the pushed stream gets no more frames: ${bed.clients[1].stderr.all.slice(-6).join(' | ')}`);
+
+  const tookMs = probes.map(({ tookMs: ms }) => ms);
+  const figures: Figures = {
+    healthP50Ms: tookMs.length === 0 ? 0 : percentile(tookMs, 0.5),
+    healthP99Ms: tookMs.length === 0 ? 0 : percentile(tookMs, 0.99),
+    healthMaxMs: Math.max(0, ...tookMs),
+    controlHealthMaxMs: Math.max(0, ...controlProbes.map(({ tookMs: ms }) => ms)),
+    gapMs: longest(attacked?.own ?? []),
+    otherGapMs: longest(other?.own ?? []),
+    machineGapMs: Math.max(longest(attacked?.machine ?? []), longest(other?.machine ?? [])),
+    descriptors: [before.figures.descriptors, after.descriptors],
+    residentMiB: [before.figures.residentMiB, after.residentMiB],
+    clientFrames: [bed.framesOf(0) - before.served, bed.framesOf(1) - before.pushed],
+  };
+  return { figures, findings };
+}
+
+function toGap({ atMs, tookMs }: Probe): Gap {
+  return { fromMs: atMs, toMs: atMs + tookMs };
+}

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** What a process holds, as Linux counts it. */
+export interface ProcessFigures {
+  readonly descriptors: number;
+  readonly sockets: number;
+  /** Sockets whose other end has closed and that the process has not closed: they stay until it does. */
+  readonly closeWait: number;
+  /** Resident memory, MiB. */
+  readonly residentMiB: number;
+  readonly threads: number;
+}
+
+const CLOSE_WAIT = '08';
+
+/** Reads the figures of a process of ours. @throws when it has ended. */
+export function readFigures(pid: number): ProcessFigures {
+  const folder = `/proc/${pid}/fd`;
+  const inodes = new Set<string>();
+  let descriptors = 0;
+  for (const name of readdirSync(folder)) {
+    descriptors += 1;
+    try {
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`${folder}/${name}`))?.[1];
+      if (inode !== undefined) inodes.add(inode);
+    } catch {
+      // It was closed meanwhile.
+      descriptors -= 1;
+    }
+  }
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+  return { descriptors, sockets: inodes.size, closeWait: countInState(pid, inodes, CLOSE_WAIT), residentMiB: field('VmRSS') / 1024, threads: field('Threads') };
+}
+
+function countInState(pid: number, inodes: ReadonlySet<string>, state: string): number {
+  let count = 0;
+  for (const table of ['tcp', 'tcp6']) {
+    for (const line of readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n').slice(1)) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[3] === state && inodes.has(columns[9] ?? '')) count += 1;
+    }
+  }
+  return count;
+}

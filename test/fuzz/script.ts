@@ -1,0 +1,126 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What one end of a connection does. All that is sent is fixed in advance, so that a script can be stored, replayed and made smaller. */
+export type Step =
+  | { readonly kind: 'send'; readonly bytes: Uint8Array }
+  | { readonly kind: 'wait'; readonly ms: number }
+  /** Waits until something came, or until the time is over. */
+  | { readonly kind: 'read'; readonly ms: number }
+  /** Closes the sending half and keeps reading. */
+  | { readonly kind: 'end' }
+  /** Stops reading, so that the other end's buffers fill. */
+  | { readonly kind: 'stall' }
+  /** Ends with a TCP reset. */
+  | { readonly kind: 'reset' };
+
+/** One connection of the fuzzer. */
+export interface Script {
+  /** What it is, for people. */
+  readonly what: string;
+  /** The port of the gateway that it connects to, or, where the gateway connects, the port on which it is accepted. */
+  readonly port: number;
+  /** The loopback address that it comes from: limits and log-ins are counted by address. */
+  readonly from: string;
+  readonly steps: readonly Step[];
+  /** How long it reads after its last step before it closes; it closes earlier when the gateway does. */
+  readonly lingerMs: number;
+  /** What the oracle of its target must know. */
+  readonly notes?: Readonly<Record<string, string>>;
+}
+
+/** How a connection ended. */
+export interface Outcome {
+  /** `unreachable`: nothing listened, or no connection came. `open`: the fuzzer ended it. */
+  readonly end: 'closed' | 'reset' | 'open' | 'unreachable';
+  /** What came, up to {@link MAX_KEPT_BYTES}. */
+  readonly received: Buffer;
+  readonly receivedBytes: number;
+  /** Code of the error of the connection, such as `ECONNREFUSED`. */
+  readonly error: string | null;
+}
+
+/** How much of the answers is kept for the oracles. */
+const MAX_KEPT_BYTES = 256 << 10;
+
+/** Connects and runs a script. Never rejects. @param signal ends it early. */
+export async function runScript(script: Script, signal: AbortSignal): Promise<Outcome> {
+  const socket = connect({ host: '127.0.0.1', port: script.port, localAddress: script.from, noDelay: true });
+  return perform(script, socket, signal);
+}
+
+/** Runs a script on a connection that is being opened, or that was accepted. Never rejects. */
+export async function perform(script: Script, socket: Socket, signal: AbortSignal): Promise<Outcome> {
+  const kept: Buffer[] = [];
+  let keptBytes = 0;
+  let receivedBytes = 0;
+  let error: NodeJS.ErrnoException | null = null;
+  let wasConnected = !socket.connecting;
+  let hasEnded = false;
+  let wake: () => void = () => undefined;
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const stop = (): void => void socket.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  socket.on('connect', () => (wasConnected = true));
+  socket.on('data', (chunk: Buffer) => {
+    receivedBytes += chunk.length;
+    if (keptBytes < MAX_KEPT_BYTES) kept.push(chunk.subarray(0, MAX_KEPT_BYTES - keptBytes));
+    keptBytes += chunk.length;
+    wake();
+  });
+  socket.on('end', () => (hasEnded = true));
+  socket.on('error', (failure) => (error = failure));
+
+  const pause = async (ms: number, ...others: Promise<unknown>[]): Promise<void> => {
+    if (ms > 0) await Promise.race([delay(ms), closed, ...others]);
+  };
+  if (socket.connecting) await Promise.race([new Promise<void>((resolve) => socket.once('connect', () => resolve())), closed]);
+  for (const step of script.steps) {
+    if (socket.destroyed) break;
+    switch (step.kind) {
+      case 'send':
+        // Not waited for: a gateway that stops reading must not stop the script. `wait` gives it time.
+        if (socket.writable) socket.write(step.bytes);
+        break;
+      case 'wait':
+        await pause(step.ms);
+        break;
+      case 'read':
+        await pause(step.ms, new Promise<void>((resolve) => (wake = resolve)));
+        break;
+      case 'end':
+        socket.end();
+        break;
+      case 'stall':
+        socket.pause();
+        break;
+      case 'reset':
+        // A reset before anything was flushed would send nothing.
+        await pause(5);
+        socket.resetAndDestroy();
+        break;
+      default:
+        step satisfies never;
+    }
+  }
+  await pause(script.lingerMs);
+  const wasOpen = !socket.destroyed && !hasEnded;
+  socket.destroy();
+  await closed;
+  signal.removeEventListener('abort', stop);
+  const failure = error as NodeJS.ErrnoException | null;
+  const end = !wasConnected ? 'unreachable' : failure !== null ? 'reset' : wasOpen ? 'open' : 'closed';
+  return { end, received: Buffer.concat(kept), receivedBytes, error: failure?.code ?? null };
+}
+
+/** A script as JSON, bytes as base64. */
+export function formatScripts(scripts: readonly Script[]): string {
+  // Not by a replacer: `Buffer.toJSON` has made a list of numbers before one is called.
+  return JSON.stringify(scripts.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', base64: Buffer.from(step.bytes).toString('base64') } : step)) })));
+}
+
+/** Reads what {@link formatScripts} wrote. */
+export function parseScripts(json: string): Script[] {
+  const stored = JSON.parse(json) as (Omit<Script, 'steps'> & { readonly steps: readonly (Exclude<Step, { kind: 'send' }> | { readonly kind: 'send'; readonly base64: string })[] })[];
+  return stored.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', bytes: Buffer.from(step.base64, 'base64') } : step)) }));
+}

@@ -1,0 +1,59 @@
+import type { Random } from './random.ts';
+import type { Outcome, Script } from './script.ts';
+import type { World } from './world.ts';
+
+/** Something of the gateway that is attacked from outside, with what its answers must be. */
+export interface Target {
+  readonly name: string;
+  readonly summary: string;
+  /** Connections that run at once, beside bursts. */
+  readonly concurrency: number;
+  /** Inputs that are started per second at most: the gateway must be judged, not starved. */
+  readonly perSecond: number;
+  /** Whether the gateway connects to the fuzzer: scripts then run on accepted connections. */
+  readonly isListening?: boolean;
+  /** Makes one input: connections that run at the same time. Depends on its arguments alone. */
+  create(random: Random, world: World): readonly Script[];
+  /** Names the answers for the summary, such as `200` or `4000`. */
+  answers(outcome: Outcome): readonly string[];
+  /** What is wrong with an outcome; null when nothing is. */
+  judge?(script: Script, outcome: Outcome, world: World): string | null;
+}
+
+/** A loopback address for one connection: limits per address are for real addresses, of which an attacker has many. */
+export function anyAddress(random: Random, network = 1): string {
+  return `127.0.${network}.${random.between(1, 250)}`;
+}
+
+/** How one connection ends: as an honest program, early, by a reset, or not at all for a while. */
+export function ending(random: Random): Pick<Script, 'lingerMs'> & { readonly last: Script['steps'] } {
+  return random.weighted<() => Pick<Script, 'lingerMs'> & { readonly last: Script['steps'] }>([
+    [5, () => ({ lingerMs: random.between(20, 200), last: [] })],
+    [2, () => ({ lingerMs: 0, last: [] })],
+    [2, () => ({ lingerMs: random.between(50, 400), last: [{ kind: 'end' }] })],
+    [2, () => ({ lingerMs: 0, last: [{ kind: 'reset' }] })],
+    [1, () => ({ lingerMs: random.between(100, 1500), last: [{ kind: 'stall' }] })],
+  ])();
+}
+
+/** Cuts bytes into pieces with pauses, as a slow or hostile sender does. */
+export function sendSteps(random: Random, bytes: Uint8Array): Script['steps'] {
+  if (bytes.byteLength === 0) return [];
+  if (!random.chance(0.15)) return [{ kind: 'send', bytes }];
+  const cuts = random.times(random.between(1, 5), () => random.below(bytes.byteLength)).sort((a, b) => a - b);
+  return [...cuts, bytes.byteLength].flatMap((end, index) => {
+    const piece = bytes.subarray(cuts[index - 1] ?? 0, end);
+    return piece.byteLength === 0 ? [] : [{ kind: 'send', bytes: piece } as const, { kind: 'wait', ms: random.between(0, 15) } as const];
+  });
+}
+
+/** The status codes of HTTP answers, in order. Bodies hold no lines of this form. */
+export function httpStatuses(outcome: Outcome): number[] {
+  return [...outcome.received.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+}
+
+/** What an HTTP server must never answer: an error of its own. 503 is a limit; 501 is documented for array types that are not supported. */
+export function serverErrors(outcome: Outcome): string | null {
+  const status = httpStatuses(outcome).find((code) => code >= 500 && code !== 501 && code !== 503);
+  return status === undefined ? null : `answered ${status}: ${outcome.received.toString('latin1').slice(0, 300)}`;
+}

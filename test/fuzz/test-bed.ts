@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StreamStatus } from '../../shared/status.ts';
+import { Disposables } from '../helpers/disposables.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { Prober } from './prober.ts';
+import { listRoutes } from './routes.ts';
+import { WatchingViewer } from './watching-viewer.ts';
+import type { FakePort, World, ZmqPort } from './world.ts';
+
+/** Ports of web viewers: enough that those held for viewers that have just left do not end a run. */
+const VIRTUAL_PORTS = 'main=6000-9000';
+const RESERVED_PORT = 6000;
+
+const INNOCENT = '127.0.0.2';
+const JUDGE = '127.0.0.3';
+
+/** The arguments of the gateway under test, and what the fuzzers know of it. */
+export interface Setup {
+  readonly args: readonly string[];
+  readonly world: World;
+  /** Where the real server sends, and where the real clients bind: of the server's stream, and of the pushed one. */
+  readonly serverPort: number;
+  readonly clientPorts: readonly [served: number, pushed: number];
+}
+
+/** Chooses ports and options: a source of every kind that can be reached from outside. */
+export async function createSetup(heavy: boolean): Promise<Setup> {
+  const [http = 0, server = 0, served = 0, pushed = 0, ...rest] = await freePorts(4 + 12 + 6);
+  const next = (): number => rest.shift()!;
+  const secret = (): string => randomBytes(12).toString('hex');
+  const tokens = { administer: secret(), view: secret(), publish: secret(), port: secret() };
+  const zmq: ZmqPort[] = [{ port: server, socket: 'REP', codec: 'netgear', isFramesAllowed: false }];
+  const sources = ['main=test-pattern:?size=320x240&fps=30', 'side=test-pattern:?size=320x240&fps=30', 'cam=push:', `real=netgear:tcp://127.0.0.1:${server}?pattern=1`];
+  const listen = (socket: ZmqPort['socket'], codec: ZmqPort['codec']): number => {
+    const port = next();
+    zmq.push({ port, socket, codec, isFramesAllowed: true });
+    return port;
+  };
+  const local = (port: number): string => `tcp://127.0.0.1:${port}`;
+  sources.push(`rep=netgear:${local(listen('REP', 'netgear'))}?pattern=1`, `pair=netgear:${local(listen('PAIR', 'netgear'))}?pattern=0`, `sub=netgear:${local(listen('SUB', 'netgear'))}?pattern=2`);
+  sources.push(`seats=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiclient=true`, `many=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiserver=true`);
+  sources.push(`hub=imagezmq:${local(listen('REP', 'imagezmq'))}`);
+  const asyncSockets = ['PAIR', 'REP', 'SUB', 'PULL'] as const;
+  asyncSockets.forEach((socket, pattern) => sources.push(`async${pattern}=netgear-async:${local(listen(socket, 'async'))}?pattern=${pattern}`));
+  const fakes: FakePort[] = [];
+  const fake = (socket: FakePort['socket']): number => {
+    const port = next();
+    fakes.push({ port, socket });
+    return port;
+  };
+  const clients = [fake('REP'), fake('REP'), fake('REP')].map((port) => `main=${local(port)}?pattern=1`);
+  clients.push(`main=${local(fake('PAIR'))}?pattern=0`, `main=${local(fake('SUB'))}?pattern=2`);
+  sources.push(`pubs=imagezmq:${local(fake('PUB'))}?pattern=publish-subscribe`);
+  clients.push(`real=${local(served)}?pattern=1`, `cam=${local(pushed)}?pattern=1`);
+  const options = ['--port', String(http), '--virtual-ports', VIRTUAL_PORTS, '--token', tokens.administer, '--view-token', tokens.view, '--publish-token', tokens.publish, '--reserve', `${RESERVED_PORT}=${tokens.port}`];
+  const world: World = { httpPort: http, tokens, reservedPort: RESERVED_PORT, viewed: ['main', 'real'], pushed: ['cam'], routes: await listRoutes(), zmq, fakes, innocents: [`native-${served}`, `native-${pushed}`, ...Array.from({ length: 8 }, (_, n) => `web-${n}`)], heavy };
+  return { args: [...sources.flatMap((source) => ['--source', source]), ...clients.flatMap((client) => ['--client', client]), ...options], world, serverPort: server, clientPorts: [served, pushed] };
+}
+
+/** What the API says of the gateway, as far as it must come back to where it was. */
+export interface ApiCounts {
+  readonly webClients: number;
+  readonly nativeClients: number;
+  /** Ports that are held for viewers that have left. */
+  readonly held: number;
+}
+
+/** The gateway under test with real peers and honest viewers, and beside it a gateway that nobody attacks. */
+export class TestBed implements AsyncDisposable {
+  readonly gateway: GatewayProcess;
+  readonly server: PythonPeer;
+  /** Real clients: of the server's stream, and of the pushed one. */
+  readonly clients: readonly [served: PythonPeer, pushed: PythonPeer];
+  /** Viewers of the stream that is attacked, and of one that is not. */
+  readonly viewers: readonly [attacked: WatchingViewer, other: WatchingViewer];
+  readonly control: WatchingViewer;
+  readonly prober: Prober;
+  readonly controlProber: Prober;
+  readonly #owned: Disposables;
+  readonly #world: World;
+
+  private constructor(parts: Pick<TestBed, 'gateway' | 'server' | 'clients' | 'viewers' | 'control' | 'prober' | 'controlProber'>, owned: Disposables, world: World) {
+    this.gateway = parts.gateway;
+    this.server = parts.server;
+    this.clients = parts.clients;
+    this.viewers = parts.viewers;
+    this.control = parts.control;
+    this.prober = parts.prober;
+    this.controlProber = parts.controlProber;
+    this.#owned = owned;
+    this.#world = world;
+  }
+
+  /** Starts everything; resolves when all frames flow. */
+  static async start({ args, world, serverPort, clientPorts: [served, pushed] }: Setup): Promise<TestBed> {
+    const owned = new Disposables();
+    try {
+      const gateway = owned.use(await GatewayProcess.start(...args));
+      const control = owned.use(await GatewayProcess.start('--source', 'test-pattern:?size=320x240&fps=30', '--token', world.tokens.administer, '--view-token', world.tokens.view));
+      const controlPort = Number(new URL(await control.url).port);
+      const server = owned.use(new PythonPeer('server.py', { port: serverPort, bidirectional: true, frames: 1_000_000_000, fps: 20, quiet: true }));
+      const clients = [owned.use(new PythonPeer('client.py', { port: served, bidirectional: true })), owned.use(new PythonPeer('client.py', { port: pushed, bidirectional: true, height: -1 }))] as const;
+      const viewer = async (port: number, stream: string): Promise<WatchingViewer> => owned.use(await WatchingViewer.open({ port, stream, token: world.tokens.view, from: INNOCENT, name: 'innocent' }));
+      const viewers = [await viewer(world.httpPort, 'main'), await viewer(world.httpPort, 'side')] as const;
+      const controlViewer = await viewer(controlPort, 'main');
+      await Promise.all([server.waitFor('progress'), ...clients.map((client) => client.waitFor<ClientReport>('progress', ({ count }) => count > 0))]);
+      const dispose = (prober: Prober): Prober => {
+        owned.use({ [Symbol.asyncDispose]: async () => prober[Symbol.dispose]() });
+        return prober;
+      };
+      return new TestBed({ gateway, server, clients, viewers, control: controlViewer, prober: dispose(new Prober(world.httpPort, JUDGE)), controlProber: dispose(new Prober(controlPort, JUDGE)) }, owned, world);
+    } catch (error) {
+      await owned[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Frames that a real client has received. */
+  framesOf(client: 0 | 1): number {
+    return this.clients[client].events<ClientReport>('progress').at(-1)?.count ?? 0;
+  }
+
+  /** Seconds between two frames that the real client of the server's stream has waited at most. */
+  get longestOfClient(): number {
+    return this.clients[0].events<ClientReport>('progress').at(-1)?.longest ?? 0;
+  }
+
+  /** Frames that the real server has sent. */
+  get sent(): number {
+    return this.server.events<{ readonly n: number }>('progress').at(-1)?.n ?? 0;
+  }
+
+  async statuses(): Promise<readonly StreamStatus[]> {
+    const response = await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams`, { headers: { authorization: `Bearer ${this.#world.tokens.administer}` }, signal: AbortSignal.timeout(20_000) });
+    if (!response.ok) throw new Error(`GET /api/streams answers ${response.status}`);
+    return (await response.json()) as StreamStatus[];
+  }
+
+  async counts(): Promise<ApiCounts> {
+    const all = await this.statuses();
+    const clients = all.flatMap((status) => status.clients);
+    const native = clients.filter(({ kind }) => kind === 'native').length;
+    return { webClients: clients.length - native, nativeClients: native, held: all.reduce((sum, { ports }) => sum + ports.held.length, 0) };
+  }
+
+  /** Takes native clients that an input has listed off the list again. @param before their ids at the start. */
+  async removeListedClients(before: ReadonlySet<string>): Promise<void> {
+    for (const { name, clients } of await this.statuses()) {
+      for (const { id, kind } of clients) {
+        if (kind !== 'native' || before.has(`${name} ${id}`)) continue;
+        await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams/${name}/clients/${encodeURIComponent(id)}`, { method: 'DELETE', headers: { authorization: `Bearer ${this.#world.tokens.administer}` } });
+      }
+    }
+  }
+
+  async nativeIds(): Promise<ReadonlySet<string>> {
+    return new Set((await this.statuses()).flatMap(({ name, clients }) => clients.filter(({ kind }) => kind === 'native').map(({ id }) => `${name} ${id}`)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned[Symbol.asyncDispose]();
+  }
+}
+
+/** Waits until something holds. @returns whether it did in time. */
+export async function until(holds: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > deadlineMs) return false;
+    await delay(100);
+  }
+  return true;
+}
