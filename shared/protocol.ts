@@ -3,8 +3,9 @@
  * The specification is docs/protocol.md; this file follows it, never the other way round.
  */
 import { Packr } from 'msgpackr';
-import { GearwayError } from './errors.ts';
+import { errorText, GearwayError } from './errors.ts';
 import type { Encoding, FrameHeader } from './frame.ts';
+import { type Decoded, decodeMessagePack, type MessagePackLimits } from './message-pack.ts';
 import type { NDArray } from './ndarray.ts';
 import type { StreamState } from './status.ts';
 
@@ -16,8 +17,11 @@ export const PROTOCOL = 'gearway.v1';
 /** Bytes in front of the MessagePack header: type, flags, two reserved, header length (u32, big-endian). */
 export const PRELUDE_BYTES = 8;
 
-/** Most bytes of a MessagePack header. */
+/** Maximum number of bytes of any MessagePack header; {@link maxHeaderBytes} is lower for most types. */
 export const MAX_HEADER_BYTES = 1 << 20;
+
+/** Maximum number of bytes of a message before the peer is known: a `hello`. */
+export const MAX_HELLO_BYTES = PRELUDE_BYTES + (4 << 10);
 
 /** Types with this bit set may be ignored by a receiver that does not know them. */
 const IGNORABLE = 0x80;
@@ -36,6 +40,31 @@ export const messageType = {
   taken: 0x16,
   data: 0x17,
 } as const;
+
+/** Maximum number of bytes of a header by its type, where it is not {@link MAX_HEADER_BYTES}. Checked before anything of the header is decoded. */
+const HEADER_BYTES: ReadonlyMap<number, number> = new Map([
+  [messageType.hello, MAX_HELLO_BYTES - PRELUDE_BYTES],
+  [messageType.ack, 256],
+  [messageType.want, 256],
+  [messageType.ping, 256],
+]);
+
+/** Maximum number of bytes of the header of a message of this type. */
+export function maxHeaderBytes(type: number): number {
+  return HEADER_BYTES.get(type) ?? MAX_HEADER_BYTES;
+}
+
+/** Deeper values can be neither decoded nor refused by their id: they end the connection. What a value may hold (`limits.depth`) is far less. */
+const MAX_HEADER_DEPTH = 512;
+
+/** Limits of a header that a viewer or a publisher sends. A list of as many 64-bit floats as fit in a header is within them. */
+export const PEER_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, elements: 1 << 17 };
+
+/** Limits of a header that the gateway sends: the message of a NetGear server may have any number of elements. */
+const GATEWAY_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, elements: Infinity };
+
+/** Receives the number of elements of a decoded header, which is what its decoding cost. Called only for types whose headers may be large. */
+export type SpendElements = (elements: number) => void;
 
 /** Codes of a refused `return`. */
 export type ReturnRefusal = 'value-invalid' | 'array-misfit' | 'jpeg-invalid' | 'too-large' | 'too-many' | 'no-port' | 'not-allowed';
@@ -150,30 +179,45 @@ function bad(message: string, cause?: unknown): GearwayError {
   return new GearwayError('message-invalid', message, { cause });
 }
 
+/** What is decoded, and within which limits. */
+interface Dialect {
+  readonly types: ReadonlySet<number>;
+  readonly limits: MessagePackLimits;
+}
+
 /** @returns undefined for an unknown type that may be ignored. */
-function decodeRaw(bytes: Uint8Array, known: ReadonlySet<number>): RawMessage | undefined {
+function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, spend?: SpendElements): RawMessage | undefined {
   if (bytes.byteLength < PRELUDE_BYTES) throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
   const at = (index: number): number => bytes[index] ?? 0;
   const type = at(0);
   const headerBytes = at(4) * 2 ** 24 + ((at(5) << 16) | (at(6) << 8) | at(7));
   const payloadStart = PRELUDE_BYTES + Math.ceil(headerBytes / 8) * 8;
-  if (headerBytes > MAX_HEADER_BYTES) throw bad(`header is ${headerBytes} bytes, expected at most ${MAX_HEADER_BYTES}`);
+  const maxBytes = maxHeaderBytes(type);
+  if (headerBytes > maxBytes) throw bad(`header of type 0x${hexByte(type)} is ${headerBytes} bytes, expected at most ${maxBytes}`);
   if (payloadStart > bytes.byteLength) throw bad(`message is ${bytes.byteLength} bytes, its header announces ${payloadStart}`);
-  if (!known.has(type)) {
+  if (!types.has(type)) {
     if (type & IGNORABLE) return undefined;
-    throw bad(`unknown message type 0x${type.toString(16).padStart(2, '0')}`);
+    throw bad(`unknown message type 0x${hexByte(type)}`);
   }
-  let fields: unknown;
-  try {
-    fields = codec.unpack(bytes, { start: PRELUDE_BYTES, end: PRELUDE_BYTES + headerBytes });
-  } catch (error) {
-    throw bad('header is not one MessagePack value', error);
-  }
+  const { value: fields, elements } = decodeHeader(bytes, headerBytes, limits);
+  if (maxBytes === MAX_HEADER_BYTES) spend?.(elements);
   if (!isMap(fields)) throw bad('header is not a MessagePack map');
   return { type, fields, payload: bytes.subarray(payloadStart) };
 }
 
-/** Not just any object: MessagePack's binary, timestamps and extensions are objects too. */
+function decodeHeader(bytes: Uint8Array, headerBytes: number, limits: MessagePackLimits): Decoded {
+  try {
+    return decodeMessagePack(bytes, PRELUDE_BYTES, PRELUDE_BYTES + headerBytes, limits);
+  } catch (error) {
+    throw bad(`header is not one MessagePack value: ${errorText(error)}`, error);
+  }
+}
+
+function hexByte(byte: number): string {
+  return byte.toString(16).padStart(2, '0');
+}
+
+/** Not just any object: binary, timestamps and lists are objects too. */
 function isMap(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
@@ -240,10 +284,10 @@ function noPayload(message: RawMessage): void {
   if (message.payload.byteLength !== 0) throw bad(`message has ${message.payload.byteLength} bytes behind its header, expected none`);
 }
 
-const VIEWER_TYPES = new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]);
-const PUBLISHER_TYPES = new Set<number>([messageType.hello, messageType.frame, messageType.ping]);
-const ANSWER_TYPES = new Set<number>([messageType.welcome, messageType.taken, messageType.data, messageType.pong]);
-const GATEWAY_TYPES = new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong]);
+const VIEWER: Dialect = { types: new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]), limits: PEER_LIMITS };
+const PUBLISHER: Dialect = { types: new Set<number>([messageType.hello, messageType.frame, messageType.ping]), limits: PEER_LIMITS };
+const ANSWER: Dialect = { types: new Set<number>([messageType.welcome, messageType.taken, messageType.data, messageType.pong]), limits: GATEWAY_LIMITS };
+const GATEWAY: Dialect = { types: new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong]), limits: GATEWAY_LIMITS };
 
 /** Encodes a message without payload: one binary WebSocket message. */
 export function encodeMessage(message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage> | Taken): Uint8Array<ArrayBuffer> {
@@ -339,13 +383,14 @@ function decodeBody(message: RawMessage): ReturnBody {
 }
 
 /**
- * Decodes what a viewer sent. Binary fields are views of `bytes`.
+ * Decodes a message of a viewer. Binary fields are views of `bytes`.
  *
+ * @param spend may throw, which ends the decoding.
  * @returns undefined for a message that may be ignored.
  * @throws {GearwayError} `message-invalid`.
  */
-export function decodeViewerMessage(bytes: Uint8Array): ViewerMessage | undefined {
-  const message = decodeRaw(bytes, VIEWER_TYPES);
+export function decodeViewerMessage(bytes: Uint8Array, spend?: SpendElements): ViewerMessage | undefined {
+  const message = decodeRaw(bytes, VIEWER, spend);
   if (message === undefined) return undefined;
   if (message.type === messageType.return) return decodeReturn(message);
   noPayload(message);
@@ -382,7 +427,7 @@ export function decodeViewerMessage(bytes: Uint8Array): ViewerMessage | undefine
  * @throws {GearwayError} `message-invalid`.
  */
 export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefined {
-  const message = decodeRaw(bytes, GATEWAY_TYPES);
+  const message = decodeRaw(bytes, GATEWAY);
   if (message === undefined) return undefined;
   const { fields, payload } = message;
   if (message.type === messageType.frame) {
@@ -418,13 +463,14 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
 }
 
 /**
- * Decodes what a publisher sent. Binary fields are views of `bytes`.
+ * Decodes a message of a publisher. Binary fields are views of `bytes`.
  *
+ * @param spend may throw, which ends the decoding.
  * @returns undefined for a message that may be ignored.
  * @throws {GearwayError} `message-invalid`.
  */
-export function decodePublisherMessage(bytes: Uint8Array): PublisherMessage | undefined {
-  const message = decodeRaw(bytes, PUBLISHER_TYPES);
+export function decodePublisherMessage(bytes: Uint8Array, spend?: SpendElements): PublisherMessage | undefined {
+  const message = decodeRaw(bytes, PUBLISHER, spend);
   if (message === undefined) return undefined;
   const { fields, payload } = message;
   if (message.type === messageType.frame) {
@@ -441,7 +487,7 @@ export function decodePublisherMessage(bytes: Uint8Array): PublisherMessage | un
  * @throws {GearwayError} `message-invalid`.
  */
 export function decodePublisherAnswer(bytes: Uint8Array): PublisherAnswer | undefined {
-  const message = decodeRaw(bytes, ANSWER_TYPES);
+  const message = decodeRaw(bytes, ANSWER);
   if (message === undefined) return undefined;
   const { fields } = message;
   if (message.type === messageType.data) {

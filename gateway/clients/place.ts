@@ -4,6 +4,7 @@ import type { ClientStatus, EventKind, StreamState } from '../../shared/status.t
 import type { Frame } from '../hub/frame.ts';
 import type { Seated } from '../hub/port-registry.ts';
 import type { ReturnData } from '../hub/returns.ts';
+import { addressKey } from '../hub/shares.ts';
 import type { Client, Stream } from '../hub/stream.ts';
 import { describeReturnData } from './describe-return-data.ts';
 import type { Rendition, Renditions } from './renditions.ts';
@@ -114,10 +115,11 @@ export class ViewerPlace implements Client, Seated {
       spectatorReason = 'your token lets you watch, and not return data';
     } else if (hello.spectate !== true) {
       try {
-        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port });
+        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: addressKey(this.#options.address) });
       } catch (error) {
         const code = error instanceof GearwayError ? error.code : '';
-        if (code !== 'no-free-port') return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error) };
+        const mayWatch = code === 'no-free-port' || (code === 'address-limit' && hello.port === undefined);
+        if (!mayWatch) return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error) };
         spectatorReason = errorText(error);
       }
     }
@@ -218,4 +220,5 @@ const SEAT_REFUSALS: Readonly<Record<string, number>> = {
   'port-taken': closeCode.portTaken,
   'port-out-of-range': closeCode.portOutOfRange,
   'port-reserved': closeCode.notAllowed,
+  'address-limit': closeCode.tooMuch,
 };

@@ -13,6 +13,7 @@ import {
   closeCode,
   decodeViewerMessage,
   encodeMessage,
+  MAX_HELLO_BYTES,
 } from '../../shared/protocol.ts';
 import type { ClientState, StreamState } from '../../shared/status.ts';
 import { nowUs } from '../hub/clock.ts';
@@ -24,17 +25,18 @@ import { round } from '../hub/stream.ts';
 import { checkJpeg } from '../jpeg.ts';
 import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
-import { MessageBudget } from './message-budget.ts';
+import { InputBudget, type InputLimits } from './input-budget.ts';
 import { Pacer } from './pacer.ts';
 import type { Admission, ViewerEnd, ViewerFigures, ViewerPlace } from './place.ts';
 import type { Rendition } from './renditions.ts';
 import { closeWebSocket } from './web-socket.ts';
 
 /** Limits of one web client. */
-export interface WebClientLimits {
-  /** Bytes of one message from a viewer; the WebSocket closes with 1009 above. */
+export interface WebClientLimits extends InputLimits {
+  /** Bytes of one message from a viewer that may return data; the WebSocket closes with 1009 above. Any other has {@link MAX_HELLO_BYTES}. */
   readonly messageBytes: number;
-  readonly messagesPerSecond: number;
+  /** Bytes per second from a viewer that returns no data, also before its hello. */
+  readonly watchingBytesPerSecond: number;
   /** Bytes that may wait in the socket's user-space buffer. */
   readonly bufferedBytes: number;
   readonly helloTimeoutMs: number;
@@ -46,6 +48,9 @@ export interface WebClientLimits {
 export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   messageBytes: 8 << 20,
   messagesPerSecond: 500,
+  bytesPerSecond: 32 << 20,
+  watchingBytesPerSecond: 256 << 10,
+  elementsPerSecond: 1 << 18,
   bufferedBytes: 160 << 20,
   helloTimeoutMs: 5000,
   ackTimeoutMs: 10_000,
@@ -57,6 +62,10 @@ export interface WebClientOptions {
   /** The connection below the WebSocket. */
   readonly transport: Transport;
   readonly limits: WebClientLimits;
+  /** The viewer was admitted: from now on its messages may have this many bytes. */
+  readonly onAdmitted?: (messageBytes: number) => void;
+  /** The input budget that the viewer shares with others of its address. */
+  readonly addressBudget?: InputBudget | null;
 }
 
 /** What frames are written to. */
@@ -84,7 +93,8 @@ export class WebClient implements ViewerEnd {
   readonly #mailbox = new Mailbox<Frame>();
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
-  readonly #budget: MessageBudget;
+  readonly #budget: InputBudget;
+  readonly #spendElements = (elements: number): void => this.#budget.spendElements(elements, performance.now());
   readonly #timer: NodeJS.Timeout;
   readonly #openedAtMs = performance.now();
   #phase: Phase = { kind: 'greeting' };
@@ -103,7 +113,8 @@ export class WebClient implements ViewerEnd {
   constructor(socket: WebSocket, options: WebClientOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#budget = new MessageBudget(options.limits.messagesPerSecond);
+    const { limits, addressBudget = null } = options;
+    this.#budget = new InputBudget({ ...limits, bytesPerSecond: limits.watchingBytesPerSecond }, addressBudget);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -111,7 +122,8 @@ export class WebClient implements ViewerEnd {
         resolve();
       });
     });
-    socket.on('pong', () => (this.#heardAtMs = performance.now()));
+    socket.on('ping', () => this.#receivedControl());
+    socket.on('pong', () => this.#receivedControl());
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
     socket.on('error', () => undefined);
@@ -149,16 +161,33 @@ export class WebClient implements ViewerEnd {
     };
   }
 
+  /** Counts bytes that came on the connection, whatever they are: parts of messages that never end among them. */
+  receivedBytes(bytes: number): void {
+    if (this.#phase.kind === 'closed') return;
+    try {
+      this.#budget.spendBytes(bytes, performance.now());
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #receivedControl(): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#heardAtMs = performance.now();
+    try {
+      this.#budget.spendMessage(this.#heardAtMs);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
   #received(data: Buffer, isBinary: boolean): void {
     if (this.#phase.kind === 'closed') return;
     this.#heardAtMs = performance.now();
-    if (!this.#budget.take(performance.now())) {
-      this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
-      return;
-    }
     try {
+      this.#budget.spendMessage(this.#heardAtMs);
       if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
-      const message = decodeViewerMessage(data);
+      const message = decodeViewerMessage(data, this.#spendElements);
       if (message === undefined) return;
       if (this.#phase.kind === 'greeting') {
         if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
@@ -184,9 +213,14 @@ export class WebClient implements ViewerEnd {
           message satisfies never;
       }
     } catch (error) {
-      this.#countRejected();
-      this.close(closeCode.badMessage, errorText(error));
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    const isTooMuch = error instanceof GearwayError && error.code === 'too-much';
+    if (!isTooMuch) this.#countRejected();
+    this.close(isTooMuch ? closeCode.tooMuch : closeCode.badMessage, errorText(error));
   }
 
   #greet(hello: Hello): void {
@@ -198,6 +232,9 @@ export class WebClient implements ViewerEnd {
     const { place, limits } = this.#options;
     const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
     this.#phase = { kind: 'seated', port, mayReturn };
+    const messageBytes = mayReturn && port !== null ? limits.messageBytes : MAX_HELLO_BYTES;
+    this.#options.onAdmitted?.(messageBytes);
+    if (mayReturn && port !== null) this.#budget.allowBytes(limits.bytesPerSecond);
     this.#send({
       type: 'welcome',
       stream: place.stream,
@@ -205,7 +242,7 @@ export class WebClient implements ViewerEnd {
       ...(spectatorReason === null ? {} : { spectatorReason }),
       leaseKey,
       rights,
-      limits: { messageBytes: limits.messageBytes, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
+      limits: { messageBytes, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
       state: place.state,
       reason: place.reason,
       clockUs: nowUs(),
@@ -218,7 +255,7 @@ export class WebClient implements ViewerEnd {
     if (delayMs !== undefined) this.#delayMs = delayMs;
     const isNew = this.#pacer.acknowledged(sequence, this.#options.place.frameTimeMs(), performance.now());
     // Else a viewer of a very fast stream would be closed for answering every frame.
-    if (isNew) this.#budget.refund();
+    if (isNew) this.#budget.refundMessage();
     this.#pump();
   }
 

@@ -2,30 +2,36 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EventLog } from '../hub/event-log.ts';
-
-/** Most programs that follow the events at once. */
-const MAX_FOLLOWERS = 64;
+import { addressKey, type Share, type ShareLimits, Shares } from '../hub/shares.ts';
+import { refuseShare } from './refuse-share.ts';
 
 /** So often a comment is sent, so that proxies keep the connection and a vanished peer is noticed. */
 const HEARTBEAT_MS = 15_000;
 
 /**
  * Makes the route of the events as server-sent events (HTML Living Standard, section 9.2): those that are kept after
- * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 503 beyond
- * 64 followers.
+ * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or
+ * 503 beyond the limits.
  */
-export function eventsRoute(log: EventLog): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
-  let followers = 0;
+export function eventsRoute(log: EventLog, limits: ShareLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
+  const followers = new Shares('followers of the events', limits);
   return async (request, reply) => {
-    if (followers >= MAX_FOLLOWERS) return reply.code(503).header('retry-after', '5').send({ code: 'too-many', message: `${MAX_FOLLOWERS} programs follow the events already` });
-    reply.hijack();
-    const { raw } = reply;
-    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
-    raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
-    raw.write('retry: 1000\n\n');
-    followers += 1;
-    await follow(log, Number(request.headers['last-event-id']), raw);
-    followers -= 1;
+    let share: Share;
+    try {
+      share = followers.acquire(addressKey(request.ip));
+    } catch (error) {
+      return refuseShare(reply, error);
+    }
+    try {
+      reply.hijack();
+      const { raw } = reply;
+      for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+      raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
+      raw.write('retry: 1000\n\n');
+      await follow(log, Number(request.headers['last-event-id']), raw);
+    } finally {
+      share.release();
+    }
     return reply;
   };
 }

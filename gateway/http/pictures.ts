@@ -3,9 +3,11 @@ import { GearwayError } from '../../shared/errors.ts';
 import { MjpegClient, mjpegHeaders } from '../clients/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
+import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
 import { readNumber, readWidth } from './query.ts';
+import { refuseShare } from './refuse-share.ts';
 import type { SnapshotOptions, Snapshots } from './snapshots.ts';
 
 export interface PicturesOptions {
@@ -15,10 +17,8 @@ export interface PicturesOptions {
   readonly snapshots: Snapshots;
   readonly access: Access;
   readonly createCard: (sentence: string) => Promise<Frame>;
+  readonly sharedLimits: Pick<SharedLimits, 'mjpegClients' | 'snapshots'>;
 }
-
-/** Most MJPEG clients at once, over all streams. */
-const MAX_MJPEG_CLIENTS = 256;
 
 /** Most cards kept: the reasons for having no picture are few. */
 const MAX_CARDS = 8;
@@ -37,7 +37,9 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  *
  * Refusals: 401 without the token, 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, access, createCard }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, access, createCard, sharedLimits }: PicturesOptions): void {
+  const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
+  const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
   const cards = new Map<string, Promise<Frame>>();
@@ -82,13 +84,21 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       const maxFramesPerSecond = fps === undefined ? null : readNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
       if (maxFramesPerSecond === undefined) return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
-      if (mjpegClients.size >= MAX_MJPEG_CLIENTS) return refuse(reply.header('retry-after', '1'), 503, 'too-many', `${MAX_MJPEG_CLIENTS} MJPEG clients are connected already`);
+      let share: Share;
+      try {
+        share = mjpegShares.acquire(addressKey(request.ip));
+      } catch (error) {
+        return refuseShare(reply, error);
+      }
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
       const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: request.ip, maxFramesPerSecond });
       mjpegClients.add(client);
-      const forget = (): boolean => mjpegClients.delete(client);
+      const forget = (): void => {
+        mjpegClients.delete(client);
+        share.release();
+      };
       client.closed.then(forget, forget);
       return reply;
     },
@@ -103,11 +113,25 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (found === null) return refuseUnknown(reply, request.params.name);
     const width = readWidth(request.query['width']);
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
+    let share: Share;
+    try {
+      share = snapshotShares.acquire(addressKey(request.ip));
+    } catch (error) {
+      return refuseShare(reply, error);
+    }
+    try {
+      return await makeSnapshot(found, reply, format, width.value);
+    } finally {
+      share.release();
+    }
+  };
+
+  const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, format: SnapshotOptions['format'], width: number | null): Promise<unknown> => {
     found.stream.looked();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await firstFrame(found.stream) : null);
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `there is no frame yet: ${found.stream.reason}`);
     try {
-      const picture = await snapshots.get(frame, { format, width: width.value }, found.shared);
+      const picture = await snapshots.get(frame, { format, width }, found.shared);
       return await reply
         .headers({
           'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',

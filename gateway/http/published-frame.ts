@@ -16,8 +16,8 @@ export const MAX_PICTURE_BYTES = DEFAULT_FRAME_LIMITS.payloadBytes + MAX_NPY_HEA
 /** Most bytes of a message, as in the header of a NetGear server. */
 const MAX_MESSAGE_BYTES = DEFAULT_FRAME_LIMITS.headerBytes;
 
-/** Most bytes of a form: a picture, its message, and what stands around them. */
-const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10);
+/** Maximum number of bytes of a form: a picture, its message, and what stands around them. */
+export const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10);
 
 /** Longest boundary of a multipart body (RFC 2046, 5.1.1). */
 const MAX_BOUNDARY = 70;

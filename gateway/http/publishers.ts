@@ -1,13 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GearwayError } from '../../shared/errors.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
-import { closeWebSocket } from '../clients/web-socket.ts';
+import { closeWebSocket, transportOf, type WebSocket } from '../clients/web-socket.ts';
+import type { AddressBudgets } from '../clients/input-budget.ts';
+import { ByteBudget } from '../hub/byte-budget.ts';
 import type { EventLog } from '../hub/event-log.ts';
+import { addressKey, type Share, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { formatLabel, type Publishing, type SinglePublisher } from '../sources/publishing.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
-import { type BodyType, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';
+import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';
+import { announcedBytes } from './request-body.ts';
 import { receiveRunningPost } from './running-post.ts';
 import { WebPublisher } from './web-publisher.ts';
 
@@ -17,6 +21,10 @@ export interface PublishersOptions {
   /** The same as for viewers, where both are limited. */
   readonly limits: WebClientLimits;
   readonly events: EventLog;
+  readonly sharedLimits: Pick<SharedLimits, 'publishers' | 'bodies' | 'bodyBytes'>;
+  /** WebSockets that have not been admitted yet. */
+  readonly greetings: Shares;
+  readonly addressBudgets: AddressBudgets;
 }
 
 /** A stream, and where its publishers sit; null where its source takes none. */
@@ -24,12 +32,6 @@ export interface PublishedStream {
   readonly stream: Stream;
   readonly publishing: Publishing | null;
 }
-
-/** Most publishers' WebSockets at once, those that have said nothing yet among them. */
-const MAX_WEB_PUBLISHERS = 256;
-
-/** Most single pictures that come at once, over all streams: each has its memory from the first byte on. */
-const MAX_BODIES = 16;
 
 /** Longest name of a publisher. */
 const MAX_NAME = 64;
@@ -61,11 +63,13 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['too-large', 413],
   ['type-unknown', 415],
   ['busy', 503],
+  ['too-many', 503],
+  ['address-limit', 429],
   ['closed', 503],
 ]);
 
 /** What is refused whatever was sent. */
-const NO_REJECTIONS: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'length-required']);
+const NO_REJECTIONS: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'too-many', 'address-limit', 'length-required']);
 
 /**
  * Adds the ways in for publishers, behind the checks of names and origins: `POST /streams/NAME/frames`, single pictures or a running
@@ -76,7 +80,7 @@ export function servePublishers(app: FastifyInstance, options: PublishersOptions
   serveWebPublishers(app, options);
 }
 
-function serveFrames(app: FastifyInstance, { streams, access }: PublishersOptions): void {
+function serveFrames(app: FastifyInstance, { streams, access, sharedLimits }: PublishersOptions): void {
   const checkRight = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const { authorization } = request.headers;
     const principal = access.authorize(bearerToken(authorization) ?? basicPassword(authorization));
@@ -86,14 +90,30 @@ function serveFrames(app: FastifyInstance, { streams, access }: PublishersOption
     return refuse(request, reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', message);
   };
 
-  let bodies = 0;
+  const bodies = new Shares('pictures on their way', sharedLimits.bodies);
+  const bodyBytes = new ByteBudget(sharedLimits.bodyBytes);
+
+  /** Reads a picture with a share of the bodies and of their bytes; one that comes in chunks counts as the largest. */
+  const receiveWithin = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>): Promise<PublishedFrame> => {
+    const bytes = announcedBytes(request.raw, MAX_FORM_BYTES) ?? MAX_FORM_BYTES;
+    const share = bodies.acquire(addressKey(request.ip));
+    try {
+      if (!bodyBytes.reserve(bytes)) throw new GearwayError('busy', `pictures of ${bodyBytes.used} bytes are on their way already; send again`);
+      try {
+        return await readFrame(request, type);
+      } finally {
+        bodyBytes.release(bytes);
+      }
+    } finally {
+      share.release();
+    }
+  };
+
   const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>, publishing: Publishing, { label, publisher, takeOver }: Asked): Promise<object> => {
     const single: SinglePublisher = { label, identity: `${request.ip} ${publisher}` };
     try {
       publishing.check(single, { takeOver });
-      if (bodies >= MAX_BODIES) throw new GearwayError('busy', `${MAX_BODIES} pictures are coming already; send again`);
-      bodies += 1;
-      const { picture, info } = await readFrame(request, type).finally(() => (bodies -= 1));
+      const { picture, info } = await receiveWithin(request, type);
       return { sequence: publishing.publish(single, picture, info, { takeOver }).sequence };
     } catch (error) {
       if (error instanceof GearwayError && !NO_REJECTIONS.has(error.code)) publishing.reject(error);
@@ -114,7 +134,7 @@ function serveFrames(app: FastifyInstance, { streams, access }: PublishersOption
       return await receiveRunningPost({ request: request.raw, boundary: type.boundary, stream, publishing, ...asked });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
-      if (error.code === 'busy') reply.header('retry-after', '1');
+      if (error.code === 'busy' || shareRefusalStatus(error) !== null) reply.header('retry-after', '1');
       return refuse(request, reply, STATUSES.get(error.code) ?? 400, error.code, error.message);
     }
   };
@@ -126,24 +146,56 @@ function serveFrames(app: FastifyInstance, { streams, access }: PublishersOption
   });
 }
 
-function serveWebPublishers(app: FastifyInstance, { streams, access, limits, events }: PublishersOptions): void {
+function serveWebPublishers(app: FastifyInstance, { streams, access, limits, events, sharedLimits, greetings, addressBudgets }: PublishersOptions): void {
   const publishers = new Set<WebPublisher>();
+  const shares = new Shares("publishers' connections", sharedLimits.publishers);
+
+  /** @throws {GearwayError} `too-many`, `address-limit`. */
+  const add = (socket: WebSocket, request: FastifyRequest, { stream, publishing }: PublishedStream): void => {
+    const transport = transportOf(socket);
+    const address = addressKey(request.ip);
+    const share: Share = shares.acquire(address);
+    let greeting: Share;
+    try {
+      greeting = greetings.acquire(address);
+    } catch (error) {
+      share.release();
+      throw error;
+    }
+    const { authorization } = request.headers;
+    const publisher = new WebPublisher(socket, {
+      stream,
+      publishing,
+      address: request.ip,
+      authorize: (token) => access.authorize(token ?? bearerToken(authorization)),
+      limits,
+      addressBudget: addressBudgets.join(address),
+      onAdmitted: () => greeting.release(),
+    });
+    transport.on('data', (chunk: Buffer) => publisher.receivedBytes(chunk.byteLength));
+    publishers.add(publisher);
+    const forget = (): void => {
+      publishers.delete(publisher);
+      greeting.release();
+      share.release();
+      addressBudgets.leave(address);
+    };
+    publisher.closed.then(forget, forget);
+  };
+
   app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true }, (socket, request) => {
     const { name } = request.params;
     const served = streams.get(name);
-    const { authorization } = request.headers;
-    if (served !== undefined && publishers.size < MAX_WEB_PUBLISHERS) {
-      const publisher = new WebPublisher(socket, { stream: served.stream, publishing: served.publishing, address: request.ip, authorize: (token) => access.authorize(token ?? bearerToken(authorization)), limits });
-      publishers.add(publisher);
-      const forget = (): boolean => publishers.delete(publisher);
-      publisher.closed.then(forget, forget);
+    if (served !== undefined) {
+      try {
+        add(socket, request, served);
+      } catch (error) {
+        socket.on('error', () => undefined);
+        closeWebSocket(socket, closeCode.tooMuch, errorText(error));
+      }
       return;
     }
     socket.on('error', () => undefined);
-    if (served !== undefined) {
-      closeWebSocket(socket, closeCode.tooMuch, `${MAX_WEB_PUBLISHERS} publishers are connected already`);
-      return;
-    }
     events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
     closeWebSocket(socket, closeCode.unknownStream, unknownStream(streams, name));
   });

@@ -4,12 +4,14 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { AddressBudgets, type InputLimits } from '../clients/input-budget.ts';
 import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
 import { webSocketOptions } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
+import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
 import { type Access, bearerToken, type Right } from './access.ts';
 import { answerClientError } from './client-errors.ts';
 import { type ServedStream, serveClients } from './clients.ts';
@@ -25,6 +27,8 @@ export interface ServerOptions {
   readonly access: Access;
   readonly names: TrustedNames;
   readonly limits: WebClientLimits;
+  /** What all peers share, and how much of it one address may have. */
+  readonly sharedLimits?: SharedLimits;
   /** All web clients there are; the creator closes them. */
   readonly webClients: Set<ViewerEnd>;
   readonly events: EventLog;
@@ -32,6 +36,12 @@ export interface ServerOptions {
   readonly createCard: (sentence: string) => Promise<Frame>;
   readonly tls: { readonly cert: string; readonly key: string } | null;
 }
+
+/** What the WebSockets of one address may send together. Bytes of publishers' frames do not count. */
+const ADDRESS_INPUT_LIMITS: InputLimits = { messagesPerSecond: 5000, bytesPerSecond: 64 << 20, elementsPerSecond: 1 << 19 };
+
+/** Maximum number of bytes of a JSON body: the address of a native client. Pictures are read past Fastify, with limits of their own. */
+const MAX_API_BODY_BYTES = 4 << 10;
 
 /** Fastify loads its compilers for schemas whether a route has one or not, which takes a tenth of the time that the gateway needs to start. */
 function noSchemas(): never {
@@ -50,10 +60,10 @@ function webRoot(): string {
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
  */
-export async function createServer({ streams, access, names, limits, webClients, events, createCard, tls }: ServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({ https: tls, logger: false, bodyLimit: 1 << 20, requestTimeout: 10_000, clientErrorHandler: answerClientError, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
+export async function createServer({ streams, access, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, webClients, events, createCard, tls }: ServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({ https: tls, logger: false, bodyLimit: MAX_API_BODY_BYTES, requestTimeout: 10_000, clientErrorHandler: answerClientError, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
   await app.register(fastifyWebsocket, {
-    options: webSocketOptions(limits),
+    options: webSocketOptions(),
   });
 
   // What Fastify itself refuses, above all a body that is no JSON.
@@ -81,15 +91,17 @@ export async function createServer({ streams, access, names, limits, webClients,
     if (served === undefined) return reply.code(404).send(unknownStream(request.params.name));
     return served.status();
   });
-  app.get('/api/events', eventsRoute(events));
+  app.get('/api/events', eventsRoute(events, sharedLimits.eventFollowers));
 
   const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
-  serveViewers(app, { streams, renditions, access, limits, webClients, events });
+  const greetings = new Shares('connections without a hello', sharedLimits.greetings);
+  const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
+  serveViewers(app, { streams, renditions, access, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets });
   const snapshots = new Snapshots();
   serveClients(app, { streams, renditions, snapshots });
-  servePictures(app, { streams, renditions, snapshots, access, createCard });
-  servePublishers(app, { streams, access, limits, events });
+  servePictures(app, { streams, renditions, snapshots, access, createCard, sharedLimits });
+  servePublishers(app, { streams, access, limits, events, sharedLimits, greetings, addressBudgets });
 
   await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
   app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));

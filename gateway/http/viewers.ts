@@ -1,10 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { errorText } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
+import type { AddressBudgets } from '../clients/input-budget.ts';
 import { type ViewerEnd, ViewerPlace } from '../clients/place.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
-import { transportOf } from '../clients/web-socket.ts';
+import { closeWebSocket, setMessageLimit, transportOf, type WebSocket } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
+import { addressKey, type Share, Shares, type ShareLimits } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { type Access, bearerToken } from './access.ts';
 
@@ -17,45 +20,74 @@ export interface ViewersOptions {
   /** All viewers there are; the creator closes them. */
   readonly webClients: Set<ViewerEnd>;
   readonly events: EventLog;
+  /** How many there may be, over all streams. */
+  readonly viewerLimits: ShareLimits;
+  /** WebSockets that have not been admitted yet. */
+  readonly greetings: Shares;
+  readonly addressBudgets: AddressBudgets;
 }
-
-/** Most web viewers at once, over all streams. */
-const MAX_WEB_CLIENTS = 4096;
 
 type ViewerRequest = FastifyRequest<{ Params: { name: string } }>;
 
 /** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. */
-export function serveViewers(app: FastifyInstance, { streams, renditions, access, limits, webClients, events }: ViewersOptions): void {
+export function serveViewers(app: FastifyInstance, { streams, renditions, access, limits, webClients, events, viewerLimits, greetings, addressBudgets }: ViewersOptions): void {
   let count = 0;
-  const createPlace = (request: ViewerRequest): ViewerPlace | null => {
-    const stream = streams.get(request.params.name)?.stream;
-    const shared = renditions.get(request.params.name);
-    if (stream === undefined || shared === undefined || webClients.size >= MAX_WEB_CLIENTS) return null;
+  const viewers = new Shares('viewers', viewerLimits);
+
+  /** @throws {GearwayError} `too-many`, `address-limit`. */
+  const add = (socket: WebSocket, request: ViewerRequest, stream: Stream, shared: Renditions): void => {
+    const transport = transportOf(socket);
+    const address = addressKey(request.ip);
+    const viewer: Share = viewers.acquire(address);
+    let greeting: Share;
+    try {
+      greeting = greetings.acquire(address);
+    } catch (error) {
+      viewer.release();
+      throw error;
+    }
     count += 1;
     const { authorization } = request.headers;
-    return new ViewerPlace({ id: `web-${count}`, stream, renditions: shared, address: request.ip, authorize: (token) => access.authorize(token ?? bearerToken(authorization)) });
-  };
-  const add = (viewer: ViewerEnd): void => {
-    webClients.add(viewer);
-    const forget = (): boolean => webClients.delete(viewer);
-    viewer.closed.then(forget, forget);
+    const place = new ViewerPlace({ id: `web-${count}`, stream, renditions: shared, address: request.ip, authorize: (token) => access.authorize(token ?? bearerToken(authorization)) });
+    const client = new WebClient(socket, {
+      place,
+      transport,
+      limits,
+      addressBudget: addressBudgets.join(address),
+      onAdmitted: (messageBytes) => {
+        greeting.release();
+        setMessageLimit(socket, messageBytes);
+      },
+    });
+    transport.on('data', (chunk: Buffer) => client.receivedBytes(chunk.byteLength));
+    webClients.add(client);
+    const forget = (): void => {
+      webClients.delete(client);
+      greeting.release();
+      viewer.release();
+      addressBudgets.leave(address);
+    };
+    client.closed.then(forget, forget);
   };
 
   app.get<{ Params: { name: string } }>(
     '/streams/:name/ws',
     { websocket: true },
     (socket, request) => {
-      const place = createPlace(request);
-      if (place !== null) {
-        add(new WebClient(socket, { place, transport: transportOf(socket), limits }));
+      const { name } = request.params;
+      const stream = streams.get(name)?.stream;
+      const shared = renditions.get(name);
+      if (stream !== undefined && shared !== undefined) {
+        try {
+          add(socket, request, stream, shared);
+        } catch (error) {
+          socket.on('error', () => undefined);
+          closeWebSocket(socket, closeCode.tooMuch, errorText(error));
+        }
         return;
       }
       socket.on('error', () => undefined);
-      if (streams.has(request.params.name)) {
-        socket.close(closeCode.tooMuch, `${MAX_WEB_CLIENTS} viewers are connected already`);
-        return;
-      }
-      events.add({ kind: 'refuse', stream: request.params.name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
+      events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
       socket.close(closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`.slice(0, 120));
     },
   );

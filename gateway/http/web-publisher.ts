@@ -3,9 +3,9 @@ import { runInBackground } from '../../shared/background.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { closeCode, type Data, decodePublisherMessage, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
 import type { EventKind } from '../../shared/status.ts';
-import { MessageBudget } from '../clients/message-budget.ts';
+import { InputBudget } from '../clients/input-budget.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
-import { closeWebSocket, raiseMessageLimit } from '../clients/web-socket.ts';
+import { closeWebSocket, setMessageLimit } from '../clients/web-socket.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { ReturnChanges } from '../hub/return-changes.ts';
 import type { ReturnData } from '../hub/returns.ts';
@@ -15,7 +15,7 @@ import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
 import { formatLabel, type PublisherEnd, type PublisherSeat, type Publishing } from '../sources/publishing.ts';
 import type { Principal } from './access.ts';
 
-/** Most bytes of a publisher's message: a frame. Before its hello it has a viewer's limit. */
+/** Maximum number of bytes of a publisher's message, a frame, once it is admitted. */
 export const MAX_PUBLISHED_MESSAGE_BYTES = PRELUDE_BYTES + MAX_HEADER_BYTES + DEFAULT_FRAME_LIMITS.payloadBytes;
 
 const TICK_MS = 1000;
@@ -27,7 +27,11 @@ export interface WebPublisherOptions {
   readonly address: string;
   /** Who shows this token; null when it is missing or wrong. */
   readonly authorize: (token: string | undefined) => Principal | null;
-  readonly limits: Pick<WebClientLimits, 'messagesPerSecond' | 'bufferedBytes' | 'helloTimeoutMs' | 'silenceTimeoutMs'>;
+  readonly limits: Pick<WebClientLimits, 'messagesPerSecond' | 'elementsPerSecond' | 'watchingBytesPerSecond' | 'bufferedBytes' | 'helloTimeoutMs' | 'silenceTimeoutMs'>;
+  /** The input budget that the publisher shares with others of its address. Its frames' bytes do not count. */
+  readonly addressBudget?: InputBudget | null;
+  /** Called once, when the publisher is admitted. */
+  readonly onAdmitted?: () => void;
 }
 
 type Phase =
@@ -41,7 +45,8 @@ export class WebPublisher {
   readonly closed: Promise<void>;
   readonly #socket: WebSocket;
   readonly #options: WebPublisherOptions;
-  readonly #budget: MessageBudget;
+  readonly #budget: InputBudget;
+  readonly #spendElements = (elements: number): void => this.#budget.spendElements(elements, performance.now());
   readonly #timer: NodeJS.Timeout;
   readonly #openedAtMs = performance.now();
   #phase: Phase = { kind: 'greeting' };
@@ -51,7 +56,8 @@ export class WebPublisher {
   constructor(socket: WebSocket, options: WebPublisherOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#budget = new MessageBudget(options.limits.messagesPerSecond);
+    const { limits, addressBudget = null } = options;
+    this.#budget = new InputBudget({ ...limits, bytesPerSecond: limits.watchingBytesPerSecond }, addressBudget);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -59,7 +65,8 @@ export class WebPublisher {
         resolve();
       });
     });
-    socket.on('pong', () => (this.#heardAtMs = performance.now()));
+    socket.on('ping', () => this.#receivedControl());
+    socket.on('pong', () => this.#receivedControl());
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
     socket.on('error', () => undefined);
@@ -70,17 +77,34 @@ export class WebPublisher {
     this.#close('disconnect', code, reason);
   }
 
+  /** Counts bytes that came on the connection before its hello; those of frames are not limited, since what is not read stays in the socket. */
+  receivedBytes(bytes: number): void {
+    if (this.#phase.kind !== 'greeting') return;
+    try {
+      this.#budget.spendBytes(bytes, performance.now());
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #receivedControl(): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#heardAtMs = performance.now();
+    try {
+      this.#budget.spendMessage(this.#heardAtMs);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
   #received(data: Buffer, isBinary: boolean): void {
     const phase = this.#phase;
     if (phase.kind === 'closed') return;
     this.#heardAtMs = performance.now();
-    if (!this.#budget.take(performance.now())) {
-      this.close(closeCode.tooMuch, `more than ${this.#options.limits.messagesPerSecond} messages a second; send fewer`);
-      return;
-    }
     try {
+      this.#budget.spendMessage(this.#heardAtMs);
       if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
-      const message = decodePublisherMessage(data);
+      const message = decodePublisherMessage(data, this.#spendElements);
       if (message === undefined) return;
       if (phase.kind === 'greeting') {
         if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
@@ -100,8 +124,13 @@ export class WebPublisher {
           message satisfies never;
       }
     } catch (error) {
-      this.close(closeCode.badMessage, errorText(error));
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    const isTooMuch = error instanceof GearwayError && error.code === 'too-much';
+    this.close(isTooMuch ? closeCode.tooMuch : closeCode.badMessage, errorText(error));
   }
 
   #greet({ token, name = '', takeOver = false }: Hello): void {
@@ -124,7 +153,8 @@ export class WebPublisher {
       this.#refuse(isPresent ? closeCode.publisherPresent : closeCode.goingAway, errorText(error));
       return;
     }
-    raiseMessageLimit(this.#socket, MAX_PUBLISHED_MESSAGE_BYTES);
+    setMessageLimit(this.#socket, MAX_PUBLISHED_MESSAGE_BYTES);
+    this.#options.onAdmitted?.();
     const returns = seat.returns();
     this.#phase = { kind: 'seated', seat, label, returns };
     this.#report('connect', label, 'publishes');

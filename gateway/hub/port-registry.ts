@@ -17,8 +17,14 @@ export interface Seated {
 interface Lease {
   key: string;
   owner: Seated | null;
-  /** When nobody sits here: until when the port is kept for who has the key. */
+  /** Without an owner: when the hold for the owner of the key ends. */
   heldUntilMs: number;
+  /** Whose share it counts for; null for none. */
+  readonly address: string | null;
+  /** When its first owner came: a lease that was taken over with its key goes on. */
+  readonly sinceMs: number;
+  /** Whether it lasted long enough for its hold to be kept when ports are short. */
+  hasLasted: boolean;
 }
 
 /** What a viewer asks for. */
@@ -29,10 +35,18 @@ export interface SeatRequest {
   readonly key?: string | undefined;
   /** The reserved port whose token the viewer has shown. */
   readonly owned?: number | null;
+  /** The viewer's address, as `addressKey` gives it: its share of the ports is limited. Absent: it counts for no address. */
+  readonly address?: string | undefined;
 }
 
 /** How long a port is kept for who has its key after the socket has ended. */
 export const LEASE_HOLD_MS = 30_000;
+
+/** A lease that lasted less is held as well, but gives way to a viewer for whom no port is free: coming and going cannot hold all ports. */
+const LASTING_LEASE_MS = 5000;
+
+/** One address may have half of the virtual ports, held ones included, and always this many. */
+const MIN_PORTS_PER_ADDRESS = 8;
 
 /** Most viewers that may hold ports is the range itself; keys are 128 bits. */
 const KEY_BYTES = 16;
@@ -48,12 +62,15 @@ export class PortRegistry {
   /** Virtual ports that only the owner of their token gets. */
   readonly #reserved: ReadonlySet<number>;
   readonly #leases = new Map<number, Lease>();
+  readonly #portsPerAddress: number;
 
   /** @param ranges the virtual ports; they don't overlap. */
   constructor(ranges: readonly PortRange[], options: { reserved?: Iterable<number>; nowMs?: () => number } = {}) {
     this.#ranges = ranges;
     this.#reserved = new Set(options.reserved);
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    const count = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    this.#portsPerAddress = Math.max(MIN_PORTS_PER_ADDRESS, Math.ceil(count / 2));
   }
 
   /** @throws {GearwayError} `port-taken`. */
@@ -87,14 +104,22 @@ export class PortRegistry {
    * over from whoever sits there.
    *
    * @returns the port and a new key: the old one is worth nothing any more.
-   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `port-reserved`; `no-free-port` when any would have done.
+   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `port-reserved`, `address-limit`; `no-free-port` when any would have done.
    */
   seat(owner: Seated, request: SeatRequest = {}): { port: number; leaseKey: string } {
     const port = this.#find(request);
-    const previous = this.#leases.get(port)?.owner;
+    const previous = this.#leases.get(port);
+    const goesOn = previous !== undefined && request.key === previous.key;
     const leaseKey = randomBytes(KEY_BYTES).toString('hex');
-    this.#leases.set(port, { key: leaseKey, owner, heldUntilMs: Infinity });
-    previous?.evict();
+    this.#leases.set(port, {
+      key: leaseKey,
+      owner,
+      heldUntilMs: Infinity,
+      address: this.#reserved.has(port) ? null : (request.address ?? null),
+      sinceMs: goesOn ? previous.sinceMs : this.#nowMs(),
+      hasLasted: false,
+    });
+    previous?.owner?.evict();
     return { port, leaseKey };
   }
 
@@ -102,8 +127,10 @@ export class PortRegistry {
   leave(port: number, owner: Seated): void {
     const lease = this.#leases.get(port);
     if (lease?.owner !== owner) return;
+    const now = this.#nowMs();
     lease.owner = null;
-    lease.heldUntilMs = this.#nowMs() + LEASE_HOLD_MS;
+    lease.heldUntilMs = now + LEASE_HOLD_MS;
+    lease.hasLasted = now - lease.sinceMs >= LASTING_LEASE_MS;
   }
 
   /** The viewer was sent away: its port is free at once, and its key is worth nothing. */
@@ -111,7 +138,7 @@ export class PortRegistry {
     if (this.#leases.get(port)?.owner === owner) this.#leases.delete(port);
   }
 
-  #find({ wanted, key, owned = null }: SeatRequest): number {
+  #find({ wanted, key, owned = null, address }: SeatRequest): number {
     // Another stream may have reserved it, and not this one.
     if (owned !== null && this.#reserved.has(owned) && (wanted === undefined || wanted === owned)) return owned;
     if (key !== undefined) {
@@ -125,10 +152,40 @@ export class PortRegistry {
       if (!this.#ranges.some(({ from, to }) => wanted >= from && wanted <= to)) throw new GearwayError('port-out-of-range', `port ${wanted} is none of this stream's virtual ports, ${formatPortRanges(this.#ranges)}`);
       if (this.#reserved.has(wanted)) throw new GearwayError('port-reserved', `port ${wanted} is reserved for the owner of its token; show that token, or ask for another port`);
       if (!this.#isFree(wanted)) throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ask for another, or for none`);
+      if (this.#hasItsShare(address)) throw this.#shareTaken();
       return wanted;
     }
+    if (this.#hasItsShare(address)) {
+      // Its own earlier ports, if any: nobody else loses one.
+      const own = this.#oldestHeld((lease) => lease.address === address);
+      if (own === null) throw this.#shareTaken();
+      return own;
+    }
     for (const port of this.#all()) if (this.#isFree(port) && !this.#reserved.has(port)) return port;
+    const yielded = this.#oldestHeld((lease) => !lease.hasLasted);
+    if (yielded !== null) return yielded;
     throw new GearwayError('no-free-port', `all virtual ports, ${formatPortRanges(this.#ranges)}, are taken; list more of them, or wait for one and connect again`);
+  }
+
+  #hasItsShare(address: string | undefined): boolean {
+    if (address === undefined) return false;
+    let count = 0;
+    for (const [port, lease] of this.#leases) if (lease.address === address && (lease.owner !== null || this.#isHeld(port))) count += 1;
+    return count >= this.#portsPerAddress;
+  }
+
+  #shareTaken(): GearwayError {
+    return new GearwayError('address-limit', `your address has ${this.#portsPerAddress} of this stream's virtual ports already, which is its share; close a viewer, or list more ports`);
+  }
+
+  /** The held port that will be free first, of those that no token reserves. */
+  #oldestHeld(matches: (lease: Lease) => boolean): number | null {
+    let oldest: { readonly port: number; readonly heldUntilMs: number } | null = null;
+    for (const [port, lease] of this.#leases) {
+      if (!this.#isHeld(port) || this.#native.has(port) || this.#reserved.has(port) || !matches(lease)) continue;
+      if (oldest === null || lease.heldUntilMs < oldest.heldUntilMs) oldest = { port, heldUntilMs: lease.heldUntilMs };
+    }
+    return oldest?.port ?? null;
   }
 
   *#all(): Generator<number> {

@@ -336,6 +336,101 @@ describe('WebClient: messages', () => {
   });
 });
 
+describe('WebClient: limits of what comes', () => {
+  const filled = (type: number, headerBytes: number): Uint8Array => {
+    const header = Buffer.alloc(headerBytes, 0x61);
+    Buffer.from('81a178db', 'hex').copy(header);
+    header.writeUInt32BE(headerBytes - 8, 4);
+    const message = new Uint8Array(8 + Math.ceil(headerBytes / 8) * 8);
+    message[0] = type;
+    new DataView(message.buffer).setUint32(4, headerBytes);
+    message.set(header, 8);
+    return message;
+  };
+  /** A list of as many zeros, as a value. */
+  const zeros = (count: number): Uint8Array => valueMessage(1, Buffer.concat([Buffer.from([0xdd, count >>> 24, count >>> 16, count >>> 8, count]), Buffer.alloc(count)]));
+
+  it('takes 4104 bytes before hello, and closes with 1009 at one more', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connectSocket();
+    viewer.socket.send(filled(1, 4096));
+    await viewer.next('welcome');
+    await using other = await gateway.connect();
+    other.socket.send(new Uint8Array(4105));
+    expect(await other.closed).toMatchObject({ code: 1009 });
+  });
+
+  it.each([
+    ['spectator', { spectate: true }],
+    ['viewer that may only watch', { token: 'look' }],
+  ])('takes 4104 bytes from a %s after hello as well', async (_name, hello) => {
+    await using gateway = await setUp({ token: 's3cret', viewToken: 'look' });
+    await using viewer = await gateway.connectSocket();
+    expect(await viewer.hello({ token: 's3cret', ...hello })).toMatchObject({ limits: { messageBytes: 4104 } });
+    viewer.send({ type: 'return', id: 1, mode: 'once', body: { kind: 'array', array: { dtype: 'uint8', shape: [4000], data: new Uint8Array(4000) } } });
+    expect(await viewer.next('returned')).toMatchObject({ accepted: false });
+    viewer.send({ type: 'return', id: 2, mode: 'once', body: { kind: 'array', array: { dtype: 'uint8', shape: [4100], data: new Uint8Array(4100) } } });
+    expect(await viewer.closed).toMatchObject({ code: 1009 });
+  });
+
+  it.each([2, 4, 5])('closes with 4000 for a header of 257 bytes of type %i', async (type) => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.socket.send(filled(type, 257));
+    expect(await viewer.closed).toMatchObject({ code: 4000 });
+  });
+
+  it('closes with 1008 for a message of too many fragments', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connectSocket();
+    for (let index = 0; index < 64; index += 1) viewer.socket.send(new Uint8Array(0), { fin: false });
+    viewer.socket.send(encodeMessage({ type: 'hello' }), { fin: true });
+    expect(await viewer.closed).toMatchObject({ code: 1008 });
+  });
+
+  it('closes with 4006 for bytes that belong to no message', async () => {
+    await using gateway = await setUp({ limits: { bytesPerSecond: 1000 } });
+    await using viewer = await gateway.connectSocket();
+    await viewer.hello();
+    for (let index = 0; index < 1000; index += 1) viewer.socket.send(new Uint8Array(4), { fin: false });
+    expect(await viewer.closed).toMatchObject({ code: 4006 });
+  });
+
+  it('closes a watching viewer with 4006 for fewer bytes than one that may return data', async () => {
+    await using gateway = await setUp({ limits: { watchingBytesPerSecond: 5000, bytesPerSecond: 1_000_000, messagesPerSecond: 100_000 } });
+    await using watching = await gateway.connectSocket();
+    await watching.hello({ spectate: true });
+    await using returning = await Viewer.connect(watching.socket.url.replace(/^ws(.*)\/streams.*$/, 'http$1'));
+    await returning.hello();
+    for (const { socket } of [watching, returning]) for (let index = 0; index < 1000; index += 1) socket.send(encodeMessage({ type: 'ping', id: 1 }));
+    expect(await watching.closed).toMatchObject({ code: 4006 });
+    for (let index = 0; index < 1000; index += 1) await returning.next('pong');
+  });
+
+  it.each([
+    // ws cuts off a peer that does not read the answers to its pings.
+    ['ping', [1006, 4006]],
+    ['pong', [4006]],
+  ] as const)('closes for too many WebSocket %ss', async (kind, codes) => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connectSocket();
+    await viewer.hello();
+    for (let index = 0; index < 2000; index += 1) viewer.socket[kind]();
+    expect(codes).toContain((await viewer.closed).code);
+  });
+
+  it('takes two seconds\' worth of elements at one time, and closes with 4006 beyond', async () => {
+    await using gateway = await setUp({ limits: { elementsPerSecond: 1000 } });
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.socket.send(zeros(1800));
+    expect(await viewer.next('returned')).toMatchObject({ accepted: true });
+    viewer.socket.send(zeros(1800));
+    expect(await viewer.closed).toMatchObject({ code: 4006 });
+  });
+});
+
 describe('WebClient: frames', () => {
   it('sends a frame as one message: head and payload', async () => {
     await using gateway = await setUp();
@@ -526,20 +621,29 @@ describe('WebClient: return data', () => {
     expect(await other.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: true });
   });
 
-  it('refuses a value of few bytes whose JSON would fill the memory', async () => {
+  it.each([
+    // One key of 50 000 characters, defined once, then 5000 maps of two bytes each.
+    ["msgpackr's records", Buffer.concat([Buffer.from('dc1389d4724191dac350', 'hex'), Buffer.alloc(50_000, 0x6b), Buffer.from('01', 'hex'), Buffer.from('4101'.repeat(5000), 'hex')])],
+    // Each list holds the one before twice.
+    ["msgpackr's references", Array.from({ length: 38 }, (_, index) => index + 2).reduce((twice, id) => Buffer.concat([Buffer.from([0xd6, 0x69, 0, 0, 0, id, 0x92]), twice, Buffer.from([0xd6, 0x70, 0, 0, 0, id - 1])]), Buffer.from('d66900000001920102', 'hex'))],
+    ['a list that announces 2^32 - 1 items', Buffer.from('ddffffffff01', 'hex')],
+    ['a map that announces 2^32 - 1 items', Buffer.from('dfffffffff01', 'hex')],
+    ['a text of 4 GB', Buffer.from('dbffffffff61', 'hex')],
+    ['an integer of 100 000 digits', Buffer.concat([Buffer.from('c90000a23142', 'hex'), Buffer.alloc(0xa231, 0x55)])],
+    ['200 000 integers in a list', Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 1)])],
+    ['200 000 empty maps in a list', Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 0x80)])],
+    ['100 000 keys', Buffer.concat([Buffer.from('df000186a0', 'hex'), ...Array.from({ length: 100_000 }, (_, index) => Buffer.from(`a5${index.toString(16).padStart(10, '3')}01`, 'hex'))])],
+    ['100 000 long integers', Buffer.concat([Buffer.from('dd000186a0', 'hex'), Buffer.from('c705420102030405'.repeat(100_000), 'hex')])],
+    ['100 000 lists in each other', Buffer.alloc(100_000, 0x91)],
+  ])('closes with 4000 for %s, and serves on', async (_name, value) => {
     await using gateway = await setUp();
+    await using other = await gateway.connect();
+    await other.hello();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    // msgpackr's records: one key of 50 000 characters, defined once, then 5000 maps of two bytes each.
-    const name = Buffer.concat([Buffer.from('dac350', 'hex'), Buffer.alloc(50_000, 0x6b)]);
-    const maps = Buffer.concat([Buffer.from('dc1389d4724191', 'hex'), name, Buffer.from('01', 'hex'), Buffer.from('4101'.repeat(5000), 'hex')]);
-    viewer.socket.send(valueMessage(9, maps));
-    expect(await viewer.next('returned')).toMatchObject({ id: 9, accepted: false, code: 'too-large' });
-    // References between values, each list holding the one before twice: closed as no message of this protocol.
-    let twice = Buffer.from('d66900000001920102', 'hex');
-    for (let i = 2; i < 40; i += 1) twice = Buffer.concat([Buffer.from([0xd6, 0x69, 0, 0, 0, i, 0x92]), twice, Buffer.from([0xd6, 0x70, 0, 0, 0, i - 1])]);
-    viewer.socket.send(valueMessage(10, twice));
+    viewer.socket.send(valueMessage(9, value));
     expect(await viewer.closed).toMatchObject({ code: 4000 });
+    expect(await other.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: true });
   });
 
   it('refuses with too-many when 32 once-only values wait', async () => {

@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { hold, statusFrom } from '../helpers/from-address.ts';
 
 async function start(options: GatewayOptions = {}): Promise<Gateway & { url: string }> {
   const gateway = await createGateway({ port: 0, ...options });
@@ -159,18 +160,28 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
-  it('serves 256 at once, refuses one more with 503, and takes another when one has gone', async () => {
+  it('serves 64 clients of one address, refuses one more with 429, and takes another when one has gone', async () => {
     await using gateway = await start();
     // They end with the gateway.
-    const readers: Reader[] = [];
-    for (let i = 0; i < 256; i += 1) readers.push(await Reader.open(`${gateway.url}/mjpeg`));
+    const readers = await Promise.all(Array.from({ length: 64 }, () => Reader.open(`${gateway.url}/mjpeg`)));
     expect(readers.every(({ status }) => status === 200)).toBe(true);
+    const refused = await fetch(`${gateway.url}/mjpeg`);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(await refused.json()).toMatchObject({ code: 'address-limit' });
+    expect(await statusFrom(`${gateway.url}/mjpeg`, '127.0.0.2')).toBe(200);
+    await readers[7]![Symbol.asyncDispose]();
+    await expect.poll(() => gateway.stream.clients.length).toBe(63);
+    expect((await Reader.open(`${gateway.url}/mjpeg`)).status).toBe(200);
+  });
+
+  it('serves 256 clients in all, and refuses one more with 503', async () => {
+    await using gateway = await start();
+    const held = await Promise.all([2, 3, 4, 5].flatMap((address) => Array.from({ length: 64 }, () => hold(`${gateway.url}/mjpeg`, `127.0.0.${address}`))));
+    expect(held.every(({ status }) => status === 200)).toBe(true);
     const refused = await fetch(`${gateway.url}/mjpeg`);
     expect(refused.status).toBe(503);
     expect(await refused.json()).toMatchObject({ code: 'too-many' });
-    await readers[7]![Symbol.asyncDispose]();
-    await expect.poll(() => gateway.stream.clients.length).toBe(255);
-    expect((await Reader.open(`${gateway.url}/mjpeg`)).status).toBe(200);
   });
 });
 

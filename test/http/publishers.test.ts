@@ -244,22 +244,41 @@ describe('POST /streams/NAME/frames: limits', () => {
     expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': text(17_000) })).toMatchObject({ status: 431, body: { code: 'too-large' } });
   });
 
-  it('reads 16 pictures at once, refuses one more with 503, and takes another when one has come', async () => {
+  it('reads 8 pictures of one address at once, refuses one more with 429, and takes another when one has come', async () => {
     await using gateway = await start();
     const headers = { ...JPEG_TYPE, 'content-length': String(JPEG.byteLength) };
     // They end with the gateway.
-    const requests = Array.from({ length: 16 }, () => new RunningRequest(gateway.frames, headers));
+    const requests = Array.from({ length: 8 }, () => new RunningRequest(gateway.frames, headers));
     for (const request of requests) await request.write(JPEG.subarray(0, 1));
-    await expect.poll(async () => (await post(gateway.frames, JPEG, JPEG_TYPE)).status).toBe(503);
+    await expect.poll(async () => (await post(gateway.frames, JPEG, JPEG_TYPE)).status).toBe(429);
     const refused = await fetch(gateway.frames, { method: 'POST', body: JPEG, headers: JPEG_TYPE });
     expect(refused.headers.get('retry-after')).toBe('1');
-    expect(await refused.json()).toMatchObject({ code: 'busy' });
+    expect(await refused.json()).toMatchObject({ code: 'address-limit' });
     await requests[0]!.write(JPEG.subarray(1));
     expect(await requests[0]!.answer).toMatchObject({ status: 200 });
     expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
     await requests[1]!.cut();
     await requests[2]!.write(JPEG.subarray(1));
     expect(await requests[2]!.answer).toMatchObject({ status: 200 });
+  });
+
+  it('reads 16 pictures in all, and refuses one more with 503', async () => {
+    await using gateway = await start();
+    const headers = { ...JPEG_TYPE, 'content-length': String(JPEG.byteLength) };
+    for (const address of ['127.0.0.2', '127.0.0.3']) {
+      for (let index = 0; index < 8; index += 1) await new RunningRequest(`${gateway.frames}?publisher=same`, headers, address).write(JPEG.subarray(0, 1));
+    }
+    await expect.poll(async () => (await post(gateway.frames, JPEG, JPEG_TYPE)).status).toBe(503);
+    expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ body: { code: 'too-many' } });
+  });
+
+  it('takes at most 512 MiB of pictures that are on their way', async () => {
+    await using gateway = await start();
+    const headers = { ...JPEG_TYPE, 'content-length': String(64 << 20) };
+    for (const address of ['127.0.0.2', '127.0.0.3']) {
+      for (let index = 0; index < 4; index += 1) await new RunningRequest(gateway.frames, headers, address).write(JPEG.subarray(0, 1));
+    }
+    await expect.poll(async () => await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ status: 503, body: { code: 'busy' } });
   });
 
   it('never publishes what is not complete', async () => {

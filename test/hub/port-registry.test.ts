@@ -151,3 +151,88 @@ describe('PortRegistry', () => {
     expect(() => registry.reserve(6000)).not.toThrow();
   });
 });
+
+describe('PortRegistry: shares', () => {
+  /** Twenty virtual ports, of which one address may have ten. */
+  function setUpTwenty(): { registry: PortRegistry; clock: { nowMs: number } } {
+    const clock = { nowMs: 1000 };
+    return { registry: new PortRegistry([{ from: 6000, to: 6019 }], { nowMs: () => clock.nowMs }), clock };
+  }
+
+  it('gives one address half of the ports, and the others the rest', () => {
+    const { registry } = setUpTwenty();
+    for (let index = 0; index < 10; index += 1) registry.seat(viewer(), { address: 'a' });
+    expect(() => registry.seat(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
+    expect(() => registry.seat(viewer(), { address: 'a', wanted: 6019 })).toThrow(coded('address-limit'));
+    for (let index = 0; index < 10; index += 1) registry.seat(viewer(), { address: 'b' });
+    expect(() => registry.seat(viewer(), { address: 'c' })).toThrow(coded('no-free-port'));
+  });
+
+  it('gives one address eight ports of a small range', () => {
+    const registry = new PortRegistry([{ from: 6000, to: 6008 }]);
+    for (let index = 0; index < 8; index += 1) registry.seat(viewer(), { address: 'a' });
+    expect(() => registry.seat(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
+    expect(registry.seat(viewer(), { address: 'b' }).port).toBe(6008);
+  });
+
+  it('lets an address that has its share take over its own ports, and replace its own held ones', () => {
+    const { registry, clock } = setUpTwenty();
+    const seated = Array.from({ length: 10 }, () => {
+      const owner = viewer();
+      return { owner, ...registry.seat(owner, { address: 'a' }) };
+    });
+    clock.nowMs += 60_000;
+    expect(registry.seat(viewer(), { address: 'a', key: seated[3]!.leaseKey }).port).toBe(6003);
+    for (const index of [5, 4]) {
+      registry.leave(6000 + index, seated[index]!.owner);
+      clock.nowMs += 1;
+    }
+    expect(registry.seat(viewer(), { address: 'a' }).port).toBe(6005);
+    expect(registry.seat(viewer(), { address: 'a' }).port).toBe(6004);
+    expect(() => registry.seat(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
+    expect(seated.filter(({ owner }) => owner.evict.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
+  });
+
+  it('gives the port of a lease that did not last to a viewer for whom none is free, and no other', () => {
+    const { registry, clock } = setUp();
+    const [lasting, short] = [viewer(), viewer()];
+    registry.seat(lasting, { wanted: 6000 });
+    clock.nowMs += 5000;
+    registry.seat(short, { wanted: 6001 });
+    clock.nowMs += 4999;
+    registry.seat(viewer(), { wanted: 6002 });
+    registry.leave(6000, lasting);
+    registry.leave(6001, short);
+    expect(() => registry.seat(viewer(), { wanted: 6001 })).toThrow(coded('port-taken'));
+    expect(registry.seat(viewer()).port).toBe(6001);
+    expect(() => registry.seat(viewer())).toThrow(coded('no-free-port'));
+  });
+
+  it('counts how long a lease lasted over all its take-overs', () => {
+    const { registry, clock } = setUp();
+    let owner = viewer();
+    let { leaseKey } = registry.seat(owner, { wanted: 6000 });
+    for (let index = 0; index < 5; index += 1) {
+      clock.nowMs += 1000;
+      owner = viewer();
+      ({ leaseKey } = registry.seat(owner, { key: leaseKey }));
+    }
+    registry.leave(6000, owner);
+    for (const wanted of [6001, 6002]) registry.seat(viewer(), { wanted });
+    expect(() => registry.seat(viewer())).toThrow(coded('no-free-port'));
+    expect(registry.seat(viewer(), { key: leaseKey }).port).toBe(6000);
+  });
+
+  it('has a port for another address while one comes and goes 2000 times', () => {
+    const { registry, clock } = setUpTwenty();
+    for (let index = 0; index < 2000; index += 1) {
+      const passing = viewer();
+      registry.leave(registry.seat(passing, { address: 'a' }).port, passing);
+      clock.nowMs += 10;
+      if (index % 120 === 0) registry.seat(viewer(), { address: `innocent ${index}` });
+      expect(registry.status().held.length).toBeLessThanOrEqual(10);
+    }
+    clock.nowMs += 30_000;
+    expect(registry.status()).toMatchObject({ free: 3, taken: 17, held: [] });
+  });
+});

@@ -1,5 +1,5 @@
 /** Bytes are written by hand or by Python's msgpack 1.2, never by the code under test. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { GearwayError } from '../../shared/errors.ts';
 import {
   closeCode,
@@ -14,7 +14,9 @@ import {
   encodePublishedHead,
   encodeReturn,
   type GatewayMessage,
+  type Hello,
   MAX_HEADER_BYTES,
+  maxHeaderBytes,
   messageType,
   PROTOCOL,
   type PublisherAnswer,
@@ -277,19 +279,42 @@ describe('decodeViewerMessage', () => {
     expect(decodeViewerMessage(message(0x01, '81 a4706f7274 c0'))).toEqual({ type: 'hello' });
   });
 
-  it('takes a header of a megabyte and rejects a larger one', () => {
-    // { "x": text of the length left }
-    const headerOf = (length: number): Uint8Array => {
-      const data = new Uint8Array(8 + Math.ceil(length / 8) * 8).fill(0x61, 0, 8 + length);
-      data.set(bytes('01000000'), 0);
-      const view = new DataView(data.buffer);
-      view.setUint32(4, length);
-      data.set(bytes('81a178db'), 8);
-      view.setUint32(12, length - 8);
-      return data;
-    };
-    expect(decodeViewerMessage(headerOf(MAX_HEADER_BYTES))).toEqual({ type: 'hello' });
-    expect(() => decodeViewerMessage(headerOf(MAX_HEADER_BYTES + 1))).toThrow(bad);
+  /** A message whose header has this many bytes: the given members, then `"x"` with a text that fills it up. */
+  const padded = (type: number, memberCount: number, membersHex: string, length: number): Uint8Array => {
+    const members = bytes(membersHex);
+    const header = new Uint8Array(length).fill(0x61);
+    header.set([0x80 + memberCount + 1]);
+    header.set(members, 1);
+    header.set([0xa1, 0x78, 0xdb], 1 + members.byteLength);
+    new DataView(header.buffer).setUint32(4 + members.byteLength, length - 8 - members.byteLength);
+    return message(type, hex(header));
+  };
+
+  it.each([
+    ['hello', 0x01, 4096, 0, ''],
+    ['ack', 0x02, 256, 5, 'a873657175656e636501 a77061696e74656401 a7736b697070656401 a66661696c656401 a86465636f64654d7301'],
+    ['return', 0x03, MAX_HEADER_BYTES, 3, 'a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565'],
+    ['want', 0x04, 256, 0, ''],
+    ['ping', 0x05, 256, 1, 'a2696401'],
+  ])('takes the largest header of %s and rejects a larger one', (name, type, limit, memberCount, members) => {
+    expect(maxHeaderBytes(type)).toBe(limit);
+    expect(decodeViewerMessage(padded(type, memberCount, members, limit))).toMatchObject({ type: name });
+    expect(() => decodeViewerMessage(padded(type, memberCount, members, limit + 1))).toThrow(bad);
+  });
+
+  it('rejects a header that is too large before it decodes any of it', () => {
+    // An unused byte, of which the decoder would complain.
+    expect(() => decodeViewerMessage(message(0x04, 'c1'.repeat(257)))).toThrow(/257 bytes, expected at most 256/);
+  });
+
+  it('counts the elements of a header that may be large, and of no other', () => {
+    const spend = vi.fn<(elements: number) => void>();
+    decodeViewerMessage(bytes(HELLO), spend);
+    expect(spend).not.toHaveBeenCalled();
+    const items = '01'.repeat(1000);
+    decodeViewerMessage(message(0x03, `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 dc03e8${items}`), spend);
+    expect(spend.mock.calls).toEqual([[4 + 4 * (4 + 1) + 3 + 1000]]);
+    expect(() => decodeViewerMessage(message(0x03, `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 90`), () => { throw new RangeError('spent'); })).toThrow(RangeError);
   });
 
   it.each([
@@ -381,7 +406,7 @@ describe('decodeViewerMessage', () => {
 
   it('forgets what one message defines before the next', () => {
     try {
-      // msgpackr's own records: 0x41 stands for a map with the key "k" from here on.
+      // msgpackr's records, which are not MessagePack: 0x41 stands for a map with the key "k" from here on.
       valueOf('92 d47241 91a16b 01 4102');
     } catch (error) {
       expect(error).toMatchObject({ code: 'message-invalid' });
@@ -398,6 +423,10 @@ describe('decodeViewerMessage', () => {
     for (const header of ['dfffffffff', '81a161ddffffffff', '81a161dbffffffff', '81a161c6ffffffff', '81a161c9ffffffff42']) {
       expect(() => decodeViewerMessage(message(0x01, header))).toThrow(bad);
     }
+  });
+
+  it('takes a field that a JavaScript viewer left undefined for absent', () => {
+    expect(decodeViewerMessage(encodeMessage({ type: 'hello', port: 6007, token: undefined } as unknown as Hello))).toEqual({ type: 'hello', port: 6007 });
   });
 
   it('keeps the prototype of objects', () => {

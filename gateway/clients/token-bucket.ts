@@ -1,0 +1,30 @@
+/** A budget that refills evenly up to its capacity. */
+export class TokenBucket {
+  readonly #perSecond: number;
+  readonly #capacity: number;
+  #tokens: number;
+  #filledAtMs: number | null = null;
+
+  /** @param capacity what may be taken at one time after a pause; one second's worth by default. */
+  constructor(perSecond: number, capacity = perSecond) {
+    this.#perSecond = perSecond;
+    this.#capacity = capacity;
+    this.#tokens = capacity;
+  }
+
+  /** @returns false when fewer tokens are left; none is taken then. */
+  take(nowMs: number, amount = 1): boolean {
+    if (this.#filledAtMs !== null) {
+      this.#tokens = Math.min(this.#capacity, this.#tokens + ((nowMs - this.#filledAtMs) * this.#perSecond) / 1000);
+    }
+    this.#filledAtMs = nowMs;
+    if (this.#tokens < amount) return false;
+    this.#tokens -= amount;
+    return true;
+  }
+
+  /** Gives tokens back. */
+  refund(amount = 1): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + amount);
+  }
+}

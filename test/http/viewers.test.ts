@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
+import type { ViewerEnd } from '../../gateway/clients/place.ts';
+import { Access } from '../../gateway/http/access.ts';
+import { TrustedNames } from '../../gateway/http/request-origin.ts';
+import { createServer } from '../../gateway/http/server.ts';
+import { EventLog } from '../../gateway/hub/event-log.ts';
+import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
+import { Stream } from '../../gateway/hub/stream.ts';
+import { createGateway } from '../../gateway/create-gateway.ts';
+import { Publishing } from '../../gateway/sources/publishing.ts';
+import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
+import { Viewer } from '../helpers/viewer.ts';
+
+/** The HTTP side with a stream and limits of the test's own, listening on all of 127.0.0.0/8. */
+async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerEnd> }> {
+  const events = new EventLog();
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6063 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
+  const webClients = new Set<ViewerEnd>();
+  const app = await createServer({
+    streams: new Map([['main', { stream, publishing: new Publishing(), status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
+    access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
+    names: new TrustedNames({ host: '127.0.0.1', allowOrigins: [] }),
+    limits: DEFAULT_WEB_CLIENT_LIMITS,
+    sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
+    webClients,
+    events,
+    createCard: async () => Promise.reject(new Error('no picture is asked for here')),
+    tls: null,
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    url,
+    webClients,
+    async [Symbol.asyncDispose]() {
+      for (const client of webClients) client.close(1001, 'the test ends');
+      await app.close();
+      stream.close();
+    },
+  };
+}
+
+const from = (localAddress: string): { localAddress: string } => ({ localAddress });
+
+describe('shares of viewers', () => {
+  it('admits as many viewers of one address as its share, and others besides', async () => {
+    await using gateway = await setUp({ viewers: { inAll: 5, perAddress: 2 } });
+    const viewers = [await Viewer.connect(gateway.url), await Viewer.connect(gateway.url)];
+    for (const viewer of viewers) await viewer.hello();
+    await using refused = await Viewer.connect(gateway.url);
+    expect(await refused.closed).toMatchObject({ code: closeCode.tooMuch });
+    await using other = await Viewer.connect(gateway.url, 'main', from('127.0.0.2'));
+    await other.hello();
+    const [client] = gateway.webClients;
+    await viewers[0]![Symbol.asyncDispose]();
+    await client?.closed;
+    await using next = await Viewer.connect(gateway.url);
+    await next.hello();
+  });
+
+  it('admits as many viewers as there may be in all', async () => {
+    await using gateway = await setUp({ viewers: { inAll: 3, perAddress: 2 } });
+    await using first = await Viewer.connect(gateway.url);
+    await using second = await Viewer.connect(gateway.url, 'main', from('127.0.0.2'));
+    await using third = await Viewer.connect(gateway.url, 'main', from('127.0.0.3'));
+    for (const viewer of [first, second, third]) await viewer.hello();
+    await using refused = await Viewer.connect(gateway.url, 'main', from('127.0.0.4'));
+    expect(await refused.closed).toMatchObject({ code: closeCode.tooMuch });
+  });
+
+  it('limits connections without a hello, of viewers and publishers together, until their hello comes', async () => {
+    await using gateway = await setUp({ greetings: { inAll: 10, perAddress: 2 } });
+    await using viewer = await Viewer.connect(gateway.url);
+    const publisher = new WebSocket(`${gateway.url.replace('http', 'ws')}/streams/main/publish`, PROTOCOL);
+    await once(publisher, 'open');
+    await using refused = await Viewer.connect(gateway.url);
+    expect(await refused.closed).toMatchObject({ code: closeCode.tooMuch });
+    await using other = await Viewer.connect(gateway.url, 'main', from('127.0.0.2'));
+    await other.hello();
+    await viewer.hello();
+    await using next = await Viewer.connect(gateway.url);
+    await next.hello();
+    publisher.terminate();
+  });
+
+  it('gives every share back, whichever way a connection ends', async () => {
+    await using gateway = await setUp({ viewers: { inAll: 2, perAddress: 1 }, greetings: { inAll: 1, perAddress: 1 } });
+    const ways: ((viewer: Viewer) => void)[] = [
+      (viewer) => viewer.socket.terminate(),
+      (viewer) => viewer.socket.close(),
+      (viewer) => viewer.socket.send('text'),
+      (viewer) => viewer.socket.send(new Uint8Array(5000)),
+      (viewer) => viewer.sendHello({ port: 1 }),
+    ];
+    for (const afterHello of [false, true]) {
+      for (const end of ways) {
+        await using viewer = await Viewer.connect(gateway.url);
+        if (afterHello) await viewer.hello();
+        const [client] = gateway.webClients;
+        end(viewer);
+        await viewer.closed;
+        await client?.closed;
+      }
+    }
+    await using last = await Viewer.connect(gateway.url);
+    await last.hello();
+  });
+});
+
+describe('virtual ports of one address', () => {
+  it('leaves half of the range to the others, while one address comes and goes', async () => {
+    await using gateway = await createGateway({ port: 0, virtualPorts: '6000-6019' });
+    const { url } = await gateway.listen();
+    const base = url.slice(0, -1);
+    for (let index = 0; index < 60; index += 1) {
+      await using passing = await Viewer.connect(base);
+      await passing.hello();
+    }
+    const innocent: Viewer[] = [];
+    const ports = new Set<number | null>();
+    for (let index = 0; index < 10; index += 1) {
+      const viewer = await Viewer.connect(base, 'main', from('127.0.0.2'));
+      innocent.push(viewer);
+      ports.add((await viewer.hello()).port);
+    }
+    expect(ports.size).toBe(10);
+    expect(ports).not.toContain(null);
+    await using one = await Viewer.connect(base, 'main', from('127.0.0.2'));
+    expect(await one.hello()).toMatchObject({ port: null, spectatorReason: expect.stringContaining('share') as string });
+    for (const viewer of innocent) await viewer[Symbol.asyncDispose]();
+  });
+
+  it('closes a viewer that asks for a certain port beyond the share of its address', async () => {
+    await using gateway = await createGateway({ port: 0, virtualPorts: '6000-6008' });
+    const { url } = await gateway.listen();
+    const viewers = await Promise.all(Array.from({ length: 8 }, () => Viewer.connect(url.slice(0, -1))));
+    for (const [index, viewer] of viewers.entries()) expect(await viewer.hello()).toMatchObject({ port: 6000 + index });
+    await using wanting = await Viewer.connect(url.slice(0, -1));
+    wanting.sendHello({ port: 6008 });
+    expect(await wanting.closed).toMatchObject({ code: closeCode.tooMuch });
+    await using other = await Viewer.connect(url.slice(0, -1), 'main', from('127.0.0.2'));
+    expect(await other.hello({ port: 6008 })).toMatchObject({ port: 6008 });
+    for (const viewer of viewers) await viewer[Symbol.asyncDispose]();
+  });
+});
