@@ -5,8 +5,8 @@ import type { ViewerEnd } from './clients/place.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web-client.ts';
 import { createSources } from './create-source.ts';
 import { Access } from './http/access.ts';
-import { TrustedNames } from './http/request-origin.ts';
 import { createServer } from './http/server.ts';
+import { TrustedNames } from './http/trusted-names.ts';
 import { EventLog } from './hub/event-log.ts';
 import { type GatewayOptions, resolveOptions } from './options.ts';
 import { type GatewayStream, RunningStream } from './running-stream.ts';
@@ -27,8 +27,8 @@ export interface Gateway {
   readonly streams: ReadonlyMap<string, GatewayStream>;
   /** Clients that came and went, were refused or replaced, and streams that changed: the latest 256, then each as it happens. */
   events(): AsyncIterableIterator<GatewayEvent>;
-  /** Serves HTTP; resolves with the address. @throws when the port is taken. */
-  listen(): Promise<{ readonly url: string; readonly host: string; readonly port: number }>;
+  /** Serves HTTP; resolves with the address, and the one that `publicUrl` names. @throws when the port is taken. */
+  listen(): Promise<{ readonly url: string; readonly publicUrl: string | null; readonly host: string; readonly port: number }>;
   /** Closes sources, then native clients, then viewers, then HTTP. Idempotent; takes at most about a second whatever peers do. */
   close(options?: { onClose?: 'keep' | 'terminate' }): Promise<void>;
   /** Settles when `close()` is done. */
@@ -53,7 +53,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls });
+  const app = await createServer({ streams, access, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -88,7 +88,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       await app.listen({ host, port });
       const address = app.server.address();
       const actualPort = typeof address === 'object' && address !== null ? address.port : port;
-      return { url: `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`, host, port: actualPort };
+      return { url: `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };
     },
     close: ({ onClose = resolved.onClose } = {}) => close(onClose),
     closed,

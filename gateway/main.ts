@@ -31,6 +31,9 @@ const HELP = `Gearway: NetGear streams in the browser
   --insecure              let anyone who reaches this gateway watch and return data
   --tls-cert FILE --tls-key FILE   serve over TLS (PEM): browsers ask for it before a page of another machine may use a camera
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
+  --public-url URL        address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)
+  --allow-host NAME       another name by which browsers reach the gateway, box.lan (repeatable)
+  --trust-proxy ADDRESS   take the addresses of clients from this proxy: an IP address, 10.0.0.0/8, loopback (repeatable)
   --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
   --idle card|silence     what native clients get while there are no frames (card)
   --help, --version
@@ -66,6 +69,9 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
       'allow-origin': { type: 'string', multiple: true, default: [] },
+      'public-url': { type: 'string' },
+      'allow-host': { type: 'string', multiple: true, default: [] },
+      'trust-proxy': { type: 'string', multiple: true, default: [] },
       'on-close': { type: 'string' },
       'on-source-end': { type: 'string' },
       start: { type: 'string' },
@@ -82,6 +88,9 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     insecure: values.insecure,
     allowOrigins: values['allow-origin'],
     log: (message) => log.write(`${new Date().toISOString()} ${message}`),
+    allowHosts: values['allow-host'],
+    trustProxies: values['trust-proxy'],
+    ...(values['public-url'] === undefined ? {} : { publicUrl: values['public-url'] }),
     virtualPorts: values['virtual-ports'],
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
@@ -170,8 +179,8 @@ async function main(): Promise<void> {
   const gateway = await starting;
   if (isStopping) return;
   try {
-    const { url } = await gateway.listen();
-    process.stdout.write(`Gearway is serving on ${url}\n`);
+    const { url, publicUrl } = await gateway.listen();
+    process.stdout.write(`Gearway is serving on ${url}\n${publicUrl === null ? '' : `Public address: ${publicUrl}\n`}`);
   } catch (error) {
     await gateway.close({ onClose: 'keep' });
     throw error;

@@ -1,6 +1,9 @@
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
+import { domainToASCII } from 'node:url';
 import { errorText, GearwayError } from '../shared/errors.ts';
 import { isLoopback } from './http/access.ts';
+import { parseHost } from './http/trusted-names.ts';
 import type { NativeClientAddress } from './clients/native-client.ts';
 import { formatPortRanges, type PortRange } from './hub/port-registry.ts';
 import { DEFAULT_STREAM_POLICY, type StreamPolicy } from './hub/stream.ts';
@@ -36,6 +39,12 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
   readonly allowOrigins?: readonly string[];
+  /** Address of the gateway as browsers see it behind a proxy, `https://example.org/cams/`: its name and origin are accepted, and links name it. Default none. */
+  readonly publicUrl?: string;
+  /** Further names by which browsers reach the gateway, `box.lan` or `box.lan:8080`. This machine's name, alone and with `.local`, needs no listing. Default none. */
+  readonly allowHosts?: readonly string[];
+  /** Proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are believed: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`. Default none. */
+  readonly trustProxies?: readonly string[];
   /** What native clients get before the first frame and while the source is silent: a card and repeats, or nothing. Default `card`. */
   readonly idle?: 'card' | 'silence';
   /** Whether closing tells native clients to end. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM. */
@@ -65,6 +74,10 @@ export interface ResolvedOptions {
   readonly publishToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
   readonly allowOrigins: readonly string[];
+  readonly allowHosts: readonly string[];
+  /** Its path ends in a slash. */
+  readonly publicUrl: URL | null;
+  readonly trustProxies: readonly string[];
   readonly idle: 'card' | 'silence';
   readonly onClose: 'keep' | 'terminate';
   readonly log: (message: string) => void;
@@ -118,6 +131,9 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     publishToken,
     reservedPorts,
     allowOrigins,
+    allowHosts: (options.allowHosts ?? []).map(resolveHost),
+    publicUrl: resolvePublicUrl(options.publicUrl ?? null),
+    trustProxies: (options.trustProxies ?? []).map(resolveProxy),
     idle,
     onClose,
     log: options.log ?? (() => undefined),
@@ -164,6 +180,33 @@ function resolveTls(tls: ResolvedOptions['tls']): ResolvedOptions['tls'] {
     throw new GearwayError('option-invalid', `the certificate or its key cannot be used (${errorText(error)}), expected a certificate and the private key that belongs to it, both as PEM`, { cause: error });
   }
   return tls;
+}
+
+function resolvePublicUrl(text: string | null): URL | null {
+  if (text === null) return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isAddress = url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (!isAddress || parseHost(url.host) === null) throw invalid(`public-url is ${JSON.stringify(text)}, expected an address such as https://example.org/cams/`);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
+}
+
+/** @returns the name in ASCII, as browsers send it. */
+function resolveHost(text: string): string {
+  const [, name = '', port = ''] = /^(.*?)(:\d+)?$/s.exec(text) ?? [];
+  const host = `${domainToASCII(name)}${port}`;
+  // It would cut off what follows these.
+  const parsed = /[/\\?#@\s]/.test(name) ? null : parseHost(host);
+  if (parsed === null || (parsed.port ?? 0) > 65_535) throw invalid(`allow-host is ${JSON.stringify(text)}, expected a host name such as box.lan, or box.lan:8080 for one port`);
+  return host;
+}
+
+function resolveProxy(text: string): string {
+  const [, address = '', prefix = null] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = isIP(address) === 4 ? 32 : 128;
+  const isRange = isIP(address) !== 0 && (prefix === null || (Number(prefix) >= 1 && Number(prefix) <= bits));
+  if (!isRange && text !== 'loopback') throw invalid(`trust-proxy is ${JSON.stringify(text)}, expected the IP address of the proxy, a range such as 10.0.0.0/8, or loopback`);
+  return text;
 }
 
 function resolvePolicy({ distribution, start, onSourceEnd }: GatewayOptions): StreamPolicy {

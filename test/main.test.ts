@@ -61,7 +61,7 @@ describe('gearway', () => {
   it('explains its flags', async () => {
     const { code, stdout, stderr } = await run('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'view-token', 'publish-token', 'insecure', 'allow-origin', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
+    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'view-token', 'publish-token', 'insecure', 'allow-origin', 'public-url', 'allow-host', 'trust-proxy', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
   });
 
   it('says its version', async () => {

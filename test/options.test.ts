@@ -10,7 +10,7 @@ const resolve = (options: GatewayOptions, seats: readonly number[] | null = null
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolve({})).toEqual({
-      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
@@ -18,10 +18,10 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, virtualPorts: '1-1', token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
+      host: '0.0.0.0', port: 0, virtualPorts: '1-1', token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
     const { distribution, start, onSourceEnd, ...rest } = options;
-    expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, reservedPorts: new Map([[1, 'p']]), clients: [] });
+    expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
@@ -141,6 +141,37 @@ describe('resolveOptions', () => {
 
   it.each(['example.org', 'https://example.org/', 'https://example.org/page', '*', 'null', '', 'https://EXAMPLE.org', 'https://example.org:443'])('refuses the origin %j', (origin) => {
     expect(() => resolve({ allowOrigins: [origin] })).toThrow(coded('option-invalid'));
+  });
+
+  it.each([
+    ['https://example.org', 'https://example.org/'],
+    ['https://Example.org:443/cams', 'https://example.org/cams/'],
+    ['http://box.lan:8080/a/b/', 'http://box.lan:8080/a/b/'],
+    ['https://bücher.example/', 'https://xn--bcher-kva.example/'],
+    ['https://[::1]:8443/', 'https://[::1]:8443/'],
+  ])('takes the public URL %s', (publicUrl, href) => {
+    expect(resolve({ publicUrl }).publicUrl?.href).toBe(href);
+  });
+
+  it.each(['', 'example.org', 'ftp://example.org/', 'https://', 'https://user:secret@example.org/', 'https://example.org/?a=b', 'https://example.org/#a', '*'])('refuses the public URL %j', (publicUrl) => {
+    expect(() => resolve({ publicUrl })).toThrow(coded('option-invalid'));
+  });
+
+  it('takes names with and without a port', () => {
+    expect(resolve({ allowHosts: ['box.lan', 'Box.lan:8080', 'bücher.example', 'gearway'] }).allowHosts).toEqual(['box.lan', 'box.lan:8080', 'xn--bcher-kva.example', 'gearway']);
+  });
+
+  it.each(['', '*', '*.example.org', 'http://box.lan', 'box.lan/', 'box.lan:', 'box.lan:65536', 'a b', '.', ':8080'])('refuses the name %j', (name) => {
+    expect(() => resolve({ allowHosts: [name] })).toThrow(coded('option-invalid'));
+  });
+
+  it('takes proxies by address, range or as loopback', () => {
+    const trustProxies = ['127.0.0.1', '::1', '10.0.0.0/8', 'fd00::/8', '192.0.2.1/32', 'loopback'];
+    expect(resolve({ trustProxies }).trustProxies).toEqual(trustProxies);
+  });
+
+  it.each(['', 'nginx', '10.0.0.0/33', '10.0.0.0/0', '::/129', '10.0.0.0/', '10.0.0', '10.0.0.0/255.0.0.0', 'true', '*', 'loopback/8'])('refuses the proxy %j', (proxy) => {
+    expect(() => resolve({ trustProxies: [proxy] })).toThrow(coded('option-invalid'));
   });
 
   it('refuses other words', () => {

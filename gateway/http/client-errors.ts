@@ -25,6 +25,6 @@ export function answerClientError(error: Error & { readonly code?: string }, soc
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const { status, code, message } = ANSWERS.get(error.code) ?? NO_REQUEST;
   const body = JSON.stringify({ code, message });
-  if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: ${body.length}\r\nContent-Type: application/json; charset=utf-8\r\n\r\n${body}`);
+  if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: ${body.length}\r\nContent-Type: application/json; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n\r\n${body}`);
   socket.destroy(error);
 }

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, type ShareLimits, Shares } from '../hub/shares.ts';
+import { clientAddress } from './client-address.ts';
 import { refuseShare } from './refuse-share.ts';
 
 /** So often a comment is sent, so that proxies keep the connection and a vanished peer is noticed. */
@@ -18,7 +19,7 @@ export function eventsRoute(log: EventLog, limits: ShareLimits): (request: Fasti
   return async (request, reply) => {
     let share: Share;
     try {
-      share = followers.acquire(addressKey(request.ip));
+      share = followers.acquire(addressKey(clientAddress(request)));
     } catch (error) {
       return refuseShare(reply, error);
     }
@@ -26,7 +27,7 @@ export function eventsRoute(log: EventLog, limits: ShareLimits): (request: Fasti
       reply.hijack();
       const { raw } = reply;
       for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
-      raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
+      raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
       raw.write('retry: 1000\n\n');
       await follow(log, Number(request.headers['last-event-id']), raw);
     } finally {

@@ -6,6 +6,7 @@ import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
+import { clientAddress } from './client-address.ts';
 import { readNumber, readWidth } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
 import type { SnapshotOptions, Snapshots } from './snapshots.ts';
@@ -86,14 +87,14 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       try {
-        share = mjpegShares.acquire(addressKey(request.ip));
+        share = mjpegShares.acquire(addressKey(clientAddress(request)));
       } catch (error) {
         return refuseShare(reply, error);
       }
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: request.ip, maxFramesPerSecond });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: clientAddress(request), maxFramesPerSecond });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);
@@ -115,7 +116,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
     let share: Share;
     try {
-      share = snapshotShares.acquire(addressKey(request.ip));
+      share = snapshotShares.acquire(addressKey(clientAddress(request)));
     } catch (error) {
       return refuseShare(reply, error);
     }

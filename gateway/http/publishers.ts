@@ -10,6 +10,7 @@ import { addressKey, type Share, type SharedLimits, shareRefusalStatus, Shares }
 import type { Stream } from '../hub/stream.ts';
 import { formatLabel, type Publishing, type SinglePublisher } from '../sources/publishing.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
+import { clientAddress } from './client-address.ts';
 import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';
 import { announcedBytes } from './request-body.ts';
 import { receiveRunningPost } from './running-post.ts';
@@ -96,7 +97,7 @@ function serveFrames(app: FastifyInstance, { streams, access, sharedLimits }: Pu
   /** Reads a picture with a share of the bodies and of their bytes; one that comes in chunks counts as the largest. */
   const receiveWithin = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>): Promise<PublishedFrame> => {
     const bytes = announcedBytes(request.raw, MAX_FORM_BYTES) ?? MAX_FORM_BYTES;
-    const share = bodies.acquire(addressKey(request.ip));
+    const share = bodies.acquire(addressKey(clientAddress(request)));
     try {
       if (!bodyBytes.reserve(bytes)) throw new GearwayError('busy', `pictures of ${bodyBytes.used} bytes are on their way already; send again`);
       try {
@@ -110,7 +111,7 @@ function serveFrames(app: FastifyInstance, { streams, access, sharedLimits }: Pu
   };
 
   const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>, publishing: Publishing, { label, publisher, takeOver }: Asked): Promise<object> => {
-    const single: SinglePublisher = { label, identity: `${request.ip} ${publisher}` };
+    const single: SinglePublisher = { label, identity: `${clientAddress(request)} ${publisher}` };
     try {
       publishing.check(single, { takeOver });
       const { picture, info } = await receiveWithin(request, type);
@@ -153,7 +154,7 @@ function serveWebPublishers(app: FastifyInstance, { streams, access, limits, eve
   /** @throws {GearwayError} `too-many`, `address-limit`. */
   const add = (socket: WebSocket, request: FastifyRequest, { stream, publishing }: PublishedStream): void => {
     const transport = transportOf(socket);
-    const address = addressKey(request.ip);
+    const address = addressKey(clientAddress(request));
     const share: Share = shares.acquire(address);
     let greeting: Share;
     try {
@@ -166,7 +167,7 @@ function serveWebPublishers(app: FastifyInstance, { streams, access, limits, eve
     const publisher = new WebPublisher(socket, {
       stream,
       publishing,
-      address: request.ip,
+      address: clientAddress(request),
       authorize: (token) => access.authorize(token ?? bearerToken(authorization)),
       limits,
       addressBudget: addressBudgets.join(address),
@@ -196,7 +197,7 @@ function serveWebPublishers(app: FastifyInstance, { streams, access, limits, eve
       return;
     }
     socket.on('error', () => undefined);
-    events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
+    events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: clientAddress(request), reason: 'there is no such stream' });
     closeWebSocket(socket, closeCode.unknownStream, unknownStream(streams, name));
   });
   // Before the server waits for its connections. Who had a seat has lost it with its source.
@@ -209,10 +210,11 @@ function readFrame({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'run
   return type.kind === 'form' ? readForm(raw, type.boundary) : readPicture(raw, type.type);
 }
 
-function readQuery({ query: { publisher = '', takeOver = 'false' }, ip }: PublishRequest): Asked {
+function readQuery(request: PublishRequest): Asked {
+  const { publisher = '', takeOver = 'false' } = request.query;
   if (typeof publisher !== 'string' || publisher.length > MAX_NAME) throw new GearwayError('query-invalid', `publisher is ${JSON.stringify(publisher).slice(0, 100)}, expected a name of at most ${MAX_NAME} characters`);
   if (takeOver !== 'true' && takeOver !== 'false') throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
-  return { publisher, label: formatLabel(publisher, ip), takeOver: takeOver === 'true' };
+  return { publisher, label: formatLabel(publisher, clientAddress(request)), takeOver: takeOver === 'true' };
 }
 
 function unknownStream(streams: PublishersOptions['streams'], name: string): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { AddressBudgets, type InputLimits } from '../clients/input-budget.ts';
 import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
@@ -18,8 +18,11 @@ import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
-import { checkRequestOrigin, type TrustedNames } from './request-origin.ts';
+import { RefusalLog, sendRefusal } from './refusals.ts';
+import { checkRequestOrigin } from './request-origin.ts';
+import { SecurityHeaders } from './security-headers.ts';
 import { Snapshots } from './snapshots.ts';
+import type { TrustedNames } from './trusted-names.ts';
 import { serveViewers } from './viewers.ts';
 
 export interface ServerOptions {
@@ -35,6 +38,11 @@ export interface ServerOptions {
   /** Makes the picture that an `<img>` shows before the first frame. */
   readonly createCard: (sentence: string) => Promise<Frame>;
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Address of the gateway as browsers see it; null where that is the one it listens on. */
+  readonly publicUrl: URL | null;
+  /** Proxies whose `X-Forwarded-*` headers count: IP addresses, ranges, `loopback`. */
+  readonly trustProxies: readonly string[];
+  readonly log: (message: string) => void;
 }
 
 /** What the WebSockets of one address may send together. Bytes of publishers' frames do not count. */
@@ -58,21 +66,43 @@ function webRoot(): string {
 /**
  * Builds the HTTP side: health, the API, the pages, the viewers' WebSocket and the ways in for publishers. It listens only once `listen()` is called.
  *
- * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence.
+ * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence. Every response
+ * has the security headers, including those that Fastify answers by itself.
  */
-export async function createServer({ streams, access, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, webClients, events, createCard, tls }: ServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({ https: tls, logger: false, bodyLimit: MAX_API_BODY_BYTES, requestTimeout: 10_000, clientErrorHandler: answerClientError, forceCloseConnections: true, schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } } });
+export async function createServer({ streams, access, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
+  const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
+  const app = Fastify({
+    // HTTP/1.0 has no Host: that is answered with a sentence, by the check of names.
+    ...(tls === null ? { http: { requireHostHeader: false } } : { https: { ...tls, requireHostHeader: false } }),
+    logger: false,
+    bodyLimit: MAX_API_BODY_BYTES,
+    requestTimeout: 10_000,
+    clientErrorHandler: answerClientError,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    trustProxy: trustProxies.length === 0 ? false : [...trustProxies],
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
+    // A URL that cannot be decoded matches no route, and passes no hook.
+    frameworkErrors: (error, request, reply) => {
+      headers.set(request, reply as FastifyReply);
+      sendRefusal(request, reply as FastifyReply, { status: error.statusCode ?? 400, code: 'request-invalid', message: error.message });
+    },
+  });
   await app.register(fastifyWebsocket, {
     options: webSocketOptions(),
   });
 
-  // What Fastify itself refuses, above all a body that is no JSON.
-  app.setErrorHandler<FastifyError>(async (error, _request, reply) => {
+  // Errors of Fastify itself, above all a body that is not JSON, and our own mistakes.
+  app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) throw error;
-    return reply.code(status).send({ code: 'request-invalid', message: error.message });
+    if (status < 500) return reply.code(status).send({ code: 'request-invalid', message: error.message });
+    log(`internal error at ${request.method} ${request.routeOptions.url ?? ''}: ${error.stack ?? error.message}`);
+    return reply.code(status).send({ code: 'internal-error', message: 'internal error; the log of the gateway has the details' });
   });
-  checkRequestOrigin(app, names);
+  checkRequestOrigin(app, { names, headers, log: new RefusalLog(log) });
+  let isClosing = false;
+  app.addHook('preClose', async () => void (isClosing = true));
+  app.addHook('onRequest', async (request, reply) => (isClosing ? sendRefusal(request, reply, { status: 503, code: 'closed', message: 'the gateway is stopping' }) : undefined));
   app.addHook('onRequest', async (request, reply) => {
     if (!request.url.startsWith('/api/')) return undefined;
     const principal = access.authorize(bearerToken(request.headers.authorization));
@@ -85,6 +115,7 @@ export async function createServer({ streams, access, names, limits, sharedLimit
   });
 
   app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/api/gateway', async () => ({ publicUrl: publicUrl?.href ?? null }));
   app.get('/api/streams', async () => [...streams.values()].map((served) => served.status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', async (request, reply) => {
     const served = streams.get(request.params.name);
@@ -103,9 +134,13 @@ export async function createServer({ streams, access, names, limits, sharedLimit
   servePictures(app, { streams, renditions, snapshots, access, createCard, sharedLimits });
   servePublishers(app, { streams, access, limits, events, sharedLimits, greetings, addressBudgets });
 
-  await app.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
-  app.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
-  app.get('/publish', async (_request, reply) => reply.sendFile('publish.html'));
-  app.setNotFoundHandler(async (request, reply) => reply.code(404).send({ code: 'not-found', message: `there is nothing at ${request.url}` }));
+  // Built files are the same for everybody.
+  await app.register(async (files) => {
+    files.addHook('onRoute', (route) => void (route.config = { ...route.config, isPublic: true }));
+    await files.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
+    files.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
+    files.get('/publish', async (_request, reply) => reply.sendFile('publish.html'));
+  });
+  app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is nothing at ${request.url.slice(0, 200)}` }));
   return app;
 }

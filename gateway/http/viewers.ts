@@ -10,6 +10,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, Shares, type ShareLimits } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { type Access, bearerToken } from './access.ts';
+import { clientAddress } from './client-address.ts';
 
 export interface ViewersOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
@@ -37,7 +38,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
   /** @throws {GearwayError} `too-many`, `address-limit`. */
   const add = (socket: WebSocket, request: ViewerRequest, stream: Stream, shared: Renditions): void => {
     const transport = transportOf(socket);
-    const address = addressKey(request.ip);
+    const address = addressKey(clientAddress(request));
     const viewer: Share = viewers.acquire(address);
     let greeting: Share;
     try {
@@ -48,7 +49,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
     }
     count += 1;
     const { authorization } = request.headers;
-    const place = new ViewerPlace({ id: `web-${count}`, stream, renditions: shared, address: request.ip, authorize: (token) => access.authorize(token ?? bearerToken(authorization)) });
+    const place = new ViewerPlace({ id: `web-${count}`, stream, renditions: shared, address: clientAddress(request), authorize: (token) => access.authorize(token ?? bearerToken(authorization)) });
     const client = new WebClient(socket, {
       place,
       transport,
@@ -87,7 +88,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
         return;
       }
       socket.on('error', () => undefined);
-      events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: request.ip, reason: 'there is no such stream' });
+      events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: clientAddress(request), reason: 'there is no such stream' });
       socket.close(closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`.slice(0, 120));
     },
   );

@@ -5,8 +5,8 @@ import { ViewerPlace } from '../../gateway/clients/place.ts';
 import { Renditions } from '../../gateway/clients/renditions.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
-import { TrustedNames } from '../../gateway/http/request-origin.ts';
 import { createServer } from '../../gateway/http/server.ts';
+import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
@@ -69,12 +69,15 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const app = await createServer({
     streams: new Map([['main', { stream, publishing: null, status, addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', token, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) }),
-    names: new TrustedNames({ host: '127.0.0.1', allowOrigins: [] }),
+    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
     events,
     createCard: async () => Promise.reject(new Error('no picture is asked for here')),
     tls: null,
+    publicUrl: null,
+    trustProxies: [],
+    log: () => undefined,
   });
   await app.ready();
   return {

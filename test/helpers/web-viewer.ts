@@ -26,8 +26,8 @@ export class WebViewer implements AsyncDisposable {
   }
 
   /** @param url `http://127.0.0.1:PORT/streams/NAME`. */
-  static async open(url: string, hello: Omit<Hello, 'type'> = {}): Promise<WebViewer> {
-    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/ws`, PROTOCOL);
+  static async open(url: string, hello: Omit<Hello, 'type'> = {}, headers: Readonly<Record<string, string>> = {}): Promise<WebViewer> {
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/ws`, PROTOCOL, { headers });
     const viewer = new WebViewer(socket);
     await once(socket, 'open');
     socket.send(encodeMessage({ type: 'hello', ...hello }));

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
-import { TrustedNames } from '../../gateway/http/request-origin.ts';
 import { createServer } from '../../gateway/http/server.ts';
+import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
 import { PushSource } from '../../gateway/sources/push-source.ts';
@@ -545,12 +545,15 @@ describe('POST /streams/NAME/frames: a running request', () => {
     const app = await createServer({
       streams: new Map([['main', { stream, publishing: source.publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
       access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
-      names: new TrustedNames({ host: '127.0.0.1', allowOrigins: [] }),
+      names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       webClients: new Set(),
       events,
       createCard: async () => Promise.reject(new Error('no picture is asked for here')),
       tls: null,
+      publicUrl: null,
+      trustProxies: [],
+      log: () => undefined,
     });
     Object.assign(app.server, { headersTimeout: 200, requestTimeout: 200, connectionsCheckingInterval: 20 });
     const frames = `${await app.listen({ host: '127.0.0.1', port: 0 })}/streams/main/frames`;

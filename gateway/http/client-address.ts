@@ -1,0 +1,23 @@
+import { isIP } from 'node:net';
+import type { FastifyRequest } from 'fastify';
+
+/**
+ * The address of the client: the peer's, or with `--trust-proxy` the one that the proxies in front of us report in `X-Forwarded-For`.
+ * Always an IP address, IPv4 in its own form: what a proxy reports beyond that (a host name, `unknown`, any text) counts as the proxy itself.
+ */
+export function clientAddress(request: FastifyRequest): string {
+  // From the peer outwards, as far as the addresses are trusted.
+  for (const text of request.ips?.toReversed() ?? []) {
+    const address = parseAddress(text);
+    if (address !== null) return address;
+  }
+  return parseAddress(request.ip) ?? request.ip;
+}
+
+/** `192.0.2.7`, `192.0.2.7:1234`, `[2001:db8::7]:1234` and `::ffff:192.0.2.7` as the address alone. */
+function parseAddress(text: string | undefined): string | null {
+  const [, bracketed, plain] = /^(?:\[(.*)\](?::\d+)?|(.*))$/.exec(text?.trim() ?? '') ?? [];
+  const address = bracketed ?? plain?.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1') ?? '';
+  if (isIP(address) === 0) return null;
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address.toLowerCase();
+}

@@ -1,0 +1,54 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { clientAddress } from './client-address.ts';
+import { prefersHtml, type Refusal, REFUSAL_PAGE_POLICY, refusalPage } from './refusal-page.ts';
+
+/** Number of causes that are remembered, so that each is logged once. */
+const MAX_CAUSES = 64;
+
+/** Maximum number of new causes logged per minute. Host and Origin come from outside: a stranger could send new ones without end. */
+const MAX_LOGGED_PER_MINUTE = 10;
+const MINUTE_MS = 60_000;
+
+/** Log of refused requests: one line per cause, at a bounded rate. */
+export class RefusalLog {
+  readonly #log: (message: string) => void;
+  readonly #causes = new Set<string>();
+  #minuteEndsAtMs = 0;
+  #logged = 0;
+
+  constructor(log: (message: string) => void) {
+    this.#log = log;
+  }
+
+  /** @param cause what stands for the same mistake; it is logged again only after many others. */
+  add(cause: string, address: string, message: string): void {
+    if (this.#causes.has(cause)) return;
+    const nowMs = performance.now();
+    if (nowMs >= this.#minuteEndsAtMs) {
+      this.#minuteEndsAtMs = nowMs + MINUTE_MS;
+      this.#logged = 0;
+    }
+    this.#logged += 1;
+    // Not remembered: it is logged when it comes again later.
+    if (this.#logged > MAX_LOGGED_PER_MINUTE) return;
+    this.#causes.add(cause);
+    const [oldest] = this.#causes;
+    if (this.#causes.size > MAX_CAUSES && oldest !== undefined) this.#causes.delete(oldest);
+    this.#log(`refused a request from ${address}: ${message}${this.#logged === MAX_LOGGED_PER_MINUTE ? ' (further causes are not logged for a minute)' : ''}`);
+  }
+}
+
+/** Answers with a refusal: as a page where the request comes from a browser that shows it, as JSON otherwise. */
+export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { status, code, message } = refusal;
+  reply.code(status).header('cache-control', 'no-store').header('vary', 'origin, accept');
+  if (!prefersHtml(request.headers.accept)) return reply.send({ code, message });
+  return reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', REFUSAL_PAGE_POLICY).send(refusalPage(refusal));
+}
+
+/** Logs a refusal once per cause, and answers with it. Pages of every origin may read it: it holds nothing but the reason, which they would otherwise not learn. */
+export function refuse(request: FastifyRequest, reply: FastifyReply, log: RefusalLog, refusal: Refusal): FastifyReply {
+  log.add(`${refusal.code} ${refusal.message}`, clientAddress(request), refusal.message);
+  reply.header('access-control-allow-origin', '*');
+  return sendRefusal(request, reply, refusal);
+}
