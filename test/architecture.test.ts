@@ -117,6 +117,11 @@ describe('the dependency law', () => {
     expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
   });
 
+  it('takes the address of a client from one place, which knows the proxies', () => {
+    const uses = sources().filter((path) => path.startsWith('gateway/http/') && /\brequest\.ips?\b|remoteAddress|\{[^{}]*\bips?\b[^{}]*\}: \w*Request\b/.test(readFileSync(join(ROOT, path), 'utf8')));
+    expect(uses).toEqual(['gateway/http/client-address.ts']);
+  });
+
   it.each(['process.exit(1);', 'const { env } = process;', "globalThis['process']"])('sees `process` in %s', (source) => {
     expect(touchesProcess(source)).toBe(true);
   });

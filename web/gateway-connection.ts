@@ -35,6 +35,8 @@ export interface ConnectionEvents<Message> {
   /** @param bytes what the message took on the wire, its payload included. */
   received(message: Exclude<Message, Welcome | Pong>, bytes: number): void;
   ended(end: ConnectionEnd): NextAttempt;
+  /** Why no connection was made has become clearer: the new `explanation`. */
+  explained(reason: string): void;
 }
 
 /**
@@ -56,6 +58,9 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   #attempts = 0;
   /** Whether plain HTTP reaches the gateway from here: a policy may allow the WebSocket alone. */
   #canProbe = false;
+  #explanation: string;
+  /** Number of attempts in a row whose WebSocket failed while HTTP worked. */
+  #failedUpgrades = 0;
   #nextPing = 1;
   #window: number | null = null;
   #closed = false;
@@ -66,6 +71,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
    */
   constructor(url: string, decode: (bytes: Uint8Array) => Message | undefined, events: ConnectionEvents<Message>) {
     this.#url = url;
+    this.#explanation = noAnswer(url);
     this.#decode = decode;
     this.#events = events;
     this.#pinging = setInterval(() => this.#ping(), PING_INTERVAL_MS);
@@ -75,6 +81,11 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   /** Whether the gateway has welcomed us on this connection. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Why there is no connection, as far as HTTP can tell: a browser does not say why a WebSocket was not opened. One sentence. */
+  get explanation(): string {
+    return this.#explanation;
   }
 
   /** How many frames the gateway lets be on their way; null before it has said so. */
@@ -132,11 +143,13 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
       case 'welcome':
         this.#isOpen = true;
         this.#attempts = 0;
+        this.#failedUpgrades = 0;
+        this.#explanation = noAnswer(this.#url);
         clearTimeout(this.#connecting);
         this.clock.welcome(message.clockUs);
         this.#events.welcomed(message);
         this.#ping();
-        if (!this.#canProbe) runInBackground(this.#probe().then((works) => (this.#canProbe = works)), reportError);
+        if (!this.#canProbe) runInBackground(this.#knock('GET').then((response) => (this.#canProbe = response !== null)), reportError);
         return;
       case 'pong': {
         const sentAtMs = this.#pings.get(message.id);
@@ -179,6 +192,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.clock.reset();
     const next = this.#events.ended({ code, reason, wasOpen });
     if (this.#closed || next === 'never') return;
+    if (!wasOpen && code === ABNORMAL) runInBackground(this.#explain(), reportError);
     if (next === 'at-once') this.#connect();
     else this.#tryLater(next === 'later' ? SLOW_RETRY_MS : this.#backOff());
   }
@@ -200,27 +214,60 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
    */
   async #connectWhenThere(): Promise<void> {
     const pending = this.#retry;
-    const isThere = !this.#canProbe || (await this.#probe());
+    const isThere = !this.#canProbe || (await this.#knock('GET'))?.ok === true;
     // Meanwhile somebody may have closed us, or asked for an attempt at once.
     if (this.#closed || this.#retry !== pending) return;
     if (isThere) this.#connect();
     else this.#tryLater(this.#backOff());
   }
 
-  /** Whether the gateway answers HTTP. */
-  async #probe(): Promise<boolean> {
+  /** Asks over HTTP why the WebSocket was not opened, and passes the reason on if it is a new one. */
+  async #explain(): Promise<void> {
+    const { origin, host } = httpAddress(this.#url);
+    const isOwn = origin === self.origin;
+    // A page sends its Origin, which the gateway checks, with any method but GET to its own origin, and always to others.
+    const response = await this.#knock(isOwn ? 'OPTIONS' : 'GET');
+    if (this.#closed || this.#isOpen) return;
+    if (response?.ok === true) {
+      this.#failedUpgrades += 1;
+      // Once may be a gateway that has just come back.
+      if (this.#failedUpgrades < 2) return;
+    } else {
+      this.#failedUpgrades = 0;
+    }
+    const explanation = response?.ok === true ? `the proxy in front of the gateway at ${host} does not forward WebSockets; add the Upgrade and Connection headers to its configuration (docs/behind-a-proxy.md)` : await refusalOf(response, this.#url);
+    if (explanation === this.#explanation) return;
+    this.#explanation = explanation;
+    this.#events.explained(explanation);
+  }
+
+  /** Asks by HTTP whether the gateway is there; a proxy may answer for it. null when nobody answers, or a policy forbids it: which of them was found out while there was a connection. */
+  async #knock(method: 'GET' | 'OPTIONS'): Promise<Response | null> {
     try {
-      const url = this.#url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/(?:ws|publish)$/, 'healthz');
-      await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-      return true;
+      return await fetch(new URL('healthz', httpAddress(this.#url)), { method, cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
     } catch {
-      return false; // nobody listens, or a policy forbids it: which of them was found out while there was a connection
+      return null;
     }
   }
 }
 
-/** A browser does not say why a WebSocket was not opened; a page of another origin may have been refused for that. */
-export function noAnswer(url: string): string {
-  const { host, origin } = new URL(url.replace(/^ws/, 'http'));
+/** The address of the gateway that has this WebSocket, with a slash at its end. */
+function httpAddress(url: string): URL {
+  return new URL(url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/(?:ws|publish)$/, ''));
+}
+
+/** The reason that the gateway, or a proxy in its place, answers with. */
+async function refusalOf(response: Response | null, url: string): Promise<string> {
+  if (response === null) return noAnswer(url);
+  const address = httpAddress(url);
+  const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
+  if (typeof code !== 'string' || typeof message !== 'string') return `the proxy in front of the gateway at ${address.host} answers with status ${response.status}`;
+  // The gateway does not see which path it has there.
+  return code === 'origin-not-allowed' && address.origin === self.origin ? `the gateway does not know that it is reached at this address; start it with --public-url ${address.href}` : message;
+}
+
+/** What is known without asking: a page of another origin may have been refused for that. */
+function noAnswer(url: string): string {
+  const { host, origin } = httpAddress(url);
   return `the gateway at ${host} does not answer${origin === self.origin ? '' : `, or is not started with --allow-origin ${self.origin}`}`;
 }

@@ -12,7 +12,7 @@ import {
   type Welcome,
 } from '../shared/protocol.ts';
 import { Decoder } from './decoder.ts';
-import { type ConnectionEnd, type ConnectionEvents, GatewayConnection, type NextAttempt, noAnswer } from './gateway-connection.ts';
+import { type ConnectionEnd, type ConnectionEvents, GatewayConnection, type NextAttempt } from './gateway-connection.ts';
 import { encodePng, Painter, type Picture, type Surface } from './painter.ts';
 import type { Box, SessionCommand, SessionEvent, SessionOptions, SnapshotForm } from './session-messages.ts';
 import { SessionStats } from './session-stats.ts';
@@ -69,6 +69,7 @@ export class ViewerSession {
       welcomed: (welcome) => this.#welcomed(welcome),
       received: (message, bytes) => this.#received(message, bytes),
       ended: (end) => this.#ended(end),
+      explained: (reason) => this.#emit({ kind: 'state', state: 'connecting', reason }),
     });
     this.#reporting = setInterval(() => this.#report(), STATS_INTERVAL_MS);
   }
@@ -183,7 +184,7 @@ export class ViewerSession {
       this.#emit({ kind: 'state', state: 'refused', reason: reason || `closed with code ${code}` });
       return isFinal ? 'never' : 'later';
     }
-    this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
+    this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : this.#connection.explanation });
     return 'soon';
   }
 

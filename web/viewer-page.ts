@@ -61,6 +61,7 @@ async function firstStream(): Promise<string> {
     }
     const [first] = answer.kind === 'ok' ? answer.streams : [];
     if (first !== undefined) return first.name;
+    show('Gearway', answer.kind === 'gone' && answer.reason !== null ? answer.reason : 'Connecting');
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

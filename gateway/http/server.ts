@@ -101,7 +101,9 @@ export async function createServer({ streams, access, names, limits, sharedLimit
   });
   checkRequestOrigin(app, { names, headers, log: new RefusalLog(log) });
   let isClosing = false;
-  app.addHook('preClose', async () => void (isClosing = true));
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
   app.addHook('onRequest', async (request, reply) => (isClosing ? sendRefusal(request, reply, { status: 503, code: 'closed', message: 'the gateway is stopping' }) : undefined));
   app.addHook('onRequest', async (request, reply) => {
     if (!request.url.startsWith('/api/')) return undefined;
@@ -136,7 +138,9 @@ export async function createServer({ streams, access, names, limits, sharedLimit
 
   // Built files are the same for everybody.
   await app.register(async (files) => {
-    files.addHook('onRoute', (route) => void (route.config = { ...route.config, isPublic: true }));
+    files.addHook('onRoute', (route) => {
+      route.config = { ...route.config, isPublic: true };
+    });
     await files.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
     files.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
     files.get('/publish', async (_request, reply) => reply.sendFile('publish.html'));

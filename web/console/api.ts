@@ -16,6 +16,16 @@ export class Api {
     return fetchStreams(this.token);
   }
 
+  /** The address of the gateway behind its proxy; null where none is set, or not known now. */
+  async publicUrl(): Promise<string | null> {
+    try {
+      const response = await this.#fetch('api/gateway');
+      return response.ok ? ((await response.json()) as { publicUrl: string | null }).publicUrl : null;
+    } catch {
+      return null; // nobody answers: the page says so, and asks again
+    }
+  }
+
   /** Lists a native client. @returns null when it is done, else why not. */
   addClient(stream: string, address: string): Promise<string | null> {
     return this.#change(clientsPath(stream), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ address }) });

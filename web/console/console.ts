@@ -38,6 +38,10 @@ const events: GatewayEvent[] = [];
 let name = asked ?? '';
 /** What the API said last; `loading` before it has said anything. */
 let answer: 'loading' | 'ok' | 'token' | 'gone' = 'loading';
+/** Why the API does not answer as it should, where that is known. */
+let gone: string | null = null;
+/** Address of the gateway for others: the public one behind a proxy, otherwise that of this page. */
+let address = new URL('.', document.baseURI).href;
 let streams: readonly StreamStatus[] = [];
 let message: { readonly sequence: number; readonly value: Value } | null = null;
 let problem: string | null = null;
@@ -92,7 +96,9 @@ async function poll(): Promise<void> {
   // An event asks again while an answer is on its way, and that one may come last.
   if (question < answered) return;
   answered = question;
+  if (said.kind === 'ok' && answer !== 'ok') runInBackground(api.publicUrl().then((url) => (address = url ?? address)), reportError);
   answer = said.kind;
+  gone = said.kind === 'gone' ? said.reason : null;
   if (said.kind === 'ok') {
     streams = said.streams;
     const [first] = streams;
@@ -175,7 +181,7 @@ function page(): TemplateResult {
         ${portsPanel(status)}
         ${activityPanel(events)}
       </div>
-      <div class="column">${returnPanel.render()}${messagePanel()}${connectPanel(connectLines(status, new URL('.', document.baseURI).href.replace(/\/$/, ''), name))}</div>
+      <div class="column">${returnPanel.render()}${messagePanel()}${connectPanel(connectLines(status, address.replace(/\/$/, ''), name))}</div>
     </main>
   `;
 }
@@ -195,7 +201,7 @@ function notice(status: StreamStatus | null): TemplateResult | typeof nothing {
       <button class="primary">Continue</button>
     </form>`;
   }
-  if (answer === 'gone') return html`<div class="notice" role="status">The gateway does not answer. This page goes on by itself as soon as it is back.</div>`;
+  if (answer === 'gone') return html`<div class="notice" role="status">${gone === null ? 'The gateway does not answer' : `${gone.charAt(0).toUpperCase()}${gone.slice(1)}`}. This page reconnects automatically.</div>`;
   if (answer === 'ok' && status === null) {
     return html`<div class="notice" role="status">There is no stream called ${name}. ${streams.map((stream) => html`<a href=${`?stream=${encodeURIComponent(stream.name)}`}>Watch ${stream.name}</a> `)}</div>`;
   }

@@ -1,7 +1,7 @@
 import { closeCode } from '../../shared/close-code.ts';
 import { errorText } from '../../shared/errors.ts';
 import { type Data, decodePublisherAnswer, encodePublishedHead, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type PublisherAnswer, type ReturnBody, type Taken, type Value, type Welcome } from '../../shared/protocol.ts';
-import { type ConnectionEnd, GatewayConnection, type NextAttempt, noAnswer } from '../gateway-connection.ts';
+import { type ConnectionEnd, GatewayConnection, type NextAttempt } from '../gateway-connection.ts';
 import { type EncodedPicture, JpegEncoder } from './jpeg-encoder.ts';
 import { AskedFeed, type FeedSink, FrameFeed, type PictureFeed } from './picture-feed.ts';
 import { PictureFlow } from './picture-flow.ts';
@@ -72,6 +72,7 @@ export class PublisherSession {
       welcomed: (welcome) => this.#welcomed(welcome),
       received: (message) => this.#received(message),
       ended: (end) => this.#ended(end),
+      explained: (reason) => this.#emit({ kind: 'state', state: 'connecting', reason }),
     });
     this.#reporting = setInterval(() => this.#tick(), STATS_INTERVAL_MS);
   }
@@ -194,7 +195,7 @@ export class PublisherSession {
       return isFinal ? 'never' : 'later';
     }
     if (wasOpen) this.#ownSeatUntilMs = performance.now() + OWN_SEAT_MS;
-    this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : noAnswer(this.#options.url) });
+    this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : this.#connection.explanation });
     return 'soon';
   }
 
