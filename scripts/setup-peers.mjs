@@ -1,4 +1,4 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, and GStreamer's RTSP server.
+// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, GStreamer's RTSP server, nginx and Caddy.
 // Runs before `npm test`. Says what it does first; what is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -27,6 +27,10 @@ from gi.repository import Gst, GstRtspServer
 Gst.init(None)
 assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc", "rtpjpegpay", "x264enc", "rtph264pay"])
 `;
+
+/** Reverse proxies, by the commands that run them. Debian keeps nginx where only root looks. */
+const proxies = { nginx: ['nginx', '/usr/sbin/nginx'], caddy: ['caddy', '/usr/bin/caddy'] };
+const proxyPackages = ['nginx-light', 'caddy'];
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -73,6 +77,8 @@ function aptInstall(...packages) {
 const hasFfmpeg = () => works('ffmpeg', '-version') && works('ffprobe', '-version');
 const findGstreamer = () => gstreamerPythons.find((python) => works(python, '-c', gstreamerCheck));
 
+const findProxies = () => Object.fromEntries(Object.entries(proxies).map(([name, commands]) => [name, commands.find((command) => works(command, name === 'nginx' ? '-v' : 'version'))]));
+
 /** Installs Debian's packages, as root on Debian; else says how. */
 function installPackages(what, packages) {
   const mend = `Mend it with: sudo apt-get install ${packages.join(' ')}; then npm test`;
@@ -90,6 +96,7 @@ const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && w
 const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));
 const ffmpegReady = hasFfmpeg();
 let gstreamer = findGstreamer();
+let foundProxies = findProxies();
 const howToInstall = isRoot && isDebian ? 'will be installed with apt-get now' : 'will be downloaded now';
 const packaged = isRoot && isDebian ? howToInstall : 'missing';
 process.stdout.write(
@@ -100,6 +107,7 @@ process.stdout.write(
     `  Firefox: ${ready.firefox ?? howToInstall}`,
     `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,
     `  GStreamer's RTSP server: ${gstreamer ? `there, for ${gstreamer}` : packaged}`,
+    ...Object.keys(proxies).map((name) => `  ${name}: ${foundProxies[name] ?? packaged}`),
     '',
   ].join('\n'),
 );
@@ -131,5 +139,9 @@ if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreame
 gstreamer ??= findGstreamer();
 if (gstreamer === undefined) fail(`GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`);
 
+if (Object.values(foundProxies).includes(undefined)) installPackages('nginx or Caddy', proxyPackages);
+foundProxies = findProxies();
+for (const [name, command] of Object.entries(foundProxies)) if (command === undefined) fail(`${name} does not run. Mend it with: sudo apt-get install ${proxyPackages.join(' ')}`);
+
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
-writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer })}\n`);
+writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer, ...foundProxies })}\n`);

@@ -8,7 +8,7 @@ const HSTS_SECONDS = 15_552_000;
 /** What our pages need: the camera and the screen to publish, the wake lock for it. Everything powerful that they do not need is off. */
 const PERMISSIONS = [
   ...['camera', 'display-capture', 'screen-wake-lock', 'fullscreen', 'picture-in-picture', 'clipboard-write', 'autoplay'].map((feature) => `${feature}=(self)`),
-  ...['microphone', 'geolocation', 'accelerometer', 'gyroscope', 'magnetometer', 'midi', 'payment', 'usb', 'serial', 'hid', 'bluetooth', 'xr-spatial-tracking'].map((feature) => `${feature}=()`),
+  ...['microphone', 'geolocation', 'accelerometer', 'gyroscope', 'magnetometer', 'midi', 'payment', 'usb', 'serial', 'hid', 'xr-spatial-tracking'].map((feature) => `${feature}=()`),
 ].join(', ');
 
 /** Sets the headers that belong to every response, errors included. Pages load only what the gateway itself serves, and run no inline script or style. */
