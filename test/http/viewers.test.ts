@@ -4,8 +4,8 @@ import { WebSocket } from 'ws';
 import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import type { ViewerEnd } from '../../gateway/clients/place.ts';
 import { Access } from '../../gateway/http/access.ts';
-import { TrustedNames } from '../../gateway/http/request-origin.ts';
 import { createServer } from '../../gateway/http/server.ts';
+import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
@@ -22,13 +22,16 @@ async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposab
   const app = await createServer({
     streams: new Map([['main', { stream, publishing: new Publishing(), status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
-    names: new TrustedNames({ host: '127.0.0.1', allowOrigins: [] }),
+    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
     limits: DEFAULT_WEB_CLIENT_LIMITS,
     sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
     webClients,
     events,
     createCard: async () => Promise.reject(new Error('no picture is asked for here')),
     tls: null,
+    publicUrl: null,
+    trustProxies: [],
+    log: () => undefined,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {

@@ -29,7 +29,8 @@ function recipes(language: string): readonly [root: string, path: string] {
 }
 
 const [nginxRoot, nginxLocation] = recipes('nginx');
-const [caddyRoot, caddyPath] = recipes('caddy');
+const [caddyRoot, caddyOtherName] = recipes('caddy');
+const caddyPath = caddyOtherName.replace('example.org', NAME);
 const nginxPath = nginxRoot.replace(/^ {4}location [\s\S]*?^ {4}\}\n/m, nginxLocation);
 
 /** A recipe without the lines that match. */
@@ -302,7 +303,7 @@ describe('addresses', () => {
     await once(mjpeg, 'data');
     const client = (await setUp.status()).clients.find(({ id }) => id.startsWith('mjpeg'));
     mjpeg.destroy();
-    return client?.address;
+    return /^img \((.*)\)$/.exec(client?.address ?? '')?.[1];
   };
 
   it.each<[string, string, readonly string[], string]>([
