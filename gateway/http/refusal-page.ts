@@ -35,7 +35,7 @@ const TITLES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** The policy of the page: its one style sheet, and frames of every site, because there is nothing on it to click. */
-export const REFUSAL_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+export const REFUSAL_PAGE_POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
 
 /** A page that explains a refusal. All texts are escaped, and nothing is loaded. */
 export function refusalPage({ status, code, message, options = [] }: Refusal): string {
@@ -46,6 +46,7 @@ export function refusalPage({ status, code, message, options = [] }: Refusal): s
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(title)} · Gearway</title>
+<link rel="icon" href="data:,">
 <style>${STYLE}</style>
 </head>
 <body>

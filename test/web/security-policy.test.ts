@@ -118,8 +118,8 @@ describe.each(['chromium', 'firefox'] as const)('the policy of our pages, in %s'
       frame.src = 'http://localhost:9/';
       document.body.append(inline, foreign, frame);
       await fetch('http://localhost:9/').catch(() => undefined);
-      while (new Set(reported).size < 4) await new Promise(requestAnimationFrame);
-      return { ran: 'ran' in globalThis, reported: [...new Set(reported)].map((directive) => directive.replace(/-elem$/, '')).sort() };
+      while (new Set(reported.map((directive) => directive.replace(/-elem$/, ''))).size < 3) await new Promise(requestAnimationFrame);
+      return { ran: 'ran' in globalThis, reported: reported.map((directive) => directive.replace(/-elem$/, '')) };
     });
     expect(outcome.ran).toBe(false);
     expect(new Set(outcome.reported)).toEqual(new Set(['connect-src', 'frame-src', 'script-src']));
