@@ -1,15 +1,18 @@
+import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createCard } from './card.ts';
 import type { ViewerEnd } from './clients/place.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web-client.ts';
-import { createSources } from './create-source.ts';
+import { createSources, type NamedSource } from './create-source.ts';
 import { Access } from './http/access.ts';
 import { createServer } from './http/server.ts';
 import { TrustedNames } from './http/trusted-names.ts';
+import { createClientLog } from './hub/client-log.ts';
 import { EventLog } from './hub/event-log.ts';
 import { type GatewayOptions, resolveOptions } from './options.ts';
 import { type GatewayStream, RunningStream } from './running-stream.ts';
+import { redactorOfUrls } from './sources/redactor.ts';
 
 export type { GatewayOptions } from './options.ts';
 export type { GatewayStream } from './running-stream.ts';
@@ -19,6 +22,9 @@ export type { ClientStatus, GatewayEvent, StreamStatus } from '../shared/status.
 export type { NDArray } from '../shared/ndarray.ts';
 export type { Value } from '../shared/protocol.ts';
 export { GearwayError } from '../shared/errors.ts';
+
+/** Maximum length of an entry of the log, in code points. */
+const MAX_LOG_LINE = 2000;
 
 /** A running gateway. The creator closes it. */
 export interface Gateway {
@@ -42,18 +48,28 @@ export interface Gateway {
  * @throws {GearwayError} for options that make no sense, and `source-unavailable` when the source cannot work.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const log = options.log ?? (() => undefined);
-  const { source = 'push:' } = options;
-  const sources = createSources(typeof source === 'string' ? [source] : source, log);
+  const { source = 'push:', clients = [] } = options;
+  const urls = typeof source === 'string' ? [source] : source;
+  // Whatever is from outside, an entry of the log is one line.
+  const log = (message: string): void => options.log?.(cleanText(message, MAX_LOG_LINE));
+  try {
+    return await buildGateway({ ...options, log }, createSources(urls, log));
+  } catch (error) {
+    // A message about an address quotes it.
+    throw redactorOfUrls([...urls, ...clients]).error(error);
+  }
+}
+
+async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
   const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, seats: named.source.seats })));
-  const events = new EventLog();
+  const events = new EventLog(createClientLog(options.log));
   const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events)]));
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('no source');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log });
+  const app = await createServer({ streams, access, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

@@ -11,6 +11,8 @@ import { ImagezmqSource, parseImagezmq, streamOfSender } from './sources/imagezm
 import { NetGearAsyncSource, parseNetGearAsync } from './sources/netgear-async-source.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear-source.ts';
 import { parsePush, PushSource } from './sources/push-source.ts';
+import { RedactedSource } from './sources/redacted-source.ts';
+import { createRedactor, wordsOf } from './sources/redactor.ts';
 import { parseSourceUrl, readFlag, type SourceUrl } from './sources/source-options.ts';
 import type { Source } from './sources/source.ts';
 import { parseTestPattern, TestPatternSource } from './sources/test-pattern-source.ts';
@@ -91,10 +93,11 @@ export function createSources(urls: readonly string[], log: (message: string) =>
   return all;
 }
 
-/** A source that the gateway starts itself, and need not while nobody watches. */
+/** A source that the gateway starts itself, and need not while nobody watches. Only addresses of such sources can have passwords in them. */
 function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly NamedSource[] {
   const parsed = parseSourceUrl(url, [...known, 'onDemand']);
-  return [{ name: name ?? DEFAULT_NAME, source: create(parsed), isOnDemand: readFlag(parsed.options, 'onDemand') }];
+  const redactor = createRedactor([parsed.place], [...parsed.options.values()].flatMap(wordsOf));
+  return [{ name: name ?? DEFAULT_NAME, source: new RedactedSource(create(parsed), redactor), isOnDemand: readFlag(parsed.options, 'onDemand') }];
 }
 
 /** A stream for all senders, or one for each that is named. */

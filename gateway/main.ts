@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { cleanText } from '../shared/clean-text.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
 import { createGateway, type GatewayOptions } from './create-gateway.ts';
 import { LineWriter, survive } from './line-writer.ts';
 import { watchPackageManager } from './parent-watch.ts';
+import { formatProcessTitle } from './process-title.ts';
+import { redactorOfUrls } from './sources/redactor.ts';
 
 const HELP = `Gearway: NetGear streams in the browser
 
@@ -162,6 +165,7 @@ async function main(): Promise<void> {
     process.stdout.write(help ? HELP : `${packageVersion()}\n`);
     return;
   }
+  process.title = formatProcessTitle(process.argv.slice(2));
   const starting = createGateway(options);
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
@@ -204,6 +208,8 @@ function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
 
 main().catch((error: unknown) => {
   // One sentence: Node explains an ambiguous flag in three lines.
-  log.write(`gearway: ${errorText(error).split('\n', 1).join()}`);
+  const [sentence = ''] = errorText(error).split('\n', 1);
+  // A stray argument may be the rest of a password with a space in it.
+  log.write(`gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`);
   process.exit(error instanceof GearwayError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ? 2 : 1);
 });

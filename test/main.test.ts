@@ -58,6 +58,17 @@ describe('gearway', () => {
     expect(code).toBe(2);
   });
 
+  it.each([
+    ['a source without its kind', ['--source', 'rtsp://admin:Hunt3r#Green@cam/live']],
+    ['a password with a space that no quotes keep together', ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live']],
+    ['an option with an unknown value', ['--source', 'ffmpeg:rtsp://admin:Hunt3r?fps=Green@cam/live']],
+  ])('says what is wrong without the password: %s', async (_name, args) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
+    expect(stdout + stderr).not.toMatch(/Hunt3r|Green/);
+    expect(code).toBe(2);
+  });
+
   it('explains its flags', async () => {
     const { code, stdout, stderr } = await run('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -1,3 +1,4 @@
+import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { type Hello, type Return, closeCode } from '../../shared/protocol.ts';
 import type { ClientStatus, EventKind, StreamState } from '../../shared/status.ts';
@@ -211,7 +212,7 @@ export class ViewerPlace implements Client, Seated {
   #address(): string {
     const { address } = this.#options;
     const name = this.#phase.kind === 'inside' ? this.#phase.name : '';
-    return name === '' ? address : `${name} (${address})`;
+    return formatLabel(name, address);
   }
 }
 

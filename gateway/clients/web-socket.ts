@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ServerOptions, WebSocket } from 'ws';
+import { cleanText } from '../../shared/clean-text.ts';
 import { MAX_HELLO_BYTES, PROTOCOL } from '../../shared/protocol.ts';
 
 export type { WebSocket } from 'ws';
@@ -42,7 +43,7 @@ export function setMessageLimit(socket: WebSocket, bytes: number): void {
 /** Closes with a code of the protocol. Who does not close in turn is cut off. */
 export function closeWebSocket(socket: WebSocket, code: number, reason: string): void {
   // A reason may be at most 123 bytes.
-  socket.close(code, Buffer.from(reason).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
+  socket.close(code, Buffer.from(cleanText(reason)).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
   const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
   timer.unref();
   socket.once('close', () => clearTimeout(timer));

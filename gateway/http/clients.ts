@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
 import type { Renditions } from '../clients/renditions.ts';
@@ -71,7 +72,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
     const served = streams.get(name);
     if (served === undefined) return refuseStream(reply, name);
     const { reason } = request.query;
-    const gone = served.stream.sendAway(id, (typeof reason === 'string' && reason.slice(0, 100)) || 'you were sent away by who runs this gateway; reload the page to ask again');
+    const gone = served.stream.sendAway(id, (typeof reason === 'string' && cleanText(reason, 100)) || 'you were sent away by who runs this gateway; reload the page to ask again');
     return gone ?? refuseClient(reply, name, id);
   });
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { formatLabel } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
@@ -8,7 +9,7 @@ import { ByteBudget } from '../hub/byte-budget.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
-import { formatLabel, type Publishing, type SinglePublisher } from '../sources/publishing.ts';
+import type { Publishing, SinglePublisher } from '../sources/publishing.ts';
 import { type Access, basicPassword, bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';

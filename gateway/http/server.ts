@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import { cleanText } from '../../shared/clean-text.ts';
 import { AddressBudgets, type InputLimits } from '../clients/input-budget.ts';
 import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
@@ -100,6 +101,8 @@ export async function createServer({ streams, access, names, limits, sharedLimit
     return reply.code(status).send({ code: 'internal-error', message: 'internal error; the log of the gateway has the details' });
   });
   checkRequestOrigin(app, { names, headers, log: new RefusalLog(log) });
+  // A refusal quotes what came.
+  app.addHook('preSerialization', async (_request, _reply, payload) => cleanMessage(payload));
   let isClosing = false;
   app.addHook('preClose', async () => {
     isClosing = true;
@@ -147,4 +150,10 @@ export async function createServer({ streams, access, names, limits, sharedLimit
   });
   app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is nothing at ${request.url.slice(0, 200)}` }));
   return app;
+}
+
+/** Cleans the message of a refusal, `{code, message}`; anything else stays as it is. */
+function cleanMessage(payload: unknown): unknown {
+  if (typeof payload !== 'object' || payload === null || !('code' in payload) || !('message' in payload) || typeof payload.message !== 'string') return payload;
+  return { ...payload, message: cleanText(payload.message) };
 }

@@ -89,7 +89,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
       }
       socket.on('error', () => undefined);
       events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: clientAddress(request), reason: 'there is no such stream' });
-      socket.close(closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`.slice(0, 120));
+      closeWebSocket(socket, closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`);
     },
   );
 }

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import { runInBackground } from '../../shared/background.ts';
+import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { closeCode, type Data, decodePublisherMessage, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
 import type { EventKind } from '../../shared/status.ts';
@@ -12,7 +13,7 @@ import type { ReturnData } from '../hub/returns.ts';
 import type { Stream } from '../hub/stream.ts';
 import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
-import { formatLabel, type PublisherEnd, type PublisherSeat, type Publishing } from '../sources/publishing.ts';
+import type { PublisherEnd, PublisherSeat, Publishing } from '../sources/publishing.ts';
 import type { Principal } from './access.ts';
 
 /** Maximum number of bytes of a publisher's message, a frame, once it is admitted. */

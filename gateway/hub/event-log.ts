@@ -1,3 +1,4 @@
+import { cleanText } from '../../shared/clean-text.ts';
 import type { GatewayEvent } from '../../shared/status.ts';
 import { BoundedReader } from './bounded-reader.ts';
 
@@ -10,10 +11,19 @@ export class EventLog {
   readonly #readers = new Set<BoundedReader<GatewayEvent>>();
   #lastId = 0;
   #closed = false;
+  readonly #onEvent: (event: GatewayEvent) => void;
 
+  /** @param onEvent is called with each event as it happens; must not throw. */
+  constructor(onEvent: (event: GatewayEvent) => void = () => undefined) {
+    this.#onEvent = onEvent;
+  }
+
+  /** Adds an event that happens now. Its texts may be from outside: they are cleaned. */
   add(event: Omit<GatewayEvent, 'id' | 'time'>): void {
     this.#lastId += 1;
-    const entry: GatewayEvent = { id: this.#lastId, time: new Date().toISOString(), ...event };
+    const { stream, address, reason } = event;
+    const entry: GatewayEvent = { id: this.#lastId, time: new Date().toISOString(), ...event, stream: cleanText(stream), address: address === null ? null : cleanText(address), reason: cleanText(reason) };
+    this.#onEvent(entry);
     this.#kept.push(entry);
     if (this.#kept.length > MAX_KEPT) this.#kept.shift();
     for (const reader of this.#readers) reader.add(entry);

@@ -1,3 +1,4 @@
+import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import type { ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
 import { nowUs } from './clock.ts';
@@ -111,7 +112,7 @@ export class Stream {
     this.distribution = this.#policy.distribution;
     this.isOnDemand = options.isOnDemand ?? false;
     this.#hasStarted = this.#policy.start === 'any';
-    this.#reason = options.waitingReason;
+    this.#reason = cleanText(options.waitingReason);
     this.#events = options.events;
     this.#log = options.log;
     this.ports = new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
@@ -210,7 +211,7 @@ export class Stream {
   reject(error: unknown): void {
     this.#rejected += 1;
     const code = error instanceof GearwayError ? error.code : 'unknown';
-    const text = `${code}: ${errorText(error)}`;
+    const text = cleanText(`${code}: ${errorText(error)}`);
     this.#lastRejections.unshift(text);
     this.#lastRejections.length = Math.min(this.#lastRejections.length, MAX_REJECTIONS_SHOWN);
     const now = performance.now();
@@ -269,7 +270,8 @@ export class Stream {
 
   /** @returns null when there is no client with this id. */
   clientStatus(id: string): ClientStatus | null {
-    return this.#find(id)?.status() ?? null;
+    const client = this.#find(id);
+    return client === null ? null : cleanStatus(client.status());
   }
 
   /**
@@ -280,8 +282,8 @@ export class Stream {
   sendAway(id: string, reason: string): ClientStatus | null {
     const client = this.#find(id);
     if (client === null) return null;
-    const status = client.status();
-    client.sendAway(reason);
+    const status = cleanStatus(client.status());
+    client.sendAway(cleanText(reason));
     return status;
   }
 
@@ -301,7 +303,7 @@ export class Stream {
   }
 
   clientStatuses(): ClientStatus[] {
-    const statuses = [...this.#clients].map((client) => client.status());
+    const statuses = [...this.#clients].map((client) => cleanStatus(client.status()));
     return statuses.sort((a, b) => (a.port ?? Infinity) - (b.port ?? Infinity));
   }
 
@@ -347,7 +349,8 @@ export class Stream {
     this.#change('stale', 'the source has stopped sending');
   }
 
-  #change(state: StreamState, reason: string): void {
+  #change(state: StreamState, text: string): void {
+    const reason = cleanText(text);
     if (state === this.#state && reason === this.#reason) return;
     this.#state = state;
     this.#reason = reason;
@@ -356,6 +359,11 @@ export class Stream {
     for (const follower of this.#followers) follower.streamChanged(state, reason);
     for (const client of this.#clients) client.streamChanged(state, reason);
   }
+}
+
+/** A client's name and reason may be from outside. */
+function cleanStatus(status: ClientStatus): ClientStatus {
+  return { ...status, address: cleanText(status.address), reason: cleanText(status.reason) };
 }
 
 /** One decimal: what a person reads, and what does not change with every look. */

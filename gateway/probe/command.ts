@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { probe } from './probe.ts';
 
@@ -25,7 +26,7 @@ export async function runProbe(args: string[], write: (text: string) => void): P
   if (address === undefined || positionals.length > 1) throw new GearwayError('option-invalid', `probe takes one address, ${positionals.length} came: gearway probe tcp://127.0.0.1:5567`);
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 600)) throw new GearwayError('option-invalid', `--seconds is ${JSON.stringify(values.seconds)}, expected 1 to 600`);
-  const isGood = await probe(address, seconds, ({ isGood: fits, text }) => write(`${fits ? '✓' : '✗'} ${text}\n`));
+  const isGood = await probe(address, seconds, ({ isGood: fits, text }) => write(`${fits ? '✓' : '✗'} ${cleanText(text)}\n`));
   write(isGood ? 'All is well.\n' : 'Something does not fit: see ✗.\n');
   return isGood ? 0 : 1;
 }

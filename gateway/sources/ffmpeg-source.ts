@@ -9,14 +9,14 @@ import { PictureFeed } from './ffmpeg/picture-feed.ts';
 import { createPictureReader } from './ffmpeg/picture-reader.ts';
 import { Program, type ProgramEnd } from './ffmpeg/program.ts';
 import { findRecipe, type Recipe } from './ffmpeg/recipe.ts';
-import { createRedactor, hideSecrets } from './ffmpeg/secrets.ts';
+import { hasUnencodedPassword } from './redactor.ts';
 import type { SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
 
 /** How one run of a program went. */
 interface Run {
   readonly end: ProgramEnd;
-  /** The last lines that it has printed, without secrets. */
+  /** The last lines that it has printed. */
   readonly lines: readonly string[];
   readonly published: number;
   readonly rejected: number;
@@ -37,12 +37,13 @@ export class FfmpegSource implements Source {
   readonly #input: FfmpegInput;
   readonly #options: FfmpegOptions;
   readonly #tools: FfmpegTools;
-  readonly #hide: (text: string) => string;
   /** What an earlier opening has found out. */
   #recipe: Recipe | null = null;
   /** The input's own pictures were of no use. */
   #mustEncode = false;
   #state = 'closed';
+  /** Whether a picture has ever come: the address is right then. */
+  #hasWorked = false;
   #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -55,8 +56,7 @@ export class FfmpegSource implements Source {
     this.#input = parseInput(place);
     this.#options = parseFfmpegOptions(options, this.#input);
     this.#tools = tools;
-    this.#hide = createRedactor(place, [...this.#options.inputArgs, ...this.#options.outputArgs]);
-    this.address = hideSecrets(place);
+    this.address = place;
     this.waitingReason = `waiting for the first picture of ${this.address}`;
     this.stallMs = stallMs(this.#options);
   }
@@ -73,7 +73,7 @@ export class FfmpegSource implements Source {
     this.#closing = new AbortController();
     const { signal } = this.#closing;
     this.#running = containFailure(this.#feed(sink, signal), (error) => {
-      if (!signal.aborted) sink.fail(error);
+      if (!signal.aborted) sink.fail(this.#hasWorked ? error : withPasswordHint(error, this.address));
     });
   }
 
@@ -106,7 +106,7 @@ export class FfmpegSource implements Source {
 
   #findRecipe(signal: AbortSignal): Promise<Recipe> {
     const options = this.#mustEncode ? { ...this.#options, copy: false } : this.#options;
-    return findRecipe(this.#input, options, { tools: this.#tools, hide: this.#hide, signal });
+    return findRecipe(this.#input, options, { tools: this.#tools, signal });
   }
 
   /** Runs a program to its end, or until it is aborted. */
@@ -117,7 +117,10 @@ export class FfmpegSource implements Source {
       sink,
       isChecked: recipe.isCopied && this.#options.isChecked,
       isLive: !recipe.hasEnd,
-      onPublished: () => (this.#state = 'running'),
+      onPublished: () => {
+        this.#state = 'running';
+        this.#hasWorked = true;
+      },
       onHopeless: () => {
         isHopeless = true;
         kill();
@@ -151,8 +154,14 @@ export class FfmpegSource implements Source {
     await feed.drained();
     signal.removeEventListener('abort', abort);
     const { published, rejected } = feed;
-    return { end, lines: program.errorLines().map(this.#hide), published, rejected, isHopeless, unreadable };
+    return { end, lines: program.errorLines(), published, rejected, isHopeless, unreadable };
   }
+}
+
+/** FFmpeg takes such a password apart, and reports a host or a port that is a part of it. */
+function withPasswordHint(error: unknown, address: string): unknown {
+  if (!(error instanceof GearwayError) || error.code !== 'source-failed' || !hasUnencodedPassword(address)) return error;
+  return new GearwayError(error.code, `${error.message}; a password with # / ? @ % or a space must be percent-encoded, as %23 %2F %3F %40 %25 %20`, { cause: error });
 }
 
 /** @returns null when the program has come to the input's end, as it should. */

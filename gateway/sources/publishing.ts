@@ -10,7 +10,7 @@ export type PublisherEnd = { readonly kind: 'taken-over'; readonly by: string } 
 
 /** Who publishes over a connection, and is there as long as it lasts. */
 export interface ConnectedPublisher {
-  /** For people, as {@link formatLabel} makes it. */
+  /** For people, as `formatLabel` makes it. */
   readonly label: string;
   /** Its seat is lost. Called at most once, and never after it has left. */
   end(end: PublisherEnd): void;
@@ -18,7 +18,7 @@ export interface ConnectedPublisher {
 
 /** Who publishes single frames, and cannot be seen between them. */
 export interface SinglePublisher {
-  /** For people, as {@link formatLabel} makes it. */
+  /** For people, as `formatLabel` makes it. */
   readonly label: string;
   /** What it is known again by. */
   readonly identity: string;
@@ -185,11 +185,4 @@ export class Publishing {
 
 function isOf(occupant: Occupant, identity: string | null): boolean {
   return occupant.kind === 'single' && occupant.publisher.identity === identity;
-}
-
-/** How a publisher is shown to people: `phone (192.168.1.7)`, or its address alone. */
-export function formatLabel(name: string, address: string): string {
-  // It goes into lines of the log.
-  const printable = name.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trim();
-  return printable === '' ? address : `${printable} (${address})`;
 }

@@ -1,4 +1,5 @@
 import { containFailure } from '../../shared/background.ts';
+import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { SourceStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -41,6 +42,8 @@ export class SourceSupervisor {
   #phase: Phase = { kind: 'closed' };
   #lastError: string | null = null;
   #restarts = 0;
+  /** Number of failures in a row with the same reason. */
+  #sameFailures = 0;
   #ended: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisorOptions) {
@@ -78,7 +81,7 @@ export class SourceSupervisor {
 
   status(): SourceStatus {
     const { kind, address } = this.#options.source;
-    return { kind, address, state: this.#state(), lastError: this.#lastError, restarts: this.#restarts };
+    return { kind, address: cleanText(address), state: cleanText(this.#state()), lastError: this.#lastError, restarts: this.#restarts };
   }
 
   #state(): string {
@@ -156,8 +159,11 @@ export class SourceSupervisor {
 
   #failed(error: unknown): void {
     const { source, stream, log } = this.#options;
-    this.#lastError = errorText(error);
-    log(`stream ${stream.name}: source ${source.kind}: ${this.#lastError}`);
-    stream.interrupted(this.#lastError);
+    const reason = cleanText(errorText(error));
+    this.#sameFailures = reason === this.#lastError ? this.#sameFailures + 1 : 1;
+    this.#lastError = reason;
+    // The stream logs its reason when that changes. What then fails again and again is logged at 10, 100, 1000 times.
+    if (/^10+$/.test(String(this.#sameFailures))) log(`stream ${stream.name}: source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
+    stream.interrupted(reason);
   }
 }

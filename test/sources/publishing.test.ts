@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Frame, FrameInput } from '../../gateway/hub/frame.ts';
 import { Returns } from '../../gateway/hub/returns.ts';
-import { type ConnectedPublisher, formatLabel, Publishing, type PublisherEnd } from '../../gateway/sources/publishing.ts';
+import { type ConnectedPublisher, Publishing, type PublisherEnd } from '../../gateway/sources/publishing.ts';
 import type { SourceSink } from '../../gateway/sources/source.ts';
 import { JPEG } from '../helpers/viewer.ts';
 
@@ -171,17 +171,5 @@ describe('Publishing: single frames', () => {
     seat.leave('phone has left');
     publishing.publish(single('a'), JPEG, {}, NOT_ASKED);
     expect(publishing.state()).toBe('a');
-  });
-});
-
-describe('formatLabel', () => {
-  it.each([
-    ['phone', 'phone (192.168.1.7)'],
-    ['', '192.168.1.7'],
-    [' \n ', '192.168.1.7'],
-    ['one\r\n2026 a line of the log', 'one 2026 a line of the log (192.168.1.7)'],
-    ['caméra 📷', 'caméra 📷 (192.168.1.7)'],
-  ])('makes of %j %j', (name, label) => {
-    expect(formatLabel(name, '192.168.1.7')).toBe(label);
   });
 });

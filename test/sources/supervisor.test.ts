@@ -146,8 +146,35 @@ describe('SourceSupervisor', () => {
     await elapse(0);
     expect(client.told).toEqual([['waiting', 'no such camera'], ['live', 'frames arrive'], ['stale', 'unplugged']]);
     expect(stream.latest?.sequence).toBe(1);
-    expect(logged.filter((line) => line.includes('source fake'))).toEqual(['stream main: source fake: no such camera', 'stream main: source fake: unplugged']);
+    expect(logged).toEqual(['stream main: waiting, no such camera', 'stream main: live, frames arrive', 'stream main: stale, unplugged']);
     expect(supervisor.status().state).toBe('starts again in 1 s');
+  });
+
+  it('logs a failure once, and how often it was repeated at 10 and at 100 times', async () => {
+    const source = new FakeSource();
+    const { supervisor, logged } = create(source);
+    await supervisor.open();
+    for (let failure = 0; failure < 120; failure += 1) {
+      source.sink?.fail(new Error('unplugged'));
+      await elapse(15_000);
+    }
+    expect(logged).toEqual(['stream main: waiting, unplugged', 'stream main: source fake has failed 10 times in a row: unplugged', 'stream main: source fake has failed 100 times in a row: unplugged']);
+    source.sink?.fail(new Error('no such camera'));
+    await elapse(0);
+    expect(logged.at(-1)).toBe('stream main: waiting, no such camera');
+  });
+
+  it('cleans what a source says of characters that would move the cursor or begin a line', async () => {
+    const source = new FakeSource();
+    const { stream, supervisor, logged } = create(source);
+    await supervisor.open();
+    source.sink?.reject(new Error('bad\u001B[2J\nframe'));
+    source.sink?.fail(new Error('one\r\ntwo\u202E'));
+    await elapse(0);
+    const { lastError } = supervisor.status();
+    expect([lastError, stream.reason, logged, stream.status(supervisor.status()).counters.lastRejections]).toEqual([
+      'one two', 'one two', ['stream main: frame rejected (1 so far): unknown: bad [2J frame', 'stream main: waiting, one two'], ['unknown: bad [2J frame'],
+    ]);
   });
 
   it('opens a source again that opens in vain later on', async () => {

@@ -75,7 +75,7 @@ export function chooseFormat(formats: readonly CameraFormat[], { copy, pixels, q
   return { format: null, isCopied: false, hasSize: good.length > 0 || size === null };
 }
 
-async function findV4l2Camera(name: string | null, { tools, signal, hide }: PlanContext): Promise<{ readonly device: string; readonly formats: readonly CameraFormat[] }> {
+async function findV4l2Camera(name: string | null, { tools, signal }: PlanContext): Promise<{ readonly device: string; readonly formats: readonly CameraFormat[] }> {
   if (name === null) {
     for (const { path } of await listV4l2Devices()) {
       const { formats } = await readV4l2Formats(tools, path, signal);
@@ -86,7 +86,7 @@ async function findV4l2Camera(name: string | null, { tools, signal, hide }: Plan
   const device = await resolveV4l2Name(name);
   const { formats, lines } = await readV4l2Formats(tools, device, signal);
   // The list ends with a failure always: FFmpeg prints it instead of playing.
-  if (formats.length === 0) throw explainFailure('ffmpeg', { kind: 'exited', code: 1 }, lines.map(hide));
+  if (formats.length === 0) throw explainFailure('ffmpeg', { kind: 'exited', code: 1 }, lines);
   return { device, formats };
 }
 

@@ -23,7 +23,7 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/Unknown (?:decoder|encoder)|Decoder not found|Encoder not found/i, 'this FFmpeg cannot decode or encode it'],
   [/No such filter|Error (?:initializing|parsing|reinitializing) .*filter|Failed to (?:configure|set) .*filter|Invalid filter/i, 'the filter does not work'],
   [/Protocol not found|Protocol '.*' not on whitelist|Protocol .* not on whitelist/i, 'this FFmpeg does not speak this protocol, or may not here'],
-  [/^rtsps?:\/\/\S+: Invalid data found/i, 'the server does not answer, or not as one of RTSP'],
+  [/^rtsps?:\/\/.+: Invalid data found/i, 'the server does not answer, or not as one of RTSP'],
   [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'there is no picture in it'],
   [/moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i, 'it is damaged, or nothing that FFmpeg can read'],
   [/No such file or directory/i, 'there is no such file'],
@@ -33,7 +33,7 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
 /**
  * Says why FFmpeg, or another program that makes pictures, has ended.
  *
- * @param lines the last ones that it has printed, without secrets.
+ * @param lines the last ones that it has printed. They may have secrets in them, which the supervisor's {@link RedactedSource} hides.
  */
 export function explainFailure(command: string, end: ProgramEnd, lines: readonly string[]): GearwayError {
   switch (end.kind) {

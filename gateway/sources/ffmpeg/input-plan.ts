@@ -29,8 +29,6 @@ export interface InputPlan {
 export interface PlanContext {
   readonly tools: FfmpegTools;
   readonly version: FfmpegVersion;
-  /** Takes secrets out of a text. */
-  readonly hide: (text: string) => string;
   readonly signal: AbortSignal;
 }
 

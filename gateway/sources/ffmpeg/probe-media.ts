@@ -23,17 +23,16 @@ const UNKNOWN: MediaInfo = { codec: null, hasEnd: false };
  *
  * @param args those that open it, up to `-i` and its name.
  * @param input what the program reads, for an input that is a list in a pipe.
- * @param hide takes secrets out of a text.
  * @returns nothing known when there is no ffprobe, or when it is not for this input's options.
  * @throws {GearwayError} `source-failed` when the input cannot be opened.
  */
-export async function probeMedia(tools: FfmpegTools, { args, input, hide, signal }: { readonly args: readonly string[]; readonly input: string | null; readonly hide: (text: string) => string; readonly signal: AbortSignal }): Promise<MediaInfo> {
+export async function probeMedia(tools: FfmpegTools, { args, input, signal }: { readonly args: readonly string[]; readonly input: string | null; readonly signal: AbortSignal }): Promise<MediaInfo> {
   const asked = ['-v', 'error', '-select_streams', 'V:0', '-show_entries', 'stream=codec_name:format=duration', '-of', 'json'];
   const { end, hasTimedOut, output, errorLines } = await tools.run('ffprobe', [...asked, ...args], { timeoutMs: TIMEOUT_MS, signal, input });
   if (end.kind === 'exited' && end.code === 0) return parseMediaInfo(output);
-  if (hasTimedOut) throw new GearwayError('source-failed', `nothing came for -e s`);
+  if (hasTimedOut) throw new GearwayError('source-failed', `ffprobe got nothing from it for ${TIMEOUT_MS / 1000} s`);
   if (end.kind === 'missing' || errorLines.some((line) => FOREIGN_OPTION.test(line))) return UNKNOWN;
-  throw explainFailure('ffprobe', end, errorLines.map(hide));
+  throw explainFailure('ffprobe', end, errorLines);
 }
 
 /** Reads ffprobe's JSON. */

@@ -23,8 +23,6 @@ export interface Recipe {
 
 export interface RecipeContext {
   readonly tools: FfmpegTools;
-  /** Takes secrets out of a text. */
-  readonly hide: (text: string) => string;
   readonly signal: AbortSignal;
 }
 

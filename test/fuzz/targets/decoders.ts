@@ -23,7 +23,7 @@ import { completeJpeg } from '../../../gateway/sources/ffmpeg/complete-jpeg.ts';
 import { HeadedReader } from '../../../gateway/sources/ffmpeg/headed-reader.ts';
 import { JpegSequenceReader } from '../../../gateway/sources/ffmpeg/jpeg-sequence-reader.ts';
 import { PGM } from '../../../gateway/sources/ffmpeg/pgm.ts';
-import { createRedactor, hideSecrets } from '../../../gateway/sources/ffmpeg/secrets.ts';
+import { createRedactor, hideAddress, hideUrls } from '../../../gateway/sources/redactor.ts';
 import { splitWords } from '../../../gateway/sources/ffmpeg/split-words.ts';
 import { readImage } from '../../../gateway/sources/image-file.ts';
 import { MultipartReader } from '../../../gateway/sources/multipart-reader.ts';
@@ -134,7 +134,7 @@ export function createDecoders(samples: Samples): readonly Decoder[] {
     decoder('source URL', changedText(['test-pattern:?size=640x480&fps=30', 'netgear:tcp://127.0.0.1:5555?pattern=1', 'a=netgear:tcp://h:1,2?multiclient=true', 'ffmpeg:rtsp://u:p@h/x?loop=true&fps=5', 'directory:/tmp?fps=1', 'imagezmq:tcp://0.0.0.0:5555?senders=a,b', 'netgear-async:tcp://127.0.0.1:5555?pattern=3', 'push:?takeOver=true', 'ffmpeg:camera?size=64x48&inputArgs=-a "b c"']), (text) => createSources([text], () => undefined)),
     decoder('options', fc.record({ port: fc.oneof(fc.integer(), fc.double()), host: hostileText, virtualPorts: changedText(['6000-6063', '1,2,3', 'main=6000-6001']), reservedPorts: fc.dictionary(fc.constantFrom('6000', '-1', 'x', '70000'), hostileText), allowOrigins: fc.array(changedText(['https://example.org', 'null'])), token: hostileText, viewToken: hostileText, clients: fc.array(changedText(['tcp://127.0.0.1:1'])), idle: fc.constantFrom('card', 'x') }, { requiredKeys: [] }), (options) => resolveOptions(options as GatewayOptions, [{ name: 'main', seats: null }])),
     decoder('words of FFmpeg', hostileText, splitWords),
-    decoder('secrets', fc.oneof(hostileText, changedText(['rtsp://user:pass@host/path', 'http://a:b@c:d@e/?f=g'])), (text) => createRedactor(text, [text])(hideSecrets(text))),
+    decoder('secrets', fc.oneof(hostileText, changedText(['rtsp://user:pass@host/path', 'http://a:b@c:d@e/?f=g'])), (text) => createRedactor([text], [text]).hide(hideUrls(hideAddress(text)))),
     decoder('time of capture', fc.tuple(anyValue, fc.oneof(hostileText, fc.constantFrom('t', 'meta.t'))), ([value, path]) => [readCapturedAt(value as Value, path), readIsoTime(path)]),
   ];
 }

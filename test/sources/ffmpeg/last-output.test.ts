@@ -16,9 +16,12 @@ describe('LastOutput', () => {
     expect(output.text().length).toBeLessThanOrEqual(200);
   });
 
-  it('cuts long lines', () => {
-    const output = new LastOutput();
-    output.add(Buffer.from('y'.repeat(5000)));
-    expect(output.lines()).toEqual(['y'.repeat(400)]);
+  it('gives no part of a line: a password in it could not be found', () => {
+    const output = new LastOutput(100);
+    output.add(Buffer.from(`${'y'.repeat(150)}\n`));
+    expect(output.lines()).toEqual([]);
+    for (let number = 0; number < 100; number += 1) output.add(Buffer.from(`rtsp://user:${number}-password@host\n`));
+    for (const line of output.lines()) expect(line).toMatch(/^rtsp:\/\/user:\d+-password@host$/);
+    expect(output.lines().length).toBeGreaterThan(1);
   });
 });

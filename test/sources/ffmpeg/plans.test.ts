@@ -39,7 +39,7 @@ function plan(url: string, { platform = 'linux', version = V5, answers = {} }: {
   const { place, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
   const input = parseInput(place);
   if (input.kind === 'pi-camera') throw new TypeError('FFmpeg does not read it');
-  return planInput(input, parseFfmpegOptions(options, input), { tools: new AnsweringTools(platform, answers), version, hide: (text) => text, signal: new AbortController().signal });
+  return planInput(input, parseFfmpegOptions(options, input), { tools: new AnsweringTools(platform, answers), version, signal: new AbortController().signal });
 }
 
 function optionsOf(url: string): FfmpegOptions {

@@ -1,5 +1,6 @@
 import { platform } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cleanText } from '../../../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../../../shared/errors.ts';
 import { FfmpegTools } from '../ffmpeg-tools.ts';
 import { listAvfoundationDevices } from './avfoundation-devices.ts';
@@ -94,7 +95,8 @@ function sourceOf({ name, device }: Camera, index: number): string {
 /** A camera in lines for people, with the source that shows it. */
 export function formatCamera({ name, device, formats }: Camera, source: string): string {
   const lines = formats.map((format) => `    ${format.name === 'mjpeg' ? 'JPEG' : format.name}: ${formatSizes(format.sizes)}\n`);
-  return `  ${name}${device === name ? '' : ` (${device})`}\n${lines.join('')}    --source "${source}"\n`;
+  const shown = cleanText(name);
+  return `  ${shown}${device === name ? '' : ` (${device})`}\n${lines.join('')}    --source "${source}"\n`;
 }
 
 function formatSizes(sizes: readonly SizeRange[]): string {

@@ -1,0 +1,76 @@
+import type { Frame, FrameInput } from '../hub/frame.ts';
+import type { Redactor } from './redactor.ts';
+import type { Source, SourceSink } from './source.ts';
+
+/** A source whose texts have no secrets in them: all of them pass through here, so no source has to hide any itself. */
+export class RedactedSource implements Source {
+  readonly kind: string;
+  readonly address: string;
+  readonly waitingReason: string;
+  readonly takesReturns: boolean;
+  readonly seats: readonly number[] | null;
+  readonly stallMs: number | null;
+  readonly #source: Source;
+  readonly #redactor: Redactor;
+
+  constructor(source: Source, redactor: Redactor) {
+    this.#source = source;
+    this.#redactor = redactor;
+    this.kind = source.kind;
+    this.address = redactor.hide(source.address);
+    this.waitingReason = redactor.hide(source.waitingReason);
+    this.takesReturns = source.takesReturns;
+    this.seats = source.seats;
+    this.stallMs = source.stallMs;
+  }
+
+  state(): string {
+    return this.#redactor.hide(this.#source.state());
+  }
+
+  async open(sink: SourceSink): Promise<void> {
+    try {
+      await this.#source.open(new RedactedSink(sink, this.#redactor));
+    } catch (error) {
+      throw this.#redactor.error(error);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#source.close();
+  }
+}
+
+class RedactedSink implements SourceSink {
+  readonly #sink: SourceSink;
+  readonly #redactor: Redactor;
+
+  constructor(sink: SourceSink, redactor: Redactor) {
+    this.#sink = sink;
+    this.#redactor = redactor;
+  }
+
+  get returns(): SourceSink['returns'] {
+    return this.#sink.returns;
+  }
+
+  publish(input: FrameInput): Frame {
+    return this.#sink.publish(input);
+  }
+
+  reject(error: unknown): void {
+    this.#sink.reject(this.#redactor.error(error));
+  }
+
+  end(reason: string): void {
+    this.#sink.end(this.#redactor.hide(reason));
+  }
+
+  interrupted(reason: string): void {
+    this.#sink.interrupted(this.#redactor.hide(reason));
+  }
+
+  fail(error: unknown): void {
+    this.#sink.fail(this.#redactor.error(error));
+  }
+}
