@@ -58,7 +58,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
   'netgear-async': {
     example: 'netgear-async:tcp://HOST:PORT',
-    create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt']))), isOnDemand: false }],
+    create: ({ name, url, log }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt'])), log), isOnDemand: false }],
   },
   imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
   push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver']))), isOnDemand: false }] },

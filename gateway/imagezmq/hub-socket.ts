@@ -1,6 +1,9 @@
-import { Subscriber } from 'zeromq';
+import { type Event, Subscriber } from 'zeromq';
 import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import { KEEP_ALIVE } from '../netgear/keep-alive.ts';
+import { receiveAll } from '../netgear/receive-all.ts';
 import { ServerSocket } from '../netgear/server-socket.ts';
+import { followEvents } from '../netgear/socket-events.ts';
 
 /** How imagezmq's ends find each other: `request-reply`, the hub binds and answers each picture; `publish-subscribe`, it connects to senders. */
 export type HubPattern = 'request-reply' | 'publish-subscribe';
@@ -21,8 +24,10 @@ const RECONNECT_MS = 1000;
 export interface HubSocketEvents {
   /** How many senders are connected. */
   peers(count: number): void;
-  /** Somebody came who is no sender of this pattern. */
-  refused(): void;
+  /** A connection or a message was refused: why, a sentence without its end. */
+  refused(reason: string): void;
+  /** The socket no longer works: close it. */
+  failed(error: unknown): void;
 }
 
 /** The hub's end of imagezmq's ImageHub. Iterate over it for messages, and {@link answer} each before asking for the next. */
@@ -45,7 +50,7 @@ export async function openHubSocket(pattern: HubPattern, endpoints: readonly str
 
 async function listen(endpoints: readonly string[], events: HubSocketEvents): Promise<HubSocket> {
   // The same REP as for a NetGear server that connects.
-  const socket = new ServerSocket('request-reply', null, events);
+  const socket = new ServerSocket('request-reply', null, events, 'an imagezmq sender');
   try {
     for (const endpoint of endpoints) await socket.bind(endpoint);
   } catch (error) {
@@ -53,7 +58,9 @@ async function listen(endpoints: readonly string[], events: HubSocketEvents): Pr
     throw error;
   }
   return {
-    [Symbol.asyncIterator]: () => socket[Symbol.asyncIterator](),
+    async *[Symbol.asyncIterator]() {
+      for await (const { parts } of socket) yield parts;
+    },
     answer: () => socket.reply([OK]),
     close: () => socket.close(ANSWER_LINGER_MS),
   };
@@ -62,8 +69,7 @@ async function listen(endpoints: readonly string[], events: HubSocketEvents): Pr
 function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSocket {
   const socket = new Subscriber({
     linger: 0,
-    heartbeatInterval: 500,
-    heartbeatTimeout: 1500,
+    ...KEEP_ALIVE,
     reconnectMaxInterval: 1000,
     maxMessageSize: DEFAULT_FRAME_LIMITS.payloadBytes,
     receiveHighWaterMark: 8,
@@ -73,21 +79,26 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
   });
   let isClosed = false;
   const connected = new Set<string>();
-  socket.events.on('handshake', ({ address }) => {
-    connected.add(address);
-    if (!isClosed) events.peers(connected.size);
-  });
-  socket.events.on('disconnect', ({ address }) => {
+  const happened = (event: Event): void => {
     if (isClosed) return;
-    if (connected.delete(address)) {
+    if (event.type === 'handshake') {
+      connected.add(event.address);
       events.peers(connected.size);
-      return;
+    } else if (event.type === 'disconnect') {
+      const { address } = event;
+      if (connected.delete(address)) {
+        events.peers(connected.size);
+        return;
+      }
+      // libzmq does not try again by itself after a failed handshake.
+      events.refused('what listens there is not an imagezmq sender of pattern publish-subscribe');
+      setTimeout(() => {
+        if (!isClosed) reconnect(socket, address, events);
+      }, RECONNECT_MS).unref();
     }
-    // Who is there hung up in the handshake. libzmq does not try again by itself then.
-    events.refused();
-    setTimeout(() => {
-      if (!isClosed) reconnect(socket, address);
-    }, RECONNECT_MS).unref();
+  };
+  followEvents(socket.events, happened, (error) => {
+    if (!isClosed) events.failed(error);
   });
   socket.subscribe();
   try {
@@ -97,7 +108,7 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
     throw error;
   }
   return {
-    [Symbol.asyncIterator]: () => socket[Symbol.asyncIterator](),
+    [Symbol.asyncIterator]: () => receiveAll(socket),
     answer: () => Promise.resolve(),
     close: async () => {
       isClosed = true;
@@ -106,11 +117,15 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
   };
 }
 
-function reconnect(socket: Subscriber, address: string): void {
+function reconnect(socket: Subscriber, address: string, events: HubSocketEvents): void {
   try {
     socket.disconnect(address);
   } catch {
     // It has forgotten the address already.
   }
-  socket.connect(address);
+  try {
+    socket.connect(address);
+  } catch (error) {
+    events.failed(error);
+  }
 }

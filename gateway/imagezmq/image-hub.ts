@@ -1,5 +1,6 @@
 import { containFailure } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { Refusals } from '../netgear/refusals.ts';
 import { type HubPattern, type HubSocket, openHubSocket } from './hub-socket.ts';
 import { decodeSent, type SentPicture } from './picture-codec.ts';
 
@@ -34,10 +35,11 @@ export class ImageHub {
   #socket: HubSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
   #peers = 0;
-  #wasRefused = false;
+  readonly #refusals: Refusals;
 
   constructor(options: ImageHubOptions) {
     this.#options = options;
+    this.#refusals = new Refusals((reason) => options.log(`imagezmq ${options.endpoints.join(', ')}: ${reason}`));
   }
 
   /** How many senders are connected. */
@@ -50,9 +52,8 @@ export class ImageHub {
     const { pattern, endpoints } = this.#options;
     const binds = pattern === 'request-reply';
     if (this.#socket === null) return 'closed';
-    if (this.#peers > 0) return binds || endpoints.length > 1 ? `${this.#peers} ${this.#peers === 1 ? 'sender' : 'senders'} connected` : 'connected';
-    if (!this.#wasRefused) return binds ? 'listening' : 'connecting';
-    return binds ? 'listening; somebody came who is no imagezmq sender of pattern request-reply' : 'connecting; who listens there is no imagezmq sender of pattern publish-subscribe';
+    if (this.#peers > 0) return this.#refusals.append(binds || endpoints.length > 1 ? `${this.#peers} ${this.#peers === 1 ? 'sender' : 'senders'} connected` : 'connected');
+    return this.#refusals.append(binds ? 'listening' : 'connecting');
   }
 
   /** @throws {GearwayError} `source-unavailable` when an address is in use or not ours. */
@@ -83,26 +84,29 @@ export class ImageHub {
   async #open(): Promise<void> {
     const { pattern, endpoints } = this.#options;
     this.#peers = 0;
-    this.#wasRefused = false;
+    this.#refusals.clear();
     try {
       this.#socket = await openHubSocket(pattern, endpoints, {
         peers: (count) => {
           this.#peers = count;
-          if (count > 0) this.#wasRefused = false;
+          // All senders that it connects to are there.
+          if (pattern === 'publish-subscribe' && count === endpoints.length) this.#refusals.clear();
         },
-        refused: () => {
-          this.#wasRefused = true;
-        },
+        refused: (reason) => this.#refusals.note(reason),
+        failed: (error) => this.#failed(error),
       });
     } catch (error) {
       throw new GearwayError('source-unavailable', `cannot ${pattern === 'request-reply' ? 'listen for' : 'connect to'} imagezmq senders at ${endpoints.join(', ')}: ${errorText(error)}`, { cause: error });
     }
     const socket = this.#socket;
     this.#reading = containFailure(this.#read(socket), (error) => {
-      if (this.#socket !== socket) return;
-      // Each of them leaves, and the last one closes the hub.
-      for (const receiver of this.#receivers) receiver.failed(error);
+      if (this.#socket === socket) this.#failed(error);
     });
+  }
+
+  /** Each receiver leaves, and the last one closes the hub. */
+  #failed(error: unknown): void {
+    for (const receiver of this.#receivers) receiver.failed(error);
   }
 
   async #close(): Promise<void> {

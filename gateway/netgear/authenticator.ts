@@ -1,61 +1,120 @@
-import { type Context, Reply } from 'zeromq';
+import { Context, Reply } from 'zeromq';
 import { runInBackground } from '../../shared/background.ts';
 import { errorText } from '../../shared/errors.ts';
 import { formatZ85, isListedKey, type Security } from './curve-keys.ts';
+import { receiveAll } from './receive-all.ts';
 
 /** Where libzmq asks, within the context of the socket that is connected to (ZeroMQ RFC 27). */
 const ZAP_ENDPOINT = 'inproc://zeromq.zap.01';
 
+/** A peer in the middle of its handshake. */
+export interface ConnectingPeer {
+  /** Its IP address; empty for `ipc`. */
+  readonly address: string;
+  /** `NULL` or `CURVE`. */
+  readonly mechanism: string;
+  /** The 32 bytes of its CURVE key; undefined without one. */
+  readonly publicKey: Uint8Array | undefined;
+}
+
+/** Decides about a peer. Must not throw. @returns why it is refused, a sentence without its end; null when it is admitted. */
+export type Judge = (peer: ConnectingPeer) => string | null;
+
+/** The right of one socket to be asked about its peers. */
+export interface Admission {
+  /** The socket's `zapDomain`. */
+  readonly domain: string;
+  /** Idempotent. Close the socket first. */
+  close(): void;
+}
+
 /**
- * Decides who may connect to the CURVE sockets of one context (ZAP, ZeroMQ RFC 27), as pyzmq's authenticator does for NetGear: by IP address, and
- * in IronHouse mode by key. It must be open before those sockets bind.
+ * Has each bound socket of a context decide which peers are admitted (ZAP, ZeroMQ RFC 27). Every bound socket takes part, also those without
+ * encryption: only then libzmq refuses peers that speak no ZMTP 3 at the handshake, such as browsers and port scanners, whose bytes it would otherwise
+ * read as messages of ZMTP 1.
  */
 export class Authenticator {
-  readonly #socket: Reply;
-  readonly #security: Security;
-  readonly #refused: (reason: string) => void;
+  /** The context that the sockets must be made in. */
+  readonly context: Context;
+  readonly #judges = new Map<string, Judge>();
+  #socket: Reply | null = null;
+  #count = 0;
 
-  /** @param refused told why a peer was not let in, as a sentence. */
-  constructor(context: Context, security: Security, refused: (reason: string) => void) {
-    this.#socket = new Reply({ context, linger: 0 });
-    this.#security = security;
-    this.#refused = refused;
+  constructor(context: Context) {
+    this.context = context;
   }
 
-  async open(): Promise<void> {
-    await this.#socket.bind(ZAP_ENDPOINT);
-    runInBackground(this.#answer(), () => this.close());
+  /** Asks `judge` about each peer of the socket whose `zapDomain` is the result's. */
+  admit(judge: Judge): Admission {
+    this.#count += 1;
+    const domain = `gearway-${this.#count}`;
+    this.#judges.set(domain, judge);
+    this.#socket ??= this.#open();
+    return { domain, close: () => this.#remove(domain) };
   }
 
-  /** Idempotent. */
-  close(): void {
-    this.#socket.close();
+  #open(): Reply {
+    const socket = new Reply({ context: this.context, linger: 0 });
+    socket.bindSync(ZAP_ENDPOINT);
+    runInBackground(this.#answer(socket), () => {
+      // Nobody would be admitted any more.
+      this.#close();
+      if (this.#judges.size > 0) this.#socket = this.#open();
+    });
+    return socket;
   }
 
-  async #answer(): Promise<void> {
-    for await (const [version, requestId, , address, , mechanism, publicKey] of this.#socket) {
-      const reason = this.#judge(String(address), String(mechanism), publicKey);
+  /** Without sockets nothing must keep the program running. */
+  #remove(domain: string): void {
+    if (this.#judges.delete(domain) && this.#judges.size === 0) this.#close();
+  }
+
+  #close(): void {
+    // Frees the address immediately; closing alone frees it some time later.
+    this.#socket?.disconnect(ZAP_ENDPOINT);
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  async #answer(socket: Reply): Promise<void> {
+    for await (const [version, requestId, domain, address, , mechanism, publicKey] of receiveAll(socket)) {
+      const judge = this.#judges.get(String(domain));
+      const isAdmitted = judge?.({ address: String(address), mechanism: String(mechanism), publicKey }) === null;
       try {
-        await this.#socket.send([version ?? '1.0', requestId ?? '1', ...(reason === null ? ['200', 'OK'] : ['400', 'not allowed']), '', '']);
-      } catch {
-        return; // closed meanwhile: nobody is let in any more
+        await socket.send([version ?? '1.0', requestId ?? '1', ...(isAdmitted ? ['200', 'OK'] : ['400', 'not allowed']), '', '']);
+      } catch (error) {
+        if (socket.closed) return;
+        throw error;
       }
-      if (reason !== null) this.#refused(reason);
     }
   }
+}
 
-  /** Why this peer is not let in; null when it is. */
-  #judge(address: string, mechanism: string, publicKey: Uint8Array | undefined): string | null {
-    const { mode, folder, allowedAddresses } = this.#security;
-    if (mechanism !== 'CURVE' || publicKey?.byteLength !== 32) return `${address} was refused: it does not show a CURVE key`;
-    if (allowedAddresses !== null && !allowedAddresses.includes(address)) return `${address} was refused: allow lists ${allowedAddresses.join(', ')}`;
-    if (mode === 'stonehouse') return null;
-    const key = formatZ85(publicKey);
-    try {
-      if (isListedKey(folder, key)) return null;
-    } catch (error) {
-      return `${address} was refused: the keys cannot be read, ${errorText(error)}`;
-    }
-    return `${address} was refused: its key ${key} is not in ${folder}/public_keys`;
+let shared: Authenticator | null = null;
+
+/**
+ * The one authenticator, and context, of all bound sockets. zeromq.js never frees a context before the process ends, and libzmq has one ZAP handler
+ * per context, so that each further one would stay. It is not the default context, which the program around this library may use in its own way.
+ */
+export function sharedAuthenticator(): Authenticator {
+  shared ??= new Authenticator(new Context());
+  return shared;
+}
+
+/**
+ * Decides as pyzmq's authenticator does for NetGear: by IP address, and in IronHouse mode by key.
+ *
+ * @returns why the peer is refused; null when it is admitted.
+ */
+export function judgePeer({ mode, folder, allowedAddresses }: Security, { address, mechanism, publicKey }: ConnectingPeer): string | null {
+  if (mechanism !== 'CURVE' || publicKey?.byteLength !== 32) return `${address} was refused: it does not show a CURVE key`;
+  if (allowedAddresses !== null && !allowedAddresses.includes(address)) return `${address} was refused: allow lists ${allowedAddresses.join(', ')}`;
+  if (mode === 'stonehouse') return null;
+  const key = formatZ85(publicKey);
+  try {
+    if (isListedKey(folder, key)) return null;
+  } catch (error) {
+    return `${address} was refused: the keys cannot be read, ${errorText(error)}`;
   }
+  return `${address} was refused: its key ${key} is not in ${folder}/public_keys`;
 }

@@ -219,6 +219,12 @@ export class ClientConnection {
             else if (sentAtMs !== undefined) this.#events.replied(parts, performance.now() - sentAtMs);
           })(),
         failed: (error) => current(() => this.#events.failed(error))(),
+        broken: (error) =>
+          current(() => {
+            this.#drop();
+            this.#retryLater();
+            this.#change('connecting', `its socket failed: ${errorText(error)}`);
+          })(),
       }),
       ready: false,
       openedAtMs: performance.now(),

@@ -1,9 +1,12 @@
-import { Dealer, Pair, XPublisher } from 'zeromq';
+import { Dealer, type EventType, Pair, XPublisher } from 'zeromq';
 import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { openSenderKeys, type Security } from './curve-keys.ts';
+import { KEEP_ALIVE } from './keep-alive.ts';
 import type { Pattern } from './pattern.ts';
+import { receiveAll } from './receive-all.ts';
 import { DEFAULT_REPLY_LIMITS } from './reply-codec.ts';
+import { followEvents } from './socket-events.ts';
 
 /** Most frames in flight to one client: more than that the socket does not take. */
 export const MAX_IN_FLIGHT = 3;
@@ -29,7 +32,10 @@ export interface ClientSocketEvents {
   disconnected(): void;
   /** What the client answered, borrowed memory. */
   reply(parts: Uint8Array[]): void;
+  /** A reply was malformed, and is thrown away. */
   failed(error: unknown): void;
+  /** The socket no longer works: close it and make another one. */
+  broken(error: unknown): void;
 }
 
 /**
@@ -53,8 +59,7 @@ export class ClientSocket {
       linger: 0,
       reconnectInterval: 100,
       reconnectMaxInterval: 500,
-      heartbeatInterval: 1000,
-      heartbeatTimeout: 3000,
+      ...KEEP_ALIVE,
       sendTimeout: 0,
       maxMessageSize: DEFAULT_REPLY_LIMITS.payloadBytes,
       ipv6: endpoint.startsWith('tcp://['),
@@ -66,7 +71,7 @@ export class ClientSocket {
     else this.#socket = new XPublisher({ ...options, sendHighWaterMark: 1, sendBufferSize: SUBSCRIBER_SEND_BUFFER_BYTES, noDrop: true });
     this.#listen(events);
     this.#socket.connect(endpoint);
-    runInBackground(this.#receive(events), (error) => events.failed(error));
+    runInBackground(this.#receive(events), (error) => this.#broken(events, error));
   }
 
   /**
@@ -108,37 +113,37 @@ export class ClientSocket {
         accepted = false;
         events.handshakeFailed(failure);
       });
-    const { events: monitor } = this.#socket;
-    monitor.on('connect', on(() => {
-      accepted = true;
-      events.accepted();
-    }));
-    monitor.on('handshake', on(() => {
-      shaken = true;
-      if (!(this.#socket instanceof XPublisher)) events.ready();
-    }));
-    monitor.on('handshake:error:auth', failed('refused'));
-    monitor.on('handshake:error:protocol', failed('mechanism'));
-    monitor.on('disconnect', gone);
-    monitor.on('close', gone);
+    const listeners: Partial<Record<EventType, () => void>> = {
+      connect: on(() => {
+        accepted = true;
+        events.accepted();
+      }),
+      handshake: on(() => {
+        shaken = true;
+        if (!(this.#socket instanceof XPublisher)) events.ready();
+      }),
+      'handshake:error:auth': failed('refused'),
+      'handshake:error:protocol': failed('mechanism'),
+      disconnect: gone,
+      close: gone,
+    };
+    followEvents(this.#socket.events, ({ type }) => listeners[type]?.(), (error) => this.#broken(events, error));
+  }
+
+  #broken(events: ClientSocketEvents, error: unknown): void {
+    if (!this.#closed) events.broken(error);
   }
 
   async #receive(events: ClientSocketEvents): Promise<void> {
-    try {
-      for await (const parts of this.#socket) {
-        if (this.#closed) return;
-        if (this.#socket instanceof XPublisher) {
-          if (parts[0]?.[0] === SUBSCRIBED) events.ready();
-          continue;
-        }
-        if (this.#delimited && parts.shift()?.byteLength !== 0) {
-          events.failed(new GearwayError('parts-unexpected', 'reply does not begin with an empty delimiter'));
-          continue;
-        }
+    for await (const parts of receiveAll(this.#socket)) {
+      if (this.#closed) return;
+      if (this.#socket instanceof XPublisher) {
+        if (parts[0]?.[0] === SUBSCRIBED) events.ready();
+      } else if (this.#delimited && parts.shift()?.byteLength !== 0) {
+        events.failed(new GearwayError('parts-unexpected', 'reply does not begin with an empty delimiter'));
+      } else {
         events.reply(parts);
       }
-    } catch (error) {
-      if (!this.#closed) events.failed(error);
     }
   }
 }

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { curveKeyPair } from 'zeromq';
-import { GearwayError } from '../../shared/errors.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import { createKeysWhenMissing } from './key-files.ts';
 
 /** NetGear's `secure_mode`: `stonehouse` (1) lets in who has any key of its own, `ironhouse` (2) only the keys in `public_keys/`. */
 export type SecureMode = 'stonehouse' | 'ironhouse';
@@ -27,8 +27,6 @@ export interface ReceiverKeys {
   readonly publicKey: string;
   readonly secretKey: string;
 }
-
-const NAMES = ['server', 'client'] as const;
 
 /** A key as it stands in a certificate: 32 bytes in Z85 (ZeroMQ RFC 32). */
 const KEY = String.raw`\s*=\s*"([0-9A-Za-z.\-:+=^!/*?&<>()[\]{}@%$#]{40})"`;
@@ -105,39 +103,7 @@ export function isListedKey(folder: string, publicKey: string): boolean {
     });
 }
 
-/**
- * Makes both pairs as pyzmq's `create_certificates` does, readable by their owner alone, when neither folder has any key. A folder with some
- * of them is left alone: its other half is at a peer.
- */
-function createKeysWhenMissing(folder: string): void {
-  if (!hasKeys(folder)) createKeys(folder);
-}
-
-/** Whether a folder has any key, of either kind. */
-export function hasKeys(folder: string): boolean {
-  return ['public_keys', 'private_keys'].map((name) => join(folder, name)).some((path) => existsSync(path) && readdirSync(path).length > 0);
-}
-
-/** Makes both pairs anew, in place of those that are there: who has the old ones is not let in any more. Other keys in the folder stay. */
-export function createKeys(folder: string): void {
-  const folders = { public: join(folder, 'public_keys'), private: join(folder, 'private_keys') };
-  for (const path of Object.values(folders)) {
-    mkdirSync(path, { recursive: true });
-    chmodSync(path, 0o700);
-  }
-  for (const name of NAMES) {
-    const { publicKey, secretKey } = curveKeyPair();
-    const write = (path: string, secret: string): void => {
-      // Removed first: the mode counts only for a new file.
-      rmSync(path, { force: true });
-      writeFileSync(path, `# ZeroMQ CURVE certificate, made by Gearway. Keep the secret one to its owner.\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`, { mode: 0o600, flag: 'wx' });
-    };
-    write(join(folders.public, `${name}.key`), '');
-    write(join(folders.private, `${name}.key_secret`), `    secret-key = "${secretKey}"\n`);
-  }
-}
-
-function readPair(folder: string, name: (typeof NAMES)[number]): ReceiverKeys {
+function readPair(folder: string, name: 'server' | 'client'): ReceiverKeys {
   const path = join(folder, 'private_keys', `${name}.key_secret`);
   const text = readCertificate(path);
   return { publicKey: find(text, 'public-key', path), secretKey: find(text, 'secret-key', path) };
@@ -152,8 +118,9 @@ function readCertificate(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new GearwayError('keys-missing', `${path} cannot be read: copy it from the other end, or empty the folder to have new keys made`, { cause: error });
+    throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): copy it from the other end, or empty the folder to have new keys made`, { cause: error });
   }
+  if (bytes.byteLength === 0) throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: remove the keys in its folder and in the one beside it to have new ones made, or copy them from the other end`);
   if (bytes.byteLength > MAX_CERTIFICATE_BYTES) throw new GearwayError('keys-invalid', `${path} is ${bytes.byteLength} bytes, expected a certificate of at most ${MAX_CERTIFICATE_BYTES}`);
   return bytes.toString('utf8');
 }

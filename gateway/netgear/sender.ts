@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { REPLY_TIMEOUT_MS } from './client-connection.ts';
-import { createKeys } from './curve-keys.ts';
+import { createKeys } from './key-files.ts';
 import { encodeFrameHeader, encodeTermination } from './frame-codec.ts';
 import { checkFlag, invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
 import { type Sendable, toPicture } from './picture.ts';

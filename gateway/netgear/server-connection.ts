@@ -4,6 +4,7 @@ import type { Security } from './curve-keys.ts';
 import { decodeFrame, type NetGearFrame, type NetGearTermination, TERMINATION_REPLY } from './frame-codec.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
 import { encodeReply, NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
+import { Refusals } from './refusals.ts';
 import { ServerSocket } from './server-socket.ts';
 
 export interface ServerConnectionOptions {
@@ -13,6 +14,8 @@ export interface ServerConnectionOptions {
   readonly port: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
+  /** Gets connections and messages that were refused, at most a line per 10 s. */
+  readonly log?: (text: string) => void;
 }
 
 /** What happens to a {@link ServerConnection}. Nothing is called after `close()`. */
@@ -37,29 +40,42 @@ export interface ServerConnectionEvents {
   failed(error: unknown): void;
 }
 
-/** The way to one NetGear server, which connects to us: every message is read as soon as it comes, and answered at once. */
+/** How long a server counts as the one that sends after its last frame. */
+const SENDING_MS = 2000;
+
+/** Maximum number of servers that are remembered as senders. */
+const MAX_SENDERS = 64;
+
+/** Connection to one NetGear server, which connects to us. Every message is read as soon as it arrives, and answered immediately. */
 export class ServerConnection {
   readonly #options: ServerConnectionOptions;
   readonly #events: ServerConnectionEvents;
+  readonly #refusals: Refusals;
   #socket: ServerSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
   #peers = 0;
-  #refusal: string | null = null;
+  /** When each server sent its last frame, by connection; the latest last. Empty where ZeroMQ hides the connections. */
+  readonly #senders = new Map<string, number>();
 
   constructor(options: ServerConnectionOptions, events: ServerConnectionEvents) {
     this.#options = options;
     this.#events = events;
+    this.#refusals = new Refusals(options.log);
   }
 
-  /** What it is doing, as a sentence without its end. */
+  /** What it is doing, and what was refused in the last minute, as a sentence without its end. */
   state(): string {
     if (this.#socket === null) return 'closed';
-    if (this.#peers > 1 && this.#options.pattern === 'pair') return `connected, ${this.#peers - 1} more ${this.#peers === 2 ? 'server waits' : 'servers wait'} for the first one to end`;
-    if (this.#peers > 0) return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
-    return this.#refusal === null ? 'listening' : `listening; ${this.#refusal}`;
+    return this.#refusals.append(this.#connectedState());
   }
 
-  /** How many servers are connected. */
+  #connectedState(): string {
+    if (this.#peers > 1 && this.#options.pattern === 'pair') return `connected, ${this.#peers - 1} more ${this.#peers === 2 ? 'server waits' : 'servers wait'} for the first one to end`;
+    if (this.#peers > 0) return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
+    return 'listening';
+  }
+
+  /** Number of servers that are connected. */
   get peers(): number {
     return this.#peers;
   }
@@ -67,14 +83,15 @@ export class ServerConnection {
   /** @throws {GearwayError} `source-unavailable` when the address is in use or not ours, `keys-missing`, `keys-invalid`. */
   async open(): Promise<void> {
     const { endpoint, pattern, security } = this.#options;
+    this.#refusals.clear();
+    this.#senders.clear();
+    this.#peers = 0;
     const socket = new ServerSocket(pattern, security, {
       peers: (count) => {
-        if (count > 0) this.#refusal = null;
         this.#peers = count;
       },
-      refused: (reason) => {
-        this.#refusal = reason;
-      },
+      refused: (reason) => this.#refusals.note(reason),
+      failed: (error) => this.#failed(socket, error),
     });
     try {
       await socket.bind(endpoint);
@@ -83,9 +100,7 @@ export class ServerConnection {
       throw new GearwayError('source-unavailable', `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`, { cause: error });
     }
     this.#socket = socket;
-    this.#reading = containFailure(this.#read(socket), (error) => {
-      if (this.#socket === socket) this.#events.failed(error);
-    });
+    this.#reading = containFailure(this.#read(socket), (error) => this.#failed(socket, error));
   }
 
   /**
@@ -100,15 +115,24 @@ export class ServerConnection {
     await this.#reading;
   }
 
+  #failed(socket: ServerSocket, error: unknown): void {
+    if (this.#socket === socket) this.#events.failed(error);
+  }
+
   async #read(socket: ServerSocket): Promise<void> {
-    for await (const parts of socket) {
+    for await (const { parts, peer } of socket) {
       if (this.#socket !== socket) return;
       let reply: (string | Uint8Array)[];
       let termination: NetGearTermination | null = null;
       try {
         const decoded = decodeFrame(parts);
-        if (decoded.kind === 'termination') termination = decoded;
-        reply = decoded.kind === 'termination' ? [TERMINATION_REPLY] : encodeReply(this.#options.port, this.#events.received(decoded));
+        if (decoded.kind === 'termination') {
+          termination = decoded;
+          reply = [TERMINATION_REPLY];
+        } else {
+          this.#sent(peer);
+          reply = encodeReply(this.#options.port, this.#events.received(decoded));
+        }
       } catch (error) {
         // Nothing of what failed: building the same reply again would fail again.
         this.#events.rejected(error);
@@ -119,7 +143,25 @@ export class ServerConnection {
       } catch (error) {
         if (this.#socket === socket) this.#events.unanswered(error);
       }
-      if (termination !== null && this.#socket === socket) this.#events.ended(termination.serverPort);
+      if (termination !== null && this.#socket === socket) this.#terminate(peer, termination);
     }
+  }
+
+  #sent(peer: string | null): void {
+    if (peer === null) return;
+    this.#senders.delete(peer);
+    this.#senders.set(peer, performance.now());
+    const [oldest] = this.#senders.keys();
+    if (this.#senders.size > MAX_SENDERS && oldest !== undefined) this.#senders.delete(oldest);
+  }
+
+  /** Ignored when it comes from a peer that has sent no frame, while another one sends. */
+  #terminate(peer: string | null, { serverPort }: NetGearTermination): void {
+    const latestMs = [...this.#senders.values()].at(-1) ?? -Infinity;
+    if (peer !== null && !this.#senders.delete(peer) && performance.now() - latestMs < SENDING_MS) {
+      this.#refusals.note('a peer that sends no frames said that the stream ends, while another one sends: it was ignored');
+      return;
+    }
+    this.#events.ended(serverPort);
   }
 }

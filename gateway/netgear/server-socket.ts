@@ -1,52 +1,88 @@
-import { Context, Pair, Pull, Reply, Subscriber } from 'zeromq';
-import { Authenticator } from './authenticator.ts';
+import { type Event, Pair, Pull, Router, Subscriber } from 'zeromq';
+import { type Admission, type ConnectingPeer, judgePeer, sharedAuthenticator } from './authenticator.ts';
 import { openReceiverKeys, type Security } from './curve-keys.ts';
 import { DEFAULT_FRAME_LIMITS } from './frame-codec.ts';
+import { HandshakeLog } from './handshake-log.ts';
+import { KEEP_ALIVE } from './keep-alive.ts';
 import { type AsyncPattern, formatPattern } from './pattern.ts';
+import { receiveAll } from './receive-all.ts';
+import { followEvents } from './socket-events.ts';
 
-/** What happens to a {@link ServerSocket}. */
+/** What happens to a {@link ServerSocket}. Nothing is called after `close()`. */
 export interface ServerSocketEvents {
-  /** How many servers are connected. One that says nothing yet is no proof of frames. */
+  /** Number of servers that have completed the handshake. One that sends nothing yet is no proof of frames. */
   peers(count: number): void;
-  /** Somebody came and was not let in, or could not be understood: why, as a sentence. */
+  /** A connection or a message was refused: why, a sentence without its end. */
   refused(reason: string): void;
+  /** The socket no longer works: close it. */
+  failed(error: unknown): void;
+}
+
+/** A message of a server. */
+export interface ServerMessage {
+  readonly parts: Uint8Array[];
+  /** Identifies the connection that it came by; null where ZeroMQ hides that, which it does in all patterns but 1. */
+  readonly peer: string | null;
 }
 
 /** A kernel buffer for a server that sends faster than we read, and waits for no answer: more is delay that nobody sees. It doubles the figure. */
 const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 
-/** A server that is refused comes again within this time, and then may be the first to hang up: it is known why. */
-const EXPLAINED_FOR_MS = 1000;
+/** Maximum duration of a handshake: a peer that stays silent holds a descriptor for this long. */
+const HANDSHAKE_TIMEOUT_MS = 5000;
+
+/** Maximum number of parts before the empty delimiter of a request: its identifier, and a hop per broker. */
+const MAX_ENVELOPE_PARTS = 16;
 
 /**
- * The receiving side towards one NetGear server, which connects: we bind. In secure mode we are the CURVE server, with an authenticator of our own.
+ * The receiving side towards one NetGear server, which connects: we bind. In secure mode we are the CURVE server.
  * Iterate over it for messages; answer each with {@link reply} before asking for the next (not in patterns 2 and 3).
+ *
+ * Pattern 1 is a ROUTER that acts as a REP. A REP drops a malformed request without a word, in a loop that lasts as long as more of them come, and
+ * refuses to work when a reply is missing; a ROUTER delivers everything, and who sent it.
  */
 export class ServerSocket {
-  readonly #socket: Reply | Pair | Subscriber | Pull;
-  readonly #authenticator: Authenticator | null;
+  readonly #socket: Router | Pair | Subscriber | Pull;
+  readonly #admission: Admission;
+  readonly #events: ServerSocketEvents;
+  readonly #handshakes: HandshakeLog;
+  /** Routing identifier, and what came before the delimiter and with it, of the message that is to be answered. */
+  #envelope: Uint8Array[] = [];
+  #onUnbound: (() => void) | null = null;
+  readonly #expected: string;
   #closed = false;
   #closing: Promise<void> | null = null;
 
-  /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
-  constructor(pattern: AsyncPattern, security: Security | null, events: ServerSocketEvents) {
-    // An authenticator decides for a whole context, so that each secure socket has one of its own.
-    const context = security === null ? null : new Context();
-    this.#authenticator = security === null || context === null ? null : new Authenticator(context, security, (reason) => events.refused(reason));
+  /**
+   * @param expected the peers that it is for, as named in the reasons of {@link ServerSocketEvents.refused}.
+   * @throws {GearwayError} `keys-missing`, `keys-invalid`.
+   */
+  constructor(pattern: AsyncPattern, security: Security | null, events: ServerSocketEvents, expected = `a server of pattern ${formatPattern(pattern)}`) {
+    const curve = curveOptions(security);
+    this.#expected = expected;
+    const authenticator = sharedAuthenticator();
+    this.#events = {
+      peers: (count) => !this.#closed && events.peers(count),
+      refused: (reason) => !this.#closed && events.refused(reason),
+      failed: (error) => !this.#closed && events.failed(error),
+    };
+    this.#handshakes = new HandshakeLog(expected, security !== null, this.#events);
+    this.#admission = authenticator.admit((peer) => this.#judge(security, peer));
     const options = {
+      context: authenticator.context,
+      zapDomain: this.#admission.domain,
       linger: 0,
-      heartbeatInterval: 500,
-      heartbeatTimeout: 1500,
+      handshakeInterval: HANDSHAKE_TIMEOUT_MS,
+      ...KEEP_ALIVE,
       maxMessageSize: DEFAULT_FRAME_LIMITS.payloadBytes,
-      ...(context === null ? {} : { context }),
-      ...curveOptions(security),
+      ...curve,
     };
     switch (pattern) {
       case 'pair':
         this.#socket = new Pair({ ...options, receiveHighWaterMark: 2, sendHighWaterMark: 2, sendTimeout: 0 });
         break;
       case 'request-reply':
-        this.#socket = new Reply({ ...options, receiveHighWaterMark: 2, sendHighWaterMark: 2, sendTimeout: 0 });
+        this.#socket = new Router({ ...options, receiveHighWaterMark: 2, sendHighWaterMark: 2, sendTimeout: 0 });
         break;
       case 'publish-subscribe': {
         const subscriber = new Subscriber({ ...options, receiveHighWaterMark: 8, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
@@ -61,25 +97,37 @@ export class ServerSocket {
         pattern satisfies never;
         throw new TypeError(`no pattern: ${String(pattern)}`);
     }
-    this.#listen(pattern, security, events);
+    followEvents(this.#socket.events, (event) => this.#happened(event), (error) => this.#events.failed(error));
   }
 
   /** @throws when the address is in use or not ours. */
   async bind(endpoint: string): Promise<void> {
-    await this.#authenticator?.open();
     // Only where it is asked for: it would make every IPv4 peer `::ffff:…` to the authenticator.
     this.#socket.ipv6 = endpoint.startsWith('tcp://[');
     await this.#socket.bind(endpoint);
   }
 
-  /** The parts of each message, in the order in which they came. Ends when the socket is closed. */
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array[]> {
-    return this.#socket[Symbol.asyncIterator]();
+  /** The messages, in order of arrival. Returns when the socket is closed; peers cannot make it throw. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ServerMessage, void, void> {
+    for await (const parts of receiveAll(this.#socket)) {
+      if (!(this.#socket instanceof Router)) {
+        yield { parts, peer: null };
+        continue;
+      }
+      const delimiter = parts.findIndex((part, index) => index > 0 && part.byteLength === 0);
+      if (delimiter < 0 || delimiter > MAX_ENVELOPE_PARTS || delimiter + 1 === parts.length) {
+        this.#events.refused(`a ZeroMQ peer sent a message of ${parts.length - 1} ${parts.length === 2 ? 'part' : 'parts'} that is not a request of ${this.#expected}`);
+        continue;
+      }
+      this.#envelope = parts.slice(0, delimiter + 1);
+      yield { parts: parts.slice(delimiter + 1), peer: Buffer.from(parts[0] ?? []).toString('hex') };
+    }
   }
 
   /** Answers the message that came last; does nothing in patterns 2 and 3, which have no answers. Rejects when the server is gone. */
   async reply(parts: (string | Uint8Array)[]): Promise<void> {
-    if (!(this.#socket instanceof Subscriber || this.#socket instanceof Pull)) await this.#socket.send(parts);
+    if (this.#socket instanceof Router) await this.#socket.send([...this.#envelope, ...parts]);
+    else if (this.#socket instanceof Pair) await this.#socket.send(parts);
   }
 
   /**
@@ -97,7 +145,8 @@ export class ServerSocket {
     this.#socket.linger = lingerMs;
     await this.#unbind();
     this.#socket.close();
-    this.#authenticator?.close();
+    this.#admission.close();
+    this.#handshakes.close();
   }
 
   /** libzmq closes a listener in a thread of its own, some time after it was told to. For it, to unbind and to disconnect are one; zeromq 6.8's `unbindSync` binds. */
@@ -105,43 +154,26 @@ export class ServerSocket {
     const endpoint = this.#socket.lastEndpoint;
     if (endpoint === null) return;
     await new Promise<void>((resolve) => {
-      this.#socket.events.on('close', () => resolve());
+      this.#onUnbound = resolve;
       this.#socket.disconnect(endpoint);
     });
   }
 
-  #listen(pattern: AsyncPattern, security: Security | null, events: ServerSocketEvents): void {
-    const monitor = this.#socket.events;
-    /** Connections, and those of them whose handshake is not done. The monitor does not say which connection it speaks of. */
-    let connections = 0;
-    let pending = 0;
-    let explainedAtMs = -Infinity;
-    const count = (connectionsChange: number, pendingChange: number): void => {
-      connections = Math.max(0, connections + connectionsChange);
-      pending = Math.max(0, pending + pendingChange);
-      if (!this.#closed) events.peers(Math.max(0, connections - pending));
-    };
-    const refuse = (reason: string): void => {
-      explainedAtMs = performance.now();
-      if (!this.#closed) events.refused(reason);
-    };
-    monitor.on('accept', () => count(1, 1));
-    monitor.on('handshake', () => count(0, -1));
-    monitor.on('handshake:error:auth', () => (explainedAtMs = performance.now())); // by the authenticator, with its reason
-    monitor.on('handshake:error:protocol', ({ error }) => {
-      if ('code' in error && error.code === 'ERR_ZMTP_CRYPTOGRAPHIC') refuse('a server was refused: its public_keys/server.key is not the one that belongs to our private_keys/server.key_secret');
-      else refuse(security === null ? 'a server was refused: it uses secure mode; add secure=1 or secure=2 to the address' : 'a server was refused: it does not use secure mode');
-    });
-    monitor.on('disconnect', () => {
-      const wasPending = pending > 0;
-      count(-1, -1);
-      if (wasPending && performance.now() - explainedAtMs > EXPLAINED_FOR_MS && !this.#closed) events.refused(`somebody hung up in the handshake: a server of another pattern than ${formatPattern(pattern)}, or one that uses ${security === null ? '' : 'no '}secure mode`);
-    });
+  #happened(event: Event): void {
+    if (event.type === 'close') this.#onUnbound?.();
+    this.#handshakes.add(event);
+  }
+
+  #judge(security: Security | null, peer: ConnectingPeer): string | null {
+    const reason = security === null ? null : judgePeer(security, peer);
+    if (reason === null) this.#handshakes.admitted(peer.address);
+    else this.#events.refused(reason);
+    return reason;
   }
 }
 
-function curveOptions(security: Security | null): { curveServer?: true; curvePublicKey?: string; curveSecretKey?: string; zapDomain?: string } {
+function curveOptions(security: Security | null): { curveServer?: true; curvePublicKey?: string; curveSecretKey?: string } {
   if (security === null) return {};
   const { publicKey, secretKey } = openReceiverKeys(security.folder);
-  return { curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey, zapDomain: 'global' };
+  return { curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey };
 }

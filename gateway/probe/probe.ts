@@ -1,6 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { parseNetGearAddress } from '../netgear/address.ts';
-import { hasKeys, type Security } from '../netgear/curve-keys.ts';
+import type { Security } from '../netgear/curve-keys.ts';
+import { hasKeys } from '../netgear/key-files.ts';
 import type { Pattern } from '../netgear/pattern.ts';
 import { lookAtZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, type Finding } from './finding.ts';

@@ -4,6 +4,7 @@ import type { ReturnData } from '../hub/returns.ts';
 import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncReturn, encodeAsyncTerminated } from '../netgear-async/async-codec.ts';
 import { readCapturedAt } from '../netgear/captured-at.ts';
 import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../netgear/pattern.ts';
+import { Refusals } from '../netgear/refusals.ts';
 import { ServerSocket } from '../netgear/server-socket.ts';
 import { publishPicture } from './publish-picture.ts';
 import { readWord, type SourceUrl } from './source-options.ts';
@@ -51,11 +52,12 @@ export class NetGearAsyncSource implements Source {
   #socket: ServerSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
   #peers = 0;
-  #refusal: string | null = null;
+  readonly #refusals: Refusals;
 
-  constructor(options: NetGearAsyncOptions) {
+  constructor(options: NetGearAsyncOptions, log: (message: string) => void) {
     this.#options = options;
     const { endpoint, pattern } = options;
+    this.#refusals = new Refusals((reason) => log(`source ${this.address}: ${reason}`));
     this.address = `${endpoint}?pattern=${formatPattern(pattern)}`;
     this.takesReturns = pattern === 'pair' || pattern === 'request-reply';
     this.waitingReason = `waiting for a NetGear_Async server to connect to ${endpoint} with pattern ${formatPattern(pattern)}`;
@@ -63,20 +65,20 @@ export class NetGearAsyncSource implements Source {
 
   state(): string {
     if (this.#socket === null) return 'closed';
-    if (this.#peers > 0) return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
-    return this.#refusal === null ? 'listening' : `listening; ${this.#refusal}`;
+    if (this.#peers > 0) return this.#refusals.append(this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`);
+    return this.#refusals.append('listening');
   }
 
   async open(sink: SourceSink): Promise<void> {
     const { endpoint, pattern } = this.#options;
+    this.#refusals.clear();
+    this.#peers = 0;
     const socket = new ServerSocket(pattern, null, {
       peers: (count) => {
         this.#peers = count;
-        if (count > 0) this.#refusal = null;
       },
-      refused: (reason) => {
-        this.#refusal = reason;
-      },
+      refused: (reason) => this.#refusals.note(reason),
+      failed: (error) => this.#failed(socket, sink, error),
     });
     try {
       await socket.bind(endpoint);
@@ -85,9 +87,7 @@ export class NetGearAsyncSource implements Source {
       throw new GearwayError('source-unavailable', `cannot listen for a NetGear_Async server at ${this.address}: ${errorText(error)}`, { cause: error });
     }
     this.#socket = socket;
-    this.#reading = containFailure(this.#read(socket, sink), (error) => {
-      if (this.#socket === socket) sink.fail(error);
-    });
+    this.#reading = containFailure(this.#read(socket, sink), (error) => this.#failed(socket, sink, error));
   }
 
   async close(): Promise<void> {
@@ -97,8 +97,12 @@ export class NetGearAsyncSource implements Source {
     await this.#reading;
   }
 
+  #failed(socket: ServerSocket, sink: SourceSink, error: unknown): void {
+    if (this.#socket === socket) sink.fail(error);
+  }
+
   async #read(socket: ServerSocket, sink: SourceSink): Promise<void> {
-    for await (const parts of socket) {
+    for await (const { parts } of socket) {
       if (this.#socket !== socket) return;
       // A server that has gone between its frame and our answer is no failure of ours.
       await socket.reply(this.#received(parts, sink)).catch(() => undefined);

@@ -63,7 +63,7 @@ export class NetGearSource implements Source {
     try {
       for (const [index, endpoint] of endpoints.entries()) {
         const port = ports[index] ?? '';
-        const connection = new ServerConnection({ endpoint, port, pattern, security }, {
+        const connection = new ServerConnection({ endpoint, port, pattern, security, log: (text) => this.#options.log(`source ${this.address}: ${text}`) }, {
           received: ({ width, height, encoding, payload, message, headerText }) => {
             this.#hasEnded = false;
             sink.publish({ width, height, encoding, payload, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message) });

@@ -114,8 +114,8 @@ describe('a real client in secure mode', () => {
 
 describe('a real server in secure mode', () => {
   // Where only one end uses secure mode, each hangs up on the other: when the server is first, it is not known why.
-  const PLAIN = /^listening; (?:a server was refused: it does not use secure mode|somebody hung up in the handshake: a server of another pattern than \d, or one that uses no secure mode)$/;
-  const SECURE = /^listening; (?:a server was refused: it uses secure mode; add secure=1 or secure=2 to the address|somebody hung up in the handshake: a server of another pattern than \d, or one that uses secure mode)$/;
+  const PLAIN = /^listening; (?:a server was refused: it does not use secure mode|a connection was closed in the handshake: a server without secure mode, or a port scan)$/;
+  const SECURE = /^listening; (?:a server was refused: it uses secure mode; add secure=1 or secure=2 to the address|a connection was closed in the handshake: a server in secure mode, or a port scan)$/;
 
   const REFUSED = [
     { name: 'StoneHouse, another server key', server: [1, 'wrong server key'], source: [1, 'ours'], reason: /^listening; a server was refused: its public_keys\/server\.key is not the one that belongs to our/ },

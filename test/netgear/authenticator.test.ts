@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Context, Request } from 'zeromq';
-import { Authenticator } from '../../gateway/netgear/authenticator.ts';
+import { type Admission, Authenticator, judgePeer } from '../../gateway/netgear/authenticator.ts';
 import { openSenderKeys, type Security } from '../../gateway/netgear/curve-keys.ts';
 
 let folder: string;
@@ -25,34 +25,33 @@ function clientKey(): Uint8Array {
 
 /** An authenticator, and libzmq's side of ZAP (ZeroMQ RFC 27) spoken by hand. */
 class Desk implements Disposable {
-  readonly refusals: string[] = [];
-  readonly authenticator: Authenticator;
+  readonly refusals: (string | null)[] = [];
+  readonly authenticator = new Authenticator(new Context());
+  readonly #admission: Admission;
   readonly #asking: Request;
 
-  private constructor(authenticator: Authenticator, asking: Request, refusals: string[]) {
-    this.authenticator = authenticator;
-    this.#asking = asking;
-    this.refusals = refusals;
-  }
-
-  static async open(security: Partial<Security>): Promise<Desk> {
-    const context = new Context();
-    const refusals: string[] = [];
-    const authenticator = new Authenticator(context, { mode: 'stonehouse', folder, allowedAddresses: null, ...security }, (reason) => refusals.push(reason));
-    await authenticator.open();
-    const asking = new Request({ context, linger: 0 });
-    asking.connect('inproc://zeromq.zap.01');
-    return new Desk(authenticator, asking, refusals);
+  constructor(security: Partial<Security>) {
+    this.#admission = this.authenticator.admit((peer) => {
+      const refusal = judgePeer({ mode: 'stonehouse', folder, allowedAddresses: null, ...security }, peer);
+      if (refusal !== null) this.refusals.push(refusal);
+      return refusal;
+    });
+    this.#asking = new Request({ context: this.authenticator.context, linger: 0 });
+    this.#asking.connect('inproc://zeromq.zap.01');
   }
 
   async ask(address: string, mechanism: string, ...credentials: Uint8Array[]): Promise<string[]> {
-    await this.#asking.send(['1.0', '7', 'global', address, '', mechanism, ...credentials]);
+    return this.askFor(this.#admission.domain, address, mechanism, ...credentials);
+  }
+
+  async askFor(domain: string, address: string, mechanism: string, ...credentials: Uint8Array[]): Promise<string[]> {
+    await this.#asking.send(['1.0', '7', domain, address, '', mechanism, ...credentials]);
     return (await this.#asking.receive()).map(String);
   }
 
   [Symbol.dispose](): void {
     this.#asking.close();
-    this.authenticator.close();
+    this.#admission.close();
   }
 }
 
@@ -61,20 +60,20 @@ const REFUSED = ['1.0', '7', '400', 'not allowed', '', ''];
 
 describe('Authenticator', () => {
   it('lets in any key in StoneHouse mode', async () => {
-    using desk = await Desk.open({});
+    using desk = new Desk({});
     expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(ACCEPTED);
     expect(desk.refusals).toEqual([]);
   });
 
   it('lets in only listed keys in IronHouse mode', async () => {
-    using desk = await Desk.open({ mode: 'ironhouse' });
+    using desk = new Desk({ mode: 'ironhouse' });
     expect(await desk.ask('10.0.0.1', 'CURVE', clientKey())).toEqual(ACCEPTED);
     expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(REFUSED);
     expect(desk.refusals).toEqual([`10.0.0.1 was refused: its key ${'0'.repeat(40)} is not in ${folder}/public_keys`]);
   });
 
   it('sees at once that a key is taken away, and goes on when the folder is gone', async () => {
-    using desk = await Desk.open({ mode: 'ironhouse' });
+    using desk = new Desk({ mode: 'ironhouse' });
     const key = clientKey();
     expect(await desk.ask('10.0.0.1', 'CURVE', key)).toEqual(ACCEPTED);
     rmSync(join(folder, 'public_keys', 'client.key'));
@@ -84,7 +83,7 @@ describe('Authenticator', () => {
   });
 
   it('lets in only listed addresses', async () => {
-    using desk = await Desk.open({ allowedAddresses: ['10.0.0.1', '10.0.0.2'] });
+    using desk = new Desk({ allowedAddresses: ['10.0.0.1', '10.0.0.2'] });
     expect(await desk.ask('10.0.0.2', 'CURVE', STRANGER)).toEqual(ACCEPTED);
     expect(await desk.ask('10.0.0.3', 'CURVE', STRANGER)).toEqual(REFUSED);
     expect(desk.refusals).toEqual(['10.0.0.3 was refused: allow lists 10.0.0.1, 10.0.0.2']);
@@ -97,27 +96,36 @@ describe('Authenticator', () => {
     ['CURVE', [new Uint8Array(31)]],
     ['CURVE', [new Uint8Array(33)]],
   ])('refuses who shows no key: %s %j', async (mechanism, credentials) => {
-    using desk = await Desk.open({});
+    using desk = new Desk({});
     expect(await desk.ask('10.0.0.1', mechanism, ...credentials)).toEqual(REFUSED);
     expect(desk.refusals).toEqual(['10.0.0.1 was refused: it does not show a CURVE key']);
   });
 
-  it('may be closed by who hears of a refusal, and twice', async () => {
-    const context = new Context();
-    const refused = new Promise<void>((resolve) => {
-      const authenticator: Authenticator = new Authenticator(context, { mode: 'stonehouse', folder, allowedAddresses: null }, () => {
-        authenticator.close();
-        authenticator.close();
-        resolve();
-      });
-      void authenticator.open().then(async () => {
-        const asking = new Request({ context, linger: 0 });
-        asking.connect('inproc://zeromq.zap.01');
-        await asking.send(['1.0', '7', 'global', '10.0.0.1', '', 'NULL']);
-        await refused;
-        asking.close();
-      });
+  it('asks each socket about its own peers', async () => {
+    using desk = new Desk({});
+    const asked: string[] = [];
+    const other = desk.authenticator.admit(({ address, mechanism }) => {
+      asked.push(`${address} ${mechanism}`);
+      return null;
     });
-    await refused;
+    expect(await desk.askFor(other.domain, '10.0.0.9', 'NULL')).toEqual(ACCEPTED);
+    expect(asked).toEqual(['10.0.0.9 NULL']);
+    other.close();
+    other.close();
+    expect(await desk.askFor(other.domain, '10.0.0.9', 'NULL')).toEqual(REFUSED);
+    expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(ACCEPTED);
+  });
+
+  it('answers again after its last socket has closed and another has come', async () => {
+    const authenticator = new Authenticator(new Context());
+    for (let round = 0; round < 3; round += 1) {
+      const admission = authenticator.admit(() => null);
+      const asking = new Request({ context: authenticator.context, linger: 0 });
+      asking.connect('inproc://zeromq.zap.01');
+      await asking.send(['1.0', '7', admission.domain, '10.0.0.1', '', 'NULL']);
+      expect((await asking.receive()).map(String)).toEqual(ACCEPTED);
+      asking.close();
+      admission.close();
+    }
   });
 });

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createKeys, formatZ85, isListedKey, openReceiverKeys, openSenderKeys, parseSecureMode, resolveKeysFolder } from '../../gateway/netgear/curve-keys.ts';
+import { formatZ85, isListedKey, openReceiverKeys, openSenderKeys, parseSecureMode, resolveKeysFolder } from '../../gateway/netgear/curve-keys.ts';
+import { createKeys } from '../../gateway/netgear/key-files.ts';
 import { peers } from '../helpers/peers.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });

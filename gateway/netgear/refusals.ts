@@ -1,0 +1,42 @@
+/** How long a refusal is shown in the status. */
+const SHOWN_MS = 60_000;
+
+/** Minimum time between two log lines. */
+const LOG_INTERVAL_MS = 10_000;
+
+/** Connections and messages that were refused at one address, for its status and the log. */
+export class Refusals {
+  readonly #log: (text: string) => void;
+  #latest: { readonly reason: string; readonly atMs: number } | null = null;
+  #loggedAtMs = -Infinity;
+  #unlogged = 0;
+
+  /** @param log gets at most one line per 10 s, with the number of those that it did not get. */
+  constructor(log: (text: string) => void = () => undefined) {
+    this.#log = log;
+  }
+
+  /** @param reason a sentence without its end. */
+  note(reason: string): void {
+    const now = performance.now();
+    this.#latest = { reason, atMs: now };
+    if (now - this.#loggedAtMs < LOG_INTERVAL_MS) {
+      this.#unlogged += 1;
+      return;
+    }
+    this.#log(this.#unlogged === 0 ? reason : `${reason} (and ${this.#unlogged} more refusals since the last line)`);
+    this.#loggedAtMs = now;
+    this.#unlogged = 0;
+  }
+
+  /** A state with the latest refusal of the last minute behind it. */
+  append(state: string): string {
+    const latest = this.#latest;
+    return latest === null || performance.now() - latest.atMs > SHOWN_MS ? state : `${state}; ${latest.reason}`;
+  }
+
+  /** Forgets what is shown. */
+  clear(): void {
+    this.#latest = null;
+  }
+}
