@@ -14,6 +14,7 @@ import { type Baseline, type Figures, judge, takeBaseline } from './judge.ts';
 import { minimize } from './minimize.ts';
 import { perform, parseScripts, runScript, type Script } from './script.ts';
 import { createSetup, type Setup, TestBed, until } from './test-bed.ts';
+import { formatSlope, isFlat, regress } from './regression.ts';
 import { TARGET_NAMES } from './targets.ts';
 import { formatTable, type Row } from './table.ts';
 import type { World } from './world.ts';
@@ -34,7 +35,7 @@ const ARTIFACTS = join(ROOT, 'test/.artifacts');
 const HEAVY_FROM_S = 300;
 
 /** Shortest attack on one target: below it, starting costs more than is tried. */
-const MIN_SLICE_S = 4;
+const MIN_SLICE_S = 3;
 
 /** A long run goes round all targets several times, so that a slow leak is seen as a slope. */
 const MAX_SLICE_S = 60;
@@ -43,6 +44,12 @@ const SHUTDOWN_MS = 2000;
 
 /** How long ports stay reserved for viewers that have left, and some seconds. */
 const HELD_MS = 36_000;
+
+/** With fewer attacks in the second half of a run, what is left of each says more about the target than about a leak. */
+const MIN_SLOPE_POINTS = 12;
+
+/** Targets take turns, and each leaves the heap at another size. */
+const NEGLIGIBLE_MIB_PER_MINUTE = 0.5;
 
 /** Tries to make the inputs smaller that ended a gateway. */
 const MAX_REPLAYS = 14;
@@ -137,15 +144,19 @@ async function fuzz(line: CommandLine): Promise<Run> {
       run.rows.push({ target, seed, inputs: report.inputs, answers: report.answers, figures });
       if (figures !== null) run.memory.push([performance.now() / 60_000, figures.residentMiB[1]]);
       process.stderr.write(`  ${target} (seed ${seed}): ${report.inputs} inputs, ${findings.length === 0 ? 'nothing found' : `${findings.length} found`}\n`);
+      for (const { what } of findings) process.stderr.write(`    ${what.slice(0, 500)}\n`);
       // The next target is judged by itself.
       if (findings.some(({ what }) => isLasting(what))) {
         if (!bed.gateway.isRunning) await makeSmaller(setup, report, run, target, seed);
         await bed[Symbol.asyncDispose]().catch(() => undefined);
         bed = await start(setup);
         started = await takeBaseline(bed);
+        run.memory.splice(0);
       }
     }
     run.findings.push(...(await judgeEnd(bed)).map((finding) => ({ ...finding, seed: 0 })));
+    const late = run.memory.slice(Math.floor(run.memory.length / 2));
+    if (late.length >= MIN_SLOPE_POINTS && !isFlat(regress(late), NEGLIGIBLE_MIB_PER_MINUTE)) run.findings.push({ target: 'end', input: null, seed: 0, what: `RSS after each attack rises over the second half of the run: ${formatSlope(regress(late), 'MiB/min')}` });
   } finally {
     await bed[Symbol.asyncDispose]().catch((error: unknown) => run.findings.push({ target: 'end', input: null, seed: 0, what: String(error) }));
   }

@@ -5,7 +5,7 @@ import type { Script, Step } from '../script.ts';
 import { ending, sendSteps, type Target } from '../target.ts';
 import type { FakePort } from '../world.ts';
 import { command, frame, message, SOCKET_TYPES } from '../zmtp.ts';
-import { handshake } from './zmq.ts';
+import { floodSteps, handshake } from './zmq.ts';
 import { imagezmqPicture, netgearReply } from './zmq-messages.ts';
 
 /** What the gateway connects to: clients that answer frames with replies which are right or nearly, and publishers. The gateway keeps coming back. */
@@ -22,6 +22,7 @@ export function peersTarget(samples: Samples): Target {
 }
 
 function accepted(random: Random, { port, socket }: FakePort, samples: Samples): Script {
+  if (socket !== 'SUB' && random.chance(0.05)) return { what: 'flood of PING where the gateway connects to', port, from: '127.0.0.1', steps: floodSteps(random, socket, socket === 'REP'), lingerMs: 0 };
   const { last, lingerMs } = ending(random);
   const type = random.chance(0.85) ? socket : random.pick(SOCKET_TYPES);
   const steps: Step[] = random.chance(0.06) ? [{ kind: 'send', bytes: random.bytes(random.between(0, 200)) }] : [...handshake(random, type)];

@@ -20,7 +20,7 @@ export function zmqTarget(samples: Samples): Target {
     perSecond: 60,
     create: (random, world) => {
       const port = random.pick(world.zmq);
-      return random.times(random.weighted([[40, 1], [1, 20]]), () => (random.chance(port.isFramesAllowed ? 0.3 : 0.6) ? stray(random, port) : peer(random, port, samples)));
+      return random.times(random.weighted([[40, 1], [1, 20]]), () => random.weighted<() => Script>([[port.isFramesAllowed ? 3 : 6, () => stray(random, port)], [6, () => peer(random, port, samples)], [0.5, () => flood(random, port)]])());
     },
     answers: (outcome) => [outcome.end],
   };
@@ -44,6 +44,27 @@ function stray(random: Random, { port, socket }: ZmqPort): Script {
   const [what, make] = random.pick(STRAYS);
   const { last, lingerMs } = ending(random);
   return { what: `${what} at ${socket}`, port, from: anyAddress(random), steps: [...sendSteps(random, make(random)), ...last], lingerMs: Math.max(lingerMs, 20) };
+}
+
+/**
+ * More messages than any high-water mark, PING commands between them, and a reset: libzmq 4.3.5 asserts in `out_event()` when it reads a PING, or its
+ * own heartbeat is due, on a connection that was reset while its input had stopped.
+ */
+function flood(random: Random, { port, socket }: ZmqPort): Script {
+  return { what: `flood of PING at ${socket}`, port, from: anyAddress(random), steps: floodSteps(random, PARTNER[socket], socket === 'REP'), lingerMs: 0 };
+}
+
+/** @param isDelimited whether messages begin with an empty part. */
+export function floodSteps(random: Random, type: string, isDelimited: boolean): Step[] {
+  const small = message([...(isDelimited ? [Buffer.alloc(0)] : []), Buffer.from('x')]);
+  const ping = command('PING', Buffer.alloc(2));
+  const burst = Buffer.concat([...random.times(8, () => small), ping]);
+  return [
+    { kind: 'send', bytes: Buffer.concat([greeting(), ready({ 'Socket-Type': type })]) },
+    { kind: 'read', ms: 300 },
+    { kind: 'send', bytes: Buffer.concat(random.times(random.pick([40, 400, 1500]), () => burst)) },
+    { kind: 'reset' },
+  ];
 }
 
 function peer(random: Random, target: ZmqPort, samples: Samples): Script {
