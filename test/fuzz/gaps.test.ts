@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GapMeter, longest, splitByControl } from './gaps.ts';
+import { GapMeter, longest, ownGap } from './gaps.ts';
 
 describe('GapMeter', () => {
   it('keeps gaps from 100 ms on, and counts the one that lasts', () => {
@@ -11,17 +11,22 @@ describe('GapMeter', () => {
   });
 });
 
-describe('splitByControl', () => {
+describe('ownGap', () => {
   const gap = { fromMs: 10_000, toMs: 10_600 };
+  const none = (): number => 0;
 
   it("takes a gap for the gateway's own while the control goes on", () => {
-    expect(splitByControl([gap], [])).toEqual({ own: [gap], machine: [] });
-    expect(splitByControl([gap], [{ fromMs: 10_100, toMs: 10_399 }]).own).toEqual([gap]);
-    expect(splitByControl([gap], [{ fromMs: 5000, toMs: 8999 }]).own).toEqual([gap]);
+    expect(ownGap([gap], [], none)).toEqual({ ownMs: 600, seenMs: 600 });
+    expect(ownGap([gap], [{ fromMs: 10_100, toMs: 10_399 }], none).ownMs).toBe(600);
+    expect(ownGap([gap], [{ fromMs: 5000, toMs: 8999 }], none).ownMs).toBe(600);
   });
 
   it("takes it for the machine's where the control stood still too", () => {
-    expect(splitByControl([gap], [{ fromMs: 10_100, toMs: 10_400 }])).toEqual({ own: [], machine: [gap] });
-    expect(splitByControl([gap], [{ fromMs: 11_000, toMs: 11_500 }]).machine).toEqual([gap]);
+    expect(ownGap([gap], [{ fromMs: 10_100, toMs: 10_400 }], none)).toEqual({ ownMs: 0, seenMs: 600 });
+    expect(ownGap([gap], [{ fromMs: 11_000, toMs: 11_500 }], none).ownMs).toBe(0);
+  });
+
+  it('takes out the time without a processor', () => {
+    expect(ownGap([gap], [], (from, to) => (to - from) / 4)).toEqual({ ownMs: 450, seenMs: 600 });
   });
 });

@@ -35,12 +35,17 @@ export function longest(gaps: readonly Gap[]): number {
 const NEAR_MS = 1000;
 
 /**
- * Takes out the gaps of an overloaded machine: those near which the gateway that nobody attacks had one at least half as long. Everything else is the
- * gateway's own doing.
+ * Takes the machine's part out of gaps: the time for which the gateway had no processor, and gaps near which the gateway that nobody attacks had one at least
+ * half as long. On a quiet machine nothing is taken out.
  *
- * @returns the gaps of the gateway, and those of the machine.
+ * @param waitedMs how long the gateway, and the process that watches, had no processor between two times.
+ * @returns milliseconds of the longest gap that is the gateway's own, and of the longest as it was seen.
  */
-export function splitByControl(gaps: readonly Gap[], control: readonly Gap[]): { readonly own: readonly Gap[]; readonly machine: readonly Gap[] } {
-  const isMachine = ({ fromMs, toMs }: Gap): boolean => control.some((other) => other.toMs > fromMs - NEAR_MS && other.fromMs < toMs + NEAR_MS && other.toMs - other.fromMs >= (toMs - fromMs) / 2);
-  return { own: gaps.filter((gap) => !isMachine(gap)), machine: gaps.filter(isMachine) };
+export function ownGap(gaps: readonly Gap[], control: readonly Gap[], waitedMs: (fromMs: number, toMs: number) => number): { readonly ownMs: number; readonly seenMs: number } {
+  const own = gaps.flatMap(({ fromMs, toMs }) => {
+    const ms = toMs - fromMs - waitedMs(fromMs, toMs);
+    const isMachine = control.some((other) => other.toMs > fromMs - NEAR_MS && other.fromMs < toMs + NEAR_MS && other.toMs - other.fromMs >= ms / 2);
+    return isMachine ? [] : [ms];
+  });
+  return { ownMs: Math.max(0, ...own), seenMs: longest(gaps) };
 }

@@ -1,6 +1,6 @@
 import { percentile } from '../bench/statistics.ts';
 import type { Finding } from './attack-messages.ts';
-import { type Gap, longest, splitByControl } from './gaps.ts';
+import { type Gap, ownGap } from './gaps.ts';
 import { type ProcessFigures, readFigures } from './process-figures.ts';
 import type { Probe } from './prober.ts';
 import { type ApiCounts, type TestBed, until } from './test-bed.ts';
@@ -38,11 +38,13 @@ export interface Figures {
   readonly healthP99Ms: number;
   readonly healthMaxMs: number;
   readonly controlHealthMaxMs: number;
-  /** Longest gap of the viewers of the attacked stream and of another one, without the times in which the whole machine stood still. */
+  /** Longest gap of the viewers of the attacked stream and of another one, without the machine's part. */
   readonly gapMs: number;
   readonly otherGapMs: number;
-  /** Longest gap that was the machine's, because the control gateway's viewer had it too. */
-  readonly machineGapMs: number;
+  /** Longest gap of either as it was seen, the machine's part included. */
+  readonly seenGapMs: number;
+  /** Longest answer of `/healthz` without the machine's part. */
+  readonly ownHealthMs: number;
   readonly descriptors: readonly [before: number, after: number];
   readonly residentMiB: readonly [before: number, after: number];
   /** Frames of the real clients since the start of the attack. */
@@ -90,15 +92,14 @@ export async function judge(bed: TestBed, target: string, start: Baseline, befor
   bed.viewers.forEach((viewer, index) => {
     if (viewer.ended !== null) found(`the honest viewer of ${index === 0 ? 'the attacked' : 'another'} stream was closed: ${viewer.ended}`);
   });
-  const [attacked, other] = during.viewers.map((gaps) => splitByControl(gaps, during.control));
-  for (const [what, gaps] of [['the attacked', attacked], ['another', other]] as const) {
-    const ms = longest(gaps?.own ?? []);
+  const [attacked, other] = during.viewers.map((gaps) => ownGap(gaps, during.control, bed.waitedMs));
+  for (const [what, ms] of [['the attacked', attacked?.ownMs ?? 0], ['another', other?.ownMs ?? 0]] as const) {
     if (ms >= MAX_GAP_MS) found(`the honest viewer of ${what} stream waited ${ms.toFixed()} ms for a frame`);
   }
   const probes = bed.prober.since(before.sinceMs).filter(({ atMs }) => atMs < attackEndedMs);
   const controlProbes = bed.controlProber.since(before.sinceMs);
-  const slow = longest(splitByControl(probes.map(toGap), [...controlProbes.map(toGap).filter(({ fromMs, toMs }) => toMs - fromMs >= 100), ...during.control]).own);
-  if (slow >= MAX_GAP_MS) found(`/healthz took ${slow.toFixed()} ms`);
+  const health = ownGap(probes.map(toGap), [...controlProbes.map(toGap).filter(({ fromMs, toMs }) => toMs - fromMs >= 100), ...during.control], bed.waitedMs);
+  if (health.ownMs >= MAX_GAP_MS) found(`/healthz took ${health.ownMs.toFixed()} ms`);
   if (bed.prober.failures > 0) found(`/healthz failed ${bed.prober.failures} times`);
   bed.prober.failures = 0;
 
@@ -117,9 +118,10 @@ export async function judge(bed: TestBed, target: string, start: Baseline, befor
     healthP99Ms: tookMs.length === 0 ? 0 : percentile(tookMs, 0.99),
     healthMaxMs: Math.max(0, ...tookMs),
     controlHealthMaxMs: Math.max(0, ...controlProbes.map(({ tookMs: ms }) => ms)),
-    gapMs: longest(attacked?.own ?? []),
-    otherGapMs: longest(other?.own ?? []),
-    machineGapMs: Math.max(longest(attacked?.machine ?? []), longest(other?.machine ?? [])),
+    gapMs: attacked?.ownMs ?? 0,
+    otherGapMs: other?.ownMs ?? 0,
+    seenGapMs: Math.max(attacked?.seenMs ?? 0, other?.seenMs ?? 0),
+    ownHealthMs: health.ownMs,
     descriptors: [before.figures.descriptors, after.descriptors],
     residentMiB: [before.figures.residentMiB, after.residentMiB],
     clientFrames: [bed.framesOf(0) - before.served, bed.framesOf(1) - before.pushed],

@@ -5,6 +5,7 @@ import { Disposables } from '../helpers/disposables.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { ProcessorWait } from './processor-wait.ts';
 import { Prober } from './prober.ts';
 import { listRoutes } from './routes.ts';
 import { WatchingViewer } from './watching-viewer.ts';
@@ -79,10 +80,12 @@ export class TestBed implements AsyncDisposable {
   readonly control: WatchingViewer;
   readonly prober: Prober;
   readonly controlProber: Prober;
+  /** Of the gateway, and of the process that watches. */
+  readonly waits: readonly ProcessorWait[];
   readonly #owned: Disposables;
   readonly #world: World;
 
-  private constructor(parts: Pick<TestBed, 'gateway' | 'server' | 'clients' | 'viewers' | 'control' | 'prober' | 'controlProber'>, owned: Disposables, world: World) {
+  private constructor(parts: Pick<TestBed, 'gateway' | 'server' | 'clients' | 'viewers' | 'control' | 'prober' | 'controlProber' | 'waits'>, owned: Disposables, world: World) {
     this.gateway = parts.gateway;
     this.server = parts.server;
     this.clients = parts.clients;
@@ -90,6 +93,7 @@ export class TestBed implements AsyncDisposable {
     this.control = parts.control;
     this.prober = parts.prober;
     this.controlProber = parts.controlProber;
+    this.waits = parts.waits;
     this.#owned = owned;
     this.#world = world;
   }
@@ -107,16 +111,20 @@ export class TestBed implements AsyncDisposable {
       const viewers = [await viewer(world.httpPort, 'main'), await viewer(world.httpPort, 'side')] as const;
       const controlViewer = await viewer(controlPort, 'main');
       await Promise.all([server.waitFor('progress'), ...clients.map((client) => client.waitFor<ClientReport>('progress', ({ count }) => count > 0))]);
-      const dispose = (prober: Prober): Prober => {
-        owned.use({ [Symbol.asyncDispose]: async () => prober[Symbol.dispose]() });
-        return prober;
+      const own = <T extends Disposable>(disposable: T): T => {
+        owned.use({ [Symbol.asyncDispose]: async () => disposable[Symbol.dispose]() });
+        return disposable;
       };
-      return new TestBed({ gateway, server, clients, viewers, control: controlViewer, prober: dispose(new Prober(world.httpPort, JUDGE)), controlProber: dispose(new Prober(controlPort, JUDGE)) }, owned, world);
+      const waits = [gateway.process.pid!, process.pid].map((pid) => own(new ProcessorWait(pid)));
+      return new TestBed({ gateway, server, clients, viewers, control: controlViewer, prober: own(new Prober(world.httpPort, JUDGE)), controlProber: own(new Prober(controlPort, JUDGE)), waits }, owned, world);
     } catch (error) {
       await owned[Symbol.asyncDispose]();
       throw error;
     }
   }
+
+  /** Milliseconds without a processor between two times, of the gateway and of the process that watches. */
+  readonly waitedMs = (fromMs: number, toMs: number): number => this.waits.reduce((sum, wait) => sum + wait.between(fromMs, toMs), 0);
 
   /** Frames that a real client has received. */
   framesOf(client: 0 | 1): number {

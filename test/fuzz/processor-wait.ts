@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+
+const INTERVAL_MS = 25;
+
+/** A total at a time. */
+interface Sample {
+  readonly atMs: number;
+  readonly waitedMs: number;
+}
+
+/**
+ * How long a process's main thread was ready to run and had no processor, as the Linux scheduler counts it. On a machine that others use too, this is the part of
+ * a delay that is not the process's own.
+ */
+export class ProcessorWait implements Disposable {
+  readonly #samples: Sample[] = [];
+  readonly #path: string;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(pid: number) {
+    this.#path = `/proc/${pid}/task/${pid}/schedstat`;
+    this.#timer = setInterval(() => this.sample(), INTERVAL_MS);
+    this.sample();
+  }
+
+  sample(): void {
+    try {
+      const waitedNs = Number(readFileSync(this.#path, 'utf8').split(' ')[1]);
+      this.#samples.push({ atMs: performance.now(), waitedMs: waitedNs / 1e6 });
+    } catch {
+      // The process has ended: it waits no more.
+      clearInterval(this.#timer);
+    }
+  }
+
+  /** Milliseconds without a processor between two times. */
+  between(fromMs: number, toMs: number): number {
+    return Math.max(0, at(this.#samples, toMs) - at(this.#samples, fromMs));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** The total at a time, linear between samples. @param samples in order of time. */
+export function at(samples: readonly Sample[], ms: number): number {
+  let low = 0;
+  let high = samples.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((samples[middle]?.atMs ?? 0) <= ms) low = middle + 1;
+    else high = middle;
+  }
+  const [before, after] = [samples[low - 1], samples[low]];
+  if (before === undefined) return after?.waitedMs ?? 0;
+  if (after === undefined) return before.waitedMs;
+  return before.waitedMs + ((after.waitedMs - before.waitedMs) * (ms - before.atMs)) / (after.atMs - before.atMs);
+}
