@@ -49,6 +49,6 @@ export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusa
 /** Logs a refusal once per cause, and answers with it. Pages of every origin may read it: it holds nothing but the reason, which they would otherwise not learn. */
 export function refuse(request: FastifyRequest, reply: FastifyReply, log: RefusalLog, refusal: Refusal): FastifyReply {
   log.add(`${refusal.code} ${refusal.message}`, clientAddress(request), refusal.message);
-  reply.header('access-control-allow-origin', '*');
+  reply.headers({ 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-origin' });
   return sendRefusal(request, reply, refusal);
 }

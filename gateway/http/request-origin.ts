@@ -78,7 +78,7 @@ function findHostRefusal(request: FastifyRequest, names: TrustedNames): Refusal 
   return {
     status: 421,
     code: 'host-unknown',
-    message: `the gateway does not answer to the name ${name}; if it is a name of yours, start the gateway with ${allowHost}, or where a proxy serves it under this name, with ${publicUrl} and the path there`,
+    message: `the gateway does not answer to the name ${name}; if the name is yours, start the gateway with ${allowHost}, or behind a proxy with ${publicUrl} (append the path, if any)`,
     options: [publicUrl, allowHost],
   };
 }
@@ -103,9 +103,9 @@ function findOriginRefusal(request: FastifyRequest, names: TrustedNames): Refusa
   const publicUrl = `--public-url ${origin}/`;
   const allowOriginOption = `--allow-origin ${origin}`;
   // The browser vouches for it that the page came from the address that it now asks: a proxy has changed Host on the way.
-  if (site === 'same-origin') return refusal(`the gateway does not know that it is reached as ${origin}; start it with ${publicUrl} and the path there`, publicUrl);
+  if (site === 'same-origin') return refusal(`the gateway does not know that it is reached as ${origin}; start it with ${publicUrl} (append the path, if any)`, publicUrl);
   if (site === 'cross-site' || site === 'same-site') return refusal(`pages of ${origin} may not use the gateway; start it with ${allowOriginOption}`, allowOriginOption);
-  return refusal(`pages of ${origin} may not use the gateway; start it with ${publicUrl} and the path there if a proxy serves the gateway at this address, or with ${allowOriginOption} if the page belongs to another site`, publicUrl, allowOriginOption);
+  return refusal(`pages of ${origin} may not use the gateway; start it with ${publicUrl} (append the path, if any) if a proxy serves the gateway at this address, or with ${allowOriginOption} if the page belongs to another site`, publicUrl, allowOriginOption);
 }
 
 /** `Upgrade` is for the next hop alone: a proxy that does not know WebSockets drops it, and passes on the rest of the handshake. */
