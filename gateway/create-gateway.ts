@@ -8,8 +8,10 @@ import { createSources, type NamedSource } from './create-source.ts';
 import { Access } from './http/access.ts';
 import { createServer } from './http/server.ts';
 import { TrustedNames } from './http/trusted-names.ts';
+import { ByteBudget } from './hub/byte-budget.ts';
 import { createClientLog } from './hub/client-log.ts';
 import { EventLog } from './hub/event-log.ts';
+import { MAX_RETURN_BYTES } from './hub/returns.ts';
 import { type GatewayOptions, resolveOptions } from './options.ts';
 import { type GatewayStream, RunningStream } from './running-stream.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
@@ -63,7 +65,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
   const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, seats: named.source.seats })));
   const events = new EventLog(createClientLog(options.log));
-  const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events)]));
+  const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
+  const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events, returnBudget)]));
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('no source');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));

@@ -6,6 +6,7 @@ import { createCard } from './card.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native-client.ts';
 import { NativeHeaders } from './clients/native-headers.ts';
 import type { NamedSource } from './create-source.ts';
+import type { ByteBudget } from './hub/byte-budget.ts';
 import type { EventLog } from './hub/event-log.ts';
 import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns.ts';
@@ -71,7 +72,8 @@ export class RunningStream implements GatewayStream {
   #cardMade: Promise<void> | null = null;
   #closed = false;
 
-  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog) {
+  /** @param returnBudget the bytes of return data that all streams may keep together. */
+  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog, returnBudget: ByteBudget) {
     this.#source = source;
     this.#options = options;
     const virtualPorts = options.virtualPorts.get(name) ?? [];
@@ -83,6 +85,7 @@ export class RunningStream implements GatewayStream {
       policy: options.policy,
       events,
       sourceTakesReturns: source.takesReturns,
+      returnBudget,
       waitingReason: source.waitingReason,
       log: options.log,
     });

@@ -48,7 +48,8 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
  * Decodes the one value that `bytes` holds from `start` to `end`. Maps become plain objects, binary a view of `bytes`, integers of 64 bits and more
  * bigints. A key `__proto__` becomes an ordinary property.
  *
- * @throws {GearwayError} `message-pack-invalid` for anything that is not exactly one value within the limits.
+ * @throws {GearwayError} `message-pack-too-large` for more elements than `limits` allows, `message-pack-invalid` for anything else that is not exactly
+ * one value within the limits.
  */
 export function decodeMessagePack(bytes: Uint8Array, start: number, end: number, limits: MessagePackLimits): Decoded {
   const decoder = new Decoder(bytes, start, end, limits);
@@ -204,7 +205,7 @@ class Decoder {
   }
 
   #tooMany(): GearwayError {
-    return invalid(`has more than ${this.#limits.elements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
+    return new GearwayError('message-pack-too-large', `the MessagePack has more than ${this.#limits.elements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
   }
 
   #text(length: number): string {

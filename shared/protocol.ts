@@ -63,8 +63,15 @@ export const PEER_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, element
 /** Limits of a header that the gateway sends: the message of a NetGear server may have any number of elements. */
 const GATEWAY_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, elements: Infinity };
 
-/** Receives the number of elements of a decoded header, which is what its decoding cost. Called only for types whose headers may be large. */
-export type SpendElements = (elements: number) => void;
+/** What a peer may still spend on the decoding of headers that may be large. */
+export interface ElementBudget {
+  /** Number of elements that may be decoded now. */
+  available(): number;
+  /** Takes elements that were decoded, at most as many as were available. */
+  spend(elements: number): void;
+  /** The error of a message that has more elements than were available. */
+  exceeded(): Error;
+}
 
 /** Codes of a refused `return`. */
 export type ReturnRefusal = 'value-invalid' | 'array-misfit' | 'jpeg-invalid' | 'too-large' | 'too-many' | 'no-port' | 'not-allowed';
@@ -186,7 +193,7 @@ interface Dialect {
 }
 
 /** @returns undefined for an unknown type that may be ignored. */
-function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, spend?: SpendElements): RawMessage | undefined {
+function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, budget?: ElementBudget): RawMessage | undefined {
   if (bytes.byteLength < PRELUDE_BYTES) throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
   const at = (index: number): number => bytes[index] ?? 0;
   const type = at(0);
@@ -199,10 +206,28 @@ function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, spend?: SpendE
     if (type & IGNORABLE) return undefined;
     throw bad(`unknown message type 0x${hexByte(type)}`);
   }
-  const { value: fields, elements } = decodeHeader(bytes, headerBytes, limits);
-  if (maxBytes === MAX_HEADER_BYTES) spend?.(elements);
+  const { value: fields } = budget === undefined || maxBytes < MAX_HEADER_BYTES ? decodeHeader(bytes, headerBytes, limits) : decodeWithin(budget, bytes, headerBytes, limits);
   if (!isMap(fields)) throw bad('header is not a MessagePack map');
   return { type, fields, payload: bytes.subarray(payloadStart) };
+}
+
+/** Decodes no more than the budget allows, so that a peer without any left costs nothing. */
+function decodeWithin(budget: ElementBudget, bytes: Uint8Array, headerBytes: number, limits: MessagePackLimits): Decoded {
+  const available = Math.floor(budget.available());
+  if (available >= limits.elements) {
+    const decoded = decodeHeader(bytes, headerBytes, limits);
+    budget.spend(decoded.elements);
+    return decoded;
+  }
+  try {
+    const decoded = decodeMessagePack(bytes, PRELUDE_BYTES, PRELUDE_BYTES + headerBytes, { ...limits, elements: available });
+    budget.spend(decoded.elements);
+    return decoded;
+  } catch (error) {
+    if (!(error instanceof GearwayError) || error.code !== 'message-pack-too-large') throw bad(`header is not one MessagePack value: ${errorText(error)}`, error);
+    budget.spend(available);
+    throw budget.exceeded();
+  }
 }
 
 function decodeHeader(bytes: Uint8Array, headerBytes: number, limits: MessagePackLimits): Decoded {
@@ -385,12 +410,12 @@ function decodeBody(message: RawMessage): ReturnBody {
 /**
  * Decodes a message of a viewer. Binary fields are views of `bytes`.
  *
- * @param spend may throw, which ends the decoding.
+ * @param budget what the peer may still spend; only headers that may be large count.
  * @returns undefined for a message that may be ignored.
- * @throws {GearwayError} `message-invalid`.
+ * @throws {GearwayError} `message-invalid`; what `budget.exceeded()` gives.
  */
-export function decodeViewerMessage(bytes: Uint8Array, spend?: SpendElements): ViewerMessage | undefined {
-  const message = decodeRaw(bytes, VIEWER, spend);
+export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): ViewerMessage | undefined {
+  const message = decodeRaw(bytes, VIEWER, budget);
   if (message === undefined) return undefined;
   if (message.type === messageType.return) return decodeReturn(message);
   noPayload(message);
@@ -465,12 +490,12 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
 /**
  * Decodes a message of a publisher. Binary fields are views of `bytes`.
  *
- * @param spend may throw, which ends the decoding.
+ * @param budget what the peer may still spend; only headers that may be large count.
  * @returns undefined for a message that may be ignored.
- * @throws {GearwayError} `message-invalid`.
+ * @throws {GearwayError} `message-invalid`; what `budget.exceeded()` gives.
  */
-export function decodePublisherMessage(bytes: Uint8Array, spend?: SpendElements): PublisherMessage | undefined {
-  const message = decodeRaw(bytes, PUBLISHER, spend);
+export function decodePublisherMessage(bytes: Uint8Array, budget?: ElementBudget): PublisherMessage | undefined {
+  const message = decodeRaw(bytes, PUBLISHER, budget);
   if (message === undefined) return undefined;
   const { fields, payload } = message;
   if (message.type === messageType.frame) {

@@ -1,4 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
+import type { ElementBudget } from '../../shared/protocol.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** What one connection, or all connections of one address together, may send per second. */
@@ -57,10 +58,24 @@ export class InputBudget {
     this.#shared?.spendBytes(bytes, nowMs);
   }
 
-  /** @throws {GearwayError} `too-much`. */
+  /** Number of elements that may be decoded now, by the connection and by its address. */
+  availableElements(nowMs: number): number {
+    return Math.min(this.#elements.available(nowMs), this.#shared?.availableElements(nowMs) ?? Infinity);
+  }
+
+  /** Takes elements, at most as many as were available. */
   spendElements(elements: number, nowMs: number): void {
-    if (!this.#elements.take(nowMs, elements)) throw new GearwayError('too-much', `more than ${this.#limits.elementsPerSecond} elements of values per second; send arrays, or less`);
+    this.#elements.take(nowMs, elements);
     this.#shared?.spendElements(elements, nowMs);
+  }
+
+  /** The budget of elements as the protocol's decoder takes it. */
+  elementBudget(): ElementBudget {
+    return {
+      available: () => this.availableElements(performance.now()),
+      spend: (elements) => this.spendElements(elements, performance.now()),
+      exceeded: () => new GearwayError('too-much', `more than ${this.#limits.elementsPerSecond} elements of values per second; send arrays, or less`),
+    };
   }
 }
 

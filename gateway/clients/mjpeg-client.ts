@@ -7,6 +7,7 @@ import { Mailbox } from '../hub/mailbox.ts';
 import { RateMeter } from '../hub/rate-meter.ts';
 import { type Client, type Stream, round } from '../hub/stream.ts';
 import type { Renditions } from './renditions.ts';
+import type { FrameHolder, UnsentFrames } from './unsent-frames.ts';
 
 /** What an MJPEG client is made of. */
 export interface MjpegClientOptions {
@@ -20,6 +21,8 @@ export interface MjpegClientOptions {
   readonly address: string;
   /** null: every frame. */
   readonly maxFramesPerSecond: number | null;
+  /** The frames that wait for all clients' connections. */
+  readonly unsent?: UnsentFrames;
 }
 
 const TICK_MS = 1000;
@@ -42,7 +45,7 @@ type Phase =
  * One `<img>`, or a program that reads MJPEG: an endless `multipart/x-mixed-replace` response (RFC 2046 with the replacing
  * that browsers know), a spectator of its stream. It returns nothing and acknowledges nothing; its pace is that of the socket.
  */
-export class MjpegClient implements Client {
+export class MjpegClient implements Client, FrameHolder {
   readonly id: string;
   readonly isWatching = true;
   /** Settles when the connection has ended. */
@@ -189,6 +192,11 @@ export class MjpegClient implements Client {
     // Settles when the kernel has taken all of it, not when it merely fits some buffer of ours.
     this.#response.write(this.#separator, () => this.#becomeReady());
     this.#response.uncork();
+    if (this.#response.writableLength > 0) this.#options.unsent?.hold(this, jpeg);
+  }
+
+  cutOff(reason: string): void {
+    this.close(reason);
   }
 
   #count(frame: Frame, nowMs: number): void {
@@ -205,6 +213,7 @@ export class MjpegClient implements Client {
   }
 
   #becomeReady(): void {
+    this.#options.unsent?.release(this);
     if (this.#phase.kind === 'closed') return;
     this.#phase = { kind: 'ready' };
     this.#pump();
@@ -245,6 +254,7 @@ export class MjpegClient implements Client {
     clearInterval(this.#timer);
     if (this.#wakeup !== null) clearTimeout(this.#wakeup);
     this.#mailbox.clear();
+    this.#options.unsent?.release(this);
     this.#last = null;
     this.#options.stream.detach(this);
     this.#report('disconnect', reason);

@@ -12,12 +12,18 @@ export class TokenBucket {
     this.#tokens = capacity;
   }
 
-  /** @returns false when fewer tokens are left; none is taken then. */
-  take(nowMs: number, amount = 1): boolean {
+  /** Number of tokens that may be taken now. */
+  available(nowMs: number): number {
     if (this.#filledAtMs !== null) {
       this.#tokens = Math.min(this.#capacity, this.#tokens + ((nowMs - this.#filledAtMs) * this.#perSecond) / 1000);
     }
     this.#filledAtMs = nowMs;
+    return this.#tokens;
+  }
+
+  /** @returns false when fewer tokens are left; none is taken then. */
+  take(nowMs: number, amount = 1): boolean {
+    this.available(nowMs);
     if (this.#tokens < amount) return false;
     this.#tokens -= amount;
     return true;

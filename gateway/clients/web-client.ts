@@ -4,6 +4,7 @@ import { GearwayError, errorText } from '../../shared/errors.ts';
 import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import {
   type Ack,
+  type ElementBudget,
   type GatewayMessage,
   type Hello,
   type FrameMessage,
@@ -29,6 +30,7 @@ import { InputBudget, type InputLimits } from './input-budget.ts';
 import { Pacer } from './pacer.ts';
 import type { Admission, ViewerEnd, ViewerFigures, ViewerPlace } from './place.ts';
 import type { Rendition } from './renditions.ts';
+import { type FrameHolder, UnsentFrames } from './unsent-frames.ts';
 import { closeWebSocket } from './web-socket.ts';
 
 /** Limits of one web client. */
@@ -37,7 +39,7 @@ export interface WebClientLimits extends InputLimits {
   readonly messageBytes: number;
   /** Bytes per second from a viewer that returns no data, also before its hello. */
   readonly watchingBytesPerSecond: number;
-  /** Bytes that may wait in the socket's user-space buffer. */
+  /** Bytes that may wait in the socket's user-space buffer besides the one frame that may. */
   readonly bufferedBytes: number;
   readonly helloTimeoutMs: number;
   readonly ackTimeoutMs: number;
@@ -51,7 +53,7 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   bytesPerSecond: 32 << 20,
   watchingBytesPerSecond: 256 << 10,
   elementsPerSecond: 1 << 18,
-  bufferedBytes: 160 << 20,
+  bufferedBytes: 1 << 20,
   helloTimeoutMs: 5000,
   ackTimeoutMs: 10_000,
   silenceTimeoutMs: 15_000,
@@ -66,10 +68,12 @@ export interface WebClientOptions {
   readonly onAdmitted?: (messageBytes: number) => void;
   /** The input budget that the viewer shares with others of its address. */
   readonly addressBudget?: InputBudget | null;
+  /** The frames that wait for all clients' connections. Its creator calls {@link WebClient.drained}. */
+  readonly unsent?: UnsentFrames;
 }
 
 /** What frames are written to. */
-export type Transport = Pick<Writable, 'cork' | 'uncork' | 'write'>;
+export type Transport = Pick<Writable, 'cork' | 'uncork' | 'write' | 'writableLength'>;
 
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
@@ -85,7 +89,7 @@ type Phase =
   | { readonly kind: 'closed' };
 
 /** WebSocket of one browser viewer, paced by its acknowledgements. */
-export class WebClient implements ViewerEnd {
+export class WebClient implements ViewerEnd, FrameHolder {
   /** Settles when the socket has ended and the port's hold has begun. */
   readonly closed: Promise<void>;
   readonly #socket: WebSocket;
@@ -94,7 +98,7 @@ export class WebClient implements ViewerEnd {
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
   readonly #budget: InputBudget;
-  readonly #spendElements = (elements: number): void => this.#budget.spendElements(elements, performance.now());
+  readonly #elements: ElementBudget;
   readonly #timer: NodeJS.Timeout;
   readonly #openedAtMs = performance.now();
   #phase: Phase = { kind: 'greeting' };
@@ -103,6 +107,9 @@ export class WebClient implements ViewerEnd {
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
+  readonly #unsent: UnsentFrames;
+  /** Bytes of the frame that the connection has not taken yet. While there are some, no further one is written: the newest waits in the mailbox. */
+  #unsentBytes = 0;
   #delivered = 0;
   #delayMs: number | null = null;
   #heardAtMs = performance.now();
@@ -115,6 +122,8 @@ export class WebClient implements ViewerEnd {
     this.#options = options;
     const { limits, addressBudget = null } = options;
     this.#budget = new InputBudget({ ...limits, bytesPerSecond: limits.watchingBytesPerSecond }, addressBudget);
+    this.#elements = this.#budget.elementBudget();
+    this.#unsent = options.unsent ?? new UnsentFrames();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -187,7 +196,7 @@ export class WebClient implements ViewerEnd {
     try {
       this.#budget.spendMessage(this.#heardAtMs);
       if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
-      const message = decodeViewerMessage(data, this.#spendElements);
+      const message = decodeViewerMessage(data, this.#elements);
       if (message === undefined) return;
       if (this.#phase.kind === 'greeting') {
         if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
@@ -332,7 +341,7 @@ export class WebClient implements ViewerEnd {
 
   /** Sends what waits, as far as the window allows. */
   #pump(): void {
-    if (this.#encoding || this.#paused || this.#mailbox.isEmpty || !this.#pacer.canSend()) return;
+    if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend()) return;
     const now = performance.now();
     if (this.#minIntervalMs > 0) {
       // Half a frame time of tolerance: 30 frames/s asked of a 30 frames/s source is every frame.
@@ -374,6 +383,22 @@ export class WebClient implements ViewerEnd {
     transport.write(begin);
     transport.write(payload);
     transport.uncork();
+    if (!(transport.writableLength > 0)) return;
+    this.#unsentBytes = begin.byteLength + payload.byteLength;
+    this.#unsent.hold(this, payload);
+  }
+
+  /** The connection has taken everything that was written. */
+  drained(): void {
+    if (this.#unsentBytes === 0) return;
+    this.#unsentBytes = 0;
+    this.#unsent.release(this);
+    if (this.#phase.kind === 'seated') this.#pump();
+  }
+
+  cutOff(reason: string): void {
+    this.#ended(reason);
+    this.#socket.terminate();
   }
 
   #send(message: Exclude<GatewayMessage, FrameMessage>): void {
@@ -388,7 +413,7 @@ export class WebClient implements ViewerEnd {
       this.close(closeCode.noHello, `no hello came within ${limits.helloTimeoutMs / 1000} s`);
       return;
     }
-    if (this.#socket.bufferedAmount > limits.bufferedBytes) {
+    if (this.#socket.bufferedAmount > limits.bufferedBytes + this.#unsentBytes) {
       this.close(closeCode.tooMuch, 'the socket does not drain: the viewer does not read');
       return;
     }
@@ -411,6 +436,7 @@ export class WebClient implements ViewerEnd {
     this.#phase = { kind: 'closed' };
     clearInterval(this.#timer);
     this.#mailbox.clear();
+    this.#unsent.release(this);
     this.#options.place.leave('disconnect', reason);
   }
 }

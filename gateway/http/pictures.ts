@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
 import { MjpegClient, mjpegHeaders } from '../clients/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
+import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -19,6 +20,7 @@ export interface PicturesOptions {
   readonly access: Access;
   readonly createCard: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients' | 'snapshots'>;
+  readonly unsent: UnsentFrames;
 }
 
 /** Most cards kept: the reasons for having no picture are few. */
@@ -38,7 +40,7 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  *
  * Refusals: 401 without the token, 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, access, createCard, sharedLimits }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, access, createCard, sharedLimits, unsent }: PicturesOptions): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   const mjpegClients = new Set<MjpegClient>();
@@ -94,7 +96,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: clientAddress(request), maxFramesPerSecond });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: clientAddress(request), maxFramesPerSecond, unsent });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);

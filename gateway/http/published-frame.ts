@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import type { Value } from '../../shared/protocol.ts';
+import { PEER_LIMITS, type Value } from '../../shared/protocol.ts';
 import { readIsoTime } from '../netgear/captured-at.ts';
 import { DEFAULT_FRAME_LIMITS, decodeUtf8 } from '../netgear/frame-codec.ts';
 import type { Sendable } from '../netgear/picture.ts';
@@ -150,7 +150,7 @@ function infoOf({ 'gearway-message': message, 'gearway-captured-at': capturedAt 
 function readMessage(bytes: Uint8Array, where: string): Value {
   if (bytes.byteLength > MAX_MESSAGE_BYTES) throw new GearwayError('too-large', `${where} has ${bytes.byteLength} bytes, expected at most ${MAX_MESSAGE_BYTES}`);
   try {
-    return parsePythonJson(decodeUtf8(bytes));
+    return parsePythonJson(decodeUtf8(bytes), PEER_LIMITS.elements);
   } catch (error) {
     throw new GearwayError('value-invalid', `${where}: ${errorText(error)}`, { cause: error });
   }

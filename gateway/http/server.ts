@@ -8,6 +8,7 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { AddressBudgets, type InputLimits } from '../clients/input-budget.ts';
 import type { ViewerEnd } from '../clients/place.ts';
 import { Renditions } from '../clients/renditions.ts';
+import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
 import { webSocketOptions } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
@@ -133,10 +134,11 @@ export async function createServer({ streams, access, names, limits, sharedLimit
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
-  serveViewers(app, { streams, renditions, access, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets });
+  const unsent = new UnsentFrames();
+  serveViewers(app, { streams, renditions, access, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
   const snapshots = new Snapshots();
   serveClients(app, { streams, renditions, snapshots });
-  servePictures(app, { streams, renditions, snapshots, access, createCard, sharedLimits });
+  servePictures(app, { streams, renditions, snapshots, access, createCard, sharedLimits, unsent });
   servePublishers(app, { streams, access, limits, events, sharedLimits, greetings, addressBudgets });
 
   // Built files are the same for everybody.

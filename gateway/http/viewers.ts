@@ -4,6 +4,7 @@ import { closeCode } from '../../shared/protocol.ts';
 import type { AddressBudgets } from '../clients/input-budget.ts';
 import { type ViewerEnd, ViewerPlace } from '../clients/place.ts';
 import type { Renditions } from '../clients/renditions.ts';
+import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import { closeWebSocket, setMessageLimit, transportOf, type WebSocket } from '../clients/web-socket.ts';
 import type { EventLog } from '../hub/event-log.ts';
@@ -26,12 +27,13 @@ export interface ViewersOptions {
   /** WebSockets that have not been admitted yet. */
   readonly greetings: Shares;
   readonly addressBudgets: AddressBudgets;
+  readonly unsent: UnsentFrames;
 }
 
 type ViewerRequest = FastifyRequest<{ Params: { name: string } }>;
 
 /** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. */
-export function serveViewers(app: FastifyInstance, { streams, renditions, access, limits, webClients, events, viewerLimits, greetings, addressBudgets }: ViewersOptions): void {
+export function serveViewers(app: FastifyInstance, { streams, renditions, access, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
 
@@ -54,12 +56,14 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
       place,
       transport,
       limits,
+      unsent,
       addressBudget: addressBudgets.join(address),
       onAdmitted: (messageBytes) => {
         greeting.release();
         setMessageLimit(socket, messageBytes);
       },
     });
+    transport.on('drain', () => client.drained());
     transport.on('data', (chunk: Buffer) => client.receivedBytes(chunk.byteLength));
     webClients.add(client);
     const forget = (): void => {

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import { runInBackground } from '../../shared/background.ts';
 import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import { closeCode, type Data, decodePublisherMessage, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
+import { closeCode, type Data, decodePublisherMessage, type ElementBudget, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
 import type { EventKind } from '../../shared/status.ts';
 import { InputBudget } from '../clients/input-budget.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
@@ -47,18 +47,21 @@ export class WebPublisher {
   readonly #socket: WebSocket;
   readonly #options: WebPublisherOptions;
   readonly #budget: InputBudget;
-  readonly #spendElements = (elements: number): void => this.#budget.spendElements(elements, performance.now());
+  readonly #elements: ElementBudget;
   readonly #timer: NodeJS.Timeout;
   readonly #openedAtMs = performance.now();
   #phase: Phase = { kind: 'greeting' };
   #heardAtMs = performance.now();
   #lastSequence = -1;
+  /** Bytes of the return data that is on its way to the kernel. */
+  #sendingBytes = 0;
 
   constructor(socket: WebSocket, options: WebPublisherOptions) {
     this.#socket = socket;
     this.#options = options;
     const { limits, addressBudget = null } = options;
     this.#budget = new InputBudget({ ...limits, bytesPerSecond: limits.watchingBytesPerSecond }, addressBudget);
+    this.#elements = this.#budget.elementBudget();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -105,7 +108,7 @@ export class WebPublisher {
     try {
       this.#budget.spendMessage(this.#heardAtMs);
       if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
-      const message = decodePublisherMessage(data, this.#spendElements);
+      const message = decodePublisherMessage(data, this.#elements);
       if (message === undefined) return;
       if (phase.kind === 'greeting') {
         if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
@@ -191,8 +194,10 @@ export class WebPublisher {
   async #passOn(changes: ReturnChanges): Promise<void> {
     for await (const { port, mode, data } of changes) {
       const encoded = encodeChange({ type: 'data', port, mode, body: toBody(data) });
+      this.#sendingBytes = encoded.byteLength;
       // Settles also when the socket ends.
       await new Promise<void>((resolve) => this.#socket.send(encoded, () => resolve()));
+      this.#sendingBytes = 0;
     }
   }
 
@@ -222,7 +227,7 @@ export class WebPublisher {
       this.#refuse(closeCode.noHello, `no hello came within ${limits.helloTimeoutMs / 1000} s`);
       return;
     }
-    if (this.#socket.bufferedAmount > limits.bufferedBytes) {
+    if (this.#socket.bufferedAmount > limits.bufferedBytes + this.#sendingBytes) {
       this.close(closeCode.tooMuch, 'the socket does not drain: the publisher does not read');
       return;
     }

@@ -1,41 +1,49 @@
 import { GearwayError } from '../../shared/errors.ts';
 
-/** Most items that wait for one reader; the oldest is dropped. */
+/** Maximum number of items that wait for one reader; the oldest is dropped. */
 const MAX_UNREAD = 256;
 
 /**
- * One consumer of items that come by themselves, with a bounded memory: who reads too slowly misses the oldest.
+ * One consumer of items that arrive unasked, with bounded memory: a reader that is too slow misses the oldest.
  * Breaking out of `for await` detaches this reader alone.
  */
 export class BoundedReader<T> implements AsyncIterableIterator<T> {
-  readonly #unread: T[] = [];
+  readonly #unread: { readonly item: T; readonly bytes: number }[] = [];
+  readonly #maxBytes: number;
+  #unreadBytes = 0;
   readonly #onDrop: () => void;
   readonly #onReturn: () => void;
   #waiting: ((result: IteratorResult<T>) => void) | null = null;
   #done = false;
 
-  constructor(onDrop: () => void, onReturn: () => void) {
+  /** @param options `maxBytes`: of all items that wait; a single one may be larger. */
+  constructor(onDrop: () => void, onReturn: () => void, { maxBytes = Infinity }: { readonly maxBytes?: number } = {}) {
     this.#onDrop = onDrop;
     this.#onReturn = onReturn;
+    this.#maxBytes = maxBytes;
   }
 
-  add(item: T): void {
+  add(item: T, bytes = 0): void {
     if (this.#waiting !== null) {
       const resolve = this.#waiting;
       this.#waiting = null;
       resolve({ value: item, done: false });
       return;
     }
-    if (this.#unread.length >= MAX_UNREAD) {
-      this.#unread.shift();
+    while (this.#unread.length >= MAX_UNREAD || (this.#unread.length > 0 && this.#unreadBytes + bytes > this.#maxBytes)) {
+      this.#unreadBytes -= this.#unread.shift()?.bytes ?? 0;
       this.#onDrop();
     }
-    this.#unread.push(item);
+    this.#unread.push({ item, bytes });
+    this.#unreadBytes += bytes;
   }
 
   next(): Promise<IteratorResult<T>> {
-    const item = this.#unread.shift();
-    if (item !== undefined) return Promise.resolve({ value: item, done: false });
+    const unread = this.#unread.shift();
+    if (unread !== undefined) {
+      this.#unreadBytes -= unread.bytes;
+      return Promise.resolve({ value: unread.item, done: false });
+    }
     if (this.#done) return Promise.resolve({ value: undefined, done: true });
     if (this.#waiting !== null) return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
     return new Promise((resolve) => (this.#waiting = resolve));

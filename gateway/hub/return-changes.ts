@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { ReturnData } from './returns.ts';
+import { budgetBytes, type ReturnData } from './return-data.ts';
 
 /** What a client returns from now on. When a sticky value ends, its port gives null. */
 export interface ReturnChange {
@@ -11,8 +11,9 @@ export interface ReturnChange {
 /** What a port gives from then on, as one that has returned nothing. */
 const ENDED: ReturnData = { kind: 'value', value: null, json: 'null' };
 
-/** Most once-only values that wait for one reader; the oldest is dropped. */
+/** Maximum number of once-only values that wait for one reader, and of their bytes; the oldest are dropped. */
 const MAX_UNREAD_ONCE = 256;
+const MAX_UNREAD_ONCE_BYTES = 16 << 20;
 
 /**
  * One follower of a stream's return data, for who acts on it: each port's sticky value as it is now, when it changes and when it
@@ -24,6 +25,7 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
   readonly #unread = new Set<ReturnChange>();
   readonly #unreadSticky = new Map<number, ReturnChange>();
   #unreadOnce = 0;
+  #unreadOnceBytes = 0;
   /** The ports whose sticky value counts, and what ends it by itself. */
   readonly #current = new Map<number, NodeJS.Timeout | null>();
   readonly #onDrop: () => void;
@@ -56,15 +58,15 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
   }
 
   push(port: number, data: ReturnData): void {
-    if (this.#unreadOnce >= MAX_UNREAD_ONCE) {
-      for (const change of this.#unread) {
-        if (change.mode !== 'once') continue;
-        this.#take(change);
-        break;
-      }
+    const bytes = budgetBytes(data);
+    for (const change of this.#unread) {
+      if (this.#unreadOnce < MAX_UNREAD_ONCE && this.#unreadOnceBytes + bytes <= MAX_UNREAD_ONCE_BYTES) break;
+      if (change.mode !== 'once') continue;
+      this.#take(change);
       this.#onDrop();
     }
     this.#unreadOnce += 1;
+    this.#unreadOnceBytes += bytes;
     this.#add({ port, mode: 'once', data });
   }
 
@@ -115,8 +117,10 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
 
   #take(change: ReturnChange): void {
     this.#unread.delete(change);
-    if (change.mode === 'once') this.#unreadOnce -= 1;
-    else this.#unreadSticky.delete(change.port);
+    if (change.mode === 'once') {
+      this.#unreadOnce -= 1;
+      this.#unreadOnceBytes -= budgetBytes(change.data);
+    } else this.#unreadSticky.delete(change.port);
   }
 
   #remember(port: number, ttlMs: number | undefined): void {

@@ -2,20 +2,14 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { BoundedReader } from './bounded-reader.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { ReturnChanges } from './return-changes.ts';
+import { budgetBytes, formatReturnData, isSameReturnData, NOTHING, type ReturnData } from './return-data.ts';
 
-/** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
-export type ReturnData =
-  | { readonly kind: 'value'; readonly value: Value; readonly json: string }
-  | { readonly kind: 'array'; readonly array: NDArray }
-  /** `colorspace` is the channel order that a NetGear server decodes it to. */
-  | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
+export { NOTHING, type ReturnData } from './return-data.ts';
 
 /** A port's sticky value. `version` is another whenever the value is, and unique in its stream; the same value set again keeps object and version. */
 export type StickyData = ReturnData & { readonly version: number };
-
-/** Python's None: what a port gives while it has returned nothing. */
-export const NOTHING: ReturnData = { kind: 'value', value: null, json: 'null' };
 
 /** What `stream.returns()` yields. `data` is a value, an {@link NDArray}, or the bytes of a JPEG. */
 export interface PortData {
@@ -23,16 +17,37 @@ export interface PortData {
   readonly data: Value | NDArray | Uint8Array;
 }
 
+/** A value that is kept, with what it takes of the budget. */
+interface Kept {
+  readonly data: ReturnData;
+  readonly bytes: number;
+  /** Its text in {@link Returns.takeJson}, made when it is first needed. */
+  text: string | null;
+}
+
 interface Entry {
-  sticky: StickyData | null;
+  /** The same object as long as the value is the same: callers keep what they made of it. */
+  sticky: { readonly kept: Kept; readonly data: StickyData } | null;
   expiresAtMs: number;
   /** When the sticky value was set, by the count of all values. */
   setAt: number;
-  once: { readonly data: ReturnData; readonly expiresAtMs: number; readonly setAt: number }[];
+  once: { readonly kept: Kept; readonly expiresAtMs: number; readonly setAt: number }[];
 }
 
-/** Most once-only values of a port that wait for the server's next frame; further ones are refused. */
+/** Maximum number of once-only values per port that wait for the server's next frame; further ones are refused. */
 const MAX_ONCE = 32;
+
+/**
+ * Maximum number of bytes of a stream's return data, sticky and once-only values of all ports together, as {@link budgetBytes} counts them. It
+ * bounds the memory, and the reply that merges all values, which a NetGear server has to parse.
+ */
+export const MAX_STREAM_RETURN_BYTES = 32 << 20;
+
+/** The same for all streams of a gateway together. */
+export const MAX_RETURN_BYTES = 128 << 20;
+
+/** Maximum number of bytes that wait for one reader of `returns()`; the oldest values are dropped. */
+const MAX_UNREAD_BYTES = 16 << 20;
 
 /**
  * The return data of a stream, by port. A sticky value counts until it is replaced, until its time to live is over, or
@@ -43,6 +58,7 @@ export class Returns {
   readonly #readers = new Set<BoundedReader<PortData>>();
   readonly #followers = new Set<ReturnChanges>();
   readonly #nowMs: () => number;
+  readonly #budget: ByteBudget;
   /** The object as JSON, while nothing has changed: one reply a frame costs nothing then. */
   #json: string | null = null;
   #jsonValidUntilMs = 0;
@@ -54,14 +70,21 @@ export class Returns {
   #rejected = 0;
   #closed = false;
 
-  constructor(options: { hasServer: boolean; nowMs?: () => number }) {
+  /** @param options `budget`: the bytes that this stream may keep, {@link MAX_STREAM_RETURN_BYTES} by default. */
+  constructor(options: { hasServer: boolean; budget?: ByteBudget; nowMs?: () => number }) {
     this.#hasServer = options.hasServer;
+    this.#budget = options.budget ?? new ByteBudget(MAX_STREAM_RETURN_BYTES);
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
   /** Values that a slow reader of `returns()` has missed, and once-only ones that were too old when the server came. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Bytes of the kept values, as they count for the budget. */
+  get bytes(): number {
+    return this.#budget.used;
   }
 
   get rejected(): number {
@@ -81,16 +104,25 @@ export class Returns {
 
   /** The client is gone, and its data with it: a closed tab cannot keep a robot driving. */
   leave(port: number): void {
-    if (!this.#entries.delete(port)) return;
+    const entry = this.#entries.get(port);
+    if (entry === undefined) return;
+    this.#entries.delete(port);
+    this.#dropSticky(entry);
+    for (const { kept } of entry.once) this.#budget.release(kept.bytes);
     this.#json = null;
     for (const follower of this.#followers) follower.end(port);
   }
 
-  /** Sets the sticky value. The port must have joined. */
+  /**
+   * Sets the sticky value. The port must have joined.
+   *
+   * @throws {GearwayError} `too-large` when the budget is used up; the previous value counts on.
+   */
   set(port: number, data: ReturnData, ttlMs?: number): void {
     const entry = this.#entry(port);
     const previous = this.#live(entry);
-    const isSame = previous !== null && sameData(previous, data);
+    const isSame = previous !== null && isSameReturnData(previous, data);
+    if (!isSame) this.#replaceSticky(entry, data);
     entry.setAt = this.#count += 1;
     entry.expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
     if (isSame) {
@@ -98,7 +130,6 @@ export class Returns {
       if (ttlMs !== undefined) this.#json = null;
       return;
     }
-    entry.sticky = { ...data, version: entry.setAt };
     this.#json = null;
     for (const follower of this.#followers) follower.set(port, data, ttlMs);
     this.#publish(port, data);
@@ -107,14 +138,14 @@ export class Returns {
   /**
    * Adds a once-only value. One whose time to live is over before the server takes it is thrown away.
    *
-   * @throws {GearwayError} `too-many` when the server takes them slower than they come.
+   * @throws {GearwayError} `too-many` when the server takes them slower than they come, `too-large` when the budget is used up.
    */
   push(port: number, data: ReturnData, ttlMs?: number): void {
     const entry = this.#entry(port);
     if (this.#hasServer) {
       this.#dropExpired(entry);
       if (entry.once.length >= MAX_ONCE) throw new GearwayError('too-many', `${MAX_ONCE} once-only values wait for the server's next frame; send fewer, or sticky ones`);
-      entry.once.push({ data, expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs, setAt: (this.#count += 1) });
+      entry.once.push({ kept: this.#keep(data), expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs, setAt: (this.#count += 1) });
       this.#json = null;
     }
     for (const follower of this.#followers) follower.push(port, data);
@@ -134,13 +165,14 @@ export class Returns {
     let validUntilMs = Infinity;
     const members: string[] = [];
     for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
-      this.#dropExpired(entry);
-      const once = entry.once.shift()?.data;
+      const once = this.#takeOnce(entry);
       // The next reply differs: from this value, or by the one behind it.
-      if (once !== undefined) validUntilMs = 0;
-      const data = once ?? this.#live(entry);
-      if (data !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
-      members.push(`"${port}": ${data === null ? 'null' : formatData(data)}`);
+      if (once !== null) validUntilMs = 0;
+      const sticky = this.#live(entry) === null ? null : entry.sticky;
+      if (once === null && sticky !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
+      const kept = once ?? sticky?.kept;
+      if (kept !== undefined) kept.text ??= formatReturnData(kept.data);
+      members.push(`"${port}": ${kept?.text ?? 'null'}`);
     }
     this.#json = `{${members.join(', ')}}`;
     this.#jsonValidUntilMs = validUntilMs;
@@ -151,10 +183,7 @@ export class Returns {
   take(port: number): ReturnData {
     const entry = this.#entries.get(port);
     if (entry === undefined) return NOTHING;
-    this.#dropExpired(entry);
-    const once = entry.once.shift();
-    if (once !== undefined) this.#json = null;
-    return once?.data ?? this.#live(entry) ?? NOTHING;
+    return this.#takeOnce(entry)?.data ?? this.#live(entry) ?? NOTHING;
   }
 
   /** The newest sticky value of all ports; before it the once-only ones, oldest first. */
@@ -166,9 +195,8 @@ export class Returns {
       if ((entry.once[0]?.setAt ?? Infinity) < (oldestOnce?.once[0]?.setAt ?? Infinity)) oldestOnce = entry;
       if (this.#live(entry) !== null && (newest === undefined || entry.setAt > newest.setAt)) newest = entry;
     }
-    const once = oldestOnce?.once.shift();
-    if (once !== undefined) this.#json = null;
-    return once?.data ?? newest?.sticky ?? NOTHING;
+    const once = oldestOnce === undefined ? null : this.#takeOnce(oldestOnce);
+    return once?.data ?? newest?.sticky?.data ?? NOTHING;
   }
 
   /** Each value from now on: a sticky one when it changes, and every once-only one. Breaking out detaches this reader alone. */
@@ -176,6 +204,7 @@ export class Returns {
     const reader = new BoundedReader<PortData>(
       () => (this.#dropped += 1),
       () => this.#readers.delete(reader),
+      { maxBytes: MAX_UNREAD_BYTES },
     );
     this.#readers.add(reader);
     if (this.#closed) reader.detach();
@@ -197,9 +226,10 @@ export class Returns {
     return follower;
   }
 
-  /** Ends all readers, and those that come later at once. */
+  /** Ends all readers, and those that come later immediately. Idempotent. */
   close(): void {
     this.#closed = true;
+    for (const port of this.#entries.keys()) this.leave(port);
     for (const reader of [...this.#readers, ...this.#followers]) reader.detach();
   }
 
@@ -210,20 +240,68 @@ export class Returns {
   }
 
   #live(entry: Entry): StickyData | null {
-    if (this.#nowMs() >= entry.expiresAtMs) entry.sticky = null;
-    return entry.sticky;
+    if (this.#nowMs() >= entry.expiresAtMs) this.#dropSticky(entry);
+    return entry.sticky?.data ?? null;
+  }
+
+  #dropSticky(entry: Entry): void {
+    if (entry.sticky === null) return;
+    this.#budget.release(entry.sticky.kept.bytes);
+    entry.sticky = null;
+  }
+
+  /** Replaces the sticky value, whose bytes are given back first. When the new one does not fit, the old one stays. */
+  #replaceSticky(entry: Entry, data: ReturnData): void {
+    const previous = entry.sticky;
+    if (previous !== null) this.#budget.release(previous.kept.bytes);
+    let kept: Kept;
+    try {
+      kept = this.#keep(data);
+    } catch (error) {
+      // What was released is free: nothing else ran in between.
+      if (previous !== null) this.#budget.reserve(previous.kept.bytes);
+      throw error;
+    }
+    entry.sticky = { kept, data: { ...data, version: this.#count + 1 } };
+  }
+
+  /** @throws {GearwayError} `too-large`. */
+  #keep(data: ReturnData): Kept {
+    const bytes = budgetBytes(data);
+    if (!this.#budget.reserve(bytes)) {
+      // What has expired is given back when it is looked at.
+      for (const entry of this.#entries.values()) {
+        this.#live(entry);
+        this.#dropExpired(entry);
+      }
+      if (!this.#budget.reserve(bytes)) throw new GearwayError('too-large', `the value takes ${bytes} bytes; all return data of a stream may take ${this.#budget.capacity}, of which ${this.#budget.used} are in use, and all streams together are limited as well; send something smaller`);
+    }
+    return { data, bytes, text: null };
+  }
+
+  #takeOnce(entry: Entry): Kept | null {
+    this.#dropExpired(entry);
+    const once = entry.once.shift();
+    if (once === undefined) return null;
+    this.#budget.release(once.kept.bytes);
+    this.#json = null;
+    return once.kept;
   }
 
   #dropExpired(entry: Entry): void {
     if (entry.once.length === 0) return;
     const now = this.#nowMs();
     const live = entry.once.filter(({ expiresAtMs }) => now < expiresAtMs);
+    if (live.length === entry.once.length) return;
+    for (const { kept, expiresAtMs } of entry.once) if (now >= expiresAtMs) this.#budget.release(kept.bytes);
     this.#dropped += entry.once.length - live.length;
     entry.once = live;
   }
 
   #publish(port: number, data: ReturnData): void {
-    for (const reader of this.#readers) reader.add({ port, data: plainData(data) });
+    if (this.#readers.size === 0) return;
+    const bytes = budgetBytes(data);
+    for (const reader of this.#readers) reader.add({ port, data: plainData(data) }, bytes);
   }
 }
 
@@ -238,31 +316,4 @@ function plainData(data: ReturnData): PortData['data'] {
     default:
       return data satisfies never;
   }
-}
-
-/** An array inside the JSON object stands as `{"$ndarray": …}`, its bytes as base64. */
-function formatData(data: ReturnData): string {
-  switch (data.kind) {
-    case 'value':
-      return data.json;
-    case 'array': {
-      const { dtype, shape, data: bytes } = data.array;
-      return `{"$ndarray": {"dtype": "${dtype}", "shape": [${shape.join(', ')}], "data": "${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}}`;
-    }
-    case 'jpeg':
-      return `{"$ndarray": {"jpeg": "${Buffer.from(data.data.buffer, data.data.byteOffset, data.data.byteLength).toString('base64')}"}}`;
-    default:
-      return data satisfies never;
-  }
-}
-
-function sameData(a: ReturnData, b: ReturnData): boolean {
-  if (a.kind === 'value') return b.kind === 'value' && a.json === b.json;
-  if (a.kind === 'jpeg') return b.kind === 'jpeg' && a.colorspace === b.colorspace && Buffer.compare(a.data, b.data) === 0;
-  return (
-    b.kind === 'array' &&
-    a.array.dtype === b.array.dtype &&
-    a.array.shape.join() === b.array.shape.join() &&
-    Buffer.compare(a.array.data, b.array.data) === 0
-  );
 }

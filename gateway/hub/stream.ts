@@ -1,12 +1,13 @@
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import type { ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { nowUs } from './clock.ts';
 import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput } from './frame.ts';
 import { type PortRange, PortRegistry } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
-import { Returns } from './returns.ts';
+import { MAX_STREAM_RETURN_BYTES, Returns } from './returns.ts';
 
 /** What hears of a stream's frames and changes without being a client of it. None of these calls may wait or throw. */
 export interface Follower {
@@ -69,6 +70,8 @@ export interface StreamOptions {
   readonly policy?: StreamPolicy;
   /** Whether the source is a server that takes return data with each frame. */
   readonly sourceTakesReturns: boolean;
+  /** The bytes of return data that all streams of a gateway may keep together; without it this stream has its own alone. */
+  readonly returnBudget?: ByteBudget;
   /** Why there is no frame at first. */
   readonly waitingReason: string;
   /** Whether the source sleeps while nobody watches: who asks for a picture has to wait for it. Default false. */
@@ -116,7 +119,7 @@ export class Stream {
     this.#events = options.events;
     this.#log = options.log;
     this.ports = new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
-    this.returns = new Returns({ hasServer: options.sourceTakesReturns });
+    this.returns = new Returns({ hasServer: options.sourceTakesReturns, budget: new ByteBudget(MAX_STREAM_RETURN_BYTES, options.returnBudget ?? null) });
     this.#timer = setInterval(() => this.#checkStale(), CHECK_INTERVAL_MS);
     this.#timer.unref();
   }

@@ -7,6 +7,9 @@ export const MAX_DEPTH = 64;
 /** Most digits of an integer: above, Python's `int()` raises (sys.int_info.default_max_str_digits). */
 export const MAX_DIGITS = 4300;
 
+/** Elements that a list, a dict or a key counts as. */
+const COSTLY_ELEMENTS = 4;
+
 const MAX_INTEGER = 10n ** BigInt(MAX_DIGITS);
 
 /** Where a member's value stands in the text of its object. */
@@ -25,10 +28,11 @@ export interface ParsedObject {
  * Parses what Python's `json.dumps` writes: JSON and also `NaN`, `Infinity`, `-Infinity` and integers of any size.
  * Integers beyond 2^53 become bigint; everything else is as `JSON.parse` gives it.
  *
- * @throws {GearwayError} `json-invalid`, `json-too-deep`, `integer-too-long`.
+ * @param maxElements limits the work for text from an untrusted peer: a number, text, boolean or null is one element, a list, dict or key is four.
+ * @throws {GearwayError} `json-invalid`, `json-too-deep`, `json-too-large`, `integer-too-long`.
  */
-export function parsePythonJson(text: string): Value {
-  const parser = new Parser(text);
+export function parsePythonJson(text: string, maxElements = Infinity): Value {
+  const parser = new Parser(text, undefined, maxElements);
   const value = parser.value(0);
   parser.end();
   return value;
@@ -72,14 +76,18 @@ class Parser {
   readonly #text: string;
   /** What a float becomes: itself, or a mark that is no {@link Value}, and is given its type where the parser is made. */
   readonly #float: (number: number) => unknown;
+  readonly #maxElements: number;
+  #elements = 0;
   #at = 0;
 
-  constructor(text: string, float: (number: number) => unknown = (number) => number) {
+  constructor(text: string, float: (number: number) => unknown = (number) => number, maxElements = Infinity) {
     this.#text = text;
     this.#float = float;
+    this.#maxElements = maxElements;
   }
 
   value(depth: number): Value {
+    this.#count(1);
     this.#space();
     switch (this.#text[this.#at]) {
       case '{':
@@ -113,6 +121,7 @@ class Parser {
     do {
       this.#space();
       const key = this.#string();
+      this.#count(COSTLY_ELEMENTS);
       this.#space();
       this.#expect(':');
       this.#space();
@@ -181,7 +190,13 @@ class Parser {
     return value;
   }
 
+  #count(elements: number): void {
+    this.#elements += elements;
+    if (this.#elements > this.#maxElements) throw new GearwayError('json-too-large', `the JSON has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a dict are ${COSTLY_ELEMENTS} each)`);
+  }
+
   #nest(depth: number): void {
+    this.#count(COSTLY_ELEMENTS - 1);
     if (depth >= MAX_DEPTH) throw new GearwayError('json-too-deep', `lists and dicts are nested deeper than ${MAX_DEPTH}`);
   }
 

@@ -73,16 +73,30 @@ export type ReplyData =
 /** Python's None: what a client gives while its user has returned nothing. */
 export const NOTHING_RETURNED: ReplyData = { kind: 'value', json: 'null' };
 
+/** Bytes of a value from which on its reply is kept, since the same large value may go out with every frame. */
+const KEPT_REPLY_BYTES = 64 << 10;
+
+/** Replies with large values, by the data that they carry. */
+const keptReplies = new WeakMap<ReplyData, { readonly port: string; readonly parts: readonly Uint8Array[] }>();
+
 /**
  * A reply to an upstream server, in the one form that servers of every mode accept: JSON with `port`, and the bytes of an array behind it, borrowed.
  *
  * @param port as the server's user typed it.
+ * @param data the same object again makes the same reply again, without encoding it.
  */
 export function encodeReply(port: string, data: ReplyData): (string | Uint8Array)[] {
   const head = `{"port": ${JSON.stringify(port)}, "return_type": `;
   switch (data.kind) {
-    case 'value':
-      return [`${head}"${pythonType(data.json)}", "data": ${data.json}}`];
+    case 'value': {
+      const text = `${head}"${pythonType(data.json)}", "data": ${data.json}}`;
+      if (text.length < KEPT_REPLY_BYTES) return [text];
+      const kept = keptReplies.get(data);
+      if (kept?.port === port) return [...kept.parts];
+      const parts = [Buffer.from(text)];
+      keptReplies.set(data, { port, parts });
+      return parts;
+    }
     case 'array': {
       const { dtype, shape, data: bytes } = data.array;
       return [`${head}"ndarray", "compression": false, "array_dtype": ${JSON.stringify(dtype)}, "array_shape": [${shape.join(', ')}], "data": null}`, bytes];

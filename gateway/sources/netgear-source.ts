@@ -40,6 +40,8 @@ export class NetGearSource implements Source {
   readonly #options: NetGearSourceOptions;
   #connections: ServerConnection[] = [];
   #hasEnded = false;
+  /** What the latest reply carried: the same object while nothing has changed, so that a large reply is encoded once. */
+  #merged: ReturnData = NOTHING;
 
   constructor(options: NetGearSourceOptions) {
     this.#options = options;
@@ -99,8 +101,11 @@ export class NetGearSource implements Source {
   #takeReturns(sink: SourceSink, port: string): ReturnData {
     if (!this.takesReturns) return NOTHING;
     switch (this.#options.returns) {
-      case 'merge':
-        return { kind: 'value', value: null, json: sink.returns.takeJson() };
+      case 'merge': {
+        const json = sink.returns.takeJson();
+        if (this.#merged.kind !== 'value' || this.#merged.json !== json) this.#merged = { kind: 'value', value: null, json };
+        return this.#merged;
+      }
       case 'newest':
         return sink.returns.takeNewest();
       case 'seat':

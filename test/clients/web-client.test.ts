@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { ViewerPlace } from '../../gateway/clients/place.ts';
 import { Renditions } from '../../gateway/clients/renditions.ts';
+import { UnsentFrames } from '../../gateway/clients/unsent-frames.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
 import { createServer } from '../../gateway/http/server.ts';
@@ -690,7 +691,7 @@ class FakeSocket extends EventEmitter {
   readonly sent: Uint8Array[] = [];
   readonly send = vi.fn<(data: Uint8Array) => void>((data) => void this.sent.push(data));
   readonly readyState = 1;
-  readonly transport = { cork: () => undefined, uncork: () => undefined, write: (data: Uint8Array) => this.sent.push(data) > 0 };
+  readonly transport = { cork: () => undefined, uncork: () => undefined, write: (data: Uint8Array) => this.sent.push(data) > 0, writableLength: 0 };
   answersPings = true;
   readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
   readonly close = vi.fn<(code: number, reason: string) => void>();
@@ -714,10 +715,10 @@ describe('WebClient: time', () => {
     vi.useRealTimers();
   });
 
-  function create(rights: readonly string[] = ['view', 'return']): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
+  function create(rights: readonly string[] = ['view', 'return'], unsent = new UnsentFrames()): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
     const socket = new FakeSocket();
     const place = new ViewerPlace({ id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }) });
-    const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS });
+    const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent });
     return { socket, client, place };
   }
 
@@ -797,6 +798,47 @@ describe('WebClient: time', () => {
     socket.bufferedAmount += 1;
     vi.advanceTimersByTime(1000);
     expect(socket.close.mock.calls).toEqual([[4006, expect.any(String)]]);
+  });
+
+  it('writes no further frame while the connection has not taken the one before, then the newest', () => {
+    const { socket, client, place } = seated();
+    socket.transport.writableLength = 1;
+    for (let index = 0; index < 3; index += 1) stream.publish(INPUT);
+    socket.receive(ack(1));
+    expect(place.status()).toMatchObject({ delivered: 1, dropped: 1 });
+    socket.transport.writableLength = 0;
+    client.drained();
+    client.drained();
+    expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
+  });
+
+  it('lets the frame that waits for the connection be larger than the buffer may be', () => {
+    const { socket } = seated();
+    socket.transport.writableLength = 1;
+    stream.publish(INPUT);
+    socket.bufferedAmount = DEFAULT_WEB_CLIENT_LIMITS.bufferedBytes + INPUT.payload.byteLength;
+    vi.advanceTimersByTime(1000);
+    expect(socket.close).not.toHaveBeenCalled();
+    socket.bufferedAmount += 1000;
+    vi.advanceTimersByTime(1000);
+    expect(socket.close.mock.calls).toEqual([[4006, expect.any(String)]]);
+  });
+
+  it('is cut off when too many frames wait for clients that do not read, and holds none afterwards', async () => {
+    const unsent = new UnsentFrames(JPEG.byteLength);
+    const viewers = [create(['view', 'return'], unsent), create(['view', 'return'], unsent)];
+    for (const { socket } of viewers) {
+      socket.receive({ type: 'hello' });
+      socket.transport.writableLength = 1;
+      stream.publish({ ...INPUT, payload: Uint8Array.from(JPEG) });
+      stream.publish({ ...INPUT, payload: Uint8Array.from(JPEG) });
+    }
+    expect(viewers[0]!.socket.terminate).toHaveBeenCalledTimes(1);
+    expect(viewers[1]!.socket.terminate).not.toHaveBeenCalled();
+    expect(unsent.bytes).toBe(JPEG.byteLength);
+    viewers[1]!.client.close(1001, 'the gateway stops');
+    expect(unsent.bytes).toBe(0);
+    await viewers[0]!.client.closed;
   });
 
   it('pings every second, so that TCP notices a host that vanished', () => {

@@ -272,6 +272,14 @@ describe('POST /streams/NAME/frames: limits', () => {
     expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ body: { code: 'too-many' } });
   });
 
+  it('refuses a message of too many elements, whose text is short enough', async () => {
+    await using gateway = await start();
+    const { body, headers } = form(['message', '', `[${'0,'.repeat(131_071)}0]`], ['frame', '', JPEG]);
+    expect(await post(gateway.frames, body, headers)).toMatchObject({ status: 400, body: { code: 'value-invalid' } });
+    const fits = form(['message', '', `[${'0,'.repeat(131_000)}0]`], ['frame', '', JPEG]);
+    expect(await post(gateway.frames, fits.body, fits.headers)).toMatchObject({ status: 200 });
+  });
+
   it('takes at most 512 MiB of pictures that are on their way', async () => {
     await using gateway = await start();
     const headers = { ...JPEG_TYPE, 'content-length': String(64 << 20) };

@@ -130,6 +130,16 @@ describe('parsePythonJson', () => {
     expect(() => parsePythonJson('['.repeat(100_000))).toThrow(coded('json-too-deep'));
   });
 
+  it.each([
+    ['numbers', '[1, 2.5, -3]', 7],
+    ['texts and words', '["a", true, null]', 7],
+    ['dicts and keys', '{"a": {"b": 1}}', 4 + 4 + 4 + 4 + 1],
+    ['empty lists', '[[], []]', 12],
+  ])('counts %s as elements, and rejects more than it may read', (_name, text, count) => {
+    expect(parsePythonJson(text, count)).toEqual(JSON.parse(text));
+    expect(() => parsePythonJson(text, count - 1)).toThrow(coded('json-too-large'));
+  });
+
   it('reads a key __proto__ as a key', () => {
     const value = parsePythonJson('{"__proto__": {"x": 1}, "constructor": 2}') as Record<string, Value>;
     expect(Object.keys(value)).toEqual(['__proto__', 'constructor']);

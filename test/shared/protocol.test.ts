@@ -1,5 +1,5 @@
 /** Bytes are written by hand or by Python's msgpack 1.2, never by the code under test. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { GearwayError } from '../../shared/errors.ts';
 import {
   closeCode,
@@ -8,6 +8,7 @@ import {
   decodePublisherAnswer,
   decodePublisherMessage,
   decodeViewerMessage,
+  type ElementBudget,
   encodeData,
   encodeFrameHead,
   encodeMessage,
@@ -307,14 +308,27 @@ describe('decodeViewerMessage', () => {
     expect(() => decodeViewerMessage(message(0x04, 'c1'.repeat(257)))).toThrow(/257 bytes, expected at most 256/);
   });
 
-  it('counts the elements of a header that may be large, and of no other', () => {
-    const spend = vi.fn<(elements: number) => void>();
-    decodeViewerMessage(bytes(HELLO), spend);
-    expect(spend).not.toHaveBeenCalled();
-    const items = '01'.repeat(1000);
-    decodeViewerMessage(message(0x03, `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 dc03e8${items}`), spend);
-    expect(spend.mock.calls).toEqual([[4 + 4 * (4 + 1) + 3 + 1000]]);
-    expect(() => decodeViewerMessage(message(0x03, `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 90`), () => { throw new RangeError('spent'); })).toThrow(RangeError);
+  it('spends the elements of a header that may be large, and of no other, and decodes no more than are available', () => {
+    const spent: number[] = [];
+    let available = 5000;
+    const budget: ElementBudget = {
+      available: () => available,
+      spend: (elements) => {
+        available -= elements;
+        spent.push(elements);
+      },
+      exceeded: () => new RangeError('exceeded'),
+    };
+    decodeViewerMessage(bytes(HELLO), budget);
+    expect(spent).toEqual([]);
+    const thousand = message(0x03, `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 dc03e8${'01'.repeat(1000)}`);
+    const elements = 4 + 4 * (4 + 1) + 3 + 1000;
+    for (let index = 0; index < 4; index += 1) decodeViewerMessage(thousand, budget);
+    expect(() => decodeViewerMessage(thousand, budget)).toThrow(RangeError);
+    expect(() => decodeViewerMessage(thousand, budget)).toThrow(RangeError);
+    // What was decoded before the limit counts as well.
+    expect(spent).toEqual([elements, elements, elements, elements, 5000 - 4 * elements, 0]);
+    expect(() => decodeViewerMessage(message(0x03, 'c1'), { ...budget, available: () => 10 })).toThrow(bad);
   });
 
   it.each([
