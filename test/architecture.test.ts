@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseSync } from 'vite';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -79,6 +80,38 @@ function unhandledWork(source: string): string[] {
   const names = [...source.matchAll(/async (#\w+)[(<]/g)].map(([, name]) => name!);
   return names.filter((name) => new RegExp(`this\\.#\\w+ = this\\.${name}\\(`).test(source));
 }
+
+/**
+ * Templates that cannot mean what they say: those without an expression, which have lost it or need none (`nothing came for -e s` was to name a number of
+ * seconds), and those with an expression such as `${a?.b}`, which prints `undefined`. Texts of several lines, and with quotes of both kinds in them, need a template.
+ */
+function brokenTemplates(path: string, source: string): string[] {
+  const found: string[] = [];
+  const visit = (node: unknown, isTagged: boolean): void => {
+    if (typeof node !== 'object' || node === null) return;
+    if ('type' in node && node.type === 'TemplateLiteral' && !isTagged) {
+      const { expressions, quasis } = node as unknown as { expressions: { type: string }[]; quasis: { value: { raw: string } }[] };
+      const [text = ''] = quasis.map(({ value }) => value.raw);
+      if (expressions.length === 0 && !/\n|'.*"|".*'/s.test(text)) found.push(text);
+      if (expressions.some(({ type }) => type === 'ChainExpression')) found.push(quasis.map(({ value }) => value.raw).join('${?.}'));
+    }
+    for (const child of Object.values(node)) visit(child, 'type' in node && node.type === 'TaggedTemplateExpression');
+  };
+  const { program, errors } = parseSync(path, source);
+  if (errors.length > 0) throw new Error(`${path} cannot be read: ${errors[0]?.message}`);
+  visit(program, false);
+  return found;
+}
+
+describe('texts', () => {
+  it('are whole', () => {
+    expect(sources().flatMap((path) => brokenTemplates(path, readFileSync(join(ROOT, path), 'utf8')).map((text) => `${path}: ${text}`))).toEqual([]);
+  });
+
+  it('are found where they are not', () => {
+    expect(brokenTemplates('a.ts', 'const a: string = `nothing came for -e s`; const b = `${a} s`, c = html`x`, d = "x", e = `${a?.b} is ${a ?? 0}`;')).toEqual(['nothing came for -e s', '${?.} is ${?.}']);
+  });
+});
 
 describe('background work', () => {
   it('has a failure handler wherever it is started', () => {

@@ -41,7 +41,11 @@ export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say)
     const result = await exchange(target, pattern, actual === null, say);
     if (result === 'done') return;
   }
-  say(bad(`It does not accept our keys: ${security?.folder}/public_keys/server.key must be the one that belongs to its private_keys/server.key_secret. Copy it from there.`));
+  if (security === null) {
+    say(bad('It hangs up in the handshake, whatever pattern is tried: something else than a NetGear client, or one that has just ended. Start the client anew.'));
+    return;
+  }
+  say(bad(`It does not accept our keys: ${security.folder}/public_keys/server.key must be the one that belongs to its private_keys/server.key_secret. Copy it from there.`));
 }
 
 interface Answers {

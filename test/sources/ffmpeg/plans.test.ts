@@ -11,7 +11,7 @@ import { parseInput } from '../../../gateway/sources/ffmpeg/input.ts';
 import { checkInput, type InputPlan, planInput } from '../../../gateway/sources/ffmpeg/input-plan.ts';
 import { outputArgs, toQscale } from '../../../gateway/sources/ffmpeg/output-args.ts';
 import { piCameraArgs } from '../../../gateway/sources/ffmpeg/pi-camera.ts';
-import { parseMediaInfo } from '../../../gateway/sources/ffmpeg/probe-media.ts';
+import { parseMediaInfo, probeMedia } from '../../../gateway/sources/ffmpeg/probe-media.ts';
 import type { RunResult } from '../../../gateway/sources/ffmpeg/run-program.ts';
 import { parseSourceUrl } from '../../../gateway/sources/source-options.ts';
 
@@ -46,6 +46,15 @@ function optionsOf(url: string): FfmpegOptions {
   const { place, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
   return parseFfmpegOptions(options, parseInput(place));
 }
+
+describe('probeMedia', () => {
+  it('names the time for which an input was silent', async () => {
+    const tools = new FfmpegTools('linux');
+    tools.run = () => Promise.resolve({ end: { kind: 'killed', signal: 'SIGKILL' }, hasTimedOut: true, output: '', errorText: '', errorLines: [] });
+    const probing = probeMedia(tools, { args: ['-i', 'rtsp://cam/'], input: null, signal: new AbortController().signal });
+    await expect(probing).rejects.toMatchObject({ code: 'source-failed', message: expect.stringMatching(/ 12 s$/) as string });
+  });
+});
 
 describe('planInput', () => {
   it.each([
