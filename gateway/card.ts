@@ -10,5 +10,5 @@ const HEIGHT = 720;
 export async function createCard(sentence: string): Promise<Frame> {
   const data = drawCard(WIDTH, HEIGHT, 'WAITING', sentence);
   const payload = await encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
-  return { sequence: 0, receivedAtUs: nowUs(), width: WIDTH, height: HEIGHT, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null, capturedAtUs: null };
+  return { sequence: 0, receivedAtUs: nowUs(), width: WIDTH, height: HEIGHT, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null, capturedAtUs: null, isTrusted: true };
 }

@@ -4,6 +4,7 @@ import type { GatewayEvent } from '../shared/status.ts';
 import { createCard } from './card.ts';
 import type { ViewerEnd } from './clients/place.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web-client.ts';
+import { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import { createSources, type NamedSource } from './create-source.ts';
 import { Access } from './http/access.ts';
 import { createServer } from './http/server.ts';
@@ -66,13 +67,14 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, seats: named.source.seats })));
   const events = new EventLog(createClientLog(options.log));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
-  const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events, returnBudget)]));
+  const verifier = new JpegVerifier();
+  const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events, returnBudget, verifier)]));
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('no source');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
   const access = new Access(resolved);
-  const app = await createServer({ streams, access, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -86,6 +88,7 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
     for (const client of webClients) client.close(closeCode.goingAway, 'the gateway stops');
     events.close();
     await app.close();
+    await verifier.close();
     for (const { stream } of all) stream.close();
   };
 

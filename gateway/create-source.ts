@@ -53,7 +53,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   },
   directory: {
     example: 'directory:FOLDER',
-    create: (request) => createOnDemand(request, ['fps', 'loop', 'watch'], (url) => new DirectorySource(parseDirectory(url))),
+    create: (request) => createOnDemand(request, ['fps', 'loop', 'watch', 'check'], (url) => new DirectorySource(parseDirectory(url))),
   },
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
   'netgear-async': {
@@ -61,7 +61,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
     create: ({ name, url, log }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt'])), log), isOnDemand: false }],
   },
   imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
-  push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver']))), isOnDemand: false }] },
+  push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver', 'check']))), isOnDemand: false }] },
 }));
 
 /** The stream of a source that names none. */
@@ -102,7 +102,7 @@ function createOnDemand({ name, url }: Request, known: readonly string[], create
 
 /** A stream for all senders, or one for each that is named. */
 function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
-  const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders']));
+  const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders', 'check']));
   const hub = new ImageHub({ ...options, log });
   const create = (sender: string | null): Source => new ImagezmqSource(hub, { ...options, log }, sender);
   if (senders === null) return [{ name: name ?? DEFAULT_NAME, source: create(null), isOnDemand: false }];
@@ -110,7 +110,7 @@ function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
 }
 
 function createNetGear({ name, url, log }: Request): readonly NamedSource[] {
-  const address = parseNetGearAddress(url.slice('netgear:'.length), ['allow', 'multiclient', 'multiserver', 'returns', 'capturedAt']);
+  const address = parseNetGearAddress(url.slice('netgear:'.length), ['allow', 'multiclient', 'multiserver', 'returns', 'capturedAt', 'check']);
   const sources = createNetGearSources(address, log);
   return sources.map(({ port, source }) => ({ name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`, source, isOnDemand: false }));
 }
@@ -123,7 +123,7 @@ function createNetGearSources({ ports, endpoints, pattern, security, options }: 
   checkModes({ pattern, multiclient, multiserver, bidirectional: returns !== undefined, ports: ports.length });
   if (returns !== undefined && returns !== 'merge' && returns !== 'newest') throw new GearwayError('option-invalid', `returns is ${JSON.stringify(returns)}, expected merge or newest`);
   if (returns !== undefined && multiclient) throw new GearwayError('option-invalid', `returns is ${returns} and multiclient is true: a server in multi-clients mode gets each client's data by itself, on its port`);
-  const rest = { pattern, security, capturedAt: options.get('capturedAt') ?? null, log };
+  const rest = { pattern, security, capturedAt: options.get('capturedAt') ?? null, isChecked: parseFlag(options, 'check'), log };
   const single = (index: number, mode: ReturnsMode): Source => new NetGearSource({ ...rest, returns: mode, endpoints: endpoints.slice(index, index + 1), ports: ports.slice(index, index + 1) });
   if (multiserver) return ports.map((port, index) => ({ port, source: single(index, returns ?? 'merge') }));
   // In pattern 2 every frame comes to every port, and nothing goes back: one port is enough, and there are no seats.

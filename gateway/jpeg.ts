@@ -1,9 +1,4 @@
 import jpegTurbo from '@julusian/jpeg-turbo';
-import { GearwayError } from '../shared/errors.ts';
-import { readJpegMarkers } from './netgear/jpeg-markers.ts';
-
-/** Most pixels of a JPEG that is decoded as a check: the decoder takes 4 bytes for each. */
-const MAX_CHECKED_PIXELS = 1 << 24;
 
 /** Pixels in memory, 8 bits a channel, C-contiguous. */
 export interface Pixels {
@@ -43,19 +38,4 @@ function takeScratch(bytes: number): Buffer {
   const at = scratches.findIndex((scratch) => scratch.byteLength >= bytes);
   const [found] = at < 0 ? [] : scratches.splice(at, 1);
   return found ?? Buffer.allocUnsafeSlow(bytes);
-}
-
-/**
- * Decodes a JPEG from an untrusted place once, to be sure that a NetGear peer's decoder does not choke on it.
- *
- * @throws {GearwayError} `jpeg-invalid`, `too-large`.
- */
-export async function checkJpeg(jpeg: Uint8Array): Promise<void> {
-  const { width, height } = readJpegMarkers(jpeg);
-  if (width * height > MAX_CHECKED_PIXELS) throw new GearwayError('too-large', `JPEG is ${width}×${height} pixels, expected at most ${MAX_CHECKED_PIXELS} in all`);
-  try {
-    await jpegTurbo.decompress(Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength), Buffer.allocUnsafeSlow(width * height * 3), { format: jpegTurbo.FORMAT_BGR });
-  } catch (error) {
-    throw new GearwayError('jpeg-invalid', 'the JPEG cannot be decoded', { cause: error });
-  }
 }

@@ -5,6 +5,8 @@ import type { ClientStatus, StreamStatus } from '../shared/status.ts';
 import { createCard } from './card.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native-client.ts';
 import { NativeHeaders } from './clients/native-headers.ts';
+import { VerifiedFrames } from './clients/verified-frames.ts';
+import type { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import type { NamedSource } from './create-source.ts';
 import type { ByteBudget } from './hub/byte-budget.ts';
 import type { EventLog } from './hub/event-log.ts';
@@ -28,12 +30,13 @@ export interface GatewayStream {
    * The bytes are not copied and must not be written to again.
    *
    * @param options `message`: what travels with the frame; anything that Python's JSON can hold. `capturedAtUs`: when the picture was taken, microseconds
-   * of Unix time. `takeOver`: ends another publisher that is there, as docs/sources.md says.
+   * of Unix time. `takeOver`: ends another publisher that is there, as docs/sources.md says. `check`: whether a JPEG is verified before NetGear clients get
+   * it; default true, or as the source's URL says.
    * @returns the frame's sequence number.
-   * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `publisher-present` or
+   * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `publisher-present` or
    * `taken-over` when another publishes to this stream, `source-busy` when it has another source than `push:`.
    */
-  push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number; takeOver?: boolean }): number;
+  push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean }): number;
   /** Return data from now on: a sticky value when it changes, each once-only value. Bounded; what is missed is counted. */
   returns(): AsyncIterableIterator<PortData>;
   /**
@@ -67,13 +70,17 @@ export class RunningStream implements GatewayStream {
   readonly #supervisor: SourceSupervisor;
   readonly #options: ResolvedOptions;
   readonly #headers = new NativeHeaders();
+  readonly #frames: VerifiedFrames;
   readonly #nativeClients = new Set<NativeClient>();
   #card: Frame | null = null;
   #cardMade: Promise<void> | null = null;
   #closed = false;
 
-  /** @param returnBudget the bytes of return data that all streams may keep together. */
-  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog, returnBudget: ByteBudget) {
+  /**
+   * @param returnBudget the bytes of return data that all streams may keep together.
+   * @param verifier decodes JPEGs of unknown encoders before NetGear clients get them.
+   */
+  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier) {
     this.#source = source;
     this.#options = options;
     const virtualPorts = options.virtualPorts.get(name) ?? [];
@@ -89,6 +96,7 @@ export class RunningStream implements GatewayStream {
       waitingReason: source.waitingReason,
       log: options.log,
     });
+    this.#frames = new VerifiedFrames(verifier, this.stream);
     this.#supervisor = new SourceSupervisor({ source, stream: this.stream, isOnDemand, log: options.log });
   }
 
@@ -116,12 +124,12 @@ export class RunningStream implements GatewayStream {
     await this.#supervisor.open();
   }
 
-  push(frame: Uint8Array | NDArray, { message = null, capturedAtUs, takeOver = false }: { message?: Value; capturedAtUs?: number; takeOver?: boolean } = {}): number {
+  push(frame: Uint8Array | NDArray, { message = null, capturedAtUs, takeOver = false, check }: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean } = {}): number {
     const { publishing } = this;
     if (publishing === null) throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
     this.#checkOpen();
     formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
-    return publishing.publish(THIS_PROGRAM, frame, { message, capturedAtUs: capturedAtUs ?? null }, { takeOver }).sequence;
+    return publishing.publish(THIS_PROGRAM, frame, { message, capturedAtUs: capturedAtUs ?? null, ...(check === undefined ? {} : { isTrusted: !check }) }, { takeOver }).sequence;
   }
 
   returns(): AsyncIterableIterator<PortData> {
@@ -154,7 +162,7 @@ export class RunningStream implements GatewayStream {
 
   /** Once, and not before it is needed: drawing takes a tenth of the time that the gateway needs to start, and would be felt by who watches already. */
   async #makeCard(): Promise<void> {
-    if (this.#options.idle !== 'card' || (this.stream.latest !== null && !this.stream.isOnDemand)) return;
+    if (this.#options.idle !== 'card' || this.#frames.lastGood !== null) return;
     this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => {
       this.#card = card;
     });
@@ -167,6 +175,7 @@ export class RunningStream implements GatewayStream {
       address,
       stream: this.stream,
       headers: this.#headers,
+      frames: this.#frames,
       card: this.#options.idle === 'card' ? () => this.#card : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),

@@ -9,14 +9,15 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What the files of a folder may import of the project; a folder stands for itself always. See ARCHITECTURE.md. */
 const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
   ['shared/', []],
-  ['gateway/netgear/', ['shared/']],
+  ['gateway/codecs/', ['shared/']],
+  ['gateway/netgear/', ['shared/', 'gateway/codecs/']],
   ['gateway/hub/', ['shared/']],
   ['gateway/imagezmq/', ['shared/', 'gateway/netgear/']],
   ['gateway/netgear-async/', ['shared/', 'gateway/netgear/']],
-  ['gateway/sources/', ['shared/', 'gateway/netgear/', 'gateway/netgear-async/', 'gateway/imagezmq/', 'gateway/hub/', 'gateway/jpeg.ts']],
-  ['gateway/clients/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/jpeg.ts']],
+  ['gateway/sources/', ['shared/', 'gateway/netgear/', 'gateway/netgear-async/', 'gateway/imagezmq/', 'gateway/hub/', 'gateway/codecs/', 'gateway/jpeg.ts']],
+  ['gateway/clients/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/codecs/', 'gateway/jpeg.ts']],
   ['gateway/probe/', ['shared/', 'gateway/netgear/', 'gateway/jpeg.ts']],
-  ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/']],
+  ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/', 'gateway/codecs/']],
   ['gateway/', ['shared/']],
   ['web/', ['shared/']],
 ];
@@ -25,7 +26,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
 const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   zeromq: /^gateway\/(?:netgear|imagezmq)\//,
   msgpackr: /^shared\/protocol\.ts$/,
-  '@julusian/jpeg-turbo': /^gateway\/jpeg\.ts$/,
+  '@julusian/jpeg-turbo': /^gateway\/(?:jpeg\.ts|codecs\/jpeg-decoder-main\.js)$/,
   // The elements, the pages, and the templates and styles that they are made of. Not the sessions and their workers, nor what decodes, draws and encodes.
   lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extras|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree|add-client|enlarged-picture)|publisher\/(?:gearway-publisher|publisher-(?:styles|icons|controls))|publish\/(?:publish-page|[a-z]+-panel|secure-help))\.ts$/,
   'lit/directives/repeat.js': /^web\/console\/clients-panel\.ts$/,
@@ -40,7 +41,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
 function sources(): string[] {
   return ['shared', 'gateway', 'web'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts'))
+      .filter((path) => /\.[jt]s$/.test(path))
       .map((path) => `${folder}/${path}`),
   );
 }
@@ -147,7 +148,7 @@ describe('the dependency law', () => {
   });
 
   it('leaves `process` to the files that a process starts with', () => {
-    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
+    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/codecs/jpeg-decoder-main.js', 'gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
   });
 
   it('takes the address of a client from one place, which knows the proxies', () => {

@@ -1,6 +1,6 @@
 import type { Value } from '../../shared/protocol.ts';
 import type { StickyData } from '../hub/returns.ts';
-import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../codecs/jpeg-header.ts';
 
 /** Longest JSON that the API repeats in its list of clients. */
 const MAX_SHOWN = 4096;
@@ -37,6 +37,6 @@ function holdsLongInteger(value: Value): boolean {
 }
 
 function jpegSize(jpeg: Uint8Array): { width: number; height: number } {
-  const { width, height } = readJpegMarkers(jpeg); // checked when it came
+  const { width, height } = readJpegHeader(jpeg); // checked when it came
   return { width, height };
 }

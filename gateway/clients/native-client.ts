@@ -11,12 +11,13 @@ import { ClientConnection, type ConnectionState } from '../netgear/client-connec
 import { MAX_IN_FLIGHT } from '../netgear/client-socket.ts';
 import type { Security } from '../netgear/curve-keys.ts';
 import { encodeTermination } from '../netgear/frame-codec.ts';
-import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Pattern } from '../netgear/pattern.ts';
 import { type Reply, decodeReply } from '../netgear/reply-codec.ts';
 import { describeReturnData } from './describe-return-data.ts';
 import type { NativeHeaders } from './native-headers.ts';
 import { QueuePacer } from './queue-pacer.ts';
+import type { VerifiedFrames } from './verified-frames.ts';
 
 /** Where a native client is, and how it is served; `--client` lists it. */
 export interface NativeClientAddress {
@@ -37,6 +38,8 @@ export interface NativeClientAddress {
 export interface NativeClientOptions {
   readonly stream: Stream;
   readonly headers: NativeHeaders;
+  /** Shared by the native clients of the stream. */
+  readonly frames: VerifiedFrames;
   readonly address: NativeClientAddress;
   /** What a client gets before the first frame, as soon as it is made; null to stay silent then, and while the source is silent. */
   readonly card: (() => Frame | null) | null;
@@ -87,6 +90,12 @@ export class NativeClient implements ListedClient {
   /** The newest frame that this client was sent: again, it would be a repeat. */
   #lastSequence = 0;
   #ended: (() => void) | null = null;
+  /** The frame whose verification this client waits for. */
+  #verifying: Frame | null = null;
+  /** Number of frames that were not sent because a NetGear client could not decode them. */
+  #withheld = 0;
+  /** Of the newest of them. */
+  #withheldSequence = 0;
 
   /** @throws {GearwayError} `port-taken`, `keys-missing`, `keys-invalid`. */
   constructor(options: NativeClientOptions) {
@@ -116,7 +125,7 @@ export class NativeClient implements ListedClient {
 
   get readiness(): 'ready' | 'busy' | 'absent' {
     if (this.#state !== 'live') return 'absent';
-    return this.#mailbox.isEmpty && this.#connection.inFlight < this.#window() && this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
+    return this.#mailbox.isEmpty && this.#verifying === null && this.#connection.inFlight < this.#window() && this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
   }
 
   get isWatching(): boolean {
@@ -187,6 +196,7 @@ export class NativeClient implements ListedClient {
     if (this.#isRefusing()) return `it has subscribed and takes no frames${this.#options.address.security === null ? '' : ": in secure mode NetGear's receiver of pattern 2 never does, whoever sends; use pattern 1"}`;
     if (this.#state === 'stuck') return this.#stuckReason;
     if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'it is connected and has not answered yet' : this.#connection.reason;
+    if (this.#withheldSequence > this.#lastSequence) return `${this.#withheld} frames were not sent: a NetGear client cannot decode them (see counters.lastRejections); the last good frame is repeated`;
     return this.#pacer.reason() ?? '';
   }
 
@@ -226,15 +236,21 @@ export class NativeClient implements ListedClient {
     this.#options.stream.listedAnswered();
   }
 
-  /** Sends the latest frame, as a repeat when this client had it before; before the first frame, the card. */
+  /**
+   * Sends the latest frame, as a repeat when this client had it before; the last good one in place of a frame that no NetGear client can
+   * decode; the card where there is neither.
+   */
   #sendAgain(): void {
-    const { stream, card } = this.#options;
+    const { stream, card, frames } = this.#options;
     if (this.#connection.inFlight > 0) return;
     const { latest } = stream;
-    if (latest === null) {
+    if (latest === null) frames.forget();
+    const checked = latest === null ? false : frames.check(latest);
+    const good = checked === false ? frames.lastGood : latest;
+    if (good === null) {
       const picture = card?.() ?? null;
       if (picture !== null) this.#startSending(picture, true);
-    } else if (latest.sequence > this.#lastSequence || card !== null) this.#startSending(latest, stream.distribution === 'round-robin');
+    } else if (good.sequence > this.#lastSequence || card !== null) this.#deliver(good, stream.distribution === 'round-robin');
   }
 
   #tick(): void {
@@ -250,10 +266,41 @@ export class NativeClient implements ListedClient {
 
   #pump(): void {
     if (!this.#connection.isReady || this.#closing || this.#connection.inFlight >= this.#window()) return;
+    // A frame that waits for a decoder gives way to the one in the mailbox.
+    if (this.#verifying !== null && this.#options.frames.isStarted(this.#verifying)) return;
     const now = performance.now();
     if (!this.#pacer.isDue(now)) return;
     const frame = this.#mailbox.take();
-    if (frame !== undefined) this.#startSending(frame);
+    if (frame !== undefined) this.#deliver(frame);
+  }
+
+  /** Sends a frame once it is known that a NetGear client can decode it. */
+  #deliver(frame: Frame, asRepeat = false): void {
+    const checked = this.#options.frames.check(frame);
+    if (typeof checked === 'boolean') {
+      this.#verified(frame, checked, asRepeat);
+      return;
+    }
+    this.#verifying = frame;
+    const settle = (isGood: boolean | null): void => {
+      if (this.#verifying !== frame) return;
+      this.#verifying = null;
+      if (this.#closing) return;
+      if (isGood === null) this.#mailbox.countDropped();
+      else if (this.#connection.isReady) this.#verified(frame, isGood, asRepeat);
+      this.#pump();
+    };
+    runInBackground(checked.then(settle), (error) => this.#notSent(error));
+  }
+
+  #verified(frame: Frame, isGood: boolean, asRepeat: boolean): void {
+    if (isGood) {
+      this.#startSending(frame, asRepeat);
+      return;
+    }
+    // The next tick repeats the last good frame where the client would hear nothing for too long.
+    if (frame.sequence > this.#withheldSequence) this.#withheld += 1;
+    this.#withheldSequence = Math.max(this.#withheldSequence, frame.sequence);
   }
 
   /** Frames in flight: 2 on one host, 3 as the round trip nears the frame time. */
@@ -361,7 +408,7 @@ function ownReturnData(reply: Exclude<Reply, { kind: 'termination' }>): ReturnDa
     case 'array':
       return reply;
     case 'jpeg':
-      readJpegMarkers(reply.data, reply.colorspace); // a real peer's: size, end and components suffice
+      readJpegHeader(reply.data, reply.colorspace); // a real peer's: size, end and components suffice
       return reply;
     default:
       return reply satisfies never;

@@ -17,14 +17,13 @@ import {
   MAX_HELLO_BYTES,
 } from '../../shared/protocol.ts';
 import type { ClientState, StreamState } from '../../shared/status.ts';
+import type { JpegVerification } from '../codecs/jpeg-verifier.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { Frame } from '../hub/frame.ts';
 import { Mailbox } from '../hub/mailbox.ts';
 import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
 import { round } from '../hub/stream.ts';
-import { checkJpeg } from '../jpeg.ts';
-import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
 import { InputBudget, type InputLimits } from './input-budget.ts';
 import { Pacer } from './pacer.ts';
@@ -70,6 +69,8 @@ export interface WebClientOptions {
   readonly addressBudget?: InputBudget | null;
   /** The frames that wait for all clients' connections. Its creator calls {@link WebClient.drained}. */
   readonly unsent?: UnsentFrames;
+  /** Decodes a JPEG that the viewer returns, in its turn. */
+  readonly verifyJpeg: (jpeg: Uint8Array) => JpegVerification;
 }
 
 /** What frames are written to. */
@@ -115,6 +116,8 @@ export class WebClient implements ViewerEnd, FrameHolder {
   #heardAtMs = performance.now();
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
+  /** The one that is under way, or waits for its turn. */
+  #verification: JpegVerification | null = null;
   #checksPending = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {
@@ -309,12 +312,22 @@ export class WebClient implements ViewerEnd, FrameHolder {
     // Decoding takes a while: what comes behind a JPEG waits for it, so that the order stays.
     this.#checksPending += 1;
     this.#checks = this.#checks
-      .then(() => (owned.kind === 'jpeg' ? checkJpeg(owned.data) : undefined))
+      .then(() => (owned.kind === 'jpeg' ? this.#verify(owned.data) : undefined))
       .then(
         () => this.#accept(message, owned),
         (error: unknown) => this.#refuse(id, error),
       )
       .finally(() => (this.#checksPending -= 1));
+  }
+
+  /** @throws {GearwayError} what is wrong with the JPEG. */
+  async #verify(jpeg: Uint8Array): Promise<void> {
+    if (this.#phase.kind !== 'seated') return;
+    this.#verification = this.#options.verifyJpeg(jpeg);
+    const verdict = await this.#verification.verdict;
+    this.#verification = null;
+    if (verdict === null) throw new GearwayError('closed', 'the gateway stops');
+    if (!verdict.isGood) throw verdict.error;
   }
 
   #accept({ id, mode, ttlMs }: Return, body: ReturnBody): void {
@@ -437,6 +450,7 @@ export class WebClient implements ViewerEnd, FrameHolder {
     clearInterval(this.#timer);
     this.#mailbox.clear();
     this.#unsent.release(this);
+    this.#verification?.cancel();
     this.#options.place.leave('disconnect', reason);
   }
 }
@@ -458,10 +472,7 @@ function copyBody(body: ReturnBody): ReturnBody {
 /** Checks what NetGear's peers would choke on. A JPEG has been checked before, since that takes a while. */
 function checkBody(body: ReturnBody): ReturnData {
   if (body.kind === 'value') return { ...body, json: formatPythonJson(body.value) };
-  if (body.kind === 'jpeg') {
-    readJpegMarkers(body.data, 'BGR');
-    return { ...body, colorspace: 'BGR' };
-  }
+  if (body.kind === 'jpeg') return { ...body, colorspace: 'BGR' };
   checkArray(body.array);
   return body;
 }

@@ -6,7 +6,7 @@ import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns.ts';
 import type { Stream } from '../hub/stream.ts';
-import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/publishing.ts';
 import { arrayPicture, thinning } from './array-picture.ts';
 import { readWidth } from './query.ts';
@@ -134,7 +134,7 @@ class ReturnedPictures {
 }
 
 function jpegFrame(payload: Uint8Array): Frame {
-  const { width, height } = readJpegMarkers(payload);
+  const { width, height } = readJpegHeader(payload);
   return { sequence: 0, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
 }
 

@@ -11,6 +11,7 @@ import { Renditions } from '../clients/renditions.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
 import { webSocketOptions } from '../clients/web-socket.ts';
+import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
   readonly access: Access;
   readonly names: TrustedNames;
+  /** Decodes the JPEGs that viewers return. */
+  readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
   /** What all peers share, and how much of it one address may have. */
   readonly sharedLimits?: SharedLimits;
@@ -71,7 +74,7 @@ function webRoot(): string {
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence. Every response
  * has the security headers, including those that Fastify answers by itself.
  */
-export async function createServer({ streams, access, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const app = Fastify({
     // HTTP/1.0 has no Host: that is answered with a sentence, by the check of names.
@@ -135,7 +138,7 @@ export async function createServer({ streams, access, names, limits, sharedLimit
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
   const unsent = new UnsentFrames();
-  serveViewers(app, { streams, renditions, access, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
+  serveViewers(app, { streams, renditions, access, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
   const snapshots = new Snapshots();
   serveClients(app, { streams, renditions, snapshots });
   servePictures(app, { streams, renditions, snapshots, access, createCard, sharedLimits, unsent });

@@ -27,6 +27,7 @@ export async function encodePicture(frame: Frame, { format, width }: SnapshotOpt
   if (width !== null) image = image.resize({ width, withoutEnlargement: true });
   try {
     // A JPEG has no alpha; what comes from OpenCV has it opaque.
+    image.timeout({ seconds: MAX_SECONDS });
     return await (format === 'jpg' ? image.removeAlpha().jpeg({ quality: JPEG_QUALITY }) : image.png({ compressionLevel: PNG_COMPRESSION })).toBuffer();
   } catch (error) {
     throw new GearwayError('picture-invalid', 'the latest frame cannot be decoded', { cause: error });
@@ -35,6 +36,9 @@ export async function encodePicture(frame: Frame, { format, width }: SnapshotOpt
 
 /** Of zlib's 9: beyond this a camera's picture takes much longer and gets hardly smaller. */
 const PNG_COMPRESSION = 3;
+
+/** A picture of the largest size that a frame can have takes two or three on a desktop machine. */
+const MAX_SECONDS = 10;
 
 // A frame's size was checked against this when it came; the library is told too, since it reads the picture's own header.
 const LIMITS = { limitInputPixels: DEFAULT_FRAME_LIMITS.pixels, failOn: 'error' } as const;

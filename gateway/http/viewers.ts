@@ -7,6 +7,7 @@ import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
 import { closeWebSocket, setMessageLimit, transportOf, type WebSocket } from '../clients/web-socket.ts';
+import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, Shares, type ShareLimits } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -18,6 +19,8 @@ export interface ViewersOptions {
   /** By the stream's name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly access: Access;
+  /** Decodes the JPEGs that viewers return. */
+  readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
   /** All viewers there are; the creator closes them. */
   readonly webClients: Set<ViewerEnd>;
@@ -33,7 +36,7 @@ export interface ViewersOptions {
 type ViewerRequest = FastifyRequest<{ Params: { name: string } }>;
 
 /** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. */
-export function serveViewers(app: FastifyInstance, { streams, renditions, access, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
+export function serveViewers(app: FastifyInstance, { streams, renditions, access, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
 
@@ -57,6 +60,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
       transport,
       limits,
       unsent,
+      verifyJpeg: (jpeg) => verifier.verify(jpeg, { lane: 'returns', key: place, colorspace: 'BGR' }),
       addressBudget: addressBudgets.join(address),
       onAdmitted: (messageBytes) => {
         greeting.release();

@@ -29,6 +29,11 @@ export class Mailbox<T> {
     else this.#dropped += 1;
   }
 
+  /** Counts one that was taken and then given up for a newer one. */
+  countDropped(): void {
+    this.#dropped += 1;
+  }
+
   /** Forgets what waits without counting it as dropped: the client asked for nothing. */
   clear(): void {
     this.#waiting = undefined;

@@ -159,8 +159,8 @@ export class Stream {
 
   publish(input: FrameInput): Frame {
     this.#sequence += 1;
-    const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null } = input;
-    const frame: Frame = { sequence: this.#sequence, receivedAtUs: nowUs(), capturedAtUs, width, height, encoding, payload, message, wireHeader };
+    const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null, isTrusted = false, onVerified } = input;
+    const frame: Frame = { sequence: this.#sequence, receivedAtUs: nowUs(), capturedAtUs, width, height, encoding, payload, message, wireHeader, isTrusted, onVerified };
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);
     this.#held = frame;

@@ -2,7 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { Encoding } from '../../shared/frame.ts';
 import { arrayBytes } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { readJpegMarkers } from './jpeg-markers.ts';
+import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
 import { type ParsedObject, parsePythonObject } from './python-json.ts';
 
@@ -104,7 +104,7 @@ function readCompressed(compression: Value | undefined, payload: Uint8Array): Pi
   if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) {
     throw invalid('header has a compression without dct, ups and a known colorspace');
   }
-  const { width, height } = readJpegMarkers(payload, colorspace);
+  const { width, height } = readJpegHeader(payload, colorspace);
   return { width, height, encoding: { kind: 'jpeg' }, colorspace };
 }
 

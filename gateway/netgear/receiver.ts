@@ -1,10 +1,11 @@
 import { runInBackground } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
+import { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import { readCapturedAt } from './captured-at.ts';
 import type { NetGearFrame } from './frame-codec.ts';
-import { invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
-import type { Picture } from './picture.ts';
+import { checkFlag, invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
+import { markReceived, type Picture } from './picture.ts';
 import { NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
 import { type ReturnData, toReplyData } from './return-data.ts';
 import { ServerConnection } from './server-connection.ts';
@@ -14,6 +15,11 @@ export interface NetGearReceiverOptions extends NetGearOptions {
   readonly captured_at?: string;
   /** In secure mode, the IP addresses that servers are let in from; any unless given. NetGear takes its own `address` for this. */
   readonly allow?: readonly string[];
+  /**
+   * Whether a JPEG that is returned is decoded once, in a process of its own, before a server gets it; true unless given. A JPEG that VidGear's strict
+   * decoder refuses ends a real server.
+   */
+  readonly check?: boolean;
 }
 
 /** A frame as it came, and what is known of it. Its memory is the program's own. */
@@ -65,6 +71,13 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #opening: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #reply: ReplyData = NOTHING_RETURNED;
+  /** What was given last; it becomes the reply once it is verified. */
+  #given: ReplyData = NOTHING_RETURNED;
+  #returnRejection: string | null = null;
+  /** Null where JPEGs are not verified. Its process starts with the first one. */
+  readonly #verifier: JpegVerifier | null;
+  /** JPEGs that have been verified. Their memory is not written to again. */
+  readonly #verified = new WeakSet<Uint8Array>();
   /** By port, in the order in which the first of them came that nobody took. */
   readonly #waiting = new Map<string, Received>();
   readonly #readers: { readonly resolve: (received: Received | null) => void; readonly reject: (error: unknown) => void }[] = [];
@@ -83,7 +96,9 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
    * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`.
    */
   constructor(options: NetGearReceiverOptions) {
-    this.#options = resolveOptions('receiver', options, ['captured_at', 'allow']);
+    this.#options = resolveOptions('receiver', options, ['captured_at', 'allow', 'check']);
+    checkFlag(options, 'check');
+    this.#verifier = options.check === false ? null : new JpegVerifier({ maxDecoders: 1 });
     const { ports, endpoints, pattern } = this.#options;
     this.#capturedAt = readPath(options.captured_at);
     const security = allowing(this.#options.security, options.allow);
@@ -129,6 +144,11 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     return this.#rejection;
   }
 
+  /** Why the JPEG that was given last is not returned, a sentence; null when nothing is wrong with it. */
+  get returnRejection(): string | null {
+    return this.#returnRejection;
+  }
+
   /** Resolves when the receiver is closed, by `close()` or by the servers' termination, and its ports are free. */
   get closed(): Promise<void> {
     return this.#closed;
@@ -153,7 +173,8 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
    * another one. No peer can cause that, whatever it sends.
    */
   async recv({ return_data: data }: RecvOptions = {}): Promise<Received | null> {
-    if (data !== undefined) this.setReturnData(data);
+    const placed = data === undefined ? undefined : this.#place(data);
+    if (placed !== undefined) await placed;
     if (this.#closing === null) await this.open();
     const [oldest] = this.#waiting;
     if (oldest !== undefined) {
@@ -169,13 +190,42 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
    * Sets what every answer from now on carries, until another value is set; NetGear's `recv(return_data=…)`, but that null is a value here. It is
    * borrowed: memory that was given must not be written to again.
    *
+   * A JPEG is decoded first and takes its place when that is done; one that a server could not decode leaves the former data in place, and
+   * {@link returnRejection} says so.
+   *
    * @throws {GearwayError} `modes-invalid` where NetGear returns nothing, and what {@link toReplyData} throws.
    */
   setReturnData(data: ReturnData): void {
+    // Kept as `returnRejection`
+    runInBackground(this.#place(data) ?? Promise.resolve(), () => undefined);
+  }
+
+  /**
+   * @returns a promise only for a JPEG that is to be verified; it rejects with what is wrong with it.
+   * @throws {GearwayError} as {@link setReturnData}.
+   */
+  #place(data: ReturnData): Promise<void> | undefined {
     const { pattern, multiclient, bidirectional } = this.#options;
     if (pattern === 'publish-subscribe') throw new GearwayError('modes-invalid', 'return data needs pattern 0 or 1, pattern is 2: a subscriber has no way to answer');
     if (!multiclient && !bidirectional) throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode, at both ends');
-    this.#reply = toReplyData(data);
+    const given = toReplyData(data);
+    this.#given = given;
+    this.#returnRejection = null;
+    if (given.kind === 'jpeg' && this.#verifier !== null && !this.#verified.has(given.data)) return this.#verify(given, this.#verifier);
+    this.#reply = given;
+    return undefined;
+  }
+
+  async #verify(given: Extract<ReplyData, { kind: 'jpeg' }>, verifier: JpegVerifier): Promise<void> {
+    const { data, colorspace } = given;
+    const verdict = await verifier.verify(data, { lane: 'frames', key: this, colorspace }).verdict;
+    if (verdict === null) return; // closed
+    if (!verdict.isGood) {
+      if (this.#given === given) this.#returnRejection = errorText(verdict.error);
+      throw verdict.error;
+    }
+    this.#verified.add(data);
+    if (this.#given === given) this.#reply = given;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Received, void, void> {
@@ -212,6 +262,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     // What is being bound cannot be closed before it is.
     await this.#opening?.catch(() => {}); // reported to who has opened
     await Promise.all(this.#connections.map((connection) => connection.close(lingerMs)));
+    await this.#verifier?.close();
     this.#resolveClosed();
   }
 
@@ -225,7 +276,7 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     this.#sequence += 1;
     this.#sending.add(port);
     const received: Received = {
-      frame: { encoding, width, height, payload, colorspace },
+      frame: markReceived({ encoding, width, height, payload, colorspace }),
       message,
       port,
       sequence: this.#sequence,

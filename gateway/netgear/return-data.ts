@@ -1,6 +1,6 @@
 import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { checkJpeg } from './picture.ts';
+import { describeJpeg } from './picture.ts';
 import { formatPythonJson } from './python-json.ts';
 import type { Reply, ReplyData } from './reply-codec.ts';
 
@@ -59,5 +59,5 @@ function isJpeg(data: ReturnData): data is Jpeg {
 }
 
 function jpegReply(data: Uint8Array, colorspace?: string): ReplyData {
-  return { kind: 'jpeg', data, colorspace: checkJpeg(data, colorspace).colorspace };
+  return { kind: 'jpeg', data, colorspace: describeJpeg(data, colorspace).colorspace };
 }

@@ -1,10 +1,11 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
+import { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import { REPLY_TIMEOUT_MS } from './client-connection.ts';
 import { createKeys } from './key-files.ts';
 import { encodeFrameHeader, encodeTermination } from './frame-codec.ts';
 import { checkFlag, invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
-import { type Sendable, toPicture } from './picture.ts';
+import { isReceived, type Picture, type Sendable, toPicture } from './picture.ts';
 import { formatPythonJson } from './python-json.ts';
 import { fromReply, type Returned } from './return-data.ts';
 import { type ClientStatus, SenderClient } from './sender-client.ts';
@@ -17,6 +18,11 @@ export interface NetGearSenderOptions extends NetGearOptions {
    * client binds anew after 12 s of silence and three tries fit into that.
    */
   readonly request_timeout?: number;
+  /**
+   * Whether `send()` decodes each JPEG once, in a process of its own, before it sends it; true unless given. A JPEG that VidGear's strict decoder refuses ends
+   * a real client's thread for good. Pictures that a {@link NetGearReceiver} has received are not decoded. False saves the time where the encoder is known.
+   */
+  readonly check?: boolean;
 }
 
 export interface SendOptions {
@@ -59,6 +65,8 @@ interface Expectation {
 export class NetGearSender<M extends boolean = false> implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #timeoutMs: number;
+  /** Null where JPEGs are not verified. Its process starts with the first one. */
+  readonly #verifier: JpegVerifier | null;
   readonly #clients: readonly SenderClient[];
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
@@ -76,9 +84,11 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`, `keys-missing`, `keys-invalid`.
    */
   constructor(options: NetGearSenderOptions & { readonly multiclient_mode?: M }) {
-    this.#options = resolveOptions('sender', options, ['overwrite_cert', 'request_timeout']);
+    this.#options = resolveOptions('sender', options, ['overwrite_cert', 'request_timeout', 'check']);
     this.#timeoutMs = readTimeout(options.request_timeout);
     checkFlag(options, 'overwrite_cert');
+    checkFlag(options, 'check');
+    this.#verifier = options.check === false ? null : new JpegVerifier({ maxDecoders: 1 });
     const { ports, endpoints, pattern, security } = this.#options;
     if (options.overwrite_cert === true) {
       if (security === null) throw invalid('overwrite_cert is given, but no secure_mode: there are no keys');
@@ -121,18 +131,20 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    *
    * Rejects with `no-client` when none is there in time, `timeout` when there is no answer, `disconnected` when the client goes meanwhile, `busy`
    * when too many calls are under way, `closed`, and, before anything is sent, with what is wrong with frame or message: `jpeg-invalid`,
-   * `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`, `value-invalid`, `too-large`. The next call starts afresh.
+   * `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`, `value-invalid`, `too-large`. The next call starts afresh.
    */
   async send(frame: Sendable, { message = null, colorspace }: SendOptions = {}): Promise<SendResult<M>> {
     if (this.#closing !== null) throw closedError();
     const { pattern, multiclient, multiserver, bidirectional, ports } = this.#options;
     const picture = toPicture(frame, colorspace);
+    const verify = async (): Promise<void> => (isReceived(frame) ? undefined : this.#verify(picture));
     const header = encodeFrameHeader(picture.encoding, formatPythonJson(message), { pattern, serverPort: multiserver ? (ports[0] ?? null) : null, dropMessage: false }, picture.colorspace ?? undefined);
     if (pattern === 'publish-subscribe') {
+      await verify();
       await Promise.all(this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, picture.payload)));
       return null as SendResult<M>;
     }
-    const { port, data } = await this.#exchange(header, picture.payload);
+    const { port, data } = await this.#exchange(header, picture.payload, verify);
     if (multiclient) return { port, data } as SendResult<M>;
     return (bidirectional ? data : null) as SendResult<M>;
   }
@@ -158,15 +170,38 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     for (const waiting of this.#waiting.splice(0)) waiting.reject(closedError());
     for (const { reject } of this.#expectations) reject(closedError());
     this.#expectations.clear();
+    await this.#verifier?.close();
     await Promise.all(this.#clients.map((client) => client.close(termination)));
     this.#resolveClosed();
   }
 
-  #exchange(header: string, payload: Uint8Array): Promise<FromClient> {
+  /** @throws {GearwayError} what is wrong with the picture's JPEG; `closed`. */
+  async #verify({ encoding, payload, colorspace }: Picture): Promise<void> {
+    if (this.#verifier === null || encoding.kind !== 'jpeg') return;
+    const verdict = await this.#verifier.verify(payload, { lane: 'frames', key: this, ...(colorspace === null ? {} : { colorspace }) }).verdict;
+    if (verdict === null) throw closedError();
+    if (!verdict.isGood) throw verdict.error;
+  }
+
+  async #exchange(header: string, payload: Uint8Array, verify: () => Promise<void>): Promise<FromClient> {
     const most = this.#clients.length;
     if (this.#pending >= most) throw new GearwayError('busy', `${most === 1 ? 'a send() is' : `${most} send() are`} under way, expected to be awaited first: there ${most === 1 ? 'is one client' : `are ${most} clients`}`);
     this.#pending += 1;
-    return new Promise<FromClient>((resolve, reject) => {
+    try {
+      await verify();
+      return await this.#offer(header, payload);
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+
+  #offer(header: string, payload: Uint8Array): Promise<FromClient> {
+    return new Promise((resolve, reject) => {
+      // It may have been closed during the verification.
+      if (this.#closing !== null) {
+        reject(closedError());
+        return;
+      }
       const waiting: Waiting = {
         start: (client) => {
           clearTimeout(timer);
@@ -183,7 +218,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
       }, this.#timeoutMs);
       this.#waiting.push(waiting);
       this.#serve();
-    }).finally(() => (this.#pending -= 1));
+    });
   }
 
   /** Gives what waits to the clients that are free, in turn. */

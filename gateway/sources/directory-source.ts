@@ -6,7 +6,7 @@ import { FolderWatch } from './folder-watch.ts';
 import { compareNames, ImageFolder } from './image-folder.ts';
 import { NewestImage } from './newest-image.ts';
 import { publishPicture } from './publish-picture.ts';
-import { readFlag, readNumberOption, type SourceUrl } from './source-options.ts';
+import { readCheck, readFlag, readNumberOption, type SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
 
 export interface DirectoryOptions {
@@ -16,6 +16,8 @@ export interface DirectoryOptions {
   readonly isLooped: boolean;
   /** The newest file as it comes, and not the list. */
   readonly isWatched: boolean;
+  /** Whether JPEGs are verified before a NetGear client gets them. */
+  readonly isChecked: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export function parseDirectory({ place, options }: SourceUrl): DirectoryOptions 
   if (place === '' || place.includes('\0')) throw new GearwayError('source-invalid', 'directory: is followed by no folder, expected directory:/path/to/images');
   const isWatched = readFlag(options, 'watch');
   if (isWatched && (options.has('fps') || options.has('loop'))) throw new GearwayError('source-invalid', 'directory: has watch=true and fps or loop, expected one of the two: the newest file is shown as it comes');
-  return { folder: place, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched };
+  return { folder: place, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched, isChecked: readCheck(options) };
 }
 
 /** How often a folder that has gone is looked for. */
@@ -127,7 +129,7 @@ export class DirectorySource implements Source {
 
   #publish(sink: SourceSink, name: string, picture: Sendable): void {
     try {
-      publishPicture(sink, picture, { message: { file: name } });
+      publishPicture(sink, picture, { message: { file: name } }, !this.#options.isChecked);
     } catch (error) {
       sink.reject(error);
     }

@@ -19,9 +19,10 @@ interface Run {
   /** The last lines that it has printed. */
   readonly lines: readonly string[];
   readonly published: number;
-  readonly rejected: number;
-  /** Whether it was ended since all of its pictures were bad. */
-  readonly isHopeless: boolean;
+  /** Whether there were pictures, and all of them were invalid. */
+  readonly isAllInvalid: boolean;
+  /** Whether it was ended for that reason. */
+  readonly wasEnded: boolean;
   /** Why its output could not be read; null when it could. */
   readonly unreadable: unknown;
 }
@@ -87,11 +88,10 @@ export class FfmpegSource implements Source {
     for (;;) {
       const recipe = (this.#recipe ??= await this.#findRecipe(signal));
       const run = await this.#run(recipe, sink, signal);
-      const isUseless = run.published === 0 && run.rejected > 0;
       // It may have become another one: a file that was replaced, a camera in another's place. A server that is just not there has not.
-      if (isUseless || (run.published === 0 && this.#input.kind !== 'url')) this.#recipe = null;
+      if (run.isAllInvalid || (run.published === 0 && this.#input.kind !== 'url')) this.#recipe = null;
       if (signal.aborted) return;
-      if (isUseless && recipe.isCopied && this.#options.copy === null && (run.isHopeless || recipe.hasEnd)) {
+      if (run.isAllInvalid && recipe.isCopied && this.#options.copy === null && (run.wasEnded || recipe.hasEnd)) {
         this.#mustEncode = true;
         continue;
       }
@@ -112,17 +112,18 @@ export class FfmpegSource implements Source {
   /** Runs a program to its end, or until it is aborted. */
   async #run(recipe: Recipe, sink: SourceSink, signal: AbortSignal): Promise<Run> {
     let unreadable: unknown = null;
-    let isHopeless = false;
+    let wasEnded = false;
     const feed = new PictureFeed({
       sink,
-      isChecked: recipe.isCopied && this.#options.isChecked,
-      isLive: !recipe.hasEnd,
+      isTrusted: !(recipe.isCopied && this.#options.isChecked),
       onPublished: () => {
         this.#state = 'running';
         this.#hasWorked = true;
       },
-      onHopeless: () => {
-        isHopeless = true;
+      onAllInvalid: () => {
+        // Browsers may still decode what NetGear clients refuse. Only encoding the pictures again is better than that.
+        if (feed.published > 0 && this.#options.copy !== null) return;
+        wasEnded = true;
         kill();
       },
     });
@@ -140,7 +141,6 @@ export class FfmpegSource implements Source {
           kill();
         }
       },
-      ready: () => feed.ready(),
     });
     // Its end is awaited below, whichever way it comes.
     const kill = (): void => runInBackground(program.close(), () => undefined);
@@ -151,10 +151,10 @@ export class FfmpegSource implements Source {
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);
     const end = await program.ended;
-    await feed.drained();
     signal.removeEventListener('abort', abort);
-    const { published, rejected } = feed;
-    return { end, lines: program.errorLines(), published, rejected, isHopeless, unreadable };
+    feed.close();
+    const { published, isAllInvalid } = feed;
+    return { end, lines: program.errorLines(), published, isAllInvalid, wasEnded, unreadable };
   }
 }
 
@@ -165,8 +165,8 @@ function withPasswordHint(error: unknown, address: string): unknown {
 }
 
 /** @returns null when the program has come to the input's end, as it should. */
-function explain({ command, hasEnd }: Recipe, { end, lines, published, isHopeless, unreadable }: Run): GearwayError | null {
-  if (isHopeless) return new GearwayError('source-failed', 'its pictures are all damaged');
+function explain({ command, hasEnd }: Recipe, { end, lines, published, wasEnded, unreadable }: Run): GearwayError | null {
+  if (wasEnded) return new GearwayError('source-failed', 'its pictures are all damaged');
   if (unreadable !== null) return new GearwayError('source-failed', `${command} gives what is no picture: ${errorText(unreadable)}`, { cause: unreadable });
   if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines);
   if (published === 0) return new GearwayError('source-failed', 'there is no picture in it');

@@ -1,7 +1,7 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
-import { readJpegMarkers } from '../netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Sendable } from '../netgear/picture.ts';
 import { isBmp, readBmp } from './bmp-file.ts';
 import { JpegSequenceReader } from './ffmpeg/jpeg-sequence-reader.ts';
@@ -40,12 +40,12 @@ export async function readImage(bytes: Uint8Array): Promise<Sendable> {
 /** @returns the JPEG alone: phones put more behind it, such as a short film. */
 function readJpeg(bytes: Uint8Array): Uint8Array {
   try {
-    readJpegMarkers(bytes);
+    readJpegHeader(bytes);
     return bytes;
   } catch (error) {
     const first = firstJpeg(bytes);
     if (first === null) throw error;
-    readJpegMarkers(first);
+    readJpegHeader(first);
     return first;
   }
 }
@@ -61,13 +61,16 @@ function firstJpeg(bytes: Uint8Array): Uint8Array | null {
   return found[0] ?? null;
 }
 
+/** For one file. Large ones take two or three on a desktop machine. */
+const MAX_SECONDS = 15;
+
 async function decode(bytes: Uint8Array): Promise<NDArray> {
   // Loading it takes a fifth of the time that the gateway needs to start, and JPEGs do without.
   const { default: sharp } = await import('sharp');
   // What it would remember is never asked for again.
   sharp.cache(false);
   // Samples as they stand in the file: a colour profile would change them.
-  const image = sharp(bytes, { limitInputPixels: DEFAULT_FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true });
+  const image = sharp(bytes, { limitInputPixels: DEFAULT_FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true }).timeout({ seconds: MAX_SECONDS });
   const { depth, space } = await image.metadata();
   if (depth !== 'uchar' && depth !== 'ushort') throw new GearwayError('image-invalid', `the samples are of ${depth}, expected 8 or 16 bits; other ones can be saved as .npy`);
   const isDeep = depth === 'ushort';

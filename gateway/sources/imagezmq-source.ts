@@ -3,13 +3,15 @@ import { type HubReceiver, ImageHub, type ImageHubOptions } from '../imagezmq/im
 import type { SentPicture } from '../imagezmq/picture-codec.ts';
 import { publishPicture } from './publish-picture.ts';
 import { SenderMix } from './sender-mix.ts';
-import { readWord, type SourceUrl } from './source-options.ts';
+import { readCheck, readWord, type SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
 
 /** What an imagezmq URL says. */
 export interface ImagezmqOptions extends Omit<ImageHubOptions, 'log'> {
   /** The senders that have a stream each; null: all of them are one stream. */
   readonly senders: readonly string[] | null;
+  /** Whether JPEGs are verified before a NetGear client gets them. */
+  readonly isChecked: boolean;
 }
 
 const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
@@ -35,7 +37,7 @@ export function parseImagezmq({ place, options }: SourceUrl): ImagezmqOptions {
   if (senders !== null && (senders.length > MAX_SENDERS || new Set(senders).size !== senders.length || !senders.every((sender) => sender.length >= 1 && sender.length <= 64))) {
     throw new GearwayError('source-invalid', `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected 1 to ${MAX_SENDERS} different names of 1 to 64 characters, with commas between them`);
   }
-  return { pattern, endpoints, senders };
+  return { pattern, endpoints, senders, isChecked: readCheck(options) };
 }
 
 /** The name of a sender's stream: what a stream's name cannot have becomes `-`. */
@@ -55,14 +57,16 @@ export class ImagezmqSource implements Source, HubReceiver {
   readonly sender: string | null;
   readonly #hub: ImageHub;
   readonly #log: (message: string) => void;
+  readonly #isChecked: boolean;
   #mix = new SenderMix();
   #hasWarned = false;
   #sink: SourceSink | null = null;
 
   /** @param sender the one whose pictures are shown; null for all of them. */
-  constructor(hub: ImageHub, { pattern, endpoints, log }: ImageHubOptions, sender: string | null) {
+  constructor(hub: ImageHub, { pattern, endpoints, isChecked, log }: ImageHubOptions & Pick<ImagezmqOptions, 'isChecked'>, sender: string | null) {
     this.#hub = hub;
     this.#log = log;
+    this.#isChecked = isChecked;
     this.sender = sender;
     this.address = `${sender === null ? '' : `${sender} at `}${endpoints.join(', ')}`;
     const who = sender === null ? 'an imagezmq sender' : `the imagezmq sender ${sender}`;
@@ -89,7 +93,7 @@ export class ImagezmqSource implements Source, HubReceiver {
 
   received({ message, messageJson, picture }: SentPicture): void {
     if (this.#sink === null) return;
-    publishPicture(this.#sink, picture, { message, messageJson });
+    publishPicture(this.#sink, picture, { message, messageJson }, !this.#isChecked);
     if (this.sender === null && this.#mix.add(message)) this.#warn();
   }
 

@@ -19,6 +19,8 @@ export interface NetGearSourceOptions {
   readonly returns: ReturnsMode;
   /** Where in a message the time stands at which its picture was taken; null for nowhere. */
   readonly capturedAt: string | null;
+  /** Whether the server's JPEGs are verified before a NetGear client gets them: for one that is not VidGear's own. */
+  readonly isChecked: boolean;
   readonly log: (message: string) => void;
 }
 
@@ -61,14 +63,14 @@ export class NetGearSource implements Source {
   }
 
   async open(sink: SourceSink): Promise<void> {
-    const { endpoints, ports, pattern, security } = this.#options;
+    const { endpoints, ports, pattern, security, isChecked } = this.#options;
     try {
       for (const [index, endpoint] of endpoints.entries()) {
         const port = ports[index] ?? '';
         const connection = new ServerConnection({ endpoint, port, pattern, security, log: (text) => this.#options.log(`source ${this.address}: ${text}`) }, {
           received: ({ width, height, encoding, payload, message, headerText }) => {
             this.#hasEnded = false;
-            sink.publish({ width, height, encoding, payload, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message) });
+            sink.publish({ width, height, encoding, payload, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message), isTrusted: !isChecked });
             return this.#takeReturns(sink, port);
           },
           rejected: (error) => sink.reject(error),

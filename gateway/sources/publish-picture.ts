@@ -16,15 +16,20 @@ export interface PictureInfo {
   readonly messageJson?: string;
   /** When it was taken, microseconds of Unix time; default unknown. */
   readonly capturedAtUs?: number | null;
+  /** Whether a JPEG goes to NetGear clients without being verified; default: as its source. See {@link Frame}. */
+  readonly isTrusted?: boolean;
+  /** As in {@link Frame}. */
+  readonly onVerified?: (isGood: boolean) => void;
 }
 
 /**
- * Checks a picture that does not come from a NetGear server, and publishes it: a JPEG by its markers, without decoding it, and an
- * array by its shape.
+ * Checks a picture that does not come from a NetGear server, and publishes it: a JPEG by its header, an array by its shape. Browsers get it at
+ * once; NetGear clients get a JPEG only after it was decoded once, unless it is trusted.
  *
- * @throws {GearwayError} `jpeg-invalid`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`.
+ * @param isSourceTrusted whether the source's JPEGs go to NetGear clients without being verified.
+ * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`.
  */
-export function publishPicture(sink: Pick<SourceSink, 'publish'>, data: Sendable, { message = null, messageJson, capturedAtUs = null }: PictureInfo = {}): Frame {
+export function publishPicture(sink: Pick<SourceSink, 'publish'>, data: Sendable, { message = null, messageJson, capturedAtUs = null, isTrusted, onVerified }: PictureInfo = {}, isSourceTrusted = false): Frame {
   // What native clients are told to decode a JPEG to.
   const { width, height, encoding, payload } = toPicture(data, 'BGR');
   const limits = DEFAULT_FRAME_LIMITS;
@@ -32,5 +37,5 @@ export function publishPicture(sink: Pick<SourceSink, 'publish'>, data: Sendable
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels and ${payload.byteLength} bytes, expected at most ${limits.side} a side, ${limits.pixels} pixels and ${limits.payloadBytes} bytes`);
   }
   const wireHeader = messageJson === undefined ? null : encodeFrameHeader(encoding, messageJson, ANY_CLIENT);
-  return sink.publish({ width, height, encoding, payload, message, capturedAtUs, wireHeader });
+  return sink.publish({ width, height, encoding, payload, message, capturedAtUs, wireHeader, isTrusted: isTrusted ?? isSourceTrusted, onVerified });
 }

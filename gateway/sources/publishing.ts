@@ -52,6 +52,7 @@ export const NO_PUBLISHER = 'waiting for a publisher';
  */
 export class Publishing {
   readonly #newestWins: boolean;
+  readonly #isTrusted: boolean;
   readonly #nowMs: () => number;
   #sink: SourceSink | null = null;
   #occupant: Occupant | null = null;
@@ -61,8 +62,10 @@ export class Publishing {
    */
   readonly #displaced = new Map<string, number>();
 
-  constructor(options: { readonly newestWins?: boolean; readonly nowMs?: () => number } = {}) {
+  /** @param options `isTrusted`: JPEGs go to NetGear clients without being verified. */
+  constructor(options: { readonly newestWins?: boolean; readonly isTrusted?: boolean; readonly nowMs?: () => number } = {}) {
     this.#newestWins = options.newestWins ?? false;
+    this.#isTrusted = options.isTrusted ?? false;
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
@@ -97,7 +100,7 @@ export class Publishing {
     return {
       publish: (data, info) => {
         if (!isHeld()) throw new GearwayError('taken-over', `${publisher.label} has lost its seat`);
-        return publishPicture(sink, data, info);
+        return publishPicture(sink, data, info, this.#isTrusted);
       },
       reject: (error) => {
         if (isHeld()) sink.reject(error);
@@ -129,7 +132,7 @@ export class Publishing {
   publish(publisher: SinglePublisher, data: Sendable, info: PictureInfo, { takeOver }: { readonly takeOver: boolean }): Frame {
     const sink = this.#openSink();
     this.#checkFree(publisher.identity, takeOver);
-    const frame = publishPicture(sink, data, info);
+    const frame = publishPicture(sink, data, info, this.#isTrusted);
     this.#seat({ kind: 'single', publisher, heldUntilMs: this.#nowMs() + HOLD_MS });
     return frame;
   }

@@ -1,22 +1,24 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { NO_PUBLISHER, Publishing } from './publishing.ts';
-import { readFlag, type SourceUrl } from './source-options.ts';
+import { readCheck, readFlag, type SourceUrl } from './source-options.ts';
 import type { Source, SourceSink } from './source.ts';
 
 /** How publishers are treated. */
 export interface PushOptions {
   /** The newest publisher always takes over; default: it is refused while another is there. */
   readonly takeOver: boolean;
+  /** JPEGs are verified before a NetGear client gets them; default true. */
+  readonly isChecked: boolean;
 }
 
 /**
- * Reads `push:?takeOver=true`.
+ * Reads `push:?takeOver=true&check=false`.
  *
  * @throws {GearwayError} `source-invalid`.
  */
 export function parsePush({ place, options }: SourceUrl): PushOptions {
   if (place !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(place)}, expected nothing or ?takeOver=true`);
-  return { takeOver: readFlag(options, 'takeOver') };
+  return { takeOver: readFlag(options, 'takeOver'), isChecked: readCheck(options) };
 }
 
 /** Frames that are given to the gateway: by requests, over a WebSocket, or by the program that embeds it. */
@@ -30,8 +32,8 @@ export class PushSource implements Source {
   readonly stallMs = null;
   readonly publishing: Publishing;
 
-  constructor({ takeOver }: PushOptions) {
-    this.publishing = new Publishing({ newestWins: takeOver });
+  constructor({ takeOver, isChecked }: PushOptions) {
+    this.publishing = new Publishing({ newestWins: takeOver, isTrusted: !isChecked });
   }
 
   state(): string {

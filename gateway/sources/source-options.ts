@@ -84,6 +84,17 @@ export function readWord<T extends string>(options: ReadonlyMap<string, string>,
 }
 
 /**
+ * Reads `check`: whether JPEGs are decoded once before a NetGear client gets them.
+ *
+ * @returns `byDefault` when it is absent.
+ * @throws {GearwayError} `source-invalid`.
+ */
+export function readCheck(options: ReadonlyMap<string, string>, byDefault = true): boolean {
+  const word = readWord(options, 'check', ['true', 'false']);
+  return word === null ? byDefault : word === 'true';
+}
+
+/**
  * Reads an option that is `true` or `false`.
  *
  * @returns false when it is absent.

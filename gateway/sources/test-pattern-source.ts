@@ -70,7 +70,7 @@ export class TestPatternSource implements Source {
         const data = picture.draw(number, timeMs);
         const payload = await encodeJpeg({ data, width, height, channels: 3 });
         if (!this.#running) return;
-        sink.publish({ width, height, encoding: { kind: 'jpeg' }, payload, message: { number, time: new Date(timeMs).toISOString() }, wireHeader: null, capturedAtUs: timeMs * 1000 });
+        sink.publish({ width, height, encoding: { kind: 'jpeg' }, payload, message: { number, time: new Date(timeMs).toISOString() }, wireHeader: null, capturedAtUs: timeMs * 1000, isTrusted: true });
       } catch (error) {
         sink.reject(error);
       }

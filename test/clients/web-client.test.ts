@@ -8,6 +8,7 @@ import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../.
 import { Access } from '../../gateway/http/access.ts';
 import { createServer } from '../../gateway/http/server.ts';
 import { TrustedNames } from '../../gateway/http/trusted-names.ts';
+import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
@@ -66,11 +67,13 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], reservedPorts: Object.keys(reservedPorts).map(Number), sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
   stream.ports.reserve(5567);
   const webClients = new Set<WebClient>();
+  const verifier = new JpegVerifier();
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 });
   const app = await createServer({
     streams: new Map([['main', { stream, publishing: null, status, addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', token, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
+    verifier,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     webClients,
     events,
@@ -98,6 +101,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     async [Symbol.asyncDispose]() {
       for (const client of webClients) client.close(1001, 'the test ends');
       await app.close();
+      await verifier.close();
       stream.close();
     },
   };
@@ -718,7 +722,7 @@ describe('WebClient: time', () => {
   function create(rights: readonly string[] = ['view', 'return'], unsent = new UnsentFrames()): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
     const socket = new FakeSocket();
     const place = new ViewerPlace({ id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }) });
-    const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent });
+    const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
     return { socket, client, place };
   }
 

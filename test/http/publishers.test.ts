@@ -6,6 +6,7 @@ import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import { Access } from '../../gateway/http/access.ts';
 import { createServer } from '../../gateway/http/server.ts';
 import { TrustedNames } from '../../gateway/http/trusted-names.ts';
+import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
 import { PushSource } from '../../gateway/sources/push-source.ts';
@@ -545,7 +546,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
   });
 
   it('lasts beyond the time that other requests have', async () => {
-    const source = new PushSource({ takeOver: false });
+    const source = new PushSource({ takeOver: false, isChecked: true });
     const events = new EventLog();
     const stream = new Stream({ name: 'main', virtualPorts: [], sourceTakesReturns: false, events, waitingReason: source.waitingReason, log: () => undefined });
     const run = new SourceRun({ stream, stallMs: null, isOnDemand: false });
@@ -554,6 +555,7 @@ describe('POST /streams/NAME/frames: a running request', () => {
       streams: new Map([['main', { stream, publishing: source.publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
       access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
       names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
+      verifier: new JpegVerifier(),
       limits: DEFAULT_WEB_CLIENT_LIMITS,
       webClients: new Set(),
       events,

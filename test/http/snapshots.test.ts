@@ -4,7 +4,7 @@ import { Renditions } from '../../gateway/clients/renditions.ts';
 import { Snapshots } from '../../gateway/http/snapshots.ts';
 import type { Frame } from '../../gateway/hub/frame.ts';
 import { encodeJpeg } from '../../gateway/jpeg.ts';
-import { readJpegMarkers } from '../../gateway/netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../../gateway/codecs/jpeg-header.ts';
 
 const renditions = new Renditions();
 let sequence = 0;
@@ -45,7 +45,7 @@ describe('Snapshots', () => {
   it.each([[1, 1], [63, 32], [32, 16]])('makes a JPEG %d wide', async (width, height) => {
     const snapshots = new Snapshots();
     for (const frame of [await jpegFrame(64, 32), raw('uint8', [32, 64, 3], new Uint8Array(64 * 32 * 3)), raw('uint8', [32, 64, 4], new Uint8Array(64 * 32 * 4)), raw('uint16', [32, 64], new Uint16Array(64 * 32))]) {
-      expect(readJpegMarkers(await snapshots.get(frame, { format: 'jpg', width }, renditions))).toMatchObject({ width, height });
+      expect(readJpegHeader(await snapshots.get(frame, { format: 'jpg', width }, renditions))).toMatchObject({ width, height });
     }
   });
 

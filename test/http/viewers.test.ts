@@ -7,6 +7,7 @@ import { Access } from '../../gateway/http/access.ts';
 import { createServer } from '../../gateway/http/server.ts';
 import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
+import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
 import { createGateway } from '../../gateway/create-gateway.ts';
@@ -23,6 +24,7 @@ async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposab
     streams: new Map([['main', { stream, publishing: new Publishing(), status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
+    verifier: new JpegVerifier(),
     limits: DEFAULT_WEB_CLIENT_LIMITS,
     sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
     webClients,

@@ -307,7 +307,7 @@ describe('WebPublisher: time', () => {
   beforeEach(async () => {
     vi.useFakeTimers();
     stream = new Stream({ name: 'main', virtualPorts: [], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'waiting', log: () => undefined });
-    source = new PushSource({ takeOver: false });
+    source = new PushSource({ takeOver: false, isChecked: true });
     run = new SourceRun({ stream, stallMs: null, isOnDemand: false });
     await source.open(run);
   });

@@ -327,7 +327,7 @@ describe('MJPEG over HTTP', () => {
     expect(client.events<{ n: number }>('number').filter(({ n }) => n % 4 === 1)).toEqual([]);
     const { counters, source } = await gateway.status();
     expect(counters.rejected).toBeGreaterThan(20);
-    expect(counters.lastRejections[0]).toBe('jpeg-invalid: the JPEG cannot be decoded');
+    expect(counters.lastRejections[0]).toMatch(/^jpeg-invalid: /);
     expect(source).toMatchObject({ restarts: 0, lastError: null });
   });
 

@@ -3,6 +3,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Pair, Publisher, Reply, Request } from 'zeromq';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
 import { NetGearReceiver, type Received } from '../../gateway/netgear/receiver.ts';
 import type { ReturnData } from '../../gateway/netgear/return-data.ts';
 import { NetGearSender } from '../../gateway/netgear/sender.ts';
@@ -10,7 +11,7 @@ import { freePorts } from '../helpers/free-port.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const JPEG = Uint8Array.from([0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 6, 0, 8, 3, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9]);
+const JPEG = new Uint8Array(await encodeJpeg({ data: new Uint8Array(6 * 8 * 3).fill(99), width: 8, height: 6, channels: 3 }));
 const RAW = new Uint8Array(18).fill(7);
 
 /** Headers as NetGear writes them; `port` in multi-servers mode. */
@@ -149,6 +150,8 @@ describe('NetGearReceiver.recv', () => {
     await receiver.open();
     const next = receiver.recv({ return_data: data });
     using server = new FakeServer(port);
+    // A JPEG is verified first.
+    await expect.poll(async () => String((await server.send(RAW_HEADER, RAW))[0]), { timeout: 8000 }).toBe(`{"port": "${port}", ${String(expected)}`);
     for (let count = 0; count < 2; count += 1) {
       const [header, ...rest] = await server.send(RAW_HEADER, RAW);
       expect(String(header)).toBe(`{"port": "${port}", ${String(expected)}`);
@@ -158,6 +161,25 @@ describe('NetGearReceiver.recv', () => {
     await receiver.recv({});
     receiver.setReturnData('other');
     expect(await server.frame()).toBe(`{"port": "${port}", "return_type": "str", "data": "other"}`);
+  });
+
+  it('returns no JPEG that would end a real server', async () => {
+    const port = await onePort();
+    await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, bidirectional_mode: true });
+    await receiver.open();
+    using server = new FakeServer(port);
+    const damaged = Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(8), JPEG.subarray(-2)]);
+    receiver.setReturnData('former');
+    await expect(receiver.recv({ return_data: damaged })).rejects.toEqual(coded('jpeg-invalid'));
+    receiver.setReturnData(damaged);
+    await expect.poll(() => receiver.returnRejection, { timeout: 8000 }).toMatch(/damaged/);
+    expect(await server.frame()).toBe(`{"port": "${port}", "return_type": "str", "data": "former"}`);
+    receiver.setReturnData(JPEG);
+    receiver.setReturnData('newer');
+    await receiver.recv({ return_data: JPEG });
+    receiver.setReturnData('newest');
+    expect(await server.frame()).toBe(`{"port": "${port}", "return_type": "str", "data": "newest"}`);
+    expect(receiver.returnRejection).toBeNull();
   });
 
   it.each([

@@ -4,15 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Pair, Reply, Subscriber } from 'zeromq';
+import { encodeJpeg } from '../../gateway/jpeg.ts';
 import { isNDArray, type Returned } from '../../gateway/netgear/return-data.ts';
 import { type FromClient, NetGearSender, type NetGearSenderOptions } from '../../gateway/netgear/sender.ts';
 import { freePorts } from '../helpers/free-port.ts';
+import { buildBomb } from '../helpers/jpeg-builder.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 /** SOI, a start of frame of 8 × 8 pixels, EOI: what is read without decoding. */
 const jpegOf = (components: number): Uint8Array => Uint8Array.from([0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 8, 0, 8, components, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9]);
-const JPEG = jpegOf(3);
+const JPEG = new Uint8Array(await encodeJpeg({ data: new Uint8Array(8 * 8 * 3).fill(99), width: 8, height: 8, channels: 3 }));
 const RAW = { dtype: 'uint8', shape: [2, 3, 3], data: new Uint8Array(18).fill(7) };
 
 const JPEG_HEADER = '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
@@ -146,7 +148,7 @@ describe('NetGearSender.send', () => {
   it('writes what NetGear writes', async () => {
     const port = await onePort();
     using client = await FakeClient.bind(port);
-    await using sender = new NetGearSender({ ...local, port, pattern: 1 });
+    await using sender = new NetGearSender({ ...local, port, pattern: 1, check: false });
     expect(await sender.send(JPEG)).toBeNull();
     expect(await sender.send(RAW, { message: { n: 1, big: 2n ** 70n, t: 1.5, s: 'é' } })).toBeNull();
     await sender.send(JPEG, { colorspace: 'GRAY' });
@@ -291,6 +293,10 @@ describe('NetGearSender.send', () => {
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
     await expect(sender.send(JPEG.subarray(0, -1))).rejects.toEqual(coded('jpeg-invalid'));
     await expect(sender.send(new Uint8Array())).rejects.toEqual(coded('jpeg-invalid'));
+    for (const bytes of [8, 300]) await expect(sender.send(Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(bytes), JPEG.subarray(-2)]))).rejects.toEqual(coded('jpeg-invalid'));
+    await expect(sender.send({ encoding: { kind: 'jpeg' }, width: 8, height: 8, payload: Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(8), JPEG.subarray(-2)]), colorspace: 'BGR' })).rejects.toEqual(coded('jpeg-invalid'));
+    await expect(sender.send(buildBomb({ width: 4096, height: 4096, scans: 1200 }))).rejects.toEqual(coded('jpeg-too-complex'));
+    await expect(sender.send(jpegOf(4))).rejects.toEqual(coded('jpeg-unverifiable'));
     await expect(sender.send(jpegOf(4), { colorspace: 'BGR' })).rejects.toEqual(coded('jpeg-invalid'));
     await expect(sender.send(JPEG, { colorspace: 'YUV' })).rejects.toEqual(coded('colorspace-unknown'));
     await expect(sender.send({ ...RAW, data: new Uint8Array(17) })).rejects.toEqual(coded('array-misfit'));

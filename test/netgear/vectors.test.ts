@@ -9,7 +9,7 @@ import {
   rewriteFrameHeader,
   TERMINATION_REPLY,
 } from '../../gateway/netgear/frame-codec.ts';
-import { readJpegMarkers } from '../../gateway/netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../../gateway/codecs/jpeg-header.ts';
 import { formatPattern, parsePattern } from '../../gateway/netgear/pattern.ts';
 import { formatPythonJson, parsePythonJson } from '../../gateway/netgear/python-json.ts';
 import { decodeReply, encodeReply } from '../../gateway/netgear/reply-codec.ts';
@@ -242,7 +242,7 @@ describe('decodeReply', () => {
       if (text.includes('"compression": false')) expect(reply).toEqual({ kind: 'array', array: { dtype: ndarray, shape, data: Buffer.from(base64, 'base64') } });
       else {
         expect(reply).toEqual({ kind: 'jpeg', data: parts[1], colorspace: 'BGR' });
-        expect(readJpegMarkers(parts[1] ?? new Uint8Array())).toEqual({ width: shape[1], height: shape[0], components: 3 });
+        expect(readJpegHeader(parts[1] ?? new Uint8Array())).toEqual({ width: shape[1], height: shape[0], components: 3 });
       }
     }
   });
@@ -258,7 +258,7 @@ describe('decodeReply', () => {
     for (let length = 0; length < (payload?.byteLength ?? 0); length += 1) {
       const shorter = payload?.subarray(0, length) ?? new Uint8Array();
       // A JPEG is passed on as bytes; who takes it checks it.
-      if (isJpeg) expect(errorOf(() => readJpegMarkers(shorter))).toMatchObject({ code: 'jpeg-invalid' });
+      if (isJpeg) expect(errorOf(() => readJpegHeader(shorter))).toMatchObject({ code: 'jpeg-invalid' });
       else expect(errorOf(() => decodeReply([header ?? new Uint8Array(), shorter]))).toMatchObject({ code: 'array-misfit' });
     }
   });

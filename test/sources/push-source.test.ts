@@ -4,25 +4,27 @@ import { parseSourceUrl } from '../../gateway/sources/source-options.ts';
 import type { SourceSink } from '../../gateway/sources/source.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
-const parse = (url: string): unknown => parsePush(parseSourceUrl(url, ['takeOver']));
+const parse = (url: string): unknown => parsePush(parseSourceUrl(url, ['takeOver', 'check']));
 
 describe('parsePush', () => {
   it.each([
-    ['push:', false],
-    ['push:?takeOver=false', false],
-    ['push:?takeOver=true', true],
-  ])('reads %s', (url, takeOver) => {
-    expect(parse(url)).toEqual({ takeOver });
+    ['push:', false, true],
+    ['push:?takeOver=false', false, true],
+    ['push:?takeOver=true', true, true],
+    ['push:?check=true', false, true],
+    ['push:?check=false&takeOver=true', true, false],
+  ])('reads %s', (url, takeOver, isChecked) => {
+    expect(parse(url)).toEqual({ takeOver, isChecked });
   });
 
-  it.each(['push:main', 'push:?takeOver', 'push:?takeOver=1', 'push:?onDemand=true'])('refuses %s', (url) => {
+  it.each(['push:main', 'push:?takeOver', 'push:?takeOver=1', 'push:?check=no', 'push:?onDemand=true'])('refuses %s', (url) => {
     expect(() => parse(url)).toThrow(coded('source-invalid'));
   });
 });
 
 describe('PushSource', () => {
   it('says who publishes, and takes nobody once it is closed', async () => {
-    const source = new PushSource({ takeOver: false });
+    const source = new PushSource({ takeOver: false, isChecked: true });
     await source.open({ interrupted: () => undefined } as unknown as SourceSink);
     expect(source.state()).toBe('waiting for a publisher');
     source.publishing.enter({ label: 'phone', end: () => undefined }, { takeOver: false });

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readJpegMarkers } from '../../gateway/netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../../gateway/codecs/jpeg-header.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import type { StreamStatus } from '../../shared/status.ts';
 import type { GearwayPublisher } from '../../web/publisher/gearway-publisher.ts';
@@ -147,7 +147,7 @@ describe.each([
     await using viewer = await ViewerPage.ofGateway(browser, gateway);
     await viewer.becomes('live');
     await publisher.set('size', '480p');
-    await expect.poll(async () => readJpegMarkers(await snapshot(gateway)).height, { timeout: 15_000 }).toBeLessThanOrEqual(480);
+    await expect.poll(async () => readJpegHeader(await snapshot(gateway)).height, { timeout: 15_000 }).toBeLessThanOrEqual(480);
     const fine = coarseness(await snapshot(gateway));
     await publisher.set('quality', 10);
     await expect.poll(async () => coarseness(await snapshot(gateway)), { timeout: 15_000 }).toBeGreaterThan(3 * fine);

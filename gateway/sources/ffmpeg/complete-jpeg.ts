@@ -1,3 +1,5 @@
+import { isStartOfFrame, JPEG_MARKER, JpegSegments } from '../../codecs/jpeg-segments.ts';
+
 /** ITU-T T.81, K.3.3: how many codes have 1, 2, … 16 bits, and the values in their order. */
 interface HuffmanTable {
   /** Its class and number, as a DHT segment names it. */
@@ -28,9 +30,6 @@ const STANDARD_TABLES: readonly HuffmanTable[] = [
   },
 ];
 
-const SOS = 0xda;
-const DHT = 0xc4;
-
 /** A whole DHT segment with all of them. */
 const STANDARD_SEGMENT = createSegment();
 
@@ -58,16 +57,19 @@ function endWithoutPadding(jpeg: Buffer): number {
   return end;
 }
 
-/** @returns where the scan begins, when no tables stand before it; null for all others, the malformed among them. */
+/** @returns where the first scan begins, when no Huffman tables precede it; null for all other JPEGs, malformed ones included. */
 function placeForTables(jpeg: Buffer): number | null {
-  for (let at = 2; at + 3 < jpeg.byteLength && jpeg[at] === 0xff; ) {
-    const marker = jpeg[at + 1] ?? 0;
-    if (marker === DHT) return null;
-    if (marker === SOS) return at;
-    // Another frame than a baseline or an extended one with Huffman codes has other tables, or none.
-    if (marker >= 0xc2 && marker <= 0xcf && marker !== 0xc8 && marker !== 0xcc) return null;
-    const isAlone = marker === 0xff;
-    at += isAlone ? 1 : 2 + jpeg.readUInt16BE(at + 2);
+  const segments = new JpegSegments();
+  try {
+    while (segments.next(jpeg)) {
+      const { marker } = segments;
+      if (marker === JPEG_MARKER.DHT || marker === JPEG_MARKER.EOI) return null;
+      if (marker === JPEG_MARKER.SOS) return segments.start;
+      // Only baseline and extended sequential frames (SOF0, SOF1) use the standard tables.
+      if (isStartOfFrame(marker) && marker >= 0xc2) return null;
+    }
+  } catch {
+    // Malformed: readJpegHeader reports why.
   }
   return null;
 }
@@ -75,5 +77,5 @@ function placeForTables(jpeg: Buffer): number | null {
 function createSegment(): Buffer {
   const tables = STANDARD_TABLES.map(({ id, counts, values }) => Buffer.concat([Buffer.from([id, ...counts]), Buffer.from(values, 'hex')]));
   const length = 2 + tables.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  return Buffer.concat([Buffer.from([0xff, DHT, length >> 8, length & 0xff]), ...tables]);
+  return Buffer.concat([Buffer.from([0xff, JPEG_MARKER.DHT, length >> 8, length & 0xff]), ...tables]);
 }

@@ -1,5 +1,5 @@
 import { GearwayError } from '../../../shared/errors.ts';
-import { readFlag, readNumberOption, readSize, readWord, type Size } from '../source-options.ts';
+import { readCheck, readFlag, readNumberOption, readSize, readWord, type Size } from '../source-options.ts';
 import type { FfmpegInput } from './input.ts';
 import { splitWords } from './split-words.ts';
 
@@ -67,7 +67,7 @@ export function parseFfmpegOptions(options: ReadonlyMap<string, string>, input: 
     hwaccel: readName(options, 'hwaccel'),
     filter: options.get('filter') ?? null,
     copy: options.has('copy') ? readFlag(options, 'copy') : null,
-    isChecked: !options.has('check') || readFlag(options, 'check'),
+    isChecked: readCheck(options),
   };
   for (const [name, value] of options) if (/[\0\r\n]/.test(value)) throw invalid(`${name} has a line break or a NUL in it`);
   const foreign = input.kind === 'pi-camera' ? [...options.keys()].find((name) => !PI_OPTIONS.has(name)) : undefined;

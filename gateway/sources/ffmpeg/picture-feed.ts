@@ -1,75 +1,64 @@
 import type { NDArray } from '../../../shared/ndarray.ts';
 import { publishPicture } from '../publish-picture.ts';
 import type { SourceSink } from '../source.ts';
-import { JpegChecker } from './jpeg-checker.ts';
 
 export interface PictureFeedOptions {
   readonly sink: SourceSink;
-  /** Whether JPEGs are decoded once before they go out. */
-  readonly isChecked: boolean;
-  /** Whether the newest picture counts where that takes too long, and not each. */
-  readonly isLive: boolean;
+  /** Whether the JPEGs go to NetGear clients without being verified: FFmpeg has encoded them itself, or nobody wants it. */
+  readonly isTrusted: boolean;
   readonly onPublished: () => void;
-  /** Called once, when the first ones were all bad: no good one will come. */
-  readonly onHopeless: () => void;
+  /** Called at most once: the first pictures were malformed without exception, or NetGear clients could decode none of them. */
+  readonly onAllInvalid: () => void;
 }
 
-/** So many that are all bad are no accident. */
-const HOPELESS = 10;
+/** Number of pictures, all of them invalid, after which no valid one is expected. */
+const ALL_INVALID = 10;
 
-/** A program's pictures on their way into the stream, and how many were good. */
+/** A program's pictures on their way into the stream, with a count of the valid ones. */
 export class PictureFeed {
   readonly #options: PictureFeedOptions;
-  readonly #checker: JpegChecker;
   #published = 0;
   #rejected = 0;
+  #verified = 0;
+  #refused = 0;
+  #isClosed = false;
 
   constructor(options: PictureFeedOptions) {
     this.#options = options;
-    this.#checker = new JpegChecker({ isLive: options.isLive, onGood: (jpeg) => this.#publish(jpeg), onBad: (error) => this.#reject(error) });
   }
 
   get published(): number {
     return this.#published;
   }
 
-  get rejected(): number {
-    return this.#rejected;
+  /** Whether there were pictures and all of them were invalid, so far as that was verified. */
+  get isAllInvalid(): boolean {
+    if (this.#published === 0) return this.#rejected > 0;
+    return this.#verified === 0 && this.#refused > 0;
   }
 
   offer(picture: Buffer | NDArray): void {
-    if (this.#options.isChecked && Buffer.isBuffer(picture)) this.#checker.offer(picture);
-    else this.#publish(picture);
-  }
-
-  /** When more may be offered; null: at once. */
-  ready(): Promise<void> | null {
-    return this.#checker.ready();
-  }
-
-  /** Resolves when all that was offered is published or rejected. */
-  drained(): Promise<void> {
-    return this.#checker.drained();
-  }
-
-  /** Nothing reaches the stream afterwards. */
-  close(): void {
-    this.#checker.close();
-  }
-
-  #publish(picture: Uint8Array | NDArray): void {
+    if (this.#isClosed) return;
+    const { sink, isTrusted, onPublished } = this.#options;
     try {
-      publishPicture(this.#options.sink, picture);
+      publishPicture(sink, picture, isTrusted ? {} : { onVerified: this.#onVerified }, isTrusted);
       this.#published += 1;
-      this.#options.onPublished();
+      onPublished();
     } catch (error) {
-      this.#reject(error);
+      sink.reject(error);
+      this.#rejected += 1;
+      if (this.#published === 0 && this.#rejected === ALL_INVALID) this.#options.onAllInvalid();
     }
   }
 
-  #reject(error: unknown): void {
-    this.#options.sink.reject(error);
-    this.#rejected += 1;
-    if (this.#published === 0 && this.#rejected === HOPELESS) this.#options.onHopeless();
+  /** Nothing reaches the stream afterwards, and nothing is called. */
+  close(): void {
+    this.#isClosed = true;
   }
+
+  readonly #onVerified = (isGood: boolean): void => {
+    if (isGood) this.#verified += 1;
+    else this.#refused += 1;
+    if (!this.#isClosed && this.#verified === 0 && this.#refused === ALL_INVALID) this.#options.onAllInvalid();
+  };
 }

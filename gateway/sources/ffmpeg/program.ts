@@ -9,8 +9,6 @@ export interface ProgramOptions {
   readonly input?: string | null;
   /** Its output as it comes. */
   readonly onOutput: (chunk: Buffer) => void;
-  /** Asked after each piece of output when the next one may be read; null, and the default: at once. */
-  readonly ready?: () => Promise<void> | null;
   /** How much of its error output is kept. */
   readonly keptErrorBytes?: number;
   readonly guard: ProcessGuard;
@@ -40,7 +38,7 @@ export class Program {
   #secondBeganAtMs = 0;
   #errorBytes = 0;
 
-  constructor({ command, args, input = null, onOutput, ready, keptErrorBytes, guard }: ProgramOptions) {
+  constructor({ command, args, input = null, onOutput, keptErrorBytes, guard }: ProgramOptions) {
     this.#errors = new LastOutput(keptErrorBytes);
     this.#child = spawn(command, args, { stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'], windowsHide: true });
     const { pid, stdin, stdout, stderr } = this.#child;
@@ -53,13 +51,7 @@ export class Program {
       this.#child.once('close', (code, signal) => resolve(code === null ? { kind: 'killed', signal: signal ?? 'a signal' } : { kind: 'exited', code }));
     });
     stdout?.on('data', (chunk: Buffer) => {
-      if (this.#isClosed) return;
-      onOutput(chunk);
-      const whenReady = ready?.() ?? null;
-      if (whenReady === null) return;
-      stdout.pause();
-      const goOn = (): unknown => stdout.resume();
-      whenReady.then(goOn, goOn);
+      if (!this.#isClosed) onOutput(chunk);
     });
     stderr?.on('data', (chunk: Buffer) => this.#hear(chunk));
     // It may end before it has read everything.

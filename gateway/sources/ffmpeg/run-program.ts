@@ -1,7 +1,7 @@
 import { runInBackground } from '../../../shared/background.ts';
 import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
 
-export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'ready' | 'keptErrorBytes'> {
+export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'keptErrorBytes'> {
   /** It is killed when it has not ended by then. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;

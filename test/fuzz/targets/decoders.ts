@@ -5,13 +5,12 @@ import fc from 'fast-check';
 import { createSources } from '../../../gateway/create-source.ts';
 import { toSendable } from '../../../gateway/http/published-frame.ts';
 import { decodeSent } from '../../../gateway/imagezmq/picture-codec.ts';
-import { checkJpeg } from '../../../gateway/jpeg.ts';
 import { parseNetGearAddress } from '../../../gateway/netgear/address.ts';
 import { isListedKey, openReceiverKeys, openSenderKeys } from '../../../gateway/netgear/curve-keys.ts';
 import { readCapturedAt, readIsoTime } from '../../../gateway/netgear/captured-at.ts';
 import { decodeFrame, rewriteFrameHeader } from '../../../gateway/netgear/frame-codec.ts';
 import { createKeys } from '../../../gateway/netgear/key-files.ts';
-import { readJpegMarkers } from '../../../gateway/netgear/jpeg-markers.ts';
+import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
 import { formatPythonJson, parsePythonJson, parsePythonObject } from '../../../gateway/netgear/python-json.ts';
 import { decodeReply } from '../../../gateway/netgear/reply-codec.ts';
 import { readZmtpPeer, ZmtpConversation } from '../../../gateway/netgear/zmtp-peer.ts';
@@ -55,7 +54,7 @@ function decoder<T>(name: string, inputs: fc.Arbitrary<T>, decode: (input: T) =>
 /** No decoder may work longer than this on one input: it would stop all streams meanwhile. */
 export const MAX_DECODE_MS = 250;
 
-/** Memory that one input may take. A JPEG's check takes 3 bytes for each of 2^24 pixels. */
+/** Memory that one input may take. */
 export const MAX_DECODE_BYTES = 512 << 20;
 
 /** Runs a decoder on one input. @throws what is no GearwayError; an error that names the time or the memory when it took too much. */
@@ -115,8 +114,7 @@ export function createDecoders(samples: Samples): readonly Decoder[] {
     decoder('Python JSON', json, (text) => formatPythonJson(parsePythonJson(text))),
     decoder('Python JSON object', json.map((text) => `{"message": ${text}}`), parsePythonObject),
     decoder('Python JSON of a value', anyValue, (value) => formatPythonJson(value as Value)),
-    decoder('JPEG markers', jpegs, (bytes) => readJpegMarkers(bytes)),
-    decoder('JPEG check', jpegs, (bytes) => checkJpeg(bytes)),
+    decoder('JPEG header', jpegs, (bytes) => readJpegHeader(bytes)),
     decoder('complete JPEG', jpegs, completeJpeg),
     decoder('image file', pictures, (bytes) => readImage(bytes)),
     decoder('pushed picture', fc.tuple(fc.constantFrom(undefined, 'image/jpeg', 'application/x-npy', 'application/octet-stream'), pictures), ([type, bytes]) => publishPicture({ publish: () => undefined as never }, toSendable(type, bytes))),

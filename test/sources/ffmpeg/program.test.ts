@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FfmpegTools } from '../../../gateway/sources/ffmpeg/ffmpeg-tools.ts';
 import { ProcessGuard } from '../../../gateway/sources/ffmpeg/process-guard.ts';
 import { Program, type ProgramOptions } from '../../../gateway/sources/ffmpeg/program.ts';
@@ -40,22 +40,6 @@ describe('Program', () => {
     const { program, output } = run('process.stdin.pipe(process.stdout)', { input: 'a list\n' });
     await program.ended;
     expect(output()).toBe('a list\n');
-  });
-
-  it('reads on when it is told to', async () => {
-    const chunks: number[] = [];
-    let goOn: (() => void) | null = null;
-    const { program } = run('process.stdout.write("x".repeat(1 << 20))', {
-      onOutput: (chunk) => chunks.push(chunk.byteLength),
-      ready: () => (goOn === null ? new Promise((resolve) => (goOn = resolve)) : null),
-    });
-    await vi.waitUntil(() => goOn);
-    // What is in the pipe could have come by now: another program has begun, written and ended.
-    await run('process.stdout.write("x")').program.ended;
-    expect(chunks).toHaveLength(1);
-    goOn!();
-    await program.ended;
-    expect(chunks.reduce((sum, bytes) => sum + bytes, 0)).toBe(1 << 20);
   });
 
   it('survives one that does not read it', async () => {

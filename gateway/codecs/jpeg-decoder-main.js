@@ -1,0 +1,67 @@
+// @ts-check
+/**
+ * Process of JpegVerifier: decodes the JPEGs that it reads and answers whether the decoder had nothing to object to. A process, because it can be
+ * killed at any time: the library ends a whole process when a worker thread is terminated while it decodes. JavaScript, because Node.js 20 does not run
+ * TypeScript when the gateway is run from its sources.
+ *
+ * Input: for each JPEG its length and its number of pixels (4 bytes each, big-endian), then its bytes. Output: a byte for each, 1 for good, 0 for bad.
+ */
+import jpegTurbo from '@julusian/jpeg-turbo';
+
+const HEAD_BYTES = 8;
+
+/** Output up to this size is kept for the next picture. */
+const MAX_KEPT_BYTES = 8 << 20;
+
+let kept = Buffer.alloc(0);
+
+/** @param {number} bytes */
+function takeOutput(bytes) {
+  if (bytes <= kept.byteLength) return kept;
+  const output = Buffer.allocUnsafeSlow(bytes);
+  if (bytes <= MAX_KEPT_BYTES) kept = output;
+  return output;
+}
+
+/**
+ * libjpeg's warnings are errors here, as they are in simplejpeg, which every NetGear peer decodes with. Decoding to gray reads all components'
+ * data and saves the conversion of colours.
+ *
+ * @param {Buffer} jpeg
+ * @param {number} pixels
+ */
+function decodes(jpeg, pixels) {
+  try {
+    jpegTurbo.decompressSync(jpeg, takeOutput(pixels), { format: jpegTurbo.FORMAT_GRAY });
+    return true;
+  } catch {
+    return false; // the library gives no reason
+  }
+}
+
+const head = Buffer.alloc(HEAD_BYTES);
+/** @type {Buffer} what is being read: a head, or a JPEG */
+let target = head;
+let filled = 0;
+
+process.stdin.on('data', (/** @type {Buffer} */ chunk) => {
+  for (let at = 0; at < chunk.byteLength; ) {
+    const copied = chunk.copy(target, filled, at);
+    at += copied;
+    filled += copied;
+    if (filled < target.byteLength) return;
+    filled = 0;
+    if (target === head) {
+      target = Buffer.allocUnsafeSlow(head.readUInt32BE(0));
+      continue;
+    }
+    process.stdout.write(Buffer.of(decodes(target, head.readUInt32BE(4)) ? 1 : 0));
+    target = head;
+  }
+});
+
+// Ctrl-C and service managers signal all processes of the gateway, which may still need this one. It ends with the gateway's end of the pipe.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
+process.stdin.on('end', () => process.exit(0));
+process.stdin.on('error', () => process.exit(0));
+process.stdout.on('error', () => process.exit(0));

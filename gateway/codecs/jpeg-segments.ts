@@ -1,0 +1,100 @@
+import { GearwayError } from '../../shared/errors.ts';
+
+/** JPEG markers (ITU-T T.81, table B.1): the byte that follows 0xff. */
+export const JPEG_MARKER = { SOI: 0xd8, EOI: 0xd9, SOS: 0xda, DHT: 0xc4 } as const;
+
+/** Whether a marker begins a frame header (SOF0 to SOF15). DHT, JPG and DAC lie in the same range and do not. */
+export function isStartOfFrame(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+}
+
+/** Bytes that are searched one by one before the native search is called: a call per byte pair would be 50 times slower. */
+const SEARCHED_DIRECTLY = 32;
+
+/**
+ * Walks over the markers of one JPEG: of a whole one, or of one whose bytes are still arriving. Segments are skipped by their length, so
+ * a thumbnail inside one is not entered. Entropy-coded data, restart markers and fill bytes are stepped over.
+ *
+ * Bytes between segments are an error before the first scan. Behind it they are skipped, as decoders do.
+ */
+export class JpegSegments {
+  /** The current marker. */
+  marker = 0;
+  /** Offset of the current marker's 0xff. */
+  start = 0;
+  /** Offset behind the current segment; for SOS, where its entropy-coded data begins. */
+  end = 0;
+  /** Number of segments so far. */
+  count = 0;
+  #at = 0;
+  #hasScan = false;
+
+  /**
+   * Moves to the next marker whose segment is complete.
+   *
+   * @param bytes the JPEG as far as it has arrived: the same bytes as before, or more.
+   * @returns false when the bytes end before the next marker or inside its segment.
+   * @throws {GearwayError} `jpeg-invalid`.
+   */
+  next(bytes: Uint8Array): boolean {
+    const at = (this.#at = this.#hasScan ? indexOfSegment(bytes, this.#at) : skipFill(bytes, this.#at));
+    if (at + 1 >= bytes.byteLength) return false;
+    if (bytes[at] !== 0xff) throw invalid(at === 0 ? 'does not begin with SOI' : `has no marker at byte ${at}`);
+    const marker = bytes[at + 1] ?? 0;
+    if (at === 0 && marker !== JPEG_MARKER.SOI) throw invalid('does not begin with SOI');
+    const end = at + (hasNoLength(marker) ? 2 : segmentLength(bytes, at));
+    if (end > bytes.byteLength) return false;
+    this.marker = marker;
+    this.start = at;
+    this.end = end;
+    this.count += 1;
+    this.#at = end;
+    if (marker === JPEG_MARKER.SOS) this.#hasScan = true;
+    return true;
+  }
+}
+
+/** Skips fill bytes: those of 0xff that another follows. */
+function skipFill(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at += 1;
+  return at;
+}
+
+/** @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; of a last 0xff; or the length. */
+function indexOfSegment(bytes: Uint8Array, from: number): number {
+  const { byteLength } = bytes;
+  for (let at = from, direct = at + SEARCHED_DIRECTLY; at < byteLength; ) {
+    if (bytes[at] !== 0xff) {
+      at += 1;
+      if (at < direct) continue;
+      at = bytes.indexOf(0xff, at);
+      if (at < 0) return byteLength;
+    }
+    const next = bytes[at + 1];
+    if (next === 0xff) at += 1;
+    else if (next === 0 || (next !== undefined && next >= 0xd0 && next <= 0xd7)) at += 2;
+    else return at;
+    direct = at + SEARCHED_DIRECTLY;
+  }
+  return byteLength;
+}
+
+/** TEM, RST0 to RST7, SOI and EOI. */
+function hasNoLength(marker: number): boolean {
+  return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd9);
+}
+
+/** @returns marker and segment, in bytes; Infinity when the length itself has not arrived. */
+function segmentLength(bytes: Uint8Array, at: number): number {
+  const high = bytes[at + 2];
+  const low = bytes[at + 3];
+  if (high === undefined || low === undefined) return Infinity;
+  const length = high * 256 + low;
+  if (length < 2) throw invalid(`has a segment of ${length} bytes`);
+  return 2 + length;
+}
+
+function invalid(problem: string): GearwayError {
+  return new GearwayError('jpeg-invalid', `the JPEG ${problem}`);
+}

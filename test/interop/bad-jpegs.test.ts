@@ -1,0 +1,190 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Request } from 'zeromq';
+import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
+import { NetGearReceiver } from '../../gateway/netgear/receiver.ts';
+import { NetGearSender } from '../../gateway/netgear/sender.ts';
+import { Disposables } from '../helpers/disposables.ts';
+import { FrameRecorder } from '../helpers/frame-recorder.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { buildJpeg, createRandom, segment } from '../helpers/jpeg-builder.ts';
+import { numberedJpegs } from '../helpers/media.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+import { Publisher } from '../helpers/publisher.ts';
+import { RunningRequest } from '../helpers/running-request.ts';
+
+/** What ends a real client, and every browser shows at least in part. */
+const FAULTS: readonly ((jpeg: Buffer) => Buffer)[] = [
+  (jpeg) => Buffer.concat([jpeg.subarray(0, -2), Buffer.alloc(8), jpeg.subarray(-2)]),
+  (jpeg) => Buffer.concat([jpeg.subarray(0, jpeg.byteLength * 0.6), jpeg.subarray(-2)]),
+  (jpeg) => Buffer.concat([jpeg.subarray(0, -200), Buffer.of(0xff, 0xd3), jpeg.subarray(-200)]),
+  (jpeg) => Buffer.concat([jpeg.subarray(0, 2), segment(0xe0, ...Buffer.from('JFIF\0'), 2, 1, 0, 0, 1, 0, 1, 0, 0), jpeg.subarray(20)]),
+  () => buildJpeg({ width: 400, height: 120, sampling: [[2, 2], [2, 1], [1, 2]], random: createRandom(1) }),
+];
+
+const COUNT = 15;
+const isBad = (index: number): boolean => index % 3 !== 2;
+const whole = await numberedJpegs(COUNT);
+const JPEGS = whole.map((jpeg, index) => (isBad(index) ? FAULTS[(index - Math.floor(index / 3)) % FAULTS.length]!(jpeg) : jpeg));
+const GOOD = JPEGS.flatMap((_, index) => (isBad(index) ? [] : [index]));
+
+/** Sends pictures into a gateway by one of the ways in. */
+interface Way extends AsyncDisposable {
+  send(jpeg: Buffer): Promise<unknown>;
+}
+
+const nothing = async (): Promise<void> => undefined;
+const post = async (url: string, body: Uint8Array | FormData, headers: Record<string, string> = {}): Promise<void> => {
+  const response = await fetch(`${url}streams/main/frames`, { method: 'POST', body, headers });
+  expect(response.status).toBe(200);
+};
+
+const WAYS: Readonly<Record<string, { source: (port: number) => string; open: (gateway: Gateway, url: string, port: number) => Promise<Way> }>> = {
+  'a POST': { source: () => 'push:', open: async (_gateway, url) => ({ send: (jpeg) => post(url, jpeg, { 'content-type': 'image/jpeg' }), [Symbol.asyncDispose]: nothing }) },
+  'a form': {
+    source: () => 'push:',
+    open: async (_gateway, url) => ({
+      send: (jpeg) => {
+        const form = new FormData();
+        form.set('frame', new Blob([jpeg], { type: 'image/jpeg' }), 'picture.jpg');
+        return post(url, form);
+      },
+      [Symbol.asyncDispose]: nothing,
+    }),
+  },
+  'a running POST': {
+    source: () => 'push:',
+    open: async (_gateway, url) => {
+      const request = new RunningRequest(`${url}streams/main/frames`, { 'content-type': 'multipart/x-mixed-replace; boundary=frame' });
+      return { send: (jpeg) => request.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`, jpeg, '\r\n'), [Symbol.asyncDispose]: () => request[Symbol.asyncDispose]() };
+    },
+  },
+  'a WebSocket': {
+    source: () => 'push:',
+    open: async (_gateway, url) => {
+      const publisher = await Publisher.connect(url);
+      await publisher.hello();
+      return { send: (payload) => publisher.publish({ payload }), [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose]() };
+    },
+  },
+  'stream.push()': { source: () => 'push:', open: async (gateway) => ({ send: async (jpeg) => gateway.stream.push(jpeg), [Symbol.asyncDispose]: nothing }) },
+  imagezmq: {
+    source: (port) => `imagezmq:tcp://127.0.0.1:${port}`,
+    open: async (_gateway, _url, port) => {
+      const socket = new Request({ linger: 0 });
+      socket.connect(`tcp://127.0.0.1:${port}`);
+      return {
+        async send(jpeg) {
+          await socket.send(['{"msg": "camera"}', jpeg]);
+          await socket.receive();
+        },
+        [Symbol.asyncDispose]: async () => socket.close(),
+      };
+    },
+  },
+  'netgear:?check=true': {
+    source: (port) => `netgear:tcp://127.0.0.1:${port}?pattern=1&check=true`,
+    open: async (_gateway, _url, port) => {
+      const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });
+      return { send: (jpeg) => sender.send(jpeg), [Symbol.asyncDispose]: () => sender.close({ terminate: false }) };
+    },
+  },
+};
+
+describe('JPEGs that end a real client, among good ones', () => {
+  it.each(Object.entries(WAYS))('by %s: it gets the good ones, viewers get all', async (_name, { source, open }) => {
+    const [port = 0, native = 0] = await freePorts(2);
+    await using all = new Disposables();
+    const client = all.use(new PythonPeer('client.py', { port: native, height: 120, numbers: true }));
+    const gateway = all.use(await createGateway({ source: source(port), port: 0, clients: [`tcp://127.0.0.1:${native}`] }));
+    const { url } = await gateway.listen();
+    await expect.poll(() => gateway.stream.clients[0]?.state, { timeout: 30_000 }).toBe('live');
+    const viewer = all.use(await FrameRecorder.open(url.replace(/\/$/, '')));
+    await expect.poll(() => gateway.stream.clients.length).toBe(2);
+    const way = all.use(await open(gateway, url, port));
+    for (const [index, jpeg] of JPEGS.entries()) {
+      const before = gateway.stream.status().counters.rejected;
+      await way.send(jpeg);
+      if (isBad(index)) await expect.poll(() => gateway.stream.status().counters.rejected, { timeout: 15_000, message: `picture ${index} is rejected` }).toBe(before + 1);
+      else await client.waitFor<{ n: number }>('number', ({ n }) => n === index);
+    }
+    expect((await viewer.take(COUNT)).map(({ bytes }) => bytes)).toEqual(JPEGS.map(({ byteLength }) => byteLength));
+    expect(client.events<{ n: number }>('number').map(({ n }) => n)).toEqual(GOOD);
+    expect(client.isRunning).toBe(true);
+    const { counters } = gateway.stream.status();
+    expect(counters.lastRejections).toSatisfy((texts: string[]) => texts.every((text) => text.startsWith('jpeg-invalid: ')));
+  }, 150_000);
+
+  it('as a directory', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gearway-bad-jpegs-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    for (const [index, jpeg] of JPEGS.entries()) {
+      writeFileSync(join(folder, '.new'), jpeg);
+      renameSync(join(folder, '.new'), join(folder, `${String(index).padStart(3, '0')}.jpg`));
+    }
+    const [native = 0] = await freePorts(1);
+    await using client = new PythonPeer('client.py', { port: native, height: 120, numbers: true });
+    await using gateway = await createGateway({ source: `directory:${folder}?fps=5&loop=true`, port: 0, clients: [`tcp://127.0.0.1:${native}`] });
+    for (const number of GOOD) await client.waitFor<{ n: number }>('number', ({ n }) => n === number);
+    expect(new Set(client.events<{ n: number }>('number').map(({ n }) => n))).toEqual(new Set(GOOD));
+    await expect.poll(() => gateway.stream.status().counters.rejected).toBeGreaterThan(3);
+    expect(client.isRunning).toBe(true);
+  });
+
+  it('from the sender of gearway/netgear, which refuses them', async () => {
+    const [port = 0] = await freePorts(1);
+    await using client = new PythonPeer('client.py', { port, pattern: 1, multiclient: false, height: 120, numbers: true });
+    await using sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1 });
+    await sender.ready();
+    for (const [index, jpeg] of JPEGS.entries()) {
+      if (isBad(index)) await expect(sender.send(jpeg)).rejects.toMatchObject({ code: 'jpeg-invalid' });
+      else await sender.send(jpeg);
+    }
+    await client.waitFor<{ n: number }>('number', ({ n }) => n === GOOD.at(-1));
+    expect(client.events<{ n: number }>('number').map(({ n }) => n)).toEqual(GOOD);
+    await sender.close();
+    await client.waitFor('done');
+  });
+
+  it('returned by the receiver of gearway/netgear, which keeps what was good', async () => {
+    const [port = 0] = await freePorts(1);
+    await using receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1, bidirectional_mode: true });
+    await receiver.open();
+    await using server = new PythonPeer('server.py', { port, bidirectional: true, frames: 3000, multiclient: false });
+    await receiver.recv({ return_data: 'good' });
+    for (const [index, jpeg] of JPEGS.entries()) if (isBad(index)) await expect(receiver.recv({ return_data: jpeg })).rejects.toMatchObject({ code: 'jpeg-invalid' });
+    await receiver.recv();
+    await receiver.recv();
+    expect(server.isRunning).toBe(true);
+  });
+
+  it('keeps a client alive that gets nothing else: the card, and then the last good one, is repeated', async () => {
+    const [native = 0] = await freePorts(1);
+    await using client = new PythonPeer('client.py', { port: native, height: 120, numbers: true });
+    await using gateway = await createGateway({ port: 0 });
+    const timer = setInterval(() => gateway.stream.push(JPEGS[0]!), 100);
+    await using _stop = { [Symbol.asyncDispose]: async () => clearInterval(timer) };
+    // Listed while there is nothing but bad frames.
+    gateway.stream.addClient(`tcp://127.0.0.1:${native}`);
+    await client.waitFor<{ count: number }>('progress', ({ count }) => count >= 1);
+    await expect.poll(() => gateway.stream.clients[0]?.repeated, { timeout: 30_000 }).toBeGreaterThan(5);
+    expect(gateway.stream.clients[0]).toMatchObject({ state: 'live', delivered: 0, reason: expect.stringContaining('cannot decode') as string });
+    expect(client.isRunning).toBe(true);
+    gateway.stream.push(JPEGS[2]!);
+    await client.waitFor<{ n: number }>('number', ({ n }) => n === 2);
+  });
+
+  it('are not looked for without a native client, and reach one that wants no check', async () => {
+    await using gateway = await createGateway({ port: 0 });
+    gateway.stream.push(JPEGS[0]!);
+    const [native = 0] = await freePorts(1);
+    await using receiver = new NetGearReceiver({ address: '127.0.0.1', port: native, pattern: 1 });
+    gateway.stream.addClient(`tcp://127.0.0.1:${native}`);
+    gateway.stream.push(JPEGS[1]!, { check: false });
+    let payload: Uint8Array | undefined;
+    while (payload === undefined || !Buffer.from(payload).equals(JPEGS[1]!)) payload = (await receiver.recv())?.frame.payload;
+    expect(gateway.stream.status().counters.rejected).toBe(0);
+  });
+});
