@@ -42,8 +42,8 @@ const MAX_WAITING_RETURNS = 256;
 
 const PROGRAM = fileURLToPath(new URL('./jpeg-decoder-main.js', import.meta.url));
 
-/** A decode that takes longer is ended. The limits of {@link readJpegHeader} leave it less than half a second on a machine that is not overloaded. */
-const MAX_DECODE_MS = 10_000;
+/** A decode that takes longer, with the start of its process, is ended. The limits of {@link readJpegHeader} leave it less than half a second on a machine that is not overloaded. */
+const MAX_DECODE_MS = 30_000;
 
 /**
  * Decodes JPEGs from untrusted encoders once, to be sure that a NetGear peer can: VidGear's decoder (simplejpeg) takes libjpeg's warnings for
