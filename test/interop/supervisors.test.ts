@@ -15,7 +15,8 @@ const GATEWAY = [process.execPath, 'dist/gateway/main.js', ...OPTIONS] as const;
 /** From the signal to the end of the last process: 0.5 s until the package manager's end is noticed, 1.8 s to close, and the time that a busy machine takes. */
 const LIMIT_MS = 4000;
 
-const isGateway = ({ command }: FamilyMember): boolean => command.includes('dist/gateway/main.js') && !/^(?:npm|sh|unshare|setsid|script)\b/.test(command);
+/** By the title that it gives itself. */
+const isGateway = ({ command }: FamilyMember): boolean => command.startsWith('gearway ');
 
 const isFfmpeg = ({ command }: FamilyMember): boolean => /^ffmpeg .*testsrc2/.test(command);
 
