@@ -17,8 +17,17 @@ export interface ConnectingPeer {
   readonly publicKey: Uint8Array | undefined;
 }
 
-/** Decides about a peer. Must not throw. @returns why it is refused, a sentence without its end; null when it is admitted. */
-export type Judge = (peer: ConnectingPeer) => string | null;
+/**
+ * Decides about a peer. Must not throw.
+ *
+ * @returns `admitted`; `refused`, after which its ZeroMQ may give up; `later`, after which it tries again.
+ */
+export type Judge = (peer: ConnectingPeer) => Verdict;
+
+export type Verdict = 'admitted' | 'refused' | 'later';
+
+/** Each verdict as ZAP's status. */
+const STATUSES: Readonly<Record<Verdict, readonly [code: string, text: string]>> = { admitted: ['200', 'OK'], refused: ['400', 'not allowed'], later: ['300', 'too many connections'] };
 
 /** The right of one socket to be asked about its peers. */
 export interface Admission {
@@ -79,9 +88,9 @@ export class Authenticator {
   async #answer(socket: Reply): Promise<void> {
     for await (const [version, requestId, domain, address, , mechanism, publicKey] of receiveAll(socket)) {
       const judge = this.#judges.get(String(domain));
-      const isAdmitted = judge?.({ address: String(address), mechanism: String(mechanism), publicKey }) === null;
+      const verdict = judge?.({ address: String(address), mechanism: String(mechanism), publicKey }) ?? 'refused';
       try {
-        await socket.send([version ?? '1.0', requestId ?? '1', ...(isAdmitted ? ['200', 'OK'] : ['400', 'not allowed']), '', '']);
+        await socket.send([version ?? '1.0', requestId ?? '1', ...STATUSES[verdict], '', '']);
       } catch (error) {
         if (socket.closed) return;
         throw error;

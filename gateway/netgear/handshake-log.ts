@@ -29,6 +29,11 @@ export class HandshakeLog {
     this.#events = events;
   }
 
+  /** Peers whose handshake is done, and that have not left or have left messages behind. */
+  get peers(): number {
+    return this.#connections - this.#pending;
+  }
+
   /** A peer has a mechanism and keys that fit. What remains to be found out is its socket type. */
   admitted(address: string): void {
     this.#admitted.push(address);
@@ -104,6 +109,6 @@ export class HandshakeLog {
   #count(connectionsChange: number, pendingChange: number): void {
     this.#connections = Math.max(0, this.#connections + connectionsChange);
     this.#pending = Math.min(this.#connections, Math.max(0, this.#pending + pendingChange));
-    this.#events.peers(this.#connections - this.#pending);
+    this.#events.peers(this.peers);
   }
 }

@@ -1,5 +1,5 @@
 import { type Event, Pair, Pull, Router, Subscriber } from 'zeromq';
-import { type Admission, type ConnectingPeer, judgePeer, sharedAuthenticator } from './authenticator.ts';
+import { type Admission, type ConnectingPeer, judgePeer, sharedAuthenticator, type Verdict } from './authenticator.ts';
 import { openReceiverKeys, type Security } from './curve-keys.ts';
 import { DEFAULT_FRAME_LIMITS } from './frame-codec.ts';
 import { HandshakeLog } from './handshake-log.ts';
@@ -30,6 +30,12 @@ const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 
 /** Maximum duration of a handshake: a peer that stays silent holds a descriptor for this long. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
+
+/**
+ * Maximum number of peers. ZeroMQ reads them in turn, and one that has left counts until its last message is read: a flood over many connections would
+ * delay the frames of the server by as many messages, and use up the descriptors of the process.
+ */
+const MAX_PEERS = 128;
 
 /** Maximum number of parts before the empty delimiter of a request: its identifier, and a hop per broker. */
 const MAX_ENVELOPE_PARTS = 16;
@@ -164,11 +170,18 @@ export class ServerSocket {
     this.#handshakes.add(event);
   }
 
-  #judge(security: Security | null, peer: ConnectingPeer): string | null {
+  #judge(security: Security | null, peer: ConnectingPeer): Verdict {
     const reason = security === null ? null : judgePeer(security, peer);
-    if (reason === null) this.#handshakes.admitted(peer.address);
-    else this.#events.refused(reason);
-    return reason;
+    if (reason !== null) {
+      this.#events.refused(reason);
+      return 'refused';
+    }
+    if (this.#handshakes.peers >= MAX_PEERS) {
+      this.#events.refused(`${peer.address} was refused: ${MAX_PEERS} ZeroMQ peers are connected already`);
+      return 'later';
+    }
+    this.#handshakes.admitted(peer.address);
+    return 'admitted';
   }
 }
 

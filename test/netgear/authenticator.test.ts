@@ -34,7 +34,7 @@ class Desk implements Disposable {
     this.#admission = this.authenticator.admit((peer) => {
       const refusal = judgePeer({ mode: 'stonehouse', folder, allowedAddresses: null, ...security }, peer);
       if (refusal !== null) this.refusals.push(refusal);
-      return refusal;
+      return refusal === null ? 'admitted' : 'refused';
     });
     this.#asking = new Request({ context: this.authenticator.context, linger: 0 });
     this.#asking.connect('inproc://zeromq.zap.01');
@@ -106,7 +106,7 @@ describe('Authenticator', () => {
     const asked: string[] = [];
     const other = desk.authenticator.admit(({ address, mechanism }) => {
       asked.push(`${address} ${mechanism}`);
-      return null;
+      return 'admitted';
     });
     expect(await desk.askFor(other.domain, '10.0.0.9', 'NULL')).toEqual(ACCEPTED);
     expect(asked).toEqual(['10.0.0.9 NULL']);
@@ -116,10 +116,17 @@ describe('Authenticator', () => {
     expect(await desk.ask('10.0.0.1', 'CURVE', STRANGER)).toEqual(ACCEPTED);
   });
 
+  it('has a peer try again later where there are too many', async () => {
+    using desk = new Desk({});
+    const full = desk.authenticator.admit(() => 'later');
+    expect((await desk.askFor(full.domain, '10.0.0.1', 'NULL'))[2]).toBe('300');
+    full.close();
+  });
+
   it('answers again after its last socket has closed and another has come', async () => {
     const authenticator = new Authenticator(new Context());
     for (let round = 0; round < 3; round += 1) {
-      const admission = authenticator.admit(() => null);
+      const admission = authenticator.admit(() => 'admitted');
       const asking = new Request({ context: authenticator.context, linger: 0 });
       asking.connect('inproc://zeromq.zap.01');
       await asking.send(['1.0', '7', admission.domain, '10.0.0.1', '', 'NULL']);

@@ -295,6 +295,27 @@ describe('a ZMTP peer', () => {
     for (const peer of peers) peer[Symbol.dispose]();
   });
 
+  it('finds no place beside 128 others, and one when they leave', async () => {
+    const { port } = targets.find(({ name }) => name === 'reply')!;
+    const peers: RawPeer[] = [];
+    // The sender has one of the places.
+    for (let count = 1; count < 128; count += 1) {
+      const peer = await RawPeer.shake(port, 'DEALER');
+      if (peer !== null) peers.push(peer);
+    }
+    await vi.waitFor(() => expect(state('reply')).toMatch(/^connected, 128 servers/), { timeout: 10_000 });
+    expect(await RawPeer.shake(port, 'REQ')).toBeNull();
+    await vi.waitFor(() => expect(state('reply')).toMatch(/127\.0\.0\.1 was refused: 128 ZeroMQ peers are connected already$/), { timeout: 10_000 });
+    await nextFrames();
+    const request = new Request({ linger: 0, reconnectInterval: 20, receiveTimeout: 20_000 });
+    request.connect(`tcp://127.0.0.1:${port}`);
+    const answered = request.send(['{', 'x']).then(() => request.receive());
+    for (const peer of peers) peer[Symbol.dispose]();
+    await answered;
+    request.close();
+    await vi.waitFor(() => expect(state('reply')).toMatch(/^connected;/), { timeout: 10_000 });
+  }, 60_000);
+
   it('cannot end a stream that another one feeds', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     using peer = await RawPeer.shake(port, 'DEALER');
