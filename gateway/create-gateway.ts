@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
 import type { GatewayEvent } from '../shared/status.ts';
@@ -34,7 +35,12 @@ export interface Gateway {
   /** The first stream; it is called `main` unless its source is named. */
   readonly stream: GatewayStream;
   readonly streams: ReadonlyMap<string, GatewayStream>;
-  /** Clients that came and went, were refused or replaced, and streams that changed: the latest 256, then each as it happens. */
+  /**
+   * Secret with all rights, sent like a token; null where `token` is set, which has them. Without a token, requests from this machine may do everything
+   * but administer. Another one at each start.
+   */
+  readonly administratorKey: string | null;
+  /** Clients that came and went, were refused or replaced, administrative changes, and streams that changed: the latest 256 and 64 refusals, then each as it happens. */
   events(): AsyncIterableIterator<GatewayEvent>;
   /** Serves HTTP; resolves with the address, and the one that `publicUrl` names. @throws when the port is taken. */
   listen(): Promise<{ readonly url: string; readonly publicUrl: string | null; readonly host: string; readonly port: number }>;
@@ -44,6 +50,8 @@ export interface Gateway {
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+const KEY_BYTES = 24;
 
 /**
  * Builds a gateway: its source is open and its native clients are being connected when this resolves. Call `listen()` to serve web viewers.
@@ -73,7 +81,8 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   if (first === undefined) throw new TypeError('no source');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerEnd>();
-  const access = new Access(resolved);
+  const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
+  const access = new Access({ ...resolved, administratorKey });
   const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
 
   let closing: Promise<void> | null = null;
@@ -104,6 +113,7 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   return {
     stream: first,
     streams,
+    administratorKey,
     events: () => events.events(),
     async listen() {
       const { host, port } = resolved;

@@ -4,10 +4,12 @@ import { parseArgs } from 'node:util';
 import { cleanText } from '../shared/clean-text.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
 import { createGateway, type GatewayOptions } from './create-gateway.ts';
+import { keyFolder, writeKeyFile } from './key-file.ts';
 import { LineWriter, survive } from './line-writer.ts';
 import { watchPackageManager } from './parent-watch.ts';
 import { formatProcessTitle } from './process-title.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
+import { readTokens, TOKEN_VARIABLES, type TokenFlags } from './token-options.ts';
 
 const HELP = `Gearway: NetGear streams in the browser
 
@@ -27,10 +29,13 @@ const HELP = `Gearway: NetGear streams in the browser
   --on-source-end wait|terminate   whether native clients end with the source (wait)
   --host ADDRESS          where to listen, 127.0.0.1; beyond this machine only with --token or --insecure
   --port NUMBER           8080; 0 takes any free port
-  --token SECRET          ask viewers and programs for it
-  --view-token SECRET     who shows this one instead may watch, and not return data
-  --publish-token SECRET  who shows this one may send frames to a source push:, and no more
-  --reserve PORT=SECRET   keep a virtual port for who shows this token (repeatable)
+  --token SECRET          require this token; it grants all rights
+  --view-token SECRET     token that grants watching only
+  --publish-token SECRET  token that grants publishing to push: sources only
+  --reserve PORT=SECRET   keep a virtual port for the owner of this token (repeatable)
+  --token-file FILE, --view-token-file FILE, --publish-token-file FILE, --reserve-file FILE
+                          read these secrets from files (PORT=SECRET per line); or set GEARWAY_TOKEN,
+                          GEARWAY_VIEW_TOKEN, GEARWAY_PUBLISH_TOKEN, GEARWAY_RESERVE: other users can see arguments
   --insecure              let anyone who reaches this gateway watch and return data
   --tls-cert FILE --tls-key FILE   serve over TLS (PEM): browsers ask for it before a page of another machine may use a camera
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
@@ -53,8 +58,8 @@ const SAME_SIGNAL_MS = 300;
 const log = new LineWriter(process.stderr);
 survive(process.stdout);
 
-/** Reads the command line. @throws an error whose message is one sentence. */
-function parseCommandLine(args: string[]): { options: GatewayOptions; help: boolean; version: boolean } {
+/** Reads the command line and the tokens of the environment. @throws an error whose message is one sentence. */
+function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string, string>>): { options: GatewayOptions; warnings: readonly string[]; help: boolean; version: boolean } {
   const { values } = parseArgs({
     args,
     allowPositionals: false,
@@ -65,9 +70,13 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
       host: { type: 'string' },
       port: { type: 'string' },
       token: { type: 'string' },
+      'token-file': { type: 'string' },
       'view-token': { type: 'string' },
+      'view-token-file': { type: 'string' },
       'publish-token': { type: 'string' },
+      'publish-token-file': { type: 'string' },
       reserve: { type: 'string', multiple: true, default: [] },
+      'reserve-file': { type: 'string' },
       insecure: { type: 'boolean', default: false },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
@@ -85,6 +94,9 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     },
   });
   if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new GearwayError('option-invalid', `--port is ${JSON.stringify(values.port)}, expected 0 to 65535`);
+  // With --help nothing is read.
+  const flags: TokenFlags = values.help || values.version ? { reserve: [] } : values;
+  const tokens = readTokens(flags, tokenVariables);
   const options: GatewayOptions = {
     source: values.source,
     clients: values.client,
@@ -97,11 +109,8 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     virtualPorts: values['virtual-ports'],
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
-    ...(values.token === undefined ? {} : { token: values.token }),
-    ...(values['view-token'] === undefined ? {} : { viewToken: values['view-token'] }),
-    ...(values['publish-token'] === undefined ? {} : { publishToken: values['publish-token'] }),
+    ...tokens.options,
     ...readTls(values['tls-cert'], values['tls-key']),
-    reservedPorts: parseReserved(values.reserve),
     // What is neither is refused by resolveOptions, with its sentence.
     ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
     ...(values['on-source-end'] === undefined ? {} : { onSourceEnd: values['on-source-end'] as 'wait' }),
@@ -109,18 +118,7 @@ function parseCommandLine(args: string[]): { options: GatewayOptions; help: bool
     ...(values.distribution === undefined ? {} : { distribution: values.distribution as 'broadcast' }),
     ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
   };
-  return { options, help: values.help, version: values.version };
-}
-
-function parseReserved(texts: readonly string[]): Record<number, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const match = /^(\d{1,5})=(.+)$/.exec(text);
-      // Without the text: it may hold a secret.
-      if (match === null) throw new GearwayError('option-invalid', 'a --reserve is not PORT=SECRET, such as 6007=abc');
-      return [match[1], match[2]];
-    }),
-  ) as Record<number, string>;
+  return { options, warnings: tokens.warnings, help: values.help, version: values.version };
 }
 
 function readTls(certFile: string | undefined, keyFile: string | undefined): Pick<GatewayOptions, 'tls'> {
@@ -148,8 +146,34 @@ function packageVersion(): string {
   return 'unknown';
 }
 
+/** The tokens of the environment, which programs that the gateway starts must not inherit. */
+function takeTokenVariables(): Record<string, string> {
+  const taken: Record<string, string> = {};
+  for (const name of TOKEN_VARIABLES) {
+    const value = process.env[name];
+    if (value !== undefined) taken[name] = value;
+    delete process.env[name];
+  }
+  return taken;
+}
+
+/** Tells the administrator key to the user: as an address for the browser, and as a file for programs. */
+function offerKey(key: string, url: string, port: number): void {
+  const address = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+  process.stdout.write(`Administer it at ${address}#key=${key}\n`);
+  const folder = keyFolder(process.env);
+  try {
+    const file = writeKeyFile(folder, port, key);
+    process.stdout.write(`Programs find the key in ${file.path}\n`);
+    process.once('exit', () => file.remove());
+  } catch (error) {
+    log.write(`gearway: warning: the administrator key is not written to ${folder}: ${errorText(error)}`);
+  }
+}
+
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
+  const tokenVariables = takeTokenVariables();
   if (command === 'probe') {
     const { runProbe } = await import('./probe/command.ts');
     process.exitCode = await runProbe(rest, (text) => process.stdout.write(text));
@@ -160,12 +184,13 @@ async function main(): Promise<void> {
     process.exitCode = await runDevices(rest, process.env, (text) => process.stdout.write(text));
     return;
   }
-  const { options, help, version } = parseCommandLine(process.argv.slice(2));
+  const { options, warnings, help, version } = parseCommandLine(process.argv.slice(2), tokenVariables);
   if (help || version) {
     process.stdout.write(help ? HELP : `${packageVersion()}\n`);
     return;
   }
   process.title = formatProcessTitle(process.argv.slice(2));
+  for (const warning of warnings) log.write(`gearway: warning: ${warning}`);
   const starting = createGateway(options);
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
@@ -183,8 +208,9 @@ async function main(): Promise<void> {
   const gateway = await starting;
   if (isStopping) return;
   try {
-    const { url, publicUrl } = await gateway.listen();
+    const { url, publicUrl, port } = await gateway.listen();
     process.stdout.write(`Gearway is serving on ${url}\n${publicUrl === null ? '' : `Public address: ${publicUrl}\n`}`);
+    if (gateway.administratorKey !== null) offerKey(gateway.administratorKey, publicUrl ?? url, port);
   } catch (error) {
     await gateway.close({ onClose: 'keep' });
     throw error;

@@ -27,15 +27,18 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly virtualPorts?: string | readonly string[];
   /** Serve over TLS, which browsers ask for before a page of another machine may use a camera: certificate chain and key as PEM. Default none. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** What viewers and the API must show. Default none. */
+  /**
+   * Token that viewers and the API require; it grants all rights. Default none: requests from this machine may watch, return data and publish, and
+   * administering requires `Gateway.administratorKey`.
+   */
   readonly token?: string;
-  /** Who shows this one instead of `token` may watch and read the API, but not return data. Needs `token`. Default none. */
+  /** Token that grants viewing and reading the API only. Requires `token`. Default none. */
   readonly viewToken?: string;
-  /** Who shows this one may publish to streams whose source is `push:`, and no more. Without it `token` is needed for that, and on this machine alone nothing. Default none. */
+  /** Token that grants publishing to streams whose source is `push:` only. With it nobody publishes without a token. Default none. */
   readonly publishToken?: string;
-  /** Virtual ports kept for the owner of a token, by port, in each stream that has them. The token also lets its owner watch and return data there. Default none. */
+  /** Tokens of reserved virtual ports, by port, in each stream that has them. Such a token grants watching, and returning data on that port only. Default none. */
   readonly reservedPorts?: Readonly<Record<number, string>>;
-  /** Serve beyond this machine without a token. */
+  /** Let anyone that reaches the gateway watch and return data without a token. */
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
   readonly allowOrigins?: readonly string[];
@@ -69,6 +72,7 @@ export interface ResolvedOptions {
   readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
   readonly policy: StreamPolicy;
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly insecure: boolean;
   readonly token: string | null;
   readonly viewToken: string | null;
   readonly publishToken: string | null;
@@ -126,6 +130,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     virtualPorts,
     policy: resolvePolicy(options),
     tls: resolveTls(options.tls ?? null),
+    insecure,
     token,
     viewToken,
     publishToken,

@@ -54,8 +54,18 @@ export interface PortsStatus {
   readonly reserved: readonly number[];
 }
 
-/** `refuse`: a viewer was not let in; `take-over`: a viewer was replaced by the next one with the same lease; `state`: the stream's own. */
-export type EventKind = 'connect' | 'disconnect' | 'refuse' | 'take-over' | 'state';
+/**
+ * `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by the next one with the same lease; `state`: the stream's own;
+ * `add`, `remove`: an administrator changed the list of clients.
+ */
+export type EventKind = 'connect' | 'disconnect' | 'refuse' | 'take-over' | 'state' | 'add' | 'remove';
+
+/** Who made an administrative change. */
+export interface EventActor {
+  /** Name of the principal: `administrator key` or `token`. */
+  readonly principal: string;
+  readonly address: string;
+}
 
 /** One entry of `GET /api/events`. */
 export interface GatewayEvent {
@@ -64,13 +74,26 @@ export interface GatewayEvent {
   /** ISO 8601, by the gateway's clock. */
   readonly time: string;
   readonly kind: EventKind;
-  readonly stream: string;
+  /** null for failed log-ins, which are counted by address. */
+  readonly stream: string | null;
   /** The client's id, as in its status; null for `state`, and for who never became a client. */
   readonly client: string | null;
   readonly port: number | null;
   readonly address: string | null;
   /** What happened, as a sentence. */
   readonly reason: string;
+  /** Present for `add` and `remove`. */
+  readonly by?: EventActor;
+}
+
+/** The answer of `GET /api/rights`. */
+export interface RightsStatus {
+  /** Name of the identity that the gateway takes the request for: `token`, `administrator key`, `this machine`, … */
+  readonly principal: string;
+  /** `view`, `return`, `administer`, `publish`. */
+  readonly rights: readonly string[];
+  /** The only port that it may have; null when any free one will do. */
+  readonly port: number | null;
 }
 
 /** What feeds a stream, and how it is. */

@@ -1,6 +1,6 @@
 const KEY = 'gearway-token';
 
-/** The token that this tab's user has given; it never stands in an address. */
+/** The token that was entered in this tab; it never stands in the page's address. */
 export function loadToken(): string | null {
   try {
     return sessionStorage.getItem(KEY);
@@ -9,10 +9,25 @@ export function loadToken(): string | null {
   }
 }
 
-export function saveToken(token: string): void {
+/** @param token null forgets it. */
+export function saveToken(token: string | null): void {
   try {
-    sessionStorage.setItem(KEY, token);
+    if (token === null) sessionStorage.removeItem(KEY);
+    else sessionStorage.setItem(KEY, token);
   } catch {
     // As above.
   }
+}
+
+/**
+ * Takes the administrator key out of the page's address, `#key=…`, where the gateway prints it: a fragment is never sent, and the key shall not stay
+ * in the address bar or in the history.
+ *
+ * @returns null where there is none.
+ */
+export function takeKey(): string | null {
+  const key = new URLSearchParams(location.hash.slice(1)).get('key');
+  if (key === null) return null;
+  history.replaceState(history.state, '', location.pathname + location.search);
+  return key === '' ? null : key;
 }

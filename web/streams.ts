@@ -1,27 +1,36 @@
-import type { StreamStatus } from '../shared/status.ts';
+import type { RightsStatus, StreamStatus } from '../shared/status.ts';
 
-/** How the gateway answers. `gone`: it does not, or refuses, with the `reason` that it or a proxy gives; `token`: it asks for one, or for another. */
-export type Answer = { readonly kind: 'ok'; readonly streams: readonly StreamStatus[] } | { readonly kind: 'token' } | { readonly kind: 'gone'; readonly reason: string | null };
+/** How the gateway answers. `token`: it requires one, or refuses the one that was sent; `gone`: it does not answer, or it or a proxy refuses for the `reason`. */
+export type Answer<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'token'; readonly reason: string } | { readonly kind: 'gone'; readonly reason: string | null };
+
+/** Error codes of the API that a token can change. */
+const TOKEN_CODES: ReadonlySet<string> = new Set(['token-required', 'not-allowed', 'too-many']);
 
 /** Asks a page's own gateway for its streams. */
-export async function fetchStreams(token: string | null): Promise<Answer> {
+export function fetchStreams(token: string | null): Promise<Answer<readonly StreamStatus[]>> {
+  return ask('api/streams', token);
+}
+
+/** Asks a page's own gateway what the owner of a token may do. */
+export function fetchRights(token: string | null): Promise<Answer<RightsStatus>> {
+  return ask('api/rights', token);
+}
+
+/** The header that sends a token to the API. */
+export function authorization(token: string | null): Record<string, string> {
+  return token === null ? {} : { authorization: `Bearer ${token}` };
+}
+
+async function ask<T>(path: string, token: string | null): Promise<Answer<T>> {
   try {
-    const response = await fetch('api/streams', { headers: authorization(token) });
-    if (response.status === 401) return { kind: 'token' };
-    return response.ok ? { kind: 'ok', streams: (await response.json()) as StreamStatus[] } : { kind: 'gone', reason: await reasonOf(response) };
+    const response = await fetch(path, { headers: authorization(token) });
+    if (response.ok) return { kind: 'ok', value: (await response.json()) as T };
+    const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
+    // A proxy whose gateway is gone answers with a page of its own.
+    if (typeof code !== 'string' || typeof message !== 'string') return { kind: 'gone', reason: `the proxy in front of the gateway answers with status ${response.status}` };
+    return { kind: TOKEN_CODES.has(code) ? 'token' : 'gone', reason: message };
   } catch {
     // fetch fails when nobody listens: said on the page, and tried again.
     return { kind: 'gone', reason: null };
   }
-}
-
-/** The sentence in a refusal of the gateway. A proxy whose gateway is gone answers with a page of its own. */
-async function reasonOf(response: Response): Promise<string> {
-  const { message }: { message?: unknown } = await response.json().catch(() => ({}));
-  return typeof message === 'string' ? message : `the proxy in front of the gateway answers with status ${response.status}`;
-}
-
-/** What shows a token to the API. */
-export function authorization(token: string | null): Record<string, string> {
-  return token === null ? {} : { authorization: `Bearer ${token}` };
 }

@@ -4,6 +4,7 @@ import { closeCode } from '../shared/close-code.ts';
 import type { Fit, GearwayViewer } from './gearway-viewer.ts';
 import { loadToken, saveToken } from './page-token.ts';
 import { fetchStreams } from './streams.ts';
+import { TokenForm } from './token-form.ts';
 
 const RETRY_MS = 1500;
 
@@ -23,11 +24,30 @@ viewer.fit = (query.get('fit') ?? 'contain') as Fit;
 viewer.name = query.get('name') ?? '';
 const main = document.createElement('main');
 const heading = document.createElement('h1');
+const waitingText = document.createElement('p');
+waitingText.slot = 'connecting';
 main.append(heading, viewer);
 document.body.append(main);
 
+/** Takes the token that was entered. */
+let onToken: (token: string) => void = () => undefined;
+const form = new TokenForm({ label: 'This gateway requires a token', isOnPicture: true, onToken: (token) => onToken(token) });
+
 viewer.addEventListener('gearway-refused', ({ detail }) => {
-  if (detail.code === closeCode.notAllowed) askForToken('refused', () => undefined);
+  if (detail.code !== closeCode.notAllowed) return;
+  place('refused');
+  onToken = (token) => {
+    // The same one again is another attempt.
+    if (viewer.token === token) viewer.reconnect();
+    else viewer.token = token;
+  };
+  if (viewer.token === null) form.ask(detail.reason);
+  else form.refuse(detail.reason);
+});
+viewer.addEventListener('gearway-open', () => {
+  form.reset();
+  form.element.remove();
+  if (viewer.token !== null) saveToken(viewer.token);
 });
 
 runInBackground(watch(), reportError);
@@ -42,44 +62,36 @@ async function watch(): Promise<void> {
 function show(title: string, waiting: string): void {
   document.title = title;
   heading.textContent = title;
-  viewer.querySelector('p')?.remove();
-  if (waiting === '') return;
-  const text = document.createElement('p');
-  text.slot = 'connecting';
-  text.textContent = waiting;
-  viewer.append(text);
+  waitingText.textContent = waiting;
+  if (waiting === '') waitingText.remove();
+  else viewer.append(waitingText);
 }
 
-/** The first one that the gateway has; waits until it answers, and lets us know. */
+/** The first one that the gateway has; waits until it answers, and accepts the token. */
 async function firstStream(): Promise<string> {
-  for (;;) {
+  for (let isAsking = false; ; ) {
     const answer = await fetchStreams(viewer.token);
     if (answer.kind === 'token') {
       show('Gearway', '');
-      await new Promise<void>((resolve) => askForToken('connecting', resolve));
+      place('connecting');
+      if (viewer.token !== null) form.refuse(answer.reason);
+      else if (!isAsking) form.ask(answer.reason);
+      isAsking = true;
+      viewer.token = await new Promise<string>((resolve) => (onToken = resolve));
       continue;
     }
-    const [first] = answer.kind === 'ok' ? answer.streams : [];
-    if (first !== undefined) return first.name;
+    const [first] = answer.kind === 'ok' ? answer.value : [];
+    if (first !== undefined) {
+      form.element.remove();
+      return first.name;
+    }
     show('Gearway', answer.kind === 'gone' && answer.reason !== null ? answer.reason : 'Connecting');
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-/** In place of what the viewer says in this state. */
-function askForToken(state: 'connecting' | 'refused', given: () => void): void {
-  if (document.querySelector('form') !== null) return;
-  const form = document.createElement('form');
-  form.slot = state;
-  form.innerHTML = '<label>This gateway asks for its token <input name="token" type="password" autocomplete="off" required></label><button>Continue</button>';
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    const token = new FormData(form).get('token');
-    if (typeof token !== 'string' || token === '') return;
-    saveToken(token);
-    form.remove();
-    viewer.token = token;
-    given();
-  });
-  viewer.append(form);
+/** Shows the form in place of what the viewer says in this state. */
+function place(state: 'connecting' | 'refused'): void {
+  form.element.slot = state;
+  if (form.element.parentElement !== viewer) viewer.append(form.element);
 }

@@ -1,7 +1,7 @@
 import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { type Hello, type Return, closeCode } from '../../shared/protocol.ts';
-import type { ClientStatus, EventKind, StreamState } from '../../shared/status.ts';
+import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../shared/status.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { Seated } from '../hub/port-registry.ts';
 import type { ReturnData } from '../hub/returns.ts';
@@ -22,7 +22,18 @@ export type Admission =
       readonly rights: readonly string[];
       readonly mayReturn: boolean;
     }
-  | { readonly admitted: false; readonly closeCode: number; readonly reason: string };
+  | {
+      readonly admitted: false;
+      readonly closeCode: number;
+      readonly reason: string;
+      /** The refusal must not be sent before this has resolved; null: it can be sent immediately. */
+      readonly delay: Promise<void> | null;
+    };
+
+/** Whether a viewer may watch. */
+export type ViewerAuthorization =
+  | { readonly allowed: true; readonly principal: { readonly rights: readonly string[]; readonly port: number | null } }
+  | { readonly allowed: false; readonly message: string; readonly delay: Promise<void> | null; /** Whether the refusal has been reported as an event. */ readonly isReported: boolean };
 
 /** Figures that a viewer's socket reports for its status. */
 export type ViewerFigures = Pick<ClientStatus, 'state' | 'delivered' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
@@ -43,16 +54,18 @@ export interface ViewerEnd {
 export interface ViewerPlaceOptions {
   /** Unique in the gateway. */
   readonly id: string;
-  readonly stream: Stream;
-  readonly renditions: Renditions;
+  /** The stream and its renditions, or why there is no such stream. */
+  readonly served: { readonly stream: Stream; readonly renditions: Renditions } | { readonly stream: null; readonly reason: string };
+  /** Takes an event of the stream, also of one that does not exist. */
+  readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
-  /** Decides whether this viewer may watch and return data. */
-  readonly authorize: (token: string | undefined) => { readonly rights: readonly string[]; readonly port: number | null } | null;
+  /** Decides whether this viewer may watch. */
+  readonly authorize: (token: string | undefined) => ViewerAuthorization;
 }
 
 type Phase =
   | { readonly kind: 'outside' }
-  | { readonly kind: 'inside'; readonly end: ViewerEnd; readonly port: number | null; readonly name: string }
+  | { readonly kind: 'inside'; readonly stream: Stream; readonly renditions: Renditions; readonly end: ViewerEnd; readonly port: number | null; readonly name: string }
   | { readonly kind: 'left' };
 
 /** A viewer as a client of its stream: a virtual port, or a spectator. Its socket is a {@link ViewerEnd}. */
@@ -67,19 +80,19 @@ export class ViewerPlace implements Client, Seated {
   }
 
   get stream(): string {
-    return this.#options.stream.name;
+    return this.#inside().stream.name;
   }
 
   get state(): StreamState {
-    return this.#options.stream.state;
+    return this.#inside().stream.state;
   }
 
   get reason(): string {
-    return this.#options.stream.reason;
+    return this.#inside().stream.reason;
   }
 
   get latestSequence(): number | null {
-    return this.#options.stream.latest?.sequence ?? null;
+    return this.#inside().stream.latest?.sequence ?? null;
   }
 
   get isWatching(): boolean {
@@ -87,45 +100,49 @@ export class ViewerPlace implements Client, Seated {
   }
 
   latest(): Frame | null {
-    return this.#options.stream.latest;
+    return this.#inside().stream.latest;
   }
 
   frameTimeMs(): number | undefined {
-    return this.#options.stream.frameTimeMs();
+    return this.#inside().stream.frameTimeMs();
   }
 
   rendition(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
-    return this.#options.renditions.get(frame, wantsRaw);
+    return this.#inside().renditions.get(frame, wantsRaw);
   }
 
   reject(error: unknown): void {
-    this.#options.stream.reject(error);
+    this.#inside().stream.reject(error);
   }
 
   enter(end: ViewerEnd, hello: Hello): Admission {
-    const { stream, authorize } = this.#options;
-    const principal = authorize(hello.token);
-    if (principal === null) {
-      return { admitted: false, closeCode: closeCode.notAllowed, reason: hello.token === undefined ? 'this gateway asks for a token; none came' : 'the token is wrong' };
+    const { served, authorize } = this.#options;
+    const authorization = authorize(hello.token);
+    if (!authorization.allowed) {
+      if (authorization.isReported) this.#phase = { kind: 'left' };
+      return { admitted: false, closeCode: closeCode.notAllowed, reason: authorization.message, delay: authorization.delay };
     }
-    if (!principal.rights.includes('view')) return { admitted: false, closeCode: closeCode.notAllowed, reason: 'your token lets you publish, and not watch' };
+    // Only now: whether a stream exists is not for everyone to know.
+    if (served.stream === null) return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
+    const { stream, renditions } = served;
+    const { principal } = authorization;
     const mayReturn = principal.rights.includes('return');
     let seat: { port: number; leaseKey: string } | null = null;
     let spectatorReason: string | null = null;
     if (hello.spectate !== true && !mayReturn) {
-      spectatorReason = 'your token lets you watch, and not return data';
+      spectatorReason = 'your token allows watching only';
     } else if (hello.spectate !== true) {
       try {
         seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: addressKey(this.#options.address) });
       } catch (error) {
         const code = error instanceof GearwayError ? error.code : '';
         const mayWatch = code === 'no-free-port' || (code === 'address-limit' && hello.port === undefined);
-        if (!mayWatch) return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error) };
+        if (!mayWatch) return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error), delay: null };
         spectatorReason = errorText(error);
       }
     }
     const port = seat?.port ?? null;
-    this.#phase = { kind: 'inside', end, port, name: hello.name ?? '' };
+    this.#phase = { kind: 'inside', stream, renditions, end, port, name: hello.name ?? '' };
     stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason: spectatorReason ?? (port === null ? 'watches as a spectator' : `seated on port ${port}`) });
     if (port !== null) stream.returns.join(port);
     stream.attach(this);
@@ -135,13 +152,13 @@ export class ViewerPlace implements Client, Seated {
 
   give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined): void {
     if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'a viewer without a port returns nothing');
-    const { returns } = this.#options.stream;
+    const { returns } = this.#phase.stream;
     if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
     else returns.push(this.#phase.port, data, ttlMs);
   }
 
   countRejected(): void {
-    this.#options.stream.returns.countRejected();
+    this.#options.served.stream?.returns.countRejected();
   }
 
   leave(kind: EventKind, reason: string): void {
@@ -149,12 +166,12 @@ export class ViewerPlace implements Client, Seated {
     if (phase.kind === 'left') return;
     const address = this.#address();
     this.#phase = { kind: 'left' };
-    const { stream } = this.#options;
-    // One that was never seated was refused, or left before it said anything.
+    // One that was never admitted was refused, or left before it said anything.
     if (phase.kind === 'outside') {
-      stream.report({ kind: 'refuse', client: null, port: null, address, reason });
+      this.#options.report({ kind: 'refuse', client: null, port: null, address, reason });
       return;
     }
+    const { stream } = phase;
     stream.detach(this);
     stream.report({ kind, client: this.id, port: phase.port, address, reason });
     if (phase.port === null) return;
@@ -176,13 +193,12 @@ export class ViewerPlace implements Client, Seated {
   }
 
   sendAway(reason: string): void {
-    if (this.#phase.kind === 'inside' && this.#phase.port !== null) this.#options.stream.ports.revoke(this.#phase.port, this);
+    if (this.#phase.kind === 'inside' && this.#phase.port !== null) this.#phase.stream.ports.revoke(this.#phase.port, this);
     this.#end('disconnect', closeCode.sentAway, reason);
   }
 
   status(): ClientStatus {
-    if (this.#phase.kind !== 'inside') throw new TypeError('only a client of the stream has a status');
-    const { end, port } = this.#phase;
+    const { stream, end, port } = this.#inside();
     const { state, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = end.figures();
     return {
       id: this.id,
@@ -198,8 +214,13 @@ export class ViewerPlace implements Client, Seated {
       framesPerSecond,
       roundTripMs,
       delayMs,
-      returnData: port === null ? null : describeReturnData(this.#options.stream.returns.get(port)),
+      returnData: port === null ? null : describeReturnData(stream.returns.get(port)),
     };
+  }
+
+  #inside(): Extract<Phase, { kind: 'inside' }> {
+    if (this.#phase.kind !== 'inside') throw new TypeError('this viewer is not a client of a stream');
+    return this.#phase;
   }
 
   #end(kind: EventKind, code: number, reason: string): void {

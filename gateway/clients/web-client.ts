@@ -86,6 +86,8 @@ const MAX_CHECKS = 4;
 
 type Phase =
   | { readonly kind: 'greeting' }
+  /** A refusal that is delayed: nothing that comes meanwhile is read. */
+  | { readonly kind: 'refused' }
   | { readonly kind: 'seated'; readonly port: number | null; readonly mayReturn: boolean }
   | { readonly kind: 'closed' };
 
@@ -194,7 +196,7 @@ export class WebClient implements ViewerEnd, FrameHolder {
   }
 
   #received(data: Buffer, isBinary: boolean): void {
-    if (this.#phase.kind === 'closed') return;
+    if (this.#phase.kind === 'closed' || this.#phase.kind === 'refused') return;
     this.#heardAtMs = performance.now();
     try {
       this.#budget.spendMessage(this.#heardAtMs);
@@ -238,7 +240,10 @@ export class WebClient implements ViewerEnd, FrameHolder {
   #greet(hello: Hello): void {
     const admission: Admission = this.#options.place.enter(this, hello);
     if (!admission.admitted) {
-      this.close(admission.closeCode, admission.reason);
+      this.#phase = { kind: 'refused' };
+      const close = (): void => this.close(admission.closeCode, admission.reason);
+      if (admission.delay === null) close();
+      else admission.delay.then(close, close);
       return;
     }
     const { place, limits } = this.#options;

@@ -1,23 +1,44 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { BlockList, isIP } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseHost } from './trusted-names.ts';
 
-/** `view`: watch, and read the API; `return`: hold a port and return data; `administer`: list native clients, and send any away; `publish`: give a stream its frames. */
+/** `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients; `publish`: send frames to a `push:` stream. */
 export type Right = 'view' | 'return' | 'administer' | 'publish';
 
-/** Who a client is and what it may do. */
+/** An identity that the gateway knows, and what it may do. */
 export interface Principal {
-  readonly name: 'anyone' | 'token' | 'view token' | 'publish token' | 'port token';
+  /** For messages, the log and the audit events. */
+  readonly name: 'administrator key' | 'token' | 'view token' | 'publish token' | 'port token' | 'this machine' | 'anyone';
   readonly rights: readonly Right[];
-  /** The reserved port that is this client's own. */
+  /** The only port that this principal may lease; null when any free one will do. */
   readonly port: number | null;
 }
 
+/** Where a request comes from, as far as it can be told without a token. */
+export interface Sender {
+  /** Address of the TCP peer: of the proxy where there is one. undefined when the connection has ended. */
+  readonly peer: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Whether a request may do what it asks for. `token-wrong` counts as a failed log-in; the message fits into the reason of a WebSocket close. */
+export type Authorization =
+  | { readonly allowed: true; readonly principal: Principal }
+  | { readonly allowed: false; readonly cause: 'token-missing' | 'token-wrong' | 'right-missing'; readonly message: string };
+
 export interface AccessOptions {
-  /** The address that we listen on. */
+  /** Address that the gateway listens on. */
   readonly host: string;
+  /** Let anyone watch and return data without a token. */
+  readonly insecure: boolean;
+  /** Token with all rights. null: requests from this machine need none, except to administer. */
   readonly token: string | null;
-  /** Who shows this one may watch, and no more. */
+  /** Secret with all rights that stands in for `token` where there is none. */
+  readonly administratorKey: string | null;
+  /** Token that grants viewing only. */
   readonly viewToken: string | null;
-  /** Who shows this one may publish, and no more. */
+  /** Token that grants publishing only. */
   readonly publishToken: string | null;
   /** The tokens of reserved ports. */
   readonly reservedPorts: ReadonlyMap<number, string>;
@@ -27,30 +48,84 @@ const ALL_RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish']
 
 /** Decides who may do what. Tokens are compared in constant time. */
 export class Access {
+  readonly #options: AccessOptions;
   readonly #tokens: readonly { readonly hash: Buffer; readonly principal: Principal }[];
-  /** Who shows no token; null when that is not enough. */
-  readonly #anyone: Principal | null;
 
-  constructor({ host, token, viewToken, publishToken, reservedPorts }: AccessOptions) {
+  constructor(options: AccessOptions) {
+    const { token, administratorKey, viewToken, publishToken, reservedPorts } = options;
+    this.#options = options;
     const tokens: [string | null, Principal][] = [
       [token, { name: 'token', rights: ALL_RIGHTS, port: null }],
+      [administratorKey, { name: 'administrator key', rights: ALL_RIGHTS, port: null }],
       [viewToken, { name: 'view token', rights: ['view'], port: null }],
       [publishToken, { name: 'publish token', rights: ['publish'], port: null }],
       ...[...reservedPorts].map(([port, secret]): [string, Principal] => [secret, { name: 'port token', rights: ['view', 'return'], port }]),
     ];
     this.#tokens = tokens.flatMap(([secret, principal]) => (secret === null ? [] : [{ hash: hash(secret), principal }]));
-    this.#anyone = token === null ? { name: 'anyone', rights: rightsOfAnyone(host, publishToken), port: null } : null;
   }
 
-  /** @returns null when the token is missing or wrong. Where none is asked for, an unknown one is ignored. */
-  authorize(token: string | undefined): Principal | null {
-    if (token === undefined) return this.#anyone;
+  /**
+   * Decides whether a request may use a right. A token that the gateway does not know is ignored where the request would be allowed without one,
+   * so that programs and pages that still have an old one keep working.
+   */
+  authorize(token: string | undefined, right: Right, sender: Sender): Authorization {
+    const known = token === undefined ? null : this.#find(token);
+    const principal = known ?? this.#withoutToken(sender);
+    if (principal?.rights.includes(right) === true) return { allowed: true, principal };
+    if (known !== null) return { allowed: false, cause: 'right-missing', message: `the ${known.name} does not give the right to ${right}` };
+    if (token !== undefined) return { allowed: false, cause: 'token-wrong', message: 'invalid token' };
+    return { allowed: false, cause: 'token-missing', message: this.#explain(right, sender) };
+  }
+
+  #find(token: string): Principal | null {
     const given = hash(token);
     let found: Principal | null = null;
-    // All are compared, so that the time tells nothing.
+    // All are compared, so that the time does not depend on which one matches.
     for (const { hash: expected, principal } of this.#tokens) if (timingSafeEqual(given, expected)) found ??= principal;
-    return found ?? this.#anyone;
+    return found;
   }
+
+  #withoutToken(sender: Sender): Principal | null {
+    const { host, token, publishToken, insecure } = this.#options;
+    if (token !== null) return null;
+    if (isLoopback(host) && whyNotLocal(sender) === null) return publishToken === null ? THIS_MACHINE : { ...THIS_MACHINE, rights: ['view', 'return'] };
+    return insecure ? ANYONE : null;
+  }
+
+  #explain(right: Right, sender: Sender): string {
+    const { host, token, publishToken } = this.#options;
+    if (token !== null) return 'this gateway requires a token';
+    if (right === 'administer') return 'this requires the administrator key, which the gateway prints at its start; or set --token';
+    if (right === 'publish' && (publishToken !== null || !isLoopback(host))) return 'publishing requires a token (--publish-token, or --token)';
+    return `${whyNotLocal(sender) ?? 'this request'} needs a token: start the gateway with --token`;
+  }
+}
+
+/** A sender on the gateway's own machine. It never administers: a proxy that adds no header looks the same. */
+const THIS_MACHINE: Principal = { name: 'this machine', rights: ['view', 'return', 'publish'], port: null };
+
+/** Any sender, with `--insecure`. */
+const ANYONE: Principal = { name: 'anyone', rights: ['view', 'return'], port: null };
+
+/**
+ * Headers by which proxies, CDNs and load balancers pass on where a request came from. Node has lower-cased the names. A program on this machine
+ * has no reason to send one, and a browser cannot.
+ */
+const FORWARDING_HEADER = /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;
+
+/** What shows that a request did not come straight from this machine, as the subject of a sentence; null when nothing does. */
+function whyNotLocal({ peer, headers }: Sender): string | null {
+  if (peer === undefined || !isThisMachine(peer)) return 'a request from another machine';
+  const forwarding = Object.keys(headers).find((name) => FORWARDING_HEADER.test(name));
+  if (forwarding !== undefined) return `a request that came through a proxy (${forwarding.slice(0, 24)})`;
+  const { host, origin } = headers;
+  if (!isThisMachine(parseHost(host)?.name ?? '')) return 'a request for a name other than localhost';
+  if (origin !== undefined && !isThisMachine(originHost(origin) ?? '')) return 'a request of a page from another machine';
+  return null;
+}
+
+function originHost(origin: string): string | null {
+  return parseHost(/^https?:\/\/([^/]+)$/.exec(origin)?.[1])?.name ?? null;
 }
 
 /** The token of an `Authorization: Bearer …` header (RFC 6750). */
@@ -64,16 +139,19 @@ export function basicPassword(header: string | undefined): string | undefined {
   return encoded === undefined ? undefined : /^[^:]*:(.*)$/s.exec(Buffer.from(encoded, 'base64').toString())?.[1];
 }
 
-/** What those may do who show no token, where none is asked for. */
-function rightsOfAnyone(host: string, publishToken: string | null): readonly Right[] {
-  // Who reaches us from elsewhere (--insecure) may do what --insecure says, and not rule over others.
-  if (!isLoopback(host)) return ['view', 'return'];
-  return publishToken === null ? ALL_RIGHTS : ALL_RIGHTS.filter((right) => right !== 'publish');
-}
-
-/** Whether an address is this machine alone. */
+/** Whether an address to listen on can be reached from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether the name or address of a peer stands for this machine: `localhost`, or a loopback address in any notation, also IPv4 written as IPv6. */
+export function isThisMachine(name: string): boolean {
+  const address = name.toLowerCase().replace(/%.*$/, '');
+  return address === 'localhost' || (isIP(address) !== 0 && LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'));
 }
 
 function hash(token: string): Buffer {

@@ -14,6 +14,11 @@ export function clientAddress(request: FastifyRequest): string {
   return parseAddress(request.ip) ?? request.ip;
 }
 
+/** The address of the TCP peer: of the proxy where there is one, whether it is trusted or not. undefined when the connection has ended. */
+export function peerAddress(request: FastifyRequest): string | undefined {
+  return request.raw.socket.remoteAddress;
+}
+
 /** `192.0.2.7`, `192.0.2.7:1234`, `[2001:db8::7]:1234` and `::ffff:192.0.2.7` as the address alone. */
 function parseAddress(text: string | undefined): string | null {
   const [, bracketed, plain] = /^(?:\[(.*)\](?::\d+)?|(.*))$/.exec(text?.trim() ?? '') ?? [];

@@ -1,7 +1,7 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
-import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
+import type { ClientStatus, EventActor, StreamStatus } from '../../shared/status.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns.ts';
@@ -9,6 +9,7 @@ import type { Stream } from '../hub/stream.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/publishing.ts';
 import { arrayPicture, thinning } from './array-picture.ts';
+import { clientAddress } from './client-address.ts';
 import { readWidth } from './query.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -26,6 +27,8 @@ export interface ClientsOptions {
   /** By the stream's name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
+  /** Takes one line of text at a time. */
+  readonly log: (message: string) => void;
 }
 
 /** Longest address of a native client. */
@@ -39,15 +42,22 @@ interface ClientRoute {
 }
 
 /**
- * Adds the API's routes of a stream's clients, behind its checks of names, origins and rights: list a native one, send any
- * away, look at what one returns.
+ * Adds the API's routes of a stream's clients: add a native one, remove any, read what one returns. Each change is logged and reported as an event
+ * with the principal that made it.
  */
-export function serveClients(app: FastifyInstance, { streams, renditions, snapshots }: ClientsOptions): void {
+export function serveClients(app: FastifyInstance, { streams, renditions, snapshots, log }: ClientsOptions): void {
   const returned = new ReturnedPictures(snapshots);
   const refuseStream = (reply: FastifyReply, name: string): FastifyReply => refuse(reply, 404, 'stream-unknown', `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`);
   const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply => refuse(reply, 404, 'client-unknown', `no client ${JSON.stringify(id)} is connected to ${name}`);
 
-  app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>('/api/streams/:name/clients', async (request, reply) => {
+  const audit = (request: FastifyRequest, kind: 'add' | 'remove', { stream }: ServedStream, { id, port, address }: ClientStatus): void => {
+    const by: EventActor = { principal: request.principal?.name ?? 'unknown', address: clientAddress(request) };
+    const reason = `${kind === 'add' ? 'added' : 'removed'} by ${by.principal} (${by.address})`;
+    log(`stream ${stream.name}: client ${id} ${reason}`);
+    stream.report({ kind, client: id, port, address, reason, by });
+  };
+
+  app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>('/api/streams/:name/clients', { config: { right: 'administer' } }, async (request, reply) => {
     const { name } = request.params;
     const served = streams.get(name);
     if (served === undefined) return refuseStream(reply, name);
@@ -60,23 +70,27 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
       return refuse(reply, 400, 'option-invalid', 'the address has keys=, which names a folder of the gateway\'s machine: list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys');
     }
     try {
-      return await reply.code(201).send(served.addClient(address.trim()));
+      const added = served.addClient(address.trim());
+      audit(request, 'add', served, added);
+      return await reply.code(201).send(added);
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       return refuse(reply, CONFLICTS.has(error.code) ? 409 : 400, error.code, error.message);
     }
   });
 
-  app.delete<ClientRoute & { Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', async (request, reply) => {
+  app.delete<ClientRoute & { Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', { config: { right: 'administer' } }, async (request, reply) => {
     const { name, id } = request.params;
     const served = streams.get(name);
     if (served === undefined) return refuseStream(reply, name);
     const { reason } = request.query;
     const gone = served.stream.sendAway(id, (typeof reason === 'string' && cleanText(reason, 100)) || 'you were sent away by who runs this gateway; reload the page to ask again');
-    return gone ?? refuseClient(reply, name, id);
+    if (gone === null) return refuseClient(reply, name, id);
+    audit(request, 'remove', served, gone);
+    return gone;
   });
 
-  app.get<ClientRoute & { Querystring: { width?: string | string[] } }>('/api/streams/:name/clients/:id/return', async (request, reply) => {
+  app.get<ClientRoute & { Querystring: { width?: string | string[] } }>('/api/streams/:name/clients/:id/return', { config: { right: 'view' } }, async (request, reply) => {
     const { name, id } = request.params;
     const served = streams.get(name);
     const shared = renditions.get(name);

@@ -17,6 +17,8 @@ const HEARTBEAT_MS = 15_000;
 export function eventsRoute(log: EventLog, limits: ShareLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const followers = new Shares('followers of the events', limits);
   return async (request, reply) => {
+    // Node sends the header of a response without a body only when it ends.
+    if (request.method === 'HEAD') return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' }).send();
     let share: Share;
     try {
       share = followers.acquire(addressKey(clientAddress(request)));

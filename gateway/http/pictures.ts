@@ -6,7 +6,6 @@ import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
-import { type Access, basicPassword, bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import { readNumber, readWidth } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
@@ -17,7 +16,6 @@ export interface PicturesOptions {
   /** By the stream's name: the same that viewers get theirs from. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
-  readonly access: Access;
   readonly createCard: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients' | 'snapshots'>;
   readonly unsent: UnsentFrames;
@@ -38,9 +36,9 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  * Adds the routes for places without JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`
  * and `.png`. Closing `app` ends the MJPEG clients.
  *
- * Refusals: 401 without the token, 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
+ * Refusals: 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, access, createCard, sharedLimits, unsent }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createCard, sharedLimits, unsent }: PicturesOptions): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   const mjpegClients = new Set<MjpegClient>();
@@ -57,15 +55,14 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     return card;
   };
 
-  /** Behind the checks of Host and Origin. An `<img>` and OpenCV can send no Bearer token, and a token in a query ends in logs. */
-  const checkToken = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const { authorization } = request.headers;
-    // Else a listed page of another origin may not read them.
-    reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
-    reply.header('cache-control', 'no-store');
-    const principal = access.authorize(bearerToken(authorization) ?? basicPassword(authorization));
-    if (principal !== null) return principal.rights.includes('view') ? undefined : refuse(reply, 403, 'not-allowed', `this needs the right to view; the ${principal.name} does not give it`);
-    return refuse(reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', 'this gateway asks for its token: send it as Authorization: Bearer TOKEN, or as the password of any user (curl -u :TOKEN)');
+  /** An `<img>` and OpenCV cannot send a Bearer token, and a token in a query would end up in logs. */
+  const pictureRoute = {
+    config: { right: 'view', basic: true } as const,
+    onRequest: async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      // Otherwise a listed page of another origin may not read them.
+      reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
+      reply.header('cache-control', 'no-store');
+    },
   };
 
   const find = (name: string): { stream: Stream; shared: Renditions } | null => {
@@ -79,7 +76,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   app.route({
     method: ['GET', 'HEAD'],
     url: '/streams/:name/mjpeg',
-    onRequest: checkToken,
+    ...pictureRoute,
     handler: async (request: PictureRequest, reply) => {
       const found = find(request.params.name);
       if (found === null) return refuseUnknown(reply, request.params.name);
@@ -149,7 +146,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     }
   };
   for (const format of ['jpg', 'png'] as const) {
-    app.get(`/streams/:name/snapshot.${format}`, { onRequest: checkToken }, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
+    app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
 }
 

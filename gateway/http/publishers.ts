@@ -10,16 +10,18 @@ import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Publishing, SinglePublisher } from '../sources/publishing.ts';
-import { type Access, basicPassword, bearerToken } from './access.ts';
+import { bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
+import type { Guard } from './guard.ts';
 import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';
 import { announcedBytes } from './request-body.ts';
+import { refuseRequest } from './refuse-request.ts';
 import { receiveRunningPost } from './running-post.ts';
 import { WebPublisher } from './web-publisher.ts';
 
 export interface PublishersOptions {
   readonly streams: ReadonlyMap<string, PublishedStream>;
-  readonly access: Access;
+  readonly guard: Guard;
   /** The same as for viewers, where both are limited. */
   readonly limits: WebClientLimits;
   readonly events: EventLog;
@@ -37,9 +39,6 @@ export interface PublishedStream {
 
 /** Longest name of a publisher. */
 const MAX_NAME = 64;
-
-/** Who goes on sending after its answer has so long to read it. */
-const LINGER_MS = 1000;
 
 interface PublishRoute {
   Params: { name: string };
@@ -82,16 +81,7 @@ export function servePublishers(app: FastifyInstance, options: PublishersOptions
   serveWebPublishers(app, options);
 }
 
-function serveFrames(app: FastifyInstance, { streams, access, sharedLimits }: PublishersOptions): void {
-  const checkRight = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const { authorization } = request.headers;
-    const principal = access.authorize(bearerToken(authorization) ?? basicPassword(authorization));
-    if (principal?.rights.includes('publish') === true) return undefined;
-    if (principal !== null && principal.name !== 'anyone') return refuse(request, reply, 403, 'not-allowed', `this needs the right to publish; the ${principal.name} does not give it`);
-    const message = 'publishing needs a token (--publish-token, or --token): send it as Authorization: Bearer TOKEN, or as the password of any user (curl -u :TOKEN)';
-    return refuse(request, reply.header('www-authenticate', 'Basic realm="Gearway"'), 401, 'token-required', message);
-  };
-
+function serveFrames(app: FastifyInstance, { streams, sharedLimits }: PublishersOptions): void {
   const bodies = new Shares('pictures on their way', sharedLimits.bodies);
   const bodyBytes = new ByteBudget(sharedLimits.bodyBytes);
 
@@ -126,7 +116,7 @@ function serveFrames(app: FastifyInstance, { streams, access, sharedLimits }: Pu
   const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {
     const { name } = request.params;
     const served = streams.get(name);
-    if (served === undefined) return refuse(request, reply, 404, 'stream-unknown', unknownStream(streams, name));
+    if (served === undefined) return refuseRequest(request, reply, 404, 'stream-unknown', unknownStream(streams, name));
     const { stream, publishing } = served;
     try {
       if (publishing === null) throw new GearwayError('source-busy', `the stream ${name} has a source of its own; start the gateway with --source ${name}=push:`);
@@ -137,23 +127,24 @@ function serveFrames(app: FastifyInstance, { streams, access, sharedLimits }: Pu
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy' || shareRefusalStatus(error) !== null) reply.header('retry-after', '1');
-      return refuse(request, reply, STATUSES.get(error.code) ?? 400, error.code, error.message);
+      return refuseRequest(request, reply, STATUSES.get(error.code) ?? 400, error.code, error.message);
     }
   };
   // In a scope of its own: bodies are read here, and not by Fastify's parsers with their limits.
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    scope.post<PublishRoute>('/streams/:name/frames', { onRequest: checkRight }, publish);
+    scope.post<PublishRoute>('/streams/:name/frames', { config: { right: 'publish', basic: true } }, publish);
   });
 }
 
-function serveWebPublishers(app: FastifyInstance, { streams, access, limits, events, sharedLimits, greetings, addressBudgets }: PublishersOptions): void {
+function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets }: PublishersOptions): void {
   const publishers = new Set<WebPublisher>();
   const shares = new Shares("publishers' connections", sharedLimits.publishers);
 
   /** @throws {GearwayError} `too-many`, `address-limit`. */
-  const add = (socket: WebSocket, request: FastifyRequest, { stream, publishing }: PublishedStream): void => {
+  const add = (socket: WebSocket, request: FastifyRequest<{ Params: { name: string } }>): void => {
+    const { name } = request.params;
     const transport = transportOf(socket);
     const address = addressKey(clientAddress(request));
     const share: Share = shares.acquire(address);
@@ -164,12 +155,11 @@ function serveWebPublishers(app: FastifyInstance, { streams, access, limits, eve
       share.release();
       throw error;
     }
-    const { authorization } = request.headers;
     const publisher = new WebPublisher(socket, {
-      stream,
-      publishing,
+      served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name) },
+      report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
       address: clientAddress(request),
-      authorize: (token) => access.authorize(token ?? bearerToken(authorization)),
+      authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
       limits,
       addressBudget: addressBudgets.join(address),
       onAdmitted: () => greeting.release(),
@@ -185,21 +175,13 @@ function serveWebPublishers(app: FastifyInstance, { streams, access, limits, eve
     publisher.closed.then(forget, forget);
   };
 
-  app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true }, (socket, request) => {
-    const { name } = request.params;
-    const served = streams.get(name);
-    if (served !== undefined) {
-      try {
-        add(socket, request, served);
-      } catch (error) {
-        socket.on('error', () => undefined);
-        closeWebSocket(socket, closeCode.tooMuch, errorText(error));
-      }
-      return;
+  app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true, config: { right: 'hello' } }, (socket, request) => {
+    try {
+      add(socket, request);
+    } catch (error) {
+      socket.on('error', () => undefined);
+      closeWebSocket(socket, closeCode.tooMuch, errorText(error));
     }
-    socket.on('error', () => undefined);
-    events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: clientAddress(request), reason: 'there is no such stream' });
-    closeWebSocket(socket, closeCode.unknownStream, unknownStream(streams, name));
   });
   // Before the server waits for its connections. Who had a seat has lost it with its source.
   app.addHook('preClose', async () => {
@@ -220,14 +202,4 @@ function readQuery(request: PublishRequest): Asked {
 
 function unknownStream(streams: PublishersOptions['streams'], name: string): string {
   return `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`;
-}
-
-/** Who is still sending can read the answer, and is cut off after a while. */
-function refuse({ raw }: FastifyRequest, reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
-  if (!raw.complete && !raw.destroyed) {
-    const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS);
-    timer.unref();
-    raw.once('close', () => clearTimeout(timer));
-  }
-  return reply.code(status).send({ code, message });
 }

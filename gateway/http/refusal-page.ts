@@ -33,6 +33,8 @@ const TITLES: ReadonlyMap<string, string> = new Map([
   ['origin-not-allowed', 'This page is not allowed to use the gateway'],
   ['frame-not-allowed', 'This page cannot be shown in a frame here'],
   ['not-found', 'Page not found'],
+  ['token-required', 'A token is required'],
+  ['not-allowed', 'Not allowed'],
 ]);
 
 /** The policy of the page: its one style sheet, and frames of every site, because there is nothing on it to click. */

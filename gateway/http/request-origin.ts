@@ -4,13 +4,6 @@ import { refuse, type RefusalLog } from './refusals.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 import { originOf, parseHost, type TrustedNames } from './trusted-names.ts';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The same for everybody and without secrets: pages of every origin may load it. */
-    isPublic?: boolean;
-  }
-}
-
 export interface RequestOriginOptions {
   readonly names: TrustedNames;
   readonly headers: SecurityHeaders;
@@ -29,7 +22,7 @@ export function checkRequestOrigin(app: FastifyInstance, { names, headers, log }
     if (refusal !== null) return refuse(request, reply, log, refusal);
     // A page of ours that was served must be able to load its scripts whatever a proxy makes of Host, so that it can report
     // what is wrong. What the scripts then ask for is checked by the page's origin.
-    if (request.routeOptions.config.isPublic === true) {
+    if (request.routeOptions.config.crossOrigin === true) {
       reply.headers({ 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' });
       return undefined;
     }

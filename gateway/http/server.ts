@@ -12,18 +12,22 @@ import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
 import { webSocketOptions } from '../clients/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
+import type { RightsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
-import { type Access, bearerToken, type Right } from './access.ts';
+import type { Access } from './access.ts';
 import { answerClientError } from './client-errors.ts';
 import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
+import { FailedLogins } from './failed-logins.ts';
+import { Guard } from './guard.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
 import { checkRequestOrigin } from './request-origin.ts';
 import { SecurityHeaders } from './security-headers.ts';
+import { requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
 import type { TrustedNames } from './trusted-names.ts';
 import { serveViewers } from './viewers.ts';
@@ -47,6 +51,7 @@ export interface ServerOptions {
   readonly publicUrl: URL | null;
   /** Proxies whose `X-Forwarded-*` headers count: IP addresses, ranges, `loopback`. */
   readonly trustProxies: readonly string[];
+  /** Takes one line of text at a time. */
   readonly log: (message: string) => void;
 }
 
@@ -112,47 +117,42 @@ export async function createServer({ streams, access, verifier, names, limits, s
     isClosing = true;
   });
   app.addHook('onRequest', async (request, reply) => (isClosing ? sendRefusal(request, reply, { status: 503, code: 'closed', message: 'the gateway is stopping' }) : undefined));
-  app.addHook('onRequest', async (request, reply) => {
-    if (!request.url.startsWith('/api/')) return undefined;
-    const principal = access.authorize(bearerToken(request.headers.authorization));
-    if (principal === null) {
-      return reply.code(401).header('www-authenticate', 'Bearer').send({ code: 'token-required', message: 'this gateway asks for its token: send it as Authorization: Bearer TOKEN' });
-    }
-    const right: Right = request.method === 'GET' || request.method === 'HEAD' ? 'view' : 'administer';
-    if (!principal.rights.includes(right)) return reply.code(403).send({ code: 'not-allowed', message: `this needs the right to ${right}; ${principal.name === 'anyone' ? 'start the gateway with --token, and show it' : `the ${principal.name} does not give it`}` });
-    return undefined;
-  });
+  const failedLogins = new FailedLogins({ events, log });
+  app.addHook('onClose', async () => failedLogins.close());
+  const guard = new Guard(access, failedLogins);
+  requireRights(app, guard);
 
-  app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/api/gateway', async () => ({ publicUrl: publicUrl?.href ?? null }));
-  app.get('/api/streams', async () => [...streams.values()].map((served) => served.status()));
-  app.get<{ Params: { name: string } }>('/api/streams/:name', async (request, reply) => {
+  app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
+  app.get('/api/rights', { config: { right: 'view' } }, async ({ principal }, reply): Promise<RightsStatus | null> => {
+    reply.header('cache-control', 'no-store');
+    return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };
+  });
+  app.get('/api/gateway', { config: { right: 'view' } }, async () => ({ publicUrl: publicUrl?.href ?? null }));
+  app.get('/api/streams', { config: { right: 'view' } }, async () => [...streams.values()].map((served) => served.status()));
+  app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
     if (served === undefined) return reply.code(404).send(unknownStream(request.params.name));
     return served.status();
   });
-  app.get('/api/events', eventsRoute(events, sharedLimits.eventFollowers));
+  app.get('/api/events', { config: { right: 'view' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
   const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
   const unsent = new UnsentFrames();
-  serveViewers(app, { streams, renditions, access, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
+  serveViewers(app, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
   const snapshots = new Snapshots();
-  serveClients(app, { streams, renditions, snapshots });
-  servePictures(app, { streams, renditions, snapshots, access, createCard, sharedLimits, unsent });
-  servePublishers(app, { streams, access, limits, events, sharedLimits, greetings, addressBudgets });
+  serveClients(app, { streams, renditions, snapshots, log });
+  servePictures(app, { streams, renditions, snapshots, createCard, sharedLimits, unsent });
+  servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets });
 
   // Built files are the same for everybody.
-  await app.register(async (files) => {
-    files.addHook('onRoute', (route) => {
-      route.config = { ...route.config, isPublic: true };
-    });
-    await files.register(fastifyStatic, { root: webRoot(), index: ['index.html'], cacheControl: false, etag: true });
-    files.get('/viewer', async (_request, reply) => reply.sendFile('viewer.html'));
-    files.get('/publish', async (_request, reply) => reply.sendFile('publish.html'));
-  });
+  const builtFile = { config: { right: 'public', crossOrigin: true } } as const;
+  await app.register(fastifyStatic, { root: webRoot(), serve: false, index: ['index.html'], cacheControl: false, etag: true });
+  app.get('/viewer', builtFile, async (_request, reply) => reply.sendFile('viewer.html'));
+  app.get('/publish', builtFile, async (_request, reply) => reply.sendFile('publish.html'));
+  app.get<{ Params: { '*': string } }>('/*', builtFile, async (request, reply) => reply.sendFile(request.params['*']));
   app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is nothing at ${request.url.slice(0, 200)}` }));
   return app;
 }

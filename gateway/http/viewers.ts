@@ -11,14 +11,15 @@ import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, Shares, type ShareLimits } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
-import { type Access, bearerToken } from './access.ts';
+import { bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
+import type { Guard } from './guard.ts';
 
 export interface ViewersOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   /** By the stream's name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
-  readonly access: Access;
+  readonly guard: Guard;
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
@@ -35,13 +36,16 @@ export interface ViewersOptions {
 
 type ViewerRequest = FastifyRequest<{ Params: { name: string } }>;
 
-/** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. */
-export function serveViewers(app: FastifyInstance, { streams, renditions, access, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
+/** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. Whether a stream exists is revealed only after the token was accepted. */
+export function serveViewers(app: FastifyInstance, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
 
   /** @throws {GearwayError} `too-many`, `address-limit`. */
-  const add = (socket: WebSocket, request: ViewerRequest, stream: Stream, shared: Renditions): void => {
+  const add = (socket: WebSocket, request: ViewerRequest): void => {
+    const { name } = request.params;
+    const stream = streams.get(name)?.stream;
+    const shared = renditions.get(name);
     const transport = transportOf(socket);
     const address = addressKey(clientAddress(request));
     const viewer: Share = viewers.acquire(address);
@@ -53,8 +57,13 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
       throw error;
     }
     count += 1;
-    const { authorization } = request.headers;
-    const place = new ViewerPlace({ id: `web-${count}`, stream, renditions: shared, address: clientAddress(request), authorize: (token) => access.authorize(token ?? bearerToken(authorization)) });
+    const place = new ViewerPlace({
+      id: `web-${count}`,
+      served: stream === undefined || shared === undefined ? { stream: null, reason: `no such stream; there is ${[...streams.keys()].join(', ')}` } : { stream, renditions: shared },
+      report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
+      address: clientAddress(request),
+      authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
+    });
     const client = new WebClient(socket, {
       place,
       transport,
@@ -79,25 +88,12 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, access
     client.closed.then(forget, forget);
   };
 
-  app.get<{ Params: { name: string } }>(
-    '/streams/:name/ws',
-    { websocket: true },
-    (socket, request) => {
-      const { name } = request.params;
-      const stream = streams.get(name)?.stream;
-      const shared = renditions.get(name);
-      if (stream !== undefined && shared !== undefined) {
-        try {
-          add(socket, request, stream, shared);
-        } catch (error) {
-          socket.on('error', () => undefined);
-          closeWebSocket(socket, closeCode.tooMuch, errorText(error));
-        }
-        return;
-      }
+  app.get<{ Params: { name: string } }>('/streams/:name/ws', { websocket: true, config: { right: 'hello' } }, (socket, request) => {
+    try {
+      add(socket, request);
+    } catch (error) {
       socket.on('error', () => undefined);
-      events.add({ kind: 'refuse', stream: name.slice(0, 64), client: null, port: null, address: clientAddress(request), reason: 'there is no such stream' });
-      closeWebSocket(socket, closeCode.unknownStream, `no such stream; there is ${[...streams.keys()].join(', ')}`);
-    },
-  );
+      closeWebSocket(socket, closeCode.tooMuch, errorText(error));
+    }
+  });
 }

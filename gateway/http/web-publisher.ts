@@ -3,7 +3,7 @@ import { runInBackground } from '../../shared/background.ts';
 import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { closeCode, type Data, decodePublisherMessage, type ElementBudget, encodeData, encodeMessage, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type Pong, type PublishedFrame, type ReturnBody, type Taken, type Welcome } from '../../shared/protocol.ts';
-import type { EventKind } from '../../shared/status.ts';
+import type { EventKind, GatewayEvent } from '../../shared/status.ts';
 import { InputBudget } from '../clients/input-budget.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
 import { closeWebSocket, setMessageLimit } from '../clients/web-socket.ts';
@@ -14,7 +14,7 @@ import type { Stream } from '../hub/stream.ts';
 import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
 import type { PublisherEnd, PublisherSeat, Publishing } from '../sources/publishing.ts';
-import type { Principal } from './access.ts';
+import type { Decision, Refusal } from './guard.ts';
 
 /** Maximum number of bytes of a publisher's message, a frame, once it is admitted. */
 export const MAX_PUBLISHED_MESSAGE_BYTES = PRELUDE_BYTES + MAX_HEADER_BYTES + DEFAULT_FRAME_LIMITS.payloadBytes;
@@ -22,12 +22,13 @@ export const MAX_PUBLISHED_MESSAGE_BYTES = PRELUDE_BYTES + MAX_HEADER_BYTES + DE
 const TICK_MS = 1000;
 
 export interface WebPublisherOptions {
-  readonly stream: Stream;
-  /** Where it sits; null where the stream's source takes no publishers. */
-  readonly publishing: Publishing | null;
+  /** The stream, and its publisher's place, null where its source takes none; or why there is no such stream. */
+  readonly served: { readonly stream: Stream; readonly publishing: Publishing | null } | { readonly stream: null; readonly reason: string };
+  /** Takes an event of the stream, also of one that does not exist. */
+  readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
-  /** Who shows this token; null when it is missing or wrong. */
-  readonly authorize: (token: string | undefined) => Principal | null;
+  /** Decides whether the owner of this token may publish. */
+  readonly authorize: (token: string | undefined) => Decision;
   readonly limits: Pick<WebClientLimits, 'messagesPerSecond' | 'elementsPerSecond' | 'watchingBytesPerSecond' | 'bufferedBytes' | 'helloTimeoutMs' | 'silenceTimeoutMs'>;
   /** The input budget that the publisher shares with others of its address. Its frames' bytes do not count. */
   readonly addressBudget?: InputBudget | null;
@@ -37,7 +38,9 @@ export interface WebPublisherOptions {
 
 type Phase =
   | { readonly kind: 'greeting' }
-  | { readonly kind: 'seated'; readonly seat: PublisherSeat; readonly label: string; readonly returns: ReturnChanges }
+  /** A refusal that is delayed: nothing that comes meanwhile is read. */
+  | { readonly kind: 'refused'; readonly isReported: boolean }
+  | { readonly kind: 'seated'; readonly stream: Stream; readonly seat: PublisherSeat; readonly label: string; readonly returns: ReturnChanges }
   | { readonly kind: 'closed' };
 
 /** A publisher's WebSocket, as docs/protocol.md says under "Publishing". It sits in its stream from its hello until the socket ends. */
@@ -83,7 +86,7 @@ export class WebPublisher {
 
   /** Counts bytes that came on the connection before its hello; those of frames are not limited, since what is not read stays in the socket. */
   receivedBytes(bytes: number): void {
-    if (this.#phase.kind !== 'greeting') return;
+    if (this.#phase.kind === 'seated' || this.#phase.kind === 'closed') return;
     try {
       this.#budget.spendBytes(bytes, performance.now());
     } catch (error) {
@@ -103,7 +106,7 @@ export class WebPublisher {
 
   #received(data: Buffer, isBinary: boolean): void {
     const phase = this.#phase;
-    if (phase.kind === 'closed') return;
+    if (phase.kind === 'closed' || phase.kind === 'refused') return;
     this.#heardAtMs = performance.now();
     try {
       this.#budget.spendMessage(this.#heardAtMs);
@@ -119,7 +122,7 @@ export class WebPublisher {
         case 'hello':
           throw new GearwayError('message-invalid', 'hello came twice');
         case 'frame':
-          this.#publish(phase.seat, message);
+          this.#publish(phase, message);
           return;
         case 'ping':
           this.#send({ type: 'pong', id: message.id, clockUs: nowUs() });
@@ -138,12 +141,17 @@ export class WebPublisher {
   }
 
   #greet({ token, name = '', takeOver = false }: Hello): void {
-    const { stream, publishing, address, authorize, limits } = this.#options;
-    const principal = authorize(token);
-    if (principal?.rights.includes('publish') !== true) {
-      this.#refuse(closeCode.notAllowed, principal === null || principal.name === 'anyone' ? 'publishing needs a token, which is missing or wrong' : `the ${principal.name} does not let its owner publish`);
+    const { served, address, authorize, limits } = this.#options;
+    const decision = authorize(token);
+    if (!decision.allowed) {
+      this.#refuseToken(decision);
       return;
     }
+    if (served.stream === null) {
+      this.#refuse(closeCode.unknownStream, served.reason);
+      return;
+    }
+    const { stream, publishing } = served;
     if (publishing === null) {
       this.#refuse(closeCode.notForPublishers, 'this stream has a source of its own; start the gateway with --source push:');
       return;
@@ -160,14 +168,14 @@ export class WebPublisher {
     setMessageLimit(this.#socket, MAX_PUBLISHED_MESSAGE_BYTES);
     this.#options.onAdmitted?.();
     const returns = seat.returns();
-    this.#phase = { kind: 'seated', seat, label, returns };
+    this.#phase = { kind: 'seated', stream, seat, label, returns };
     this.#report('connect', label, 'publishes');
     this.#send({
       type: 'welcome',
       stream: stream.name,
       port: null,
       leaseKey: null,
-      rights: principal.rights,
+      rights: decision.principal.rights,
       limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
       state: stream.state,
       reason: stream.reason,
@@ -176,17 +184,17 @@ export class WebPublisher {
     runInBackground(this.#passOn(returns), (error) => this.close(closeCode.goingAway, `return data cannot be passed on: ${errorText(error)}`));
   }
 
-  #publish(seat: PublisherSeat, { sequence, capturedAtUs, encoding, message, payload }: PublishedFrame): void {
+  #publish({ stream, seat }: Extract<Phase, { kind: 'seated' }>, { sequence, capturedAtUs, encoding, message, payload }: PublishedFrame): void {
     if (sequence <= this.#lastSequence) throw new GearwayError('message-invalid', `frame ${sequence} came after frame ${this.#lastSequence}, expected rising numbers`);
     this.#lastSequence = sequence;
     try {
       formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
       seat.publish(encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload }, { message, capturedAtUs: capturedAtUs ?? null });
-      this.#send({ type: 'taken', sequence, clients: this.#options.stream.clientCount });
+      this.#send({ type: 'taken', sequence, clients: stream.clientCount });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       seat.reject(error);
-      this.#send({ type: 'taken', sequence, clients: this.#options.stream.clientCount, code: error.code, reason: error.message });
+      this.#send({ type: 'taken', sequence, clients: stream.clientCount, code: error.code, reason: error.message });
     }
   }
 
@@ -204,6 +212,14 @@ export class WebPublisher {
   #seatLost(end: PublisherEnd): void {
     if (end.kind === 'taken-over') this.#close('take-over', closeCode.takenOver, `the stream has another publisher now: ${end.by}; close this one`);
     else this.#close('disconnect', closeCode.goingAway, 'the gateway stops');
+  }
+
+  /** The stream's existence and state are not revealed before the token has been accepted. */
+  #refuseToken({ message, delay, isReported }: Refusal): void {
+    this.#phase = { kind: 'refused', isReported };
+    const close = (): void => this.#refuse(closeCode.notAllowed, message);
+    if (delay === null) close();
+    else delay.then(close, close);
   }
 
   #refuse(code: number, reason: string): void {
@@ -247,14 +263,14 @@ export class WebPublisher {
     clearInterval(this.#timer);
     const label = phase.kind === 'seated' ? phase.label : this.#options.address;
     // One that was never seated was refused, or left before it said anything.
-    this.#report(phase.kind === 'seated' ? kind : 'refuse', label, what);
+    if (phase.kind !== 'refused' || !phase.isReported) this.#report(phase.kind === 'seated' ? kind : 'refuse', label, what);
     if (phase.kind !== 'seated') return;
     phase.returns.detach();
     phase.seat.leave(`${phase.label} ${what}`);
   }
 
   #report(kind: EventKind, address: string, reason: string): void {
-    this.#options.stream.report({ kind, client: null, port: null, address, reason });
+    this.#options.report({ kind, client: null, port: null, address, reason });
   }
 }
 

@@ -1,6 +1,6 @@
 import { GearwayError } from '../../shared/errors.ts';
 
-/** Maximum number of items that wait for one reader; the oldest is dropped. */
+/** Default of the number of items that wait for one reader; the oldest is dropped. */
 const MAX_UNREAD = 256;
 
 /**
@@ -9,6 +9,7 @@ const MAX_UNREAD = 256;
  */
 export class BoundedReader<T> implements AsyncIterableIterator<T> {
   readonly #unread: { readonly item: T; readonly bytes: number }[] = [];
+  readonly #maxItems: number;
   readonly #maxBytes: number;
   #unreadBytes = 0;
   readonly #onDrop: () => void;
@@ -16,10 +17,11 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
   #waiting: ((result: IteratorResult<T>) => void) | null = null;
   #done = false;
 
-  /** @param options `maxBytes`: of all items that wait; a single one may be larger. */
-  constructor(onDrop: () => void, onReturn: () => void, { maxBytes = Infinity }: { readonly maxBytes?: number } = {}) {
+  /** @param options `maxItems`: number of items that wait. `maxBytes`: of all items that wait; a single one may be larger. */
+  constructor(onDrop: () => void, onReturn: () => void, { maxItems = MAX_UNREAD, maxBytes = Infinity }: { readonly maxItems?: number; readonly maxBytes?: number } = {}) {
     this.#onDrop = onDrop;
     this.#onReturn = onReturn;
+    this.#maxItems = maxItems;
     this.#maxBytes = maxBytes;
   }
 
@@ -30,7 +32,7 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
       resolve({ value: item, done: false });
       return;
     }
-    while (this.#unread.length >= MAX_UNREAD || (this.#unread.length > 0 && this.#unreadBytes + bytes > this.#maxBytes)) {
+    while (this.#unread.length >= this.#maxItems || (this.#unread.length > 0 && this.#unreadBytes + bytes > this.#maxBytes)) {
       this.#unreadBytes -= this.#unread.shift()?.bytes ?? 0;
       this.#onDrop();
     }

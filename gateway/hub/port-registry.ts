@@ -33,7 +33,7 @@ export interface SeatRequest {
   readonly wanted?: number | undefined;
   /** The key of a former lease. */
   readonly key?: string | undefined;
-  /** The reserved port whose token the viewer has shown. */
+  /** The port whose token the viewer presented: the only one that it may have. */
   readonly owned?: number | null;
   /** The viewer's address, as `addressKey` gives it: its share of the ports is limited. Absent: it counts for no address. */
   readonly address?: string | undefined;
@@ -104,7 +104,8 @@ export class PortRegistry {
    * over from whoever sits there.
    *
    * @returns the port and a new key: the old one is worth nothing any more.
-   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `port-reserved`, `address-limit`; `no-free-port` when any would have done.
+   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `address-limit`, `port-reserved` (also when the owner of one port asks for another); `no-free-port` when
+   * any would have done, or when this stream does not reserve the owner's port.
    */
   seat(owner: Seated, request: SeatRequest = {}): { port: number; leaseKey: string } {
     const port = this.#find(request);
@@ -139,8 +140,12 @@ export class PortRegistry {
   }
 
   #find({ wanted, key, owned = null, address }: SeatRequest): number {
-    // Another stream may have reserved it, and not this one.
-    if (owned !== null && this.#reserved.has(owned) && (wanted === undefined || wanted === owned)) return owned;
+    if (owned !== null) {
+      if (wanted !== undefined && wanted !== owned) throw new GearwayError('port-reserved', `this token is for port ${owned}, and not for port ${wanted}`);
+      // A reserved port may belong to the ranges of another stream.
+      if (!this.#reserved.has(owned)) throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);
+      return owned;
+    }
     if (key !== undefined) {
       for (const [port, lease] of this.#leases) {
         const mine = lease.key === key && (wanted === undefined || wanted === port);

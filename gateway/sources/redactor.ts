@@ -43,9 +43,9 @@ interface Credentials {
 /** Takes secrets out of texts. */
 export interface Redactor {
   /** Hides the secrets in a text, wherever and however encoded they stand. */
-  hide(text: string): string;
+  readonly hide: (text: string) => string;
   /** The error with its secrets hidden, also those of its stack; without its cause, which could contain them. The same error when there are no secrets. */
-  error(error: unknown): unknown;
+  readonly error: (error: unknown) => unknown;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { ViewerPlace } from '../../gateway/clients/place.ts';
@@ -71,7 +72,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
   const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 });
   const app = await createServer({
     streams: new Map([['main', { stream, publishing: null, status, addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', token, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) }),
+    access: new Access({ host: '127.0.0.1', insecure: false, token, administratorKey: null, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
     verifier,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
@@ -90,7 +91,7 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     webClients,
     async connect(path = '/streams/main/ws') {
       let viewer: Viewer | undefined;
-      await app.injectWS(path, { headers: { host: '127.0.0.1:8080', 'sec-websocket-protocol': 'gearway.v1' } }, { onInit: (socket) => (viewer = new Viewer(socket)) });
+      await app.injectWS(path, { socket: { remoteAddress: '127.0.0.1' } as Socket, headers: { host: '127.0.0.1:8080', 'sec-websocket-protocol': 'gearway.v1' } }, { onInit: (socket) => (viewer = new Viewer(socket)) });
       if (viewer === undefined) throw new Error('no socket was made');
       return viewer;
     },
@@ -114,7 +115,7 @@ describe('WebClient: hello', () => {
     const before = Date.now() * 1000;
     const welcome = await viewer.hello({ name: 'lab screen' });
     expect(welcome).toMatchObject({
-      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return', 'administer', 'publish'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
+      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return', 'publish'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
     });
     expect(welcome.leaseKey).toMatch(/^[0-9a-f]{32}$/);
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
@@ -132,7 +133,7 @@ describe('WebClient: hello', () => {
   it('lets a spectator watch without a port', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
-    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer', 'publish'] });
+    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'publish'] });
     expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
     expect(gateway.stream.returns.takeJson()).toBe('{}');
     gateway.stream.publish(INPUT);
@@ -159,7 +160,7 @@ describe('WebClient: hello', () => {
     await using fourth = await gateway.connect();
     for (const viewer of [first, second, third, fourth]) expect(await viewer.hello()).not.toHaveProperty('spectatorReason');
     await using late = await gateway.connect();
-    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'administer', 'publish'], spectatorReason: expect.stringContaining('6000-6003') as string });
+    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'publish'], spectatorReason: expect.stringContaining('6000-6003') as string });
     expect(await late.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'no-port' });
     expect(gateway.events).toMatchObject([{}, {}, {}, {}, { kind: 'connect', client: 'web-5', port: null }]);
   });
@@ -277,6 +278,7 @@ describe('WebClient: hello', () => {
   it('closes with 4001 for a stream that is not there', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect('/streams/other/ws');
+    viewer.sendHello();
     expect(await viewer.closed).toMatchObject({ code: 4001 });
   });
 });
@@ -721,7 +723,9 @@ describe('WebClient: time', () => {
 
   function create(rights: readonly string[] = ['view', 'return'], unsent = new UnsentFrames()): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
     const socket = new FakeSocket();
-    const place = new ViewerPlace({ id: 'web-1', stream, renditions: new Renditions(), address: '127.0.0.1', authorize: () => ({ rights, port: null }) });
+    const place = new ViewerPlace({
+      id: 'web-1', served: { stream, renditions: new Renditions() }, report: (event) => stream.report(event), address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights, port: null } }),
+    });
     const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
     return { socket, client, place };
   }

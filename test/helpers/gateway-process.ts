@@ -1,18 +1,26 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StreamStatus } from '../../shared/status.ts';
 import { Child } from './child.ts';
+
+/** Where gateways of tests write their key files. */
+const KEY_FOLDER = join(tmpdir(), 'gearway-tests');
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A gateway as its users start it, on any free port. */
 export class GatewayProcess extends Child {
   readonly #url: Promise<string>;
+  readonly #key: Promise<string>;
 
   constructor(...args: string[]) {
-    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...args], { cwd: ROOT });
+    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...args], { cwd: ROOT, env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER } });
     this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
     // A gateway that never gets ready is reported by whoever asks for its address.
     this.#url.catch(() => undefined);
+    this.#key = this.stdout.waitFor('the administrator key', (line) => /^Administer it at http:\S+\/#key=(\S+)$/.exec(line)?.[1]);
+    this.#key.catch(() => undefined);
   }
 
   static async start(...args: string[]): Promise<GatewayProcess> {
@@ -24,6 +32,16 @@ export class GatewayProcess extends Child {
   /** Without the slash at its end. */
   get url(): Promise<string> {
     return this.#url;
+  }
+
+  /** The administrator key, which gateways without `--token` have. */
+  get key(): Promise<string> {
+    return this.#key;
+  }
+
+  /** The console's address with the administrator key in it. */
+  async administratorUrl(): Promise<string> {
+    return `${await this.#url}/#key=${await this.#key}`;
   }
 
   /** As a service manager ends it, which must take less than 2 s and exit with 0, whatever its peers are doing. */

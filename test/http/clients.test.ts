@@ -19,7 +19,9 @@ async function start(options: GatewayOptions = {}): Promise<Served> {
 
 const seat = (gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<WebViewer> => WebViewer.open(`${gateway.url}/streams/${gateway.stream.name}`, hello);
 
-const post = (url: string, address: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+const administer = ({ administratorKey }: Gateway): Record<string, string> => ({ authorization: `Bearer ${administratorKey}` });
+
+const post = (url: string, address: unknown, headers: Record<string, string>): Promise<Response> =>
   fetch(url, { method: 'POST', body: JSON.stringify({ address }), headers: { 'content-type': 'application/json', ...headers } });
 
 const array = (dtype: string, shape: number[], data: Uint8Array): ReturnBody => ({ kind: 'array', array: { dtype, shape, data } });
@@ -36,15 +38,15 @@ describe('POST /api/streams/NAME/clients', () => {
   it('lists a native client, which DELETE takes off the list', async () => {
     await using gateway = await start();
     const [port] = (await freePorts(1)) as [number];
-    const response = await post(gateway.clients, `tcp://127.0.0.1:${port}?pattern=0`);
+    const response = await post(gateway.clients, `tcp://127.0.0.1:${port}?pattern=0`, administer(gateway));
     expect(response.status).toBe(201);
     const status = { id: `native-${port}`, port, kind: 'native', address: `tcp://127.0.0.1:${port}`, state: 'connecting', returnData: null };
     expect(await response.json()).toMatchObject(status);
     expect(gateway.stream.clients).toMatchObject([status]);
-    const gone = await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE' });
+    const gone = await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE', headers: administer(gateway) });
     expect(await gone.json()).toMatchObject({ id: `native-${port}` });
     expect(gateway.stream.clients).toEqual([]);
-    expect((await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE' })).status).toBe(404);
+    expect((await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE', headers: administer(gateway) })).status).toBe(404);
   });
 
   it.each([
@@ -61,7 +63,7 @@ describe('POST /api/streams/NAME/clients', () => {
     ['a reserved port', 'tcp://127.0.0.1:65529?id=6001', 409, 'port-taken'],
   ])('refuses %s with a sentence', async (_what, address, status, code) => {
     await using gateway = await start({ clients: ['tcp://127.0.0.1:65530'], reservedPorts: { 6001: 'arm' } });
-    const response = await post(gateway.clients, address);
+    const response = await post(gateway.clients, address, administer(gateway));
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ code, message: expect.stringMatching(/\w+ \w+/) });
     expect(gateway.stream.clients).toHaveLength(1);
@@ -71,7 +73,7 @@ describe('POST /api/streams/NAME/clients', () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
     await viewer.return({ kind: 'value', value: 1 });
-    const response = await post(gateway.clients, 'tcp://127.0.0.1:65530?id=6000');
+    const response = await post(gateway.clients, 'tcp://127.0.0.1:65530?id=6000', administer(gateway));
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'port-taken' }]);
     expect(gateway.stream.clients).toMatchObject([{ port: 6000, kind: 'web', returnData: 1 }]);
   });
@@ -80,22 +82,22 @@ describe('POST /api/streams/NAME/clients', () => {
     await using gateway = await start();
     const address = (length: number): string => `tcp://127.0.0.1:65530?id=${'0'.repeat(length - 30)}65530`.padEnd(length, '0').slice(0, length);
     expect(address(1024)).toHaveLength(1024);
-    expect(await (await post(gateway.clients, address(1024))).json()).toMatchObject({ code: 'option-invalid' });
-    expect(await (await post(gateway.clients, address(1025))).json()).toMatchObject({ code: 'address-invalid', message: expect.stringContaining('at most 1024') });
+    expect(await (await post(gateway.clients, address(1024), administer(gateway))).json()).toMatchObject({ code: 'option-invalid' });
+    expect(await (await post(gateway.clients, address(1025), administer(gateway))).json()).toMatchObject({ code: 'address-invalid', message: expect.stringContaining('at most 1024') });
   });
 
   it('lists 256 native clients and no more', async () => {
     await using gateway = await start();
     for (let port = 20_000; port < 20_255; port += 1) gateway.stream.addClient(`tcp://127.0.0.1:${port}`);
-    expect((await post(gateway.clients, 'tcp://127.0.0.1:20255')).status).toBe(201);
-    const response = await post(gateway.clients, 'tcp://127.0.0.1:20256');
+    expect((await post(gateway.clients, 'tcp://127.0.0.1:20255', administer(gateway))).status).toBe(201);
+    const response = await post(gateway.clients, 'tcp://127.0.0.1:20256', administer(gateway));
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'too-many' }]);
   });
 
   it('refuses a body that is no JSON, and one that is too long', async () => {
     await using gateway = await start();
     const send = async (body: string, type: string): Promise<unknown[]> => {
-      const response = await fetch(gateway.clients, { method: 'POST', body, headers: { 'content-type': type } });
+      const response = await fetch(gateway.clients, { method: 'POST', body, headers: { 'content-type': type, ...administer(gateway) } });
       return [response.status, ((await response.json()) as { code: string }).code];
     };
     expect(await send('{"address":', 'application/json')).toEqual([400, 'request-invalid']);
@@ -114,14 +116,14 @@ describe('POST /api/streams/NAME/clients', () => {
   });
 
   it('is open to pages of listed origins, and to no others', async () => {
-    await using gateway = await start({ allowOrigins: ['https://good.example'] });
-    const preflight = await fetch(gateway.clients, { method: 'OPTIONS', headers: { origin: 'https://good.example', 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, content-type' } });
+    await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
+    const preflight = await fetch(gateway.clients, { method: 'OPTIONS', headers: { origin: 'http://localhost:3000', 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, content-type' } });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
     expect(preflight.headers.get('access-control-allow-headers')).toContain('content-type');
-    const listed = await post(gateway.clients, 'tcp://127.0.0.1:65530', { origin: 'https://good.example' });
-    expect([listed.status, listed.headers.get('access-control-allow-origin')]).toEqual([201, 'https://good.example']);
-    expect((await post(gateway.clients, 'tcp://127.0.0.1:65531', { origin: 'https://evil.example' })).status).toBe(403);
+    const listed = await post(gateway.clients, 'tcp://127.0.0.1:65530', { origin: 'http://localhost:3000', ...administer(gateway) });
+    expect([listed.status, listed.headers.get('access-control-allow-origin')]).toEqual([201, 'http://localhost:3000']);
+    expect((await post(gateway.clients, 'tcp://127.0.0.1:65531', { origin: 'https://evil.example', ...administer(gateway) })).status).toBe(403);
     expect(gateway.stream.clients).toHaveLength(1);
   });
 });
@@ -222,11 +224,11 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
   });
 
   it('is open to pages of listed origins, and to no others', async () => {
-    await using gateway = await start({ allowOrigins: ['https://good.example'] });
+    await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     await using viewer = await seat(gateway);
     await viewer.return({ kind: 'value', value: 1 });
     const get = (headers: Record<string, string>): Promise<Response> => fetch(`${gateway.clients}/web-1/return`, { headers });
-    expect((await get({ origin: 'https://good.example' })).headers.get('access-control-allow-origin')).toBe('https://good.example');
+    expect((await get({ origin: 'http://localhost:3000' })).headers.get('access-control-allow-origin')).toBe('http://localhost:3000');
     expect((await get({ origin: 'https://evil.example' })).status).toBe(403);
   });
 });

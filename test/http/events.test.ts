@@ -86,8 +86,9 @@ describe('DELETE /api/streams/NAME/clients/ID', () => {
     socket.send(encodeMessage({ type: 'hello' }));
     await new Promise((resolve) => socket.once('message', resolve));
     const closed = new Promise<[number, string]>((resolve) => socket.once('close', (code, reason) => resolve([code, String(reason)])));
-    expect((await fetch(`${gateway.url}/api/streams/main/clients/web-2`, { method: 'DELETE' })).status).toBe(404);
-    const response = await fetch(`${gateway.url}/api/streams/main/clients/web-1?reason=enough`, { method: 'DELETE' });
+    const headers = { authorization: `Bearer ${gateway.administratorKey}` };
+    expect((await fetch(`${gateway.url}/api/streams/main/clients/web-2`, { method: 'DELETE', headers })).status).toBe(404);
+    const response = await fetch(`${gateway.url}/api/streams/main/clients/web-1?reason=enough`, { method: 'DELETE', headers });
     expect(await response.json()).toMatchObject({ id: 'web-1', port: 6000 });
     expect(await closed).toEqual([4009, 'enough']);
     expect(gateway.stream.clients).toEqual([]);

@@ -191,13 +191,13 @@ describe('--trust-proxy', () => {
     ['does not count from others', { trustProxies: ['10.0.0.0/8'] }, forwarded, '127.0.0.1'],
     ['does not count unasked', {}, forwarded, '127.0.0.1'],
   ])('the address in X-Forwarded-For %s', async (_name, options, headers, expected) => {
-    await using gateway = await start(options);
+    await using gateway = await start({ insecure: true, ...options });
     expect(await addressOf(gateway, headers)).toBe(expected);
   });
 
   it('takes the origin of a page by X-Forwarded-Host and from that proxy alone', async () => {
     const reached = { host: '127.0.0.1:8080', origin: 'https://box.lan', 'x-forwarded-host': 'box.lan', 'x-forwarded-proto': 'https' };
-    await using trusting = await start({ trustProxies: ['loopback'], allowHosts: ['box.lan'] });
+    await using trusting = await start({ insecure: true, trustProxies: ['loopback'], allowHosts: ['box.lan'] });
     expect(await ask(`${trusting.url}/api/streams`, reached)).toMatchObject({ status: 200 });
     expect(await ask(`${trusting.url}/api/streams`, { ...reached, 'x-forwarded-host': 'evil.example', origin: 'https://evil.example' })).toMatchObject({ status: 421 });
     await using other = await start({ trustProxies: ['10.0.0.0/8'], allowHosts: ['box.lan'] });

@@ -61,14 +61,14 @@ describe('safety over HTTP', () => {
   });
 
   it('refuses a foreign Origin with 403 and serves a listed one', async () => {
-    await using gateway = await start({ allowOrigins: ['https://good.example'] });
+    await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     expect(await get(`${gateway.url}/api/streams/main`, { origin: 'https://evil.example' })).toMatchObject({ status: 403, body: { code: 'origin-not-allowed' } });
     expect(await get(`${gateway.url}/api/streams/main`, { origin: 'null' })).toMatchObject({ status: 403 });
-    expect(await get(`${gateway.url}/api/streams/main`, { origin: 'https://good.example' })).toMatchObject({ status: 200 });
+    expect(await get(`${gateway.url}/api/streams/main`, { origin: 'http://localhost:3000' })).toMatchObject({ status: 200 });
     expect(await get(`${gateway.url}/api/streams/main`, { origin: gateway.url })).toMatchObject({ status: 200 });
     await using foreign = new Viewer(gateway.url, {}, { origin: 'https://evil.example' });
     expect(await foreign.refused).toBe(403);
-    await using listed = new Viewer(gateway.url, {}, { origin: 'https://good.example' });
+    await using listed = new Viewer(gateway.url, {}, { origin: 'http://localhost:3000' });
     expect(await listed.next()).toMatchObject({ type: 'welcome' });
   });
 
@@ -111,6 +111,7 @@ describe('safety over HTTP', () => {
     await using outside = new Viewer(gateway.url, { port: 5999 });
     expect(await outside.closed).toBe(4004);
     const unknown = new WebSocket(`${gateway.url.replace('http', 'ws')}/streams/nope/ws`, 'gearway.v1');
+    unknown.on('open', () => unknown.send(encodeMessage({ type: 'hello' })));
     expect((await once(unknown, 'close'))[0]).toBe(4001);
   });
 

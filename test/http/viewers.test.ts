@@ -22,7 +22,7 @@ async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposab
   const webClients = new Set<ViewerEnd>();
   const app = await createServer({
     streams: new Map([['main', { stream, publishing: new Publishing(), status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', token: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
+    access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
     verifier: new JpegVerifier(),
     limits: DEFAULT_WEB_CLIENT_LIMITS,

@@ -35,7 +35,7 @@ describe('WebPublisher: hello', () => {
     const before = Date.now() * 1000;
     const welcome = await publisher.hello({ name: 'phone' });
     expect(welcome).toMatchObject({
-      stream: 'main', port: null, leaseKey: null, rights: ['view', 'return', 'administer', 'publish'], limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'waiting for a publisher',
+      stream: 'main', port: null, leaseKey: null, rights: ['view', 'return', 'publish'], limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'waiting for a publisher',
     });
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
     expect(gateway.stream.status().source).toMatchObject({ kind: 'push', state: 'phone (127.0.0.1)' });
@@ -45,6 +45,7 @@ describe('WebPublisher: hello', () => {
   it('closes with 4001 for an unknown stream, with 4011 for one with another source', async () => {
     await using gateway = await start({ source: ['main=push:', 'yard=test-pattern:?fps=1'] });
     await using lost = await Publisher.connect(gateway.url, { stream: 'other' });
+    lost.sendHello();
     expect(await lost.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('main, yard') as string });
     await using wrong = await Publisher.connect(gateway.url, { stream: 'yard' });
     wrong.sendHello();
@@ -321,7 +322,7 @@ describe('WebPublisher: time', () => {
   function create(): { socket: FakeSocket; publisher: WebPublisher } {
     const socket = new FakeSocket();
     const publisher = new WebPublisher(socket as unknown as WebSocket, {
-      stream, publishing: source.publishing, address: '192.168.1.7', authorize: () => ({ name: 'publish token', rights: ['publish'], port: null }), limits: DEFAULT_WEB_CLIENT_LIMITS,
+      served: { stream, publishing: source.publishing }, report: (event) => stream.report(event), address: '192.168.1.7', authorize: () => ({ allowed: true, principal: { name: 'publish token', rights: ['publish'], port: null } }), limits: DEFAULT_WEB_CLIENT_LIMITS,
     });
     return { socket, publisher };
   }

@@ -34,6 +34,23 @@ describe('EventLog', () => {
     expect((await read(log.events(), 256)).slice(0, 1)).toEqual([2]);
   });
 
+  it('keeps 64 refusals beside them: a flood of refusals displaces nothing else, and is replayed in order', async () => {
+    const log = new EventLog();
+    log.add(EVENT);
+    for (let i = 0; i < 1000; i += 1) log.add({ ...EVENT, kind: 'refuse', client: null, port: null, reason: 'no' });
+    log.add(EVENT);
+    const ids = await read(log.events(), 66);
+    expect([ids[0], ids[1], ids.at(-2), ids.at(-1)]).toEqual([1, 938, 1001, 1002]);
+    expect(await read(log.events(1000), 2)).toEqual([1001, 1002]);
+  });
+
+  it('gives a new reader all that is kept, when both lists are full', async () => {
+    const log = new EventLog();
+    for (let i = 0; i < 256; i += 1) log.add(EVENT);
+    for (let i = 0; i < 64; i += 1) log.add({ ...EVENT, kind: 'refuse' });
+    expect(await read(log.events(), 320)).toEqual(Array.from({ length: 320 }, (_, index) => index + 1));
+  });
+
   it('ends its readers on close, and one alone on return', async () => {
     const log = new EventLog();
     const [first, second] = [log.events(), log.events()];

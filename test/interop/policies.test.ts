@@ -79,14 +79,15 @@ describe('native clients through the API', () => {
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 1200, ...PICTURE });
     await using client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'here', ...PICTURE });
     const clients = `${await gateway.url}/api/streams/main/clients`;
-    const post = (address: string): Promise<Response> => fetch(clients, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ address }) });
+    const administer = { authorization: `Bearer ${await gateway.key}` };
+    const post = (address: string): Promise<Response> => fetch(clients, { method: 'POST', headers: { 'content-type': 'application/json', ...administer }, body: JSON.stringify({ address }) });
     const added = await post(`tcp://127.0.0.1:${a}`);
     expect(added.status).toBe(201);
     expect(await added.json()).toMatchObject({ id: `native-${a}`, port: a, kind: 'native', state: 'connecting' });
     await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => data?.[a] === 'here');
     const twice = await post(`tcp://127.0.0.1:${a}`);
     expect([twice.status, ((await twice.json()) as { code: string }).code]).toEqual([409, 'port-taken']);
-    expect((await fetch(`${clients}/native-${a}`, { method: 'DELETE' })).status).toBe(200);
+    expect((await fetch(`${clients}/native-${a}`, { method: 'DELETE', headers: administer })).status).toBe(200);
     await client.waitFor('done');
     const gone = await server.waitFor<{ data: Record<string, unknown> | null; n: number }>('returned', ({ data }) => data !== null && Object.keys(data).length === 0 && server.events<{ data: Record<string, unknown> | null }>('returned').some(({ data: earlier }) => earlier?.[a] === 'here'));
     expect(gone.data).toEqual({});

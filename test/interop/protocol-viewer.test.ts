@@ -41,7 +41,7 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
       ping: 7,
       frames: 60,
     });
-    expect(await viewer.waitFor('welcome')).toMatchObject({ stream: 'main', port: 6007, rights: ['view', 'return', 'administer', 'publish'], state: 'live', leaseKey: expect.stringMatching(/^[0-9a-f]{32}$/) as string });
+    expect(await viewer.waitFor('welcome')).toMatchObject({ stream: 'main', port: 6007, rights: ['view', 'return', 'publish'], state: 'live', leaseKey: expect.stringMatching(/^[0-9a-f]{32}$/) as string });
     const sticky = { list: [1, 0.5, null, 'é', true], big: 5_000_000_000 };
     await server.waitFor<Returned>('returned', ({ data }) => JSON.stringify(data?.['6007']) === JSON.stringify(sticky));
     expect(await viewer.waitFor('closed')).toMatchObject({ code: 1000 });

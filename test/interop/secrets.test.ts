@@ -59,7 +59,7 @@ const SOURCES: readonly ((password: string) => string)[] = [
 ];
 
 /** Characters that some parser treats as special. test/sources/redactor.test.ts has all others. */
-const CHARACTERS = [...' #/?@:%&+="\'\\[;,!', '\t', 'é', '\u202E'];
+const CHARACTERS = [...Array.from(' #/?@:%&+="\'\\[;,!'), '\t', 'é', '\u202E'];
 
 const atAnyPlace = (character: string): readonly string[] => [`${character}Hunt3rGreen`, `Hunt3r${character}Green`, `Hunt3rGreen${character}`];
 

@@ -39,6 +39,12 @@ async function violations(page: Page): Promise<string[]> {
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`);
 }
 
+/** Waits until a form says why it refused, and expects an empty field with the focus. */
+async function refused(page: Page, place: string, words: string): Promise<void> {
+  await page.waitForFunction((where, wanted) => document.querySelector(`${where} [role=alert]`)?.textContent === wanted && document.activeElement?.getAttribute('aria-invalid') === 'true', {}, place, words);
+  expect(await page.$eval(`${place} input[name=token]`, (field) => (field as HTMLInputElement).value)).toBe('');
+}
+
 async function type(page: Page, value: string): Promise<void> {
   await page.click('textarea', { count: 3 });
   await page.type('textarea', value);
@@ -67,7 +73,7 @@ describe('the console', () => {
 
   it('sends a client away, which stays away and says why', async () => {
     await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.url);
+    await using page = await open(await gateway.administratorUrl());
     await says(page, 'Console (127.0.0.1)');
     await using other = await open(`${await gateway.url}/viewer?stream=main`);
     await page.locator('button[aria-label="Send away port 6001"]').click();
@@ -98,10 +104,10 @@ describe('the console', () => {
   it('says that it may watch only, and for an unknown stream which there are', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(await gateway.url);
-    await says(page, 'This gateway asks for its token');
+    await says(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
-    await says(page, 'your token lets you watch');
+    await says(page, 'your token allows watching only');
     expect(await page.$('textarea')).toBeNull();
     expect(await page.$('button[aria-label^="Send away"]')).toBeNull();
     await page.goto(`${await gateway.url}/?stream=nope`);
@@ -111,7 +117,7 @@ describe('the console', () => {
 
   it('adds a native client and removes it, and says why one cannot be added', async () => {
     await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.url);
+    await using page = await open(await gateway.administratorUrl());
     const [port] = (await freePorts(1)) as [number];
     await page.waitForSelector('#client-address:enabled');
     await page.type('#client-address', '127.0.0.1:5567');
@@ -133,14 +139,76 @@ describe('the console', () => {
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('BODY');
   });
 
-  it('lets nobody add a client who may not administer, and says so', async () => {
+  it('offers no change without the right to administer, says how to get it, and takes the token', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--view-token', 'look');
     await using page = await open(await gateway.url);
-    await says(page, 'This gateway asks for its token');
+    await says(page, 'This gateway requires a token');
     await page.type('#token', 'look');
     await page.keyboard.press('Enter');
-    await says(page, 'Your token lets you watch, and not add clients');
-    expect(await page.$('#client-address:disabled')).not.toBeNull();
+    await says(page, 'open the administrator address that the gateway printed');
+    expect(await page.$('#client-address')).toBeNull();
+    expect(await page.$('button[aria-label^="Send away"]')).toBeNull();
+    await page.type('.key input', 'look');
+    await page.keyboard.press('Enter');
+    await refused(page, '.key', 'The view token does not give the right to administer.');
+    await page.type('.key input', 'wrong');
+    await page.keyboard.press('Enter');
+    await refused(page, '.key', 'Invalid token.');
+    await page.type('.key input', 's3cret');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#client-address:enabled');
+  });
+
+  it('takes the administrator key from its address, keeps it for the tab, and removes it from the address', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(`${await gateway.administratorUrl()}`);
+    await page.waitForSelector('#client-address:enabled');
+    expect(await page.evaluate(() => [location.hash, history.length])).toEqual(['', 2]);
+    await page.reload();
+    await page.waitForSelector('#client-address:enabled');
+    // Another tab does not have it.
+    await using other = await open(await gateway.url);
+    await other.waitForSelector('.key input');
+    await other.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    // The address is entered in the open page, which loads nothing.
+    await other.evaluate((hash) => void (location.hash = hash), `key=${await gateway.key}`);
+    await other.waitForSelector('#client-address:enabled');
+    expect(await other.evaluate(() => location.hash)).toBe('');
+  });
+
+  it('says that a key is an old one, and shows the picture nevertheless', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(`${await gateway.url}/#key=of-yesterday`);
+    await page.waitForFunction(() => document.querySelector('.key [role=alert]')?.textContent.startsWith('Invalid key'));
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    await page.type('.key input', await gateway.key);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#client-address:enabled');
+    expect((await gateway.status()).clients).toHaveLength(1);
+  });
+
+  it.each([
+    ['/', 'main'],
+    ['/viewer', 'gearway-viewer'],
+    ['/viewer?stream=main', 'gearway-viewer'],
+  ])('says on %s that a token is wrong, in the field that is ready for the next', async (path, place) => {
+    await using gateway = await GatewayProcess.start('--token', 's3cret');
+    await using page = await open(`${await gateway.url}${path}`, { dark: false });
+    await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'token');
+    expect(await page.$eval('[role=alert]', (alert) => alert.textContent)).toBe('');
+    for (const wrong of ['wrong', 'wrong']) {
+      await page.keyboard.type(wrong);
+      await page.keyboard.press('Enter');
+      await refused(page, place, 'Invalid token.');
+      expect(await violations(page)).toEqual([]);
+    }
+    await page.keyboard.type('s3cret');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    expect(await page.$('[role=alert]:not(:empty)')).toBeNull();
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+    expect(gateway.stderr.all.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
   });
 
   it('says which clients do not fit, and who is awaited', async () => {
@@ -148,7 +216,7 @@ describe('the console', () => {
     await using peer = new PythonPeer('client.py', { port: wrong, pattern: 0 });
     await peer.waitFor('ready');
     await using gateway = await GatewayProcess.start('--start', 'all', '--client', `tcp://127.0.0.1:${wrong}?pattern=1`, '--client', `tcp://127.0.0.1:${missing}`);
-    await using page = await open(await gateway.url);
+    await using page = await open(await gateway.administratorUrl());
     await says(page, `Waiting for ${wrong}, ${missing} to be there once`);
     await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
     await says(page, 'Refused');
@@ -220,7 +288,7 @@ describe('the console', () => {
 
   it('is usable by keyboard alone', async () => {
     await using gateway = await GatewayProcess.start();
-    await using page = await open(await gateway.url);
+    await using page = await open(await gateway.administratorUrl());
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
     await page.waitForSelector('button[aria-label="Send away port 6000"]');
     const focused = (): Promise<string> =>
@@ -257,12 +325,14 @@ describe('the console', () => {
   it.each([
     ['the console, dark', '', true],
     ['the console, light', '', false],
+    ['the console of an administrator', '#key=', true],
+    ['the console of an administrator, light', '#key=', false],
     ['the viewer page', 'viewer', true],
     ['an unknown stream', '?stream=nope', true],
   ])('passes axe-core: %s', async (_name, path, dark) => {
     await using gateway = await GatewayProcess.start('--client', 'tcp://127.0.0.1:65530');
     for (const width of [390, 1440]) {
-      await using page = await open(`${await gateway.url}/${path}`, { dark, width });
+      await using page = await open(path === '#key=' ? await gateway.administratorUrl() : `${await gateway.url}/${path}`, { dark, width });
       await page.waitForFunction(() => ['live', 'refused'].includes(document.querySelector('gearway-viewer')!.state));
       if (path !== 'viewer') await page.waitForFunction(() => /Console|no stream/.test(document.body.innerText));
       await page.evaluate(() => (document.querySelector('gearway-viewer')!.showStats = true));

@@ -368,13 +368,17 @@ describe('a page that publishes', () => {
     await using publisher = await publish(browser, await gateway.url);
     await publisher.becomes('refused');
     const enter = async (token: string): Promise<void> => {
-      await publisher.page.type('#token', token);
-      await publisher.page.click('.token button');
+      await publisher.page.waitForFunction(() => document.activeElement?.id === 'token');
+      await publisher.page.keyboard.type(token);
+      await publisher.page.keyboard.press('Enter');
     };
-    const says = (words: string): Promise<unknown> => publisher.page.waitForFunction((wanted) => document.querySelector('.token')?.textContent.includes(wanted), {}, words);
-    await says('Publishing needs the gateway’s token');
-    await enter('wrong');
-    await says('That token does not let you publish');
+    const says = (words: string): Promise<unknown> => publisher.page.waitForFunction((wanted) => document.querySelector('.token-form')?.textContent.includes(wanted), {}, words);
+    await says('Publishing requires a token');
+    for (const wrong of ['wrong', 'wrong']) {
+      await enter(wrong);
+      await says('Invalid token.');
+      await publisher.page.waitForFunction(() => document.querySelector<HTMLInputElement>('#token')?.value === '');
+    }
     await enter('publish-that');
     await publisher.becomes('live');
     await publisher.page.reload();

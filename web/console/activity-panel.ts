@@ -4,8 +4,8 @@ import { capital, clockTime } from './text.ts';
 
 const SHOWN = 8;
 
-const WORDS: Readonly<Record<EventKind, string>> = { connect: 'Connected', disconnect: 'Left', refuse: 'Refused', 'take-over': 'Taken over', state: 'Stream' };
-const DOTS: Readonly<Record<EventKind, string>> = { connect: 'live', disconnect: '', refuse: 'bad', 'take-over': 'stale', state: '' };
+const WORDS: Readonly<Record<EventKind, string>> = { connect: 'Connected', disconnect: 'Left', refuse: 'Refused', 'take-over': 'Taken over', state: 'Stream', add: 'Added', remove: 'Removed' };
+const DOTS: Readonly<Record<EventKind, string>> = { connect: 'live', disconnect: '', refuse: 'bad', 'take-over': 'stale', state: '', add: 'live', remove: 'stale' };
 
 /** What happened lately, newest first. */
 export function activityPanel(events: readonly GatewayEvent[]): TemplateResult {

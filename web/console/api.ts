@@ -1,5 +1,5 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { GatewayEvent } from '../../shared/status.ts';
+import type { GatewayEvent, StreamStatus } from '../../shared/status.ts';
 import { type Answer, authorization, fetchStreams } from '../streams.ts';
 
 const RETRY_MS = 1500;
@@ -12,7 +12,7 @@ export class Api {
     this.token = token;
   }
 
-  streams(): Promise<Answer> {
+  streams(): Promise<Answer<readonly StreamStatus[]>> {
     return fetchStreams(this.token);
   }
 
@@ -56,9 +56,17 @@ export class Api {
 
   /** Follows what happens, for ever: over restarts of the gateway, and not while it asks for a token. */
   async follow(heard: (event: GatewayEvent) => void): Promise<never> {
+    let refused: string | null = null;
     for (let lastId = ''; ; ) {
+      const sent = this.token;
+      if (sent !== null && sent === refused) {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        continue;
+      }
       try {
         const response = await this.#fetch('api/events', { headers: lastId === '' ? {} : { 'last-event-id': lastId } });
+        // A refused token is not sent again: each time would count as a failed log-in.
+        if (response.status === 401) refused = sent;
         if (response.ok && response.body !== null) {
           const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
           for (let next = await reader.read(); !next.done; next = await reader.read()) {

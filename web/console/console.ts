@@ -4,10 +4,12 @@ import { runInBackground } from '../../shared/background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { ClientStatus, GatewayEvent, StreamStatus } from '../../shared/status.ts';
 import type { GearwayViewer } from '../gearway-viewer.ts';
-import { loadToken, saveToken } from '../page-token.ts';
+import { loadToken, saveToken, takeKey } from '../page-token.ts';
 import type { ViewerStats } from '../session-messages.ts';
 import { sparkline } from '../sparkline.ts';
+import { fetchRights } from '../streams.ts';
 import { throttled } from '../throttled.ts';
+import { TokenForm } from '../token-form.ts';
 import { activityPanel } from './activity-panel.ts';
 import { AddClient } from './add-client.ts';
 import { Api } from './api.ts';
@@ -30,7 +32,9 @@ const MAX_EVENTS = 64;
 
 /** The stream that the address names; null: the gateway's first, whatever its name. */
 const asked = new URLSearchParams(location.search).get('stream');
-const api = new Api(loadToken());
+const key = takeKey();
+if (key !== null) saveToken(key);
+const api = new Api(key ?? loadToken());
 const rates = new ClientRates();
 const events: GatewayEvent[] = [];
 
@@ -64,6 +68,15 @@ const addClient = new AddClient(async (address) => {
   return reason;
 }, update);
 
+/** Shown in place of the page while the gateway requires a token. */
+const tokenForm = new TokenForm({ label: 'This gateway requires a token', onToken: (token) => runInBackground(logIn(token), reportError) });
+/** Shown in place of what only administrators may use. */
+const keyForm = new TokenForm({
+  label: 'Administrator key',
+  hint: 'To add or disconnect clients, open the administrator address that the gateway printed, or enter its key or token.',
+  onToken: (token) => runInBackground(becomeAdministrator(token), reportError),
+});
+
 function watch(stream: string): void {
   name = stream;
   message = null;
@@ -77,6 +90,11 @@ viewer.addEventListener('gearway-frame', ({ detail }) => {
 });
 for (const type of ['gearway-state', 'gearway-open', 'gearway-close'] as const) viewer.addEventListener(type, () => update());
 document.addEventListener('visibilitychange', startPoll);
+// The administrator address was entered while the page was open: that loads nothing.
+addEventListener('hashchange', () => {
+  const entered = takeKey();
+  if (entered !== null) runInBackground(becomeAdministrator(entered), reportError);
+});
 
 /** Asks for the state of the streams, and again until the page is hidden. A failure does not end that. */
 function startPoll(): void {
@@ -92,15 +110,29 @@ async function poll(): Promise<void> {
   if (document.hidden) return;
   questions += 1;
   const question = questions;
+  const sent = api.token;
   const said = await api.streams();
+  // Another token was entered meanwhile: this is the answer to the former one.
+  if (sent !== api.token) return;
   // An event asks again while an answer is on its way, and that one may come last.
   if (question < answered) return;
   answered = question;
   if (said.kind === 'ok' && answer !== 'ok') runInBackground(api.publicUrl().then((url) => (address = url ?? address)), reportError);
+  const wasAsking = answer === 'token';
   answer = said.kind;
   gone = said.kind === 'gone' ? said.reason : null;
+  if (said.kind === 'token') {
+    // A refused token is not sent again: each time would count as a failed log-in.
+    if (api.token !== null) {
+      use(null);
+      saveToken(null);
+      tokenForm.refuse(said.reason);
+    } else if (!wasAsking) {
+      tokenForm.ask(said.reason);
+    }
+  }
   if (said.kind === 'ok') {
-    streams = said.streams;
+    streams = said.value;
     const [first] = streams;
     // A gateway that was started again may have others.
     if (asked === null && first !== undefined && current() === null) watch(first.name);
@@ -137,30 +169,47 @@ function enlarge(client: ClientStatus): void {
   update();
 }
 
-/** Why this user cannot add a client; null when they can. */
-function addingForbidden(mayAdminister: boolean): string | null {
-  if (mayAdminister) return null;
-  if (viewer.rights.length === 0) return 'Possible as soon as the picture is connected.';
-  return api.token === null ? 'Only who shows the gateway’s token may add clients: start it with --token.' : 'Your token lets you watch, and not add clients.';
+/** Sends this token from now on. */
+function use(token: string | null): void {
+  api.token = token;
+  viewer.token = token;
 }
 
-function submitToken(event: SubmitEvent): void {
-  event.preventDefault();
-  const value = new FormData(event.target as HTMLFormElement).get('token');
-  if (typeof value !== 'string' || value === '') return;
-  api.token = value;
-  saveToken(value);
-  viewer.token = value;
-  answer = 'loading';
-  startPoll();
+/** Tries a token once before it is used. */
+async function logIn(token: string): Promise<void> {
+  const said = await fetchRights(token);
+  if (said.kind === 'ok') {
+    tokenForm.reset();
+    use(token);
+    saveToken(token);
+    await poll();
+  } else {
+    tokenForm.refuse(said.reason ?? 'the gateway does not answer');
+  }
+}
+
+/** The same, for a page that works without it: a gateway without a token ignores an unknown key. */
+async function becomeAdministrator(token: string): Promise<void> {
+  const said = await fetchRights(token);
+  if (said.kind === 'ok' && said.value.rights.includes('administer')) {
+    keyForm.reset();
+    use(token);
+    saveToken(token);
+    await poll();
+  } else if (said.kind === 'ok' && said.value.principal.endsWith('token')) {
+    keyForm.refuse(`the ${said.value.principal} does not give the right to administer`);
+  } else {
+    keyForm.refuse(said.kind !== 'ok' ? (said.reason ?? 'the gateway does not answer') : 'invalid key; the gateway prints another one each time it starts');
+  }
 }
 
 function page(): TemplateResult {
-  const waitsForToken = html`<p slot=${viewer.src === '' ? 'connecting' : 'refused'}>The picture comes with the token.</p>`;
   // No stream yet is nothing that a reader can do something about.
-  render(answer === 'token' ? waitsForToken : viewer.src === '' ? html`<p slot="connecting">Connecting</p>` : nothing, viewer);
+  render(viewer.src === '' ? html`<p slot="connecting">Connecting</p>` : nothing, viewer);
   const status = current();
   const mayAdminister = viewer.rights.includes('administer');
+  // The viewer knows its rights once it is connected.
+  const form = viewer.rights.length > 0 && !mayAdminister ? html`<div class="key">${keyForm.element}</div>` : addClient.render(mayAdminister ? null : 'Available when the picture is connected.');
   return html`
     <header>
       <h1 class="mark">${mark}Gearway</h1>
@@ -169,12 +218,17 @@ function page(): TemplateResult {
       <span class="summary">${summary(status)}</span>
       <button class="icon" aria-label="Switch between dark and light" title="Dark or light" @click=${toggleTheme}>${moon}</button>
     </header>
-    ${notice(status)}
+    ${answer === 'token' ? html`<main class="gate"><section class="panel" aria-label="Log in">${tokenForm.element}</section></main>` : content(status, mayAdminister, form)}
+  `;
+}
+
+function content(status: StreamStatus | null, mayAdminister: boolean, form: TemplateResult): TemplateResult {
+  return html`${notice(status)}
     <main>
       <div class="column">
         <section class="panel picture" aria-label="Picture">${viewer}${figures()}</section>
         ${clientsPanel(
-          { status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: mayAdminister, pictureOf: (id) => returnedPictures.of(id), form: addClient.render(addingForbidden(mayAdminister)) },
+          { status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: mayAdminister, pictureOf: (id) => returnedPictures.of(id), form },
           { sendAway: (client) => runInBackground(sendAway(client), reportError), enlarge },
         )}
         ${sourcePanel(status)}
@@ -182,25 +236,17 @@ function page(): TemplateResult {
         ${activityPanel(events)}
       </div>
       <div class="column">${returnPanel.render()}${messagePanel()}${connectPanel(connectLines(status, address.replace(/\/$/, ''), name))}</div>
-    </main>
-  `;
+    </main>`;
 }
 
 function summary(status: StreamStatus | null): TemplateResult {
   if (answer === 'gone') return html`<span class="dot bad"></span>Gateway does not answer`;
-  if (status === null) return html`<span class="dot"></span>${answer === 'token' ? 'Token needed' : answer === 'ok' ? 'No such stream' : 'Connecting'}`;
+  if (status === null) return html`<span class="dot"></span>${answer === 'token' ? 'Token required' : answer === 'ok' ? 'No such stream' : 'Connecting'}`;
   const count = status.clients.length;
   return html`<span class=${`dot ${status.state}`}></span>${status.name}<span class="extra">, ${count} ${count === 1 ? 'client' : 'clients'}</span>`;
 }
 
 function notice(status: StreamStatus | null): TemplateResult | typeof nothing {
-  if (answer === 'token') {
-    return html`<form class="notice" @submit=${submitToken}>
-      <label for="token">${api.token === null ? 'This gateway asks for its token' : 'That token is not the right one'}</label>
-      <input id="token" class="field" name="token" type="password" autocomplete="off" required />
-      <button class="primary">Continue</button>
-    </form>`;
-  }
   if (answer === 'gone') return html`<div class="notice" role="status">${gone === null ? 'The gateway does not answer' : `${gone.charAt(0).toUpperCase()}${gone.slice(1)}`}. This page reconnects automatically.</div>`;
   if (answer === 'ok' && status === null) {
     return html`<div class="notice" role="status">There is no stream called ${name}. ${streams.map((stream) => html`<a href=${`?stream=${encodeURIComponent(stream.name)}`}>Watch ${stream.name}</a> `)}</div>`;
@@ -237,11 +283,27 @@ function messagePanel(): TemplateResult {
 const mark = html`<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5" /><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round" /></svg>`;
 const moon = html`<svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M20 14A8 8 0 1 1 10 4a6.5 6.5 0 0 0 10 10z" /></svg>`;
 
+let isRendering = false;
+let isStale = false;
+
+/** The viewer reports its state while it is being inserted, and Lit's `render` is not reentrant: it would go on with the page that it has just replaced. */
 function update(): void {
-  render(page(), document.body);
-  enlarged.show(current()?.clients ?? []);
+  isStale = true;
+  if (isRendering) return;
+  isRendering = true;
+  try {
+    while (isStale) {
+      isStale = false;
+      render(page(), document.body);
+      enlarged.show(current()?.clients ?? []);
+    }
+  } finally {
+    isRendering = false;
+  }
 }
 
 loadTheme();
 update();
 startPoll();
+// An old key in the address would otherwise go unnoticed.
+if (key !== null) runInBackground(becomeAdministrator(key), reportError);

@@ -10,6 +10,7 @@ import type { Facing, GearwayPublisher, PictureSize, PublisherInput, PublisherSt
 import { sparkline } from '../sparkline.ts';
 import { fetchStreams } from '../streams.ts';
 import { throttled } from '../throttled.ts';
+import { TokenForm } from '../token-form.ts';
 import { ReturnedPanel } from './returned-panel.ts';
 import { secureHelp } from './secure-help.ts';
 import { settingsPanel } from './settings-panel.ts';
@@ -26,11 +27,19 @@ const query = new URLSearchParams(location.search);
 const returned = new ReturnedPanel();
 let stream = '';
 let problem: string | null = null;
-/** Whether a token has been refused. */
-let isTokenWrong = false;
 
 const publisher: GearwayPublisher = document.createElement('gearway-publisher');
 publisher.token = loadToken();
+const tokenForm = new TokenForm({
+  label: 'Publishing requires a token',
+  action: { text: 'Stop', run: () => publisher.stop() },
+  isOnPicture: true,
+  onToken: (token) => {
+    // The same one again is another attempt.
+    if (publisher.token === token) publisher.start();
+    else publisher.token = token;
+  },
+});
 publisher.name = query.get('name') ?? 'Browser';
 publisher.input = (query.get('input') ?? 'camera') as PublisherInput;
 // A phone that is put up as a camera looks away from who did it.
@@ -40,7 +49,11 @@ if (query.has('fps')) publisher.fps = Number(query.get('fps'));
 if (query.has('quality')) publisher.quality = Number(query.get('quality'));
 
 publisher.addEventListener('gearway-publisher-state', ({ detail }) => {
-  if (detail.state === 'live') [problem, isTokenWrong] = [null, false];
+  if (detail.state === 'live') {
+    problem = null;
+    tokenForm.reset();
+    if (publisher.token !== null) saveToken(publisher.token);
+  }
   update();
 });
 publisher.addEventListener('gearway-publisher-failed', ({ detail }) => {
@@ -53,7 +66,9 @@ publisher.addEventListener('gearway-publisher-frame-refused', ({ detail }) => {
   update();
 });
 publisher.addEventListener('gearway-publisher-refused', ({ detail }) => {
-  if (detail.code === closeCode.notAllowed) isTokenWrong = publisher.token !== null;
+  if (detail.code !== closeCode.notAllowed) return;
+  if (publisher.token === null) tokenForm.ask(detail.reason);
+  else tokenForm.refuse(detail.reason);
 });
 const updateSoon = throttled(update, DATA_MS);
 publisher.addEventListener('gearway-publisher-data', (event) => {
@@ -74,32 +89,17 @@ async function findStream(): Promise<void> {
 /** A token that lets its owner publish and no more does not show which there are. */
 async function firstForPublishers(): Promise<string> {
   const answer = await fetchStreams(publisher.token);
-  const first = answer.kind === 'ok' ? answer.streams.find(({ source }) => source.kind === 'push') : undefined;
+  const first = answer.kind === 'ok' ? answer.value.find(({ source }) => source.kind === 'push') : undefined;
   return first?.name ?? DEFAULT_STREAM;
 }
 
-function submitToken(event: SubmitEvent): void {
-  event.preventDefault();
-  const form = event.target as HTMLFormElement;
-  const token = new FormData(form).get('token');
-  if (typeof token !== 'string' || token === '') return;
-  saveToken(token);
-  form.reset();
-  publisher.token = token;
-}
-
 /** In place of the element's own words, where a token may help. */
-function tokenForm(): TemplateResult | typeof nothing {
-  if (publisher.code !== closeCode.notAllowed) return nothing;
-  return html`<form class="token" slot="refused" @submit=${submitToken}>
-    <label for="token">${isTokenWrong ? 'That token does not let you publish' : 'Publishing needs the gateway’s token'}</label>
-    <input id="token" name="token" type="password" autocomplete="off" required />
-    <div><button>Continue</button><button type="button" class="second" @click=${() => publisher.stop()}>Stop</button></div>
-  </form>`;
+function tokenPrompt(): TemplateResult | typeof nothing {
+  return publisher.code === closeCode.notAllowed ? html`<div slot="refused">${tokenForm.element}</div>` : nothing;
 }
 
 function page(): TemplateResult {
-  render(tokenForm(), publisher);
+  render(tokenPrompt(), publisher);
   const { width, height } = publisher.stats;
   // A phone held upright has an upright picture.
   if (width > 0) publisher.style.aspectRatio = `${width} / ${height}`;

@@ -1,0 +1,59 @@
+import type { FastifyRequest } from 'fastify';
+import type { Access, Principal, Right } from './access.ts';
+import { clientAddress, peerAddress } from './client-address.ts';
+import { type FailedLogins, RETRY_AFTER_S } from './failed-logins.ts';
+
+/** A request that may not do what it asks for. */
+export interface Refusal {
+  readonly allowed: false;
+  readonly status: 401 | 403 | 429;
+  readonly code: 'token-required' | 'not-allowed' | 'too-many';
+  /** Short enough for the reason of a WebSocket close. */
+  readonly message: string;
+  /** Seconds; null when trying again does not help. */
+  readonly retryAfterS: number | null;
+  /** The refusal must not be sent before this has resolved; null: it can be sent immediately. */
+  readonly delay: Promise<void> | null;
+  /** Whether it has been reported in the log and as an event. */
+  readonly isReported: boolean;
+}
+
+/** The answer to whether a request may use a right. */
+export type Decision = { readonly allowed: true; readonly principal: Principal } | Refusal;
+
+const TOO_MANY: Refusal = {
+  allowed: false,
+  status: 429,
+  code: 'too-many',
+  message: `too many invalid tokens came from this address; try again in ${RETRY_AFTER_S} s`,
+  retryAfterS: RETRY_AFTER_S,
+  delay: null,
+  isReported: true,
+};
+
+/** Decides about requests and about WebSockets' hellos alike: rights, and the count of failed log-ins. */
+export class Guard {
+  readonly #access: Access;
+  readonly #failedLogins: FailedLogins;
+
+  constructor(access: Access, failedLogins: FailedLogins) {
+    this.#access = access;
+    this.#failedLogins = failedLogins;
+  }
+
+  decide(request: FastifyRequest, token: string | undefined, right: Right): Decision {
+    const address = clientAddress(request);
+    if (token !== undefined && this.#failedLogins.isBlocked(address)) {
+      this.#failedLogins.count(address);
+      return TOO_MANY;
+    }
+    const authorization = this.#access.authorize(token, right, { peer: peerAddress(request), headers: request.headers });
+    if (authorization.allowed) return authorization;
+    const { cause, message } = authorization;
+    const refusal: Refusal = { allowed: false, status: cause === 'right-missing' ? 403 : 401, code: cause === 'right-missing' ? 'not-allowed' : 'token-required', message, retryAfterS: null, delay: null, isReported: false };
+    if (cause !== 'token-wrong') return refusal;
+    const verdict = this.#failedLogins.count(address);
+    if (verdict.kind === 'too-many') return TOO_MANY;
+    return { ...refusal, isReported: true, delay: verdict.kind === 'delayed' ? verdict.until : null };
+  }
+}
