@@ -1,7 +1,7 @@
 import { type Event, Subscriber } from 'zeromq';
 import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
 import { KEEP_ALIVE } from '../netgear/keep-alive.ts';
-import { receiveAll } from '../netgear/receive-all.ts';
+import { receiveAll, UNBOUNDED_QUEUE } from '../netgear/receive-all.ts';
 import { ServerSocket } from '../netgear/server-socket.ts';
 import { followEvents } from '../netgear/socket-events.ts';
 
@@ -70,9 +70,9 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
   const socket = new Subscriber({
     linger: 0,
     ...KEEP_ALIVE,
+    ...UNBOUNDED_QUEUE,
     reconnectMaxInterval: 1000,
     maxMessageSize: DEFAULT_FRAME_LIMITS.payloadBytes,
-    receiveHighWaterMark: 8,
     receiveBufferSize: RECEIVE_BUFFER_BYTES,
     // Names may have addresses of both kinds.
     ipv6: endpoints.some((endpoint) => endpoint.startsWith('tcp://[')),

@@ -86,7 +86,7 @@ export class Authenticator {
   }
 
   async #answer(socket: Reply): Promise<void> {
-    for await (const [version, requestId, domain, address, , mechanism, publicKey] of receiveAll(socket)) {
+    for await (const [version, requestId, domain, address, , mechanism, publicKey] of receiveAll(socket, null)) {
       const judge = this.#judges.get(String(domain));
       const verdict = judge?.({ address: String(address), mechanism: String(mechanism), publicKey }) ?? 'refused';
       try {

@@ -4,7 +4,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import { openSenderKeys, type Security } from './curve-keys.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import type { Pattern } from './pattern.ts';
-import { receiveAll } from './receive-all.ts';
+import { receiveAll, UNBOUNDED_QUEUE } from './receive-all.ts';
 import { DEFAULT_REPLY_LIMITS } from './reply-codec.ts';
 import { followEvents } from './socket-events.ts';
 
@@ -60,6 +60,7 @@ export class ClientSocket {
       reconnectInterval: 100,
       reconnectMaxInterval: 500,
       ...KEEP_ALIVE,
+      ...UNBOUNDED_QUEUE,
       sendTimeout: 0,
       maxMessageSize: DEFAULT_REPLY_LIMITS.payloadBytes,
       ipv6: endpoint.startsWith('tcp://['),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { containFailure } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { Security } from './curve-keys.ts';
@@ -43,6 +44,9 @@ export interface ServerConnectionEvents {
 /** How long a server counts as the one that sends after its last frame. */
 const SENDING_MS = 2000;
 
+/** How long nothing is received after peers have sent faster than can be read: their connections and the queue are gone then. */
+const FLOOD_PAUSE_MS = 500;
+
 /** Maximum number of servers that are remembered as senders. */
 const MAX_SENDERS = 64;
 
@@ -53,6 +57,8 @@ export class ServerConnection {
   readonly #refusals: Refusals;
   #socket: ServerSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
+  /** While the socket is closed for a moment, the way to its next one; `abort` ends the pause. */
+  #reopening: { readonly done: Promise<void>; readonly pause: AbortController } | null = null;
   #peers = 0;
   /** When each server sent its last frame, by connection; the latest last. Empty where ZeroMQ hides the connections. */
   readonly #senders = new Map<string, number>();
@@ -82,11 +88,20 @@ export class ServerConnection {
 
   /** @throws {GearwayError} `source-unavailable` when the address is in use or not ours, `keys-missing`, `keys-invalid`. */
   async open(): Promise<void> {
-    const { endpoint, pattern, security } = this.#options;
     this.#refusals.clear();
+    this.#use(await this.#listen());
+  }
+
+  #use(socket: ServerSocket): void {
+    this.#socket = socket;
+    this.#reading = containFailure(this.#read(socket), (error) => this.#failed(socket, error));
+  }
+
+  async #listen(): Promise<ServerSocket> {
+    const { endpoint, pattern, security } = this.#options;
     this.#senders.clear();
     this.#peers = 0;
-    const socket = new ServerSocket(pattern, security, {
+    const socket: ServerSocket = new ServerSocket(pattern, security, {
       peers: (count) => {
         this.#peers = count;
       },
@@ -99,8 +114,7 @@ export class ServerConnection {
       await socket.close();
       throw new GearwayError('source-unavailable', `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`, { cause: error });
     }
-    this.#socket = socket;
-    this.#reading = containFailure(this.#read(socket), (error) => this.#failed(socket, error));
+    return socket;
   }
 
   /**
@@ -111,12 +125,32 @@ export class ServerConnection {
   async close(lingerMs = 0): Promise<void> {
     const socket = this.#socket;
     this.#socket = null;
+    this.#reopening?.pause.abort();
     await socket?.close(lingerMs);
+    await this.#reopening?.done;
     await this.#reading;
   }
 
   #failed(socket: ServerSocket, error: unknown): void {
-    if (this.#socket === socket) this.#events.failed(error);
+    if (this.#socket !== socket) return;
+    if (!(error instanceof GearwayError) || error.code !== 'flooded') {
+      this.#events.failed(error);
+      return;
+    }
+    this.#refusals.note(error.message);
+    const pause = new AbortController();
+    this.#reopening = { pause, done: containFailure(this.#reopen(socket, pause.signal), (failure) => this.#failed(socket, failure)) };
+  }
+
+  /** Throws the queue away with the socket, and listens again after a pause. */
+  async #reopen(socket: ServerSocket, signal: AbortSignal): Promise<void> {
+    await socket.close();
+    await delay(FLOOD_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+    if (this.#socket !== socket) return;
+    const next = await this.#listen();
+    // It may have been closed meanwhile.
+    if (this.#socket === socket) this.#use(next);
+    else await next.close();
   }
 
   async #read(socket: ServerSocket): Promise<void> {

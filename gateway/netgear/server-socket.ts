@@ -5,7 +5,7 @@ import { DEFAULT_FRAME_LIMITS } from './frame-codec.ts';
 import { HandshakeLog } from './handshake-log.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import { type AsyncPattern, formatPattern } from './pattern.ts';
-import { receiveAll } from './receive-all.ts';
+import { receiveAll, UNBOUNDED_QUEUE } from './receive-all.ts';
 import { followEvents } from './socket-events.ts';
 
 /** What happens to a {@link ServerSocket}. Nothing is called after `close()`. */
@@ -80,24 +80,25 @@ export class ServerSocket {
       linger: 0,
       handshakeInterval: HANDSHAKE_TIMEOUT_MS,
       ...KEEP_ALIVE,
+      ...UNBOUNDED_QUEUE,
       maxMessageSize: DEFAULT_FRAME_LIMITS.payloadBytes,
       ...curve,
     };
     switch (pattern) {
       case 'pair':
-        this.#socket = new Pair({ ...options, receiveHighWaterMark: 2, sendHighWaterMark: 2, sendTimeout: 0 });
+        this.#socket = new Pair({ ...options, sendHighWaterMark: 2, sendTimeout: 0 });
         break;
       case 'request-reply':
-        this.#socket = new Router({ ...options, receiveHighWaterMark: 2, sendHighWaterMark: 2, sendTimeout: 0 });
+        this.#socket = new Router({ ...options, sendHighWaterMark: 2, sendTimeout: 0 });
         break;
       case 'publish-subscribe': {
-        const subscriber = new Subscriber({ ...options, receiveHighWaterMark: 8, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
+        const subscriber = new Subscriber({ ...options, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
         subscriber.subscribe();
         this.#socket = subscriber;
         break;
       }
       case 'push-pull':
-        this.#socket = new Pull({ ...options, receiveHighWaterMark: 2, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
+        this.#socket = new Pull({ ...options, receiveBufferSize: SUBSCRIBER_RECEIVE_BUFFER_BYTES });
         break;
       default:
         pattern satisfies never;
@@ -113,7 +114,7 @@ export class ServerSocket {
     await this.#socket.bind(endpoint);
   }
 
-  /** The messages, in order of arrival. Returns when the socket is closed; peers cannot make it throw. */
+  /** The messages, in order of arrival. Returns when the socket is closed. @throws {GearwayError} `flooded`, as {@link receiveAll} does. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ServerMessage, void, void> {
     for await (const parts of receiveAll(this.#socket)) {
       if (!(this.#socket instanceof Router)) {

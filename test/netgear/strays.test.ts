@@ -280,6 +280,23 @@ describe('a ZMTP peer', () => {
     await nextFrames();
   }, 60_000);
 
+  // libzmq 4.3.5 aborts when it answers a PING on a connection that was reset while its input was stopped by a full queue.
+  it.each([1, 8, 100])('may fill the queue, with a PING behind every %d messages, and reset its connection', async (every) => {
+    const types: Readonly<Record<string, string>> = { pair: 'PAIR', subscribe: 'PUB', async2: 'PUB', async3: 'PUSH', 'library 1': 'PUB' };
+    for (const { name, port } of targets) {
+      for (const type of [types[name] ?? 'DEALER', 'PAIR']) {
+        const peer = (await RawPeer.shake(port, type)) ?? (await RawPeer.connect(port));
+        const burst = Buffer.concat([...Array.from({ length: every }, () => message('', 'x')), command('PING', Buffer.alloc(2))]);
+        peer.write(Buffer.concat(Array.from({ length: Math.ceil(4000 / every) }, () => burst)));
+        // It must have left this process before the reset.
+        await turn();
+        peer.reset();
+        await peer.closed;
+      }
+    }
+    await nextFrames();
+  }, 60_000);
+
   it('may have the routing identifier of another', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     const peers: RawPeer[] = [];
