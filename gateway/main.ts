@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cleanText } from '../shared/clean-text.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
-import { createGateway, type GatewayOptions } from './create-gateway.ts';
+import type { GatewayOptions } from './create-gateway.ts';
+import { checkDescriptors } from './descriptors.ts';
+import { endProcess, killProcess } from './end-process.ts';
 import { keyFolder, writeKeyFile } from './key-file.ts';
 import { LineWriter, survive } from './line-writer.ts';
 import { watchPackageManager } from './parent-watch.ts';
@@ -172,6 +174,8 @@ function offerKey(key: string, url: string, port: number): void {
 }
 
 async function main(): Promise<void> {
+  // All other modules are loaded behind this check.
+  checkDescriptors();
   const [command, ...rest] = process.argv.slice(2);
   const tokenVariables = takeTokenVariables();
   if (command === 'probe') {
@@ -191,17 +195,15 @@ async function main(): Promise<void> {
   }
   process.title = formatProcessTitle(process.argv.slice(2));
   for (const warning of warnings) log.write(`gearway: warning: ${warning}`);
-  const starting = createGateway(options);
+  const starting = import('./create-gateway.ts').then(({ createGateway }) => createGateway(options));
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
     isStopping = true;
-    // Whatever a peer or a library holds on to: a stopped gateway ends.
-    setTimeout(() => process.exit(0), SHUTDOWN_LIMIT_MS).unref();
+    endProcess(process, SHUTDOWN_LIMIT_MS);
     starting
       .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
-      .catch((error: unknown) => log.write(`gearway: closing failed: ${errorText(error)}`))
-      .finally(() => process.exit(0));
+      .catch((error: unknown) => log.write(`gearway: closing failed: ${errorText(error)}`));
   };
   onStopSignal((signal) => stop(signal === 'SIGINT' ? 'terminate' : 'keep'));
   if (process.env['npm_lifecycle_event'] !== undefined) watchPackageManager(process, () => stop('keep'));
@@ -226,7 +228,7 @@ function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       firstAtMs ??= performance.now();
-      if (performance.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(1);
+      if (performance.now() - firstAtMs > SAME_SIGNAL_MS) killProcess(process);
       stop(signal);
     });
   }

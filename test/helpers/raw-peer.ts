@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+
+/** A client that writes bytes of its own choice, and ends as it likes. */
+export class RawPeer implements AsyncDisposable {
+  /** Settles when the connection has ended on this side. */
+  readonly closed: Promise<void>;
+  readonly #transport: Socket;
+  readonly #socket: Socket;
+  readonly #received: Buffer[] = [];
+  #hasEnded = false;
+  #wake: () => void = () => undefined;
+
+  private constructor(transport: Socket, socket: Socket) {
+    this.#transport = transport;
+    this.#socket = socket;
+    transport.on('error', () => undefined);
+    socket.on('error', () => undefined);
+    socket.on('data', (data: Buffer) => {
+      this.#received.push(data);
+      this.#wake();
+    });
+    socket.on('end', () => {
+      this.#hasEnded = true;
+      this.#wake();
+    });
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#hasEnded = true;
+        this.#wake();
+        resolve();
+      });
+    });
+  }
+
+  /** @param url `http://127.0.0.1:PORT`, or `https:` with its certificate. */
+  static async connect(url: string, ca?: string): Promise<RawPeer> {
+    const { hostname, port, protocol } = new URL(url);
+    const transport = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    await once(transport, 'connect');
+    if (protocol === 'http:') return new RawPeer(transport, transport);
+    // Not the transport itself: Node ends with a segmentation fault when the socket below a TLS socket is reset.
+    const secure = connectTls({ socket: Duplex.from({ readable: transport, writable: transport }), host: hostname, ...(ca === undefined ? {} : { ca }) });
+    await once(secure, 'secureConnect');
+    return new RawPeer(transport, secure);
+  }
+
+  /** Everything received so far. */
+  get text(): string {
+    return Buffer.concat(this.#received).toString('latin1');
+  }
+
+  send(bytes: string | Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Whether the other side, or this one, has ended. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Resolves when `wanted` has been received, or the other side has ended. */
+  async receive(wanted: string): Promise<void> {
+    while (!this.#hasEnded && !this.text.includes(wanted)) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  /** Resolves with everything received when the other side has ended. */
+  async ended(): Promise<string> {
+    while (!this.#hasEnded) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return this.text;
+  }
+
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  /** Ends this side alone. Resolves when the bytes and the end have been handed to the kernel. */
+  halfClose(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.destroyed) resolve();
+      else this.#socket.end(() => resolve());
+      this.#socket.once('close', () => resolve());
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+    this.#transport.destroy();
+  }
+
+  /** Ends with a reset, as a process that was killed with unread data does. */
+  reset(): void {
+    this.#transport.resetAndDestroy();
+    this.#socket.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.closed;
+  }
+}
