@@ -8,6 +8,7 @@ import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web-client.ts';
 import { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import { createSources, type NamedSource } from './create-source.ts';
 import { Access } from './http/access.ts';
+import { listenOnAllOfLocalhost } from './http/http-server.ts';
 import { createServer } from './http/server.ts';
 import { TrustedNames } from './http/trusted-names.ts';
 import { ByteBudget } from './hub/byte-budget.ts';
@@ -118,6 +119,7 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
     async listen() {
       const { host, port } = resolved;
       await app.listen({ host, port });
+      if (host === 'localhost') await listenOnAllOfLocalhost(app.server);
       const address = app.server.address();
       const actualPort = typeof address === 'object' && address !== null ? address.port : port;
       return { url: `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };

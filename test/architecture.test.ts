@@ -33,7 +33,6 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   'eventsource-parser/stream': /^web\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,
   sharp: /^gateway\/(?:http\/snapshot-picture|sources\/image-file)\.ts$/,
-  '@fastify/static': /^gateway\/http\//,
   '@fastify/websocket': /^gateway\/http\//,
   ws: /^gateway\/(?:clients\/web-(?:client|socket)|http\/web-publisher)\.ts$/,
 };

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 
 /**
@@ -17,6 +17,16 @@ export function clientAddress(request: FastifyRequest): string {
 /** The address of the TCP peer: of the proxy where there is one, whether it is trusted or not. undefined when the connection has ended. */
 export function peerAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.remoteAddress;
+}
+
+/**
+ * Reads the address of the TCP peer, which stays known from then on for as long as the socket is used. After a reset the system no
+ * longer knows it, before Node reports the reset.
+ *
+ * @returns whether there is a peer.
+ */
+export function rememberPeer(socket: Socket): boolean {
+  return !socket.destroyed && socket.remoteAddress !== undefined;
 }
 
 /** `192.0.2.7`, `192.0.2.7:1234`, `[2001:db8::7]:1234` and `::ffff:192.0.2.7` as the address alone. */

@@ -1,30 +1,72 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Refusal } from './refusal-page.ts';
 
-/** Connections whose request may take as long as its sender likes. */
-const lasting = new WeakSet<Socket>();
+/** A refusal that does not go through Fastify, always as JSON. */
+export interface RawRefusal extends Refusal {
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
-/** Lets a connection's request last, whatever the server's `requestTimeout` says, until the returned function is called. */
-export function letLast(socket: Socket): () => void {
-  lasting.add(socket);
+/** Headers of responses that do not go through Fastify. */
+const HEADERS: Readonly<Record<string, string>> = { 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'" };
+
+/** How long the peer of a refused upgrade may take to read the answer and close. */
+const LINGER_MS = 1000;
+
+/** Connections whose current request is exempt from the request timeout. */
+const exempt = new WeakSet<Socket>();
+
+/**
+ * Exempts the current request of a connection from the server's request timeout, for a body that lasts as long as its sender likes.
+ *
+ * @returns ends the exemption.
+ */
+export function exemptFromTimeout(socket: Socket): () => void {
+  exempt.add(socket);
   return () => {
-    lasting.delete(socket);
+    exempt.delete(socket);
   };
 }
 
-/** What is answered to bytes that are no request, or not a whole one in time; by Node's code, and to all else. */
-const ANSWERS: ReadonlyMap<string | undefined, { readonly status: string; readonly code: string; readonly message: string }> = new Map([
-  ['ERR_HTTP_REQUEST_TIMEOUT', { status: '408 Request Timeout', code: 'request-timeout', message: 'the request was not complete in time; send it faster, or less' }],
-  ['HPE_HEADER_OVERFLOW', { status: '431 Request Header Fields Too Large', code: 'too-large', message: 'the headers have more than 16384 bytes; a long message fits into a multipart field' }],
+/** Refusals by Node's error code. */
+const REFUSALS: ReadonlyMap<string | undefined, RawRefusal> = new Map([
+  ['ERR_HTTP_REQUEST_TIMEOUT', { status: 408, code: 'request-timeout', message: 'the request was not complete in time; send it faster, or less' }],
+  ['HPE_HEADER_OVERFLOW', { status: 431, code: 'too-large', message: 'the headers have more than 16384 bytes; a long message fits into a multipart field' }],
 ]);
-const NO_REQUEST = { status: '400 Bad Request', code: 'request-invalid', message: 'this is no HTTP/1.1 request' };
+const MALFORMED: RawRefusal = { status: 400, code: 'request-invalid', message: 'malformed HTTP/1.1 request' };
 
-/** Answers what Node tells of a connection, as its own handler of `clientError` would. */
-export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && lasting.has(socket)) return;
-  // Nobody is there any more.
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const { status, code, message } = ANSWERS.get(error.code) ?? NO_REQUEST;
-  const body = JSON.stringify({ code, message });
-  if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: ${body.length}\r\nContent-Type: application/json; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n\r\n${body}`);
+/**
+ * Answers a malformed or timed-out request and ends its connection (`clientError` of Node's HTTP server).
+ *
+ * @param hasStartedResponse whether part of another response has been sent: then no answer can follow on this connection.
+ */
+export function answerClientError(error: Error & { readonly code?: string }, socket: Socket, hasStartedResponse: boolean): void {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && exempt.has(socket)) return;
+  if (error.code !== 'ECONNRESET' && socket.writable && !hasStartedResponse) socket.write(formatRefusal(REFUSALS.get(error.code) ?? MALFORMED));
   socket.destroy(error);
+}
+
+/** Refuses a request that does not reach Fastify. The connection stays usable. */
+export function refuseRequest(request: IncomingMessage, response: ServerResponse, { status, code, message, headers }: RawRefusal): void {
+  const body = JSON.stringify({ code, message });
+  response.writeHead(status, { ...HEADERS, ...headers, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Answers on a connection that Node's HTTP server has given up (an upgrade or CONNECT), and ends it. */
+export function refuseConnection(socket: Duplex, refusal: RawRefusal): void {
+  // Data that arrives after close() would make the kernel send a reset, which can overtake the answer: read until the peer closes.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
+  socket.once('end', () => socket.destroy());
+  socket.end(formatRefusal(refusal));
+  socket.resume();
+}
+
+function formatRefusal({ status, code, message, headers }: RawRefusal): string {
+  const body = JSON.stringify({ code, message });
+  const all = { ...HEADERS, ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)), 'content-type': 'application/json; charset=utf-8' };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
 }

@@ -6,54 +6,72 @@ import { addressKey, type Share, type ShareLimits, Shares } from '../hub/shares.
 import { clientAddress } from './client-address.ts';
 import { refuseShare } from './refuse-share.ts';
 
-/** So often a comment is sent, so that proxies keep the connection and a vanished peer is noticed. */
+/** Interval between comments, which keep proxies from closing the connection and reveal a peer that vanished. */
 const HEARTBEAT_MS = 15_000;
 
+const HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // nginx would collect events before it passes them on.
+  'x-accel-buffering': 'no',
+};
+
 /**
- * Makes the route of the events as server-sent events (HTML Living Standard, section 9.2): those that are kept after
- * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or
- * 503 beyond the limits.
+ * Creates the handler that serves the events as server-sent events (HTML Living Standard, section 9.2): the retained ones after
+ * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or 503 beyond
+ * the limits.
+ * Followers that do not read are disconnected by the server's stall timeout.
  */
 export function eventsRoute(log: EventLog, limits: ShareLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const followers = new Shares('followers of the events', limits);
   return async (request, reply) => {
     // Node sends the header of a response without a body only when it ends.
-    if (request.method === 'HEAD') return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' }).send();
+    if (request.method === 'HEAD') return reply.headers(HEADERS).send();
     let share: Share;
     try {
       share = followers.acquire(addressKey(clientAddress(request)));
     } catch (error) {
       return refuseShare(reply, error);
     }
+    reply.hijack();
+    const { raw } = reply;
     try {
-      reply.hijack();
-      const { raw } = reply;
       for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
-      raw.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-      raw.write('retry: 1000\n\n');
+      raw.writeHead(200, HEADERS);
       await follow(log, Number(request.headers['last-event-id']), raw);
     } finally {
       share.release();
+      raw.end();
     }
     return reply;
   };
 }
 
-/** Settles when the peer or the log has ended. */
+/** Settles when the peer has left or the log has ended. */
 async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promise<void> {
   const events = log.events(Number.isSafeInteger(lastId) && lastId > 0 ? lastId : 0);
-  const heartbeat = setInterval(() => raw.write(':\n\n'), HEARTBEAT_MS);
   const gone = new Promise<void>((resolve) => {
     raw.once('close', () => {
       events.detach();
       resolve();
     });
   });
-  for await (const event of events) {
-    const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
-    // Who reads slowly is waited for; what it misses meanwhile is bounded by the reader.
-    if (!raw.write(text)) await Promise.race([gone, once(raw, 'drain')]);
+  if (raw.destroyed) {
+    // The peer left before the listener above was added.
+    events.detach();
+    return;
   }
-  clearInterval(heartbeat);
-  raw.end();
+  const heartbeat = setInterval(() => raw.write(':\n\n'), HEARTBEAT_MS);
+  try {
+    raw.write('retry: 1000\n\n');
+    for await (const event of events) {
+      const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+      // What was not read when the peer left is still in the reader.
+      if (raw.destroyed) return;
+      // Slow readers are waited for; the reader bounds what they miss meanwhile.
+      if (!raw.write(text)) await Promise.race([gone, once(raw, 'drain')]);
+    }
+  } finally {
+    clearInterval(heartbeat);
+  }
 }

@@ -4,7 +4,7 @@ import type { EventKind } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import { MultipartReader, type Part } from '../sources/multipart-reader.ts';
 import type { PublisherSeat, Publishing } from '../sources/publishing.ts';
-import { letLast } from './client-errors.ts';
+import { exemptFromTimeout } from './client-errors.ts';
 import { MAX_PICTURE_BYTES, mediaType, readInfo, toSendable } from './published-frame.ts';
 import { announcedBytes, readChunks } from './request-body.ts';
 
@@ -46,7 +46,7 @@ export async function receiveRunningPost({ request, boundary, stream, publishing
     { takeOver },
   );
   stream.report({ kind: 'connect', client: null, port: null, address: label, reason: 'publishes' });
-  const endLasting = letLast(request.socket);
+  const endExemption = exemptFromTimeout(request.socket);
   request.socket.setKeepAlive(true, KEEP_ALIVE_MS);
   const parts = new Parts(seat);
   const reader = new MultipartReader({ boundary, maxBodyBytes: MAX_PICTURE_BYTES, onPart: (part) => parts.publish(part) });
@@ -60,7 +60,7 @@ export async function receiveRunningPost({ request, boundary, stream, publishing
     if (code !== 'body-incomplete') why = `was cut off: ${errorText(error)}`;
     throw error;
   } finally {
-    endLasting();
+    endExemption();
     stream.report({ kind, client: null, port: null, address: label, reason: why });
     seat.leave(`${label} ${why}`);
   }

@@ -1,7 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
@@ -17,11 +13,11 @@ import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Access } from './access.ts';
-import { answerClientError } from './client-errors.ts';
 import { type ServedStream, serveClients } from './clients.ts';
 import { eventsRoute } from './events.ts';
 import { FailedLogins } from './failed-logins.ts';
 import { Guard } from './guard.ts';
+import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS } from './http-server.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
@@ -30,7 +26,9 @@ import { SecurityHeaders } from './security-headers.ts';
 import { requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
 import type { TrustedNames } from './trusted-names.ts';
+import { Upgrades } from './upgrades.ts';
 import { serveViewers } from './viewers.ts';
+import { serveWebFiles } from './web-files.ts';
 
 export interface ServerOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -53,6 +51,8 @@ export interface ServerOptions {
   readonly trustProxies: readonly string[];
   /** Takes one line of text at a time. */
   readonly log: (message: string) => void;
+  /** Default: `DEFAULT_CONNECTION_LIMITS`. */
+  readonly connectionLimits?: ConnectionLimits;
 }
 
 /** What the WebSockets of one address may send together. Bytes of publishers' frames do not count. */
@@ -66,28 +66,21 @@ function noSchemas(): never {
   throw new TypeError('a route has a schema: let Fastify load its compilers again');
 }
 
-/** Built pages: beside the compiled gateway, or where the build puts them when run from source. */
-function webRoot(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  const candidates = [join(here, '../../web'), join(here, '../../dist/web')];
-  return candidates.find((folder) => existsSync(join(folder, 'gearway-viewer.js'))) ?? join(here, '../../dist/web');
-}
-
 /**
  * Builds the HTTP side: health, the API, the pages, the viewers' WebSocket and the ways in for publishers. It listens only once `listen()` is called.
  *
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence. Every response
  * has the security headers, including those that Fastify answers by itself.
  */
-export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
+  const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
-    // HTTP/1.0 has no Host: that is answered with a sentence, by the check of names.
-    ...(tls === null ? { http: { requireHostHeader: false } } : { https: { ...tls, requireHostHeader: false } }),
+    serverFactory: (handler) => createHttpServer(handler, { tls, limits: connectionLimits, onUpgrade: (request, socket, head) => upgrades.receive(request, socket, head) }),
+    // `createHttpServer` answers these; without a listener of ours Fastify would answer them again.
+    clientErrorHandler: () => undefined,
     logger: false,
     bodyLimit: MAX_API_BODY_BYTES,
-    requestTimeout: 10_000,
-    clientErrorHandler: answerClientError,
     forceCloseConnections: true,
     return503OnClosing: false,
     trustProxy: trustProxies.length === 0 ? false : [...trustProxies],
@@ -95,12 +88,12 @@ export async function createServer({ streams, access, verifier, names, limits, s
     // A URL that cannot be decoded matches no route, and passes no hook.
     frameworkErrors: (error, request, reply) => {
       headers.set(request, reply as FastifyReply);
+      // @fastify/websocket ends the socket of a refused upgrade in a hook.
+      if (upgrades.has(request.raw)) reply.raw.once('finish', () => request.raw.socket.destroySoon());
       sendRefusal(request, reply as FastifyReply, { status: error.statusCode ?? 400, code: 'request-invalid', message: error.message });
     },
   });
-  await app.register(fastifyWebsocket, {
-    options: webSocketOptions(),
-  });
+  await app.register(fastifyWebsocket, { options: { ...webSocketOptions(), server: upgrades.server } });
 
   // Errors of Fastify itself, above all a body that is not JSON, and our own mistakes.
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
@@ -121,6 +114,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   app.addHook('onClose', async () => failedLogins.close());
   const guard = new Guard(access, failedLogins);
   requireRights(app, guard);
+  upgrades.addTo(app);
 
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
   app.get('/api/rights', { config: { right: 'view' } }, async ({ principal }, reply): Promise<RightsStatus | null> => {
@@ -147,12 +141,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   servePictures(app, { streams, renditions, snapshots, createCard, sharedLimits, unsent });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets });
 
-  // Built files are the same for everybody.
-  const builtFile = { config: { right: 'public', crossOrigin: true } } as const;
-  await app.register(fastifyStatic, { root: webRoot(), serve: false, index: ['index.html'], cacheControl: false, etag: true });
-  app.get('/viewer', builtFile, async (_request, reply) => reply.sendFile('viewer.html'));
-  app.get('/publish', builtFile, async (_request, reply) => reply.sendFile('publish.html'));
-  app.get<{ Params: { '*': string } }>('/*', builtFile, async (request, reply) => reply.sendFile(request.params['*']));
+  serveWebFiles(app);
   app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is nothing at ${request.url.slice(0, 200)}` }));
   return app;
 }

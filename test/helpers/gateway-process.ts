@@ -16,10 +16,10 @@ export class GatewayProcess extends Child {
 
   constructor(...args: string[]) {
     super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...args], { cwd: ROOT, env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER } });
-    this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
+    this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)\/$/.exec(line)?.[1]);
     // A gateway that never gets ready is reported by whoever asks for its address.
     this.#url.catch(() => undefined);
-    this.#key = this.stdout.waitFor('the administrator key', (line) => /^Administer it at http:\S+\/#key=(\S+)$/.exec(line)?.[1]);
+    this.#key = this.stdout.waitFor('the administrator key', (line) => /^Administer it at https?:\S+\/#key=(\S+)$/.exec(line)?.[1]);
     this.#key.catch(() => undefined);
   }
 

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { WebSocket } from 'ws';
+import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
+import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
+import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
+import { Access } from '../../gateway/http/access.ts';
+import { DEFAULT_CONNECTION_LIMITS } from '../../gateway/http/http-server.ts';
+import { createServer } from '../../gateway/http/server.ts';
+import { TrustedNames } from '../../gateway/http/trusted-names.ts';
+import { EventLog } from '../../gateway/hub/event-log.ts';
+import { DEFAULT_SHARED_LIMITS } from '../../gateway/hub/shares.ts';
+import { RawPeer } from '../helpers/raw-peer.ts';
 import { encodeMessage } from '../../shared/protocol.ts';
 import { hold, statusFrom } from '../helpers/from-address.ts';
 
@@ -75,6 +84,100 @@ describe('GET /api/events', () => {
     expect(await refused.json()).toMatchObject({ code: 'too-many' });
     (await following[0]!).end();
     await expect.poll(async () => (await fetch(`${gateway.url}/api/events`)).status).toBe(200);
+  });
+});
+
+describe('followers of GET /api/events', () => {
+  const GET = 'GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
+
+  /** The server alone, with a log that the test fills. */
+  async function serve(stallTimeoutMs: number): Promise<{ url: string; events: EventLog } & AsyncDisposable> {
+    const events = new EventLog();
+    const verifier = new JpegVerifier();
+    const app = await createServer({
+      streams: new Map(),
+      access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
+      verifier,
+      names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
+      limits: DEFAULT_WEB_CLIENT_LIMITS,
+      webClients: new Set(),
+      events,
+      createCard: () => Promise.reject(new Error('no picture is asked for here')),
+      tls: null,
+      publicUrl: null,
+      trustProxies: [],
+      log: () => undefined,
+      connectionLimits: { ...DEFAULT_CONNECTION_LIMITS, stallTimeoutMs },
+    });
+    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+    return {
+      url,
+      events,
+      async [Symbol.asyncDispose]() {
+        events.close();
+        await app.close();
+        await verifier.close();
+      },
+    };
+  }
+
+  const following = async (url: string): Promise<RawPeer> => {
+    const peer = await RawPeer.connect(url);
+    peer.send(GET);
+    await peer.receive('retry: 1000');
+    return peer;
+  };
+
+  it('that do not read are disconnected, and their places are free again; those that read stay', async () => {
+    await using server = await serve(1000);
+    const stuck = await Promise.all(Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress - 1 }, () => following(server.url)));
+    await using reader = await following(server.url);
+    const refused = await RawPeer.connect(server.url);
+    refused.send(GET);
+    await refused.receive('address-limit');
+    for (const peer of stuck) peer.pause();
+    // More than the kernel holds for a connection.
+    for (let count = 0; count < 200; count += 1) {
+      // Texts are cut to a bounded length, identifiers are the gateway's own.
+      server.events.add({ kind: 'state', stream: 'main', client: 'x'.repeat(100_000), port: null, address: '', reason: 'large' });
+      await new Promise(setImmediate);
+    }
+    await expect.poll(async () => {
+      const { status, body } = await fetch(`${server.url}/api/events`);
+      await body?.cancel();
+      return status;
+    }, { timeout: 20_000 }).toBe(200);
+    server.events.add({ kind: 'state', stream: 'main', client: null, port: null, address: '', reason: 'still here' });
+    await reader.receive('still here');
+    expect(reader.hasEnded).toBe(false);
+    for (const peer of [...stuck, refused]) peer.close();
+  }, 60_000);
+
+  it('are counted however they end', async () => {
+    await using server = await serve(30_000);
+    const ends: ((peer: RawPeer) => unknown)[] = [(peer) => peer.close(), (peer) => peer.reset(), (peer) => peer.send(GET.repeat(20)), (peer) => peer.send('no request\r\n\r\n'), (peer) => peer.send('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n')];
+    for (let round = 0; round < 3; round += 1) {
+      for (const end of ends) {
+        const peers = await Promise.all(Array.from({ length: 6 }, () => following(server.url)));
+        for (const peer of peers) end(peer);
+        // Also those that never got to the head of the pipeline.
+        const queued = await Promise.all(Array.from({ length: 2 }, () => RawPeer.connect(server.url)));
+        for (const peer of queued) peer.send(GET.repeat(4));
+        await Promise.all(queued.map((peer) => peer.receive('retry')));
+        for (const peer of [...queued, ...peers]) peer.close();
+      }
+    }
+    await expect.poll(async () => {
+      const all = await Promise.all(Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress }, () => fetch(`${server.url}/api/events`)));
+      await Promise.all(all.map(async ({ body }) => body?.cancel()));
+      return all.filter(({ status }) => status === 200).length;
+    }, { timeout: 10_000, interval: 200 }).toBe(DEFAULT_SHARED_LIMITS.eventFollowers.perAddress);
+  }, 60_000);
+
+  it('are none for HEAD', async () => {
+    await using server = await serve(30_000);
+    for (let count = 0; count < 70; count += 1) expect((await fetch(`${server.url}/api/events`, { method: 'HEAD' })).status).toBe(200);
+    expect((await fetch(`${server.url}/api/events`)).status).toBe(200);
   });
 });
 

@@ -247,7 +247,7 @@ describe('security headers', () => {
       if (status >= 400 && !('accept' in headers)) expect(JSON.parse(answer.body), path).toEqual({ code: expect.any(String) as unknown, message: expect.any(String) as unknown });
     }
     // Node answers these before any of our code sees them as requests.
-    for (const bytes of ['no HTTP\r\n\r\n', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`]) expect(await send(gateway.url, bytes)).toContain('X-Content-Type-Options: nosniff');
+    for (const bytes of ['no HTTP\r\n\r\n', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`]) expect(await send(gateway.url, bytes)).toMatch(/^x-content-type-options: nosniff\r$/im);
   });
 
   it('forbid everything on a refusal but its own style', async () => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -32,7 +33,7 @@ const EXPECTED: Readonly<Record<Exclude<RouteRight, 'public' | 'hello'>, Readonl
 const CREDENTIALS: Readonly<Record<string, string | null>> = { none: null, wrong: 'wr0ng', view: 'w4tch', publish: 'c4mera', port: 'arm', administrator: 'adm1n' };
 
 /** Routes that everyone may use, written by hand: a new one must be added here. */
-const PUBLIC = ['/healthz', '/viewer', '/publish', '/*'];
+const PUBLIC = ['/healthz', '/', '/viewer', '/publish', ...readdirSync(new URL('../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(?:html|js|css|map)$/.test(name)).map((name) => `/${name}`)];
 
 /** Ways to write the same path. A router may match them or not: none may pass without its right. */
 const SPELLINGS: Readonly<Record<string, (path: string, host: string) => string>> = {

@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { type RawRefusal, refuseConnection } from './client-errors.ts';
+import { sendRefusal } from './refusals.ts';
+
+/** Sec-WebSocket-Key: 16 bytes in base64 (RFC 6455, section 4.1). */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/**
+ * Stands between the HTTP server and `@fastify/websocket`, which takes every upgrade request and ends its socket only on some of the
+ * ways out. Here a connection is either taken over by a WebSocket, or answered and ended, in bounded time.
+ */
+export class Upgrades {
+  /** Never listens: it is the server whose `upgrade` events `@fastify/websocket` handles. */
+  readonly server: Server = createServer();
+  readonly #timeoutMs: number;
+  readonly #timers = new WeakMap<IncomingMessage, NodeJS.Timeout>();
+  readonly #pending = new Set<Duplex>();
+
+  /** @param timeoutMs time until the connection is taken over or answered. */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Answers anything but a WebSocket handshake, and passes handshakes on to the route's hooks and handler. */
+  receive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = checkHandshake(request);
+    if (refusal !== null) {
+      refuseConnection(socket, refusal);
+      return;
+    }
+    const timer = setTimeout(() => socket.destroy(), this.#timeoutMs);
+    this.#timers.set(request, timer);
+    this.#pending.add(socket);
+    socket.once('close', () => this.#settle(request, socket));
+    if (!this.server.emit('upgrade', request, socket, head)) refuseConnection(socket, { status: 503, code: 'closed', message: 'the gateway is stopping' });
+  }
+
+  /**
+   * Adds the checks that need the matched route. Call it after `@fastify/websocket` has been registered, and before routes.
+   * Upgrades of other routes get 404, and requests of a WebSocket's route that ask for no upgrade 426.
+   */
+  addTo(app: FastifyInstance): void {
+    const webSocketUrls = new Set<string>();
+    app.addHook('onRoute', (route) => {
+      if (route.websocket === true) webSocketUrls.add(route.url);
+    });
+    app.addHook('onRequest', async (request, reply) => {
+      const isWebSocketRoute = webSocketUrls.has(request.routeOptions.url ?? '');
+      // A request without a route is answered with 404 anyway.
+      if (request.ws && !isWebSocketRoute) return sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is no WebSocket at ${request.url.slice(0, 200)}` });
+      if (isWebSocketRoute && !request.ws) return sendRefusal(request, reply.headers({ connection: 'upgrade', upgrade: 'websocket' }), { status: 426, code: 'upgrade-required', message: 'only a WebSocket can be opened here' });
+      return undefined;
+    });
+    const { websocketServer } = app;
+    websocketServer.on('connection', (_webSocket, request) => this.#settle(request, request.socket));
+    // What the check above lets through, and ws does not.
+    websocketServer.on('wsClientError', (error, socket) => refuseConnection(socket, invalid(error.message)));
+    // Before the server waits for its connections.
+    app.addHook('preClose', async () => {
+      for (const socket of this.#pending) socket.destroy();
+    });
+  }
+
+  /** Whether a request is a handshake whose connection has not been taken over. */
+  has(request: IncomingMessage): boolean {
+    return this.#timers.has(request);
+  }
+
+  #settle(request: IncomingMessage, socket: Duplex): void {
+    clearTimeout(this.#timers.get(request));
+    this.#pending.delete(socket);
+  }
+}
+
+/** @returns null for a WebSocket handshake (RFC 6455, section 4.2.1) without a body. */
+function checkHandshake({ method, headers }: IncomingMessage): RawRefusal | null {
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return invalid('the only protocol to upgrade to is websocket');
+  if (method !== 'GET') return invalid('the method of a WebSocket handshake is GET');
+  if (headers['sec-websocket-version'] !== '13') return { ...invalid('the only version of the WebSocket protocol is 13'), status: 426, headers: { 'sec-websocket-version': '13' } };
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) return invalid('Sec-WebSocket-Key is missing or malformed');
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return invalid('a WebSocket handshake has no body');
+  return null;
+}
+
+function invalid(message: string): RawRefusal {
+  return { status: 400, code: 'upgrade-invalid', message };
+}

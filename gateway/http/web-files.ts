@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+const compress = promisify(gzip);
+
+const TYPES: ReadonlyMap<string, string> = new Map([
+  ['.html', 'text/html; charset=utf-8'],
+  ['.js', 'text/javascript; charset=utf-8'],
+  ['.css', 'text/css; charset=utf-8'],
+  ['.map', 'application/json; charset=utf-8'],
+]);
+
+/** Pages with an address of their own. */
+const PAGES: ReadonlyMap<string, string> = new Map([
+  ['/', 'index.html'],
+  ['/viewer', 'viewer.html'],
+  ['/publish', 'publish.html'],
+]);
+
+/** Built files are the same for everybody. */
+const PUBLIC = { config: { right: 'public', crossOrigin: true } } as const;
+
+/** A built file, read when it is first asked for and kept. */
+class WebFile {
+  readonly type: string;
+  readonly #path: string;
+  /** Whether its name changes with its content. */
+  readonly #isImmutable: boolean;
+  #content: Buffer | null = null;
+  /** Digest of the content. */
+  #tag = '';
+  #gzipped: Promise<Buffer> | null = null;
+
+  constructor(path: string, type: string, isImmutable: boolean) {
+    this.#path = path;
+    this.type = type;
+    this.#isImmutable = isImmutable;
+  }
+
+  /** Answers GET, with a strong ETag for each content coding. */
+  async send({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const content = (this.#content ??= this.#read());
+    const isGzip = acceptsGzip(headers['accept-encoding']);
+    const tag = `"${this.#tag}${isGzip ? '-gzip' : ''}"`;
+    reply.headers({ etag: tag, vary: 'accept-encoding', 'cache-control': this.#isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache' });
+    if (matches(headers['if-none-match'], tag)) return reply.code(304).send();
+    reply.type(this.type);
+    if (!isGzip) return reply.send(content);
+    this.#gzipped ??= compress(content, { level: 9 });
+    return reply.header('content-encoding', 'gzip').send(await this.#gzipped);
+  }
+
+  /** Synchronous: it happens once per file, and takes a fraction of a millisecond. */
+  #read(): Buffer {
+    const content = readFileSync(this.#path);
+    this.#tag = createHash('sha256').update(content).digest('base64url').slice(0, 22);
+    return content;
+  }
+}
+
+/**
+ * Adds a route for each built file, and for the pages `/`, `/viewer` and `/publish`. A request opens no file, except the first one of
+ * each. Without a build the pages answer 503 and say what to run.
+ */
+export function serveWebFiles(app: FastifyInstance): void {
+  const files = findWebFiles();
+  for (const [path, file] of files) {
+    app.get(path, PUBLIC, async (request, reply) => file.send(request, reply));
+  }
+  for (const [path, name] of PAGES) {
+    const file = files.get(`/${name}`);
+    app.get(path, PUBLIC, async (request, reply) => file?.send(request, reply) ?? reply.code(503).send({ code: 'pages-missing', message: `the page ${name} has not been built: run npm run build` }));
+  }
+}
+
+/** If-None-Match (RFC 9110, section 13.1.2), which compares weakly. */
+function matches(header: string | undefined, tag: string): boolean {
+  return header !== undefined && header.split(',').some((given) => given.trim() === '*' || given.trim().replace(/^W\//, '') === tag);
+}
+
+function acceptsGzip(header: string | string[] | undefined): boolean {
+  return String(header ?? '').split(',').some((coding) => /^\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
+}
+
+/** By path, `/gearway-viewer.js`. Empty when nothing has been built. */
+function findWebFiles(): ReadonlyMap<string, WebFile> {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  // Beside the compiled gateway, or where the build puts them when run from source.
+  for (const folder of [join(here, '../../web'), join(here, '../../dist/web')]) {
+    const names = listFiles(folder);
+    if (!names.includes('gearway-viewer.js')) continue;
+    return new Map(
+      names.flatMap((name) => {
+        const type = TYPES.get(extname(name));
+        const path = `/${name.replaceAll('\\', '/')}`;
+        return type === undefined ? [] : [[path, new WebFile(join(folder, name), type, path.startsWith('/assets/'))]];
+      }),
+    );
+  }
+  return new Map();
+}
+
+function listFiles(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  } catch {
+    return []; // not built
+  }
+}
