@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import type { GatewayEvent } from '../../shared/status.ts';
-import { PROTOCOL } from '../../shared/protocol.ts';
+import { encodeMessage, PROTOCOL } from '../../shared/protocol.ts';
 import { Publisher } from '../helpers/publisher.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
@@ -27,6 +27,7 @@ describe('texts from outside', () => {
     const name = `n${nasty}x`;
     const part = encodeURIComponent(name);
     const answers: unknown[] = [];
+    const authorization = `Bearer ${gateway.administratorKey}`;
 
     await using viewer = await Viewer.connect(url, 'still');
     answers.push(await viewer.hello({ name }));
@@ -39,14 +40,19 @@ describe('texts from outside', () => {
       ['POST', '/api/streams/still/clients', name],
       ['POST', `/streams/${part}/frames`, 'x'], ['POST', `/streams/main/frames?publisher=${part}`, 'x'], ['POST', `/streams/main/frames?takeOver=${part}`, 'x'],
     ] as const) {
-      const response = await fetch(new URL(path, url), { method, ...(body === undefined ? {} : { body, headers: { 'content-type': path.startsWith('/api') ? 'application/json' : 'image/jpeg' } }) });
+      const response = await fetch(new URL(path, url), {
+        method,
+        headers: { authorization, ...(body === undefined ? {} : { 'content-type': path.startsWith('/api') ? 'application/json' : 'image/jpeg' }) },
+        ...(body === undefined ? {} : { body }),
+      });
       answers.push(await response.json().catch(() => null), response.statusText);
     }
     const unknown = new WebSocket(`${url.replace('http', 'ws')}streams/${part}/ws`, PROTOCOL);
+    unknown.on('open', () => unknown.send(encodeMessage({ type: 'hello', name })));
     answers.push(await new Promise((resolve) => unknown.on('close', (_code, reason) => resolve(String(reason)))));
     const [client] = gateway.streams.get('still')?.clients ?? [];
     expect(client?.address).toMatch(/^n .*x \(/);
-    answers.push(await (await fetch(new URL(`/api/streams/still/clients/${client?.id}?reason=${part}`, url), { method: 'DELETE' })).json());
+    answers.push(await (await fetch(new URL(`/api/streams/still/clients/${client?.id}?reason=${part}`, url), { method: 'DELETE', headers: { authorization } })).json());
     answers.push((await viewer.closed).reason);
     answers.push([...gateway.streams.values()].map((stream) => stream.status()));
     publisher.socket.close();
