@@ -47,7 +47,7 @@ const handlers = {
   async open(ports: readonly number[], { jpeg, raw, shape }: { jpeg: string; raw: string; shape: readonly number[] }): Promise<void> {
     frames = { jpeg: Buffer.from(jpeg, 'base64'), raw: { dtype: 'uint8', shape, data: Buffer.from(raw, 'base64') } };
     // Silent while others are measured.
-    const gateway = await createGateway({ port: 0, source: 'push:', idle: 'silence', clients: ports.map((port) => `tcp://127.0.0.1:${port}?pattern=1`) });
+    const gateway = await createGateway({ port: 0, source: 'push:?check=false', idle: 'silence', clients: ports.map((port) => `tcp://127.0.0.1:${port}?pattern=1`) });
     ({ stream } = gateway);
     setInterval(push, LEAST_EVERY_MS);
   },
