@@ -3,7 +3,8 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { splitWords } from './ffmpeg/split-words.ts';
 
 /** Parameters of an address that are secrets, up to the next parameter or the end of the word. */
-const SECRET_PARAMETER = /([?&][^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
+// `keys=` names the folder of CURVE keys, which is not a secret.
+const SECRET_PARAMETER = /([?&](?!keys=)[^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
 
 /** The same within a text that is an address as a whole: the value may contain spaces. */
 const SECRET_PARAMETER_OF_ADDRESS = new RegExp(SECRET_PARAMETER.source.replace(String.raw`[^&\s]*)`, '[^&]*)'), 'gi');
