@@ -1,4 +1,4 @@
-import { runInBackground } from '../shared/background.ts';
+import { runInBackground } from './background.ts';
 import type { FrameMessage } from '../shared/protocol.ts';
 import { decodePicture, type Picture } from './painter.ts';
 
@@ -74,7 +74,7 @@ export class Decoder {
       this.#waiting = null;
       this.#events.started(frame);
       if (frame.sequence <= this.#drawnSequence) this.skipped += 1;
-      else runInBackground(this.#decode(frame), reportError);
+      else runInBackground(this.#decode(frame));
     }
   }
 

@@ -1,4 +1,4 @@
-import { runInBackground } from '../shared/background.ts';
+import { runInBackground } from './background.ts';
 import { closeCode } from '../shared/close-code.ts';
 import { errorText } from '../shared/errors.ts';
 import { encodeMessage, type GatewayMessage, type Hello, type Pong, PROTOCOL, type PublisherAnswer, type Welcome } from '../shared/protocol.ts';
@@ -149,7 +149,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
         this.clock.welcome(message.clockUs);
         this.#events.welcomed(message);
         this.#ping();
-        if (!this.#canProbe) runInBackground(this.#knock('GET').then((response) => (this.#canProbe = response !== null)), reportError);
+        if (!this.#canProbe) runInBackground(this.#knock('GET').then((response) => (this.#canProbe = response !== null)));
         return;
       case 'pong': {
         const sentAtMs = this.#pings.get(message.id);
@@ -192,7 +192,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.clock.reset();
     const next = this.#events.ended({ code, reason, wasOpen });
     if (this.#closed || next === 'never') return;
-    if (!wasOpen && code === ABNORMAL) runInBackground(this.#explain(), reportError);
+    if (!wasOpen && code === ABNORMAL) runInBackground(this.#explain());
     if (next === 'at-once') this.#connect();
     else this.#tryLater(next === 'later' ? SLOW_RETRY_MS : this.#backOff());
   }
@@ -205,7 +205,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   }
 
   #tryLater(waitMs: number): void {
-    this.#retry = setTimeout(() => runInBackground(this.#connectWhenThere(), reportError), waitMs);
+    this.#retry = setTimeout(() => runInBackground(this.#connectWhenThere()), waitMs);
   }
 
   /**

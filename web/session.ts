@@ -1,4 +1,4 @@
-import { runInBackground } from '../shared/background.ts';
+import { runInBackground } from './background.ts';
 import { closeCode } from '../shared/close-code.ts';
 import {
   decodeGatewayMessage,

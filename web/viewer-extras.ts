@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { runInBackground } from '../shared/background.ts';
+import { runInBackground } from './background.ts';
 import { FITS } from './fit.ts';
 import type { GearwayViewer } from './gearway-viewer.ts';
 import { PictureView } from './picture-view.ts';
@@ -79,7 +79,7 @@ export class ViewerExtras {
 
   readonly #actions: ControlsActions = {
     togglePause: () => (this.#viewer.paused ? this.#viewer.resume() : this.#viewer.pause()),
-    saveSnapshot: () => runInBackground(this.#saveSnapshot(), reportError),
+    saveSnapshot: () => runInBackground(this.#saveSnapshot()),
     toggleStats: () => (this.#viewer.showStats = !this.#viewer.showStats),
     rotate: () => (this.#viewer.rotate = (this.#viewer.rotate + 90) % 360),
     toggleMirror: () => (this.#viewer.mirror = !this.#viewer.mirror),

@@ -1,5 +1,5 @@
 import './viewer-page.css';
-import { runInBackground } from '../shared/background.ts';
+import { runInBackground } from './background.ts';
 import { closeCode } from '../shared/close-code.ts';
 import type { Fit, GearwayViewer } from './gearway-viewer.ts';
 import { loadToken, saveToken } from './page-token.ts';
@@ -50,7 +50,7 @@ viewer.addEventListener('gearway-open', () => {
   if (viewer.token !== null) saveToken(viewer.token);
 });
 
-runInBackground(watch(), reportError);
+runInBackground(watch());
 
 async function watch(): Promise<void> {
   show('Gearway', 'Connecting');

@@ -1,5 +1,5 @@
 import { html, type TemplateResult } from 'lit';
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 
 type Verdict = { readonly kind: 'idle' } | { readonly kind: 'asking' } | { readonly kind: 'added'; readonly address: string } | { readonly kind: 'refused'; readonly reason: string };
 
@@ -18,7 +18,7 @@ export class AddClient {
   /** @param forbidden why this user may not; null when they may. */
   render(forbidden: string | null): TemplateResult {
     const isRefused = this.#verdict.kind === 'refused';
-    return html`<form class="add" @submit=${(event: SubmitEvent) => runInBackground(this.#submit(event), reportError)}>
+    return html`<form class="add" @submit=${(event: SubmitEvent) => runInBackground(this.#submit(event))}>
       <label for="client-address">Add a native client</label>
       <input
         id="client-address"

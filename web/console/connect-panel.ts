@@ -1,5 +1,5 @@
 import { html, type TemplateResult } from 'lit';
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import type { ConnectLine } from './connect-lines.ts';
 
 /** Lines to copy that connect something to this stream. */
@@ -13,7 +13,7 @@ export function connectPanel(lines: readonly ConnectLine[]): TemplateResult {
 /** One of them, with its button. */
 export function copyLine({ title, text }: ConnectLine): TemplateResult {
   return html`<div class="snip">
-    <p>${title}<button aria-label=${`Copy: ${title}`} @click=${(event: Event) => runInBackground(copy(event, text), reportError)}>Copy</button></p>
+    <p>${title}<button aria-label=${`Copy: ${title}`} @click=${(event: Event) => runInBackground(copy(event, text))}>Copy</button></p>
     <code>${text}</code>
   </div>`;
 }

@@ -1,6 +1,6 @@
 import './console.css';
 import { html, nothing, render, type TemplateResult } from 'lit';
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { ClientStatus, GatewayEvent, StreamStatus } from '../../shared/status.ts';
 import type { GearwayViewer } from '../gearway-viewer.ts';
@@ -69,12 +69,12 @@ const addClient = new AddClient(async (address) => {
 }, update);
 
 /** Shown in place of the page while the gateway requires a token. */
-const tokenForm = new TokenForm({ label: 'This gateway requires a token', onToken: (token) => runInBackground(logIn(token), reportError) });
+const tokenForm = new TokenForm({ label: 'This gateway requires a token', onToken: (token) => runInBackground(logIn(token)) });
 /** Shown in place of what only administrators may use. */
 const keyForm = new TokenForm({
   label: 'Administrator key',
   hint: 'To add or disconnect clients, open the administrator address that the gateway printed, or enter its key or token.',
-  onToken: (token) => runInBackground(becomeAdministrator(token), reportError),
+  onToken: (token) => runInBackground(becomeAdministrator(token)),
 });
 
 function watch(stream: string): void {
@@ -93,7 +93,7 @@ document.addEventListener('visibilitychange', startPoll);
 // The administrator address was entered while the page was open: that loads nothing.
 addEventListener('hashchange', () => {
   const entered = takeKey();
-  if (entered !== null) runInBackground(becomeAdministrator(entered), reportError);
+  if (entered !== null) runInBackground(becomeAdministrator(entered));
 });
 
 /** Asks for the state of the streams, and again until the page is hidden. A failure does not end that. */
@@ -117,7 +117,7 @@ async function poll(): Promise<void> {
   // An event asks again while an answer is on its way, and that one may come last.
   if (question < answered) return;
   answered = question;
-  if (said.kind === 'ok' && answer !== 'ok') runInBackground(api.publicUrl().then((url) => (address = url ?? address)), reportError);
+  if (said.kind === 'ok' && answer !== 'ok') runInBackground(api.publicUrl().then((url) => (address = url ?? address)));
   const wasAsking = answer === 'token';
   answer = said.kind;
   gone = said.kind === 'gone' ? said.reason : null;
@@ -152,7 +152,7 @@ const following = api.follow((event) => {
   clearTimeout(timer);
   timer = setTimeout(startPoll, 50);
 });
-runInBackground(following, reportError);
+runInBackground(following);
 
 function current(): StreamStatus | null {
   return streams.find((stream) => stream.name === name) ?? null;
@@ -229,7 +229,7 @@ function content(status: StreamStatus | null, mayAdminister: boolean, form: Temp
         <section class="panel picture" aria-label="Picture">${viewer}${figures()}</section>
         ${clientsPanel(
           { status, rates, ownPort: viewer.port, isGone: answer === 'gone', maySendAway: mayAdminister, pictureOf: (id) => returnedPictures.of(id), form },
-          { sendAway: (client) => runInBackground(sendAway(client), reportError), enlarge },
+          { sendAway: (client) => runInBackground(sendAway(client)), enlarge },
         )}
         ${sourcePanel(status)}
         ${portsPanel(status)}
@@ -306,4 +306,4 @@ loadTheme();
 update();
 startPoll();
 // An old key in the address would otherwise go unnoticed.
-if (key !== null) runInBackground(becomeAdministrator(key), reportError);
+if (key !== null) runInBackground(becomeAdministrator(key));

@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { GearwayViewer } from '../gearway-viewer.ts';
 
@@ -28,7 +28,7 @@ export class ReturnPanel {
       <h2>Return data <small>${isSeated ? `from this viewer, port ${port}` : rights.length > 0 ? 'watching only' : 'not connected'}</small></h2>
       ${!isSeated && rights.length > 0
         ? html`<p class="empty">${spectatorReason === null ? 'This viewer watches without a port' : `No port for this viewer: ${spectatorReason}`}. <button class="link" @click=${() => this.#viewer.reconnect()}>Try again</button></p>`
-        : html`<form class="composer" @submit=${(event: Event) => runInBackground(this.#submit(event), reportError)}>
+        : html`<form class="composer" @submit=${(event: Event) => runInBackground(this.#submit(event))}>
             <textarea aria-label="Value as JSON" aria-describedby="verdict" spellcheck="false" aria-invalid=${error !== null} .value=${this.#text} @input=${(event: Event) => this.#typed(event)}></textarea>
             <div class="row">
               <label><input type="checkbox" .checked=${this.#keeps} @change=${(event: Event) => (this.#keeps = (event.target as HTMLInputElement).checked)} /> Keep sending</label>
@@ -37,7 +37,7 @@ export class ReturnPanel {
             </div>
             ${this.#kept === null
               ? nothing
-              : html`<div class="kept"><code title=${this.#kept}>${this.#kept}</code><button class="quiet" type="button" @click=${() => runInBackground(this.#stop(), reportError)}>Stop sending</button></div>`}
+              : html`<div class="kept"><code title=${this.#kept}>${this.#kept}</code><button class="quiet" type="button" @click=${() => runInBackground(this.#stop())}>Stop sending</button></div>`}
           </form>`}
     </section>`;
   }

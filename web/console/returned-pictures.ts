@@ -1,4 +1,4 @@
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import type { ClientStatus } from '../../shared/status.ts';
 import type { Api } from './api.ts';
 import { readReturned } from './returned.ts';

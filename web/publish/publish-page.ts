@@ -1,7 +1,7 @@
 import '../console/console.css';
 import './publish-page.css';
 import { html, nothing, render, type TemplateResult } from 'lit';
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import { groups } from '../console/text.ts';
 import { loadTheme, toggleTheme } from '../console/theme.ts';
@@ -151,4 +151,4 @@ function update(): void {
 loadTheme();
 update();
 setInterval(update, UPDATE_MS);
-runInBackground(findStream(), reportError);
+runInBackground(findStream());

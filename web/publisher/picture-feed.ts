@@ -1,4 +1,4 @@
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { CapturedPicture } from './publisher-messages.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -38,7 +38,7 @@ export class FrameFeed implements PictureFeed {
     this.#sink = sink;
     this.#release = release;
     this.#reader = readable.getReader();
-    runInBackground(this.#read(), reportError);
+    runInBackground(this.#read());
   }
 
   /** A camera gives pictures whether they are due or not. */

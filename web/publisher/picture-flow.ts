@@ -1,4 +1,4 @@
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 
 /** Frames that are sent and not taken yet: the gateway's protocol says how many (docs/protocol.md). */
 const MAX_IN_FLIGHT = 2;
@@ -88,7 +88,7 @@ export class PictureFlow<P extends { close(): void }, E> {
     const picture = this.#waiting;
     if (picture === null || !this.#isOpen || this.#isEncoding || this.#inFlight.length >= MAX_IN_FLIGHT) return;
     this.#waiting = null;
-    runInBackground(this.#encode(picture), reportError);
+    runInBackground(this.#encode(picture));
   }
 
   async #encode(picture: P): Promise<void> {

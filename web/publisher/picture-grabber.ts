@@ -1,4 +1,4 @@
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 
 /** Where a video shows nothing new for so long, what it shows is taken; also where it is not painted at all. */
 const WAIT_MS = 250;
@@ -43,7 +43,7 @@ export class PictureGrabber {
   }
 
   #startGrabbing(takenAtMs: number | null): void {
-    runInBackground(this.#grab(takenAtMs), reportError);
+    runInBackground(this.#grab(takenAtMs));
   }
 
   async #grab(takenAtMs: number | null): Promise<void> {

@@ -1,4 +1,4 @@
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { StatsHistory } from '../stats-history.ts';
@@ -152,7 +152,7 @@ export class PublisherModel {
       this.#startInput(wish);
       this.#heard({ kind: 'changed' });
     } else if (input !== null && (wish.size !== before.size || wish.fps !== before.fps)) {
-      runInBackground(input.apply(wish), reportError);
+      runInBackground(input.apply(wish));
     }
   }
 
@@ -209,7 +209,7 @@ export class PublisherModel {
     this.#phase = { kind: 'open', input, link };
     if (link === null) this.#connect(input);
     else link.feed(input);
-    runInBackground(this.#listCameras(), reportError);
+    runInBackground(this.#listCameras());
     this.#heard({ kind: 'changed' });
   }
 
@@ -310,7 +310,7 @@ export class PublisherModel {
 
   /** A camera was plugged in or out, or may be free again. */
   readonly #onDevices = (): void => {
-    runInBackground(this.#listCameras().then(() => this.#startAgain()), reportError);
+    runInBackground(this.#listCameras().then(() => this.#startAgain()));
   };
 
   async #startAgain(): Promise<void> {

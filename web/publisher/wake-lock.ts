@@ -1,4 +1,4 @@
-import { runInBackground } from '../../shared/background.ts';
+import { runInBackground } from '../background.ts';
 
 /** Keeps a phone's screen on while it is held (https://www.w3.org/TR/screen-wake-lock/): one that sleeps takes the camera along. Browsers without it sleep. */
 export class WakeLock {
@@ -21,7 +21,7 @@ export class WakeLock {
   }
 
   #drop(sentinel: WakeLockSentinel | null): void {
-    if (sentinel !== null) runInBackground(sentinel.release(), reportError);
+    if (sentinel !== null) runInBackground(sentinel.release());
   }
 
   /** The browser takes it away whenever the page is hidden. */
