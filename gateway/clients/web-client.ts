@@ -5,15 +5,13 @@ import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import {
   type Ack,
   type ElementBudget,
-  type GatewayMessage,
   type Hello,
-  type FrameMessage,
   type Return,
   type ReturnBody,
+  type ViewerMessage,
   type Want,
   closeCode,
   decodeViewerMessage,
-  encodeMessage,
   MAX_HELLO_BYTES,
 } from '../../shared/protocol.ts';
 import type { ClientState, StreamState } from '../../shared/status.ts';
@@ -25,25 +23,20 @@ import { RateMeter } from '../hub/rate-meter.ts';
 import type { ReturnData } from '../hub/returns.ts';
 import { round } from '../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../netgear/python-json.ts';
-import { InputBudget, type InputLimits } from './input-budget.ts';
+import type { InputBudget } from './input-budget.ts';
 import { Pacer } from './pacer.ts';
 import type { Admission, ViewerEnd, ViewerFigures, ViewerPlace } from './place.ts';
+import { type ProtocolPeer, ProtocolSocket, type ProtocolSocketLimits, type SocketEnd } from './protocol-socket.ts';
 import type { Rendition } from './renditions.ts';
 import { type FrameHolder, UnsentFrames } from './unsent-frames.ts';
-import { closeWebSocket } from './web-socket.ts';
 
 /** Limits of one web client. */
-export interface WebClientLimits extends InputLimits {
+export interface WebClientLimits extends ProtocolSocketLimits {
   /** Bytes of one message from a viewer that may return data; the WebSocket closes with 1009 above. Any other has {@link MAX_HELLO_BYTES}. */
   readonly messageBytes: number;
-  /** Bytes per second from a viewer that returns no data, also before its hello. */
-  readonly watchingBytesPerSecond: number;
-  /** Bytes that may wait in the socket's user-space buffer besides the one frame that may. */
-  readonly bufferedBytes: number;
-  readonly helloTimeoutMs: number;
+  /** Bytes per second from a viewer that may return data. */
+  readonly bytesPerSecond: number;
   readonly ackTimeoutMs: number;
-  /** A peer that answers no ping for so long is gone, though its socket is open. */
-  readonly silenceTimeoutMs: number;
 }
 
 export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
@@ -79,32 +72,22 @@ export type Transport = Pick<Writable, 'cork' | 'uncork' | 'write' | 'writableLe
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
 
-const TICK_MS = 1000;
-
 /** Most verifications of JPEGs under way for one viewer. */
 const MAX_CHECKS = 4;
 
-type Phase =
-  | { readonly kind: 'greeting' }
-  /** A refusal that is delayed: nothing that comes meanwhile is read. */
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'seated'; readonly port: number | null; readonly mayReturn: boolean }
-  | { readonly kind: 'closed' };
+type Message = Exclude<ViewerMessage, Hello>;
 
 /** WebSocket of one browser viewer, paced by its acknowledgements. */
-export class WebClient implements ViewerEnd, FrameHolder {
-  /** Settles when the socket has ended and the port's hold has begun. */
-  readonly closed: Promise<void>;
+export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> {
+  readonly role = 'viewer';
   readonly #socket: WebSocket;
+  readonly #protocol: ProtocolSocket<Message>;
   readonly #options: WebClientOptions;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
-  readonly #budget: InputBudget;
-  readonly #elements: ElementBudget;
-  readonly #timer: NodeJS.Timeout;
-  readonly #openedAtMs = performance.now();
-  #phase: Phase = { kind: 'greeting' };
+  /** null before the viewer is admitted, and once the connection has ended. */
+  #seat: { readonly port: number | null; readonly mayReturn: boolean } | null = null;
   #paused = false;
   #wantsRaw = false;
   #minIntervalMs = 0;
@@ -115,7 +98,6 @@ export class WebClient implements ViewerEnd, FrameHolder {
   #unsentBytes = 0;
   #delivered = 0;
   #delayMs: number | null = null;
-  #heardAtMs = performance.now();
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
   /** The one that is under way, or waits for its turn. */
@@ -125,38 +107,31 @@ export class WebClient implements ViewerEnd, FrameHolder {
   constructor(socket: WebSocket, options: WebClientOptions) {
     this.#socket = socket;
     this.#options = options;
-    const { limits, addressBudget = null } = options;
-    this.#budget = new InputBudget({ ...limits, bytesPerSecond: limits.watchingBytesPerSecond }, addressBudget);
-    this.#elements = this.#budget.elementBudget();
     this.#unsent = options.unsent ?? new UnsentFrames();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    this.closed = new Promise((resolve) => {
-      socket.on('close', () => {
-        this.#ended('the viewer left');
-        resolve();
-      });
-    });
-    socket.on('ping', () => this.#receivedControl());
-    socket.on('pong', () => this.#receivedControl());
-    socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
-    // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
-    socket.on('error', () => undefined);
+    this.#protocol = new ProtocolSocket(socket, this, options.limits, options.addressBudget);
+  }
+
+  /** Settles when the socket has ended and the port's hold has begun. */
+  get closed(): Promise<void> {
+    return this.#protocol.closed;
+  }
+
+  get unsentBytes(): number {
+    return this.#unsentBytes;
   }
 
   offer(frame: Frame): void {
-    if (this.#paused || this.#phase.kind !== 'seated') return;
+    if (this.#paused || this.#seat === null) return;
     this.#mailbox.put(frame);
     this.#pump();
   }
 
   streamChanged(state: StreamState, reason: string): void {
-    if (this.#phase.kind === 'seated') this.#send({ type: 'state', state, reason });
+    if (this.#seat !== null) this.#protocol.send({ type: 'state', state, reason });
   }
 
   close(code: number, reason: string): void {
-    if (this.#phase.kind === 'closed') return;
-    this.#ended(reason);
-    closeWebSocket(this.#socket, code, reason);
+    this.#protocol.close(code, reason);
   }
 
   figures(): ViewerFigures {
@@ -175,84 +150,52 @@ export class WebClient implements ViewerEnd, FrameHolder {
     };
   }
 
-  /** Counts bytes that came on the connection, whatever they are: parts of messages that never end among them. */
+  /** Counts bytes that arrived on the connection. */
   receivedBytes(bytes: number): void {
-    if (this.#phase.kind === 'closed') return;
-    try {
-      this.#budget.spendBytes(bytes, performance.now());
-    } catch (error) {
-      this.#failed(error);
-    }
+    this.#protocol.receivedBytes(bytes);
   }
 
-  #receivedControl(): void {
-    if (this.#phase.kind === 'closed') return;
-    this.#heardAtMs = performance.now();
-    try {
-      this.#budget.spendMessage(this.#heardAtMs);
-    } catch (error) {
-      this.#failed(error);
-    }
+  decode(data: Uint8Array, elements: ElementBudget): ViewerMessage | undefined {
+    return decodeViewerMessage(data, elements);
   }
 
-  #received(data: Buffer, isBinary: boolean): void {
-    if (this.#phase.kind === 'closed' || this.#phase.kind === 'refused') return;
-    this.#heardAtMs = performance.now();
-    try {
-      this.#budget.spendMessage(this.#heardAtMs);
-      if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
-      const message = decodeViewerMessage(data, this.#elements);
-      if (message === undefined) return;
-      if (this.#phase.kind === 'greeting') {
-        if (message.type !== 'hello') throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
-        this.#greet(message);
+  received(message: Message): void {
+    switch (message.type) {
+      case 'ack':
+        this.#acknowledged(message);
         return;
-      }
-      switch (message.type) {
-        case 'hello':
-          throw new GearwayError('message-invalid', 'hello came twice');
-        case 'ack':
-          this.#acknowledged(message);
-          return;
-        case 'return':
-          this.#returned(message);
-          return;
-        case 'want':
-          this.#wanted(message);
-          return;
-        case 'ping':
-          this.#send({ type: 'pong', id: message.id, clockUs: nowUs(), window: this.#pacer.window });
-          return;
-        default:
-          message satisfies never;
-      }
-    } catch (error) {
-      this.#failed(error);
+      case 'return':
+        this.#returned(message);
+        return;
+      case 'want':
+        this.#wanted(message);
+        return;
+      case 'ping':
+        this.#protocol.send({ type: 'pong', id: message.id, clockUs: nowUs(), window: this.#pacer.window });
+        return;
+      default:
+        message satisfies never;
     }
   }
 
-  #failed(error: unknown): void {
-    const isTooMuch = error instanceof GearwayError && error.code === 'too-much';
-    if (!isTooMuch) this.#countRejected();
-    this.close(isTooMuch ? closeCode.tooMuch : closeCode.badMessage, errorText(error));
+  malformed(): void {
+    this.#countRejected();
   }
 
-  #greet(hello: Hello): void {
+  greet(hello: Hello): void {
     const admission: Admission = this.#options.place.enter(this, hello);
     if (!admission.admitted) {
-      this.#phase = { kind: 'refused' };
-      const close = (): void => this.close(admission.closeCode, admission.reason);
-      if (admission.delay === null) close();
-      else admission.delay.then(close, close);
+      this.#protocol.refuse(admission.closeCode, admission.reason, admission.delay);
       return;
     }
     const { place, limits } = this.#options;
     const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
-    this.#phase = { kind: 'seated', port, mayReturn };
-    const messageBytes = mayReturn && port !== null ? limits.messageBytes : MAX_HELLO_BYTES;
+    this.#seat = { port, mayReturn };
+    const returnsData = mayReturn && port !== null;
+    const messageBytes = returnsData ? limits.messageBytes : MAX_HELLO_BYTES;
     this.#options.onAdmitted?.(messageBytes);
-    if (mayReturn && port !== null) this.#budget.allowBytes(limits.bytesPerSecond);
-    this.#send({
+    this.#protocol.admit(returnsData ? limits.bytesPerSecond : limits.watchingBytesPerSecond);
+    this.#protocol.send({
       type: 'welcome',
       stream: place.stream,
       port,
@@ -271,8 +214,8 @@ export class WebClient implements ViewerEnd, FrameHolder {
   #acknowledged({ sequence, delayMs }: Ack): void {
     if (delayMs !== undefined) this.#delayMs = delayMs;
     const isNew = this.#pacer.acknowledged(sequence, this.#options.place.frameTimeMs(), performance.now());
-    // Else a viewer of a very fast stream would be closed for answering every frame.
-    if (isNew) this.#budget.refundMessage();
+    // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
+    if (isNew) this.#protocol.refundMessage();
     this.#pump();
   }
 
@@ -289,19 +232,19 @@ export class WebClient implements ViewerEnd, FrameHolder {
     }
     this.#pacer.resumed(performance.now());
     const latest = place.latest();
-    this.#send({ type: 'state', state: place.state, reason: place.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
+    this.#protocol.send({ type: 'state', state: place.state, reason: place.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
     if (latest !== null) this.offer(latest);
   }
 
   #returned(message: Return): void {
     const { id, body } = message;
-    const phase = this.#phase;
-    if (phase.kind !== 'seated') return;
-    if (!phase.mayReturn) {
+    const seat = this.#seat;
+    if (seat === null) return;
+    if (!seat.mayReturn) {
       this.#refuse(id, new GearwayError('not-allowed', 'this viewer may watch, and not return data'));
       return;
     }
-    if (phase.port === null) {
+    if (seat.port === null) {
       this.#refuse(id, new GearwayError('no-port', 'a spectator has no port and returns nothing'));
       return;
     }
@@ -327,7 +270,7 @@ export class WebClient implements ViewerEnd, FrameHolder {
 
   /** @throws {GearwayError} what is wrong with the JPEG. */
   async #verify(jpeg: Uint8Array): Promise<void> {
-    if (this.#phase.kind !== 'seated') return;
+    if (this.#seat === null) return;
     this.#verification = this.#options.verifyJpeg(jpeg);
     const verdict = await this.#verification.verdict;
     this.#verification = null;
@@ -337,10 +280,10 @@ export class WebClient implements ViewerEnd, FrameHolder {
 
   #accept({ id, mode, ttlMs }: Return, body: ReturnBody): void {
     // The socket may have ended while a JPEG was checked: its data ends with it.
-    if (this.#phase.kind !== 'seated') return;
+    if (this.#seat === null) return;
     try {
       this.#options.place.give(checkBody(body), mode, ttlMs);
-      this.#send({ type: 'returned', id, accepted: true });
+      this.#protocol.send({ type: 'returned', id, accepted: true });
     } catch (error) {
       this.#refuse(id, error);
     }
@@ -349,7 +292,7 @@ export class WebClient implements ViewerEnd, FrameHolder {
   #refuse(id: number, error: unknown): void {
     this.#countRejected();
     const code = error instanceof GearwayError ? error.code : 'value-invalid';
-    this.#send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
+    this.#protocol.send({ type: 'returned', id, accepted: false, code, reason: errorText(error) });
   }
 
   #countRejected(): void {
@@ -391,7 +334,7 @@ export class WebClient implements ViewerEnd, FrameHolder {
   /** Past ws, whose sends would be two writes of two pieces each: ours never meet its own, since both write whole WebSocket frames at once. */
   #sendFrame({ sequence, begin, payload }: Rendition): void {
     // A pause may have come while the frame was being encoded.
-    if (this.#phase.kind !== 'seated' || this.#paused || this.#socket.readyState !== OPEN) return;
+    if (this.#seat === null || this.#paused || this.#socket.readyState !== OPEN) return;
     const now = performance.now();
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivered += 1;
@@ -411,52 +354,42 @@ export class WebClient implements ViewerEnd, FrameHolder {
     if (this.#unsentBytes === 0) return;
     this.#unsentBytes = 0;
     this.#unsent.release(this);
-    if (this.#phase.kind === 'seated') this.#pump();
+    if (this.#seat !== null) this.#pump();
   }
 
   cutOff(reason: string): void {
-    this.#ended(reason);
-    this.#socket.terminate();
+    this.#protocol.cutOff({ kind: 'closed', code: closeCode.tooMuch, reason });
   }
 
-  #send(message: Exclude<GatewayMessage, FrameMessage>): void {
-    if (this.#phase.kind === 'closed') return;
-    this.#socket.send(encodeMessage(message));
-  }
-
-  #tick(): void {
-    const { limits } = this.#options;
-    const now = performance.now();
-    if (this.#phase.kind === 'greeting' && now - this.#openedAtMs > limits.helloTimeoutMs) {
-      this.close(closeCode.noHello, `no hello came within ${limits.helloTimeoutMs / 1000} s`);
-      return;
-    }
-    if (this.#socket.bufferedAmount > limits.bufferedBytes + this.#unsentBytes) {
-      this.close(closeCode.tooMuch, 'the socket does not drain: the viewer does not read');
-      return;
-    }
+  tick(): void {
+    const { ackTimeoutMs } = this.#options.limits;
     const { waitingSinceMs } = this.#pacer;
-    if (!this.#paused && waitingSinceMs !== null && now - waitingSinceMs > limits.ackTimeoutMs) {
-      this.close(closeCode.noAcknowledgement, `no acknowledgement came for ${limits.ackTimeoutMs / 1000} s`);
+    if (!this.#paused && waitingSinceMs !== null && performance.now() - waitingSinceMs > ackTimeoutMs) {
+      this.close(closeCode.noAcknowledgement, `no acknowledgement came for ${ackTimeoutMs / 1000} s`);
       return;
     }
-    if (now - this.#heardAtMs > limits.silenceTimeoutMs) {
-      this.#ended(`nothing was heard of the viewer for ${limits.silenceTimeoutMs / 1000} s`);
-      this.#socket.terminate();
-      return;
-    }
-    this.#socket.ping();
     this.#pump();
   }
 
-  #ended(reason: string): void {
-    if (this.#phase.kind === 'closed') return;
-    this.#phase = { kind: 'closed' };
-    clearInterval(this.#timer);
+  ended(end: SocketEnd): void {
+    this.#seat = null;
     this.#mailbox.clear();
     this.#unsent.release(this);
     this.#verification?.cancel();
-    this.#options.place.leave('disconnect', reason);
+    this.#options.place.leave('disconnect', formatEnd(end));
+  }
+}
+
+function formatEnd(end: SocketEnd): string {
+  switch (end.kind) {
+    case 'left':
+      return 'the viewer left';
+    case 'silent':
+      return `nothing was heard of the viewer for ${end.timeoutMs / 1000} s`;
+    case 'closed':
+      return end.reason;
+    default:
+      return end satisfies never;
   }
 }
 

@@ -1,15 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { formatLabel } from '../../shared/clean-text.ts';
-import { errorText, GearwayError } from '../../shared/errors.ts';
+import { GearwayError } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { WebClientLimits } from '../clients/web-client.ts';
-import { closeWebSocket, transportOf, type WebSocket } from '../clients/web-socket.ts';
-import type { AddressBudgets } from '../clients/input-budget.ts';
 import { ByteBudget } from '../hub/byte-budget.ts';
 import type { EventLog } from '../hub/event-log.ts';
-import { addressKey, type Share, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
+import { addressKey, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Publishing, SinglePublisher } from '../sources/publishing.ts';
+import { acceptSocket, type SocketShares } from './accept-socket.ts';
 import { bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
@@ -19,16 +18,13 @@ import { refuseRequest } from './refuse-request.ts';
 import { receiveRunningPost } from './running-post.ts';
 import { WebPublisher } from './web-publisher.ts';
 
-export interface PublishersOptions {
+export interface PublishersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, PublishedStream>;
   readonly guard: Guard;
   /** The same as for viewers, where both are limited. */
   readonly limits: WebClientLimits;
   readonly events: EventLog;
   readonly sharedLimits: Pick<SharedLimits, 'publishers' | 'bodies' | 'bodyBytes'>;
-  /** WebSockets that have not been admitted yet. */
-  readonly greetings: Shares;
-  readonly addressBudgets: AddressBudgets;
 }
 
 /** A stream, and where its publishers sit; null where its source takes none. */
@@ -140,48 +136,21 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
 
 function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets }: PublishersOptions): void {
   const publishers = new Set<WebPublisher>();
-  const shares = new Shares("publishers' connections", sharedLimits.publishers);
-
-  /** @throws {GearwayError} `too-many`, `address-limit`. */
-  const add = (socket: WebSocket, request: FastifyRequest<{ Params: { name: string } }>): void => {
-    const { name } = request.params;
-    const transport = transportOf(socket);
-    const address = addressKey(clientAddress(request));
-    const share: Share = shares.acquire(address);
-    let greeting: Share;
-    try {
-      greeting = greetings.acquire(address);
-    } catch (error) {
-      share.release();
-      throw error;
-    }
-    const publisher = new WebPublisher(socket, {
-      served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name) },
-      report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
-      address: clientAddress(request),
-      authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
-      limits,
-      addressBudget: addressBudgets.join(address),
-      onAdmitted: () => greeting.release(),
-    });
-    transport.on('data', (chunk: Buffer) => publisher.receivedBytes(chunk.byteLength));
-    publishers.add(publisher);
-    const forget = (): void => {
-      publishers.delete(publisher);
-      greeting.release();
-      share.release();
-      addressBudgets.leave(address);
-    };
-    publisher.closed.then(forget, forget);
-  };
+  const sockets = new Shares("publishers' connections", sharedLimits.publishers);
 
   app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true, config: { right: 'hello' } }, (socket, request) => {
-    try {
-      add(socket, request);
-    } catch (error) {
-      socket.on('error', () => undefined);
-      closeWebSocket(socket, closeCode.tooMuch, errorText(error));
-    }
+    const { name } = request.params;
+    acceptSocket(socket, request, { sockets, greetings, addressBudgets }, publishers, ({ address, addressBudget, onAdmitted }) => {
+      return new WebPublisher(socket, {
+        served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name) },
+        report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
+        address,
+        authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
+        limits,
+        addressBudget,
+        onAdmitted,
+      });
+    });
   });
   // Before the server waits for its connections. Who had a seat has lost it with its source.
   app.addHook('preClose', async () => {

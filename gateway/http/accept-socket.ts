@@ -1,0 +1,69 @@
+import type { Duplex } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
+import { errorText } from '../../shared/errors.ts';
+import { closeCode } from '../../shared/protocol.ts';
+import type { AddressBudgets, InputBudget } from '../clients/input-budget.ts';
+import { closeWebSocket, transportOf, type WebSocket } from '../clients/web-socket.ts';
+import { addressKey, type Share, type Shares } from '../hub/shares.ts';
+import { clientAddress } from './client-address.ts';
+
+/** What all viewers' and publishers' WebSockets share. */
+export interface SocketShares {
+  /** WebSockets whose hello has not been accepted yet. */
+  readonly greetings: Shares;
+  readonly addressBudgets: AddressBudgets;
+}
+
+/** A new WebSocket that has its shares. */
+export interface AcceptedSocket {
+  readonly transport: Duplex;
+  readonly address: string;
+  readonly addressBudget: InputBudget;
+  /** To be called when the hello has been accepted. */
+  readonly onAdmitted: () => void;
+}
+
+/** The viewer or publisher that a WebSocket belongs to. */
+interface SocketOwner {
+  receivedBytes(bytes: number): void;
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Takes the shares of a new WebSocket, and gives them back when it has ended. Where there are none left, the socket is closed with 4006.
+ *
+ * @param shares.sockets shares of all sockets of the kind.
+ * @param owners gets the owner that `create` makes, for as long as the socket is open.
+ */
+export function acceptSocket<T extends SocketOwner>(
+  socket: WebSocket,
+  request: FastifyRequest,
+  { sockets, greetings, addressBudgets }: SocketShares & { readonly sockets: Shares },
+  owners: { add(owner: T): unknown; delete(owner: T): unknown },
+  create: (accepted: AcceptedSocket) => T,
+): void {
+  const address = clientAddress(request);
+  const key = addressKey(address);
+  let share: Share | null = null;
+  let greeting: Share;
+  try {
+    share = sockets.acquire(key);
+    greeting = greetings.acquire(key);
+  } catch (error) {
+    share?.release();
+    socket.on('error', () => undefined);
+    closeWebSocket(socket, closeCode.tooMuch, errorText(error));
+    return;
+  }
+  const transport = transportOf(socket);
+  const owner = create({ transport, address, addressBudget: addressBudgets.join(key), onAdmitted: () => greeting.release() });
+  transport.on('data', (chunk: Buffer) => owner.receivedBytes(chunk.byteLength));
+  owners.add(owner);
+  const forget = (): void => {
+    owners.delete(owner);
+    greeting.release();
+    share.release();
+    addressBudgets.leave(key);
+  };
+  owner.closed.then(forget, forget);
+}
