@@ -1,6 +1,6 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { ElementBudget } from '../../shared/protocol.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 
 /** What one connection, or all connections of one address together, may send per second. */
 export interface InputLimits {

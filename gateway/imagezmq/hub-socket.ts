@@ -34,6 +34,8 @@ export interface HubSocketEvents {
 export interface HubSocket extends AsyncIterable<Uint8Array[]> {
   /** Tells the sender to go on: it waits for that. */
   answer(): Promise<void>;
+  /** Counts the last message as malformed: a sender of too many of them is read no more. */
+  malformed(): void;
   /** Idempotent. Resolves when the address is free again. */
   close(): Promise<void>;
 }
@@ -50,18 +52,23 @@ export async function openHubSocket(pattern: HubPattern, endpoints: readonly str
 
 async function listen(endpoints: readonly string[], events: HubSocketEvents): Promise<HubSocket> {
   // The same REP as for a NetGear server that connects.
-  const socket = new ServerSocket('request-reply', null, events, 'an imagezmq sender');
+  const socket = new ServerSocket({ pattern: 'request-reply', security: null, emptyReply: [OK], expected: 'an imagezmq sender' }, events);
   try {
     for (const endpoint of endpoints) await socket.bind(endpoint);
   } catch (error) {
     await socket.close();
     throw error;
   }
+  let latest: string | null = null;
   return {
     async *[Symbol.asyncIterator]() {
-      for await (const { parts } of socket) yield parts;
+      for await (const { parts, peer } of socket) {
+        latest = peer;
+        yield parts;
+      }
     },
-    answer: () => socket.reply([OK]),
+    answer: () => socket.reply(latest, [OK]),
+    malformed: () => socket.malformed(latest),
     close: () => socket.close(ANSWER_LINGER_MS),
   };
 }
@@ -110,6 +117,7 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
   return {
     [Symbol.asyncIterator]: () => receiveAll(socket),
     answer: () => Promise.resolve(),
+    malformed: () => {},
     close: async () => {
       isClosed = true;
       socket.close();

@@ -119,17 +119,18 @@ export class ImageHub {
   async #read(socket: HubSocket): Promise<void> {
     for await (const parts of socket) {
       // What has come is answered also while closing: its sender would wait for ever.
-      if (this.#socket === socket) this.#received(parts);
+      if (this.#socket === socket) this.#received(parts, socket);
       // Also where the picture was none. A sender that has gone meanwhile is no failure of ours.
       await socket.answer().catch(() => undefined);
     }
   }
 
-  #received(parts: readonly Uint8Array[]): void {
+  #received(parts: readonly Uint8Array[], socket: HubSocket): void {
     let sent: SentPicture;
     try {
       sent = decodeSent(parts);
     } catch (error) {
+      socket.malformed();
       // Nobody knows whose it was.
       for (const receiver of this.#receivers) receiver.rejected(error);
       return;

@@ -29,9 +29,8 @@ const EMPTY_PAUSE_MS = 5;
  */
 export interface QueueLimits {
   readonly messages: number;
-  /** Together with {@link ms}: frames are large, and a busy gateway may be behind for a moment. */
   readonly bytes: number;
-  /** Time spent on reading and handling messages. */
+  /** Time spent on reading and handling messages. With less, neither is too much: a busy gateway may be behind for a moment. */
   readonly ms: number;
 }
 
@@ -73,7 +72,7 @@ export async function* receiveAll(socket: ReceivingSocket, limits: QueueLimits |
       run.messages += 1;
       for (const { byteLength } of parts) run.bytes += byteLength;
       run.ms += Math.min(now - readAtMs, MAX_MESSAGE_MS);
-      if (run.messages > limits.messages || (run.bytes > limits.bytes && run.ms > limits.ms)) {
+      if ((run.messages > limits.messages || run.bytes > limits.bytes) && run.ms > limits.ms) {
         throw new GearwayError('flooded', `peers send faster than can be read: ${run.messages} messages (${run.bytes} bytes) in a row; the socket is closed for a moment`);
       }
     }

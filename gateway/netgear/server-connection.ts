@@ -98,10 +98,10 @@ export class ServerConnection {
   }
 
   async #listen(): Promise<ServerSocket> {
-    const { endpoint, pattern, security } = this.#options;
+    const { endpoint, port, pattern, security } = this.#options;
     this.#senders.clear();
     this.#peers = 0;
-    const socket: ServerSocket = new ServerSocket(pattern, security, {
+    const socket: ServerSocket = new ServerSocket({ pattern, security, emptyReply: encodeReply(port, NOTHING_RETURNED) }, {
       peers: (count) => {
         this.#peers = count;
       },
@@ -142,7 +142,7 @@ export class ServerConnection {
     this.#reopening = { pause, done: containFailure(this.#reopen(socket, pause.signal), (failure) => this.#failed(socket, failure)) };
   }
 
-  /** Throws the queue away with the socket, and listens again after a pause. */
+  /** The queue went with the socket. Listens again after a pause. */
   async #reopen(socket: ServerSocket, signal: AbortSignal): Promise<void> {
     await socket.close();
     await delay(FLOOD_PAUSE_MS, undefined, { signal }).catch(() => undefined);
@@ -169,11 +169,12 @@ export class ServerConnection {
         }
       } catch (error) {
         // Nothing of what failed: building the same reply again would fail again.
+        socket.malformed(peer);
         this.#events.rejected(error);
         reply = encodeReply(this.#options.port, NOTHING_RETURNED);
       }
       try {
-        await socket.reply(reply);
+        await socket.reply(peer, reply);
       } catch (error) {
         if (this.#socket === socket) this.#events.unanswered(error);
       }

@@ -73,7 +73,7 @@ export class NetGearAsyncSource implements Source {
     const { endpoint, pattern } = this.#options;
     this.#refusals.clear();
     this.#peers = 0;
-    const socket = new ServerSocket(pattern, null, {
+    const socket = new ServerSocket({ pattern, security: null, emptyReply: encodeAsyncReturn('null') }, {
       peers: (count) => {
         this.#peers = count;
       },
@@ -102,15 +102,15 @@ export class NetGearAsyncSource implements Source {
   }
 
   async #read(socket: ServerSocket, sink: SourceSink): Promise<void> {
-    for await (const { parts } of socket) {
+    for await (const { parts, peer } of socket) {
       if (this.#socket !== socket) return;
       // A server that has gone between its frame and our answer is no failure of ours.
-      await socket.reply(this.#received(parts, sink)).catch(() => undefined);
+      await socket.reply(peer, this.#received(parts, sink, () => socket.malformed(peer))).catch(() => undefined);
     }
   }
 
   /** @returns the reply. A malformed frame gets one too, because a server waits for it. */
-  #received(parts: readonly Uint8Array[], sink: SourceSink): (string | Uint8Array)[] {
+  #received(parts: readonly Uint8Array[], sink: SourceSink, malformed: () => void): (string | Uint8Array)[] {
     try {
       const message = decodeAsyncMessage(parts);
       if (message.kind === 'termination') {
@@ -121,6 +121,7 @@ export class NetGearAsyncSource implements Source {
       publishPicture(sink, message.array, { message: message.message, messageJson: message.messageJson, capturedAtUs: capturedAt === null ? null : readCapturedAt(message.message, capturedAt) });
       return this.#reply(message, sink);
     } catch (error) {
+      malformed();
       sink.reject(error);
       // Servers of both modes accept this one, and it contains nothing of what failed.
       return encodeAsyncReturn('null');

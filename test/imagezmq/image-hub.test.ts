@@ -139,7 +139,7 @@ describe('ImageHub', () => {
     stranger.connect(address);
     await vi.waitFor(() => expect(hub.state()).toBe('listening; the ZeroMQ peer 127.0.0.1 was refused: its socket type is not that of an imagezmq sender'));
     expect(await createSender(address).send(head('kitchen'), Buffer.of(1))).toBe('OK');
-    expect(hub.state()).toMatch(/^1 sender connected; /);
+    await vi.waitFor(() => expect(hub.state()).toMatch(/^1 sender connected; /));
   });
 
   it('takes the pictures of several senders that publish, whichever is there first', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TokenBucket } from '../../gateway/clients/token-bucket.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 
 /** How many of `count` messages at one time are let through. */
 function taken(budget: TokenBucket, count: number, nowMs: number): number {
