@@ -5,6 +5,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, type ShareLimits, Shares } from '../hub/shares.ts';
 import { clientAddress } from './client-address.ts';
 import { refuseShare } from './refuse-share.ts';
+import { mayAdminister } from './rights.ts';
 
 /** Interval between comments, which keep proxies from closing the connection and reveal a peer that vanished. */
 const HEARTBEAT_MS = 15_000;
@@ -29,7 +30,7 @@ export function eventsRoute(log: EventLog, limits: ShareLimits): (request: Fasti
     if (request.method === 'HEAD') return reply.headers(HEADERS).send();
     let share: Share;
     try {
-      share = followers.acquire(addressKey(clientAddress(request)));
+      share = followers.acquire(addressKey(clientAddress(request)), mayAdminister(request));
     } catch (error) {
       return refuseShare(reply, error);
     }

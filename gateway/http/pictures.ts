@@ -9,6 +9,7 @@ import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { readNumber, readWidth } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
+import { mayAdminister } from './rights.ts';
 import type { SnapshotOptions, Snapshots } from './snapshots.ts';
 
 export interface PicturesOptions {
@@ -86,7 +87,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       try {
-        share = mjpegShares.acquire(addressKey(clientAddress(request)));
+        share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
       } catch (error) {
         return refuseShare(reply, error);
       }
@@ -115,7 +116,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
     let share: Share;
     try {
-      share = snapshotShares.acquire(addressKey(clientAddress(request)));
+      share = snapshotShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
     } catch (error) {
       return refuseShare(reply, error);
     }

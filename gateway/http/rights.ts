@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { basicPassword, bearerToken, type Principal, type Right } from './access.ts';
 import type { Guard } from './guard.ts';
 import { refuseRequest } from './refuse-request.ts';
@@ -68,4 +68,9 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     reply.header('www-authenticate', basic ? 'Basic realm="Gearway"' : 'Bearer');
     return refuseRequest(request, reply, 401, decision.code, decision.message);
   });
+}
+
+/** Whether the sender of this request may administer: some limits leave room for it (`ShareLimits.forAdministrators`). */
+export function mayAdminister({ principal }: FastifyRequest): boolean {
+  return principal?.rights.includes('administer') === true;
 }

@@ -6,6 +6,8 @@ export interface ShareLimits {
   readonly inAll: number;
   /** From one address, as {@link addressKey} tells addresses apart. */
   readonly perAddress: number;
+  /** How many more, from any address, there may be of those who may administer: holders of other tokens cannot lock them out. Default 0. */
+  readonly forAdministrators?: number;
 }
 
 /** What is shared among all peers of the gateway, and how much of it one address may have. */
@@ -37,9 +39,9 @@ export const DEFAULT_SHARED_LIMITS: SharedLimits = {
   publishers: { inAll: 256, perAddress: 64 },
   bodies: { inAll: 16, perAddress: 8 },
   bodyBytes: 512 << 20,
-  mjpegClients: { inAll: 256, perAddress: 64 },
-  eventFollowers: { inAll: 64, perAddress: 16 },
-  snapshots: { inAll: 64, perAddress: 16 },
+  mjpegClients: { inAll: 256, perAddress: 64, forAdministrators: 16 },
+  eventFollowers: { inAll: 64, perAddress: 16, forAdministrators: 16 },
+  snapshots: { inAll: 64, perAddress: 16, forAdministrators: 16 },
 };
 
 /** One of what {@link Shares} counts. */
@@ -75,13 +77,14 @@ export class Shares {
    * Takes a share, which must be released when its use ends, however it ends.
    *
    * @param address as {@link addressKey} gives it.
+   * @param isAdministrator whether those that are kept for administrators may be given as well, whatever the address has.
    * @throws {GearwayError} `too-many` when there are none left, `address-limit` when this address has its share.
    */
-  acquire(address: string): Share {
-    const { inAll, perAddress } = this.#limits;
-    if (this.#count >= inAll) throw new GearwayError('too-many', `the gateway has ${inAll} ${this.#name} already; try again later`);
+  acquire(address: string, isAdministrator = false): Share {
+    const { inAll, perAddress, forAdministrators = 0 } = this.#limits;
+    if (this.#count >= inAll + (isAdministrator ? forAdministrators : 0)) throw new GearwayError('too-many', `the gateway has ${inAll} ${this.#name} already; try again later`);
     const count = this.#counts.get(address) ?? 0;
-    if (count >= perAddress) throw new GearwayError('address-limit', `your address has ${perAddress} ${this.#name} already; end one of them first`);
+    if (count >= perAddress && !(isAdministrator && forAdministrators > 0)) throw new GearwayError('address-limit', `your address has ${perAddress} ${this.#name} already; end one of them first`);
     this.#count += 1;
     this.#counts.set(address, count + 1);
     let isHeld = true;

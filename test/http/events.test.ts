@@ -178,6 +178,14 @@ describe('followers of GET /api/events', () => {
     await using server = await serve(30_000);
     for (let count = 0; count < 70; count += 1) expect((await fetch(`${server.url}/api/events`, { method: 'HEAD' })).status).toBe(200);
     expect((await fetch(`${server.url}/api/events`)).status).toBe(200);
+
+describe('GET /api/events of an administrator', () => {
+  it('is answered when holders of the view token follow as often as they may', async () => {
+    await using gateway = await start({ token: 's3cret', viewToken: 'look' });
+    const follow = async (token: string): Promise<number> => (await fetch(`${gateway.url}/api/events`, { headers: { authorization: `Bearer ${token}` } })).status;
+    for (let index = 0; index < 16; index += 1) expect(await follow('look')).toBe(200);
+    expect(await follow('look')).toBe(429);
+    expect(await follow('s3cret')).toBe(200);
   });
 });
 

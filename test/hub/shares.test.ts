@@ -16,6 +16,22 @@ describe('Shares', () => {
     expect(shares.count).toBe(5);
   });
 
+  it('keeps some for administrators, whatever their address has', () => {
+    const shares = new Shares('things', { inAll: 2, perAddress: 1, forAdministrators: 2 });
+    shares.acquire('a');
+    shares.acquire('b');
+    expect(() => shares.acquire('c')).toThrow(coded('too-many'));
+    shares.acquire('a', true);
+    const last = shares.acquire('c', true);
+    expect(() => shares.acquire('d', true)).toThrow(coded('too-many'));
+    last.release();
+    expect(() => shares.acquire('d')).toThrow(coded('too-many'));
+    shares.acquire('d', true);
+    const plain = new Shares('things', { inAll: 2, perAddress: 1 });
+    plain.acquire('a', true);
+    expect(() => plain.acquire('a', true)).toThrow(coded('address-limit'));
+  });
+
   it('takes each back once, and forgets an address without any', () => {
     const shares = new Shares('things', { inAll: 2, perAddress: 1 });
     const [first] = [shares.acquire('a'), shares.acquire('b')];
