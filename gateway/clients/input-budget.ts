@@ -12,7 +12,7 @@ export interface InputLimits {
   readonly elementsPerSecond: number;
 }
 
-/** Bytes and elements may come in bursts of this many seconds' worth; messages in bursts of one. */
+/** Bytes may come in bursts of this many seconds' worth, messages and elements in bursts of one: those hold up the event loop. */
 const BURST_SECONDS = 2;
 
 /**
@@ -32,7 +32,7 @@ export class InputBudget {
     this.#shared = shared;
     this.#messages = new TokenBucket(limits.messagesPerSecond);
     this.#bytes = new TokenBucket(limits.bytesPerSecond, limits.bytesPerSecond * BURST_SECONDS);
-    this.#elements = new TokenBucket(limits.elementsPerSecond, limits.elementsPerSecond * BURST_SECONDS);
+    this.#elements = new TokenBucket(limits.elementsPerSecond);
   }
 
   /** Sets another rate of bytes from now on, once it is known what the peer may do. */

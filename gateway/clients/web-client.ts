@@ -44,7 +44,7 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   messagesPerSecond: 500,
   bytesPerSecond: 32 << 20,
   watchingBytesPerSecond: 256 << 10,
-  elementsPerSecond: 1 << 18,
+  elementsPerSecond: 1 << 17,
   bufferedBytes: 1 << 20,
   helloTimeoutMs: 5000,
   ackTimeoutMs: 10_000,

@@ -56,7 +56,7 @@ export interface ServerOptions {
 }
 
 /** What the WebSockets of one address may send together. Bytes of publishers' frames do not count. */
-const ADDRESS_INPUT_LIMITS: InputLimits = { messagesPerSecond: 5000, bytesPerSecond: 64 << 20, elementsPerSecond: 1 << 19 };
+const ADDRESS_INPUT_LIMITS: InputLimits = { messagesPerSecond: 5000, bytesPerSecond: 64 << 20, elementsPerSecond: 1 << 18 };
 
 /** Maximum number of bytes of a JSON body: the address of a native client. Pictures are read past Fastify, with limits of their own. */
 const MAX_API_BODY_BYTES = 4 << 10;

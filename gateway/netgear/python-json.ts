@@ -263,10 +263,26 @@ class Formatter {
     if (value instanceof PythonFloat) return this.#write(Number.isSafeInteger(value.value) && !Object.is(value.value, -0) ? `${value.value}.0` : formatNumber(value.value));
     if (depth >= MAX_DEPTH) throw invalid(`lists and dicts are nested deeper than ${MAX_DEPTH}`);
     this.#count(2);
-    if (Array.isArray(value)) return `[${Array.from(value, (item, index) => this.#separator(index) + this.format(item, depth + 1)).join('')}]`;
-    const prototype: unknown = Object.getPrototypeOf(value);
+    return Array.isArray(value) ? this.#list(value, depth) : this.#dict(value, depth);
+  }
+
+  #list(list: readonly unknown[], depth: number): string {
+    let text = '[';
+    // By index: a hole counts as what it reads as, and is refused.
+    for (let index = 0; index < list.length; index += 1) text += this.#separator(index) + this.format(list[index], depth + 1);
+    return `${text}]`;
+  }
+
+  #dict(dict: object, depth: number): string {
+    const prototype: unknown = Object.getPrototypeOf(dict);
     if (prototype !== Object.prototype && prototype !== null) throw invalid(`a value is ${className(prototype)}, expected what Python's JSON can hold`);
-    return `{${Object.entries(value).map(([key, item], index) => this.#separator(index) + this.#write(`${formatString(key)}: `) + this.format(item, depth + 1)).join('')}}`;
+    let text = '{';
+    let index = 0;
+    for (const key of Object.keys(dict)) {
+      text += this.#separator(index) + this.#write(`${formatString(key)}: `) + this.format((dict as Readonly<Record<string, unknown>>)[key], depth + 1);
+      index += 1;
+    }
+    return `${text}}`;
   }
 
   #separator(index: number): string {
@@ -294,7 +310,11 @@ function invalid(message: string): GearwayError {
   return new GearwayError('value-invalid', message);
 }
 
+/** Text that both languages write as it is. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
 function formatString(text: string): string {
+  if (PLAIN_TEXT.test(text)) return `"${text}"`;
   // JSON.stringify agrees with Python but for characters outside printable ASCII, which Python escapes.
   return JSON.stringify(text).replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

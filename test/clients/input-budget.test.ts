@@ -11,14 +11,14 @@ describe('InputBudget', () => {
     expect(() => budget.spendMessage(0)).toThrow(tooMuch);
     budget.spendBytes(2000, 0);
     expect(() => budget.spendBytes(1, 0)).toThrow(tooMuch);
-    expect(budget.availableElements(0)).toBe(200);
-    budget.spendElements(200, 0);
+    expect(budget.availableElements(0)).toBe(100);
+    budget.spendElements(100, 0);
     expect(budget.availableElements(0)).toBe(0);
     budget.spendMessage(1000);
     budget.spendBytes(1000, 1000);
     expect(() => budget.spendBytes(1, 1000)).toThrow(tooMuch);
     expect(budget.availableElements(1000)).toBe(100);
-    expect(budget.availableElements(9000)).toBe(200);
+    expect(budget.availableElements(9000)).toBe(100);
   });
 
   it('counts for the address as well, and gives back to both', () => {
@@ -33,8 +33,8 @@ describe('InputBudget', () => {
     expect(() => second.spendMessage(0)).toThrow(tooMuch);
     first.spendBytes(2000, 0);
     expect(() => second.spendBytes(1, 0)).toThrow(tooMuch);
-    first.spendElements(150, 0);
-    expect(second.availableElements(0)).toBe(50);
+    first.spendElements(70, 0);
+    expect(second.availableElements(0)).toBe(30);
   });
 
   it('takes another rate of bytes', () => {
@@ -49,10 +49,10 @@ describe('InputBudget', () => {
 describe('AddressBudgets', () => {
   it('gives an address the same budget again after it has reconnected', () => {
     const budgets = new AddressBudgets(LIMITS, () => 0);
-    budgets.join('a').spendElements(200, 0);
+    budgets.join('a').spendElements(100, 0);
     budgets.leave('a');
     expect(budgets.join('a').availableElements(0)).toBe(0);
-    expect(budgets.join('b').availableElements(0)).toBe(200);
+    expect(budgets.join('b').availableElements(0)).toBe(100);
   });
 
   it('keeps no more than its connections and the latest addresses', () => {
@@ -65,7 +65,7 @@ describe('AddressBudgets', () => {
       nowMs += 100;
     }
     expect(budgets.size).toBeLessThanOrEqual(256);
-    budgets.join('stays').spendElements(200, nowMs);
+    budgets.join('stays').spendElements(100, nowMs);
     budgets.leave('stays');
     expect(budgets.join('stays').availableElements(nowMs)).toBe(0);
   });

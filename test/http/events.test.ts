@@ -178,6 +178,8 @@ describe('followers of GET /api/events', () => {
     await using server = await serve(30_000);
     for (let count = 0; count < 70; count += 1) expect((await fetch(`${server.url}/api/events`, { method: 'HEAD' })).status).toBe(200);
     expect((await fetch(`${server.url}/api/events`)).status).toBe(200);
+  });
+});
 
 describe('GET /api/events of an administrator', () => {
   it('is answered when holders of the view token follow as often as they may', async () => {
