@@ -436,7 +436,7 @@ describe('WebClient: limits of what comes', () => {
     await viewer.hello();
     viewer.socket.send(zeros(900));
     expect(await viewer.next('returned')).toMatchObject({ accepted: true });
-    viewer.socket.send(zeros(5000));
+    viewer.socket.send(zeros(1000));
     expect(await viewer.closed).toMatchObject({ code: 4006 });
   });
 });
