@@ -34,6 +34,11 @@ export class HandshakeLog {
     return this.#connections - this.#pending;
   }
 
+  /** The same, and peers that have been admitted and are about to finish their handshake. Call it while a further one is in its handshake. */
+  get expectedPeers(): number {
+    return this.peers + Math.min(this.#admitted.length, Math.max(0, this.#pending - 1));
+  }
+
   /** A peer has a mechanism and keys that fit. What remains to be found out is its socket type. */
   admitted(address: string): void {
     this.#admitted.push(address);

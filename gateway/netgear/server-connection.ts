@@ -76,7 +76,6 @@ export class ServerConnection {
   }
 
   #connectedState(): string {
-    if (this.#peers > 1 && this.#options.pattern === 'pair') return `connected, ${this.#peers - 1} more ${this.#peers === 2 ? 'server waits' : 'servers wait'} for the first one to end`;
     if (this.#peers > 0) return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
     return 'listening';
   }

@@ -79,6 +79,12 @@ const MAX_MUTED = 64;
 /** For how long the replies to all may still leave when a flood closes the socket. */
 const RELEASE_LINGER_MS = 200;
 
+/**
+ * Maximum number of peers of a PAIR, which reads one peer alone. libzmq accepts more, and stops the input of one that sends something: its connection then stays after it
+ * has left. The next one tries again until the first has left.
+ */
+const MAX_PAIR_PEERS = 1;
+
 /** Maximum number of parts before the empty delimiter of a request: its identifier, and a hop per broker. */
 const MAX_ENVELOPE_PARTS = 16;
 
@@ -290,6 +296,10 @@ export class ServerSocket {
     if (reason !== null) {
       this.#events.refused(reason);
       return 'refused';
+    }
+    if (this.#socket instanceof Pair && this.#handshakes.expectedPeers >= MAX_PAIR_PEERS) {
+      this.#events.refused('another server waits for the first one to end');
+      return 'later';
     }
     if (this.#handshakes.peers >= MAX_PEERS) {
       this.#events.refused(`${peer.address} was refused: ${MAX_PEERS} ZeroMQ peers are connected already`);

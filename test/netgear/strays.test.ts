@@ -298,6 +298,18 @@ describe('a ZMTP peer', () => {
     await nextFrames();
   }, 60_000);
 
+  it('is not admitted to a PAIR that has a peer, and leaves nothing behind', async () => {
+    const { port } = targets.find(({ name }) => name === 'pair')!;
+    for (let count = 0; count < 10; count += 1) {
+      using peer = await RawPeer.connect(port);
+      peer.write(Buffer.concat([greeting(), ready('PAIR'), message('x'), message('x')]));
+      expect(await peer.receives(64)).toBe(true);
+    }
+    // The gateway closes what has been refused; each would hold a descriptor otherwise.
+    await vi.waitFor(() => expect(state('pair')).toBe('connected; another server waits for the first one to end'), { timeout: 10_000 });
+    await nextFrames();
+  }, 60_000);
+
   it('may have the routing identifier of another', async () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     const peers: RawPeer[] = [];
