@@ -2,18 +2,15 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { ViewerPlace } from '../../gateway/clients/place.ts';
+import { type ViewerEnd, ViewerPlace } from '../../gateway/clients/place.ts';
 import { Renditions } from '../../gateway/clients/renditions.ts';
 import { UnsentFrames } from '../../gateway/clients/unsent-frames.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../gateway/clients/web-client.ts';
-import { Access } from '../../gateway/http/access.ts';
-import { createServer } from '../../gateway/http/server.ts';
-import { TrustedNames } from '../../gateway/http/trusted-names.ts';
-import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../gateway/hub/frame.ts';
 import { Stream } from '../../gateway/hub/stream.ts';
 import type { GatewayEvent } from '../../shared/status.ts';
+import { createHttpApp } from '../helpers/http-app.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
 import {
   type Ack,
@@ -52,7 +49,7 @@ interface Setup extends AsyncDisposable {
   readonly stream: Stream;
   /** All so far. */
   readonly events: readonly GatewayEvent[];
-  readonly webClients: ReadonlySet<WebClient>;
+  readonly webClients: ReadonlySet<ViewerEnd>;
   connect(path?: string): Promise<Viewer>;
   /** Over TCP. */
   connectSocket(): Promise<Viewer>;
@@ -60,34 +57,21 @@ interface Setup extends AsyncDisposable {
 
 /** A stream with four virtual ports behind the real HTTP application. */
 async function setUp({ limits = {}, token = null, viewToken = null, reservedPorts = {} }: { limits?: Partial<WebClientLimits>; token?: string | null; viewToken?: string | null; reservedPorts?: Record<number, string> } = {}): Promise<Setup> {
-  const events = new EventLog();
-  const reported: GatewayEvent[] = [];
-  void (async () => {
-    for await (const event of events.events()) reported.push(event);
-  })();
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], reservedPorts: Object.keys(reservedPorts).map(Number), sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
-  stream.ports.reserve(5567);
-  const webClients = new Set<WebClient>();
-  const verifier = new JpegVerifier();
-  const status = (): ReturnType<Stream['status']> => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 });
-  const app = await createServer({
-    streams: new Map([['main', { stream, publishing: null, status, addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', insecure: false, token, administratorKey: null, viewToken, publishToken: null, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) }),
-    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
-    verifier,
-    limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
-    webClients,
-    events,
-    createCard: async () => Promise.reject(new Error('no picture is asked for here')),
-    tls: null,
-    publicUrl: null,
-    trustProxies: [],
-    log: () => undefined,
+  const http = await createHttpApp({
+    stream: { reservedPorts: Object.keys(reservedPorts).map(Number) },
+    access: { token, viewToken, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) },
+    limits,
   });
+  const { app, stream, webClients } = http;
+  const events: GatewayEvent[] = [];
+  void (async () => {
+    for await (const event of http.events.events()) events.push(event);
+  })();
+  stream.ports.reserve(5567);
   await app.ready();
   return {
     stream,
-    events: reported,
+    events,
     webClients,
     async connect(path = '/streams/main/ws') {
       let viewer: Viewer | undefined;
@@ -95,16 +79,8 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
       if (viewer === undefined) throw new Error('no socket was made');
       return viewer;
     },
-    async connectSocket() {
-      const url = await app.listen({ host: '127.0.0.1', port: 0 });
-      return Viewer.connect(url);
-    },
-    async [Symbol.asyncDispose]() {
-      for (const client of webClients) client.close(1001, 'the test ends');
-      await app.close();
-      await verifier.close();
-      stream.close();
-    },
+    connectSocket: async () => Viewer.connect(await http.listen()),
+    [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };
 }
 

@@ -1,14 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
-import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
-import { Access } from '../../gateway/http/access.ts';
 import { DEFAULT_CONNECTION_LIMITS } from '../../gateway/http/http-server.ts';
-import { createServer } from '../../gateway/http/server.ts';
-import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { DEFAULT_SHARED_LIMITS } from '../../gateway/hub/shares.ts';
+import { createHttpApp } from '../helpers/http-app.ts';
 import { RawPeer } from '../helpers/raw-peer.ts';
 import { encodeMessage } from '../../shared/protocol.ts';
 import { hold, statusFrom } from '../helpers/from-address.ts';
@@ -90,35 +86,9 @@ describe('GET /api/events', () => {
 describe('followers of GET /api/events', () => {
   const GET = 'GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
 
-  /** The server alone, with a log that the test fills. */
   async function serve(stallTimeoutMs: number): Promise<{ url: string; events: EventLog } & AsyncDisposable> {
-    const events = new EventLog();
-    const verifier = new JpegVerifier();
-    const app = await createServer({
-      streams: new Map(),
-      access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
-      verifier,
-      names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
-      limits: DEFAULT_WEB_CLIENT_LIMITS,
-      webClients: new Set(),
-      events,
-      createCard: () => Promise.reject(new Error('no picture is asked for here')),
-      tls: null,
-      publicUrl: null,
-      trustProxies: [],
-      log: () => undefined,
-      connectionLimits: { ...DEFAULT_CONNECTION_LIMITS, stallTimeoutMs },
-    });
-    const url = await app.listen({ host: '127.0.0.1', port: 0 });
-    return {
-      url,
-      events,
-      async [Symbol.asyncDispose]() {
-        events.close();
-        await app.close();
-        await verifier.close();
-      },
-    };
+    const app = await createHttpApp({ connectionLimits: { ...DEFAULT_CONNECTION_LIMITS, stallTimeoutMs } });
+    return Object.assign(app, { url: await app.listen() });
   }
 
   const following = async (url: string): Promise<RawPeer> => {

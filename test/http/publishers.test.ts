@@ -2,16 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
-import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
-import { Access } from '../../gateway/http/access.ts';
-import { createServer } from '../../gateway/http/server.ts';
-import { TrustedNames } from '../../gateway/http/trusted-names.ts';
-import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
-import { EventLog } from '../../gateway/hub/event-log.ts';
-import { Stream } from '../../gateway/hub/stream.ts';
 import { PushSource } from '../../gateway/sources/push-source.ts';
 import { SourceRun } from '../../gateway/sources/source-run.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
+import { createHttpApp } from '../helpers/http-app.ts';
 import { jpegOf, jpegSized, npyOf } from '../helpers/pictures.ts';
 import { type Answer, RunningRequest } from '../helpers/running-request.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
@@ -547,26 +541,12 @@ describe('POST /streams/NAME/frames: a running request', () => {
 
   it('lasts beyond the time that other requests have', async () => {
     const source = new PushSource({ takeOver: false, isChecked: true });
-    const events = new EventLog();
-    const stream = new Stream({ name: 'main', virtualPorts: [], sourceTakesReturns: false, events, waitingReason: source.waitingReason, log: () => undefined });
+    await using http = await createHttpApp({ publishing: source.publishing });
+    const { app, stream } = http;
     const run = new SourceRun({ stream, stallMs: null, isOnDemand: false });
     await source.open(run);
-    const app = await createServer({
-      streams: new Map([['main', { stream, publishing: source.publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
-      access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
-      names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
-      verifier: new JpegVerifier(),
-      limits: DEFAULT_WEB_CLIENT_LIMITS,
-      webClients: new Set(),
-      events,
-      createCard: async () => Promise.reject(new Error('no picture is asked for here')),
-      tls: null,
-      publicUrl: null,
-      trustProxies: [],
-      log: () => undefined,
-    });
     Object.assign(app.server, { headersTimeout: 200, requestTimeout: 200, connectionsCheckingInterval: 20 });
-    const frames = `${await app.listen({ host: '127.0.0.1', port: 0 })}/streams/main/frames`;
+    const frames = `${await http.listen()}/streams/main/frames`;
     await using request = new RunningRequest(frames, RUNNING);
     await request.write(part(JPEG));
     await expect.poll(() => stream.latest?.sequence).toBe(1);
@@ -577,8 +557,6 @@ describe('POST /streams/NAME/frames: a running request', () => {
     expect(await request.end()).toMatchObject({ status: 200, body: { frames: 2 } });
     run.close();
     await source.close();
-    await app.close();
-    stream.close();
   });
 });
 

@@ -3,18 +3,14 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { Access } from '../../gateway/http/access.ts';
 import { FailedLogins } from '../../gateway/http/failed-logins.ts';
 import { Guard } from '../../gateway/http/guard.ts';
-import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { type RouteRight, type RouteRights, requireRights } from '../../gateway/http/rights.ts';
-import { createServer } from '../../gateway/http/server.ts';
 import { createGateway, type Gateway, type GatewayEvent, type GatewayOptions } from '../../gateway/create-gateway.ts';
-import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
-import { Stream } from '../../gateway/hub/stream.ts';
 import { Publishing } from '../../gateway/sources/publishing.ts';
+import { createHttpApp } from '../helpers/http-app.ts';
 import { Publisher } from '../helpers/publisher.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';
 
@@ -65,39 +61,14 @@ interface Setup {
   close(): Promise<void>;
 }
 
-/** The real HTTP application over TCP, with a stream that has had a frame. */
+/** The HTTP application over TCP, with a stream that has had a frame. */
 async function setUp(): Promise<Setup> {
-  const events = new EventLog();
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], reservedPorts: [6001], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
-  const publishing = new Publishing();
-  const verifier = new JpegVerifier();
-  stream.publish({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null });
-  const app = await createServer({
-    streams: new Map([['main', { stream, publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', insecure: false, administratorKey: null, ...TOKENS }),
-    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
-    verifier,
-    limits: DEFAULT_WEB_CLIENT_LIMITS,
-    webClients: new Set(),
-    events,
-    createCard: async () => Promise.reject(new Error('no picture is asked for here')),
-    tls: null,
-    publicUrl: null,
-    trustProxies: [],
-    log: () => undefined,
-  });
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  const address = app.server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('it does not listen');
+  const app = await createHttpApp({ stream: { reservedPorts: [6001] }, publishing: new Publishing(), access: TOKENS });
+  app.stream.publish({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null });
   return {
-    routes: app.routeRights,
-    port: address.port,
-    async close() {
-      events.close();
-      await app.close();
-      await verifier.close();
-      stream.close();
-    },
+    routes: app.app.routeRights,
+    port: Number(new URL(await app.listen()).port),
+    close: async () => app[Symbol.asyncDispose](),
   };
 }
 

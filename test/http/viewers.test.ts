@@ -1,50 +1,18 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { DEFAULT_WEB_CLIENT_LIMITS } from '../../gateway/clients/web-client.ts';
 import type { ViewerEnd } from '../../gateway/clients/place.ts';
-import { Access } from '../../gateway/http/access.ts';
-import { createServer } from '../../gateway/http/server.ts';
-import { TrustedNames } from '../../gateway/http/trusted-names.ts';
-import { EventLog } from '../../gateway/hub/event-log.ts';
-import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
-import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
-import { Stream } from '../../gateway/hub/stream.ts';
+import type { SharedLimits } from '../../gateway/hub/shares.ts';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { Publishing } from '../../gateway/sources/publishing.ts';
 import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
+import { createHttpApp } from '../helpers/http-app.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-/** The HTTP side with a stream and limits of the test's own, listening on all of 127.0.0.0/8. */
+/** The HTTP application with limits of the test's own, listening on all of 127.0.0.0/8. */
 async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerEnd> }> {
-  const events = new EventLog();
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6063 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined });
-  const webClients = new Set<ViewerEnd>();
-  const app = await createServer({
-    streams: new Map([['main', { stream, publishing: new Publishing(), status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map() }),
-    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
-    verifier: new JpegVerifier(),
-    limits: DEFAULT_WEB_CLIENT_LIMITS,
-    sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
-    webClients,
-    events,
-    createCard: async () => Promise.reject(new Error('no picture is asked for here')),
-    tls: null,
-    publicUrl: null,
-    trustProxies: [],
-    log: () => undefined,
-  });
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  return {
-    url,
-    webClients,
-    async [Symbol.asyncDispose]() {
-      for (const client of webClients) client.close(1001, 'the test ends');
-      await app.close();
-      stream.close();
-    },
-  };
+  const app = await createHttpApp({ stream: { virtualPorts: [{ from: 6000, to: 6063 }] }, publishing: new Publishing(), sharedLimits });
+  return Object.assign(app, { url: await app.listen() });
 }
 
 const from = (localAddress: string): { localAddress: string } => ({ localAddress });

@@ -1,0 +1,68 @@
+import type { ViewerEnd } from '../../gateway/clients/place.ts';
+import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/clients/web-client.ts';
+import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
+import { Access, type AccessOptions } from '../../gateway/http/access.ts';
+import { createServer, type ServerOptions } from '../../gateway/http/server.ts';
+import { TrustedNames } from '../../gateway/http/trusted-names.ts';
+import { EventLog } from '../../gateway/hub/event-log.ts';
+import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
+import { Stream, type StreamOptions } from '../../gateway/hub/stream.ts';
+import type { Publishing } from '../../gateway/sources/publishing.ts';
+
+/** The real HTTP application with one stream, `main`, and neither sources nor native clients. */
+export interface HttpApp extends AsyncDisposable {
+  readonly app: Awaited<ReturnType<typeof createServer>>;
+  readonly stream: Stream;
+  readonly events: EventLog;
+  readonly webClients: ReadonlySet<ViewerEnd>;
+  /** Listens on 127.0.0.1. @returns the URL, without a slash at its end. */
+  listen(): Promise<string>;
+}
+
+export interface HttpAppOptions {
+  readonly stream?: Partial<StreamOptions>;
+  readonly publishing?: Publishing | null;
+  /** No token unless given. */
+  readonly access?: Partial<AccessOptions>;
+  readonly limits?: Partial<WebClientLimits>;
+  readonly sharedLimits?: Partial<SharedLimits>;
+  readonly connectionLimits?: NonNullable<ServerOptions['connectionLimits']>;
+}
+
+/** Closed by disposal, with its web clients. */
+export async function createHttpApp({ stream: streamOptions = {}, publishing = null, access = {}, limits = {}, sharedLimits = {}, connectionLimits }: HttpAppOptions = {}): Promise<HttpApp> {
+  const events = new EventLog();
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined, ...streamOptions });
+  const verifier = new JpegVerifier();
+  const webClients = new Set<ViewerEnd>();
+  const app = await createServer({
+    streams: new Map([['main', { stream, publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
+    access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map(), ...access }),
+    names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
+    verifier,
+    limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
+    sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
+    webClients,
+    events,
+    createCard: () => Promise.reject(new Error('no picture is asked for here')),
+    tls: null,
+    publicUrl: null,
+    trustProxies: [],
+    log: () => undefined,
+    ...(connectionLimits === undefined ? {} : { connectionLimits }),
+  });
+  return {
+    app,
+    stream,
+    events,
+    webClients,
+    listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
+    async [Symbol.asyncDispose]() {
+      for (const client of webClients) client.close(1001, 'the test ends');
+      events.close();
+      await app.close();
+      await verifier.close();
+      stream.close();
+    },
+  };
+}
