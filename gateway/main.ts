@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import { checkDescriptors } from './descriptors.ts';
+import { checkDescriptors } from './process/descriptors.ts';
 
 // Modules are loaded several at a time: with too few descriptors that fails, with a stack trace of Node's loader. So this file loads
 // only the check, and everything else behind it.
 try {
   checkDescriptors();
-  await import('./command.ts');
+  await import('./config/command-line.ts');
 } catch (error) {
   process.stderr.write(`gearway: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -21,3 +21,15 @@ export interface FrameHeader {
   readonly height: number;
   readonly encoding: Encoding;
 }
+
+/** What a frame may be at most. Checked before anything is decoded. */
+export interface FrameLimits {
+  readonly headerBytes: number;
+  readonly payloadBytes: number;
+  /** Pixels, of width and of height. */
+  readonly side: number;
+  /** Pixels in all. */
+  readonly pixels: number;
+}
+
+export const FRAME_LIMITS: FrameLimits = { headerBytes: 1 << 20, payloadBytes: 64 << 20, side: 16_384, pixels: 1 << 26 };

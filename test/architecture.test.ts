@@ -9,32 +9,40 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What the files of a folder may import of the project; a folder stands for itself always. See ARCHITECTURE.md. */
 const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
   ['shared/', []],
+  ['gateway/process/', ['shared/', 'gateway/sources/redactor.ts']],
   ['gateway/codecs/', ['shared/']],
   ['gateway/netgear/', ['shared/', 'gateway/codecs/']],
-  ['gateway/hub/', ['shared/']],
-  ['gateway/imagezmq/', ['shared/', 'gateway/netgear/']],
-  ['gateway/netgear-async/', ['shared/', 'gateway/netgear/']],
-  ['gateway/sources/', ['shared/', 'gateway/netgear/', 'gateway/netgear-async/', 'gateway/imagezmq/', 'gateway/hub/', 'gateway/codecs/', 'gateway/jpeg.ts']],
-  ['gateway/clients/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/codecs/', 'gateway/jpeg.ts']],
-  ['gateway/probe/', ['shared/', 'gateway/netgear/', 'gateway/jpeg.ts']],
-  ['gateway/http/', ['shared/', 'gateway/netgear/', 'gateway/hub/', 'gateway/sources/', 'gateway/clients/', 'gateway/codecs/']],
+  ['gateway/hub/', ['shared/', 'gateway/codecs/']],
+  ['gateway/connection/', ['shared/']],
+  ['gateway/drawing/', ['gateway/hub/', 'gateway/codecs/']],
+  ['gateway/sources/', ['shared/', 'gateway/config/', 'gateway/codecs/', 'gateway/drawing/', 'gateway/hub/', 'gateway/netgear/']],
+  ['gateway/publishers/', ['shared/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/', 'gateway/sources/']],
+  ['gateway/clients/', ['shared/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/']],
+  ['gateway/probe/', ['shared/', 'gateway/codecs/', 'gateway/netgear/']],
+  ['gateway/http/', ['shared/', 'gateway/clients/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/', 'gateway/publishers/', 'gateway/sources/']],
+  ['gateway/config/command-line.ts', ['shared/', 'gateway/']],
+  ['gateway/config/', ['shared/', 'gateway/clients/', 'gateway/hub/', 'gateway/http/', 'gateway/netgear/', 'gateway/sources/']],
   ['gateway/', ['shared/']],
+  ['web/connection/', ['shared/', 'web/background.ts']],
+  ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/']],
+  ['web/publisher/', ['shared/', 'web/background.ts', 'web/connection/', 'web/viewer/ui/viewer-styles.ts', 'web/viewer/session-stats.ts']],
+  ['web/pages/', ['shared/', 'web/']],
   ['web/', ['shared/']],
 ];
 
 /** The only places that may import a library. */
 const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
-  zeromq: /^gateway\/(?:netgear|imagezmq)\//,
+  zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
   msgpackr: /^shared\/protocol\.ts$/,
-  '@julusian/jpeg-turbo': /^gateway\/(?:jpeg\.ts|codecs\/jpeg-decoder-main\.js)$/,
-  // The elements, the pages, and the templates and styles that they are made of. Not the sessions and their workers, nor what decodes, draws and encodes.
-  lit: /^web\/(?:gearway-viewer|viewer-(?:styles|extras|extra-styles|icons|controls)|stats-panel|sparkline|console\/(?:console|[a-z]+-panel|message-tree|add-client|enlarged-picture)|publisher\/(?:gearway-publisher|publisher-(?:styles|icons|controls))|publish\/(?:publish-page|[a-z]+-panel|secure-help))\.ts$/,
-  'lit/directives/repeat.js': /^web\/console\/clients-panel\.ts$/,
-  'eventsource-parser/stream': /^web\/console\/api\.ts$/,
+  '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
+  // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and encodes.
+  lit: /^web\/(?:pages\/|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
+  'lit/directives/repeat.js': /^web\/pages\/console\/clients-panel\.ts$/,
+  'eventsource-parser/stream': /^web\/pages\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,
-  sharp: /^gateway\/(?:http\/snapshot-picture|sources\/image-file)\.ts$/,
+  sharp: /^gateway\/(?:http\/snapshot-picture|sources\/directory\/image-file)\.ts$/,
   '@fastify/websocket': /^gateway\/http\//,
-  ws: /^gateway\/(?:clients\/web-(?:client|socket)|http\/web-publisher)\.ts$/,
+  ws: /^gateway\/(?:connection|clients\/web|publishers|http)\//,
 };
 
 function sources(): string[] {
@@ -138,16 +146,16 @@ describe('the dependency law', () => {
     ['gateway/clients/a.ts', "export { x } from '../sources/source.ts';"],
     ['gateway/clients/a.ts', "import {\n  Dealer,\n} from 'zeromq';"],
     ['shared/a.ts', "import { x } from 'node:fs';"],
-    ['gateway/main.ts', "const x = await import('../web/session.ts');"],
+    ['gateway/main.ts', "const x = await import('../web/viewer/session.ts');"],
     ['gateway/a.ts', "import 'left-pad';"],
-    ['web/session.ts', "import { html } from 'lit';"],
+    ['web/viewer/session.ts', "import { html } from 'lit';"],
     ['gateway/hub/a.ts', "import process from 'node:process';"],
   ])('finds a violation in %s', (path, source) => {
     expect(violations(path, source)).toHaveLength(1);
   });
 
   it('leaves `process` to the files that a process starts with', () => {
-    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/codecs/jpeg-decoder-main.js', 'gateway/command.ts', 'gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
+    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/codecs/jpeg-decoder-main.js', 'gateway/config/command-line.ts', 'gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
   });
 
   it('takes the address of a client from one place, which knows the proxies', () => {

@@ -49,13 +49,13 @@ interface Subject {
 }
 
 const SUBJECTS: readonly Subject[] = [
-  { tag: 'gearway-viewer', element: 'web/gearway-viewer.ts', events: 'web/viewer-events.ts', drawn: filesOf('web'), session: 'web/session.ts', docs: 'docs/embedding.md' },
+  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], session: 'web/viewer/session.ts', docs: 'docs/embedding.md' },
   {
     tag: 'gearway-publisher',
     element: 'web/publisher/gearway-publisher.ts',
     events: 'web/publisher/publisher-events.ts',
     // It begins with the viewer's styles.
-    drawn: [...filesOf('web/publisher'), 'web/viewer-styles.ts'],
+    drawn: [...filesOf('web/publisher'), ...filesOf('web/publisher/ui'), 'web/viewer/ui/viewer-styles.ts'],
     session: 'web/publisher/publisher-session.ts',
     docs: 'docs/publishing.md',
   },
@@ -173,6 +173,6 @@ describe('docs/publishing.md', () => {
   });
 
   it('names each parameter of the page', () => {
-    expect(column('of the address')).toEqual(groups(read('web/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g));
+    expect(column('of the address')).toEqual(groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g));
   });
 });

@@ -1,8 +1,8 @@
 import { encodeFrameHead } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
-import { encodeJpeg } from '../jpeg.ts';
-import { toEightBit } from './eight-bit.ts';
-import { encodeMessageBegin } from './web-message.ts';
+import { encodeJpeg } from '../codecs/jpeg.ts';
+import { toEightBit } from '../codecs/eight-bit.ts';
+import { encodeMessageBegin } from './web/web-message.ts';
 
 /** A frame as web clients get it: the begin of a message and its payload, shared by all viewers. Never to be written to. */
 export interface Rendition {

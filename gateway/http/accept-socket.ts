@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { errorText } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
-import type { AddressBudgets, InputBudget } from '../clients/input-budget.ts';
-import { closeWebSocket, transportOf, type WebSocket } from '../clients/web-socket.ts';
+import type { AddressBudgets, InputBudget } from '../connection/input-budget.ts';
+import { closeWebSocket, transportOf, type WebSocket } from '../connection/web-socket.ts';
 import { addressKey, type Share, type Shares } from '../hub/shares.ts';
 import { clientAddress } from './client-address.ts';
 

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isExemptFromTimeout } from '../connection/request-timeout.ts';
 import type { Refusal } from './refusal-page.ts';
 
 /** A refusal that does not go through Fastify, always as JSON. */
@@ -13,21 +14,6 @@ const HEADERS: Readonly<Record<string, string>> = { 'x-content-type-options': 'n
 
 /** How long the peer of a refused upgrade may take to read the answer and close. */
 const LINGER_MS = 1000;
-
-/** Connections whose current request is exempt from the request timeout. */
-const exempt = new WeakSet<Socket>();
-
-/**
- * Exempts the current request of a connection from the server's request timeout, for a body that lasts as long as its sender likes.
- *
- * @returns ends the exemption.
- */
-export function exemptFromTimeout(socket: Socket): () => void {
-  exempt.add(socket);
-  return () => {
-    exempt.delete(socket);
-  };
-}
 
 /** Refusals by Node's error code. */
 const REFUSALS: ReadonlyMap<string | undefined, RawRefusal> = new Map([
@@ -42,7 +28,7 @@ const MALFORMED: RawRefusal = { status: 400, code: 'request-invalid', message: '
  * @param hasStartedResponse whether part of another response has been sent: then no answer can follow on this connection.
  */
 export function answerClientError(error: Error & { readonly code?: string }, socket: Socket, hasStartedResponse: boolean): void {
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && exempt.has(socket)) return;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isExemptFromTimeout(socket)) return;
   if (error.code !== 'ECONNRESET' && socket.writable && !hasStartedResponse) socket.write(formatRefusal(REFUSALS.get(error.code) ?? MALFORMED));
   socket.destroy(error);
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GearwayError } from '../../shared/errors.ts';
-import { MjpegClient, mjpegHeaders } from '../clients/mjpeg-client.ts';
+import { MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { Frame } from '../hub/frame.ts';

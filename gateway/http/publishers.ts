@@ -2,21 +2,21 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
-import type { WebClientLimits } from '../clients/web-client.ts';
+import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { ByteBudget } from '../hub/byte-budget.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
-import type { Publishing, SinglePublisher } from '../sources/publishing.ts';
+import type { Publishing, SinglePublisher } from '../sources/push/publishing.ts';
 import { acceptSocket, type SocketShares } from './accept-socket.ts';
 import { bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
-import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from './published-frame.ts';
-import { announcedBytes } from './request-body.ts';
+import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from '../publishers/published-frame.ts';
+import { announcedBytes } from '../publishers/request-body.ts';
 import { refuseRequest } from './refuse-request.ts';
-import { receiveRunningPost } from './running-post.ts';
-import { WebPublisher } from './web-publisher.ts';
+import { receiveRunningPost } from '../publishers/running-post.ts';
+import { WebPublisher } from '../publishers/web-publisher.ts';
 
 export interface PublishersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, PublishedStream>;

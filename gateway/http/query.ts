@@ -1,4 +1,4 @@
-import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
+import { FRAME_LIMITS } from '../../shared/frame.ts';
 
 /** What a query's text is read to. */
 export type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
@@ -9,7 +9,7 @@ export type QueryText = string | readonly string[] | undefined;
 /** Reads `?width=`, pixels; null where it is absent. */
 export function readWidth(text: QueryText): Read<number | null> {
   if (text === undefined) return { ok: true, value: null };
-  const { side } = DEFAULT_FRAME_LIMITS;
+  const { side } = FRAME_LIMITS;
   const value = readNumber(text, /^\d{1,5}$/, 1, side);
   return value === undefined ? { ok: false, message: `width is ${JSON.stringify(text)}, expected a whole number of pixels from 1 to ${side}` } : { ok: true, value };
 }

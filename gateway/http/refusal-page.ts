@@ -12,7 +12,7 @@ export interface Refusal {
   readonly options?: readonly string[];
 }
 
-// The colours and sizes of web/tokens.css: the page must not load anything.
+// The colours and sizes of web/pages/shared/tokens.css: the page must not load anything.
 const STYLE = `
 :root { color-scheme: light dark; --bg: light-dark(#f5f7f9, #0d1117); --surface: light-dark(#fff, #141a22); --line: light-dark(#e0e5eb, #252e3a); --text: light-dark(#16202c, #e7ecf2); --dim: light-dark(#5a6776, #8e9bab); --accent: light-dark(#0b6cb0, #4db8ff) }
 * { box-sizing: border-box; margin: 0 }

@@ -1,12 +1,12 @@
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
-import { AddressBudgets, type InputLimits } from '../clients/input-budget.ts';
-import type { ViewerEnd } from '../clients/place.ts';
+import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
+import type { ViewerEnd } from '../clients/web/place.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
-import type { WebClientLimits } from '../clients/web-client.ts';
-import { webSocketOptions } from '../clients/web-socket.ts';
+import type { WebClientLimits } from '../clients/web/web-client.ts';
+import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type { RightsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';

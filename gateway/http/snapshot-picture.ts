@@ -1,8 +1,8 @@
 import sharp, { type Matrix3x3, type Matrix4x4, type Sharp } from 'sharp';
+import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
-import { alignedSamples, toEightBit } from '../clients/eight-bit.ts';
+import { alignedSamples, toEightBit } from '../codecs/eight-bit.ts';
 import type { Frame } from '../hub/frame.ts';
-import { DEFAULT_FRAME_LIMITS } from '../netgear/frame-codec.ts';
 import type { SnapshotOptions } from './snapshots.ts';
 
 const JPEG_QUALITY = 90;
@@ -41,7 +41,7 @@ const PNG_COMPRESSION = 3;
 const MAX_SECONDS = 10;
 
 // A frame's size was checked against this when it came; the library is told too, since it reads the picture's own header.
-const LIMITS = { limitInputPixels: DEFAULT_FRAME_LIMITS.pixels, failOn: 'error' } as const;
+const LIMITS = { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' } as const;
 
 async function open(frame: Frame): Promise<Sharp> {
   if (frame.encoding.kind === 'jpeg') return sharp(frame.payload, LIMITS);

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { type ViewerEnd, ViewerPlace } from '../clients/place.ts';
+import { type ViewerEnd, ViewerPlace } from '../clients/web/place.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
-import { WebClient, type WebClientLimits } from '../clients/web-client.ts';
-import { setMessageLimit } from '../clients/web-socket.ts';
+import { WebClient, type WebClientLimits } from '../clients/web/web-client.ts';
+import { setMessageLimit } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { Shares, type ShareLimits } from '../hub/shares.ts';

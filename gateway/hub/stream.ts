@@ -7,7 +7,7 @@ import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput } from './frame.ts';
 import { type PortRange, PortRegistry } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
-import { MAX_STREAM_RETURN_BYTES, Returns } from './returns.ts';
+import { MAX_STREAM_RETURN_BYTES, Returns } from './returns/returns.ts';
 
 /** What hears of a stream's frames and changes without being a client of it. None of these calls may wait or throw. */
 export interface Follower {

@@ -1,22 +1,10 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { Encoding } from '../../shared/frame.ts';
+import { type Encoding, FRAME_LIMITS, type FrameLimits } from '../../shared/frame.ts';
 import { arrayBytes } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
-import { type ParsedObject, parsePythonObject } from './python-json.ts';
-
-/** What a frame may be at most. Checked before anything is decoded. */
-export interface FrameLimits {
-  readonly headerBytes: number;
-  readonly payloadBytes: number;
-  /** Pixels, of width and of height. */
-  readonly side: number;
-  /** Pixels in all. */
-  readonly pixels: number;
-}
-
-export const DEFAULT_FRAME_LIMITS: FrameLimits = { headerBytes: 1 << 20, payloadBytes: 64 << 20, side: 16_384, pixels: 1 << 26 };
+import { type ParsedObject, parsePythonObject } from '../codecs/python-json.ts';
 
 /** A frame as a NetGear server sent it. `payload` is borrowed from the socket. */
 export interface NetGearFrame {
@@ -52,7 +40,7 @@ const REQUIRED_KEYS = ['compression', 'message', 'pattern', 'dtype', 'shape'] as
  *
  * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, `jpeg-invalid`, and what the JSON parser throws.
  */
-export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = DEFAULT_FRAME_LIMITS): NetGearFrame | NetGearTermination {
+export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = FRAME_LIMITS): NetGearFrame | NetGearTermination {
   const [header, payload] = parts;
   if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `message has ${parts.length} parts, expected a header and a payload`);
   if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `header is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);

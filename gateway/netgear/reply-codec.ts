@@ -2,7 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import { type NDArray, checkNDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { COLORSPACES, decodeUtf8, MULTISERVER_TERMINATION_REPLY, TERMINATION_REPLY } from './frame-codec.ts';
-import { parsePythonObject } from './python-json.ts';
+import { parsePythonObject } from '../codecs/python-json.ts';
 
 /** What a NetGear client answered to a frame. Binary data is borrowed from the socket. */
 export type Reply =

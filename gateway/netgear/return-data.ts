@@ -1,7 +1,7 @@
 import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { describeJpeg } from './picture.ts';
-import { formatPythonJson } from './python-json.ts';
+import { formatPythonJson } from '../codecs/python-json.ts';
 import type { Reply, ReplyData } from './reply-codec.ts';
 
 /** A JPEG that stands for an array of this channel order, `BGR` by default: a NetGear server decodes it. */

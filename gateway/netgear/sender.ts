@@ -6,7 +6,7 @@ import { createKeys } from './key-files.ts';
 import { encodeFrameHeader, encodeTermination } from './frame-codec.ts';
 import { checkFlag, invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
 import { isReceived, type Picture, type Sendable, toPicture } from './picture.ts';
-import { formatPythonJson } from './python-json.ts';
+import { formatPythonJson } from '../codecs/python-json.ts';
 import { fromReply, type Returned } from './return-data.ts';
 import { type ClientStatus, SenderClient } from './sender-client.ts';
 

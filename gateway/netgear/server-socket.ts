@@ -1,9 +1,9 @@
 import { Dealer, type Event, Pair, Pull, Router, Subscriber } from 'zeromq';
+import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { TokenBucket } from '../../shared/token-bucket.ts';
 import { type Admission, type ConnectingPeer, judgePeer, sharedAuthenticator, type Verdict } from './authenticator.ts';
 import { openReceiverKeys, type Security } from './curve-keys.ts';
-import { DEFAULT_FRAME_LIMITS } from './frame-codec.ts';
 import { HandshakeLog } from './handshake-log.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import { type AsyncPattern, formatPattern } from './pattern.ts';
@@ -132,7 +132,7 @@ export class ServerSocket {
       handshakeInterval: HANDSHAKE_TIMEOUT_MS,
       ...KEEP_ALIVE,
       ...UNBOUNDED_QUEUE,
-      maxMessageSize: DEFAULT_FRAME_LIMITS.payloadBytes,
+      maxMessageSize: FRAME_LIMITS.payloadBytes,
       ...curve,
     };
     switch (pattern) {

@@ -1,10 +1,10 @@
 import { setTimeout as elapse } from 'node:timers/promises';
 import { errorText } from '../../shared/errors.ts';
-import { encodeJpeg } from '../jpeg.ts';
+import { encodeJpeg } from '../codecs/jpeg.ts';
 import { ClientConnection } from '../netgear/client-connection.ts';
 import { encodeFrameHeader } from '../netgear/frame-codec.ts';
 import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
-import { parsePythonObject } from '../netgear/python-json.ts';
+import { parsePythonObject } from '../codecs/python-json.ts';
 import { decodeReply } from '../netgear/reply-codec.ts';
 import type { ZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, good, rounded, type Say, shown } from './finding.ts';

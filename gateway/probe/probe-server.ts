@@ -2,7 +2,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { NetGearFrame } from '../netgear/frame-codec.ts';
 import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
-import { formatPythonJson } from '../netgear/python-json.ts';
+import { formatPythonJson } from '../codecs/python-json.ts';
 import { NOTHING_RETURNED } from '../netgear/reply-codec.ts';
 import { ServerConnection } from '../netgear/server-connection.ts';
 import { bad, good, rounded, type Say, shown } from './finding.ts';

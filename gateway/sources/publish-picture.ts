@@ -1,7 +1,8 @@
+import { FRAME_LIMITS } from '../../shared/frame.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
-import { DEFAULT_FRAME_LIMITS, encodeFrameHeader, type HeaderVariant } from '../netgear/frame-codec.ts';
+import { encodeFrameHeader, type HeaderVariant } from '../netgear/frame-codec.ts';
 import { type Sendable, toPicture } from '../netgear/picture.ts';
 import type { SourceSink } from './source.ts';
 
@@ -32,7 +33,7 @@ export interface PictureInfo {
 export function publishPicture(sink: Pick<SourceSink, 'publish'>, data: Sendable, { message = null, messageJson, capturedAtUs = null, isTrusted, onVerified }: PictureInfo = {}, isSourceTrusted = false): Frame {
   // What native clients are told to decode a JPEG to.
   const { width, height, encoding, payload } = toPicture(data, 'BGR');
-  const limits = DEFAULT_FRAME_LIMITS;
+  const limits = FRAME_LIMITS;
   if (width < 1 || height < 1 || width > limits.side || height > limits.side || width * height > limits.pixels || payload.byteLength > limits.payloadBytes) {
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels and ${payload.byteLength} bytes, expected at most ${limits.side} a side, ${limits.pixels} pixels and ${limits.payloadBytes} bytes`);
   }

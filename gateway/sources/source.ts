@@ -1,5 +1,5 @@
 import type { FrameInput, Frame } from '../hub/frame.ts';
-import type { Returns } from '../hub/returns.ts';
+import type { Returns } from '../hub/returns/returns.ts';
 
 /** What a source may do with its stream, from `open()` until its `close()` is done. None of these calls throws. */
 export interface SourceSink {

@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { BARE_PAGE, BARE_WORKER } from './bare-page.ts';
 import { Pace } from './pace.ts';
 import { burnNumber } from './picture-number.ts';

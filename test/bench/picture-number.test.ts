@@ -1,6 +1,6 @@
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { describe, expect, it } from 'vitest';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { burnNumber, NUMBERS, readNumber } from './picture-number.ts';
 
 const WIDTH = 640;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { buildBomb, buildJpeg, createRandom } from '../helpers/jpeg-builder.ts';
 
 const JPEG = await encodeJpeg({ data: Buffer.from(Array.from({ length: 64 * 48 * 3 }, (_, at) => (at * 31) % 251)), width: 64, height: 48, channels: 3 });

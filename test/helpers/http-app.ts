@@ -1,5 +1,5 @@
-import type { ViewerEnd } from '../../gateway/clients/place.ts';
-import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/clients/web-client.ts';
+import type { ViewerEnd } from '../../gateway/clients/web/place.ts';
+import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/clients/web/web-client.ts';
 import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { Access, type AccessOptions } from '../../gateway/http/access.ts';
 import { createServer, type ServerOptions } from '../../gateway/http/server.ts';
@@ -7,7 +7,7 @@ import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
 import { Stream, type StreamOptions } from '../../gateway/hub/stream.ts';
-import type { Publishing } from '../../gateway/sources/publishing.ts';
+import type { Publishing } from '../../gateway/sources/push/publishing.ts';
 
 /** The real HTTP application with one stream, `main`, and neither sources nor native clients. */
 export interface HttpApp extends AsyncDisposable {

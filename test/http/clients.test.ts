@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import type { ReturnBody } from '../../shared/protocol.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';

@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS, listenOnAllOfLocalhost } from '../../gateway/http/http-server.ts';
-import { exemptFromTimeout } from '../../gateway/http/client-errors.ts';
+import { exemptFromTimeout } from '../../gateway/connection/request-timeout.ts';
 import { readCertificate } from '../helpers/certificate.ts';
 import { RawPeer } from '../helpers/raw-peer.ts';
 

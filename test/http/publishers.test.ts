@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
-import { PushSource } from '../../gateway/sources/push-source.ts';
+import { PushSource } from '../../gateway/sources/push/push-source.ts';
 import { SourceRun } from '../../gateway/sources/source-run.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
 import { createHttpApp } from '../helpers/http-app.ts';

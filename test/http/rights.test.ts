@@ -9,7 +9,7 @@ import { Guard } from '../../gateway/http/guard.ts';
 import { type RouteRight, type RouteRights, requireRights } from '../../gateway/http/rights.ts';
 import { createGateway, type Gateway, type GatewayEvent, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
-import { Publishing } from '../../gateway/sources/publishing.ts';
+import { Publishing } from '../../gateway/sources/push/publishing.ts';
 import { createHttpApp } from '../helpers/http-app.ts';
 import { Publisher } from '../helpers/publisher.ts';
 import { JPEG, Viewer } from '../helpers/viewer.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Renditions } from '../../gateway/clients/renditions.ts';
 import { Snapshots } from '../../gateway/http/snapshots.ts';
 import type { Frame } from '../../gateway/hub/frame.ts';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { readJpegHeader } from '../../gateway/codecs/jpeg-header.ts';
 
 const renditions = new Renditions();

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { ViewerEnd } from '../../gateway/clients/place.ts';
+import type { ViewerEnd } from '../../gateway/clients/web/place.ts';
 import type { SharedLimits } from '../../gateway/hub/shares.ts';
 import { createGateway } from '../../gateway/create-gateway.ts';
-import { Publishing } from '../../gateway/sources/publishing.ts';
+import { Publishing } from '../../gateway/sources/push/publishing.ts';
 import { closeCode, PROTOCOL } from '../../shared/protocol.ts';
 import { createHttpApp } from '../helpers/http-app.ts';
 import { Viewer } from '../helpers/viewer.ts';

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BoundedReader } from '../../gateway/hub/bounded-reader.ts';
 import { ByteBudget } from '../../gateway/hub/byte-budget.ts';
-import { budgetBytes, formatReturnData, type ReturnData } from '../../gateway/hub/return-data.ts';
-import { MAX_RETURN_BYTES, MAX_STREAM_RETURN_BYTES, Returns } from '../../gateway/hub/returns.ts';
+import { budgetBytes, formatReturnData, type ReturnData } from '../../gateway/hub/returns/return-data.ts';
+import { MAX_RETURN_BYTES, MAX_STREAM_RETURN_BYTES, Returns } from '../../gateway/hub/returns/returns.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const text = (length: number): ReturnData => ({ kind: 'value', value: 'x'.repeat(length), json: `"${'x'.repeat(length)}"` });

@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { Child } from '../helpers/child.ts';
 import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts';
 import { freePorts } from '../helpers/free-port.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { Disposables } from '../helpers/disposables.ts';
 import { FrameRecorder } from '../helpers/frame-recorder.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';

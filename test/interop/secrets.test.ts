@@ -10,7 +10,7 @@ import { Viewer } from '../helpers/viewer.ts';
 /** The sentences that are painted into pictures. */
 const painted = vi.hoisted((): string[] => []);
 
-vi.mock(import('../../gateway/card.ts'), async (original) => {
+vi.mock(import('../../gateway/drawing/card.ts'), async (original) => {
   const { createCard } = await original();
   return {
     createCard: (sentence: string) => {

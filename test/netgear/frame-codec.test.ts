@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { FRAME_LIMITS, type FrameLimits } from '../../shared/frame.ts';
 import {
   decodeFrame,
   decodeUtf8,
-  DEFAULT_FRAME_LIMITS,
   encodeFrameHeader,
-  type FrameLimits,
   encodeTermination,
   type HeaderVariant,
   MULTISERVER_TERMINATION_REPLY,
@@ -154,7 +153,7 @@ describe('decodeFrame', () => {
 
   it('takes a header of a megabyte and rejects a larger one by default', () => {
     const padded = (bytes: number): string => RAW.replace('null', `"${'a'.repeat(bytes - RAW.length + 2)}"`);
-    expect(padded(1 << 20)).toHaveLength(DEFAULT_FRAME_LIMITS.headerBytes);
+    expect(padded(1 << 20)).toHaveLength(FRAME_LIMITS.headerBytes);
     expect(decode(padded(1 << 20))).toMatchObject({ kind: 'frame' });
     expect(() => decode(padded((1 << 20) + 1))).toThrow(coded('too-large'));
   });

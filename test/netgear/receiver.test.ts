@@ -3,7 +3,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Pair, Publisher, Reply, Request } from 'zeromq';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { NetGearReceiver, type Received } from '../../gateway/netgear/receiver.ts';
 import type { ReturnData } from '../../gateway/netgear/return-data.ts';
 import { NetGearSender } from '../../gateway/netgear/sender.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Pair, Reply, Subscriber } from 'zeromq';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { isNDArray, type Returned } from '../../gateway/netgear/return-data.ts';
 import { type FromClient, NetGearSender, type NetGearSenderOptions } from '../../gateway/netgear/sender.ts';
 import { freePorts } from '../helpers/free-port.ts';

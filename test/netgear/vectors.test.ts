@@ -11,7 +11,7 @@ import {
 } from '../../gateway/netgear/frame-codec.ts';
 import { readJpegHeader } from '../../gateway/codecs/jpeg-header.ts';
 import { formatPattern, parsePattern } from '../../gateway/netgear/pattern.ts';
-import { formatPythonJson, parsePythonJson } from '../../gateway/netgear/python-json.ts';
+import { formatPythonJson, parsePythonJson } from '../../gateway/codecs/python-json.ts';
 import { decodeReply, encodeReply } from '../../gateway/netgear/reply-codec.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';

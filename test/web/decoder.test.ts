@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FrameMessage } from '../../shared/protocol.ts';
-import { Decoder } from '../../web/decoder.ts';
+import { Decoder } from '../../web/viewer/decoder.ts';
 
 /** A browser whose decodes end when and as the test says. */
 interface PendingDecode {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { describe, expect, it } from 'vitest';
-import type { GearwayViewer } from '../../web/gearway-viewer.ts';
+import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
 import { Child } from '../helpers/child.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { GearwayViewer } from '../../web/gearway-viewer.ts';
+import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';

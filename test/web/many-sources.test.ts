@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import type { Page } from 'puppeteer-core';
 import { describe, expect, it } from 'vitest';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { Child } from '../helpers/child.ts';
 import { Disposables } from '../helpers/disposables.ts';

@@ -3,7 +3,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway } from '../../gateway/create-gateway.ts';
-import { encodeJpeg } from '../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { CdpBrowser, type CdpTab } from '../helpers/cdp.ts';
 
 let browser: CdpBrowser;

@@ -1,5 +1,5 @@
 import type { Browser } from 'puppeteer-core';
-import type { GearwayViewer } from '../../web/gearway-viewer.ts';
+import type { GearwayViewer } from '../../web/viewer/gearway-viewer.ts';
 import type { GatewayProcess } from '../helpers/gateway-process.ts';
 import { ElementPage, openWindow } from './element-page.ts';
 

@@ -1,18 +1,18 @@
 import { LitElement, html, nothing, type TemplateResult } from 'lit';
 import type { Value } from '../../shared/protocol.ts';
-import { ReturnRefusedError, toValue } from '../return-body.ts';
-import { viewerStyles } from '../viewer-styles.ts';
-import { type Camera, canShareScreen, otherCamera, SIZES } from './camera.ts';
-import { bar, noticeButtons, type PublisherActions, startButtons } from './publisher-controls.ts';
+import { ReturnRefusedError, toValue } from '../connection/return-body.ts';
+import { viewerStyles } from '../viewer/ui/viewer-styles.ts';
+import { type Camera, canShareScreen, otherCamera, SIZES } from './capture/camera.ts';
+import { bar, noticeButtons, type PublisherActions, startButtons } from './ui/publisher-controls.ts';
 import { GearwayPublisherDataEvent, GearwayPublisherFailedEvent, GearwayPublisherFrameRefusedEvent, GearwayPublisherRefusedEvent, GearwayPublisherStateEvent } from './publisher-events.ts';
 import type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
 import { PublisherModel, type PublisherModelEvent, type PublisherTarget, type PublisherWish } from './publisher-model.ts';
-import { publisherStyles } from './publisher-styles.ts';
+import { publisherStyles } from './ui/publisher-styles.ts';
 import { isOther, noticeWords, stateWord } from './publisher-words.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
-export type { Camera } from './camera.ts';
+export type { Camera } from './capture/camera.ts';
 export type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats, ReturnedValue } from './publisher-messages.ts';
 export * from './publisher-events.ts';
 

@@ -1,7 +1,7 @@
 import type { Taken } from '../../shared/protocol.ts';
-import type { EncodedPicture } from './jpeg-encoder.ts';
+import type { EncodedPicture } from './capture/jpeg-encoder.ts';
 import type { PublisherStats } from './publisher-messages.ts';
-import { average } from '../session-stats.ts';
+import { average } from '../viewer/session-stats.ts';
 
 /** Weight of the newest value in a smoothed figure. */
 const SMOOTHING = 1 / 8;

@@ -1,4 +1,4 @@
-import { WorkerHost } from '../worker-host.ts';
+import { WorkerHost } from '../connection/worker-host.ts';
 import type { PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
 
 /** A session as the element holds it, wherever it runs. */

@@ -1,9 +1,9 @@
 import type { Value } from '../../shared/protocol.ts';
-import type { OpenInput } from './open-input.ts';
-import { PictureGrabber } from './picture-grabber.ts';
+import type { OpenInput } from './capture/open-input.ts';
+import { PictureGrabber } from './capture/picture-grabber.ts';
 import { openPublisher, type PublisherHandle } from './publisher-host.ts';
 import type { PictureSettings, PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
-import { framesOf } from './track-frames.ts';
+import { framesOf } from './capture/track-frames.ts';
 
 /** What a session says that its link does not answer itself. */
 export type PublisherLinkEvent = Exclude<PublisherEvent, { kind: 'ask' | 'track-refused' }>;

@@ -1,12 +1,12 @@
 import { runInBackground } from '../background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { StatsHistory } from '../stats-history.ts';
-import { type Camera, CameraError, explain, hasCamera, type InputWish, listCameras, openStream } from './camera.ts';
-import { OpenInput } from './open-input.ts';
+import { StatsHistory } from '../connection/stats-history.ts';
+import { type Camera, CameraError, explain, hasCamera, type InputWish, listCameras, openStream } from './capture/camera.ts';
+import { OpenInput } from './capture/open-input.ts';
 import { PublisherLink, type PublisherLinkEvent } from './publisher-link.ts';
 import { type CameraFailure, NO_PUBLISHER_STATS, type PictureSettings, type PublisherOptions, type PublisherState, type PublisherStats } from './publisher-messages.ts';
-import { WakeLock } from './wake-lock.ts';
+import { WakeLock } from './capture/wake-lock.ts';
 
 /** Where to publish. `url` is the stream's WebSocket address for publishers. */
 export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> & { readonly place: 'worker' | 'main' };

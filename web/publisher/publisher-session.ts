@@ -1,14 +1,14 @@
 import { closeCode } from '../../shared/close-code.ts';
 import { errorText } from '../../shared/errors.ts';
 import { type Data, decodePublisherAnswer, encodePublishedHead, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type PublisherAnswer, type ReturnBody, type Taken, type Value, type Welcome } from '../../shared/protocol.ts';
-import { type ConnectionEnd, GatewayConnection, type NextAttempt } from '../gateway-connection.ts';
-import { type EncodedPicture, JpegEncoder } from './jpeg-encoder.ts';
-import { AskedFeed, type FeedSink, FrameFeed, type PictureFeed } from './picture-feed.ts';
-import { PictureFlow } from './picture-flow.ts';
+import { type ConnectionEnd, GatewayConnection, type NextAttempt } from '../connection/gateway-connection.ts';
+import { type EncodedPicture, JpegEncoder } from './capture/jpeg-encoder.ts';
+import { AskedFeed, type FeedSink, FrameFeed, type PictureFeed } from './capture/picture-feed.ts';
+import { PictureFlow } from './capture/picture-flow.ts';
 import { PublisherFigures } from './publisher-figures.ts';
 import type { CapturedPicture, FeedKind, PictureSettings, PublisherCommand, PublisherEvent, PublisherOptions, ReturnedValue } from './publisher-messages.ts';
-import { RateLimit } from './rate-limit.ts';
-import { framesOf } from './track-frames.ts';
+import { RateLimit } from './capture/rate-limit.ts';
+import { framesOf } from './capture/track-frames.ts';
 
 const STATS_INTERVAL_MS = 500;
 

@@ -1,5 +1,5 @@
 import { GearwayError } from '../../../shared/errors.ts';
-import { readCheck, readFlag, readNumberOption, readSize, readWord, type Size } from '../source-options.ts';
+import { readCheck, readFlag, readNumberOption, readSize, readWord, type Size } from '../../config/source-url.ts';
 import type { FfmpegInput } from './input.ts';
 import { splitWords } from './split-words.ts';
 

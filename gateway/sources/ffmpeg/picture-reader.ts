@@ -1,12 +1,12 @@
+import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import type { NDArray } from '../../../shared/ndarray.ts';
-import { DEFAULT_FRAME_LIMITS } from '../../netgear/frame-codec.ts';
-import { MultipartReader } from '../multipart-reader.ts';
-import { BMP } from './bmp.ts';
-import { completeJpeg } from './complete-jpeg.ts';
-import { HeadedReader } from './headed-reader.ts';
-import { JpegSequenceReader } from './jpeg-sequence-reader.ts';
+import { MultipartReader } from '../../codecs/multipart-reader.ts';
+import { BMP } from '../../codecs/bmp.ts';
+import { completeJpeg } from '../../codecs/complete-jpeg.ts';
+import { HeadedReader } from '../../codecs/headed-reader.ts';
+import { JpegSequenceReader } from '../../codecs/jpeg-sequence-reader.ts';
 import { BOUNDARY } from './output-args.ts';
-import { PGM } from './pgm.ts';
+import { PGM } from '../../codecs/pgm.ts';
 
 /** How pictures stand in a program's output. */
 export type PictureForm = 'multipart' | 'jpegs' | 'bmp' | 'pgm';
@@ -19,7 +19,7 @@ export interface PictureReader {
 
 /** @param onPicture called with a picture's last byte; its memory is its own. */
 export function createPictureReader(form: PictureForm, onPicture: (picture: Buffer | NDArray) => void): PictureReader {
-  const { payloadBytes } = DEFAULT_FRAME_LIMITS;
+  const { payloadBytes } = FRAME_LIMITS;
   const onJpeg = (jpeg: Buffer): void => onPicture(completeJpeg(jpeg));
   switch (form) {
     case 'multipart':

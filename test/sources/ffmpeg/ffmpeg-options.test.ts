@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FFMPEG_OPTIONS, parseFfmpegOptions } from '../../../gateway/sources/ffmpeg/ffmpeg-options.ts';
 import { parseInput } from '../../../gateway/sources/ffmpeg/input.ts';
-import { parseSourceUrl } from '../../../gateway/sources/source-options.ts';
+import { parseSourceUrl } from '../../../gateway/config/source-url.ts';
 
 function parse(url: string): ReturnType<typeof parseFfmpegOptions> {
   const { place, options } = parseSourceUrl(url, FFMPEG_OPTIONS);

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { FrameInput } from '../../../gateway/hub/frame.ts';
-import { encodeJpeg } from '../../../gateway/jpeg.ts';
+import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { PictureFeed } from '../../../gateway/sources/ffmpeg/picture-feed.ts';
 
 const JPEG = await encodeJpeg({ data: Buffer.from(Array.from({ length: 48 * 48 * 3 }, (_, at) => (at * 31) % 251)), width: 48, height: 48, channels: 3 });

@@ -13,7 +13,7 @@ import { outputArgs, toQscale } from '../../../gateway/sources/ffmpeg/output-arg
 import { piCameraArgs } from '../../../gateway/sources/ffmpeg/pi-camera.ts';
 import { parseMediaInfo, probeMedia } from '../../../gateway/sources/ffmpeg/probe-media.ts';
 import type { RunResult } from '../../../gateway/sources/ffmpeg/run-program.ts';
-import { parseSourceUrl } from '../../../gateway/sources/source-options.ts';
+import { parseSourceUrl } from '../../../gateway/config/source-url.ts';
 
 const V5 = { major: 5, minor: 1 };
 const V4 = { major: 4, minor: 4 };

@@ -1,11 +1,11 @@
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { describe, expect, it } from 'vitest';
-import { encodeJpeg } from '../../../gateway/jpeg.ts';
-import { BMP } from '../../../gateway/sources/ffmpeg/bmp.ts';
-import { completeJpeg } from '../../../gateway/sources/ffmpeg/complete-jpeg.ts';
-import { HeadedReader } from '../../../gateway/sources/ffmpeg/headed-reader.ts';
-import { JpegSequenceReader } from '../../../gateway/sources/ffmpeg/jpeg-sequence-reader.ts';
-import { PGM } from '../../../gateway/sources/ffmpeg/pgm.ts';
+import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
+import { BMP } from '../../../gateway/codecs/bmp.ts';
+import { completeJpeg } from '../../../gateway/codecs/complete-jpeg.ts';
+import { HeadedReader } from '../../../gateway/codecs/headed-reader.ts';
+import { JpegSequenceReader } from '../../../gateway/codecs/jpeg-sequence-reader.ts';
+import { PGM } from '../../../gateway/codecs/pgm.ts';
 import type { NDArray } from '../../../shared/ndarray.ts';
 
 function hex(text: string): Buffer {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FrameClock } from '../../../web/publisher/frame-clock.ts';
-import { RateLimit } from '../../../web/publisher/rate-limit.ts';
+import { FrameClock } from '../../../web/publisher/capture/frame-clock.ts';
+import { RateLimit } from '../../../web/publisher/capture/rate-limit.ts';
 
 /** How many of a camera's pictures pass in so many seconds. @param jitter of each picture's time, in milliseconds. */
 function passed(limit: RateLimit, cameraFps: number, seconds: number, jitter: (index: number) => number = () => 0): number {

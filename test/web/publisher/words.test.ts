@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { closeCode } from '../../../shared/close-code.ts';
-import { explain, otherCamera, toConstraints } from '../../../web/publisher/camera.ts';
-import { fitShortSide } from '../../../web/publisher/jpeg-encoder.ts';
+import { explain, otherCamera, toConstraints } from '../../../web/publisher/capture/camera.ts';
+import { fitShortSide } from '../../../web/publisher/capture/jpeg-encoder.ts';
 import { noticeWords, stateWord } from '../../../web/publisher/publisher-words.ts';
 
 const WISH = { input: 'camera', device: null, facing: null, size: '720p', fps: 15 } as const;

@@ -1,4 +1,4 @@
-import type { Size } from '../../source-options.ts';
+import type { Size } from '../../../config/source-url.ts';
 
 /** Sizes that a camera has: one, where least and most are the same, or all between. */
 export interface SizeRange {

@@ -1,0 +1,94 @@
+import { FRAME_LIMITS } from '../../shared/frame.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import type { NDArray } from '../../shared/ndarray.ts';
+
+/** The file's header, and the least of the picture's (BITMAPINFOHEADER). */
+const FILE_HEAD_BYTES = 14;
+const INFO_HEAD_BYTES = 40;
+
+/** `compression`: samples as they are, and the same with masks that say where the colours stand. */
+const RGB = 0;
+const BITFIELDS = 3;
+
+/** Red, green and blue of a pixel whose bytes are blue, green, red and something else. */
+const BGRX_MASKS = [0x00ff0000, 0x0000ff00, 0x000000ff];
+
+/** Whether bytes begin as a BMP file. */
+export function isBmp(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x42 && bytes[1] === 0x4d;
+}
+
+/**
+ * Reads a BMP as OpenCV, Windows and industrial cameras write it: not compressed, with 8 bits (gray, or colours from a palette), 24 or
+ * 32 bits a pixel.
+ *
+ * @returns gray or BGR.
+ * @throws {GearwayError} `image-invalid`.
+ */
+export function readBmp(bytes: Uint8Array): NDArray {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.byteLength < FILE_HEAD_BYTES + INFO_HEAD_BYTES) throw invalid(`is ${buffer.byteLength} bytes, too few for its header`);
+  const start = buffer.readUInt32LE(10);
+  const infoBytes = buffer.readUInt32LE(14);
+  const [width, signedHeight] = [buffer.readInt32LE(18), buffer.readInt32LE(22)];
+  const [bits, compression, colours] = [buffer.readUInt16LE(28), buffer.readUInt32LE(30), buffer.readUInt32LE(46)];
+  const height = Math.abs(signedHeight);
+  const isPlain = compression === RGB && [8, 24, 32].includes(bits);
+  if (infoBytes < INFO_HEAD_BYTES || !(isPlain || (compression === BITFIELDS && bits === 32))) throw invalid(`has ${bits} bits a pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`);
+  if (width < 1 || height < 1 || width * height > FRAME_LIMITS.pixels) throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in all`);
+  const stride = Math.ceil((width * bits) / 32) * 4;
+  const palette = bits === 8 ? { at: FILE_HEAD_BYTES + infoBytes, colours: colours === 0 ? 256 : Math.min(colours, 256) } : null;
+  const headBytes = FILE_HEAD_BYTES + infoBytes + (palette?.colours ?? 0) * 4;
+  if (start < headBytes || buffer.byteLength < start + stride * height) throw invalid(`is ${buffer.byteLength} bytes, its header announces ${start + stride * height}`);
+  if (compression === BITFIELDS && !BGRX_MASKS.every((mask, index) => buffer.byteLength >= 66 && buffer.readUInt32LE(54 + index * 4) === mask)) throw invalid('has its colours in another order than blue, green, red');
+  // The rows stand upside down, unless the height is negative.
+  const rows = Array.from({ length: height }, (_none, y) => start + (signedHeight < 0 ? y : height - 1 - y) * stride);
+  const colourTable = palette === null ? null : buffer.subarray(palette.at, palette.at + palette.colours * 4);
+  if (colourTable !== null && !isRamp(colourTable)) return readIndexed(buffer, rows, width, colourTable);
+  const channels = colourTable === null ? 3 : 1;
+  const data = Buffer.allocUnsafeSlow(width * height * channels);
+  let to = 0;
+  for (const row of rows) {
+    if (bits === 32) to = copyPixels(buffer.subarray(row, row + width * 4), data, to);
+    else to += buffer.copy(data, to, row, row + width * channels);
+  }
+  return { dtype: 'uint8', shape: colourTable === null ? [height, width, 3] : [height, width], data };
+}
+
+/** Sample by sample: to copy each pixel by a call took 130 ms for 1920×1080, in which no other stream goes on. @returns where they end. */
+function copyPixels(row: Buffer, data: Buffer, start: number): number {
+  let to = start;
+  for (let at = 0; at < row.byteLength; at += 4) {
+    data[to] = row[at] ?? 0;
+    data[to + 1] = row[at + 1] ?? 0;
+    data[to + 2] = row[at + 2] ?? 0;
+    to += 3;
+  }
+  return to;
+}
+
+/** Whether each of the 256 samples stands for itself, as in what cameras write. */
+function isRamp(palette: Buffer): boolean {
+  return palette.byteLength === 256 * 4 && palette.every((sample, at) => at % 4 === 3 || sample === at >> 2);
+}
+
+/** @param palette blue, green, red and a zero for each colour. */
+function readIndexed(buffer: Buffer, rows: readonly number[], width: number, palette: Buffer): NDArray {
+  const isGray = palette.every((sample, at) => at % 4 === 3 || sample === palette[at - (at % 4)]);
+  const channels = isGray ? 1 : 3;
+  const data = Buffer.allocUnsafeSlow(rows.length * width * channels);
+  let to = 0;
+  for (const row of rows) {
+    for (let at = row; at < row + width; at += 1) {
+      const entry = (buffer[at] ?? 0) * 4;
+      if (entry >= palette.byteLength) throw invalid(`has a pixel of colour ${entry / 4}, its palette has ${palette.byteLength / 4}`);
+      for (let channel = 0; channel < channels; channel += 1) data[to + channel] = palette[entry + channel] ?? 0;
+      to += channels;
+    }
+  }
+  return { dtype: 'uint8', shape: isGray ? [rows.length, width] : [rows.length, width, 3], data };
+}
+
+function invalid(what: string): GearwayError {
+  return new GearwayError('image-invalid', `the BMP ${what}`);
+}

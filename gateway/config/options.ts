@@ -1,0 +1,293 @@
+import { isIP } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { domainToASCII } from 'node:url';
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import { isLoopback } from '../http/access.ts';
+import { parseHost } from '../http/trusted-names.ts';
+import type { NativeClientAddress } from '../clients/native/native-client.ts';
+import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
+import { DEFAULT_STREAM_POLICY, type StreamPolicy } from '../hub/stream.ts';
+import { parseNetGearAddress } from '../netgear/address.ts';
+import { checkModes } from '../netgear/modes.ts';
+
+/** What `createGateway()` takes; every field has a default. The command's flags are the same by name. */
+export interface GatewayOptions extends Partial<StreamPolicy> {
+  /** The address to listen on. Default `127.0.0.1`; beyond loopback a `token` or `insecure` is required. */
+  readonly host?: string;
+  /** 0 takes any free port. Default 8080. */
+  readonly port?: number;
+  /**
+   * Where frames come from: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
+   * `stream.push()` and whoever publishes; docs/sources.md lists them all. Several, as `NAME=URL`, are a stream each. Default `push:`.
+   */
+  readonly source?: string | readonly string[];
+  /** Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear.md lists the options. `NAME=tcp://…` belongs to the stream of that name. Default none. */
+  readonly clients?: readonly string[];
+  /** Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream alone. Default `6000-6063` for each; a source in multi-clients mode brings its own. */
+  readonly virtualPorts?: string | readonly string[];
+  /** Serve over TLS, which browsers ask for before a page of another machine may use a camera: certificate chain and key as PEM. Default none. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /**
+   * Token that viewers and the API require; it grants all rights. Default none: requests from this machine may watch, return data and publish, and
+   * administering requires `Gateway.administratorKey`.
+   */
+  readonly token?: string;
+  /** Token that grants viewing and reading the API only. Requires `token`. Default none. */
+  readonly viewToken?: string;
+  /** Token that grants publishing to streams whose source is `push:` only. With it nobody publishes without a token. Default none. */
+  readonly publishToken?: string;
+  /** Tokens of reserved virtual ports, by port, in each stream that has them. Such a token grants watching, and returning data on that port only. Default none. */
+  readonly reservedPorts?: Readonly<Record<number, string>>;
+  /** Let anyone that reaches the gateway watch and return data without a token. */
+  readonly insecure?: boolean;
+  /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
+  readonly allowOrigins?: readonly string[];
+  /** Address of the gateway as browsers see it behind a proxy, `https://example.org/cams/`: its name and origin are accepted, and links name it. Default none. */
+  readonly publicUrl?: string;
+  /** Further names by which browsers reach the gateway, `box.lan` or `box.lan:8080`. This machine's name, alone and with `.local`, needs no listing. Default none. */
+  readonly allowHosts?: readonly string[];
+  /** Proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are believed: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`. Default none. */
+  readonly trustProxies?: readonly string[];
+  /** What native clients get before the first frame and while the source is silent: a card and repeats, or nothing. Default `card`. */
+  readonly idle?: 'card' | 'silence';
+  /** Whether closing tells native clients to end. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM. */
+  readonly onClose?: 'keep' | 'terminate';
+  /** Takes one line of text at a time. Default: nowhere. */
+  readonly log?: (message: string) => void;
+}
+
+/** A native client, resolved. */
+export interface ListedAddress {
+  /** The stream that it belongs to; null for the first. */
+  readonly stream: string | null;
+  readonly address: NativeClientAddress;
+}
+
+/** Options with all defaults, checked. */
+export interface ResolvedOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clients: readonly ListedAddress[];
+  /** By the stream's name. */
+  readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
+  readonly policy: StreamPolicy;
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly insecure: boolean;
+  readonly token: string | null;
+  readonly viewToken: string | null;
+  readonly publishToken: string | null;
+  readonly reservedPorts: ReadonlyMap<number, string>;
+  readonly allowOrigins: readonly string[];
+  readonly allowHosts: readonly string[];
+  /** Its path ends in a slash. */
+  readonly publicUrl: URL | null;
+  readonly trustProxies: readonly string[];
+  readonly idle: 'card' | 'silence';
+  readonly onClose: 'keep' | 'terminate';
+  readonly log: (message: string) => void;
+}
+
+/** Most virtual ports of a stream. */
+const MAX_VIRTUAL_PORTS = 4096;
+
+const DEFAULT_VIRTUAL_PORTS: readonly PortRange[] = [{ from: 6000, to: 6063 }];
+
+/** A stream, as far as options depend on it. */
+export interface StreamSeats {
+  readonly name: string;
+  /** The ports that the source's server knows its clients by: they are the virtual ports then; null when it knows none. */
+  readonly seats: readonly number[] | null;
+}
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
+ */
+export function resolveOptions(options: GatewayOptions, streams: readonly StreamSeats[]): ResolvedOptions {
+  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
+  const virtualPorts = resolveVirtualPorts(options.virtualPorts ?? [], streams);
+  const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
+  const clients = (options.clients ?? []).map(resolveClient);
+  for (const { stream, address } of clients) checkStream('client', stream, address.endpoint, streams);
+  const both = clients.find(({ address }) => reservedPorts.has(address.port));
+  if (both !== undefined) throw invalid(`port ${both.address.port} is reserved, and a native client's: give that one another identity with ?id=`);
+  checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
+  if (viewToken !== null && token === null) throw invalid('view-token is set, but no token: without one anybody may return data; add --token SECRET');
+  if (!isLoopback(host) && token === null && !insecure) {
+    throw invalid(`host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`);
+  }
+  for (const origin of allowOrigins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
+  }
+  oneOf('idle', idle, ['card', 'silence']);
+  oneOf('on-close', onClose, ['keep', 'terminate']);
+  return {
+    host,
+    port,
+    clients,
+    virtualPorts,
+    policy: resolvePolicy(options),
+    tls: resolveTls(options.tls ?? null),
+    insecure,
+    token,
+    viewToken,
+    publishToken,
+    reservedPorts,
+    allowOrigins,
+    allowHosts: (options.allowHosts ?? []).map(resolveHost),
+    publicUrl: resolvePublicUrl(options.publicUrl ?? null),
+    trustProxies: (options.trustProxies ?? []).map(resolveProxy),
+    idle,
+    onClose,
+    log: options.log ?? (() => undefined),
+  };
+}
+
+function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamSeats[]): ReadonlyMap<string, readonly PortRange[]> {
+  let common: readonly PortRange[] | null = null;
+  const own = new Map<string, readonly PortRange[]>();
+  for (const text of typeof option === 'string' ? [option] : option) {
+    const { stream, rest } = splitName(text);
+    checkStream('virtual-ports', stream, rest, streams);
+    if (stream === null ? common !== null : own.has(stream)) throw invalid(`virtual-ports ${text} comes second for ${stream ?? 'all streams'}, expected one; several ranges as FROM-TO,FROM-TO`);
+    if (stream === null) common = parseRanges(rest);
+    else own.set(stream, parseRanges(rest));
+  }
+  return new Map(
+    streams.map(({ name, seats }) => {
+      if (seats === null) return [name, own.get(name) ?? common ?? DEFAULT_VIRTUAL_PORTS];
+      if (own.has(name) || (common !== null && streams.every((stream) => stream.seats !== null))) {
+        throw invalid(`virtual-ports is set for ${name}, but its source is a server in multi-clients mode: its ports, ${seats.join(', ')}, are the virtual ones`);
+      }
+      return [name, seats.map((seat) => ({ from: seat, to: seat }))];
+    }),
+  );
+}
+
+/** `NAME=REST`, where the name of a stream may stand before an option. */
+function splitName(text: string): { readonly stream: string | null; readonly rest: string } {
+  const [, stream = null, rest = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
+  return { stream, rest };
+}
+
+function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamSeats[]): void {
+  if (stream !== null && !streams.some(({ name }) => name === stream)) throw invalid(`${option} ${stream}=${rest} is for a stream that is not there; there is ${streams.map(({ name }) => name).join(', ')}`);
+}
+
+function resolveTls(tls: ResolvedOptions['tls']): ResolvedOptions['tls'] {
+  if (tls === null) return null;
+  try {
+    if (tls.cert === '' || tls.key === '') throw new TypeError('it is empty');
+    createSecureContext(tls);
+  } catch (error) {
+    throw new GearwayError('option-invalid', `the certificate or its key cannot be used (${errorText(error)}), expected a certificate and the private key that belongs to it, both as PEM`, { cause: error });
+  }
+  return tls;
+}
+
+function resolvePublicUrl(text: string | null): URL | null {
+  if (text === null) return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isAddress = url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (!isAddress || parseHost(url.host) === null) throw invalid(`public-url is ${JSON.stringify(text)}, expected an address such as https://example.org/cams/`);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
+}
+
+/** @returns the name in ASCII, as browsers send it. */
+function resolveHost(text: string): string {
+  const [, name = '', port = ''] = /^(.*?)(:\d+)?$/s.exec(text) ?? [];
+  const host = `${domainToASCII(name)}${port}`;
+  // It would cut off what follows these.
+  const parsed = /[/\\?#@\s]/.test(name) ? null : parseHost(host);
+  if (parsed === null || (parsed.port ?? 0) > 65_535) throw invalid(`allow-host is ${JSON.stringify(text)}, expected a host name such as box.lan, or box.lan:8080 for one port`);
+  return host;
+}
+
+function resolveProxy(text: string): string {
+  const [, address = '', prefix = null] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = isIP(address) === 4 ? 32 : 128;
+  const isRange = isIP(address) !== 0 && (prefix === null || (Number(prefix) >= 1 && Number(prefix) <= bits));
+  if (!isRange && text !== 'loopback') throw invalid(`trust-proxy is ${JSON.stringify(text)}, expected the IP address of the proxy, a range such as 10.0.0.0/8, or loopback`);
+  return text;
+}
+
+function resolvePolicy({ distribution, start, onSourceEnd }: GatewayOptions): StreamPolicy {
+  const defaults = DEFAULT_STREAM_POLICY;
+  return {
+    distribution: oneOf('distribution', distribution ?? defaults.distribution, ['broadcast', 'round-robin']),
+    start: oneOf('start', start ?? defaults.start, ['any', 'all']),
+    onSourceEnd: oneOf('on-source-end', onSourceEnd ?? defaults.onSourceEnd, ['wait', 'terminate']),
+  };
+}
+
+/** What comes from the command line or from JavaScript may be anything. */
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) throw invalid(`${name} is ${JSON.stringify(value)}, expected ${allowed.join(' or ')}`);
+  return value;
+}
+
+function resolveReserved(reserved: Readonly<Record<number, string>>, ranges: readonly PortRange[]): ReadonlyMap<number, string> {
+  return new Map(
+    Object.entries(reserved).map(([text, token]) => {
+      const port = Number(text);
+      if (!Number.isInteger(port) || !ranges.some(({ from, to }) => port >= from && port <= to)) throw invalid(`reserved port is ${text}, expected one of the virtual ports, ${formatPortRanges(ranges)}`);
+      return [port, token];
+    }),
+  );
+}
+
+function checkTokens(tokens: readonly string[]): void {
+  for (const token of tokens) {
+    if (!/^[\x21-\x7e]{1,512}$/.test(token)) throw invalid('a token is empty or has characters that a header cannot carry, expected 1 to 512 printable ASCII characters');
+  }
+  if (new Set(tokens).size !== tokens.length) throw invalid('two of the tokens are the same, expected different ones: a token says what its owner may do');
+}
+
+/** What `--client` and the API take: `tcp://HOST:PORT?…`, with `NAME=` before it for another stream than the first. */
+export function resolveClient(text: string): ListedAddress {
+  const { stream, rest } = splitName(text);
+  const { endpoints, ports, pattern, security, options } = parseNetGearAddress(rest, ['id', 'serverPort', 'fps', 'pace']);
+  const [endpoint = '', port = ''] = [endpoints[0], ports[0]];
+  if (ports.length > 1) throw invalid(`client ${rest} names ${ports.length} ports, expected 1: list each client by itself, or one port of a receiver in multi-servers mode with serverPort=`);
+  const serverPort = options.get('serverPort') ?? null;
+  checkModes({ pattern, multiclient: false, multiserver: serverPort !== null, bidirectional: false, ports: 1 });
+  const fps = options.get('fps');
+  if (fps !== undefined && !(Number(fps) >= 0.1 && Number(fps) <= 1000)) throw invalid(`client ${rest} has fps=${fps}, expected 0.1 to 1000 frames a second`);
+  return {
+    stream,
+    address: {
+      endpoint,
+      pattern,
+      security,
+      port: portOption(rest, 'id', options.get('id') ?? port),
+      serverPort: serverPort === null ? null : String(portOption(rest, 'serverPort', serverPort)),
+      maxFramesPerSecond: fps === undefined ? Infinity : Number(fps),
+      paced: oneOf('pace', options.get('pace') ?? 'auto', ['auto', 'off']) === 'auto',
+    },
+  };
+}
+
+function portOption(client: string, name: string, text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535) throw invalid(`client ${client} has the ${name} ${JSON.stringify(text)}, expected a port number`);
+  return Number(text);
+}
+
+function parseRanges(text: string): PortRange[] {
+  const refuse = (): GearwayError => invalid(`virtual-ports is ${JSON.stringify(text)}, expected FROM-TO or PORT,PORT within 1 to 65535, in rising order and at most ${MAX_VIRTUAL_PORTS} ports`);
+  const ranges = text.split(',').map((part) => {
+    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part);
+    if (match === null) throw refuse();
+    return { from: Number(match[1]), to: Number(match[2] ?? match[1]) };
+  });
+  const count = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const rises = ranges.every(({ from, to }, index) => from <= to && from > (ranges[index - 1]?.to ?? 0));
+  if (!rises || count > MAX_VIRTUAL_PORTS || (ranges.at(-1)?.to ?? 0) > 65_535) throw refuse();
+  return ranges;
+}
+
+function invalid(message: string): GearwayError {
+  return new GearwayError('option-invalid', message);
+}

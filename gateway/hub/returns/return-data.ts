@@ -1,0 +1,67 @@
+import type { NDArray } from '../../../shared/ndarray.ts';
+import type { Value } from '../../../shared/protocol.ts';
+
+/** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
+export type ReturnData =
+  | { readonly kind: 'value'; readonly value: Value; readonly json: string }
+  | { readonly kind: 'array'; readonly array: NDArray }
+  /** `colorspace` is the channel order that a NetGear server decodes it to. */
+  | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
+
+/** Python's None: what a port gives while it has returned nothing. */
+export const NOTHING: ReturnData = { kind: 'value', value: null, json: 'null' };
+
+/**
+ * Bytes that a value counts for in a budget of memory: at least those of its text in a reply, as {@link formatReturnData} writes it. Binary data is
+ * kept as bytes and as base64, which is counted; a value is kept parsed as well, which takes a few times the memory of its text.
+ */
+export function budgetBytes(data: ReturnData): number {
+  switch (data.kind) {
+    case 'value':
+      return Buffer.byteLength(data.json) * PARSED_FACTOR;
+    case 'array':
+      return base64Bytes(data.array.data.byteLength) + NDARRAY_BYTES;
+    case 'jpeg':
+      return base64Bytes(data.data.byteLength) + NDARRAY_BYTES;
+    default:
+      return data satisfies never;
+  }
+}
+
+/** How much more memory a parsed value takes than its text, for values that are mostly small numbers, texts and dicts. */
+const PARSED_FACTOR = 4;
+
+/** Maximum number of bytes around an array's base64: its dtype, eight sizes, and the keys. */
+const NDARRAY_BYTES = 256;
+
+function base64Bytes(bytes: number): number {
+  return Math.ceil(bytes / 3) * 4;
+}
+
+/** An array inside the JSON object stands as `{"$ndarray": …}`, its bytes as base64. */
+export function formatReturnData(data: ReturnData): string {
+  switch (data.kind) {
+    case 'value':
+      return data.json;
+    case 'array': {
+      const { dtype, shape, data: bytes } = data.array;
+      return `{"$ndarray": {"dtype": "${dtype}", "shape": [${shape.join(', ')}], "data": "${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}}`;
+    }
+    case 'jpeg':
+      return `{"$ndarray": {"jpeg": "${Buffer.from(data.data.buffer, data.data.byteOffset, data.data.byteLength).toString('base64')}"}}`;
+    default:
+      return data satisfies never;
+  }
+}
+
+/** Whether two values are the same to everybody who may get them. */
+export function isSameReturnData(a: ReturnData, b: ReturnData): boolean {
+  if (a.kind === 'value') return b.kind === 'value' && a.json === b.json;
+  if (a.kind === 'jpeg') return b.kind === 'jpeg' && a.colorspace === b.colorspace && Buffer.compare(a.data, b.data) === 0;
+  return (
+    b.kind === 'array' &&
+    a.array.dtype === b.array.dtype &&
+    a.array.shape.join() === b.array.shape.join() &&
+    Buffer.compare(a.array.data, b.array.data) === 0
+  );
+}

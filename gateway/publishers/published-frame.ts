@@ -1,0 +1,169 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { FRAME_LIMITS } from '../../shared/frame.ts';
+import { GearwayError, errorText } from '../../shared/errors.ts';
+import { PEER_LIMITS, type Value } from '../../shared/protocol.ts';
+import { readIsoTime } from '../netgear/captured-at.ts';
+import { decodeUtf8 } from '../netgear/frame-codec.ts';
+import type { Sendable } from '../netgear/picture.ts';
+import { parsePythonJson } from '../codecs/python-json.ts';
+import { MultipartReader, type Part } from '../codecs/multipart-reader.ts';
+import { isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../codecs/npy.ts';
+import type { PictureInfo } from '../sources/publish-picture.ts';
+import { announcedBytes, checkBytes, readBody, readChunks } from './request-body.ts';
+
+/** Most bytes of one picture as it is sent. */
+export const MAX_PICTURE_BYTES = FRAME_LIMITS.payloadBytes + MAX_NPY_HEAD_BYTES;
+
+/** Most bytes of a message, as in the header of a NetGear server. */
+const MAX_MESSAGE_BYTES = FRAME_LIMITS.headerBytes;
+
+/** Maximum number of bytes of a form: a picture, its message, and what stands around them. */
+export const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10);
+
+/** Longest boundary of a multipart body (RFC 2046, 5.1.1). */
+const MAX_BOUNDARY = 70;
+
+const TYPES = 'image/jpeg, application/x-npy, multipart/form-data or multipart/x-mixed-replace';
+
+/** What a request's Content-Type says of its body. */
+export type BodyType = { readonly kind: 'picture'; readonly type: string | undefined } | { readonly kind: 'form'; readonly boundary: string } | { readonly kind: 'running'; readonly boundary: string };
+
+/** A picture with what was said with it. */
+export interface PublishedFrame {
+  readonly picture: Sendable;
+  readonly info: PictureInfo;
+}
+
+/**
+ * Reads a Content-Type.
+ *
+ * @throws {GearwayError} `type-unknown`, `multipart-invalid`.
+ */
+export function readBodyType(contentType: string | undefined): BodyType {
+  const type = mediaType(contentType);
+  switch (type) {
+    case undefined:
+    case 'application/octet-stream':
+    case 'image/jpeg':
+    case 'application/x-npy':
+      return { kind: 'picture', type };
+    case 'multipart/form-data':
+      return { kind: 'form', boundary: readBoundary(contentType) };
+    case 'multipart/x-mixed-replace':
+      return { kind: 'running', boundary: readBoundary(contentType) };
+    default:
+      throw new GearwayError('type-unknown', `the Content-Type is ${JSON.stringify(type)}, expected ${TYPES}`);
+  }
+}
+
+/**
+ * Reads what `Gearway-Message` and `Gearway-Captured-At` say, of a request or of a part.
+ *
+ * @throws {GearwayError} `value-invalid`.
+ */
+export function readInfo(message: string | undefined, capturedAt: string | undefined): PictureInfo {
+  return {
+    // Node and our reader of parts give bytes of headers as Latin-1.
+    message: message === undefined ? null : readMessage(Buffer.from(message, 'latin1'), 'Gearway-Message'),
+    capturedAtUs: capturedAt === undefined ? null : readTime(capturedAt),
+  };
+}
+
+/**
+ * Reads a body that is one picture.
+ *
+ * @throws {GearwayError} `length-required`, `too-large`, `body-incomplete`, `npy-invalid`, `value-invalid`.
+ */
+export async function readPicture(request: IncomingMessage, type: string | undefined): Promise<PublishedFrame> {
+  const info = infoOf(request.headers);
+  return { picture: toSendable(type, await readBody(request, MAX_PICTURE_BYTES)), info };
+}
+
+/**
+ * Reads a form with the picture in the field `frame`, and its message in the field `message` or in the request's header. Other fields
+ * are ignored. Nothing counts before the form is complete.
+ *
+ * @throws {GearwayError} `length-required`, `too-large`, `body-incomplete`, `multipart-invalid`, `npy-invalid`, `type-unknown`, `value-invalid`.
+ */
+export async function readForm(request: IncomingMessage, boundary: string): Promise<PublishedFrame> {
+  const info = infoOf(request.headers);
+  const fields = new Map<string, Part>();
+  announcedBytes(request, MAX_FORM_BYTES);
+  const reader = new MultipartReader({
+    boundary,
+    maxBodyBytes: MAX_PICTURE_BYTES,
+    onPart: (part) => {
+      const name = fieldName(part);
+      if (name !== 'frame' && name !== 'message') return;
+      if (fields.has(name)) throw new GearwayError('multipart-invalid', `the form has the field ${name} twice, expected it once`);
+      fields.set(name, part);
+    },
+  });
+  let bytes = 0;
+  await readChunks(request, (chunk) => {
+    bytes = checkBytes(bytes + chunk.byteLength, MAX_FORM_BYTES);
+    reader.read(chunk);
+  });
+  if (!reader.hasEnded) throw new GearwayError('multipart-invalid', `the form does not end, expected --${boundary}-- behind its last field`);
+  const [frame, message] = [fields.get('frame'), fields.get('message')];
+  if (frame === undefined) throw new GearwayError('multipart-invalid', 'the form has no field frame, expected it with a JPEG or an .npy: curl -F frame=@picture.jpg');
+  if (message !== undefined && request.headers['gearway-message'] !== undefined) throw new GearwayError('value-invalid', 'the message is a field and a header, expected one of both');
+  return { picture: toSendable(mediaType(frame.headers.get('content-type')), frame.body), info: message === undefined ? info : { ...info, message: readMessage(message.body, 'the field message') } };
+}
+
+/**
+ * A body as what can be published; whether a JPEG is one is for who publishes it.
+ *
+ * @param type its media type. Programs that know none send `application/octet-stream`, or nothing: the picture's first bytes tell then.
+ * @throws {GearwayError} `type-unknown`, `npy-invalid`.
+ */
+export function toSendable(type: string | undefined, body: Buffer): Sendable {
+  switch (type) {
+    case 'image/jpeg':
+      return body;
+    case 'application/x-npy':
+      return readNpy(body);
+    case undefined:
+    case 'application/octet-stream':
+      return isNpy(body) ? readNpy(body) : body;
+    default:
+      throw new GearwayError('type-unknown', `a picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`);
+  }
+}
+
+/** The media type without its parameters, in lower case. */
+export function mediaType(contentType: string | undefined): string | undefined {
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase();
+}
+
+function readBoundary(contentType = ''): string {
+  const [, quoted, plain] = /;\s*boundary=(?:"([^"]*)"|([^\s;"]+))/i.exec(contentType) ?? [];
+  const boundary = quoted ?? plain ?? '';
+  if (boundary === '' || boundary.length > MAX_BOUNDARY) throw new GearwayError('multipart-invalid', `the Content-Type is ${JSON.stringify(contentType.slice(0, 200))}, expected a boundary of 1 to ${MAX_BOUNDARY} characters`);
+  return boundary;
+}
+
+function infoOf({ 'gearway-message': message, 'gearway-captured-at': capturedAt }: IncomingHttpHeaders): PictureInfo {
+  // Node makes lists of cookies alone.
+  return readInfo(message as string | undefined, capturedAt as string | undefined);
+}
+
+function readMessage(bytes: Uint8Array, where: string): Value {
+  if (bytes.byteLength > MAX_MESSAGE_BYTES) throw new GearwayError('too-large', `${where} has ${bytes.byteLength} bytes, expected at most ${MAX_MESSAGE_BYTES}`);
+  try {
+    return parsePythonJson(decodeUtf8(bytes), PEER_LIMITS.elements);
+  } catch (error) {
+    throw new GearwayError('value-invalid', `${where}: ${errorText(error)}`, { cause: error });
+  }
+}
+
+function readTime(text: string): number {
+  const us = readIsoTime(text);
+  if (us === null) throw new GearwayError('value-invalid', `Gearway-Captured-At is ${JSON.stringify(text.slice(0, 64))}, expected a time with its zone, as 2026-01-31T12:00:00.123456Z`);
+  return us;
+}
+
+function fieldName({ headers }: Part): string | undefined {
+  const [, quoted, plain] = /;\s*name=(?:"([^"]*)"|([^\s;"]+))/i.exec(headers.get('content-disposition') ?? '') ?? [];
+  return quoted ?? plain;
+}

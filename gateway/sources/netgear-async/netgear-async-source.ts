@@ -1,0 +1,151 @@
+import { containFailure } from '../../../shared/background.ts';
+import { errorText, GearwayError } from '../../../shared/errors.ts';
+import type { ReturnData } from '../../hub/returns/returns.ts';
+import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncReturn, encodeAsyncTerminated } from './async-codec.ts';
+import { readCapturedAt } from '../../netgear/captured-at.ts';
+import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../../netgear/pattern.ts';
+import { Refusals } from '../../netgear/refusals.ts';
+import { ServerSocket } from '../../netgear/server-socket.ts';
+import { publishPicture } from '../publish-picture.ts';
+import { readWord, type SourceUrl } from '../../config/source-url.ts';
+import type { Source, SourceSink } from '../source.ts';
+
+export interface NetGearAsyncOptions {
+  /** Where the server connects to. */
+  readonly endpoint: string;
+  readonly pattern: AsyncPattern;
+  /** Which return data a server in bidirectional mode gets: all clients' by port, or the newest of any. */
+  readonly returns: 'merge' | 'newest';
+  /** Where in a message the time stands at which its picture was taken; null for nowhere. */
+  readonly capturedAt: string | null;
+}
+
+const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
+
+/**
+ * Reads `netgear-async:tcp://127.0.0.1:5555?pattern=0`. VidGear's default there is pattern 0.
+ *
+ * @throws {GearwayError} `source-invalid`, `pattern-unknown`.
+ */
+export function parseNetGearAsync({ place, options }: SourceUrl): NetGearAsyncOptions {
+  const match = ENDPOINT.exec(place);
+  const port = Number(match?.[1] ?? '1');
+  if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(place)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`);
+  return {
+    endpoint: place,
+    pattern: parseAsyncPattern(options.get('pattern') ?? '0'),
+    returns: readWord(options, 'returns', ['merge', 'newest']) ?? 'merge',
+    capturedAt: options.get('capturedAt') ?? null,
+  };
+}
+
+/** A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode it gets clients' return data with each answer. */
+export class NetGearAsyncSource implements Source {
+  readonly kind = 'netgear-async';
+  readonly address: string;
+  readonly waitingReason: string;
+  readonly takesReturns: boolean;
+  readonly seats = null;
+  /** A server sends when it likes. */
+  readonly stallMs = null;
+  readonly #options: NetGearAsyncOptions;
+  #socket: ServerSocket | null = null;
+  #reading: Promise<void> = Promise.resolve();
+  #peers = 0;
+  readonly #refusals: Refusals;
+
+  constructor(options: NetGearAsyncOptions, log: (message: string) => void) {
+    this.#options = options;
+    const { endpoint, pattern } = options;
+    this.#refusals = new Refusals((reason) => log(`source ${this.address}: ${reason}`));
+    this.address = `${endpoint}?pattern=${formatPattern(pattern)}`;
+    this.takesReturns = pattern === 'pair' || pattern === 'request-reply';
+    this.waitingReason = `waiting for a NetGear_Async server to connect to ${endpoint} with pattern ${formatPattern(pattern)}`;
+  }
+
+  state(): string {
+    if (this.#socket === null) return 'closed';
+    if (this.#peers > 0) return this.#refusals.append(this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`);
+    return this.#refusals.append('listening');
+  }
+
+  async open(sink: SourceSink): Promise<void> {
+    const { endpoint, pattern } = this.#options;
+    this.#refusals.clear();
+    this.#peers = 0;
+    const socket = new ServerSocket({ pattern, security: null, emptyReply: encodeAsyncReturn('null') }, {
+      peers: (count) => {
+        this.#peers = count;
+      },
+      refused: (reason) => this.#refusals.note(reason),
+      failed: (error) => this.#failed(socket, sink, error),
+    });
+    try {
+      await socket.bind(endpoint);
+    } catch (error) {
+      await socket.close();
+      throw new GearwayError('source-unavailable', `cannot listen for a NetGear_Async server at ${this.address}: ${errorText(error)}`, { cause: error });
+    }
+    this.#socket = socket;
+    this.#reading = containFailure(this.#read(socket, sink), (error) => this.#failed(socket, sink, error));
+  }
+
+  async close(): Promise<void> {
+    const socket = this.#socket;
+    this.#socket = null;
+    await socket?.close();
+    await this.#reading;
+  }
+
+  #failed(socket: ServerSocket, sink: SourceSink, error: unknown): void {
+    if (this.#socket === socket) sink.fail(error);
+  }
+
+  async #read(socket: ServerSocket, sink: SourceSink): Promise<void> {
+    for await (const { parts, peer } of socket) {
+      if (this.#socket !== socket) return;
+      // A server that has gone between its frame and our answer is no failure of ours.
+      await socket.reply(peer, this.#received(parts, sink, () => socket.malformed(peer))).catch(() => undefined);
+    }
+  }
+
+  /** @returns the reply. A malformed frame gets one too, because a server waits for it. */
+  #received(parts: readonly Uint8Array[], sink: SourceSink, malformed: () => void): (string | Uint8Array)[] {
+    try {
+      const message = decodeAsyncMessage(parts);
+      if (message.kind === 'termination') {
+        sink.end('the server has ended the stream');
+        return [encodeAsyncTerminated()];
+      }
+      const { capturedAt } = this.#options;
+      publishPicture(sink, message.array, { message: message.message, messageJson: message.messageJson, capturedAtUs: capturedAt === null ? null : readCapturedAt(message.message, capturedAt) });
+      return this.#reply(message, sink);
+    } catch (error) {
+      malformed();
+      sink.reject(error);
+      // Servers of both modes accept this one, and it contains nothing of what failed.
+      return encodeAsyncReturn('null');
+    }
+  }
+
+  #reply(message: Exclude<AsyncMessage, { kind: 'termination' }>, sink: SourceSink): (string | Uint8Array)[] {
+    if (!this.takesReturns) return [ASYNC_RECEIVED];
+    // Also where the server does not want them: once-only values would wait for ever.
+    const answer = this.#options.returns === 'merge' ? encodeAsyncReturn(sink.returns.takeJson()) : encodeNewest(sink.returns.takeNewest());
+    return message.bidirectional ? answer : [ASYNC_RECEIVED];
+  }
+}
+
+/** A JPEG goes as the bytes that it is: the server may decode it, or not. */
+function encodeNewest(data: ReturnData): Uint8Array[] {
+  switch (data.kind) {
+    case 'value':
+      return encodeAsyncReturn(data.json);
+    case 'array':
+      return encodeAsyncArray(data.array);
+    case 'jpeg':
+      return encodeAsyncArray({ dtype: 'uint8', shape: [data.data.byteLength], data: data.data });
+    default:
+      return data satisfies never;
+  }
+}
