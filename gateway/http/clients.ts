@@ -11,7 +11,9 @@ import type { Publishing } from '../sources/push/publishing.ts';
 import { arrayPicture, thinning } from '../hub/returns/array-picture.ts';
 import { clientAddress } from './client-address.ts';
 import { readWidth } from './query.ts';
+import { sendRefusal } from './refusals.ts';
 import type { Snapshots } from './snapshots.ts';
+import { unknownStream } from './unknown-stream.ts';
 
 /** A stream, who may publish to it, how to describe it, and how to list a native client. */
 export interface ServedStream {
@@ -47,7 +49,6 @@ interface ClientRoute {
  */
 export function serveClients(app: FastifyInstance, { streams, renditions, snapshots, log }: ClientsOptions): void {
   const returned = new ReturnedPictures(snapshots);
-  const refuseStream = (reply: FastifyReply, name: string): FastifyReply => refuse(reply, 404, 'stream-unknown', `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`);
   const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply => refuse(reply, 404, 'client-unknown', `no client ${JSON.stringify(id)} is connected to ${name}`);
 
   const audit = (request: FastifyRequest, kind: 'add' | 'remove', { stream }: ServedStream, { id, port, address }: ClientStatus): void => {
@@ -60,7 +61,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
   app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>('/api/streams/:name/clients', { config: { right: 'administer' } }, async (request, reply) => {
     const { name } = request.params;
     const served = streams.get(name);
-    if (served === undefined) return refuseStream(reply, name);
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const address = request.body?.address;
     if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
       return refuse(reply, 400, 'address-invalid', `the body has no address of at most ${MAX_ADDRESS} characters, expected {"address": "tcp://HOST:PORT?pattern=1"} as JSON`);
@@ -82,7 +83,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
   app.delete<ClientRoute & { Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', { config: { right: 'administer' } }, async (request, reply) => {
     const { name, id } = request.params;
     const served = streams.get(name);
-    if (served === undefined) return refuseStream(reply, name);
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const { reason } = request.query;
     const gone = served.stream.sendAway(id, (typeof reason === 'string' && cleanText(reason, 100)) || 'you were sent away by who runs this gateway; reload the page to ask again');
     if (gone === null) return refuseClient(reply, name, id);
@@ -94,7 +95,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
     const { name, id } = request.params;
     const served = streams.get(name);
     const shared = renditions.get(name);
-    if (served === undefined || shared === undefined) return refuseStream(reply, name);
+    if (served === undefined || shared === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const client = served.stream.clientStatus(id);
     if (client === null) return refuseClient(reply, name, id);
     const width = readWidth(request.query.width);

@@ -1,27 +1,21 @@
 import type { FastifyRequest } from 'fastify';
+import type { NotAllowed } from '../connection/protocol-socket.ts';
 import type { Access, Principal, Right } from './access.ts';
 import { clientAddress, peerAddress } from './client-address.ts';
 import { type FailedLogins, RETRY_AFTER_S } from './failed-logins.ts';
 
-/** A request that may not do what it asks for. */
-export interface Refusal {
-  readonly allowed: false;
+/** The answer to a request without the right to what it asks for. Its message is short enough for the reason of a WebSocket close. */
+export interface Denial extends NotAllowed {
   readonly status: 401 | 403 | 429;
   readonly code: 'token-required' | 'not-allowed' | 'too-many';
-  /** Short enough for the reason of a WebSocket close. */
-  readonly message: string;
   /** Seconds; null when trying again does not help. */
   readonly retryAfterS: number | null;
-  /** The refusal must not be sent before this has resolved; null: it can be sent immediately. */
-  readonly delay: Promise<void> | null;
-  /** Whether it has been reported in the log and as an event. */
-  readonly isReported: boolean;
 }
 
 /** The answer to whether a request may use a right. */
-export type Decision = { readonly allowed: true; readonly principal: Principal } | Refusal;
+export type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
 
-const TOO_MANY: Refusal = {
+const TOO_MANY: Denial = {
   allowed: false,
   status: 429,
   code: 'too-many',
@@ -50,10 +44,10 @@ export class Guard {
     const authorization = this.#access.authorize(token, right, { peer: peerAddress(request), headers: request.headers });
     if (authorization.allowed) return authorization;
     const { cause, message } = authorization;
-    const refusal: Refusal = { allowed: false, status: cause === 'right-missing' ? 403 : 401, code: cause === 'right-missing' ? 'not-allowed' : 'token-required', message, retryAfterS: null, delay: null, isReported: false };
-    if (cause !== 'token-wrong') return refusal;
+    const denial: Denial = { allowed: false, status: cause === 'right-missing' ? 403 : 401, code: cause === 'right-missing' ? 'not-allowed' : 'token-required', message, retryAfterS: null, delay: null, isReported: false };
+    if (cause !== 'token-wrong') return denial;
     const verdict = this.#failedLogins.count(address);
     if (verdict.kind === 'too-many') return TOO_MANY;
-    return { ...refusal, isReported: true, delay: verdict.kind === 'delayed' ? verdict.until : null };
+    return { ...denial, isReported: true, delay: verdict.kind === 'delayed' ? verdict.until : null };
   }
 }

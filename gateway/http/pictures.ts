@@ -8,9 +8,11 @@ import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { readNumber, readWidth } from './query.ts';
+import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
 import type { SnapshotOptions, Snapshots } from './snapshots.ts';
+import { unknownStream } from './unknown-stream.ts';
 
 export interface PicturesOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
@@ -72,15 +74,13 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     return stream === undefined || shared === undefined ? null : { stream, shared };
   };
 
-  const refuseUnknown = (reply: FastifyReply, name: string): unknown => refuse(reply, 404, 'stream-unknown', `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`);
-
   app.route({
     method: ['GET', 'HEAD'],
     url: '/streams/:name/mjpeg',
     ...pictureRoute,
     handler: async (request: PictureRequest, reply) => {
       const found = find(request.params.name);
-      if (found === null) return refuseUnknown(reply, request.params.name);
+      if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
       const { fps } = request.query;
       const maxFramesPerSecond = fps === undefined ? null : readNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
       if (maxFramesPerSecond === undefined) return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`);
@@ -111,7 +111,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
 
   const sendSnapshot = async (request: PictureRequest, reply: FastifyReply, format: SnapshotOptions['format']): Promise<unknown> => {
     const found = find(request.params.name);
-    if (found === null) return refuseUnknown(reply, request.params.name);
+    if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     const width = readWidth(request.query['width']);
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
     let share: Share;

@@ -15,6 +15,7 @@ import type { Guard } from './guard.ts';
 import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from '../publishers/published-frame.ts';
 import { announcedBytes } from '../publishers/request-body.ts';
 import { refuseRequest } from './refuse-request.ts';
+import { unknownStream } from './unknown-stream.ts';
 import { receiveRunningPost } from '../publishers/running-post.ts';
 import { WebPublisher } from '../publishers/web-publisher.ts';
 
@@ -112,7 +113,10 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
   const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {
     const { name } = request.params;
     const served = streams.get(name);
-    if (served === undefined) return refuseRequest(request, reply, 404, 'stream-unknown', unknownStream(streams, name));
+    if (served === undefined) {
+      const { status, code, message } = unknownStream(streams, name);
+      return refuseRequest(request, reply, status, code, message);
+    }
     const { stream, publishing } = served;
     try {
       if (publishing === null) throw new GearwayError('source-busy', `the stream ${name} has a source of its own; start the gateway with --source ${name}=push:`);
@@ -142,7 +146,7 @@ function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, even
     const { name } = request.params;
     acceptSocket(socket, request, { sockets, greetings, addressBudgets }, publishers, ({ address, addressBudget, onAdmitted }) => {
       return new WebPublisher(socket, {
-        served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name) },
+        served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name).message },
         report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
         address,
         authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
@@ -167,8 +171,4 @@ function readQuery(request: PublishRequest): Asked {
   if (typeof publisher !== 'string' || publisher.length > MAX_NAME) throw new GearwayError('query-invalid', `publisher is ${JSON.stringify(publisher).slice(0, 100)}, expected a name of at most ${MAX_NAME} characters`);
   if (takeOver !== 'true' && takeOver !== 'false') throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
   return { publisher, label: formatLabel(publisher, clientAddress(request)), takeOver: takeOver === 'true' };
-}
-
-function unknownStream(streams: PublishersOptions['streams'], name: string): string {
-  return `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}`;
 }

@@ -26,6 +26,7 @@ import { SecurityHeaders } from './security-headers.ts';
 import { requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
 import type { TrustedNames } from './trusted-names.ts';
+import { unknownStream } from './unknown-stream.ts';
 import { Upgrades } from './upgrades.ts';
 import { serveViewers } from './viewers.ts';
 import { serveWebFiles } from './web-files.ts';
@@ -125,12 +126,11 @@ export async function createServer({ streams, access, verifier, names, limits, s
   app.get('/api/streams', { config: { right: 'view' } }, async () => [...streams.values()].map((served) => served.status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
-    if (served === undefined) return reply.code(404).send(unknownStream(request.params.name));
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     return served.status();
   });
   app.get('/api/events', { config: { right: 'view' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
-  const unknownStream = (name: string): { code: string; message: string } => ({ code: 'stream-unknown', message: `no stream ${JSON.stringify(name)}; there is ${[...streams.keys()].join(', ')}` });
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);

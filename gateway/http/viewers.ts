@@ -11,6 +11,7 @@ import type { Stream } from '../hub/stream.ts';
 import { acceptSocket, type SocketShares } from './accept-socket.ts';
 import { bearerToken } from './access.ts';
 import type { Guard } from './guard.ts';
+import { unknownStream } from './unknown-stream.ts';
 
 export interface ViewersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
@@ -41,7 +42,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
       count += 1;
       const place = new ViewerPlace({
         id: `web-${count}`,
-        served: stream === undefined || shared === undefined ? { stream: null, reason: `no such stream; there is ${[...streams.keys()].join(', ')}` } : { stream, renditions: shared },
+        served: stream === undefined || shared === undefined ? { stream: null, reason: unknownStream(streams, name).message } : { stream, renditions: shared },
         report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
         address,
         authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
