@@ -171,6 +171,7 @@ export class RunningStream implements GatewayStream {
 
   #add(address: NativeClientAddress): NativeClient {
     if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are listed already`);
+    if (this.#source.verifiesJpegs) this.#frames.prepare();
     const client: NativeClient = new NativeClient({
       address,
       stream: this.stream,

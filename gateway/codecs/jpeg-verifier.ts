@@ -50,7 +50,7 @@ const MAX_DECODE_MS = 30_000;
  * errors, and one error ends its thread for good.
  *
  * Decodes run in processes of their own, so they do not delay frames or files on libuv's thread pool, and can be ended at any time. The
- * processes start with the first verification and keep this one alive only while they work.
+ * processes start with the first verification, or {@link JpegVerifier.prepare}, and keep this one alive only while they work.
  */
 export class JpegVerifier implements AsyncDisposable {
   readonly #maxDecoders: number;
@@ -87,6 +87,11 @@ export class JpegVerifier implements AsyncDisposable {
       if (!(error instanceof GearwayError)) throw error;
       return decided({ isGood: false, error });
     }
+  }
+
+  /** Starts a decoder's process, which takes as long as several frames, unless there is one. */
+  prepare(): void {
+    if (this.#decoders.length === 0 && this.#closing === null) this.#addDecoder();
   }
 
   /** Ends the decoders, whatever they are doing, and drops what waits. Idempotent. */

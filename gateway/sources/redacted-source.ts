@@ -8,6 +8,7 @@ export class RedactedSource implements Source {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
+  readonly verifiesJpegs: boolean;
   readonly seats: readonly number[] | null;
   readonly stallMs: number | null;
   readonly #source: Source;
@@ -20,6 +21,7 @@ export class RedactedSource implements Source {
     this.address = redactor.hide(source.address);
     this.waitingReason = redactor.hide(source.waitingReason);
     this.takesReturns = source.takesReturns;
+    this.verifiesJpegs = source.verifiesJpegs;
     this.seats = source.seats;
     this.stallMs = source.stallMs;
   }

@@ -27,6 +27,8 @@ export interface Source {
   readonly waitingReason: string;
   /** Whether it takes all clients' return data with each frame. */
   readonly takesReturns: boolean;
+  /** Whether its JPEGs come from encoders that nobody knows, and are verified before a NetGear client gets them. */
+  readonly verifiesJpegs: boolean;
   /** The ports that its server knows its clients by, which are the stream's virtual ports then; null when it knows none. */
   readonly seats: readonly number[] | null;
   /** A silence after which it is closed and opened again; null where silence is normal. Before the first frame it may take three times as long. */

@@ -14,6 +14,7 @@ class FakeSource implements Source {
   readonly address = 'nowhere';
   readonly waitingReason = 'waiting for the test';
   readonly takesReturns = false;
+  readonly verifiesJpegs = false;
   readonly seats = null;
   readonly stallMs: number | null;
   /** Of the opening that lasts; null while closed. */

@@ -24,6 +24,11 @@ export class VerifiedFrames {
     this.#stream = stream;
   }
 
+  /** Makes sure that the first JPEG is not held up by the start of a decoder: it would cost the frames behind it. */
+  prepare(): void {
+    this.#verifier.prepare();
+  }
+
   /** The newest frame that a NetGear client can decode, of those that were checked; null before there is one. */
   get lastGood(): Frame | null {
     return this.#lastGood;

@@ -41,6 +41,7 @@ export class DirectorySource implements Source {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
+  readonly verifiesJpegs: boolean;
   readonly seats = null;
   /** A folder may have nothing new for days, and a list may be slow. */
   readonly stallMs = null;
@@ -54,6 +55,7 @@ export class DirectorySource implements Source {
   constructor(options: DirectoryOptions) {
     this.#options = options;
     this.#folder = new ImageFolder(options.folder);
+    this.verifiesJpegs = options.isChecked;
     this.address = options.folder;
     this.waitingReason = `waiting for an image in ${options.folder}`;
   }

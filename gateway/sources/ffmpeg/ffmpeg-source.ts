@@ -33,6 +33,7 @@ export class FfmpegSource implements Source {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
+  readonly verifiesJpegs: boolean;
   readonly seats = null;
   readonly stallMs: number;
   readonly #input: FfmpegInput;
@@ -57,6 +58,7 @@ export class FfmpegSource implements Source {
     this.#input = parseInput(place);
     this.#options = parseFfmpegOptions(options, this.#input);
     this.#tools = tools;
+    this.verifiesJpegs = this.#options.isChecked;
     this.address = place;
     this.waitingReason = `waiting for the first picture of ${this.address}`;
     this.stallMs = stallMs(this.#options);

@@ -51,13 +51,13 @@ export class ImagezmqSource implements Source, HubReceiver {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
+  readonly verifiesJpegs: boolean;
   readonly seats = null;
   /** Senders send when they like. */
   readonly stallMs = null;
   readonly sender: string | null;
   readonly #hub: ImageHub;
   readonly #log: (message: string) => void;
-  readonly #isChecked: boolean;
   #mix = new SenderMix();
   #hasWarned = false;
   #sink: SourceSink | null = null;
@@ -66,7 +66,7 @@ export class ImagezmqSource implements Source, HubReceiver {
   constructor(hub: ImageHub, { pattern, endpoints, isChecked, log }: ImageHubOptions & Pick<ImagezmqOptions, 'isChecked'>, sender: string | null) {
     this.#hub = hub;
     this.#log = log;
-    this.#isChecked = isChecked;
+    this.verifiesJpegs = isChecked;
     this.sender = sender;
     this.address = `${sender === null ? '' : `${sender} at `}${endpoints.join(', ')}`;
     const who = sender === null ? 'an imagezmq sender' : `the imagezmq sender ${sender}`;
@@ -93,7 +93,7 @@ export class ImagezmqSource implements Source, HubReceiver {
 
   received({ message, messageJson, picture }: SentPicture): void {
     if (this.#sink === null) return;
-    publishPicture(this.#sink, picture, { message, messageJson }, !this.#isChecked);
+    publishPicture(this.#sink, picture, { message, messageJson }, !this.verifiesJpegs);
     if (this.sender === null && this.#mix.add(message)) this.#warn();
   }
 

@@ -45,6 +45,8 @@ export class NetGearAsyncSource implements Source {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
+  /** Its frames are arrays. */
+  readonly verifiesJpegs = false;
   readonly seats = null;
   /** A server sends when it likes. */
   readonly stallMs = null;

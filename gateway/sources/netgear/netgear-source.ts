@@ -36,6 +36,7 @@ export class NetGearSource implements Source {
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
+  readonly verifiesJpegs: boolean;
   readonly seats: readonly number[] | null;
   /** A server sends when it likes. */
   readonly stallMs = null;
@@ -51,6 +52,7 @@ export class NetGearSource implements Source {
     const place = [endpoints[0], ...ports.slice(1)].join(',');
     this.address = `${place}?pattern=${formatPattern(pattern)}`;
     this.takesReturns = pattern !== 'publish-subscribe';
+    this.verifiesJpegs = options.isChecked;
     this.seats = returns === 'seat' ? ports.map(Number) : null;
     this.waitingReason = `waiting for a NetGear server to connect to ${place} with pattern ${formatPattern(pattern)}`;
   }

@@ -27,12 +27,14 @@ export class PushSource implements Source {
   readonly address = 'whoever publishes';
   readonly waitingReason = NO_PUBLISHER;
   readonly takesReturns = false;
+  readonly verifiesJpegs: boolean;
   readonly seats = null;
   /** Who publishes may be silent. */
   readonly stallMs = null;
   readonly publishing: Publishing;
 
   constructor({ takeOver, isChecked }: PushOptions) {
+    this.verifiesJpegs = isChecked;
     this.publishing = new Publishing({ newestWins: takeOver, isTrusted: !isChecked });
   }
 

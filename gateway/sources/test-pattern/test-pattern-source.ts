@@ -29,6 +29,7 @@ export class TestPatternSource implements Source {
   readonly address: string;
   readonly waitingReason = 'the test pattern is starting';
   readonly takesReturns = false;
+  readonly verifiesJpegs = false;
   readonly seats = null;
   /** It cannot fail: where its frames don't come, the machine has stopped. */
   readonly stallMs = null;
