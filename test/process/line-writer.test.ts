@@ -100,7 +100,7 @@ describe('LineWriter on standard error', () => {
 
   /** 2 MB of lines for a standard error that a shell script sets up around `"$@"`. */
   async function run(command: string, args: readonly string[]): Promise<{ code: number | null; longestTurnMs: number; waitingBytes: number; lost: number }> {
-    await using child = new Child(command, [...args, ...flood, join(folder, 'result.json')], { cwd: fileURLToPath(new URL('..', import.meta.url)) });
+    await using child = new Child(command, [...args, ...flood, join(folder, 'result.json')], { cwd: fileURLToPath(new URL('../..', import.meta.url)) });
     const code = await child.exited;
     return { code, ...(JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as { longestTurnMs: number; waitingBytes: number; lost: number }) };
   }
