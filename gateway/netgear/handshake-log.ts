@@ -11,7 +11,6 @@ const SETTLE_MS = 50;
  */
 export class HandshakeLog {
   readonly #expected: string;
-  readonly #isSecure: boolean;
   readonly #events: Pick<ServerSocketEvents, 'peers' | 'refused'>;
   readonly #timers = new Set<NodeJS.Timeout>();
   /** All connections, and those of them whose handshake is not done. */
@@ -23,9 +22,8 @@ export class HandshakeLog {
   #error: string | null = null;
 
   /** @param expected the peers that the socket is for. */
-  constructor(expected: string, isSecure: boolean, events: Pick<ServerSocketEvents, 'peers' | 'refused'>) {
+  constructor(expected: string, events: Pick<ServerSocketEvents, 'peers' | 'refused'>) {
     this.#expected = expected;
-    this.#isSecure = isSecure;
     this.#events = events;
   }
 
@@ -61,7 +59,7 @@ export class HandshakeLog {
         this.#error = this.#protocolError('code' in event.error ? String(event.error.code) : 'unknown');
         return;
       case 'handshake:error:other':
-        this.#error = 'code' in event.error && event.error.code === 'EAGAIN' ? 'a connection stayed silent in the handshake: a port scan, or a program that does not speak ZeroMQ' : `a connection was closed in the handshake: a server ${this.#isSecure ? 'without' : 'in'} secure mode, or a port scan`;
+        this.#error = 'code' in event.error && event.error.code === 'EAGAIN' ? 'a connection stayed silent in the handshake: a port scan, or a program that does not speak ZeroMQ' : 'a connection was closed in the handshake: a server without secure mode, or a port scan';
         return;
       case 'disconnect':
         this.#disconnected();
@@ -80,6 +78,7 @@ export class HandshakeLog {
     this.#error = null;
     if (error !== null) {
       this.#count(-1, -1);
+      while (this.#admitted.length > this.#pending) this.#admitted.shift();
       if (error !== '') this.#events.refused(error);
       return;
     }
@@ -105,7 +104,7 @@ export class HandshakeLog {
       case 'ERR_ZMTP_CRYPTOGRAPHIC':
         return 'a server was refused: its public_keys/server.key is not the one that belongs to our private_keys/server.key_secret';
       case 'ERR_ZMTP_MECHANISM_MISMATCH':
-        return this.#isSecure ? 'a server was refused: it does not use secure mode' : 'a server was refused: it uses secure mode; add secure=1 or secure=2 to the address';
+        return 'a server was refused: it does not use secure mode';
       default:
         return `a ZeroMQ peer was refused: it broke the rules of the handshake (${code})`;
     }

@@ -6,7 +6,7 @@ import { decodeFrame, type NetGearFrame, type NetGearTermination, TERMINATION_RE
 import { formatPattern, type Pattern } from './pattern.ts';
 import { encodeReply, NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
 import { Refusals } from './refusals.ts';
-import { ServerSocket } from './server-socket.ts';
+import { createServerSocket, type ServerSocket } from './server-socket.ts';
 
 export interface ServerConnectionOptions {
   /** `tcp://HOST:PORT` or `ipc://PATH:PORT`, where we bind. */
@@ -97,10 +97,10 @@ export class ServerConnection {
   }
 
   async #listen(): Promise<ServerSocket> {
-    const { endpoint, port, pattern, security } = this.#options;
+    const { endpoint, pattern, security } = this.#options;
     this.#senders.clear();
     this.#peers = 0;
-    const socket: ServerSocket = new ServerSocket({ pattern, security, emptyReply: encodeReply(port, NOTHING_RETURNED) }, {
+    const socket: ServerSocket = createServerSocket({ pattern, expected: `a server of pattern ${formatPattern(pattern)}` }, security, {
       peers: (count) => {
         this.#peers = count;
       },

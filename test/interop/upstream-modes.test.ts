@@ -135,7 +135,7 @@ describe('capturedAt=', () => {
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1&capturedAt=t`);
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
     await using _server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, height: 120, width: 400 });
-    await expect.poll(() => viewer.messages.length).toBeGreaterThan(0);
+    await expect.poll(() => viewer.messages.length, { timeout: 20_000 }).toBeGreaterThan(0);
     const { t } = viewer.messages.at(-1) as { t: number };
     expect(viewer.capturedAtUs).toBe(Math.round(t * 1_000_000));
     expect(Math.abs(viewer.capturedAtUs! / 1000 - Date.now())).toBeLessThan(5000);

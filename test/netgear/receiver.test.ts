@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Pair, Publisher, Reply, Request } from 'zeromq';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { NetGearReceiver, type Received } from '../../gateway/netgear/receiver.ts';
@@ -299,7 +299,8 @@ describe('NetGearReceiver.open', () => {
     expect(receiver.servers.map(({ state }) => state)).toEqual(['closed', 'closed']);
     await holder.unbind(`tcp://127.0.0.1:${taken}`);
     holder.close();
-    await receiver.open();
+    // libzmq frees it some time later.
+    await vi.waitFor(() => receiver.open());
     expect(receiver.servers.map(({ state }) => state)).toEqual(['listening', 'listening']);
   });
 

@@ -387,37 +387,6 @@ describe('a ZMTP peer', () => {
   }, 120_000);
 });
 
-describe('peers that are read no more', () => {
-  it('may use up all connections: the socket is opened again, and no server loses its way', async () => {
-    const { port } = targets.find(({ name }) => name === 'reply')!;
-    const flood = Buffer.concat(Array.from({ length: 600 }, () => message('hello')));
-    const peers: RawPeer[] = [];
-    try {
-      const connect = async (count: number, bytes: Uint8Array): Promise<void> => {
-        for (let left = count; left > 0; left -= 1) {
-          // Refused while the socket is closed.
-          const peer = await RawPeer.shake(port, 'DEALER').catch(() => null);
-          if (peer === null) continue;
-          peers.push(peer);
-          peer.write(bytes);
-        }
-      };
-      await connect(70, flood);
-      await vi.waitFor(() => expect(state('reply')).toMatch(/nothing more is read of it/));
-      await nextFrames();
-      await connect(60, message(''));
-      await vi.waitFor(() => expect(state('reply')).toMatch(/the socket is closed for a moment/));
-      // All connections have ended with it.
-      await Promise.all(peers.map((peer) => peer.closed));
-      await nextFrames();
-      using peer = await RawPeer.shake(port, 'DEALER');
-      expect(peer).not.toBeNull();
-    } finally {
-      for (const peer of peers) peer[Symbol.dispose]();
-    }
-  }, 60_000);
-});
-
 describe('what listens where a client is expected', () => {
   /** A TCP server that answers each connection with bytes of its own. @returns its port. */
   async function listen(answer: Uint8Array): Promise<{ readonly port: number; close(): Promise<void> }> {

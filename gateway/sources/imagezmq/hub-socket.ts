@@ -2,7 +2,7 @@ import { type Event, Subscriber } from 'zeromq';
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { KEEP_ALIVE } from '../../netgear/keep-alive.ts';
 import { receiveAll, UNBOUNDED_QUEUE } from '../../netgear/receive-all.ts';
-import { ServerSocket } from '../../netgear/server-socket.ts';
+import { createServerSocket } from '../../netgear/server-socket.ts';
 import { followEvents } from '../../netgear/socket-events.ts';
 
 /** How imagezmq's ends find each other: `request-reply`, the hub binds and answers each picture; `publish-subscribe`, it connects to senders. */
@@ -52,7 +52,7 @@ export async function openHubSocket(pattern: HubPattern, endpoints: readonly str
 
 async function listen(endpoints: readonly string[], events: HubSocketEvents): Promise<HubSocket> {
   // The same REP as for a NetGear server that connects.
-  const socket = new ServerSocket({ pattern: 'request-reply', security: null, emptyReply: [OK], expected: 'an imagezmq sender' }, events);
+  const socket = createServerSocket({ pattern: 'request-reply', expected: 'an imagezmq sender' }, null, events);
   try {
     for (const endpoint of endpoints) await socket.bind(endpoint);
   } catch (error) {

@@ -5,7 +5,7 @@ import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray
 import { readCapturedAt } from '../../netgear/captured-at.ts';
 import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../../netgear/pattern.ts';
 import { Refusals } from '../../netgear/refusals.ts';
-import { ServerSocket } from '../../netgear/server-socket.ts';
+import { createServerSocket, type ServerSocket } from '../../netgear/server-socket.ts';
 import { publishPicture } from '../publish-picture.ts';
 import { readWord, type SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
@@ -75,7 +75,7 @@ export class NetGearAsyncSource implements Source {
     const { endpoint, pattern } = this.#options;
     this.#refusals.clear();
     this.#peers = 0;
-    const socket = new ServerSocket({ pattern, security: null, emptyReply: encodeAsyncReturn('null') }, {
+    const socket: ServerSocket = createServerSocket({ pattern, expected: `a server of pattern ${formatPattern(pattern)}` }, null, {
       peers: (count) => {
         this.#peers = count;
       },

@@ -1,0 +1,368 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { lookup } from 'node:dns/promises';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
+import { FRAME_LIMITS } from '../../shared/frame.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
+import type { AsyncPattern } from './pattern.ts';
+import type { ServerMessage, ServerSocket, ServerSocketEvents, ServerSocketOptions } from './server-socket.ts';
+import { encodeGreeting, encodeMessage, encodePong, encodeReady, ZmtpDecoder, ZmtpError, type ZmtpLimits } from './zmtp-codec.ts';
+import { socketAddress } from './zmtp-peer.ts';
+
+/** The ZeroMQ socket types of a pattern: ours, and those of its peers. */
+const SOCKET_TYPES: Readonly<Record<AsyncPattern, { readonly own: string; readonly peers: readonly string[] }>> = {
+  pair: { own: 'PAIR', peers: ['PAIR'] },
+  'request-reply': { own: 'REP', peers: ['REQ', 'DEALER', 'ROUTER'] },
+  'publish-subscribe': { own: 'SUB', peers: ['PUB', 'XPUB'] },
+  'push-pull': { own: 'PULL', peers: ['PUSH'] },
+};
+
+/** The message by which a SUB asks for everything (RFC 29). */
+const SUBSCRIPTION = encodeMessage([Buffer.of(1)]);
+
+/** Header and picture, and before them the empty delimiter of a request and the identifiers of brokers on its way. */
+const MAX_ENVELOPE_PARTS = 16;
+const LIMITS: ZmtpLimits = { messageBytes: FRAME_LIMITS.payloadBytes + 2 * FRAME_LIMITS.headerBytes, parts: MAX_ENVELOPE_PARTS + 16 };
+
+/** Maximum number of bytes of an identifier in an envelope (RFC 28). */
+const MAX_IDENTIFIER_BYTES = 255;
+
+/** What the peers of a socket may do. */
+export interface PeerLimits {
+  /** Peers; a PAIR has one. */
+  readonly peers: number;
+  /** Connections in their handshake. */
+  readonly handshakes: number;
+  /** Maximum duration of a handshake. */
+  readonly handshakeMs: number;
+  /** A peer without a good message for so long gives way to another one when all places are taken. */
+  readonly idleMs: number;
+  /** Messages of one peer, and how many of them in a burst. Who waits for replies, and cameras, stay far below. */
+  readonly messagesPerSecond: number;
+  readonly burstMessages: number;
+  /** Bytes of unfinished messages of all peers. Beyond, the one that holds the most is disconnected. */
+  readonly heldBytes: number;
+}
+
+export const DEFAULT_PEER_LIMITS: PeerLimits = { peers: 128, handshakes: 64, handshakeMs: 5000, idleMs: 10_000, messagesPerSecond: 5000, burstMessages: 1000, heldBytes: 256 << 20 };
+
+/** A malformed message counts as so many. */
+const MALFORMED_COST = 50;
+
+/** For how long messages may be handed out in a row: the event loop has other work. */
+const TURN_MS = 4;
+
+/** What may come of a peer while its message waits to be taken; beyond, its connection is not read. */
+const UNREAD_BYTES = 64 << 10;
+
+/** After this silence of its host a connection is probed. */
+const KEEP_ALIVE_MS = 1000;
+
+/** A connection, from its first byte on. */
+interface Connection {
+  readonly id: string;
+  readonly socket: Socket;
+  readonly address: string;
+  readonly decoder: ZmtpDecoder;
+  readonly budget: TokenBucket;
+  /** Ends a handshake that takes too long; null once it is done. */
+  handshake: NodeJS.Timeout | null;
+  /** Whether a message of it waits to be taken: nothing more is read until then. */
+  hasMessage: boolean;
+  /** When it has sent its last good message; -Infinity before the first one. */
+  goodAtMs: number;
+  readonly connectedAtMs: number;
+  /** What its reply begins with. */
+  envelope: readonly Uint8Array[];
+}
+
+/**
+ * A bound ZeroMQ socket without encryption, in our own code: with libzmq 4.3.5 any peer can abort the process (it claims the identifier that the next peer
+ * is about to get; it fills a queue, sends a PING and resets), take all memory by a message of many parts, and cannot be disconnected. Here a peer has at
+ * most one message that waits, its connection is not read meanwhile, and it is disconnected when it goes beyond a limit.
+ */
+export class PlainServerSocket implements ServerSocket {
+  readonly #pattern: AsyncPattern;
+  readonly #expected: string;
+  readonly #limits: PeerLimits;
+  readonly #events: ServerSocketEvents;
+  readonly #servers = new Set<Server>();
+  readonly #connections = new Map<string, Connection>();
+  /** In order of arrival, at most one of each connection. */
+  #messages: (ServerMessage & { readonly connection: Connection })[] = [];
+  #wake: () => void = () => undefined;
+  #count = 0;
+  #peers = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor({ pattern, expected }: ServerSocketOptions, events: ServerSocketEvents, limits: PeerLimits = DEFAULT_PEER_LIMITS) {
+    this.#pattern = pattern;
+    this.#expected = expected;
+    this.#limits = pattern === 'pair' ? { ...limits, peers: 1 } : limits;
+    this.#events = {
+      peers: (count) => this.#closing === null && events.peers(count),
+      refused: (reason) => this.#closing === null && events.refused(reason),
+      failed: (error) => this.#closing === null && events.failed(error),
+    };
+  }
+
+  async bind(endpoint: string): Promise<void> {
+    const address = await listenAddress(endpoint);
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) => this.#accept(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(address, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    // Too few descriptors, for instance: the next connection may find one.
+    server.on('error', (error) => this.#events.refused(`a connection could not be accepted: ${error.message}`));
+    this.#servers.add(server);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ServerMessage, void, void> {
+    let turnAtMs = performance.now();
+    while (this.#closing === null) {
+      const message = this.#messages.shift();
+      if (message === undefined) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        turnAtMs = performance.now();
+        continue;
+      }
+      const { connection, parts, peer } = message;
+      connection.goodAtMs = performance.now();
+      yield { parts, peer };
+      connection.hasMessage = false;
+      this.#readOn(connection);
+      if (performance.now() - turnAtMs > TURN_MS) {
+        await turn();
+        turnAtMs = performance.now();
+      }
+    }
+  }
+
+  async reply(peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void> {
+    if (this.#pattern === 'publish-subscribe' || this.#pattern === 'push-pull') return;
+    const connection = this.#connections.get(peer ?? '');
+    if (connection === undefined) throw new Error('the server has gone');
+    const { socket, envelope } = connection;
+    // Who sends the next request has read the reply to the one before.
+    if (socket.writableNeedDrain) throw new Error('the server does not read its replies');
+    write(socket, encodeMessage([...envelope, ...parts]));
+  }
+
+  malformed(peer: string | null): void {
+    const connection = this.#connections.get(peer ?? '');
+    if (connection === undefined) return;
+    connection.goodAtMs = -Infinity;
+    const nowMs = performance.now();
+    connection.budget.take(nowMs, Math.min(MALFORMED_COST - 1, connection.budget.available(nowMs)));
+  }
+
+  close(lingerMs = 0): Promise<void> {
+    this.#closing ??= this.#close(lingerMs);
+    return this.#closing;
+  }
+
+  async #close(lingerMs: number): Promise<void> {
+    // Its refusals and counts are nobody's business any more, also those that the closing itself causes.
+    await Promise.resolve();
+    this.#wake();
+    const freed = [...this.#servers].map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    for (const { socket, handshake } of this.#connections.values()) {
+      if (handshake !== null) clearTimeout(handshake);
+      if (lingerMs === 0 || socket.writableLength === 0) socket.destroySoon();
+      else socket.end();
+    }
+    const timer = setTimeout(() => this.#destroyAll(), lingerMs);
+    await Promise.all(freed);
+    clearTimeout(timer);
+  }
+
+  #destroyAll(): void {
+    for (const { socket } of this.#connections.values()) socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', () => undefined); // followed by 'close'
+    if (this.#closing !== null) {
+      socket.destroy();
+      return;
+    }
+    if (this.#connections.size - this.#peers >= this.#limits.handshakes) {
+      socket.destroy();
+      this.#events.refused(`a connection was refused: ${this.#limits.handshakes} others are in their handshake`);
+      return;
+    }
+    const connection: Connection = {
+      id: String((this.#count += 1)),
+      socket,
+      address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      decoder: new ZmtpDecoder(LIMITS),
+      budget: new TokenBucket(this.#limits.messagesPerSecond, this.#limits.burstMessages),
+      handshake: setTimeout(() => this.#refuse(connection, 'a connection stayed silent in the handshake: a port scan, or a program that does not speak ZeroMQ'), this.#limits.handshakeMs),
+      hasMessage: false,
+      goodAtMs: -Infinity,
+      connectedAtMs: performance.now(),
+      envelope: [],
+    };
+    this.#connections.set(connection.id, connection);
+    socket.on('data', (chunk: Buffer) => {
+      connection.decoder.add(chunk);
+      this.#readOn(connection);
+    });
+    socket.on('close', () => this.#gone(connection));
+    socket.write(encodeGreeting());
+  }
+
+  #gone(connection: Connection): void {
+    const { id, handshake } = connection;
+    if (!this.#connections.delete(id)) return;
+    if (handshake === null) this.#countPeers(-1);
+    else {
+      clearTimeout(handshake);
+      this.#events.refused('a connection was closed in the handshake: a server in secure mode, or a port scan');
+    }
+  }
+
+  /** Disconnects a peer at once, and says why. */
+  #refuse(connection: Connection, reason: string): void {
+    const { id, socket, handshake } = connection;
+    if (!this.#connections.delete(id)) return;
+    if (handshake === null) this.#countPeers(-1);
+    else clearTimeout(handshake);
+    socket.destroy();
+    this.#events.refused(reason);
+  }
+
+  #countPeers(change: number): void {
+    this.#peers += change;
+    this.#events.peers(this.#peers);
+  }
+
+  /** Reads messages of a connection until one waits to be taken, or more bytes are needed. */
+  #readOn(connection: Connection): void {
+    const { decoder, socket, budget } = connection;
+    try {
+      while (this.#connections.has(connection.id) && !connection.hasMessage) {
+        const event = decoder.next();
+        if (event === null) break;
+        if (!budget.take(performance.now())) {
+          this.#refuse(connection, `${describe(connection)} was disconnected: it sent more than ${this.#limits.messagesPerSecond} messages per second; a malformed one counts as ${MALFORMED_COST}`);
+          return;
+        }
+        if (event.kind === 'ready') this.#admit(connection, event.socketType);
+        else if (event.kind === 'message') this.#receive(connection, event.parts);
+        else if (event.kind === 'ping') write(socket, [encodePong(event.context)]);
+      }
+    } catch (error) {
+      if (!(error instanceof ZmtpError)) throw error;
+      this.#refuse(connection, explain(error, connection));
+      return;
+    }
+    if (!connection.hasMessage) socket.resume();
+    else if (decoder.heldBytes > UNREAD_BYTES) socket.pause();
+    this.#checkHeld();
+  }
+
+  #admit(connection: Connection, socketType: string): void {
+    const { own, peers } = SOCKET_TYPES[this.#pattern];
+    if (!peers.includes(socketType)) {
+      this.#refuse(connection, `${describe(connection)} was refused: its socket type is not that of ${this.#expected}`);
+      return;
+    }
+    const { peers: maxPeers } = this.#limits;
+    if (this.#peers >= maxPeers && !this.#makeRoom()) {
+      this.#refuse(connection, this.#pattern === 'pair' ? 'another server waits for the first one to end' : `${describe(connection)} was refused: ${maxPeers} ZeroMQ peers are connected already`);
+      return;
+    }
+    if (connection.handshake !== null) clearTimeout(connection.handshake);
+    connection.handshake = null;
+    write(connection.socket, [encodeReady(own)]);
+    if (this.#pattern === 'publish-subscribe') write(connection.socket, SUBSCRIPTION);
+    this.#countPeers(1);
+  }
+
+  /** Disconnects a peer that only takes up a place. @returns whether there was one. */
+  #makeRoom(): boolean {
+    const nowMs = performance.now();
+    const isIdle = ({ handshake, goodAtMs, connectedAtMs }: Connection): boolean =>
+      handshake === null && nowMs - connectedAtMs > this.#limits.idleMs && (this.#pattern === 'pair' ? goodAtMs === -Infinity : nowMs - goodAtMs > this.#limits.idleMs);
+    const [idle] = [...this.#connections.values()].filter(isIdle).sort((a, b) => a.goodAtMs - b.goodAtMs);
+    if (idle === undefined) return false;
+    this.#refuse(idle, `${describe(idle)} was disconnected: it sent nothing useful, and another one wanted its place`);
+    return true;
+  }
+
+  #receive(connection: Connection, all: Uint8Array[]): void {
+    let parts = all;
+    if (this.#pattern === 'request-reply') {
+      const delimiter = parts.findIndex(({ byteLength }) => byteLength === 0);
+      const isRequest = delimiter >= 0 && delimiter <= MAX_ENVELOPE_PARTS && delimiter + 1 < parts.length;
+      if (!isRequest || parts.slice(0, delimiter).some(({ byteLength }) => byteLength > MAX_IDENTIFIER_BYTES)) {
+        this.malformed(connection.id);
+        this.#events.refused(`a ZeroMQ peer sent a message of ${parts.length} ${parts.length === 1 ? 'part' : 'parts'} that is not a request of ${this.#expected}`);
+        return;
+      }
+      connection.envelope = parts.slice(0, delimiter + 1).map((part) => Uint8Array.from(part));
+      parts = parts.slice(delimiter + 1);
+    }
+    connection.hasMessage = true;
+    this.#messages.push({ connection, parts, peer: connection.id });
+    this.#wake();
+  }
+
+  #checkHeld(): void {
+    let heldBytes = 0;
+    let most: Connection | null = null;
+    for (const connection of this.#connections.values()) {
+      heldBytes += connection.decoder.heldBytes;
+      if (most === null || connection.decoder.heldBytes > most.decoder.heldBytes) most = connection;
+    }
+    if (heldBytes > this.#limits.heldBytes && most !== null) {
+      this.#refuse(most, `${describe(most)} was disconnected: the unfinished messages of all peers take more than ${Math.round(this.#limits.heldBytes / (1 << 20))} MiB, and its own is the largest`);
+    }
+  }
+}
+
+function describe({ address }: Connection): string {
+  return address === '' ? 'a ZeroMQ peer' : `the ZeroMQ peer ${address}`;
+}
+
+function explain({ code, message }: ZmtpError, connection: Connection): string {
+  switch (code) {
+    case 'foreign':
+      return 'a connection was refused: it does not speak ZeroMQ (ZMTP 3), but HTTP, TLS or another protocol, such as a browser or a port scan';
+    case 'mechanism':
+      return 'a server was refused: it uses secure mode; add secure=1 or secure=2 to the address';
+    case 'handshake':
+      return `a ZeroMQ peer was refused: it broke the rules of the handshake (${message})`;
+    case 'frame':
+    case 'too-large':
+      return `${describe(connection)} was disconnected: ${message}`;
+    default:
+      return code satisfies never;
+  }
+}
+
+function write(socket: Socket, buffers: readonly Uint8Array[]): void {
+  socket.cork();
+  for (const bytes of buffers) socket.write(bytes);
+  socket.uncork();
+}
+
+/** What Node listens on for an endpoint of ZeroMQ: `*` is every IPv4 address, and a host may be the name of an interface. */
+async function listenAddress(endpoint: string): Promise<ListenOptions> {
+  const address = socketAddress(endpoint);
+  if ('path' in address) {
+    // Left behind by a program that was killed; libzmq does the same.
+    if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(address.path);
+    return address;
+  }
+  const { host, port } = address;
+  const own = networkInterfaces()[host]?.find(({ family }) => family === 'IPv4')?.address;
+  if (host === '*') return { host: '0.0.0.0', port };
+  return { host: own ?? (host.includes(':') ? host : (await lookup(host, { family: 4 })).address), port };
+}

@@ -1,0 +1,225 @@
+/**
+ * ZMTP 3.0 without encryption (ZeroMQ RFC 23), from the bytes of a connection to messages and back. It keeps no more than one message, and its limits hold
+ * while a message is still coming.
+ */
+
+const GREETING_BYTES = 64;
+const MORE = 1;
+const LONG = 2;
+const COMMAND = 4;
+
+export interface ZmtpLimits {
+  /** Bytes of a message, all its parts together. */
+  readonly messageBytes: number;
+  /** Parts of a message that are kept; further ones are thrown away as they come. */
+  readonly parts: number;
+}
+
+/** Maximum number of bytes of a command: a READY with the properties of its socket, or a PING. */
+const MAX_COMMAND_BYTES = 1 << 10;
+
+/** What came by a connection. */
+export type ZmtpEvent =
+  /** The peer's READY. */
+  | { readonly kind: 'ready'; readonly socketType: string }
+  /** A whole message: at most as many parts as the limits say. */
+  | { readonly kind: 'message'; readonly parts: Uint8Array[] }
+  /** A PING of ZMTP 3.1, with what its PONG must carry. */
+  | { readonly kind: 'ping'; readonly context: Uint8Array }
+  /** Any other command. */
+  | { readonly kind: 'command' };
+
+/** Why a connection cannot go on. */
+export class ZmtpError extends Error {
+  /** `foreign`: it does not speak ZMTP 3; `mechanism`: it encrypts; `handshake`, `frame`: it broke the rules; `too-large`: beyond the limits. */
+  readonly code: 'foreign' | 'mechanism' | 'handshake' | 'frame' | 'too-large';
+
+  constructor(code: ZmtpError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Reads what a peer sends. Bytes are not copied but to join a part that came in pieces. */
+export class ZmtpDecoder {
+  readonly #limits: ZmtpLimits;
+  /** What has come and is not read yet, in order; the first one from {@link #offset} on. */
+  readonly #chunks: Uint8Array[] = [];
+  #offset = 0;
+  #available = 0;
+  #state: 'greeting' | 'ready' | 'traffic' = 'greeting';
+  /** The frame whose body is still coming. */
+  #frame: { readonly flags: number; readonly length: number } | null = null;
+  #parts: Uint8Array[] = [];
+  #messageBytes = 0;
+
+  constructor(limits: ZmtpLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes of messages that are held: parts of an unfinished one, and what is not read yet. */
+  get heldBytes(): number {
+    return this.#messageBytes + this.#available;
+  }
+
+  /** Whether the handshake has begun: the first byte of a greeting has come. */
+  get hasBegun(): boolean {
+    return this.#state !== 'greeting' || this.#available > 0;
+  }
+
+  add(chunk: Uint8Array): void {
+    if (chunk.byteLength === 0) return;
+    this.#chunks.push(chunk);
+    this.#available += chunk.byteLength;
+  }
+
+  /**
+   * Reads on.
+   *
+   * @returns null when more bytes are needed.
+   * @throws {ZmtpError} when the connection must be closed.
+   */
+  next(): ZmtpEvent | null {
+    if (this.#state === 'greeting' && !this.#readGreeting()) return null;
+    for (;;) {
+      this.#frame ??= this.#readHead();
+      if (this.#frame === null || this.#available < this.#frame.length) return null;
+      const { flags, length } = this.#frame;
+      this.#frame = null;
+      const body = this.#take(length);
+      if ((flags & COMMAND) !== 0) return this.#command(body);
+      if (this.#state !== 'traffic') throw new ZmtpError('handshake', 'a message came before READY');
+      // Thrown away, it still counts for the limit.
+      this.#messageBytes += length + 1;
+      if (this.#parts.length < this.#limits.parts) this.#parts.push(body);
+      if ((flags & MORE) !== 0) continue;
+      const parts = this.#parts;
+      this.#parts = [];
+      this.#messageBytes = 0;
+      return { kind: 'message', parts };
+    }
+  }
+
+  /** @returns whether it is complete. */
+  #readGreeting(): boolean {
+    const bytes = this.#peek(GREETING_BYTES);
+    if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f)) throw new ZmtpError('foreign', 'the first bytes are no greeting');
+    if (bytes.byteLength > 10 && (bytes[10] ?? 0) < 3) throw new ZmtpError('foreign', 'the greeting is one of ZMTP 2');
+    if (bytes.byteLength < GREETING_BYTES) return false;
+    const mechanism = Buffer.from(bytes).toString('latin1', 12, 32).replace(/\0+$/, '');
+    if (mechanism !== 'NULL') throw new ZmtpError('mechanism', `the mechanism is ${JSON.stringify(mechanism)}, expected NULL`);
+    this.#take(GREETING_BYTES);
+    this.#state = 'ready';
+    return true;
+  }
+
+  /** @returns null when it is incomplete. */
+  #readHead(): { flags: number; length: number } | null {
+    const head = this.#peek(9);
+    const [flags] = head;
+    if (flags === undefined) return null;
+    if (flags > 7 || ((flags & COMMAND) !== 0 && (flags & MORE) !== 0)) throw new ZmtpError(this.#state === 'ready' ? 'handshake' : 'frame', `a frame has the flags ${flags}`);
+    const isLong = (flags & LONG) !== 0;
+    if (head.byteLength < (isLong ? 9 : 2)) return null;
+    const length = isLong ? Number(Buffer.from(head).readBigUInt64BE(1)) : (head[1] ?? 0);
+    const limit = (flags & COMMAND) !== 0 || this.#state === 'ready' ? MAX_COMMAND_BYTES : this.#limits.messageBytes - this.#messageBytes;
+    if (length > limit) throw new ZmtpError(this.#state === 'ready' ? 'handshake' : 'too-large', `a frame has ${length} bytes, expected at most ${limit}`);
+    this.#take(isLong ? 9 : 2);
+    return { flags, length };
+  }
+
+  #command(body: Uint8Array): ZmtpEvent {
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    const name = bytes.toString('latin1', 1, 1 + (bytes[0] ?? 0));
+    if (this.#state === 'ready') {
+      if (name !== 'READY') throw new ZmtpError('handshake', `the first command is ${JSON.stringify(name)}, expected READY`);
+      this.#state = 'traffic';
+      return { kind: 'ready', socketType: readProperties(bytes.subarray(6)).get('socket-type') ?? '' };
+    }
+    // The name, and two bytes that say for how long the PING is good.
+    return name === 'PING' && bytes.byteLength >= 7 ? { kind: 'ping', context: bytes.subarray(7, 7 + 16) } : { kind: 'command' };
+  }
+
+  /** The first bytes of what has come, at most `count`; what they are in must not be written to. */
+  #peek(count: number): Uint8Array {
+    const [first = new Uint8Array()] = this.#chunks;
+    if (this.#chunks.length < 2 || first.byteLength - this.#offset >= count) return first.subarray(this.#offset, this.#offset + count);
+    const joined = Buffer.allocUnsafe(Math.min(count, this.#available));
+    let at = 0;
+    for (const [index, chunk] of this.#chunks.entries()) {
+      if (at === joined.byteLength) break;
+      const piece = chunk.subarray(index === 0 ? this.#offset : 0).subarray(0, joined.byteLength - at);
+      joined.set(piece, at);
+      at += piece.byteLength;
+    }
+    return joined;
+  }
+
+  /** Removes the first `count` bytes of what has come. */
+  #take(count: number): Uint8Array {
+    const bytes = this.#peek(count);
+    this.#available -= count;
+    let left = count + this.#offset;
+    let used = 0;
+    for (const { byteLength } of this.#chunks) {
+      if (byteLength > left) break;
+      left -= byteLength;
+      used += 1;
+    }
+    this.#chunks.splice(0, used);
+    this.#offset = left;
+    return bytes;
+  }
+}
+
+/** The properties of a READY, by their names in lower case. */
+function readProperties(bytes: Buffer): Map<string, string> {
+  const properties = new Map<string, string>();
+  for (let at = 0; at < bytes.byteLength; ) {
+    const nameEnd = at + 1 + (bytes[at] ?? 0);
+    if (nameEnd + 4 > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property without a value');
+    const valueEnd = nameEnd + 4 + bytes.readUInt32BE(nameEnd);
+    if (valueEnd > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property that is longer than itself');
+    properties.set(bytes.toString('latin1', at + 1, nameEnd).toLowerCase(), bytes.toString('latin1', nameEnd + 4, valueEnd));
+    at = valueEnd;
+  }
+  return properties;
+}
+
+/** Our greeting: ZMTP 3.0, mechanism NULL. */
+export function encodeGreeting(): Uint8Array {
+  const greeting = Buffer.alloc(GREETING_BYTES);
+  greeting[0] = 0xff;
+  greeting[9] = 0x7f;
+  greeting[10] = 3;
+  greeting.write('NULL', 12, 'latin1');
+  return greeting;
+}
+
+export function encodeReady(socketType: string): Uint8Array {
+  const value = Buffer.from(socketType, 'latin1');
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(value.byteLength);
+  return encodeCommand('READY', Buffer.concat([Buffer.of(11), Buffer.from('Socket-Type', 'latin1'), length, value]));
+}
+
+export function encodePong(context: Uint8Array): Uint8Array {
+  return encodeCommand('PONG', context);
+}
+
+function encodeCommand(name: string, body: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.of(COMMAND, 1 + name.length + body.byteLength, name.length), Buffer.from(name, 'latin1'), body]);
+}
+
+/** A message as buffers to be written one after the other. The parts are not copied: they must not change before they are written. */
+export function encodeMessage(parts: readonly (string | Uint8Array)[]): Uint8Array[] {
+  return parts.flatMap((part, index) => {
+    const body = typeof part === 'string' ? Buffer.from(part) : part;
+    const more = index < parts.length - 1 ? MORE : 0;
+    if (body.byteLength < 256) return [Buffer.of(more, body.byteLength), body];
+    const head = Buffer.alloc(9);
+    head[0] = more | LONG;
+    head.writeBigUInt64BE(BigInt(body.byteLength), 1);
+    return [head, body];
+  });
+}
