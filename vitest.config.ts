@@ -11,7 +11,7 @@ export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: slow, testTimeout: 10_000, maxWorkers: 4, sequence: { groupOrder: 0 } } },
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: slow, testTimeout: 30_000, maxWorkers: 4, sequence: { groupOrder: 0 } } },
       { test: { name: 'pairs', include: waiting, testTimeout, hookTimeout: 60_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       { test: { name: 'peers', include: slow, exclude: waiting, testTimeout, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 2 } } },
     ],
