@@ -41,7 +41,7 @@ export default defineConfig(({ mode }) => {
   if (mode === 'worker') return library('viewer/viewer-worker.ts', 'gearway-worker', null);
   if (mode === 'publisher') return library('publisher/gearway-publisher.ts', 'gearway-publisher', 'publisher-common');
   if (mode === 'publisher-worker') return library('publisher/publisher-worker.ts', 'gearway-publisher-worker', null);
-  if (mode !== 'pages') return library('viewer/gearway-viewer.ts', 'gearway-viewer', 'common');
+  if (mode === 'viewer') return library('viewer/gearway-viewer.ts', 'gearway-viewer', 'common');
   return {
     root,
     base: './',
