@@ -50,6 +50,11 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = { peers: 128, handshakes: 64, han
 /** A malformed message counts as so many. */
 const MALFORMED_COST = 50;
 
+/** Whoever needs much time for his messages waits for those who need little. */
+const HALF_LIFE_MS = 1000;
+/** What a peer counts for before its first message: more than one whose messages are known to be quick. */
+const UNKNOWN_LOAD_MS = 20;
+
 /** For how long messages may be handed out in a row: the event loop has other work. */
 const TURN_MS = 4;
 
@@ -73,6 +78,8 @@ interface Connection {
   /** When it has sent its last good message; -Infinity before the first one. */
   goodAtMs: number;
   readonly connectedAtMs: number;
+  /** Time that its messages have taken lately, as it was at `atMs`: it halves every {@link HALF_LIFE_MS}. Null before the first one. */
+  load: { readonly ms: number; readonly atMs: number } | null;
   /** What its reply begins with. */
   envelope: readonly Uint8Array[];
 }
@@ -89,8 +96,8 @@ export class PlainServerSocket implements ServerSocket {
   readonly #events: ServerSocketEvents;
   readonly #servers = new Set<Server>();
   readonly #connections = new Map<string, Connection>();
-  /** In order of arrival, at most one of each connection. */
-  #messages: (ServerMessage & { readonly connection: Connection })[] = [];
+  /** At most one of each connection, in order of arrival. */
+  readonly #messages: (ServerMessage & { readonly connection: Connection })[] = [];
   #wake: () => void = () => undefined;
   #count = 0;
   #peers = 0;
@@ -125,22 +132,33 @@ export class PlainServerSocket implements ServerSocket {
   async *[Symbol.asyncIterator](): AsyncGenerator<ServerMessage, void, void> {
     let turnAtMs = performance.now();
     while (this.#closing === null) {
-      const message = this.#messages.shift();
+      const message = this.#next();
       if (message === undefined) {
         await new Promise<void>((resolve) => (this.#wake = resolve));
         turnAtMs = performance.now();
         continue;
       }
       const { connection, parts, peer } = message;
-      connection.goodAtMs = performance.now();
+      const takenAtMs = performance.now();
+      connection.goodAtMs = takenAtMs;
       yield { parts, peer };
+      const doneAtMs = performance.now();
+      connection.load = { ms: loadOf(connection, doneAtMs, 0) + doneAtMs - takenAtMs, atMs: doneAtMs };
       connection.hasMessage = false;
       this.#readOn(connection);
-      if (performance.now() - turnAtMs > TURN_MS) {
+      if (doneAtMs - turnAtMs > TURN_MS) {
         await turn();
         turnAtMs = performance.now();
       }
     }
+  }
+
+  /** Takes the message of the peer whose messages have taken the least time lately. */
+  #next(): (ServerMessage & { readonly connection: Connection }) | undefined {
+    if (this.#messages.length < 2) return this.#messages.pop();
+    const nowMs = performance.now();
+    const loads = this.#messages.map(({ connection }) => loadOf(connection, nowMs, UNKNOWN_LOAD_MS));
+    return this.#messages.splice(loads.indexOf(Math.min(...loads)), 1)[0];
   }
 
   async reply(peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void> {
@@ -206,6 +224,7 @@ export class PlainServerSocket implements ServerSocket {
       hasMessage: false,
       goodAtMs: -Infinity,
       connectedAtMs: performance.now(),
+      load: null,
       envelope: [],
     };
     this.#connections.set(connection.id, connection);
@@ -325,6 +344,10 @@ export class PlainServerSocket implements ServerSocket {
       this.#refuse(most, `${describe(most)} was disconnected: the unfinished messages of all peers take more than ${Math.round(this.#limits.heldBytes / (1 << 20))} MiB, and its own is the largest`);
     }
   }
+}
+
+function loadOf({ load }: Connection, nowMs: number, unknownMs: number): number {
+  return load === null ? unknownMs : load.ms * 0.5 ** ((nowMs - load.atMs) / HALF_LIFE_MS);
 }
 
 function describe({ address }: Connection): string {

@@ -21,7 +21,7 @@ interface Bound {
 }
 
 /** A socket that answers each message with `ok`, and takes `bad` for malformed. */
-async function bind(pattern: AsyncPattern, limits: Partial<PeerLimits> = {}): Promise<Bound> {
+async function bind(pattern: AsyncPattern, limits: Partial<PeerLimits> = {}, handle: (text: string) => void = () => undefined): Promise<Bound> {
   const [port = 0] = await freePorts(1);
   const refused: string[] = [];
   const received: string[] = [];
@@ -31,6 +31,7 @@ async function bind(pattern: AsyncPattern, limits: Partial<PeerLimits> = {}): Pr
   const reading = (async () => {
     for await (const { parts, peer } of socket) {
       received.push(String(parts[0]).slice(0, 20));
+      handle(received.at(-1) ?? '');
       if (String(parts[0]) === 'bad') socket.malformed(peer);
       await socket.reply(peer, ['ok']).catch(() => undefined);
     }
@@ -158,6 +159,27 @@ describe('a peer', () => {
     await Promise.all(flooding);
     expect(longestMs).toBeLessThan(1000);
     expect(process.memoryUsage.rss() - before).toBeLessThan(200 << 20);
+  });
+
+  it('whose messages take long waits for those whose messages do not', async () => {
+    const { port } = await bind('request-reply', {}, (text) => {
+      const untilMs = performance.now() + (text === 'heavy' ? 30 : 0);
+      while (performance.now() < untilMs);
+    });
+    const honest = connected(new Request({ linger: 0 }), port);
+    await honest.send('x');
+    await honest.receive();
+    const heavy = await Promise.all(Array.from({ length: 20 }, () => shake(port)));
+    for (const peer of heavy) peer.write(Buffer.concat(Array.from({ length: 30 }, () => message('', 'heavy'))));
+    let longestMs = 0;
+    for (let count = 0; count < 10; count += 1) {
+      const atMs = performance.now();
+      await honest.send('x');
+      await honest.receive();
+      longestMs = Math.max(longestMs, performance.now() - atMs);
+    }
+    // In turn, each would wait for 20 times 30 ms.
+    expect(longestMs).toBeLessThan(300);
   });
 
   it('that sends a message of a million parts is answered, and holds up nobody', async () => {
