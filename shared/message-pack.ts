@@ -8,15 +8,18 @@ import { GearwayError } from './errors.ts';
 export interface MessagePackLimits {
   /** Maximum nesting of lists and maps. */
   readonly depth: number;
-  /** Maximum number of elements: a number, text, boolean or nil counts as one, anything that takes an object or a new property as {@link COSTLY_ELEMENTS}. */
+  /**
+   * Maximum number of elements: a number, text, boolean or nil counts as one, anything that takes an object or a new property as {@link COSTLY_ELEMENTS},
+   * and each {@link BYTES_PER_ELEMENT} bytes of a text or a long integer as one more.
+   */
   readonly elements: number;
 }
 
 /** Elements that a list, a map, a key of a map, binary and an extension count as: each takes about four times as long as a number. */
 const COSTLY_ELEMENTS = 4;
 
-/** Bytes of a long integer that count as one element. */
-const INTEGER_BYTES_PER_ELEMENT = 16;
+/** Bytes of a text or a long integer that count as one element: whatever is made of them takes time as well. */
+const BYTES_PER_ELEMENT = 16;
 
 /** Maximum number of bytes of an integer beyond 64 bits: about 9800 digits, more than twice what Python reads. */
 export const MAX_INTEGER_BYTES = 4096;
@@ -179,10 +182,10 @@ class Decoder {
   #key(depth: number): string {
     this.#count(COSTLY_ELEMENTS - 1);
     const type = this.#bytes[this.#at] ?? 0;
-    if (type >= 0xa0 && type <= 0xbf && this.elementsLeft > 0) {
-      this.elementsLeft -= 1;
-      this.#at += 1;
+    if (type >= 0xa0 && type <= 0xbf) {
       const length = type & 0x1f;
+      this.#count(1 + Math.floor(length / BYTES_PER_ELEMENT));
+      this.#at += 1;
       return internKey(this.#bytes, this.#take(length), length);
     }
     const key = this.value(depth + 1);
@@ -205,11 +208,12 @@ class Decoder {
   }
 
   #tooMany(): GearwayError {
-    return new GearwayError('message-pack-too-large', `the MessagePack has more than ${this.#limits.elements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
+    return new GearwayError('message-pack-too-large', `the MessagePack has more than ${this.#limits.elements} elements (a number or text is one, and a text one more per ${BYTES_PER_ELEMENT} bytes; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
   }
 
   #text(length: number): string {
     const start = this.#take(length);
+    this.#count(Math.floor(length / BYTES_PER_ELEMENT));
     const end = start + length;
     const bytes = this.#bytes;
     if (length <= SHORT_TEXT) {
@@ -226,7 +230,7 @@ class Decoder {
   }
 
   #extension(length: number): unknown {
-    this.#count(COSTLY_ELEMENTS - 1 + Math.floor(length / INTEGER_BYTES_PER_ELEMENT));
+    this.#count(COSTLY_ELEMENTS - 1 + Math.floor(length / BYTES_PER_ELEMENT));
     const type = this.#uint8();
     if (type === TIMESTAMP_EXTENSION) {
       this.#take(length);

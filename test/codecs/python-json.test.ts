@@ -217,6 +217,13 @@ describe('formatPythonJson', () => {
     expect(() => formatPythonJson(Array.from({ length: 10_000 }, () => longKey))).toThrow(coded('too-large'));
   });
 
+  it('writes a large text of characters that need escapes without stopping the event loop', () => {
+    const start = process.cpuUsage();
+    expect(formatPythonJson('\u007f'.repeat(1 << 20)) === `"${'\\u007f'.repeat(1 << 20)}"`).toBe(true);
+    // 40 ms; with a callback per character 500 ms.
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(300);
+  });
+
   it('writes texts up to its limit', () => {
     expect(formatPythonJson('a'.repeat(MAX_JSON_CHARACTERS - 2))).toHaveLength(MAX_JSON_CHARACTERS);
     expect(() => formatPythonJson('a'.repeat(MAX_JSON_CHARACTERS - 1))).toThrow(coded('too-large'));

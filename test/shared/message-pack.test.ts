@@ -97,6 +97,17 @@ describe('decodeMessagePack', () => {
   });
 
   it.each([
+    ['a short text', `af${'61'.repeat(15)}`, 1],
+    ['a text of 16 bytes', `b0${'61'.repeat(16)}`, 2],
+    ['a text of 512 bytes', `da0200${'7f'.repeat(512)}`, 1 + 512 / 16],
+    ['a key of 31 bytes', `81bf${'61'.repeat(31)}01`, 4 + 4 + 1 + 1],
+    ['a key of 32 bytes', `81d920${'61'.repeat(32)}01`, 4 + 4 + 2 + 1],
+  ])('counts the bytes of %s', (_name, hex, count) => {
+    expect(() => decode(hex, { elements: count })).not.toThrow();
+    expect(() => decode(hex, { elements: count - 1 })).toThrow(expect.objectContaining({ code: 'message-pack-too-large' }));
+  });
+
+  it.each([
     ['numbers', 'dc000a01020304050607080900', 14],
     ['a map', '82a16101a16202', 14],
     ['empty maps', '92 80 80', 12],
