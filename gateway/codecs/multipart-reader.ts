@@ -19,10 +19,12 @@ export interface MultipartOptions {
 /** Bytes of a part's headers, and of what may stand before the first boundary. */
 const MAX_HEADER_BYTES = 16 << 10;
 
-/** What a body without a Content-Length begins with: it grows as it must. */
-const FIRST_BODY_BYTES = 256 << 10;
+/** Minimum allocation for a body without a Content-Length that spans chunks; it doubles when it is full. */
+const FIRST_BODY_BYTES = 64 << 10;
 
 const HEADERS_END = Buffer.from('\r\n\r\n');
+
+const EMPTY = Buffer.alloc(0);
 
 type State =
   /** Between parts: what has come of the boundary's line and of the headers. */
@@ -40,7 +42,7 @@ export class MultipartReader {
   readonly #boundary: Buffer;
   /** What ends a body without a Content-Length. */
   readonly #delimiter: Buffer;
-  #state: State = { kind: 'headers', text: Buffer.alloc(0) };
+  #state: State = { kind: 'headers', text: EMPTY };
 
   constructor(options: MultipartOptions) {
     this.#options = options;
@@ -83,14 +85,14 @@ export class MultipartReader {
     const afterBoundary = start + this.#boundary.byteLength;
     if (start >= 0 && text.subarray(afterBoundary, afterBoundary + 2).toString('latin1') === '--') {
       this.#state = { kind: 'ended' };
-      return Buffer.alloc(0);
+      return EMPTY;
     }
     const end = start < 0 ? -1 : text.indexOf(HEADERS_END, afterBoundary);
     if (end < 0) {
       if (text.byteLength > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `no part begins within ${MAX_HEADER_BYTES} bytes, expected the boundary ${JSON.stringify(this.#options.boundary)} and headers`);
       // A chunk is a view of memory that may be written to again.
       state.text = text === chunk ? Buffer.from(text) : text;
-      return Buffer.alloc(0);
+      return EMPTY;
     }
     if (end - start > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `a part has headers of ${end - start} bytes, expected at most ${MAX_HEADER_BYTES}`);
     const headers = parseHeaders(text.toString('latin1', afterBoundary, end));
@@ -102,7 +104,7 @@ export class MultipartReader {
 
   #bodyState(headers: ReadonlyMap<string, string>): State {
     const length = headers.get('content-length');
-    if (length === undefined) return { kind: 'searched', headers, body: Buffer.allocUnsafeSlow(Math.min(FIRST_BODY_BYTES, this.#options.maxBodyBytes)), filled: 0, searchedTo: 0 };
+    if (length === undefined) return { kind: 'searched', headers, body: EMPTY, filled: 0, searchedTo: 0 };
     if (!/^\d{1,12}$/.test(length)) throw new GearwayError('multipart-invalid', `a part has the Content-Length ${JSON.stringify(length)}, expected a number of bytes`);
     this.#checkSize(Number(length));
     return { kind: 'counted', headers, body: Buffer.allocUnsafeSlow(Number(length)), filled: 0 };
@@ -115,12 +117,22 @@ export class MultipartReader {
     return chunk.subarray(copied);
   }
 
+  /** The delimiter is searched once per byte, and what follows the body is copied at most once per chunk. */
   #readSearched(chunk: Buffer, state: Extract<State, { kind: 'searched' }>): Buffer {
+    if (state.filled === 0) {
+      // Of a body that is complete in this chunk nothing but the body is copied: a chunk may hold thousands of parts.
+      const at = chunk.indexOf(this.#delimiter);
+      if (at >= 0) {
+        this.#checkSize(at);
+        this.#complete(state.headers, Buffer.from(chunk.subarray(0, at)));
+        return chunk.subarray(at);
+      }
+    }
     const filled = state.filled + chunk.byteLength;
     // The delimiter is not the body's, and may have come with it.
     if (filled > state.body.byteLength) {
       this.#checkSize(state.filled);
-      const larger = Buffer.allocUnsafeSlow(Math.max(filled, state.body.byteLength * 2));
+      const larger = Buffer.allocUnsafeSlow(Math.max(filled, FIRST_BODY_BYTES, state.body.byteLength * 2));
       state.body.copy(larger, 0, 0, state.filled);
       state.body = larger;
     }
@@ -130,7 +142,7 @@ export class MultipartReader {
       this.#checkSize(filled - this.#delimiter.byteLength);
       state.filled = filled;
       state.searchedTo = Math.max(0, filled - this.#delimiter.byteLength + 1);
-      return Buffer.alloc(0);
+      return EMPTY;
     }
     this.#checkSize(at);
     // Less than a chunk: the boundary itself, and what has come behind it.
@@ -140,7 +152,7 @@ export class MultipartReader {
   }
 
   #complete(headers: ReadonlyMap<string, string>, body: Buffer): void {
-    this.#state = { kind: 'headers', text: Buffer.alloc(0) };
+    this.#state = { kind: 'headers', text: EMPTY };
     this.#options.onPart({ headers, body });
   }
 

@@ -20,6 +20,9 @@ const MAX_MESSAGE_BYTES = FRAME_LIMITS.headerBytes;
 /** Maximum number of bytes of a form: a picture, its message, and what stands around them. */
 export const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10);
 
+/** Maximum number of parts of a form: two are needed, and browsers add the other fields of a page's form. */
+const MAX_FORM_PARTS = 64;
+
 /** Longest boundary of a multipart body (RFC 2046, 5.1.1). */
 const MAX_BOUNDARY = 70;
 
@@ -89,10 +92,13 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
   const info = infoOf(request.headers);
   const fields = new Map<string, Part>();
   announcedBytes(request, MAX_FORM_BYTES);
+  let parts = 0;
   const reader = new MultipartReader({
     boundary,
     maxBodyBytes: MAX_PICTURE_BYTES,
     onPart: (part) => {
+      parts += 1;
+      if (parts > MAX_FORM_PARTS) throw new GearwayError('multipart-invalid', `the form has more than ${MAX_FORM_PARTS} parts`);
       const name = fieldName(part);
       if (name !== 'frame' && name !== 'message') return;
       if (fields.has(name)) throw new GearwayError('multipart-invalid', `the form has the field ${name} twice, expected it once`);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { GearwayError, errorText } from '../../shared/errors.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 import type { EventKind } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import { MultipartReader, type Part } from '../codecs/multipart-reader.ts';
@@ -28,6 +29,9 @@ export interface RunningResult {
   readonly rejected: number;
 }
 
+/** Maximum number of parts per second of a running request, with bursts of one second's worth. Tiny parts would keep the event loop from its other work. */
+const MAX_PARTS_PER_SECOND = 500;
+
 /** What is wrong with a part, and would be with all that follow. Any other fault is that part's own. */
 const ENDS_THE_REQUEST: ReadonlySet<string> = new Set(['type-unknown', 'taken-over']);
 
@@ -35,7 +39,7 @@ const ENDS_THE_REQUEST: ReadonlySet<string> = new Set(['type-unknown', 'taken-ov
  * Publishes the parts of a `multipart/x-mixed-replace` body, each as soon as it is complete, for as long as the request lasts. A part
  * whose picture or message is malformed is counted as rejected; what breaks the body itself ends the request.
  *
- * @throws {GearwayError} `publisher-present`, `taken-over`, `closed`, `length-required`, `multipart-invalid`, `type-unknown`, `too-large`,
+ * @throws {GearwayError} `publisher-present`, `taken-over`, `closed`, `length-required`, `multipart-invalid`, `type-unknown`, `too-large`, `too-many`,
  * `body-incomplete`, and where no frame was good, what was wrong with the first.
  */
 export async function receiveRunningPost({ request, boundary, stream, publishing, label, takeOver }: RunningPostOptions): Promise<RunningResult> {
@@ -70,6 +74,7 @@ export async function receiveRunningPost({ request, boundary, stream, publishing
 /** Publishes parts, and counts them. */
 class Parts {
   readonly #seat: PublisherSeat;
+  readonly #budget = new TokenBucket(MAX_PARTS_PER_SECOND);
   #sequence = 0;
   #frames = 0;
   #rejected = 0;
@@ -81,6 +86,7 @@ class Parts {
 
   /** @throws {GearwayError} for what ends the request. */
   publish({ headers, body }: Part): void {
+    if (!this.#budget.take(performance.now())) throw new GearwayError('too-many', `more than ${MAX_PARTS_PER_SECOND} parts per second; send fewer`);
     try {
       const picture = toSendable(mediaType(headers.get('content-type')), body);
       const info = readInfo(headers.get('gearway-message'), headers.get('gearway-captured-at'));
