@@ -71,6 +71,7 @@ export class RunningStream implements GatewayStream {
   readonly #options: ResolvedOptions;
   readonly #headers = new NativeHeaders();
   readonly #frames: VerifiedFrames;
+  readonly #verifier: JpegVerifier;
   readonly #nativeClients = new Set<NativeClient>();
   #card: Frame | null = null;
   #cardMade: Promise<void> | null = null;
@@ -78,7 +79,7 @@ export class RunningStream implements GatewayStream {
 
   /**
    * @param returnBudget the bytes of return data that all streams may keep together.
-   * @param verifier decodes JPEGs of unknown encoders before NetGear clients get them.
+   * @param verifier decodes JPEGs of unknown encoders before NetGear clients, or as return data servers, get them.
    */
   constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier) {
     this.#source = source;
@@ -96,6 +97,7 @@ export class RunningStream implements GatewayStream {
       waitingReason: source.waitingReason,
       log: options.log,
     });
+    this.#verifier = verifier;
     this.#frames = new VerifiedFrames(verifier, this.stream);
     this.#supervisor = new SourceSupervisor({ source, stream: this.stream, isOnDemand, log: options.log });
   }
@@ -177,6 +179,7 @@ export class RunningStream implements GatewayStream {
       stream: this.stream,
       headers: this.#headers,
       frames: this.#frames,
+      verifyReturned: (jpeg, colorspace) => this.#verifier.verify(jpeg, { lane: 'returns', key: client, colorspace }),
       card: this.#options.idle === 'card' ? () => this.#card : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),

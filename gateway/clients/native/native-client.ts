@@ -11,13 +11,14 @@ import { ClientConnection, type ConnectionState } from '../../netgear/client-con
 import { MAX_IN_FLIGHT } from '../../netgear/client-socket.ts';
 import type { Security } from '../../netgear/curve-keys.ts';
 import { encodeTermination } from '../../netgear/frame-codec.ts';
-import { readJpegHeader } from '../../codecs/jpeg-header.ts';
+import type { JpegVerification } from '../../codecs/jpeg-verifier.ts';
 import type { Pattern } from '../../netgear/pattern.ts';
-import { type Reply, decodeReply } from '../../netgear/reply-codec.ts';
+import { decodeReply } from '../../netgear/reply-codec.ts';
 import { describeReturnData } from '../../hub/returns/describe-return-data.ts';
 import type { NativeHeaders } from './native-headers.ts';
 import { QueuePacer } from './queue-pacer.ts';
 import type { VerifiedFrames } from './verified-frames.ts';
+import { VerifiedReturns } from './verified-returns.ts';
 
 /** Where a native client is, and how it is served; `--client` lists it. */
 export interface NativeClientAddress {
@@ -40,6 +41,8 @@ export interface NativeClientOptions {
   readonly headers: NativeHeaders;
   /** Shared by the native clients of the stream. */
   readonly frames: VerifiedFrames;
+  /** Decodes a JPEG that the client returns, before it counts. */
+  readonly verifyReturned: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
   readonly address: NativeClientAddress;
   /** What a client gets before the first frame, as soon as it is made; null to stay silent then, and while the source is silent. */
   readonly card: (() => Frame | null) | null;
@@ -72,6 +75,7 @@ export class NativeClient implements ListedClient {
   readonly #mailbox = new Mailbox<Frame>();
   readonly #rate = new RateMeter();
   readonly #pacer: QueuePacer;
+  readonly #returns: VerifiedReturns;
   readonly #timer: NodeJS.Timeout;
   #closing = false;
   /** What the API shows; `live` is only who has answered, or subscribed. */
@@ -104,6 +108,11 @@ export class NativeClient implements ListedClient {
     this.port = address.port;
     this.id = `native-${address.port}`;
     this.#pacer = new QueuePacer({ maxFramesPerSecond: address.maxFramesPerSecond, detectsFullQueue: address.paced });
+    this.#returns = new VerifiedReturns({
+      verify: options.verifyReturned,
+      accept: (data) => this.#setReturns(data),
+      reject: (error) => this.#reject(error),
+    });
     stream.ports.reserve(address.port);
     try {
       this.#connection = new ClientConnection(address, {
@@ -358,19 +367,22 @@ export class NativeClient implements ListedClient {
     try {
       const reply = decodeReply(parts);
       if (reply.kind === 'termination') this.#ended?.();
-      else if (!this.#closing) this.#returned(reply);
+      else if (reply.kind !== 'text' && !this.#closing) this.#returns.give(reply);
     } catch (error) {
       this.#reject(error);
     }
     this.#pump();
   }
 
-  #returned(reply: Exclude<Reply, { kind: 'termination' }>): void {
+  #setReturns(data: ReturnData): void {
     const { returns } = this.#options.stream;
-    const data = ownReturnData(reply);
     // What NetGear sends while its user has given nothing is no return data.
-    if (data === null || (data.kind === 'value' && data.value === null && returns.get(this.port) === null)) return;
-    returns.set(this.port, data);
+    if (data.kind === 'value' && data.value === null && returns.get(this.port) === null) return;
+    try {
+      returns.set(this.port, data);
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   #reject(error: unknown): void {
@@ -382,6 +394,7 @@ export class NativeClient implements ListedClient {
   #leave(reason: string): void {
     const { stream, address } = this.#options;
     this.#mailbox.clear();
+    this.#returns.forget();
     stream.returns.leave(this.port);
     if (this.#state !== 'live') return;
     this.#state = 'connecting';
@@ -395,22 +408,5 @@ export class NativeClient implements ListedClient {
     const ended = new Promise<void>((resolve) => (this.#ended = resolve));
     while (performance.now() < deadlineMs && this.#connection.isReady && !(await this.#connection.send(termination))) await elapse(TERMINATION_RETRY_MS);
     await Promise.race([ended, elapse(deadlineMs - performance.now())]);
-  }
-}
-
-/** Return data with bytes of its own; null when the reply carries none. */
-function ownReturnData(reply: Exclude<Reply, { kind: 'termination' }>): ReturnData | null {
-  switch (reply.kind) {
-    case 'text':
-      return null;
-    case 'value':
-      return reply;
-    case 'array':
-      return reply;
-    case 'jpeg':
-      readJpegHeader(reply.data, reply.colorspace); // a real peer's: size, end and components suffice
-      return reply;
-    default:
-      return reply satisfies never;
   }
 }

@@ -1,7 +1,14 @@
+import sharp from 'sharp';
 import { Reply, Subscriber } from 'zeromq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGateway } from '../../../gateway/create-gateway.ts';
+import type { ClientStatus } from '../../../shared/status.ts';
 import { freePorts } from '../../helpers/free-port.ts';
+
+function every20Ms(act: () => void): Disposable {
+  const timer = setInterval(act, 20);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
 
 /** Hand-made clients: what no real one does at will. The real ones are in test/interop. */
 describe('NativeClient', () => {
@@ -18,6 +25,30 @@ describe('NativeClient', () => {
     expect(gateway.stream.status().frame).toBeNull();
   });
 
+  it('returns a JPEG once it is known that a NetGear server can decode it, and none that is cut', async () => {
+    const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
+    const client = new Reply({ linger: 0 });
+    onTestFinished(() => client.close());
+    await client.bind(endpoint);
+    const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#808080' } }).jpeg().toBuffer();
+    const cut = Buffer.concat([whole.subarray(0, Math.floor(whole.byteLength * 0.9)), Buffer.of(0xff, 0xd9)]);
+    let returned = cut;
+    void (async () => {
+      for await (const _frame of client) await client.send(['{"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}', returned]);
+    })();
+    await using gateway = await createGateway({ clients: [`${endpoint}?pattern=1`] });
+    using _pushing = every20Ms(() => gateway.stream.push({ dtype: 'uint8', shape: [2, 2], data: new Uint8Array(4) }));
+    const status = (): ClientStatus => gateway.stream.clients[0]!;
+    await expect.poll(() => status().rejected, { timeout: 5000 }).toBeGreaterThan(2);
+    expect(status().returnData).toBeNull();
+    returned = whole;
+    await expect.poll(() => status().returnData).not.toBeNull();
+    const { rejected, returnData } = status();
+    returned = cut;
+    await expect.poll(() => status().rejected).toBeGreaterThan(rejected);
+    expect(status().returnData).toEqual(returnData);
+  });
+
   it('is stuck while its subscriber takes nothing, and live when it takes frames again', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const subscriber = new Subscriber({ linger: 0, receiveHighWaterMark: 1, receiveBufferSize: 65_536 });
@@ -25,8 +56,7 @@ describe('NativeClient', () => {
     subscriber.subscribe();
     await subscriber.bind(endpoint);
     await using gateway = await createGateway({ clients: [`${endpoint}?pattern=2`], idle: 'silence' });
-    const timer = setInterval(() => gateway.stream.push({ dtype: 'uint8', shape: [500, 1000], data: new Uint8Array(500_000) }), 20);
-    onTestFinished(() => clearInterval(timer));
+    using _pushing = every20Ms(() => gateway.stream.push({ dtype: 'uint8', shape: [500, 1000], data: new Uint8Array(500_000) }));
     await subscriber.receive();
     const state = (): string | undefined => gateway.stream.clients[0]?.state;
     await expect.poll(state).toBe('live');

@@ -1,0 +1,74 @@
+import { runInBackground } from '../../../shared/background.ts';
+import type { GearwayError } from '../../../shared/errors.ts';
+import type { JpegVerdict, JpegVerification } from '../../codecs/jpeg-verifier.ts';
+import { isSameReturnData, type ReturnData } from '../../hub/returns/return-data.ts';
+
+type ReturnedJpeg = Extract<ReturnData, { kind: 'jpeg' }>;
+
+export interface VerifiedReturnsOptions {
+  /** @param colorspace what a NetGear server decodes it to. */
+  readonly verify: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
+  /** Takes what a NetGear server can decode. */
+  readonly accept: (data: ReturnData) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Errors that do not depend on the JPEG alone: the same bytes are verified again. */
+const TRANSIENT: ReadonlySet<string> = new Set(['decoder-failed', 'too-many']);
+
+/**
+ * Lets a native client's return data pass once a NetGear server can decode it; until then the previous data counts on. Only the newest counts: a JPEG that
+ * waits gives way to whatever comes after it. A NetGear client sends its data with every answer, so the verdict of the last JPEG is kept.
+ */
+export class VerifiedReturns {
+  readonly #options: VerifiedReturnsOptions;
+  #pending: { readonly data: ReturnedJpeg; readonly verification: JpegVerification } | null = null;
+  #next: ReturnedJpeg | null = null;
+  #known: { readonly data: ReturnedJpeg; readonly error: GearwayError | null } | null = null;
+
+  constructor(options: VerifiedReturnsOptions) {
+    this.#options = options;
+  }
+
+  /** @param data its bytes must not change. */
+  give(data: ReturnData): void {
+    const known = data.kind === 'jpeg' && this.#known !== null && isSameReturnData(this.#known.data, data) ? this.#known : null;
+    if (data.kind !== 'jpeg' || known !== null) {
+      this.#drop();
+      if (known === null || known.error === null) this.#options.accept(data);
+      else this.#options.reject(known.error);
+    } else if (this.#pending === null) this.#verify(data);
+    else this.#next = isSameReturnData(this.#pending.data, data) ? null : data;
+  }
+
+  /** The client has left: nothing of it counts any more. */
+  forget(): void {
+    this.#drop();
+    this.#known = null;
+  }
+
+  #drop(): void {
+    this.#pending?.verification.cancel();
+    this.#pending = this.#next = null;
+  }
+
+  #verify(data: ReturnedJpeg): void {
+    const verification = this.#options.verify(data.data, data.colorspace);
+    const pending = (this.#pending = { data, verification });
+    const settle = (verdict: JpegVerdict | null): void => {
+      if (this.#pending !== pending) return;
+      const next = this.#next;
+      this.#pending = this.#next = null;
+      if (verdict !== null) this.#decide(data, verdict);
+      if (next !== null) this.#verify(next);
+    };
+    runInBackground(verification.verdict.then(settle), this.#options.reject);
+  }
+
+  #decide(data: ReturnedJpeg, verdict: JpegVerdict): void {
+    const error = verdict.isGood ? null : verdict.error;
+    if (error === null || !TRANSIENT.has(error.code)) this.#known = { data, error };
+    if (error === null) this.#options.accept(data);
+    else this.#options.reject(error);
+  }
+}
