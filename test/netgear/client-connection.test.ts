@@ -84,6 +84,36 @@ describe('ClientConnection', () => {
     expect(connection.state).toBe('ready');
   });
 
+  it('is ready for a subscriber of 64 topics, and gives up one of more for a while', async () => {
+    const endpoint = await place();
+    const { states, until } = connect(endpoint, 'publish-subscribe');
+    const client = new Subscriber({ linger: 0 });
+    closers.push(() => client.close());
+    client.subscribe(...Array.from({ length: 64 }, (_, index) => `topic ${index}`));
+    await client.bind(endpoint);
+    void client.receive().catch(() => undefined);
+    await until('ready');
+    client.subscribe('one more');
+    await expect.poll(() => states.at(-1)).toEqual({ state: 'connecting', reason: 'its socket failed: the client has sent more than 64 subscriptions, expected one' });
+  });
+
+  it('gives up a subscriber of a long topic, and is ready for one that replaces it', async () => {
+    const endpoint = await place();
+    const { states, until } = connect(endpoint, 'publish-subscribe');
+    const wrong = new Subscriber({ linger: 0 });
+    wrong.subscribe('t'.repeat(256));
+    await wrong.bind(endpoint);
+    void wrong.receive().catch(() => undefined);
+    await expect.poll(() => states.at(-1), { timeout: 5000 }).toEqual({ state: 'connecting', reason: 'its socket failed: the client hung up before it subscribed to all frames' });
+    wrong.close();
+    const right = new Subscriber({ linger: 0 });
+    closers.push(() => right.close());
+    right.subscribe();
+    await expect.poll(() => right.bind(endpoint).then(() => true, () => false)).toBe(true);
+    void right.receive().catch(() => undefined);
+    await until('ready');
+  });
+
   it('says which pattern the client has', async () => {
     const endpoint = await place();
     const { until } = connect(endpoint, 'request-reply');
