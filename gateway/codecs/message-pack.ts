@@ -3,6 +3,7 @@
  * by a library: Python tells 2.0 from 2 and a text from bytes, and a stranger's length must not be believed before its bytes are there.
  */
 import { GearwayError } from '../../shared/errors.ts';
+import { PEER_LIMITS } from '../../shared/protocol.ts';
 import { MAX_DEPTH, PythonFloat, type TypedValue } from './python-json.ts';
 
 /** A value that came. A map keeps its order, and may have keys of bytes. */
@@ -20,15 +21,19 @@ export class BytesMap {
   }
 }
 
+/** Elements that a list, a map or a key counts as. */
+const COSTLY_ELEMENTS = 4;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads one value, which must be all of the bytes. Bytes within are views of them; keys of maps are texts, also those that came as bytes.
  *
- * @throws {GearwayError} `message-pack-invalid`, also for extension types, which JSON has none of.
+ * @param maxElements limits the work, by default as for a browser: a number, text, boolean or nil is one element, a list, a map and a key are four each.
+ * @throws {GearwayError} `message-pack-invalid`, also for extension types, which JSON has none of; `message-pack-too-large`.
  */
-export function unpack(bytes: Uint8Array): Unpacked {
-  const reader = new Reader(bytes);
+export function unpack(bytes: Uint8Array, maxElements = PEER_LIMITS.elements): Unpacked {
+  const reader = new Reader(bytes, maxElements);
   const value = reader.value(0);
   reader.end();
   return value;
@@ -36,13 +41,17 @@ export function unpack(bytes: Uint8Array): Unpacked {
 
 class Reader {
   readonly #bytes: Buffer;
+  readonly #maxElements: number;
+  #elements = 0;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, maxElements: number) {
+    this.#maxElements = maxElements;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   value(depth: number): Unpacked {
+    this.#count(1);
     const type = this.#uint(1);
     if (type <= 0x7f) return type;
     if (type <= 0x8f) return this.#map(type & 0x0f, depth);
@@ -106,6 +115,7 @@ class Reader {
     this.#nest(depth);
     const map = new Map<string, Unpacked>();
     for (let index = 0; index < length; index += 1) {
+      this.#count(COSTLY_ELEMENTS - 1);
       const key = this.value(depth + 1);
       if (typeof key !== 'string' && !(key instanceof Uint8Array)) throw invalid('has a map with a key that is neither text nor bytes');
       map.set(typeof key === 'string' ? key : decodeText(key), this.value(depth + 1));
@@ -113,7 +123,13 @@ class Reader {
     return map;
   }
 
+  #count(elements: number): void {
+    this.#elements += elements;
+    if (this.#elements > this.#maxElements) throw new GearwayError('message-pack-too-large', `the MessagePack has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
+  }
+
   #nest(depth: number): void {
+    this.#count(COSTLY_ELEMENTS - 1);
     if (depth >= MAX_DEPTH) throw invalid(`has lists and maps nested deeper than ${MAX_DEPTH}`);
   }
 

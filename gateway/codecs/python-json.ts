@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { Value } from '../../shared/protocol.ts';
+import { PEER_LIMITS, type Value } from '../../shared/protocol.ts';
 
 /** Deepest nesting of lists and dicts. Python's own json gives up near 1000, our viewers' engines later. */
 export const MAX_DEPTH = 64;
@@ -58,9 +58,13 @@ export function parseTypedPythonJson(text: string): TypedValue {
   return value as TypedValue;
 }
 
-/** Parses an object as {@link parsePythonJson} does and says where each of its values stands. */
+/**
+ * Parses the object of an untrusted peer as {@link parsePythonJson} does and tells where each of its values is in the text.
+ *
+ * @throws {GearwayError} as {@link parsePythonJson} does; `json-too-large` for more elements than a browser may send.
+ */
 export function parsePythonObject(text: string): ParsedObject {
-  const parser = new Parser(text);
+  const parser = new Parser(text, undefined, PEER_LIMITS.elements);
   const spans = new Map<string, Span>();
   const fields = parser.object(0, spans);
   parser.end();

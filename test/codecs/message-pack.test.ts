@@ -83,12 +83,28 @@ describe('pack', () => {
 });
 
 describe('unpack', () => {
+  it.each([
+    ['numbers', '00', 1],
+    ['empty lists', '90', 4],
+    ['empty maps', '80', 4],
+    ['maps with a key', '81a16100', 9],
+  ])('reads as many elements as a browser may send, and not one more: %s', (_name, hex, elements) => {
+    const listOf = (count: number): Buffer => {
+      const head = Buffer.from('dd00000000', 'hex');
+      head.writeUInt32BE(count, 1);
+      return Buffer.concat([head, ...Array.from({ length: count }, () => Buffer.from(hex, 'hex'))]);
+    };
+    const count = Math.floor(((1 << 17) - 4) / elements);
+    expect(unpack(listOf(count))).toHaveLength(count);
+    expect(() => unpack(listOf(count + 1))).toThrow(coded('message-pack-too-large'));
+  });
+
   it.each(WRITTEN)('reads %o', (value, hex) => {
     expect(unpack(Buffer.from(hex, 'hex'))).toEqual(value);
   });
 
   it.each(LENGTHS)('reads $kind of $length', ({ kind, length }) => {
-    const value = unpack(pack(make(kind, length)));
+    const value = unpack(pack(make(kind, length)), Infinity);
     expect(value instanceof Map ? value.size : (value as { length: number }).length).toBe(length);
   });
 

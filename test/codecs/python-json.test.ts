@@ -158,6 +158,14 @@ describe('parsePythonJson', () => {
 });
 
 describe('parsePythonObject', () => {
+  it('reads as many elements as a browser may send, and not one more', () => {
+    // Three of the object itself, four of its key, four of the list.
+    const objectOf = (numbers: number): string => `{"a": [${'0,'.repeat(numbers - 1)}0]}`;
+    expect(() => parsePythonObject(objectOf((1 << 17) - 11))).not.toThrow();
+    expect(() => parsePythonObject(objectOf((1 << 17) - 10))).toThrow(coded('json-too-large'));
+    expect(() => parsePythonObject(`{"a": [${'[],'.repeat(300_000)}0]}`)).toThrow(coded('json-too-large'));
+  });
+
   it('says where each value stands', () => {
     const text = '{"a": 1.0,  "b" :[2, {"a": 3}] ,"c":"x"}';
     const { fields, spans } = parsePythonObject(text);
