@@ -45,7 +45,7 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `message has ${parts.length} parts, expected a header and a payload`);
   if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `header is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
   const headerText = decodeUtf8(header);
-  const { fields } = parsePythonObject(headerText);
+  const { fields, spans } = parsePythonObject(headerText);
   if (fields['terminate_flag'] === true) return { kind: 'termination', serverPort: readServerPort(fields) };
   if (fields['terminate_flag'] !== false) throw invalid('header has no terminate_flag');
   for (const key of REQUIRED_KEYS) {
@@ -55,7 +55,8 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `payload is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
   if (patternNumber(fields) === undefined) throw invalid('header has a pattern that is none of 0, 1, 2');
 
-  const picture = fields['compression'] === false ? readRaw(fields, payload) : readCompressed(fields['compression'], payload);
+  const shape = spans.get('shape');
+  const picture = fields['compression'] === false ? readRaw(fields, headerText.slice(shape?.start, shape?.end), payload) : readCompressed(fields['compression'], payload);
   const { width, height } = picture;
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
@@ -78,8 +79,10 @@ function patternNumber(fields: ParsedObject['fields']): string | undefined {
 
 type Picture = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colorspace'>;
 
-function readRaw({ dtype, shape }: ParsedObject['fields'], payload: Uint8Array): Picture {
+/** @param shapeText the shape as the server wrote it, and as native clients get it: NumPy raises TypeError at 480.0, which JavaScript cannot tell from 480. */
+function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, payload: Uint8Array): Picture {
   if (typeof dtype !== 'string' || !isShape(shape)) throw invalid('header of a raw frame has no dtype and shape of an image');
+  if (/[.eE]/.test(shapeText)) throw invalid(`header has the shape ${shapeText.slice(0, 100)}, expected integers`);
   const expected = arrayBytes(dtype, shape);
   if (expected !== payload.byteLength) throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
   const [height = 0, width = 0] = shape;
