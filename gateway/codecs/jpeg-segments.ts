@@ -8,8 +8,12 @@ export function isStartOfFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
-/** Bytes that are searched one by one before the native search is called: a call per byte pair would be 50 times slower. */
-const SEARCHED_DIRECTLY = 32;
+/**
+ * Maximum number of bytes of 0xff in entropy-coded data, and of fill bytes: this many, and one more per 64 bytes of the JPEG. In compressed data one byte of 256 is 0xff, and
+ * each costs a native search.
+ */
+const MAX_FREE_ESCAPES = 1 << 16;
+const MIN_BYTES_PER_ESCAPE = 64;
 
 /**
  * Walks over the markers of one JPEG: of a whole one, or of one whose bytes are still arriving. Segments are skipped by their length, so
@@ -28,16 +32,18 @@ export class JpegSegments {
   count = 0;
   #at = 0;
   #hasScan = false;
+  /** Number of bytes of 0xff in entropy-coded data, and of fill bytes, so far. */
+  #escapes = 0;
 
   /**
    * Moves to the next marker whose segment is complete.
    *
    * @param bytes the JPEG as far as it has arrived: the same bytes as before, or more.
    * @returns false when the bytes end before the next marker or inside its segment.
-   * @throws {GearwayError} `jpeg-invalid`.
+   * @throws {GearwayError} `jpeg-invalid`; `jpeg-too-complex` for more bytes of 0xff than any encoder writes.
    */
   next(bytes: Uint8Array): boolean {
-    const at = (this.#at = this.#hasScan ? indexOfSegment(bytes, this.#at) : skipFill(bytes, this.#at));
+    const at = (this.#at = this.#hasScan ? this.#skipData(bytes, this.#at) : this.#skipFill(bytes, this.#at));
     if (at + 1 >= bytes.byteLength) return false;
     if (bytes[at] !== 0xff) throw invalid(at === 0 ? 'does not begin with SOI' : `has no marker at byte ${at}`);
     const marker = bytes[at + 1] ?? 0;
@@ -52,32 +58,32 @@ export class JpegSegments {
     if (marker === JPEG_MARKER.SOS) this.#hasScan = true;
     return true;
   }
-}
 
-/** Skips fill bytes: those of 0xff that another follows. */
-function skipFill(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at += 1;
-  return at;
-}
-
-/** @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; of a last 0xff; or the length. */
-function indexOfSegment(bytes: Uint8Array, from: number): number {
-  const { byteLength } = bytes;
-  for (let at = from, direct = at + SEARCHED_DIRECTLY; at < byteLength; ) {
-    if (bytes[at] !== 0xff) {
-      at += 1;
-      if (at < direct) continue;
-      at = bytes.indexOf(0xff, at);
-      if (at < 0) return byteLength;
+  /** @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; of a last 0xff; or the length. */
+  #skipData(bytes: Uint8Array, from: number): number {
+    for (let at = from; at < bytes.byteLength; ) {
+      if (bytes[at] !== 0xff) at = bytes.indexOf(0xff, at);
+      if (at < 0) break;
+      const next = bytes[at + 1];
+      const isRestart = next !== undefined && next >= 0xd0 && next <= 0xd7;
+      if (next !== 0 && next !== 0xff && !isRestart) return at;
+      this.#countEscape(at);
+      at += next === 0xff ? 1 : 2;
     }
-    const next = bytes[at + 1];
-    if (next === 0xff) at += 1;
-    else if (next === 0 || (next !== undefined && next >= 0xd0 && next <= 0xd7)) at += 2;
-    else return at;
-    direct = at + SEARCHED_DIRECTLY;
+    return bytes.byteLength;
   }
-  return byteLength;
+
+  /** Skips fill bytes: those of 0xff that another follows. */
+  #skipFill(bytes: Uint8Array, from: number): number {
+    let at = from;
+    for (; bytes[at] === 0xff && bytes[at + 1] === 0xff; at += 1) this.#countEscape(at);
+    return at;
+  }
+
+  #countEscape(at: number): void {
+    this.#escapes += 1;
+    if (this.#escapes > MAX_FREE_ESCAPES + at / MIN_BYTES_PER_ESCAPE) throw new GearwayError('jpeg-too-complex', `the JPEG has ${this.#escapes} bytes of 0xff in its first ${at} bytes, expected fewer in compressed data`);
+  }
 }
 
 /** TEM, RST0 to RST7, SOI and EOI. */

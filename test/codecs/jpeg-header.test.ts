@@ -56,6 +56,12 @@ describe('readJpegHeader', () => {
     expect(readJpegHeader(jpeg(SOI, [0xff, 0x01, 0xff, 0xd0, 0xff, 0xd7], startOfFrame(10, 8), ...rest))).toMatchObject({ width: 10 });
   });
 
+  it('refuses fill bytes without end', () => {
+    const filled = (count: number): Uint8Array => Buffer.concat([Uint8Array.from(SOI), Buffer.alloc(count, 0xff), jpeg(startOfFrame(10, 8), ...rest)]);
+    expect(readJpegHeader(filled(60_000))).toMatchObject({ width: 10 });
+    expect(() => readJpegHeader(filled(70_000))).toThrow(expect.objectContaining({ code: 'jpeg-too-complex' }));
+  });
+
   it('tolerates 64 bytes of padding behind EOI, and no 65', () => {
     const whole = [SOI, startOfFrame(10, 8), ...rest];
     expect(readJpegHeader(jpeg(...whole, Array<number>(64).fill(0)))).toMatchObject({ width: 10 });
@@ -94,6 +100,20 @@ describe('readJpegHeader', () => {
   describe('of several scans', () => {
     const scans = (count: number, frame = startOfFrame(4096, 4096, { marker: 0xc2, components: 1 })): Uint8Array => jpeg(SOI, frame, ...Array.from({ length: count }, () => [...SOS, ...SCAN]), EOI);
     const complex: unknown = expect.objectContaining({ name: 'GearwayError', code: 'jpeg-too-complex' });
+
+    /** A progressive JPEG with this data in its first scan. */
+    const withData = (data: Uint8Array): Uint8Array => Buffer.concat([jpeg(SOI, startOfFrame(16, 16, { marker: 0xc2, components: 1 }), SOS), data, Uint8Array.from(EOI)]);
+    const escaped = (count: number, second: number, between: number): Buffer => Buffer.alloc(count * (2 + between), Buffer.concat([Uint8Array.of(0xff, second), Buffer.alloc(between, 1)]));
+
+    it.each([['stuffed bytes', 0], ['restart markers', 0xd0], ['fill bytes', 0xff]])('is refused with more %s than an encoder writes', (_name, second) => {
+      expect(readJpegHeader(withData(escaped(30_000, second, 0)))).toMatchObject({ width: 16 });
+      expect(() => readJpegHeader(withData(escaped(1 << 20, second, 0)))).toThrow(complex);
+    });
+
+    it('has one stuffed byte in 64 however large it is, four times what compressed data has', () => {
+      expect(readJpegHeader(withData(escaped(1 << 18, 0, 62)))).toMatchObject({ width: 16 });
+      expect(() => readJpegHeader(withData(escaped(1 << 18, 0, 30)))).toThrow(complex);
+    });
 
     it('takes as many as visit the maximum number of blocks, and no more', () => {
       const most = MAX_BLOCK_VISITS / (512 * 512);
