@@ -46,6 +46,12 @@ export class InputBudget {
     this.#shared?.spendMessage(nowMs);
   }
 
+  /** Counts a message of a connection that is being closed: the sender gets no more of the address's budget by being closed. */
+  noteMessage(nowMs: number): void {
+    this.#messages.take(nowMs);
+    this.#shared?.noteMessage(nowMs);
+  }
+
   /** The message was an acknowledgement of new frames: the gateway itself bounds how many there can be. */
   refundMessage(): void {
     this.#messages.refund();
@@ -56,6 +62,12 @@ export class InputBudget {
   spendBytes(bytes: number, nowMs: number): void {
     if (!this.#bytes.take(nowMs, bytes)) throw new GearwayError('too-much', 'more bytes per second than this client may send; send less');
     this.#shared?.spendBytes(bytes, nowMs);
+  }
+
+  /** Counts bytes of a connection that is being closed. */
+  noteBytes(bytes: number, nowMs: number): void {
+    this.#bytes.take(nowMs, bytes);
+    this.#shared?.noteBytes(bytes, nowMs);
   }
 
   /** Number of elements that may be decoded now, by the connection and by its address. */

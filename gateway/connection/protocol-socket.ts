@@ -57,7 +57,7 @@ export interface NotAllowed {
   readonly isReported: boolean;
 }
 
-/** `refused`: a refusal that is delayed; nothing that comes meanwhile is read. */
+/** `refused`: a refusal that is delayed; what comes meanwhile is counted, and not decoded. */
 type Phase = 'greeting' | 'refused' | 'admitted' | 'closed';
 
 const TICK_MS = 1000;
@@ -141,21 +141,25 @@ export class ProtocolSocket<M extends Message> {
 
   /** Counts bytes that arrived on the connection, including those of messages that never end. */
   receivedBytes(bytes: number): void {
-    if (this.#phase === 'closed' || !this.#countsBytes) return;
-    this.#guard(() => this.#budget.spendBytes(bytes, performance.now()));
+    if (this.#phase === 'closed') this.#budget.noteBytes(bytes, performance.now());
+    else if (this.#countsBytes) this.#guard(() => this.#budget.spendBytes(bytes, performance.now()));
   }
 
   #receivedControl(): void {
-    if (this.#phase === 'closed') return;
     this.#heardAtMs = performance.now();
-    this.#guard(() => this.#budget.spendMessage(this.#heardAtMs));
+    this.#countMessage();
+  }
+
+  #countMessage(): void {
+    if (this.#phase === 'closed') this.#budget.noteMessage(this.#heardAtMs);
+    else this.#guard(() => this.#budget.spendMessage(this.#heardAtMs));
   }
 
   #received(data: Buffer, isBinary: boolean): void {
-    if (this.#phase === 'closed' || this.#phase === 'refused') return;
     this.#heardAtMs = performance.now();
+    this.#countMessage();
+    if (this.#phase === 'closed' || this.#phase === 'refused') return;
     this.#guard(() => {
-      this.#budget.spendMessage(this.#heardAtMs);
       if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
       const message = this.#peer.decode(data, this.#elements);
       if (message === undefined) return;

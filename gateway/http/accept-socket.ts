@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { errorText } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { AddressBudgets, InputBudget } from '../connection/input-budget.ts';
-import { closeWebSocket, transportOf, type WebSocket } from '../connection/web-socket.ts';
+import { closeWebSocket, meterInput, transportOf, type WebSocket } from '../connection/web-socket.ts';
 import { addressKey, type Share, type Shares } from '../hub/shares.ts';
 import { clientAddress } from './client-address.ts';
 
@@ -52,12 +52,13 @@ export function acceptSocket<T extends SocketOwner>(
   } catch (error) {
     share?.release();
     socket.on('error', () => undefined);
+    meterInput(socket, () => undefined);
     closeWebSocket(socket, closeCode.tooMuch, errorText(error));
     return;
   }
   const transport = transportOf(socket);
   const owner = create({ transport, address, addressBudget: addressBudgets.join(key), onAdmitted: () => greeting.release() });
-  transport.on('data', (chunk: Buffer) => owner.receivedBytes(chunk.byteLength));
+  meterInput(socket, (bytes) => owner.receivedBytes(bytes));
   owners.add(owner);
   const forget = (): void => {
     owners.delete(owner);
