@@ -6,6 +6,7 @@ import { createServer as createSocketServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { rememberPeer } from './client-address.ts';
 import { answerClientError, refuseConnection, refuseRequest } from './client-errors.ts';
+import { boundUnreadBody, hasBody } from './unread-body.ts';
 
 /** Limits of the connections of the HTTP server. Times in milliseconds. */
 export interface ConnectionLimits {
@@ -79,6 +80,7 @@ export function createHttpServer(handler: RequestListener, { tls, limits, onUpgr
   });
   server.on('checkExpectation', (request, response) => {
     if (!openResponses.admit(request, response)) return;
+    boundUnreadBody(request);
     refuseRequest(request, response, { status: 417, code: 'request-invalid', message: 'the Expect header is not supported, except 100-continue' });
   });
   server.on('clientError', (error: Error & { readonly code?: string }, socket: Socket) => answerClientError(error, socket, openResponses.hasStarted(socket)));
@@ -125,7 +127,8 @@ class OpenResponses {
   }
 
   /** Registers a response until it closes. @returns false when the connection is ended instead, because too many requests wait in it. */
-  admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  admit(request: IncomingMessage, response: ServerResponse): boolean {
+    const { socket } = request;
     // Node goes on with the requests that it has read already.
     if (!rememberPeer(socket)) {
       socket.destroy();
@@ -136,6 +139,8 @@ class OpenResponses {
       socket.destroy();
       return false;
     }
+    // No such body is wanted, and Node would read all of it before the next request. A POST's is read by its route, or bounded when it is answered.
+    if (request.method !== 'POST' && hasBody(request)) response.shouldKeepAlive = false;
     open.add(response);
     response.once('close', () => open.delete(response));
     // Followed by 'close'; an 'error' event without a listener would end the process.

@@ -14,7 +14,7 @@ import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
 import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from '../publishers/published-frame.ts';
 import { announcedBytes } from '../publishers/request-body.ts';
-import { refuseRequest } from './refuse-request.ts';
+import { sendRefusal } from './refusals.ts';
 import { unknownStream } from './unknown-stream.ts';
 import { receiveRunningPost } from '../publishers/running-post.ts';
 import { WebPublisher } from '../publishers/web-publisher.ts';
@@ -113,10 +113,7 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
   const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {
     const { name } = request.params;
     const served = streams.get(name);
-    if (served === undefined) {
-      const { status, code, message } = unknownStream(streams, name);
-      return refuseRequest(request, reply, status, code, message);
-    }
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const { stream, publishing } = served;
     try {
       if (publishing === null) throw new GearwayError('source-busy', `the stream ${name} has a source of its own; start the gateway with --source ${name}=push:`);
@@ -127,7 +124,7 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy' || shareRefusalStatus(error) !== null) reply.header('retry-after', '1');
-      return refuseRequest(request, reply, STATUSES.get(error.code) ?? 400, error.code, error.message);
+      return sendRefusal(request, reply, { status: STATUSES.get(error.code) ?? 400, code: error.code, message: error.message });
     }
   };
   // In a scope of its own: bodies are read here, and not by Fastify's parsers with their limits.

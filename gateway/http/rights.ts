@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { basicPassword, bearerToken, type Principal, type Right } from './access.ts';
 import type { Guard } from './guard.ts';
-import { refuseRequest } from './refuse-request.ts';
+import { sendRefusal } from './refusals.ts';
 
 /** What a route requires: a right; nothing (`public`); or the right that its WebSocket protocol checks in the first message (`hello`). */
 export type RouteRight = Right | 'public' | 'hello';
@@ -64,9 +64,8 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     }
     if (decision.delay !== null) await decision.delay;
     if (decision.retryAfterS !== null) reply.header('retry-after', String(decision.retryAfterS));
-    if (decision.status !== 401) return refuseRequest(request, reply, decision.status, decision.code, decision.message);
-    reply.header('www-authenticate', basic ? 'Basic realm="Gearway"' : 'Bearer');
-    return refuseRequest(request, reply, 401, decision.code, decision.message);
+    if (decision.status === 401) reply.header('www-authenticate', basic ? 'Basic realm="Gearway"' : 'Bearer');
+    return sendRefusal(request, reply, decision);
   });
 }
 

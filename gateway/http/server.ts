@@ -27,6 +27,7 @@ import { requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
 import type { TrustedNames } from './trusted-names.ts';
 import { unknownStream } from './unknown-stream.ts';
+import { boundUnreadBody } from './unread-body.ts';
 import { Upgrades } from './upgrades.ts';
 import { serveViewers } from './viewers.ts';
 import { serveWebFiles } from './web-files.ts';
@@ -89,6 +90,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
     // A URL that cannot be decoded matches no route, and passes no hook.
     frameworkErrors: (error, request, reply) => {
       headers.set(request, reply as FastifyReply);
+      boundUnreadBody(request.raw);
       // @fastify/websocket ends the socket of a refused upgrade in a hook.
       if (upgrades.has(request.raw)) reply.raw.once('finish', () => request.raw.socket.destroySoon());
       sendRefusal(request, reply as FastifyReply, { status: error.statusCode ?? 400, code: 'request-invalid', message: error.message });
@@ -106,6 +108,10 @@ export async function createServer({ streams, access, verifier, names, limits, s
   checkRequestOrigin(app, { names, headers, log: new RefusalLog(log) });
   // A refusal quotes what came.
   app.addHook('preSerialization', async (_request, _reply, payload) => cleanMessage(payload));
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    boundUnreadBody(request.raw);
+    done();
+  });
   let isClosing = false;
   app.addHook('preClose', async () => {
     isClosing = true;
