@@ -19,6 +19,11 @@ export function peerAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.remoteAddress;
 }
 
+/** The address of a TCP connection that no request has come over yet; undefined when it has ended. */
+export function socketAddress({ remoteAddress }: Socket): string | undefined {
+  return remoteAddress;
+}
+
 /**
  * Reads the address of the TCP peer, which stays known from then on for as long as the socket is used. After a reset the system no
  * longer knows it, before Node reports the reset.

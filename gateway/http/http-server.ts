@@ -4,8 +4,10 @@ import { createServer as createPlainServer, type IncomingMessage, type RequestLi
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createSocketServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { rememberPeer } from './client-address.ts';
+import { addressKey, type ShareLimits, Shares } from '../hub/shares.ts';
+import { rememberPeer, socketAddress } from './client-address.ts';
 import { answerClientError, refuseConnection, refuseRequest } from './client-errors.ts';
+import type { IsTrustedProxy } from './trusted-proxies.ts';
 import { boundUnreadBody, hasBody } from './unread-body.ts';
 
 /** Limits of the connections of the HTTP server. Times in milliseconds. */
@@ -46,6 +48,10 @@ export interface HttpServerOptions {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly limits: ConnectionLimits;
   readonly onUpgrade: UpgradeListener;
+  /** These have as many connections as they like: their clients have shares of their own. */
+  readonly isTrustedProxy: IsTrustedProxy;
+  /** Default: what the descriptors of the process allow, and a quarter of it per address. */
+  readonly connections?: ShareLimits;
 }
 
 /**
@@ -57,7 +63,7 @@ export interface HttpServerOptions {
  * Timeouts are set here because Fastify sets `requestTimeout` after Node has derived `headersTimeout` from its default, and Node
  * swaps the two when the latter is larger.
  */
-export function createHttpServer(handler: RequestListener, { tls, limits, onUpgrade }: HttpServerOptions): Server {
+export function createHttpServer(handler: RequestListener, { tls, limits, onUpgrade, isTrustedProxy, connections = connectionShares(descriptorLimit()) }: HttpServerOptions): Server {
   const openResponses = new OpenResponses(limits.pipelinedRequests);
   const options = {
     headersTimeout: limits.headersTimeoutMs,
@@ -70,7 +76,9 @@ export function createHttpServer(handler: RequestListener, { tls, limits, onUpgr
   };
   const server = tls === null ? createPlainServer(options) : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutMs });
   server.timeout = limits.stallTimeoutMs;
-  server.maxConnections = maxConnections(descriptorLimit());
+  const shares = new Shares('connections', connections);
+  // Of all addresses that the server listens on.
+  server.on('connection', (socket: Socket) => limitConnection(socket, shares, isTrustedProxy));
   server.on('timeout', (socket) => {
     // With nothing to send, it is the response that waits, not the peer. Without a response it is an idle connection.
     if (socket.writableLength > 0 || !openResponses.has(socket)) socket.destroy();
@@ -108,7 +116,6 @@ export async function listenOnAllOfLocalhost(server: Server): Promise<void> {
     const other = createSocketServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       server.emit('connection', socket);
     });
-    other.maxConnections = server.maxConnections;
     await new Promise<void>((resolve) => {
       other.once('error', () => resolve());
       other.listen(first.port, address, resolve);
@@ -187,8 +194,20 @@ function takeConnection(request: IncomingMessage, socket: Duplex, openResponses:
   return false;
 }
 
-function maxConnections(descriptors: number): number {
-  return Math.min(MAX_CONNECTIONS, Math.max(1, descriptors - Math.max(MIN_RESERVED_DESCRIPTORS, Math.floor(descriptors / 4))));
+/** Ends a connection beyond the share of its address, or of all. */
+function limitConnection(socket: Socket, shares: Shares, isTrustedProxy: IsTrustedProxy): void {
+  const address = socketAddress(socket);
+  try {
+    const share = shares.acquire(isTrustedProxy(address) ? null : addressKey(address));
+    socket.once('close', () => share.release());
+  } catch {
+    socket.destroy(); // that is the answer
+  }
+}
+
+function connectionShares(descriptors: number): ShareLimits {
+  const inAll = Math.min(MAX_CONNECTIONS, Math.max(1, descriptors - Math.max(MIN_RESERVED_DESCRIPTORS, Math.floor(descriptors / 4))));
+  return { inAll, perAddress: Math.ceil(inAll / 4) };
 }
 
 /** Maximum number of descriptors of this process; Infinity where the system has no such file. */

@@ -26,6 +26,7 @@ import { SecurityHeaders } from './security-headers.ts';
 import { requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
 import type { TrustedNames } from './trusted-names.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 import { unknownStream } from './unknown-stream.ts';
 import { boundUnreadBody } from './unread-body.ts';
 import { Upgrades } from './upgrades.ts';
@@ -78,7 +79,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
-    serverFactory: (handler) => createHttpServer(handler, { tls, limits: connectionLimits, onUpgrade: (request, socket, head) => upgrades.receive(request, socket, head) }),
+    serverFactory: (handler) => createHttpServer(handler, { tls, limits: connectionLimits, isTrustedProxy: trustedProxies(trustProxies), onUpgrade: (request, socket, head) => upgrades.receive(request, socket, head) }),
     // `createHttpServer` answers these; without a listener of ours Fastify would answer them again.
     clientErrorHandler: () => undefined,
     logger: false,

@@ -76,17 +76,17 @@ export class Shares {
   /**
    * Takes a share, which must be released when its use ends, however it ends.
    *
-   * @param address as {@link addressKey} gives it.
+   * @param address as {@link addressKey} gives it; null counts for no address.
    * @param isAdministrator whether those that are kept for administrators may be given as well, whatever the address has.
    * @throws {GearwayError} `too-many` when there are none left, `address-limit` when this address has its share.
    */
-  acquire(address: string, isAdministrator = false): Share {
+  acquire(address: string | null, isAdministrator = false): Share {
     const { inAll, perAddress, forAdministrators = 0 } = this.#limits;
     if (this.#count >= inAll + (isAdministrator ? forAdministrators : 0)) throw new GearwayError('too-many', `the gateway has ${inAll} ${this.#name} already; try again later`);
-    const count = this.#counts.get(address) ?? 0;
+    const count = address === null ? 0 : (this.#counts.get(address) ?? 0);
     if (count >= perAddress && !(isAdministrator && forAdministrators > 0)) throw new GearwayError('address-limit', `your address has ${perAddress} ${this.#name} already; end one of them first`);
     this.#count += 1;
-    this.#counts.set(address, count + 1);
+    if (address !== null) this.#counts.set(address, count + 1);
     let isHeld = true;
     return {
       release: () => {
@@ -97,8 +97,9 @@ export class Shares {
     };
   }
 
-  #release(address: string): void {
+  #release(address: string | null): void {
     this.#count -= 1;
+    if (address === null) return;
     const count = (this.#counts.get(address) ?? 0) - 1;
     if (count > 0) this.#counts.set(address, count);
     else this.#counts.delete(address);

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS, listenOnAllOfLocalhost } from '../../gateway/http/http-server.ts';
+import type { ShareLimits } from '../../gateway/hub/shares.ts';
 import { exemptFromTimeout } from '../../gateway/connection/request-timeout.ts';
 import { readCertificate } from '../helpers/certificate.ts';
 import { RawPeer } from '../helpers/raw-peer.ts';
@@ -14,9 +15,9 @@ interface Running extends AsyncDisposable {
   connect(): Promise<RawPeer>;
 }
 
-async function run(handler: RequestListener, limits: Partial<ConnectionLimits> = {}, { tls = false } = {}): Promise<Running> {
+async function run(handler: RequestListener, limits: Partial<ConnectionLimits> = {}, { tls = false, connections }: { readonly tls?: boolean; readonly connections?: ShareLimits } = {}): Promise<Running> {
   const certificate = tls ? readCertificate() : null;
-  const server = createHttpServer(handler, { tls: certificate, limits: { ...DEFAULT_CONNECTION_LIMITS, ...limits }, onUpgrade: (_request, socket) => socket.destroy() });
+  const server = createHttpServer(handler, { tls: certificate, limits: { ...DEFAULT_CONNECTION_LIMITS, ...limits }, onUpgrade: (_request, socket) => socket.destroy(), isTrustedProxy: () => false, ...(connections === undefined ? {} : { connections }) });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
@@ -209,6 +210,40 @@ describe('createHttpServer: one connection', () => {
   });
 });
 
+describe('createHttpServer: shares of connections', () => {
+  /** Whether each of `count` connections is answered. */
+  async function answered(isTrustedProxy: boolean, count: number): Promise<boolean[]> {
+    const server = createHttpServer(answerOk, { tls: null, limits: DEFAULT_CONNECTION_LIMITS, onUpgrade: (_request, socket) => socket.destroy(), isTrustedProxy: () => isTrustedProxy, connections: { inAll: 4, perAddress: 2 } });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const peers: RawPeer[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const peer = await RawPeer.connect(`http://127.0.0.1:${port}`);
+      peer.send(GET);
+      await peer.receive('ok');
+      peers.push(peer);
+    }
+    for (const peer of peers) peer.close();
+    server.close();
+    await once(server, 'close');
+    return peers.map(({ text }) => text.endsWith('ok'));
+  }
+
+  it('ends the connections of an address beyond its share', async () => {
+    expect(await answered(false, 3)).toEqual([true, true, false]);
+  });
+
+  it('gives a trusted proxy as many as there are', async () => {
+    expect(await answered(true, 5)).toEqual([true, true, true, true, false]);
+  });
+
+  it('gives the share of a connection that has ended to the next one', async () => {
+    await using running = await run(answerOk, {}, { connections: { inAll: 1, perAddress: 1 } });
+    for (let round = 0; round < 3; round += 1) expect(await (await fetch(running.url, { headers: { connection: 'close' } })).text()).toBe('ok');
+  });
+});
+
 describe('createHttpServer: refusals', () => {
   it.each([
     ['bytes that are not HTTP', 'HELLO\r\n\r\n', '400 request-invalid'],
@@ -238,7 +273,7 @@ describe('createHttpServer: refusals', () => {
 describe('listenOnAllOfLocalhost', () => {
   it('serves on each address of localhost, until the server closes', async () => {
     const addresses = await lookup('localhost', { all: true });
-    const server = createHttpServer(answerOk, { tls: null, limits: DEFAULT_CONNECTION_LIMITS, onUpgrade: (_request, socket) => socket.destroy() });
+    const server = createHttpServer(answerOk, { tls: null, limits: DEFAULT_CONNECTION_LIMITS, onUpgrade: (_request, socket) => socket.destroy(), isTrustedProxy: () => false });
     server.listen(0, 'localhost');
     await once(server, 'listening');
     await listenOnAllOfLocalhost(server);
