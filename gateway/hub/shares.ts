@@ -113,15 +113,18 @@ export function shareRefusalStatus(error: unknown): 429 | 503 | null {
   return error.code === 'too-many' ? 503 : null;
 }
 
+const LOOPBACK = '127.0.0.1';
+
 /**
  * What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address, of which one subscriber usually has all.
- * An IPv4-mapped IPv6 address is the IPv4 address. A connection that has ended already has no address: all of them count as one.
+ * An IPv4-mapped IPv6 address is the IPv4 address. All loopback addresses, of which every local user has 16 million, are 127.0.0.1. A connection that has ended already has no address: all of them count as one.
  */
 export function addressKey(ip: string | undefined): string {
   const [address = ''] = (ip ?? '').split('%');
-  if (!isIPv6(address)) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
+  if (mapped !== undefined) return addressKey(mapped);
+  if (address === '::1' || /^127(?:\.\d+){3}$/.test(address)) return LOOPBACK;
+  if (!isIPv6(address)) return address;
   const [head = '', tail] = address.split('::');
   const groups = head === '' ? [] : head.split(':');
   if (tail !== undefined) {

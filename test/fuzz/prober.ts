@@ -19,7 +19,7 @@ export class Prober implements Disposable {
   constructor(port: number, from: string) {
     this.#timer = setInterval(() => {
       const atMs = performance.now();
-      const request = get({ host: '127.0.0.1', port, path: '/healthz', agent: this.#agent, localAddress: from, timeout: 20_000 }, (response) => {
+      const request = get({ host: '127.0.0.1', port, path: '/healthz', agent: this.#agent, headers: { 'x-forwarded-for': from }, timeout: 20_000 }, (response) => {
         response.resume();
         response.on('end', () => this.probes.push({ atMs, tookMs: performance.now() - atMs }));
       });

@@ -97,7 +97,7 @@ function count(peer: PythonPeer): number {
 async function soak(minutes: number, load: number): Promise<{ readonly text: string; readonly figures: object; readonly failures: readonly string[] }> {
   const [server = 0, served = 0, direct = 0] = await freePorts(3);
   const local = (port: number): string => `tcp://127.0.0.1:${port}?pattern=1`;
-  await using gateway = await GatewayProcess.start('--source', 'main=test-pattern:?size=1280x720&fps=30', '--source', `real=netgear:${local(server)}`, '--source', 'cam=push:', '--client', `real=${local(served)}`, '--client', `main=${local(direct)}`);
+  await using gateway = await GatewayProcess.start('--trust-proxy', 'loopback', '--source', 'main=test-pattern:?size=1280x720&fps=30', '--source', `real=netgear:${local(server)}`, '--source', 'cam=push:', '--client', `real=${local(served)}`, '--client', `main=${local(direct)}`);
   const url = await gateway.url;
   const port = Number(new URL(url).port);
   const pid = gateway.process.pid!;
@@ -114,7 +114,7 @@ async function soak(minutes: number, load: number): Promise<{ readonly text: str
   let probes: readonly number[] = [];
   {
     await using peers = new Peers(url, server, [served, direct]);
-    using prober = new Prober(port, '127.0.0.3');
+    using prober = new Prober(port, '192.0.2.3');
     const order: SoakClientsOrder = { port, viewers: 20 * load - 5 * load, returning: 5 * load, mjpeg: load, followers: load, snapshotsPerSecond: load };
     const clients = fork(fileURLToPath(new URL('./soak-clients.ts', import.meta.url)));
     clients.on('message', (message) => (report = message as SoakClientsReport));

@@ -15,8 +15,9 @@ import type { FakePort, World, ZmqPort } from './world.ts';
 const VIRTUAL_PORTS = 'main=6000-9000';
 const RESERVED_PORT = 6000;
 
-const INNOCENT = '127.0.0.2';
-const JUDGE = '127.0.0.3';
+/** Addresses that the gateway is told of as a proxy would: all loopback addresses count as one, that of the attacks. */
+const INNOCENT = '192.0.2.2';
+const JUDGE = '192.0.2.3';
 
 /** The arguments of the gateway under test, and what the fuzzers know of it. */
 export interface Setup {
@@ -56,7 +57,7 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
   clients.push(`main=${local(fake('PAIR'))}?pattern=0`, `main=${local(fake('SUB'))}?pattern=2`);
   sources.push(`pubs=imagezmq:${local(fake('PUB'))}?pattern=publish-subscribe`);
   clients.push(`real=${local(served)}?pattern=1`, `cam=${local(pushed)}?pattern=1`);
-  const options = ['--port', String(http), '--virtual-ports', VIRTUAL_PORTS, '--token', tokens.administer, '--view-token', tokens.view, '--publish-token', tokens.publish, '--reserve', `${RESERVED_PORT}=${tokens.port}`];
+  const options = ['--port', String(http), '--trust-proxy', 'loopback', '--virtual-ports', VIRTUAL_PORTS, '--token', tokens.administer, '--view-token', tokens.view, '--publish-token', tokens.publish, '--reserve', `${RESERVED_PORT}=${tokens.port}`];
   const world: World = { httpPort: http, tokens, reservedPort: RESERVED_PORT, viewed: ['main', 'real'], pushed: ['cam'], routes: await listRoutes(), zmq, fakes, innocents: [`native-${served}`, `native-${pushed}`, ...Array.from({ length: 8 }, (_, n) => `web-${n}`)], heavy };
   return { args: [...sources.flatMap((source) => ['--source', source]), ...clients.flatMap((client) => ['--client', client]), ...options], world, serverPort: server, clientPorts: [served, pushed] };
 }
@@ -103,7 +104,7 @@ export class TestBed implements AsyncDisposable {
     const owned = new Disposables();
     try {
       const gateway = owned.use(await GatewayProcess.start(...args));
-      const control = owned.use(await GatewayProcess.start('--source', 'test-pattern:?size=320x240&fps=30', '--token', world.tokens.administer, '--view-token', world.tokens.view));
+      const control = owned.use(await GatewayProcess.start('--source', 'test-pattern:?size=320x240&fps=30', '--token', world.tokens.administer, '--view-token', world.tokens.view, '--trust-proxy', 'loopback'));
       const controlPort = Number(new URL(await control.url).port);
       const server = owned.use(new PythonPeer('server.py', { port: serverPort, bidirectional: true, frames: 1_000_000_000, fps: 20, quiet: true }));
       const clients = [owned.use(new PythonPeer('client.py', { port: served, bidirectional: true })), owned.use(new PythonPeer('client.py', { port: pushed, bidirectional: true, height: -1 }))] as const;

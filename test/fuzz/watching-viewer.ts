@@ -14,9 +14,9 @@ export class WatchingViewer implements AsyncDisposable {
     this.#socket = socket;
   }
 
-  /** @param from the loopback address that it comes from. */
+  /** @param from the address that a proxy would report. */
   static async open({ port, stream, token, from, name }: { readonly port: number; readonly stream: string; readonly token: string; readonly from: string; readonly name: string }): Promise<WatchingViewer> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/streams/${stream}/ws`, PROTOCOL, { localAddress: from, perMessageDeflate: false });
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/streams/${stream}/ws`, PROTOCOL, { headers: { 'x-forwarded-for': from }, perMessageDeflate: false });
     const viewer = new WatchingViewer(socket);
     socket.on('error', () => undefined);
     socket.on('close', (code, reason) => (viewer.ended = `${code} ${String(reason)}`));

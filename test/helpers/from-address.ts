@@ -1,15 +1,23 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 
+/** Options of a gateway that believes {@link forwardedFrom}. All loopback addresses count as one, so that tests cannot send from several. */
+export const TRUST_FORWARDED = { trustProxies: ['loopback'], insecure: true } as const;
+
+/** Headers of a request that a proxy on this machine forwards for `address`. */
+export function forwardedFrom(address: string): { 'x-forwarded-for': string } {
+  return { 'x-forwarded-for': address };
+}
+
 /** A response that goes on until {@link HeldResponse.end}. */
 export interface HeldResponse {
   readonly status: number | undefined;
   end(): void;
 }
 
-/** Asks from another address of this machine, as `127.0.0.2`, and leaves the response open. */
-export async function hold(url: string, localAddress: string): Promise<HeldResponse> {
-  const request = get(url, { agent: false, localAddress });
+/** Asks for `address`, and leaves the response open. */
+export async function hold(url: string, address: string): Promise<HeldResponse> {
+  const request = get(url, { agent: false, headers: forwardedFrom(address) });
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   request.on('error', () => undefined);
   response.on('error', () => undefined);
@@ -17,9 +25,9 @@ export async function hold(url: string, localAddress: string): Promise<HeldRespo
   return { status: response.statusCode, end: () => void request.destroy() };
 }
 
-/** The status of a response to another address of this machine; its body is not waited for. */
-export async function statusFrom(url: string, localAddress: string): Promise<number | undefined> {
-  const response = await hold(url, localAddress);
+/** The status of a response to `address`; its body is not waited for. */
+export async function statusFrom(url: string, address: string): Promise<number | undefined> {
+  const response = await hold(url, address);
   response.end();
   return response.status;
 }

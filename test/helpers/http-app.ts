@@ -26,11 +26,12 @@ export interface HttpAppOptions {
   readonly access?: Partial<AccessOptions>;
   readonly limits?: Partial<WebClientLimits>;
   readonly sharedLimits?: Partial<SharedLimits>;
+  readonly trustProxies?: readonly string[];
   readonly connectionLimits?: NonNullable<ServerOptions['connectionLimits']>;
 }
 
 /** Closed by disposal, with its web clients. */
-export async function createHttpApp({ stream: streamOptions = {}, publishing = null, access = {}, limits = {}, sharedLimits = {}, connectionLimits }: HttpAppOptions = {}): Promise<HttpApp> {
+export async function createHttpApp({ stream: streamOptions = {}, publishing = null, access = {}, limits = {}, sharedLimits = {}, trustProxies = [], connectionLimits }: HttpAppOptions = {}): Promise<HttpApp> {
   const events = new EventLog();
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined, ...streamOptions });
   const verifier = new JpegVerifier();
@@ -47,7 +48,7 @@ export async function createHttpApp({ stream: streamOptions = {}, publishing = n
     createCard: () => Promise.reject(new Error('no picture is asked for here')),
     tls: null,
     publicUrl: null,
-    trustProxies: [],
+    trustProxies,
     log: () => undefined,
     ...(connectionLimits === undefined ? {} : { connectionLimits }),
   });

@@ -13,9 +13,8 @@ export class RunningRequest implements AsyncDisposable {
   readonly closed: Promise<void>;
   readonly #request: ClientRequest;
 
-  /** @param localAddress another address of this machine to send from. */
-  constructor(url: string, headers: Record<string, string>, localAddress?: string) {
-    this.#request = request(url, { method: 'POST', headers, agent: false, ...(localAddress === undefined ? {} : { localAddress }) });
+  constructor(url: string, headers: Record<string, string>) {
+    this.#request = request(url, { method: 'POST', headers, agent: false });
     this.#request.on('error', () => undefined);
     this.closed = new Promise((resolve) => this.#request.once('close', resolve));
     this.answer = new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { DEFAULT_SHARED_LIMITS } from '../../gateway/hub/shares.ts';
 import { createHttpApp } from '../helpers/http-app.ts';
 import { RawPeer } from '../helpers/raw-peer.ts';
 import { encodeMessage } from '../../shared/protocol.ts';
-import { hold, statusFrom } from '../helpers/from-address.ts';
+import { hold, statusFrom, TRUST_FORWARDED } from '../helpers/from-address.ts';
 
 async function start(options: GatewayOptions = {}): Promise<Gateway & { url: string }> {
   const gateway = await createGateway({ port: 0, ...options });
@@ -58,21 +58,21 @@ describe('GET /api/events', () => {
   });
 
   it('serves 16 followers of one address, refuses one more with 429, and frees the share of one that left', async () => {
-    await using gateway = await start();
+    await using gateway = await start(TRUST_FORWARDED);
     const following = await Promise.all(Array.from({ length: 16 }, () => fetch(`${gateway.url}/api/events`)));
     expect(following.map(({ status }) => status)).toEqual(Array.from({ length: 16 }, () => 200));
     const refused = await fetch(`${gateway.url}/api/events`);
     expect(refused.status).toBe(429);
     expect(refused.headers.get('retry-after')).toBe('5');
     expect(await refused.json()).toMatchObject({ code: 'address-limit' });
-    expect(await statusFrom(`${gateway.url}/api/events`, '127.0.0.2')).toBe(200);
+    expect(await statusFrom(`${gateway.url}/api/events`, '192.0.2.2')).toBe(200);
     await following[0]!.body!.cancel();
     await expect.poll(async () => (await fetch(`${gateway.url}/api/events`)).status).toBe(200);
   });
 
   it('serves 64 followers in all, and refuses one more with 503', async () => {
-    await using gateway = await start();
-    const following = [2, 3, 4, 5].flatMap((address) => Array.from({ length: 16 }, () => hold(`${gateway.url}/api/events`, `127.0.0.${address}`)));
+    await using gateway = await start(TRUST_FORWARDED);
+    const following = [2, 3, 4, 5].flatMap((address) => Array.from({ length: 16 }, () => hold(`${gateway.url}/api/events`, `192.0.2.${address}`)));
     expect((await Promise.all(following)).every(({ status }) => status === 200)).toBe(true);
     const refused = await fetch(`${gateway.url}/api/events`);
     expect(refused.status).toBe(503);

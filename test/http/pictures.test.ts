@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
-import { hold, statusFrom } from '../helpers/from-address.ts';
+import { hold, statusFrom, TRUST_FORWARDED } from '../helpers/from-address.ts';
 
 async function start(options: GatewayOptions = {}): Promise<Gateway & { url: string }> {
   const gateway = await createGateway({ port: 0, ...options });
@@ -161,7 +161,7 @@ describe('GET /streams/NAME/mjpeg', () => {
   });
 
   it('serves 64 clients of one address, refuses one more with 429, and takes another when one has gone', async () => {
-    await using gateway = await start();
+    await using gateway = await start(TRUST_FORWARDED);
     // They end with the gateway.
     const readers = await Promise.all(Array.from({ length: 64 }, () => Reader.open(`${gateway.url}/mjpeg`)));
     expect(readers.every(({ status }) => status === 200)).toBe(true);
@@ -169,15 +169,15 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(refused.status).toBe(429);
     expect(refused.headers.get('retry-after')).toBe('5');
     expect(await refused.json()).toMatchObject({ code: 'address-limit' });
-    expect(await statusFrom(`${gateway.url}/mjpeg`, '127.0.0.2')).toBe(200);
+    expect(await statusFrom(`${gateway.url}/mjpeg`, '192.0.2.2')).toBe(200);
     await readers[7]![Symbol.asyncDispose]();
     await expect.poll(() => gateway.stream.clients.length).toBe(63);
     expect((await Reader.open(`${gateway.url}/mjpeg`)).status).toBe(200);
   });
 
   it('serves 256 clients in all, and refuses one more with 503', async () => {
-    await using gateway = await start();
-    const held = await Promise.all([2, 3, 4, 5].flatMap((address) => Array.from({ length: 64 }, () => hold(`${gateway.url}/mjpeg`, `127.0.0.${address}`))));
+    await using gateway = await start(TRUST_FORWARDED);
+    const held = await Promise.all([2, 3, 4, 5].flatMap((address) => Array.from({ length: 64 }, () => hold(`${gateway.url}/mjpeg`, `192.0.2.${address}`))));
     expect(held.every(({ status }) => status === 200)).toBe(true);
     const refused = await fetch(`${gateway.url}/mjpeg`);
     expect(refused.status).toBe(503);

@@ -5,6 +5,7 @@ import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/
 import { PushSource } from '../../gateway/sources/push/push-source.ts';
 import { SourceRun } from '../../gateway/sources/source-run.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
+import { forwardedFrom, TRUST_FORWARDED } from '../helpers/from-address.ts';
 import { createHttpApp } from '../helpers/http-app.ts';
 import { jpegOf, jpegSized, npyOf } from '../helpers/pictures.ts';
 import { type Answer, RunningRequest } from '../helpers/running-request.ts';
@@ -27,6 +28,10 @@ async function post(url: string, body: Body, headers: Record<string, string> = {
 }
 
 const JPEG_TYPE = { 'content-type': 'image/jpeg' };
+
+/** What comes through a proxy needs a token. */
+const BEHIND_PROXY = { ...TRUST_FORWARDED, publishToken: 'publish-secret' };
+const AUTHORIZED_JPEG = { ...JPEG_TYPE, authorization: 'Bearer publish-secret' };
 const jpegBlob = (): Blob => new Blob([JPEG], { type: 'image/jpeg' });
 
 /** A form by hand: name, what stands behind it in its header, and the field's bytes. */
@@ -258,13 +263,13 @@ describe('POST /streams/NAME/frames: limits', () => {
   });
 
   it('reads 16 pictures in all, and refuses one more with 503', async () => {
-    await using gateway = await start();
-    const headers = { ...JPEG_TYPE, 'content-length': String(JPEG.byteLength) };
-    for (const address of ['127.0.0.2', '127.0.0.3']) {
-      for (let index = 0; index < 8; index += 1) await new RunningRequest(`${gateway.frames}?publisher=same`, headers, address).write(JPEG.subarray(0, 1));
+    await using gateway = await start(BEHIND_PROXY);
+    const headers = { ...AUTHORIZED_JPEG, 'content-length': String(JPEG.byteLength) };
+    for (const address of ['192.0.2.2', '192.0.2.3']) {
+      for (let index = 0; index < 8; index += 1) await new RunningRequest(`${gateway.frames}?publisher=same`, { ...headers, ...forwardedFrom(address) }).write(JPEG.subarray(0, 1));
     }
-    await expect.poll(async () => (await post(gateway.frames, JPEG, JPEG_TYPE)).status).toBe(503);
-    expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ body: { code: 'too-many' } });
+    await expect.poll(async () => (await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).status).toBe(503);
+    expect(await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).toMatchObject({ body: { code: 'too-many' } });
   });
 
   it('refuses a message of too many elements, whose text is short enough', async () => {
@@ -276,12 +281,12 @@ describe('POST /streams/NAME/frames: limits', () => {
   });
 
   it('takes at most 512 MiB of pictures that are on their way', async () => {
-    await using gateway = await start();
-    const headers = { ...JPEG_TYPE, 'content-length': String(64 << 20) };
-    for (const address of ['127.0.0.2', '127.0.0.3']) {
-      for (let index = 0; index < 4; index += 1) await new RunningRequest(gateway.frames, headers, address).write(JPEG.subarray(0, 1));
+    await using gateway = await start(BEHIND_PROXY);
+    const headers = { ...AUTHORIZED_JPEG, 'content-length': String(64 << 20) };
+    for (const address of ['192.0.2.2', '192.0.2.3']) {
+      for (let index = 0; index < 4; index += 1) await new RunningRequest(gateway.frames, { ...headers, ...forwardedFrom(address) }).write(JPEG.subarray(0, 1));
     }
-    await expect.poll(async () => await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ status: 503, body: { code: 'busy' } });
+    await expect.poll(async () => await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).toMatchObject({ status: 503, body: { code: 'busy' } });
   });
 
   it('never publishes what is not complete', async () => {

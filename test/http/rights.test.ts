@@ -63,7 +63,7 @@ interface Setup {
 
 /** The HTTP application over TCP, with a stream that has had a frame. */
 async function setUp(): Promise<Setup> {
-  const app = await createHttpApp({ stream: { reservedPorts: [6001] }, publishing: new Publishing(), access: TOKENS });
+  const app = await createHttpApp({ stream: { reservedPorts: [6001] }, publishing: new Publishing(), access: TOKENS, trustProxies: ['loopback'] });
   app.stream.publish({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null });
   return {
     routes: app.app.routeRights,
@@ -72,19 +72,16 @@ async function setUp(): Promise<Setup> {
   };
 }
 
-/** Where requests come from: each from another address, so that the wrong tokens among them are not delayed. Linux has all of 127.0.0.0/8. */
-let sender = 0;
-function nextSender(): { localAddress?: string } {
-  sender += 1;
-  return process.platform === 'linux' ? { localAddress: `127.1.${sender >> 8}.${sender & 255}` } : {};
-}
+/** Number of requests so far: each is forwarded for another address, so that the wrong tokens among them are not delayed. */
+let sent = 0;
 
 /** One request whose target is sent as it is written. */
 async function send(port: number, method: string, target: string, token: string | null, scheme: 'Bearer' | 'Basic' = 'Bearer'): Promise<{ status: number; text: string }> {
-  const socket: Socket = connect({ port, host: '127.0.0.1', ...nextSender() });
+  const socket: Socket = connect({ port, host: '127.0.0.1' });
+  sent += 1;
   try {
     const authorization = token === null ? '' : `Authorization: ${scheme} ${scheme === 'Basic' ? Buffer.from(`any:${token}`).toString('base64') : token}\r\n`;
-    socket.write(`${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${authorization}Connection: close\r\n\r\n`);
+    socket.write(`${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Forwarded-For: 198.18.${sent >> 8}.${sent & 255}\r\n${authorization}Connection: close\r\n\r\n`);
     let text = '';
     // Only the header: MJPEG and events would go on.
     for await (const chunk of socket) {
