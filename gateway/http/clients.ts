@@ -5,12 +5,15 @@ import type { ClientStatus, EventActor, StreamStatus } from '../../shared/status
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns/returns.ts';
+import type { Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
 import { arrayPicture, thinning } from '../hub/returns/array-picture.ts';
 import { clientAddress } from './client-address.ts';
+import { holdShare } from './hold-share.ts';
 import { readWidth } from './query.ts';
+import { refuseShare } from './refuse-share.ts';
 import { sendRefusal } from './refusals.ts';
 import type { Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
@@ -29,6 +32,8 @@ export interface ClientsOptions {
   /** By the stream's name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
+  /** Of all requests for a single picture. */
+  readonly snapshotShares: Shares;
   /** Takes one line of text at a time. */
   readonly log: (message: string) => void;
 }
@@ -47,7 +52,7 @@ interface ClientRoute {
  * Adds the API's routes of a stream's clients: add a native one, remove any, read what one returns. Each change is logged and reported as an event
  * with the principal that made it.
  */
-export function serveClients(app: FastifyInstance, { streams, renditions, snapshots, log }: ClientsOptions): void {
+export function serveClients(app: FastifyInstance, { streams, renditions, snapshots, snapshotShares, log }: ClientsOptions): void {
   const returned = new ReturnedPictures(snapshots);
   const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply => refuse(reply, 404, 'client-unknown', `no client ${JSON.stringify(id)} is connected to ${name}`);
 
@@ -104,6 +109,11 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
     reply.header('cache-control', 'no-store');
     if (data === null || (data.kind === 'value' && data.value === null)) {
       return refuse(reply, 404, 'no-return-data', client.port === null ? `${id} is a spectator, which returns nothing` : `port ${client.port} returns nothing now`);
+    }
+    try {
+      holdShare(snapshotShares, request, reply);
+    } catch (error) {
+      return refuseShare(reply, error);
     }
     // A number that only Python's JSON has, as NaN, goes out as Python wrote it.
     if (data.kind === 'value') return reply.type(isJson(data.json) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8').send(data.json);

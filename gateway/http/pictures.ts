@@ -7,6 +7,7 @@ import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
+import { holdShare } from './hold-share.ts';
 import { readNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
@@ -20,7 +21,9 @@ export interface PicturesOptions {
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
   readonly createCard: (sentence: string) => Promise<Frame>;
-  readonly sharedLimits: Pick<SharedLimits, 'mjpegClients' | 'snapshots'>;
+  readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;
+  /** Of all requests for a single picture. */
+  readonly snapshotShares: Shares;
   readonly unsent: UnsentFrames;
 }
 
@@ -41,9 +44,8 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  *
  * Refusals: 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createCard, sharedLimits, unsent }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createCard, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
-  const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
   const cards = new Map<string, Promise<Frame>>();
@@ -114,17 +116,12 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     const width = readWidth(request.query['width']);
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
-    let share: Share;
     try {
-      share = snapshotShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
+      holdShare(snapshotShares, request, reply);
     } catch (error) {
       return refuseShare(reply, error);
     }
-    try {
-      return await makeSnapshot(found, reply, format, width.value);
-    } finally {
-      share.release();
-    }
+    return makeSnapshot(found, reply, format, width.value);
   };
 
   const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, format: SnapshotOptions['format'], width: number | null): Promise<unknown> => {

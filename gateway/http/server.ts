@@ -144,8 +144,9 @@ export async function createServer({ streams, access, verifier, names, limits, s
   const unsent = new UnsentFrames();
   serveViewers(app, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
   const snapshots = new Snapshots();
-  serveClients(app, { streams, renditions, snapshots, log });
-  servePictures(app, { streams, renditions, snapshots, createCard, sharedLimits, unsent });
+  const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
+  serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
+  servePictures(app, { streams, renditions, snapshots, createCard, sharedLimits, snapshotShares, unsent });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets });
 
   serveWebFiles(app);

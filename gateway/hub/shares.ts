@@ -25,7 +25,7 @@ export interface SharedLimits {
   readonly mjpegClients: ShareLimits;
   /** Followers of `GET /api/events`. */
   readonly eventFollowers: ShareLimits;
-  /** Requests for a single picture that wait for a frame, or for its encoding. */
+  /** Requests for a single picture, of a stream or of return data, until it has been read. */
   readonly snapshots: ShareLimits;
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type ClientRequest, get as httpGet, type IncomingMessage } from 'node:http';
 import sharp from 'sharp';
@@ -248,6 +249,22 @@ describe('GET /streams/NAME/snapshot', () => {
     const refused = responses.find(({ status }) => status === 503)!;
     expect(refused.headers.get('retry-after')).toBe('1');
     expect(await refused.json()).toMatchObject({ code: 'busy' });
+  });
+
+  it('counts a picture until it has been read, and one that is given up no longer', async () => {
+    await using gateway = await start();
+    // More than the kernel takes of a response that nobody reads.
+    gateway.stream.push({ dtype: 'uint8', shape: [2400, 2400, 3], data: randomBytes(2400 * 2400 * 3) });
+    await (await fetch(`${gateway.url}/snapshot.png`)).arrayBuffer();
+    const held: Reader[] = [];
+    for (let index = 0; index < 16; index += 1) {
+      const reader = await Reader.open(`${gateway.url}/snapshot.png`);
+      reader.pause();
+      held.push(reader);
+    }
+    expect((await fetch(`${gateway.url}/snapshot.png`)).status).toBe(429);
+    for (const reader of held) await reader[Symbol.asyncDispose]();
+    await expect.poll(async () => (await fetch(`${gateway.url}/snapshot.png`)).status).toBe(200);
   });
 
   it('says with 501 what it cannot show', async () => {
