@@ -47,7 +47,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
         address,
         authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
       });
-      const client = new WebClient(socket, {
+      return new WebClient(socket, {
         place,
         transport,
         limits,
@@ -59,8 +59,6 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
           setMessageLimit(socket, messageBytes);
         },
       });
-      transport.on('drain', () => client.drained());
-      return client;
     });
   });
 }

@@ -60,14 +60,16 @@ export interface WebClientOptions {
   readonly onAdmitted?: (messageBytes: number) => void;
   /** The input budget that the viewer shares with others of its address. */
   readonly addressBudget?: InputBudget | null;
-  /** The frames that wait for all clients' connections. Its creator calls {@link WebClient.drained}. */
+  /** The frames that wait for all clients' connections. */
   readonly unsent?: UnsentFrames;
   /** Decodes a JPEG that the viewer returns, in its turn. */
   readonly verifyJpeg: (jpeg: Uint8Array) => JpegVerification;
 }
 
 /** What frames are written to. */
-export type Transport = Pick<Writable, 'cork' | 'uncork' | 'write' | 'writableLength'>;
+export interface Transport extends Pick<Writable, 'cork' | 'uncork' | 'writableLength'> {
+  write(chunk: Uint8Array, taken?: () => void): boolean;
+}
 
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
@@ -96,6 +98,8 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   readonly #unsent: UnsentFrames;
   /** Bytes of the frame that the connection has not taken yet. While there are some, no further one is written: the newest waits in the mailbox. */
   #unsentBytes = 0;
+  /** Number of that frame. */
+  #unsentSequence: number | null = null;
   #delivered = 0;
   #delayMs: number | null = null;
   #rejected = 0;
@@ -342,16 +346,19 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
     const { transport } = this.#options;
     transport.cork();
     transport.write(begin);
-    transport.write(payload);
+    // Not 'drain', which is emitted only where write() has returned false.
+    transport.write(payload, () => this.#taken(sequence));
     transport.uncork();
     if (!(transport.writableLength > 0)) return;
+    this.#unsentSequence = sequence;
     this.#unsentBytes = begin.byteLength + payload.byteLength;
     this.#unsent.hold(this, payload);
   }
 
-  /** The connection has taken everything that was written. */
-  drained(): void {
-    if (this.#unsentBytes === 0) return;
+  /** The connection has taken a frame; also called when it has ended. */
+  #taken(sequence: number): void {
+    if (sequence !== this.#unsentSequence) return;
+    this.#unsentSequence = null;
     this.#unsentBytes = 0;
     this.#unsent.release(this);
     if (this.#seat !== null) this.#pump();

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { type ViewerEnd, ViewerPlace } from '../../../gateway/clients/web/place.ts';
@@ -673,7 +674,9 @@ class FakeSocket extends EventEmitter {
   readonly sent: Uint8Array[] = [];
   readonly send = vi.fn<(data: Uint8Array) => void>((data) => void this.sent.push(data));
   readonly readyState = 1;
-  readonly transport = { cork: () => undefined, uncork: () => undefined, write: (data: Uint8Array) => this.sent.push(data) > 0, writableLength: 0 };
+  readonly transport = { cork: () => undefined, uncork: () => undefined, write: (data: Uint8Array, taken?: () => void) => this.sent.push(data) > 0 && (this.taken = taken ?? null, true), writableLength: 0 };
+  /** Of the last write: the connection has taken it. */
+  taken: (() => void) | null = null;
   answersPings = true;
   readonly ping = vi.fn<() => void>(() => void (this.answersPings && this.emit('pong')));
   readonly close = vi.fn<(code: number, reason: string) => void>();
@@ -785,15 +788,36 @@ describe('WebClient: time', () => {
   });
 
   it('writes no further frame while the connection has not taken the one before, then the newest', () => {
-    const { socket, client, place } = seated();
+    const { socket, place } = seated();
     socket.transport.writableLength = 1;
     for (let index = 0; index < 3; index += 1) stream.publish(INPUT);
     socket.receive(ack(1));
     expect(place.status()).toMatchObject({ delivered: 1, dropped: 1 });
-    socket.transport.writableLength = 0;
-    client.drained();
-    client.drained();
+    const first = socket.taken;
+    first?.();
     expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
+    // Of a frame before the one that waits.
+    stream.publish(INPUT);
+    first?.();
+    expect(place.status()).toMatchObject({ delivered: 2, dropped: 1 });
+  });
+
+  it('goes on after frames so small that the connection emits no drain', async () => {
+    const taken: (() => void)[] = [];
+    const transport = new Writable({ highWaterMark: 1 << 20, write: (_data, _encoding, done) => void taken.push(done) });
+    const socket = new FakeSocket();
+    const place = new ViewerPlace({ id: 'web-1', served: { stream, renditions: new Renditions() }, report: () => undefined, address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }) });
+    const client = new WebClient(socket as unknown as WebSocket, { place, transport, limits: DEFAULT_WEB_CLIENT_LIMITS, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    socket.receive({ type: 'hello' });
+    for (let sequence = 1; sequence <= 3; sequence += 1) {
+      stream.publish(INPUT);
+      expect(place.status()).toMatchObject({ delivered: sequence, dropped: 0 });
+      socket.receive(ack(sequence));
+      while (client.unsentBytes > 0) {
+        taken.shift()?.();
+        await Promise.resolve();
+      }
+    }
   });
 
   it('lets the frame that waits for the connection be larger than the buffer may be', () => {
