@@ -3,7 +3,7 @@ import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
-import { ByteBudget } from '../hub/byte-budget.ts';
+import { AddressBytes } from '../hub/address-bytes.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
@@ -80,18 +80,19 @@ export function servePublishers(app: FastifyInstance, options: PublishersOptions
 
 function serveFrames(app: FastifyInstance, { streams, sharedLimits }: PublishersOptions): void {
   const bodies = new Shares('pictures on their way', sharedLimits.bodies);
-  const bodyBytes = new ByteBudget(sharedLimits.bodyBytes);
+  const bodyBytes = new AddressBytes(sharedLimits.bodyBytes);
 
   /** Reads a picture with a share of the bodies and of their bytes; one that comes in chunks counts as the largest. */
   const receiveWithin = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>): Promise<PublishedFrame> => {
     const bytes = announcedBytes(request.raw, MAX_FORM_BYTES) ?? MAX_FORM_BYTES;
-    const share = bodies.acquire(addressKey(clientAddress(request)));
+    const address = addressKey(clientAddress(request));
+    const share = bodies.acquire(address);
     try {
-      if (!bodyBytes.reserve(bytes)) throw new GearwayError('busy', `pictures of ${bodyBytes.used} bytes are on their way already; send again`);
+      const release = bodyBytes.reserve(address, bytes);
       try {
         return await readFrame(request, type);
       } finally {
-        bodyBytes.release(bytes);
+        release();
       }
     } finally {
       share.release();
