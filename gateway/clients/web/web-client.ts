@@ -183,7 +183,8 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   }
 
   malformed(): void {
-    this.#countRejected();
+    // Anybody can send something malformed: it counts for the stream once the viewer is admitted.
+    if (this.#seat !== null) this.#countRejected();
   }
 
   greet(hello: Hello): void {

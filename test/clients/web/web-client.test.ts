@@ -687,6 +687,19 @@ class FakeSocket extends EventEmitter {
   }
 }
 
+describe('WebClient: malformed messages', () => {
+  it('count for the stream once the viewer is admitted, and not before', async () => {
+    await using gateway = await setUp();
+    for (const isAdmitted of [false, true]) {
+      await using viewer = await gateway.connect();
+      if (isAdmitted) await viewer.hello();
+      viewer.socket.send('text');
+      expect(await viewer.closed).toMatchObject({ code: 4000 });
+      expect(gateway.stream.returns.rejected).toBe(isAdmitted ? 1 : 0);
+    }
+  });
+});
+
 describe('WebClient: time', () => {
   let stream: Stream;
 
