@@ -1,5 +1,7 @@
 /** A client whose connection does not take a frame that was written to it. */
 export interface FrameHolder {
+  /** The client's address, as `addressKey` gives it. */
+  readonly addressKey: string;
   /** Ends the connection immediately, with what is unsent. Must release what it holds. */
   cutOff(reason: string): void;
 }
@@ -7,15 +9,24 @@ export interface FrameHolder {
 /** Maximum number of bytes of all frames that wait in user space for the connections of viewers and MJPEG clients. */
 export const MAX_UNSENT_BYTES = 256 << 20;
 
+/** The frames that the clients of one address have not taken. */
+interface AddressFrames {
+  /** In the order in which the frames were first held, so that the oldest is the first. */
+  readonly holders: Map<Uint8Array, Set<FrameHolder>>;
+  bytes: number;
+}
+
 /**
  * Bounds the memory of frames that connections have not taken yet. Clients that wait for the same frame share its memory, so it counts once:
- * what costs memory are clients that stopped reading at different frames. Beyond the limit those with the oldest frame are cut off.
+ * what costs memory are clients that stopped reading at different frames. Beyond the limit clients of the address that holds the most bytes are
+ * cut off, those with its oldest frame first.
  */
 export class UnsentFrames {
   readonly #maxBytes: number;
-  /** In the order in which the frames were first held, so that the oldest is the first. */
-  readonly #holders = new Map<Uint8Array, Set<FrameHolder>>();
+  readonly #addresses = new Map<string, AddressFrames>();
   readonly #held = new Map<FrameHolder, Uint8Array>();
+  /** Number of clients that hold each frame. */
+  readonly #counts = new Map<Uint8Array, number>();
   #bytes = 0;
 
   constructor(maxBytes = MAX_UNSENT_BYTES) {
@@ -30,17 +41,20 @@ export class UnsentFrames {
   /** The connection of `holder` has not taken `payload` yet. A client holds one frame at a time. */
   hold(holder: FrameHolder, payload: Uint8Array): void {
     this.release(holder);
-    let holders = this.#holders.get(payload);
+    this.#held.set(holder, payload);
+    const count = this.#counts.get(payload) ?? 0;
+    this.#counts.set(payload, count + 1);
+    if (count === 0) this.#bytes += payload.byteLength;
+    let address = this.#addresses.get(holder.addressKey);
+    if (address === undefined) this.#addresses.set(holder.addressKey, (address = { holders: new Map(), bytes: 0 }));
+    let holders = address.holders.get(payload);
     if (holders === undefined) {
-      holders = new Set();
-      this.#holders.set(payload, holders);
-      this.#bytes += payload.byteLength;
+      address.holders.set(payload, (holders = new Set()));
+      address.bytes += payload.byteLength;
     }
     holders.add(holder);
-    this.#held.set(holder, payload);
-    for (const [oldest, slowest] of this.#holders) {
-      if (this.#bytes <= this.#maxBytes || oldest === payload) return;
-      for (const slow of slowest) slow.cutOff('this client does not read, and too many frames wait for such clients');
+    while (this.#bytes > this.#maxBytes && this.#counts.size > 1) {
+      for (const slow of this.#slowest()) slow.cutOff('this client does not read, and too many frames wait for such clients');
     }
   }
 
@@ -49,10 +63,26 @@ export class UnsentFrames {
     const payload = this.#held.get(holder);
     if (payload === undefined) return;
     this.#held.delete(holder);
-    const holders = this.#holders.get(payload);
+    const count = (this.#counts.get(payload) ?? 0) - 1;
+    if (count > 0) this.#counts.set(payload, count);
+    else {
+      this.#counts.delete(payload);
+      this.#bytes -= payload.byteLength;
+    }
+    const address = this.#addresses.get(holder.addressKey);
+    const holders = address?.holders.get(payload);
     holders?.delete(holder);
-    if (holders?.size !== 0) return;
-    this.#holders.delete(payload);
-    this.#bytes -= payload.byteLength;
+    if (address === undefined || holders?.size !== 0) return;
+    address.holders.delete(payload);
+    address.bytes -= payload.byteLength;
+    if (address.holders.size === 0) this.#addresses.delete(holder.addressKey);
+  }
+
+  /** The clients with the oldest frame of the address that holds the most bytes. */
+  #slowest(): readonly FrameHolder[] {
+    let largest: AddressFrames | null = null;
+    for (const address of this.#addresses.values()) if (largest === null || address.bytes > largest.bytes) largest = address;
+    const [oldest] = largest?.holders.values() ?? [];
+    return [...(oldest ?? [])];
   }
 }

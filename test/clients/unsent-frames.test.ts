@@ -3,10 +3,12 @@ import { type FrameHolder, UnsentFrames } from '../../gateway/clients/unsent-fra
 
 class Holder implements FrameHolder {
   readonly #frames: UnsentFrames;
+  readonly addressKey: string;
   wasCutOff = false;
 
-  constructor(frames: UnsentFrames) {
+  constructor(frames: UnsentFrames, address = 'a') {
     this.#frames = frames;
+    this.addressKey = address;
   }
 
   cutOff(): void {
@@ -41,6 +43,30 @@ describe('UnsentFrames', () => {
     frames.hold(third, new Uint8Array(40));
     expect([first, alsoFirst, second, third].map(({ wasCutOff }) => wasCutOff)).toEqual([true, true, false, false]);
     expect(frames.bytes).toBe(100);
+  });
+
+  it('cuts off within the address that holds the most bytes, so that the oldest frame of another one stays', () => {
+    const frames = new UnsentFrames(100);
+    const honest = new Holder(frames, 'honest');
+    frames.hold(honest, new Uint8Array(10));
+    const attackers = Array.from({ length: 20 }, () => new Holder(frames, 'attacker'));
+    for (const attacker of attackers) frames.hold(attacker, new Uint8Array(30));
+    expect(honest.wasCutOff).toBe(false);
+    expect(attackers.map(({ wasCutOff }) => wasCutOff)).toEqual(attackers.map((_, index) => index < 17));
+    expect(frames.bytes).toBe(100);
+    for (const holder of [honest, ...attackers]) frames.release(holder);
+    expect(frames.bytes).toBe(0);
+  });
+
+  it('goes on to the next address where a frame is also held by another one', () => {
+    const frames = new UnsentFrames(100);
+    const [first, second, third] = [new Holder(frames, 'a'), new Holder(frames, 'b'), new Holder(frames, 'c')];
+    const shared = new Uint8Array(80);
+    frames.hold(first, shared);
+    frames.hold(second, shared);
+    frames.hold(third, new Uint8Array(30));
+    expect([first, second, third].map(({ wasCutOff }) => wasCutOff)).toEqual([true, true, false]);
+    expect(frames.bytes).toBe(30);
   });
 
   it('replaces the frame of a client that waits for another one', () => {

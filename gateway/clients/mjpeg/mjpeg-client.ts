@@ -5,6 +5,7 @@ import type { ClientStatus, EventKind, StreamState } from '../../../shared/statu
 import type { Frame } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
+import { addressKey } from '../../hub/shares.ts';
 import { type Client, type Stream, round } from '../../hub/stream.ts';
 import type { Renditions } from '../renditions.ts';
 import type { FrameHolder, UnsentFrames } from '../unsent-frames.ts';
@@ -48,6 +49,7 @@ type Phase =
 export class MjpegClient implements Client, FrameHolder {
   readonly id: string;
   readonly isWatching = true;
+  readonly addressKey: string;
   /** Settles when the connection has ended. */
   readonly closed: Promise<void>;
   readonly #response: ServerResponse;
@@ -68,6 +70,7 @@ export class MjpegClient implements Client, FrameHolder {
   /** @param response nothing of it has been sent yet; headers that it has already stay. */
   constructor(response: ServerResponse, options: MjpegClientOptions) {
     this.id = options.id;
+    this.addressKey = addressKey(options.address);
     this.#response = response;
     this.#options = options;
     this.#minIntervalMs = options.maxFramesPerSecond === null ? 0 : 1000 / options.maxFramesPerSecond;

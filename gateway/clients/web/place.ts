@@ -80,6 +80,11 @@ export class ViewerPlace implements Client, Seated {
     this.#options = options;
   }
 
+  /** As `addressKey` gives it. */
+  get addressKey(): string {
+    return addressKey(this.#options.address);
+  }
+
   get stream(): string {
     return this.#inside().stream.name;
   }
@@ -134,7 +139,7 @@ export class ViewerPlace implements Client, Seated {
       spectatorReason = 'your token allows watching only';
     } else if (hello.spectate !== true) {
       try {
-        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: addressKey(this.#options.address) });
+        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: this.addressKey });
       } catch (error) {
         const code = error instanceof GearwayError ? error.code : '';
         const mayWatch = code === 'no-free-port' || (code === 'address-limit' && hello.port === undefined);

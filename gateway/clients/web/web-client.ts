@@ -82,6 +82,7 @@ type Message = Exclude<ViewerMessage, Hello>;
 /** WebSocket of one browser viewer, paced by its acknowledgements. */
 export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> {
   readonly role = 'viewer';
+  readonly addressKey: string;
   readonly #socket: WebSocket;
   readonly #protocol: ProtocolSocket<Message>;
   readonly #options: WebClientOptions;
@@ -109,6 +110,7 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   #checksPending = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {
+    this.addressKey = options.place.addressKey;
     this.#socket = socket;
     this.#options = options;
     this.#unsent = options.unsent ?? new UnsentFrames();
