@@ -40,7 +40,7 @@ export interface FailedLoginsOptions {
 
 /**
  * Counts wrong tokens per address, delays their refusals after ten within a minute, and reports them: one log line and one event per address and
- * minute. Right tokens are not delayed: several users may share an address.
+ * minute. Right tokens are not delayed, as several users may share an address, unless it {@link FailedLogins.isBlocked}.
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;
