@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import type { NDArray } from '../../shared/ndarray.ts';
 import type { ClientStatus, EventActor, StreamStatus } from '../../shared/status.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
@@ -116,7 +118,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
       return refuseShare(reply, error);
     }
     // A number that only Python's JSON has, as NaN, goes out as Python wrote it.
-    if (data.kind === 'value') return reply.type(isJson(data.json) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8').send(data.json);
+    if (data.kind === 'value') return reply.type(isJson(data) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8').send(data.json);
     try {
       const picture = await returned.get(data, width.value, shared);
       return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
@@ -132,7 +134,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
 /** Return data as pictures: each array and size is made a frame once, and then treated as the snapshots of a stream are. */
 class ReturnedPictures {
   readonly #snapshots: Snapshots;
-  readonly #frames = new WeakMap<StickyData, Map<number, Frame>>();
+  readonly #frames = new WeakMap<StickyData, Map<number, Promise<Frame>>>();
 
   constructor(snapshots: Snapshots) {
     this.#snapshots = snapshots;
@@ -146,30 +148,48 @@ class ReturnedPictures {
   async get(data: Exclude<StickyData, { kind: 'value' }>, width: number | null, renditions: Renditions): Promise<Uint8Array> {
     const step = data.kind === 'jpeg' ? 1 : thinning(data.array, width);
     let frames = this.#frames.get(data);
-    if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Frame>()));
+    if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Promise<Frame>>()));
     let frame = frames.get(step);
     if (frame === undefined) {
-      frame = data.kind === 'jpeg' ? jpegFrame(data.data) : arrayPicture(data.array, step);
-      // One size is looked at again and again; those that a script goes through are not kept.
-      frames.clear();
+      frame = data.kind === 'jpeg' ? Promise.resolve(jpegFrame(data.data)) : this.#arrayFrame(data.array, step);
       frames.set(step, frame);
+      // Few sizes are looked at again and again; those that a script goes through are not kept.
+      const [oldest] = frames.keys();
+      if (frames.size > MAX_SIZES && oldest !== undefined) frames.delete(oldest);
     }
-    return this.#snapshots.get(frame, { format: data.kind === 'jpeg' ? 'jpg' : 'png', width }, renditions);
+    return this.#snapshots.get(await frame, { format: data.kind === 'jpeg' ? 'jpg' : 'png', width }, renditions);
+  }
+
+  #arrayFrame(array: NDArray, step: number): Promise<Frame> {
+    return this.#snapshots.inTurn(async () => {
+      await setImmediate(); // several in a row must leave room for everything else
+      return arrayPicture(array, step);
+    });
   }
 }
+
+/** Sizes of a value's picture that are kept. All of them together are less than twice as large as the value. */
+const MAX_SIZES = 4;
 
 function jpegFrame(payload: Uint8Array): Frame {
   const { width, height } = readJpegHeader(payload);
   return { sequence: 0, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
 }
 
-function isJson(text: string): boolean {
+/** Whether the text of each value is JSON: parsing 8 MB takes a while, and the same value is asked for again and again. */
+const jsonValues = new WeakMap<StickyData, boolean>();
+
+function isJson(data: Extract<StickyData, { kind: 'value' }>): boolean {
+  const known = jsonValues.get(data);
+  if (known !== undefined) return known;
+  let isValid = true;
   try {
-    JSON.parse(text);
-    return true;
+    JSON.parse(data.json);
   } catch {
-    return false; // that is the answer
+    isValid = false;
   }
+  jsonValues.set(data, isValid);
+  return isValid;
 }
 
 function refuse(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {

@@ -42,15 +42,24 @@ export class Snapshots {
     const key = `${format} ${width}`;
     const known = results.get(key);
     if (known !== undefined) return known;
-    if (this.#running + this.#waiting.length >= MAX_ENCODINGS) throw new GearwayError('busy', `${MAX_ENCODINGS} pictures are being made; ask again`);
-    const result = this.#inTurn(async () => (format === 'jpg' && width === null ? renditions.jpeg(frame) : encode(frame, { format, width })));
+    const result = this.inTurn(async () => (format === 'jpg' && width === null ? renditions.jpeg(frame) : encode(frame, { format, width })));
     results.set(key, result);
     const [oldest] = results.keys();
     if (results.size > MAX_RESULTS && oldest !== undefined) results.delete(oldest);
     return result;
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Does work for a picture when there is a turn for it.
+   *
+   * @throws {GearwayError} `busy` when enough is being made; rejects with what `work` throws.
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running + this.#waiting.length >= MAX_ENCODINGS) throw new GearwayError('busy', `${MAX_ENCODINGS} pictures are being made; ask again`);
+    return this.#whenFree(work);
+  }
+
+  async #whenFree<T>(work: () => Promise<T>): Promise<T> {
     // Who ends hands over its place.
     if (this.#running >= MAX_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;

@@ -118,6 +118,24 @@ describe('Snapshots', () => {
     await expect(snapshots.get(frame, { format: 'png', width: 5 }, renditions)).resolves.toBeInstanceOf(Uint8Array);
   });
 
+  it('does other work for pictures in the same turns', async () => {
+    const snapshots = new Snapshots();
+    const ends: (() => void)[] = [];
+    const work = (): Promise<void> => new Promise((resolve) => void ends.push(resolve));
+    const four = [1, 2, 3, 4].map(() => snapshots.inTurn(work));
+    expect(ends).toHaveLength(2);
+    expect(() => snapshots.inTurn(work)).toThrow(expect.objectContaining({ code: 'busy' }));
+    ends[0]!();
+    await four[0];
+    expect(ends).toHaveLength(3);
+    ends[1]!();
+    ends[2]!();
+    await four[2];
+    ends[3]!();
+    await Promise.all(four);
+    await snapshots.inTurn(async () => undefined);
+  });
+
   it('gives its place back after what cannot be made', async () => {
     const snapshots = new Snapshots();
     for (let i = 0; i < 9; i += 1) {
