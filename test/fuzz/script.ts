@@ -113,14 +113,21 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
   return { end, received: Buffer.concat(kept), receivedBytes, error: failure?.code ?? null };
 }
 
+/** Bytes of a step that are stored; of a longer one only its length is, since a string cannot hold it. */
+const MAX_STORED_BYTES = 16 << 20;
+
+type StoredSend = { readonly kind: 'send'; readonly base64: string } | { readonly kind: 'send'; readonly zeros: number };
+
 /** A script as JSON, bytes as base64. */
 export function formatScripts(scripts: readonly Script[]): string {
   // Not by a replacer: `Buffer.toJSON` has made a list of numbers before one is called.
-  return JSON.stringify(scripts.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', base64: Buffer.from(step.bytes).toString('base64') } : step)) })));
+  const store = (bytes: Uint8Array): StoredSend => (bytes.byteLength > MAX_STORED_BYTES ? { kind: 'send', zeros: bytes.byteLength } : { kind: 'send', base64: Buffer.from(bytes).toString('base64') });
+  return JSON.stringify(scripts.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? store(step.bytes) : step)) })));
 }
 
 /** Reads what {@link formatScripts} wrote. */
 export function parseScripts(json: string): Script[] {
-  const stored = JSON.parse(json) as (Omit<Script, 'steps'> & { readonly steps: readonly (Exclude<Step, { kind: 'send' }> | { readonly kind: 'send'; readonly base64: string })[] })[];
-  return stored.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', bytes: Buffer.from(step.base64, 'base64') } : step)) }));
+  const stored = JSON.parse(json) as (Omit<Script, 'steps'> & { readonly steps: readonly (Exclude<Step, { kind: 'send' }> | StoredSend)[] })[];
+  const bytesOf = (step: StoredSend): Uint8Array => ('zeros' in step ? Buffer.alloc(step.zeros) : Buffer.from(step.base64, 'base64'));
+  return stored.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', bytes: bytesOf(step) } : step)) }));
 }
