@@ -57,7 +57,11 @@ export interface Redactor {
  */
 export function createRedactor(addresses: readonly string[], words: readonly string[] = []): Redactor {
   const replacements = new Map<string, string>();
+  // Possible passwords share most of their parts.
+  const added = new Set<string>();
   const addSecret = (secret: string): void => {
+    if (added.has(secret)) return;
+    added.add(secret);
     for (const variant of variantsOf(secret)) if (variant.length >= MIN_SECRET_LENGTH) replacements.set(variant, HIDDEN);
   };
   for (const address of [...addresses, ...words.filter((word) => word.includes('://'))]) {
