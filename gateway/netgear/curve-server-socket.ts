@@ -5,7 +5,7 @@ import { openReceiverKeys, type Security } from './curve-keys.ts';
 import { HandshakeLog } from './handshake-log.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import { receiveAll, UNBOUNDED_QUEUE } from './receive-all.ts';
-import type { ServerMessage, ServerSocket, ServerSocketEvents, ServerSocketOptions } from './server-socket.ts';
+import { PAIR_IS_TAKEN, type ServerMessage, type ServerSocket, type ServerSocketEvents, type ServerSocketOptions } from './server-socket.ts';
 import { followEvents } from './socket-events.ts';
 
 /** A kernel buffer for a server that sends faster than we read, and waits for no answer: more is delay that nobody sees. It doubles the figure. */
@@ -168,7 +168,7 @@ export class CurveServerSocket implements ServerSocket {
       return 'refused';
     }
     if (this.#socket instanceof Pair && this.#handshakes.expectedPeers >= MAX_PAIR_PEERS) {
-      this.#events.refused('another server waits for the first one to end');
+      this.#events.refused(PAIR_IS_TAKEN);
       return 'later';
     }
     if (this.#handshakes.peers >= MAX_PEERS) {

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { TokenBucket } from '../../shared/token-bucket.ts';
 import type { AsyncPattern } from './pattern.ts';
-import type { ServerMessage, ServerSocket, ServerSocketEvents, ServerSocketOptions } from './server-socket.ts';
+import { PAIR_IS_TAKEN, type ServerMessage, type ServerSocket, type ServerSocketEvents, type ServerSocketOptions } from './server-socket.ts';
 import { encodeGreeting, encodeMessage, encodePong, encodeReady, ZmtpDecoder, ZmtpError, type ZmtpLimits } from './zmtp-codec.ts';
 import { socketAddress } from './zmtp-peer.ts';
 
@@ -294,7 +294,7 @@ export class PlainServerSocket implements ServerSocket {
     }
     const { peers: maxPeers } = this.#limits;
     if (this.#peers >= maxPeers && !this.#makeRoom()) {
-      this.#refuse(connection, this.#pattern === 'pair' ? 'another server waits for the first one to end' : `${describe(connection)} was refused: ${maxPeers} ZeroMQ peers are connected already`);
+      this.#refuse(connection, this.#pattern === 'pair' ? PAIR_IS_TAKEN : `${describe(connection)} was refused: ${maxPeers} ZeroMQ peers are connected already`);
       return;
     }
     if (connection.handshake !== null) clearTimeout(connection.handshake);

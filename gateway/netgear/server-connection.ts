@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { containFailure } from '../../shared/background.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { createServerSocket } from './create-server-socket.ts';
 import type { Security } from './curve-keys.ts';
 import { decodeFrame, type NetGearFrame, type NetGearTermination, TERMINATION_REPLY } from './frame-codec.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
 import { encodeReply, NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
 import { Refusals } from './refusals.ts';
-import { createServerSocket, type ServerSocket } from './server-socket.ts';
+import { PAIR_IS_TAKEN, type ServerSocket } from './server-socket.ts';
 
 export interface ServerConnectionOptions {
   /** `tcp://HOST:PORT` or `ipc://PATH:PORT`, where we bind. */
@@ -60,6 +61,7 @@ export class ServerConnection {
   /** While the socket is closed for a moment, the way to its next one; `abort` ends the pause. */
   #reopening: { readonly done: Promise<void>; readonly pause: AbortController } | null = null;
   #peers = 0;
+  #hasWaitingServer = false;
   /** When each server sent its last frame, by connection; the latest last. Empty where ZeroMQ hides the connections. */
   readonly #senders = new Map<string, number>();
 
@@ -85,6 +87,11 @@ export class ServerConnection {
     return this.#peers;
   }
 
+  /** Whether a further server has tried to connect to a PAIR, which serves one, since it was opened. */
+  get hasWaitingServer(): boolean {
+    return this.#hasWaitingServer;
+  }
+
   /** @throws {GearwayError} `source-unavailable` when the address is in use or not ours, `keys-missing`, `keys-invalid`. */
   async open(): Promise<void> {
     this.#refusals.clear();
@@ -100,11 +107,15 @@ export class ServerConnection {
     const { endpoint, pattern, security } = this.#options;
     this.#senders.clear();
     this.#peers = 0;
+    this.#hasWaitingServer = false;
     const socket: ServerSocket = createServerSocket({ pattern, expected: `a server of pattern ${formatPattern(pattern)}` }, security, {
       peers: (count) => {
         this.#peers = count;
       },
-      refused: (reason) => this.#refusals.note(reason),
+      refused: (reason) => {
+        this.#hasWaitingServer ||= reason === PAIR_IS_TAKEN;
+        this.#refusals.note(reason);
+      },
       failed: (error) => this.#failed(socket, error),
     });
     try {

@@ -1,7 +1,7 @@
-import { CurveServerSocket } from './curve-server-socket.ts';
-import type { Security } from './curve-keys.ts';
 import type { AsyncPattern } from './pattern.ts';
-import { PlainServerSocket } from './plain-server-socket.ts';
+
+/** Why a peer of a PAIR is refused that has one already: a sentence without its end. */
+export const PAIR_IS_TAKEN = 'another server waits for the first one to end';
 
 export interface ServerSocketOptions {
   readonly pattern: AsyncPattern;
@@ -43,9 +43,4 @@ export interface ServerSocket extends AsyncIterable<ServerMessage> {
    * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
    */
   close(lingerMs?: number): Promise<void>;
-}
-
-/** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
-export function createServerSocket(options: ServerSocketOptions, security: Security | null, events: ServerSocketEvents): ServerSocket {
-  return security === null ? new PlainServerSocket(options, events) : new CurveServerSocket(options, security, events);
 }

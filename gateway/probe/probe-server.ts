@@ -93,7 +93,7 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
           return received.hasEnded;
         });
         sayFrames(received, seconds, say);
-        saySeveral(mostPeers, pattern, received, say);
+        saySeveral(mostPeers, connection.hasWaitingServer, received, say);
         return;
       }
       refusal = connection.state();
@@ -127,10 +127,10 @@ function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded
 }
 
 /** Several servers are right in multi-servers mode alone, where each says its port. */
-function saySeveral(peers: number, pattern: Pattern, { first }: Received, say: Say): void {
+function saySeveral(peers: number, hasWaitingServer: boolean, { first }: Received, say: Say): void {
+  if (hasWaitingServer) say(bad('Another server tries to connect, and a PAIR socket serves one: its frames do not arrive. End one of them, or give each a port of its own.'));
   if (peers < 2 || (first !== null && first.serverPort !== null)) return;
-  if (pattern === 'pair') say(bad(`${peers} servers are connected, and a PAIR socket serves one: the frames of the others do not arrive. End them, or give each a port of its own.`));
-  else say(bad(`${peers} servers are connected, and their frames are mixed: end all but one, give each a port of its own, or set multiserver_mode at both ends.`));
+  say(bad(`${peers} servers are connected, and their frames are mixed: end all but one, give each a port of its own, or set multiserver_mode at both ends.`));
 }
 
 /** ZeroMQ frees an address only some time after its socket was closed. */

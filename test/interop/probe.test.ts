@@ -125,7 +125,7 @@ describe('gearway probe, of a server', () => {
   });
 
   it.each([
-    [0, /^✗ 2 servers are connected, and a PAIR socket serves one/],
+    [0, /^✗ Another server tries to connect, and a PAIR socket serves one/],
     [1, /^✗ 2 servers are connected, and their frames are mixed/],
   ])('names two of them where one is expected, pattern %i', async (pattern, fault) => {
     const { port, address } = await place();

@@ -2,7 +2,7 @@ import { type Event, Subscriber } from 'zeromq';
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { KEEP_ALIVE } from '../../netgear/keep-alive.ts';
 import { receiveAll, UNBOUNDED_QUEUE } from '../../netgear/receive-all.ts';
-import { createServerSocket } from '../../netgear/server-socket.ts';
+import { createServerSocket } from '../../netgear/create-server-socket.ts';
 import { followEvents } from '../../netgear/socket-events.ts';
 
 /** How imagezmq's ends find each other: `request-reply`, the hub binds and answers each picture; `publish-subscribe`, it connects to senders. */

@@ -5,7 +5,8 @@ import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray
 import { readCapturedAt } from '../../netgear/captured-at.ts';
 import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../../netgear/pattern.ts';
 import { Refusals } from '../../netgear/refusals.ts';
-import { createServerSocket, type ServerSocket } from '../../netgear/server-socket.ts';
+import { createServerSocket } from '../../netgear/create-server-socket.ts';
+import type { ServerSocket } from '../../netgear/server-socket.ts';
 import { publishPicture } from '../publish-picture.ts';
 import { readWord, type SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
