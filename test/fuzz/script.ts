@@ -113,15 +113,20 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
   return { end, received: Buffer.concat(kept), receivedBytes, error: failure?.code ?? null };
 }
 
-/** Bytes of a step that are stored; of a longer one only its length is, since a string cannot hold it. */
-const MAX_STORED_BYTES = 16 << 20;
+/** Bytes that are stored, of all steps together; of further ones only their number is, because a string cannot hold more. */
+const MAX_STORED_BYTES = 64 << 20;
 
 type StoredSend = { readonly kind: 'send'; readonly base64: string } | { readonly kind: 'send'; readonly zeros: number };
 
 /** A script as JSON, bytes as base64. */
 export function formatScripts(scripts: readonly Script[]): string {
   // Not by a replacer: `Buffer.toJSON` has made a list of numbers before one is called.
-  const store = (bytes: Uint8Array): StoredSend => (bytes.byteLength > MAX_STORED_BYTES ? { kind: 'send', zeros: bytes.byteLength } : { kind: 'send', base64: Buffer.from(bytes).toString('base64') });
+  let leftBytes = MAX_STORED_BYTES;
+  const store = (bytes: Uint8Array): StoredSend => {
+    if (bytes.byteLength > leftBytes) return { kind: 'send', zeros: bytes.byteLength };
+    leftBytes -= bytes.byteLength;
+    return { kind: 'send', base64: Buffer.from(bytes).toString('base64') };
+  };
   return JSON.stringify(scripts.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? store(step.bytes) : step)) })));
 }
 
