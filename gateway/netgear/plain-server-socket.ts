@@ -75,6 +75,8 @@ interface Connection {
   handshake: NodeJS.Timeout | null;
   /** Whether a message of it waits to be taken: nothing more is read until then. */
   hasMessage: boolean;
+  /** Whether it was disconnected for what it did. Messages of a peer that has left are still read. */
+  isRefused: boolean;
   /** When it has sent its last good message; -Infinity before the first one. */
   goodAtMs: number;
   readonly connectedAtMs: number;
@@ -222,6 +224,7 @@ export class PlainServerSocket implements ServerSocket {
       budget: new TokenBucket(this.#limits.messagesPerSecond, this.#limits.burstMessages),
       handshake: setTimeout(() => this.#refuse(connection, 'a connection stayed silent in the handshake: a port scan, or a program that does not speak ZeroMQ'), this.#limits.handshakeMs),
       hasMessage: false,
+      isRefused: false,
       goodAtMs: -Infinity,
       connectedAtMs: performance.now(),
       load: null,
@@ -249,6 +252,7 @@ export class PlainServerSocket implements ServerSocket {
   /** Disconnects a peer at once, and says why. */
   #refuse(connection: Connection, reason: string): void {
     const { id, socket, handshake } = connection;
+    connection.isRefused = true;
     if (!this.#connections.delete(id)) return;
     if (handshake === null) this.#countPeers(-1);
     else clearTimeout(handshake);
@@ -265,7 +269,7 @@ export class PlainServerSocket implements ServerSocket {
   #readOn(connection: Connection): void {
     const { decoder, socket, budget } = connection;
     try {
-      while (this.#connections.has(connection.id) && !connection.hasMessage) {
+      while (!connection.isRefused && !connection.hasMessage) {
         const event = decoder.next();
         if (event === null) break;
         if (!budget.take(performance.now())) {

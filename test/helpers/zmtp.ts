@@ -95,6 +95,11 @@ export class RawPeer implements Disposable {
     return true;
   }
 
+  /** Ends the connection behind what was written. */
+  end(): void {
+    this.#socket.end();
+  }
+
   /** Ends the connection as a program that was killed does. */
   reset(): void {
     this.#socket.resetAndDestroy();

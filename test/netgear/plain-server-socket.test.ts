@@ -125,6 +125,18 @@ describe('a peer', () => {
     await vi.waitFor(() => expect(peers()).toBe(21));
   });
 
+  it('that leaves is still read to its last message', async () => {
+    const { port, received } = await bind('push-pull', {}, () => {
+      const untilMs = performance.now() + 10;
+      while (performance.now() < untilMs);
+    });
+    const peer = await shake(port, 'PUSH');
+    peer.write(Buffer.concat(Array.from({ length: 20 }, (_, index) => message(String(index)))));
+    peer.end();
+    await peer.closed;
+    await vi.waitFor(() => expect(received).toHaveLength(20));
+  });
+
   it('that sends too many messages is disconnected, a malformed one counting as many', async () => {
     const { port, refused } = await bind('request-reply', { messagesPerSecond: 1000, burstMessages: 1000 });
     const honest = connected(new Request({ linger: 0 }), port);
