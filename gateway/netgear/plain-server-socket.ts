@@ -380,11 +380,13 @@ function write(socket: Socket, buffers: readonly Uint8Array[]): void {
   socket.uncork();
 }
 
-/** What Node listens on for an endpoint of ZeroMQ: `*` is every IPv4 address, and a host may be the name of an interface. */
-async function listenAddress(endpoint: string): Promise<ListenOptions> {
+/**
+ * What Node listens on for an endpoint of ZeroMQ: `*` is every IPv4 address, and a host may be the name of an interface. Removes the socket file that a
+ * killed program left behind, as libzmq does when it binds.
+ */
+export async function listenAddress(endpoint: string): Promise<ListenOptions> {
   const address = socketAddress(endpoint);
   if ('path' in address) {
-    // Left behind by a program that was killed; libzmq does the same.
     if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(address.path);
     return address;
   }

@@ -3,7 +3,7 @@
  * while a message is still coming.
  */
 
-const GREETING_BYTES = 64;
+export const GREETING_BYTES = 64;
 const MORE = 1;
 const LONG = 2;
 const COMMAND = 4;

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { encodeGreeting, GREETING_BYTES } from './zmtp-codec.ts';
 
 /** What a ZeroMQ socket says of itself before anything is agreed (ZMTP 3, ZeroMQ RFC 23). */
 export interface ZmtpPeer {
@@ -10,20 +11,10 @@ export interface ZmtpPeer {
 /** What is behind an address: nobody, somebody who says nothing, something that is not ZeroMQ, or a ZeroMQ socket. */
 export type ZmtpLook = { readonly kind: 'nobody'; readonly code: string } | { readonly kind: 'silent' } | { readonly kind: 'foreign' } | ({ readonly kind: 'zmtp' } & ZmtpPeer);
 
-const GREETING_BYTES = 64;
-
 const MAX_READY_BYTES = 1 << 12;
 const LOOK_TIMEOUT_MS = 1500;
 
-/** ZMTP 3.0, mechanism NULL, not the server of a mechanism. */
-const NULL_GREETING: Uint8Array = (() => {
-  const greeting = Buffer.alloc(GREETING_BYTES);
-  greeting[0] = 0xff;
-  greeting[9] = 0x7f;
-  greeting[10] = 3;
-  greeting.write('NULL', 12, 'latin1');
-  return greeting;
-})();
+const NULL_GREETING = encodeGreeting();
 
 /**
  * Reads what a peer has said so far: its greeting, and behind it the READY command when it uses no encryption.

@@ -1,6 +1,6 @@
-import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { socketAddress, ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
+import { listenAddress } from '../netgear/plain-server-socket.ts';
+import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
 
 /**
  * Waits for somebody to connect, and reads who it is. ZeroMQ connects again by itself, so that a real socket can take its place.
@@ -37,18 +37,10 @@ export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promis
   }
 }
 
-function listen(server: Server, endpoint: string): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function listen(server: Server, endpoint: string): Promise<void> {
+  const address = await listenAddress(endpoint);
+  await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.once('listening', resolve);
-    const address = socketAddress(endpoint);
-    if ('path' in address) {
-      removeStaleSocket(address.path);
-      server.listen(address);
-    } else server.listen({ ...address, host: address.host === '*' ? '0.0.0.0' : address.host });
+    server.listen(address, resolve);
   });
-}
-
-function removeStaleSocket(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
 }
