@@ -50,18 +50,18 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = { peers: 128, handshakes: 64, han
 /** A malformed message counts as so many. */
 const MALFORMED_COST = 50;
 
-/** Whoever needs much time for his messages waits for those who need little. */
+/** Half-life of the load of a peer: peers whose messages take long yield to the others. */
 const HALF_LIFE_MS = 1000;
-/** What a peer counts for before its first message: more than one whose messages are known to be quick. */
+/** Load assumed for a peer before its first message: higher than that of a peer whose messages are known to be quick. */
 const UNKNOWN_LOAD_MS = 20;
 
-/** For how long messages may be handed out in a row: the event loop has other work. */
+/** Maximum time for which messages are delivered without a turn of the event loop. */
 const TURN_MS = 4;
 
-/** What may come of a peer while its message waits to be taken; beyond, its connection is not read. */
+/** Number of unread bytes of a peer with a waiting message from which its connection is paused. */
 const UNREAD_BYTES = 64 << 10;
 
-/** After this silence of its host a connection is probed. */
+/** Idle time after which TCP keep-alive probes start. */
 const KEEP_ALIVE_MS = 1000;
 
 /** A connection, from its first byte on. */
@@ -168,7 +168,7 @@ export class PlainServerSocket implements ServerSocket {
     const connection = this.#connections.get(peer ?? '');
     if (connection === undefined) throw new Error('the server has gone');
     const { socket, envelope } = connection;
-    // Who sends the next request has read the reply to the one before.
+    // A peer that sends its next request has read the previous reply.
     if (socket.writableNeedDrain) throw new Error('the server does not read its replies');
     write(socket, encodeMessage([...envelope, ...parts]));
   }
@@ -187,7 +187,7 @@ export class PlainServerSocket implements ServerSocket {
   }
 
   async #close(lingerMs: number): Promise<void> {
-    // Its refusals and counts are nobody's business any more, also those that the closing itself causes.
+    // `#closing` is set only after this call returns, and suppresses the events that closing causes.
     await Promise.resolve();
     this.#wake();
     const freed = [...this.#servers].map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
@@ -308,7 +308,7 @@ export class PlainServerSocket implements ServerSocket {
     this.#countPeers(1);
   }
 
-  /** Disconnects a peer that only takes up a place. @returns whether there was one. */
+  /** Disconnects an idle peer. @returns whether there was one. */
   #makeRoom(): boolean {
     const nowMs = performance.now();
     const isIdle = ({ handshake, goodAtMs, connectedAtMs }: Connection): boolean =>
