@@ -58,9 +58,13 @@ describe('the end of the gateway', () => {
       async () => {
         using folder = temporaryFolder();
         await using gateway = await serveBlocked(folder.path);
-        return (await end(gateway, signal)).ms;
+        const { ms } = await end(gateway, signal);
+        return { ms, log: gateway.stderr.all.join('\n') };
       },
-      (ms) => expect(ms).toBeLessThan(LIMIT_MS),
+      ({ ms, log }) => {
+        expect(ms).toBeLessThan(LIMIT_MS);
+        expect(log).toContain('gearway: still running 1800 ms after the signal, and ended by force: FSReqCallback');
+      },
     );
   }, 120_000);
 

@@ -197,7 +197,7 @@ async function main(): Promise<void> {
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
     isStopping = true;
-    endProcess(process, SHUTDOWN_LIMIT_MS);
+    endProcess(process, SHUTDOWN_LIMIT_MS, (message) => log.write(message));
     starting
       .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
       .catch((error: unknown) => log.write(`gearway: closing failed: ${errorText(error)}`));

@@ -88,7 +88,7 @@ export class ClientConnection {
   #state: ConnectionState = 'connecting';
   #reason: string;
   #handshakeFailure: HandshakeFailure | null = null;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
   constructor(options: ClientConnectionOptions, events: ClientConnectionEvents) {
@@ -98,6 +98,10 @@ export class ClientConnection {
     this.#reason = this.#nobody();
     this.#link = this.#open();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   get state(): ConnectionState {
@@ -159,7 +163,7 @@ export class ClientConnection {
    */
   close(lingerMs = 0): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#timer);
     this.#drop(lingerMs);
   }
@@ -254,7 +258,7 @@ export class ClientConnection {
       this.#change('refused', `the client at ${endpoint} refuses us: ${key}in secure mode it lets in only who has the IP address that it was given itself`);
       return;
     }
-    const look = await lookAtZmtpPeer(this.#options.endpoint);
+    const look = await lookAtZmtpPeer(this.#options.endpoint, this.#closing.signal);
     if (this.#closed || this.isReady) return;
     if (look.kind === 'nobody') this.#change('connecting', this.#nobody());
     else this.#change('refused', this.#misfit(look));

@@ -91,10 +91,12 @@ export class ZmtpConversation {
  * a PAIR socket notices. Never rejects; takes at most 1.5 s.
  *
  * @param endpoint `tcp://HOST:PORT` or `ipc://PATH`.
+ * @param signal ends the connection at once; the peer then counts as silent, or as nobody when it has not accepted yet.
  */
-export function lookAtZmtpPeer(endpoint: string): Promise<ZmtpLook> {
+export function lookAtZmtpPeer(endpoint: string, signal?: AbortSignal): Promise<ZmtpLook> {
   return new Promise((resolve) => {
-    const socket = connect(socketAddress(endpoint));
+    // Aborted, it fails with ABORT_ERR.
+    const socket = connect({ ...socketAddress(endpoint), ...(signal === undefined ? {} : { signal }) });
     let conversation: ZmtpConversation | null = null;
     const finish = (look: ZmtpLook): void => {
       clearTimeout(timer);

@@ -1,14 +1,20 @@
 /**
  * Ends the process with 0 as soon as nothing runs in it any more, and in any case within `limitMs`.
  *
- * `process.exit()` is not used, because it waits for the work on libuv's thread pool (a decode, a read of a file system that does not
- * answer), and no timer can run while it waits. Instead the event loop runs empty; if it has not in time, the process is killed.
+ * `process.exit()` alone is not enough: it waits for the work on libuv's thread pool (a decode, a read from a file system that does not
+ * answer), and no timer can fire meanwhile. Instead the event loop runs until it is empty. Then `process.exit()` ends the process without the
+ * clean-up of native modules: zeromq.js would terminate its contexts, which can block.
  *
  * @param target the process of the caller, which alone may end it.
+ * @param log told what was still running when the limit was reached.
  */
-export function endProcess(target: NodeJS.Process, limitMs: number): void {
+export function endProcess(target: NodeJS.Process, limitMs: number, log: (message: string) => void): void {
   target.exitCode = 0;
-  const timer = setTimeout(() => killProcess(target), limitMs);
+  target.once('beforeExit', () => target.exit(0));
+  const timer = setTimeout(() => {
+    log(`gearway: still running ${limitMs} ms after the signal, and ended by force: ${target.getActiveResourcesInfo().join(', ')}`);
+    killProcess(target);
+  }, limitMs);
   timer.unref();
 }
 

@@ -47,11 +47,13 @@ export class GatewayProcess extends Child {
   /** As a service manager ends it, which must take less than 2 s and exit with 0, whatever its peers are doing. */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (!this.isRunning) return;
+    const fromMs = performance.now();
     this.signal('SIGTERM');
     const killer = setTimeout(() => this.signal('SIGKILL'), 2500);
     const code = await this.exited;
     clearTimeout(killer);
-    if (code !== 0) throw new Error(`the gateway ended with ${code ?? 'SIGKILL, 2.5 s after SIGTERM'}:\n${this.stderr.all.slice(-12).join('\n')}`);
+    const took = `${Math.round(performance.now() - fromMs)} ms after SIGTERM`;
+    if (code !== 0) throw new Error(`the gateway ended with ${code ?? this.process.signalCode}, ${took}:\n${this.stderr.all.slice(-12).join('\n')}`);
   }
 
   async status(): Promise<StreamStatus> {

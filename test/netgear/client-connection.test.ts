@@ -214,4 +214,24 @@ describe('ClientConnection', () => {
     await expect.poll(() => open.size).toBe(0);
     await new Promise((resolve) => server.close(resolve));
   });
+
+  it('closed while it looks at who hung up, ends that connection too', async () => {
+    const connections: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      connections.push(socket);
+      // The first one is ZeroMQ's. The next one is left without an answer.
+      if (connections.length === 1) socket.once('data', () => socket.end());
+      else socket.resume();
+    });
+    closers.push(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { connection } = connect(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    await expect.poll(() => connections.length, { timeout: 4000, interval: 10 }).toBe(2);
+    const ended = new Promise((resolve) => connections[1]!.once('close', resolve));
+    const fromMs = performance.now();
+    connection.close();
+    await ended;
+    expect(performance.now() - fromMs).toBeLessThan(500);
+  });
 });
