@@ -1,19 +1,24 @@
 import { defineConfig } from 'vitest/config';
-import { SOAK_SECONDS } from './test/helpers/soak.ts';
 
-// Peers and browsers are heavy and measure time: those files run one after another, after the quick ones. Some of them mostly
-// wait, and measure nothing that a neighbour could disturb: these run two at a time.
-const waiting = ['probe', 'library', 'secure', 'types', 'docs', 'sources-docs', 'protocol-viewer', 'imagezmq', 'netgear-async', 'directory', 'malformed', 'ffmpeg', 'supervisors', 'log', 'secrets'].map((name) => `test/interop/${name}.test.ts`).concat(['test/web/leases.test.ts', 'test/web/examples.test.ts', 'test/web/publisher.test.ts']);
-const slow = ['test/interop/**/*.test.ts', 'test/web/**/*.test.ts', 'test/bench/smoke.test.ts'];
-const testTimeout = 150_000 + 6000 * SOAK_SECONDS;
+/**
+ * The folder of a test decides where it runs:
+ * `npm test` runs test/unit, test/interop (real peers) and test/browser (Chromium); `npm run test:soak` runs test/soak, which measures rates and
+ * long silences one file after another, and the files in folders named `each` in Firefox.
+ */
+const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
+// Real peers mostly wait; browsers compute.
+const peers = { testTimeout: 90_000, hookTimeout: 60_000 };
+const soak = { testTimeout: 150_000 + 6000 * soakSeconds, hookTimeout: 60_000, fileParallelism: false };
 
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: slow, testTimeout: 30_000, maxWorkers: 4, sequence: { groupOrder: 0 } } },
-      { test: { name: 'pairs', include: waiting, testTimeout, hookTimeout: 60_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
-      { test: { name: 'peers', include: slow, exclude: waiting, testTimeout, hookTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 2 } } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 4, sequence: { groupOrder: 0 } } },
+      { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...peers, maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...peers, maxWorkers: 2, sequence: { groupOrder: 2 } } },
+      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak, sequence: { groupOrder: 3 } } },
+      { test: { name: 'firefox', include: ['test/browser/each/*.test.ts', 'test/soak/browser/each/*.test.ts'], env: { GEARWAY_TEST_BROWSER: 'firefox' }, ...soak, sequence: { groupOrder: 4 } } },
     ],
   },
 });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const venv = join(root, '.venv');
-const requirements = join(root, 'test/interop/requirements.txt');
+const requirements = join(root, 'test/peers/requirements.txt');
 const stamp = join(venv, '.requirements-hash');
 const found = join(root, 'node_modules/.cache/gearway-peers.json');
 /** What each browser is called here and there, Debian's package of it, and what `@puppeteer/browsers` calls it. */

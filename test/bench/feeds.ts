@@ -40,12 +40,12 @@ export class Camera implements AsyncDisposable {
   }
 
   film(fps: number): void {
-    this.#camera.process.stdin?.write(`${fps}\n`);
+    this.#camera.stdin.write(`${fps}\n`);
   }
 
   /** @returns all that was handed over so far. */
   stop(): HandedOver[] {
-    this.#camera.process.stdin?.write('stop\n');
+    this.#camera.stdin.write('stop\n');
     return toldFrames(this.#camera);
   }
 

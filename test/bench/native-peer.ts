@@ -1,4 +1,4 @@
-import { PythonPeer } from '../helpers/peers.ts';
+import { peers, PythonPeer } from '../helpers/peers.ts';
 
 /** What a Python process says of itself: totals, by its own clock. */
 export interface Figures {
@@ -12,14 +12,14 @@ export class NativePeer extends PythonPeer {
   #lastId = 0;
 
   constructor(script: string, options: Readonly<Record<string, unknown>>) {
-    super(`../bench/${script}`, options);
+    super(`../bench/${script}`, options, peers().python);
   }
 
   /** @param word `go` and `rest` make a server send and stop; any other only asks. */
   async ask(word: 'figures' | 'go' | 'rest'): Promise<Figures> {
     this.#lastId += 1;
     const id = this.#lastId;
-    this.process.stdin?.write(`${id} ${word}\n`);
+    this.stdin.write(`${id} ${word}\n`);
     return this.waitFor<Figures & { readonly id: number }>('figures', (figures) => figures.id === id);
   }
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { Child } from '../helpers/child.ts';
+import type { Program } from '../helpers/child.ts';
 
 /** What a process answers to, by name. Arguments and results travel as JSON. */
 export type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -77,7 +77,7 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
 }
 
 /** Has a program that is none of ours end with the benchmark, however that ends. */
-export function endWithBench<C extends Child>(child: C): C {
+export function endWithBench<C extends Program>(child: C): C {
   const kill = (): void => child.signal('SIGKILL');
   leftovers.add(kill);
   void child.exited.then(() => leftovers.delete(kill));

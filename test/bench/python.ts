@@ -16,7 +16,7 @@ const MAX_BYTES = 1 << 26;
 
 /** A Python program beside this file. */
 export function startPython(script: string, options: Readonly<Record<string, unknown>>): PythonPeer {
-  return endWithBench(new PythonPeer(`../bench/${script}`, options));
+  return endWithBench(new PythonPeer(`../bench/${script}`, options, peers().python));
 }
 
 /** The picture of number 0, as BGR samples or as a JPEG. */

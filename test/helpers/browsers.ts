@@ -5,6 +5,9 @@ import { peers } from './peers.ts';
 
 export type BrowserName = 'chromium' | 'firefox';
 
+/** The browser of the tests in test/browser/each: `npm test` runs them in Chromium, `npm run test:soak` in Firefox. */
+export const TESTED_BROWSER = (process.env['GEARWAY_TEST_BROWSER'] ?? 'chromium') as BrowserName;
+
 export const WINDOW = { width: 640, height: 480 } as const;
 
 const CHROMIUM_FLAGS = [

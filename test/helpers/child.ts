@@ -1,27 +1,50 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import { Lines } from './lines.ts';
 
-// Each child that runs listens for our end.
+// Each running child listens for the end of the test process.
 process.setMaxListeners(64);
 
-/** A process of a test: its output by lines, and an end that is waited for. */
-export class Child implements AsyncDisposable {
+/** A process that a test has started. */
+export interface Program {
+  readonly stdin: Writable;
+  readonly stdout: Lines;
+  readonly stderr: Lines;
+  readonly isRunning: boolean;
+  /** Its exit code; null when a signal ended it. */
+  readonly exited: Promise<number | null>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** Kills a process, also a stopped one, and waits for its end. */
+export async function killProgram(program: Program): Promise<void> {
+  if (!program.isRunning) return;
+  program.signal('SIGCONT');
+  program.signal('SIGKILL');
+  await program.exited;
+}
+
+/** A program with its output by lines. It is killed with the test process, and when it is disposed of. */
+export class Child implements Program, AsyncDisposable {
   readonly process: ChildProcess;
+  readonly stdin: Writable;
   readonly stdout: Lines;
   readonly stderr: Lines;
   readonly exited: Promise<number | null>;
   readonly #kill = (): void => void this.process.kill('SIGKILL');
 
   constructor(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
-    this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
-    this.stdout = new Lines(this.process.stdout!);
-    this.stderr = new Lines(this.process.stderr!);
-    this.exited = once(this.process, 'exit').then(([code]) => {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+    this.process = child;
+    this.stdin = child.stdin;
+    this.stdout = new Lines(child.stdout);
+    this.stderr = new Lines(child.stderr);
+    this.exited = once(child, 'exit').then(([code]) => {
       process.off('exit', this.#kill);
       return code as number | null;
     });
-    // Who ends by `exit`, as on Ctrl-C, disposes of nothing.
+    // A test process that ends by `exit`, as on Ctrl-C, disposes of nothing.
     process.once('exit', this.#kill);
   }
 
@@ -33,10 +56,7 @@ export class Child implements AsyncDisposable {
     this.process.kill(signal);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.isRunning) return;
-    this.signal('SIGCONT');
-    this.signal('SIGKILL');
-    await this.exited;
+  [Symbol.asyncDispose](): Promise<void> {
+    return killProgram(this);
   }
 }

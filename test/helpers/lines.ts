@@ -5,18 +5,25 @@ import type { Readable } from 'node:stream';
 export class Lines {
   readonly all: string[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #readers = new Set<(line: string) => void>();
   #ended = false;
 
   constructor(stream: Readable) {
     const reader = createInterface({ input: stream });
     reader.on('line', (line) => {
       this.all.push(line);
+      for (const read of this.#readers) read(line);
       this.#wake();
     });
     reader.on('close', () => {
       this.#ended = true;
       this.#wake();
     });
+  }
+
+  /** Calls `read` with each line to come. */
+  each(read: (line: string) => void): void {
+    this.#readers.add(read);
   }
 
   /** The first value that `read` finds in the lines so far or to come. Rejects when the stream ends or time is over. */

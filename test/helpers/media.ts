@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { encodeJpeg } from '../../gateway/codecs/jpeg.ts';
 import { Child } from './child.ts';
 
-/** The blocks of test/interop/picture_number.py. */
+/** The blocks of test/peers/picture_number.py. */
 const BLOCK = 16;
 const BITS = 24;
 

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Child } from './child.ts';
+import type { Writable } from 'node:stream';
+import { Child, killProgram, type Program } from './child.ts';
+import type { Lines } from './lines.ts';
+import { forkPython } from './python-host.ts';
 
 const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.meta.url);
-const SCRIPTS = fileURLToPath(new URL('../interop/', import.meta.url));
+const SCRIPTS = fileURLToPath(new URL('../peers/', import.meta.url));
 
 /** What scripts/setup-peers.mjs has found or installed. */
 export function peers(): { chromium: string; firefox: string; python: string; gstreamer: string; nginx: string; caddy: string } {
@@ -14,7 +17,7 @@ export function peers(): { chromium: string; firefox: string; python: string; gs
   }
 }
 
-/** What test/interop/client.py says of the frames that it has had; with `progress` twice a second, with `done` at its end. */
+/** What test/peers/client.py says of the frames that it has had; with `progress` twice a second, with `done` at its end. */
 export interface ClientReport {
   readonly count: number;
   /** Frames that came again, without a message. */
@@ -34,11 +37,44 @@ export interface ClientReport {
   readonly stale: readonly number[];
 }
 
-/** A Python peer, script of test/interop/, that prints one JSON object a line. */
-export class PythonPeer extends Child {
-  /** @param python the one with VidGear, unless another is named. */
-  constructor(script: string, options: Readonly<Record<string, unknown>>, python = peers().python) {
-    super(python, ['-u', script, JSON.stringify(options)], { cwd: SCRIPTS, env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+/** A Python peer, script of test/peers/, that prints one JSON object a line. */
+export class PythonPeer implements Program, AsyncDisposable {
+  readonly #program: Program;
+
+  /** @param python another interpreter than the one with VidGear. */
+  constructor(script: string, options: Readonly<Record<string, unknown>>, python?: string) {
+    const argument = JSON.stringify(options);
+    this.#program = python === undefined
+      ? forkPython(peers().python, script, argument)
+      : new Child(python, ['-u', script, argument], { cwd: SCRIPTS, env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+  }
+
+  get stdin(): Writable {
+    return this.#program.stdin;
+  }
+
+  get stdout(): Lines {
+    return this.#program.stdout;
+  }
+
+  get stderr(): Lines {
+    return this.#program.stderr;
+  }
+
+  get isRunning(): boolean {
+    return this.#program.isRunning;
+  }
+
+  get exited(): Promise<number | null> {
+    return this.#program.exited;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#program.signal(signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return killProgram(this.#program);
   }
 
   /** All events so far of one kind. */

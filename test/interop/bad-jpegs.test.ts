@@ -160,22 +160,6 @@ describe('JPEGs that end a real client, among good ones', () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it('keeps a client alive that gets nothing else: the card, and then the last good one, is repeated', async () => {
-    const [native = 0] = await freePorts(1);
-    await using client = new PythonPeer('client.py', { port: native, height: 120, numbers: true });
-    await using gateway = await createGateway({ port: 0 });
-    const timer = setInterval(() => gateway.stream.push(JPEGS[0]!), 100);
-    await using _stop = { [Symbol.asyncDispose]: async () => clearInterval(timer) };
-    // Listed while there is nothing but bad frames.
-    gateway.stream.addClient(`tcp://127.0.0.1:${native}`);
-    await client.waitFor<{ count: number }>('progress', ({ count }) => count >= 1);
-    await expect.poll(() => gateway.stream.clients[0]?.repeated, { timeout: 30_000 }).toBeGreaterThan(5);
-    expect(gateway.stream.clients[0]).toMatchObject({ state: 'live', delivered: 0, reason: expect.stringContaining('cannot decode') as string });
-    expect(client.isRunning).toBe(true);
-    gateway.stream.push(JPEGS[2]!);
-    await client.waitFor<{ n: number }>('number', ({ n }) => n === 2);
-  });
-
   it('are not looked for without a native client, and reach one that wants no check', async () => {
     await using gateway = await createGateway({ port: 0 });
     gateway.stream.push(JPEGS[0]!);

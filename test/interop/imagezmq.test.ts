@@ -154,7 +154,7 @@ describe('imagezmq', () => {
     await sender.waitFor('paused');
     gateway.signal(signal);
     await gateway.exited;
-    sender.process.stdin!.write('go on\n');
+    sender.stdin.write('go on\n');
     await using again = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
     await sender.waitFor('done');
     expect((await again.status()).counters).toMatchObject({ received: 30, rejected: 0 });

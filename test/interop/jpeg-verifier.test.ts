@@ -9,7 +9,7 @@ import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { jpegCorpus, type Sample } from '../helpers/jpeg-corpus.ts';
 import { peers } from '../helpers/peers.ts';
 
-const SCRIPT = fileURLToPath(new URL('./simplejpeg_verdicts.py', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../peers/simplejpeg_verdicts.py', import.meta.url));
 
 const SEED = Number(process.env['GEARWAY_JPEG_SEED'] ?? 1);
 const DAMAGED = Number(process.env['GEARWAY_JPEG_SAMPLES'] ?? 4000);

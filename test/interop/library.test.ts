@@ -44,7 +44,7 @@ function numbered(number: number): NDArray {
 /** The same pictures as JPEGs, with the hash of what the real NetGear makes of them. */
 let jpegs: { jpeg: Buffer; sha1: string }[];
 beforeAll(() => {
-  const text = execFileSync(peers().python, ['pictures.py', '200'], { cwd: fileURLToPath(new URL('.', import.meta.url)), encoding: 'utf8', maxBuffer: 64 << 20 });
+  const text = execFileSync(peers().python, ['pictures.py', '200'], { cwd: fileURLToPath(new URL('../peers/', import.meta.url)), encoding: 'utf8', maxBuffer: 64 << 20 });
   jpegs = text.trim().split('\n').map((line) => {
     const { jpeg, sha1: hash } = JSON.parse(line) as { jpeg: string; sha1: string };
     return { jpeg: Buffer.from(jpeg, 'base64'), sha1: hash };

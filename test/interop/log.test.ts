@@ -37,7 +37,7 @@ describe('gearway', () => {
     for (let index = 0; index < 20; index += 1) await fetch(`${url}/streams/main/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: index % 2 === 0 ? jpegSized(64, 48) : 'no picture' });
     expect(await served()).toBe(true);
     if (command === 'sh') child.signal('SIGTERM');
-    else child.process.stdin!.end();
+    else child.stdin.end();
     expect(await child.exited).toBe(0);
   });
 });

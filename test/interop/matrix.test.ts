@@ -191,10 +191,10 @@ interface Turn {
  */
 async function takeTurns(servers: PythonPeer, gateway: GatewayProcess, sequence: readonly Turn[], arrived: (n: number) => Promise<unknown>): Promise<void> {
   for (const [index, { name, first, steps }] of sequence.entries()) {
-    if (index > 0) servers.process.stdin!.write(`${name}\n`);
+    if (index > 0) servers.stdin.write(`${name}\n`);
     for (let n = first; steps && n < first + FRAMES; n += 1) {
       await arrived(n);
-      servers.process.stdin!.write(`${name} ${n}\n`);
+      servers.stdin.write(`${name} ${n}\n`);
     }
     await servers.waitFor<{ server: string }>('closed', ({ server }) => server === name);
     await gateway.statusWhere(`no server after ${name}`, ({ source }) => source.state === 'listening');

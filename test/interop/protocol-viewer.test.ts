@@ -17,7 +17,7 @@ interface Frame {
   message: { n: number; t: number };
 }
 
-const SCRIPT = '../protocol_viewer.py';
+const SCRIPT = 'protocol_viewer.py';
 
 async function address(gateway: GatewayProcess): Promise<string> {
   return `${(await gateway.url).replace('http', 'ws')}/streams/main/ws`;

@@ -58,7 +58,7 @@ const SOURCES: readonly ((password: string) => string)[] = [
   (password) => `ffmpeg:http://127.0.0.1:9/live?inputArgs=${encoded(`-headers "Authorization: Basic ${Buffer.from(`admin:${password}`).toString('base64')}"`)}`,
 ];
 
-/** Characters that some parser treats as special. test/sources/redactor.test.ts has all others. */
+/** Characters that some parser treats as special. test/unit/sources/redactor.test.ts has all others. */
 const CHARACTERS = [...Array.from(' #/?@:%&+="\'\\[;,!'), '\t', 'é', '\u202E'];
 
 const atAnyPlace = (character: string): readonly string[] => [`${character}Hunt3rGreen`, `Hunt3r${character}Green`, `Hunt3rGreen${character}`];

@@ -118,13 +118,13 @@ describe('a terminal', () => {
 
   it('leaves nothing running when it is closed', async () => {
     await using running = await onTerminal();
-    running.child.process.stdin!.end();
+    running.child.stdin.end();
     await nothingLeft(running.family);
   });
 
   it('stops the gateway by Ctrl+C', async () => {
     await using running = await onTerminal();
-    running.child.process.stdin!.write('\u0003');
+    running.child.stdin.write('\u0003');
     await running.family.until('the end of gateway and FFmpeg', (members) => !members.some((member) => isGateway(member) || isFfmpeg(member)), LIMIT_MS);
   });
 });

@@ -51,7 +51,7 @@ const JPEG: readonly Case[] = [
 ];
 
 function tell(peer: PythonPeer, line: unknown): void {
-  peer.process.stdin!.write(`${JSON.stringify(line)}\n`);
+  peer.stdin.write(`${JSON.stringify(line)}\n`);
 }
 
 describe('frames of every type', () => {

@@ -1,0 +1,175 @@
+import { setTimeout as elapse } from 'node:timers/promises';
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
+import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { PythonPeer } from '../../helpers/peers.ts';
+import { ViewerPage } from '../viewer-page.ts';
+
+interface Returned {
+  n: number;
+  t: number;
+  data: Record<string, unknown> | null;
+}
+
+describe('gearway-viewer', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser(TESTED_BROWSER);
+  });
+  afterAll(async () => {
+    await browser.close();
+  });
+  const open = (gateway: GatewayProcess, query?: string): Promise<ViewerPage> => ViewerPage.ofGateway(browser, gateway, query);
+
+  it('shows a real server\'s frames in three windows, each message with its picture, and returns their data', async () => {
+    const [source] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using one = await open(gateway);
+    await using two = await open(gateway);
+    await using three = await open(gateway, '?stream=main&port=6042');
+    const pages = [one, two, three];
+    await Promise.all(pages.map((page) => page.becomes('waiting')));
+    await Promise.all(pages.map((page, index) => page.returnData({ viewer: index })));
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
+    await Promise.all(pages.map((page) => page.becomes('live')));
+    expect(await Promise.all(pages.map((page) => page.port))).toEqual([6000, 6001, 6042]);
+    const { data } = await server.waitFor<Returned>('returned', (event) => ['6000', '6001', '6042'].every((port) => (event.data?.[port] ?? null) !== null));
+    expect(data).toEqual({ 6000: { viewer: 0 }, 6001: { viewer: 1 }, 6042: { viewer: 2 } });
+    for (const page of pages) {
+      const seen = new Set<number>();
+      while (seen.size < 5) {
+        const pair = await page.numbers();
+        if (pair === null) continue;
+        expect(pair.message).toBe(pair.picture);
+        seen.add(pair.picture);
+      }
+    }
+  });
+
+  it('takes its return data with it when its tab is killed', async () => {
+    const [source] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
+    const page = await open(gateway);
+    await page.returnData('drive');
+    await server.waitFor<Returned>('returned', ({ data }) => data?.['6000'] === 'drive');
+    const killedAt = Date.now() / 1000;
+    await page[Symbol.asyncDispose]();
+    const { data, t } = await server.waitFor<Returned>('returned', (event) => event.t >= killedAt && event.data?.['6000'] === undefined);
+    expect(data).toEqual({});
+    expect(t - killedAt).toBeLessThan(1);
+    // The port is held for who has the key; another viewer gets the next one.
+    expect((await gateway.status()).ports).toMatchObject({ free: 63, taken: 1, held: [6000] });
+    await using other = await open(gateway);
+    await other.becomes('live');
+    expect(await other.port).toBe(6001);
+  });
+
+  it('gets its port back after a reload, and sends once-only values', async () => {
+    const [source] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
+    await using page = await open(gateway);
+    await page.becomes('live');
+    await page.page.reload();
+    await page.becomes('live');
+    expect(await page.port).toBe(6000);
+    await page.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send({ gripper: 'close', force: 0.4 }));
+    const { n } = await server.waitFor<Returned>('returned', ({ data }) => (data?.['6000'] as { gripper?: string } | null)?.gripper === 'close');
+    // Once: with the next frame it is null again.
+    await server.waitFor<Returned>('returned', (event) => event.n === n + 1 && event.data?.['6000'] === null);
+    const code = await page.page.evaluate(() =>
+      document
+        .querySelector<GearwayViewer>('gearway-viewer')!
+        .send({ dtype: 'float32', shape: [2, 2], data: new Uint8Array(15) })
+        .then(
+          () => 'accepted',
+          (error: { code: string }) => error.code,
+        ),
+    );
+    expect(code).toBe('array-misfit');
+  });
+
+  it('is live again after the gateway was restarted, with its return data, and says what it waits for meanwhile', async () => {
+    const [http] = (await freePorts(1)) as [number];
+    const first = await GatewayProcess.start('--port', String(http));
+    await using page = await open(first);
+    await page.becomes('live');
+    await page.returnData({ speed: 0 });
+    await first.statusWhere('return data', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+    first.signal('SIGTERM');
+    expect(await first.exited).toBe(0);
+    await page.becomes('connecting');
+    await using second = await GatewayProcess.start('--port', String(http));
+    const startMs = performance.now();
+    await page.becomes('live');
+    expect(performance.now() - startMs).toBeLessThan(2500);
+    await second.statusWhere('return data again', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+  });
+
+  it('says why it is refused, and watches once it has the token', async () => {
+    await using gateway = await GatewayProcess.start('--token', 's3cret');
+    await using page = await open(gateway);
+    await page.becomes('refused');
+    expect(await page.reason).toMatch(/token/);
+    await page.page.type('input[name=token]', 's3cret');
+    await page.page.click('form button');
+    await page.becomes('live');
+    await using taken = await open(gateway);
+    await taken.becomes('refused');
+  });
+
+  it('survives removal, moving and another address', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(gateway);
+    await page.becomes('live');
+    await page.page.evaluate(() => {
+      const viewer = document.querySelector('gearway-viewer')!;
+      const box = document.createElement('div');
+      document.body.append(box);
+      box.append(viewer); // moved: the session stays
+    });
+    expect(await page.state).toBe('live');
+    expect(await page.port).toBe(6000);
+    const again = await page.page.evaluate(async () => {
+      const viewer = document.querySelector('gearway-viewer')!;
+      viewer.remove();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const whileGone = viewer.port;
+      document.body.append(viewer);
+      await new Promise((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
+      return { whileGone, now: viewer.port };
+    });
+    expect(again).toEqual({ whileGone: null, now: 6000 });
+    await page.page.evaluate(() => {
+      document.querySelector('gearway-viewer')!.src = '/streams/nope';
+    });
+    await page.becomes('refused');
+    await page.page.evaluate(() => {
+      document.querySelector('gearway-viewer')!.src = '/streams/main';
+    });
+    await page.becomes('live');
+  });
+
+  it('asks for nothing while it is out of sight, and resumes', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(gateway);
+    await page.becomes('live');
+    await page.page.evaluate(() => {
+      document.querySelector('gearway-viewer')!.style.display = 'none';
+    });
+    const paused = await gateway.statusWhere('a paused client', ({ clients }) => clients[0]?.state === 'paused');
+    await elapse(500);
+    // What was in flight has arrived; nothing more was sent.
+    expect((await gateway.status()).clients[0]!.delivered - paused.clients[0]!.delivered).toBeLessThanOrEqual(1);
+    await page.page.evaluate(() => {
+      document.querySelector('gearway-viewer')!.style.display = '';
+    });
+    await page.becomes('live');
+    const { painted } = await page.stats;
+    await page.where(`element.stats.painted > ${painted}`);
+  });
+});

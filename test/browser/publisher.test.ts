@@ -1,0 +1,265 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { setTimeout as elapse } from 'node:timers/promises';
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { closeCode } from '../../shared/close-code.ts';
+import type { StreamStatus } from '../../shared/status.ts';
+import type { GearwayPublisher } from '../../web/publisher/gearway-publisher.ts';
+import { type BrowserOptions, launchBrowser, TESTED_BROWSER } from '../helpers/browsers.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { Folder, writeNumberedCamera } from '../helpers/media.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
+import { PublisherPage } from './publisher-page.ts';
+import { ViewerPage } from './viewer-page.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** A gateway that waits for publishers. */
+const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
+
+/** The bundled page, sending as soon as it is there. */
+async function publish(browser: Browser, url: string, query = ''): Promise<PublisherPage> {
+  return PublisherPage.open(browser, `${url}/publish?stream=main&start${query}`);
+}
+
+describe('a camera whose pictures are numbered', () => {
+  const COUNT = 150;
+  let folder: Folder;
+  let browser: Browser;
+  beforeAll(async () => {
+    folder = await Folder.create();
+    browser = await launchBrowser('chromium', { camera: await writeNumberedCamera(`${folder.file('numbers')}.y4m`, { count: COUNT, fps: 10 }) });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await folder[Symbol.asyncDispose]();
+  });
+
+  /** Sees to it that a viewer's picture is a newer one again and again. */
+  async function seesNew(viewer: ViewerPage, times: number): Promise<void> {
+    const seen = new Set<number>();
+    await expect.poll(async () => seen.add((await viewer.numbers())?.picture ?? -1).size, { timeout: 30_000, interval: 100 }).toBeGreaterThan(times);
+    for (const number of seen) expect(number).toBeLessThan(COUNT);
+  }
+
+  it('reaches two real clients and two viewers in order, with their return data on the way back; the page is closed, and opened again', async () => {
+    const [a, b] = (await freePorts(2)) as [number, number];
+    await using gateway = await start('--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`);
+    await using first = new PythonPeer('client.py', { port: a, pattern: 1, multiclient: true, height: 480 });
+    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true, returns: { gripper: 'open' }, height: 480 });
+    await using viewerBrowser = await launchBrowser('chromium');
+    await using one = await ViewerPage.ofGateway(viewerBrowser, gateway);
+    await using another = await ViewerPage.ofGateway(viewerBrowser, gateway);
+    await Promise.all([one, another].map((viewer) => viewer.becomes('waiting')));
+    expect(await one.reason).toBe('waiting for a publisher');
+    let before: ClientReport;
+    {
+      await using publisher = await publish(browser, await gateway.url, '&name=phone&fps=30');
+      await publisher.becomes('live');
+      expect(await publisher.place).toBe('worker');
+      await gateway.statusWhere('four live clients', ({ clients, source }) => source.state === 'phone (127.0.0.1)' && clients.filter(({ state }) => state === 'live').length === 4);
+      await Promise.all([seesNew(one, 8), seesNew(another, 8)]);
+      before = await first.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
+      // Numbers go back only where the camera's file begins again.
+      expect(before.disordered).toBeLessThanOrEqual(1);
+      expect(before.last).toBeLessThan(COUNT);
+      await second.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
+      const says = (text: string): Promise<unknown> => publisher.page.waitForFunction((wanted) => document.querySelector('.returned-data')?.textContent.replaceAll(/\s+/g, ' ').includes(wanted), {}, text);
+      await says(`${b}{"gripper":"open"}`);
+      await one.returnData([1, 'two', null]);
+      await says(`${await one.port}[1,"two",null]`);
+      await another.page.evaluate(() => document.querySelector('gearway-viewer')!.send('stop'));
+      await says(`${await another.port}"stop"once`);
+      await one.returnData(null);
+      await expect.poll(() => publisher.page.$eval('.returned-data', (list) => list.textContent)).not.toContain('two');
+      await expect.poll(async () => (await publisher.stats).clients).toBe(4);
+    }
+    const { reason } = await gateway.statusWhere('a stale stream', ({ state }) => state === 'stale');
+    expect(reason).toBe('phone (127.0.0.1) has left; waiting for a publisher');
+    await Promise.all([one, another].map((viewer) => viewer.becomes('stale')));
+    expect(await one.reason).toBe(reason);
+    await using again = await publish(browser, await gateway.url, '&name=phone');
+    await again.becomes('live');
+    await Promise.all([one, another].map((viewer) => viewer.becomes('live')));
+    await Promise.all([seesNew(one, 3), seesNew(another, 3)]);
+    await first.waitFor<ClientReport>('progress', ({ count }) => count > before.count + 20);
+    const { counters, clients } = await gateway.status();
+    expect(counters.rejected).toBe(0);
+    expect(clients.map(({ state }) => state)).toEqual(['live', 'live', 'live', 'live']);
+  });
+
+  it('thins its pictures out to the rate that is asked for', async () => {
+    await using gateway = await start();
+    await using publisher = await publish(browser, await gateway.url, '&fps=30');
+    await expect.poll(async () => (await publisher.stats).framesPerSecond, { timeout: 15_000 }).toBeGreaterThan(8);
+    await publisher.set('fps', 5);
+    await expect.poll(async () => (await publisher.stats).framesPerSecond, { timeout: 15_000 }).toBeLessThan(6);
+    const { sent } = await publisher.stats;
+    const startMs = performance.now();
+    await elapse(4000);
+    const rate = ((await publisher.stats).sent - sent) / ((performance.now() - startMs) / 1000);
+    // Half a second at each end is uncertain: figures are refreshed twice a second.
+    expect(rate).toBeGreaterThan(3.5);
+    expect(rate).toBeLessThan(6.5);
+  });
+});
+
+describe('a page that publishes', () => {
+  const using = (options: BrowserOptions): Promise<Browser & AsyncDisposable> => launchBrowser(TESTED_BROWSER, options);
+
+  it('shares a screen, whose last picture is sent again while nothing changes', async () => {
+    await using gateway = await start();
+    await using browser = await using({ camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish`);
+    await publisher.press('Share screen');
+    await publisher.becomes('live');
+    expect(await publisher.tracks()).toEqual(['live']);
+    await gateway.statusWhere('frames', ({ counters, state }) => state === 'live' && counters.received > 3);
+    await publisher.press('Use the camera');
+    await publisher.where("element.state === 'live' && element.input === 'camera'");
+    const { counters } = await gateway.status();
+    await gateway.statusWhere('the camera\'s frames', ({ counters: now }) => now.received > counters.received + 10);
+  });
+
+  it('takes changes that are made together, and while a camera is being opened', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'a=push:', '--source', 'b=push:');
+    const url = await gateway.url;
+    const publishing = async (stream: string): Promise<string> => ((await (await fetch(`${url}/api/streams/${stream}`)).json()) as StreamStatus).source.state;
+    await using browser = await using({ camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, `${url}/publish?stream=a&name=phone`);
+    const act = (work: (element: GearwayPublisher) => void): Promise<void> => publisher.page.$eval('gearway-publisher', work);
+    await act((element) => {
+      element.start();
+      element.src = 'streams/b';
+    });
+    await expect.poll(() => publishing('b')).toBe('phone (127.0.0.1)');
+    expect(await publishing('a')).toBe('waiting for a publisher');
+    await using other = await PublisherPage.open(browser, `${url}/publish?stream=a&name=other&start`);
+    await other.becomes('live');
+    await act((element) => {
+      element.src = 'streams/a';
+      element.start({ takeOver: true });
+    });
+    await expect.poll(() => publishing('a')).toBe('phone (127.0.0.1)');
+    await act((element) => {
+      element.input = 'screen';
+      element.start();
+    });
+    await publisher.where("element.state === 'live' && element.openDevice === null");
+    // What is said of cameras is nothing to a screen.
+    await act((element) => {
+      element.facing = 'user';
+      element.size = '480p';
+    });
+    await elapse(500);
+    expect(await publisher.tracks()).toEqual(['live']);
+    expect(await publisher.read('input')).toBe('screen');
+  });
+
+  it('says that the camera was not allowed, or that there is none', async () => {
+    await using gateway = await start();
+    await using browser = await using({});
+    await using publisher = await publish(browser, await gateway.url);
+    await publisher.becomes('failed');
+    expect(['denied', 'no-camera']).toContain(await publisher.code);
+    expect(await publisher.notice()).toMatch(/ Try again$/);
+    expect((await gateway.status()).source.state).toBe('waiting for a publisher');
+  });
+
+  it('says when the camera is unplugged, and is live again by itself when it is back', async () => {
+    await using gateway = await start();
+    await using browser = await using({ camera: 'fake' });
+    // A track of the browser's that ends without `stop()`, as a camera's that is unplugged.
+    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?stream=main&start`, () => {
+      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      const { MediaStreamTrackGenerator } = globalThis as unknown as { MediaStreamTrackGenerator: new (options: { kind: 'video' }) => MediaStreamTrack & { writable: WritableStream } };
+      navigator.mediaDevices.getUserMedia = async (constraints) => {
+        const [track] = (await open(constraints)).getVideoTracks();
+        const generated = new MediaStreamTrackGenerator({ kind: 'video' });
+        const plugged = new AbortController();
+        addEventListener('unplug', () => plugged.abort(), { once: true });
+        const { readable } = new MediaStreamTrackProcessor({ track: track! });
+        readable.pipeTo(generated.writable, { signal: plugged.signal }).catch(() => track!.stop());
+        return new MediaStream([generated]);
+      };
+    });
+    await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
+    await publisher.page.evaluate(() => dispatchEvent(new Event('unplug')));
+    await publisher.becomes('failed');
+    expect(await publisher.code).toBe('ended');
+    expect(await publisher.notice()).toMatch(/^The camera is gone .* Try again$/);
+    await gateway.statusWhere('a stale stream', ({ state }) => state === 'stale');
+    await publisher.page.evaluate(() => navigator.mediaDevices.dispatchEvent(new Event('devicechange')));
+    await publisher.becomes('live');
+    await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
+  });
+
+  it('says how to get a secure page where it is none', async () => {
+    await using gateway = await start();
+    await using browser = await using({ camera: 'fake' });
+    // This machine, by a name that browsers do not take for it.
+    const url = (await gateway.url).replace('127.0.0.1', '0.0.0.0');
+    await using publisher = await PublisherPage.open(browser, `${url}/publish`);
+    await publisher.becomes('failed');
+    expect(await publisher.code).toBe('insecure');
+    expect(await publisher.notice()).toMatch(/^This page is not secure/);
+    expect(await publisher.page.$eval('.help', (help) => (help as HTMLElement).innerText)).toContain('--tls-cert');
+  });
+
+  it('asks for a token, says that one is wrong, and keeps the right one', async () => {
+    await using gateway = await start('--token', 'administer-this', '--publish-token', 'publish-that');
+    await using browser = await using({ camera: 'fake' });
+    await using publisher = await publish(browser, await gateway.url);
+    await publisher.becomes('refused');
+    const enter = async (token: string): Promise<void> => {
+      await publisher.page.waitForFunction(() => document.activeElement?.id === 'token');
+      await publisher.page.keyboard.type(token);
+      await publisher.page.keyboard.press('Enter');
+    };
+    const says = (words: string): Promise<unknown> => publisher.page.waitForFunction((wanted) => document.querySelector('.token-form')?.textContent.includes(wanted), {}, words);
+    await says('Publishing requires a token');
+    for (const wrong of ['wrong', 'wrong']) {
+      await enter(wrong);
+      await says('Invalid token.');
+      await publisher.page.waitForFunction(() => document.querySelector<HTMLInputElement>('#token')?.value === '');
+    }
+    await enter('publish-that');
+    await publisher.becomes('live');
+    await publisher.page.reload();
+    await publisher.becomes('live');
+  });
+
+  it('says when the stream takes no publishers', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using browser = await using({ camera: 'fake' });
+    await using publisher = await publish(browser, await gateway.url);
+    await publisher.becomes('refused');
+    expect(await publisher.code).toBe(closeCode.notForPublishers);
+    expect(await publisher.notice()).toMatch(/^Not for publishers/);
+  });
+
+  it('has nothing that a screen reader stumbles over, in the dark and in the light', async () => {
+    await using gateway = await start();
+    await using browser = await using({ camera: 'fake' });
+    for (const width of [1280, 390]) {
+      await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish`);
+      await publisher.page.setViewport({ width, height: 900 });
+      for (const value of ['dark', 'light']) {
+        await publisher.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value }]);
+        expect(await violations(publisher)).toEqual([]);
+      }
+      await publisher.press('Start camera');
+      await publisher.becomes('live');
+      expect(await violations(publisher)).toEqual([]);
+      expect(await publisher.page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+    }
+  });
+
+  async function violations({ page }: PublisherPage): Promise<string[]> {
+    await page.evaluate(AXE);
+    const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as { id: string; nodes: { html: string }[] }[];
+    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`);
+  }
+});

@@ -1,0 +1,153 @@
+/** The command, from source. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { encodeMessage } from '../../shared/protocol.ts';
+import { readCertificate } from '../helpers/certificate.ts';
+import { Child } from '../helpers/child.ts';
+import { Viewer } from '../helpers/viewer.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const [CERT_FILE = '', KEY_FILE = ''] = ['cert', 'key'].map((name) => fileURLToPath(new URL(`../helpers/certificate/${name}.pem`, import.meta.url)));
+const COMMAND = ['--import', 'tsx', 'gateway/main.ts'];
+
+/** Runs the command to its end. */
+function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [...COMMAND, ...args], { cwd: ROOT, timeout: 9000 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+/** A gateway that serves. */
+async function serve(...args: string[]): Promise<{ gateway: Child; url: string }> {
+  const gateway = new Child(process.execPath, [...COMMAND, '--port', '0', ...args], { cwd: ROOT });
+  const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1]);
+  return { gateway, url };
+}
+
+describe('gearway', () => {
+  it.each([
+    ['an unknown flag', ['--bogus']],
+    ['an argument', ['stream']],
+    ['a flag without its value', ['--port']],
+    ['a flag with another behind it', ['--source', '--insecure']],
+    ['a port that is no number', ['--port', 'http']],
+    ['a port beyond 65535', ['--port', '65536']],
+    ['two sources of one stream', ['--source', 'push:', '--source', 'test-pattern:']],
+    ['a client of a stream that is not there', ['--source', 'door=push:', '--client', 'yard=tcp://127.0.0.1:5567']],
+    ['a certificate without its key', ['--tls-cert', CERT_FILE]],
+    ['a certificate that is not there', ['--tls-cert', '/nowhere/cert.pem', '--tls-key', KEY_FILE]],
+    ['a key that is no key', ['--tls-cert', CERT_FILE, '--tls-key', CERT_FILE]],
+    ['an unknown source', ['--source', 'ftp://camera']],
+    ['a client in multi-servers mode with pattern 0', ['--client', 'tcp://127.0.0.1:5567?pattern=0&serverPort=5566']],
+    ['two clients of one port', ['--client', 'tcp://127.0.0.1:5567', '--client', 'tcp://127.0.0.2:5567']],
+    ['an unknown word', ['--on-close', 'maybe']],
+    ['a host beyond this machine without a token', ['--host', '0.0.0.0']],
+  ])('ends with 2 and one sentence for %s', async (_name, args) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it.each([
+    ['a source without its kind', ['--source', 'rtsp://admin:Hunt3r#Green@cam/live']],
+    ['a password with a space that no quotes keep together', ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live']],
+    ['an option with an unknown value', ['--source', 'ffmpeg:rtsp://admin:Hunt3r?fps=Green@cam/live']],
+  ])('says what is wrong without the password: %s', async (_name, args) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
+    expect(stdout + stderr).not.toMatch(/Hunt3r|Green/);
+    expect(code).toBe(2);
+  });
+
+  it('explains its flags', async () => {
+    const { code, stdout, stderr } = await run('--help');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'view-token', 'publish-token', 'insecure', 'allow-origin', 'public-url', 'allow-host', 'trust-proxy', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
+  });
+
+  it('says its version', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    expect(await run('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('serves the test pattern', async () => {
+    const { gateway, url } = await serve();
+    await using _ = gateway;
+    expect((await fetch(`${url}healthz`)).status).toBe(200);
+    expect(await (await fetch(`${url}api/streams/main`)).json()).toMatchObject({ source: { kind: 'test-pattern' } });
+  });
+
+  it('serves several sources, each as a stream with its own ports', async () => {
+    const { gateway, url } = await serve('--source', 'door=test-pattern:?size=160x120&fps=5', '--source', 'yard=push:', '--virtual-ports', 'yard=7000-7001');
+    await using _ = gateway;
+    expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([
+      { name: 'door', source: { kind: 'test-pattern', address: '160x120, 5 frames/s' }, ports: { ranges: [{ from: 6000, to: 6063 }] } },
+      { name: 'yard', source: { kind: 'push' }, ports: { ranges: [{ from: 7000, to: 7001 }] } },
+    ]);
+    await using viewer = await Viewer.connect(url, 'yard');
+    expect(await viewer.hello()).toMatchObject({ stream: 'yard', port: 7000 });
+  });
+
+  it('serves pages and viewers over TLS', async () => {
+    const { gateway, url } = await serve('--tls-cert', CERT_FILE, '--tls-key', KEY_FILE);
+    await using _ = gateway;
+    expect(url).toMatch(/^https:/);
+    const { cert: ca } = readCertificate();
+    const [response] = (await once(get(`${url}healthz`, { ca }), 'response')) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(200);
+    await using viewer = await Viewer.connect(url, 'main', { ca });
+    expect(await viewer.hello()).toMatchObject({ port: 6000 });
+    expect(await viewer.next('frame')).toMatchObject({ width: 1280 });
+  });
+
+  it('serves beyond this machine with a token, and asks for it', async () => {
+    const { gateway, url } = await serve('--host', '0.0.0.0', '--token', 'secret', '--source', 'push:');
+    await using _ = gateway;
+    const api = `${url.replace('0.0.0.0', '127.0.0.1')}api/streams/main`;
+    expect((await fetch(api)).status).toBe(401);
+    expect((await fetch(api, { headers: { authorization: 'Bearer secret' } })).status).toBe(200);
+  });
+
+  it('ends with 1 and one sentence when its port is taken', async () => {
+    const { gateway, url } = await serve('--source', 'push:');
+    await using _ = gateway;
+    const { code, stderr } = await run('--source', 'push:', '--port', new URL(url).port);
+    expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
+    expect(code).toBe(1);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 within 2 s of %s, whatever peers do', async (signal) => {
+    // Nobody is at the client's address; port 1 refuses.
+    const { gateway, url } = await serve('--client', 'tcp://127.0.0.1:1');
+    await using _ = gateway;
+    const { hostname, port } = new URL(url);
+    // A viewer that reads nothing any more and never closes in turn, and a connection that says nothing.
+    const viewer = new WebSocket(`ws://${hostname}:${port}/streams/main/ws`, 'gearway.v1');
+    viewer.on('error', () => undefined);
+    await once(viewer, 'open');
+    viewer.send(encodeMessage({ type: 'hello' }));
+    await once(viewer, 'message');
+    viewer.pause();
+    const silent = connect(Number(port), hostname);
+    silent.on('error', () => undefined);
+    await once(silent, 'connect');
+
+    const from = performance.now();
+    gateway.signal(signal);
+    expect(await gateway.exited).toBe(0);
+    expect(performance.now() - from).toBeLessThan(2000);
+    viewer.terminate();
+    silent.destroy();
+  });
+});

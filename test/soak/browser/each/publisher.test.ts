@@ -1,0 +1,40 @@
+import { setTimeout as elapse } from 'node:timers/promises';
+import type { Browser } from 'puppeteer-core';
+import { describe, expect, it } from 'vitest';
+import type { GearwayPublisher } from '../../../../web/publisher/gearway-publisher.ts';
+import { type BrowserOptions, launchBrowser, TESTED_BROWSER } from '../../../helpers/browsers.ts';
+import { GatewayProcess } from '../../../helpers/gateway-process.ts';
+import { PublisherPage } from '../../../browser/publisher-page.ts';
+
+/** A gateway that waits for publishers. */
+const start = (...args: string[]): Promise<GatewayProcess> => GatewayProcess.start('--source', 'push:', ...args);
+
+/** The bundled page, sending as soon as it is there. */
+async function publish(browser: Browser, url: string, query = ''): Promise<PublisherPage> {
+  return PublisherPage.open(browser, `${url}/publish?stream=main&start${query}`);
+}
+
+describe('a page that publishes', () => {
+  const using = (options: BrowserOptions): Promise<Browser & AsyncDisposable> => launchBrowser(TESTED_BROWSER, options);
+
+  it('is live at one picture every five seconds, and told of states in order', async () => {
+    await using gateway = await start();
+    await using browser = await using({ camera: 'fake' });
+    await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?fps=0.2`);
+    await publisher.page.$eval('gearway-publisher', (element) => {
+      const told: string[] = [];
+      Object.assign(element, { told });
+      for (const type of ['state', 'refused', 'failed'] as const) element.addEventListener(`gearway-publisher-${type}`, () => told.push(`${type} ${element.state}`));
+      element.start();
+    });
+    await publisher.becomes('live');
+    await elapse(6000);
+    await using other = await publish(browser, await gateway.url);
+    await other.becomes('refused');
+    await other.press('Take over');
+    await publisher.becomes('refused');
+    const told = await publisher.page.$eval('gearway-publisher', (element) => (element as GearwayPublisher & { told: string[] }).told);
+    expect(told).toEqual(['state asking', 'state connecting', 'state live', 'state refused', 'refused refused']);
+  });
+
+});

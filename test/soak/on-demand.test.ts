@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { inASpell } from '../helpers/in-a-spell.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+import { Viewer } from '../helpers/viewer.ts';
+
+/** Waiting for what has no event: time itself. */
+const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> => gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
+
+describe('a source on demand', () => {
+  let gateway: GatewayProcess;
+  let port: number;
+
+  beforeAll(async () => {
+    [port = 0] = await freePorts(1);
+    gateway = await GatewayProcess.start('--source', 'test-pattern:?onDemand=true', '--client', `tcp://127.0.0.1:${port}`);
+  });
+
+  afterAll(async () => {
+    await gateway[Symbol.asyncDispose]();
+  });
+
+  it('shows its first picture within a second of the first viewer, and sleeps within 5 s of the last', async () => {
+    await inASpell(async () => {
+      await sleeps(gateway);
+      const came = performance.now();
+      const viewer = await Viewer.connect(await gateway.url);
+      await viewer.hello();
+      await viewer.until('frame');
+      const firstMs = performance.now() - came;
+      await viewer[Symbol.asyncDispose]();
+      const left = performance.now();
+      await sleeps(gateway);
+      return { firstMs, asleepMs: performance.now() - left };
+    }, ({ firstMs, asleepMs }) => {
+      expect(firstMs).toBeLessThan(1000);
+      expect(asleepMs).toBeLessThan(5000);
+    });
+  });
+
+  it('never sleeps while a native client is connected', async () => {
+    await using client = new PythonPeer('client.py', { port });
+    await client.waitFor('progress');
+    const { source, counters } = await gateway.status();
+    expect(source.state).toBe('running');
+    // Longer than it takes to fall asleep.
+    await elapse(8000);
+    const later = await gateway.status();
+    expect(later.source.state).toBe('running');
+    expect(later.counters.received - counters.received).toBeGreaterThan(150);
+    client.signal('SIGKILL');
+    await sleeps(gateway);
+  });
+});

@@ -1,0 +1,173 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseSync } from 'vite';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the files of a folder may import of the project; a folder stands for itself always. See ARCHITECTURE.md. */
+const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
+  ['shared/', []],
+  ['gateway/process/', ['shared/', 'gateway/sources/redactor.ts']],
+  ['gateway/codecs/', ['shared/']],
+  ['gateway/netgear/', ['shared/', 'gateway/codecs/']],
+  ['gateway/hub/', ['shared/', 'gateway/codecs/']],
+  ['gateway/connection/', ['shared/']],
+  ['gateway/drawing/', ['gateway/hub/', 'gateway/codecs/']],
+  ['gateway/sources/', ['shared/', 'gateway/config/', 'gateway/codecs/', 'gateway/drawing/', 'gateway/hub/', 'gateway/netgear/']],
+  ['gateway/publishers/', ['shared/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/', 'gateway/sources/']],
+  ['gateway/clients/', ['shared/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/']],
+  ['gateway/probe/', ['shared/', 'gateway/codecs/', 'gateway/netgear/']],
+  ['gateway/http/', ['shared/', 'gateway/clients/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/', 'gateway/publishers/', 'gateway/sources/']],
+  ['gateway/config/command-line.ts', ['shared/', 'gateway/']],
+  ['gateway/config/', ['shared/', 'gateway/clients/', 'gateway/hub/', 'gateway/http/', 'gateway/netgear/', 'gateway/sources/']],
+  ['gateway/', ['shared/']],
+  ['web/connection/', ['shared/', 'web/background.ts']],
+  ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/']],
+  ['web/publisher/', ['shared/', 'web/background.ts', 'web/connection/', 'web/viewer/ui/viewer-styles.ts', 'web/viewer/session-stats.ts']],
+  ['web/pages/', ['shared/', 'web/']],
+  ['web/', ['shared/']],
+];
+
+/** The only places that may import a library. */
+const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
+  zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
+  msgpackr: /^shared\/protocol\.ts$/,
+  '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
+  // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and encodes.
+  lit: /^web\/(?:pages\/|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
+  'lit/directives/repeat.js': /^web\/pages\/console\/clients-panel\.ts$/,
+  'eventsource-parser/stream': /^web\/pages\/console\/api\.ts$/,
+  fastify: /^gateway\/http\//,
+  sharp: /^gateway\/(?:http\/snapshot-picture|sources\/directory\/image-file)\.ts$/,
+  '@fastify/websocket': /^gateway\/http\//,
+  ws: /^gateway\/(?:connection|clients\/web|publishers|http)\//,
+};
+
+function sources(): string[] {
+  return ['shared', 'gateway', 'web'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => /\.[jt]s$/.test(path))
+      .map((path) => `${folder}/${path}`),
+  );
+}
+
+function imports(source: string): string[] {
+  return [...source.matchAll(/^\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '');
+}
+
+/** What is wrong with one file's imports; empty when nothing is. */
+function violations(path: string, source: string): string[] {
+  const [folder, allowed] = MAY_IMPORT.find(([prefix]) => path.startsWith(prefix))!;
+  return imports(source).flatMap((specifier) => {
+    // An entry file has the global; imported, it would not be seen below.
+    if (specifier === 'node:process' || specifier === 'process') return [`${path} imports ${specifier}, expected none: only the files that a process starts with touch process`];
+    if (specifier.startsWith('node:')) return path.startsWith('gateway/') ? [] : [`${path} imports ${specifier}: only the gateway runs in Node`];
+    if (!specifier.startsWith('.')) {
+      const importer = ONE_IMPORTER[specifier];
+      return importer?.test(path) === true ? [] : [`${path} imports ${specifier}, expected ${importer === undefined ? 'no such library' : `only in ${importer.source}`}`];
+    }
+    const target = normalize(join(dirname(path), specifier)).replaceAll('\\', '/');
+    const isAllowed = target.startsWith(folder) || allowed.some((prefix) => target.startsWith(prefix));
+    return isAllowed ? [] : [`${path} imports ${target}, expected only ${[folder, ...allowed].join(', ')}`];
+  });
+}
+
+/** Whether code uses the global, whatever comments and texts say. */
+function touchesProcess(source: string): boolean {
+  const code = source.replaceAll(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
+  return /\bprocess\s*(?:\??\.\s*\w|\[)|=\s*process\b|globalThis\W+process\b/.test(code);
+}
+
+/**
+ * Asynchronous methods whose promise is kept in a field without a failure handler. The lint rules see only promises that are thrown away; until a field
+ * is awaited, its rejection would end the process.
+ */
+function unhandledWork(source: string): string[] {
+  const names = [...source.matchAll(/async (#\w+)[(<]/g)].map(([, name]) => name!);
+  return names.filter((name) => new RegExp(`this\\.#\\w+ = this\\.${name}\\(`).test(source));
+}
+
+/**
+ * Templates that cannot mean what they say: those without an expression, which have lost it or need none (`nothing came for -e s` was to name a number of
+ * seconds), and those with an expression such as `${a?.b}`, which prints `undefined`. Texts of several lines, and with quotes of both kinds in them, need a template.
+ */
+function brokenTemplates(path: string, source: string): string[] {
+  const found: string[] = [];
+  const visit = (node: unknown, isTagged: boolean): void => {
+    if (typeof node !== 'object' || node === null) return;
+    if ('type' in node && node.type === 'TemplateLiteral' && !isTagged) {
+      const { expressions, quasis } = node as unknown as { expressions: { type: string }[]; quasis: { value: { raw: string } }[] };
+      const [text = ''] = quasis.map(({ value }) => value.raw);
+      if (expressions.length === 0 && !/\n|'.*"|".*'/s.test(text)) found.push(text);
+      if (expressions.some(({ type }) => type === 'ChainExpression')) found.push(quasis.map(({ value }) => value.raw).join('${?.}'));
+    }
+    for (const child of Object.values(node)) visit(child, 'type' in node && node.type === 'TaggedTemplateExpression');
+  };
+  const { program, errors } = parseSync(path, source);
+  if (errors.length > 0) throw new Error(`${path} cannot be read: ${errors[0]?.message}`);
+  visit(program, false);
+  return found;
+}
+
+describe('texts', () => {
+  it('are whole', () => {
+    expect(sources().flatMap((path) => brokenTemplates(path, readFileSync(join(ROOT, path), 'utf8')).map((text) => `${path}: ${text}`))).toEqual([]);
+  });
+
+  it('are found where they are not', () => {
+    expect(brokenTemplates('a.ts', 'const a: string = `nothing came for -e s`; const b = `${a} s`, c = html`x`, d = "x", e = `${a?.b} is ${a ?? 0}`;')).toEqual(['nothing came for -e s', '${?.} is ${?.}']);
+  });
+});
+
+describe('background work', () => {
+  it('has a failure handler wherever it is started', () => {
+    expect(sources().flatMap((path) => unhandledWork(readFileSync(join(ROOT, path), 'utf8')).map((name) => `${path}: ${name}`))).toEqual([]);
+  });
+
+  it('is found where it has none', () => {
+    expect(unhandledWork('this.#reading = this.#read(socket);\nasync #read(socket) {}')).toEqual(['#read']);
+    expect(unhandledWork('this.#reading = containFailure(this.#read(socket), fail);\nasync #read(socket) {}')).toEqual([]);
+  });
+});
+
+describe('the dependency law', () => {
+  it('holds for every file', () => {
+    const files = sources();
+    expect(files.length).toBeGreaterThan(40);
+    expect(files.flatMap((path) => violations(path, readFileSync(join(ROOT, path), 'utf8')))).toEqual([]);
+  });
+
+  it.each([
+    ['web/a.ts', "import { x } from '../../gateway/hub/stream.ts';"],
+    ['gateway/hub/a.ts', "import { x } from '../../netgear/pattern.ts';"],
+    ['gateway/sources/a.ts', "import type { x } from '../../clients/pacer.ts';"],
+    ['gateway/clients/a.ts', "export { x } from '../../sources/source.ts';"],
+    ['gateway/clients/a.ts', "import {\n  Dealer,\n} from 'zeromq';"],
+    ['shared/a.ts', "import { x } from 'node:fs';"],
+    ['gateway/main.ts', "const x = await import('../../web/viewer/session.ts');"],
+    ['gateway/a.ts', "import 'left-pad';"],
+    ['web/viewer/session.ts', "import { html } from 'lit';"],
+    ['gateway/hub/a.ts', "import process from 'node:process';"],
+  ])('finds a violation in %s', (path, source) => {
+    expect(violations(path, source)).toHaveLength(1);
+  });
+
+  it('leaves `process` to the files that a process starts with', () => {
+    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/codecs/jpeg-decoder-main.js', 'gateway/config/command-line.ts', 'gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
+  });
+
+  it('takes the address of a client from one place, which knows the proxies', () => {
+    const uses = sources().filter((path) => path.startsWith('gateway/http/') && /\brequest\.ips?\b|remoteAddress|\{[^{}]*\bips?\b[^{}]*\}: \w*Request\b/.test(readFileSync(join(ROOT, path), 'utf8')));
+    expect(uses).toEqual(['gateway/http/client-address.ts']);
+  });
+
+  it.each(['process.exit(1);', 'const { env } = process;', "globalThis['process']"])('sees `process` in %s', (source) => {
+    expect(touchesProcess(source)).toBe(true);
+  });
+
+  it.each(['// the process', '/* one\n process */', "'would end the process.'"])('sees none in %s', (source) => {
+    expect(touchesProcess(source)).toBe(false);
+  });
+});

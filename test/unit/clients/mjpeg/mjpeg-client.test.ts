@@ -1,0 +1,340 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MjpegClient, mjpegHeaders } from '../../../../gateway/clients/mjpeg/mjpeg-client.ts';
+import { Renditions } from '../../../../gateway/clients/renditions.ts';
+import { EventLog } from '../../../../gateway/hub/event-log.ts';
+import type { Frame, FrameInput } from '../../../../gateway/hub/frame.ts';
+import { Stream } from '../../../../gateway/hub/stream.ts';
+
+/** A response whose socket takes what is written when the test says so. */
+class FakeResponse extends EventEmitter {
+  readonly writes: Uint8Array[] = [];
+  readonly setKeepAlive = vi.fn<(enable: boolean, delayMs: number) => void>();
+  readonly socket = { setKeepAlive: this.setKeepAlive };
+  headers: Record<string, string> = {};
+  /** Whether the kernel takes everything at once. */
+  drains = true;
+  isCorked = false;
+  isDestroyed = false;
+  #onDrained: (() => void)[] = [];
+
+  removeHeader(): void {
+    // There is none.
+  }
+
+  writeHead(status: number, headers: Record<string, string>): void {
+    this.headers = { status: String(status), ...headers };
+  }
+
+  cork(): void {
+    this.isCorked = true;
+  }
+
+  uncork(): void {
+    this.isCorked = false;
+    if (this.drains) this.drain();
+  }
+
+  write(chunk: Uint8Array, onDrained?: () => void): void {
+    this.writes.push(chunk);
+    if (onDrained !== undefined) this.#onDrained.push(onDrained);
+  }
+
+  drain(): void {
+    for (const done of this.#onDrained.splice(0)) done();
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+    this.emit('close');
+  }
+
+  /** The boundary that the header announces. */
+  get boundary(): string {
+    return /boundary=(\S+)$/.exec(this.headers['content-type'] ?? '')?.[1] ?? '';
+  }
+
+  /** All that was written, as text, with the random boundary as `B`. */
+  get text(): string {
+    return Buffer.concat(this.writes).toString('latin1').replaceAll(this.boundary, 'B');
+  }
+}
+
+const jpeg = (text: string): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: Buffer.from(text), message: null, wireHeader: null });
+const samples = (dtype: string, bytes: number): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'raw', dtype, shape: [8, 8] }, payload: new Uint8Array(bytes), message: null, wireHeader: null });
+const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
+
+const streams: Stream[] = [];
+function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createCard?: (sentence: string) => Promise<Frame>; renditions?: Renditions } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
+  streams.push(stream);
+  if (options.first !== undefined) stream.publish(options.first);
+  const renditions = options.renditions ?? new Renditions();
+  const cards = new Map<string, Frame>();
+  const createCard = async (sentence: string): Promise<Frame> => {
+    const known = cards.get(sentence) ?? card(`[card: ${sentence}]`);
+    cards.set(sentence, known);
+    return known;
+  };
+  const join = (): { response: FakeResponse; client: MjpegClient } => {
+    const response = new FakeResponse();
+    const client = new MjpegClient(response as unknown as ServerResponse, { id: 'mjpeg-1', stream, renditions, createCard: options.createCard ?? createCard, address: '127.0.0.1', maxFramesPerSecond: options.maxFramesPerSecond ?? null });
+    return { response, client };
+  };
+  return { stream, join, ...join() };
+}
+
+/** Lets what was promised happen, without any time passing. */
+const settle = async (): Promise<void> => {
+  await vi.advanceTimersByTimeAsync(0);
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  for (const stream of streams.splice(0)) stream.close();
+  vi.useRealTimers();
+});
+
+describe('MjpegClient', () => {
+  it('sends the latest frame at once, and the next part\'s header with each', () => {
+    const { stream, response } = setUp({ first: jpeg('<one>') });
+    expect(response.headers).toEqual({ status: '200', 'content-type': `multipart/x-mixed-replace; boundary=${response.boundary}`, 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' });
+    const begun = '--B\r\nContent-Type: image/jpeg\r\n\r\n<one>\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n';
+    expect(response.text).toBe(begun);
+    stream.publish(jpeg('<two>'));
+    expect(response.text).toBe(`${begun}<two>\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n`);
+  });
+
+  it('has a boundary that nobody can guess', () => {
+    const { response, join } = setUp();
+    expect(response.boundary).toMatch(/^gearway-[0-9a-f]{32}$/);
+    expect(join().response.boundary).not.toBe(response.boundary);
+  });
+
+  it('passes a JPEG on by reference, in one go with what follows it', () => {
+    const { stream, response } = setUp();
+    const corked: boolean[] = [];
+    const write = response.write.bind(response);
+    response.write = (...args) => {
+      corked.push(response.isCorked);
+      write(...args);
+    };
+    const frame = stream.publish(jpeg('<one>'));
+    expect(response.writes[1]).toBe(frame.payload);
+    expect(corked).toEqual([true, true]);
+    expect(response.isCorked).toBe(false);
+  });
+
+  it('sends only the newest of what came while the socket was full', () => {
+    const { stream, response, client } = setUp({ first: jpeg('<1>') });
+    response.drains = false;
+    for (const text of ['<2>', '<3>', '<4>', '<5>']) stream.publish(jpeg(text));
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>']);
+    response.drain();
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>', '<5>']);
+    response.drain();
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>', '<5>']);
+    expect(client.status()).toMatchObject({ delivered: 3, dropped: 2, repeated: 0 });
+  });
+
+  it('shows why there is no frame until there is one', async () => {
+    const { stream, response, client } = setUp();
+    await settle();
+    expect(response.text).toContain('[card: no frame yet]');
+    stream.end('the server has ended the stream');
+    await settle();
+    expect(response.text).toContain('[card: the server has ended the stream]');
+    expect(client.status()).toMatchObject({ delivered: 0, repeated: 0 });
+    stream.publish(jpeg('<1>'));
+    stream.end('over again');
+    await settle();
+    expect(response.text).not.toContain('over again');
+    expect(response.text.endsWith('<1>\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n')).toBe(true);
+    expect(client.status().delivered).toBe(1);
+  });
+
+  it('never shows a card that is made later than the first frame comes', async () => {
+    let made: (card: Frame) => void = () => undefined;
+    const { stream, response } = setUp({ createCard: () => new Promise((resolve) => (made = resolve)) });
+    stream.publish(jpeg('<1>'));
+    made(card('[card]'));
+    await settle();
+    expect(response.text).not.toContain('[card]');
+  });
+
+  it('encodes a raw frame once for all, whatever its samples', async () => {
+    vi.useRealTimers();
+    for (const [dtype, bytes] of [['uint8', 64], ['uint16', 128], ['float32', 256], ['bool', 64]] as const) {
+      const { stream, response, join } = setUp({ first: jpeg('<1>') });
+      const second = join();
+      const frame = stream.publish(samples(dtype, bytes));
+      await vi.waitFor(() => expect([response, second.response].map(({ writes }) => writes.length)).toEqual([5, 5]));
+      expect(Buffer.from(response.writes[3]!).readUInt16BE(0), dtype).toBe(0xffd8);
+      expect(second.response.writes[3]).toBe(response.writes[3]);
+      expect(frame.encoding.kind).toBe('raw');
+      response.destroy();
+      second.response.destroy();
+    }
+  });
+
+  it('says what it cannot show, once, and goes on with what it can', async () => {
+    const { stream, response } = setUp({ first: jpeg('<1>') });
+    for (let i = 0; i < 3; i += 1) {
+      stream.publish(samples('int32', 256));
+      await settle();
+    }
+    expect(response.text.match(/\[card: [^\]]+\]/g)).toEqual(['[card: cannot show samples of dtype int32 yet, expected uint8, uint16, float32, float64 or bool]']);
+    stream.publish(jpeg('<2>'));
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>']);
+  });
+
+  describe('with a most rate', () => {
+    const publishFor = (stream: Stream, ms: number, framesPerSecond: number): void => {
+      for (let i = 0; i < (ms * framesPerSecond) / 1000; i += 1) {
+        vi.advanceTimersByTime(1000 / framesPerSecond);
+        stream.publish(jpeg('<x>'));
+      }
+    };
+
+    it.each([
+      [5, 30, 50],
+      [30, 30, 300],
+      [29, 30, 290],
+      [0.5, 30, 5],
+      [120, 30, 300],
+    ])('%d asked of a source with %d is %d frames in 10 s', (maxFramesPerSecond, framesPerSecond, expected) => {
+      const { stream, client } = setUp({ maxFramesPerSecond });
+      publishFor(stream, 2000, framesPerSecond);
+      const before = client.status().delivered;
+      publishFor(stream, 10_000, framesPerSecond);
+      expect(Math.abs(client.status().delivered - before - expected)).toBeLessThanOrEqual(1);
+    });
+
+    it('begins with one frame, not with two', () => {
+      const { stream, client } = setUp({ maxFramesPerSecond: 5, first: jpeg('<1>') });
+      vi.advanceTimersByTime(33);
+      stream.publish(jpeg('<2>'));
+      expect(client.status().delivered).toBe(1);
+    });
+
+    it('shows the last frame before a pause', () => {
+      const { stream, response, client } = setUp({ maxFramesPerSecond: 5, first: jpeg('<1>') });
+      vi.advanceTimersByTime(33);
+      stream.publish(jpeg('<2>'));
+      vi.advanceTimersByTime(33);
+      stream.publish(jpeg('<3>'));
+      vi.advanceTimersByTime(300);
+      expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<3>']);
+      expect(client.status()).toMatchObject({ delivered: 2, dropped: 1 });
+    });
+  });
+
+  it('is stuck when a picture has not left for 2 s', () => {
+    const { response, client, stream } = setUp();
+    response.drains = false;
+    stream.publish(jpeg('<1>'));
+    vi.advanceTimersByTime(2000);
+    expect(client.status().state).toBe('live');
+    vi.advanceTimersByTime(1);
+    expect(client.status().state).toBe('stuck');
+    response.drain();
+    expect(client.status().state).toBe('live');
+  });
+
+  it('is cut off after 10 s in which nothing left while frames waited', () => {
+    const { response, stream } = setUp();
+    response.drains = false;
+    stream.publish(jpeg('<1>'));
+    stream.publish(jpeg('<2>'));
+    vi.advanceTimersByTime(10_000);
+    expect(response.isDestroyed).toBe(false);
+    // It looks every second.
+    vi.advanceTimersByTime(1000);
+    expect(response.isDestroyed).toBe(true);
+    expect(stream.clientStatuses()).toEqual([]);
+  });
+
+  it('is not cut off while it takes pictures, however slowly', () => {
+    const { response, stream } = setUp();
+    response.drains = false;
+    for (let second = 0; second < 60; second += 1) {
+      stream.publish(jpeg('<x>'));
+      vi.advanceTimersByTime(1000);
+      if (second % 9 === 8) response.drain();
+    }
+    expect(response.isDestroyed).toBe(false);
+  });
+
+  it('sends the picture again after 5 s of silence, so that a peer that vanished shows', () => {
+    const { response, stream, client } = setUp({ first: jpeg('<1>') });
+    vi.advanceTimersByTime(4999);
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>']);
+    vi.advanceTimersByTime(1);
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<1>']);
+    vi.advanceTimersByTime(10_000);
+    expect(client.status()).toMatchObject({ delivered: 1, repeated: 3 });
+    response.drains = false;
+    vi.advanceTimersByTime(30_000);
+    expect(response.isDestroyed).toBe(true);
+    expect(stream.clientStatuses()).toEqual([]);
+  });
+
+  it('has TCP look after an idle connection', () => {
+    expect(setUp().response.setKeepAlive.mock.calls).toEqual([[true, 10_000]]);
+  });
+
+  it('is a spectator', () => {
+    const { stream } = setUp({ first: jpeg('<1>') });
+    for (let i = 0; i < 10; i += 1) {
+      vi.advanceTimersByTime(40);
+      stream.publish(jpeg('<x>'));
+    }
+    expect(stream.clientStatuses()).toEqual([
+      { id: 'mjpeg-1', port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', reason: '', delivered: 11, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 25, roundTripMs: null, delayMs: null, returnData: null },
+    ]);
+  });
+
+  it('ends with its connection', async () => {
+    const { stream, response, client } = setUp({ first: jpeg('<1>'), maxFramesPerSecond: 1 });
+    stream.publish(jpeg('<2>'));
+    response.emit('close');
+    await client.closed;
+    expect(stream.clientStatuses()).toEqual([]);
+    client.offer(stream.publish(jpeg('<3>')));
+    vi.advanceTimersByTime(60_000);
+    expect(response.text.match(/<\d>/g)).toEqual(['<1>']);
+    expect(response.isDestroyed).toBe(false);
+  });
+
+  it('closes twice', async () => {
+    const { stream, response, client } = setUp();
+    client.close();
+    client.close();
+    await client.closed;
+    expect(response.isDestroyed).toBe(true);
+    expect(stream.clientStatuses()).toEqual([]);
+  });
+
+  it('writes nothing to a connection that ended while a frame was encoded', async () => {
+    let encoded: (jpeg: Uint8Array) => void = () => undefined;
+    const renditions = new Renditions();
+    renditions.jpeg = () => new Promise((resolve) => (encoded = resolve));
+    const { stream, response } = setUp({ renditions });
+    stream.publish(samples('uint8', 64));
+    response.emit('close');
+    encoded(Buffer.from('<1>'));
+    await settle();
+    expect(response.text).not.toContain('<1>');
+  });
+});
+
+describe('mjpegHeaders', () => {
+  it('is without a boundary where there is no body', () => {
+    expect(mjpegHeaders()['content-type']).toBe('multipart/x-mixed-replace');
+    expect(mjpegHeaders('x')['content-type']).toBe('multipart/x-mixed-replace; boundary=x');
+  });
+});

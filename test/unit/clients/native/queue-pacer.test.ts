@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { QueuePacer } from '../../../../gateway/clients/native/queue-pacer.ts';
+
+/** A real NetGear receiver's user: takes one of 96 queued frames every so often; frames are answered as soon as they stand in the queue. */
+class Client {
+  readonly pacer: QueuePacer;
+  /** When each queued frame was sent. */
+  readonly queue: number[] = [];
+  /** Frames in the socket, not yet answered. */
+  readonly waiting: number[] = [];
+  readonly ages: { atMs: number; ageMs: number }[] = [];
+  sent = 0;
+  nowMs = 0;
+  #nextTakeMs = 0;
+  userRate: number;
+
+  constructor(userRate: number, options: { maxFramesPerSecond?: number; detectsFullQueue?: boolean } = {}) {
+    this.userRate = userRate;
+    this.pacer = new QueuePacer({ maxFramesPerSecond: Infinity, detectsFullQueue: true, ...options });
+  }
+
+  /** Runs by milliseconds; the source has a frame each 33. */
+  run(ms: number): void {
+    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += 1) {
+      const now = this.nowMs;
+      if (now % 33 === 0 && this.waiting.length < 2 && this.pacer.isDue(now)) {
+        this.waiting.push(now);
+        this.pacer.sent(now);
+        this.sent += 1;
+      }
+      const oldest = this.waiting[0];
+      if (oldest !== undefined && now > oldest && this.queue.length < 96) {
+        this.waiting.shift();
+        this.queue.push(oldest);
+        this.pacer.replied(now - oldest, this.waiting.length, now);
+      }
+      if (now >= this.#nextTakeMs) {
+        const taken = this.queue.shift();
+        if (taken !== undefined) this.ages.push({ atMs: now, ageMs: now - taken });
+        this.#nextTakeMs = now + 1000 / this.userRate;
+      }
+    }
+  }
+
+  /** The oldest frame that the user took in the last second. */
+  get ageMs(): number {
+    return Math.max(...this.ages.filter(({ atMs }) => atMs > this.nowMs - 1000).map(({ ageMs }) => ageMs));
+  }
+}
+
+describe('QueuePacer', () => {
+  it('lets every frame through to a user who is fast enough', () => {
+    const client = new Client(60);
+    client.run(60_000);
+    expect(client.sent).toBe(Math.ceil(60_000 / 33));
+    expect(client.pacer.reason()).toBeNull();
+  });
+
+  it('finds a full queue, waits until it is empty, and then sends less than the user takes', () => {
+    const client = new Client(10);
+    client.run(6000);
+    expect(client.pacer.reason()).toMatch(/^its queue is full, as its user takes (?:9\.\d|10) frames\/s/);
+    // Nothing but what keeps the client from giving up: it waits 12 s.
+    const sent = client.sent;
+    client.run(9000);
+    expect(client.sent - sent).toBe(3);
+    client.run(3000);
+    expect(client.pacer.reason()).toMatch(/^gets (?:8\.\d|9\.0) frames\/s, as its user takes/);
+    client.run(5000);
+    expect(client.ageMs).toBeLessThan(150);
+  });
+
+  it('works as well for a user who is hardly too slow, and one who is very slow', () => {
+    for (const rate of [27, 2]) {
+      const client = new Client(rate);
+      client.run(140_000);
+      expect(client.ageMs, `${rate}`).toBeLessThan(1500);
+    }
+  });
+
+  it('tries the full rate again after a minute, and stays with it when the user has become faster', () => {
+    const client = new Client(10);
+    client.run(20_000);
+    client.userRate = 60;
+    client.run(60_000);
+    const sent = client.sent;
+    client.run(10_000);
+    expect(client.pacer.reason()).toBeNull();
+    expect(client.sent - sent).toBeGreaterThan(280);
+  });
+
+  it('waits twice as long before the next try when the user has stayed slow', () => {
+    const client = new Client(10);
+    const starts: number[] = [];
+    let wasFull = false;
+    for (let second = 0; second < 300; second += 1) {
+      client.run(1000);
+      const isFull = client.pacer.reason()?.startsWith('its queue') ?? false;
+      if (isFull && !wasFull) starts.push(second);
+      wasFull = isFull;
+    }
+    // 5 s to fill, 10 to drain, 60 and then 120 to wait; in tens of seconds.
+    expect(starts.map((second, index) => Math.round((second - (starts[index - 1] ?? 0)) / 10))).toEqual([1, 8, 14]);
+  });
+
+  it('takes one late answer, and a user who pauses for once, for no full queue', () => {
+    const client = new Client(60);
+    client.run(5000);
+    client.pacer.replied(900, 0, client.nowMs);
+    expect(client.pacer.reason()).toBeNull();
+    client.userRate = 0.5;
+    client.run(2000);
+    client.userRate = 60;
+    client.run(10_000);
+    expect(client.pacer.reason()).toBeNull();
+  });
+
+  it('does not look for a full queue when it is told not to', () => {
+    const client = new Client(10, { detectsFullQueue: false });
+    client.run(30_000);
+    expect(client.pacer.reason()).toBeNull();
+    expect(client.ageMs).toBeGreaterThan(3000);
+  });
+
+  it('keeps a limit to the frame, and says so', () => {
+    const client = new Client(60, { maxFramesPerSecond: 10 });
+    client.run(60_000);
+    expect(client.sent).toBeGreaterThan(596);
+    expect(client.sent).toBeLessThan(604);
+    expect(client.pacer.reason()).toBe('gets at most 10 frames/s');
+  });
+
+  it('begins anew with a new client', () => {
+    const client = new Client(10);
+    client.run(20_000);
+    client.pacer.reset();
+    expect(client.pacer.reason()).toBeNull();
+    expect(client.pacer.isDue(client.nowMs)).toBe(true);
+  });
+});

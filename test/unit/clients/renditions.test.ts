@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { type Rendition, Renditions } from '../../../gateway/clients/renditions.ts';
+import type { Frame } from '../../../gateway/hub/frame.ts';
+import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
+import type { Encoding } from '../../../shared/frame.ts';
+import { decodeGatewayMessage, type FrameMessage } from '../../../shared/protocol.ts';
+
+function frame(encoding: Encoding, payloadBytes: number): Frame {
+  return { sequence: 7, receivedAtUs: 1_766_400_000_000_000, width: 16, height: 8, encoding, payload: new Uint8Array(payloadBytes).fill(128), message: { n: 7 }, wireHeader: null };
+}
+
+const raw = (dtype: string, shape: number[], itemBytes = 1): Frame => frame({ kind: 'raw', dtype, shape }, shape.reduce((product, size) => product * size, itemBytes));
+
+/** What stands behind the header of a WebSocket frame, which the tests of `encodeMessageBegin` look at. */
+function headOf({ begin }: Rendition): Uint8Array {
+  return begin.subarray(begin[1] === 127 ? 10 : begin[1] === 126 ? 4 : 2);
+}
+
+function decoded(head: Uint8Array): FrameMessage {
+  const message = decodeGatewayMessage(head);
+  if (message?.type !== 'frame') throw new Error('the head is no frame');
+  return message;
+}
+
+describe('Renditions', () => {
+  it('passes a JPEG on as it is, made once for all', () => {
+    const renditions = new Renditions();
+    const jpeg = frame({ kind: 'jpeg' }, 4);
+    const rendition = renditions.get(jpeg, false);
+    if (rendition instanceof Promise) throw new Error('a JPEG was encoded');
+    expect(rendition.payload).toBe(jpeg.payload);
+    expect(rendition.sequence).toBe(7);
+    expect(decoded(headOf(rendition))).toMatchObject({ sequence: 7, receivedAtUs: 1_766_400_000_000_000, width: 16, height: 8, encoding: { kind: 'jpeg' }, message: { n: 7 } });
+    expect(headOf(rendition).byteLength % 8).toBe(0);
+    expect(renditions.get(jpeg, false)).toBe(rendition);
+    expect(renditions.get(jpeg, true)).toBe(rendition);
+  });
+
+  it.each([
+    ['gray without channels', [8, 16], 1],
+    ['gray', [8, 16, 1], 1],
+    ['BGR', [8, 16, 3], 3],
+    ['BGRA', [8, 16, 4], 3],
+  ])('makes a JPEG of 8-bit %s, once for all', async (_name, shape, components) => {
+    const renditions = new Renditions();
+    const image = raw('uint8', shape);
+    const promise = renditions.get(image, false);
+    expect(promise).toBeInstanceOf(Promise);
+    expect(renditions.get(image, false)).toBe(promise);
+    const { payload } = await promise;
+    expect(readJpegHeader(payload)).toEqual({ width: 16, height: 8, components });
+    expect(decoded(headOf(await promise))).toMatchObject({ sequence: 7, encoding: { kind: 'jpeg' }, message: { n: 7 } });
+    expect(image.encoding.kind).toBe('raw');
+  });
+
+  it('passes samples on as they are to who wants them raw', () => {
+    const renditions = new Renditions();
+    const image = raw('uint8', [8, 16, 3]);
+    const rendition = renditions.get(image, true);
+    if (rendition instanceof Promise) throw new Error('a frame was encoded');
+    expect(rendition.payload).toBe(image.payload);
+    expect(decoded(headOf(rendition)).encoding).toEqual({ kind: 'raw', dtype: 'uint8', shape: [8, 16, 3] });
+  });
+
+  it.each([
+    ['uint16', [8, 16], 2],
+    ['>u2', [8, 16, 1], 2],
+    ['float32', [8, 16, 3], 4],
+    ['int8', [8, 16], 1],
+    ['bool', [8, 16], 1],
+    ['uint8', [8, 16, 2], 1],
+    ['uint8', [8, 16, 5], 1],
+  ])('never makes a JPEG of %s %j', (dtype, shape, itemBytes) => {
+    const image = raw(dtype, shape, itemBytes);
+    const rendition = new Renditions().get(image, false);
+    if (rendition instanceof Promise) throw new Error('a frame was encoded');
+    expect(rendition.payload).toBe(image.payload);
+    expect(decoded(headOf(rendition)).encoding).toEqual({ kind: 'raw', dtype, shape });
+  });
+
+  it('gives JPEG to those that show nothing else: the one that came', () => {
+    const jpeg = frame({ kind: 'jpeg' }, 4);
+    expect(new Renditions().jpeg(jpeg)).toBe(jpeg.payload);
+  });
+
+  it('gives them the one that viewers get of 8-bit samples', async () => {
+    const renditions = new Renditions();
+    const image = raw('uint8', [8, 16, 3]);
+    const [jpeg, rendition] = await Promise.all([renditions.jpeg(image), renditions.get(image, false)]);
+    expect(jpeg).toBe(rendition.payload);
+  });
+
+  it.each([
+    ['uint16', [8, 16], 2, 1],
+    ['float32', [8, 16, 3], 4, 3],
+    ['bool', [8, 16, 4], 1, 3],
+    ['uint8', [8, 16, 2], 1, 1],
+  ])('gives them one of %s %j in 8 bits, made once, and viewers the samples still', async (dtype, shape, itemBytes, components) => {
+    const renditions = new Renditions();
+    const image = raw(dtype, shape, itemBytes);
+    const promise = renditions.jpeg(image);
+    expect(renditions.jpeg(image)).toBe(promise);
+    expect(readJpegHeader(await promise)).toEqual({ width: 16, height: 8, components });
+    expect(renditions.get(image, false)).toMatchObject({ payload: image.payload });
+  });
+
+  it('rejects for samples that nobody can show', async () => {
+    await expect(new Renditions().jpeg(raw('int32', [8, 16], 4))).rejects.toMatchObject({ code: 'dtype-unsupported' });
+  });
+});

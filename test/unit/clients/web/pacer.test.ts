@@ -1,0 +1,223 @@
+import { describe, expect, it } from 'vitest';
+import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
+
+interface Link {
+  /** Without waiting: the way there and back, at least. */
+  readonly roundTripMs: number;
+  /** At most so much more, frame by frame; what comes behind a late one waits for it, as TCP has it. */
+  readonly jitterMs?: number;
+  /** What the link takes over a frame; the next one waits for it. */
+  readonly carryMs?: number;
+}
+
+/** Between 0 and 1, in no order. */
+const DICE = [0.51, 0.08, 0.93, 0.27, 0.66, 0.02, 0.84, 0.39, 0.73, 0.15, 0.97, 0.45, 0.6, 0.21, 0.88, 0.33, 0.05];
+
+/** So many milliseconds of a source with this frame time, over this link. A frame that may not be sent waits, and a newer one replaces it. */
+function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 0, jitterMs = 0 }, startMs = 0, from = 0 }: { forMs: number; frameTimeMs: number; link: Link; startMs?: number; from?: number }): { nowMs: number; delivered: number } {
+  const underWay: { sequence: number; acknowledgedAtMs: number }[] = [];
+  let waiting: number | null = null;
+  let freeAtMs = startMs;
+  let delivered = 0;
+  for (let nowMs = startMs; nowMs <= startMs + forMs; nowMs += 1) {
+    for (let next = underWay[0]; next !== undefined && next.acknowledgedAtMs <= nowMs; next = underWay[0]) {
+      underWay.shift();
+      delivered += 1;
+      pacer.acknowledged(next.sequence, frameTimeMs, nowMs);
+    }
+    if ((nowMs - startMs) % frameTimeMs === 0) waiting = from + (nowMs - startMs) / frameTimeMs + 1;
+    if (waiting !== null && pacer.canSend()) {
+      freeAtMs = Math.max(freeAtMs, nowMs) + carryMs;
+      const acknowledgedAtMs = freeAtMs + roundTripMs + Math.round(jitterMs * DICE[waiting % DICE.length]!);
+      underWay.push({ sequence: waiting, acknowledgedAtMs: Math.max(acknowledgedAtMs, underWay.at(-1)?.acknowledgedAtMs ?? 0) });
+      pacer.sent(waiting, 1000, nowMs);
+      waiting = null;
+    }
+  }
+  const last = underWay.at(-1);
+  if (last !== undefined) pacer.acknowledged(last.sequence, frameTimeMs, last.acknowledgedAtMs);
+  return { nowMs: Math.max(startMs + forMs, last?.acknowledgedAtMs ?? 0), delivered };
+}
+
+describe('Pacer', () => {
+  it('begins with a window of 2', () => {
+    const pacer = new Pacer();
+    expect(pacer.window).toBe(2);
+    expect(pacer.canSend()).toBe(true);
+    pacer.sent(1, 1000, 0);
+    expect(pacer.canSend()).toBe(true);
+    pacer.sent(2, 1000, 0);
+    expect(pacer.canSend()).toBe(false);
+  });
+
+  it('takes an acknowledgement for all frames before it', () => {
+    const pacer = new Pacer();
+    pacer.sent(1, 1000, 0);
+    pacer.sent(5, 1000, 0);
+    pacer.acknowledged(4, undefined, 10);
+    expect(pacer.canSend()).toBe(true);
+    pacer.sent(6, 1000, 10);
+    expect(pacer.canSend()).toBe(false);
+    pacer.acknowledged(1000, undefined, 20);
+    expect(pacer.waitingSinceMs).toBeNull();
+  });
+
+  it('ignores an acknowledgement that covers nothing new', () => {
+    const pacer = new Pacer();
+    pacer.acknowledged(5, 10, 0);
+    expect(pacer.roundTripMs).toBeNull();
+    pacer.sent(6, 1000, 100);
+    pacer.acknowledged(5, 10, 200);
+    expect(pacer.waitingSinceMs).toBe(100);
+    expect(pacer.roundTripMs).toBeNull();
+  });
+
+  it('waits from the first frame in flight, then from each acknowledgement', () => {
+    const pacer = new Pacer();
+    expect(pacer.waitingSinceMs).toBeNull();
+    pacer.sent(1, 1000, 100);
+    pacer.sent(2, 1000, 150);
+    expect(pacer.waitingSinceMs).toBe(100);
+    pacer.acknowledged(1, undefined, 170);
+    expect(pacer.waitingSinceMs).toBe(170);
+    pacer.acknowledged(2, undefined, 180);
+    expect(pacer.waitingSinceMs).toBeNull();
+  });
+
+  it('waits from the end of a pause', () => {
+    const pacer = new Pacer();
+    pacer.resumed(50);
+    expect(pacer.waitingSinceMs).toBeNull();
+    pacer.sent(1, 1000, 100);
+    pacer.resumed(60_000);
+    expect(pacer.waitingSinceMs).toBe(60_000);
+  });
+
+  it.each([
+    // Round trip and frame time in ms; ceil(round trip / frame time) + 1, between 2 and 8.
+    [1, 33, 2],
+    [33, 33, 2],
+    [34, 33, 3],
+    [30, 16, 3],
+    [100, 16, 8],
+    [80, 16, 6],
+    [1000, 16, 8],
+  ])('with a round trip of %i ms and a frame time of %i ms opens the window to %i', (roundTripMs, frameTimeMs, window) => {
+    const pacer = new Pacer();
+    // A frame more in each round trip.
+    run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
+    expect(pacer.window).toBe(window);
+    for (let i = 0; i < window; i += 1) {
+      expect(pacer.canSend()).toBe(true);
+      pacer.sent(100 + i, 1000, 0);
+    }
+    expect(pacer.canSend()).toBe(false);
+  });
+
+  it.each([30, 80])('loses nothing at a round trip of %i ms', (roundTripMs) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs };
+    const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link });
+    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(190);
+  });
+
+  it('fills a link that carries less than the source gives, with one frame that waits for it', () => {
+    const pacer = new Pacer();
+    const link = { roundTripMs: 22, carryMs: 20 };
+    const { nowMs } = run(pacer, { forMs: 3000, frameTimeMs: 16, link });
+    expect(pacer.window).toBe(3);
+    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(155);
+    // Under way, waiting and their acknowledgement: 60 ms, and one in the gap that the last run has left.
+    expect(pacer.roundTripMs).toBeLessThan(63);
+  });
+
+  it.each([
+    // Carried by the link in ms a frame, and the window: under way, one that waits, one that is rounded up.
+    [20, 3],
+    [40, 3],
+    [100, 2],
+  ])('keeps no more frames waiting after a minute before a link that takes %i ms over each', (carryMs, window) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs: 22, carryMs };
+    const forMs = 60_000;
+    const { delivered } = run(pacer, { forMs, frameTimeMs: 16, link });
+    expect(pacer.window).toBeLessThanOrEqual(window);
+    // It has looked at the way now and then, for a frame or so each time.
+    expect(delivered).toBeGreaterThan((0.98 * forMs) / carryMs);
+  });
+
+  it('finds the least round trip again where frames always wait', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 20 } });
+    // The link became slow: a frame waits for the one before it, and none shows how it is without.
+    run(pacer, { forMs: 60_000, frameTimeMs: 16, link: { roundTripMs: 20, carryMs: 100 }, startMs: nowMs, from: 1000 });
+    expect(pacer.window).toBe(2);
+    expect(pacer.roundTripMs).toBeLessThan(225);
+  });
+
+  it('opens its window again when the way has become longer', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 4000, frameTimeMs: 16, link: { roundTripMs: 10 } });
+    expect(pacer.window).toBe(2);
+    run(pacer, { forMs: 12_000, frameTimeMs: 16, link: { roundTripMs: 80 }, startMs: nowMs, from: 1000 });
+    expect(pacer.window).toBe(6);
+  });
+
+  it.each([
+    // Least round trip and what chance adds to it, in ms; frames/s that a window by the least one lets through, of 62.5.
+    [80, 20, 60],
+    [80, 40, 55],
+    [60, 60, 48],
+  ])('is not talked into a smaller window by round trips of %i ms and up to %i ms more', (roundTripMs, jitterMs, atLeast) => {
+    const pacer = new Pacer();
+    const link = { roundTripMs, jitterMs };
+    const { nowMs } = run(pacer, { forMs: 10_000, frameTimeMs: 16, link });
+    expect(run(pacer, { forMs: 20_000, frameTimeMs: 16, link, startMs: nowMs, from: 10_000 }).delivered / 20).toBeGreaterThan(atLeast);
+  });
+
+  it('does not change its window while the frame time is unknown', () => {
+    const pacer = new Pacer();
+    pacer.sent(1, 1000, 0);
+    pacer.acknowledged(1, undefined, 500);
+    pacer.sent(2, 1000, 500);
+    pacer.acknowledged(2, 0, 1000);
+    expect(pacer.window).toBe(2);
+    expect(pacer.roundTripMs).toBe(500);
+  });
+
+  it('shrinks while acknowledgements are slower than the minimum explains', () => {
+    const pacer = new Pacer();
+    const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link: { roundTripMs: 60 } });
+    expect(pacer.window).toBe(5);
+    // A queue on the way: 60 ms become 600. The minimum of the last seconds is still 60.
+    run(pacer, { forMs: 1500, frameTimeMs: 16, link: { roundTripMs: 600 }, startMs: nowMs, from: 1000 });
+    expect(pacer.window).toBeLessThan(5);
+    expect(pacer.window).toBeGreaterThanOrEqual(2);
+  });
+
+  it('has at most 8 MiB in flight, but always two frames', () => {
+    const pacer = new Pacer();
+    run(pacer, { forMs: 3000, frameTimeMs: 16, link: { roundTripMs: 100 } });
+    expect(pacer.window).toBe(8);
+    pacer.sent(1001, 4 << 20, 0);
+    pacer.sent(1002, (4 << 20) - 1, 0);
+    expect(pacer.canSend()).toBe(true);
+    pacer.sent(1003, 1, 0);
+    expect(pacer.canSend()).toBe(false);
+    pacer.acknowledged(1003, 16, 100);
+    pacer.sent(1004, 64 << 20, 100);
+    expect(pacer.canSend()).toBe(true);
+    pacer.sent(1005, 64 << 20, 100);
+    expect(pacer.canSend()).toBe(false);
+  });
+
+  it('smooths the round trip', () => {
+    const pacer = new Pacer();
+    pacer.sent(1, 1000, 0);
+    pacer.acknowledged(1, 16, 80);
+    expect(pacer.roundTripMs).toBe(80);
+    pacer.sent(2, 1000, 100);
+    pacer.acknowledged(2, 16, 100);
+    expect(pacer.roundTripMs).toBe(70);
+  });
+});

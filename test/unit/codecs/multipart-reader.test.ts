@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { MultipartReader, type Part } from '../../../gateway/codecs/multipart-reader.ts';
+
+const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
+
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+/** What comes of a body that arrives in these pieces. */
+function read(pieces: readonly Buffer[], maxBodyBytes = 1000): { readonly parts: [Record<string, string>, string][]; readonly hasEnded: boolean } {
+  const parts: [Record<string, string>, string][] = [];
+  const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes, onPart: ({ headers, body }: Part) => parts.push([Object.fromEntries(headers), body.toString('latin1')]) });
+  for (const piece of pieces) {
+    // As a socket's memory is.
+    const borrowed = Buffer.from(piece);
+    reader.read(borrowed);
+    borrowed.fill(0x2d);
+  }
+  return { parts, hasEnded: reader.hasEnded };
+}
+
+const COUNTED = bytes('--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\nab\r\nc\r\n--frame\r\nX-A:1\r\ncontent-length:3\r\n\r\nxyz\r\n--frame--\r\nepilogue');
+const COUNTED_PARTS = [[{ 'content-type': 'image/jpeg', 'content-length': '5' }, 'ab\r\nc'], [{ 'x-a': '1', 'content-length': '3' }, 'xyz']];
+const SEARCHED = bytes('preamble\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\nab\r\n--fra\r\n-c\r\n--frame\r\n\r\n\r\n--frame\r\nA: b: c\r\n\r\nxyz\r\n--frame--');
+const SEARCHED_PARTS = [[{ 'content-type': 'image/jpeg' }, 'ab\r\n--fra\r\n-c'], [{}, ''], [{ a: 'b: c' }, 'xyz']];
+
+describe('MultipartReader', () => {
+  it.each([['with lengths', COUNTED, COUNTED_PARTS], ['without', SEARCHED, SEARCHED_PARTS]] as const)('reads parts %s, whatever pieces they come in', (_name, body, parts) => {
+    expect(read([body])).toEqual({ parts, hasEnded: true });
+    expect(read([...body].map((byte) => Buffer.of(byte)))).toEqual({ parts, hasEnded: true });
+    for (let at = 1; at < body.byteLength; at += 1) expect(read([body.subarray(0, at), body.subarray(at)]), `cut at ${at}`).toEqual({ parts, hasEnded: true });
+  });
+
+  it('gives nothing of a part that is not complete', () => {
+    for (const [body, parts] of [[COUNTED, COUNTED_PARTS], [SEARCHED, SEARCHED_PARTS]] as const) {
+      for (let end = 0; end < body.byteLength; end += 1) {
+        const given = read([body.subarray(0, end)]).parts;
+        expect(given, `ended at ${end}`).toEqual(parts.slice(0, given.length));
+      }
+    }
+  });
+
+  it('gives a part of known length with its last byte', () => {
+    const end = COUNTED.indexOf('\r\n--frame\r\nX-A');
+    expect(read([COUNTED.subarray(0, end - 1)]).parts).toHaveLength(0);
+    expect(read([COUNTED.subarray(0, end)]).parts).toHaveLength(1);
+  });
+
+  it('gives an empty part of known length', () => {
+    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n')]).parts).toEqual([[{ 'content-length': '0' }, '']]);
+  });
+
+  it('gives each part memory of its own', () => {
+    const bodies: Buffer[] = [];
+    const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1000, onPart: ({ body }) => bodies.push(body) });
+    reader.read(COUNTED);
+    const searching = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1000, onPart: ({ body }) => bodies.push(body) });
+    searching.read(SEARCHED);
+    for (const body of bodies.filter(({ byteLength }) => byteLength > 0)) body.fill(0);
+    expect(bodies.map(({ byteLength }) => byteLength)).toEqual([5, 3, 13, 0, 3]);
+    expect(COUNTED.includes('ab\r\nc')).toBe(true);
+    expect(SEARCHED.includes('xyz')).toBe(true);
+  });
+
+  it('refuses a body that is larger than it may be, before it takes the memory', () => {
+    const counted = (length: number): Buffer => bytes(`--frame\r\nContent-Length: ${length}\r\n\r\n`);
+    expect(read([Buffer.concat([counted(20), Buffer.alloc(20)])], 20).parts).toHaveLength(1);
+    expect(() => read([counted(21)], 20)).toThrow(coded('too-large'));
+    const searched = (length: number): Buffer => Buffer.concat([bytes('--frame\r\n\r\n'), Buffer.alloc(length)]);
+    expect(read([searched(20), bytes('\r\n--frame')], 20).parts).toHaveLength(1);
+    expect(() => read([searched(21), bytes('\r\n--frame')], 20)).toThrow(coded('too-large'));
+    expect(() => read([searched(500)], 20)).toThrow(coded('too-large'));
+    expect(() => read([...searched(500)].map((byte) => Buffer.of(byte)), 20)).toThrow(coded('too-large'));
+  });
+
+  it('reads thousands of tiny parts of one chunk in a time that grows with their number, not with its square', () => {
+    let parts = 0;
+    const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1000, onPart: () => (parts += 1) });
+    const body = bytes('--frame\r\n\r\n\r\n'.repeat(50_000));
+    const start = process.cpuUsage();
+    reader.read(body);
+    // 0.2 s; quadratic 5 s.
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1500);
+    expect(parts).toBe(49_999);
+  });
+
+  it('takes no memory for a part without a length that is complete in its chunk', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const bodies: Buffer[] = [];
+    new MultipartReader({ boundary: 'frame', maxBodyBytes: 1 << 20, onPart: ({ body }) => bodies.push(body) }).read(bytes('--frame\r\n\r\nab\r\n'.repeat(2000)));
+    expect(bodies).toHaveLength(1999);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
+  });
+
+  it.each(['-1', '1e3', 'five', '1234567890123'])('refuses the Content-Length %s', (length) => {
+    expect(() => read([bytes(`--frame\r\nContent-Length: ${length}\r\n\r\n`)])).toThrow(coded('multipart-invalid'));
+  });
+
+  it('refuses what never becomes a part', () => {
+    const filler = (count: number): Buffer => Buffer.alloc(count, 'a');
+    expect(read([filler(16 << 10)]).parts).toEqual([]);
+    expect(() => read([filler(16 << 10), filler(1)])).toThrow(coded('multipart-invalid'));
+    expect(() => read([bytes('--frame\r\nX: '), filler(16 << 10)])).toThrow(coded('multipart-invalid'));
+  });
+});

@@ -1,0 +1,38 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createClientLog } from '../../../gateway/hub/client-log.ts';
+import type { EventKind, GatewayEvent } from '../../../shared/status.ts';
+
+const event = (kind: EventKind, changes: Partial<GatewayEvent> = {}): GatewayEvent => ({ id: 1, time: '', kind, stream: 'main', client: 'web-1', port: 6000, address: 'phone (10.0.0.7)', reason: 'seated on port 6000', ...changes });
+
+describe('createClientLog', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('logs clients that come and go, and nothing else', () => {
+    const lines: string[] = [];
+    const add = createClientLog((line) => lines.push(line));
+    for (const kind of ['connect', 'disconnect', 'take-over', 'refuse', 'state'] as const) add(event(kind));
+    add(event('connect', { client: null, port: null, address: null, reason: 'publishes' }));
+    expect(lines).toEqual([
+      'stream main: web-1 phone (10.0.0.7), port 6000: connect, seated on port 6000',
+      'stream main: web-1 phone (10.0.0.7), port 6000: disconnect, seated on port 6000',
+      'stream main: web-1 phone (10.0.0.7), port 6000: take-over, seated on port 6000',
+      'stream main: publisher: connect, publishes',
+    ]);
+  });
+
+  it('logs at most 20 in 10 s, and counts the others', () => {
+    const lines: string[] = [];
+    const add = createClientLog((line) => lines.push(line));
+    for (let index = 0; index < 1000; index += 1) add(event('connect'));
+    expect(lines).toHaveLength(20);
+    vi.advanceTimersByTime(10_000);
+    expect(lines.slice(20)).toEqual(['clients: 980 more came or went']);
+    add(event('connect'));
+    expect(lines).toHaveLength(22);
+  });
+});

@@ -1,0 +1,295 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EventLog } from '../../../gateway/hub/event-log.ts';
+import type { FrameInput } from '../../../gateway/hub/frame.ts';
+import { type Client, type ListedClient, round, Stream, type StreamPolicy } from '../../../gateway/hub/stream.ts';
+import { GearwayError } from '../../../shared/errors.ts';
+import type { ClientStatus } from '../../../shared/status.ts';
+
+const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: { n: 1 }, wireHeader: null };
+const SOURCE = { kind: 'push', address: 'this program', state: 'open', lastError: null, restarts: 0 };
+
+const streams: Stream[] = [];
+let events: EventLog;
+function createStream(log: (message: string) => void = () => undefined, policy: Partial<StreamPolicy> = {}): Stream {
+  const stream = new Stream({ policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', ...policy }, name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
+  streams.push(stream);
+  return stream;
+}
+
+function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
+  const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
+  return { id: status.id, isWatching: true, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+}
+
+function listed(port: number): ReturnType<typeof client> & Omit<ListedClient, 'hasAnswered' | 'readiness'> & { hasAnswered: boolean; readiness: ListedClient['readiness']; readonly endStream: ReturnType<typeof vi.fn<() => void>> } {
+  return { ...client(port), port, hasAnswered: false, readiness: 'absent', endStream: vi.fn<() => void>() };
+}
+
+beforeEach(() => {
+  events = new EventLog();
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  for (const stream of streams.splice(0)) stream.close();
+  vi.useRealTimers();
+});
+
+describe('Stream', () => {
+  it('numbers and stamps frames, and offers each to every client', () => {
+    const stream = createStream();
+    const [first, second] = [client(), client()];
+    stream.attach(first);
+    stream.attach(second);
+    const before = Date.now() * 1000 - 1000;
+    const frame = stream.publish(INPUT);
+    expect(frame).toMatchObject({ ...INPUT, sequence: 1 });
+    expect(frame.payload).toBe(INPUT.payload);
+    expect(frame.receivedAtUs).toBeGreaterThanOrEqual(before);
+    expect(first.offer.mock.calls).toEqual([[frame]]);
+    expect(second.offer.mock.calls).toEqual([[frame]]);
+    expect(stream.latest).toBe(frame);
+    expect(stream.publish(INPUT).sequence).toBe(2);
+  });
+
+  it('offers nothing to a client that is detached', () => {
+    const stream = createStream();
+    const gone = client();
+    stream.attach(gone);
+    stream.detach(gone);
+    stream.publish(INPUT);
+    stream.end('over');
+    expect(gone.offer).not.toHaveBeenCalled();
+    expect(gone.streamChanged).not.toHaveBeenCalled();
+  });
+
+  it('waits for the first frame for as long as it takes', () => {
+    const stream = createStream();
+    expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet']);
+    vi.advanceTimersByTime(600_000);
+    expect(stream.state).toBe('waiting');
+    stream.publish(INPUT);
+    expect(stream.state).toBe('live');
+  });
+
+  it('is stale when no frame came for 2 s, and live with the next one', () => {
+    const stream = createStream();
+    const watching = client();
+    stream.attach(watching);
+    for (let i = 0; i < 10; i += 1) {
+      stream.publish(INPUT);
+      vi.advanceTimersByTime(25);
+    }
+    vi.advanceTimersByTime(1974);
+    expect(stream.state).toBe('live');
+    // It looks every quarter of a second.
+    vi.advanceTimersByTime(251);
+    expect(stream.state).toBe('stale');
+    vi.advanceTimersByTime(60_000);
+    expect(stream.state).toBe('stale');
+    stream.publish(INPUT);
+    expect(stream.state).toBe('live');
+    expect(watching.streamChanged.mock.calls.map(([state]) => state)).toEqual(['live', 'stale', 'live']);
+  });
+
+  it('waits for 5 frame times at low rates', () => {
+    const stream = createStream();
+    for (let i = 0; i < 10; i += 1) {
+      stream.publish(INPUT);
+      if (i < 9) vi.advanceTimersByTime(1000);
+    }
+    vi.advanceTimersByTime(4999);
+    expect(stream.state).toBe('live');
+    vi.advanceTimersByTime(251);
+    expect(stream.state).toBe('stale');
+  });
+
+  it('ends when its source says so, and is live again with another frame', () => {
+    const stream = createStream();
+    const watching = client();
+    stream.attach(watching);
+    stream.publish(INPUT);
+    stream.end('the server has ended the stream');
+    expect([stream.state, stream.reason]).toEqual(['ended', 'the server has ended the stream']);
+    vi.advanceTimersByTime(60_000);
+    expect(stream.state).toBe('ended');
+    expect(stream.publish(INPUT).sequence).toBe(2);
+    expect(stream.state).toBe('live');
+    expect(watching.streamChanged.mock.calls.map(([state]) => state)).toEqual(['live', 'ended', 'live']);
+  });
+
+  it('tells and logs a change once', () => {
+    const log = vi.fn<(message: string) => void>();
+    const stream = createStream(log);
+    const watching = client();
+    stream.attach(watching);
+    for (let i = 0; i < 5; i += 1) stream.publish(INPUT);
+    stream.end('over');
+    stream.end('over');
+    expect(watching.streamChanged).toHaveBeenCalledTimes(2);
+    expect(log).toHaveBeenCalledTimes(2);
+  });
+
+  it('counts rejected frames, keeps the last eight reasons, and logs at most every 10 s', () => {
+    const log = vi.fn<(message: string) => void>();
+    const stream = createStream(log);
+    for (let i = 1; i <= 9; i += 1) stream.reject(new GearwayError('array-misfit', `reason ${i}`));
+    stream.reject('thrown text');
+    expect(stream.status(SOURCE).counters).toMatchObject({ received: 0, rejected: 10 });
+    expect(stream.status(SOURCE).counters.lastRejections).toEqual(['unknown: thrown text', ...[9, 8, 7, 6, 5, 4, 3].map((i) => `array-misfit: reason ${i}`)]);
+    expect(log).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(9999);
+    stream.reject(new Error('e'));
+    expect(log).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(1);
+    stream.reject(new Error('e'));
+    expect(log).toHaveBeenCalledTimes(2);
+    expect(stream.state).toBe('waiting');
+  });
+
+  it('describes itself', () => {
+    const stream = createStream();
+    expect(stream.status(SOURCE)).toEqual({
+      name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, frame: null,
+      counters: { received: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
+    });
+    for (let i = 0; i < 10; i += 1) {
+      stream.publish({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] } });
+      if (i < 9) vi.advanceTimersByTime(40);
+    }
+    expect(stream.status(SOURCE)).toMatchObject({ state: 'live', frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 }, counters: { received: 10 } });
+    expect(stream.frameTimeMs()).toBeCloseTo(40);
+    expect(stream.framesPerSecond()).toBeCloseTo(25);
+  });
+
+  it('reports each change of its state', () => {
+    const stream = createStream();
+    stream.publish(INPUT);
+    stream.publish(INPUT);
+    stream.end('the server said so');
+    events.close();
+    const reader = events.events();
+    return expect(Promise.all([reader.next(), reader.next(), reader.next()])).resolves.toMatchObject([
+      { value: { id: 1, stream: 'main', kind: 'state', client: null, reason: 'live: frames arrive' } },
+      { value: { id: 2, reason: 'ended: the server said so' } },
+      { done: true },
+    ]);
+  });
+
+  it('sends away the client that is meant, and no other', () => {
+    const stream = createStream();
+    const [first, second] = [client(6000), client(6001)];
+    stream.attach(first);
+    stream.attach(second);
+    expect(stream.sendAway('client-6001', 'enough')).toMatchObject({ port: 6001 });
+    expect(second.sendAway).toHaveBeenCalledWith('enough');
+    expect(first.sendAway).not.toHaveBeenCalled();
+    expect(stream.sendAway('client-6002', 'enough')).toBeNull();
+  });
+
+  it('lists clients by port, spectators last', () => {
+    const stream = createStream();
+    for (const port of [6001, null, 5567, 6000]) stream.attach(client(port));
+    expect(stream.clientStatuses().map(({ port }) => port)).toEqual([5567, 6000, 6001, null]);
+  });
+
+  it("gives its source all clients' return data", () => {
+    const stream = createStream();
+    stream.returns.join(6000);
+    expect(stream.returns.takeJson()).toBe('{"6000": null}');
+  });
+
+  it('closes twice, and stops its clock', () => {
+    const stream = createStream();
+    stream.publish(INPUT);
+    stream.close();
+    stream.close();
+    vi.advanceTimersByTime(10_000);
+    expect(stream.state).toBe('live');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('round', () => {
+  it('keeps one decimal', () => {
+    expect([round(29.97), round(0.04), round(0)]).toEqual([30, 0, 0]);
+  });
+});
+
+describe('Stream: start all', () => {
+  it('holds the newest frame until each listed client was there once, and says who is awaited', () => {
+    const stream = createStream(undefined, { start: 'all' });
+    const [first, second, viewer] = [listed(5567), listed(5577), client()];
+    for (const one of [first, second]) stream.attachListed(one);
+    stream.attach(viewer);
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'no frame yet' });
+    stream.publish(INPUT);
+    const newest = stream.publish(INPUT);
+    expect(newest.sequence).toBe(2);
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'frames are there; no client gets one before 5567, 5577 were there once (start: all)', counters: { received: 2 } });
+    first.hasAnswered = true;
+    stream.listedAnswered();
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5577], reason: 'frames are there; no client gets one before 5577 was there once (start: all)' });
+    expect(stream.latest).toBeNull();
+    for (const one of [first, second, viewer]) expect(one.offer).not.toHaveBeenCalled();
+    second.hasAnswered = true;
+    stream.listedAnswered();
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [], state: 'live' });
+    for (const one of [first, second, viewer]) expect(one.offer.mock.calls).toEqual([[newest]]);
+    // Who comes later is not waited for.
+    stream.attachListed(listed(5587));
+    stream.publish(INPUT);
+    expect(viewer.offer).toHaveBeenCalledTimes(2);
+  });
+
+  it('does not wait for who is not listed any more', () => {
+    const stream = createStream(undefined, { start: 'all' });
+    const [first, second] = [listed(5567), listed(5577)];
+    for (const one of [first, second]) stream.attachListed(one);
+    first.hasAnswered = true;
+    stream.publish(INPUT);
+    stream.detachListed(second);
+    expect(stream.state).toBe('live');
+    expect(first.offer).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('Stream: distribution round-robin', () => {
+  it('deals to the listed clients that take a frame, in turn, and gives viewers every frame', () => {
+    const stream = createStream(undefined, { distribution: 'round-robin' });
+    const [a, missing, b] = [listed(1), listed(2), listed(3)];
+    const viewer = client();
+    for (const one of [a, missing, b]) stream.attachListed(one);
+    stream.attach(viewer);
+    const dealt = (): number[] => [a, missing, b].map((one) => one.offer.mock.calls.length);
+    a.readiness = b.readiness = 'ready';
+    for (let i = 0; i < 4; i += 1) stream.publish(INPUT);
+    expect(dealt()).toEqual([2, 0, 2]);
+    expect(viewer.offer).toHaveBeenCalledTimes(4);
+    // One that is busy is passed over while another is ready.
+    a.readiness = 'busy';
+    stream.publish(INPUT);
+    stream.publish(INPUT);
+    expect(dealt()).toEqual([2, 0, 4]);
+    b.readiness = 'busy';
+    stream.publish(INPUT);
+    stream.publish(INPUT);
+    expect(dealt()).toEqual([3, 0, 5]);
+    // Nobody is there: the frame is nobody's, and viewers still get it.
+    a.readiness = b.readiness = 'absent';
+    stream.publish(INPUT);
+    expect(dealt()).toEqual([3, 0, 5]);
+    expect(viewer.offer).toHaveBeenCalledTimes(9);
+  });
+});
+
+describe('Stream: on source end', () => {
+  it.each([['wait', 0], ['terminate', 1]] as const)('%s: the listed clients are ended %i times', (onSourceEnd, times) => {
+    const stream = createStream(undefined, { onSourceEnd });
+    const one = listed(5567);
+    stream.attachListed(one);
+    stream.publish(INPUT);
+    stream.end('the server said so');
+    expect(one.endStream).toHaveBeenCalledTimes(times);
+  });
+});

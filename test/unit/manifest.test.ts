@@ -1,0 +1,178 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ARTIFACTS = join(ROOT, 'test/.artifacts');
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+interface Item {
+  readonly name: string;
+  readonly kind?: string;
+  readonly type?: { readonly text: string };
+}
+type Kind = 'members' | 'attributes' | 'events' | 'slots' | 'cssParts' | 'cssProperties' | 'cssStates';
+type Declaration = { readonly tagName?: string } & { readonly [kind in Kind]: readonly Item[] };
+
+/** What `npm run manifest` writes of the sources as they are now. */
+function analyse(): readonly Declaration[] {
+  mkdirSync(ARTIFACTS, { recursive: true });
+  const folder = mkdtempSync(join(ARTIFACTS, 'manifest-'));
+  execFileSync(process.execPath, ['node_modules/@custom-elements-manifest/analyzer/cem.js', 'analyze', '--quiet', '--outdir', relative(ROOT, folder)], { cwd: ROOT });
+  const { modules } = JSON.parse(readFileSync(join(folder, 'custom-elements.json'), 'utf8')) as { modules: { declarations: Declaration[] }[] };
+  rmSync(folder, { recursive: true });
+  return modules.flatMap(({ declarations }) => declarations);
+}
+
+const declarations = analyse();
+const names = (items: readonly Item[]): string[] => items.map(({ name }) => name).sort();
+const unique = (found: Iterable<string | undefined>): string[] => [...new Set(found)].filter((name) => name !== undefined).sort();
+const groups = (text: string, pattern: RegExp): string[] => unique([...text.matchAll(pattern)].map(([, name]) => name));
+
+/** The files of a folder, not of those in it. */
+const filesOf = (path: string): readonly string[] =>
+  readdirSync(join(ROOT, path))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `${path}/${name}`);
+
+/** An element: where it is written, with all that is drawn in it, and described. The pages have folders of their own. */
+interface Subject {
+  readonly tag: string;
+  readonly element: string;
+  readonly events: string;
+  readonly drawn: readonly string[];
+  /** Where its session says which close codes are refusals. */
+  readonly session: string;
+  readonly docs: string;
+}
+
+const SUBJECTS: readonly Subject[] = [
+  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], session: 'web/viewer/session.ts', docs: 'docs/embedding.md' },
+  {
+    tag: 'gearway-publisher',
+    element: 'web/publisher/gearway-publisher.ts',
+    events: 'web/publisher/publisher-events.ts',
+    // It begins with the viewer's styles.
+    drawn: [...filesOf('web/publisher'), ...filesOf('web/publisher/ui'), 'web/viewer/ui/viewer-styles.ts'],
+    session: 'web/publisher/publisher-session.ts',
+    docs: 'docs/publishing.md',
+  },
+];
+
+describe('custom-elements.json', { timeout: 60_000 }, () => {
+  it('lies in the package, where package.json says', () => {
+    const { customElements } = JSON.parse(read('package.json')) as { customElements: string };
+    expect(JSON.parse(read(customElements))).toMatchObject({ schemaVersion: '1.0.0', modules: SUBJECTS.map(({ tag }) => ({ path: `dist/web/${tag}.js` })) });
+  });
+});
+
+describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, events, drawn }) => {
+  const manifest = declarations.find(({ tagName }) => tagName === tag)!;
+  const ELEMENT = read(element);
+  const EVENTS = read(events);
+  const SOURCES = drawn.map(read).join('\n');
+  const STATES = groups(/const STATES[^=]*= \[(.*)\]/.exec(ELEMENT)![1]!, /'(\w+)'/g);
+
+  it('has the attributes and properties that the class declares', () => {
+    const [, block] = /static override properties = \{\n([\s\S]*?)\n {2}\};/.exec(ELEMENT)!;
+    const declared = [...block!.matchAll(/^ {4}(\w+): \{ (.*) \},$/gm)].filter(([, , options]) => !options!.includes('state: true'));
+    const attributes = declared.filter(([, , options]) => !options!.includes('attribute: false'));
+    expect(names(manifest.attributes)).toEqual(unique(attributes.map(([, name, options]) => /attribute: '([\w-]+)'/.exec(options!)?.[1] ?? name!.toLowerCase())));
+    const accessors = groups(ELEMENT, /^ {2}[gs]et (\w+)\(/gm);
+    expect(names(manifest.members.filter(({ kind }) => kind === 'field'))).toEqual(unique([...declared.map(([, name]) => name), ...accessors]));
+    for (const { name, type } of manifest.members.filter(({ kind }) => kind === 'field')) expect(type?.text, name).toMatch(/./);
+  });
+
+  it('has the methods that are not inherited, and nothing private', () => {
+    expect(names(manifest.members.filter(({ kind }) => kind === 'method'))).toEqual(groups(ELEMENT, /^ {2}(?!constructor)(\w+)\([^\n]*\{$/gm));
+  });
+
+  it('has the events that are dispatched', () => {
+    const byClass = new Map([...EVENTS.matchAll(/class (\w+) extends[\s\S]*?super\('([\w-]+)'/g)].map(([, name, event]) => [name!, event]));
+    expect(names(manifest.events)).toEqual(unique(groups(ELEMENT, /new (Gearway\w+Event)\(/g).map((name) => byClass.get(name))));
+    expect(names(manifest.events)).toEqual(groups(EVENTS, /^ {2}'([\w-]+)': \w+Event;$/gm));
+  });
+
+  it('has the slots, parts, custom properties and states that are in the templates and styles', () => {
+    expect(ELEMENT).toContain('<slot name=${state}>');
+    expect(names(manifest.slots)).toEqual(['', ...unique([...STATES, ...groups(ELEMENT, /<slot name="(\w+)"/g)])]);
+    expect(ELEMENT).toContain('<slot></slot>');
+    expect(names(manifest.cssParts)).toEqual(groups(SOURCES, /\bpart="([\w-]+)"/g));
+    expect(names(manifest.cssProperties)).toEqual(groups(SOURCES, /var\((--gearway-[\w-]+)/g));
+    expect(names(manifest.cssStates)).toEqual(unique([...STATES, ...groups(ELEMENT, /states\.add\('(\w+)'\)/g)]));
+  });
+});
+
+/** The headings of a page, as links name them. */
+const anchors = (page: string): string[] => groups(page, /^##+ (.*)$/gm).map((heading) => heading.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-'));
+
+describe.each(SUBJECTS)('$docs', ({ tag, session, docs }) => {
+  const manifest = declarations.find(({ tagName }) => tagName === tag)!;
+  const DOCS = read(docs);
+
+  /** The names in the first column of the first table under a heading. */
+  function listed(heading: string): string[] {
+    const [, section] = DOCS.split(`\n## ${heading}\n`);
+    const [table] = /(?:^\|.*\n)+/m.exec(section!)!;
+    const rows = table.trim().split('\n').slice(2);
+    return rows.map((row) => /^\| `([\w-]+)/.exec(row)?.[1] ?? '').sort();
+  }
+
+  it.each<[string, readonly Item[]]>([
+    ['Attributes', manifest.attributes],
+    ['Properties', manifest.members.filter(({ kind }) => kind === 'field')],
+    ['Methods', manifest.members.filter(({ kind }) => kind === 'method')],
+    ['Events', manifest.events],
+    ['Slots', manifest.slots],
+    ['CSS parts', manifest.cssParts],
+    ['Custom properties', manifest.cssProperties],
+    ['States', manifest.cssStates],
+  ])('lists what there is under %s, and no more', (heading, items) => {
+    expect(listed(heading)).toEqual(names(items));
+  });
+
+  it('names each close code that is a refusal', () => {
+    const closing = new Map([...read('shared/close-code.ts').matchAll(/(\w+): (\d+)/g)].map(([, name, code]) => [name!, code!]));
+    const refusing = [...read(session).matchAll(/const (?:FINAL|SLOW)_CODES.*new Set\(\[(.*)\]\)/g)].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g));
+    expect(groups(DOCS, /^\| (4\d{3}) \|/gm)).toEqual(unique(refusing.map((name) => closing.get(name))));
+  });
+
+  it('has no link to a heading that is not there', () => {
+    for (const [, path, anchor] of DOCS.matchAll(/\]\(([\w-]+\.md)?#([\w-]+)\)/g)) expect(anchors(path === undefined ? DOCS : read(`docs/${path}`)), path).toContain(anchor);
+  });
+});
+
+describe('docs/embedding.md', () => {
+  const DOCS = read('docs/embedding.md');
+
+  it('names each code of a refused return', () => {
+    const codes = /export type ReturnRefusal = (.*);/.exec(read('shared/protocol.ts'))![1]!;
+    for (const code of groups(codes, /'([\w-]+)'/g)) expect(DOCS).toContain(`| \`${code}\` |`);
+  });
+
+  it('gives React the declaration that its example is compiled with', () => {
+    expect(DOCS).toContain(read('examples/react/gearway.d.ts'));
+  });
+});
+
+describe('docs/publishing.md', () => {
+  const DOCS = read('docs/publishing.md');
+  /** The first column of the table whose head begins with these words. */
+  const column = (head: string): string[] => groups(DOCS.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
+
+  it('names each reason why there is no camera', () => {
+    const codes = /export type CameraFailure = (.*);/.exec(read('web/publisher/publisher-messages.ts'))![1]!;
+    expect(column('code of `gearway-publisher-failed`')).toEqual(groups(codes, /'([\w-]+)'/g));
+  });
+
+  it('names each figure', () => {
+    const [, figures] = /export interface PublisherStats \{\n([\s\S]*?)\n\}/.exec(read('web/publisher/publisher-messages.ts'))!;
+    expect(column('of `stats`')).toEqual(groups(figures!, /^ {2}readonly (\w+):/gm));
+  });
+
+  it('names each parameter of the page', () => {
+    expect(column('of the address')).toEqual(groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g));
+  });
+});

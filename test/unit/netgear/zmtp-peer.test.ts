@@ -1,0 +1,117 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { Pair, Reply, curveKeyPair } from 'zeromq';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { lookAtZmtpPeer, readZmtpPeer, ZmtpConversation } from '../../../gateway/netgear/zmtp-peer.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+
+const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
+
+/** ZeroMQ RFC 23: signature, version 3.1, mechanism, not its server, 31 zeros. */
+const greeting = (mechanism: string): Buffer => Buffer.concat([hex('ff 00 00 00 00 00 00 00 01 7f 03 01'), Buffer.from(mechanism.padEnd(20, '\0'), 'latin1'), Buffer.alloc(32)]);
+
+/** As libzmq's REP socket sends it: READY with Socket-Type REP and an empty Identity. */
+const READY_REP = hex('04 26 05 5245414459 0b 536f636b65742d54797065 00000003 524550 08 4964656e74697479 00000000');
+
+describe('readZmtpPeer', () => {
+  it('reads mechanism and socket type', () => {
+    expect(readZmtpPeer(Buffer.concat([greeting('NULL'), READY_REP]), false)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'REP' });
+    expect(readZmtpPeer(greeting('CURVE'), false)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
+  });
+
+  it('waits for more at every length, and judges what there is at the end', () => {
+    const whole = Buffer.concat([greeting('NULL'), READY_REP]);
+    for (let length = 0; length < whole.length; length += 1) {
+      const part = whole.subarray(0, length);
+      expect(readZmtpPeer(part, false), `${length}`).toBeNull();
+      const kind = length === 0 ? 'silent' : length < 64 ? 'foreign' : 'zmtp';
+      expect(readZmtpPeer(part, true)?.kind, `${length}`).toBe(kind);
+      if (length >= 64) expect(readZmtpPeer(part, true)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: null });
+    }
+  });
+
+  it.each(['48545450', 'ff 00 00 00 00 00 00 00 01 7e', '00'])('knows %s for something else at once', (bytes) => {
+    expect(readZmtpPeer(hex(bytes), false)).toEqual({ kind: 'foreign' });
+  });
+
+  it.each([
+    ['a command that is not READY', '04 06 05 4552524f52'],
+    ['a message', '00 01 41'],
+    ['no Socket-Type', '04 13 05 5245414459 08 4964656e74697479 00000000'],
+    ['a length beyond the command', '04 0a 05 5245414459 ff 00 00 00'],
+  ])('has no socket type from %s', (_name, command) => {
+    expect(readZmtpPeer(Buffer.concat([greeting('NULL'), hex(command)]), true)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: null });
+  });
+});
+
+describe('ZmtpConversation', () => {
+  it('says its mechanism only to a peer without one, which would hang up else', () => {
+    const said: string[] = [];
+    const conversation = new ZmtpConversation((bytes) => said.push(Buffer.from(bytes).toString('hex')));
+    expect(said).toEqual(['ff00000000000000007f0300']);
+    expect(conversation.add(greeting('NULL').subarray(0, 40))).toBeNull();
+    expect(said).toHaveLength(1);
+    expect(conversation.add(greeting('NULL').subarray(40))).toBeNull();
+    expect(said[1]).toBe(`4e554c4c${'00'.repeat(48)}`);
+    expect(conversation.add(READY_REP)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'REP' });
+    expect(said).toHaveLength(2);
+
+    const secure = new ZmtpConversation((bytes) => said.push(Buffer.from(bytes).toString('hex')));
+    expect(secure.add(greeting('CURVE'))).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
+    expect(said).toHaveLength(3);
+  });
+});
+
+describe('lookAtZmtpPeer', () => {
+  it('sees a real socket, which does not notice', async () => {
+    const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
+    const pair = new Pair({ linger: 0 });
+    onTestFinished(() => pair.close());
+    await pair.bind(endpoint);
+    expect(await lookAtZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'PAIR' });
+    // A PAIR has a single peer: this one is it.
+    const peer = new Pair({ linger: 0 });
+    onTestFinished(() => peer.close());
+    peer.connect(endpoint);
+    await peer.send('first');
+    expect(String(await pair.receive())).toBe('first');
+  });
+
+  it('sees that a real socket is in secure mode', async () => {
+    const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
+    const { publicKey, secretKey } = curveKeyPair();
+    const reply = new Reply({ linger: 0, curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey });
+    onTestFinished(() => reply.close());
+    await reply.bind(endpoint);
+    expect(await lookAtZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
+  });
+
+  it('looks for 1.5 s at most, also at who says a byte now and then', async () => {
+    const server = createServer((socket) => {
+      let at = 0;
+      const timer = setInterval(() => socket.write(greeting('NULL').subarray(at, (at += 1))), 200);
+      socket.on('error', () => undefined);
+      socket.on('close', () => clearInterval(timer));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const startMs = performance.now();
+    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    const tookMs = performance.now() - startMs;
+    expect(tookMs).toBeGreaterThan(1400);
+    expect(tookMs).toBeLessThan(3000);
+    server.close();
+  });
+
+  it('tells nobody, silence and something else apart', async () => {
+    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({ kind: 'nobody', code: 'ECONNREFUSED' });
+    expect(await lookAtZmtpPeer('ipc:///tmp/gearway-nobody:5555')).toEqual({ kind: 'nobody', code: 'ENOENT' });
+    const server = createServer((socket) => socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    server.close();
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`)).toEqual({ kind: 'silent' });
+    silent.close();
+  });
+});

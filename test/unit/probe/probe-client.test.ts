@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { probe } from '../../../gateway/probe/probe.ts';
+
+/** ZMTP 3.0, mechanism NULL, and not a word of the socket behind it. */
+const GREETING = Buffer.alloc(64);
+GREETING[0] = 0xff;
+GREETING[9] = 0x7f;
+GREETING[10] = 3;
+GREETING.write('NULL', 12);
+
+describe('probe', () => {
+  it('says that a ZeroMQ socket hangs up before it says what it is', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end(GREETING);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const texts: string[] = [];
+    const isGood = await probe(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, 1, ({ text }) => texts.push(text));
+    server.close();
+    expect(isGood).toBe(false);
+    expect(texts.at(-1)).toContain('hangs up in the handshake');
+    expect(texts.join()).not.toMatch(/undefined|null|NaN/);
+  }, 60_000);
+});

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { TokenBucket } from '../../../shared/token-bucket.ts';
+
+/** How many of `count` messages at one time are let through. */
+function taken(budget: TokenBucket, count: number, nowMs: number): number {
+  return Array.from({ length: count }, () => budget.take(nowMs)).filter(Boolean).length;
+}
+
+describe('TokenBucket', () => {
+  it("lets a second's worth through at once, and no more", () => {
+    expect(taken(new TokenBucket(500), 500, 1000)).toBe(500);
+    expect(taken(new TokenBucket(500), 501, 1000)).toBe(500);
+  });
+
+  it('refills evenly', () => {
+    const budget = new TokenBucket(500);
+    taken(budget, 500, 1000);
+    expect(taken(budget, 10, 1001)).toBe(0);
+    expect(taken(budget, 10, 1002)).toBe(1);
+    expect(taken(budget, 100, 1100)).toBe(49);
+  });
+
+  it("holds one second's worth after any pause", () => {
+    const budget = new TokenBucket(500);
+    taken(budget, 500, 1000);
+    expect(taken(budget, 1000, 1_000_000)).toBe(500);
+  });
+
+  it('lets its rate through for ever, and not more', () => {
+    const budget = new TokenBucket(500);
+    for (let ms = 0; ms < 60_000; ms += 2) expect(budget.take(ms)).toBe(true);
+    const faster = new TokenBucket(500);
+    let refused = 0;
+    for (let ms = 0; ms < 2000; ms += 1) if (!faster.take(ms)) refused += 1;
+    expect(refused).toBeGreaterThan(0);
+  });
+});
+
+describe('TokenBucket of amounts', () => {
+  it('takes all of an amount or nothing', () => {
+    const bucket = new TokenBucket(100, 250);
+    expect(bucket.take(0, 251)).toBe(false);
+    expect(bucket.take(0, 250)).toBe(true);
+    expect(bucket.take(0, 1)).toBe(false);
+    expect(bucket.take(1000, 101)).toBe(false);
+    expect(bucket.take(1000, 100)).toBe(true);
+  });
+
+  it('gives back what is refunded, up to its capacity', () => {
+    const bucket = new TokenBucket(100, 250);
+    bucket.take(0, 250);
+    bucket.refund(1000);
+    expect(bucket.take(0, 251)).toBe(false);
+    expect(bucket.take(0, 250)).toBe(true);
+  });
+});

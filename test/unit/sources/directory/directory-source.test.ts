@@ -1,0 +1,275 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
+import { DirectorySource, parseDirectory } from '../../../../gateway/sources/directory/directory-source.ts';
+import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
+import { filesClockTicked } from '../../../helpers/files-clock.ts';
+import { Heard } from '../../../helpers/heard.ts';
+
+const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
+
+const jpeg = (gray: number, width = 16): Promise<Buffer> => encodeJpeg({ data: Buffer.alloc(width * 8 * 3, gray), width, height: 8, channels: 3 });
+
+let folder: string;
+let sources: DirectorySource[];
+let heard: Heard;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gearway d'ir ü;"));
+  sources = [];
+  heard = new Heard();
+});
+
+afterEach(async () => {
+  await Promise.all(sources.map((source) => source.close()));
+  await rm(folder, { recursive: true, force: true });
+});
+
+const create = (options: string): DirectorySource => {
+  const source = new DirectorySource(parseDirectory(parseSourceUrl(`directory:${folder}?${options}`, ['fps', 'loop', 'watch'])));
+  sources.push(source);
+  return source;
+};
+
+describe('parseDirectory', () => {
+  it.each(['directory:', 'directory:/a?fps=0', 'directory:/a?fps=241', 'directory:/a?watch=true&fps=5', 'directory:/a?watch=true&loop=true', 'directory:/a\0b', 'directory:/a?rate=3'])('refuses %j', (url) => {
+    expect(() => parseDirectory(parseSourceUrl(url, ['fps', 'loop', 'watch']))).toThrow(coded('source-invalid'));
+  });
+});
+
+describe('a list of images', () => {
+  it('shows them in the order of their names, as people count, and ends', async () => {
+    const pictures = await Promise.all([1, 2, 3].map((gray) => jpeg(gray * 50)));
+    for (const [index, name] of ['img10.jpg', 'img2.JPEG', 'img1.jpg'].entries()) await writeFile(join(folder, name), pictures[index]!);
+    await writeFile(join(folder, 'notes.txt'), 'no image');
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    expect(heard.files).toEqual(['img1.jpg', 'img2.JPEG', 'img10.jpg']);
+    // As they are in the file.
+    expect(Buffer.from(heard.frames[0]!.payload).equals(pictures[2]!)).toBe(true);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('decodes PNG, WebP and TIFF to gray and BGR, with the bits that they have, and reads .npy', async () => {
+    const rgb = Buffer.from([10, 20, 30, 40, 50, 60]);
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).png().toFile(join(folder, 'a.png'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).webp({ lossless: true }).toFile(join(folder, 'b.webp'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).tiff({ compression: 'none' }).toFile(join(folder, 'c.tif'));
+    await sharp(new Uint16Array([1, 65_535]), { raw: { width: 2, height: 1, channels: 1 } }).toColourspace('grey16').png().toFile(join(folder, 'd.png'));
+    await sharp(new Uint16Array([1, 2, 3, 400, 500, 600]), { raw: { width: 2, height: 1, channels: 3 } }).toColourspace('rgb16').png().toFile(join(folder, 'e.png'));
+    await sharp(Buffer.from([7, 8]), { raw: { width: 2, height: 1, channels: 1 } }).toColourspace('b-w').png().toFile(join(folder, 'f.png'));
+    await sharp(Buffer.from([10, 20, 30, 255, 40, 50, 60, 255]), { raw: { width: 2, height: 1, channels: 4 } }).png().toFile(join(folder, 'g.png'));
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }".padEnd(117) + '\n';
+    await writeFile(join(folder, 'h.npy'), Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.from(Uint16Array.of(header.length).buffer), Buffer.from(header), Buffer.from(Float32Array.of(0.5, 1.5).buffer)]));
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    const samples = heard.frames.map(({ encoding, payload }) => {
+      if (encoding.kind !== 'raw') return encoding.kind;
+      const bytes = Uint8Array.from(payload).buffer;
+      const values = encoding.dtype === 'uint16' ? new Uint16Array(bytes) : encoding.dtype === 'float32' ? new Float32Array(bytes) : new Uint8Array(bytes);
+      return [encoding.dtype, encoding.shape, [...values]];
+    });
+    const bgr = ['uint8', [1, 2, 3], [30, 20, 10, 60, 50, 40]];
+    expect(samples).toEqual([bgr, bgr, bgr, ['uint16', [1, 2], [1, 65_535]], ['uint16', [1, 2, 3], [3, 2, 1, 600, 500, 400]], ['uint8', [1, 2], [7, 8]], bgr, ['float32', [1, 2], [0.5, 1.5]]]);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('begins anew, with the files that are there then', async () => {
+    await writeFile(join(folder, '1.jpg'), await jpeg(1));
+    await create('fps=100&loop=true').open(heard);
+    await heard.until(() => heard.frames.length >= 3);
+    await writeFile(join(folder, '2.jpg'), await jpeg(2));
+    await heard.until(() => heard.files.includes('2.jpg'));
+    expect(heard.ended).toEqual([]);
+  });
+
+  it('keeps its rate', async () => {
+    for (let n = 0; n < 10; n += 1) await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+    const startMs = performance.now();
+    await create('fps=20').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    const tookMs = performance.now() - startMs;
+    expect(tookMs).toBeGreaterThan(490);
+    expect(tookMs).toBeLessThan(1000);
+  });
+
+  it('rejects what is no image, and goes on', async () => {
+    await writeFile(join(folder, '1.jpg'), 'no image');
+    await writeFile(join(folder, '2.png'), Buffer.concat([Buffer.from('\x89PNG\r\n', 'latin1')]));
+    await writeFile(join(folder, '3.jpg'), (await jpeg(3)).subarray(0, -20));
+    await symlink('/nowhere', join(folder, '4.jpg'));
+    await writeFile(join(folder, '5.jpg'), await jpeg(5));
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    expect(heard.files).toEqual(['5.jpg']);
+    expect(heard.rejected).toHaveLength(4);
+  });
+
+  it('is not stopped by a pipe, a folder or a huge file with the name of an image', async () => {
+    execFileSync('mkfifo', [join(folder, '1.jpg')]);
+    await mkdir(join(folder, '2.jpg'));
+    await writeFile(join(folder, '3.jpg'), '');
+    await truncate(join(folder, '3.jpg'), (64 << 20) + 1);
+    await writeFile(join(folder, '4.jpg'), await jpeg(4));
+    await create('fps=100').open(heard);
+    await heard.until(() => heard.ended.length > 0);
+    expect(heard.files).toEqual(['4.jpg']);
+    expect(heard.rejected).toEqual([coded('image-unreadable'), coded('image-unreadable'), coded('too-large')]);
+  });
+
+  it('fails where there is no folder, no image, or a file', async () => {
+    await writeFile(join(folder, 'a.txt'), '');
+    await create('').open(heard);
+    await heard.until(() => heard.failed.length > 0);
+    expect(heard.failed).toEqual([coded('source-unavailable')]);
+    const url = (path: string): DirectorySource => new DirectorySource(parseDirectory({ place: path, options: new Map() }));
+    await expect(url(join(folder, 'gone')).open(heard)).rejects.toEqual(coded('source-unavailable'));
+    await expect(url(join(folder, 'a.txt')).open(heard)).rejects.toEqual(coded('source-unavailable'));
+  });
+});
+
+describe('a watched folder', () => {
+  it('shows the newest file, and each newer one as it comes', async () => {
+    await writeFile(join(folder, 'b.jpg'), await jpeg(1));
+    await writeFile(join(folder, 'a.jpg'), await jpeg(2));
+    await utimes(join(folder, 'b.jpg'), 1000, 1000);
+    await create('watch=true').open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    expect(heard.files).toEqual(['a.jpg']);
+    await writeFile(join(folder, 'c.jpg'), await jpeg(3));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.files).toEqual(['a.jpg', 'c.jpg']);
+    await filesClockTicked(folder);
+    // The same file, written again.
+    await writeFile(join(folder, 'a.jpg'), await jpeg(4, 32));
+    await heard.until(() => heard.frames.length === 3);
+    expect(heard.frames.at(-1)).toMatchObject({ width: 32, message: { file: 'a.jpg' } });
+  });
+
+  it('takes a file that is written elsewhere and moved here', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
+    await create('watch=true').open(heard);
+    await writeFile(join(elsewhere, 'x'), await jpeg(1));
+    await rename(join(elsewhere, 'x'), join(folder, 'x.jpg'));
+    await heard.until(() => heard.frames.length === 1);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('never shows half of a file that is being written, and counts one that stays half', async () => {
+    const whole = await jpeg(1, 320);
+    await create('watch=true').open(heard);
+    for (let end = 100; end < whole.byteLength; end += 300) {
+      await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, end));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect([heard.frames, heard.rejected]).toEqual([[], []]);
+    await writeFile(join(folder, 'slow.jpg'), whole);
+    await heard.until(() => heard.frames.length === 1);
+    expect(Buffer.from(heard.frames[0]!.payload).equals(whole)).toBe(true);
+    await writeFile(join(folder, 'z.jpg'), whole.subarray(0, 200));
+    await heard.until(() => heard.rejected.length === 1);
+    expect(heard.frames).toHaveLength(1);
+  });
+
+  it('takes a file that is moved here with an old time of writing', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
+    await writeFile(join(folder, 'new.jpg'), await jpeg(1));
+    await writeFile(join(elsewhere, 'old.jpg'), await jpeg(2));
+    await utimes(join(elsewhere, 'old.jpg'), 1000, 1000);
+    await create('watch=true').open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    await rename(join(elsewhere, 'old.jpg'), join(folder, 'old.jpg'));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.files).toEqual(['new.jpg', 'old.jpg']);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('is not kept waiting by a file that is being written', async () => {
+    const whole = await jpeg(1, 320);
+    await create('watch=true').open(heard);
+    for (let n = 1; n <= 5; n += 1) {
+      await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+      // The newest, and half of it.
+      await writeFile(join(folder, 'slow.jpg'), whole.subarray(0, 100 * n));
+      await heard.until(() => heard.files.includes(`${n}.jpg`));
+    }
+    await writeFile(join(folder, 'slow.jpg'), whole);
+    await heard.until(() => heard.files.includes('slow.jpg'));
+    expect(new Set(heard.files)).toEqual(new Set(['1.jpg', '2.jpg', '3.jpg', '4.jpg', '5.jpg', 'slow.jpg']));
+    expect(heard.frames).toHaveLength(6);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('fails when the folder goes, and waits for it once it is opened again', async () => {
+    const source = create('watch=true');
+    await source.open(heard);
+    await rm(folder, { recursive: true });
+    await heard.until(() => heard.failed.length > 0);
+    expect(heard.failed).toEqual([coded('source-unavailable')]);
+    await source.close();
+    await source.open(heard);
+    await vi.waitFor(() => expect(source.state()).toBe('the folder is not there'));
+    await mkdir(folder);
+    await writeFile(join(folder, 'back.jpg'), await jpeg(1));
+    await heard.until(() => heard.frames.length === 1);
+    expect(source.state()).toBe('running');
+    expect(heard.failed).toHaveLength(1);
+  });
+
+  it.each(['moved away', 'removed'])('goes on with a folder that was %s and made again before anybody looked', async (how) => {
+    await create('watch=true').open(heard);
+    await writeFile(join(folder, 'a.jpg'), await jpeg(1));
+    await heard.until(() => heard.frames.length === 1);
+    // What is made in the place of one that was removed gets its number, as a rule.
+    if (how === 'moved away') await rename(folder, `${folder} away`);
+    else rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    await rm(`${folder} away`, { recursive: true, force: true });
+    await writeFile(join(folder, 'b.jpg'), await jpeg(2));
+    await heard.until(() => heard.frames.length === 2);
+    // Heard: two a second would be found by looking, and time would be over.
+    for (let n = 3; n < 33; n += 1) {
+      await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+      await heard.until(() => heard.files.at(-1) === `${n}.jpg`);
+    }
+    expect(heard.failed).toEqual([]);
+  });
+
+  it('follows links within the folder, not out of it', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));
+    await writeFile(join(elsewhere, 'secret.jpg'), await jpeg(1));
+    await mkdir(join(folder, 'today'));
+    await writeFile(join(folder, 'today/7.jpg'), await jpeg(7));
+    await writeFile(join(folder, 'today/8.jpg'), await jpeg(8));
+    await symlink(join(elsewhere, 'secret.jpg'), join(folder, 'out.jpg'));
+    await create('watch=true').open(heard);
+    await heard.until(() => heard.rejected.length === 1);
+    expect(heard.rejected).toEqual([coded('image-unreadable')]);
+    await symlink('today/7.jpg', join(folder, 'latest.jpg'));
+    await heard.until(() => heard.frames.length === 1);
+    // As `ln -sfn` does.
+    await symlink('today/8.jpg', join(folder, 'next'));
+    await rename(join(folder, 'next'), join(folder, 'latest.jpg'));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.files).toEqual(['latest.jpg', 'latest.jpg']);
+    expect(Buffer.from(heard.frames[1]!.payload).equals(await jpeg(8))).toBe(true);
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('says nothing once it is closed', async () => {
+    const source = create('watch=true');
+    await source.open(heard);
+    await source.close();
+    await writeFile(join(folder, 'a.jpg'), await jpeg(1));
+    await source.open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    await source.close();
+    await source.close();
+    expect(heard.frames).toHaveLength(1);
+  });
+});

@@ -1,0 +1,86 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DirectorySource } from '../../../../gateway/sources/directory/directory-source.ts';
+import { FolderWatch } from '../../../../gateway/sources/directory/folder-watch.ts';
+import { ImageFolder } from '../../../../gateway/sources/directory/image-folder.ts';
+import { Heard } from '../../../helpers/heard.ts';
+import { jpegOf } from '../../../helpers/pictures.ts';
+
+/** What the system does here when it is asked to tell of a folder: it says nothing, as of a network file system, or has no more watches to give. */
+let system: 'silent' | 'full' = 'silent';
+
+vi.mock('node:fs', async (original) => ({
+  ...(await original<typeof import('node:fs')>()),
+  watch: () => {
+    if (system === 'full') throw Object.assign(new Error('ENOSPC: System limit for number of file watchers reached'), { code: 'ENOSPC' });
+    const watcher = { on: () => watcher, close: () => undefined };
+    return watcher;
+  },
+}));
+
+let folder: string;
+const closing: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gearway-'));
+  closing.push(() => rm(folder, { recursive: true, force: true }));
+});
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+describe('FolderWatch', () => {
+  it.each(['silent', 'full'] as const)('finds what came and what was written again where the system is %s', async (kind) => {
+    system = kind;
+    await writeFile(join(folder, '1.jpg'), jpegOf(1000));
+    await writeFile(join(folder, '2.jpg'), jpegOf(1100));
+    const heard = new Heard();
+    const source = new DirectorySource({ folder, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
+    closing.push(() => source.close());
+    await source.open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    await writeFile(join(folder, '3.jpg'), jpegOf(1200));
+    await heard.until(() => heard.files.includes('3.jpg'));
+    // The one that is shown, and one that is not.
+    await writeFile(join(folder, '3.jpg'), jpegOf(1300));
+    await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1300);
+    await writeFile(join(folder, '1.jpg'), jpegOf(1400));
+    await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1400);
+    expect(heard.files.slice(1)).toEqual(['3.jpg', '3.jpg', '1.jpg']);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('finds one of many that was written again where the system is silent', async () => {
+    system = 'silent';
+    for (let n = 0; n < 300; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1000));
+    const heard = new Heard();
+    const source = new DirectorySource({ folder, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
+    closing.push(() => source.close());
+    await source.open(heard);
+    await heard.until(() => heard.frames.length === 1);
+    for (const name of ['17.jpg', '299.jpg', '150.jpg']) {
+      await writeFile(join(folder, name), jpegOf(1100));
+      await heard.until(() => heard.files.at(-1) === name);
+    }
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('names all files at first, and nothing more before a look is due', async () => {
+    system = 'silent';
+    await writeFile(join(folder, '1.jpg'), jpegOf(1000));
+    await writeFile(join(folder, 'notes.txt'), 'no image');
+    const watch = new FolderWatch(new ImageFolder(folder));
+    closing.push(() => watch.close());
+    expect([...(await watch.names())]).toEqual(['1.jpg']);
+    await watch.wait(0, new AbortController().signal);
+    expect([...(await watch.names())]).toEqual([]);
+  });
+
+  it('throws when the folder has gone', async () => {
+    const watch = new FolderWatch(new ImageFolder(join(folder, 'gone')));
+    await expect(watch.names()).rejects.toEqual(expect.objectContaining({ code: 'source-unavailable' }));
+  });
+});

@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest';
+import { splitWords } from '../../../../gateway/sources/ffmpeg/split-words.ts';
+
+describe('splitWords', () => {
+  it.each([
+    ['', []],
+    ['  ', []],
+    ['-rtsp_transport udp', ['-rtsp_transport', 'udp']],
+    [' -a\t1\n-b  2 ', ['-a', '1', '-b', '2']],
+    [`-headers 'X-Key: a b'`, ['-headers', 'X-Key: a b']],
+    [`-x "it's" 'say "hi"' ''`, ['-x', `it's`, 'say "hi"', '']],
+    [`-vf drawtext=text='a b':x=1`, ['-vf', 'drawtext=text=a b:x=1']],
+    ['C:\\a\\b $HOME `id` ; |', ['C:\\a\\b', '$HOME', '`id`', ';', '|']],
+  ])('splits %j', (text, words) => {
+    expect(splitWords(text)).toEqual(words);
+  });
+
+  it.each([`'a`, `-x "b c`, `a'b`])('refuses %j', (text) => {
+    expect(() => splitWords(text)).toThrow(expect.objectContaining({ code: 'source-invalid' }));
+  });
+});

@@ -1,0 +1,316 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EventLog } from '../../../gateway/hub/event-log.ts';
+import type { FrameInput } from '../../../gateway/hub/frame.ts';
+import { type Client, Stream } from '../../../gateway/hub/stream.ts';
+import type { Source, SourceSink } from '../../../gateway/sources/source.ts';
+import { SourceSupervisor } from '../../../gateway/sources/supervisor.ts';
+import type { StreamState } from '../../../shared/status.ts';
+
+const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: null, wireHeader: null };
+
+/** A source whose failures are the test's. */
+class FakeSource implements Source {
+  readonly kind = 'fake';
+  readonly address = 'nowhere';
+  readonly waitingReason = 'waiting for the test';
+  readonly takesReturns = false;
+  readonly verifiesJpegs = false;
+  readonly seats = null;
+  readonly stallMs: number | null;
+  /** Of the opening that lasts; null while closed. */
+  sink: SourceSink | null = null;
+  opened = 0;
+  /** What the next `open()` throws. */
+  refusal: Error | null = null;
+
+  constructor(stallMs: number | null = null) {
+    this.stallMs = stallMs;
+  }
+
+  state(): string {
+    return 'running';
+  }
+
+  async open(sink: SourceSink): Promise<void> {
+    if (this.sink !== null) throw new TypeError('open, and not closed before');
+    this.opened += 1;
+    if (this.refusal !== null) throw this.refusal;
+    this.sink = sink;
+  }
+
+  async close(): Promise<void> {
+    this.sink = null;
+  }
+}
+
+/** A client that watches when the test says so, and what it is told. */
+function watcher(): Client & { isWatching: boolean; readonly told: [StreamState, string][] } {
+  const told: [StreamState, string][] = [];
+  return {
+    id: 'watcher',
+    isWatching: true,
+    told,
+    offer: () => undefined,
+    streamChanged: (state, reason) => void told.push([state, reason]),
+    status: () => { throw new TypeError('not asked for'); },
+    sendAway: () => undefined,
+  };
+}
+
+const open: { close(): unknown }[] = [];
+function create(source: FakeSource, { isOnDemand = false } = {}): { readonly stream: Stream; readonly supervisor: SourceSupervisor; readonly logged: string[] } {
+  const logged: string[] = [];
+  const log = (message: string): void => void logged.push(message);
+  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: source.waitingReason, isOnDemand, log });
+  const supervisor = new SourceSupervisor({ source, stream, isOnDemand, log });
+  open.push(supervisor, stream);
+  return { stream, supervisor, logged };
+}
+
+const elapse = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+  vi.useRealTimers();
+});
+
+describe('SourceSupervisor', () => {
+  it('opens the source and passes its frames on', async () => {
+    const source = new FakeSource();
+    const { stream, supervisor } = create(source);
+    await supervisor.open();
+    source.sink?.publish(INPUT);
+    expect(stream.latest?.sequence).toBe(1);
+    expect(supervisor.status()).toEqual({ kind: 'fake', address: 'nowhere', state: 'running', lastError: null, restarts: 0 });
+  });
+
+  it('leaves the first refusal to its caller, and does not try again', async () => {
+    const source = new FakeSource();
+    source.refusal = new Error('the address is in use');
+    const { supervisor } = create(source);
+    await expect(supervisor.open()).rejects.toThrow('the address is in use');
+    await elapse(60_000);
+    expect(source.opened).toBe(1);
+    expect(supervisor.status()).toMatchObject({ state: 'closed', restarts: 0 });
+  });
+
+  it('opens a source again that fails, later each time, up to 15 s', async () => {
+    const source = new FakeSource();
+    const { supervisor } = create(source);
+    await supervisor.open();
+    const delays: number[] = [];
+    for (let failure = 0; failure < 9; failure += 1) {
+      source.sink?.fail(new Error('unplugged'));
+      await elapse(0);
+      const before = source.opened;
+      let waited = 0;
+      for (; source.opened === before; waited += 10) await elapse(10);
+      delays.push(waited);
+    }
+    expect(delays).toEqual([250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+    expect(supervisor.status()).toMatchObject({ state: 'running', lastError: 'unplugged', restarts: 9 });
+  });
+
+  it('begins with a short delay again once the source has delivered for 5 s', async () => {
+    const source = new FakeSource();
+    const { supervisor } = create(source);
+    await supervisor.open();
+    for (let failure = 0; failure < 4; failure += 1) {
+      source.sink?.fail(new Error('unplugged'));
+      await elapse(2000);
+    }
+    expect(source.opened).toBe(5);
+    source.sink?.publish(INPUT);
+    await elapse(5000);
+    source.sink?.publish(INPUT);
+    source.sink?.fail(new Error('unplugged'));
+    await elapse(250);
+    expect(source.opened).toBe(6);
+  });
+
+  it('tells clients why there is no new frame, and keeps the last one', async () => {
+    const source = new FakeSource();
+    const { stream, supervisor, logged } = create(source);
+    const client = watcher();
+    stream.attach(client);
+    await supervisor.open();
+    source.sink?.fail(new Error('no such camera'));
+    await elapse(0);
+    source.sink?.publish(INPUT);
+    await elapse(250);
+    source.sink?.publish(INPUT);
+    source.sink?.fail(new Error('unplugged'));
+    await elapse(0);
+    expect(client.told).toEqual([['waiting', 'no such camera'], ['live', 'frames arrive'], ['stale', 'unplugged']]);
+    expect(stream.latest?.sequence).toBe(1);
+    expect(logged).toEqual(['stream main: waiting, no such camera', 'stream main: live, frames arrive', 'stream main: stale, unplugged']);
+    expect(supervisor.status().state).toBe('starts again in 1 s');
+  });
+
+  it('logs a failure once, and how often it was repeated at 10 and at 100 times', async () => {
+    const source = new FakeSource();
+    const { supervisor, logged } = create(source);
+    await supervisor.open();
+    for (let failure = 0; failure < 120; failure += 1) {
+      source.sink?.fail(new Error('unplugged'));
+      await elapse(15_000);
+    }
+    expect(logged).toEqual(['stream main: waiting, unplugged', 'stream main: source fake has failed 10 times in a row: unplugged', 'stream main: source fake has failed 100 times in a row: unplugged']);
+    source.sink?.fail(new Error('no such camera'));
+    await elapse(0);
+    expect(logged.at(-1)).toBe('stream main: waiting, no such camera');
+  });
+
+  it('cleans what a source says of characters that would move the cursor or begin a line', async () => {
+    const source = new FakeSource();
+    const { stream, supervisor, logged } = create(source);
+    await supervisor.open();
+    source.sink?.reject(new Error('bad\u001B[2J\nframe'));
+    source.sink?.fail(new Error('one\r\ntwo\u202E'));
+    await elapse(0);
+    const { lastError } = supervisor.status();
+    expect([lastError, stream.reason, logged, stream.status(supervisor.status()).counters.lastRejections]).toEqual([
+      'one two', 'one two', ['stream main: frame rejected (1 so far): unknown: bad [2J frame', 'stream main: waiting, one two'], ['unknown: bad [2J frame'],
+    ]);
+  });
+
+  it('opens a source again that opens in vain later on', async () => {
+    const source = new FakeSource();
+    const { supervisor } = create(source);
+    await supervisor.open();
+    source.refusal = new Error('not there yet');
+    source.sink?.fail(new Error('unplugged'));
+    await elapse(1000);
+    expect(source.opened).toBe(3);
+    expect(supervisor.status().lastError).toBe('not there yet');
+    source.refusal = null;
+    await elapse(2000);
+    expect(source.sink).not.toBeNull();
+  });
+
+  it('opens a silent source again: after three times as long where no frame ever came', async () => {
+    const source = new FakeSource(5000);
+    const { supervisor } = create(source);
+    await supervisor.open();
+    await elapse(14_700);
+    expect(source.opened).toBe(1);
+    await elapse(1000);
+    expect(source.opened).toBe(2);
+    expect(supervisor.status().lastError).toBe('no first frame came for 15 s');
+    source.sink?.publish(INPUT);
+    await elapse(4700);
+    expect(source.opened).toBe(2);
+    await elapse(1500);
+    expect(source.opened).toBe(3);
+    expect(supervisor.status().lastError).toBe('no frame came for 5 s');
+  });
+
+  it('leaves a source in peace that has ended', async () => {
+    const source = new FakeSource(5000);
+    const { stream, supervisor } = create(source);
+    await supervisor.open();
+    source.sink?.publish(INPUT);
+    source.sink?.end('the file has ended');
+    await elapse(60_000);
+    expect(source.opened).toBe(1);
+    expect([stream.state, stream.reason]).toEqual(['ended', 'the file has ended']);
+  });
+
+  it('closes the source once and for all', async () => {
+    const source = new FakeSource();
+    const { supervisor } = create(source);
+    await supervisor.open();
+    source.sink?.fail(new Error('unplugged'));
+    await elapse(0);
+    await supervisor.close();
+    await supervisor.close();
+    await elapse(60_000);
+    expect(source.opened).toBe(1);
+    expect(supervisor.status().state).toBe('closed');
+  });
+
+  describe('on demand', () => {
+    it('sleeps until somebody watches, and from 3 s after the last', async () => {
+      const source = new FakeSource();
+      const { stream, supervisor } = create(source, { isOnDemand: true });
+      await supervisor.open();
+      await elapse(10_000);
+      expect(source.opened).toBe(0);
+      expect(supervisor.status().state).toBe('asleep');
+
+      const client = watcher();
+      stream.attach(client);
+      await elapse(50);
+      expect(source.opened).toBe(1);
+      expect([stream.state, stream.reason]).toEqual(['waiting', 'waiting for the test']);
+      source.sink?.publish(INPUT);
+
+      client.isWatching = false;
+      await elapse(2500);
+      expect(source.sink).not.toBeNull();
+      await elapse(1000);
+      expect(source.sink).toBeNull();
+      expect(supervisor.status()).toMatchObject({ state: 'asleep', restarts: 0, lastError: null });
+      // Nobody is shown what is old by the time that somebody comes.
+      expect(stream.latest).toBeNull();
+      expect(stream.state).toBe('waiting');
+
+      client.isWatching = true;
+      await elapse(50);
+      expect(source.opened).toBe(2);
+    });
+
+    it('stays awake over a page that is loaded again', async () => {
+      const source = new FakeSource();
+      const { stream, supervisor } = create(source, { isOnDemand: true });
+      const client = watcher();
+      stream.attach(client);
+      await supervisor.open();
+      for (let reload = 0; reload < 5; reload += 1) {
+        stream.detach(client);
+        await elapse(2000);
+        stream.attach(client);
+        await elapse(1000);
+      }
+      expect(source.opened).toBe(1);
+    });
+
+    it('wakes for a single picture', async () => {
+      const source = new FakeSource();
+      const { stream, supervisor } = create(source, { isOnDemand: true });
+      await supervisor.open();
+      stream.looked();
+      await elapse(50);
+      expect(source.sink).not.toBeNull();
+      await elapse(9000);
+      expect(source.sink).toBeNull();
+    });
+
+    it('does not start a failed source again for nobody', async () => {
+      const source = new FakeSource();
+      const { stream, supervisor } = create(source, { isOnDemand: true });
+      const client = watcher();
+      stream.attach(client);
+      await supervisor.open();
+      source.sink?.fail(new Error('unplugged'));
+      stream.detach(client);
+      await elapse(10_000);
+      expect(source.opened).toBe(1);
+      expect(supervisor.status()).toMatchObject({ state: 'asleep', lastError: 'unplugged' });
+    });
+
+    it('has no first refusal: it is told as any failure', async () => {
+      const source = new FakeSource();
+      source.refusal = new Error('FFmpeg is not installed');
+      const { stream, supervisor } = create(source, { isOnDemand: true });
+      stream.attach(watcher());
+      await supervisor.open();
+      await elapse(50);
+      expect([stream.state, stream.reason]).toEqual(['waiting', 'FFmpeg is not installed']);
+    });
+  });
+});

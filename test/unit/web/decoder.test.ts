@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { FrameMessage } from '../../../shared/protocol.ts';
+import { Decoder } from '../../../web/viewer/decoder.ts';
+
+/** A browser whose decodes end when and as the test says. */
+interface PendingDecode {
+  finish(): void;
+  fail(): void;
+}
+
+let decodes: PendingDecode[] = [];
+let closed = 0;
+let given: number[] = [];
+let acknowledged: number[] = [];
+let decoder: Decoder;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  [decodes, closed, given, acknowledged] = [[], 0, [], []];
+  vi.stubGlobal('self', {
+    createImageBitmap: () =>
+      new Promise((resolve, reject) => {
+        decodes.push({ finish: () => resolve({ width: 8, height: 8, close: () => (closed += 1) }), fail: () => reject(new Error('not a picture')) });
+      }),
+  });
+  decoder = new Decoder({
+    scale: () => 1,
+    started: ({ sequence }) => acknowledged.push(sequence),
+    decoded: ({ sequence }, picture) => {
+      given.push(sequence);
+      picture.close();
+    },
+  });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+function add(...sequences: number[]): void {
+  for (const sequence of sequences) decoder.add({ type: 'frame', sequence, width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: new Uint8Array(1) } as unknown as FrameMessage);
+}
+
+async function settle(decode: number, how: keyof PendingDecode): Promise<void> {
+  decodes[decode]![how]();
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+describe('Decoder', () => {
+  it('decodes two at a time, and keeps the newest of what waits', async () => {
+    add(1, 2, 3, 4);
+    expect(acknowledged).toEqual([1, 2]);
+    await settle(0, 'finish');
+    expect([acknowledged, given, decoder.skipped]).toEqual([[1, 2, 4], [1], 1]);
+  });
+
+  it('gives a picture that was done too early behind the older one', async () => {
+    add(1, 2);
+    await settle(1, 'finish');
+    expect(given).toEqual([]);
+    await settle(0, 'finish');
+    expect([given, decoder.skipped, closed]).toEqual([[1, 2], 0, 2]);
+  });
+
+  it('decodes on while a picture waits for an older one', async () => {
+    add(1, 2, 3);
+    await settle(1, 'finish');
+    expect(acknowledged).toEqual([1, 2, 3]);
+  });
+
+  it('waits no longer for one that two newer ones have overtaken', async () => {
+    add(1, 2, 3);
+    await settle(1, 'finish');
+    await settle(2, 'finish');
+    expect(given).toEqual([2, 3]);
+    await settle(0, 'finish');
+    expect([given, decoder.skipped, closed]).toEqual([[2, 3], 1, 3]);
+  });
+
+  it('does not wait for one that fails', async () => {
+    add(1, 2);
+    await settle(1, 'finish');
+    await settle(0, 'fail');
+    expect([given, decoder.failed, decoder.skipped]).toEqual([[2], 1, 0]);
+  });
+
+  it('does not wait for one that takes too long', async () => {
+    add(1, 2);
+    await settle(1, 'finish');
+    await vi.advanceTimersByTimeAsync(2000);
+    expect([given, decoder.failed]).toEqual([[2], 1]);
+    await settle(0, 'finish');
+    expect([given, closed]).toEqual([[2], 2]);
+  });
+
+  it('closes what waits when the connection is another', async () => {
+    add(1, 2);
+    await settle(1, 'finish');
+    decoder.reset();
+    expect(closed).toBe(1);
+    await settle(0, 'finish');
+    expect([given, closed]).toEqual([[], 2]);
+    add(1);
+    await settle(2, 'finish');
+    expect(given).toEqual([1]);
+  });
+
+  it('skips what is older than the end of a pause', async () => {
+    add(1, 2);
+    decoder.skipBefore(2);
+    await settle(0, 'finish');
+    await settle(1, 'finish');
+    expect([given, decoder.skipped, closed]).toEqual([[2], 1, 2]);
+  });
+});

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { PictureFlow } from '../../../../web/publisher/capture/picture-flow.ts';
+
+class Picture {
+  readonly name: string;
+  closed = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  close(): void {
+    this.closed += 1;
+  }
+}
+
+/** A flow whose encodings end when the test says so. */
+class Bench {
+  readonly sent: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly pictures = new Map<string, Picture>();
+  readonly #encodings: { readonly picture: Picture; readonly resolve: (encoded: string) => void; readonly reject: (error: Error) => void }[] = [];
+  readonly flow = new PictureFlow<Picture, string>({
+    encode: (picture) => new Promise((resolve, reject) => this.#encodings.push({ picture, resolve, reject })),
+    send: (sequence, encoded) => void this.sent.push(`${sequence} ${encoded}`),
+    failed: (error) => void this.failures.push(error),
+  });
+
+  offer(name: string): Picture {
+    const picture = new Picture(name);
+    this.pictures.set(name, picture);
+    this.flow.offer(picture);
+    return picture;
+  }
+
+  get encoding(): readonly string[] {
+    return this.#encodings.map(({ picture }) => picture.name);
+  }
+
+  async encoded(error?: Error): Promise<void> {
+    const { picture, resolve, reject } = this.#encodings.shift()!;
+    if (error === undefined) resolve(picture.name);
+    else reject(error);
+    await new Promise((done) => setImmediate(done));
+  }
+}
+
+describe('PictureFlow', () => {
+  it('encodes one, keeps the newest of those that come meanwhile, and closes each once', async () => {
+    const bench = new Bench();
+    bench.flow.open();
+    for (const name of ['a', 'b', 'c', 'd']) bench.offer(name);
+    expect(bench.encoding).toEqual(['a']);
+    await bench.encoded();
+    expect(bench.sent).toEqual(['1 a']);
+    expect(bench.encoding).toEqual(['d']);
+    await bench.encoded();
+    expect(bench.sent).toEqual(['1 a', '2 d']);
+    expect(bench.flow.skipped).toBe(2);
+    expect([...bench.pictures.values()].map(({ closed }) => closed)).toEqual([1, 1, 1, 1]);
+  });
+
+  it('has two on their way at most: the next is encoded when the gateway has read one', async () => {
+    const bench = new Bench();
+    bench.flow.open();
+    for (const name of ['a', 'b']) {
+      bench.offer(name);
+      await bench.encoded();
+    }
+    expect(bench.flow.inFlight).toBe(2);
+    bench.offer('c');
+    bench.offer('d');
+    expect(bench.encoding).toEqual([]);
+    bench.flow.taken(1);
+    expect(bench.encoding).toEqual(['d']);
+    await bench.encoded();
+    expect(bench.sent).toEqual(['1 a', '2 b', '3 d']);
+    // An answer for a later one answers those before it.
+    bench.flow.taken(3);
+    expect(bench.flow.inFlight).toBe(0);
+  });
+
+  it('goes on after a picture that could not be encoded', async () => {
+    const bench = new Bench();
+    bench.flow.open();
+    const broken = bench.offer('a');
+    bench.offer('b');
+    const error = new Error('no encoder');
+    await bench.encoded(error);
+    expect(bench.failures).toEqual([error]);
+    expect(broken.closed).toBe(1);
+    await bench.encoded();
+    expect(bench.sent).toEqual(['1 b']);
+  });
+
+  it('sends nothing of a connection that was lost on the next one, and takes nothing in between', async () => {
+    const bench = new Bench();
+    bench.flow.open();
+    const encoding = bench.offer('a');
+    const waiting = bench.offer('b');
+    bench.flow.lost();
+    expect(waiting.closed).toBe(1);
+    expect(bench.offer('c').closed).toBe(1);
+    bench.flow.open();
+    expect(bench.flow).toMatchObject({ inFlight: 0, skipped: 0 });
+    bench.offer('d');
+    await bench.encoded();
+    expect(encoding.closed).toBe(1);
+    await bench.encoded();
+    expect(bench.sent).toEqual(['1 d']);
+  });
+
+  it('repeats what is encoded already, but never beside a picture that comes', async () => {
+    const bench = new Bench();
+    bench.flow.repeat('old');
+    bench.flow.open();
+    bench.flow.repeat('old');
+    expect(bench.sent).toEqual(['1 old']);
+    bench.offer('a');
+    bench.flow.repeat('old');
+    await bench.encoded();
+    bench.flow.repeat('old');
+    expect(bench.sent).toEqual(['1 old', '2 a']);
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { closeCode } from '../../../../shared/close-code.ts';
+import { explain, otherCamera, toConstraints } from '../../../../web/publisher/capture/camera.ts';
+import { fitShortSide } from '../../../../web/publisher/capture/jpeg-encoder.ts';
+import { noticeWords, stateWord } from '../../../../web/publisher/publisher-words.ts';
+
+const WISH = { input: 'camera', device: null, facing: null, size: '720p', fps: 15 } as const;
+
+describe('toConstraints', () => {
+  it('names a camera, or the way that it looks, or neither', () => {
+    const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 15 } };
+    expect(toConstraints(WISH)).toEqual(size);
+    expect(toConstraints({ ...WISH, facing: 'environment' })).toEqual({ ...size, facingMode: { ideal: 'environment' } });
+    expect(toConstraints({ ...WISH, facing: 'environment', device: 'a' })).toEqual({ ...size, deviceId: { exact: 'a' } });
+  });
+});
+
+describe('explain', () => {
+  it.each([
+    ['NotAllowedError', 'camera', 'denied', /allow it beside the address/],
+    ['SecurityError', 'camera', 'denied', /allow it/],
+    ['NotAllowedError', 'screen', 'denied', /no screen was chosen/],
+    ['InvalidStateError', 'screen', 'denied', /press it/],
+    ['NotFoundError', 'camera', 'no-camera', /plug one in/],
+    ['OverconstrainedError', 'camera', 'no-camera', /choose another/],
+    ['NotReadableError', 'camera', 'busy', /another program/],
+    ['AbortError', 'screen', 'busy', /^the screen/],
+    ['TypeError', 'camera', 'unsupported', /the browser says: odd/],
+  ] as const)('says of %s of a %s: %s', (name, input, code, message) => {
+    const error = explain(Object.assign(new Error('odd'), { name }), input);
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(message);
+  });
+});
+
+describe('fitShortSide', () => {
+  it.each([
+    [1920, 1080, 720, 1280, 720],
+    [1080, 1920, 720, 720, 1280],
+    [640, 480, 720, 640, 480],
+    [1001, 777, 480, 618, 480],
+    [4000, 2, 1, 2000, 2],
+  ])('makes %d × %d with a shorter side of %d: %d × %d', (width, height, shortSide, wide, high) => {
+    expect(fitShortSide(width, height, shortSide)).toEqual({ width: wide, height: high });
+  });
+});
+
+describe('otherCamera', () => {
+  const cameras = [{ id: 'a', label: 'A' }, { id: 'b', label: 'B' }];
+
+  it('is the next one in turn, or on a phone the one on the other side', () => {
+    expect(otherCamera(cameras, null, 'a')).toEqual({ device: 'b', facing: null });
+    expect(otherCamera(cameras, null, 'b')).toEqual({ device: 'a', facing: null });
+    expect(otherCamera(cameras, 'user', 'a')).toEqual({ device: null, facing: 'environment' });
+    expect(otherCamera(cameras.slice(1), 'user', 'a')).toBeNull();
+  });
+});
+
+describe('noticeWords', () => {
+  const described = { state: 'idle', reason: '', code: null, input: 'camera', stream: 'yard' } as const;
+
+  it('says what a button would do, and of a refusal why, without what is for programs', () => {
+    expect(noticeWords(described)).toEqual({ title: 'Send to yard', text: '' });
+    expect(noticeWords({ ...described, state: 'refused', code: closeCode.publisherPresent, reason: 'the stream has a publisher: a; take over with takeOver=true' })).toEqual({ title: 'Somebody else publishes', text: 'the stream has a publisher: a' });
+    expect(noticeWords({ ...described, state: 'failed', code: 'denied', reason: 'allow it' })).toEqual({ title: 'Not allowed', text: 'allow it' });
+    expect(noticeWords({ ...described, state: 'failed', code: 'busy', input: 'screen' }).title).toBe('No screen');
+    expect(stateWord({ state: 'asking', input: 'screen' })).toBe('Waiting for a choice');
+  });
+});
