@@ -30,7 +30,7 @@ export interface GatewayStream {
    * The bytes are not copied and must not be written to again.
    *
    * @param options `message`: what travels with the frame; anything that Python's JSON can hold. `capturedAtUs`: when the picture was taken, microseconds
-   * of Unix time. `takeOver`: ends another publisher that is there, as docs/sources.md says. `check`: whether a JPEG is verified before NetGear clients get
+   * of Unix time. `takeOver`: ends another publisher that is there, as docs/publishing.md says. `check`: whether a JPEG is verified before NetGear clients get
    * it; default true, or as the source's URL says.
    * @returns the frame's sequence number.
    * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `publisher-present` or

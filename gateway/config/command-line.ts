@@ -20,7 +20,7 @@ const HELP = `Gearway: NetGear streams in the browser
                           netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to,
                           ffmpeg:camera, ffmpeg:rtsp://HOST/PATH, ffmpeg:FILE?loop=true, ffmpeg:screen,
                           directory:FOLDER, imagezmq:tcp://0.0.0.0:5555, netgear-async:tcp://127.0.0.1:5555,
-                          push: for whoever publishes; repeatable as NAME=URL, a stream each (docs/sources.md)
+                          push: for whoever publishes; repeatable as NAME=URL, a stream each (docs/source-urls.md)
   --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
                           &secure=1 for its secure mode, &fps= for fewer frames, &id= for another identity,
                           NAME= before it for another stream than the first

@@ -18,10 +18,10 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   readonly port?: number;
   /**
    * Where frames come from: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
-   * `stream.push()` and whoever publishes; docs/sources.md lists them all. Several, as `NAME=URL`, are a stream each. Default `push:`.
+   * `stream.push()` and whoever publishes; docs/source-urls.md lists them all. Several, as `NAME=URL`, are a stream each. Default `push:`.
    */
   readonly source?: string | readonly string[];
-  /** Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear.md lists the options. `NAME=tcp://…` belongs to the stream of that name. Default none. */
+  /** Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear-options.md lists the options. `NAME=tcp://…` belongs to the stream of that name. Default none. */
   readonly clients?: readonly string[];
   /** Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream alone. Default `6000-6063` for each; a source in multi-clients mode brings its own. */
   readonly virtualPorts?: string | readonly string[];

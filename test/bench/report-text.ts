@@ -9,7 +9,7 @@ export function formatReport({ method, lines, notes }: Report, machine: string):
 /** A report as Markdown: what stands between the marks in docs/performance.md. */
 export function formatMarkdown({ method, lines, notes }: Report, machine: string): string {
   const rows = lines.flatMap(markdownRows);
-  const heading = ['', 'Gearway', 'beside', 'figure', 'target', ''];
+  const heading = ['Measurement', 'Gearway', 'Compared with', 'Figure', 'Target', 'Verdict'];
   const table = [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   return [`${method} ${machine}.`, '', ...table, '', ...notes.map((note) => `- ${note}`), ''].join('\n');
 }

@@ -33,10 +33,10 @@ describe('docs/embedding.md', () => {
   });
 });
 
-describe('docs/publishing.md', () => {
+describe('docs/phone-as-a-camera.md', () => {
   it('begins with a page that works as pasted', async () => {
     let gatewayUrl = '';
-    await using site = await Site.serve(() => pasted('publishing.md', gatewayUrl));
+    await using site = await Site.serve(() => pasted('phone-as-a-camera.md', gatewayUrl));
     await using gateway = await GatewayProcess.start('--source', 'push:', '--allow-origin', site.origin);
     gatewayUrl = await gateway.url;
     await using browser = await launchBrowser('chromium', { camera: 'fake' });

@@ -17,7 +17,8 @@ import { PublisherPage } from './publisher-page.ts';
 import { ViewerPage } from './viewer-page.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
-const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+/** The README, and the page that it sends newcomers to. */
+const README = ['README.md', 'docs/getting-started.md'].map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).join('\n');
 
 /** An example's text for a gateway at another address than the default. */
 const exampleFor = (name: string, gatewayUrl: string): string => readFileSync(join(EXAMPLES, name), 'utf8').replaceAll('http://127.0.0.1:8080', gatewayUrl);
@@ -139,11 +140,11 @@ describe('examples', () => {
   });
 });
 
-describe('the README', () => {
-  /** A fenced block of the README by its language and a word in it. */
+describe('the README and docs/getting-started.md', () => {
+  /** A fenced block of these pages by its language and a word in it. */
   const block = (language: string, word: string): string => {
     const found = [...README.matchAll(/```(\w+)\n([\s\S]*?)```/g)].find(([, name, text]) => name === language && text!.includes(word));
-    if (found === undefined) throw new Error(`the README has no ${language} block with ${word}`);
+    if (found === undefined) throw new Error(`there is no ${language} block with ${word}`);
     return found[2]!;
   };
 

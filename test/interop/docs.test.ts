@@ -9,10 +9,10 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { peers } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
-const DOCS = readFileSync(new URL('../../docs/netgear.md', import.meta.url), 'utf8');
+const DOCS = ['python-server.md', 'python-clients.md'].map((name) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')).join('\n');
 const BLOCKS = [...DOCS.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, text]) => ({ language, text: text ?? '' }));
 
-/** The programs and commands of docs/netgear.md, as they stand there but for the ports, which others may have. */
+/** The programs and commands of docs/python-server.md and docs/python-clients.md, as they stand there but for the ports, which others may have. */
 class Page implements AsyncDisposable {
   readonly #folder: string;
   readonly #ports: ReadonlyMap<string, number>;
@@ -35,7 +35,7 @@ class Page implements AsyncDisposable {
   /** The Python program that begins with this name. */
   python(name: string, ...args: string[]): Child {
     const block = BLOCKS.find(({ language, text }) => language === 'python' && text.startsWith(`# ${name}\n`));
-    if (block === undefined) throw new Error(`docs/netgear.md has no ${name}`);
+    if (block === undefined) throw new Error(`docs/python-*.md has no ${name}`);
     const path = join(this.#folder, name);
     writeFileSync(path, this.#here(block.text));
     return this.#keep(new Child(peers().python, ['-u', path, ...args], { env: { ...process.env, PYTHONWARNINGS: 'ignore' } }));
@@ -45,7 +45,7 @@ class Page implements AsyncDisposable {
   async gateway(part: string): Promise<GatewayProcess> {
     const block = BLOCKS.find(({ language, text }) => language === 'sh' && text.includes(part));
     const command = /^npm start -- (.*)$/m.exec(block?.text ?? '')?.[1];
-    if (command === undefined) throw new Error(`docs/netgear.md has no command with ${part}`);
+    if (command === undefined) throw new Error(`docs/python-*.md has no command with ${part}`);
     return this.#keep(await GatewayProcess.start(...this.#here(command).replaceAll('"', '').split(' ')));
   }
 
@@ -66,7 +66,7 @@ class Page implements AsyncDisposable {
 
 const has = (part: string) => (line: string): string | undefined => (line.includes(part) ? line : undefined);
 
-describe('docs/netgear.md', () => {
+describe('docs/python-server.md and docs/python-clients.md', () => {
   it('puts the gateway in front of a server', async () => {
     await using page = await Page.open('5555', '5567');
     const gateway = await page.gateway('--client "tcp://127.0.0.1:5567?pattern=1"');

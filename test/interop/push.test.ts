@@ -18,7 +18,7 @@ interface AnswerEvent {
 }
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
-const DOCS = readFileSync(new URL('../../docs/sources.md', import.meta.url), 'utf8');
+const DOCS = readFileSync(new URL('../../docs/publishing.md', import.meta.url), 'utf8');
 const QUIET = { env: { ...process.env, PYTHONWARNINGS: 'ignore' } };
 
 let folder: string;

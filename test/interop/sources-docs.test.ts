@@ -11,7 +11,7 @@ import { Child } from '../helpers/child.ts';
 import { freePorts } from '../helpers/free-port.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/gateway/main.js', import.meta.url));
-const DOCS = readFileSync(new URL('../../docs/sources.md', import.meta.url), 'utf8');
+const DOCS = readFileSync(new URL('../../docs/source-urls.md', import.meta.url), 'utf8');
 
 /** Every `--source …` of the table at the beginning. */
 const LINES = [...new Set([...DOCS.slice(DOCS.indexOf('\n|'), DOCS.indexOf('\n## ')).matchAll(/`--source "?([^`"]+)"?`/g)].map(([, url]) => url!))];
@@ -46,7 +46,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe('the lines of docs/sources.md', () => {
+describe('the lines of docs/source-urls.md', () => {
   it('are many', () => {
     expect(LINES.length).toBeGreaterThan(25);
   });

@@ -17,7 +17,7 @@ import { Viewer } from '../helpers/viewer.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COMMAND = 'dist/gateway/main.js';
 
-/** What docs/running.md promises. */
+/** What docs/command-line.md promises. */
 const LIMIT_MS = 2000;
 
 function temporaryFolder(): { readonly path: string } & Disposable {

@@ -45,11 +45,12 @@ interface Subject {
   readonly drawn: readonly string[];
   /** Where its session says which close codes are refusals. */
   readonly session: string;
-  readonly docs: string;
+  /** First word of its headings in docs/element.md. */
+  readonly heading: string;
 }
 
 const SUBJECTS: readonly Subject[] = [
-  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], session: 'web/viewer/session.ts', docs: 'docs/embedding.md' },
+  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], session: 'web/viewer/session.ts', heading: 'Viewer' },
   {
     tag: 'gearway-publisher',
     element: 'web/publisher/gearway-publisher.ts',
@@ -57,7 +58,7 @@ const SUBJECTS: readonly Subject[] = [
     // It begins with the viewer's styles.
     drawn: [...filesOf('web/publisher'), ...filesOf('web/publisher/ui'), 'web/viewer/ui/viewer-styles.ts'],
     session: 'web/publisher/publisher-session.ts',
-    docs: 'docs/publishing.md',
+    heading: 'Publisher',
   },
 ];
 
@@ -105,32 +106,31 @@ describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, event
   });
 });
 
-/** The headings of a page, as links name them. */
-const anchors = (page: string): string[] => groups(page, /^##+ (.*)$/gm).map((heading) => heading.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-'));
+const ELEMENTS = read('docs/element.md');
 
-describe.each(SUBJECTS)('$docs', ({ tag, session, docs }) => {
+describe.each(SUBJECTS)('<$tag> in docs/element.md', ({ tag, session, heading }) => {
   const manifest = declarations.find(({ tagName }) => tagName === tag)!;
-  const DOCS = read(docs);
+  const DOCS = ELEMENTS.split('\n## ').find((section) => section.startsWith(`\`<${tag}>\``))!;
 
   /** The names in the first column of the first table under a heading. */
-  function listed(heading: string): string[] {
-    const [, section] = DOCS.split(`\n## ${heading}\n`);
+  function listed(what: string): string[] {
+    const [, section] = DOCS.split(`\n### ${heading} ${what}\n`);
     const [table] = /(?:^\|.*\n)+/m.exec(section!)!;
     const rows = table.trim().split('\n').slice(2);
     return rows.map((row) => /^\| `([\w-]+)/.exec(row)?.[1] ?? '').sort();
   }
 
   it.each<[string, readonly Item[]]>([
-    ['Attributes', manifest.attributes],
-    ['Properties', manifest.members.filter(({ kind }) => kind === 'field')],
-    ['Methods', manifest.members.filter(({ kind }) => kind === 'method')],
-    ['Events', manifest.events],
-    ['Slots', manifest.slots],
+    ['attributes', manifest.attributes],
+    ['properties', manifest.members.filter(({ kind }) => kind === 'field')],
+    ['methods', manifest.members.filter(({ kind }) => kind === 'method')],
+    ['events', manifest.events],
+    ['slots', manifest.slots],
     ['CSS parts', manifest.cssParts],
-    ['Custom properties', manifest.cssProperties],
-    ['States', manifest.cssStates],
-  ])('lists what there is under %s, and no more', (heading, items) => {
-    expect(listed(heading)).toEqual(names(items));
+    ['custom properties', manifest.cssProperties],
+    ['states', manifest.cssStates],
+  ])('lists what there is under %s, and no more', (what, items) => {
+    expect(listed(what)).toEqual(names(items));
   });
 
   it('names each close code that is a refusal', () => {
@@ -138,41 +138,36 @@ describe.each(SUBJECTS)('$docs', ({ tag, session, docs }) => {
     const refusing = [...read(session).matchAll(/const (?:FINAL|SLOW)_CODES.*new Set\(\[(.*)\]\)/g)].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g));
     expect(groups(DOCS, /^\| (4\d{3}) \|/gm)).toEqual(unique(refusing.map((name) => closing.get(name))));
   });
+});
 
-  it('has no link to a heading that is not there', () => {
-    for (const [, path, anchor] of DOCS.matchAll(/\]\(([\w-]+\.md)?#([\w-]+)\)/g)) expect(anchors(path === undefined ? DOCS : read(`docs/${path}`)), path).toContain(anchor);
+describe('docs/element.md', () => {
+  it('names each code of a refused return', () => {
+    const codes = /export type ReturnRefusal = (.*);/.exec(read('shared/protocol.ts'))![1]!;
+    for (const code of groups(codes, /'([\w-]+)'/g)) expect(ELEMENTS).toContain(`| \`${code}\` |`);
   });
 });
 
 describe('docs/embedding.md', () => {
-  const DOCS = read('docs/embedding.md');
-
-  it('names each code of a refused return', () => {
-    const codes = /export type ReturnRefusal = (.*);/.exec(read('shared/protocol.ts'))![1]!;
-    for (const code of groups(codes, /'([\w-]+)'/g)) expect(DOCS).toContain(`| \`${code}\` |`);
-  });
-
   it('gives React the declaration that its example is compiled with', () => {
-    expect(DOCS).toContain(read('examples/react/gearway.d.ts'));
+    expect(read('docs/embedding.md')).toContain(read('examples/react/gearway.d.ts'));
   });
 });
 
-describe('docs/publishing.md', () => {
-  const DOCS = read('docs/publishing.md');
-  /** The first column of the table whose head begins with these words. */
-  const column = (head: string): string[] => groups(DOCS.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
+describe('docs/element.md and docs/phone-as-a-camera.md', () => {
+  /** The first column of a page's table whose head begins with these words. */
+  const column = (page: string, head: string): string[] => groups(page.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
 
   it('names each reason why there is no camera', () => {
     const codes = /export type CameraFailure = (.*);/.exec(read('web/publisher/publisher-messages.ts'))![1]!;
-    expect(column('code of `gearway-publisher-failed`')).toEqual(groups(codes, /'([\w-]+)'/g));
+    expect(column(ELEMENTS, 'Code of `gearway-publisher-failed`')).toEqual(groups(codes, /'([\w-]+)'/g));
   });
 
   it('names each figure', () => {
     const [, figures] = /export interface PublisherStats \{\n([\s\S]*?)\n\}/.exec(read('web/publisher/publisher-messages.ts'))!;
-    expect(column('of `stats`')).toEqual(groups(figures!, /^ {2}readonly (\w+):/gm));
+    expect(column(ELEMENTS, 'Field of `stats`')).toEqual(groups(figures!, /^ {2}readonly (\w+):/gm));
   });
 
   it('names each parameter of the page', () => {
-    expect(column('of the address')).toEqual(groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g));
+    expect(column(read('docs/phone-as-a-camera.md'), 'Parameter')).toEqual(groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g));
   });
 });

@@ -12,7 +12,7 @@ export interface ShapedArray {
   readonly data: TypedArray;
 }
 
-/** What can be returned: what Python's JSON holds, an array, or a Blob of a JPEG. See docs/embedding.md for the Python types. */
+/** What can be returned: what Python's JSON holds, an array, or a Blob of a JPEG. See docs/element.md for the Python types. */
 export type Returnable = Value | NDArray | ShapedArray | TypedArray | Blob;
 
 /** A value was not accepted. `code` is the gateway's (docs/protocol.md), `value-invalid` before it left, or `closed` when the connection went first. */
