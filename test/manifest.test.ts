@@ -43,20 +43,20 @@ interface Subject {
   readonly element: string;
   readonly events: string;
   readonly drawn: readonly string[];
-  /** Where its session says which close codes are refusals. */
-  readonly session: string;
+  /** Where its states are declared. */
+  readonly messages: string;
   readonly docs: string;
 }
 
 const SUBJECTS: readonly Subject[] = [
-  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], session: 'web/viewer/session.ts', docs: 'docs/embedding.md' },
+  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], messages: 'web/viewer/viewer-messages.ts', docs: 'docs/embedding.md' },
   {
     tag: 'gearway-publisher',
     element: 'web/publisher/gearway-publisher.ts',
     events: 'web/publisher/publisher-events.ts',
     // It begins with the viewer's styles.
     drawn: [...filesOf('web/publisher'), ...filesOf('web/publisher/ui'), 'web/viewer/ui/viewer-styles.ts'],
-    session: 'web/publisher/publisher-session.ts',
+    messages: 'web/publisher/publisher-messages.ts',
     docs: 'docs/publishing.md',
   },
 ];
@@ -68,12 +68,12 @@ describe('custom-elements.json', { timeout: 60_000 }, () => {
   });
 });
 
-describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, events, drawn }) => {
+describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, events, drawn, messages }) => {
   const manifest = declarations.find(({ tagName }) => tagName === tag)!;
   const ELEMENT = read(element);
   const EVENTS = read(events);
   const SOURCES = drawn.map(read).join('\n');
-  const STATES = groups(/const STATES[^=]*= \[(.*)\]/.exec(ELEMENT)![1]!, /'(\w+)'/g);
+  const STATES = groups(/export type (?:Viewer|Publisher)State = (.*);/.exec(read(messages))![1]!, /'(\w+)'/g);
 
   it('has the attributes and properties that the class declares', () => {
     const [, block] = /static override properties = \{\n([\s\S]*?)\n {2}\};/.exec(ELEMENT)!;
@@ -105,10 +105,20 @@ describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, event
   });
 });
 
+/** The close codes that refuse a viewer or publisher, as numbers. */
+function refusalCodes(): string[] {
+  const codes = new Map([...read('shared/close-code.ts').matchAll(/(\w+): (\d+)/g)].map(([, name, code]) => [name!, code!]));
+  const lists = read('web/connection/gateway-connection.ts').matchAll(/const (?:FINAL|SLOW)_CODES[^[]*\[([^\]]*)\]/g);
+  return unique([...lists].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g)).map((name) => codes.get(name)));
+}
+
+/** The close codes in the tables of a page. */
+const closeCodesIn = (page: string): string[] => groups(page, /^\| (4\d{3}) \|/gm);
+
 /** The headings of a page, as links name them. */
 const anchors = (page: string): string[] => groups(page, /^##+ (.*)$/gm).map((heading) => heading.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-'));
 
-describe.each(SUBJECTS)('$docs', ({ tag, session, docs }) => {
+describe.each(SUBJECTS)('$docs', ({ tag, docs }) => {
   const manifest = declarations.find(({ tagName }) => tagName === tag)!;
   const DOCS = read(docs);
 
@@ -133,14 +143,19 @@ describe.each(SUBJECTS)('$docs', ({ tag, session, docs }) => {
     expect(listed(heading)).toEqual(names(items));
   });
 
-  it('names each close code that is a refusal', () => {
-    const closing = new Map([...read('shared/close-code.ts').matchAll(/(\w+): (\d+)/g)].map(([, name, code]) => [name!, code!]));
-    const refusing = [...read(session).matchAll(/const (?:FINAL|SLOW)_CODES.*new Set\(\[(.*)\]\)/g)].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g));
-    expect(groups(DOCS, /^\| (4\d{3}) \|/gm)).toEqual(unique(refusing.map((name) => closing.get(name))));
+  it('names only close codes that are refusals', () => {
+    const refusing = refusalCodes();
+    for (const code of closeCodesIn(DOCS)) expect(refusing).toContain(code);
   });
 
   it('has no link to a heading that is not there', () => {
     for (const [, path, anchor] of DOCS.matchAll(/\]\(([\w-]+\.md)?#([\w-]+)\)/g)) expect(anchors(path === undefined ? DOCS : read(`docs/${path}`)), path).toContain(anchor);
+  });
+});
+
+describe('the pages of the elements', () => {
+  it('name each close code that is a refusal', () => {
+    expect(unique(SUBJECTS.flatMap(({ docs }) => closeCodesIn(read(docs))))).toEqual(refusalCodes());
   });
 });
 

@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import type { ClientState, ClientStatus, StreamStatus } from '../../../shared/status.ts';
-import { History, sparkline } from '../../viewer/ui/sparkline.ts';
+import { History } from '../../connection/statistics.ts';
+import { sparkline } from '../../viewer/ui/sparkline.ts';
 import { readReturned } from './returned.ts';
 import { capital, groups } from './text.ts';
 
@@ -9,11 +10,11 @@ const MINUTE = 60;
 
 /** The rates of each client over the last minute, one reading a second. */
 export class ClientRates {
-  #histories = new Map<string, History>();
+  #histories = new Map<string, History<number>>();
 
   add(clients: readonly ClientStatus[]): void {
     // Who is gone is forgotten.
-    this.#histories = new Map(clients.map(({ id }) => [id, this.#histories.get(id) ?? new History(MINUTE)]));
+    this.#histories = new Map(clients.map(({ id }) => [id, this.#histories.get(id) ?? new History<number>(MINUTE)]));
     for (const { id, framesPerSecond } of clients) this.#histories.get(id)?.add(framesPerSecond);
   }
 

@@ -5,7 +5,7 @@ import type { Value } from '../../../shared/protocol.ts';
 import type { ClientStatus, GatewayEvent, StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { loadToken, saveToken, takeKey } from '../shared/page-token.ts';
-import type { ViewerStats } from '../../viewer/session-messages.ts';
+import type { ViewerStats } from '../../viewer/viewer-messages.ts';
 import { sparkline } from '../../viewer/ui/sparkline.ts';
 import { fetchRights } from '../shared/streams.ts';
 import { throttled } from '../shared/throttled.ts';
