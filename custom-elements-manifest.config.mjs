@@ -44,7 +44,7 @@ const publicOnly = {
 // The analyzer reads a default export.
 // oxlint-disable-next-line import/no-default-export
 export default {
-  globs: ['web/viewer/gearway-viewer.ts', 'web/viewer/viewer-events.ts', 'web/viewer/fit.ts', 'web/viewer/session-messages.ts', 'web/publisher/gearway-publisher.ts', 'web/publisher/publisher-events.ts', 'web/publisher/publisher-messages.ts'],
+  globs: ['web/viewer/gearway-viewer.ts', 'web/viewer/viewer-events.ts', 'web/viewer/fit.ts', 'web/viewer/viewer-messages.ts', 'web/publisher/gearway-publisher.ts', 'web/publisher/publisher-events.ts', 'web/publisher/publisher-messages.ts'],
   outdir: 'dist',
   // Else it would write where it wrote to into package.json.
   packagejson: false,

@@ -1,4 +1,4 @@
-"""A NetGear client of a Gearway gateway: gets every frame with its message, and returns data.
+"""NetGear client of a Gearway gateway: receives frames with their messages, and returns data.
 
 Gateway:  npm start -- --client "tcp://127.0.0.1:5567?pattern=1"
 Needs:    pip install vidgear opencv-python-headless simplejpeg pyzmq

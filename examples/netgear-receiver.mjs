@@ -1,10 +1,11 @@
-// A NetGear client in Node: receives frames from a NetGear server, returns data, and prints how old each frame is.
+// NetGear client in Node: receives frames from a NetGear server, returns data, and prints the age of each frame.
 //   node examples/netgear-receiver.mjs 5567
-// In Python: NetGear(address='127.0.0.1', port='5567', pattern=1, bidirectional_mode=True), or examples/netgear-sender.mjs.
+// The server is examples/netgear-sender.mjs, or in Python:
+//   NetGear(address='127.0.0.1', port='5567', pattern=1, bidirectional_mode=True)
 import { NetGearReceiver } from 'gearway/netgear';
 
 const [port = '5567'] = process.argv.slice(2);
-// The server's message says in `t` when it captured the frame.
+// The server's message contains the time of capture as `t`.
 const receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1, bidirectional_mode: true, captured_at: 't' });
 await receiver.open();
 console.log(`Waiting for a server at port ${port}`);

@@ -1,6 +1,7 @@
-// A NetGear server in Node: sends a JPEG thirty times a second to a NetGear client, and prints what it returns.
+// NetGear server in Node: sends a JPEG to a NetGear client at 30 fps, and prints its return data.
 //   node examples/netgear-sender.mjs picture.jpg 5567
-// In Python: NetGear(address='127.0.0.1', port='5567', pattern=1, receive_mode=True, bidirectional_mode=True), or examples/netgear-receiver.mjs.
+// The client is examples/netgear-receiver.mjs, or in Python:
+//   NetGear(address='127.0.0.1', port='5567', pattern=1, receive_mode=True, bidirectional_mode=True)
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NetGearSender } from 'gearway/netgear';
@@ -19,7 +20,7 @@ for (let n = 0; isWanted; n += 1) {
     if (text !== last) console.log('returned', text);
     last = text;
   } catch (error) {
-    // Nobody there, or stopped, or gone: the next frame finds who is there then.
+    // No client is connected, or it does not respond. Continue with the next frame.
     console.log(error.code, error.message);
   }
   await delay(1000 / 30);

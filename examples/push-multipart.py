@@ -1,8 +1,9 @@
-"""Sends pictures of OpenCV to a gateway in one running request, thirty a second: nothing is waited for between two of them.
+"""Sends OpenCV frames to a gateway at 30 fps, in a single streaming request without waiting between frames.
 
 Gateway:  npm start -- --source push:
 Needs:    pip install opencv-python-headless requests
-Usage:    python push-multipart.py [STREAM [CAMERA [FRAMES]]], CAMERA a number, a file or an address; without one, pictures are drawn
+Usage:    python push-multipart.py [STREAM [CAMERA [FRAMES]]]
+          CAMERA is a number, file or address; without one, frames are drawn
 """
 import json
 import os
@@ -48,10 +49,10 @@ headers = {"Content-Type": "multipart/x-mixed-replace; boundary=frame"}
 if "GEARWAY_TOKEN" in os.environ:
     headers["Authorization"] = f"Bearer {os.environ['GEARWAY_TOKEN']}"
 try:
-    # The answer comes when the body has ended; an earlier one says why the gateway has ended it, and the connection with it.
+    # The response arrives after the body. An earlier one contains the reason why the gateway closed the connection.
     answer = requests.post(f"{stream}/frames", params={"publisher": "push-multipart.py"}, data=parts(), headers=headers)
     print(answer.status_code, answer.text, flush=True)
 except requests.exceptions.ConnectionError as error:
-    sys.exit(f"the gateway has ended the request, or is not there: {error}")
+    sys.exit(f"the gateway closed the request, or cannot be reached: {error}")
 except KeyboardInterrupt:
     pass

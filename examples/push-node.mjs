@@ -1,7 +1,7 @@
-// Frames from a Node program to a gateway that runs elsewhere: a JPEG ten times a second, each as a request of its own.
+// Pushes a JPEG to a gateway in another process at 10 fps, with one request per frame.
 //   npm start -- --source push:
 //   node examples/push-node.mjs picture.jpg
-// For a gateway in the same program: examples/push.mjs.
+// For a gateway in the same process, see examples/push.mjs.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -14,7 +14,7 @@ for (let number = 1; number <= Number(frames); number += 1) {
     method: 'POST',
     headers: {
       'content-type': 'image/jpeg',
-      // What has characters beyond ASCII goes into the field `message` of a FormData.
+      // A message with characters beyond ASCII requires a FormData with the field `message`.
       'gearway-message': JSON.stringify({ number }),
       'gearway-captured-at': new Date().toISOString(),
       ...(token && { authorization: `Bearer ${token}` }),
@@ -22,7 +22,7 @@ for (let number = 1; number <= Number(frames); number += 1) {
     body: jpeg,
   });
   const { sequence, message } = await answer.json();
-  // Such as 409: another publishes to this stream.
+  // For example 409: another publisher is active.
   if (!answer.ok) throw new Error(`${answer.status}: ${message}`);
   console.log('sent', number, 'sequence', sequence);
   await delay(100);

@@ -1,8 +1,9 @@
-"""Sends pictures of OpenCV to a gateway, thirty a second, each as a request of its own.
+"""Sends OpenCV frames to a gateway at 30 fps, with one request per frame.
 
 Gateway:  npm start -- --source push:
 Needs:    pip install opencv-python-headless requests
-Usage:    python push-opencv.py [STREAM [CAMERA [FRAMES]]], CAMERA a number, a file or an address; without one, pictures are drawn
+Usage:    python push-opencv.py [STREAM [CAMERA [FRAMES]]]
+          CAMERA is a number, file or address; without one, frames are drawn
 """
 import json
 import os
@@ -51,7 +52,7 @@ try:
             },
             timeout=5,
         )
-        if not answer.ok:  # such as 409: another publishes to this stream
+        if not answer.ok:  # for example 409: another publisher is active
             sys.exit(f"{answer.status_code}: {answer.json()['message']}")
         if number % 30 == 0:
             print("sent:", number, "sequence:", answer.json()["sequence"], flush=True)

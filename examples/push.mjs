@@ -1,4 +1,4 @@
-// Frames from a Node program: pushes a JPEG thirty times a second and prints what clients return.
+// Runs a gateway, pushes a JPEG at 30 fps, and prints the return data of its clients.
 //   node examples/push.mjs picture.jpg
 import { readFile } from 'node:fs/promises';
 import { createGateway } from 'gearway';

@@ -1,4 +1,4 @@
-"""A NetGear server whose camera reaches every browser and every client of a Gearway gateway.
+"""NetGear server: sends frames to all browsers and clients of a Gearway gateway.
 
 Gateway:  npm start -- --source "netgear:tcp://127.0.0.1:5555?pattern=1"
 Needs:    pip install vidgear opencv-python-headless simplejpeg pyzmq
@@ -21,7 +21,7 @@ try:
         frame = np.full((480, 640, 3), (60, 40, 20), np.uint8)
         cv2.putText(frame, f"frame {number}", (40, 250), cv2.FONT_HERSHEY_SIMPLEX, 2, (255, 255, 255), 3)
 
-        # What every client returned, by port: {"5567": {...}, "6000": None}
+        # Return data of all clients, by port: {"5567": {...}, "6000": None}
         returned = server.send(frame, message={"number": number})
         if number % 30 == 0:
             print("returned:", returned, flush=True)

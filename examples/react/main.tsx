@@ -18,7 +18,7 @@ function App() {
         src={`${gateway}/streams/main`}
         name="React example"
         controls
-        returnData={{ speed }} // counts until it is replaced
+        returnData={{ speed }} // in effect until it is replaced
         ongearway-state={({ detail }) => setState(detail.state)}
         ongearway-frame={({ detail }) => setFrame(detail)}
       />

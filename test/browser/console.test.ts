@@ -66,7 +66,7 @@ describe('the console', () => {
     await says(page, 'Received');
     await says(page, '{"gripper":"open"}');
     expect((await gateway.status()).clients[0]).toMatchObject({ port: 6000, kind: 'web', returnData: { gripper: 'open' } });
-    await page.click('.kept .quiet');
+    await page.click('.sticky .quiet');
     await gateway.statusWhere('cleared return data', ({ clients }) => clients[0]?.returnData === null);
     expect(errors).toEqual([]);
   });
@@ -76,7 +76,7 @@ describe('the console', () => {
     await using page = await open(await gateway.administratorUrl());
     await says(page, 'Console (127.0.0.1)');
     await using other = await open(`${await gateway.url}/viewer?stream=main`);
-    await page.locator('button[aria-label="Send away port 6001"]').click();
+    await page.locator('button[aria-label="Disconnect port 6001"]').click();
     await other.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'refused');
     expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(/sent away/);
     expect((await gateway.status()).ports).toMatchObject({ taken: 1, held: [] });
@@ -109,7 +109,7 @@ describe('the console', () => {
     await page.keyboard.press('Enter');
     await says(page, 'your token allows watching only');
     expect(await page.$('textarea')).toBeNull();
-    expect(await page.$('button[aria-label^="Send away"]')).toBeNull();
+    expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
     await page.goto(`${await gateway.url}/?stream=nope`);
     await says(page, 'There is no stream called nope');
     await says(page, 'Watch main');
@@ -147,7 +147,7 @@ describe('the console', () => {
     await page.keyboard.press('Enter');
     await says(page, 'open the administrator address that the gateway printed');
     expect(await page.$('#client-address')).toBeNull();
-    expect(await page.$('button[aria-label^="Send away"]')).toBeNull();
+    expect(await page.$('button[aria-label^="Disconnect"]')).toBeNull();
     await page.type('.key input', 'look');
     await page.keyboard.press('Enter');
     await refused(page, '.key', 'The view token does not give the right to administer.');
@@ -217,13 +217,13 @@ describe('the console', () => {
     await peer.waitFor('ready');
     await using gateway = await GatewayProcess.start('--start', 'all', '--client', `tcp://127.0.0.1:${wrong}?pattern=1`, '--client', `tcp://127.0.0.1:${missing}`);
     await using page = await open(await gateway.administratorUrl());
-    await says(page, `Waiting for ${wrong}, ${missing} to be there once`);
+    await says(page, `Waiting for ${wrong}, ${missing} to connect`);
     await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
     await says(page, 'Refused');
     await says(page, `Nobody listens at tcp://127.0.0.1:${missing}`);
     // The buttons come with the page's own rights, which its viewer hears of.
     for (const port of [wrong, missing]) await page.locator(`button[aria-label="Remove port ${port}"]`).click();
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('to be there once'));
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('(--start all)'));
   });
 
   it.each([['samples', true], ['a JPEG', false]])('shows what a client returns as a picture, large when it is clicked: %s', async (_what, raw) => {
@@ -269,8 +269,8 @@ describe('the console', () => {
     await page.waitForFunction((name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')!.state === 'waiting', {}, String(first));
     await using seats = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`);
     await page.goto(await seats.url);
-    await page.waitForSelector('.seats');
-    expect((await page.$$eval('.seats li', (items) => items.map((item) => item.innerText.replaceAll(/\s+/g, ' ').trim()))).join()).toMatch(new RegExp(`^${seat} (?:taken|free),${another} free$`));
+    await page.waitForSelector('.port-list');
+    expect((await page.$$eval('.port-list li', (items) => items.map((item) => item.innerText.replaceAll(/\s+/g, ' ').trim()))).join()).toMatch(new RegExp(`^${seat} (?:in use|free),${another} free$`));
   });
 
   it('asks on the viewer page for the token before it knows a stream', async () => {
@@ -290,7 +290,7 @@ describe('the console', () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.administratorUrl());
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
-    await page.waitForSelector('button[aria-label="Send away port 6000"]');
+    await page.waitForSelector('button[aria-label="Disconnect port 6000"]');
     const focused = (): Promise<string> =>
       page.evaluate(() => {
         let element = document.activeElement;
@@ -305,7 +305,7 @@ describe('the console', () => {
       if (reached.includes(name) && name === reached[0]) break;
       if (name !== '') reached.push(name);
     }
-    for (const name of ['Switch between dark and light', 'Live picture of main', 'Pause', 'Save a snapshot', 'Statistics', 'Mirror', 'Full screen', 'Table of clients', 'Send away port 6000', 'Add a native client', 'Value as JSON', 'Send', 'Message as a tree', 'Copy: Python client']) {
+    for (const name of ['Toggle dark theme', 'Live picture of main', 'Pause', 'Save snapshot', 'Statistics', 'Mirror', 'Full screen', 'Table of clients', 'Disconnect port 6000', 'Add a native client', 'Value as JSON', 'Send', 'Message as a tree', 'Copy: Python client']) {
       expect(reached, name).toContain(name);
     }
     const press = async (key: 'k' | 'i' | 'm' | 'r'): Promise<void> => {

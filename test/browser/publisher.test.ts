@@ -117,7 +117,7 @@ describe('a page that publishes', () => {
     await publisher.becomes('live');
     expect(await publisher.tracks()).toEqual(['live']);
     await gateway.statusWhere('frames', ({ counters, state }) => state === 'live' && counters.received > 3);
-    await publisher.press('Use the camera');
+    await publisher.press('Use camera');
     await publisher.where("element.state === 'live' && element.input === 'camera'");
     const { counters } = await gateway.status();
     await gateway.statusWhere('the camera\'s frames', ({ counters: now }) => now.received > counters.received + 10);
@@ -189,7 +189,7 @@ describe('a page that publishes', () => {
     await publisher.page.evaluate(() => dispatchEvent(new Event('unplug')));
     await publisher.becomes('failed');
     expect(await publisher.code).toBe('ended');
-    expect(await publisher.notice()).toMatch(/^The camera is gone .* Try again$/);
+    expect(await publisher.notice()).toMatch(/^Camera disconnected .* Try again$/);
     await gateway.statusWhere('a stale stream', ({ state }) => state === 'stale');
     await publisher.page.evaluate(() => navigator.mediaDevices.dispatchEvent(new Event('devicechange')));
     await publisher.becomes('live');
@@ -204,7 +204,7 @@ describe('a page that publishes', () => {
     await using publisher = await PublisherPage.open(browser, `${url}/publish`);
     await publisher.becomes('failed');
     expect(await publisher.code).toBe('insecure');
-    expect(await publisher.notice()).toMatch(/^This page is not secure/);
+    expect(await publisher.notice()).toMatch(/^Page is not secure/);
     expect(await publisher.page.$eval('.help', (help) => (help as HTMLElement).innerText)).toContain('--tls-cert');
   });
 
@@ -237,7 +237,7 @@ describe('a page that publishes', () => {
     await using publisher = await publish(browser, await gateway.url);
     await publisher.becomes('refused');
     expect(await publisher.code).toBe(closeCode.notForPublishers);
-    expect(await publisher.notice()).toMatch(/^Not for publishers/);
+    expect(await publisher.notice()).toMatch(/^Publishing not supported/);
   });
 
   it('has nothing that a screen reader stumbles over, in the dark and in the light', async () => {

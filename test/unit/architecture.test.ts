@@ -24,8 +24,9 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ['gateway/config/', ['shared/', 'gateway/clients/', 'gateway/hub/', 'gateway/http/', 'gateway/netgear/', 'gateway/sources/']],
   ['gateway/', ['shared/']],
   ['web/connection/', ['shared/', 'web/background.ts']],
-  ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/']],
-  ['web/publisher/', ['shared/', 'web/background.ts', 'web/connection/', 'web/viewer/ui/viewer-styles.ts', 'web/viewer/session-stats.ts']],
+  ['web/element/', ['shared/']],
+  ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/', 'web/element/']],
+  ['web/publisher/', ['shared/', 'web/background.ts', 'web/connection/', 'web/element/', 'web/viewer/ui/viewer-styles.ts']],
   ['web/pages/', ['shared/', 'web/']],
   ['web/', ['shared/']],
 ];
@@ -36,7 +37,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
   // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and encodes.
-  lit: /^web\/(?:pages\/|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
+  lit: /^web\/(?:pages\/|element\/|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   'lit/directives/repeat.js': /^web\/pages\/console\/clients-panel\.ts$/,
   'eventsource-parser/stream': /^web\/pages\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,
@@ -146,9 +147,9 @@ describe('the dependency law', () => {
     ['gateway/clients/a.ts', "export { x } from '../../sources/source.ts';"],
     ['gateway/clients/a.ts', "import {\n  Dealer,\n} from 'zeromq';"],
     ['shared/a.ts', "import { x } from 'node:fs';"],
-    ['gateway/main.ts', "const x = await import('../../web/viewer/session.ts');"],
+    ['gateway/main.ts', "const x = await import('../../web/viewer/viewer-session.ts');"],
     ['gateway/a.ts', "import 'left-pad';"],
-    ['web/viewer/session.ts', "import { html } from 'lit';"],
+    ['web/viewer/viewer-session.ts', "import { html } from 'lit';"],
     ['gateway/hub/a.ts', "import process from 'node:process';"],
   ])('finds a violation in %s', (path, source) => {
     expect(violations(path, source)).toHaveLength(1);

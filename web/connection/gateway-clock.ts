@@ -1,4 +1,7 @@
-/** The gateway's clock as seen from here: its offset is taken from the ping with the shortest round trip. */
+/** Drift allowance in milliseconds: how much the best round trip is devalued with each ping. */
+const DRIFT_MS = 0.5;
+
+/** Estimates the gateway's clock. The offset comes from the ping with the shortest round trip. */
 export class GatewayClock {
   #offsetMs: number | null = null;
   #bestRoundTripMs = Infinity;
@@ -8,24 +11,23 @@ export class GatewayClock {
     return this.#roundTripMs;
   }
 
-  /** A first idea, from the `welcome`: late by the way that it took, until the first pong knows better. */
+  /** Initial offset from `welcome`, biased by the one-way latency until the first pong. */
   welcome(clockUs: number): void {
     this.#offsetMs = clockUs / 1000 - performance.now();
   }
 
-  /** @param sentAtMs `performance.now()` when the ping left. */
+  /** @param sentAtMs `performance.now()` when the ping was sent. */
   pong(clockUs: number, sentAtMs: number): void {
     const nowMs = performance.now();
     const roundTripMs = nowMs - sentAtMs;
     this.#roundTripMs = roundTripMs;
-    // Clocks drift: an old best is believed a little less with every ping.
-    this.#bestRoundTripMs += 0.5;
+    this.#bestRoundTripMs += DRIFT_MS;
     if (roundTripMs > this.#bestRoundTripMs) return;
     this.#bestRoundTripMs = roundTripMs;
     this.#offsetMs = clockUs / 1000 + roundTripMs / 2 - nowMs;
   }
 
-  /** How long ago the gateway's clock showed this; null before the welcome. */
+  /** Age of a gateway timestamp; null before the welcome. */
   ageMs(clockUs: number): number | null {
     return this.#offsetMs === null ? null : performance.now() + this.#offsetMs - clockUs / 1000;
   }

@@ -1,54 +1,98 @@
 import { runInBackground } from '../background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import { errorText } from '../../shared/errors.ts';
-import { encodeMessage, type GatewayMessage, type Hello, type Pong, PROTOCOL, type PublisherAnswer, type Welcome } from '../../shared/protocol.ts';
+import {
+  encodeMessage,
+  type GatewayMessage,
+  type Hello,
+  type Pong,
+  PROTOCOL,
+  type PublisherAnswer,
+  type Welcome,
+} from '../../shared/protocol.ts';
 import { GatewayClock } from './gateway-clock.ts';
+import { GatewayProbe } from './gateway-probe.ts';
 
 const PING_INTERVAL_MS = 2000;
+const TICK_INTERVAL_MS = 500;
+
+/** Back-off between attempts: doubles from the first value up to the maximum, with jitter. */
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 1500;
+
+/** Interval between attempts after a refusal that may pass. */
 const SLOW_RETRY_MS = 5000;
 
-/** A network that was cut closes nothing: a ping that is not answered for so long shows it, and an attempt that takes so long. */
+/** A network that was cut closes no socket. It is detected by a ping without an answer, or an attempt that hangs. */
 const PONG_TIMEOUT_MS = 5000;
 const CONNECT_TIMEOUT_MS = 6000;
-const PROBE_TIMEOUT_MS = 2000;
 
-/** No connection was made, or it broke (RFC 6455). */
+/** Close code of a connection that was not made, or that broke (RFC 6455). */
 const ABNORMAL = 1006;
 
-/** When a connection that has ended is made again. `soon`: with back-off; `later`: the gateway has said something that will hold for a while. */
-export type NextAttempt = 'at-once' | 'soon' | 'later' | 'never';
+/** Refusals that the gateway would repeat: no further attempt until something changes. */
+const FINAL_CODES: ReadonlySet<number> = new Set([
+  closeCode.badMessage,
+  closeCode.takenOver,
+  closeCode.portOutOfRange,
+  closeCode.notAllowed,
+  closeCode.sentAway,
+]);
 
-/** The end of a connection. `wasOpen`: there had been a welcome. */
+/** Refusals that may pass: further attempts are made, at a longer interval. */
+const SLOW_CODES: ReadonlySet<number> = new Set([
+  closeCode.unknownStream,
+  closeCode.portTaken,
+  closeCode.tooMuch,
+  closeCode.publisherPresent,
+  closeCode.notForPublishers,
+]);
+
+/** How a connection ended. `wasOpen`: there had been a welcome. */
 export interface ConnectionEnd {
   readonly code: number;
   readonly reason: string;
   readonly wasOpen: boolean;
+  readonly isRefused: boolean;
 }
 
-/** What a connection asks, and says. `Message` is all that the gateway may send. */
-export interface ConnectionEvents<Message> {
-  /** What to say first on a new connection. */
+/** A retry that replaces the standard reaction to a close code. `reason` is reported; null reports nothing. */
+export interface Retry {
+  readonly delay: 'none' | 'back-off';
+  readonly reason: string | null;
+}
+
+/** State of the connection, for the element. */
+export type ConnectionReport =
+  | { readonly kind: 'state'; readonly state: 'connecting' | 'refused'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly code: number; readonly reason: string };
+
+/** The session that a connection belongs to. `Message` is the union of all messages that the gateway may send. */
+export interface ConnectionOwner<Message> {
+  /** Content of the first message on each connection. */
   hello(): Omit<Hello, 'type'>;
   welcomed(welcome: Welcome): void;
-  /** @param bytes what the message took on the wire, its payload included. */
+  /** @param bytes size of the message on the wire, including its payload. */
   received(message: Exclude<Message, Welcome | Pong>, bytes: number): void;
-  ended(end: ConnectionEnd): NextAttempt;
-  /** Why no connection was made has become clearer: the new `explanation`. */
-  explained(reason: string): void;
+  /** Called before the end is reported. @returns null for the standard reaction. */
+  ended(end: ConnectionEnd): Retry | null;
+  report(report: ConnectionReport): void;
+  /** Called twice per second, connected or not. */
+  tick(): void;
 }
 
 /**
- * The WebSocket to a gateway, a viewer's or a publisher's, and the next one when it ends: with back-off and jitter for ever, unless
- * that makes no sense. Keeps the gateway's clock, and notices a network that was cut.
+ * Persistent WebSocket connection of a viewer or publisher. Reconnects with back-off and jitter until it is closed or
+ * refused for good, reports its state, estimates the gateway's clock, and detects a network that was cut.
  */
 export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer> {
   readonly clock = new GatewayClock();
   readonly #url: string;
   readonly #decode: (bytes: Uint8Array) => Message | undefined;
-  readonly #events: ConnectionEvents<Message>;
-  readonly #pinging: ReturnType<typeof setInterval>;
+  readonly #owner: ConnectionOwner<Message>;
+  readonly #probe: GatewayProbe;
+  readonly #intervals: readonly ReturnType<typeof setInterval>[];
+  /** Time of sending by id, of the pings without an answer. */
   readonly #pings = new Map<number, number>();
   #socket: WebSocket | null = null;
   #isOpen = false;
@@ -56,60 +100,53 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   #connecting: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | null = null;
   #attempts = 0;
-  /** Whether plain HTTP reaches the gateway from here: a policy may allow the WebSocket alone. */
-  #canProbe = false;
-  #explanation: string;
-  /** Number of attempts in a row whose WebSocket failed while HTTP worked. */
-  #failedUpgrades = 0;
   #nextPing = 1;
   #window: number | null = null;
   #closed = false;
 
   /**
    * @param url of the stream's WebSocket.
-   * @param decode what the gateway sends there.
+   * @param decode decodes the gateway's messages; undefined for one to ignore.
    */
-  constructor(url: string, decode: (bytes: Uint8Array) => Message | undefined, events: ConnectionEvents<Message>) {
+  constructor(url: string, decode: (bytes: Uint8Array) => Message | undefined, owner: ConnectionOwner<Message>) {
     this.#url = url;
-    this.#explanation = noAnswer(url);
     this.#decode = decode;
-    this.#events = events;
-    this.#pinging = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#owner = owner;
+    this.#probe = new GatewayProbe(url);
+    this.#intervals = [
+      setInterval(() => this.#ping(), PING_INTERVAL_MS),
+      setInterval(() => owner.tick(), TICK_INTERVAL_MS),
+    ];
     this.#connect();
   }
 
-  /** Whether the gateway has welcomed us on this connection. */
+  /** Whether the gateway has sent its welcome on this connection. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Why there is no connection, as far as HTTP can tell: a browser does not say why a WebSocket was not opened. One sentence. */
-  get explanation(): string {
-    return this.#explanation;
-  }
-
-  /** How many frames the gateway lets be on their way; null before it has said so. */
+  /** Maximum number of frames in flight that the gateway allows; null before it is known. */
   get window(): number | null {
     return this.#window;
   }
 
-  /** Sends one message; nothing without a welcome. */
+  /** Sends one message. Does nothing before the welcome. */
   send(message: Uint8Array<ArrayBuffer> | Blob): void {
     if (this.#isOpen) this.#socket?.send(message);
   }
 
-  /** Makes a pending attempt at once. */
+  /** Makes a pending attempt immediately. */
   retryNow(): void {
     if (this.#retry === null) return;
     this.#attempts = 0;
     this.#connect();
   }
 
-  /** Ends it for good. Idempotent; nothing is said to the events afterwards. */
+  /** Closes the connection for good. Idempotent; the owner is not called afterwards. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#pinging);
+    for (const interval of this.#intervals) clearInterval(interval);
     clearTimeout(this.#connecting);
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#socket?.close(1000);
@@ -122,7 +159,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     const isCurrent = (): boolean => !this.#closed && this.#socket === socket;
-    socket.onopen = () => socket.send(encodeMessage({ type: 'hello', ...this.#events.hello() }));
+    socket.onopen = () => socket.send(encodeMessage({ type: 'hello', ...this.#owner.hello() }));
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       if (!isCurrent()) return;
       try {
@@ -143,13 +180,11 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
       case 'welcome':
         this.#isOpen = true;
         this.#attempts = 0;
-        this.#failedUpgrades = 0;
-        this.#explanation = noAnswer(this.#url);
         clearTimeout(this.#connecting);
         this.clock.welcome(message.clockUs);
-        this.#events.welcomed(message);
+        this.#owner.welcomed(message);
         this.#ping();
-        if (!this.#canProbe) runInBackground(this.#knock('GET').then((response) => (this.#canProbe = response !== null)));
+        this.#probe.connected();
         return;
       case 'pong': {
         const sentAtMs = this.#pings.get(message.id);
@@ -159,7 +194,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
         return;
       }
       default:
-        this.#events.received(message as Exclude<Message, Welcome | Pong>, bytes);
+        this.#owner.received(message as Exclude<Message, Welcome | Pong>, bytes);
     }
   }
 
@@ -175,7 +210,7 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     this.#nextPing += 1;
   }
 
-  /** The other end does not answer: its socket may take minutes to say so. */
+  /** The gateway does not respond. Its socket might not report that for minutes. */
   #abandon(): void {
     const socket = this.#socket;
     if (this.#closed || socket === null) return;
@@ -190,84 +225,54 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
     clearTimeout(this.#connecting);
     this.#pings.clear();
     this.clock.reset();
-    const next = this.#events.ended({ code, reason, wasOpen });
-    if (this.#closed || next === 'never') return;
-    if (!wasOpen && code === ABNORMAL) runInBackground(this.#explain());
-    if (next === 'at-once') this.#connect();
-    else this.#tryLater(next === 'later' ? SLOW_RETRY_MS : this.#backOff());
+    const isRefused = FINAL_CODES.has(code) || SLOW_CODES.has(code);
+    const retry = this.#owner.ended({ code, reason, wasOpen, isRefused });
+    if (retry !== null) {
+      if (retry.reason !== null) this.#reportConnecting(retry.reason);
+      if (retry.delay === 'back-off') this.#retryIn(this.#backOffMs());
+      else if (!this.#closed) this.#connect();
+    } else if (isRefused) {
+      this.#owner.report({ kind: 'refused', code, reason });
+      this.#owner.report({ kind: 'state', state: 'refused', reason: reason || `closed with code ${code}` });
+      if (SLOW_CODES.has(code)) this.#retryIn(SLOW_RETRY_MS);
+    } else {
+      this.#reportConnecting(wasOpen ? 'the connection to the gateway was lost' : this.#probe.explanation);
+      this.#retryIn(this.#backOffMs());
+      if (!wasOpen && code === ABNORMAL) runInBackground(this.#explain());
+    }
   }
 
-  /** A gateway that comes back is found within 2 s; the jitter keeps many viewers from knocking at once. */
-  #backOff(): number {
+  #reportConnecting(reason: string): void {
+    this.#owner.report({ kind: 'state', state: 'connecting', reason });
+  }
+
+  /** A gateway that comes back is found within 2 s. The jitter spreads the attempts of many viewers. */
+  #backOffMs(): number {
     const exponential = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
     this.#attempts += 1;
     return exponential * (0.75 + Math.random() / 2);
   }
 
-  #tryLater(waitMs: number): void {
-    this.#retry = setTimeout(() => runInBackground(this.#connectWhenThere()), waitMs);
+  #retryIn(delayMs: number): void {
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => runInBackground(this.#connectWhenUp()), delayMs);
   }
 
   /**
-   * Knocks by HTTP before it opens a WebSocket: after failed ones Firefox delays the next by itself, the longer the more
-   * there were, and a gateway that is back would not be noticed for a while.
+   * Probes the gateway over HTTP before it opens a WebSocket. Firefox delays each WebSocket after failed ones by more
+   * and more, so that a gateway that is back would go unnoticed for a while.
    */
-  async #connectWhenThere(): Promise<void> {
+  async #connectWhenUp(): Promise<void> {
     const pending = this.#retry;
-    const isThere = !this.#canProbe || (await this.#knock('GET'))?.ok === true;
-    // Meanwhile somebody may have closed us, or asked for an attempt at once.
+    const isUp = await this.#probe.isUp();
+    // The connection may have been closed meanwhile, or an immediate attempt requested.
     if (this.#closed || this.#retry !== pending) return;
-    if (isThere) this.#connect();
-    else this.#tryLater(this.#backOff());
+    if (isUp) this.#connect();
+    else this.#retryIn(this.#backOffMs());
   }
 
-  /** Asks over HTTP why the WebSocket was not opened, and passes the reason on if it is a new one. */
   async #explain(): Promise<void> {
-    const { origin, host } = httpAddress(this.#url);
-    const isOwn = origin === self.origin;
-    // A page sends its Origin, which the gateway checks, with any method but GET to its own origin, and always to others.
-    const response = await this.#knock(isOwn ? 'OPTIONS' : 'GET');
-    if (this.#closed || this.#isOpen) return;
-    if (response?.ok === true) {
-      this.#failedUpgrades += 1;
-      // Once may be a gateway that has just come back.
-      if (this.#failedUpgrades < 2) return;
-    } else {
-      this.#failedUpgrades = 0;
-    }
-    const explanation = response?.ok === true ? `the proxy in front of the gateway at ${host} does not forward WebSockets; add the Upgrade and Connection headers to its configuration (docs/behind-a-proxy.md)` : await refusalOf(response, this.#url);
-    if (explanation === this.#explanation) return;
-    this.#explanation = explanation;
-    this.#events.explained(explanation);
+    const explanation = await this.#probe.explain();
+    if (explanation !== null && !this.#closed && !this.#isOpen) this.#reportConnecting(explanation);
   }
-
-  /** Asks by HTTP whether the gateway is there; a proxy may answer for it. null when nobody answers, or a policy forbids it: which of them was found out while there was a connection. */
-  async #knock(method: 'GET' | 'OPTIONS'): Promise<Response | null> {
-    try {
-      return await fetch(new URL('healthz', httpAddress(this.#url)), { method, cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    } catch {
-      return null;
-    }
-  }
-}
-
-/** The address of the gateway that has this WebSocket, with a slash at its end. */
-function httpAddress(url: string): URL {
-  return new URL(url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/(?:ws|publish)$/, ''));
-}
-
-/** The reason that the gateway, or a proxy in its place, answers with. */
-async function refusalOf(response: Response | null, url: string): Promise<string> {
-  if (response === null) return noAnswer(url);
-  const address = httpAddress(url);
-  const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
-  if (typeof code !== 'string' || typeof message !== 'string') return `the proxy in front of the gateway at ${address.host} answers with status ${response.status}`;
-  // The gateway does not see which path it has there.
-  return code === 'origin-not-allowed' && address.origin === self.origin ? `the gateway does not know that it is reached at this address; start it with --public-url ${address.href}` : message;
-}
-
-/** What is known without asking: a page of another origin may have been refused for that. */
-function noAnswer(url: string): string {
-  const { host, origin } = httpAddress(url);
-  return `the gateway at ${host} does not answer${origin === self.origin ? '' : `, or is not started with --allow-origin ${self.origin}`}`;
 }

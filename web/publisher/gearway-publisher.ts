@@ -1,69 +1,95 @@
 import { LitElement, html, nothing, type TemplateResult } from 'lit';
+import { runInBackground } from '../background.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { ReturnRefusedError, toValue } from '../connection/return-body.ts';
+import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
+import { PageController, RemovalController, StateController } from '../element/controllers.ts';
 import { viewerStyles } from '../viewer/ui/viewer-styles.ts';
 import { type Camera, canShareScreen, otherCamera, SIZES } from './capture/camera.ts';
-import { bar, noticeButtons, type PublisherActions, startButtons } from './ui/publisher-controls.ts';
-import { GearwayPublisherDataEvent, GearwayPublisherFailedEvent, GearwayPublisherFrameRefusedEvent, GearwayPublisherRefusedEvent, GearwayPublisherStateEvent } from './publisher-events.ts';
-import type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
-import { PublisherModel, type PublisherModelEvent, type PublisherTarget, type PublisherWish } from './publisher-model.ts';
+import {
+  GearwayPublisherDataEvent,
+  GearwayPublisherFailedEvent,
+  GearwayPublisherFrameRefusedEvent,
+  GearwayPublisherRefusedEvent,
+  GearwayPublisherStateEvent,
+} from './publisher-events.ts';
+import type {
+  CameraFailure,
+  Facing,
+  PictureSize,
+  PublisherInput,
+  PublisherState,
+  PublisherStats,
+} from './publisher-messages.ts';
+import {
+  PublisherModel,
+  type PublisherModelEvent,
+  type PublisherSettings,
+  type PublisherTarget,
+} from './publisher-model.ts';
+import { isOtherPublisher, noticeText, stateLabel } from './publisher-text.ts';
+import { controlBar, noticeButtons, type PublisherActions, startButtons } from './ui/publisher-controls.ts';
 import { publisherStyles } from './ui/publisher-styles.ts';
-import { isOther, noticeWords, stateWord } from './publisher-words.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
 export type { Camera } from './capture/camera.ts';
-export type { CameraFailure, Facing, PictureSize, PublisherInput, PublisherState, PublisherStats, ReturnedValue } from './publisher-messages.ts';
+export type {
+  CameraFailure,
+  Facing,
+  PictureSize,
+  PublisherInput,
+  PublisherState,
+  PublisherStats,
+  ReturnedValue,
+} from './publisher-messages.ts';
 export * from './publisher-events.ts';
 
-const STATES: readonly PublisherState[] = ['idle', 'asking', 'connecting', 'live', 'paused', 'failed', 'refused'];
-
-/** With these there is nothing to try again. */
-const HOPELESS: ReadonlySet<CameraFailure | number | null> = new Set<CameraFailure | number | null>(['insecure', 'unsupported']);
-
-/** Longest name that the gateway takes. */
-const MAX_NAME = 64;
+/** Failures for which another attempt makes no sense. */
+const PERMANENT: ReadonlySet<unknown> = new Set<CameraFailure>(['insecure', 'unsupported']);
 
 const DEFAULTS = { size: '720p', fps: 15, quality: 80 } as const;
+const MAX_FPS = 60;
+const MAX_QUALITY = 100;
 
 /**
- * Sends this device's camera or screen to a stream of a Gearway gateway, and brings what the stream's clients return.
+ * Publishes this device's camera or screen to a stream of a Gearway gateway, and receives its return data.
  *
  * @summary A camera or screen as the source of a stream.
- * @attr {string} src - the stream's address, `http://HOST:PORT/streams/NAME`
- * @attr {string} name - shown to people where the gateway says who publishes
- * @attr {'camera' | 'screen'} input - what is sent; `camera` by default
- * @attr {string} device - the id of the camera; any otherwise
- * @attr {'user' | 'environment'} facing - where no `device` is named: the camera that looks at its user, or away
- * @attr {'480p' | '720p' | '1080p'} size - at most so many pixels on the shorter side; `720p` by default
- * @attr {number} fps - frames a second, at most; 15 by default
- * @attr {number} quality - JPEG's, 1 to 100; 80 by default
- * @attr {boolean} controls - buttons to start and stop, for another camera and for the screen
+ * @attr {string} src - address of the stream, `http://HOST:PORT/streams/NAME`
+ * @attr {string} name - name shown where the gateway lists its publisher
+ * @attr {'camera' | 'screen'} input - what to publish; `camera` by default
+ * @attr {string} device - id of the camera; any camera by default
+ * @attr {'user' | 'environment'} facing - preferred direction of the camera if no `device` is given
+ * @attr {'480p' | '720p' | '1080p'} size - maximum length of the shorter side; `720p` by default
+ * @attr {number} fps - maximum frame rate; 15 by default
+ * @attr {number} quality - JPEG quality, 1 to 100; 80 by default
+ * @attr {boolean} controls - show buttons to start and stop, and to switch camera or share the screen
  * @attr {boolean} no-worker - encode on the main thread
  * @fires {GearwayPublisherStateEvent} gearway-publisher-state - the state or its reason has changed
- * @fires {GearwayPublisherDataEvent} gearway-publisher-data - a client of the stream has returned something
- * @fires {GearwayPublisherRefusedEvent} gearway-publisher-refused - the gateway does not want this publisher
- * @fires {GearwayPublisherFailedEvent} gearway-publisher-failed - there is no camera, or no screen
- * @fires {GearwayPublisherFrameRefusedEvent} gearway-publisher-frame-refused - a frame or a value of `message` was refused
- * @slot - lies over the picture, in its box
- * @slot idle - shown instead of our notice before `start()` and after `stop()`
- * @slot asking - … while the camera is being opened, or the user asked for it
- * @slot connecting - … while the gateway is being reached (there is no notice of ours over a picture)
- * @slot live - … while pictures are sent (there is no notice of ours)
- * @slot paused - … while the camera gives none (there is no notice of ours)
- * @slot failed - … when there is no camera
+ * @fires {GearwayPublisherDataEvent} gearway-publisher-data - a client of the stream has returned data
+ * @fires {GearwayPublisherRefusedEvent} gearway-publisher-refused - the gateway refused this publisher
+ * @fires {GearwayPublisherFailedEvent} gearway-publisher-failed - no camera or screen is available
+ * @fires {GearwayPublisherFrameRefusedEvent} gearway-publisher-frame-refused - a frame or a `message` was refused
+ * @slot - content over the picture, in the element's box
+ * @slot idle - replaces the notice before `start()` and after `stop()`
+ * @slot asking - … while the camera is being opened, or the user is asked for permission
+ * @slot connecting - … while connecting to the gateway (no notice over a picture by default)
+ * @slot live - … while frames are sent (no notice by default)
+ * @slot paused - … while the camera delivers no frames (no notice by default)
+ * @slot failed - … when no camera is available
  * @slot refused - … when the gateway refused the publisher
- * @csspart stage - the box around everything
+ * @csspart stage - the box around all content
  * @csspart picture - the box around the video
- * @csspart status - the chip with state and rate
- * @csspart notice - what is shown instead of a picture
+ * @csspart status - the status chip with state and frame rate
+ * @csspart notice - shown instead of a picture
  * @csspart action - a button in a notice
- * @csspart controls - the bar
- * @csspart button - a button of the bar
+ * @csspart controls - the control bar
+ * @csspart button - a button of the control bar
  * @cssproperty [--gearway-stage=#05070a] - colour behind the picture
- * @cssproperty [--gearway-accent=#4db8ff] - colour of buttons in notices, and of focus
- * @cssproperty [--gearway-on-accent=#04121d] - text on the accent
- * @cssproperty [--gearway-font] - font of chip, notices and bar
+ * @cssproperty [--gearway-accent=#4db8ff] - colour of buttons in notices, and of focus rings
+ * @cssproperty [--gearway-on-accent=#04121d] - text colour on the accent colour
+ * @cssproperty [--gearway-font] - font of status chip, notices and control bar
  * @cssstate idle
  * @cssstate asking
  * @cssstate connecting
@@ -87,7 +113,6 @@ export class GearwayPublisher extends LitElement {
     controls: { type: Boolean },
     noWorker: { type: Boolean, attribute: 'no-worker' },
     token: { attribute: false },
-    _state: { state: true },
   };
 
   declare src: string;
@@ -100,13 +125,11 @@ export class GearwayPublisher extends LitElement {
   declare quality: number;
   declare controls: boolean;
   declare noWorker: boolean;
-  /** Where the gateway asks for one. A property only: an attribute would stand in the page's text. */
+  /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
   declare token: string | null;
-  /** @internal */
-  declare _state: { state: PublisherState; reason: string };
 
-  readonly #internals = this.attachInternals();
-  readonly #model = new PublisherModel((event) => this.#heard(event));
+  readonly #state = new StateController<PublisherState>(this, this.attachInternals(), 'idle');
+  readonly #model = new PublisherModel((event) => this.#onEvent(event));
   #message: Value = null;
 
   constructor() {
@@ -122,61 +145,69 @@ export class GearwayPublisher extends LitElement {
     this.controls = false;
     this.noWorker = false;
     this.token = null;
-    this._state = { state: 'idle', reason: '' };
-    this.#internals.states.add('idle');
+    const onPage = (): void => this.#onPage();
+    new PageController(this, { onVisibility: onPage, onOnline: onPage });
+    new RemovalController(this, {
+      onRemoved: () => this.stop(),
+      // A video that is moved pauses.
+      onMoved: () => runInBackground(this.#model.video.play(), () => undefined),
+    });
   }
 
   get state(): PublisherState {
-    return this._state.state;
+    return this.#state.state;
   }
 
-  /** Why the publisher is in this state, as a sentence. */
+  /** Reason for the current state, as a sentence. */
   get reason(): string {
-    return this._state.reason;
+    return this.#state.reason;
   }
 
-  /** While `failed` or `refused`: the code of the event that said so; else null. */
+  /** Code of the failure or refusal in the states `failed` and `refused`; otherwise null. */
   get code(): CameraFailure | number | null {
     return this.#model.code;
   }
 
-  /** Whether `start()` was called, and `stop()` not yet. */
+  /** Whether the publisher was started, and not stopped since. */
   get started(): boolean {
     return this.#model.isStarted;
   }
 
-  /** Figures of this connection, refreshed twice a second. */
+  /** Statistics of this connection, refreshed twice per second. */
   get stats(): PublisherStats {
     return this.#model.stats;
   }
 
-  /** The figures of the last minute, oldest first. */
+  /** Statistics of the last minute, oldest first. */
   get statsHistory(): readonly PublisherStats[] {
     return this.#model.history;
   }
 
-  /** The cameras of this device; none before the user has allowed one. */
+  /** The cameras of this device; empty before the user has given permission. */
   get cameras(): readonly Camera[] {
     return this.#model.cameras;
   }
 
-  /** The id of the camera that is open; null while none is, and for a screen. */
+  /** Id of the open camera; null if none is open, and for a screen. */
   get openDevice(): string | null {
     const open = this.#model.input;
     return open === null || open.isScreen ? null : open.device;
   }
 
-  /** The sizes that the open camera has; all of them while none is open, or where the browser does not say. */
+  /** Sizes that the open camera supports; all sizes if none is open or the browser does not report them. */
   get sizes(): readonly PictureSize[] {
     return this.#model.input?.sizes ?? (Object.keys(SIZES) as PictureSize[]);
   }
 
-  /** Where encoding happens; null before that is known. */
+  /** Thread that encodes; null before it is known. */
   get place(): 'worker' | 'main' | null {
-    return this.#model.place;
+    return this.#model.thread;
   }
 
-  /** Travels with each frame from now on: what JSON holds. Another value is refused by the event `gearway-publisher-frame-refused`, and changes nothing. */
+  /**
+   * JSON value sent with each frame from now on. Any other value is refused by the event
+   * `gearway-publisher-frame-refused`, and changes nothing.
+   */
   get message(): Value {
     return this.#message;
   }
@@ -192,38 +223,20 @@ export class GearwayPublisher extends LitElement {
   }
 
   /**
-   * Opens the camera, or asks which screen, and sends it until `stop()`. A browser asks its user the first time; a screen may be asked for only
-   * while a click is handled. After a refusal: tries again.
+   * Opens the camera, or lets the user select a screen, and publishes it until `stop()`. Browsers ask for permission
+   * the first time, and allow screen sharing only while they handle a click. After a refusal: tries again.
    *
-   * @param options `takeOver`: ends another publisher that is there.
+   * @param options `takeOver`: replaces an active publisher.
    */
   start(options: { takeOver?: boolean } = {}): void {
     const target = this.#target();
     if (target === null) throw new TypeError(`src is ${JSON.stringify(this.src)}, expected the address of a stream`);
-    this.#model.start(this.#wish(), target, { takeOver: options.takeOver ?? false });
+    this.#model.start(this.#settings(), target, { takeOver: options.takeOver ?? false });
   }
 
-  /** Switches the camera off, and leaves the stream to others. */
+  /** Switches the camera off, and disconnects. Another publisher may then use the stream. */
   stop(): void {
     this.#model.stop();
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    document.addEventListener('visibilitychange', this.#onLook);
-    window.addEventListener('online', this.#onLook);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    document.removeEventListener('visibilitychange', this.#onLook);
-    window.removeEventListener('online', this.#onLook);
-    // Moved within the page it is back before this runs, and goes on. Else the camera is off, and stays off when it is put back.
-    queueMicrotask(() => {
-      if (!this.isConnected) this.stop();
-      // A video that is moved pauses.
-      else this.#model.video.play().catch(() => undefined);
-    });
   }
 
   protected override firstUpdated(): void {
@@ -231,49 +244,55 @@ export class GearwayPublisher extends LitElement {
   }
 
   protected override updated(): void {
-    this.#model.wish(this.#wish());
+    this.#model.configure(this.#settings());
     const target = this.#target();
     if (target !== null) this.#model.retarget(target);
   }
 
   protected override render(): TemplateResult {
-    const { state, reason } = this._state;
+    const { state, reason } = this.#state;
     const hasPicture = this.#model.input !== null;
+    const isDimmed = state === 'refused' || state === 'paused';
+    const hasReason = hasPicture && (state === 'connecting' || state === 'paused') && reason !== '';
+    const hasBar = this.controls && (state === 'asking' || (hasPicture && state !== 'refused'));
     const { framesPerSecond } = this.stats;
-    const isDim = state === 'refused' || state === 'paused';
-    const word = stateWord(this);
+    const rate = `${framesPerSecond.toFixed(framesPerSecond < 10 ? 1 : 0)} fps`;
+    const label = stateLabel(this);
+    const announcement = [label.replace('…', ''), ...(reason === '' ? [] : [reason])].join(': ');
     return html`
       <div part="stage" class="stage">
-        <div part="picture" class=${`picture ${hasPicture ? '' : 'empty'} ${isDim ? 'dim' : ''}`}></div>
+        <div part="picture" class=${`picture ${hasPicture ? '' : 'empty'} ${isDimmed ? 'dim' : ''}`}></div>
         <div class="overlay"><slot></slot></div>
-        <div part="notice" class="notice"><slot name=${state}>${this.#notice(hasPicture)}</slot></div>
+        <div part="notice" class="notice"><slot name=${state}>${this.#noticeTemplate(hasPicture)}</slot></div>
         <div part="status" class="chip">
-          <span class=${`dot ${state}`}></span><span>${word}</span>
-          ${state === 'live' ? html`<span class="figure">${framesPerSecond.toFixed(framesPerSecond < 10 ? 1 : 0)} fps</span>` : nothing}
-          ${hasPicture && (state === 'connecting' || state === 'paused') && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
+          <span class=${`dot ${state}`}></span><span>${label}</span>
+          ${state === 'live' ? html`<span class="figure">${rate}</span>` : nothing}
+          ${hasReason ? html`<span class="why">${reason}</span>` : nothing}
         </div>
-        ${this.controls && (state === 'asking' || (hasPicture && state !== 'refused')) ? this.#bar() : nothing}
-        <div class="announcement" role="status">${`${word}${reason === '' ? '' : `: ${reason}`}`}</div>
+        ${hasBar ? this.#barTemplate() : nothing}
+        <div class="announcement" role="status">${announcement}</div>
       </div>
     `;
   }
 
-  #notice(hasPicture: boolean): TemplateResult | typeof nothing {
-    const { state } = this._state;
+  #noticeTemplate(hasPicture: boolean): TemplateResult | typeof nothing {
+    const { state, reason, code, input } = this;
     if (state === 'live' || state === 'paused' || (state === 'connecting' && hasPicture)) return nothing;
-    const { title, text } = noticeWords({ state, reason: this.reason, code: this.code, input: this.input, stream: this.#streamName() });
+    const { title, text } = noticeText({ state, reason, code, input, stream: streamName(this.src) ?? '' });
     return html`<strong>${title}</strong>${text === '' ? nothing : html`<span>${text}</span>`}${this.#buttons()}`;
   }
 
   #buttons(): TemplateResult | typeof nothing {
-    const { again, takeOver, stop } = this.#actions;
-    switch (this._state.state) {
+    const { retry, takeOver, stop } = this.#actions;
+    switch (this.state) {
       case 'idle':
         return this.controls && this.#target() !== null ? startButtons(canShareScreen(), this.#actions) : nothing;
       case 'failed':
-        return HOPELESS.has(this.code) ? nothing : noticeButtons([{ label: 'Try again', action: again }]);
+        return PERMANENT.has(this.code) ? nothing : noticeButtons([{ label: 'Try again', action: retry }]);
       case 'refused': {
-        const first = isOther(this.code) ? { label: 'Take over', action: takeOver } : { label: 'Try again', action: again };
+        const first = isOtherPublisher(this.code)
+          ? { label: 'Take over', action: takeOver }
+          : { label: 'Try again', action: retry };
         return noticeButtons([first, ...(this.#model.input === null ? [] : [{ label: 'Stop', action: stop }])]);
       }
       default:
@@ -281,24 +300,21 @@ export class GearwayPublisher extends LitElement {
     }
   }
 
-  #bar(): TemplateResult {
-    return bar({ input: this.input, hasOther: this.#otherCamera() !== null, canShareScreen: canShareScreen() }, this.#actions);
-  }
-
-  #streamName(): string {
-    return this.src.split(/[?#]/)[0]?.split('/').filter(Boolean).at(-1) ?? '';
+  #barTemplate(): TemplateResult {
+    const hasOtherCamera = this.#otherCamera() !== null;
+    return controlBar({ input: this.input, hasOtherCamera, canShareScreen: canShareScreen() }, this.#actions);
   }
 
   readonly #actions: PublisherActions = {
     start: (input) => {
       this.input = input;
-      // Now, while the click is handled: a screen is chosen at no other time.
+      // Synchronously, while the click is handled: screen sharing is not allowed at any other time.
       this.start();
     },
     stop: () => this.stop(),
-    again: () => this.start(),
+    retry: () => this.start(),
     takeOver: () => this.start({ takeOver: true }),
-    nextCamera: () => {
+    switchCamera: () => {
       const other = this.#otherCamera();
       if (other !== null) Object.assign(this, other);
     },
@@ -308,38 +324,48 @@ export class GearwayPublisher extends LitElement {
     return otherCamera(this.cameras, this.#model.input?.facing ?? null, this.openDevice);
   }
 
-  readonly #onLook = (): void => {
+  /** The page has become visible or hidden, or the network is back. */
+  #onPage(): void {
     if (!document.hidden) this.#model.retry();
-    this.#showState();
-  };
-
-  #wish(): PublisherWish {
-    const { input, device, facing, size } = this;
-    const picture = size in SIZES ? size : DEFAULTS.size;
-    const fps = this.fps > 0 ? Math.min(this.fps, 60) : DEFAULTS.fps;
-    const quality = this.quality >= 1 ? Math.min(this.quality, 100) : DEFAULTS.quality;
-    return { input: input === 'screen' ? input : 'camera', device: device || null, facing: facing === 'user' || facing === 'environment' ? facing : null, size: picture, fps, settings: { fps, quality, shortSide: SIZES[picture].height } };
+    this.#updateState();
   }
 
-  /** null when `src` is no address. */
+  /** The properties as settings, with defaults for invalid values. */
+  #settings(): PublisherSettings {
+    const { device, facing } = this;
+    const size = this.size in SIZES ? this.size : DEFAULTS.size;
+    const fps = this.fps > 0 ? Math.min(this.fps, MAX_FPS) : DEFAULTS.fps;
+    const quality = this.quality >= 1 ? Math.min(this.quality, MAX_QUALITY) : DEFAULTS.quality;
+    return {
+      input: this.input === 'screen' ? 'screen' : 'camera',
+      device: device || null,
+      facing: facing === 'user' || facing === 'environment' ? facing : null,
+      size,
+      fps,
+      encoding: { fps, quality, shortSide: SIZES[size].height },
+    };
+  }
+
+  /** null when `src` is not a valid URL. */
   #target(): PublisherTarget | null {
-    if (this.src === '' || !URL.canParse(this.src, document.baseURI)) return null;
-    const stream = new URL(this.src, document.baseURI);
-    const url = new URL(`${stream.pathname.replace(/\/$/, '')}/publish`, stream);
-    url.protocol = stream.protocol === 'https:' ? 'wss:' : 'ws:';
-    return { url: url.href, token: this.token, name: this.name.slice(0, MAX_NAME), place: this.noWorker ? 'main' : 'worker' };
+    const stream = streamUrl(this.src);
+    if (stream === null) return null;
+    const thread = this.noWorker ? 'main' : 'worker';
+    return { url: socketUrl(stream, 'publish'), token: this.token, name: clientName(this.name), thread };
   }
 
-  #heard(event: PublisherModelEvent): void {
+  #onEvent(event: PublisherModelEvent): void {
     switch (event.kind) {
       case 'changed':
-        this.#showState();
+        this.#updateState();
         return;
-      case 'kept':
+      case 'camera-kept':
         this.input = 'camera';
         return;
       case 'data':
-        this.dispatchEvent(new GearwayPublisherDataEvent({ port: event.port, mode: event.mode, value: event.value }));
+        this.dispatchEvent(
+          new GearwayPublisherDataEvent({ port: event.port, mode: event.mode, value: event.value }),
+        );
         return;
       case 'refused':
         this.dispatchEvent(new GearwayPublisherRefusedEvent(event.code, event.reason));
@@ -355,17 +381,9 @@ export class GearwayPublisher extends LitElement {
     }
   }
 
-  #showState(): void {
+  #updateState(): void {
     const { state, reason } = this.#model;
-    // Figures and cameras are shown too.
-    this.requestUpdate();
-    if (state === this._state.state && reason === this._state.reason) return;
-    this._state = { state, reason };
-    for (const name of STATES) {
-      if (name === state) this.#internals.states.add(name);
-      else this.#internals.states.delete(name);
-    }
-    this.dispatchEvent(new GearwayPublisherStateEvent(state, reason));
+    if (this.#state.set(state, reason)) this.dispatchEvent(new GearwayPublisherStateEvent(state, reason));
   }
 }
 

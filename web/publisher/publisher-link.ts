@@ -1,116 +1,121 @@
 import type { Value } from '../../shared/protocol.ts';
+import { SessionHost, type SessionThread } from '../connection/session-host.ts';
+import { SessionLink } from '../connection/session-link.ts';
 import type { OpenInput } from './capture/open-input.ts';
 import { PictureGrabber } from './capture/picture-grabber.ts';
-import { openPublisher, type PublisherHandle } from './publisher-host.ts';
-import type { PictureSettings, PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
 import { framesOf } from './capture/track-frames.ts';
+import type { EncodingSettings, PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
 
-/** What a session says that its link does not answer itself. */
-export type PublisherLinkEvent = Exclude<PublisherEvent, { kind: 'ask' | 'track-refused' }>;
+/** Events of a session that the link does not handle itself. */
+export type PublisherLinkEvent = Exclude<PublisherEvent, { kind: 'pull' | 'track-unsupported' }>;
 
-/** The element's end of one session: what it is told before it is open waits, and a camera's pictures are brought to it in the best way that this browser has. */
+const host = new SessionHost<PublisherOptions, PublisherCommand, PublisherEvent>({
+  workerScript: new URL(/* @vite-ignore */ './gearway-publisher-worker.js', import.meta.url),
+  workerName: 'gearway-publisher',
+  canUseWorker: () => true,
+  toWorker: (opening) => ({ opening, transfer: [] }),
+  loadSession: async () => (await import('./publisher-session.ts')).openPublisherSession,
+});
+
+/** A publisher's connection to its session. Passes the pictures on in the best way that the browser supports. */
 export class PublisherLink {
+  readonly #link: SessionLink<PublisherOptions, PublisherCommand, PublisherEvent>;
   readonly #emit: (event: PublisherLinkEvent) => void;
   readonly #video: HTMLVideoElement;
-  #handle: PublisherHandle | null = null;
-  #waiting: PublisherCommand[] = [];
   #input: OpenInput | null = null;
   #grabber: PictureGrabber | null = null;
-  #closed = false;
 
-  /** @param video plays the input that is fed. */
-  constructor(options: PublisherOptions, video: HTMLVideoElement, place: 'worker' | 'main', emit: (event: PublisherLinkEvent) => void) {
+  /** @param video plays the input. */
+  constructor(
+    options: PublisherOptions,
+    video: HTMLVideoElement,
+    thread: SessionThread,
+    emit: (event: PublisherLinkEvent) => void,
+  ) {
     this.#emit = emit;
     this.#video = video;
-    openPublisher(options, (event) => this.#heard(event), place).then(
-      (handle) => this.#opened(handle),
-      // Only the main thread's code is loaded late.
-      () => this.#heard({ kind: 'state', state: 'refused', reason: 'the publisher\'s code could not be loaded: reload the page' }),
-    );
+    this.#link = new SessionLink(host, options, thread, {
+      opened: () => this.#feed(),
+      event: (event) => this.#onEvent(event),
+    });
   }
 
-  /** Where encoding happens; null while that is being found out. */
-  get place(): 'worker' | 'main' | null {
-    return this.#handle?.place ?? null;
+  /** Thread that encodes; null before it is known. */
+  get thread(): SessionThread | null {
+    return this.#link.thread;
   }
 
-  /** Its pictures from now on; null for none. The caller keeps it, and closes it. */
+  /** Sends the pictures of this input from now on; null for none. The caller owns the input. */
   feed(input: OpenInput | null): void {
     this.#input = input;
-    if (this.#handle !== null) this.#feed(this.#handle, input);
+    if (this.#link.thread !== null) this.#feed();
   }
 
-  settings(settings: PictureSettings): void {
-    this.#command({ kind: 'settings', settings });
+  setEncoding(encoding: EncodingSettings): void {
+    this.#link.command({ kind: 'encoding', encoding });
   }
 
-  message(message: Value): void {
-    this.#command({ kind: 'message', message });
+  setMessage(message: Value): void {
+    this.#link.command({ kind: 'message', message });
   }
 
-  /** Makes a pending attempt to connect at once. */
+  /** Makes a pending attempt to connect immediately. */
   retry(): void {
-    this.#command({ kind: 'retry' });
+    this.#link.retry();
   }
 
-  /** Ends the session; nothing is emitted afterwards. Idempotent. */
+  /** Ends the session. Idempotent; nothing is emitted afterwards. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
     this.#grabber?.close();
-    this.#handle?.command({ kind: 'close' });
+    this.#link.close();
   }
 
-  #opened(handle: PublisherHandle): void {
-    if (this.#closed) {
-      handle.command({ kind: 'close' });
-      return;
-    }
-    this.#handle = handle;
-    for (const command of this.#waiting.splice(0)) handle.command(command);
-    this.#feed(handle, this.#input);
-  }
-
-  #command(command: PublisherCommand): void {
-    if (this.#handle !== null) this.#handle.command(command);
-    else this.#waiting.push(command);
-  }
-
-  #feed(handle: PublisherHandle, input: OpenInput | null): void {
+  #feed(): void {
     this.#grabber?.close();
     this.#grabber = null;
-    if (input === null) {
-      handle.command({ kind: 'feed', feed: null, isScreen: false });
+    if (this.#input === null) {
+      this.#link.command({ kind: 'feed', source: null, isScreen: false });
       return;
     }
-    const { track, isScreen } = input;
+    const { track, isScreen } = this.#input;
     const readable = framesOf(track);
-    if (readable !== null) handle.command({ kind: 'feed', feed: { kind: 'frames', readable }, isScreen }, [readable]);
-    else if (handle.place === 'main' || !handOver(handle, track, isScreen)) this.#grab(handle, isScreen);
+    if (readable !== null) {
+      this.#link.command({ kind: 'feed', source: { kind: 'frames', readable }, isScreen }, [readable]);
+    } else if (this.#link.thread === 'main' || !this.#transferTrack(track, isScreen)) {
+      this.#grab(isScreen);
+    }
   }
 
-  #grab(handle: PublisherHandle, isScreen: boolean): void {
-    this.#grabber = new PictureGrabber(this.#video, (bitmap, takenAtMs) => handle.command({ kind: 'picture', bitmap, takenAtMs }, [bitmap]));
-    handle.command({ kind: 'feed', feed: { kind: 'asked' }, isScreen });
+  /** Transfers a clone of the track to the worker, where Safari can read frames. @returns whether that is supported. */
+  #transferTrack(original: MediaStreamTrack, isScreen: boolean): boolean {
+    const track = original.clone();
+    try {
+      const transfer = [track as unknown as Transferable];
+      this.#link.command({ kind: 'feed', source: { kind: 'track', track }, isScreen }, transfer);
+      return true;
+    } catch {
+      track.stop();
+      return false;
+    }
   }
 
-  #heard(event: PublisherEvent): void {
-    if (this.#closed) return;
-    if (event.kind === 'ask') this.#grabber?.ask();
-    else if (event.kind === 'track-refused') {
-      if (this.#handle !== null && this.#input !== null) this.#grab(this.#handle, this.#input.isScreen);
-    } else this.#emit(event);
+  #grab(isScreen: boolean): void {
+    this.#grabber = new PictureGrabber(this.#video, (bitmap, capturedAtMs) =>
+      this.#link.command({ kind: 'picture', bitmap, capturedAtMs }, [bitmap]),
+    );
+    this.#link.command({ kind: 'feed', source: { kind: 'pulled' }, isScreen });
   }
-}
 
-/** Gives a worker a track of its own, from which Safari's read frames. @returns whether this browser lets tracks go there at all. */
-function handOver(handle: PublisherHandle, track: MediaStreamTrack, isScreen: boolean): boolean {
-  const own = track.clone();
-  try {
-    handle.command({ kind: 'feed', feed: { kind: 'track', track: own }, isScreen }, [own as unknown as Transferable]);
-    return true;
-  } catch {
-    own.stop();
-    return false;
+  #onEvent(event: PublisherEvent): void {
+    switch (event.kind) {
+      case 'pull':
+        this.#grabber?.grabNext();
+        return;
+      case 'track-unsupported':
+        if (this.#input !== null) this.#grab(this.#input.isScreen);
+        return;
+      default:
+        this.#emit(event);
+    }
   }
 }

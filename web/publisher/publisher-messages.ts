@@ -1,95 +1,97 @@
 import type { NDArray } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
+import type { CommonCommand } from '../connection/session-host.ts';
 
 /**
- * What a publisher does. `idle`: nothing; `asking`: the camera is being opened, or the user asked for it; `connecting`: the gateway is being
- * reached; `live`: pictures are sent; `paused`: the camera gives none now; `failed`: there is no camera; `refused`: the gateway does not want
- * this publisher.
+ * State of a publisher. `idle`: not started; `asking`: the camera is being opened, or the user is asked for permission;
+ * `connecting`: not connected to the gateway yet; `live`: frames are being sent; `paused`: the camera currently sends
+ * no frames; `failed`: no camera is available; `refused`: the gateway refused this publisher.
  */
 export type PublisherState = 'idle' | 'asking' | 'connecting' | 'live' | 'paused' | 'failed' | 'refused';
 
-/** Where the pictures come from. */
+/** Source of the frames. */
 export type PublisherInput = 'camera' | 'screen';
 
-/** Which way a phone's camera looks: at its user, or away. */
+/** Direction of a phone's camera: facing the user, or away. */
 export type Facing = 'user' | 'environment';
 
-/** At most so many pixels on the shorter side: 640×480, 1280×720 and 1920×1080 where the camera has that. */
+/** Maximum length of the shorter side: 640×480, 1280×720 or 1920×1080 where the camera supports it. */
 export type PictureSize = '480p' | '720p' | '1080p';
 
-/** Why there is no camera. `insecure`: the page came over plain http; `ended`: unplugged, or taken away. */
+/** Why no camera is available. `insecure`: the page was loaded over plain HTTP; `ended`: unplugged or revoked. */
 export type CameraFailure = 'insecure' | 'unsupported' | 'denied' | 'no-camera' | 'busy' | 'ended';
 
-/** How pictures become frames. */
-export interface PictureSettings {
-  /** Frames a second, at most. */
+/** How pictures are encoded. */
+export interface EncodingSettings {
+  /** Maximum frame rate. */
   readonly fps: number;
-  /** JPEG's, 1 to 100. */
+  /** JPEG quality, 1 to 100. */
   readonly quality: number;
-  /** Pixels of the shorter side, at most. */
+  /** Maximum length of the shorter side, in pixels. */
   readonly shortSide: number;
 }
 
-/** Where a session connects to, and how it begins. `url` is the stream's WebSocket address for publishers. */
+/** Initial options of a session. `url` is the stream's WebSocket address for publishers. */
 export interface PublisherOptions {
   readonly url: string;
   readonly token: string | null;
   readonly name: string;
-  /** End another publisher that is there, once. */
+  /** Replace an active publisher, once. */
   readonly takeOver: boolean;
-  readonly settings: PictureSettings;
+  readonly encoding: EncodingSettings;
   readonly message: Value;
 }
 
-/** A picture that waits to be encoded; whoever holds it closes it. */
+/** A picture to be encoded. Its owner closes it. */
 export interface CapturedPicture {
   readonly source: VideoFrame | ImageBitmap;
-  /** As it is to be looked at, whichever way the phone is held. */
+  /** As displayed, taking the phone's orientation into account. */
   readonly width: number;
   readonly height: number;
-  /** Unix time; null while that is not known. */
-  readonly takenAtMs: number | null;
+  /** Unix time; null if unknown. */
+  readonly capturedAtMs: number | null;
   close(): void;
 }
 
-/** How pictures get to a session. `frames` and `track` are handed over; `asked`: it asks for each with the event `ask`. */
-export type FeedKind =
+/**
+ * How a session obtains pictures. `frames` and `track` are transferred to it; with `pulled` it requests each picture by
+ * the event `pull`.
+ */
+export type FeedSource =
   | { readonly kind: 'frames'; readonly readable: ReadableStream<VideoFrame> }
   | { readonly kind: 'track'; readonly track: MediaStreamTrack }
-  | { readonly kind: 'asked' };
+  | { readonly kind: 'pulled' };
 
-/** What the element asks of its session. Sent by `postMessage` when the session lives in the worker. */
+/** Commands from the element to its session, sent by `postMessage` when the session runs in the worker. */
 export type PublisherCommand =
-  /** Pictures of another camera, or of none. `isScreen`: what does not change may still be looked at. */
-  | { readonly kind: 'feed'; readonly feed: FeedKind | null; readonly isScreen: boolean }
-  /** The answer to `ask`. */
-  | { readonly kind: 'picture'; readonly bitmap: ImageBitmap; readonly takenAtMs: number | null }
-  | { readonly kind: 'settings'; readonly settings: PictureSettings }
-  | { readonly kind: 'message'; readonly message: Value }
-  /** The network is back, or somebody looks again: a pending attempt is made at once. */
-  | { readonly kind: 'retry' }
-  | { readonly kind: 'close' };
+  | CommonCommand
+  /** Changes the source; null for none. A screen without changes delivers no frames, and is still live. */
+  | { readonly kind: 'feed'; readonly source: FeedSource | null; readonly isScreen: boolean }
+  /** Answer to `pull`. */
+  | { readonly kind: 'picture'; readonly bitmap: ImageBitmap; readonly capturedAtMs: number | null }
+  | { readonly kind: 'encoding'; readonly encoding: EncodingSettings }
+  | { readonly kind: 'message'; readonly message: Value };
 
-/** What a client of the stream returns: a value, an array, or a Blob of a JPEG. */
+/** Return data of a client: a value, an array, or a Blob with a JPEG. */
 export type ReturnedValue = Value | NDArray | Blob;
 
-/** Figures of a session, refreshed twice a second. Counters count from the last `welcome`. */
+/** Statistics of a session, refreshed twice per second. Counters start at the last `welcome`. */
 export interface PublisherStats {
   readonly sent: number;
-  /** Frames that the gateway refused. */
+  /** Frames refused by the gateway. */
   readonly refused: number;
-  /** Pictures that were due and not sent, as newer ones replaced them or the link was not ready. */
+  /** Pictures that were due and not sent because newer ones replaced them or the connection was not ready. */
   readonly skipped: number;
   readonly framesPerSecond: number;
   readonly bitsPerSecond: number;
-  /** From sending a frame to hearing that the gateway has read it; null before that is known. */
+  /** From sending a frame until the gateway confirms it; null before that is known. */
   readonly roundTripMs: number | null;
   readonly encodeMs: number;
-  /** Frames that are sent and not read yet. */
+  /** Frames sent and not yet confirmed. */
   readonly inFlight: number;
-  /** How many clients the stream has; null before that is known. */
+  /** Number of clients of the stream; null before that is known. */
   readonly clients: number | null;
-  /** Of what is sent. */
+  /** Size of the sent frames. */
   readonly width: number;
   readonly height: number;
 }
@@ -99,13 +101,14 @@ export type PublisherEvent =
   | { readonly kind: 'refused'; readonly code: number; readonly reason: string }
   | { readonly kind: 'data'; readonly port: number; readonly mode: 'sticky' | 'once'; readonly value: ReturnedValue }
   | { readonly kind: 'frame-refused'; readonly code: string; readonly reason: string }
-  /** `isSilent`: the camera has given nothing for a while. */
+  /** `isSilent`: the camera has delivered no frames for a while. */
   | { readonly kind: 'stats'; readonly stats: PublisherStats; readonly isSilent: boolean }
-  /** A picture is wanted: the next one that there is. */
-  | { readonly kind: 'ask' }
-  /** It cannot read pictures from a track here. */
-  | { readonly kind: 'track-refused' };
+  /** Requests the next picture. */
+  | { readonly kind: 'pull' }
+  /** The session cannot read frames from a track here. */
+  | { readonly kind: 'track-unsupported' };
 
 export const NO_PUBLISHER_STATS: PublisherStats = {
-  sent: 0, refused: 0, skipped: 0, framesPerSecond: 0, bitsPerSecond: 0, roundTripMs: null, encodeMs: 0, inFlight: 0, clients: null, width: 0, height: 0,
+  sent: 0, refused: 0, skipped: 0, framesPerSecond: 0, bitsPerSecond: 0, roundTripMs: null, encodeMs: 0, inFlight: 0,
+  clients: null, width: 0, height: 0,
 };

@@ -1,86 +1,109 @@
 import { runInBackground } from '../background.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { StatsHistory } from '../connection/stats-history.ts';
-import { type Camera, CameraError, explain, hasCamera, type InputWish, listCameras, openStream } from './capture/camera.ts';
+import type { SessionThread } from '../connection/session-host.ts';
+import { ELEMENT_HISTORY, History } from '../connection/statistics.ts';
+import {
+  type Camera,
+  CameraError,
+  type CaptureSettings,
+  explain,
+  hasCamera,
+  listCameras,
+  openStream,
+} from './capture/camera.ts';
 import { OpenInput } from './capture/open-input.ts';
-import { PublisherLink, type PublisherLinkEvent } from './publisher-link.ts';
-import { type CameraFailure, NO_PUBLISHER_STATS, type PictureSettings, type PublisherOptions, type PublisherState, type PublisherStats } from './publisher-messages.ts';
 import { WakeLock } from './capture/wake-lock.ts';
+import { PublisherLink, type PublisherLinkEvent } from './publisher-link.ts';
+import {
+  type CameraFailure,
+  type EncodingSettings,
+  NO_PUBLISHER_STATS,
+  type PublisherOptions,
+  type PublisherState,
+  type PublisherStats,
+} from './publisher-messages.ts';
 
 /** Where to publish. `url` is the stream's WebSocket address for publishers. */
-export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> & { readonly place: 'worker' | 'main' };
+export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> & { readonly thread: SessionThread };
 
-/** What is sent, besides where it comes from. */
-export interface PublisherWish extends InputWish {
-  readonly settings: PictureSettings;
+/** What to publish, and how. */
+export interface PublisherSettings extends CaptureSettings {
+  readonly encoding: EncodingSettings;
 }
 
-/** What an element is told. `changed`: the state, the cameras or another property may be another one. */
+/** Events for the element. `changed`: the state, the cameras or another property may have changed. */
 export type PublisherModelEvent =
   | { readonly kind: 'changed' }
   | { readonly kind: 'failed'; readonly code: CameraFailure; readonly reason: string }
-  /** A screen was wanted and none chosen: the camera goes on. */
-  | { readonly kind: 'kept' }
+  /** No screen was selected: the camera stays on. */
+  | { readonly kind: 'camera-kept' }
   | Extract<PublisherLinkEvent, { kind: 'refused' | 'data' | 'frame-refused' }>;
 
-/** Plugged in, or free again, it is opened by itself. */
-const WAITED_FOR: ReadonlySet<CameraFailure> = new Set(['ended', 'no-camera', 'busy']);
+/** Failures after which the camera is opened automatically when it is connected or free again. */
+const RECOVERABLE: ReadonlySet<CameraFailure> = new Set(['ended', 'no-camera', 'busy']);
 
-/** After these nothing is published any more, and the camera is switched off: another one has taken the place, or none is to be had. */
+/** Refusals after which the camera is switched off: another publisher took over, or the connection is impossible. */
 const RELEASING_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.badMessage]);
 
 type Phase =
   | { readonly kind: 'idle' }
   | { readonly kind: 'failed'; readonly code: CameraFailure; readonly reason: string }
-  /** The gateway wants no more of it, and the camera is off. */
-  | { readonly kind: 'over'; readonly code: number; readonly reason: string }
+  /** Refused for good. The camera is off. */
+  | { readonly kind: 'released'; readonly code: number; readonly reason: string }
   /** `input` is null while a camera is being opened, `link` before the first one is open. */
   | { readonly kind: 'open'; readonly input: OpenInput | null; readonly link: PublisherLink | null };
 
-function isSameTarget(one: PublisherTarget, other: PublisherTarget): boolean {
-  return one.url === other.url && one.token === other.token && one.name === other.name && one.place === other.place;
+/** State of the connection to the gateway. `code` is null unless it was refused. */
+interface GatewayState {
+  readonly state: 'connecting' | 'live' | 'refused';
+  readonly reason: string;
+  readonly code: number | null;
 }
 
-/** One who publishes: the camera, and the way to the gateway, over sessions that come and go. Draws nothing but its video. */
+function isSameTarget(one: PublisherTarget, other: PublisherTarget): boolean {
+  return one.url === other.url && one.token === other.token && one.name === other.name && one.thread === other.thread;
+}
+
+/** State of a publisher over consecutive sessions: camera, connection, statistics. Draws nothing but its video. */
 export class PublisherModel {
-  /** Shows what the camera sees. */
+  /** Plays the camera. */
   readonly video = document.createElement('video');
-  readonly #heard: (event: PublisherModelEvent) => void;
-  readonly #history = new StatsHistory<PublisherStats>();
+  readonly #onEvent: (event: PublisherModelEvent) => void;
+  readonly #history = new History<PublisherStats>(ELEMENT_HISTORY);
   readonly #wakeLock = new WakeLock();
   #phase: Phase = { kind: 'idle' };
-  /** Each attempt to open a camera has a number; an old one's camera is closed when it comes. */
+  /** Number of attempts to open a camera. The result of a superseded attempt is closed. */
   #attempt = 0;
-  #wish: PublisherWish | null = null;
+  #settings: PublisherSettings | null = null;
   #target: PublisherTarget | null = null;
-  /** Whether the next connection ends another publisher. */
+  /** Whether the next connection replaces another publisher. */
   #takesOver = false;
-  #gateway: { readonly state: 'connecting' | 'live' | 'refused'; readonly reason: string; readonly code: number | null } = { state: 'connecting', reason: '', code: null };
+  #gateway: GatewayState = { state: 'connecting', reason: '', code: null };
   #isSilent = false;
   #stats: PublisherStats = NO_PUBLISHER_STATS;
   #cameras: readonly Camera[] = [];
   #message: Value = null;
 
-  constructor(heard: (event: PublisherModelEvent) => void) {
-    this.#heard = heard;
+  constructor(onEvent: (event: PublisherModelEvent) => void) {
+    this.#onEvent = onEvent;
     this.video.muted = true;
     this.video.playsInline = true;
     this.video.autoplay = true;
   }
 
   get state(): PublisherState {
-    return this.#describe().state;
+    return this.#currentState().state;
   }
 
   get reason(): string {
-    return this.#describe().reason;
+    return this.#currentState().reason;
   }
 
-  /** The code of a refusal or a failure; null in other states. */
+  /** Code of a refusal or failure; null in other states. */
   get code(): number | CameraFailure | null {
     const phase = this.#phase;
-    if (phase.kind === 'failed' || phase.kind === 'over') return phase.code;
+    if (phase.kind === 'failed' || phase.kind === 'released') return phase.code;
     return phase.kind === 'open' && this.state === 'refused' ? this.#gateway.code : null;
   }
 
@@ -88,7 +111,7 @@ export class PublisherModel {
     return this.#phase.kind !== 'idle';
   }
 
-  /** null while there is none. */
+  /** The open camera or screen; null while there is none. */
   get input(): OpenInput | null {
     return this.#phase.kind === 'open' ? this.#phase.input : null;
   }
@@ -98,102 +121,113 @@ export class PublisherModel {
   }
 
   get history(): readonly PublisherStats[] {
-    return this.#history.readings;
+    return this.#history.values;
   }
 
   get cameras(): readonly Camera[] {
     return this.#cameras;
   }
 
-  get place(): 'worker' | 'main' | null {
-    return this.#phase.kind === 'open' ? (this.#phase.link?.place ?? null) : null;
+  get thread(): SessionThread | null {
+    return this.#phase.kind === 'open' ? (this.#phase.link?.thread ?? null) : null;
   }
 
   set message(message: Value) {
     this.#message = message;
-    if (this.#phase.kind === 'open') this.#phase.link?.message(message);
+    if (this.#phase.kind === 'open') this.#phase.link?.setMessage(message);
   }
 
-  /** Opens the camera and then the way to the gateway. What is open and still wanted stays, but for a refused way, which is tried again. */
-  start(wish: PublisherWish, target: PublisherTarget, { takeOver }: { readonly takeOver: boolean }): void {
+  /**
+   * Opens the camera, and then the connection. If both are open already, they are kept as far as they match; a refused
+   * connection is made again.
+   */
+  start(
+    settings: PublisherSettings,
+    target: PublisherTarget,
+    { takeOver }: { readonly takeOver: boolean },
+  ): void {
     this.#takesOver = takeOver;
     if (this.#phase.kind === 'open') {
-      const isTriedAgain = takeOver || this.state === 'refused';
-      this.wish(wish);
-      this.#retarget(target, isTriedAgain);
+      const mustReconnect = takeOver || this.state === 'refused';
+      this.configure(settings);
+      this.#retarget(target, mustReconnect);
       return;
     }
-    this.#wish = wish;
+    this.#settings = settings;
     this.#target = target;
     this.#phase = { kind: 'open', input: null, link: null };
     navigator.mediaDevices?.addEventListener('devicechange', this.#onDevices);
     this.#wakeLock.hold();
-    this.#startInput(wish);
-    this.#heard({ kind: 'changed' });
+    this.#startInput(settings);
+    this.#onEvent({ kind: 'changed' });
   }
 
-  /** Switches the camera off, and leaves. Idempotent. */
+  /** Switches the camera off, and disconnects. Idempotent. */
   stop(): void {
     if (this.#phase.kind === 'idle') return;
-    this.#end({ kind: 'idle' });
+    this.#finish({ kind: 'idle' });
   }
 
-  /** Another camera, size or rate, as soon as it can be. */
-  wish(wish: PublisherWish): void {
-    const before = this.#wish;
-    this.#wish = wish;
+  /** Applies new settings. Does nothing before `start()`. */
+  configure(settings: PublisherSettings): void {
+    const before = this.#settings;
+    this.#settings = settings;
     if (this.#phase.kind !== 'open' || before === null) return;
     const { input, link } = this.#phase;
-    link?.settings(wish.settings);
-    const isOtherCamera = wish.input === 'camera' && (wish.device !== before.device || wish.facing !== before.facing);
-    if (wish.input !== before.input || isOtherCamera) {
-      // A phone opens one camera at a time. A screen has to be chosen first, if one is.
-      if (wish.input === 'camera') this.#closeInput();
-      this.#startInput(wish);
-      this.#heard({ kind: 'changed' });
-    } else if (input !== null && (wish.size !== before.size || wish.fps !== before.fps)) {
-      runInBackground(input.apply(wish));
+    link?.setEncoding(settings.encoding);
+    const isSelected = settings.device === before.device && settings.facing === before.facing;
+    if (settings.input !== before.input || (settings.input === 'camera' && !isSelected)) {
+      // A phone opens one camera at a time. A screen has yet to be selected, and that may fail.
+      if (settings.input === 'camera') this.#closeInput();
+      this.#startInput(settings);
+      this.#onEvent({ kind: 'changed' });
+    } else if (input !== null && (settings.size !== before.size || settings.fps !== before.fps)) {
+      runInBackground(input.apply(settings));
     }
   }
 
-  /** Another stream, token or name: leaves, and connects again with the same camera. */
+  /** Another stream, token or name: reconnects with the same camera. */
   retarget(target: PublisherTarget): void {
     this.#retarget(target, false);
   }
 
-  /** Somebody looks, or the network is back: what waits is tried at once. */
+  /** The page is visible, or the network is back: makes pending attempts immediately. */
   retry(): void {
     if (this.#phase.kind === 'open') this.#phase.link?.retry();
     else this.#onDevices();
   }
 
-  #retarget(target: PublisherTarget, isTriedAgain: boolean): void {
+  #retarget(target: PublisherTarget, mustReconnect: boolean): void {
     const isSame = this.#target !== null && isSameTarget(target, this.#target);
     this.#target = target;
-    if (this.#phase.kind !== 'open' || (isSame && !isTriedAgain)) return;
+    if (this.#phase.kind !== 'open' || (isSame && !mustReconnect)) return;
     const { input, link } = this.#phase;
     if (input !== null) {
       this.#connect(input);
       return;
     }
-    // The camera that is being opened connects.
+    // The connection is made when the camera is open.
     link?.close();
     this.#phase = { kind: 'open', input, link: null };
   }
 
-  #startInput(wish: PublisherWish): void {
-    runInBackground(this.#openInput(wish), (error) => this.#fail(explain(error, wish.input)));
+  #startInput(settings: PublisherSettings): void {
+    runInBackground(this.#openInput(settings), (error) => this.#fail(explain(error, settings.input)));
   }
 
-  async #openInput(wish: PublisherWish): Promise<void> {
+  async #openInput(settings: PublisherSettings): Promise<void> {
     this.#attempt += 1;
     const attempt = this.#attempt;
     let input: OpenInput | null = null;
     try {
-      const opened: OpenInput = new OpenInput(await openStream(wish), wish, { ended: () => this.#inputEnded(opened), muted: () => this.#heard({ kind: 'changed' }) });
+      const opened: OpenInput = new OpenInput(await openStream(settings), settings, {
+        ended: () => this.#inputEnded(opened),
+        muteChanged: () => this.#onEvent({ kind: 'changed' }),
+      });
       input = opened;
     } catch (error) {
-      if (attempt === this.#attempt) this.#notOpened(error instanceof CameraError ? error : explain(error, wish.input));
+      if (attempt !== this.#attempt) return;
+      this.#inputFailed(error instanceof CameraError ? error : explain(error, settings.input));
       return;
     }
     if (attempt !== this.#attempt || this.#phase.kind !== 'open') {
@@ -202,7 +236,7 @@ export class PublisherModel {
     }
     this.#closeInput();
     this.video.srcObject = input.stream;
-    // Stopped again before it began: the next one plays.
+    // Rejects if the input is changed before it plays.
     this.video.play().catch(() => undefined);
     this.#isSilent = false;
     const { link } = this.#phase;
@@ -210,43 +244,47 @@ export class PublisherModel {
     if (link === null) this.#connect(input);
     else link.feed(input);
     runInBackground(this.#listCameras());
-    this.#heard({ kind: 'changed' });
+    this.#onEvent({ kind: 'changed' });
   }
 
   #connect(input: OpenInput): void {
-    if (this.#phase.kind !== 'open' || this.#target === null || this.#wish === null) return;
+    if (this.#phase.kind !== 'open' || this.#target === null || this.#settings === null) return;
     this.#phase.link?.close();
-    const { url, token, name, place } = this.#target;
+    const { url, token, name, thread } = this.#target;
     this.#gateway = { state: 'connecting', reason: `to ${new URL(url).host}`, code: null };
-    this.#clearFigures();
-    const link = new PublisherLink({ url, token, name, takeOver: this.#takesOver, settings: this.#wish.settings, message: this.#message }, this.video, place, (event) => this.#receive(event));
+    this.#clearStats();
+    const { encoding } = this.#settings;
+    const options = { url, token, name, takeOver: this.#takesOver, encoding, message: this.#message };
+    const link = new PublisherLink(options, this.video, thread, (event) => this.#receive(event));
     this.#takesOver = false;
     link.feed(input);
     this.#phase = { kind: 'open', input, link };
-    this.#heard({ kind: 'changed' });
+    this.#onEvent({ kind: 'changed' });
   }
 
   #receive(event: PublisherLinkEvent): void {
     switch (event.kind) {
       case 'state':
         this.#gateway = { ...event, code: event.state === 'refused' ? this.#gateway.code : null };
-        this.#heard({ kind: 'changed' });
+        this.#onEvent({ kind: 'changed' });
         return;
       case 'stats':
         this.#stats = event.stats;
         this.#isSilent = event.isSilent;
         this.#history.add(event.stats);
-        this.#heard({ kind: 'changed' });
+        this.#onEvent({ kind: 'changed' });
         return;
-      case 'refused':
-        this.#gateway = { state: 'refused', reason: event.reason, code: event.code };
-        if (RELEASING_CODES.has(event.code)) this.#end({ kind: 'over', code: event.code, reason: event.reason });
-        else this.#heard({ kind: 'changed' });
-        this.#heard(event);
+      case 'refused': {
+        const { code, reason } = event;
+        this.#gateway = { state: 'refused', reason, code };
+        if (RELEASING_CODES.has(code)) this.#finish({ kind: 'released', code, reason });
+        else this.#onEvent({ kind: 'changed' });
+        this.#onEvent(event);
         return;
+      }
       case 'data':
       case 'frame-refused':
-        this.#heard(event);
+        this.#onEvent(event);
         return;
       default:
         event satisfies never;
@@ -255,37 +293,41 @@ export class PublisherModel {
 
   #inputEnded(input: OpenInput): void {
     if (this.input !== input) return;
-    // Its user has pressed the browser's own button: there is nothing to come back.
-    if (input.isScreen) this.stop();
-    else this.#fail(new CameraError('ended', 'the camera was unplugged, or taken away by the system or another program; it is live again by itself when it is back'));
+    if (input.isScreen) {
+      // The user has stopped sharing in the browser's own controls.
+      this.stop();
+      return;
+    }
+    const reason = 'the camera was unplugged, or taken by the system or another program';
+    this.#fail(new CameraError('ended', `${reason}; publishing resumes automatically when it is available again`));
   }
 
-  #notOpened(error: CameraError): void {
-    const former = this.input;
-    if (former === null || former.isScreen || this.#wish === null) {
+  #inputFailed(error: CameraError): void {
+    const current = this.input;
+    if (current === null || current.isScreen || this.#settings === null) {
       this.#fail(error);
       return;
     }
-    this.#wish = { ...this.#wish, input: 'camera' };
-    this.#heard({ kind: 'kept' });
-    this.#heard({ kind: 'failed', code: error.code, reason: error.message });
+    this.#settings = { ...this.#settings, input: 'camera' };
+    this.#onEvent({ kind: 'camera-kept' });
+    this.#onEvent({ kind: 'failed', code: error.code, reason: error.message });
   }
 
   #fail({ code, message }: CameraError): void {
-    this.#end({ kind: 'failed', code, reason: message });
-    this.#heard({ kind: 'failed', code, reason: message });
+    this.#finish({ kind: 'failed', code, reason: message });
+    this.#onEvent({ kind: 'failed', code, reason: message });
   }
 
-  #end(phase: Phase): void {
+  #finish(phase: Phase): void {
     this.#attempt += 1;
     this.#closeInput();
     if (this.#phase.kind === 'open') this.#phase.link?.close();
     this.#phase = phase;
-    this.#clearFigures();
+    this.#clearStats();
     this.#wakeLock.release();
-    // One that is only unplugged is waited for.
+    // After a failure the camera may be connected later.
     if (phase.kind !== 'failed') navigator.mediaDevices?.removeEventListener('devicechange', this.#onDevices);
-    this.#heard({ kind: 'changed' });
+    this.#onEvent({ kind: 'changed' });
   }
 
   #closeInput(): void {
@@ -297,7 +339,7 @@ export class PublisherModel {
     this.#phase = { kind: 'open', input: null, link };
   }
 
-  #clearFigures(): void {
+  #clearStats(): void {
     this.#stats = NO_PUBLISHER_STATS;
     this.#history.clear();
     this.#isSilent = false;
@@ -305,38 +347,52 @@ export class PublisherModel {
 
   async #listCameras(): Promise<void> {
     this.#cameras = await listCameras().catch(() => []);
-    this.#heard({ kind: 'changed' });
+    this.#onEvent({ kind: 'changed' });
   }
 
-  /** A camera was plugged in or out, or may be free again. */
+  /** A camera was connected or disconnected, or may be free again. */
   readonly #onDevices = (): void => {
-    runInBackground(this.#listCameras().then(() => this.#startAgain()));
+    runInBackground(this.#listCameras().then(() => this.#restart()));
   };
 
-  async #startAgain(): Promise<void> {
-    const wish = this.#wish;
-    if (wish === null || wish.input === 'screen' || !(await hasCamera(wish.device))) return;
-    if (this.#phase.kind === 'failed' && WAITED_FOR.has(this.#phase.code) && this.#target !== null) this.start(wish, this.#target, { takeOver: false });
+  async #restart(): Promise<void> {
+    const settings = this.#settings;
+    if (settings === null || settings.input === 'screen' || !(await hasCamera(settings.device))) return;
+    if (this.#phase.kind !== 'failed' || !RECOVERABLE.has(this.#phase.code) || this.#target === null) return;
+    this.start(settings, this.#target, { takeOver: false });
   }
 
-  #describe(): { readonly state: PublisherState; readonly reason: string } {
+  #currentState(): { readonly state: PublisherState; readonly reason: string } {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'idle':
         return { state: 'idle', reason: '' };
       case 'failed':
         return { state: 'failed', reason: phase.reason };
-      case 'over':
+      case 'released':
         return { state: 'refused', reason: phase.reason };
       case 'open':
-        break;
+        return phase.input === null ? this.#askingState() : this.#openState(phase.input);
       default:
         return phase satisfies never;
     }
-    if (phase.input === null) return { state: 'asking', reason: this.#wish?.input === 'screen' ? 'choose what to share where the browser asks' : 'allow it where the browser asks' };
+  }
+
+  #askingState(): { readonly state: 'asking'; readonly reason: string } {
+    const isScreen = this.#settings?.input === 'screen';
+    const action = isScreen ? 'select what to share' : 'allow camera access';
+    return { state: 'asking', reason: `${action} in the browser prompt` };
+  }
+
+  #openState(input: OpenInput): { readonly state: PublisherState; readonly reason: string } {
     if (this.#gateway.state !== 'live') return this.#gateway;
-    if (phase.input.track.muted) return { state: 'paused', reason: document.hidden ? 'the browser stops the camera while this page is not seen' : 'the system or the browser has stopped the camera' };
-    if (this.#isSilent) return { state: 'paused', reason: 'the camera gives no pictures' };
+    if (input.track.muted) {
+      const reason = document.hidden
+        ? 'the browser pauses the camera while this page is hidden'
+        : 'the system or the browser has paused the camera';
+      return { state: 'paused', reason };
+    }
+    if (this.#isSilent) return { state: 'paused', reason: 'the camera delivers no frames' };
     return { state: 'live', reason: this.#gateway.reason };
   }
 }

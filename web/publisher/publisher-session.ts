@@ -1,67 +1,85 @@
 import { closeCode } from '../../shared/close-code.ts';
 import { errorText } from '../../shared/errors.ts';
-import { type Data, decodePublisherAnswer, encodePublishedHead, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type PublisherAnswer, type ReturnBody, type Taken, type Value, type Welcome } from '../../shared/protocol.ts';
-import { type ConnectionEnd, GatewayConnection, type NextAttempt } from '../connection/gateway-connection.ts';
+import {
+  type Data,
+  decodePublisherAnswer,
+  encodePublishedHead,
+  type Hello,
+  MAX_HEADER_BYTES,
+  PRELUDE_BYTES,
+  type PublisherAnswer,
+  type ReturnBody,
+  type Taken,
+  type Value,
+  type Welcome,
+} from '../../shared/protocol.ts';
+import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
+import { type CaptureFeed, type FeedSink, FrameFeed, PullFeed } from './capture/capture-feed.ts';
 import { type EncodedPicture, JpegEncoder } from './capture/jpeg-encoder.ts';
-import { AskedFeed, type FeedSink, FrameFeed, type PictureFeed } from './capture/picture-feed.ts';
 import { PictureFlow } from './capture/picture-flow.ts';
-import { PublisherFigures } from './publisher-figures.ts';
-import type { CapturedPicture, FeedKind, PictureSettings, PublisherCommand, PublisherEvent, PublisherOptions, ReturnedValue } from './publisher-messages.ts';
 import { RateLimit } from './capture/rate-limit.ts';
 import { framesOf } from './capture/track-frames.ts';
+import type {
+  CapturedPicture,
+  EncodingSettings,
+  FeedSource,
+  PublisherCommand,
+  PublisherEvent,
+  PublisherOptions,
+  ReturnedValue,
+} from './publisher-messages.ts';
+import { PublisherStatsMeter } from './publisher-stats.ts';
 
-const STATS_INTERVAL_MS = 500;
-
-/** A screen on which nothing changes gives no pictures. Its last one is sent again so often, so that the stream is live: it is what there is to see. */
+/** A screen without changes delivers no frames. Interval at which its last picture is repeated to keep it live. */
 const REPEAT_MS = 1000;
 
-/** A camera that gives nothing for so long, or for so many times what lies between two pictures at its rate, is said to be silent. */
+/** A camera counts as silent after this time, or this number of frame intervals, whichever is longer. */
 const SILENT_MS = 3000;
 const SILENT_FRAMES = 3;
 
 /**
- * The gateway needs up to 15 s to notice that a connection was cut, and takes us for another publisher until then. So long it is our own seat
- * that we wait for.
+ * Time after a lost connection during which "publisher present" most likely refers to this publisher's own stale
+ * connection: the gateway needs up to 15 s to detect that.
  */
-const OWN_SEAT_MS = 20_000;
+const STALE_CONNECTION_MS = 20_000;
 
-/** After these the gateway would say the same again: no new attempt until something changes. */
-const FINAL_CODES: ReadonlySet<number> = new Set([closeCode.takenOver, closeCode.notAllowed, closeCode.badMessage]);
+/** Opens a session, in the worker or on the main thread. */
+export function openPublisherSession(
+  options: PublisherOptions,
+  emit: (event: PublisherEvent) => void,
+): PublisherSession {
+  return new PublisherSession(options, emit);
+}
 
-/** After these another attempt makes sense, but not soon. */
-const SLOW_CODES: ReadonlySet<number> = new Set([closeCode.unknownStream, closeCode.tooMuch, closeCode.publisherPresent, closeCode.notForPublishers]);
-
-/** One publisher: the newest picture of its feed goes to the gateway, as fast as both can. Lives in the page's worker, or on the main thread: it does not care. */
-export class PublisherSession {
+/** Session of one publisher: encodes the newest picture and sends it, as fast as encoder and connection allow. */
+class PublisherSession {
   readonly #options: PublisherOptions;
   readonly #emit: (event: PublisherEvent) => void;
   readonly #connection: GatewayConnection<PublisherAnswer>;
   readonly #encoder = new JpegEncoder();
   readonly #flow: PictureFlow<CapturedPicture, EncodedPicture>;
   readonly #limit: RateLimit;
-  readonly #reporting: ReturnType<typeof setInterval>;
-  #figures = new PublisherFigures();
-  #settings: PictureSettings;
+  #stats = new PublisherStatsMeter();
+  #encoding: EncodingSettings;
   #message: Value;
   #takesOver: boolean;
-  #feed: PictureFeed | null = null;
+  #feed: CaptureFeed | null = null;
   #isScreen = false;
-  /** The screen's last picture, and when it was sent. */
+  /** Last picture of a screen, and when it was sent. */
   #last: { readonly encoded: EncodedPicture; readonly atMs: number } | null = null;
-  /** What the gateway refused the last frame for; said once, not with each. */
+  /** Code of the last refused frame. Reported once, not with each frame. */
   #refusedFor: string | null = null;
-  /** Ports whose sticky data counts. */
+  /** Ports with sticky data. */
   readonly #sticky = new Set<number>();
-  #ownSeatUntilMs = 0;
-  #closed = false;
+  #staleUntilMs = 0;
 
   constructor(options: PublisherOptions, emit: (event: PublisherEvent) => void) {
     this.#options = options;
     this.#emit = emit;
-    this.#settings = options.settings;
+    this.#encoding = options.encoding;
     this.#message = options.message;
     this.#takesOver = options.takeOver;
-    this.#limit = new RateLimit(options.settings.fps);
+    this.#limit = new RateLimit(options.encoding.fps);
     this.#flow = new PictureFlow<CapturedPicture, EncodedPicture>({
       encode: (picture) => this.#encode(picture),
       send: (sequence, encoded) => this.#send(sequence, encoded),
@@ -72,9 +90,9 @@ export class PublisherSession {
       welcomed: (welcome) => this.#welcomed(welcome),
       received: (message) => this.#received(message),
       ended: (end) => this.#ended(end),
-      explained: (reason) => this.#emit({ kind: 'state', state: 'connecting', reason }),
+      report: emit,
+      tick: () => this.#tick(),
     });
-    this.#reporting = setInterval(() => this.#tick(), STATS_INTERVAL_MS);
   }
 
   command(command: PublisherCommand): void {
@@ -83,18 +101,18 @@ export class PublisherSession {
         this.#feed?.close();
         this.#isScreen = command.isScreen;
         this.#last = null;
-        this.#feed = command.feed === null ? null : this.#open(command.feed);
+        this.#feed = command.source === null ? null : this.#openFeed(command.source);
         return;
       case 'picture':
-        if (this.#feed instanceof AskedFeed) this.#feed.picture(command.bitmap, command.takenAtMs);
+        if (this.#feed instanceof PullFeed) this.#feed.picture(command.bitmap, command.capturedAtMs);
         else command.bitmap.close();
         return;
-      case 'settings':
-        if (command.settings.fps !== this.#settings.fps) {
-          this.#limit.fps = command.settings.fps;
-          this.#feed?.restarted();
+      case 'encoding':
+        if (command.encoding.fps !== this.#encoding.fps) {
+          this.#limit.fps = command.encoding.fps;
+          this.#feed?.limitRestarted();
         }
-        this.#settings = command.settings;
+        this.#encoding = command.encoding;
         return;
       case 'message':
         this.#message = command.message;
@@ -104,44 +122,36 @@ export class PublisherSession {
         this.#connection.retryNow();
         return;
       case 'close':
-        this.close();
+        this.#feed?.close();
+        this.#flow.disconnected();
+        this.#connection.close();
         return;
       default:
         command satisfies never;
     }
   }
 
-  /** Ends connection, feed and all timers. Idempotent; nothing is emitted afterwards. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearInterval(this.#reporting);
-    this.#feed?.close();
-    this.#flow.lost();
-    this.#connection.close();
-  }
-
-  #open(feed: FeedKind): PictureFeed | null {
+  #openFeed(source: FeedSource): CaptureFeed | null {
     const sink: FeedSink = {
       limit: this.#limit,
       isReady: () => this.#flow.isReady,
       offer: (picture) => this.#flow.offer(picture),
       skip: () => this.#flow.skip(),
     };
-    switch (feed.kind) {
+    switch (source.kind) {
       case 'frames':
-        return new FrameFeed(feed.readable, sink);
+        return new FrameFeed(source.readable, sink);
       case 'track': {
-        const readable = framesOf(feed.track);
-        if (readable !== null) return new FrameFeed(readable, sink, () => feed.track.stop());
-        feed.track.stop();
-        this.#emit({ kind: 'track-refused' });
+        const readable = framesOf(source.track);
+        if (readable !== null) return new FrameFeed(readable, sink, () => source.track.stop());
+        source.track.stop();
+        this.#emit({ kind: 'track-unsupported' });
         return null;
       }
-      case 'asked':
-        return new AskedFeed(() => this.#emit({ kind: 'ask' }), sink);
+      case 'pulled':
+        return new PullFeed(() => this.#emit({ kind: 'pull' }), sink);
       default:
-        return feed satisfies never;
+        return source satisfies never;
     }
   }
 
@@ -151,80 +161,74 @@ export class PublisherSession {
   }
 
   #welcomed({ stream }: Welcome): void {
-    // Who takes our place later on is not ended by us in turn.
+    // A publisher that takes over later is not replaced in turn.
     this.#takesOver = false;
-    this.#figures = new PublisherFigures();
+    this.#stats = new PublisherStatsMeter();
     this.#refusedFor = null;
     this.#last = null;
-    this.#flow.open();
-    // What passed before there was a connection went nowhere.
+    this.#flow.connected();
+    // Pictures from before the connection were discarded.
     this.#limit.restart();
-    this.#feed?.restarted();
+    this.#feed?.limitRestarted();
     this.#emit({ kind: 'state', state: 'live', reason: `publishing to ${stream}` });
   }
 
   #received(message: Taken | Data): void {
     if (message.type === 'taken') {
       const { sequence, code, reason = '' } = message;
-      this.#figures.taken(message);
+      this.#stats.taken(message);
       if (code === undefined) this.#refusedFor = null;
       else this.#refuseFrame(code, reason);
       this.#flow.taken(sequence);
       return;
     }
     const { port, mode, body } = message;
-    const value = toValue(body);
+    const value = toReturnedValue(body);
     if (mode === 'sticky' && value === null) this.#sticky.delete(port);
     else if (mode === 'sticky') this.#sticky.add(port);
     this.#emit({ kind: 'data', port, mode, value });
   }
 
-  #ended({ code, reason, wasOpen }: ConnectionEnd): NextAttempt {
-    this.#flow.lost();
-    // Whether it still counts cannot be known any more.
+  #ended({ code, wasOpen, isRefused }: ConnectionEnd): Retry | null {
+    this.#flow.disconnected();
+    // Whether sticky data is still in effect is unknown without a connection.
     for (const port of this.#sticky) this.#emit({ kind: 'data', port, mode: 'sticky', value: null });
     this.#sticky.clear();
-    const isFinal = FINAL_CODES.has(code);
-    if (code === closeCode.publisherPresent && performance.now() < this.#ownSeatUntilMs) {
-      this.#emit({ kind: 'state', state: 'connecting', reason: 'the gateway still holds the place of the connection that was lost' });
-      return 'soon';
+    if (code === closeCode.publisherPresent && performance.now() < this.#staleUntilMs) {
+      return { delay: 'back-off', reason: 'waiting for the gateway to release the lost connection' };
     }
-    if (isFinal || SLOW_CODES.has(code)) {
-      this.#emit({ kind: 'refused', code, reason });
-      this.#emit({ kind: 'state', state: 'refused', reason: reason || `closed with code ${code}` });
-      return isFinal ? 'never' : 'later';
-    }
-    if (wasOpen) this.#ownSeatUntilMs = performance.now() + OWN_SEAT_MS;
-    this.#emit({ kind: 'state', state: 'connecting', reason: wasOpen ? 'the connection to the gateway was lost' : this.#connection.explanation });
-    return 'soon';
+    if (wasOpen && !isRefused) this.#staleUntilMs = performance.now() + STALE_CONNECTION_MS;
+    return null;
   }
 
   async #encode(picture: CapturedPicture): Promise<EncodedPicture> {
     const startMs = performance.now();
-    const encoded = await this.#encoder.encode(picture, this.#settings);
-    this.#figures.encoded(performance.now() - startMs);
+    const encoded = await this.#encoder.encode(picture, this.#encoding);
+    this.#stats.encoded(performance.now() - startMs);
     return encoded;
   }
 
   #send(sequence: number, encoded: EncodedPicture): void {
-    const { jpeg, takenAtMs } = encoded;
-    const capturedAtUs = takenAtMs === null ? null : Math.round(takenAtMs * 1000);
+    const { jpeg, capturedAtMs } = encoded;
+    const capturedAtUs = capturedAtMs === null ? null : Math.round(capturedAtMs * 1000);
     const head = this.#head(sequence, capturedAtUs);
     const message = new Uint8Array(head.byteLength + jpeg.byteLength);
     message.set(head);
     message.set(jpeg, head.byteLength);
     this.#connection.send(message);
-    this.#figures.sent(sequence, encoded, message.byteLength);
+    this.#stats.sent(sequence, encoded, message.byteLength);
     if (this.#isScreen) this.#last = { encoded, atMs: performance.now() };
   }
 
   #head(sequence: number, capturedAtUs: number | null): Uint8Array<ArrayBuffer> {
     const encoding = { kind: 'jpeg' } as const;
     const head = encodePublishedHead({ sequence, capturedAtUs, encoding, message: this.#message });
-    if (head.byteLength <= PRELUDE_BYTES + MAX_HEADER_BYTES) return head;
-    // The gateway would end the connection, and again with the next one.
+    const bytes = head.byteLength - PRELUDE_BYTES;
+    if (bytes <= MAX_HEADER_BYTES) return head;
+    // The gateway would close this connection, and the next one as well.
     this.#message = null;
-    this.#emit({ kind: 'frame-refused', code: 'too-large', reason: `the message takes ${head.byteLength - PRELUDE_BYTES} bytes, expected at most ${MAX_HEADER_BYTES}; frames go without one` });
+    const reason = `the message takes ${bytes} bytes, expected at most ${MAX_HEADER_BYTES}; frames are sent without it`;
+    this.#emit({ kind: 'frame-refused', code: 'too-large', reason });
     return encodePublishedHead({ sequence, capturedAtUs, encoding, message: null });
   }
 
@@ -236,14 +240,21 @@ export class PublisherSession {
 
   #tick(): void {
     const nowMs = performance.now();
-    if (this.#last !== null && nowMs - this.#last.atMs >= REPEAT_MS) this.#flow.repeat({ ...this.#last.encoded, takenAtMs: Date.now() });
+    if (this.#last !== null && nowMs - this.#last.atMs >= REPEAT_MS) {
+      this.#flow.repeat({ ...this.#last.encoded, capturedAtMs: Date.now() });
+    }
+    const stats = this.#stats.read(this.#flow.skipped, this.#flow.inFlight);
+    this.#emit({ kind: 'stats', stats, isSilent: this.#isSilent(nowMs) });
+  }
+
+  #isSilent(nowMs: number): boolean {
     const silentSinceMs = this.#feed?.silentSinceMs ?? null;
-    const isSilent = silentSinceMs !== null && !this.#isScreen && nowMs - silentSinceMs > Math.max(SILENT_MS, (SILENT_FRAMES * 1000) / this.#settings.fps);
-    this.#emit({ kind: 'stats', stats: this.#figures.read(this.#flow.skipped, this.#flow.inFlight), isSilent });
+    if (silentSinceMs === null || this.#isScreen) return false;
+    return nowMs - silentSinceMs > Math.max(SILENT_MS, (SILENT_FRAMES * 1000) / this.#encoding.fps);
   }
 }
 
-function toValue(body: ReturnBody): ReturnedValue {
+function toReturnedValue(body: ReturnBody): ReturnedValue {
   switch (body.kind) {
     case 'value':
       return body.value;

@@ -1,6 +1,6 @@
+import { serveSessions } from '../connection/session-host.ts';
 import type { PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
-import { PublisherSession } from './publisher-session.ts';
-import { serveSessions } from '../connection/worker-sessions.ts';
+import { openPublisherSession } from './publisher-session.ts';
 
-// The page's one worker for publishers: sockets and JPEG encoding of all of them.
-serveSessions<PublisherOptions, PublisherCommand, PublisherEvent>((options, emit) => new PublisherSession(options, emit));
+// Worker shared by all publishers of a page: connections and JPEG encoding.
+serveSessions<PublisherOptions, PublisherCommand, PublisherEvent>(openPublisherSession);

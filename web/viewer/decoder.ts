@@ -1,39 +1,39 @@
 import { runInBackground } from '../background.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
-import { decodePicture, type Picture } from './painter.ts';
+import { type DecodedPicture, decodePicture } from './painter.ts';
 
-/** Decodes in flight: two keep a fast decoder busy; with a slow one, the second would only wait for the first, and grow old. */
+/** Two decodes keep a fast decoder busy. With a slow decoder the second would only queue, and its frame grow old. */
 const MAX_DECODING = 2;
 const SLOW_DECODE_MS = 45;
 const DECODE_TIMEOUT_MS = 2000;
 
 export interface DecoderEvents {
-  /** At what part of its size a frame of these is shown now. */
+  /** Scale at which a frame of this size is currently shown. */
   scale(frame: FrameMessage): number;
-  /** Decoding has begun: the moment to acknowledge. */
+  /** Decoding has started: time to acknowledge the frame. */
   started(frame: FrameMessage): void;
-  /** Decoded, and newer than what was drawn before. The receiver draws and closes the picture. */
-  decoded(frame: FrameMessage, picture: Picture, decodeMs: number): void;
+  /** A decoded frame, newer than all before it. The receiver draws and closes the picture. */
+  decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
 }
 
-/** A frame whose decoding has begun. */
-interface Begun {
+/** A frame whose decoding has started. */
+interface PendingFrame {
   readonly frame: FrameMessage;
   /** null while it is being decoded. */
-  picture: Picture | null;
+  picture: DecodedPicture | null;
   decodeMs: number;
 }
 
 /**
- * Decodes the newest frames: one or two at a time, and one that waits, which a newer one replaces. They are given in their
- * order: of two that are decoded side by side the newer one is often done a moment earlier, and then waits for the older one.
+ * Decodes the newest frames: one or two at a time, with one more waiting, which a newer frame replaces. Pictures are
+ * delivered in order: of two frames decoded in parallel the newer often finishes first, and waits for the older.
  */
 export class Decoder {
   readonly #events: DecoderEvents;
   #waiting: FrameMessage | null = null;
   #decoding = 0;
-  /** Not given yet, oldest first. */
-  #begun: Begun[] = [];
+  /** Frames not delivered yet, oldest first. */
+  #pending: PendingFrame[] = [];
   /** Smoothed. */
   #decodeMs = 0;
   #drawnSequence = 0;
@@ -51,18 +51,18 @@ export class Decoder {
     this.#pump();
   }
 
-  /** Frames older than this are not drawn any more. */
+  /** Frames older than this one are no longer drawn. */
   skipBefore(sequence: number): void {
     this.#drawnSequence = Math.max(this.#drawnSequence, sequence - 1);
   }
 
-  /** A new connection: forgets all frames, also those being decoded. */
+  /** A new connection: discards all frames, including those being decoded. */
   reset(): void {
     this.#generation += 1;
     this.#waiting = null;
     this.#decoding = 0;
-    for (const { picture } of this.#begun) picture?.close();
-    this.#begun = [];
+    for (const { picture } of this.#pending) picture?.close();
+    this.#pending = [];
     this.#drawnSequence = 0;
     this.skipped = 0;
     this.failed = 0;
@@ -81,12 +81,12 @@ export class Decoder {
   async #decode(frame: FrameMessage): Promise<void> {
     const generation = this.#generation;
     this.#decoding += 1;
-    const begun: Begun = { frame, picture: null, decodeMs: 0 };
-    this.#begun.push(begun);
+    const pending: PendingFrame = { frame, picture: null, decodeMs: 0 };
+    this.#pending.push(pending);
     const startMs = performance.now();
     let isDone = false;
-    // Done once, by whichever comes first: the picture, the failure, the time-out.
-    const done = (): boolean => {
+    // True once, for whichever comes first: picture, failure or timeout.
+    const finish = (): boolean => {
       if (isDone || generation !== this.#generation) return false;
       isDone = true;
       clearTimeout(timer);
@@ -94,48 +94,48 @@ export class Decoder {
       return true;
     };
     const timer = setTimeout(() => {
-      if (done()) this.#failed(begun);
+      if (finish()) this.#failed(pending);
     }, DECODE_TIMEOUT_MS);
-    let picture: Picture;
+    let picture: DecodedPicture;
     try {
       picture = await decodePicture(frame, this.#events.scale(frame));
     } catch {
-      // Whatever the browser says of it: counted, and acknowledged already.
-      if (done()) this.#failed(begun);
+      // Browsers report no useful reason. The frame is counted, and has been acknowledged already.
+      if (finish()) this.#failed(pending);
       return;
     }
-    if (!done()) {
+    if (!finish()) {
       picture.close();
       return;
     }
-    begun.decodeMs = performance.now() - startMs;
-    this.#decodeMs += (begun.decodeMs - this.#decodeMs) / 4;
-    begun.picture = picture;
-    if (this.#begun.includes(begun)) this.#give();
+    pending.decodeMs = performance.now() - startMs;
+    this.#decodeMs += (pending.decodeMs - this.#decodeMs) / 4;
+    pending.picture = picture;
+    if (this.#pending.includes(pending)) this.#deliver();
     else this.#skip(picture);
     this.#pump();
   }
 
-  #failed(begun: Begun): void {
+  #failed(pending: PendingFrame): void {
     this.failed += 1;
-    this.#begun = this.#begun.filter((other) => other !== begun);
-    this.#give();
+    this.#pending = this.#pending.filter((other) => other !== pending);
+    this.#deliver();
     this.#pump();
   }
 
-  #skip(picture: Picture): void {
+  #skip(picture: DecodedPicture): void {
     this.skipped += 1;
     picture.close();
   }
 
-  /** Gives what is decoded, as far as nothing older is to be waited for. */
-  #give(): void {
-    const decoded = this.#begun.filter(({ picture }) => picture !== null).length;
+  /** Delivers the decoded frames, up to the first one that is still being decoded. */
+  #deliver(): void {
+    const decoded = this.#pending.filter(({ picture }) => picture !== null).length;
     for (;;) {
-      const [first] = this.#begun;
-      // What two newer ones have overtaken is not late by chance: nobody waits for it any more.
+      const [first] = this.#pending;
+      // Do not wait for a frame that two newer frames have overtaken.
       if (first === undefined || (first.picture === null && decoded < MAX_DECODING)) return;
-      this.#begun.shift();
+      this.#pending.shift();
       const { frame, picture, decodeMs } = first;
       if (picture === null) continue;
       if (frame.sequence <= this.#drawnSequence) {

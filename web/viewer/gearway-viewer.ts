@@ -1,85 +1,83 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { type Fit, FITS } from './fit.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
-import type { Snapshot, SnapshotForm, ViewerState, ViewerStats } from './session-messages.ts';
-import { GearwayCloseEvent, GearwayFrameEvent, GearwayOpenEvent, GearwayRefusedEvent, GearwayReturnRefusedEvent, GearwayStateEvent } from './viewer-events.ts';
+import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
+import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
+import { type Fit, FITS } from './fit.ts';
 import type { ViewerExtras } from './ui/viewer-extras.ts';
-import type { LinkEvent } from './viewer-link.ts';
-import { ViewerModel } from './viewer-model.ts';
 import { viewerStyles } from './ui/viewer-styles.ts';
+import {
+  GearwayCloseEvent,
+  GearwayFrameEvent,
+  GearwayOpenEvent,
+  GearwayRefusedEvent,
+  GearwayReturnRefusedEvent,
+  GearwayStateEvent,
+} from './viewer-events.ts';
+import type { ViewerLinkEvent } from './viewer-link.ts';
+import type { Snapshot, SnapshotFormat, ViewerState, ViewerStats } from './viewer-messages.ts';
+import { type GatewayState, ViewerModel } from './viewer-model.ts';
+import { announcementText, formatAge, formatLatency, STATE_LABELS } from './viewer-text.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
 export type { Fit } from './fit.ts';
 export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from '../connection/return-body.ts';
-export type { Snapshot, ViewerState, ViewerStats } from './session-messages.ts';
+export type { Snapshot, ViewerState, ViewerStats } from './viewer-messages.ts';
 export * from './viewer-events.ts';
 
-const STATES: readonly ViewerState[] = ['connecting', 'waiting', 'live', 'paused', 'stale', 'ended', 'refused'];
-
-/** Properties that ask for another session. */
+/** Properties whose change requires a new session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
 
-/** Longest name that the gateway takes. */
-const MAX_NAME = 64;
-
-/** A picture in these states is not what the camera sees now. */
+/** States in which the picture is not what the camera currently sees. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'stale', 'ended', 'refused']);
 
-const WORDS: Readonly<Record<ViewerState, string>> = {
-  connecting: 'Connecting',
-  waiting: 'Waiting',
-  live: 'Live',
-  paused: 'Paused',
-  stale: 'Stale',
-  ended: 'Ended',
-  refused: 'Refused',
-};
+/** Interval between updates of the picture's age. */
+const AGE_INTERVAL_MS = 500;
 
 /**
  * Shows a NetGear stream of a Gearway gateway, and returns data to its server.
  *
- * @summary A live picture with the data that came with it, and a way back.
- * @attr {string} src - the stream's address, `http://HOST:PORT/streams/NAME`
- * @attr {number} requested-port - the port wanted; any free one otherwise
- * @attr {boolean} spectate - watch without a port, and return nothing
+ * @summary Live video with the messages of each frame, and a return channel.
+ * @attr {string} src - address of the stream, `http://HOST:PORT/streams/NAME`
+ * @attr {number} requested-port - the port to request; any free port by default
+ * @attr {boolean} spectate - watch without a port, and return no data
  * @attr {boolean} no-worker - decode and draw on the main thread
- * @attr {string} name - shown to people in the gateway's list of clients
- * @attr {string} poster - address of a picture that is shown before the first frame
- * @attr {boolean} controls - a bar with pause, snapshot, statistics, rotation, mirror, fit and full screen; zoom and pan by wheel, pinch, drag and keys
- * @attr {boolean} show-stats - figures over the picture
- * @attr {'contain' | 'cover' | 'none'} fit - how the picture lies in the element's box; `contain` by default
- * @attr {number} rotate - clockwise, 0, 90, 180 or 270 degrees
- * @attr {boolean} mirror - left and right changed
- * @fires {GearwayOpenEvent} gearway-open - connected, with the port or without one
+ * @attr {string} name - name shown in the gateway's list of clients
+ * @attr {string} poster - address of an image shown before the first frame
+ * @attr {boolean} controls - control bar (pause, snapshot, statistics, rotate, mirror, fit, full screen), zoom and pan
+ * @attr {boolean} show-stats - show statistics over the picture
+ * @attr {'contain' | 'cover' | 'none'} fit - how the picture is scaled to the element's box; `contain` by default
+ * @attr {number} rotate - clockwise rotation: 0, 90, 180 or 270 degrees
+ * @attr {boolean} mirror - mirror the picture horizontally
+ * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
- * @fires {GearwayRefusedEvent} gearway-refused - the gateway does not want this viewer
- * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was not accepted
+ * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
+ * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
- * @slot - lies over the picture, in its box
- * @slot connecting - shown instead of our notice while the gateway is being reached
+ * @slot - content over the picture, in the element's box
+ * @slot connecting - replaces the notice while connecting to the gateway
  * @slot waiting - … before the first frame
- * @slot live - … while frames come (there is no notice of ours)
+ * @slot live - … while frames arrive (no notice by default)
  * @slot paused - … while paused
  * @slot stale - … while the source is silent
  * @slot ended - … when the source has ended
  * @slot refused - … when the gateway refused the viewer
- * @slot poster - shown before the first frame, instead of the attribute's picture
- * @csspart stage - the box around everything
+ * @slot poster - shown before the first frame, instead of the `poster` image
+ * @csspart stage - the box around all content
  * @csspart picture - the box around the canvas
- * @csspart poster - the poster's picture
- * @csspart status - the chip with state and delay
- * @csspart age - how old the picture is, while it is not live
- * @csspart notice - what is shown instead of a live picture
+ * @csspart poster - the poster image
+ * @csspart status - the status chip with state and latency
+ * @csspart age - age of the picture, while it is not live
+ * @csspart notice - shown instead of a live picture
  * @csspart action - the button in a notice
- * @csspart controls - the bar
- * @csspart button - a button of the bar
- * @csspart stats - the figures
+ * @csspart controls - the control bar
+ * @csspart button - a button of the control bar
+ * @csspart stats - the statistics
  * @cssproperty [--gearway-stage=#05070a] - colour behind the picture
- * @cssproperty [--gearway-accent=#4db8ff] - colour of buttons that are on, plots and focus
- * @cssproperty [--gearway-on-accent=#04121d] - text on the accent
- * @cssproperty [--gearway-font] - font of chip, notices and bar
+ * @cssproperty [--gearway-accent=#4db8ff] - colour of pressed buttons, plots and focus rings
+ * @cssproperty [--gearway-on-accent=#04121d] - text colour on the accent colour
+ * @cssproperty [--gearway-font] - font of status chip, notices and control bar
  * @cssstate connecting
  * @cssstate waiting
  * @cssstate live
@@ -105,7 +103,6 @@ export class GearwayViewer extends LitElement {
     rotate: { type: Number },
     mirror: { type: Boolean },
     token: { attribute: false },
-    _state: { state: true },
     _chip: { state: true },
     _age: { state: true },
     _extras: { state: true },
@@ -122,26 +119,23 @@ export class GearwayViewer extends LitElement {
   declare fit: Fit;
   declare rotate: number;
   declare mirror: boolean;
-  /** Where the gateway asks for one. A property only: an attribute would stand in the page's text. */
+  /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
   declare token: string | null;
-  /** @internal */
-  declare _state: { state: ViewerState; reason: string };
   /** @internal */
   declare _chip: string;
   /** @internal */
   declare _age: string;
-  /** @internal Bar and statistics, once they are loaded. */
+  /** @internal Control bar and statistics, once they are loaded. */
   declare _extras: ViewerExtras | null;
 
   readonly #internals = this.attachInternals();
-  readonly #model = new ViewerModel((event) => this.#heard(event));
-  #isVisible = true;
+  readonly #state = new StateController<ViewerState>(this, this.#internals, 'connecting');
+  readonly #model = new ViewerModel((event) => this.#onEvent(event));
+  readonly #box = new BoxController(this, { onInView: () => this.#updatePause(), onSize: () => this.#updateBox() });
   #isPausedByUser = false;
   #hasPicture = false;
   #pictureAtMs = 0;
   #isLoadingExtras = false;
-  #observer: IntersectionObserver | null = null;
-  #sizeObserver: ResizeObserver | null = null;
   #ageTimer: ReturnType<typeof setInterval> | null = null;
 
   constructor() {
@@ -158,54 +152,55 @@ export class GearwayViewer extends LitElement {
     this.rotate = 0;
     this.mirror = false;
     this.token = null;
-    this._state = { state: 'connecting', reason: '' };
     this._chip = '';
     this._age = '';
     this._extras = null;
+    new PageController(this, { onVisibility: () => this.#updatePause(), onOnline: () => this.#model.retry() });
+    new RemovalController(this, { onRemoved: () => this.#close() });
   }
 
   get state(): ViewerState {
-    return this._state.state;
+    return this.#state.state;
   }
 
-  /** Why the viewer is in this state, as a sentence. */
+  /** Reason for the current state, as a sentence. */
   get reason(): string {
-    return this._state.reason;
+    return this.#state.reason;
   }
 
-  /** This viewer's identity in the stream; null before it is connected, and for a spectator. */
+  /** This viewer's port, its identity in the stream; null before it is connected, and for a spectator. */
   get port(): number | null {
     return this.#model.port;
   }
 
-  /** What this viewer may do: `view`, `return`, `administer`. Empty before it is connected. */
+  /** Rights of this viewer: `view`, `return`, `administer`. Empty before it is connected. */
   get rights(): readonly string[] {
     return this.#model.rights;
   }
 
-  /** Why a viewer that wanted a port watches without one; null otherwise. */
+  /** Why a viewer that requested a port has none; null otherwise. */
   get spectatorReason(): string | null {
     return this.#model.spectatorReason;
   }
 
-  /** Figures, refreshed twice a second. */
+  /** Statistics, refreshed twice per second. */
   get stats(): ViewerStats {
     return this.#model.stats;
   }
 
-  /** The figures of the last minute, oldest first. */
+  /** Statistics of the last minute, oldest first. */
   get statsHistory(): readonly ViewerStats[] {
     return this.#model.history;
   }
 
-  /** Where decoding and drawing happen; null before that is known. */
+  /** Thread that decodes and draws; null before it is known. */
   get place(): 'worker' | 'main' | null {
-    return this.#model.place;
+    return this.#model.thread;
   }
 
   /**
-   * Sticky return data: counts until it is replaced or the connection ends, and is set again on reconnecting. null or
-   * undefined clears it. A refusal is told by the event `gearway-return-refused`.
+   * Sticky return data: in effect until it is replaced or the connection ends, and set again after a reconnect. null or
+   * undefined clears it. A refusal is reported by the event `gearway-return-refused`.
    */
   get returnData(): Returnable | undefined {
     return this.#model.returnData;
@@ -213,57 +208,58 @@ export class GearwayViewer extends LitElement {
 
   set returnData(value: Returnable | undefined) {
     this.setReturnData(value).catch((error: unknown) => {
-      if (error instanceof ReturnRefusedError) this.dispatchEvent(new GearwayReturnRefusedEvent(error.code, error.message));
+      if (!(error instanceof ReturnRefusedError)) return;
+      this.dispatchEvent(new GearwayReturnRefusedEvent(error.code, error.message));
     });
   }
 
   /**
-   * As the property `returnData`, with an answer: resolves when the gateway has it, or at once where there is no
-   * connection, which gets it when it is made.
+   * Sets the property `returnData`. Resolves when the gateway has received the value, or immediately without a
+   * connection; the value is then sent with the next one.
    *
-   * @param options `ttlMs`: the value ends by itself after so long, unless it is set again; 1 ms to a day.
-   * @throws {ReturnRefusedError} with the refusal's code.
+   * @param options `ttlMs`: time after which the value expires unless it is set again; 1 ms to one day.
+   * @throws {ReturnRefusedError} with the code of the refusal.
    */
   setReturnData(value: Returnable | undefined, options: { ttlMs?: number } = {}): Promise<void> {
     return this.#model.setReturnData(value, options);
   }
 
   /**
-   * Returns a value once, in order. Resolves when the gateway has it.
+   * Returns a value once, in order. Resolves when the gateway has received it.
    *
-   * @param options `ttlMs`: thrown away when the server has not taken it by then; 1 ms to a day.
-   * @throws {ReturnRefusedError} with the refusal's code; `closed` where there is no connection.
+   * @param options `ttlMs`: time after which the value is discarded if the server has not received it; 1 ms to one day.
+   * @throws {ReturnRefusedError} with the code of the refusal; `closed` without a connection.
    */
   send(value: Returnable, options: { ttlMs?: number } = {}): Promise<void> {
     return this.#model.send(value, options);
   }
 
   /**
-   * The picture that is drawn now, with the message that came with it; null before the first frame.
+   * The current picture, with its message; null before the first frame.
    *
-   * @param form `png` (the default), or `received`: the very bytes that came, a JPEG or raw samples.
+   * @param format `png` (the default), or `received`: the unmodified bytes, a JPEG or raw samples.
    */
-  snapshot(form: SnapshotForm = 'png'): Promise<Snapshot | null> {
-    return this.#model.snapshot(form);
+  snapshot(format: SnapshotFormat = 'png'): Promise<Snapshot | null> {
+    return this.#model.snapshot(format);
   }
 
-  /** Whether `pause()` was called, and `resume()` not yet. */
+  /** Whether the viewer was paused by `pause()`. */
   get paused(): boolean {
     return this.#isPausedByUser;
   }
 
-  /** Stops the flow until `resume()`; port and return data stay. */
+  /** Stops the flow of frames until `resume()`. Port and return data stay. */
   pause(): void {
     this.#isPausedByUser = true;
-    this.#onVisibility();
+    this.#updatePause();
   }
 
   resume(): void {
     this.#isPausedByUser = false;
-    this.#onVisibility();
+    this.#updatePause();
   }
 
-  /** Leaves, and connects again: after a refusal, or to try for a port. */
+  /** Disconnects and connects again: after a refusal, or to request a port. */
   reconnect(): void {
     this.#close();
     if (this.isConnected) this.#open();
@@ -271,30 +267,13 @@ export class GearwayViewer extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    document.addEventListener('visibilitychange', this.#onVisibility);
     document.addEventListener('fullscreenchange', this.#onFullscreen);
-    window.addEventListener('online', this.#onOnline);
-    this.#observer = new IntersectionObserver((entries) => {
-      this.#isVisible = entries.at(-1)?.isIntersecting ?? true;
-      this.#onVisibility();
-    });
-    this.#observer.observe(this);
-    this.#sizeObserver = new ResizeObserver(() => this.#showBox());
-    this.#sizeObserver.observe(this);
     if (this.hasUpdated) this.#open();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    document.removeEventListener('visibilitychange', this.#onVisibility);
     document.removeEventListener('fullscreenchange', this.#onFullscreen);
-    window.removeEventListener('online', this.#onOnline);
-    this.#observer?.disconnect();
-    this.#sizeObserver?.disconnect();
-    // Moved within the page it is back before this runs, and keeps its session.
-    queueMicrotask(() => {
-      if (!this.isConnected) this.#close();
-    });
   }
 
   protected override firstUpdated(): void {
@@ -302,70 +281,63 @@ export class GearwayViewer extends LitElement {
   }
 
   protected override updated(changed: PropertyValues<GearwayViewer>): void {
-    // Undefined was before the first update, which opens the session by itself.
+    // Before the first update, which opens the session, the former values are undefined.
     if (this.isConnected && RESTARTING.some((key) => changed.get(key) !== undefined)) this.reconnect();
     if (this.controls || this.showStats) this.#loadExtras();
     this._extras?.update();
     const picture = this.#picture();
-    const turn = ((Math.round((this.rotate || 0) / 90) % 4) + 4) % 4;
+    const quarterTurns = ((Math.round((this.rotate || 0) / 90) % 4) + 4) % 4;
     picture?.style.setProperty('--fit', FITS.includes(this.fit) ? this.fit : 'contain');
-    picture?.style.setProperty('--rotation', `${turn * 90}deg`);
+    picture?.style.setProperty('--rotation', `${quarterTurns * 90}deg`);
     picture?.style.setProperty('--mirror', this.mirror ? '-1' : '1');
-    picture?.classList.toggle('quarter', turn % 2 === 1);
-    this.#showBox();
-  }
-
-  /** Tells the session how large the picture is shown, so that it decodes no more than that. */
-  #showBox(): void {
-    const factor = devicePixelRatio * (this._extras?.zoom ?? 1);
-    const [width, height] = this.#picture()?.classList.contains('quarter') === true ? [this.clientHeight, this.clientWidth] : [this.clientWidth, this.clientHeight];
-    // One to one is every pixel, and a box without a size is not laid out yet.
-    if (this.fit === 'none' || width === 0) this.#model.show({ width: Infinity, height: Infinity, covers: true });
-    else this.#model.show({ width: width * factor, height: height * factor, covers: this.fit === 'cover' });
+    picture?.classList.toggle('quarter', quarterTurns % 2 === 1);
+    this.#updateBox();
   }
 
   protected override render(): TemplateResult {
-    const { state, reason } = this._state;
-    const { controls } = this;
+    const { state, reason } = this.#state;
+    const { controls, spectatorReason } = this;
+    const isDimmed = this.#hasPicture && DIMMED.has(state);
     return html`
       <div
         part="stage"
-        class=${`stage ${this.#hasPicture && DIMMED.has(state) ? 'dim' : ''} ${state === 'paused' ? 'calls' : ''}`}
+        class=${`stage ${isDimmed ? 'dim' : ''} ${state === 'paused' ? 'calls' : ''}`}
         tabindex=${controls ? '0' : nothing}
         role=${controls ? 'group' : nothing}
-        aria-label=${controls ? `Live picture of ${this.#streamName()}` : nothing}
+        aria-label=${controls ? this.#pictureLabel() : nothing}
         @keydown=${controls ? this.#onKey : nothing}
       >
         <div part="picture" class="picture"></div>
-        ${this.#hasPicture ? nothing : html`<div class="poster"><slot name="poster">${this.poster ? html`<img part="poster" alt="" src=${this.poster} />` : nothing}</slot></div>`}
+        ${this.#hasPicture ? nothing : this.#posterTemplate()}
         <div class="overlay"><slot></slot></div>
-        <div part="notice" class="notice"><slot name=${state}>${this.#notice()}</slot></div>
+        <div part="notice" class="notice"><slot name=${state}>${this.#noticeTemplate()}</slot></div>
         <div part="status" class="chip">
-          <span class=${`dot ${state}`}></span><span>${WORDS[state]}</span>
+          <span class=${`dot ${state}`}></span><span>${STATE_LABELS[state]}</span>
           ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
-          ${this.#hasPicture && DIMMED.has(state) && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
-          ${this.spectatorReason === null ? nothing : html`<span title=${this.spectatorReason}>Watching only</span>`}
+          ${isDimmed && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
+          ${spectatorReason === null ? nothing : html`<span title=${spectatorReason}>View only</span>`}
         </div>
         ${this._extras?.render() ?? nothing}
-        <div class="announcement" role="status">${this.#announcement()}</div>
+        <div class="announcement" role="status">${announcementText(state, reason, spectatorReason)}</div>
       </div>
     `;
   }
 
-  #notice(): TemplateResult | typeof nothing {
-    const { state, reason } = this._state;
+  #posterTemplate(): TemplateResult {
+    const image = this.poster ? html`<img part="poster" alt="" src=${this.poster} />` : nothing;
+    return html`<div class="poster"><slot name="poster">${image}</slot></div>`;
+  }
+
+  #noticeTemplate(): TemplateResult | typeof nothing {
+    const { state, reason } = this.#state;
     if (state === 'live' || (this.#hasPicture && state !== 'refused' && state !== 'ended')) return nothing;
-    return html`<strong>${WORDS[state]}</strong>${reason === '' ? nothing : html`<span>${reason}</span>`}
-      ${state === 'refused' ? html`<button part="action" type="button" @click=${() => this.reconnect()}>Try again</button>` : nothing}`;
+    const retry = html`<button part="action" type="button" @click=${() => this.reconnect()}>Try again</button>`;
+    return html`<strong>${STATE_LABELS[state]}</strong>${reason === '' ? nothing : html`<span>${reason}</span>`}
+      ${state === 'refused' ? retry : nothing}`;
   }
 
-  #announcement(): string {
-    const { state, reason } = this._state;
-    return [`${WORDS[state]}${reason === '' ? '' : `: ${reason}`}`, ...(this.spectatorReason === null ? [] : [`Watching only: ${this.spectatorReason}`])].join('. ');
-  }
-
-  /** Loads the extras once, when they are to be shown. */
+  /** Loads control bar and statistics when they are first shown. */
   #loadExtras(): void {
     const picture = this.#picture();
     if (this.#isLoadingExtras || picture === null) return;
@@ -374,12 +346,12 @@ export class GearwayViewer extends LitElement {
       ({ extraStyles, ViewerExtras }) => {
         if (extraStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(extraStyles.styleSheet);
         this._extras = new ViewerExtras(this, picture, () => {
-          this.#showBox();
+          this.#updateBox();
           this.requestUpdate();
         });
       },
-      // The picture does without. Said where a developer looks.
-      (error: unknown) => console.error('gearway-viewer: bar and statistics could not be loaded', error),
+      // Not fatal: the picture works without them.
+      (error: unknown) => console.error('gearway-viewer: control bar and statistics could not be loaded', error),
     );
   }
 
@@ -387,54 +359,59 @@ export class GearwayViewer extends LitElement {
 
   readonly #onFullscreen = (): void => this.requestUpdate();
 
-  readonly #onVisibility = (): void => {
-    const paused = this.#shouldPause();
-    this.#model.pause(paused);
-    if (!paused) this.#model.retry();
-    this.#showState();
-  };
-
-  readonly #onOnline = (): void => this.#model.retry();
-
   #picture(): HTMLElement | null {
     return this.renderRoot.querySelector<HTMLElement>('.picture');
   }
 
-  /** The stream's; null when `src` is none. */
-  #address(): URL | null {
-    return this.src && URL.canParse(this.src, document.baseURI) ? new URL(this.src, document.baseURI) : null;
-  }
-
-  #streamName(): string {
-    return this.#address()?.pathname.split('/').filter(Boolean).at(-1) ?? 'stream';
+  #pictureLabel(): string {
+    return `Live picture of ${streamName(this.src) ?? 'stream'}`;
   }
 
   #shouldPause(): boolean {
-    return this.#isPausedByUser || document.hidden || !this.#isVisible;
+    return this.#isPausedByUser || document.hidden || !this.#box.isInView;
+  }
+
+  #updatePause(): void {
+    const paused = this.#shouldPause();
+    this.#model.pause(paused);
+    if (!paused) this.#model.retry();
+    this.#updateState();
+  }
+
+  /** Reports the size of the picture on screen to the session, which decodes at no more than that. */
+  #updateBox(): void {
+    const { clientWidth, clientHeight, fit } = this;
+    // With fit `none` every pixel counts. A box without a size has no layout yet.
+    if (fit === 'none' || clientWidth === 0) {
+      this.#model.setBox({ width: Infinity, height: Infinity, covers: true });
+      return;
+    }
+    const factor = devicePixelRatio * (this._extras?.zoom ?? 1);
+    const isTurned = this.#picture()?.classList.contains('quarter') === true;
+    const [width, height] = isTurned ? [clientHeight, clientWidth] : [clientWidth, clientHeight];
+    this.#model.setBox({ width: width * factor, height: height * factor, covers: fit === 'cover' });
   }
 
   #open(): void {
     if (this.#model.isOpen) return;
     this.#hasPicture = false;
-    const address = this.#address();
-    if (address !== null) this.#openSession(address);
-    this.#showState();
+    const stream = streamUrl(this.src);
+    if (stream !== null) this.#openSession(stream);
+    this.#updateState();
   }
 
   #openSession(stream: URL): void {
-    const url = new URL(`${stream.pathname.replace(/\/$/, '')}/ws`, stream);
-    url.protocol = stream.protocol === 'https:' ? 'wss:' : 'ws:';
-    // A canvas can be handed to a worker once: each session gets its own.
+    // A canvas can be transferred to a worker only once: each session gets its own.
     const canvas = document.createElement('canvas');
     canvas.width = 16;
     canvas.height = 9;
     canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', `Live picture of ${this.#streamName()}`);
+    canvas.setAttribute('aria-label', this.#pictureLabel());
     this.#picture()?.replaceChildren(canvas);
-    this.#ageTimer = setInterval(() => this.#showFigures(), 500);
+    this.#ageTimer = setInterval(() => this.#updateChip(), AGE_INTERVAL_MS);
     const { requestedPort: port, spectate, token } = this;
-    const name = this.name.slice(0, MAX_NAME);
-    this.#model.open({ url: url.href, port, spectate, token, name, paused: this.#shouldPause() }, canvas, this.noWorker ? 'main' : 'worker');
+    const [url, name, paused] = [socketUrl(stream, 'ws'), clientName(this.name), this.#shouldPause()];
+    this.#model.open({ url, port, spectate, token, name, paused }, canvas, this.noWorker ? 'main' : 'worker');
   }
 
   #close(): void {
@@ -443,14 +420,14 @@ export class GearwayViewer extends LitElement {
     if (this.#ageTimer !== null) clearInterval(this.#ageTimer);
   }
 
-  #heard(event: LinkEvent): void {
+  #onEvent(event: ViewerLinkEvent): void {
     switch (event.kind) {
       case 'frame': {
         const { sequence, width, height, message, ageMs, capturedAtMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
         if (!this.#hasPicture) {
           this.#hasPicture = true;
-          this.#showFigures();
+          this.#updateChip();
           this.requestUpdate();
         }
         this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs }));
@@ -467,7 +444,7 @@ export class GearwayViewer extends LitElement {
         return;
       }
       case 'state':
-        this.#showState();
+        this.#updateState();
         return;
       case 'returned':
         if (!event.accepted) this.dispatchEvent(new GearwayReturnRefusedEvent(event.code, event.reason));
@@ -485,37 +462,34 @@ export class GearwayViewer extends LitElement {
     }
   }
 
-  #showState(): void {
-    const problem = this.src ? `src is ${JSON.stringify(this.src)}, expected the address of a stream` : 'no src is set';
-    const gateway = this.#address() === null ? { state: this.src ? ('refused' as const) : ('connecting' as const), reason: problem } : this.#model.gatewayState;
-    const isPaused = this.#isPausedByUser ? gateway.state === 'live' || gateway.state === 'stale' : gateway.state === 'live' && this.#shouldPause();
-    const next = isPaused ? { state: 'paused' as const, reason: this.#isPausedByUser ? 'paused here' : 'out of sight' } : gateway;
-    if (next.state === this._state.state && next.reason === this._state.reason) {
-      this.requestUpdate();
-      return;
-    }
-    this._state = next;
-    for (const state of STATES) {
-      if (state === next.state) this.#internals.states.add(state);
-      else this.#internals.states.delete(state);
-    }
-    this.#showFigures();
-    this.dispatchEvent(new GearwayStateEvent(next.state, next.reason));
+  #updateState(): void {
+    const { state, reason } = this.#currentState();
+    if (!this.#state.set(state, reason)) return;
+    this.#updateChip();
+    this.dispatchEvent(new GearwayStateEvent(state, reason));
   }
 
-  #showFigures(): void {
-    const { state } = this._state;
-    const { delayMs } = this.stats;
-    this._chip = state === 'live' && delayMs !== null ? `${Math.max(0, Math.round(delayMs))} ms` : '';
+  #currentState(): { readonly state: ViewerState; readonly reason: string } {
+    const gateway = this.#gatewayState();
+    if (this.#isPausedByUser && (gateway.state === 'live' || gateway.state === 'stale')) {
+      return { state: 'paused', reason: 'paused by the user' };
+    }
+    if (gateway.state === 'live' && this.#shouldPause()) return { state: 'paused', reason: 'not visible' };
+    return gateway;
+  }
+
+  #gatewayState(): GatewayState {
+    if (streamUrl(this.src) !== null) return this.#model.gatewayState;
+    if (!this.src) return { state: 'connecting', reason: 'no src is set' };
+    return { state: 'refused', reason: `src is ${JSON.stringify(this.src)}, expected the address of a stream` };
+  }
+
+  #updateChip(): void {
+    const { state, stats } = this;
+    this._chip = state === 'live' && stats.delayMs !== null ? formatLatency(stats.delayMs) : '';
     const isOld = this.#hasPicture && (DIMMED.has(state) || state === 'paused');
-    this._age = isOld ? `${formatAge((performance.now() - this.#pictureAtMs) / 1000)} old` : '';
+    this._age = isOld ? `${formatAge(performance.now() - this.#pictureAtMs)} old` : '';
   }
-}
-
-function formatAge(seconds: number): string {
-  if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
 declare global {

@@ -1,47 +1,48 @@
 /**
- * Keeps the keys of leases over a reload of the page, for this tab alone. A duplicated tab copies them: the gateway then
- * tells the first one. Viewers of one page that ask for the same each have a place of their own, in the order of their opening.
+ * Stored key of a port lease. It survives a reload of the page in the same tab. A duplicated tab copies the keys; the
+ * gateway then notifies the first tab. Viewers of one page that request the same port of the same stream use separate
+ * slots, in the order in which they are opened.
  */
 export interface StoredLease {
   readonly key: string | null;
   save(key: string | null): void;
-  /** Another viewer of this page may use the place from now on; the key stays. */
+  /** Frees the slot for another viewer of this page. The key stays. */
   release(): void;
 }
 
 const inUse = new Set<string>();
 
-/** Takes the first place that no viewer of this page has. */
+/** Claims the first slot that no other viewer of this page uses. */
 export function claimLease(stream: string, port: number | null): StoredLease {
   let index = 0;
   const name = (): string => `gearway-lease ${stream} ${port ?? 'any'}${index === 0 ? '' : ` ${index}`}`;
   while (inUse.has(name())) index += 1;
-  const place = name();
-  inUse.add(place);
+  const slot = name();
+  inUse.add(slot);
   return {
     get key() {
-      return load(place);
+      return load(slot);
     },
-    save: (key) => save(place, key),
+    save: (key) => save(slot, key),
     release: () => {
-      inUse.delete(place);
+      inUse.delete(slot);
     },
   };
 }
 
-function load(place: string): string | null {
+function load(slot: string): string | null {
   try {
-    return sessionStorage.getItem(place);
+    return sessionStorage.getItem(slot);
   } catch {
-    return null; // storage is forbidden here: a reload gets another port
+    return null; // storage is blocked: a reload gets another port
   }
 }
 
-function save(place: string, key: string | null): void {
+function save(slot: string, key: string | null): void {
   try {
-    if (key === null) sessionStorage.removeItem(place);
-    else sessionStorage.setItem(place, key);
+    if (key === null) sessionStorage.removeItem(slot);
+    else sessionStorage.setItem(slot, key);
   } catch {
-    // As above.
+    // Storage is blocked, as above.
   }
 }

@@ -1,41 +1,48 @@
 import type { FrameMessage } from '../../shared/protocol.ts';
 
-/** A canvas of either kind: drawn in the worker, or by the fallback on the main thread. */
+/** Canvas of a viewer: offscreen in the worker, an element on the main thread. */
 export type Surface = OffscreenCanvas | HTMLCanvasElement;
 
-/** A decoded picture that waits to be drawn; whoever holds it closes it. */
-export interface Picture {
+/** A picture ready to be drawn. Its owner closes it. */
+export interface DecodedPicture {
   readonly source: ImageBitmap | ImageData | VideoFrame;
-  /** Perhaps smaller than the frame's: see {@link decodePicture}. */
+  /** May be smaller than the frame: see {@link decodePicture}. */
   readonly width: number;
   readonly height: number;
   close(): void;
 }
 
-/** A JPEG is decoded at so many eighths of its size, which costs about as much less. */
+/** JPEGs are decoded at a multiple of 1/8 of their size. Smaller sizes cost proportionally less. */
 const SCALES = 8;
 
 /**
- * Decodes a frame. JPEG by the browser; samples by conversion. Rejects when it is no picture.
+ * Decodes a frame: JPEG by the browser, raw samples by conversion. Rejects when the payload is invalid.
  *
- * @param scale what part of its size the picture is shown at. Below 7/8 a JPEG is decoded no larger than needed, where the browser can.
+ * @param scale at which the picture is shown. At up to 7/8, browsers with `ImageDecoder` decode a JPEG at reduced size.
  */
-export async function decodePicture(frame: FrameMessage, scale = 1): Promise<Picture> {
+export async function decodePicture(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {
   const { width, height } = frame;
   if (frame.encoding.kind === 'raw') {
-    const source = convertSamples(frame.payload, frame.encoding.dtype, width, height, frame.encoding.shape[2] ?? 1);
+    const { dtype, shape } = frame.encoding;
+    const source = convertSamples(frame.payload, dtype, width, height, shape[2] ?? 1);
     return { source, width, height, close: () => undefined };
   }
   const eighths = Math.max(1, Math.ceil(scale * SCALES));
   if (eighths < SCALES && 'ImageDecoder' in self) return decodeSmaller(frame, eighths / SCALES);
-  // `self.` so that it is looked up at each call, in the window as in the worker.
-  const bitmap = await self.createImageBitmap(new Blob([frame.payload as Uint8Array<ArrayBuffer>], { type: 'image/jpeg' }));
+  // `self.` so that the function is looked up on each call: tests replace it.
+  const blob = new Blob([frame.payload as Uint8Array<ArrayBuffer>], { type: 'image/jpeg' });
+  const bitmap = await self.createImageBitmap(blob);
   return { source: bitmap, width: bitmap.width, height: bitmap.height, close: () => bitmap.close() };
 }
 
-async function decodeSmaller({ payload, width, height }: FrameMessage, scale: number): Promise<Picture> {
-  // Rounded up: the decoder takes the largest of its sizes that fits.
-  const decoder = new ImageDecoder({ data: payload as Uint8Array<ArrayBuffer>, type: 'image/jpeg', desiredWidth: Math.ceil(width * scale), desiredHeight: Math.ceil(height * scale) });
+async function decodeSmaller({ payload, width, height }: FrameMessage, scale: number): Promise<DecodedPicture> {
+  const decoder = new ImageDecoder({
+    data: payload as Uint8Array<ArrayBuffer>,
+    type: 'image/jpeg',
+    // Rounded up: the decoder uses the largest of its sizes that fits.
+    desiredWidth: Math.ceil(width * scale),
+    desiredHeight: Math.ceil(height * scale),
+  });
   try {
     const { image } = await decoder.decode();
     return { source: image, width: image.displayWidth, height: image.displayHeight, close: () => image.close() };
@@ -44,7 +51,7 @@ async function decodeSmaller({ payload, width, height }: FrameMessage, scale: nu
   }
 }
 
-/** A PNG of a frame, at its full size. */
+/** PNG of a frame, at full size. */
 export async function encodePng(frame: FrameMessage): Promise<Blob> {
   const canvas = new OffscreenCanvas(frame.width, frame.height);
   const picture = await decodePicture(frame);
@@ -53,17 +60,18 @@ export async function encodePng(frame: FrameMessage): Promise<Blob> {
   return canvas.convertToBlob({ type: 'image/png' });
 }
 
-/** Draws pictures on a surface, which takes their size. */
+/** Draws pictures on a canvas, and resizes it to fit them. */
 export class Painter {
   readonly #surface: Surface;
   readonly #context: OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D | null;
 
   constructor(surface: Surface) {
     this.#surface = surface;
-    this.#context = surface.getContext('2d', { alpha: false, desynchronized: false }) as CanvasRenderingContext2D | null;
+    const options = { alpha: false, desynchronized: false };
+    this.#context = surface.getContext('2d', options) as CanvasRenderingContext2D | null;
   }
 
-  draw({ source, width, height }: Picture): void {
+  draw({ source, width, height }: DecodedPicture): void {
     if (this.#surface.width !== width || this.#surface.height !== height) {
       this.#surface.width = width;
       this.#surface.height = height;
@@ -73,11 +81,11 @@ export class Painter {
   }
 }
 
-/** 8-bit gray, BGR and BGRA as they are; 16-bit linearly from 0 to 65535, floats from 0 to 1. */
+/** Converts gray, BGR and BGRA samples. 16-bit values are scaled from 0–65535, floats from 0–1. */
 function convertSamples(bytes: Uint8Array, dtype: string, width: number, height: number, channels: number): ImageData {
-  const samples = readSamples(bytes, dtype);
-  if (samples.values.length < width * height * channels) throw new Error('the frame has fewer samples than its shape announces');
-  const { values, scale } = samples;
+  const { values, scale } = readSamples(bytes, dtype);
+  const expected = width * height * channels;
+  if (values.length < expected) throw new Error(`the frame has ${values.length} samples, expected ${expected}`);
   const image = new ImageData(width, height);
   const out = image.data;
   const [blue, green, red] = channels >= 3 ? [0, 1, 2] : [0, 0, 0];
@@ -90,7 +98,13 @@ function convertSamples(bytes: Uint8Array, dtype: string, width: number, height:
   return image;
 }
 
-function readSamples(bytes: Uint8Array, dtype: string): { values: Uint8Array | Uint16Array | Float32Array | Float64Array; scale: number } {
+/** Samples as numbers, with the factor that maps them to 0–255. */
+interface Samples {
+  readonly values: Uint8Array | Uint16Array | Float32Array | Float64Array;
+  readonly scale: number;
+}
+
+function readSamples(bytes: Uint8Array, dtype: string): Samples {
   const { buffer, byteOffset, byteLength } = bytes;
   switch (dtype) {
     case 'uint8':
@@ -104,6 +118,6 @@ function readSamples(bytes: Uint8Array, dtype: string): { values: Uint8Array | U
     case 'float64':
       return { values: new Float64Array(buffer, byteOffset, byteLength / 8), scale: 255 };
     default:
-      throw new Error(`cannot show samples of dtype ${dtype} yet`);
+      throw new Error(`samples of dtype ${dtype} cannot be shown`);
   }
 }

@@ -1,19 +1,33 @@
 import type { Value } from '../../shared/protocol.ts';
-import type { ViewerState } from './session-messages.ts';
+import type { ViewerState } from './viewer-messages.ts';
 
-/** Connected. `port` is the viewer's identity in the stream; null for a spectator, and `spectatorReason` says why one that wanted a port has none. */
-export class GearwayOpenEvent extends CustomEvent<{ readonly port: number | null; readonly rights: readonly string[]; readonly spectatorReason: string | null }> {
+/**
+ * Connected. `port` is the viewer's identity in the stream. It is null for a spectator; `spectatorReason` explains why
+ * a viewer that requested a port has none.
+ */
+export class GearwayOpenEvent extends CustomEvent<{
+  readonly port: number | null;
+  readonly rights: readonly string[];
+  readonly spectatorReason: string | null;
+}> {
   constructor(detail: { port: number | null; rights: readonly string[]; spectatorReason: string | null }) {
     super('gearway-open', { detail });
   }
 }
 
 /**
- * A frame has been drawn: once per frame, with the message that the server sent with it. `ageMs` is the time since the
- * frame arrived at the gateway, by the gateway's clock; null before that is known.
+ * A frame has been drawn. Fired once per frame, with the message that the server sent with it. `ageMs` is the time
+ * since the frame arrived at the gateway, by the gateway's clock; null before that is known.
  */
-export class GearwayFrameEvent extends CustomEvent<{ readonly sequence: number; readonly width: number; readonly height: number; readonly message: Value; readonly ageMs: number | null; readonly capturedAtMs: number | null }> {
-  constructor(detail: { sequence: number; width: number; height: number; message: Value; ageMs: number | null; capturedAtMs: number | null }) {
+export class GearwayFrameEvent extends CustomEvent<{
+  readonly sequence: number;
+  readonly width: number;
+  readonly height: number;
+  readonly message: Value;
+  readonly ageMs: number | null;
+  readonly capturedAtMs: number | null;
+}> {
+  constructor(detail: GearwayFrameEvent['detail']) {
     super('gearway-frame', { detail });
   }
 }
@@ -24,14 +38,16 @@ export class GearwayStateEvent extends CustomEvent<{ readonly state: ViewerState
   }
 }
 
-/** The gateway refused the viewer; `code` is the WebSocket's close code (docs/protocol.md), `reason` says what to do. */
+/**
+ * The gateway refused the viewer. `code` is the WebSocket close code (docs/protocol.md); `reason` suggests what to do.
+ */
 export class GearwayRefusedEvent extends CustomEvent<{ readonly code: number; readonly reason: string }> {
   constructor(code: number, reason: string) {
     super('gearway-refused', { detail: { code, reason } });
   }
 }
 
-/** A value set by the property `returnData` was refused; `send()` and `setReturnData()` reject instead. */
+/** A value of the property `returnData` was refused. `send()` and `setReturnData()` reject instead. */
 export class GearwayReturnRefusedEvent extends CustomEvent<{ readonly code: string; readonly reason: string }> {
   constructor(code: string, reason: string) {
     super('gearway-return-refused', { detail: { code, reason } });
@@ -44,7 +60,7 @@ export class GearwayCloseEvent extends CustomEvent<{ readonly code: number; read
   }
 }
 
-/** The events of `<gearway-viewer>` by name. None of them bubbles. */
+/** Events of `<gearway-viewer>` by name. None of them bubbles. */
 export interface GearwayViewerEventMap {
   'gearway-open': GearwayOpenEvent;
   'gearway-frame': GearwayFrameEvent;

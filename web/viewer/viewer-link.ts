@@ -1,116 +1,117 @@
-import { errorText } from '../../shared/errors.ts';
 import type { ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
-import { openSession, type SessionHandle } from './session-host.ts';
-import type { Box, SessionCommand, SessionEvent, SessionOptions, Snapshot, SnapshotForm } from './session-messages.ts';
+import { SessionHost, type SessionThread } from '../connection/session-host.ts';
+import { SessionLink } from '../connection/session-link.ts';
+import type { Box, Snapshot, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import type { ViewerOpening } from './viewer-session.ts';
 
-/** What a session says that is no answer to a question. */
-export type LinkEvent = Exclude<SessionEvent, { kind: 'snapshot' }>;
+/** Events of a session other than the answers to requests. */
+export type ViewerLinkEvent = Exclude<ViewerEvent, { kind: 'snapshot' }>;
 
-/** The element's end of one session: what is asked before the session is open waits, and each question gets one answer. */
+const host = new SessionHost<ViewerOpening, ViewerCommand, ViewerEvent>({
+  workerScript: new URL(/* @vite-ignore */ './gearway-worker.js', import.meta.url),
+  workerName: 'gearway',
+  canUseWorker: () => 'transferControlToOffscreen' in HTMLCanvasElement.prototype,
+  toWorker: ({ options, canvas }) => {
+    const offscreen = canvas instanceof HTMLCanvasElement ? canvas.transferControlToOffscreen() : canvas;
+    return { opening: { options, canvas: offscreen }, transfer: [offscreen] };
+  },
+  loadSession: async () => (await import('./viewer-session.ts')).openViewerSession,
+});
+
+/** A viewer's connection to its session. Each request gets exactly one answer. */
 export class ViewerLink {
-  readonly #emit: (event: LinkEvent) => void;
-  #session: SessionHandle | null = null;
-  #waiting: SessionCommand[] = [];
-  #closed = false;
+  readonly #link: SessionLink<ViewerOpening, ViewerCommand, ViewerEvent>;
+  readonly #emit: (event: ViewerLinkEvent) => void;
   #nextId = 1;
   readonly #returns = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
   readonly #snapshots = new Map<number, (snapshot: Snapshot | null) => void>();
 
-  /** @param canvas fresh: no context yet, and not transferred. */
-  constructor(options: SessionOptions, canvas: HTMLCanvasElement, place: 'worker' | 'main', emit: (event: LinkEvent) => void) {
+  /** @param canvas new: without a context, and not yet transferred. */
+  constructor(
+    options: ViewerOptions,
+    canvas: HTMLCanvasElement,
+    thread: SessionThread,
+    emit: (event: ViewerLinkEvent) => void,
+  ) {
     this.#emit = emit;
-    openSession(options, canvas, (event) => this.#heard(event), place).then(
-      (session) => this.#opened(session),
-      // Only the main thread's code is loaded late.
-      (error: unknown) => this.#heard({ kind: 'state', state: 'refused', reason: `the viewer's code could not be loaded: ${errorText(error)}` }),
-    );
+    this.#link = new SessionLink(host, { options, canvas }, thread, {
+      opened: () => undefined,
+      event: (event) => this.#onEvent(event),
+    });
   }
 
-  /** Where decoding and drawing happen; null while that is being found out. */
-  get place(): 'worker' | 'main' | null {
-    return this.#session?.place ?? null;
+  /** Thread that decodes and draws; null before it is known. */
+  get thread(): SessionThread | null {
+    return this.#link.thread;
   }
 
   pause(paused: boolean): void {
-    this.#command({ kind: 'paused', paused });
+    this.#link.command({ kind: 'paused', paused });
   }
 
-  /** How large the picture is shown. */
-  show(box: Box): void {
-    this.#command({ kind: 'box', box });
+  /** Sets the size at which the picture is shown. */
+  setBox(box: Box): void {
+    this.#link.command({ kind: 'box', box });
   }
 
-  /** Makes a pending attempt to connect at once. */
+  /** Makes a pending attempt to connect immediately. */
   retry(): void {
-    this.#command({ kind: 'retry' });
+    this.#link.retry();
   }
 
   /** @throws {ReturnRefusedError} */
   send(body: ReturnBody, ttlMs: number | null): Promise<void> {
-    return this.#ask((id) => ({ kind: 'send', id, body, ttlMs }));
+    return this.#return((id) => ({ kind: 'send', id, body, ttlMs }));
   }
 
   /** @throws {ReturnRefusedError} */
   setReturnData(body: ReturnBody | null, ttlMs: number | null): Promise<void> {
-    return this.#ask((id) => ({ kind: 'return-data', id, body, ttlMs }));
+    return this.#return((id) => ({ kind: 'return-data', id, body, ttlMs }));
   }
 
-  snapshot(form: SnapshotForm): Promise<Snapshot | null> {
-    const id = this.#nextId;
-    this.#nextId += 1;
+  snapshot(format: SnapshotFormat): Promise<Snapshot | null> {
+    const id = this.#takeId();
     return new Promise((resolve) => {
       this.#snapshots.set(id, resolve);
-      this.#command({ kind: 'snapshot', id, form });
+      this.#link.command({ kind: 'snapshot', id, format });
     });
   }
 
-  /** Ends the session. What is still asked is answered with `closed`; nothing is emitted afterwards. Idempotent. */
+  /** Ends the session. Pending requests are answered with `closed`; nothing is emitted afterwards. Idempotent. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#session?.command({ kind: 'close' });
-    for (const { reject } of this.#returns.values()) reject(new ReturnRefusedError('closed', 'the viewer was closed'));
+    if (this.#link.isClosed) return;
+    this.#link.close();
+    const error = new ReturnRefusedError('closed', 'the viewer was closed');
+    for (const { reject } of this.#returns.values()) reject(error);
     for (const resolve of this.#snapshots.values()) resolve(null);
   }
 
-  #opened(session: SessionHandle): void {
-    if (this.#closed) {
-      session.command({ kind: 'close' });
-      return;
-    }
-    this.#session = session;
-    for (const command of this.#waiting.splice(0)) session.command(command);
-  }
-
-  #ask(command: (id: number) => SessionCommand): Promise<void> {
-    const id = this.#nextId;
-    this.#nextId += 1;
+  #return(command: (id: number) => ViewerCommand): Promise<void> {
+    const id = this.#takeId();
     return new Promise((resolve, reject) => {
       this.#returns.set(id, { resolve, reject });
-      this.#command(command(id));
+      this.#link.command(command(id));
     });
   }
 
-  #command(command: SessionCommand): void {
-    if (this.#session !== null) this.#session.command(command);
-    else this.#waiting.push(command);
+  #takeId(): number {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return id;
   }
 
-  #heard(event: SessionEvent): void {
-    if (this.#closed) return;
+  #onEvent(event: ViewerEvent): void {
     if (event.kind === 'snapshot') {
       this.#snapshots.get(event.id)?.(event.snapshot);
       this.#snapshots.delete(event.id);
-      return;
-    }
-    if (event.kind === 'returned' && event.id !== null) {
-      const question = this.#returns.get(event.id);
+    } else if (event.kind === 'returned' && event.id !== null) {
+      const request = this.#returns.get(event.id);
       this.#returns.delete(event.id);
-      if (event.accepted) question?.resolve();
-      else question?.reject(new ReturnRefusedError(event.code, event.reason));
-      return;
+      if (event.accepted) request?.resolve();
+      else request?.reject(new ReturnRefusedError(event.code, event.reason));
+    } else {
+      this.#emit(event);
     }
-    this.#emit(event);
   }
 }

@@ -1,12 +1,21 @@
 import { closeCode } from '../../shared/close-code.ts';
-import type { ReturnBody } from '../../shared/protocol.ts';
-import { claimLease, type StoredLease } from './lease-store.ts';
 import { type Returnable, ReturnRefusedError, toReturnBody, toTtl } from '../connection/return-body.ts';
-import { type Box, NO_STATS, type SessionOptions, type Snapshot, type SnapshotForm, type ViewerState, type ViewerStats } from './session-messages.ts';
-import { StatsHistory } from '../connection/stats-history.ts';
-import { type LinkEvent, ViewerLink } from './viewer-link.ts';
+import type { SessionThread } from '../connection/session-host.ts';
+import { ELEMENT_HISTORY, History } from '../connection/statistics.ts';
+import { claimLease, type StoredLease } from './lease-store.ts';
+import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
+import { ViewerLink, type ViewerLinkEvent } from './viewer-link.ts';
+import {
+  type Box,
+  NO_STATS,
+  type Snapshot,
+  type SnapshotFormat,
+  type ViewerOptions,
+  type ViewerState,
+  type ViewerStats,
+} from './viewer-messages.ts';
 
-/** What the gateway says of the stream, or the session of the way to it. */
+/** State of the stream, or of the connection to it. */
 export interface GatewayState {
   readonly state: Exclude<ViewerState, 'paused'>;
   readonly reason: string;
@@ -14,10 +23,10 @@ export interface GatewayState {
 
 const CONNECTING: GatewayState = { state: 'connecting', reason: '' };
 
-/** What a viewer knows and has asked for, over the sessions that come and go: seat, return data, figures. Draws nothing. */
+/** State of a viewer over consecutive sessions: port, rights, return data, statistics. Does not draw. */
 export class ViewerModel {
-  readonly #heard: (event: LinkEvent) => void;
-  readonly #history = new StatsHistory<ViewerStats>();
+  readonly #onEvent: (event: ViewerLinkEvent) => void;
+  readonly #history = new History<ViewerStats>(ELEMENT_HISTORY);
   #link: ViewerLink | null = null;
   #lease: StoredLease | null = null;
   #gatewayState = CONNECTING;
@@ -27,14 +36,14 @@ export class ViewerModel {
   #stats: ViewerStats = NO_STATS;
   #box: Box | null = null;
   #returnData: Returnable | undefined;
-  /** What a new session is given again. */
-  #sticky: { readonly body: ReturnBody; readonly expiresAtMs: number } | null = null;
-  /** So that values are set in the order of the calls, also where a Blob has to be read first. */
+  /** Set again in each new session. */
+  #sticky: StickyReturn | null = null;
+  /** Keeps the values in the order of the calls, also when a Blob has to be read first. */
   #setting: Promise<unknown> = Promise.resolve();
 
-  /** @param heard called behind each change that an event brings. */
-  constructor(heard: (event: LinkEvent) => void) {
-    this.#heard = heard;
+  /** @param onEvent called after the model has been updated. */
+  constructor(onEvent: (event: ViewerLinkEvent) => void) {
+    this.#onEvent = onEvent;
   }
 
   get gatewayState(): GatewayState {
@@ -62,39 +71,39 @@ export class ViewerModel {
   }
 
   get history(): readonly ViewerStats[] {
-    return this.#history.readings;
+    return this.#history.values;
   }
 
-  get place(): 'worker' | 'main' | null {
-    return this.#link?.place ?? null;
+  get thread(): SessionThread | null {
+    return this.#link?.thread ?? null;
   }
 
   get returnData(): Returnable | undefined {
     return this.#returnData;
   }
 
-  /** @param canvas fresh: no context yet, and not transferred. */
-  open(options: Omit<SessionOptions, 'leaseKey'>, canvas: HTMLCanvasElement, place: 'worker' | 'main'): void {
+  /** @param canvas new: without a context, and not yet transferred. */
+  open(options: Omit<ViewerOptions, 'leaseKey'>, canvas: HTMLCanvasElement, thread: SessionThread): void {
     this.close();
     this.#gatewayState = { state: 'connecting', reason: `to ${new URL(options.url).host}` };
     this.#lease = claimLease(options.url, options.port);
-    const link = new ViewerLink({ ...options, leaseKey: this.#lease.key }, canvas, place, (event) => this.#receive(event));
+    const leaseKey = this.#lease.key;
+    const link = new ViewerLink({ ...options, leaseKey }, canvas, thread, (event) => this.#receive(event));
     this.#link = link;
-    if (this.#box !== null) link.show(this.#box);
-    const leftMs = this.#sticky === null ? 0 : this.#sticky.expiresAtMs - performance.now();
-    if (this.#sticky === null || leftMs < 1) return;
-    // Who set it was told when it was refused.
-    link.setReturnData(this.#sticky.body, leftMs === Infinity ? null : leftMs).catch(() => undefined);
+    if (this.#box !== null) link.setBox(this.#box);
+    const sticky = remainingSticky(this.#sticky);
+    // A refusal was reported when the value was set.
+    if (sticky !== null) link.setReturnData(sticky.body, sticky.ttlMs).catch(() => undefined);
   }
 
-  /** Leaves. What was asked for stays, for the next session. Idempotent. */
+  /** Closes the connection. Settings and return data stay for the next session. Idempotent. */
   close(): void {
     this.#link?.close();
     this.#link = null;
     this.#lease?.release();
     this.#lease = null;
     this.#gatewayState = CONNECTING;
-    this.#unseat();
+    this.#clearAssignment();
     this.#stats = NO_STATS;
     this.#history.clear();
   }
@@ -103,9 +112,9 @@ export class ViewerModel {
     this.#link?.pause(paused);
   }
 
-  show(box: Box): void {
+  setBox(box: Box): void {
     this.#box = box;
-    this.#link?.show(box);
+    this.#link?.setBox(box);
   }
 
   retry(): void {
@@ -120,9 +129,9 @@ export class ViewerModel {
     const before = this.#setting;
     this.#setting = converted.catch(() => undefined);
     await before;
-    // What has no Python type changes nothing.
+    // A value without a Python type rejects here, and changes nothing.
     const body = await converted;
-    this.#sticky = body === null ? null : { body, expiresAtMs: ttlMs === null ? Infinity : performance.now() + ttlMs };
+    this.#sticky = createSticky(body, ttlMs);
     await this.#link?.setReturnData(body, ttlMs);
   }
 
@@ -134,17 +143,17 @@ export class ViewerModel {
     await this.#link.send(body, ttlMs);
   }
 
-  async snapshot(form: SnapshotForm): Promise<Snapshot | null> {
-    return (await this.#link?.snapshot(form)) ?? null;
+  async snapshot(format: SnapshotFormat): Promise<Snapshot | null> {
+    return (await this.#link?.snapshot(format)) ?? null;
   }
 
-  #unseat(): void {
+  #clearAssignment(): void {
     this.#port = null;
     this.#rights = [];
     this.#spectatorReason = null;
   }
 
-  #receive(event: LinkEvent): void {
+  #receive(event: ViewerLinkEvent): void {
     switch (event.kind) {
       case 'stats':
         this.#stats = event.stats;
@@ -154,19 +163,19 @@ export class ViewerModel {
         this.#port = event.port;
         this.#rights = event.rights;
         this.#spectatorReason = event.spectatorReason;
-        // A spectator has no key: the one that is kept may still be good for the port that it had.
+        // A spectator has no key. The stored one may still be valid for the viewer's former port.
         if (event.leaseKey !== null) this.#lease?.save(event.leaseKey);
         break;
       case 'state':
         this.#gatewayState = { state: event.state, reason: event.reason };
         break;
       case 'refused':
-        this.#unseat();
-        // The key went to the tab that took over: the next attempt is for a port of its own.
+        this.#clearAssignment();
+        // The lease now belongs to the tab that took over. The next attempt gets a port of its own.
         if (event.code === closeCode.takenOver) this.#lease?.save(null);
         break;
       case 'close':
-        this.#unseat();
+        this.#clearAssignment();
         break;
       case 'frame':
       case 'returned':
@@ -174,6 +183,6 @@ export class ViewerModel {
       default:
         event satisfies never;
     }
-    this.#heard(event);
+    this.#onEvent(event);
   }
 }

@@ -1,7 +1,6 @@
-import { ViewerSession } from './session.ts';
-import type { SessionOpening } from './session-host.ts';
-import type { SessionCommand, SessionEvent } from './session-messages.ts';
-import { serveSessions } from '../connection/worker-sessions.ts';
+import { serveSessions } from '../connection/session-host.ts';
+import type { ViewerCommand, ViewerEvent } from './viewer-messages.ts';
+import { openViewerSession, type ViewerOpening } from './viewer-session.ts';
 
-// The page's one worker: sockets, decoding and drawing of all its viewers.
-serveSessions<SessionOpening, SessionCommand, SessionEvent>(({ options, canvas }, emit) => new ViewerSession(options, canvas, emit));
+// Worker shared by all viewers of a page: connections, decoding and drawing.
+serveSessions<ViewerOpening, ViewerCommand, ViewerEvent>(openViewerSession);

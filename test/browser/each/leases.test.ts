@@ -111,7 +111,7 @@ describe('ports of viewers', () => {
       const viewer = document.querySelector('gearway-viewer')!;
       return { reason: viewer.spectatorReason, rights: viewer.rights, matches: viewer.matches(':state(spectator)'), text: viewer.shadowRoot!.querySelector('.chip')!.textContent };
     });
-    expect(told).toEqual({ reason: expect.stringContaining('all virtual ports') as string, rights: ['view', 'publish'], matches: true, text: expect.stringContaining('Watching only') as string });
+    expect(told).toEqual({ reason: expect.stringContaining('all virtual ports') as string, rights: ['view', 'publish'], matches: true, text: expect.stringContaining('View only') as string });
     const refused = (): Promise<string> => late.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send(1).then(() => '', (error: { code: string }) => error.code));
     expect(await refused()).toBe('no-port');
   });

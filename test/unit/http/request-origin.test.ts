@@ -138,7 +138,7 @@ describe('an origin that is not ours', () => {
     const pages = await Promise.all(['', 'viewer', 'publish'].map((name) => ask(`${gateway.url}/${name}`, { host })));
     const files = pages.flatMap(({ body }) => [...body.matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map(([, file]) => file!));
     expect(files.length).toBeGreaterThan(3);
-    for (const file of ['', 'viewer', 'publish', 'gearway-worker.js', 'gearway-session.js.map', ...files]) {
+    for (const file of ['', 'viewer', 'publish', 'gearway-worker.js', 'gearway-viewer-session.js.map', ...files]) {
       expect(await ask(`${gateway.url}/${file}`, { host, origin }), file).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': '*' } });
       expect(await ask(`${gateway.url}/${file}`, { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }), file).toMatchObject({ status: 200, headers: { 'cross-origin-resource-policy': 'cross-origin' } });
     }

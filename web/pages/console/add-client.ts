@@ -1,23 +1,30 @@
 import { html, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
+import { capitalize } from '../shared/text.ts';
 
-type Verdict = { readonly kind: 'idle' } | { readonly kind: 'asking' } | { readonly kind: 'added'; readonly address: string } | { readonly kind: 'refused'; readonly reason: string };
+type Result =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'added'; readonly address: string }
+  | { readonly kind: 'refused'; readonly reason: string };
 
-/** Lists native clients: one address at a time. */
+/** The form that adds a native client. */
 export class AddClient {
   readonly #add: (address: string) => Promise<string | null>;
-  readonly #changed: () => void;
-  #verdict: Verdict = { kind: 'idle' };
+  readonly #onChange: () => void;
+  #result: Result = { kind: 'none' };
 
-  /** @param add @returns null when it is done, else why not. */
-  constructor(add: (address: string) => Promise<string | null>, changed: () => void) {
+  /** @param add adds a client; resolves with null, or the reason for a refusal. */
+  constructor(add: (address: string) => Promise<string | null>, onChange: () => void) {
     this.#add = add;
-    this.#changed = changed;
+    this.#onChange = onChange;
   }
 
-  /** @param forbidden why this user may not; null when they may. */
-  render(forbidden: string | null): TemplateResult {
-    const isRefused = this.#verdict.kind === 'refused';
+  /** @param disabledReason why the form is disabled; null if it is not. */
+  render(disabledReason: string | null): TemplateResult {
+    const { kind } = this.#result;
+    const isDisabled = disabledReason !== null;
+    const resultClass = kind === 'refused' ? 'bad' : kind === 'added' ? 'ok' : '';
     return html`<form class="add" @submit=${(event: SubmitEvent) => runInBackground(this.#submit(event))}>
       <label for="client-address">Add a native client</label>
       <input
@@ -31,42 +38,45 @@ export class AddClient {
         required
         maxlength="1024"
         aria-describedby="client-verdict"
-        aria-invalid=${isRefused}
-        ?disabled=${forbidden !== null}
-        @input=${() => this.#judge({ kind: 'idle' })}
+        aria-invalid=${kind === 'refused'}
+        ?disabled=${isDisabled}
+        @input=${() => this.#setResult({ kind: 'none' })}
       />
-      <button class="primary" ?disabled=${forbidden !== null || this.#verdict.kind === 'asking'}>Add</button>
-      <p id="client-verdict" class=${`verdict ${isRefused ? 'bad' : this.#verdict.kind === 'added' ? 'ok' : ''}`} role="status">${forbidden ?? verdictText(this.#verdict)}</p>
+      <button class="primary" ?disabled=${isDisabled || kind === 'pending'}>Add</button>
+      <p id="client-verdict" class=${`verdict ${resultClass}`} role="status">
+        ${disabledReason ?? resultText(this.#result)}
+      </p>
     </form>`;
   }
 
   async #submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const address = new FormData(form).get('address');
-    if (typeof address !== 'string' || address.trim() === '') return;
-    this.#judge({ kind: 'asking' });
-    const reason = await this.#add(address.trim());
+    const value = new FormData(form).get('address');
+    const address = typeof value === 'string' ? value.trim() : '';
+    if (address === '') return;
+    this.#setResult({ kind: 'pending' });
+    const reason = await this.#add(address);
     if (reason === null) form.reset();
-    this.#judge(reason === null ? { kind: 'added', address: address.trim() } : { kind: 'refused', reason });
+    this.#setResult(reason === null ? { kind: 'added', address } : { kind: 'refused', reason });
   }
 
-  #judge(verdict: Verdict): void {
-    this.#verdict = verdict;
-    this.#changed();
+  #setResult(result: Result): void {
+    this.#result = result;
+    this.#onChange();
   }
 }
 
-function verdictText(verdict: Verdict): string {
-  switch (verdict.kind) {
-    case 'idle':
-    case 'asking':
-      return 'Where a NetGear with receive_mode=True binds, and its pattern. It need not run yet.';
+function resultText(result: Result): string {
+  switch (result.kind) {
+    case 'none':
+    case 'pending':
+      return 'Address and pattern of a NetGear client (receive_mode=True). It can be started later.';
     case 'added':
-      return `Added ${verdict.address}`;
+      return `Added ${result.address}`;
     case 'refused':
-      return verdict.reason.charAt(0).toUpperCase() + verdict.reason.slice(1);
+      return capitalize(result.reason);
     default:
-      return verdict satisfies never;
+      return result satisfies never;
   }
 }

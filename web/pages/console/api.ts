@@ -4,7 +4,7 @@ import { type Answer, authorization, fetchStreams } from '../shared/streams.ts';
 
 const RETRY_MS = 1500;
 
-/** The gateway's HTTP API as this page uses it, under the address that the page came from. */
+/** Client of the HTTP API of the gateway that serves this page. */
 export class Api {
   token: string | null;
 
@@ -16,46 +16,48 @@ export class Api {
     return fetchStreams(this.token);
   }
 
-  /** The address of the gateway behind its proxy; null where none is set, or not known now. */
+  /** Public address of the gateway behind a proxy; null if none is configured or the gateway does not respond. */
   async publicUrl(): Promise<string | null> {
     try {
       const response = await this.#fetch('api/gateway');
       return response.ok ? ((await response.json()) as { publicUrl: string | null }).publicUrl : null;
     } catch {
-      return null; // nobody answers: the page says so, and asks again
+      return null; // no response: the page reports it, and tries again
     }
   }
 
-  /** Lists a native client. @returns null when it is done, else why not. */
+  /** Adds a native client. @returns null, or the reason for a refusal. */
   addClient(stream: string, address: string): Promise<string | null> {
-    return this.#change(clientsPath(stream), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ address }) });
+    const headers = { 'content-type': 'application/json' };
+    return this.#change(clientsPath(stream), { method: 'POST', headers, body: JSON.stringify({ address }) });
   }
 
-  /** @returns null when it is done, else why not. */
-  sendAway(stream: string, client: string): Promise<string | null> {
+  /** Disconnects a web client, or removes a native one. @returns null, or the reason for a refusal. */
+  disconnect(stream: string, client: string): Promise<string | null> {
     return this.#change(clientsPath(stream, client), { method: 'DELETE' });
   }
 
   /**
-   * What a client returns, as a picture.
+   * The return data of a client, as an image.
    *
-   * @param width how wide it is shown; null for as large as it is.
-   * @returns null when it is none; undefined when that can't be told now.
+   * @param width width in pixels; null for the original size.
+   * @returns null if the data is not an image; undefined if that is currently unknown.
    */
-  async returnedPicture(stream: string, client: string, width: number | null): Promise<Blob | null | undefined> {
+  async returnImage(stream: string, client: string, width: number | null): Promise<Blob | null | undefined> {
     try {
-      const response = await this.#fetch(`${clientsPath(stream, client)}/return${width === null ? '' : `?width=${width}`}`);
+      const query = width === null ? '' : `?width=${width}`;
+      const response = await this.#fetch(`${clientsPath(stream, client)}/return${query}`);
       if (response.status === 409 || response.status === 500) return null;
       if (!response.ok) return undefined;
       const blob = await response.blob();
       return blob.type.startsWith('image/') ? blob : null;
     } catch {
-      return undefined; // nobody answers: the page says so, and asks again
+      return undefined; // no response: the page reports it, and tries again
     }
   }
 
-  /** Follows what happens, for ever: over restarts of the gateway, and not while it asks for a token. */
-  async follow(heard: (event: GatewayEvent) => void): Promise<never> {
+  /** Follows the gateway's events forever, over its restarts. Waits while the gateway requires another token. */
+  async follow(onEvent: (event: GatewayEvent) => void): Promise<never> {
     let refused: string | null = null;
     for (let lastId = ''; ; ) {
       const sent = this.token;
@@ -65,17 +67,18 @@ export class Api {
       }
       try {
         const response = await this.#fetch('api/events', { headers: lastId === '' ? {} : { 'last-event-id': lastId } });
-        // A refused token is not sent again: each time would count as a failed log-in.
+        // A refused token is not sent again: each attempt counts as a failed log-in.
         if (response.status === 401) refused = sent;
         if (response.ok && response.body !== null) {
-          const reader = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+          const text = response.body.pipeThrough(new TextDecoderStream());
+          const reader = text.pipeThrough(new EventSourceParserStream()).getReader();
           for (let next = await reader.read(); !next.done; next = await reader.read()) {
             lastId = next.value.id ?? lastId;
-            heard(JSON.parse(next.value.data) as GatewayEvent);
+            onEvent(JSON.parse(next.value.data) as GatewayEvent);
           }
         }
       } catch {
-        // As above.
+        // No response, as above.
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
@@ -98,5 +101,6 @@ export class Api {
 }
 
 function clientsPath(stream: string, client?: string): string {
-  return `api/streams/${encodeURIComponent(stream)}/clients${client === undefined ? '' : `/${encodeURIComponent(client)}`}`;
+  const clients = `api/streams/${encodeURIComponent(stream)}/clients`;
+  return client === undefined ? clients : `${clients}/${encodeURIComponent(client)}`;
 }

@@ -1,26 +1,30 @@
-import '../console/console.css';
 import './publish-page.css';
 import { html, nothing, render, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import { closeCode } from '../../../shared/close-code.ts';
-import { groups } from '../console/text.ts';
-import { loadTheme, toggleTheme } from '../console/theme.ts';
+import type { Facing, GearwayPublisher, PictureSize, PublisherInput } from '../../publisher/gearway-publisher.ts';
+import { figure, figureList, note, plot } from '../shared/figures.ts';
+import { pageHeader } from '../shared/page-header.ts';
 import { loadToken, saveToken } from '../shared/page-token.ts';
-import type { Facing, GearwayPublisher, PictureSize, PublisherInput, PublisherStats } from '../../publisher/gearway-publisher.ts';
-import { sparkline } from '../../viewer/ui/sparkline.ts';
 import { fetchStreams } from '../shared/streams.ts';
+import { formatCount, sentence } from '../shared/text.ts';
+import { loadTheme } from '../shared/theme.ts';
 import { throttled } from '../shared/throttled.ts';
 import { TokenForm } from '../shared/token-form.ts';
 import { ReturnedPanel } from './returned-panel.ts';
 import { secureHelp } from './secure-help.ts';
 import { settingsPanel } from './settings-panel.ts';
 
-// /publish?stream=main&input=screen&facing=user&size=1080p&fps=30&quality=90&name=phone&start: without `stream`, the first that takes publishers.
-// The element itself is loaded by the page (publish.html).
+// /publish?stream=main&input=screen&facing=user&size=1080p&fps=30&quality=90&name=phone&start
+// Without `stream`: the first stream that accepts publishers. publish.html loads the publisher element.
+
+/** Interval between updates of the figures. */
 const UPDATE_MS = 500;
 
+/** Minimum interval between updates of the return data. */
 const DATA_MS = 100;
 
+/** Stream to publish to if the token does not allow listing the streams. */
 const DEFAULT_STREAM = 'main';
 
 const query = new URLSearchParams(location.search);
@@ -35,14 +39,14 @@ const tokenForm = new TokenForm({
   action: { text: 'Stop', run: () => publisher.stop() },
   isOnPicture: true,
   onToken: (token) => {
-    // The same one again is another attempt.
+    // Entering the same token again is another attempt.
     if (publisher.token === token) publisher.start();
     else publisher.token = token;
   },
 });
 publisher.name = query.get('name') ?? 'Browser';
 publisher.input = (query.get('input') ?? 'camera') as PublisherInput;
-// A phone that is put up as a camera looks away from who did it.
+// A phone set up as a camera faces away from its user.
 publisher.facing = (query.get('facing') ?? 'environment') as Facing;
 if (query.has('size')) publisher.size = query.get('size') as PictureSize;
 if (query.has('fps')) publisher.fps = Number(query.get('fps'));
@@ -57,8 +61,8 @@ publisher.addEventListener('gearway-publisher-state', ({ detail }) => {
   update();
 });
 publisher.addEventListener('gearway-publisher-failed', ({ detail }) => {
-  // Where it goes on without, the picture does not say so.
-  problem = publisher.state === 'failed' ? null : `${detail.reason.charAt(0).toUpperCase()}${detail.reason.slice(1)}.`;
+  // The element shows the reason itself, unless it continues with the previous camera.
+  problem = publisher.state === 'failed' ? null : sentence(detail.reason);
   update();
 });
 publisher.addEventListener('gearway-publisher-frame-refused', ({ detail }) => {
@@ -82,18 +86,18 @@ async function findStream(): Promise<void> {
   publisher.src = `streams/${encodeURIComponent(stream)}`;
   publisher.controls = true;
   update();
-  // Where nothing can come of it, that is said at once.
+  // On a page that is not secure, this shows the help immediately.
   if (query.has('start') || !isSecureContext) publisher.start();
 }
 
-/** A token that lets its owner publish and no more does not show which there are. */
+/** A token that grants publishing only does not allow listing the streams. */
 async function firstForPublishers(): Promise<string> {
   const answer = await fetchStreams(publisher.token);
   const first = answer.kind === 'ok' ? answer.value.find(({ source }) => source.kind === 'push') : undefined;
   return first?.name ?? DEFAULT_STREAM;
 }
 
-/** In place of the element's own words, where a token may help. */
+/** Replaces the element's notice when a token may help. */
 function tokenPrompt(): TemplateResult | typeof nothing {
   return publisher.code === closeCode.notAllowed ? html`<div slot="refused">${tokenForm.element}</div>` : nothing;
 }
@@ -101,48 +105,56 @@ function tokenPrompt(): TemplateResult | typeof nothing {
 function page(): TemplateResult {
   render(tokenPrompt(), publisher);
   const { width, height } = publisher.stats;
-  // A phone held upright has an upright picture.
+  // A phone in portrait orientation has a portrait picture.
   if (width > 0) publisher.style.aspectRatio = `${width} / ${height}`;
-  const there = `?stream=${encodeURIComponent(stream)}`;
-  return html`
-    <header>
-      <h1 class="mark">${mark}Gearway</h1>
-      ${stream === '' ? nothing : html`<nav aria-label="This stream"><a href=${`publish${there}`} aria-current="page">Publish ${stream}</a><a href=${`./${there}`}>Console</a></nav>`}
-      <span class="grow"></span>
-      <button class="icon" aria-label="Switch between dark and light" title="Dark or light" @click=${toggleTheme}>${moon}</button>
-    </header>
-    ${problem === null ? nothing : html`<div class="notice" role="status">${problem} <button class="link" @click=${() => ((problem = null), update())}>Close</button></div>`}
+  return html`${pageHeader(navigation())} ${notice()}
     <main>
       <div class="column">
         ${publisher.code === 'insecure' ? secureHelp(new URL(location.href)) : nothing}
         <section class="panel picture" aria-label="Picture">${publisher}${figures()}</section>
       </div>
       <div class="column">${settingsPanel(publisher)}${returned.render()}</div>
-    </main>
-  `;
+    </main>`;
+}
+
+function navigation(): TemplateResult | typeof nothing {
+  if (stream === '') return nothing;
+  const parameters = `?stream=${encodeURIComponent(stream)}`;
+  return html`<nav aria-label="This stream">
+    <a href=${`publish${parameters}`} aria-current="page">Publish ${stream}</a
+    ><a href=${`./${parameters}`}>Console</a>
+  </nav>`;
+}
+
+function notice(): TemplateResult | typeof nothing {
+  if (problem === null) return nothing;
+  const close = (): void => {
+    problem = null;
+    update();
+  };
+  return html`<div class="notice" role="status">${problem} <button class="link" @click=${close}>Close</button></div>`;
 }
 
 function figures(): TemplateResult {
-  const { stats, statsHistory } = publisher;
-  const plot = (value: (reading: PublisherStats) => number): TemplateResult => sparkline(statsHistory.map(value));
-  const note = (text: string): TemplateResult => html`<dd class="note">${text}</dd>`;
-  const figure = (title: string, value: string, unit: string, below: TemplateResult): TemplateResult => html`<div>
-    <dt>${title}</dt>
-    <dd>${value} <small>${unit}</small></dd>
-    ${below}
-  </div>`;
-  return html`<dl class="figures">
-    ${figure('Sent', stats.sent === 0 ? '–' : stats.framesPerSecond.toFixed(1), 'fps', plot(({ framesPerSecond }) => framesPerSecond))}
-    ${figure('Bit rate', stats.sent === 0 ? '–' : (stats.bitsPerSecond / 1e6).toFixed(1), 'Mbit/s', plot(({ bitsPerSecond }) => bitsPerSecond))}
-    ${figure('Round trip', stats.roundTripMs === null ? '–' : String(Math.round(stats.roundTripMs)), 'ms', plot(({ roundTripMs }) => roundTripMs ?? 0))}
-    ${figure('Size', stats.width === 0 ? '–' : `${stats.width}×${stats.height}`, '', note(stats.width === 0 ? '' : `JPEG, ${stats.encodeMs.toFixed(0)} ms`))}
-    ${figure('Clients', stats.clients === null ? '–' : String(stats.clients), '', note(stats.clients === null ? '' : stats.clients === 0 ? 'nobody watches' : 'of this stream'))}
-    ${figure('Skipped', stats.sent === 0 ? '–' : groups(stats.skipped), '', note(stats.sent === 0 ? '' : `of ${groups(stats.sent + stats.skipped)}`))}
-  </dl>`;
+  const { stats, statsHistory: history } = publisher;
+  const { sent, skipped, roundTripMs, clients, width, height } = stats;
+  const hasSent = sent > 0;
+  const rate = hasSent ? stats.framesPerSecond.toFixed(1) : '–';
+  const bitRate = hasSent ? (stats.bitsPerSecond / 1e6).toFixed(1) : '–';
+  const roundTrip = roundTripMs === null ? '–' : String(Math.round(roundTripMs));
+  const size = width === 0 ? '–' : `${width}×${height}`;
+  const sizeNote = width === 0 ? '' : `JPEG, ${stats.encodeMs.toFixed(0)} ms`;
+  const clientsNote = clients === null ? '' : clients === 0 ? 'no viewers' : 'of this stream';
+  const skippedNote = hasSent ? `of ${formatCount(sent + skipped)}` : '';
+  return figureList([
+    figure('Sent', rate, 'fps', plot(history, (reading) => reading.framesPerSecond)),
+    figure('Bit rate', bitRate, 'Mbit/s', plot(history, (reading) => reading.bitsPerSecond)),
+    figure('Round trip', roundTrip, 'ms', plot(history, (reading) => reading.roundTripMs ?? 0)),
+    figure('Size', size, '', note(sizeNote)),
+    figure('Clients', clients === null ? '–' : String(clients), '', note(clientsNote)),
+    figure('Skipped', hasSent ? formatCount(skipped) : '–', '', note(skippedNote)),
+  ]);
 }
-
-const mark = html`<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5" /><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round" /></svg>`;
-const moon = html`<svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M20 14A8 8 0 1 1 10 4a6.5 6.5 0 0 0 10 10z" /></svg>`;
 
 function update(): void {
   render(page(), document.body);

@@ -4,32 +4,65 @@ import type { GearwayPublisher, PictureSize } from '../../publisher/gearway-publ
 const SIZES: readonly PictureSize[] = ['480p', '720p', '1080p'];
 const RATES = [5, 10, 15, 30] as const;
 
-/** What is sent: which camera, how large, how often, how good. Counts at once. */
+/** Camera, size, frame rate and quality. Changes take effect immediately. */
 export function settingsPanel(publisher: GearwayPublisher): TemplateResult {
-  const { cameras, openDevice, sizes, size, fps, quality } = publisher;
   return html`<section class="panel" aria-label="Picture settings">
     <h2>Picture</h2>
     <div class="settings">
-      ${publisher.input === 'camera' && cameras.length > 1
-        ? html`<label for="camera">Camera</label>
-            <select id="camera" class="field" @change=${(event: Event) => choose(event, (id) => (publisher.device = id))}>
-              ${cameras.map(({ id, label }) => html`<option value=${id} .selected=${id === openDevice}>${label}</option>`)}
-            </select>`
-        : nothing}
-      <label for="size">Size</label>
-      <select id="size" class="field" @change=${(event: Event) => choose(event, (value) => (publisher.size = value as PictureSize))}>
-        ${SIZES.map((value) => html`<option value=${value} .selected=${value === size} ?disabled=${!sizes.includes(value)}>${value}${sizes.includes(value) ? '' : ', not of this camera'}</option>`)}
-      </select>
-      <label for="rate">Frames a second</label>
-      <select id="rate" class="field" @change=${(event: Event) => choose(event, (value) => (publisher.fps = Number(value)))}>
-        ${[...new Set([...RATES, fps])].sort((a, b) => a - b).map((value) => html`<option value=${value} .selected=${value === fps}>up to ${value}</option>`)}
-      </select>
-      <label for="quality">JPEG quality</label>
-      <span class="range"><input id="quality" type="range" min="30" max="95" step="5" .value=${String(quality)} @input=${(event: Event) => choose(event, (value) => (publisher.quality = Number(value)))} /><output for="quality">${quality}</output></span>
+      ${cameraSetting(publisher)} ${sizeSetting(publisher)} ${rateSetting(publisher)} ${qualitySetting(publisher)}
     </div>
   </section>`;
 }
 
-function choose(event: Event, take: (value: string) => void): void {
-  take((event.target as HTMLInputElement | HTMLSelectElement).value);
+function cameraSetting(publisher: GearwayPublisher): TemplateResult | typeof nothing {
+  const { cameras, openDevice } = publisher;
+  if (publisher.input !== 'camera' || cameras.length < 2) return nothing;
+  const option = ({ id, label }: { id: string; label: string }): TemplateResult =>
+    html`<option value=${id} .selected=${id === openDevice}>${label}</option>`;
+  return html`<label for="camera">Camera</label>
+    <select id="camera" class="field" @change=${onValue((id) => (publisher.device = id))}>
+      ${cameras.map(option)}
+    </select>`;
+}
+
+function sizeSetting(publisher: GearwayPublisher): TemplateResult {
+  const option = (size: PictureSize): TemplateResult => {
+    const isSupported = publisher.sizes.includes(size);
+    const label = isSupported ? size : `${size} (not supported by this camera)`;
+    return html`<option value=${size} .selected=${size === publisher.size} ?disabled=${!isSupported}>${label}</option>`;
+  };
+  return html`<label for="size">Size</label>
+    <select id="size" class="field" @change=${onValue((size) => (publisher.size = size as PictureSize))}>
+      ${SIZES.map(option)}
+    </select>`;
+}
+
+function rateSetting(publisher: GearwayPublisher): TemplateResult {
+  const rates = [...new Set([...RATES, publisher.fps])].sort((a, b) => a - b);
+  const option = (fps: number): TemplateResult =>
+    html`<option value=${fps} .selected=${fps === publisher.fps}>up to ${fps} fps</option>`;
+  return html`<label for="rate">Frame rate</label>
+    <select id="rate" class="field" @change=${onValue((fps) => (publisher.fps = Number(fps)))}>
+      ${rates.map(option)}
+    </select>`;
+}
+
+function qualitySetting(publisher: GearwayPublisher): TemplateResult {
+  const { quality } = publisher;
+  return html`<label for="quality">JPEG quality</label>
+    <span class="range"
+      ><input
+        id="quality"
+        type="range"
+        min="30"
+        max="95"
+        step="5"
+        .value=${String(quality)}
+        @input=${onValue((value) => (publisher.quality = Number(value)))}
+      /><output for="quality">${quality}</output></span
+    >`;
+}
+
+function onValue(set: (value: string) => void): (event: Event) => void {
+  return ({ target }) => set((target as HTMLInputElement | HTMLSelectElement).value);
 }

@@ -1,29 +1,29 @@
 const KEY = 'gearway-token';
 
-/** The token that was entered in this tab; it never stands in the page's address. */
+/** The token that was entered in this tab. It is never part of the page's address. */
 export function loadToken(): string | null {
   try {
     return sessionStorage.getItem(KEY);
   } catch {
-    return null; // storage is forbidden: the user is asked again after a reload
+    return null; // storage is blocked: the user has to enter it again after a reload
   }
 }
 
-/** @param token null forgets it. */
+/** @param token null removes it. */
 export function saveToken(token: string | null): void {
   try {
     if (token === null) sessionStorage.removeItem(KEY);
     else sessionStorage.setItem(KEY, token);
   } catch {
-    // As above.
+    // Storage is blocked, as above.
   }
 }
 
 /**
- * Takes the administrator key out of the page's address, `#key=…`, where the gateway prints it: a fragment is never sent, and the key shall not stay
- * in the address bar or in the history.
+ * Removes the administrator key from the page's address, `#key=…`, as the gateway prints it. Browsers do not send the
+ * fragment, and the key must not stay in the address bar or the history.
  *
- * @returns null where there is none.
+ * @returns null if there is none.
  */
 export function takeKey(): string | null {
   const key = new URLSearchParams(location.hash.slice(1)).get('key');

@@ -1,36 +1,45 @@
 import type { RightsStatus, StreamStatus } from '../../../shared/status.ts';
 
-/** How the gateway answers. `token`: it requires one, or refuses the one that was sent; `gone`: it does not answer, or it or a proxy refuses for the `reason`. */
-export type Answer<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'token'; readonly reason: string } | { readonly kind: 'gone'; readonly reason: string | null };
+/**
+ * Response of the gateway. `token`: it requires a token, or refuses the one that was sent. `gone`: it does not respond,
+ * or it or a proxy refuses the request for the `reason`.
+ */
+export type Answer<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'token'; readonly reason: string }
+  | { readonly kind: 'gone'; readonly reason: string | null };
 
-/** Error codes of the API that a token can change. */
+/** Error codes of the API that another token may resolve. */
 const TOKEN_CODES: ReadonlySet<string> = new Set(['token-required', 'not-allowed', 'too-many']);
 
-/** Asks a page's own gateway for its streams. */
+/** Requests the streams of the gateway that serves this page. */
 export function fetchStreams(token: string | null): Promise<Answer<readonly StreamStatus[]>> {
-  return ask('api/streams', token);
+  return get('api/streams', token);
 }
 
-/** Asks a page's own gateway what the owner of a token may do. */
+/** Requests the rights that a token grants. */
 export function fetchRights(token: string | null): Promise<Answer<RightsStatus>> {
-  return ask('api/rights', token);
+  return get('api/rights', token);
 }
 
-/** The header that sends a token to the API. */
+/** The header with the token, for the API. */
 export function authorization(token: string | null): Record<string, string> {
   return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
-async function ask<T>(path: string, token: string | null): Promise<Answer<T>> {
+async function get<T>(path: string, token: string | null): Promise<Answer<T>> {
   try {
     const response = await fetch(path, { headers: authorization(token) });
     if (response.ok) return { kind: 'ok', value: (await response.json()) as T };
     const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
-    // A proxy whose gateway is gone answers with a page of its own.
-    if (typeof code !== 'string' || typeof message !== 'string') return { kind: 'gone', reason: `the proxy in front of the gateway answers with status ${response.status}` };
+    // A proxy without its gateway responds with a page of its own.
+    if (typeof code !== 'string' || typeof message !== 'string') {
+      const reason = `the proxy in front of the gateway answers with status ${response.status}`;
+      return { kind: 'gone', reason };
+    }
     return { kind: TOKEN_CODES.has(code) ? 'token' : 'gone', reason: message };
   } catch {
-    // fetch fails when nobody listens: said on the page, and tried again.
+    // The connection failed. The page reports it, and tries again.
     return { kind: 'gone', reason: null };
   }
 }

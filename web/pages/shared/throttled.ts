@@ -1,12 +1,12 @@
-/** Does work that is asked for again and again at most once in so many milliseconds, the first time after as many: as fast as anybody reads. */
-export function throttled(work: () => void, ms: number): () => void {
-  let isDue = false;
+/** Limits calls of a function to one per interval. The first one is made at the end of the interval. */
+export function throttled(work: () => void, intervalMs: number): () => void {
+  let isScheduled = false;
   return () => {
-    if (isDue) return;
-    isDue = true;
+    if (isScheduled) return;
+    isScheduled = true;
     setTimeout(() => {
-      isDue = false;
+      isScheduled = false;
       work();
-    }, ms);
+    }, intervalMs);
   };
 }

@@ -1,23 +1,25 @@
+import { sentence } from './text.ts';
+
 let forms = 0;
 
-/** The gateway's reason that says no more than the form does. */
+/** A reason of the gateway that only repeats the form's label. */
 const PLAIN_REASON = 'this gateway requires a token';
 
 export interface TokenFormOptions {
   /** Label of the field. */
   readonly label: string;
-  /** What the token is needed for, and where it comes from; empty for nothing. */
+  /** What the token is needed for, and where to find it. */
   readonly hint?: string;
-  /** A further button, beside the one that submits. */
+  /** An additional button, next to the submit button. */
   readonly action?: { readonly text: string; readonly run: () => void };
-  /** The form lies over the picture, which is dark in both themes. */
+  /** The form is shown over the picture, which is dark in both themes. */
   readonly isOnPicture?: boolean;
   readonly onToken: (token: string) => void;
 }
 
 /**
- * The form in which all pages ask for a token. A refusal is announced (`role=alert`), and the field is cleared and focused. Its element may be rendered,
- * removed and rendered again; it keeps its state.
+ * The token form of all pages. A refusal is announced (`role=alert`), and the field is cleared and focused. The element
+ * keeps its state when it is removed and inserted again.
  */
 export class TokenForm {
   readonly element: HTMLFormElement;
@@ -31,7 +33,11 @@ export class TokenForm {
     const form = document.createElement('form');
     form.className = isOnPicture ? 'token-form on-picture' : 'token-form';
     form.innerHTML = `<label for="${id}"></label><p class="hint" id="${id}-hint"></p>
-      <div class="line"><input id="${id}" class="field" name="token" type="password" autocomplete="off" required aria-describedby="${id}-hint ${id}-error"><button class="primary">Continue</button></div>
+      <div class="line">
+        <input id="${id}" class="field" name="token" type="password" autocomplete="off" required
+          aria-describedby="${id}-hint ${id}-error">
+        <button class="primary">Continue</button>
+      </div>
       <p class="error" id="${id}-error" role="alert"></p>`;
     const find = <T extends Element>(selector: string): T => {
       const element = form.querySelector<T>(selector);
@@ -61,13 +67,13 @@ export class TokenForm {
     this.element = form;
   }
 
-  /** Asks, with the gateway's reason where it gave one. */
+  /** Asks for a token. */
   ask(hint: string): void {
     this.#hint.textContent = hint === PLAIN_REASON ? '' : sentence(hint);
     this.#focus();
   }
 
-  /** Says why the token was refused. */
+  /** Shows why the token was refused. */
   refuse(reason: string): void {
     this.#field.value = '';
     this.#field.setAttribute('aria-invalid', 'true');
@@ -75,21 +81,17 @@ export class TokenForm {
     this.#focus();
   }
 
-  /** Forgets what was typed and refused. */
+  /** Clears field and error. */
   reset(): void {
     this.#field.value = '';
     this.#field.removeAttribute('aria-invalid');
     this.#alert.textContent = '';
   }
 
-  /** Once the form has been rendered. A page in a frame leaves the focus to the page around it, unless the user is in the frame already. */
+  /** Focuses the field once it is rendered. In an iframe, only if the iframe has the focus already. */
   #focus(): void {
     requestAnimationFrame(() => {
       if (window.parent === window || document.hasFocus()) this.#field.focus();
     });
   }
-}
-
-function sentence(text: string): string {
-  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;
 }

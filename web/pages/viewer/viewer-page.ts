@@ -8,8 +8,8 @@ import { TokenForm } from '../shared/token-form.ts';
 
 const RETRY_MS = 1500;
 
-// /viewer?stream=main&port=6007&fit=cover&rotate=90&mirror&spectate&bare: the picture alone, as large as the window. Without `stream`, the gateway's first.
-// The element itself is loaded by the page (viewer.html).
+// /viewer?stream=main&port=6007&fit=cover&rotate=90&mirror&spectate&bare: the picture only, in the size of the window.
+// Without `stream`: the gateway's first stream. viewer.html loads the viewer element.
 const query = new URLSearchParams(location.search);
 const port = Number(query.get('port') ?? '0');
 
@@ -24,20 +24,24 @@ viewer.fit = (query.get('fit') ?? 'contain') as Fit;
 viewer.name = query.get('name') ?? '';
 const main = document.createElement('main');
 const heading = document.createElement('h1');
-const waitingText = document.createElement('p');
-waitingText.slot = 'connecting';
+const noticeElement = document.createElement('p');
+noticeElement.slot = 'connecting';
 main.append(heading, viewer);
 document.body.append(main);
 
-/** Takes the token that was entered. */
+/** Handles the next token that is entered. */
 let onToken: (token: string) => void = () => undefined;
-const form = new TokenForm({ label: 'This gateway requires a token', isOnPicture: true, onToken: (token) => onToken(token) });
+const form = new TokenForm({
+  label: 'This gateway requires a token',
+  isOnPicture: true,
+  onToken: (token) => onToken(token),
+});
 
 viewer.addEventListener('gearway-refused', ({ detail }) => {
   if (detail.code !== closeCode.notAllowed) return;
-  place('refused');
+  showForm('refused');
   onToken = (token) => {
-    // The same one again is another attempt.
+    // Entering the same token again is another attempt.
     if (viewer.token === token) viewer.reconnect();
     else viewer.token = token;
   };
@@ -53,27 +57,28 @@ viewer.addEventListener('gearway-open', () => {
 runInBackground(watch());
 
 async function watch(): Promise<void> {
-  show('Gearway', 'Connecting');
+  show('Gearway', 'Connecting…');
   const stream = query.get('stream') ?? (await firstStream());
   show(`${stream}, Gearway`, '');
   viewer.src = `streams/${encodeURIComponent(stream)}`;
 }
 
-function show(title: string, waiting: string): void {
+/** @param notice replaces the viewer's notice while connecting; empty for none. */
+function show(title: string, notice: string): void {
   document.title = title;
   heading.textContent = title;
-  waitingText.textContent = waiting;
-  if (waiting === '') waitingText.remove();
-  else viewer.append(waitingText);
+  noticeElement.textContent = notice;
+  if (notice === '') noticeElement.remove();
+  else viewer.append(noticeElement);
 }
 
-/** The first one that the gateway has; waits until it answers, and accepts the token. */
+/** The gateway's first stream. Waits until the gateway responds and accepts the token. */
 async function firstStream(): Promise<string> {
   for (let isAsking = false; ; ) {
     const answer = await fetchStreams(viewer.token);
     if (answer.kind === 'token') {
       show('Gearway', '');
-      place('connecting');
+      showForm('connecting');
       if (viewer.token !== null) form.refuse(answer.reason);
       else if (!isAsking) form.ask(answer.reason);
       isAsking = true;
@@ -85,13 +90,13 @@ async function firstStream(): Promise<string> {
       form.element.remove();
       return first.name;
     }
-    show('Gearway', answer.kind === 'gone' && answer.reason !== null ? answer.reason : 'Connecting');
+    show('Gearway', answer.kind === 'gone' && answer.reason !== null ? answer.reason : 'Connecting…');
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-/** Shows the form in place of what the viewer says in this state. */
-function place(state: 'connecting' | 'refused'): void {
+/** Replaces the viewer's notice in this state with the token form. */
+function showForm(state: 'connecting' | 'refused'): void {
   form.element.slot = state;
   if (form.element.parentElement !== viewer) viewer.append(form.element);
 }

@@ -1,12 +1,12 @@
 import { errorText } from '../../../shared/errors.ts';
 import type { CameraFailure, Facing, PictureSize, PublisherInput } from '../publisher-messages.ts';
 
-/** What is asked of a camera, or of the screen. */
-export interface InputWish {
+/** Which camera or screen to open, and how. The camera delivers the nearest supported size and rate. */
+export interface CaptureSettings {
   readonly input: PublisherInput;
-  /** One of {@link listCameras}; null for any. */
+  /** Id of one of the {@link listCameras}; null for any. */
   readonly device: string | null;
-  /** Where no device is named; null for any. */
+  /** Preferred direction if no device is given; null for any. */
   readonly facing: Facing | null;
   readonly size: PictureSize;
   readonly fps: number;
@@ -18,14 +18,14 @@ export interface Camera {
   readonly label: string;
 }
 
-/** Width and height as most cameras have them; a phone that is held upright gives them the other way round. */
+/** Usual sizes of cameras. A phone in portrait orientation swaps width and height. */
 export const SIZES: Readonly<Record<PictureSize, { readonly width: number; readonly height: number }>> = {
   '480p': { width: 640, height: 480 },
   '720p': { width: 1280, height: 720 },
   '1080p': { width: 1920, height: 1080 },
 };
 
-/** There is no camera. The message is a sentence for people, and says what to do. */
+/** No camera or screen is available. The message is a sentence for users, and suggests what to do. */
 export class CameraError extends Error {
   readonly code: CameraFailure;
 
@@ -36,34 +36,51 @@ export class CameraError extends Error {
   }
 }
 
-/** Whether this browser can share a screen; phones' mostly cannot. */
+/** Absent on pages that are not secure. */
+function mediaDevices(): MediaDevices | undefined {
+  return navigator.mediaDevices as MediaDevices | undefined;
+}
+
+/** Whether this browser can share a screen. Most phones cannot. */
 export function canShareScreen(): boolean {
-  return typeof (navigator.mediaDevices as MediaDevices | undefined)?.getDisplayMedia === 'function';
+  return typeof mediaDevices()?.getDisplayMedia === 'function';
 }
 
 /**
- * Opens a camera, or lets the user choose a screen, which browsers allow only while they handle a click.
+ * Opens a camera, or lets the user choose a screen. Browsers allow the latter only while they handle a click.
  *
  * @returns a stream with one video track.
  * @throws {CameraError}
  */
-export async function openStream(wish: InputWish): Promise<MediaStream> {
-  // Browsers leave it out of pages that are not secure.
-  const devices = navigator.mediaDevices as MediaDevices | undefined;
-  if (!isSecureContext || devices === undefined) {
-    const what = wish.input === 'screen' ? 'no screen' : 'no camera';
-    throw isSecureContext ? new CameraError('unsupported', `this browser has ${what} for web pages`) : new CameraError('insecure', `browsers give ${what} to a page that came over plain http from another machine: open it over https, or as http://localhost`);
+export async function openStream(settings: CaptureSettings): Promise<MediaStream> {
+  const isScreen = settings.input === 'screen';
+  const devices = mediaDevices();
+  if (!isSecureContext) {
+    const subject = isScreen ? 'screen sharing' : 'camera access';
+    throw new CameraError(
+      'insecure',
+      `browsers block ${subject} on pages loaded over plain HTTP from another machine: use HTTPS or http://localhost`,
+    );
   }
-  if (wish.input === 'screen' && !canShareScreen()) throw new CameraError('unsupported', 'this browser cannot share a screen, as most of phones cannot: use its camera, or another browser');
+  if (devices === undefined) {
+    const subject = isScreen ? 'screen sharing' : 'camera access';
+    throw new CameraError('unsupported', `this browser does not support ${subject} on web pages`);
+  }
+  if (isScreen && !canShareScreen()) {
+    const reason = 'this browser does not support screen sharing, like most phones: use the camera or another browser';
+    throw new CameraError('unsupported', reason);
+  }
   try {
-    return wish.input === 'screen' ? await devices.getDisplayMedia({ video: { frameRate: { ideal: wish.fps } }, audio: false }) : await devices.getUserMedia({ video: toConstraints(wish), audio: false });
+    return isScreen
+      ? await devices.getDisplayMedia({ video: { frameRate: { ideal: settings.fps } }, audio: false })
+      : await devices.getUserMedia({ video: toConstraints(settings), audio: false });
   } catch (error) {
-    throw explain(error, wish.input);
+    throw explain(error, settings.input);
   }
 }
 
-/** What a camera is asked for; it gives what comes nearest. */
-export function toConstraints({ device, facing, size, fps }: InputWish): MediaTrackConstraints {
+/** The constraints to request from a camera. */
+export function toConstraints({ device, facing, size, fps }: CaptureSettings): MediaTrackConstraints {
   const { width, height } = SIZES[size];
   return {
     ...(device !== null ? { deviceId: { exact: device } } : facing !== null ? { facingMode: { ideal: facing } } : {}),
@@ -73,51 +90,65 @@ export function toConstraints({ device, facing, size, fps }: InputWish): MediaTr
   };
 }
 
-/** The cameras of this device, with their names; none before the user has allowed one. */
+/** The cameras of this device, with their names; empty before the user has given permission. */
 export async function listCameras(): Promise<readonly Camera[]> {
-  const found = await (navigator.mediaDevices as MediaDevices | undefined)?.enumerateDevices();
-  // Without permission they stand there without a name.
-  return (found ?? []).flatMap(({ kind, deviceId, label }) => (kind === 'videoinput' && deviceId !== '' && label !== '' ? [{ id: deviceId, label }] : []));
+  const devices = (await mediaDevices()?.enumerateDevices()) ?? [];
+  // Without permission they are listed without id and name.
+  return devices
+    .filter(({ kind, deviceId, label }) => kind === 'videoinput' && deviceId !== '' && label !== '')
+    .map(({ deviceId, label }) => ({ id: deviceId, label }));
 }
 
-/** Whether a camera is there: this one, or any. */
+/** Whether this camera is connected. @param id null for any camera. */
 export async function hasCamera(id: string | null): Promise<boolean> {
-  const found = (await (navigator.mediaDevices as MediaDevices | undefined)?.enumerateDevices().catch(() => [])) ?? [];
-  return found.some(({ kind, deviceId }) => kind === 'videoinput' && (id === null || deviceId === id));
+  const devices = (await mediaDevices()?.enumerateDevices().catch(() => [])) ?? [];
+  return devices.some(({ kind, deviceId }) => kind === 'videoinput' && (id === null || deviceId === id));
 }
 
-/** A choice of camera: by name, or on a phone by where it looks. */
-export interface CameraChoice {
-  readonly device: string | null;
-  readonly facing: Facing | null;
-}
+/** A camera, by id or, on a phone, by its direction. */
+export type CameraSelection = Pick<CaptureSettings, 'device' | 'facing'>;
 
-/** The camera that a button for the other one switches to; null where there is no other. */
-export function otherCamera(cameras: readonly Camera[], facing: Facing | null, device: string | null): CameraChoice | null {
+/** The camera to switch to; null where there is no other. */
+export function otherCamera(
+  cameras: readonly Camera[],
+  facing: Facing | null,
+  device: string | null,
+): CameraSelection | null {
   if (cameras.length < 2) return null;
-  // A phone has several that look away, of which the browser knows the best.
+  // A phone has several cameras on its back. The browser knows the best one.
   if (facing !== null) return { device: null, facing: facing === 'user' ? 'environment' : 'user' };
   const index = cameras.findIndex(({ id }) => id === device);
   return { device: cameras[(index + 1) % cameras.length]?.id ?? null, facing: null };
 }
 
-/** The browser's error in words (https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia). */
+/** Explains the browser's error (https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia). */
 export function explain(error: unknown, input: PublisherInput): CameraError {
   const name = error instanceof Error ? error.name : '';
   const isScreen = input === 'screen';
+  const failure = (code: CameraFailure, reason: string): CameraError => new CameraError(code, reason, { cause: error });
   switch (name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return new CameraError('denied', isScreen ? 'no screen was chosen, or the system does not let this browser record it' : 'the camera was not allowed: allow it beside the address, or in the settings of this device, and try again', { cause: error });
+      return failure(
+        'denied',
+        isScreen
+          ? 'no screen was selected, or the system does not allow this browser to record it'
+          : 'camera permission was denied: allow it in the address bar or the settings of this device, and try again',
+      );
     case 'InvalidStateError':
-      return new CameraError('denied', 'a browser shares a screen only when a button is pressed: press it', { cause: error });
+      return failure('denied', 'browsers share a screen only after a click: use the button');
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return new CameraError('no-camera', isScreen ? 'there is no screen that could be shared' : 'no camera was found: plug one in, or choose another', { cause: error });
+      return failure(
+        'no-camera',
+        isScreen ? 'no screen is available for sharing' : 'no camera was found: connect one, or choose another',
+      );
     case 'NotReadableError':
-    case 'AbortError':
-      return new CameraError('busy', `${isScreen ? 'the screen' : 'the camera'} cannot be read: another program may use it, or the system forbids it`, { cause: error });
+    case 'AbortError': {
+      const subject = isScreen ? 'the screen' : 'the camera';
+      return failure('busy', `${subject} cannot be read: another program may be using it, or the system blocks it`);
+    }
     default:
-      return new CameraError('unsupported', `the browser says: ${errorText(error)}`, { cause: error });
+      return failure('unsupported', `the browser reported: ${errorText(error)}`);
   }
 }

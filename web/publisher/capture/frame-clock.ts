@@ -1,23 +1,23 @@
-/** Older than this, a picture is of a clock that has stopped, as a phone's does while it sleeps. */
+/** Age from which a frame's clock must have stopped, as a phone's does while it sleeps. */
 const MAX_AGE_MS = 1000;
 
-/** An old best is believed a little less with every picture, since clocks drift. */
+/** Drift allowance: how much the smallest offset is devalued with each frame. */
 const DRIFT_MS = 0.01;
 
 /**
- * When a camera's pictures were taken. Their times count from anywhere; the picture that was here fastest tells from where. What all of them
- * have taken at least, from the lens to this program, cannot be seen.
+ * Converts the timestamps of a camera, which have an arbitrary origin, to the system clock. The offset comes from the
+ * frame that arrived fastest. The minimum latency from the lens to this program cannot be measured.
  */
 export class FrameClock {
-  /** From the camera's time to ours, at the least. */
+  /** Smallest offset from the camera's clock to the system clock. */
   #offsetMs: number | null = null;
 
   /**
-   * @param cameraMs the picture's own time.
-   * @param nowMs ours, when it has come.
-   * @returns by our clock, at most `nowMs`.
+   * @param cameraMs timestamp of the frame.
+   * @param nowMs system time at which it arrived.
+   * @returns system time of the capture, at most `nowMs`.
    */
-  takenAtMs(cameraMs: number, nowMs: number): number {
+  capturedAtMs(cameraMs: number, nowMs: number): number {
     const offsetMs = nowMs - cameraMs;
     const best = this.#offsetMs === null ? offsetMs : this.#offsetMs + DRIFT_MS;
     this.#offsetMs = offsetMs < best || offsetMs - best > MAX_AGE_MS ? offsetMs : best;

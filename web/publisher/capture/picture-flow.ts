@@ -1,92 +1,94 @@
 import { runInBackground } from '../../background.ts';
 
-/** Frames that are sent and not taken yet: the gateway's protocol says how many (docs/protocol.md). */
+/** Maximum number of frames sent and not yet confirmed (docs/protocol.md). */
 const MAX_IN_FLIGHT = 2;
 
-/** What the flow does with pictures. Whoever holds one closes it. */
+/** How pictures are processed. The owner of a picture closes it. */
 export interface FlowSteps<P, E> {
   /** Rejects for a picture that cannot be encoded. */
   encode(picture: P): Promise<E>;
-  /** `sequence` rises by one with each frame. */
+  /** `sequence` increases by one with each frame. */
   send(sequence: number, encoded: E): void;
-  /** One could not be encoded. */
+  /** A picture could not be encoded. */
   failed(error: unknown): void;
 }
 
 /**
- * Pictures on their way to the gateway, the newest first: at most two are sent and not taken, one is encoded, and one waits, which a newer one
- * replaces. So the rate follows the link, and no picture grows old here.
+ * Back-pressure between camera and gateway, newest picture first: at most two frames are sent and not confirmed, one
+ * picture is being encoded, and one waits, which a newer picture replaces. So the rate adapts to the connection, and
+ * pictures do not queue up.
  */
 export class PictureFlow<P extends { close(): void }, E> {
   readonly #steps: FlowSteps<P, E>;
-  #isOpen = false;
-  /** Changes with each connection, of which an encoding outlives none. */
+  #isConnected = false;
+  /** Changes with each connection. Encodings that were started in another generation are discarded. */
   #generation = 0;
   #isEncoding = false;
   #waiting: P | null = null;
   #sequence = 0;
   #inFlight: number[] = [];
-  /** Pictures that newer ones replaced, or that nobody was ready for. */
+  /** Pictures that newer ones replaced, or that were due while the flow was not ready. */
   skipped = 0;
 
   constructor(steps: FlowSteps<P, E>) {
     this.#steps = steps;
   }
 
-  /** Whether a picture would be encoded at once. */
+  /** Whether a picture would be encoded immediately. */
   get isReady(): boolean {
-    return this.#isOpen && !this.#isEncoding && this.#waiting === null && this.#inFlight.length < MAX_IN_FLIGHT;
+    const isIdle = !this.#isEncoding && this.#waiting === null;
+    return this.#isConnected && isIdle && this.#inFlight.length < MAX_IN_FLIGHT;
   }
 
   get inFlight(): number {
     return this.#inFlight.length;
   }
 
-  /** There is a connection, with nothing on it. Counts from 0. */
-  open(): void {
-    this.lost();
-    this.#isOpen = true;
+  /** A new connection, without frames in flight. Counters start at 0. */
+  connected(): void {
+    this.disconnected();
+    this.#isConnected = true;
     this.skipped = 0;
   }
 
-  /** There is none any more: what was on its way is lost, and what comes is thrown away. */
-  lost(): void {
-    this.#isOpen = false;
+  /** The connection ended: frames in flight are lost, and pictures are discarded. */
+  disconnected(): void {
+    this.#isConnected = false;
     this.#generation += 1;
     this.#inFlight = [];
-    this.#forget();
+    this.#discard();
   }
 
   offer(picture: P): void {
-    if (!this.#isOpen) {
+    if (!this.#isConnected) {
       picture.close();
       return;
     }
     if (this.#waiting !== null) this.skip();
-    this.#forget();
+    this.#discard();
     this.#waiting = picture;
     this.#pump();
   }
 
-  /** A picture that there was, and that nobody was ready for. */
+  /** Counts a picture that was due while the flow was not ready. */
   skip(): void {
-    if (this.#isOpen) this.skipped += 1;
+    if (this.#isConnected) this.skipped += 1;
   }
 
-  /** The gateway has read all frames up to this one. */
+  /** The gateway has confirmed all frames up to this one. */
   taken(sequence: number): void {
     this.#inFlight = this.#inFlight.filter((sent) => sent > sequence);
     this.#pump();
   }
 
-  /** Sends what is encoded already, if a frame may be sent now. */
+  /** Sends an encoded picture again, if the flow is ready. */
   repeat(encoded: E): void {
     if (this.isReady) this.#send(encoded);
   }
 
   #pump(): void {
     const picture = this.#waiting;
-    if (picture === null || !this.#isOpen || this.#isEncoding || this.#inFlight.length >= MAX_IN_FLIGHT) return;
+    if (picture === null || !this.#isConnected || this.#isEncoding || this.#inFlight.length >= MAX_IN_FLIGHT) return;
     this.#waiting = null;
     runInBackground(this.#encode(picture));
   }
@@ -112,7 +114,7 @@ export class PictureFlow<P extends { close(): void }, E> {
     this.#steps.send(this.#sequence, encoded);
   }
 
-  #forget(): void {
+  #discard(): void {
     this.#waiting?.close();
     this.#waiting = null;
   }

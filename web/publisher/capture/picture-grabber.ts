@@ -1,31 +1,33 @@
 import { runInBackground } from '../../background.ts';
 
-/** Where a video shows nothing new for so long, what it shows is taken; also where it is not painted at all. */
+/** Maximum time to wait for a new frame of the video. After that the current picture is used. */
 const WAIT_MS = 250;
 
-/** Makes pictures of a playing video, each when it is asked for, on the way to a session that can read no frames itself. */
+/** Takes pictures from a playing video on request, for sessions that cannot read frames themselves. */
 export class PictureGrabber {
   readonly #video: HTMLVideoElement;
-  readonly #give: (bitmap: ImageBitmap, takenAtMs: number | null) => void;
+  readonly #onPicture: (bitmap: ImageBitmap, capturedAtMs: number | null) => void;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #callback: number | null = null;
   #closed = false;
 
-  /** @param give the picture is the receiver's. */
-  constructor(video: HTMLVideoElement, give: (bitmap: ImageBitmap, takenAtMs: number | null) => void) {
+  /** @param onPicture receives each picture, and owns it. */
+  constructor(video: HTMLVideoElement, onPicture: (bitmap: ImageBitmap, capturedAtMs: number | null) => void) {
     this.#video = video;
-    this.#give = give;
+    this.#onPicture = onPicture;
   }
 
-  /** Gives the next picture that there is. In a page that nobody sees, videos go on and tell nobody: there it is what there is now. */
-  ask(): void {
+  /** Takes the next picture. In a hidden page, where videos report no frames, it is the current one. */
+  grabNext(): void {
     if (this.#closed) return;
     this.#cancel();
     if (document.hidden || !('requestVideoFrameCallback' in this.#video)) {
       this.#startGrabbing(null);
       return;
     }
-    this.#callback = this.#video.requestVideoFrameCallback((_now, { captureTime }) => this.#startGrabbing(captureTime === undefined ? null : Date.now() - (performance.now() - captureTime)));
+    this.#callback = this.#video.requestVideoFrameCallback((_now, { captureTime }) =>
+      this.#startGrabbing(captureTime === undefined ? null : Date.now() - (performance.now() - captureTime)),
+    );
     this.#timer = setTimeout(() => this.#startGrabbing(null), WAIT_MS);
   }
 
@@ -42,21 +44,21 @@ export class PictureGrabber {
     this.#callback = null;
   }
 
-  #startGrabbing(takenAtMs: number | null): void {
-    runInBackground(this.#grab(takenAtMs));
+  #startGrabbing(capturedAtMs: number | null): void {
+    runInBackground(this.#grab(capturedAtMs));
   }
 
-  async #grab(takenAtMs: number | null): Promise<void> {
+  async #grab(capturedAtMs: number | null): Promise<void> {
     this.#cancel();
     let bitmap: ImageBitmap;
     try {
       bitmap = await createImageBitmap(this.#video);
     } catch {
       // The video has no picture yet.
-      if (!this.#closed) this.#timer = setTimeout(() => this.ask(), WAIT_MS);
+      if (!this.#closed) this.#timer = setTimeout(() => this.grabNext(), WAIT_MS);
       return;
     }
     if (this.#closed) bitmap.close();
-    else this.#give(bitmap, takenAtMs);
+    else this.#onPicture(bitmap, capturedAtMs);
   }
 }

@@ -1,12 +1,12 @@
-/** A picture may come earlier than it is due by this part of the time between two: no two clocks are the same. */
+/** Tolerance for early pictures, as a fraction of the interval: clocks differ. */
 const EARLY = 0.25;
 
-/** Thins pictures out to a rate. In step with it as long as they come; after a gap it begins anew. */
+/** Decimates pictures to a maximum rate. Keeps an even pace; after a gap it restarts with the next picture. */
 export class RateLimit {
   #intervalMs: number;
   #dueAtMs: number | null = null;
 
-  /** @param fps frames a second, above 0. */
+  /** @param fps maximum rate, above 0. */
   constructor(fps: number) {
     this.#intervalMs = 1000 / fps;
   }
@@ -16,27 +16,28 @@ export class RateLimit {
     this.restart();
   }
 
-  /** The next picture may pass at once. */
+  /** The next picture passes immediately. */
   restart(): void {
     this.#dueAtMs = null;
   }
 
-  /** How long it is until the next one may pass; 0 when it may. */
+  /** Time until the next picture may pass; 0 if it may pass now. */
   waitMs(nowMs: number): number {
-    if (this.#dueAtMs === null || this.#isAnotherClock(nowMs, this.#dueAtMs)) return 0;
+    if (this.#dueAtMs === null || this.#isOtherClock(nowMs, this.#dueAtMs)) return 0;
     return Math.max(0, this.#dueAtMs - EARLY * this.#intervalMs - nowMs);
   }
 
-  /** Whether a picture of this time passes; then the next one is due. */
+  /** Whether a picture with this timestamp passes. If so, the next one is scheduled. */
   take(nowMs: number): boolean {
     if (this.waitMs(nowMs) > 0) return false;
-    const isInStep = this.#dueAtMs !== null && !this.#isAnotherClock(nowMs, this.#dueAtMs) && nowMs - this.#dueAtMs < this.#intervalMs;
-    this.#dueAtMs = (isInStep && this.#dueAtMs !== null ? this.#dueAtMs : nowMs) + this.#intervalMs;
+    const dueAtMs = this.#dueAtMs;
+    const isInStep = dueAtMs !== null && !this.#isOtherClock(nowMs, dueAtMs) && nowMs - dueAtMs < this.#intervalMs;
+    this.#dueAtMs = (isInStep ? dueAtMs : nowMs) + this.#intervalMs;
     return true;
   }
 
-  /** Nothing is ever due so far ahead: the times start from somewhere else, as those of another camera. */
-  #isAnotherClock(nowMs: number, dueAtMs: number): boolean {
+  /** A due time this far ahead means that the timestamps have another origin: those of another camera. */
+  #isOtherClock(nowMs: number, dueAtMs: number): boolean {
     return dueAtMs - nowMs > 2 * this.#intervalMs;
   }
 }

@@ -1,14 +1,14 @@
 declare global {
-  // TypeScript knows it for workers only, and there without the track.
+  // TypeScript declares it for workers only, and there without the track.
   interface MediaStreamTrackProcessorInit {
     track: MediaStreamTrack;
   }
 }
 
 /**
- * A track's own frames (https://www.w3.org/TR/mediacapture-transform/).
+ * The frames of a track (https://www.w3.org/TR/mediacapture-transform/).
  *
- * @returns null where the browser gives none: Chromium does in windows, Safari in workers, Firefox nowhere yet.
+ * @returns null where that is unsupported: Chromium supports it in windows, Safari in workers, Firefox not at all.
  */
 export function framesOf(track: MediaStreamTrack): ReadableStream<VideoFrame> | null {
   if (typeof MediaStreamTrackProcessor === 'undefined') return null;

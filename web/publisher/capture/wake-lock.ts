@@ -1,6 +1,9 @@
 import { runInBackground } from '../../background.ts';
 
-/** Keeps a phone's screen on while it is held (https://www.w3.org/TR/screen-wake-lock/): one that sleeps takes the camera along. Browsers without it sleep. */
+/**
+ * Keeps a phone's screen on (https://www.w3.org/TR/screen-wake-lock/): a phone that sleeps stops its camera. Has no
+ * effect in browsers without wake locks.
+ */
 export class WakeLock {
   #isHeld = false;
   #sentinel: WakeLockSentinel | null = null;
@@ -16,24 +19,24 @@ export class WakeLock {
   release(): void {
     this.#isHeld = false;
     document.removeEventListener('visibilitychange', this.#request);
-    this.#drop(this.#sentinel);
+    this.#releaseSentinel(this.#sentinel);
     this.#sentinel = null;
   }
 
-  #drop(sentinel: WakeLockSentinel | null): void {
+  #releaseSentinel(sentinel: WakeLockSentinel | null): void {
     if (sentinel !== null) runInBackground(sentinel.release());
   }
 
-  /** The browser takes it away whenever the page is hidden. */
+  /** Called again whenever the page becomes visible: browsers release the lock when it is hidden. */
   readonly #request = (): void => {
     if (document.hidden || !('wakeLock' in navigator)) return;
     navigator.wakeLock.request('screen').then(
       (sentinel) => {
-        this.#drop(this.#sentinel);
+        this.#releaseSentinel(this.#sentinel);
         this.#sentinel = this.#isHeld ? sentinel : null;
-        if (!this.#isHeld) this.#drop(sentinel);
+        if (!this.#isHeld) this.#releaseSentinel(sentinel);
       },
-      // Refused on an empty battery or by a policy: the screen goes dark as it always does.
+      // Refused with a low battery or by a policy: the screen turns off as usual.
       () => undefined,
     );
   };

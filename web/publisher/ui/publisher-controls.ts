@@ -1,38 +1,56 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { icons } from './publisher-icons.ts';
 import type { PublisherInput } from '../publisher-messages.ts';
+import { icons } from './publisher-icons.ts';
 
-/** What the buttons do. */
+/** Actions of the buttons. */
 export interface PublisherActions {
   readonly start: (input: PublisherInput) => void;
   readonly stop: () => void;
-  readonly again: () => void;
+  readonly retry: () => void;
   readonly takeOver: () => void;
-  readonly nextCamera: () => void;
+  readonly switchCamera: () => void;
 }
 
-/** The buttons that begin. */
+/** State of the publisher, as the control bar shows it. */
+export interface BarModel {
+  readonly input: PublisherInput;
+  readonly hasOtherCamera: boolean;
+  readonly canShareScreen: boolean;
+}
+
+/** The buttons of the notice before the start. */
 export function startButtons(canShareScreen: boolean, { start }: PublisherActions): TemplateResult {
+  const screen = html`<button part="action" class="second" type="button" @click=${() => start('screen')}>
+    ${icons.screen}Share screen
+  </button>`;
   return html`<span class="actions">
     <button part="action" type="button" @click=${() => start('camera')}>${icons.camera}Start camera</button>
-    ${canShareScreen ? html`<button part="action" class="second" type="button" @click=${() => start('screen')}>${icons.screen}Share screen</button>` : nothing}
+    ${canShareScreen ? screen : nothing}
   </span>`;
 }
 
-/** Other buttons in a notice, the first of which is the one to press. */
-export function noticeButtons(buttons: readonly { readonly label: string; readonly action: () => void }[]): TemplateResult {
-  return html`<span class="actions">${buttons.map(({ label, action }, index) => html`<button part="action" class=${index === 0 ? '' : 'second'} type="button" @click=${action}>${label}</button>`)}</span>`;
+/** Buttons of other notices. The first one is the default action. */
+export function noticeButtons(
+  buttons: readonly { readonly label: string; readonly action: () => void }[],
+): TemplateResult {
+  const button = (label: string, action: () => void, className: string): TemplateResult =>
+    html`<button part="action" class=${className} type="button" @click=${action}>${label}</button>`;
+  return html`<span class="actions"
+    >${buttons.map(({ label, action }, index) => button(label, action, index === 0 ? '' : 'second'))}</span
+  >`;
 }
 
-/** The bar while something is open. */
-export function bar(model: { readonly input: PublisherInput; readonly hasOther: boolean; readonly canShareScreen: boolean }, actions: PublisherActions): TemplateResult {
-  const button = (label: string, picture: TemplateResult, action: () => void): TemplateResult =>
-    html`<button part="button" type="button" aria-label=${label} title=${label} @click=${action}>${picture}</button>`;
+/** The control bar while a camera or screen is open. */
+export function controlBar(model: BarModel, actions: PublisherActions): TemplateResult {
+  const { input, hasOtherCamera, canShareScreen } = model;
+  const { start, stop, switchCamera } = actions;
+  const button = (label: string, icon: TemplateResult, action: () => void): TemplateResult =>
+    html`<button part="button" type="button" aria-label=${label} title=${label} @click=${action}>${icon}</button>`;
   return html`<div part="controls" class="bar" role="toolbar" aria-label="Publisher">
-    <button part="button" class="stop" type="button" @click=${actions.stop}>${icons.stop}Stop</button>
+    <button part="button" class="stop" type="button" @click=${stop}>${icons.stop}Stop</button>
     <span class="grow"></span>
-    ${model.input === 'screen' ? button('Use the camera', icons.camera, () => actions.start('camera')) : nothing}
-    ${model.input === 'camera' && model.canShareScreen ? button('Share the screen', icons.screen, () => actions.start('screen')) : nothing}
-    ${model.input === 'camera' && model.hasOther ? button('Switch camera', icons.turn, actions.nextCamera) : nothing}
+    ${input === 'screen' ? button('Use camera', icons.camera, () => start('camera')) : nothing}
+    ${input === 'camera' && canShareScreen ? button('Share screen', icons.screen, () => start('screen')) : nothing}
+    ${input === 'camera' && hasOtherCamera ? button('Switch camera', icons.turn, switchCamera) : nothing}
   </div>`;
 }

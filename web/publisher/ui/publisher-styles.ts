@@ -1,6 +1,6 @@
 import { css } from 'lit';
 
-/** What the publisher has besides the viewer's look. */
+/** Styles of the publisher, in addition to those of the viewer. */
 export const publisherStyles = css`
   video {
     position: absolute;

@@ -2,19 +2,19 @@ const MIN_ZOOM = 1;
 const MAX_ZOOM = 16;
 const STEP = 1.25;
 
-/** From here on single pixels are to be seen, not blurred. */
+/** Zoom from which on single pixels are shown sharp, not blurred. */
 const PIXELATED_FROM = 4;
 
-/** A drag that is shorter than this is a click. */
+/** Minimum length of a drag. A shorter one is a click. */
 const DRAG_PX = 3;
 
 /**
- * Digital zoom and pan of a box's content, by wheel, pinch, drag and calls. It sets custom properties on the box, which
- * the styles read: `--zoom`, `--x` and `--y` in px. Nothing is drawn again, and no pixel is read.
+ * Digital zoom and pan of a box's content, by wheel, pinch, drag and method calls. Sets the custom properties `--zoom`,
+ * `--x` and `--y` (in px) on the box, which the styles use. Nothing is redrawn.
  */
 export class PictureView {
   readonly #box: HTMLElement;
-  readonly #changed: () => void;
+  readonly #onZoom: () => void;
   readonly #abort = new AbortController();
   readonly #pointers = new Map<number, { x: number; y: number }>();
   #zoom = MIN_ZOOM;
@@ -22,26 +22,29 @@ export class PictureView {
   #y = 0;
   #moved = false;
 
-  /** @param changed called when the zoom changes. */
-  constructor(box: HTMLElement, changed: () => void) {
+  /** @param onZoom called when the zoom has changed. */
+  constructor(box: HTMLElement, onZoom: () => void) {
     this.#box = box;
-    this.#changed = changed;
+    this.#onZoom = onZoom;
     const { signal } = this.#abort;
     box.addEventListener('wheel', (event) => this.#onWheel(event), { signal, passive: false });
     box.addEventListener('pointerdown', (event) => this.#onDown(event), { signal });
     box.addEventListener('pointermove', (event) => this.#onMove(event), { signal });
-    for (const type of ['pointerup', 'pointercancel'] as const) box.addEventListener(type, (event) => this.#pointers.delete(event.pointerId), { signal });
-    // A drag ends in a click, which is meant for nobody.
+    for (const type of ['pointerup', 'pointercancel'] as const) {
+      box.addEventListener(type, (event) => this.#pointers.delete(event.pointerId), { signal });
+    }
+    // A drag ends with a click event, which must not reach the page.
     box.addEventListener('click', (event) => this.#moved && event.stopPropagation(), { signal, capture: true });
-    box.addEventListener('dblclick', (event) => (this.#zoom > MIN_ZOOM ? this.reset() : this.zoomBy(2, event)), { signal });
+    const toggle = (event: MouseEvent): void => (this.#zoom > MIN_ZOOM ? this.reset() : this.zoomBy(2, event));
+    box.addEventListener('dblclick', toggle, { signal });
   }
 
-  /** 1 is the whole picture as `fit` lays it. */
+  /** 1 shows the picture as `fit` scales it. */
   get zoom(): number {
     return this.#zoom;
   }
 
-  /** Magnifies around a point of the window; around the middle without one. */
+  /** Zooms around a point of the window, by default around the centre. */
   zoomBy(factor: number, at?: { readonly clientX: number; readonly clientY: number }): void {
     const { left, top, width, height } = this.#box.getBoundingClientRect();
     const zoom = clamp(this.#zoom * factor, MIN_ZOOM, MAX_ZOOM);
@@ -76,7 +79,7 @@ export class PictureView {
   #set(zoom: number, x: number, y: number): void {
     const before = this.#zoom;
     const { width, height } = this.#box.getBoundingClientRect();
-    // The middle of the box always shows some of the picture.
+    // The centre of the box always shows part of the picture.
     const [maxX, maxY] = [((zoom - 1) * width) / 2, ((zoom - 1) * height) / 2];
     this.#zoom = zoom;
     this.#x = clamp(x, -maxX, maxX);
@@ -87,14 +90,16 @@ export class PictureView {
     style.setProperty('--y', `${this.#y}px`);
     classList.toggle('zoomed', zoom > MIN_ZOOM);
     classList.toggle('pixelated', zoom >= PIXELATED_FROM);
-    if (before !== zoom) this.#changed();
+    if (before !== zoom) this.#onZoom();
   }
 
   #onWheel(event: WheelEvent): void {
-    // A plain wheel belongs to the page until the picture is zoomed; a trackpad's pinch comes with ctrlKey.
+    // Until the picture is zoomed, a plain wheel scrolls the page. A trackpad's pinch sets ctrlKey.
     if (!event.ctrlKey && !event.metaKey && this.#zoom === MIN_ZOOM && document.fullscreenElement === null) return;
     event.preventDefault();
-    this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 0.05 : event.ctrlKey ? 0.01 : 0.002)), event);
+    const isLines = event.deltaMode === WheelEvent.DOM_DELTA_LINE;
+    const speed = isLines ? 0.05 : event.ctrlKey ? 0.01 : 0.002;
+    this.zoomBy(Math.exp(-event.deltaY * speed), event);
   }
 
   #onDown(event: PointerEvent): void {
@@ -119,7 +124,8 @@ export class PictureView {
     const apartBefore = Math.hypot(before.x - other.x, before.y - other.y);
     const apart = Math.hypot(event.clientX - other.x, event.clientY - other.y);
     this.panBy(dx / 2, dy / 2);
-    if (apartBefore > 0) this.zoomBy(apart / apartBefore, { clientX: (event.clientX + other.x) / 2, clientY: (event.clientY + other.y) / 2 });
+    const centre = { clientX: (event.clientX + other.x) / 2, clientY: (event.clientY + other.y) / 2 };
+    if (apartBefore > 0) this.zoomBy(apart / apartBefore, centre);
   }
 }
 

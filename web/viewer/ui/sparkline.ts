@@ -1,27 +1,14 @@
 import { type TemplateResult, svg, html } from 'lit';
 
-/** A small plot of the latest values from 0 up, so that a small change looks small. Decoration: the figure beside it says the same. */
+/**
+ * Small plot of recent values. The axis starts at 0, so that small changes look small. Decorative: hidden from screen
+ * readers, because the figure next to it shows the current value.
+ */
 export function sparkline(values: readonly number[]): TemplateResult {
   const max = Math.max(...values) || 1;
-  const points = values.map((value, index) => `${(index * 100) / Math.max(1, values.length - 1)},${(19 - (17 * value) / max).toFixed(1)}`).join(' ');
-  return html`<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">${values.length > 1 ? svg`<polyline points=${points} />` : ''}</svg>`;
-}
-
-/** The latest `size` values, oldest first. */
-export class History {
-  readonly #size: number;
-  #values: number[] = [];
-
-  constructor(size: number) {
-    this.#size = size;
-  }
-
-  get values(): readonly number[] {
-    return this.#values;
-  }
-
-  add(value: number): void {
-    this.#values.push(value);
-    if (this.#values.length > this.#size) this.#values.shift();
-  }
+  const x = (index: number): number => (index * 100) / Math.max(1, values.length - 1);
+  const y = (value: number): string => (19 - (17 * value) / max).toFixed(1);
+  const points = values.map((value, index) => `${x(index)},${y(value)}`).join(' ');
+  const line = values.length > 1 ? svg`<polyline points=${points} />` : '';
+  return html`<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">${line}</svg>`;
 }

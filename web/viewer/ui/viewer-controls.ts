@@ -2,11 +2,11 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { Fit } from '../fit.ts';
 import { icons } from './viewer-icons.ts';
 
-/** What the bar shows, and what its buttons do. */
+/** State of the viewer, as the control bar shows it. */
 export interface ControlsModel {
   readonly isPaused: boolean;
-  readonly seat: string;
-  readonly seatTitle: string;
+  readonly identity: string;
+  readonly identityTitle: string;
   readonly isZoomed: boolean;
   readonly showsStats: boolean;
   readonly isMirrored: boolean;
@@ -16,6 +16,7 @@ export interface ControlsModel {
   readonly hasPicture: boolean;
 }
 
+/** Actions of the buttons. */
 export interface ControlsActions {
   readonly togglePause: () => void;
   readonly saveSnapshot: () => void;
@@ -23,43 +24,59 @@ export interface ControlsActions {
   readonly rotate: () => void;
   readonly toggleMirror: () => void;
   readonly nextFit: () => void;
-  readonly showWhole: () => void;
+  readonly resetZoom: () => void;
   readonly toggleFullscreen: () => void;
 }
 
-const FITS: Readonly<Record<Fit, string>> = { contain: 'whole picture', cover: 'fills the box', none: 'one to one' };
+const FIT_LABELS: Readonly<Record<Fit, string>> = { contain: 'contain', cover: 'cover', none: 'actual size' };
 
-/** The bar below the picture. Each button has a key, which `keyAction` knows. */
+/** The control bar. Each button has a keyboard shortcut, handled by {@link keyAction}. */
 export function controls(model: ControlsModel, actions: ControlsActions): TemplateResult {
-  const button = (label: string, key: string, picture: TemplateResult, action: () => void, pressed: boolean | null = null, disabled = false): TemplateResult =>
+  const button = (
+    label: string,
+    key: string,
+    icon: TemplateResult,
+    action: () => void,
+    { isPressed = null, isDisabled = false }: { isPressed?: boolean | null; isDisabled?: boolean } = {},
+  ): TemplateResult =>
     html`<button
       part="button"
       type="button"
       aria-label=${label}
       title=${`${label} (${key})`}
       aria-keyshortcuts=${key}
-      aria-pressed=${pressed === null ? nothing : pressed}
-      ?disabled=${disabled}
+      aria-pressed=${isPressed ?? nothing}
+      ?disabled=${isDisabled}
       @click=${action}
     >
-      ${picture}
+      ${icon}
     </button>`;
+  const { isPaused, showsStats, isMirrored, isFullscreen, hasPicture } = model;
+  const pauseIcon = isPaused ? icons.resume : icons.pause;
   return html`<div part="controls" class="controls" role="toolbar" aria-label="Picture">
-    ${button(model.isPaused ? 'Resume' : 'Pause', 'K', model.isPaused ? icons.resume : icons.pause, actions.togglePause)}
-    <span class="seat" title=${model.seatTitle}>${model.seat}</span>
+    ${button(isPaused ? 'Resume' : 'Pause', 'K', pauseIcon, actions.togglePause)}
+    <span class="identity" title=${model.identityTitle}>${model.identity}</span>
     <span class="grow"></span>
-    ${model.isZoomed ? button('Show the whole picture', '0', icons.whole, actions.showWhole) : nothing}
-    ${button('Save a snapshot', 'S', icons.snapshot, actions.saveSnapshot, null, !model.hasPicture)}
-    ${button('Statistics', 'I', icons.stats, actions.toggleStats, model.showsStats)}
-    ${button(`Rotate, now ${model.rotation}°`, 'R', icons.rotate, actions.rotate)}
-    ${button('Mirror', 'M', icons.mirror, actions.toggleMirror, model.isMirrored)}
-    ${button(`Fit, now ${FITS[model.fit]}`, 'C', icons.fit, actions.nextFit)}
-    ${button('Full screen', 'F', icons.fullscreen, actions.toggleFullscreen, model.isFullscreen)}
+    ${model.isZoomed ? button('Reset zoom', '0', icons.whole, actions.resetZoom) : nothing}
+    ${button('Save snapshot', 'S', icons.snapshot, actions.saveSnapshot, { isDisabled: !hasPicture })}
+    ${button('Statistics', 'I', icons.stats, actions.toggleStats, { isPressed: showsStats })}
+    ${button(`Rotate: ${model.rotation}°`, 'R', icons.rotate, actions.rotate)}
+    ${button('Mirror', 'M', icons.mirror, actions.toggleMirror, { isPressed: isMirrored })}
+    ${button(`Fit: ${FIT_LABELS[model.fit]}`, 'C', icons.fit, actions.nextFit)}
+    ${button('Full screen', 'F', icons.fullscreen, actions.toggleFullscreen, { isPressed: isFullscreen })}
   </div>`;
 }
 
-/** What a key does while the picture or one of its buttons has the focus; null for a key that is not ours. */
-export function keyAction(key: string, actions: ControlsActions, view: { zoomIn(): void; zoomOut(): void; panBy(x: number, y: number): void; readonly zoom: number }): (() => void) | null {
+/** Zoom and pan, as the shortcuts use them. */
+export interface ZoomView {
+  readonly zoom: number;
+  zoomIn(): void;
+  zoomOut(): void;
+  panBy(x: number, y: number): void;
+}
+
+/** Action of a keyboard shortcut, while the picture or one of its buttons has the focus; null for other keys. */
+export function keyAction(key: string, actions: ControlsActions, view: ZoomView): (() => void) | null {
   const pan = (x: number, y: number): (() => void) | null => (view.zoom > 1 ? () => view.panBy(x, y) : null);
   switch (key.toLowerCase()) {
     case 'k':
@@ -77,7 +94,7 @@ export function keyAction(key: string, actions: ControlsActions, view: { zoomIn(
     case 'f':
       return actions.toggleFullscreen;
     case '0':
-      return actions.showWhole;
+      return actions.resetZoom;
     case '+':
     case '=':
       return () => view.zoomIn();

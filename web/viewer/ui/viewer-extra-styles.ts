@@ -1,6 +1,6 @@
 import { css } from 'lit';
 
-/** The look of bar and statistics. */
+/** Styles of control bar and statistics. */
 export const extraStyles = css`
   .controls {
     position: absolute;
@@ -40,7 +40,7 @@ export const extraStyles = css`
     opacity: 0.4;
     cursor: default;
   }
-  .seat {
+  .identity {
     margin-left: 4px;
     font-size: 0.75rem;
     white-space: nowrap;

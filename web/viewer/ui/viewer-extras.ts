@@ -1,41 +1,65 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
-import { FITS } from '../fit.ts';
-import type { GearwayViewer } from '../gearway-viewer.ts';
+import { streamName } from '../../connection/stream-address.ts';
+import { type Fit, FITS } from '../fit.ts';
+import type { Snapshot, SnapshotFormat, ViewerState, ViewerStats } from '../viewer-messages.ts';
 import { PictureView } from './picture-view.ts';
 import { statsPanel } from './stats-panel.ts';
 import { type ControlsActions, controls, keyAction } from './viewer-controls.ts';
 
 export { extraStyles } from './viewer-extra-styles.ts';
 
-/** Bar, keys, zoom and statistics of one viewer, who loads them when it has to show them. Uses what any page can use. */
+/** Time after which the memory of a saved snapshot is freed. */
+const DOWNLOAD_MS = 10_000;
+
+/** The part of the viewer's public API that is used here. */
+export interface ExtendedViewer extends HTMLElement {
+  showStats: boolean;
+  mirror: boolean;
+  rotate: number;
+  fit: Fit;
+  readonly src: string;
+  readonly controls: boolean;
+  readonly paused: boolean;
+  readonly port: number | null;
+  readonly rights: readonly string[];
+  readonly spectatorReason: string | null;
+  readonly state: ViewerState;
+  readonly stats: ViewerStats;
+  readonly statsHistory: readonly ViewerStats[];
+  pause(): void;
+  resume(): void;
+  snapshot(format: SnapshotFormat): Promise<Snapshot | null>;
+}
+
+/** Control bar, keyboard shortcuts, zoom and statistics of a viewer. Loaded on demand. */
 export class ViewerExtras {
-  readonly #viewer: GearwayViewer;
+  readonly #viewer: ExtendedViewer;
   readonly #picture: HTMLElement;
-  readonly #zoomed: () => void;
+  readonly #onZoom: () => void;
   #view: PictureView | null = null;
 
   /**
    * @param picture the box whose content is zoomed.
-   * @param zoomed called when the zoom has changed.
+   * @param onZoom called when the zoom has changed.
    */
-  constructor(viewer: GearwayViewer, picture: HTMLElement, zoomed: () => void) {
+  constructor(viewer: ExtendedViewer, picture: HTMLElement, onZoom: () => void) {
     this.#viewer = viewer;
     this.#picture = picture;
-    this.#zoomed = zoomed;
+    this.#onZoom = onZoom;
   }
 
   get zoom(): number {
     return this.#view?.zoom ?? 1;
   }
 
-  /** Listens to gestures while there is a bar. */
+  /** Handles gestures while the control bar is shown. */
   update(): void {
-    const wanted = this.#viewer.controls;
-    if (wanted === (this.#view !== null)) return;
-    this.#picture.classList.toggle('interactive', wanted);
-    if (wanted) {
-      this.#view = new PictureView(this.#picture, this.#zoomed);
+    const isInteractive = this.#viewer.controls;
+    if (isInteractive === (this.#view !== null)) return;
+    this.#picture.classList.toggle('interactive', isInteractive);
+    if (isInteractive) {
+      this.#view = new PictureView(this.#picture, this.#onZoom);
       return;
     }
     this.#view?.reset();
@@ -44,8 +68,9 @@ export class ViewerExtras {
   }
 
   render(): TemplateResult {
-    const viewer = this.#viewer;
-    return html`${viewer.showStats ? statsPanel(viewer.statsHistory) : nothing}${viewer.controls && viewer.state !== 'refused' ? this.#controls() : nothing}`;
+    const { showStats, statsHistory, controls: hasControls, state } = this.#viewer;
+    const bar = hasControls && state !== 'refused' ? this.#controls() : nothing;
+    return html`${showStats ? statsPanel(statsHistory) : nothing}${bar}`;
   }
 
   keydown(event: KeyboardEvent): void {
@@ -58,19 +83,19 @@ export class ViewerExtras {
 
   #controls(): TemplateResult {
     const { paused, port, rights, spectatorReason, showStats, mirror, rotate, fit, state, stats } = this.#viewer;
-    const seat = port !== null ? `Port ${port}` : rights.length > 0 ? 'Watching only' : '';
+    const identity = port !== null ? `Port ${port}` : rights.length > 0 ? 'View only' : '';
     return controls(
       {
         isPaused: paused,
-        seat,
-        seatTitle: spectatorReason ?? seat,
+        identity,
+        identityTitle: spectatorReason ?? identity,
         isZoomed: this.zoom > 1,
         showsStats: showStats,
         isMirrored: mirror,
         isFullscreen: document.fullscreenElement === this.#viewer,
         rotation: rotate,
         fit,
-        // The figures come twice a second; the state comes first.
+        // Statistics are refreshed twice per second; the state changes earlier.
         hasPicture: stats.painted > 0 || (state !== 'connecting' && state !== 'waiting'),
       },
       this.#actions,
@@ -84,25 +109,29 @@ export class ViewerExtras {
     rotate: () => (this.#viewer.rotate = (this.#viewer.rotate + 90) % 360),
     toggleMirror: () => (this.#viewer.mirror = !this.#viewer.mirror),
     nextFit: () => (this.#viewer.fit = FITS[(FITS.indexOf(this.#viewer.fit) + 1) % FITS.length] ?? 'contain'),
-    showWhole: () => this.#view?.reset(),
-    // Refused where the frame that we are in may not: nothing is left half done.
-    toggleFullscreen: () => runInBackground(document.fullscreenElement === this.#viewer ? document.exitFullscreen() : this.#viewer.requestFullscreen(), () => undefined),
+    resetZoom: () => this.#view?.reset(),
+    // Rejects in an iframe without permission, and then changes nothing.
+    toggleFullscreen: () => runInBackground(this.#toggleFullscreen(), () => undefined),
   };
+
+  #toggleFullscreen(): Promise<void> {
+    const isFullscreen = document.fullscreenElement === this.#viewer;
+    return isFullscreen ? document.exitFullscreen() : this.#viewer.requestFullscreen();
+  }
 
   async #saveSnapshot(): Promise<void> {
     const isJpeg = this.#viewer.stats.encoding === 'jpeg';
     const snapshot = await this.#viewer.snapshot(isJpeg ? 'received' : 'png');
     if (snapshot === null) return;
-    const stream = this.#viewer.src.split(/[/?#]/).filter(Boolean).at(-1) ?? 'stream';
     const link = document.createElement('a');
     link.href = URL.createObjectURL(snapshot.blob);
-    link.download = `${stream}-${snapshot.sequence}.${isJpeg ? 'jpg' : 'png'}`;
+    link.download = `${streamName(this.#viewer.src) ?? 'stream'}-${snapshot.sequence}.${isJpeg ? 'jpg' : 'png'}`;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    setTimeout(() => URL.revokeObjectURL(link.href), DOWNLOAD_MS);
   }
 }
 
-/** Whether a key goes into a field that somebody has put into one of the viewer's slots. */
+/** Whether a key press goes to an input field in one of the viewer's slots. */
 function isTyping(event: KeyboardEvent): boolean {
   const [target] = event.composedPath();
   return target instanceof HTMLElement && (target.isContentEditable || target.matches('input, textarea, select'));

@@ -1,7 +1,5 @@
-import { svg, html, type TemplateResult } from 'lit';
-
-const icon = (paths: TemplateResult): TemplateResult =>
-  html`<svg width="18" height="18" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths}</svg>`;
+import { svg } from 'lit';
+import { icon } from '../../element/icon.ts';
 
 export const icons = {
   pause: icon(svg`<path d="M8 5v14M16 5v14" stroke-width="3" />`),

@@ -1,6 +1,6 @@
 import { css } from 'lit';
 
-/** The element's look: the tokens of the console, each to be set from outside. */
+/** Styles of the element. Colours and font can be set by custom properties. */
 export const viewerStyles = css`
   :host {
     display: block;
@@ -9,7 +9,8 @@ export const viewerStyles = css`
     aspect-ratio: 16 / 9;
     background: var(--gearway-stage, #05070a);
     color: #fff;
-    font: 400 0.8125rem/1.5 var(--gearway-font, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif);
+    font: 400 0.8125rem/1.5
+      var(--gearway-font, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif);
   }
   :host([hidden]) {
     display: none;
@@ -46,7 +47,8 @@ export const viewerStyles = css`
     width: 100cqw;
     height: 100cqh;
     object-fit: var(--fit, contain);
-    transform: translate(-50%, -50%) translate(var(--x, 0px), var(--y, 0px)) scale(var(--zoom, 1)) scaleX(var(--mirror, 1)) rotate(var(--rotation, 0deg));
+    transform: translate(-50%, -50%) translate(var(--x, 0px), var(--y, 0px)) scale(var(--zoom, 1))
+      scaleX(var(--mirror, 1)) rotate(var(--rotation, 0deg));
     transition: filter 0.2s;
   }
   .quarter canvas {

@@ -54,15 +54,15 @@ describe('RateLimit', () => {
 describe('FrameClock', () => {
   it('takes the delay of the fastest picture for none, and never says later than now', () => {
     const clock = new FrameClock();
-    expect(clock.takenAtMs(0, 1050)).toBe(1050);
-    expect(clock.takenAtMs(33, 1053)).toBe(1053);
+    expect(clock.capturedAtMs(0, 1050)).toBe(1050);
+    expect(clock.capturedAtMs(33, 1053)).toBe(1053);
     // Ten milliseconds more than the fastest.
-    expect(clock.takenAtMs(66, 1096)).toBeCloseTo(1086, 0);
+    expect(clock.capturedAtMs(66, 1096)).toBeCloseTo(1086, 0);
   });
 
   it('begins anew with a clock that has stopped meanwhile', () => {
     const clock = new FrameClock();
-    clock.takenAtMs(0, 1000);
-    expect(clock.takenAtMs(33, 61_033)).toBe(61_033);
+    clock.capturedAtMs(0, 1000);
+    expect(clock.capturedAtMs(33, 61_033)).toBe(61_033);
   });
 });

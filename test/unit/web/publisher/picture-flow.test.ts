@@ -48,7 +48,7 @@ class Bench {
 describe('PictureFlow', () => {
   it('encodes one, keeps the newest of those that come meanwhile, and closes each once', async () => {
     const bench = new Bench();
-    bench.flow.open();
+    bench.flow.connected();
     for (const name of ['a', 'b', 'c', 'd']) bench.offer(name);
     expect(bench.encoding).toEqual(['a']);
     await bench.encoded();
@@ -62,7 +62,7 @@ describe('PictureFlow', () => {
 
   it('has two on their way at most: the next is encoded when the gateway has read one', async () => {
     const bench = new Bench();
-    bench.flow.open();
+    bench.flow.connected();
     for (const name of ['a', 'b']) {
       bench.offer(name);
       await bench.encoded();
@@ -82,7 +82,7 @@ describe('PictureFlow', () => {
 
   it('goes on after a picture that could not be encoded', async () => {
     const bench = new Bench();
-    bench.flow.open();
+    bench.flow.connected();
     const broken = bench.offer('a');
     bench.offer('b');
     const error = new Error('no encoder');
@@ -95,13 +95,13 @@ describe('PictureFlow', () => {
 
   it('sends nothing of a connection that was lost on the next one, and takes nothing in between', async () => {
     const bench = new Bench();
-    bench.flow.open();
+    bench.flow.connected();
     const encoding = bench.offer('a');
     const waiting = bench.offer('b');
-    bench.flow.lost();
+    bench.flow.disconnected();
     expect(waiting.closed).toBe(1);
     expect(bench.offer('c').closed).toBe(1);
-    bench.flow.open();
+    bench.flow.connected();
     expect(bench.flow).toMatchObject({ inFlight: 0, skipped: 0 });
     bench.offer('d');
     await bench.encoded();
@@ -113,7 +113,7 @@ describe('PictureFlow', () => {
   it('repeats what is encoded already, but never beside a picture that comes', async () => {
     const bench = new Bench();
     bench.flow.repeat('old');
-    bench.flow.open();
+    bench.flow.connected();
     bench.flow.repeat('old');
     expect(bench.sent).toEqual(['1 old']);
     bench.offer('a');

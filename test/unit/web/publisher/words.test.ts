@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { closeCode } from '../../../../shared/close-code.ts';
 import { explain, otherCamera, toConstraints } from '../../../../web/publisher/capture/camera.ts';
 import { fitShortSide } from '../../../../web/publisher/capture/jpeg-encoder.ts';
-import { noticeWords, stateWord } from '../../../../web/publisher/publisher-words.ts';
+import { noticeText, stateLabel } from '../../../../web/publisher/publisher-text.ts';
 
 const WISH = { input: 'camera', device: null, facing: null, size: '720p', fps: 15 } as const;
 
@@ -17,15 +17,15 @@ describe('toConstraints', () => {
 
 describe('explain', () => {
   it.each([
-    ['NotAllowedError', 'camera', 'denied', /allow it beside the address/],
+    ['NotAllowedError', 'camera', 'denied', /allow it in the address bar/],
     ['SecurityError', 'camera', 'denied', /allow it/],
-    ['NotAllowedError', 'screen', 'denied', /no screen was chosen/],
-    ['InvalidStateError', 'screen', 'denied', /press it/],
-    ['NotFoundError', 'camera', 'no-camera', /plug one in/],
+    ['NotAllowedError', 'screen', 'denied', /no screen was selected/],
+    ['InvalidStateError', 'screen', 'denied', /use the button/],
+    ['NotFoundError', 'camera', 'no-camera', /connect one/],
     ['OverconstrainedError', 'camera', 'no-camera', /choose another/],
     ['NotReadableError', 'camera', 'busy', /another program/],
     ['AbortError', 'screen', 'busy', /^the screen/],
-    ['TypeError', 'camera', 'unsupported', /the browser says: odd/],
+    ['TypeError', 'camera', 'unsupported', /the browser reported: odd/],
   ] as const)('says of %s of a %s: %s', (name, input, code, message) => {
     const error = explain(Object.assign(new Error('odd'), { name }), input);
     expect(error.code).toBe(code);
@@ -56,14 +56,14 @@ describe('otherCamera', () => {
   });
 });
 
-describe('noticeWords', () => {
+describe('noticeText', () => {
   const described = { state: 'idle', reason: '', code: null, input: 'camera', stream: 'yard' } as const;
 
   it('says what a button would do, and of a refusal why, without what is for programs', () => {
-    expect(noticeWords(described)).toEqual({ title: 'Send to yard', text: '' });
-    expect(noticeWords({ ...described, state: 'refused', code: closeCode.publisherPresent, reason: 'the stream has a publisher: a; take over with takeOver=true' })).toEqual({ title: 'Somebody else publishes', text: 'the stream has a publisher: a' });
-    expect(noticeWords({ ...described, state: 'failed', code: 'denied', reason: 'allow it' })).toEqual({ title: 'Not allowed', text: 'allow it' });
-    expect(noticeWords({ ...described, state: 'failed', code: 'busy', input: 'screen' }).title).toBe('No screen');
-    expect(stateWord({ state: 'asking', input: 'screen' })).toBe('Waiting for a choice');
+    expect(noticeText(described)).toEqual({ title: 'Publish to yard', text: '' });
+    expect(noticeText({ ...described, state: 'refused', code: closeCode.publisherPresent, reason: 'the stream has a publisher: a; take over with takeOver=true' })).toEqual({ title: 'Another publisher is active', text: 'the stream has a publisher: a' });
+    expect(noticeText({ ...described, state: 'failed', code: 'denied', reason: 'allow it' })).toEqual({ title: 'Permission denied', text: 'allow it' });
+    expect(noticeText({ ...described, state: 'failed', code: 'busy', input: 'screen' }).title).toBe('No screen');
+    expect(stateLabel({ state: 'asking', input: 'screen' })).toBe('Choose a screen');
   });
 });

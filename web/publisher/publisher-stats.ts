@@ -1,13 +1,10 @@
 import type { Taken } from '../../shared/protocol.ts';
+import { average, SMOOTHING } from '../connection/statistics.ts';
 import type { EncodedPicture } from './capture/jpeg-encoder.ts';
 import type { PublisherStats } from './publisher-messages.ts';
-import { average } from '../viewer/session-stats.ts';
 
-/** Weight of the newest value in a smoothed figure. */
-const SMOOTHING = 1 / 8;
-
-/** Counts and smooths what a publisher's connection sees. Rates are over the time since the last reading. */
-export class PublisherFigures {
+/** Counts and smooths the statistics of a publisher's connection. Rates cover the time since the last reading. */
+export class PublisherStatsMeter {
   #encodeMs = 0;
   #roundTripMs: number | null = null;
   #clients: number | null = null;
@@ -15,7 +12,7 @@ export class PublisherFigures {
   #refused = 0;
   #width = 0;
   #height = 0;
-  /** When the frames left that are not taken yet. */
+  /** Time of sending by sequence number, of the frames not yet confirmed. */
   readonly #sentAtMs = new Map<number, number>();
   #readAtMs = performance.now();
   #sentAtRead = 0;
@@ -27,7 +24,7 @@ export class PublisherFigures {
     this.#encodeMs += (ms - this.#encodeMs) * (this.#encodeMs === 0 ? 1 : SMOOTHING);
   }
 
-  /** @param bytes of the whole message. */
+  /** @param bytes size of the whole message. */
   sent(sequence: number, { width, height }: EncodedPicture, bytes: number): void {
     this.#sent += 1;
     this.#width = width;

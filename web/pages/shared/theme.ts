@@ -1,23 +1,24 @@
 const KEY = 'gearway-theme';
 
-/** The theme that was chosen on this page before, if any; else the system's. */
+/** Applies the theme that the user has chosen, if any. The default is the system's theme. */
 export function loadTheme(): void {
   try {
     const theme = localStorage.getItem(KEY);
     if (theme !== null) document.documentElement.dataset['theme'] = theme;
   } catch {
-    // Storage is forbidden here: the system's theme it is.
+    // Storage is blocked: the system's theme applies.
   }
 }
 
 export function toggleTheme(): void {
   const root = document.documentElement;
-  const isDark = root.dataset['theme'] === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : root.dataset['theme'] === 'dark';
+  const chosen = root.dataset['theme'];
+  const isDark = chosen === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : chosen === 'dark';
   const theme = isDark ? 'light' : 'dark';
   root.dataset['theme'] = theme;
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // As above: it holds until the page is left.
+    // Storage is blocked: the choice is lost when the page is left.
   }
 }

@@ -1,14 +1,12 @@
 import type { FrameMessage } from '../../shared/protocol.ts';
-import type { ViewerStats } from './session-messages.ts';
+import { average, SMOOTHING } from '../connection/statistics.ts';
+import type { ViewerStats } from './viewer-messages.ts';
 
-/** Weight of the newest value in a smoothed figure. */
-const SMOOTHING = 1 / 8;
-
-/** Counts and smooths what a session sees. Rates are over the time since the last reading. */
-export class SessionStats {
+/** Counts and smooths the statistics of a viewer's connection. Rates cover the time since the last reading. */
+export class ViewerStatsMeter {
   painted = 0;
   decodeMs = 0;
-  /** Smoothed; null before the first that is known. */
+  /** Smoothed; null before the first known value. */
   delayMs: number | null = null;
   #received = 0;
   #dropped = 0;
@@ -36,7 +34,7 @@ export class SessionStats {
     this.#bytesSinceRead += bytes;
   }
 
-  /** A pause has ended: what is missing before this frame was not asked for, and not dropped. */
+  /** A pause has ended: frames missing before this one were not requested, and do not count as dropped. */
   resumed(sequence: number): void {
     this.#sequence = Math.max(this.#sequence, sequence - 1);
   }
@@ -44,14 +42,15 @@ export class SessionStats {
   drawn(ageMs: number | null, decodeMs: number): void {
     this.painted += 1;
     this.decodeMs += (decodeMs - this.decodeMs) * SMOOTHING;
-    if (ageMs !== null) this.delayMs = this.delayMs === null ? ageMs : this.delayMs + (ageMs - this.delayMs) * SMOOTHING;
+    if (ageMs === null) return;
+    this.delayMs = this.delayMs === null ? ageMs : this.delayMs + (ageMs - this.delayMs) * SMOOTHING;
   }
 
   read(skipped: number, failed: number, roundTripMs: number | null, window: number | null): ViewerStats {
     const nowMs = performance.now();
     const seconds = (nowMs - this.#readAtMs) / 1000;
     if (seconds > 0.1) {
-      // Two readings are averaged: one interval of half a second holds 15 frames of 30, or 14, or 16.
+      // Readings are averaged: an interval of half a second contains 14, 15 or 16 frames at 30 fps.
       this.#receivedPerSecond = average(this.#receivedPerSecond, (this.#received - this.#receivedAtRead) / seconds);
       this.#framesPerSecond = average(this.#framesPerSecond, (this.painted - this.#paintedAtRead) / seconds);
       this.#bitsPerSecond = average(this.#bitsPerSecond, (this.#bytesSinceRead * 8) / seconds);
@@ -79,10 +78,4 @@ export class SessionStats {
       encoding: this.#encoding,
     };
   }
-}
-
-/** A moving average that falls to zero when the flow stops. */
-export function average(before: number, now: number): number {
-  if (now === 0) return before < 0.5 ? 0 : before / 2;
-  return before === 0 ? now : before + (now - before) / 3;
 }

@@ -1,0 +1,97 @@
+import { runInBackground } from '../background.ts';
+
+const PROBE_TIMEOUT_MS = 2000;
+
+/** Failed WebSockets in a row, with HTTP working, that indicate a proxy which does not forward WebSockets. */
+const FAILED_UPGRADES = 2;
+
+/** Checks a gateway over HTTP, because browsers do not report why a WebSocket could not be opened. */
+export class GatewayProbe {
+  readonly #address: URL;
+  #explanation: string;
+  /** Whether plain HTTP reaches the gateway: a Content-Security-Policy may allow the WebSocket alone. */
+  #isUsable = false;
+  /** Number of attempts in a row whose WebSocket failed while HTTP worked. */
+  #failedUpgrades = 0;
+  /** Number of connections made so far. The result of a request that spans one is discarded. */
+  #generation = 0;
+
+  /** @param url of the stream's WebSocket. */
+  constructor(url: string) {
+    this.#address = new URL(url.replace(/^ws/, 'http').replace(/streams\/[^/]*\/(?:ws|publish)$/, ''));
+    this.#explanation = this.#noAnswer();
+  }
+
+  /** Why the gateway cannot be reached, as far as is known. One sentence. */
+  get explanation(): string {
+    return this.#explanation;
+  }
+
+  /** A connection was made: clears the explanation, and finds out whether plain HTTP works as well. */
+  connected(): void {
+    this.#generation += 1;
+    this.#failedUpgrades = 0;
+    this.#explanation = this.#noAnswer();
+    if (this.#isUsable) return;
+    runInBackground(this.#fetch('GET').then((response) => (this.#isUsable = response !== null)));
+  }
+
+  /** Whether an attempt makes sense. True where HTTP cannot tell. */
+  async isUp(): Promise<boolean> {
+    return !this.#isUsable || (await this.#fetch('GET'))?.ok === true;
+  }
+
+  /** Finds out why a WebSocket could not be opened. @returns the new explanation; null if it has not changed. */
+  async explain(): Promise<string | null> {
+    const generation = this.#generation;
+    // To the page's own origin, browsers send the Origin header (which the gateway checks) with any method but GET.
+    const response = await this.#fetch(this.#isSameOrigin() ? 'OPTIONS' : 'GET');
+    if (generation !== this.#generation) return null;
+    this.#failedUpgrades = response?.ok === true ? this.#failedUpgrades + 1 : 0;
+    // A single failure may be a gateway that has just restarted.
+    if (response?.ok === true && this.#failedUpgrades < FAILED_UPGRADES) return null;
+    const explanation = await this.#explanationOf(response);
+    if (generation !== this.#generation || explanation === this.#explanation) return null;
+    this.#explanation = explanation;
+    return explanation;
+  }
+
+  /** null when there is no response, or a policy forbids the request. */
+  async #fetch(method: 'GET' | 'OPTIONS'): Promise<Response | null> {
+    try {
+      const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+      return await fetch(new URL('healthz', this.#address), { method, cache: 'no-store', signal });
+    } catch {
+      return null;
+    }
+  }
+
+  async #explanationOf(response: Response | null): Promise<string> {
+    const { host, href } = this.#address;
+    if (response === null) return this.#noAnswer();
+    if (response.ok) {
+      return (
+        `the proxy in front of the gateway at ${host} does not forward WebSockets; ` +
+        'add the Upgrade and Connection headers to its configuration (docs/behind-a-proxy.md)'
+      );
+    }
+    const { code, message }: { code?: unknown; message?: unknown } = await response.json().catch(() => ({}));
+    if (typeof code !== 'string' || typeof message !== 'string') {
+      return `the proxy in front of the gateway at ${host} answers with status ${response.status}`;
+    }
+    // The gateway does not know the path under which a proxy serves it.
+    return code === 'origin-not-allowed' && this.#isSameOrigin()
+      ? `the gateway does not know that it is reached at this address; start it with --public-url ${href}`
+      : message;
+  }
+
+  /** The explanation without a response: a page of another origin may have been refused for its origin. */
+  #noAnswer(): string {
+    const hint = this.#isSameOrigin() ? '' : `, or is not started with --allow-origin ${self.origin}`;
+    return `the gateway at ${this.#address.host} does not answer${hint}`;
+  }
+
+  #isSameOrigin(): boolean {
+    return this.#address.origin === self.origin;
+  }
+}

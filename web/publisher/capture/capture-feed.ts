@@ -1,0 +1,148 @@
+import { runInBackground } from '../../background.ts';
+import type { CapturedPicture } from '../publisher-messages.ts';
+import { FrameClock } from './frame-clock.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+/** Source of a session's pictures. */
+export interface CaptureFeed {
+  /** When a picture last arrived or was requested, by `performance.now()`; null while none is expected. */
+  readonly silentSinceMs: number | null;
+  /** The rate limit was restarted: the next picture is due immediately. */
+  limitRestarted(): void;
+  /** Stops the feed. Idempotent; no picture is offered afterwards. */
+  close(): void;
+}
+
+/** The receiver of the pictures. */
+export interface FeedSink {
+  readonly limit: RateLimit;
+  /** Whether a picture would be encoded immediately. */
+  isReady(): boolean;
+  /** Receives a picture that is due, and owns it. */
+  offer(picture: CapturedPicture): void;
+  /** A picture was due, and is not captured because the sink is not ready. */
+  skip(): void;
+}
+
+/** Reads the frames of a camera as they arrive. */
+export class FrameFeed implements CaptureFeed {
+  readonly #sink: FeedSink;
+  readonly #clock = new FrameClock();
+  readonly #reader: ReadableStreamDefaultReader<VideoFrame>;
+  readonly #release: () => void;
+  #lastFrameAtMs = performance.now();
+  #closed = false;
+
+  /** @param release called once, when the feed is closed. */
+  constructor(readable: ReadableStream<VideoFrame>, sink: FeedSink, release: () => void = () => undefined) {
+    this.#sink = sink;
+    this.#release = release;
+    this.#reader = readable.getReader();
+    runInBackground(this.#read());
+  }
+
+  /** A camera delivers frames whether they are due or not. */
+  get silentSinceMs(): number {
+    return this.#lastFrameAtMs;
+  }
+
+  limitRestarted(): void {
+    // Nothing to do: the next frame arrives anyway.
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Rejects for a stream that has failed, which is closed already.
+    this.#reader.cancel().catch(() => undefined);
+    this.#release();
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (let next = await this.#reader.read(); !next.done; next = await this.#reader.read()) {
+        this.#onFrame(next.value);
+      }
+    } catch {
+      // The camera is gone. The page is notified by the track.
+    }
+  }
+
+  #onFrame(frame: VideoFrame): void {
+    const cameraMs = frame.timestamp / 1000;
+    const capturedAtMs = this.#clock.capturedAtMs(cameraMs, Date.now());
+    this.#lastFrameAtMs = performance.now();
+    if (this.#closed || !this.#sink.limit.take(cameraMs)) {
+      // A camera has few frame buffers, and stops when all are in use.
+      frame.close();
+      return;
+    }
+    const { displayWidth: width, displayHeight: height } = frame;
+    this.#sink.offer({ source: frame, width, height, capturedAtMs, close: () => frame.close() });
+  }
+}
+
+/** Requests each picture from the page, which takes it from its video. For browsers without access to frames. */
+export class PullFeed implements CaptureFeed {
+  readonly #sink: FeedSink;
+  readonly #pull: () => void;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #pulledAtMs: number | null = null;
+  #closed = false;
+
+  constructor(pull: () => void, sink: FeedSink) {
+    this.#pull = pull;
+    this.#sink = sink;
+    this.#schedule();
+  }
+
+  get silentSinceMs(): number | null {
+    return this.#pulledAtMs;
+  }
+
+  limitRestarted(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#schedule();
+  }
+
+  /** Answer to a request. */
+  picture(bitmap: ImageBitmap, capturedAtMs: number | null): void {
+    // Closed, or requested by the previous feed.
+    if (this.#closed || this.#pulledAtMs === null) {
+      bitmap.close();
+      return;
+    }
+    this.#pulledAtMs = null;
+    const { width, height } = bitmap;
+    this.#sink.offer({ source: bitmap, width, height, capturedAtMs, close: () => bitmap.close() });
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#closed || this.#pulledAtMs !== null || this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#onDue();
+    }, this.#sink.limit.waitMs(performance.now()));
+  }
+
+  #onDue(): void {
+    if (!this.#sink.limit.take(performance.now())) {
+      this.#schedule();
+      return;
+    }
+    if (this.#sink.isReady()) {
+      this.#pulledAtMs = performance.now();
+      this.#pull();
+      return;
+    }
+    this.#sink.skip();
+    this.#schedule();
+  }
+}

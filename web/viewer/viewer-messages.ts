@@ -1,0 +1,116 @@
+import type { ReturnBody, Value } from '../../shared/protocol.ts';
+import type { CommonCommand } from '../connection/session-host.ts';
+
+/** State of a viewer. `refused`: the gateway refused the viewer and gave a reason. */
+export type ViewerState = 'connecting' | 'waiting' | 'live' | 'paused' | 'stale' | 'ended' | 'refused';
+
+/** Options of a session. `url` is the stream's WebSocket address. */
+export interface ViewerOptions {
+  readonly url: string;
+  readonly port: number | null;
+  readonly spectate: boolean;
+  readonly token: string | null;
+  readonly leaseKey: string | null;
+  readonly name: string;
+  readonly paused: boolean;
+}
+
+/** Box in which the picture is shown, in device pixels. `covers`: the picture fills it; otherwise it fits inside. */
+export interface Box {
+  readonly width: number;
+  readonly height: number;
+  readonly covers: boolean;
+}
+
+/** `png`: the picture as drawn. `received`: the bytes as received, a JPEG or raw samples. */
+export type SnapshotFormat = 'png' | 'received';
+
+/** Commands from the element to its session, sent by `postMessage` when the session runs in the worker. */
+export type ViewerCommand =
+  | CommonCommand
+  | { readonly kind: 'paused'; readonly paused: boolean }
+  /** Sticky return data; a null body clears it. The answer carries the same `id`. */
+  | {
+      readonly kind: 'return-data';
+      readonly id: number;
+      readonly body: ReturnBody | null;
+      readonly ttlMs: number | null;
+    }
+  | { readonly kind: 'send'; readonly id: number; readonly body: ReturnBody; readonly ttlMs: number | null }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly format: SnapshotFormat }
+  | { readonly kind: 'box'; readonly box: Box };
+
+/** Statistics of a session, refreshed twice per second. Counters start at the last `welcome`. */
+export interface ViewerStats {
+  readonly sequence: number;
+  readonly received: number;
+  readonly painted: number;
+  /** Frames that the gateway did not send to this viewer because newer ones replaced them. */
+  readonly dropped: number;
+  /** Frames that were received and replaced by newer ones before they were decoded. */
+  readonly skipped: number;
+  readonly failed: number;
+  readonly receivedPerSecond: number;
+  /** Rate of painted frames. */
+  readonly framesPerSecond: number;
+  readonly bitsPerSecond: number;
+  /** Latency from the frame's arrival at the gateway until it is drawn, by the gateway's clock; null if unknown. */
+  readonly delayMs: number | null;
+  readonly roundTripMs: number | null;
+  readonly decodeMs: number;
+  /** Maximum number of frames in flight to this viewer, set by the gateway; null before it is known. */
+  readonly window: number | null;
+  readonly width: number;
+  readonly height: number;
+  /** `jpeg` or a NumPy dtype; empty before the first frame. */
+  readonly encoding: string;
+}
+
+export type ViewerEvent =
+  | { readonly kind: 'state'; readonly state: Exclude<ViewerState, 'paused'>; readonly reason: string }
+  | {
+      readonly kind: 'open';
+      readonly port: number | null;
+      readonly spectatorReason: string | null;
+      readonly rights: readonly string[];
+      readonly leaseKey: string | null;
+    }
+  | {
+      readonly kind: 'frame';
+      readonly sequence: number;
+      readonly width: number;
+      readonly height: number;
+      readonly message: Value;
+      readonly ageMs: number | null;
+      readonly capturedAtMs: number | null;
+    }
+  | { readonly kind: 'stats'; readonly stats: ViewerStats }
+  /** Answer to a return. `id` is null for a sticky value that was set again after a reconnect. */
+  | {
+      readonly kind: 'returned';
+      readonly id: number | null;
+      readonly accepted: boolean;
+      readonly code: string;
+      readonly reason: string;
+    }
+  | { readonly kind: 'refused'; readonly code: number; readonly reason: string }
+  | { readonly kind: 'close'; readonly code: number; readonly reason: string }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: Snapshot | null };
+
+/** A picture with its message. */
+export interface Snapshot {
+  readonly sequence: number;
+  readonly width: number;
+  readonly height: number;
+  readonly message: Value;
+  /**
+   * `png`, `jpeg`, or the dtype of raw samples (C-contiguous, `[height, width]` or `[height, width, channels]`).
+   */
+  readonly encoding: string;
+  readonly blob: Blob;
+}
+
+export const NO_STATS: ViewerStats = {
+  sequence: 0, received: 0, painted: 0, dropped: 0, skipped: 0, failed: 0, receivedPerSecond: 0, framesPerSecond: 0,
+  bitsPerSecond: 0, delayMs: null, roundTripMs: null, decodeMs: 0, window: null, width: 0, height: 0, encoding: '',
+};

@@ -1,0 +1,260 @@
+import { runInBackground } from '../background.ts';
+import { closeCode } from '../../shared/close-code.ts';
+import {
+  decodeGatewayMessage,
+  encodeMessage,
+  encodeReturn,
+  type FrameMessage,
+  type GatewayMessage,
+  type Hello,
+  MAX_HEADER_BYTES,
+  type Pong,
+  type ReturnBody,
+  type Welcome,
+} from '../../shared/protocol.ts';
+import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
+import { Decoder } from './decoder.ts';
+import { type DecodedPicture, encodePng, Painter, type Surface } from './painter.ts';
+import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
+import type { Box, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import { ViewerStatsMeter } from './viewer-stats.ts';
+
+/** Refusals of the requested port. */
+const PORT_REFUSALS: ReadonlySet<number> = new Set([
+  closeCode.portTaken,
+  closeCode.portOutOfRange,
+  closeCode.notAllowed,
+]);
+
+/** Parameters of a session. `canvas` is new: without a context, and not yet transferred. */
+export interface ViewerOpening {
+  readonly options: ViewerOptions;
+  readonly canvas: Surface;
+}
+
+/** Opens a session, in the worker or on the main thread. */
+export function openViewerSession(opening: ViewerOpening, emit: (event: ViewerEvent) => void): ViewerSession {
+  return new ViewerSession(opening, emit);
+}
+
+/** Session of one viewer: decodes and draws the frames, and keeps sticky return data over reconnects. */
+class ViewerSession {
+  readonly #options: ViewerOptions;
+  readonly #emit: (event: ViewerEvent) => void;
+  readonly #painter: Painter;
+  readonly #decoder: Decoder;
+  readonly #connection: GatewayConnection<GatewayMessage>;
+  #stats = new ViewerStatsMeter();
+  #leaseKey: string | null;
+  /** Port of the last connection. A restarted gateway does not know the lease, but the port may still be free. */
+  #formerPort: number | null = null;
+  #paused: boolean;
+  #sticky: StickyReturn | null = null;
+  #nextId = 1;
+  /** Returns without an answer on this connection: the element's id by message id; null for repeated sticky data. */
+  readonly #unanswered = new Map<number, number | null>();
+  #box: Box | null = null;
+  #maxMessageBytes = 0;
+  /** The first frame of a connection or after a pause may be old because the source is silent: not a latency. */
+  #isFirst = true;
+  /** The frame on the canvas. Its payload is kept for snapshots. */
+  #drawn: FrameMessage | null = null;
+
+  constructor({ options, canvas }: ViewerOpening, emit: (event: ViewerEvent) => void) {
+    this.#options = options;
+    this.#emit = emit;
+    this.#leaseKey = options.leaseKey;
+    this.#paused = options.paused;
+    this.#painter = new Painter(canvas);
+    this.#decoder = new Decoder({
+      scale: (frame) => this.#scale(frame),
+      started: (frame) => this.#acknowledge(frame),
+      decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
+    });
+    this.#connection = new GatewayConnection(options.url, decodeGatewayMessage, {
+      hello: () => this.#hello(),
+      welcomed: (welcome) => this.#welcomed(welcome),
+      received: (message, bytes) => this.#received(message, bytes),
+      ended: (end) => this.#ended(end),
+      report: emit,
+      tick: () => this.#emitStats(),
+    });
+  }
+
+  command(command: ViewerCommand): void {
+    switch (command.kind) {
+      case 'paused':
+        if (this.#paused === command.paused) return;
+        this.#paused = command.paused;
+        this.#connection.send(encodeMessage({ type: 'want', paused: command.paused }));
+        if (!command.paused) this.#connection.retryNow();
+        return;
+      case 'return-data': {
+        const { id, body, ttlMs } = command;
+        this.#sticky = createSticky(body, ttlMs);
+        if (this.#connection.isOpen) this.#return(body ?? { kind: 'value', value: null }, 'sticky', ttlMs, id);
+        // Without a connection it is accepted now, and sent with the next one.
+        else this.#emit({ kind: 'returned', id, accepted: true, code: '', reason: '' });
+        return;
+      }
+      case 'send':
+        if (this.#connection.isOpen) this.#return(command.body, 'once', command.ttlMs, command.id);
+        else this.#refuse(command.id, 'closed', 'there is no connection to the gateway');
+        return;
+      case 'snapshot': {
+        const { id, format } = command;
+        const failed = (): void => this.#emit({ kind: 'snapshot', id, snapshot: null });
+        runInBackground(this.#snapshot(id, format), failed);
+        return;
+      }
+      case 'box':
+        this.#box = command.box;
+        return;
+      case 'retry':
+        this.#connection.retryNow();
+        return;
+      case 'close':
+        this.#connection.close();
+        this.#decoder.reset();
+        this.#drawn = null;
+        return;
+      default:
+        command satisfies never;
+    }
+  }
+
+  #hello(): Omit<Hello, 'type'> {
+    const { name, spectate, token } = this.#options;
+    const port = this.#options.port ?? this.#formerPort;
+    return {
+      name,
+      ...(port === null ? {} : { port }),
+      ...(spectate ? { spectate } : {}),
+      ...(token === null ? {} : { token }),
+      ...(this.#leaseKey === null ? {} : { leaseKey: this.#leaseKey }),
+    };
+  }
+
+  #welcomed({ port, spectatorReason, rights, leaseKey, state, reason, limits }: Welcome): void {
+    this.#maxMessageBytes = limits.messageBytes;
+    this.#leaseKey = leaseKey ?? this.#leaseKey;
+    this.#formerPort = port ?? this.#formerPort;
+    this.#stats = new ViewerStatsMeter();
+    this.#decoder.reset();
+    this.#isFirst = true;
+    this.#emit({ kind: 'open', port, spectatorReason: spectatorReason ?? null, rights, leaseKey });
+    this.#emit({ kind: 'state', state, reason });
+    if (this.#paused) this.#connection.send(encodeMessage({ type: 'want', paused: true }));
+    const sticky = remainingSticky(this.#sticky);
+    if (sticky === null) this.#sticky = null;
+    else this.#return(sticky.body, 'sticky', sticky.ttlMs, null);
+  }
+
+  #received(message: Exclude<GatewayMessage, Welcome | Pong>, bytes: number): void {
+    switch (message.type) {
+      case 'frame':
+        this.#stats.received(message, bytes);
+        this.#decoder.add(message);
+        return;
+      case 'state':
+        if (message.resumeSequence !== undefined) {
+          this.#decoder.skipBefore(message.resumeSequence);
+          this.#stats.resumed(message.resumeSequence);
+          this.#isFirst = true;
+        }
+        this.#emit({ kind: 'state', state: message.state, reason: message.reason });
+        return;
+      case 'returned': {
+        const id = this.#unanswered.get(message.id);
+        this.#unanswered.delete(message.id);
+        if (id === undefined) return;
+        const { accepted, code = '', reason = '' } = message;
+        this.#emit({ kind: 'returned', id, accepted, code, reason });
+        return;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  #ended({ code, reason, wasOpen, isRefused }: ConnectionEnd): Retry | null {
+    for (const id of this.#unanswered.values()) {
+      if (id !== null) this.#refuse(id, 'closed', 'the connection ended before the gateway answered');
+    }
+    this.#unanswered.clear();
+    if (wasOpen) this.#emit({ kind: 'close', code, reason });
+    const askedForFormerPort = this.#options.port === null && this.#formerPort !== null;
+    if (isRefused) this.#formerPort = null;
+    // The port of the last connection is not available any more: ask for any.
+    if (!wasOpen && askedForFormerPort && PORT_REFUSALS.has(code)) return { delay: 'none', reason: null };
+    if (code === closeCode.takenOver) this.#leaseKey = null;
+    return null;
+  }
+
+  #return(body: ReturnBody, mode: 'sticky' | 'once', ttlMs: number | null, elementId: number | null): void {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const { head, payload } = encodeReturn({ type: 'return', id, mode, body, ...(ttlMs === null ? {} : { ttlMs }) });
+    const bytes = head.byteLength + payload.byteLength;
+    // The gateway would close the connection, and sticky data would close the next one as well.
+    if (head.byteLength > MAX_HEADER_BYTES || bytes > this.#maxMessageBytes) {
+      if (mode === 'sticky') this.#sticky = null;
+      const limit = bytes > this.#maxMessageBytes ? this.#maxMessageBytes : MAX_HEADER_BYTES;
+      this.#refuse(elementId, 'too-large', `the value takes ${bytes} bytes, expected at most ${limit}`);
+      return;
+    }
+    this.#unanswered.set(id, elementId);
+    const message = payload.byteLength === 0 ? head : new Blob([head, payload as Uint8Array<ArrayBuffer>]);
+    this.#connection.send(message);
+  }
+
+  #refuse(id: number | null, code: string, reason: string): void {
+    this.#emit({ kind: 'returned', id, accepted: false, code, reason });
+  }
+
+  #acknowledge({ sequence }: FrameMessage): void {
+    const { skipped, failed } = this.#decoder;
+    const { painted, decodeMs, delayMs } = this.#stats;
+    const delay = delayMs === null ? {} : { delayMs: Math.max(0, delayMs) };
+    this.#connection.send(encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, ...delay }));
+  }
+
+  #draw(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
+    const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
+    this.#painter.draw(picture);
+    picture.close();
+    const ageMs = this.#connection.clock.ageMs(receivedAtUs);
+    this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
+    this.#isFirst = false;
+    this.#drawn = frame;
+    const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;
+    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs });
+  }
+
+  #scale({ width, height }: FrameMessage): number {
+    if (this.#box === null) return 1;
+    const scales = [this.#box.width / width, this.#box.height / height];
+    return this.#box.covers ? Math.max(...scales) : Math.min(...scales);
+  }
+
+  async #snapshot(id: number, format: SnapshotFormat): Promise<void> {
+    const frame = this.#drawn;
+    if (frame === null) {
+      this.#emit({ kind: 'snapshot', id, snapshot: null });
+      return;
+    }
+    const { sequence, width, height, message } = frame;
+    const received = frame.encoding.kind === 'jpeg' ? 'jpeg' : frame.encoding.dtype;
+    const encoding = format === 'png' ? 'png' : received;
+    const type = received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream';
+    const payload = frame.payload as Uint8Array<ArrayBuffer>;
+    const blob = format === 'png' ? await encodePng(frame) : new Blob([payload], { type });
+    this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding, blob } });
+  }
+
+  #emitStats(): void {
+    const { skipped, failed } = this.#decoder;
+    const { clock, window } = this.#connection;
+    this.#emit({ kind: 'stats', stats: this.#stats.read(skipped, failed, clock.roundTripMs, window) });
+  }
+}
