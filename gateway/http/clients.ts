@@ -11,7 +11,7 @@ import type { Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
-import { arrayPicture, thinning } from '../hub/returns/array-picture.ts';
+import { frameOfArray, decimation } from '../hub/returns/array-frame.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
 import { readWidth } from './query.ts';
@@ -146,7 +146,7 @@ class ReturnedPictures {
    * @throws {GearwayError} `no-picture`, `busy`, `picture-invalid`.
    */
   async get(data: Exclude<StickyData, { kind: 'value' }>, width: number | null, renditions: Renditions): Promise<Uint8Array> {
-    const step = data.kind === 'jpeg' ? 1 : thinning(data.array, width);
+    const step = data.kind === 'jpeg' ? 1 : decimation(data.array, width);
     let frames = this.#frames.get(data);
     if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Promise<Frame>>()));
     let frame = frames.get(step);
@@ -163,7 +163,7 @@ class ReturnedPictures {
   #arrayFrame(array: NDArray, step: number): Promise<Frame> {
     return this.#snapshots.inTurn(async () => {
       await setImmediate(); // several in a row must leave room for everything else
-      return arrayPicture(array, step);
+      return frameOfArray(array, step);
     });
   }
 }

@@ -125,7 +125,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   };
 
   const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, format: SnapshotOptions['format'], width: number | null): Promise<unknown> => {
-    found.stream.looked();
+    found.stream.noteSnapshotRequest();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await firstFrame(found.stream) : null);
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `there is no frame yet: ${found.stream.reason}`);
     try {

@@ -31,7 +31,7 @@ describe('createClientLog', () => {
     for (let index = 0; index < 1000; index += 1) add(event('connect'));
     expect(lines).toHaveLength(20);
     vi.advanceTimersByTime(10_000);
-    expect(lines.slice(20)).toEqual(['clients: 980 more came or went']);
+    expect(lines.slice(20)).toEqual(['clients: 980 more connected or disconnected']);
     add(event('connect'));
     expect(lines).toHaveLength(22);
   });

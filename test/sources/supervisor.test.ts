@@ -44,11 +44,11 @@ class FakeSource implements Source {
 }
 
 /** A client that watches when the test says so, and what it is told. */
-function watcher(): Client & { isWatching: boolean; readonly told: [StreamState, string][] } {
+function watcher(): Client & { isActive: boolean; readonly told: [StreamState, string][] } {
   const told: [StreamState, string][] = [];
   return {
     id: 'watcher',
-    isWatching: true,
+    isActive: true,
     told,
     offer: () => undefined,
     streamChanged: (state, reason) => void told.push([state, reason]),
@@ -249,7 +249,7 @@ describe('SourceSupervisor', () => {
       expect([stream.state, stream.reason]).toEqual(['waiting', 'waiting for the test']);
       source.sink?.publish(INPUT);
 
-      client.isWatching = false;
+      client.isActive = false;
       await elapse(2500);
       expect(source.sink).not.toBeNull();
       await elapse(1000);
@@ -259,7 +259,7 @@ describe('SourceSupervisor', () => {
       expect(stream.latest).toBeNull();
       expect(stream.state).toBe('waiting');
 
-      client.isWatching = true;
+      client.isActive = true;
       await elapse(50);
       expect(source.opened).toBe(2);
     });
@@ -283,7 +283,7 @@ describe('SourceSupervisor', () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
-      stream.looked();
+      stream.noteSnapshotRequest();
       await elapse(50);
       expect(source.sink).not.toBeNull();
       await elapse(9000);

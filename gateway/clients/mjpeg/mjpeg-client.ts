@@ -48,7 +48,7 @@ type Phase =
  */
 export class MjpegClient implements Client, FrameHolder {
   readonly id: string;
-  readonly isWatching = true;
+  readonly isActive = true;
   readonly addressKey: string;
   /** Settles when the connection has ended. */
   readonly closed: Promise<void>;

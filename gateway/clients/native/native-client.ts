@@ -137,7 +137,7 @@ export class NativeClient implements ListedClient {
     return this.#mailbox.isEmpty && this.#verifying === null && this.#connection.inFlight < this.#window() && this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
   }
 
-  get isWatching(): boolean {
+  get isActive(): boolean {
     return this.#connection.isReady;
   }
 
@@ -152,7 +152,7 @@ export class NativeClient implements ListedClient {
     // A native client cannot be told; the repeats keep it alive.
   }
 
-  endStream(): void {
+  notifyEndOfStream(): void {
     const { pattern, serverPort } = this.#options.address;
     if (!this.#connection.isReady || this.#closing) return;
     runInBackground(this.#connection.send(encodeTermination(serverPort)), (error) => this.#notSent(error));
@@ -242,7 +242,7 @@ export class NativeClient implements ListedClient {
   #answered(): void {
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
-    this.#options.stream.listedAnswered();
+    this.#options.stream.onClientReady();
   }
 
   /**
@@ -345,7 +345,7 @@ export class NativeClient implements ListedClient {
       if (pattern === 'publish-subscribe' && this.#connection.isReady) this.#refusingSinceMs ??= now;
       // Nothing of it was sent: a subscriber takes no more, or the connection has just broken.
       if (this.#lastSequence === frame.sequence) this.#lastSequence = previousSequence;
-      if (!isRepeat && this.#connection.isReady) this.#mailbox.giveBack(frame);
+      if (!isRepeat && this.#connection.isReady) this.#mailbox.restore(frame);
       return;
     }
     if (this.#refusingSinceMs !== null) {

@@ -4,7 +4,7 @@ import { type Hello, type Return, closeCode } from '../../../shared/protocol.ts'
 import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import type { NotAllowed } from '../../connection/protocol-socket.ts';
 import type { Frame } from '../../hub/frame.ts';
-import type { Seated } from '../../hub/port-registry.ts';
+import type { LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
@@ -70,7 +70,7 @@ type Phase =
   | { readonly kind: 'left' };
 
 /** A viewer as a client of its stream: a virtual port, or a spectator. Its socket is a {@link ViewerEnd}. */
-export class ViewerPlace implements Client, Seated {
+export class ViewerPlace implements Client, LeaseHolder {
   readonly id: string;
   readonly #options: ViewerPlaceOptions;
   #phase: Phase = { kind: 'outside' };
@@ -101,7 +101,7 @@ export class ViewerPlace implements Client, Seated {
     return this.#inside().stream.latest?.sequence ?? null;
   }
 
-  get isWatching(): boolean {
+  get isActive(): boolean {
     return this.#phase.kind === 'inside' && this.#phase.end.figures().state !== 'paused';
   }
 
@@ -139,7 +139,7 @@ export class ViewerPlace implements Client, Seated {
       spectatorReason = 'your token allows watching only';
     } else if (hello.spectate !== true) {
       try {
-        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: this.addressKey });
+        seat = stream.ports.lease(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: this.addressKey });
       } catch (error) {
         const code = error instanceof GearwayError ? error.code : '';
         const mayWatch = code === 'no-free-port' || (code === 'address-limit' && hello.port === undefined);
@@ -194,7 +194,7 @@ export class ViewerPlace implements Client, Seated {
     if (this.#phase.kind === 'inside') this.#phase.end.streamChanged(state, reason);
   }
 
-  evict(): void {
+  revoke(): void {
     this.#end('take-over', closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
   }
 

@@ -882,7 +882,7 @@ describe('WebClient: time', () => {
     const { socket, client, place } = seated();
     client.close(1001, 'the gateway stops');
     client.close(4000, 'again');
-    place.evict();
+    place.revoke();
     expect(socket.close.mock.calls).toEqual([[1001, 'the gateway stops']]);
     socket.emit('close');
     await client.closed;
