@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { listenAddress } from '../netgear/plain-server-socket.ts';
-import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
+import { ZmtpConversation, type ZmtpProbeResult } from '../netgear/zmtp-peer.ts';
 
 /**
  * Waits for somebody to connect, and reads who it is. ZeroMQ connects again by itself, so that a real socket can take its place.
@@ -10,7 +10,7 @@ import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
  * @returns null when nobody has come in time.
  * @throws when the address is in use, or none of this machine's.
  */
-export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promise<ZmtpLook | null> {
+export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promise<ZmtpProbeResult | null> {
   const sockets = new Set<Socket>();
   const server = createServer();
   await listen(server, endpoint);
@@ -21,7 +21,7 @@ export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promis
         sockets.add(socket);
         const conversation = new ZmtpConversation((bytes) => socket.write(bytes));
         // Who hangs up at once, as a port scanner does, is not waited for, and not taken for a server.
-        const take = (look: ZmtpLook | null): void => {
+        const take = (look: ZmtpProbeResult | null): void => {
           if (look === null || look.kind === 'silent') return;
           clearTimeout(timer);
           resolve(look);

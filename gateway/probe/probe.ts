@@ -3,7 +3,7 @@ import { parseNetGearAddress } from '../netgear/address.ts';
 import type { Security } from '../netgear/curve-keys.ts';
 import { hasKeys } from '../netgear/key-files.ts';
 import type { Pattern } from '../netgear/pattern.ts';
-import { lookAtZmtpPeer } from '../netgear/zmtp-peer.ts';
+import { probeZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, type Finding } from './finding.ts';
 import { probeClient } from './probe-client.ts';
 import { probeServer } from './probe-server.ts';
@@ -52,7 +52,7 @@ async function look(target: ProbeTarget, say: (finding: Finding) => void): Promi
     say(bad(`There are no keys in ${security.folder}: copy that folder from the other end, or say with keys= where ours are.`));
     return;
   }
-  const found = await lookAtZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
+  const found = await probeZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
   switch (found.kind) {
     case 'zmtp':
       await probeClient(target, found, say);

@@ -216,7 +216,7 @@ describe('gearway probe, in secure mode', () => {
   it('names a server that takes us for another', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('theirs'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It does not get through: a server was refused: its public_keys\/server\.key is not the one that belongs to our private_keys\/server\.key_secret\.$/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It does not get through: a server was refused: its public_keys\/server\.key does not match our private_keys\/server\.key_secret\.$/));
   });
 
   it('makes no keys', async () => {
