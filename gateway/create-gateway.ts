@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
 import type { GatewayEvent } from '../shared/status.ts';
-import { createCard } from './drawing/card.ts';
-import type { ViewerEnd } from './clients/web/place.ts';
+import { createPlaceholder } from './drawing/placeholder.ts';
+import type { ViewerSocket } from './clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web/web-client.ts';
 import { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import { createSources, type NamedSource } from './create-sources.ts';
@@ -81,10 +81,10 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('no source');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
-  const webClients = new Set<ViewerEnd>();
+  const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

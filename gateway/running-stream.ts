@@ -2,7 +2,7 @@ import { errorText, GearwayError } from '../shared/errors.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
 import type { ClientStatus, StreamStatus } from '../shared/status.ts';
-import { createCard } from './drawing/card.ts';
+import { createPlaceholder } from './drawing/placeholder.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native/native-client.ts';
 import { NativeHeaders } from './clients/native/native-headers.ts';
 import { VerifiedFrames } from './clients/native/verified-frames.ts';
@@ -73,8 +73,8 @@ export class RunningStream implements GatewayStream {
   readonly #frames: VerifiedFrames;
   readonly #verifier: JpegVerifier;
   readonly #nativeClients = new Set<NativeClient>();
-  #card: Frame | null = null;
-  #cardMade: Promise<void> | null = null;
+  #placeholder: Frame | null = null;
+  #placeholderReady: Promise<void> | null = null;
   #closed = false;
 
   /**
@@ -121,7 +121,7 @@ export class RunningStream implements GatewayStream {
    * @throws {GearwayError} what {@link RunningStream.addClient} throws, and `source-unavailable`.
    */
   async open(clients: readonly NativeClientAddress[]): Promise<void> {
-    if (clients.length > 0) await this.#makeCard();
+    if (clients.length > 0) await this.#createPlaceholder();
     for (const address of clients) this.#add(address);
     await this.#supervisor.open();
   }
@@ -143,7 +143,7 @@ export class RunningStream implements GatewayStream {
     const { stream, address } = resolveClient(text);
     if (stream !== null && stream !== this.name) throw new GearwayError('option-invalid', `client ${text} is for the stream ${stream}, expected ${this.name} or no name`);
     const client = this.#add(address);
-    this.#makeCard().catch((error: unknown) => this.#options.log(`client ${address.port}: gets no card, ${errorText(error)}`));
+    this.#createPlaceholder().catch((error: unknown) => this.#options.log(`client ${address.port}: gets no card, ${errorText(error)}`));
     return client.status();
   }
 
@@ -163,12 +163,12 @@ export class RunningStream implements GatewayStream {
   }
 
   /** Once, and not before it is needed: drawing takes a tenth of the time that the gateway needs to start, and would be felt by who watches already. */
-  async #makeCard(): Promise<void> {
+  async #createPlaceholder(): Promise<void> {
     if (this.#options.idle !== 'card' || this.#frames.lastGood !== null) return;
-    this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => {
-      this.#card = card;
+    this.#placeholderReady ??= createPlaceholder(this.#source.waitingReason).then((placeholder) => {
+      this.#placeholder = placeholder;
     });
-    await this.#cardMade;
+    await this.#placeholderReady;
   }
 
   #add(address: NativeClientAddress): NativeClient {
@@ -180,7 +180,7 @@ export class RunningStream implements GatewayStream {
       headers: this.#headers,
       frames: this.#frames,
       verifyReturned: (jpeg, colorspace) => this.#verifier.verify(jpeg, { lane: 'returns', key: client, colorspace }),
-      card: this.#options.idle === 'card' ? () => this.#card : null,
+      placeholder: this.#options.idle === 'card' ? () => this.#placeholder : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),
     });

@@ -20,14 +20,14 @@ export interface PicturesOptions {
   /** By the stream's name: the same that viewers get theirs from. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
-  readonly createCard: (sentence: string) => Promise<Frame>;
+  readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;
   /** Of all requests for a single picture. */
   readonly snapshotShares: Shares;
   readonly unsent: UnsentFrames;
 }
 
-/** Most cards kept: the reasons for having no picture are few. */
+/** Most placeholders kept: the reasons for having no picture are few. */
 const MAX_CARDS = 8;
 
 /** How long a snapshot waits for a source that sleeps. */
@@ -44,20 +44,20 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  *
  * Refusals: 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createCard, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
-  const cards = new Map<string, Promise<Frame>>();
+  const placeholders = new Map<string, Promise<Frame>>();
 
-  const cardOf = (sentence: string): Promise<Frame> => {
-    const known = cards.get(sentence);
+  const placeholderOf = (sentence: string): Promise<Frame> => {
+    const known = placeholders.get(sentence);
     if (known !== undefined) return known;
-    const card = createCard(sentence);
-    cards.set(sentence, card);
-    const [oldest] = cards.keys();
-    if (cards.size > MAX_CARDS && oldest !== undefined) cards.delete(oldest);
-    return card;
+    const placeholder = createPlaceholder(sentence);
+    placeholders.set(sentence, placeholder);
+    const [oldest] = placeholders.keys();
+    if (placeholders.size > MAX_CARDS && oldest !== undefined) placeholders.delete(oldest);
+    return placeholder;
   };
 
   /** An `<img>` and OpenCV cannot send a Bearer token, and a token in a query would end up in logs. */
@@ -96,7 +96,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: clientAddress(request), maxFramesPerSecond, unsent });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, unsent });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);

@@ -2,7 +2,7 @@ import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
-import type { ViewerEnd } from '../clients/web/place.ts';
+import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
@@ -43,10 +43,10 @@ export interface ServerOptions {
   /** What all peers share, and how much of it one address may have. */
   readonly sharedLimits?: SharedLimits;
   /** All web clients there are; the creator closes them. */
-  readonly webClients: Set<ViewerEnd>;
+  readonly webClients: Set<ViewerSocket>;
   readonly events: EventLog;
   /** Makes the picture that an `<img>` shows before the first frame. */
-  readonly createCard: (sentence: string) => Promise<Frame>;
+  readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   /** Address of the gateway as browsers see it; null where that is the one it listens on. */
   readonly publicUrl: URL | null;
@@ -75,7 +75,7 @@ function noSchemas(): never {
  * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence. Every response
  * has the security headers, including those that Fastify answers by itself.
  */
-export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
@@ -146,7 +146,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
-  servePictures(app, { streams, renditions, snapshots, createCard, sharedLimits, snapshotShares, unsent });
+  servePictures(app, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets });
 
   serveWebFiles(app);

@@ -1,4 +1,4 @@
-import { drawBackdrop, INKS } from '../../drawing/card-picture.ts';
+import { drawBackdrop, INKS } from '../../drawing/placeholder-picture.ts';
 import { copyRect, createRaster, fillRect, ink, strokeArc, strokeLine, type Ink, type Raster, type Rect } from '../../drawing/raster.ts';
 import { StrokeFont } from '../../drawing/stroke-font.ts';
 

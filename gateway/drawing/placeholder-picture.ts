@@ -32,7 +32,7 @@ export function drawBackdrop(raster: Raster): void {
 }
 
 /** What the card's parts measure, from the top down. Shares are of the title's height unless they say otherwise. */
-const CARD = {
+const LAYOUT = {
   /** Of the picture's width. */
   textWidth: 0.84,
   /** Of the picture's height. */
@@ -55,22 +55,22 @@ const MIN_TITLE_PX = 8;
  *
  * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; they belong to the caller.
  */
-export function drawCard(width: number, height: number, title: string, sentence: string): Uint8Array {
+export function drawPlaceholder(width: number, height: number, title: string, sentence: string): Uint8Array {
   const raster = createRaster(width, height);
   drawBackdrop(raster);
 
-  const textWidth = Math.floor(width * CARD.textWidth);
+  const textWidth = Math.floor(width * LAYOUT.textWidth);
   const { titlePx, sentencePx, lines } = fitText(textWidth, height, title, sentence);
   const titleFont = new StrokeFont(titlePx, Math.max(1.2, titlePx * 0.12));
   const sentenceFont = new StrokeFont(sentencePx, Math.max(1.1, sentencePx * 0.1));
 
-  const ringPx = titlePx * CARD.ring;
-  const lineHeightPx = Math.round(sentencePx * CARD.lineHeight);
-  let y = Math.max(0, Math.round((height - cardHeight(titlePx, sentencePx, lines.length)) / 2));
+  const ringPx = titlePx * LAYOUT.ring;
+  const lineHeightPx = Math.round(sentencePx * LAYOUT.lineHeight);
+  let y = Math.max(0, Math.round((height - layoutHeight(titlePx, sentencePx, lines.length)) / 2));
   drawRing(raster, width / 2, y + ringPx / 2, ringPx);
-  y += Math.round(ringPx + titlePx * CARD.gapBelowRing);
+  y += Math.round(ringPx + titlePx * LAYOUT.gapBelowRing);
   titleFont.draw(raster, title, Math.round((width - titleFont.measure(title)) / 2), y, INKS.text);
-  y += Math.round(titlePx + titlePx * CARD.gapBelowTitle);
+  y += Math.round(titlePx + titlePx * LAYOUT.gapBelowTitle);
   for (const line of lines) {
     sentenceFont.draw(raster, line, Math.round((width - sentenceFont.measure(line)) / 2), y, INKS.dimText);
     y += lineHeightPx;
@@ -97,21 +97,21 @@ interface FittedText {
 }
 
 function fitText(textWidth: number, height: number, title: string, sentence: string): FittedText {
-  let titlePx = Math.max(MIN_TITLE_PX, Math.round(height * CARD.titleHeight));
+  let titlePx = Math.max(MIN_TITLE_PX, Math.round(height * LAYOUT.titleHeight));
   while (titlePx > MIN_TITLE_PX && Array.from(title).length * advancePx(titlePx) > textWidth) titlePx -= 1;
   for (;;) {
-    const sentencePx = Math.max(MIN_SENTENCE_PX, Math.round(titlePx * CARD.sentenceHeight));
+    const sentencePx = Math.max(MIN_SENTENCE_PX, Math.round(titlePx * LAYOUT.sentenceHeight));
     const lines = wrap(sentence, Math.floor(textWidth / advancePx(sentencePx)));
-    const fits = cardHeight(titlePx, sentencePx, lines.length) <= height * CARD.heightLimit;
+    const fits = layoutHeight(titlePx, sentencePx, lines.length) <= height * LAYOUT.heightLimit;
     if (fits || titlePx <= MIN_TITLE_PX) return { titlePx, sentencePx, lines };
     titlePx -= 1;
   }
 }
 
-function cardHeight(titlePx: number, sentencePx: number, lineCount: number): number {
-  const above = titlePx * (CARD.ring + CARD.gapBelowRing + 1);
+function layoutHeight(titlePx: number, sentencePx: number, lineCount: number): number {
+  const above = titlePx * (LAYOUT.ring + LAYOUT.gapBelowRing + 1);
   if (lineCount === 0) return above;
-  return above + titlePx * CARD.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * CARD.lineHeight) + sentencePx;
+  return above + titlePx * LAYOUT.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * LAYOUT.lineHeight) + sentencePx;
 }
 
 /** Breaks text at spaces, into lines of nearly the same length. A word longer than a line is a line of its own, and is cut off. */
