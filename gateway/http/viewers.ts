@@ -13,23 +13,26 @@ import { bearerToken } from './access.ts';
 import type { Guard } from './guard.ts';
 import { unknownStream } from './unknown-stream.ts';
 
-export interface ViewersOptions extends SocketShares {
+interface ViewersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  /** By the stream's name. */
+  /** By stream name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly guard: Guard;
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /** All viewers there are; the creator closes them. */
+  /** Contains all connected viewers; the creator closes them. */
   readonly webClients: Set<ViewerSocket>;
   readonly events: EventLog;
-  /** How many there may be, over all streams. */
+  /** Limits over all streams. */
   readonly viewerLimits: ShareLimits;
   readonly unsent: UnsentFrames;
 }
 
-/** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. Whether a stream exists is revealed only after the token was accepted. */
+/**
+ * Adds the viewers' WebSocket, `/streams/NAME/ws`. Reveals whether a stream exists only after the token has been
+ * accepted.
+ */
 export function serveViewers(app: FastifyInstance, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
