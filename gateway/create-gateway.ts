@@ -73,7 +73,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 }
 
 async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
-  const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, seats: named.source.seats })));
+  const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, serverPorts: named.source.serverPorts })));
   const events = new EventLog(createClientLog(options.log));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
   const verifier = new JpegVerifier();

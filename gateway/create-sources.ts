@@ -96,7 +96,7 @@ export function createSources(urls: readonly string[], log: (message: string) =>
 /** A source that the gateway starts itself, and need not while nobody watches. Only addresses of such sources can have passwords in them. */
 function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly NamedSource[] {
   const parsed = parseSourceUrl(url, [...known, 'onDemand']);
-  const redactor = createRedactor([parsed.place], [...parsed.options.values()].flatMap(wordsOf));
+  const redactor = createRedactor([parsed.target], [...parsed.options.values()].flatMap(wordsOf));
   return [{ name: name ?? DEFAULT_NAME, source: new RedactedSource(create(parsed), redactor), isOnDemand: readFlag(parsed.options, 'onDemand') }];
 }
 
@@ -126,7 +126,7 @@ function createNetGearSources({ ports, endpoints, pattern, security, options }: 
   const rest = { pattern, security, capturedAt: options.get('capturedAt') ?? null, isChecked: parseFlag(options, 'check'), log };
   const single = (index: number, mode: ReturnsMode): Source => new NetGearSource({ ...rest, returns: mode, endpoints: endpoints.slice(index, index + 1), ports: ports.slice(index, index + 1) });
   if (multiserver) return ports.map((port, index) => ({ port, source: single(index, returns ?? 'merge') }));
-  // In pattern 2 every frame comes to every port, and nothing goes back: one port is enough, and there are no seats.
-  if (multiclient && pattern === 'request-reply') return [{ port: null, source: new NetGearSource({ ...rest, returns: 'seat', endpoints, ports }) }];
+  // In pattern 2 every frame comes to every port, and nothing goes back: one port is enough, and there are no server ports.
+  if (multiclient && pattern === 'request-reply') return [{ port: null, source: new NetGearSource({ ...rest, returns: 'port', endpoints, ports }) }];
   return [{ port: null, source: single(0, returns ?? 'merge') }];
 }

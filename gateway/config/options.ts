@@ -93,10 +93,10 @@ const MAX_VIRTUAL_PORTS = 4096;
 const DEFAULT_VIRTUAL_PORTS: readonly PortRange[] = [{ from: 6000, to: 6063 }];
 
 /** A stream, as far as options depend on it. */
-export interface StreamSeats {
+interface StreamPorts {
   readonly name: string;
   /** The ports that the source's server knows its clients by: they are the virtual ports then; null when it knows none. */
-  readonly seats: readonly number[] | null;
+  readonly serverPorts: readonly number[] | null;
 }
 
 /**
@@ -104,7 +104,7 @@ export interface StreamSeats {
  *
  * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
  */
-export function resolveOptions(options: GatewayOptions, streams: readonly StreamSeats[]): ResolvedOptions {
+export function resolveOptions(options: GatewayOptions, streams: readonly StreamPorts[]): ResolvedOptions {
   const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
   const virtualPorts = resolveVirtualPorts(options.virtualPorts ?? [], streams);
@@ -145,7 +145,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   };
 }
 
-function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamSeats[]): ReadonlyMap<string, readonly PortRange[]> {
+function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamPorts[]): ReadonlyMap<string, readonly PortRange[]> {
   let common: readonly PortRange[] | null = null;
   const own = new Map<string, readonly PortRange[]>();
   for (const text of typeof option === 'string' ? [option] : option) {
@@ -156,12 +156,12 @@ function resolveVirtualPorts(option: string | readonly string[], streams: readon
     else own.set(stream, parseRanges(rest));
   }
   return new Map(
-    streams.map(({ name, seats }) => {
-      if (seats === null) return [name, own.get(name) ?? common ?? DEFAULT_VIRTUAL_PORTS];
-      if (own.has(name) || (common !== null && streams.every((stream) => stream.seats !== null))) {
-        throw invalid(`virtual-ports is set for ${name}, but its source is a server in multi-clients mode: its ports, ${seats.join(', ')}, are the virtual ones`);
+    streams.map(({ name, serverPorts }) => {
+      if (serverPorts === null) return [name, own.get(name) ?? common ?? DEFAULT_VIRTUAL_PORTS];
+      if (own.has(name) || (common !== null && streams.every((stream) => stream.serverPorts !== null))) {
+        throw invalid(`virtual-ports is set for ${name}, but its source is a server in multi-clients mode: its ports, ${serverPorts.join(', ')}, are the virtual ones`);
       }
-      return [name, seats.map((seat) => ({ from: seat, to: seat }))];
+      return [name, serverPorts.map((serverPort) => ({ from: serverPort, to: serverPort }))];
     }),
   );
 }
@@ -172,7 +172,7 @@ function splitName(text: string): { readonly stream: string | null; readonly res
   return { stream, rest };
 }
 
-function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamSeats[]): void {
+function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamPorts[]): void {
   if (stream !== null && !streams.some(({ name }) => name === stream)) throw invalid(`${option} ${stream}=${rest} is for a stream that is not there; there is ${streams.map(({ name }) => name).join(', ')}`);
 }
 

@@ -3,7 +3,7 @@ import { GearwayError } from '../../shared/errors.ts';
 /** A source's URL, taken apart. */
 export interface SourceUrl {
   /** What is between the scheme and the options, as it was written: a path, a URL, or nothing. */
-  readonly place: string;
+  readonly target: string;
   readonly options: ReadonlyMap<string, string>;
 }
 
@@ -20,11 +20,11 @@ export function parseSourceUrl(url: string, known: readonly string[]): SourceUrl
   const kind = url.slice(0, colon);
   const rest = url.slice(colon + 1);
   const mark = rest.lastIndexOf('?');
-  if (mark < 0) return { place: rest, options: new Map() };
+  if (mark < 0) return { target: rest, options: new Map() };
   const pairs = [...new URLSearchParams(rest.slice(mark + 1))];
   const unknown = pairs.filter(([key]) => !known.includes(key));
   const hasOwnQuery = /^[a-z][a-z0-9+.-]*:\/\//i.test(rest);
-  if (hasOwnQuery && pairs.length > 0 && unknown.length === pairs.length) return { place: rest, options: new Map() };
+  if (hasOwnQuery && pairs.length > 0 && unknown.length === pairs.length) return { target: rest, options: new Map() };
   const [first] = unknown;
   if (first !== undefined) {
     const help = hasOwnQuery ? `; a query of the address itself comes first: ${kind}:ADDRESS?channel=1?${known[0] ?? ''}=…` : '';
@@ -32,7 +32,7 @@ export function parseSourceUrl(url: string, known: readonly string[]): SourceUrl
   }
   const options = new Map(pairs);
   if (options.size !== pairs.length) throw new GearwayError('source-invalid', `${kind}: has an option twice, expected each once`);
-  return { place: rest.slice(0, mark), options };
+  return { target: rest.slice(0, mark), options };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../../shared/errors.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { ClientConnection } from '../netgear/client-connection.ts';
@@ -70,7 +70,7 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
     failed: (error) => say(bad(`What it answers cannot be read: ${errorText(error)}.`)),
   });
   try {
-    const state = await Promise.race([settled, elapse(READY_TIMEOUT_MS, 'time')]);
+    const state = await Promise.race([settled, sleep(READY_TIMEOUT_MS, 'time')]);
     if (state !== 'ready') {
       if (connection.handshakeFailure === 'refused') {
         const key = security?.mode === 'ironhouse' ? `In secure mode 2 (IronHouse) it lets in only keys that it had when it started: copy ${security.folder}/public_keys/client.key into its public_keys folder, and start it anew. ` : '';
@@ -99,7 +99,7 @@ async function sendPictures(connection: ClientConnection, serverPort: string, pa
   for (const endMs = performance.now() + 1000 * seconds; performance.now() < endMs; ) {
     const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, { pattern, serverPort, dropMessage: false });
     if (connection.inFlight < MAX_IN_FLIGHT && (await connection.send(header, jpeg))) sent += 1;
-    await elapse(FRAME_INTERVAL_MS);
+    await sleep(FRAME_INTERVAL_MS);
   }
   return sent;
 }

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { NetGearFrame } from '../netgear/frame-codec.ts';
 import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
@@ -141,11 +141,11 @@ async function openSoon(connection: ServerConnection): Promise<void> {
       return;
     } catch (error) {
       if (!(error instanceof GearwayError) || error.code !== 'source-unavailable' || performance.now() > endMs) throw error;
-      await elapse(POLL_MS);
+      await sleep(POLL_MS);
     }
   }
 }
 
 async function until(timeoutMs: number, isSo: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await elapse(POLL_MS);
+  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await sleep(POLL_MS);
 }

@@ -79,7 +79,7 @@ describe('a folder of images', () => {
       const seen: Seen[] = [];
       while (seen.length < 40) seen.push(await nextFrame(viewer));
       expect(seen.map(({ file }) => file)).toEqual(Array.from({ length: 40 }, (_none, n) => `img ${n}.jpg`));
-      expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(`all images of ${folder} were shown`);
+      expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(`all images of ${folder} have been shown`);
       return (seen[39]!.atMs - seen[0]!.atMs) / 39;
     }, (frameTimeMs) => {
       expect(frameTimeMs).toBeGreaterThan(39.6);
@@ -142,7 +142,7 @@ describe('a folder that is watched', () => {
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchWith(gateway);
     const { counters } = await gateway.statusWhere('two rejections', ({ counters: { rejected } }) => rejected === 2);
-    expect(counters.lastRejections).toEqual(expect.arrayContaining(['jpeg-invalid: half.jpg: the JPEG has no EOI at its end: it is truncated', 'image-invalid: pre-allocated.jpg: the file does not begin as JPEG, PNG, BMP, WebP, TIFF or .npy do']));
+    expect(counters.lastRejections).toEqual(expect.arrayContaining(['jpeg-invalid: half.jpg: the JPEG has no EOI at its end: it is truncated', 'image-invalid: pre-allocated.jpg: unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy']));
     expect(counters.received).toBe(0);
     await writeFile(join(folder, 'half.jpg'), whole);
     expect(await nextFrame(viewer)).toMatchObject({ file: 'half.jpg', sha1: createHash('sha1').update(whole).digest('hex') });
@@ -155,7 +155,7 @@ describe('a folder that is watched', () => {
     await using viewer = await watchWith(gateway);
     expect((await nextFrame(viewer)).file).toBe('a.jpg');
     await rm(folder, { recursive: true });
-    const { reason } = await gateway.statusWhere('the reason', ({ state, source }) => state === 'stale' && source.state === 'the folder is not there');
+    const { reason } = await gateway.statusWhere('the reason', ({ state, source }) => state === 'stale' && source.state === 'the folder does not exist');
     expect(reason).toContain(`the folder ${folder} cannot be read`);
     await mkdir(folder);
     await writeFile(join(folder, 'b.jpg'), jpegOf(3000));

@@ -15,8 +15,8 @@ interface PushOptions {
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parsePush({ place, options }: SourceUrl): PushOptions {
-  if (place !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(place)}, expected nothing or ?takeOver=true`);
+export function parsePush({ target, options }: SourceUrl): PushOptions {
+  if (target !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(target)}, expected nothing or ?takeOver=true`);
   return { takeOver: readFlag(options, 'takeOver'), isChecked: readCheck(options) };
 }
 
@@ -27,7 +27,7 @@ export class PushSource implements Source {
   readonly waitingReason = NO_PUBLISHER;
   readonly takesReturns = false;
   readonly verifiesJpegs: boolean;
-  readonly seats = null;
+  readonly serverPorts = null;
   /** No timeout: publishers may pause. */
   readonly stallMs = null;
   readonly publishing: Publishing;
