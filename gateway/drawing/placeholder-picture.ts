@@ -1,7 +1,7 @@
 import { createRaster, fillDiagonalGradient, fillRect, ink, strokeArc, strokeLine, type Raster } from './raster.ts';
 import { advancePx, StrokeFont } from './stroke-font.ts';
 
-/** The inks of pictures that the gateway draws itself. */
+/** Colours of pictures that the gateway draws itself. */
 export const INKS = {
   text: ink(0xffffff),
   dimText: ink(0xffffff, 0.7),
@@ -17,7 +17,7 @@ export const INKS = {
 const GRID_CELLS = 16;
 const MIN_CELL_PX = 20;
 
-/** Draws what lies behind everything: a dark blue gradient and a faint grid, the same on all four sides. */
+/** Draws the background: a dark blue gradient and a faint, centred grid. */
 export function drawBackdrop(raster: Raster): void {
   const { width, height } = raster;
   fillDiagonalGradient(raster, [
@@ -31,18 +31,18 @@ export function drawBackdrop(raster: Raster): void {
   for (let y = Math.floor((height % cell) / 2) || cell; y < height; y += cell) fillRect(raster, { x: 0, y, width, height: line }, INKS.grid);
 }
 
-/** What the card's parts measure, from the top down. Shares are of the title's height unless they say otherwise. */
+/** Measures of the placeholder's parts, from top to bottom, relative to the title's height unless noted. */
 const LAYOUT = {
-  /** Of the picture's width. */
+  /** Relative to the picture's width. */
   textWidth: 0.84,
-  /** Of the picture's height. */
+  /** Relative to the picture's height. */
   titleHeight: 0.06,
   heightLimit: 0.9,
   ring: 3,
   gapBelowRing: 1.2,
   gapBelowTitle: 1,
   sentenceHeight: 0.5,
-  /** From one line of the sentence to the next, of the sentence's height. */
+  /** Line pitch of the sentence, relative to its height. */
   lineHeight: 1.9,
 } as const;
 
@@ -50,10 +50,10 @@ const MIN_SENTENCE_PX = 7;
 const MIN_TITLE_PX = 8;
 
 /**
- * Draws the card that stands in for a picture where there is none: a ring, a title in one line and a sentence that wraps.
- * Both shrink to fit, as far as they can be read; what still does not fit is cut off. The characters are those of {@link StrokeFont}.
+ * Draws a placeholder: a ring, a title in one line and a sentence that wraps. Both texts shrink to fit while they stay
+ * readable; what still does not fit is clipped. The supported characters are those of {@link StrokeFont}.
  *
- * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; they belong to the caller.
+ * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; the caller owns them.
  */
 export function drawPlaceholder(width: number, height: number, title: string, sentence: string): Uint8Array {
   const raster = createRaster(width, height);
@@ -78,7 +78,7 @@ export function drawPlaceholder(width: number, height: number, title: string, se
   return raster.data;
 }
 
-/** A ring with three dots in it: something is to come. */
+/** Draws a ring with three dots, as a waiting symbol. */
 function drawRing(raster: Raster, x: number, y: number, sizePx: number): void {
   const strokePx = Math.max(1.5, sizePx * 0.035);
   const radius = (sizePx - strokePx) / 2;
@@ -114,12 +114,12 @@ function layoutHeight(titlePx: number, sentencePx: number, lineCount: number): n
   return above + titlePx * LAYOUT.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * LAYOUT.lineHeight) + sentencePx;
 }
 
-/** Breaks text at spaces, into lines of nearly the same length. A word longer than a line is a line of its own, and is cut off. */
+/** Wraps text at spaces into lines of similar length. A word longer than a line gets its own line and is clipped. */
 function wrap(text: string, columns: number): string[] {
   const words = text.split(/\s+/).filter((word) => word !== '');
   const lineCount = fillLines(words, columns).length;
   let width = columns;
-  // The narrowest block with as few lines: no last line of one word.
+  // The narrowest block with the same number of lines, to avoid a last line with a single word.
   while (width > 1 && fillLines(words, width - 1).length === lineCount && words.every((word) => word.length < width)) width -= 1;
   return fillLines(words, width);
 }

@@ -6,9 +6,13 @@ import { drawPlaceholder } from './placeholder-picture.ts';
 const WIDTH = 1280;
 const HEIGHT = 720;
 
-/** The picture that native clients get before the first frame, so that their NetGear does not give up. Its sequence number, 0, is before every frame's. */
+/**
+ * Creates the placeholder frame that clients get before the first frame, so that NetGear does not time out. Its
+ * sequence is 0, lower than any frame's.
+ */
 export async function createPlaceholder(sentence: string): Promise<Frame> {
   const data = drawPlaceholder(WIDTH, HEIGHT, 'WAITING', sentence);
   const payload = await encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
-  return { sequence: 0, receivedAtUs: nowUs(), width: WIDTH, height: HEIGHT, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null, capturedAtUs: null, isTrusted: true };
+  const header = { sequence: 0, receivedAtUs: nowUs(), capturedAtUs: null, width: WIDTH, height: HEIGHT, encoding: { kind: 'jpeg' } } as const;
+  return { ...header, payload, message: null, wireHeader: null, isTrusted: true };
 }

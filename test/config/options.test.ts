@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type GatewayOptions, type ResolvedOptions, resolveOptions } from '../../gateway/config/options.ts';
+import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from '../../gateway/config/options.ts';
 import { readCertificate } from '../helpers/certificate.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 /** As a gateway with one stream does. */
-const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null = null): ResolvedOptions => resolveOptions(options, [{ name: 'main', serverPorts }]);
+const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null = null): ResolvedGatewayOptions => resolveOptions(options, [{ name: 'main', serverPorts }]);
 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
