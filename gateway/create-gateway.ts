@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
 import type { GatewayEvent } from '../shared/status.ts';
-import { createCard } from './drawing/card.ts';
-import type { ViewerEnd } from './clients/web/place.ts';
+import { createPlaceholder } from './drawing/placeholder.ts';
+import type { ViewerSocket } from './clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web/web-client.ts';
 import { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import { createSources, type NamedSource } from './create-sources.ts';
@@ -28,7 +28,7 @@ export type { NDArray } from '../shared/ndarray.ts';
 export type { Value } from '../shared/protocol.ts';
 export { GearwayError } from '../shared/errors.ts';
 
-/** Maximum length of an entry of the log, in code points. */
+/** Maximum length of a log line, in code points. */
 const MAX_LOG_LINE = 2000;
 
 /** A running gateway. The creator closes it. */
@@ -37,17 +37,25 @@ export interface Gateway {
   readonly stream: GatewayStream;
   readonly streams: ReadonlyMap<string, GatewayStream>;
   /**
-   * Secret with all rights, sent like a token; null where `token` is set, which has them. Without a token, requests from this machine may do everything
-   * but administer. Another one at each start.
+   * Secret with all rights, sent like a token; null if `token` is set, which has them. Without a token, requests from
+   * this machine may do everything except administer. Different at each start.
    */
   readonly administratorKey: string | null;
-  /** Clients that came and went, were refused or replaced, administrative changes, and streams that changed: the latest 256 and 64 refusals, then each as it happens. */
+  /**
+   * Events of clients (connect, disconnect, take-over, refusal), administrative changes, and state changes of streams:
+   * the latest 256, and the latest 64 refusals, then each as it happens.
+   */
   events(): AsyncIterableIterator<GatewayEvent>;
-  /** Serves HTTP; resolves with the address, and the one that `publicUrl` names. @throws when the port is taken. */
+  /**
+   * Starts serving HTTP; resolves with the address, and the public one from `publicUrl`. @throws if the port is taken.
+   */
   listen(): Promise<{ readonly url: string; readonly publicUrl: string | null; readonly host: string; readonly port: number }>;
-  /** Closes sources, then native clients, then viewers, then HTTP. Idempotent; takes at most about a second whatever peers do. */
+  /**
+   * Closes sources, then native clients, then viewers, then HTTP. Idempotent. Takes at most about a second, whatever
+   * peers do.
+   */
   close(options?: { onClose?: 'keep' | 'terminate' }): Promise<void>;
-  /** Settles when `close()` is done. */
+  /** Resolves when `close()` is done. */
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -55,36 +63,37 @@ export interface Gateway {
 const KEY_BYTES = 24;
 
 /**
- * Builds a gateway: its source is open and its native clients are being connected when this resolves. Call `listen()` to serve web viewers.
+ * Creates a gateway. When this resolves, its sources are open and its native clients are connecting. Call `listen()` to
+ * serve web viewers.
  *
- * @throws {GearwayError} for options that make no sense, and `source-unavailable` when the source cannot work.
+ * @throws {GearwayError} for invalid options, and `source-unavailable` if a source cannot be opened.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const { source = 'push:', clients = [] } = options;
   const urls = typeof source === 'string' ? [source] : source;
-  // Whatever is from outside, an entry of the log is one line.
+  // Log lines may contain untrusted input, which must not inject further lines.
   const log = (message: string): void => options.log?.(cleanText(message, MAX_LOG_LINE));
   try {
     return await buildGateway({ ...options, log }, createSources(urls, log));
   } catch (error) {
-    // A message about an address quotes it.
+    // The message may quote an address with a password.
     throw redactorOfUrls([...urls, ...clients]).error(error);
   }
 }
 
 async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
-  const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, seats: named.source.seats })));
+  const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, serverPorts: named.source.serverPorts })));
   const events = new EventLog(createClientLog(options.log));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
   const verifier = new JpegVerifier();
   const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events, returnBudget, verifier)]));
   const [first] = streams.values();
-  if (first === undefined) throw new TypeError('no source');
+  if (first === undefined) throw new TypeError('at least one source is required');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
-  const webClients = new Set<ViewerEnd>();
+  const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createCard, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

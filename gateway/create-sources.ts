@@ -17,31 +17,31 @@ import { parseSourceUrl, readFlag, type SourceUrl } from './config/source-url.ts
 import type { Source } from './sources/source.ts';
 import { parseTestPattern, TestPatternSource } from './sources/test-pattern/test-pattern-source.ts';
 
-/** A source, and the stream that it feeds. */
+/** A source, and the name of its stream. */
 export interface NamedSource {
   readonly name: string;
   readonly source: Source;
-  /** Whether it sleeps while nobody watches. */
+  /** Whether it is suspended while there are no viewers. */
   readonly isOnDemand: boolean;
 }
 
-/** What a source's URL asks for. */
+/** A source to create. */
 interface Request {
-  /** The stream's name; null when none was given. */
+  /** The stream's name; null if not given. */
   readonly name: string | null;
   readonly url: string;
   readonly log: (message: string) => void;
-  /** FFmpeg, for all sources that it reads. */
+  /** Shared by all sources that use FFmpeg. */
   readonly ffmpeg: FfmpegTools;
 }
 
 interface Kind {
-  /** How its URLs look, for people. */
+  /** Example of a URL, for error messages. */
   readonly example: string;
   create(request: Request): readonly NamedSource[];
 }
 
-/** By the scheme of their URLs. */
+/** Kinds of sources, by URL scheme. */
 const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   'test-pattern': {
     example: 'test-pattern:',
@@ -64,17 +64,17 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver', 'check']))), isOnDemand: false }] },
 }));
 
-/** The stream of a source that names none. */
+/** Default name of a stream. */
 const DEFAULT_NAME = 'main';
 
-/** Most streams of a gateway. */
+/** Maximum number of streams. */
 const MAX_STREAMS = 64;
 
 /**
- * Makes the sources that URLs name, `NAME=URL` or `URL` for the stream called `main`: one each, or for servers in multi-servers mode one
- * a port.
+ * Creates sources from URLs, `NAME=URL`, or `URL` for the stream `main`: one source per URL, or in multi-servers mode
+ * one per port.
  *
- * @throws {GearwayError} `source-invalid`, and what the parser of its kind throws.
+ * @throws {GearwayError} `source-invalid`, and the errors of the kind's parser.
  */
 export function createSources(urls: readonly string[], log: (message: string) => void): readonly NamedSource[] {
   const ffmpeg = new FfmpegTools(platform());
@@ -82,25 +82,29 @@ export function createSources(urls: readonly string[], log: (message: string) =>
     const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
     const kind = KINDS.get(url.split(':', 1)[0] ?? '');
     if (kind === undefined || !url.includes(':')) {
-      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${[...KINDS.values()].map(({ example }) => example).join(' ')}, with NAME= before it to name its stream`);
+      const examples = [...KINDS.values()].map(({ example }) => example).join(' ');
+      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${examples}, optionally with NAME= before it`);
     }
     return kind.create({ name, url, log, ffmpeg });
   });
   const names = all.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw new GearwayError('source-invalid', `two sources feed the stream ${twice}, expected one each: name them, as in --source door=URL --source yard=URL`);
+  if (twice !== undefined) {
+    const remedy = 'give each source a name: --source door=URL --source yard=URL';
+    throw new GearwayError('source-invalid', `the stream ${twice} has two sources, expected one; ${remedy}`);
+  }
   if (all.length === 0 || all.length > MAX_STREAMS) throw new GearwayError('source-invalid', `there are ${all.length} streams, expected 1 to ${MAX_STREAMS}`);
   return all;
 }
 
-/** A source that the gateway starts itself, and need not while nobody watches. Only addresses of such sources can have passwords in them. */
+/** Creates a source that the gateway can start and suspend. Only addresses of such sources can contain passwords. */
 function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly NamedSource[] {
   const parsed = parseSourceUrl(url, [...known, 'onDemand']);
-  const redactor = createRedactor([parsed.place], [...parsed.options.values()].flatMap(wordsOf));
+  const redactor = createRedactor([parsed.target], [...parsed.options.values()].flatMap(wordsOf));
   return [{ name: name ?? DEFAULT_NAME, source: new RedactedSource(create(parsed), redactor), isOnDemand: readFlag(parsed.options, 'onDemand') }];
 }
 
-/** A stream for all senders, or one for each that is named. */
+/** Creates one stream for all senders, or one for each listed sender. */
 function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
   const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders', 'check']));
   const hub = new ImageHub({ ...options, log });
@@ -115,18 +119,18 @@ function createNetGear({ name, url, log }: Request): readonly NamedSource[] {
   return sources.map(({ port, source }) => ({ name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`, source, isOnDemand: false }));
 }
 
-/** @returns one source; in multi-servers mode one for each port. */
+/** @returns one source; in multi-servers mode one per port. */
 function createNetGearSources({ ports, endpoints, pattern, security, options }: NetGearAddress, log: (message: string) => void): readonly { readonly port: string | null; readonly source: Source }[] {
   const multiclient = parseFlag(options, 'multiclient');
   const multiserver = parseFlag(options, 'multiserver');
   const returns = options.get('returns');
   checkModes({ pattern, multiclient, multiserver, bidirectional: returns !== undefined, ports: ports.length });
   if (returns !== undefined && returns !== 'merge' && returns !== 'newest') throw new GearwayError('option-invalid', `returns is ${JSON.stringify(returns)}, expected merge or newest`);
-  if (returns !== undefined && multiclient) throw new GearwayError('option-invalid', `returns is ${returns} and multiclient is true: a server in multi-clients mode gets each client's data by itself, on its port`);
+  if (returns !== undefined && multiclient) throw new GearwayError('option-invalid', `returns is ${returns}, but with multiclient=true the server always gets each client's data on its port; omit returns`);
   const rest = { pattern, security, capturedAt: options.get('capturedAt') ?? null, isChecked: parseFlag(options, 'check'), log };
   const single = (index: number, mode: ReturnsMode): Source => new NetGearSource({ ...rest, returns: mode, endpoints: endpoints.slice(index, index + 1), ports: ports.slice(index, index + 1) });
   if (multiserver) return ports.map((port, index) => ({ port, source: single(index, returns ?? 'merge') }));
-  // In pattern 2 every frame comes to every port, and nothing goes back: one port is enough, and there are no seats.
-  if (multiclient && pattern === 'request-reply') return [{ port: null, source: new NetGearSource({ ...rest, returns: 'seat', endpoints, ports }) }];
+  // In pattern 2 every port receives every frame, and nothing is returned, so one port is enough.
+  if (multiclient && pattern === 'request-reply') return [{ port: null, source: new NetGearSource({ ...rest, returns: 'port', endpoints, ports }) }];
   return [{ port: null, source: single(0, returns ?? 'merge') }];
 }

@@ -2,7 +2,7 @@ import { errorText, GearwayError } from '../shared/errors.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
 import type { ClientStatus, StreamStatus } from '../shared/status.ts';
-import { createCard } from './drawing/card.ts';
+import { createPlaceholder } from './drawing/placeholder.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native/native-client.ts';
 import { NativeHeaders } from './clients/native/native-headers.ts';
 import { VerifiedFrames } from './clients/native/verified-frames.ts';
@@ -14,13 +14,13 @@ import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns/returns.ts';
 import { Stream } from './hub/stream.ts';
 import { formatPythonJson } from './codecs/python-json.ts';
-import { type ResolvedOptions, resolveClient } from './config/options.ts';
+import { type ResolvedGatewayOptions, resolveClient } from './config/options.ts';
 import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
-/** A stream as an embedding program sees it. */
+/** A stream, as the API for embedding programs. */
 export interface GatewayStream {
   readonly name: string;
   /** All clients, native and web, ordered by port; spectators last. */
@@ -29,28 +29,36 @@ export interface GatewayStream {
    * Sends a frame to every client: one JPEG, or an array of `[height, width]` or `[height, width, channels]` (BGR).
    * The bytes are not copied and must not be written to again.
    *
-   * @param options `message`: what travels with the frame; anything that Python's JSON can hold. `capturedAtUs`: when the picture was taken, microseconds
-   * of Unix time. `takeOver`: ends another publisher that is there, as docs/publishing.md says. `check`: whether a JPEG is verified before NetGear clients get
-   * it; default true, or as the source's URL says.
+   * @param options `message`: data sent with the frame; any value that Python's JSON can represent. `capturedAtUs`:
+   * capture time, Unix time in microseconds. `takeOver`: takes over from another publisher (docs/publishing.md). `check`:
+   * whether a JPEG is verified before NetGear clients get it; default true, or as in the source's URL.
    * @returns the frame's sequence number.
-   * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`, `too-large`, `value-invalid`, `closed`, `publisher-present` or
-   * `taken-over` when another publishes to this stream, `source-busy` when it has another source than `push:`.
+   * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`,
+   * `too-large`,
+   * `value-invalid`, `closed`, `publisher-present` or `taken-over` if there is another publisher, `source-busy` if the
+   * source is not
+   * `push:`.
    */
   push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean }): number;
-  /** Return data from now on: a sticky value when it changes, each once-only value. Bounded; what is missed is counted. */
+  /**
+   * Return data from now on: sticky values when they change, and each once-only value. A slow reader misses values,
+   * which are counted.
+   */
   returns(): AsyncIterableIterator<PortData>;
   /**
-   * Lists a native client, `tcp://HOST:PORT?pattern=1`, as the option `clients` does: it is connected from now on, whenever it is there.
+   * Adds a native client, `tcp://HOST:PORT?pattern=1`, like the option `clients`. The gateway connects to it whenever
+   * it is reachable.
    *
-   * @returns its status; `id` ends it with {@link GatewayStream.sendAway}.
-   * @throws {GearwayError} `address-invalid`, `pattern-unknown`, `option-invalid`, `modes-invalid`, `port-taken`, `keys-missing`, `keys-invalid`, `too-many`, `closed`.
+   * @returns its status; pass `id` to {@link GatewayStream.sendAway} to remove it.
+   * @throws {GearwayError} `address-invalid`, `pattern-unknown`, `option-invalid`, `modes-invalid`, `port-taken`,
+   * `keys-missing`, `keys-invalid`, `too-many`, `closed`.
    */
   addClient(address: string): ClientStatus;
   /**
-   * Ends the client with this id, as its status shows it: a viewer is told `reason` and stays away, a native client gets
-   * NetGear's termination and is not connected again.
+   * Disconnects the client with this id permanently: a viewer gets `reason` and does not reconnect, a native client
+   * gets NetGear's termination and is removed.
    *
-   * @returns false when there is no such client.
+   * @returns false if there is no such client.
    */
   sendAway(id: string, reason?: string): boolean;
   status(): StreamStatus;
@@ -58,30 +66,30 @@ export interface GatewayStream {
 
 const THIS_PROGRAM: SinglePublisher = { label: 'this program', identity: 'this program' };
 
-const SENT_AWAY = 'the program that runs this gateway has sent this client away';
+const SENT_AWAY = 'disconnected by the program that runs this gateway';
 
-/** Most native clients of a stream: each has a socket and a thread's attention. */
+/** Maximum number of native clients per stream: each has a socket, which libzmq polls. */
 const MAX_NATIVE_CLIENTS = 256;
 
-/** A stream with its source and its native clients: what the gateway runs, and closes. */
+/** A stream with its source and its native clients, which it owns. */
 export class RunningStream implements GatewayStream {
   readonly stream: Stream;
   readonly #source: Source;
   readonly #supervisor: SourceSupervisor;
-  readonly #options: ResolvedOptions;
+  readonly #options: ResolvedGatewayOptions;
   readonly #headers = new NativeHeaders();
   readonly #frames: VerifiedFrames;
   readonly #verifier: JpegVerifier;
   readonly #nativeClients = new Set<NativeClient>();
-  #card: Frame | null = null;
-  #cardMade: Promise<void> | null = null;
+  #placeholder: Frame | null = null;
+  #placeholderReady: Promise<void> | null = null;
   #closed = false;
 
   /**
-   * @param returnBudget the bytes of return data that all streams may keep together.
-   * @param verifier decodes JPEGs of unknown encoders before NetGear clients, or as return data servers, get them.
+   * @param returnBudget budget for the return data of all streams.
+   * @param verifier verifies JPEGs from unknown encoders before NetGear clients, or servers as return data, get them.
    */
-  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier) {
+  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedGatewayOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier) {
     this.#source = source;
     this.#options = options;
     const virtualPorts = options.virtualPorts.get(name) ?? [];
@@ -106,7 +114,7 @@ export class RunningStream implements GatewayStream {
     return this.stream.name;
   }
 
-  /** Where publishers sit; null where the source takes none. */
+  /** null if the source does not accept publishers. */
   get publishing(): Publishing | null {
     return this.#source instanceof PushSource ? this.#source.publishing : null;
   }
@@ -116,22 +124,23 @@ export class RunningStream implements GatewayStream {
   }
 
   /**
-   * Lists the native clients, then opens the source.
+   * Adds the native clients, then opens the source.
    *
-   * @throws {GearwayError} what {@link RunningStream.addClient} throws, and `source-unavailable`.
+   * @throws {GearwayError} the errors of {@link RunningStream.addClient}, and `source-unavailable`.
    */
   async open(clients: readonly NativeClientAddress[]): Promise<void> {
-    if (clients.length > 0) await this.#makeCard();
+    if (clients.length > 0) await this.#createPlaceholder();
     for (const address of clients) this.#add(address);
     await this.#supervisor.open();
   }
 
   push(frame: Uint8Array | NDArray, { message = null, capturedAtUs, takeOver = false, check }: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean } = {}): number {
     const { publishing } = this;
-    if (publishing === null) throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: for frames of this program`);
+    if (publishing === null) throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: to publish frames`);
     this.#checkOpen();
-    formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
-    return publishing.publish(THIS_PROGRAM, frame, { message, capturedAtUs: capturedAtUs ?? null, ...(check === undefined ? {} : { isTrusted: !check }) }, { takeOver }).sequence;
+    formatPythonJson(message); // reject a message that has no Python JSON here, not when it is sent to a client
+    const info = { message, capturedAtUs: capturedAtUs ?? null, ...(check === undefined ? {} : { isTrusted: !check }) };
+    return publishing.publish(THIS_PROGRAM, frame, info, { takeOver }).sequence;
   }
 
   returns(): AsyncIterableIterator<PortData> {
@@ -141,9 +150,13 @@ export class RunningStream implements GatewayStream {
   addClient(text: string): ClientStatus {
     this.#checkOpen();
     const { stream, address } = resolveClient(text);
-    if (stream !== null && stream !== this.name) throw new GearwayError('option-invalid', `client ${text} is for the stream ${stream}, expected ${this.name} or no name`);
+    if (stream !== null && stream !== this.name) {
+      throw new GearwayError('option-invalid', `client ${text} names the stream ${stream}, expected ${this.name} or no name`);
+    }
     const client = this.#add(address);
-    this.#makeCard().catch((error: unknown) => this.#options.log(`client ${address.port}: gets no card, ${errorText(error)}`));
+    this.#createPlaceholder().catch((error: unknown) => {
+      this.#options.log(`client ${address.port}: the placeholder frame could not be created: ${errorText(error)}`);
+    });
     return client.status();
   }
 
@@ -155,24 +168,27 @@ export class RunningStream implements GatewayStream {
     return this.stream.status(this.#supervisor.status());
   }
 
-  /** Ends the source, then the native clients. Idempotent. */
+  /** Closes the source, then the native clients. Idempotent. */
   async closeSourceAndClients(onClose: 'keep' | 'terminate'): Promise<void> {
     this.#closed = true;
     await this.#supervisor.close();
     await Promise.all([...this.#nativeClients].map((client) => client.close({ terminate: onClose === 'terminate' })));
   }
 
-  /** Once, and not before it is needed: drawing takes a tenth of the time that the gateway needs to start, and would be felt by who watches already. */
-  async #makeCard(): Promise<void> {
+  /**
+   * Creates the placeholder frame once, on demand: drawing it takes a tenth of the gateway's start-up time, and blocks
+   * other streams.
+   */
+  async #createPlaceholder(): Promise<void> {
     if (this.#options.idle !== 'card' || this.#frames.lastGood !== null) return;
-    this.#cardMade ??= createCard(this.#source.waitingReason).then((card) => {
-      this.#card = card;
+    this.#placeholderReady ??= createPlaceholder(this.#source.waitingReason).then((placeholder) => {
+      this.#placeholder = placeholder;
     });
-    await this.#cardMade;
+    await this.#placeholderReady;
   }
 
   #add(address: NativeClientAddress): NativeClient {
-    if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are listed already`);
+    if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are already listed, the maximum per stream`);
     if (this.#source.verifiesJpegs) this.#frames.prepare();
     const client: NativeClient = new NativeClient({
       address,
@@ -180,7 +196,7 @@ export class RunningStream implements GatewayStream {
       headers: this.#headers,
       frames: this.#frames,
       verifyReturned: (jpeg, colorspace) => this.#verifier.verify(jpeg, { lane: 'returns', key: client, colorspace }),
-      card: this.#options.idle === 'card' ? () => this.#card : null,
+      placeholder: this.#options.idle === 'card' ? () => this.#placeholder : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),
     });

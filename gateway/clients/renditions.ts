@@ -4,24 +4,27 @@ import { encodeJpeg } from '../codecs/jpeg.ts';
 import { toEightBit } from '../codecs/eight-bit.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
 
-/** A frame as web clients get it: the begin of a message and its payload, shared by all viewers. Never to be written to. */
+/**
+ * A frame encoded for web clients: the beginning of a message and its payload. Shared by all viewers: never write to
+ * it.
+ */
 export interface Rendition {
   readonly sequence: number;
-  /** A WebSocket message up to its payload. */
+  /** The WebSocket message up to its payload. */
   readonly begin: Uint8Array;
   readonly payload: Uint8Array;
 }
 
 /**
- * Makes each frame's renditions, once for all viewers of a stream: `asIs` (the JPEG or the samples that came), and `jpeg`
- * for 8-bit raw frames. 16-bit and float frames are always sent as they are, since JPEG would corrupt them.
+ * Creates the renditions of each frame, once for all viewers of a stream: `asIs` (the unmodified JPEG or samples), and
+ * `jpeg` for 8-bit raw frames. 16-bit and float frames are always sent as they are, because JPEG would lose precision.
  */
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
   readonly #converted = new WeakMap<Frame, Promise<Uint8Array>>();
 
-  /** Whether viewers get a JPEG of this frame where they don't ask for raw frames; else all of them get the same. */
+  /** Whether this frame is encoded as JPEG for viewers that do not request raw frames. */
   encodes(frame: Frame): boolean {
     return jpegChannels(frame) !== null;
   }
@@ -46,10 +49,10 @@ export class Renditions {
   }
 
   /**
-   * The frame as a JPEG, for places that show nothing else: the one that came, untouched; the one that viewers get of 8-bit
-   * samples; one of other samples converted to 8 bits.
+   * The frame as a JPEG, for receivers that support nothing else: an unmodified JPEG; 8-bit samples encoded; other
+   * samples converted to 8 bits and encoded.
    *
-   * @returns a promise only when something is encoded; it rejects with `dtype-unsupported`.
+   * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`.
    */
   jpeg(frame: Frame): Uint8Array | Promise<Uint8Array> {
     if (frame.encoding.kind === 'jpeg') return frame.payload;
@@ -76,7 +79,7 @@ function createRendition(frame: Frame, payload: Uint8Array): Rendition {
   return { sequence: frame.sequence, begin: encodeMessageBegin(encodeFrameHead(frame, frame.message), payload.byteLength), payload };
 }
 
-/** How many channels a frame would be encoded with; null when it must go as it is. */
+/** Number of channels for the JPEG encoder; null if the frame must be sent as it is. */
 function jpegChannels({ encoding }: Frame): 1 | 3 | 4 | null {
   if (encoding.kind === 'jpeg' || encoding.dtype !== 'uint8') return null;
   const channels = encoding.shape[2] ?? 1;

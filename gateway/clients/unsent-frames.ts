@@ -1,31 +1,31 @@
-/** A client whose connection does not take a frame that was written to it. */
+/** A client with a frame that its connection has not accepted yet. */
 export interface FrameHolder {
-  /** The client's address, as `addressKey` gives it. */
+  /** The client's address, as returned by `addressKey`. */
   readonly addressKey: string;
-  /** Ends the connection immediately, with what is unsent. Must release what it holds. */
+  /** Closes the connection immediately and discards unsent data. Must release its frame. */
   cutOff(reason: string): void;
 }
 
-/** Maximum number of bytes of all frames that wait in user space for the connections of viewers and MJPEG clients. */
-export const MAX_UNSENT_BYTES = 256 << 20;
+/** Maximum size of all unsent frames of viewers and MJPEG clients in user space. */
+const MAX_UNSENT_BYTES = 256 << 20;
 
-/** The frames that the clients of one address have not taken. */
+/** The unsent frames of one address. */
 interface AddressFrames {
-  /** In the order in which the frames were first held, so that the oldest is the first. */
+  /** Oldest frame first. */
   readonly holders: Map<Uint8Array, Set<FrameHolder>>;
   bytes: number;
 }
 
 /**
- * Bounds the memory of frames that connections have not taken yet. Clients that wait for the same frame share its memory, so it counts once:
- * what costs memory are clients that stopped reading at different frames. Beyond the limit clients of the address that holds the most bytes are
- * cut off, those with its oldest frame first.
+ * Limits the memory of unsent frames. Clients with the same unsent frame share its memory, so it counts once; memory is
+ * used up by clients that stopped reading at different frames. Beyond the limit, clients of the address with the most
+ * bytes are cut off, those with the oldest frame first.
  */
 export class UnsentFrames {
   readonly #maxBytes: number;
   readonly #addresses = new Map<string, AddressFrames>();
   readonly #held = new Map<FrameHolder, Uint8Array>();
-  /** Number of clients that hold each frame. */
+  /** Number of clients per frame. */
   readonly #counts = new Map<Uint8Array, number>();
   #bytes = 0;
 
@@ -33,12 +33,12 @@ export class UnsentFrames {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes of all frames that are held. */
+  /** Total size of unsent frames; shared frames count once. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The connection of `holder` has not taken `payload` yet. A client holds one frame at a time. */
+  /** Records that the connection of `holder` has not accepted `payload` yet. A client holds one frame at a time. */
   hold(holder: FrameHolder, payload: Uint8Array): void {
     this.release(holder);
     this.#held.set(holder, payload);
@@ -54,11 +54,11 @@ export class UnsentFrames {
     }
     holders.add(holder);
     while (this.#bytes > this.#maxBytes && this.#counts.size > 1) {
-      for (const slow of this.#slowest()) slow.cutOff('this client does not read, and too many frames wait for such clients');
+      for (const slow of this.#slowest()) slow.cutOff('this client is not reading, and the memory for unsent frames is used up');
     }
   }
 
-  /** The connection has taken its frame, or has ended. Idempotent. */
+  /** Records that the connection has accepted its frame, or has closed. Idempotent. */
   release(holder: FrameHolder): void {
     const payload = this.#held.get(holder);
     if (payload === undefined) return;
@@ -78,7 +78,7 @@ export class UnsentFrames {
     if (address.holders.size === 0) this.#addresses.delete(holder.addressKey);
   }
 
-  /** The clients with the oldest frame of the address that holds the most bytes. */
+  /** The clients that hold the oldest frame of the address with the most bytes. */
   #slowest(): readonly FrameHolder[] {
     let largest: AddressFrames | null = null;
     for (const address of this.#addresses.values()) if (largest === null || address.bytes > largest.bytes) largest = address;

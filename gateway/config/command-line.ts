@@ -1,4 +1,4 @@
-/** The command `gearway`: reads the command line, runs a gateway, and ends it. */
+/** The command `gearway`: parses the command line, and runs a gateway until it is stopped. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cleanText } from '../../shared/clean-text.ts';
@@ -17,49 +17,52 @@ const HELP = `Gearway: NetGear streams in the browser
   gearway [options]                      (from a checkout: npm start -- [options])
 
   --source URL            test-pattern:?size=1280x720&fps=30 (the default),
-                          netgear:tcp://127.0.0.1:5555?pattern=1, where a NetGear server connects to,
+                          netgear:tcp://127.0.0.1:5555?pattern=1 for a NetGear server that connects to it,
                           ffmpeg:camera, ffmpeg:rtsp://HOST/PATH, ffmpeg:FILE?loop=true, ffmpeg:screen,
                           directory:FOLDER, imagezmq:tcp://0.0.0.0:5555, netgear-async:tcp://127.0.0.1:5555,
-                          push: for whoever publishes; repeatable as NAME=URL, a stream each (docs/source-urls.md)
+                          push: for publishers; repeatable as NAME=URL, one stream each (docs/source-urls.md)
   --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
-                          &secure=1 for its secure mode, &fps= for fewer frames, &id= for another identity,
-                          NAME= before it for another stream than the first
+                          &secure=1 for secure mode, &fps= to limit the rate, &id= for another port as identity,
+                          NAME= before it for a stream other than the first
   --virtual-ports RANGE   ports for web viewers, 6000-6063; NAME=RANGE for one stream (repeatable)
-  --start any|all         whether frames wait until each native client was there once (any)
-  --distribution broadcast|round-robin   every frame to each native client, or to one of them in turn (broadcast)
-  --on-source-end wait|terminate   whether native clients end with the source (wait)
-  --host ADDRESS          where to listen, 127.0.0.1; beyond this machine only with --token or --insecure
-  --port NUMBER           8080; 0 takes any free port
+  --start any|all         all: hold frames until every native client has connected once (any)
+  --distribution broadcast|round-robin   send every frame to all native clients, or to one in turn (broadcast)
+  --on-source-end wait|terminate   whether to terminate native clients when the source ends (wait)
+  --host ADDRESS          address to listen on, 127.0.0.1; others require --token or --insecure
+  --port NUMBER           8080; 0 for any free port
   --token SECRET          require this token; it grants all rights
   --view-token SECRET     token that grants watching only
   --publish-token SECRET  token that grants publishing to push: sources only
-  --reserve PORT=SECRET   keep a virtual port for the owner of this token (repeatable)
+  --reserve PORT=SECRET   reserve a virtual port for the owner of this token (repeatable)
   --token-file FILE, --view-token-file FILE, --publish-token-file FILE, --reserve-file FILE
                           read these secrets from files (PORT=SECRET per line); or set GEARWAY_TOKEN,
                           GEARWAY_VIEW_TOKEN, GEARWAY_PUBLISH_TOKEN, GEARWAY_RESERVE: other users can see arguments
-  --insecure              let anyone who reaches this gateway watch and return data
-  --tls-cert FILE --tls-key FILE   serve over TLS (PEM): browsers ask for it before a page of another machine may use a camera
+  --insecure              let anyone who can reach this gateway watch and return data
+  --tls-cert FILE --tls-key FILE   serve over TLS (PEM); browsers require it to use a camera from another machine
   --allow-origin URL      let pages of this origin embed the viewer (repeatable)
-  --public-url URL        address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)
-  --allow-host NAME       another name by which browsers reach the gateway, box.lan (repeatable)
-  --trust-proxy ADDRESS   take the addresses of clients from this proxy: an IP address, 10.0.0.0/8, loopback (repeatable)
-  --on-close keep|terminate   whether native clients are ended too (default: terminate on SIGINT, keep on SIGTERM)
-  --idle card|silence     what native clients get while there are no frames (card)
+  --public-url URL        public address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)
+  --allow-host NAME       additional host name of the gateway, box.lan (repeatable)
+  --trust-proxy ADDRESS   trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback (repeatable)
+  --on-close keep|terminate   whether to terminate native clients (default: terminate on SIGINT, keep on SIGTERM)
+  --idle card|silence     send a placeholder frame to native clients while there are no frames, or nothing (card)
   --help, --version
 
-  gearway probe ADDRESS   says who is at a NetGear address, and what does not fit
+  gearway probe ADDRESS   diagnoses a NetGear address
   gearway devices         lists cameras and screens, each with its --source
 `;
 
 const SHUTDOWN_LIMIT_MS = 1800;
 
-/** npm and the terminal may both send the same Ctrl+C. A second one after this ends the process immediately. */
+/**
+ * Signals within this time count as one, because npm and the terminal may both send Ctrl+C. A later one ends the
+ * process immediately.
+ */
 const SAME_SIGNAL_MS = 300;
 
 const log = new LineWriter(process.stderr);
 survive(process.stdout);
 
-/** Reads the command line and the tokens of the environment. @throws an error whose message is one sentence. */
+/** Parses the command line and the tokens of the environment. @throws an error whose message is one sentence. */
 function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string, string>>): { options: GatewayOptions; warnings: readonly string[]; help: boolean; version: boolean } {
   const { values } = parseArgs({
     args,
@@ -95,7 +98,7 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
     },
   });
   if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new GearwayError('option-invalid', `--port is ${JSON.stringify(values.port)}, expected 0 to 65535`);
-  // With --help nothing is read.
+  // With --help no files are read.
   const flags: TokenFlags = values.help || values.version ? { reserve: [] } : values;
   const tokens = readTokens(flags, tokenVariables);
   const options: GatewayOptions = {
@@ -112,7 +115,7 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
     ...tokens.options,
     ...readTls(values['tls-cert'], values['tls-key']),
-    // What is neither is refused by resolveOptions, with its sentence.
+    // Invalid values are rejected by resolveOptions.
     ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
     ...(values['on-source-end'] === undefined ? {} : { onSourceEnd: values['on-source-end'] as 'wait' }),
     ...(values.start === undefined ? {} : { start: values.start as 'any' }),
@@ -124,7 +127,7 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
 
 function readTls(certFile: string | undefined, keyFile: string | undefined): Pick<GatewayOptions, 'tls'> {
   if (certFile === undefined && keyFile === undefined) return {};
-  if (certFile === undefined || keyFile === undefined) throw new GearwayError('option-invalid', '--tls-cert and --tls-key come together, expected both');
+  if (certFile === undefined || keyFile === undefined) throw new GearwayError('option-invalid', 'only one of --tls-cert and --tls-key is given, expected both');
   const read = (name: string, path: string): string => {
     try {
       return readFileSync(path, 'utf8');
@@ -147,7 +150,7 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-/** The tokens of the environment, which programs that the gateway starts must not inherit. */
+/** Removes the tokens from the environment, so that child processes do not inherit them. */
 function takeTokenVariables(): Record<string, string> {
   const taken: Record<string, string> = {};
   for (const name of TOKEN_VARIABLES) {
@@ -158,7 +161,7 @@ function takeTokenVariables(): Record<string, string> {
   return taken;
 }
 
-/** Tells the administrator key to the user: as an address for the browser, and as a file for programs. */
+/** Prints the administrator key, as a URL for the browser, and writes it to a file for programs. */
 function offerKey(key: string, url: string, port: number): void {
   const address = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   process.stdout.write(`Administer it at ${address}#key=${key}\n`);
@@ -168,7 +171,7 @@ function offerKey(key: string, url: string, port: number): void {
     process.stdout.write(`Programs find the key in ${file.path}\n`);
     process.once('exit', () => file.remove());
   } catch (error) {
-    log.write(`gearway: warning: the administrator key is not written to ${folder}: ${errorText(error)}`);
+    log.write(`gearway: warning: the administrator key could not be written to ${folder}: ${errorText(error)}`);
   }
 }
 
@@ -217,8 +220,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * Calls `stop` for each signal that asks for an end, and ends the process at the second one. The handlers are needed before anything
- * else runs: as process 1 of a container, a process without them ignores all of these signals.
+ * Calls `stop` for each termination signal, and ends the process immediately on the second one. Must be called first:
+ * process 1 of a container ignores these signals unless it has handlers.
  */
 function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
   let firstAtMs: number | null = null;
@@ -232,9 +235,9 @@ function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
 }
 
 main().catch((error: unknown) => {
-  // One sentence: Node explains an ambiguous flag in three lines.
+  // Only the first line: Node explains an ambiguous flag in three lines.
   const [sentence = ''] = errorText(error).split('\n', 1);
-  // A stray argument may be the rest of a password with a space in it.
+  // An unexpected argument may be the rest of a password with a space in it.
   log.write(`gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`);
   process.exit(error instanceof GearwayError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ? 2 : 1);
 });

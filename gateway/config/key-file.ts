@@ -4,23 +4,25 @@ import { homedir, platform, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /** A file with the administrator key, for programs of the same user. */
-export interface KeyFile {
+interface KeyFile {
   readonly path: string;
   /** Removes the file, unless another gateway has replaced it. Never throws; idempotent. */
   remove(): void;
 }
 
-/** The user's folder for key files: in the runtime directory of the session where there is one, otherwise in the home directory. */
+/**
+ * The user's folder for key files: in the session's runtime directory if there is one, otherwise in the home directory.
+ */
 export function keyFolder(environment: Readonly<Record<string, string | undefined>>): string {
   const runtime = environment['XDG_RUNTIME_DIR'];
   return runtime !== undefined && isAbsolute(runtime) ? join(runtime, 'gearway') : join(homedir(), '.gearway');
 }
 
 /**
- * Writes the administrator key of the gateway at this port, readable by its user only: to a new file that is then renamed, so that a reader never finds
- * half of it.
+ * Writes the administrator key of the gateway on this port, readable only by its user. Writes a new file and renames
+ * it, so that readers never see an incomplete key.
  *
- * @throws when the folder belongs to another user, or cannot be written.
+ * @throws if the folder belongs to another user, or is not writable.
  */
 export function writeKeyFile(folder: string, port: number, key: string): KeyFile {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -45,7 +47,7 @@ export function writeKeyFile(folder: string, port: number, key: string): KeyFile
       try {
         if (readFileSync(path, 'utf8') === text) rmSync(path);
       } catch {
-        // It is gone already, or cannot be removed: the key is worth nothing once the gateway has ended.
+        // Not an error: the key is invalid once the gateway has exited.
       }
     },
   };

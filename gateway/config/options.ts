@@ -10,65 +10,94 @@ import { DEFAULT_STREAM_POLICY, type StreamPolicy } from '../hub/stream.ts';
 import { parseNetGearAddress } from '../netgear/address.ts';
 import { checkModes } from '../netgear/modes.ts';
 
-/** What `createGateway()` takes; every field has a default. The command's flags are the same by name. */
+/** Options of `createGateway()`; every field has a default. The command's flags have the same names. */
 export interface GatewayOptions extends Partial<StreamPolicy> {
-  /** The address to listen on. Default `127.0.0.1`; beyond loopback a `token` or `insecure` is required. */
+  /** Address on which to listen. Default `127.0.0.1`; other than loopback requires a `token` or `insecure`. */
   readonly host?: string;
-  /** 0 takes any free port. Default 8080. */
+  /** 0 for any free port. Default 8080. */
   readonly port?: number;
   /**
-   * Where frames come from: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
-   * `stream.push()` and whoever publishes; docs/source-urls.md lists them all. Several, as `NAME=URL`, are a stream each. Default `push:`.
+   * Source URL: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
+   * `stream.push()` and other publishers; docs/source-urls.md lists all. Several, as `NAME=URL`, create a stream each.
+   * Default `push:`.
    */
   readonly source?: string | readonly string[];
-  /** Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear-options.md lists the options. `NAME=tcp://…` belongs to the stream of that name. Default none. */
+  /**
+   * Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear-options.md lists the options. `NAME=tcp://…` adds the client to
+   * the stream of that name. Default none.
+   */
   readonly clients?: readonly string[];
-  /** Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream alone. Default `6000-6063` for each; a source in multi-clients mode brings its own. */
+  /**
+   * Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream. Default `6000-6063` for
+   * each stream; a source in multi-clients mode defines its own.
+   */
   readonly virtualPorts?: string | readonly string[];
-  /** Serve over TLS, which browsers ask for before a page of another machine may use a camera: certificate chain and key as PEM. Default none. */
+  /**
+   * TLS certificate chain and key as PEM. Browsers require TLS to use the camera from another machine. Default none.
+   */
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
-   * Token that viewers and the API require; it grants all rights. Default none: requests from this machine may watch, return data and publish, and
-   * administering requires `Gateway.administratorKey`.
+   * Token that viewers and the API require; it grants all rights. Default none: requests from this machine may watch,
+   * return data and publish, and administering requires `Gateway.administratorKey`.
    */
   readonly token?: string;
-  /** Token that grants viewing and reading the API only. Requires `token`. Default none. */
+  /** Token that grants only viewing and reading the API. Requires `token`. Default none. */
   readonly viewToken?: string;
-  /** Token that grants publishing to streams whose source is `push:` only. With it nobody publishes without a token. Default none. */
+  /**
+   * Token that grants only publishing, to streams whose source is `push:`. If set, publishing always requires a token.
+   * Default none.
+   */
   readonly publishToken?: string;
-  /** Tokens of reserved virtual ports, by port, in each stream that has them. Such a token grants watching, and returning data on that port only. Default none. */
+  /**
+   * Tokens of reserved virtual ports, by port, in each stream that has the port. Such a token grants watching, and
+   * returning data only on that port. Default none.
+   */
   readonly reservedPorts?: Readonly<Record<number, string>>;
-  /** Let anyone that reaches the gateway watch and return data without a token. */
+  /** Whether anyone who can reach the gateway may watch and return data without a token. Default false. */
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
   readonly allowOrigins?: readonly string[];
-  /** Address of the gateway as browsers see it behind a proxy, `https://example.org/cams/`: its name and origin are accepted, and links name it. Default none. */
+  /**
+   * Public address of the gateway behind a proxy, `https://example.org/cams/`: its name and origin are accepted, and
+   * links use it. Default none.
+   */
   readonly publicUrl?: string;
-  /** Further names by which browsers reach the gateway, `box.lan` or `box.lan:8080`. This machine's name, alone and with `.local`, needs no listing. Default none. */
+  /**
+   * Additional host names of the gateway, `box.lan` or `box.lan:8080`. This machine's name, alone and with `.local`, is
+   * always accepted. Default none.
+   */
   readonly allowHosts?: readonly string[];
-  /** Proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are believed: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`. Default none. */
+  /**
+   * Proxies whose `X-Forwarded-For`, `-Host` and `-Proto` are trusted: IP addresses, ranges such as `10.0.0.0/8`, or
+   * `loopback`. Default none.
+   */
   readonly trustProxies?: readonly string[];
-  /** What native clients get before the first frame and while the source is silent: a card and repeats, or nothing. Default `card`. */
+  /**
+   * What native clients get while there are no frames: a placeholder frame and repeats (`card`), or nothing. Default
+   * `card`.
+   */
   readonly idle?: 'card' | 'silence';
-  /** Whether closing tells native clients to end. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM. */
+  /**
+   * Whether closing terminates native clients. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM.
+   */
   readonly onClose?: 'keep' | 'terminate';
-  /** Takes one line of text at a time. Default: nowhere. */
+  /** Called with one line of text at a time. Default: no log. */
   readonly log?: (message: string) => void;
 }
 
-/** A native client, resolved. */
-export interface ListedAddress {
-  /** The stream that it belongs to; null for the first. */
+/** A parsed native client. */
+interface ListedAddress {
+  /** Name of its stream; null for the first. */
   readonly stream: string | null;
   readonly address: NativeClientAddress;
 }
 
-/** Options with all defaults, checked. */
-export interface ResolvedOptions {
+/** Validated options with defaults. */
+export interface ResolvedGatewayOptions {
   readonly host: string;
   readonly port: number;
   readonly clients: readonly ListedAddress[];
-  /** By the stream's name. */
+  /** By stream name. */
   readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
   readonly policy: StreamPolicy;
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -79,7 +108,7 @@ export interface ResolvedOptions {
   readonly reservedPorts: ReadonlyMap<number, string>;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
-  /** Its path ends in a slash. */
+  /** Its path ends with a slash. */
   readonly publicUrl: URL | null;
   readonly trustProxies: readonly string[];
   readonly idle: 'card' | 'silence';
@@ -87,24 +116,26 @@ export interface ResolvedOptions {
   readonly log: (message: string) => void;
 }
 
-/** Most virtual ports of a stream. */
+/** Maximum number of virtual ports per stream. */
 const MAX_VIRTUAL_PORTS = 4096;
 
 const DEFAULT_VIRTUAL_PORTS: readonly PortRange[] = [{ from: 6000, to: 6063 }];
 
-/** A stream, as far as options depend on it. */
-export interface StreamSeats {
+/** Properties of a stream on which options depend. */
+interface StreamPorts {
   readonly name: string;
-  /** The ports that the source's server knows its clients by: they are the virtual ports then; null when it knows none. */
-  readonly seats: readonly number[] | null;
+  /**
+   * The ports by which the source's server identifies clients, which become the virtual ports; null if there are none.
+   */
+  readonly serverPorts: readonly number[] | null;
 }
 
 /**
- * Checks options and fills in the defaults.
+ * Validates options and applies defaults.
  *
- * @throws {GearwayError} `option-invalid` and what the addresses' parser throws, each with one sentence.
+ * @throws {GearwayError} `option-invalid`, and the errors of {@link parseNetGearAddress}.
  */
-export function resolveOptions(options: GatewayOptions, streams: readonly StreamSeats[]): ResolvedOptions {
+export function resolveOptions(options: GatewayOptions, streams: readonly StreamPorts[]): ResolvedGatewayOptions {
   const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], idle = 'card', onClose = 'keep' } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`);
   const virtualPorts = resolveVirtualPorts(options.virtualPorts ?? [], streams);
@@ -112,14 +143,16 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   const clients = (options.clients ?? []).map(resolveClient);
   for (const { stream, address } of clients) checkStream('client', stream, address.endpoint, streams);
   const both = clients.find(({ address }) => reservedPorts.has(address.port));
-  if (both !== undefined) throw invalid(`port ${both.address.port} is reserved, and a native client's: give that one another identity with ?id=`);
+  if (both !== undefined) throw invalid(`port ${both.address.port} is reserved, but belongs to a native client: give that client another identity with ?id=`);
   checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
-  if (viewToken !== null && token === null) throw invalid('view-token is set, but no token: without one anybody may return data; add --token SECRET');
+  if (viewToken !== null && token === null) throw invalid('view-token requires token, because without it anyone may return data; add --token SECRET');
   if (!isLoopback(host) && token === null && !insecure) {
     throw invalid(`host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`);
   }
   for (const origin of allowOrigins) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
+    }
   }
   oneOf('idle', idle, ['card', 'silence']);
   oneOf('on-close', onClose, ['keep', 'terminate']);
@@ -145,44 +178,49 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   };
 }
 
-function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamSeats[]): ReadonlyMap<string, readonly PortRange[]> {
+function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamPorts[]): ReadonlyMap<string, readonly PortRange[]> {
   let common: readonly PortRange[] | null = null;
   const own = new Map<string, readonly PortRange[]>();
   for (const text of typeof option === 'string' ? [option] : option) {
     const { stream, rest } = splitName(text);
     checkStream('virtual-ports', stream, rest, streams);
-    if (stream === null ? common !== null : own.has(stream)) throw invalid(`virtual-ports ${text} comes second for ${stream ?? 'all streams'}, expected one; several ranges as FROM-TO,FROM-TO`);
+    if (stream === null ? common !== null : own.has(stream)) {
+      throw invalid(`virtual-ports is given twice for ${stream === null ? 'all streams' : `stream ${stream}`}; pass one list instead: FROM-TO,FROM-TO`);
+    }
     if (stream === null) common = parseRanges(rest);
     else own.set(stream, parseRanges(rest));
   }
   return new Map(
-    streams.map(({ name, seats }) => {
-      if (seats === null) return [name, own.get(name) ?? common ?? DEFAULT_VIRTUAL_PORTS];
-      if (own.has(name) || (common !== null && streams.every((stream) => stream.seats !== null))) {
-        throw invalid(`virtual-ports is set for ${name}, but its source is a server in multi-clients mode: its ports, ${seats.join(', ')}, are the virtual ones`);
+    streams.map(({ name, serverPorts }) => {
+      if (serverPorts === null) return [name, own.get(name) ?? common ?? DEFAULT_VIRTUAL_PORTS];
+      if (own.has(name) || (common !== null && streams.every((stream) => stream.serverPorts !== null))) {
+        const ports = serverPorts.join(', ');
+        throw invalid(`virtual-ports is set for ${name}, whose virtual ports are those of its server in multi-clients mode: ${ports}`);
       }
-      return [name, seats.map((seat) => ({ from: seat, to: seat }))];
+      return [name, serverPorts.map((serverPort) => ({ from: serverPort, to: serverPort }))];
     }),
   );
 }
 
-/** `NAME=REST`, where the name of a stream may stand before an option. */
+/** Splits `NAME=REST`, where the name of a stream is optional. */
 function splitName(text: string): { readonly stream: string | null; readonly rest: string } {
   const [, stream = null, rest = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
   return { stream, rest };
 }
 
-function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamSeats[]): void {
-  if (stream !== null && !streams.some(({ name }) => name === stream)) throw invalid(`${option} ${stream}=${rest} is for a stream that is not there; there is ${streams.map(({ name }) => name).join(', ')}`);
+function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamPorts[]): void {
+  if (stream === null || streams.some(({ name }) => name === stream)) return;
+  throw invalid(`${option} ${stream}=${rest} names an unknown stream, expected one of ${streams.map(({ name }) => name).join(', ')}`);
 }
 
-function resolveTls(tls: ResolvedOptions['tls']): ResolvedOptions['tls'] {
+function resolveTls(tls: ResolvedGatewayOptions['tls']): ResolvedGatewayOptions['tls'] {
   if (tls === null) return null;
   try {
     if (tls.cert === '' || tls.key === '') throw new TypeError('it is empty');
     createSecureContext(tls);
   } catch (error) {
-    throw new GearwayError('option-invalid', `the certificate or its key cannot be used (${errorText(error)}), expected a certificate and the private key that belongs to it, both as PEM`, { cause: error });
+    const expected = 'a certificate and its private key, both as PEM';
+    throw new GearwayError('option-invalid', `the certificate or its key is invalid (${errorText(error)}), expected ${expected}`, { cause: error });
   }
   return tls;
 }
@@ -196,13 +234,15 @@ function resolvePublicUrl(text: string | null): URL | null {
   return url;
 }
 
-/** @returns the name in ASCII, as browsers send it. */
+/** @returns the name in ASCII (Punycode), as browsers send it. */
 function resolveHost(text: string): string {
   const [, name = '', port = ''] = /^(.*?)(:\d+)?$/s.exec(text) ?? [];
   const host = `${domainToASCII(name)}${port}`;
-  // It would cut off what follows these.
+  // domainToASCII would silently truncate the name at these characters.
   const parsed = /[/\\?#@\s]/.test(name) ? null : parseHost(host);
-  if (parsed === null || (parsed.port ?? 0) > 65_535) throw invalid(`allow-host is ${JSON.stringify(text)}, expected a host name such as box.lan, or box.lan:8080 for one port`);
+  if (parsed === null || (parsed.port ?? 0) > 65_535) {
+    throw invalid(`allow-host is ${JSON.stringify(text)}, expected a host name such as box.lan, or box.lan:8080 for one port`);
+  }
   return host;
 }
 
@@ -210,7 +250,9 @@ function resolveProxy(text: string): string {
   const [, address = '', prefix = null] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const bits = isIP(address) === 4 ? 32 : 128;
   const isRange = isIP(address) !== 0 && (prefix === null || (Number(prefix) >= 1 && Number(prefix) <= bits));
-  if (!isRange && text !== 'loopback') throw invalid(`trust-proxy is ${JSON.stringify(text)}, expected the IP address of the proxy, a range such as 10.0.0.0/8, or loopback`);
+  if (!isRange && text !== 'loopback') {
+    throw invalid(`trust-proxy is ${JSON.stringify(text)}, expected the IP address of the proxy, a range such as 10.0.0.0/8, or loopback`);
+  }
   return text;
 }
 
@@ -223,7 +265,7 @@ function resolvePolicy({ distribution, start, onSourceEnd }: GatewayOptions): St
   };
 }
 
-/** What comes from the command line or from JavaScript may be anything. */
+/** Checks a value at run time, because callers from the command line or JavaScript are not type-checked. */
 function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value)) throw invalid(`${name} is ${JSON.stringify(value)}, expected ${allowed.join(' or ')}`);
   return value;
@@ -233,7 +275,9 @@ function resolveReserved(reserved: Readonly<Record<number, string>>, ranges: rea
   return new Map(
     Object.entries(reserved).map(([text, token]) => {
       const port = Number(text);
-      if (!Number.isInteger(port) || !ranges.some(({ from, to }) => port >= from && port <= to)) throw invalid(`reserved port is ${text}, expected one of the virtual ports, ${formatPortRanges(ranges)}`);
+      if (!Number.isInteger(port) || !ranges.some(({ from, to }) => port >= from && port <= to)) {
+        throw invalid(`reserved port is ${text}, expected one of the virtual ports, ${formatPortRanges(ranges)}`);
+      }
       return [port, token];
     }),
   );
@@ -241,21 +285,27 @@ function resolveReserved(reserved: Readonly<Record<number, string>>, ranges: rea
 
 function checkTokens(tokens: readonly string[]): void {
   for (const token of tokens) {
-    if (!/^[\x21-\x7e]{1,512}$/.test(token)) throw invalid('a token is empty or has characters that a header cannot carry, expected 1 to 512 printable ASCII characters');
+    if (!/^[\x21-\x7e]{1,512}$/.test(token)) throw invalid('a token is invalid, expected 1 to 512 printable ASCII characters without spaces');
   }
-  if (new Set(tokens).size !== tokens.length) throw invalid('two of the tokens are the same, expected different ones: a token says what its owner may do');
+  if (new Set(tokens).size !== tokens.length) throw invalid('two tokens are equal, expected unique tokens, because each grants different rights');
 }
 
-/** What `--client` and the API take: `tcp://HOST:PORT?…`, with `NAME=` before it for another stream than the first. */
+/**
+ * Parses a native client as in `--client` and the API: `tcp://HOST:PORT?…`, with `NAME=` before it for another stream
+ * than the first.
+ */
 export function resolveClient(text: string): ListedAddress {
   const { stream, rest } = splitName(text);
   const { endpoints, ports, pattern, security, options } = parseNetGearAddress(rest, ['id', 'serverPort', 'fps', 'pace']);
   const [endpoint = '', port = ''] = [endpoints[0], ports[0]];
-  if (ports.length > 1) throw invalid(`client ${rest} names ${ports.length} ports, expected 1: list each client by itself, or one port of a receiver in multi-servers mode with serverPort=`);
+  if (ports.length > 1) {
+    const hint = 'list clients separately; for a receiver in multi-servers mode list one of its ports, with serverPort=';
+    throw invalid(`client ${rest} has ${ports.length} ports, expected 1; ${hint}`);
+  }
   const serverPort = options.get('serverPort') ?? null;
   checkModes({ pattern, multiclient: false, multiserver: serverPort !== null, bidirectional: false, ports: 1 });
   const fps = options.get('fps');
-  if (fps !== undefined && !(Number(fps) >= 0.1 && Number(fps) <= 1000)) throw invalid(`client ${rest} has fps=${fps}, expected 0.1 to 1000 frames a second`);
+  if (fps !== undefined && !(Number(fps) >= 0.1 && Number(fps) <= 1000)) throw invalid(`client ${rest} has fps=${fps}, expected 0.1 to 1000`);
   return {
     stream,
     address: {
@@ -271,12 +321,15 @@ export function resolveClient(text: string): ListedAddress {
 }
 
 function portOption(client: string, name: string, text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535) throw invalid(`client ${client} has the ${name} ${JSON.stringify(text)}, expected a port number`);
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535) {
+    throw invalid(`client ${client} has ${name}=${text}, expected a port number`);
+  }
   return Number(text);
 }
 
 function parseRanges(text: string): PortRange[] {
-  const refuse = (): GearwayError => invalid(`virtual-ports is ${JSON.stringify(text)}, expected FROM-TO or PORT,PORT within 1 to 65535, in rising order and at most ${MAX_VIRTUAL_PORTS} ports`);
+  const expected = `FROM-TO or PORT,PORT within 1 to 65535, in ascending order and at most ${MAX_VIRTUAL_PORTS} ports`;
+  const refuse = (): GearwayError => invalid(`virtual-ports is ${JSON.stringify(text)}, expected ${expected}`);
   const ranges = text.split(',').map((part) => {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part);
     if (match === null) throw refuse();

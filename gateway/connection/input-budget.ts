@@ -2,22 +2,25 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { ElementBudget } from '../../shared/protocol.ts';
 import { TokenBucket } from '../../shared/token-bucket.ts';
 
-/** What one connection, or all connections of one address together, may send per second. */
+/** Input limits of one connection, or of all connections of one address together. */
 export interface InputLimits {
   /** WebSocket messages, pings and pongs. */
   readonly messagesPerSecond: number;
   /** Bytes on the wire, WebSocket headers included. */
   readonly bytesPerSecond: number;
-  /** Elements of MessagePack headers (docs/protocol.md), which is what decoding and checking them costs. */
+  /** Elements of MessagePack headers (docs/protocol.md), a measure of the cost of decoding and checking them. */
   readonly elementsPerSecond: number;
 }
 
-/** Bytes may come in bursts of this many seconds' worth, messages and elements in bursts of one: those hold up the event loop. */
+/**
+ * Burst of bytes, in seconds at the full rate. That of messages and elements is one second, because they block the
+ * event loop.
+ */
 const BURST_SECONDS = 2;
 
 /**
- * Limits the input of one connection to what keeps the event loop free for the others: messages, bytes, and the work of decoding.
- * What a connection spends also counts for the budget of its address.
+ * Limits the input of one connection, so that it cannot block the event loop for others: messages, bytes, and decoding
+ * work. Everything it spends also counts towards the budget of its address.
  */
 export class InputBudget {
   readonly #limits: InputLimits;
@@ -35,7 +38,7 @@ export class InputBudget {
     this.#elements = new TokenBucket(limits.elementsPerSecond);
   }
 
-  /** Sets another rate of bytes from now on, once it is known what the peer may do. */
+  /** Sets the byte rate, once the peer's rights are known. */
   allowBytes(perSecond: number): void {
     this.#bytes = new TokenBucket(perSecond, perSecond * BURST_SECONDS);
   }
@@ -46,13 +49,13 @@ export class InputBudget {
     this.#shared?.spendMessage(nowMs);
   }
 
-  /** Counts a message of a connection that is being closed: the sender gets no more of the address's budget by being closed. */
+  /** Counts a message of a closing connection, so that being closed does not save the address's budget. */
   noteMessage(nowMs: number): void {
     this.#messages.take(nowMs);
     this.#shared?.noteMessage(nowMs);
   }
 
-  /** The message was an acknowledgement of new frames: the gateway itself bounds how many there can be. */
+  /** Refunds an acknowledgement of new frames, whose number the gateway itself limits. */
   refundMessage(): void {
     this.#messages.refund();
     this.#shared?.refundMessage();
@@ -60,41 +63,41 @@ export class InputBudget {
 
   /** @throws {GearwayError} `too-much`. */
   spendBytes(bytes: number, nowMs: number): void {
-    if (!this.#bytes.take(nowMs, bytes)) throw new GearwayError('too-much', 'more bytes per second than this client may send; send less');
+    if (!this.#bytes.take(nowMs, bytes)) throw new GearwayError('too-much', 'this client exceeds its byte rate; send less data');
     this.#shared?.spendBytes(bytes, nowMs);
   }
 
-  /** Counts bytes of a connection that is being closed. */
+  /** Counts bytes of a closing connection. */
   noteBytes(bytes: number, nowMs: number): void {
     this.#bytes.take(nowMs, bytes);
     this.#shared?.noteBytes(bytes, nowMs);
   }
 
-  /** Number of elements that may be decoded now, by the connection and by its address. */
+  /** Number of elements that may be decoded now, within the budgets of the connection and its address. */
   availableElements(nowMs: number): number {
     return Math.min(this.#elements.available(nowMs), this.#shared?.availableElements(nowMs) ?? Infinity);
   }
 
-  /** Takes elements, at most as many as were available. */
+  /** Spends elements, at most as many as are available. */
   spendElements(elements: number, nowMs: number): void {
     this.#elements.take(nowMs, elements);
     this.#shared?.spendElements(elements, nowMs);
   }
 
-  /** The budget of elements as the protocol's decoder takes it. */
+  /** The element budget in the format of the protocol's decoder. */
   elementBudget(): ElementBudget {
     return {
       available: () => this.availableElements(performance.now()),
       spend: (elements) => this.spendElements(elements, performance.now()),
-      exceeded: () => new GearwayError('too-much', `more than ${this.#limits.elementsPerSecond} elements of values per second; send arrays, or less`),
+      exceeded: () => new GearwayError('too-much', `more than ${this.#limits.elementsPerSecond} elements of values per second; send arrays, or less data`),
     };
   }
 }
 
-/** How long a budget is kept after its last connection has ended: by then it is full again, and a new one is worth no more. */
+/** How long a budget is kept after its last connection: by then it is full again, equal to a new one. */
 const KEPT_MS = BURST_SECONDS * 1000;
 
-/** Number of addresses beyond which those without connections are removed. */
+/** Number of addresses at which those without connections are removed. */
 const SWEEP_ABOVE = 256;
 
 interface Entry {
@@ -103,7 +106,7 @@ interface Entry {
   idleSinceMs: number;
 }
 
-/** The budgets of addresses. An address keeps its budget for a while after its last connection, so that reconnecting does not renew it. */
+/** Budgets by address. A budget outlives the last connection for a while, so that reconnecting does not renew it. */
 export class AddressBudgets {
   readonly #limits: InputLimits;
   readonly #nowMs: () => number;
@@ -114,12 +117,12 @@ export class AddressBudgets {
     this.#nowMs = nowMs;
   }
 
-  /** Number of addresses that have a budget. */
+  /** Number of addresses with a budget. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** @returns the budget of this address, to be left once with {@link AddressBudgets.leave}. */
+  /** @returns the budget of this address; call {@link AddressBudgets.leave} once afterwards. */
   join(address: string): InputBudget {
     let entry = this.#entries.get(address);
     if (entry === undefined) {

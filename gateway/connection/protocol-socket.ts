@@ -3,22 +3,22 @@ import { closeCode, type ElementBudget, encodeMessage, type Hello } from '../../
 import { InputBudget, type InputLimits } from './input-budget.ts';
 import { closeWebSocket, type WebSocket } from './web-socket.ts';
 
-/** Limits of one connection of the viewer or the publishing protocol. */
+/** Limits of one connection of the viewing or publishing protocol. */
 export interface ProtocolSocketLimits extends Omit<InputLimits, 'bytesPerSecond'> {
-  /** Bytes per second from a peer that sends no data, also before its hello. */
+  /** Byte rate of a peer that sends no data, and of any peer before its hello. */
   readonly watchingBytesPerSecond: number;
-  /** Bytes that may wait in the socket's user-space buffer, besides those of one frame or value. */
+  /** Maximum number of bytes in the socket's user-space buffer, in addition to one frame or value. */
   readonly bufferedBytes: number;
   readonly helloTimeoutMs: number;
-  /** A peer that answers no ping for this long is gone, although its socket is open. */
+  /** Time without a pong after which the peer is considered disconnected. */
   readonly silenceTimeoutMs: number;
 }
 
 /** How a connection ended. */
 export type SocketEnd =
-  /** The peer closed it, or the network did. */
+  /** Closed by the peer or the network. */
   | { readonly kind: 'left' }
-  /** The peer did not answer pings for this long. */
+  /** The peer answered no ping for this long. */
   | { readonly kind: 'silent'; readonly timeoutMs: number }
   | { readonly kind: 'closed'; readonly code: number; readonly reason: string };
 
@@ -29,25 +29,28 @@ interface Message {
 
 /** The owner of a {@link ProtocolSocket}. */
 export interface ProtocolPeer<M extends Message> {
-  /** For close reasons. */
+  /** Used in close reasons. */
   readonly role: 'viewer' | 'publisher';
   /** @throws {GearwayError} `message-invalid`, `too-much`. */
   decode(data: Uint8Array, elements: ElementBudget): Hello | M | undefined;
-  /** The first message. It calls {@link ProtocolSocket.admit}, {@link ProtocolSocket.refuse} or {@link ProtocolSocket.close}. */
+  /**
+   * Called with the first message. Must call {@link ProtocolSocket.admit}, {@link ProtocolSocket.refuse} or {@link
+   * ProtocolSocket.close}.
+   */
   greet(hello: Hello): void;
-  /** A message of an admitted peer. What it throws closes the connection. */
+  /** Called for each message of an admitted peer. Throwing closes the connection. */
   received(message: M): void;
-  /** A message was malformed. The connection is closed next. */
+  /** Called for a malformed message, before the connection is closed. */
   malformed?(): void;
-  /** Bytes in the socket's user-space buffer that are allowed besides `bufferedBytes`. */
+  /** Number of bytes in the socket's user-space buffer that are allowed in addition to `bufferedBytes`. */
   readonly unsentBytes: number;
-  /** Called every second while the connection is open, after its own checks. */
+  /** Called every second while the connection is open, after the socket's own checks. */
   tick?(): void;
-  /** Called once; nothing else is called afterwards. */
+  /** Called once, as the last callback. */
   ended(end: SocketEnd): void;
 }
 
-/** The answer to a peer that lacks a right. */
+/** Refusal of a peer that lacks a right. */
 export interface NotAllowed {
   readonly allowed: false;
   readonly message: string;
@@ -57,16 +60,17 @@ export interface NotAllowed {
   readonly isReported: boolean;
 }
 
-/** `refused`: a refusal that is delayed; what comes meanwhile is counted, and not decoded. */
+/** `refused`: the refusal is delayed; input is counted, but not decoded. */
 type Phase = 'greeting' | 'refused' | 'admitted' | 'closed';
 
 const TICK_MS = 1000;
 
 /**
- * A WebSocket up to its protocol's messages: hello first and in time, budgets of messages, bytes and decoding, pings, and the ways in which it ends.
+ * Implements the common part of the WebSocket protocols: a hello as the first message and in time, budgets of messages,
+ * bytes and decoding, keep-alive pings, and closing.
  */
 export class ProtocolSocket<M extends Message> {
-  /** Settles when the socket has ended. */
+  /** Resolves when the socket has closed. */
   readonly closed: Promise<void>;
   readonly #socket: WebSocket;
   readonly #peer: ProtocolPeer<M>;
@@ -79,7 +83,7 @@ export class ProtocolSocket<M extends Message> {
   #phase: Phase = 'greeting';
   #countsBytes = true;
 
-  /** @param addressBudget what the peer shares with others of its address. */
+  /** @param addressBudget shared by all connections of the peer's address. */
   constructor(socket: WebSocket, peer: ProtocolPeer<M>, limits: ProtocolSocketLimits, addressBudget: InputBudget | null = null) {
     this.#socket = socket;
     this.#peer = peer;
@@ -101,9 +105,9 @@ export class ProtocolSocket<M extends Message> {
   }
 
   /**
-   * The peer's hello was accepted: its other messages are received from now on.
+   * Accepts the peer after its hello: its other messages are received from now on.
    *
-   * @param bytesPerSecond what it may send; null when bytes do not count, because what is not read stays in the socket.
+   * @param bytesPerSecond its byte rate; null for no limit, if back-pressure of the socket limits it.
    */
   admit(bytesPerSecond: number | null): void {
     this.#phase = 'admitted';
@@ -119,27 +123,27 @@ export class ProtocolSocket<M extends Message> {
     else delay.then(close, close);
   }
 
-  /** Ends the connection with a code of the protocol. Idempotent. */
+  /** Closes the connection with a close code of the protocol. Idempotent. */
   close(code: number, reason: string): void {
     if (this.#end({ kind: 'closed', code, reason })) closeWebSocket(this.#socket, code, reason);
   }
 
-  /** Ends the connection immediately, with what is unsent. Idempotent. */
+  /** Terminates the connection immediately and discards unsent data. Idempotent. */
   cutOff(end: SocketEnd): void {
     if (this.#end(end)) this.#socket.terminate();
   }
 
-  /** Sends a message, unless the connection has ended. */
+  /** Sends a message, unless the connection is closed. */
   send(message: Parameters<typeof encodeMessage>[0]): void {
     if (this.#phase !== 'closed') this.#socket.send(encodeMessage(message));
   }
 
-  /** Gives back the budget of a message that acknowledged new frames: the gateway bounds how many there can be. */
+  /** Refunds an acknowledgement of new frames, whose number the gateway itself limits. */
   refundMessage(): void {
     this.#budget.refundMessage();
   }
 
-  /** Counts bytes that arrived on the connection, including those of messages that never end. */
+  /** Counts received bytes, including those of incomplete messages. */
   receivedBytes(bytes: number): void {
     if (this.#phase === 'closed') this.#budget.noteBytes(bytes, performance.now());
     else if (this.#countsBytes) this.#guard(() => this.#budget.spendBytes(bytes, performance.now()));
@@ -160,7 +164,7 @@ export class ProtocolSocket<M extends Message> {
     this.#countMessage();
     if (this.#phase === 'closed' || this.#phase === 'refused') return;
     this.#guard(() => {
-      if (!isBinary) throw new GearwayError('message-invalid', 'a text message came, expected binary ones');
+      if (!isBinary) throw new GearwayError('message-invalid', 'received a text message, expected binary messages');
       const message = this.#peer.decode(data, this.#elements);
       if (message === undefined) return;
       if (this.#phase === 'greeting') {
@@ -168,12 +172,12 @@ export class ProtocolSocket<M extends Message> {
         this.#peer.greet(message);
         return;
       }
-      if (isHello(message)) throw new GearwayError('message-invalid', 'hello came twice');
+      if (isHello(message)) throw new GearwayError('message-invalid', 'received a second hello');
       this.#peer.received(message);
     });
   }
 
-  /** Closes the connection when what the peer sent is malformed, or too much. */
+  /** Closes the connection if the peer's input is malformed or exceeds a limit. */
   #guard(receive: () => void): void {
     try {
       receive();
@@ -188,11 +192,11 @@ export class ProtocolSocket<M extends Message> {
     const { helloTimeoutMs, bufferedBytes, silenceTimeoutMs } = this.#limits;
     const now = performance.now();
     if (this.#phase === 'greeting' && now - this.#openedAtMs > helloTimeoutMs) {
-      this.close(closeCode.noHello, `no hello came within ${helloTimeoutMs / 1000} s`);
+      this.close(closeCode.noHello, `no hello received within ${helloTimeoutMs / 1000} s`);
       return;
     }
     if (this.#socket.bufferedAmount > bufferedBytes + this.#peer.unsentBytes) {
-      this.close(closeCode.tooMuch, `the socket does not drain: the ${this.#peer.role} does not read`);
+      this.close(closeCode.tooMuch, `the ${this.#peer.role} is not reading`);
       return;
     }
     if (now - this.#heardAtMs > silenceTimeoutMs) {
@@ -203,7 +207,7 @@ export class ProtocolSocket<M extends Message> {
     this.#peer.tick?.();
   }
 
-  /** @returns false when the connection had ended before. */
+  /** @returns false if the connection was already closed. */
   #end(end: SocketEnd): boolean {
     if (this.#phase === 'closed') return false;
     this.#phase = 'closed';

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 const exempt = new WeakSet<Duplex>();
 
 /**
- * Exempts the current request of a connection from the server's request timeout, for a body that lasts as long as its sender likes.
+ * Exempts the current request of a connection from the server's request timeout, for a body of unlimited duration.
  *
  * @returns ends the exemption.
  */

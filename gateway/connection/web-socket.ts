@@ -5,20 +5,29 @@ import { MAX_HELLO_BYTES, PROTOCOL } from '../../shared/protocol.ts';
 
 export type { WebSocket } from 'ws';
 
-/** How long a peer may take to answer the close. */
+/** How long to wait for the peer's close frame. */
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** Input is passed to ws in pieces of this size, so that it can stop in the middle of a chunk of the connection, which may hold 10 000 pings. */
+/**
+ * Input is passed to ws in pieces of this size, so that it can be stopped within a chunk, which may contain 10 000
+ * pings.
+ */
 const PIECE_BYTES = 8 << 10;
 
-/** Input that is still read after the close was sent: enough for messages on their way and for the peer's close. */
+/** Maximum input read after a close was sent: enough for messages in flight and for the peer's close frame. */
 const MAX_BYTES_AFTER_CLOSE = 16 << 10;
 
-/** Maximum number of fragments of a small message, and bytes of a larger one for which there may be one more. An empty fragment has a cost, but no bytes that would count. */
+/**
+ * Maximum number of fragments per message: this many, or one per so many bytes. Empty fragments cost time, but no
+ * bytes.
+ */
 const MIN_FRAGMENTS = 64;
 const BYTES_PER_FRAGMENT = 8 << 10;
 
-/** Options of the WebSocket server of viewers and publishers. A message has at most {@link MAX_HELLO_BYTES} until {@link setMessageLimit} sets another limit. */
+/**
+ * Options of the WebSocket server. Messages have at most {@link MAX_HELLO_BYTES} until {@link setMessageLimit} raises
+ * the limit.
+ */
 export function webSocketOptions(): Pick<ServerOptions, 'maxPayload' | 'maxFragments' | 'perMessageDeflate' | 'handleProtocols'> {
   return {
     maxPayload: MAX_HELLO_BYTES,
@@ -28,7 +37,10 @@ export function webSocketOptions(): Pick<ServerOptions, 'maxPayload' | 'maxFragm
   };
 }
 
-/** ws gives no access to the connection below it, and has kept it in this field since its first version. */
+/**
+ * Returns the connection below a WebSocket. ws has no public access to it, but has had this field since its first
+ * version.
+ */
 export function transportOf(socket: WebSocket): Duplex {
   const { _socket: transport } = socket as WebSocket & { readonly _socket?: Duplex };
   if (transport === undefined) throw new TypeError('a WebSocket of ws has no _socket any more: its version has changed');
@@ -36,8 +48,8 @@ export function transportOf(socket: WebSocket): Duplex {
 }
 
 /**
- * Counts the input of a WebSocket before ws parses it, and bounds it after the close was sent: ws goes on parsing until the connection ends.
- * Beyond {@link MAX_BYTES_AFTER_CLOSE} the rest stays unread. Call it before the first input, once.
+ * Counts the input of a WebSocket before ws parses it, and limits it to {@link MAX_BYTES_AFTER_CLOSE} after a close was
+ * sent, because ws keeps parsing until the connection closes. Call it once, before the first input.
  */
 export function meterInput(socket: WebSocket, received: (bytes: number) => void): void {
   const receiver = receiverOf(socket);
@@ -45,7 +57,7 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void)
   let bytesAfterClose = 0;
   const pass = (piece: Buffer): boolean => {
     if (socket.readyState !== socket.OPEN) bytesAfterClose += piece.byteLength;
-    // false pauses the connection. No 'drain' follows, so that it stays paused until it is closed.
+    // Returning false pauses the connection. It stays paused until it is closed, because no 'drain' follows.
     if (bytesAfterClose > MAX_BYTES_AFTER_CLOSE) return false;
     received(piece.byteLength);
     return write(piece);
@@ -58,8 +70,8 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void)
 }
 
 /**
- * Sets the maximum number of bytes of a message from now on, and of its fragments. ws takes limits for all connections of a server, and a peer
- * that is not known yet must not fill the memory.
+ * Sets the maximum size of messages from now on, and of their number of fragments. Needed because ws has only limits
+ * per server, and a peer that is not authorized yet must not be able to fill the memory.
  */
 export function setMessageLimit(socket: WebSocket, bytes: number): void {
   const receiver = receiverOf(socket);
@@ -67,23 +79,23 @@ export function setMessageLimit(socket: WebSocket, bytes: number): void {
   receiver._maxFragments = Math.max(MIN_FRAGMENTS, Math.ceil(bytes / BYTES_PER_FRAGMENT));
 }
 
-/** The part of ws that parses the input, of which the tests cover what is used here. */
+/** The parser of ws. These members are internal; tests verify that they still exist. */
 interface Receiver {
   write(chunk: Buffer): boolean;
   _maxPayload: number;
   _maxFragments: number;
 }
 
-/** ws has kept its receiver and the limits in these fields since it has them. */
+/** Returns the parser of a WebSocket, from an internal field of ws. */
 function receiverOf(socket: WebSocket): Receiver {
   const { _receiver: receiver } = socket as WebSocket & { readonly _receiver?: Receiver };
   if (typeof receiver?._maxPayload !== 'number') throw new TypeError('a WebSocket of ws has no _receiver._maxPayload any more: its version has changed');
   return receiver;
 }
 
-/** Closes with a code of the protocol. Who does not close in turn is cut off. */
+/** Closes a WebSocket with a close code of the protocol. Terminates it if the peer does not answer the close. */
 export function closeWebSocket(socket: WebSocket, code: number, reason: string): void {
-  // A reason may be at most 123 bytes.
+  // The protocol limits a reason to 123 bytes (RFC 6455, 5.5).
   socket.close(code, Buffer.from(cleanText(reason)).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
   const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
   timer.unref();

@@ -93,7 +93,9 @@ export function blendMask(raster: Raster, mask: Mask, x: number, y: number, { co
   }
 }
 
-/** Draws a line with round ends. Coordinates are in pixels, with pixel centres at halves; a line of no length is a dot. */
+/**
+ * Draws a line with round ends. Coordinates are in pixels, with pixel centres at halves; a line of no length is a dot.
+ */
 export function strokeLine(
   raster: Raster,
   line: { readonly x1: number; readonly y1: number; readonly x2: number; readonly y2: number },
@@ -115,8 +117,8 @@ export function strokeLine(
 }
 
 /**
- * Draws an arc with round ends, clockwise from the top. `turn` 0.25 ends at three o'clock; 1 or more is a whole ring, 0 or less
- * is nothing. The centre and the radius (of the stroke's middle) are in pixels, with pixel centres at halves.
+ * Draws an arc with round ends, clockwise from the top. `turn` 0.25 ends at three o'clock; 1 or more is a whole ring, 0
+ * or less is nothing. The centre and the radius (of the stroke's middle) are in pixels, with pixel centres at halves.
  */
 export function strokeArc(
   raster: Raster,

@@ -1,11 +1,13 @@
 import { blendMask, coverage, distanceToLine, type Ink, type Mask, type Raster } from './raster.ts';
 
 /**
- * The glyphs, as the middle of a stroke, after the lettering of DIN 1451. Capitals and digits go from y 0 to y 20 (the baseline),
- * lower case begins at y 6, descenders end near y 26. x begins anywhere: a glyph is centred in its cell by `width`.
+ * The glyphs, as the middle of a stroke, after the lettering of DIN 1451. Capitals and digits go from y 0 to y 20 (the
+ * baseline), lower case begins at y 6, descenders end near y 26. x begins anywhere: a glyph is centred in its cell by
+ * `width`.
  *
- * `M x y` moves, `L x y` draws a line, `A cx cy rx ry from to` draws an arc from one angle to another in degrees (0 is right, 90 is
- * down; falling angles go counter-clockwise), joined to what came before it, and `Z` closes. A line of no length is a dot.
+ * `M x y` moves, `L x y` draws a line, `A cx cy rx ry from to` draws an arc from one angle to another in degrees (0 is
+ * right, 90 is down; falling angles go counter-clockwise), joined to what came before it, and `Z` closes. A line of no
+ * length is a dot.
  */
 const GLYPHS: Readonly<Record<string, { readonly width: number; readonly path: string }>> = {
   '0': { width: 11, path: 'A 5.5 5.5 5.5 5.5 180 360 A 5.5 14.5 5.5 5.5 0 180 Z' },
@@ -98,11 +100,13 @@ const CAPITAL_UNITS = 20;
 const FLATNESS_PX = 0.03;
 
 /**
- * Draws one character of a monospaced stroke font (capitals, lower case, digits, `: . , - + = × / ( ) ' _ ? !` and space; a box for
- * any other) as an anti-aliased mask: a stroke with round ends, by each pixel's distance to its middle.
+ * Draws one character of a monospaced stroke font (capitals, lower case, digits, `: . , - + = × / ( ) ' _ ? !` and
+ * space; a box for any other) as an anti-aliased mask: a stroke with round ends, by each pixel's distance to its
+ * middle.
  *
- * `heightPx` (whole) is the height of capitals and digits with their stroke, `strokePx` the stroke's thickness. The mask is one
- * cell: {@link advancePx} wide, and `heightPx` high, or higher below the baseline if the character goes there.
+ * `heightPx` (whole) is the height of capitals and digits with their stroke, `strokePx` the stroke's thickness. The
+ * mask is one cell: {@link advancePx} wide, and `heightPx` high, or higher below the baseline if the character goes
+ * there.
  */
 export function renderGlyph(char: string, heightPx: number, strokePx: number): Mask {
   const glyph = GLYPHS[char] ?? MISSING;

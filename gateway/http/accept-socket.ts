@@ -7,33 +7,34 @@ import { closeWebSocket, meterInput, transportOf, type WebSocket } from '../conn
 import { addressKey, type Share, type Shares } from '../hub/shares.ts';
 import { clientAddress } from './client-address.ts';
 
-/** What all viewers' and publishers' WebSockets share. */
+/** Quotas shared by the WebSockets of viewers and publishers. */
 export interface SocketShares {
   /** WebSockets whose hello has not been accepted yet. */
   readonly greetings: Shares;
   readonly addressBudgets: AddressBudgets;
 }
 
-/** A new WebSocket that has its shares. */
-export interface AcceptedSocket {
+/** A new WebSocket that has acquired its shares. */
+interface AcceptedSocket {
   readonly transport: Duplex;
   readonly address: string;
   readonly addressBudget: InputBudget;
-  /** To be called when the hello has been accepted. */
+  /** Must be called when the hello has been accepted. */
   readonly onAdmitted: () => void;
 }
 
-/** The viewer or publisher that a WebSocket belongs to. */
+/** The viewer or publisher of a WebSocket. */
 interface SocketOwner {
   receivedBytes(bytes: number): void;
   readonly closed: Promise<void>;
 }
 
 /**
- * Takes the shares of a new WebSocket, and gives them back when it has ended. Where there are none left, the socket is closed with 4006.
+ * Acquires the shares of a new WebSocket, and releases them when it has closed. Closes the socket with 4006 if none are
+ * left.
  *
- * @param shares.sockets shares of all sockets of the kind.
- * @param owners gets the owner that `create` makes, for as long as the socket is open.
+ * @param shares.sockets shares of all sockets of this kind.
+ * @param owners contains the owner returned by `create` while the socket is open.
  */
 export function acceptSocket<T extends SocketOwner>(
   socket: WebSocket,

@@ -3,38 +3,44 @@ import { BlockList, isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import { parseHost } from './trusted-names.ts';
 
-/** `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients; `publish`: send frames to a `push:` stream. */
+/**
+ * `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients;
+ * `publish`: send frames to a `push:` stream.
+ */
 export type Right = 'view' | 'return' | 'administer' | 'publish';
 
-/** An identity that the gateway knows, and what it may do. */
+/** A known identity and its rights. */
 export interface Principal {
-  /** For messages, the log and the audit events. */
+  /** Used in messages, the log and audit events. */
   readonly name: 'administrator key' | 'token' | 'view token' | 'publish token' | 'port token' | 'this machine' | 'anyone';
   readonly rights: readonly Right[];
-  /** The only port that this principal may lease; null when any free one will do. */
+  /** The only port that this principal may lease; null for any free one. */
   readonly port: number | null;
 }
 
-/** Where a request comes from, as far as it can be told without a token. */
+/** Origin of a request, apart from its token. */
 export interface Sender {
-  /** Address of the TCP peer: of the proxy where there is one. undefined when the connection has ended. */
+  /** Address of the TCP peer, which may be a proxy. undefined if the connection has closed. */
   readonly peer: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Whether a request may do what it asks for. `token-wrong` counts as a failed log-in; the message fits into the reason of a WebSocket close. */
+/**
+ * Result of an authorization. `token-wrong` counts as a failed log-in; the message fits into the reason of a WebSocket
+ * close.
+ */
 export type Authorization =
   | { readonly allowed: true; readonly principal: Principal }
   | { readonly allowed: false; readonly cause: 'token-missing' | 'token-wrong' | 'right-missing'; readonly message: string };
 
 export interface AccessOptions {
-  /** Address that the gateway listens on. */
+  /** Address on which the gateway listens. */
   readonly host: string;
   /** Let anyone watch and return data without a token. */
   readonly insecure: boolean;
-  /** Token with all rights. null: requests from this machine need none, except to administer. */
+  /** Token with all rights. null: requests from this machine need no token, except to administer. */
   readonly token: string | null;
-  /** Secret with all rights that stands in for `token` where there is none. */
+  /** Secret with all rights, used if there is no `token`. */
   readonly administratorKey: string | null;
   /** Token that grants viewing only. */
   readonly viewToken: string | null;
@@ -46,7 +52,7 @@ export interface AccessOptions {
 
 const ALL_RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish'];
 
-/** Decides who may do what. Tokens are compared in constant time. */
+/** Maps tokens and senders to rights. Compares tokens in constant time. */
 export class Access {
   readonly #options: AccessOptions;
   readonly #tokens: readonly { readonly hash: Buffer; readonly principal: Principal }[];
@@ -65,8 +71,8 @@ export class Access {
   }
 
   /**
-   * Decides whether a request may use a right. A token that the gateway does not know is ignored where the request would be allowed without one,
-   * so that programs and pages that still have an old one keep working.
+   * Decides whether a request may use a right. An unknown token is ignored if the request would be allowed without one,
+   * so that programs and pages with an outdated token keep working.
    */
   authorize(token: string | undefined, right: Right, sender: Sender): Authorization {
     const known = token === undefined ? null : this.#find(token);
@@ -80,7 +86,7 @@ export class Access {
   #find(token: string): Principal | null {
     const given = hash(token);
     let found: Principal | null = null;
-    // All are compared, so that the time does not depend on which one matches.
+    // Compares all tokens, so that the time does not depend on which one matches.
     for (const { hash: expected, principal } of this.#tokens) if (timingSafeEqual(given, expected)) found ??= principal;
     return found;
   }
@@ -95,32 +101,32 @@ export class Access {
   #explain(right: Right, sender: Sender): string {
     const { host, token, publishToken } = this.#options;
     if (token !== null) return 'this gateway requires a token';
-    if (right === 'administer') return 'this requires the administrator key, which the gateway prints at its start; or set --token';
+    if (right === 'administer') return 'this requires the administrator key, which the gateway prints when it starts, or a token (--token)';
     if (right === 'publish' && (publishToken !== null || !isLoopback(host))) return 'publishing requires a token (--publish-token, or --token)';
     return `${whyNotLocal(sender) ?? 'this request'} needs a token: start the gateway with --token`;
   }
 }
 
-/** A sender on the gateway's own machine. It never administers: a proxy that adds no header looks the same. */
+/** A sender on the gateway's machine. Never an administrator, because it may be a proxy that adds no header. */
 const THIS_MACHINE: Principal = { name: 'this machine', rights: ['view', 'return', 'publish'], port: null };
 
 /** Any sender, with `--insecure`. */
 const ANYONE: Principal = { name: 'anyone', rights: ['view', 'return'], port: null };
 
 /**
- * Headers by which proxies, CDNs and load balancers pass on where a request came from. Node has lower-cased the names. A program on this machine
- * has no reason to send one, and a browser cannot.
+ * Headers with which proxies, CDNs and load balancers report where a request came from, in Node's lower-case spelling.
+ * A program on this machine has no reason to send one, and a browser cannot.
  */
 const FORWARDING_HEADER = /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;
 
-/** What shows that a request did not come straight from this machine, as the subject of a sentence; null when nothing does. */
+/** Why a request may not come directly from this machine, as the subject of a sentence; null if it does. */
 function whyNotLocal({ peer, headers }: Sender): string | null {
   if (peer === undefined || !isThisMachine(peer)) return 'a request from another machine';
   const forwarding = Object.keys(headers).find((name) => FORWARDING_HEADER.test(name));
   if (forwarding !== undefined) return `a request that came through a proxy (${forwarding.slice(0, 24)})`;
   const { host, origin } = headers;
   if (!isThisMachine(parseHost(host)?.name ?? '')) return 'a request for a name other than localhost';
-  if (origin !== undefined && !isThisMachine(originHost(origin) ?? '')) return 'a request of a page from another machine';
+  if (origin !== undefined && !isThisMachine(originHost(origin) ?? '')) return 'a request from a page of another machine';
   return null;
 }
 
@@ -133,13 +139,16 @@ export function bearerToken(header: string | undefined): string | undefined {
   return /^Bearer ([\x21-\x7e]+)$/i.exec(header ?? '')?.[1];
 }
 
-/** The password of an `Authorization: Basic …` header (RFC 7617), whatever the user's name: where a program or a browser can send nothing else, it is the token. */
+/**
+ * The password of an `Authorization: Basic …` header (RFC 7617): the token, for clients that can send nothing else.
+ * Ignores the user name.
+ */
 export function basicPassword(header: string | undefined): string | undefined {
   const encoded = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '')?.[1];
   return encoded === undefined ? undefined : /^[^:]*:(.*)$/s.exec(Buffer.from(encoded, 'base64').toString())?.[1];
 }
 
-/** Whether an address to listen on can be reached from this machine only. */
+/** Whether a listening address is reachable only from this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
@@ -148,7 +157,10 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8);
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Whether the name or address of a peer stands for this machine: `localhost`, or a loopback address in any notation, also IPv4 written as IPv6. */
+/**
+ * Whether a host name or address means this machine: `localhost`, or a loopback address in any notation, including
+ * IPv4-mapped.
+ */
 export function isThisMachine(name: string): boolean {
   const address = name.toLowerCase().replace(/%.*$/, '');
   return address === 'localhost' || (isIP(address) !== 0 && LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'));

@@ -2,11 +2,12 @@ import { isIP, type Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 
 /**
- * The address of the client: the peer's, or with `--trust-proxy` the one that the proxies in front of us report in `X-Forwarded-For`.
- * Always an IP address, IPv4 in its own form: what a proxy reports beyond that (a host name, `unknown`, any text) counts as the proxy itself.
+ * The client's address: the peer's, or with `--trust-proxy` the one reported by the proxies in `X-Forwarded-For`.
+ * Always an IP address, never IPv4-mapped. If a proxy reports anything else (a host name, `unknown`, any text), the
+ * address of that proxy.
  */
 export function clientAddress(request: FastifyRequest): string {
-  // From the peer outwards, as far as the addresses are trusted.
+  // From the outermost trusted address towards the peer.
   for (const text of request.ips?.toReversed() ?? []) {
     const address = parseAddress(text);
     if (address !== null) return address;
@@ -14,27 +15,27 @@ export function clientAddress(request: FastifyRequest): string {
   return parseAddress(request.ip) ?? request.ip;
 }
 
-/** The address of the TCP peer: of the proxy where there is one, whether it is trusted or not. undefined when the connection has ended. */
+/** Address of the TCP peer, which may be a proxy, trusted or not. undefined if the connection has closed. */
 export function peerAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.remoteAddress;
 }
 
-/** The address of a TCP connection that no request has come over yet; undefined when it has ended. */
+/** Address of the peer of a TCP connection, before its first request; undefined if it has closed. */
 export function socketAddress({ remoteAddress }: Socket): string | undefined {
   return remoteAddress;
 }
 
 /**
- * Reads the address of the TCP peer, which stays known from then on for as long as the socket is used. After a reset the system no
- * longer knows it, before Node reports the reset.
+ * Makes Node cache the address of the TCP peer. After a reset the system no longer knows it, even before Node reports
+ * the reset.
  *
- * @returns whether there is a peer.
+ * @returns whether the socket still has a peer.
  */
 export function rememberPeer(socket: Socket): boolean {
   return !socket.destroyed && socket.remoteAddress !== undefined;
 }
 
-/** `192.0.2.7`, `192.0.2.7:1234`, `[2001:db8::7]:1234` and `::ffff:192.0.2.7` as the address alone. */
+/** Extracts the address from `192.0.2.7`, `192.0.2.7:1234`, `[2001:db8::7]:1234` and `::ffff:192.0.2.7`. */
 function parseAddress(text: string | undefined): string | null {
   const [, bracketed, plain] = /^(?:\[(.*)\](?::\d+)?|(.*))$/.exec(text?.trim() ?? '') ?? [];
   const address = bracketed ?? plain?.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1') ?? '';

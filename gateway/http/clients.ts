@@ -11,7 +11,7 @@ import type { Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
-import { arrayPicture, thinning } from '../hub/returns/array-picture.ts';
+import { frameOfArray, decimation } from '../hub/returns/array-frame.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
 import { readWidth } from './query.ts';
@@ -20,30 +20,30 @@ import { sendRefusal } from './refusals.ts';
 import type { Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
 
-/** A stream, who may publish to it, how to describe it, and how to list a native client. */
+/** A stream as the HTTP API uses it. */
 export interface ServedStream {
   readonly stream: Stream;
-  /** Where its publishers sit; null where its source takes none. */
+  /** null if the source does not accept publishers. */
   readonly publishing: Publishing | null;
   status(): StreamStatus;
   addClient(address: string): ClientStatus;
 }
 
-export interface ClientsOptions {
+interface ClientsOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** By the stream's name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
-  /** Of all requests for a single picture. */
+  /** Shared by all requests for a single picture. */
   readonly snapshotShares: Shares;
-  /** Takes one line of text at a time. */
+  /** Called with one line of text at a time. */
   readonly log: (message: string) => void;
 }
 
-/** Longest address of a native client. */
+/** Maximum length of a native client's address. */
 const MAX_ADDRESS = 1024;
 
-/** What cannot be listed now, and could another time. */
+/** Errors that are not caused by the address itself: the same request may succeed later. */
 const CONFLICTS: ReadonlySet<string> = new Set(['port-taken', 'too-many']);
 
 interface ClientRoute {
@@ -51,8 +51,8 @@ interface ClientRoute {
 }
 
 /**
- * Adds the API's routes of a stream's clients: add a native one, remove any, read what one returns. Each change is logged and reported as an event
- * with the principal that made it.
+ * Adds the API's routes for a stream's clients: add a native client, remove any client, read its return data. Each
+ * change is logged and reported as an event with its principal.
  */
 export function serveClients(app: FastifyInstance, { streams, renditions, snapshots, snapshotShares, log }: ClientsOptions): void {
   const returned = new ReturnedPictures(snapshots);
@@ -71,11 +71,14 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
     if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const address = request.body?.address;
     if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
-      return refuse(reply, 400, 'address-invalid', `the body has no address of at most ${MAX_ADDRESS} characters, expected {"address": "tcp://HOST:PORT?pattern=1"} as JSON`);
+      const expected = `JSON with an address of at most ${MAX_ADDRESS} characters, {"address": "tcp://HOST:PORT?pattern=1"}`;
+      return refuse(reply, 400, 'address-invalid', `the body has no valid address, expected ${expected}`);
     }
     if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
-      // The folder is made where there is none, and read: who may administer need not be who owns this machine.
-      return refuse(reply, 400, 'option-invalid', 'the address has keys=, which names a folder of the gateway\'s machine: list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys');
+      // The folder would be created and read, and administrators of the gateway need not have access to its file
+      // system.
+      const remedy = 'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
+      return refuse(reply, 400, 'option-invalid', `the address has keys=, a folder on the gateway's machine, which the API does not accept: ${remedy}`);
     }
     try {
       const added = served.addClient(address.trim());
@@ -92,10 +95,11 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
     const served = streams.get(name);
     if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const { reason } = request.query;
-    const gone = served.stream.sendAway(id, (typeof reason === 'string' && cleanText(reason, 100)) || 'you were sent away by who runs this gateway; reload the page to ask again');
-    if (gone === null) return refuseClient(reply, name, id);
-    audit(request, 'remove', served, gone);
-    return gone;
+    const text = (typeof reason === 'string' && cleanText(reason, 100)) || 'disconnected by the administrator; reload the page to reconnect';
+    const removed = served.stream.sendAway(id, text);
+    if (removed === null) return refuseClient(reply, name, id);
+    audit(request, 'remove', served, removed);
+    return removed;
   });
 
   app.get<ClientRoute & { Querystring: { width?: string | string[] } }>('/api/streams/:name/clients/:id/return', { config: { right: 'view' } }, async (request, reply) => {
@@ -110,14 +114,15 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
     const data = client.port === null ? null : served.stream.returns.get(client.port);
     reply.header('cache-control', 'no-store');
     if (data === null || (data.kind === 'value' && data.value === null)) {
-      return refuse(reply, 404, 'no-return-data', client.port === null ? `${id} is a spectator, which returns nothing` : `port ${client.port} returns nothing now`);
+      const text = client.port === null ? `${id} is a spectator, and spectators return no data` : `port ${client.port} has no return data`;
+      return refuse(reply, 404, 'no-return-data', text);
     }
     try {
       holdShare(snapshotShares, request, reply);
     } catch (error) {
       return refuseShare(reply, error);
     }
-    // A number that only Python's JSON has, as NaN, goes out as Python wrote it.
+    // Values such as NaN exist only in Python's JSON and are sent as plain text.
     if (data.kind === 'value') return reply.type(isJson(data) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8').send(data.json);
     try {
       const picture = await returned.get(data, width.value, shared);
@@ -126,12 +131,15 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
       if (error.code === 'no-picture') return refuse(reply, 409, error.code, error.message);
-      return refuse(reply, 500, error.code, `what port ${client.port} returns cannot be shown: it is damaged`);
+      return refuse(reply, 500, error.code, `the picture returned by port ${client.port} is damaged and cannot be shown`);
     }
   });
 }
 
-/** Return data as pictures: each array and size is made a frame once, and then treated as the snapshots of a stream are. */
+/**
+ * Return data as pictures. Converts each array and size to a frame once; the frames are then encoded like snapshots of
+ * a stream.
+ */
 class ReturnedPictures {
   readonly #snapshots: Snapshots;
   readonly #frames = new WeakMap<StickyData, Map<number, Promise<Frame>>>();
@@ -141,19 +149,19 @@ class ReturnedPictures {
   }
 
   /**
-   * A JPEG as it came, or smaller; an array as PNG.
+   * A JPEG unmodified or scaled down; an array as PNG.
    *
    * @throws {GearwayError} `no-picture`, `busy`, `picture-invalid`.
    */
   async get(data: Exclude<StickyData, { kind: 'value' }>, width: number | null, renditions: Renditions): Promise<Uint8Array> {
-    const step = data.kind === 'jpeg' ? 1 : thinning(data.array, width);
+    const step = data.kind === 'jpeg' ? 1 : decimation(data.array, width);
     let frames = this.#frames.get(data);
     if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Promise<Frame>>()));
     let frame = frames.get(step);
     if (frame === undefined) {
       frame = data.kind === 'jpeg' ? Promise.resolve(jpegFrame(data.data)) : this.#arrayFrame(data.array, step);
       frames.set(step, frame);
-      // Few sizes are looked at again and again; those that a script goes through are not kept.
+      // Few sizes are requested repeatedly; a script that tries many must not fill the memory.
       const [oldest] = frames.keys();
       if (frames.size > MAX_SIZES && oldest !== undefined) frames.delete(oldest);
     }
@@ -162,13 +170,13 @@ class ReturnedPictures {
 
   #arrayFrame(array: NDArray, step: number): Promise<Frame> {
     return this.#snapshots.inTurn(async () => {
-      await setImmediate(); // several in a row must leave room for everything else
-      return arrayPicture(array, step);
+      await setImmediate(); // several conversions in a row must not block the event loop
+      return frameOfArray(array, step);
     });
   }
 }
 
-/** Sizes of a value's picture that are kept. All of them together are less than twice as large as the value. */
+/** Maximum number of cached sizes per value. All sizes together take less than twice the memory of the value. */
 const MAX_SIZES = 4;
 
 function jpegFrame(payload: Uint8Array): Frame {
@@ -176,7 +184,10 @@ function jpegFrame(payload: Uint8Array): Frame {
   return { sequence: 0, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
 }
 
-/** Whether the text of each value is JSON: parsing 8 MB takes a while, and the same value is asked for again and again. */
+/**
+ * Whether a value's text is valid JSON. Cached, because parsing 8 MB is slow and the same value is requested
+ * repeatedly.
+ */
 const jsonValues = new WeakMap<StickyData, boolean>();
 
 function isJson(data: Extract<StickyData, { kind: 'value' }>): boolean {

@@ -7,26 +7,27 @@ import { clientAddress } from './client-address.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
 
-/** Interval between comments, which keep proxies from closing the connection and reveal a peer that vanished. */
+/**
+ * Interval between keep-alive comments, which prevent proxies from closing the connection and detect unreachable peers.
+ */
 const HEARTBEAT_MS = 15_000;
 
 const HEADERS: Readonly<Record<string, string>> = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
-  // nginx would collect events before it passes them on.
+  // Otherwise nginx would buffer events.
   'x-accel-buffering': 'no',
 };
 
 /**
- * Creates the handler that serves the events as server-sent events (HTML Living Standard, section 9.2): the retained ones after
- * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or 503 beyond
- * the limits.
- * Followers that do not read are disconnected by the server's stall timeout.
+ * Creates the handler for server-sent events (HTML Living Standard, section 9.2): the kept events after
+ * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or 503
+ * beyond the limits. Clients that do not read are disconnected by the server's stall timeout.
  */
 export function eventsRoute(log: EventLog, limits: ShareLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const followers = new Shares('followers of the events', limits);
   return async (request, reply) => {
-    // Node sends the header of a response without a body only when it ends.
+    // Node sends the headers of a response without a body only when it ends.
     if (request.method === 'HEAD') return reply.headers(HEADERS).send();
     let share: Share;
     try {
@@ -48,7 +49,7 @@ export function eventsRoute(log: EventLog, limits: ShareLimits): (request: Fasti
   };
 }
 
-/** Settles when the peer has left or the log has ended. */
+/** Resolves when the peer has disconnected or the log has ended. */
 async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promise<void> {
   const events = log.events(Number.isSafeInteger(lastId) && lastId > 0 ? lastId : 0);
   const gone = new Promise<void>((resolve) => {
@@ -58,7 +59,7 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promi
     });
   });
   if (raw.destroyed) {
-    // The peer left before the listener above was added.
+    // The peer disconnected before the listener above was added.
     events.detach();
     return;
   }
@@ -67,9 +68,9 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promi
     raw.write('retry: 1000\n\n');
     for await (const event of events) {
       const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
-      // What was not read when the peer left is still in the reader.
+      // After a disconnect, the reader may still have unread events.
       if (raw.destroyed) return;
-      // Slow readers are waited for; the reader bounds what they miss meanwhile.
+      // Back-pressure: the reader drops the oldest events while the peer is slow.
       if (!raw.write(text)) await Promise.race([gone, once(raw, 'drain')]);
     }
   } finally {

@@ -2,7 +2,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import { addressKey } from '../hub/shares.ts';
 import { isThisMachine } from './access.ts';
 
-/** Failed log-ins per address within {@link WINDOW_MS} that are answered immediately. */
+/** Number of failed log-ins per address within {@link WINDOW_MS} that are answered immediately. */
 const FREE_FAILURES = 10;
 
 const WINDOW_MS = 60_000;
@@ -11,14 +11,14 @@ const WINDOW_MS = 60_000;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5000;
 
-/** Failures per address that are remembered: from this many on, the delay is the longest one. */
+/** Number of failures per address that are remembered; enough to reach the maximum delay. */
 const MAX_REMEMBERED = 16;
 
 /** Maximum number of delayed refusals per address, and in total: each holds a connection. */
 const MAX_WAITING = 8;
 const MAX_WAITING_IN_ALL = 256;
 
-/** Maximum number of addresses that are remembered. Beyond it the one whose last failure is the longest ago is forgotten. */
+/** Maximum number of remembered addresses. Beyond it, the one with the oldest last failure is forgotten. */
 const MAX_ADDRESSES = 1024;
 
 /** How long a client should wait after a 429. */
@@ -33,14 +33,15 @@ interface Entry {
   readonly timer: NodeJS.Timeout;
 }
 
-export interface FailedLoginsOptions {
+interface FailedLoginsOptions {
   readonly events: EventLog;
   readonly log: (message: string) => void;
 }
 
 /**
- * Counts wrong tokens per address, delays their refusals after ten within a minute, and reports them: one log line and one event per address and
- * minute. Right tokens are not delayed, as several users may share an address, unless it {@link FailedLogins.isBlocked}.
+ * Counts invalid tokens per address, delays refusals after ten within a minute, and reports them with one log line and
+ * one event per address and minute. Valid tokens are not delayed, because several users may share an address, unless
+ * the address {@link FailedLogins.isBlocked}.
  */
 export class FailedLogins {
   readonly #options: FailedLoginsOptions;
@@ -53,18 +54,19 @@ export class FailedLogins {
   }
 
   /**
-   * Whether a token from this address should be refused without being checked, because as many delayed refusals are pending as may be: otherwise a
-   * client could try tokens in parallel and read the result from the kind of refusal. Tokens from loopback addresses are always checked: all clients of
-   * a proxy on this machine have that address.
+   * Whether a token from this address must be refused without being checked, because the maximum number of delayed
+   * refusals is pending. Otherwise a client could try tokens in parallel and see the result from the kind of refusal.
+   * Tokens from loopback addresses are always checked, because all clients of a proxy on this machine have that
+   * address.
    */
   isBlocked(address: string): boolean {
     return !isThisMachine(address) && (this.#entries.get(addressKey(address))?.waiting ?? 0) >= MAX_WAITING;
   }
 
   /**
-   * Counts a wrong token.
+   * Counts an invalid token.
    *
-   * @returns how to refuse it: at once, after the promise has resolved, or as one of too many.
+   * @returns how to refuse it: immediately, after the promise has resolved, or as one of too many.
    */
   count(address: string): { readonly kind: 'at-once' } | { readonly kind: 'delayed'; readonly until: Promise<void> } | { readonly kind: 'too-many' } {
     const block = addressKey(address);
@@ -79,13 +81,13 @@ export class FailedLogins {
     return { kind: 'delayed', until: this.#delay(entry, Math.min(FIRST_DELAY_MS * 2 ** excess, MAX_DELAY_MS)) };
   }
 
-  /** Stops all reports. Delayed refusals still end. */
+  /** Stops all reports. Delayed refusals are still sent. */
   close(): void {
     for (const { timer } of this.#entries.values()) clearInterval(timer);
     this.#entries.clear();
   }
 
-  /** The entry of an address, as the latest one. A new one is reported immediately. */
+  /** Returns the entry of an address and makes it the latest one. Reports a new entry immediately. */
   #entry(block: string): Entry {
     let entry = this.#entries.get(block);
     if (entry !== undefined) {
@@ -116,7 +118,7 @@ export class FailedLogins {
     });
   }
 
-  /** Once a minute while there are failures; after a minute without one the address is forgotten. */
+  /** Called once per minute and address: reports new failures, or forgets the address if there were none. */
   #summarize(block: string): void {
     const entry = this.#entries.get(block);
     if (entry === undefined) return;

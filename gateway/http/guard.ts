@@ -4,28 +4,28 @@ import type { Access, Principal, Right } from './access.ts';
 import { clientAddress, peerAddress } from './client-address.ts';
 import { type FailedLogins, RETRY_AFTER_S } from './failed-logins.ts';
 
-/** The answer to a request without the right to what it asks for. Its message is short enough for the reason of a WebSocket close. */
-export interface Denial extends NotAllowed {
+/** Response to an unauthorized request. The message fits into the reason of a WebSocket close. */
+interface Denial extends NotAllowed {
   readonly status: 401 | 403 | 429;
   readonly code: 'token-required' | 'not-allowed' | 'too-many';
-  /** Seconds; null when trying again does not help. */
+  /** Seconds; null if retrying does not help. */
   readonly retryAfterS: number | null;
 }
 
-/** The answer to whether a request may use a right. */
-export type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
+/** Whether a request may use a right. */
+type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
 
 const TOO_MANY: Denial = {
   allowed: false,
   status: 429,
   code: 'too-many',
-  message: `too many invalid tokens came from this address; try again in ${RETRY_AFTER_S} s`,
+  message: `too many invalid tokens from this address; retry after ${RETRY_AFTER_S} s`,
   retryAfterS: RETRY_AFTER_S,
   delay: null,
   isReported: true,
 };
 
-/** Decides about requests and about WebSockets' hellos alike: rights, and the count of failed log-ins. */
+/** Authorizes HTTP requests and the hellos of WebSockets, and counts failed log-ins. */
 export class Guard {
   readonly #access: Access;
   readonly #failedLogins: FailedLogins;
@@ -44,7 +44,15 @@ export class Guard {
     const authorization = this.#access.authorize(token, right, { peer: peerAddress(request), headers: request.headers });
     if (authorization.allowed) return authorization;
     const { cause, message } = authorization;
-    const denial: Denial = { allowed: false, status: cause === 'right-missing' ? 403 : 401, code: cause === 'right-missing' ? 'not-allowed' : 'token-required', message, retryAfterS: null, delay: null, isReported: false };
+    const denial: Denial = {
+      allowed: false,
+      status: cause === 'right-missing' ? 403 : 401,
+      code: cause === 'right-missing' ? 'not-allowed' : 'token-required',
+      message,
+      retryAfterS: null,
+      delay: null,
+      isReported: false,
+    };
     if (cause !== 'token-wrong') return denial;
     const verdict = this.#failedLogins.count(address);
     if (verdict.kind === 'too-many') return TOO_MANY;

@@ -4,9 +4,10 @@ import { clientAddress } from './client-address.ts';
 import { mayAdminister } from './rights.ts';
 
 /**
- * Takes a share for a response, and gives it back when that has closed, whichever way: a picture takes memory until its peer has read it.
+ * Acquires a share for a response, and releases it when the response has closed: a picture takes memory until its peer
+ * has read it.
  *
- * @throws {GearwayError} as {@link Shares.acquire}.
+ * @throws {GearwayError} like {@link Shares.acquire}.
  */
 export function holdShare(shares: Shares, request: FastifyRequest, { raw }: FastifyReply): void {
   const share = shares.acquire(addressKey(clientAddress(request)), mayAdminister(request));

@@ -10,19 +10,19 @@ import { answerClientError, refuseConnection, refuseRequest } from './client-err
 import type { IsTrustedProxy } from './trusted-proxies.ts';
 import { boundUnreadBody, hasBody } from './unread-body.ts';
 
-/** Limits of the connections of the HTTP server. Times in milliseconds. */
+/** Limits of the HTTP server's connections. */
 export interface ConnectionLimits {
-  /** Time for a TLS handshake, and for the request line and headers of each request. */
+  /** Timeout of a TLS handshake, and of the request line and headers of each request. */
   readonly headersTimeoutMs: number;
-  /** Time for a whole request with its body; at least `headersTimeoutMs`. Running publications are exempt. */
+  /** Timeout of a whole request with its body; at least `headersTimeoutMs`. Streaming publications are exempt. */
   readonly requestTimeoutMs: number;
-  /** How long an idle connection is kept for its next request. Longer than nginx's 60 s, so that the proxy is the one that closes. */
+  /** How long an idle connection is kept open. Longer than nginx's 60 s, so that the proxy closes first. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a response may have bytes to send of which the peer takes none. */
+  /** How long a peer may accept no bytes of a response. */
   readonly stallTimeoutMs: number;
-  /** Time until a WebSocket upgrade is either accepted or answered. */
+  /** Timeout until a WebSocket upgrade is accepted or refused. */
   readonly upgradeTimeoutMs: number;
-  /** Maximum number of requests of one connection that wait for their response (pipelining). */
+  /** Maximum number of pending requests per connection (pipelining). */
   readonly pipelinedRequests: number;
 }
 
@@ -35,33 +35,36 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   pipelinedRequests: 16,
 };
 
-/** Maximum number of connections, however many descriptors the process may open. */
+/** Maximum number of connections, even if the process may open more descriptors. */
 const MAX_CONNECTIONS = 8192;
 
-/** Descriptors that are never used for connections: those of sources, native clients, files and programs. At least; a quarter of the limit where that is more. */
+/**
+ * Minimum number of descriptors reserved for sources, native clients, files and programs; otherwise a quarter of the
+ * limit.
+ */
 const MIN_RESERVED_DESCRIPTORS = 48;
 
-/** Handles an upgrade request whose connection has no other response under way. It must take over or end `socket`. */
-export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+/** Handles an upgrade request whose connection has no other pending response. Must take over or close `socket`. */
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-export interface HttpServerOptions {
+interface HttpServerOptions {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly limits: ConnectionLimits;
   readonly onUpgrade: UpgradeListener;
-  /** These have as many connections as they like: their clients have shares of their own. */
+  /** Trusted proxies have no limit per address: their clients are limited individually. */
   readonly isTrustedProxy: IsTrustedProxy;
-  /** Default: what the descriptors of the process allow, and a quarter of it per address. */
+  /** Default: as the descriptor limit allows, and a quarter of that per address. */
   readonly connections?: ShareLimits;
 }
 
 /**
- * Creates the server below Fastify. It bounds what one connection can hold, and makes sure that everything a connection holds is
- * released when it ends:
- * - Every response emits `close`, also one that still waited behind another in the pipeline, for which Node emits none.
+ * Creates the server below Fastify. It limits the resources of a connection, and ensures that they are released when it
+ * closes:
+ * - Every response emits `close`, including those pipelined behind another one, for which Node emits none.
  * - Requests that do not reach Fastify are answered in the API's error format.
  *
- * Timeouts are set here because Fastify sets `requestTimeout` after Node has derived `headersTimeout` from its default, and Node
- * swaps the two when the latter is larger.
+ * Timeouts are set here, because Fastify sets `requestTimeout` after Node has derived `headersTimeout` from its
+ * default, and Node swaps the two if the latter is larger.
  */
 export function createHttpServer(handler: RequestListener, { tls, limits, onUpgrade, isTrustedProxy, connections = connectionShares(descriptorLimit()) }: HttpServerOptions): Server {
   const openResponses = new OpenResponses(limits.pipelinedRequests);
@@ -69,18 +72,18 @@ export function createHttpServer(handler: RequestListener, { tls, limits, onUpgr
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
-    // Node checks the two timeouts above only this often; its default is 30 s.
+    // Node checks the first two timeouts at this interval; its default is 30 s.
     connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 10),
-    // The check of names answers these with a sentence.
+    // Requests without Host are answered by `checkRequestOrigin`, with a message.
     requireHostHeader: false,
   };
   const server = tls === null ? createPlainServer(options) : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutMs });
   server.timeout = limits.stallTimeoutMs;
   const shares = new Shares('connections', connections);
-  // Of all addresses that the server listens on.
+  // Also emitted for the additional addresses of `listenOnAllOfLocalhost`.
   server.on('connection', (socket: Socket) => limitConnection(socket, shares, isTrustedProxy));
   server.on('timeout', (socket) => {
-    // With nothing to send, it is the response that waits, not the peer. Without a response it is an idle connection.
+    // A connection with a pending response and nothing to send is waiting for the gateway, not for the peer.
     if (socket.writableLength > 0 || !openResponses.has(socket)) socket.destroy();
   });
   server.on('request', (request, response) => {
@@ -96,23 +99,26 @@ export function createHttpServer(handler: RequestListener, { tls, limits, onUpgr
     if (takeConnection(request, socket, openResponses)) onUpgrade(request, socket, head);
   });
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-    if (takeConnection(request, socket, openResponses)) refuseConnection(socket, { status: 405, code: 'request-invalid', message: 'this gateway is not a proxy: CONNECT is not supported', headers: { allow: 'GET, HEAD, POST, DELETE, OPTIONS' } });
+    if (!takeConnection(request, socket, openResponses)) return;
+    const message = 'this gateway is not a proxy: CONNECT is not supported';
+    refuseConnection(socket, { status: 405, code: 'request-invalid', message, headers: { allow: 'GET, HEAD, POST, DELETE, OPTIONS' } });
   });
   return server;
 }
 
 /**
- * `localhost` is two addresses on most machines. Listens on the other one, too, on the same port; where that is not possible, the
- * first one alone serves. Ends with `server`.
+ * Listens on the other addresses of `localhost` (usually 127.0.0.1 and ::1), on the same port; ignores failures. Closes
+ * with
+ * `server`.
  *
- * @param server listens on one of the addresses already.
+ * @param server already listening on one of the addresses.
  */
 export async function listenOnAllOfLocalhost(server: Server): Promise<void> {
   const first = server.address();
   if (first === null || typeof first === 'string') return;
   const addresses = await lookup('localhost', { all: true }).catch(() => []);
   for (const { address } of addresses.filter((other) => other.address !== first.address)) {
-    // The HTTP server gets the connections, so that there is one set of limits and listeners.
+    // Forwards connections to the HTTP server, so that there is one set of limits and listeners.
     const other = createSocketServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       server.emit('connection', socket);
     });
@@ -124,7 +130,7 @@ export async function listenOnAllOfLocalhost(server: Server): Promise<void> {
   }
 }
 
-/** Responses that have not ended, by connection. */
+/** Pending responses, by connection. */
 class OpenResponses {
   readonly #bySocket = new WeakMap<Duplex, Set<ServerResponse>>();
   readonly #max: number;
@@ -133,10 +139,13 @@ class OpenResponses {
     this.#max = max;
   }
 
-  /** Registers a response until it closes. @returns false when the connection is ended instead, because too many requests wait in it. */
+  /**
+   * Registers a response until it closes. @returns false if the connection was closed, or has too many pending
+   * requests.
+   */
   admit(request: IncomingMessage, response: ServerResponse): boolean {
     const { socket } = request;
-    // Node goes on with the requests that it has read already.
+    // Node still emits requests that it read before the connection closed.
     if (!rememberPeer(socket)) {
       socket.destroy();
       return false;
@@ -146,7 +155,8 @@ class OpenResponses {
       socket.destroy();
       return false;
     }
-    // No such body is wanted, and Node would read all of it before the next request. A POST's is read by its route, or bounded when it is answered.
+    // Node would read an unwanted body to its end before the next request. The body of a POST is read by its route, or
+    // bounded.
     if (request.method !== 'POST' && hasBody(request)) response.shouldKeepAlive = false;
     open.add(response);
     response.once('close', () => open.delete(response));
@@ -169,7 +179,7 @@ class OpenResponses {
     const open = new Set<ServerResponse>();
     this.#bySocket.set(socket, open);
     socket.once('close', () => {
-      // Node closes the response that the connection was writing. It forgets those that waited behind it.
+      // Node closes only the response that was being written, not those pipelined behind it.
       setImmediate(() => {
         for (const response of open) {
           response.destroy();
@@ -182,8 +192,8 @@ class OpenResponses {
 }
 
 /**
- * Takes a connection that Node's HTTP parser has let go of. Behind an unfinished response no answer is possible, and Node no longer
- * tells that response when the connection drains: the connection is ended.
+ * Takes a connection that Node's HTTP parser has released. If a response is still pending on it, no answer is possible,
+ * and Node no longer notifies that response when the connection drains, so the connection is closed.
  *
  * @returns whether the connection can be used.
  */
@@ -194,23 +204,24 @@ function takeConnection(request: IncomingMessage, socket: Duplex, openResponses:
   return false;
 }
 
-/** Ends a connection beyond the share of its address, or of all. */
+/** Closes a connection beyond the quota of its address, or the total. */
 function limitConnection(socket: Socket, shares: Shares, isTrustedProxy: IsTrustedProxy): void {
   const address = socketAddress(socket);
   try {
     const share = shares.acquire(isTrustedProxy(address) ? null : addressKey(address));
     socket.once('close', () => share.release());
   } catch {
-    socket.destroy(); // that is the answer
+    socket.destroy(); // no HTTP response: it would cost as much as serving the request
   }
 }
 
 function connectionShares(descriptors: number): ShareLimits {
-  const inAll = Math.min(MAX_CONNECTIONS, Math.max(1, descriptors - Math.max(MIN_RESERVED_DESCRIPTORS, Math.floor(descriptors / 4))));
+  const reserved = Math.max(MIN_RESERVED_DESCRIPTORS, Math.floor(descriptors / 4));
+  const inAll = Math.min(MAX_CONNECTIONS, Math.max(1, descriptors - reserved));
   return { inAll, perAddress: Math.ceil(inAll / 4) };
 }
 
-/** Maximum number of descriptors of this process; Infinity where the system has no such file. */
+/** Descriptor limit of this process; Infinity if it is unknown. */
 function descriptorLimit(): number {
   try {
     const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

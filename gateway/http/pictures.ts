@@ -8,29 +8,29 @@ import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
-import { readNumber, readWidth } from './query.ts';
+import { readQueryNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
 import type { SnapshotOptions, Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
 
-export interface PicturesOptions {
+interface PicturesOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  /** By the stream's name: the same that viewers get theirs from. */
+  /** By stream name; shared with viewers. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
-  readonly createCard: (sentence: string) => Promise<Frame>;
+  readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;
-  /** Of all requests for a single picture. */
+  /** Shared by all requests for a single picture. */
   readonly snapshotShares: Shares;
   readonly unsent: UnsentFrames;
 }
 
-/** Most cards kept: the reasons for having no picture are few. */
-const MAX_CARDS = 8;
+/** Maximum number of cached placeholder frames. A few suffice, because there are few reasons for having no frame. */
+const MAX_PLACEHOLDERS = 8;
 
-/** How long a snapshot waits for a source that sleeps. */
+/** How long a snapshot waits for the first frame of a suspended source. */
 const ON_DEMAND_WAIT_MS = 5000;
 
 const MIN_FRAMES_PER_SECOND = 0.1;
@@ -39,32 +39,36 @@ const MAX_FRAMES_PER_SECOND = 120;
 type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Readonly<Record<string, string | string[] | undefined>> }>;
 
 /**
- * Adds the routes for places without JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`
- * and `.png`. Closing `app` ends the MJPEG clients.
+ * Adds the routes that need no JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`
+ * and
+ * `.png`. Closing `app` disconnects the MJPEG clients.
  *
- * Refusals: 404, 400 for a query that makes no sense, 503 with Retry-After where waiting helps.
+ * Refusals: 404, 400 for an invalid query, 503 with Retry-After if retrying helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createCard, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
-  const cards = new Map<string, Promise<Frame>>();
+  const placeholders = new Map<string, Promise<Frame>>();
 
-  const cardOf = (sentence: string): Promise<Frame> => {
-    const known = cards.get(sentence);
+  const placeholderOf = (sentence: string): Promise<Frame> => {
+    const known = placeholders.get(sentence);
     if (known !== undefined) return known;
-    const card = createCard(sentence);
-    cards.set(sentence, card);
-    const [oldest] = cards.keys();
-    if (cards.size > MAX_CARDS && oldest !== undefined) cards.delete(oldest);
-    return card;
+    const placeholder = createPlaceholder(sentence);
+    placeholders.set(sentence, placeholder);
+    const [oldest] = placeholders.keys();
+    if (placeholders.size > MAX_PLACEHOLDERS && oldest !== undefined) placeholders.delete(oldest);
+    return placeholder;
   };
 
-  /** An `<img>` and OpenCV cannot send a Bearer token, and a token in a query would end up in logs. */
+  /**
+   * Accepts Basic authentication, because `<img>` and OpenCV cannot send a Bearer token and a token in a query would be
+   * logged.
+   */
   const pictureRoute = {
     config: { right: 'view', basic: true } as const,
     onRequest: async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-      // Otherwise a listed page of another origin may not read them.
+      // Otherwise pages of allowed origins could not read these headers.
       reply.header('access-control-expose-headers', 'gearway-sequence, gearway-received-at');
       reply.header('cache-control', 'no-store');
     },
@@ -84,8 +88,11 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       const found = find(request.params.name);
       if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
       const { fps } = request.query;
-      const maxFramesPerSecond = fps === undefined ? null : readNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
-      if (maxFramesPerSecond === undefined) return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`);
+      const maxFramesPerSecond = fps === undefined ? null : readQueryNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
+      if (maxFramesPerSecond === undefined) {
+        const expected = `a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`;
+        return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected ${expected}`);
+      }
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       try {
@@ -96,7 +103,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createCard: cardOf, address: clientAddress(request), maxFramesPerSecond, unsent });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, unsent });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);
@@ -106,7 +113,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       return reply;
     },
   });
-  // Before the server waits for its connections: these would never end by themselves.
+  // Before the server waits for its connections: MJPEG responses would never end.
   app.addHook('preClose', async () => {
     for (const client of mjpegClients) client.close();
   });
@@ -125,9 +132,9 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   };
 
   const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, format: SnapshotOptions['format'], width: number | null): Promise<unknown> => {
-    found.stream.looked();
-    const frame = found.stream.latest ?? (found.stream.isOnDemand ? await firstFrame(found.stream) : null);
-    if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `there is no frame yet: ${found.stream.reason}`);
+    found.stream.noteSnapshotRequest();
+    const frame = found.stream.latest ?? (found.stream.isOnDemand ? await nextFrame(found.stream) : null);
+    if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `no frame is available yet: ${found.stream.reason}`);
     try {
       const picture = await snapshots.get(frame, { format, width }, found.shared);
       return await reply
@@ -148,8 +155,8 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   }
 }
 
-/** The frame of a source that has to start for it; null when none comes in time. */
-async function firstFrame(stream: Stream): Promise<Frame | null> {
+/** The next frame of a stream whose source has to start; null if none arrives in time. */
+async function nextFrame(stream: Stream): Promise<Frame | null> {
   return new Promise((resolve) => {
     const settle = (frame: Frame | null): void => {
       clearTimeout(timer);

@@ -16,25 +16,25 @@ import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readF
 import { announcedBytes } from '../publishers/request-body.ts';
 import { sendRefusal } from './refusals.ts';
 import { unknownStream } from './unknown-stream.ts';
-import { receiveRunningPost } from '../publishers/running-post.ts';
+import { receiveStreamingPost } from '../publishers/streaming-post.ts';
 import { WebPublisher } from '../publishers/web-publisher.ts';
 
-export interface PublishersOptions extends SocketShares {
+interface PublishersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, PublishedStream>;
   readonly guard: Guard;
-  /** The same as for viewers, where both are limited. */
+  /** Limits that apply to both viewers and publishers. */
   readonly limits: WebClientLimits;
   readonly events: EventLog;
   readonly sharedLimits: Pick<SharedLimits, 'publishers' | 'bodies' | 'bodyBytes'>;
 }
 
-/** A stream, and where its publishers sit; null where its source takes none. */
-export interface PublishedStream {
+interface PublishedStream {
   readonly stream: Stream;
+  /** null if the source does not accept publishers. */
   readonly publishing: Publishing | null;
 }
 
-/** Longest name of a publisher. */
+/** Maximum length of a publisher's name. */
 const MAX_NAME = 64;
 
 interface PublishRoute {
@@ -44,15 +44,15 @@ interface PublishRoute {
 
 type PublishRequest = FastifyRequest<PublishRoute>;
 
-/** What a request says of who sends it. */
-interface Asked {
-  /** Its name, empty when there is none. */
+/** Parsed query of a request. */
+interface PublishQuery {
+  /** Name of the publisher; empty for none. */
   readonly publisher: string;
   readonly label: string;
   readonly takeOver: boolean;
 }
 
-/** What is not a fault of what was sent: 400 says that. */
+/** HTTP status by error code; all other errors are 400, because the picture is invalid. */
 const STATUSES: ReadonlyMap<string, number> = new Map([
   ['publisher-present', 409],
   ['taken-over', 409],
@@ -66,12 +66,12 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['closed', 503],
 ]);
 
-/** What is refused whatever was sent. */
-const NO_REJECTIONS: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'too-many', 'address-limit', 'length-required']);
+/** Errors that do not count as a rejected frame, because they do not depend on the picture. */
+const NOT_COUNTED: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'too-many', 'address-limit', 'length-required']);
 
 /**
- * Adds the ways in for publishers, behind the checks of names and origins: `POST /streams/NAME/frames`, single pictures or a running
- * multipart body, and the WebSocket `/streams/NAME/publish`. Closing `app` ends the WebSockets.
+ * Adds the routes for publishers: `POST /streams/NAME/frames` with single pictures or a streaming multipart body, and
+ * the WebSocket `/streams/NAME/publish`. Closing `app` closes the WebSockets.
  */
 export function servePublishers(app: FastifyInstance, options: PublishersOptions): void {
   serveFrames(app, options);
@@ -79,11 +79,11 @@ export function servePublishers(app: FastifyInstance, options: PublishersOptions
 }
 
 function serveFrames(app: FastifyInstance, { streams, sharedLimits }: PublishersOptions): void {
-  const bodies = new Shares('pictures on their way', sharedLimits.bodies);
+  const bodies = new Shares('pictures in transfer', sharedLimits.bodies);
   const bodyBytes = new AddressBytes(sharedLimits.bodyBytes);
 
-  /** Reads a picture with a share of the bodies and of their bytes; one that comes in chunks counts as the largest. */
-  const receiveWithin = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>): Promise<PublishedFrame> => {
+  /** Reads a picture within the limits for bodies and bytes. A chunked body counts as the largest possible one. */
+  const receiveWithin = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'streaming' }>): Promise<PublishedFrame> => {
     const bytes = announcedBytes(request.raw, MAX_FORM_BYTES) ?? MAX_FORM_BYTES;
     const address = addressKey(clientAddress(request));
     const share = bodies.acquire(address);
@@ -99,14 +99,14 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
     }
   };
 
-  const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>, publishing: Publishing, { label, publisher, takeOver }: Asked): Promise<object> => {
+  const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'streaming' }>, publishing: Publishing, { label, publisher, takeOver }: PublishQuery): Promise<object> => {
     const single: SinglePublisher = { label, identity: `${clientAddress(request)} ${publisher}` };
     try {
       publishing.check(single, { takeOver });
       const { picture, info } = await receiveWithin(request, type);
       return { sequence: publishing.publish(single, picture, info, { takeOver }).sequence };
     } catch (error) {
-      if (error instanceof GearwayError && !NO_REJECTIONS.has(error.code)) publishing.reject(error);
+      if (error instanceof GearwayError && !NOT_COUNTED.has(error.code)) publishing.reject(error);
       throw error;
     }
   };
@@ -117,18 +117,20 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
     if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
     const { stream, publishing } = served;
     try {
-      if (publishing === null) throw new GearwayError('source-busy', `the stream ${name} has a source of its own; start the gateway with --source ${name}=push:`);
-      const asked = readQuery(request);
+      if (publishing === null) {
+        throw new GearwayError('source-busy', `the stream ${name} has another source; start the gateway with --source ${name}=push:`);
+      }
+      const query = readQuery(request);
       const type = readBodyType(request.headers['content-type']);
-      if (type.kind !== 'running') return await receiveSingle(request, type, publishing, asked);
-      return await receiveRunningPost({ request: request.raw, boundary: type.boundary, stream, publishing, ...asked });
+      if (type.kind !== 'streaming') return await receiveSingle(request, type, publishing, query);
+      return await receiveStreamingPost({ request: request.raw, boundary: type.boundary, stream, publishing, ...query });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy' || shareRefusalStatus(error) !== null) reply.header('retry-after', '1');
       return sendRefusal(request, reply, { status: STATUSES.get(error.code) ?? 400, code: error.code, message: error.message });
     }
   };
-  // In a scope of its own: bodies are read here, and not by Fastify's parsers with their limits.
+  // A separate scope without Fastify's body parsers and their limits: bodies are read by this route.
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -154,19 +156,24 @@ function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, even
       });
     });
   });
-  // Before the server waits for its connections. Who had a seat has lost it with its source.
+  // Before the server waits for its connections. Active publishers have already been ended by their source.
   app.addHook('preClose', async () => {
     for (const publisher of publishers) publisher.close(closeCode.goingAway, 'the gateway stops');
   });
 }
 
-function readFrame({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'running' }>): Promise<PublishedFrame> {
+function readFrame({ raw }: PublishRequest, type: Exclude<BodyType, { kind: 'streaming' }>): Promise<PublishedFrame> {
   return type.kind === 'form' ? readForm(raw, type.boundary) : readPicture(raw, type.type);
 }
 
-function readQuery(request: PublishRequest): Asked {
+function readQuery(request: PublishRequest): PublishQuery {
   const { publisher = '', takeOver = 'false' } = request.query;
-  if (typeof publisher !== 'string' || publisher.length > MAX_NAME) throw new GearwayError('query-invalid', `publisher is ${JSON.stringify(publisher).slice(0, 100)}, expected a name of at most ${MAX_NAME} characters`);
-  if (takeOver !== 'true' && takeOver !== 'false') throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
+  if (typeof publisher !== 'string' || publisher.length > MAX_NAME) {
+    const text = JSON.stringify(publisher).slice(0, 100);
+    throw new GearwayError('query-invalid', `publisher is ${text}, expected a name of at most ${MAX_NAME} characters`);
+  }
+  if (takeOver !== 'true' && takeOver !== 'false') {
+    throw new GearwayError('query-invalid', `takeOver is ${JSON.stringify(takeOver)}, expected true or false`);
+  }
   return { publisher, label: formatLabel(publisher, clientAddress(request)), takeOver: takeOver === 'true' };
 }

@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import { cleanText } from '../../shared/clean-text.ts';
 
-/** A refusal as people and programs read it. */
+/** A refusal, shown to people as a page and to programs as JSON. */
 export interface Refusal {
   readonly status: number;
   readonly code: string;
-  /** One sentence: what was wrong, and what helps. */
+  /** One sentence without a full stop: the problem and the remedy. */
   readonly message: string;
-  /** Options of the command that would allow the request; shown one per line. */
+  /** Command-line options that would allow the request; shown one per line. */
   readonly options?: readonly string[];
 }
 
-// The colours and sizes of web/pages/shared/tokens.css: the page must not load anything.
+// Copies of the colours and sizes in web/pages/shared/tokens.css, because the page must not load anything.
 const STYLE = `
 :root { color-scheme: light dark; --bg: light-dark(#f5f7f9, #0d1117); --surface: light-dark(#fff, #141a22); --line: light-dark(#e0e5eb, #252e3a); --text: light-dark(#16202c, #e7ecf2); --dim: light-dark(#5a6776, #8e9bab); --accent: light-dark(#0b6cb0, #4db8ff) }
 * { box-sizing: border-box; margin: 0 }
@@ -37,10 +37,10 @@ const TITLES: ReadonlyMap<string, string> = new Map([
   ['not-allowed', 'Not allowed'],
 ]);
 
-/** The policy of the page: its one style sheet, and frames of every site, because there is nothing on it to click. */
+/** The page's policy: only its own style sheet. Any site may frame it, because it has nothing to click. */
 export const REFUSAL_PAGE_POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
 
-/** A page that explains a refusal. All texts are escaped, and nothing is loaded. */
+/** Creates the HTML page for a refusal. All texts are escaped, and nothing is loaded. */
 export function refusalPage({ status, code, message, options = [] }: Refusal): string {
   const title = TITLES.get(code) ?? STATUS_CODES[status] ?? 'Refused';
   return `<!doctype html>
@@ -64,7 +64,7 @@ ${options.length === 0 ? '' : `<pre>${options.map((option) => `<code>${escape(op
 `;
 }
 
-/** Whether an Accept header names HTML, and nothing of JSON that it likes as much: a browser that shows the response to a person. */
+/** Whether an Accept header prefers HTML to JSON, as when a browser shows the response to a person. */
 export function prefersHtml(accept: string | undefined): boolean {
   const quality = (type: string): number => {
     for (const range of accept?.split(',') ?? []) {

@@ -2,14 +2,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientAddress } from './client-address.ts';
 import { prefersHtml, type Refusal, REFUSAL_PAGE_POLICY, refusalPage } from './refusal-page.ts';
 
-/** Number of causes that are remembered, so that each is logged once. */
+/** Maximum number of causes that are remembered, so that each is logged only once. */
 const MAX_CAUSES = 64;
 
-/** Maximum number of new causes logged per minute. Host and Origin come from outside: a stranger could send new ones without end. */
+/**
+ * Maximum number of new causes logged per minute, because an attacker could send any number of different Host headers.
+ */
 const MAX_LOGGED_PER_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
-/** Log of refused requests: one line per cause, at a bounded rate. */
+/** Logs refused requests: one line per cause, at a limited rate. */
 export class RefusalLog {
   readonly #log: (message: string) => void;
   readonly #causes = new Set<string>();
@@ -20,7 +22,7 @@ export class RefusalLog {
     this.#log = log;
   }
 
-  /** @param cause what stands for the same mistake; it is logged again only after many others. */
+  /** @param cause key under which repeated refusals are logged only once. */
   add(cause: string, address: string, message: string): void {
     if (this.#causes.has(cause)) return;
     const nowMs = performance.now();
@@ -29,16 +31,17 @@ export class RefusalLog {
       this.#logged = 0;
     }
     this.#logged += 1;
-    // Not remembered: it is logged when it comes again later.
+    // Not remembered, so that it is logged when it occurs again later.
     if (this.#logged > MAX_LOGGED_PER_MINUTE) return;
     this.#causes.add(cause);
     const [oldest] = this.#causes;
     if (this.#causes.size > MAX_CAUSES && oldest !== undefined) this.#causes.delete(oldest);
-    this.#log(`refused a request from ${address}: ${message}${this.#logged === MAX_LOGGED_PER_MINUTE ? ' (further causes are not logged for a minute)' : ''}`);
+    const note = this.#logged === MAX_LOGGED_PER_MINUTE ? ' (further causes are not logged for a minute)' : '';
+    this.#log(`refused a request from ${address}: ${message}${note}`);
   }
 }
 
-/** Answers with a refusal: as a page where the request comes from a browser that shows it, as JSON otherwise. */
+/** Responds with a refusal: as an HTML page for browsers, otherwise as JSON. */
 export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
   const { status, code, message } = refusal;
   reply.code(status).header('cache-control', 'no-store').header('vary', 'origin, accept');
@@ -46,7 +49,10 @@ export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusa
   return reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', REFUSAL_PAGE_POLICY).send(refusalPage(refusal));
 }
 
-/** Logs a refusal once per cause, and answers with it. Pages of every origin may read it: it holds nothing but the reason, which they would otherwise not learn. */
+/**
+ * Logs a refusal once per cause, and responds with it. Pages of every origin may read it, so that they can show the
+ * reason.
+ */
 export function refuse(request: FastifyRequest, reply: FastifyReply, log: RefusalLog, refusal: Refusal): FastifyReply {
   log.add(`${refusal.code} ${refusal.message}`, clientAddress(request), refusal.message);
   reply.headers({ 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-origin' });

@@ -2,13 +2,13 @@ import type { FastifyReply } from 'fastify';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { shareRefusalStatus } from '../hub/shares.ts';
 
-/** Seconds after which a refused client may ask again. */
+/** Value of Retry-After. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * Answers a refused share: 429 `address-limit` or 503 `too-many`, with Retry-After.
+ * Responds to a refused share with 429 `address-limit` or 503 `too-many`, and Retry-After.
  *
- * @throws any other error as it is.
+ * @throws any other error unchanged.
  */
 export function refuseShare(reply: FastifyReply, error: unknown): FastifyReply {
   const status = shareRefusalStatus(error);

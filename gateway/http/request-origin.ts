@@ -4,24 +4,25 @@ import { refuse, type RefusalLog } from './refusals.ts';
 import type { SecurityHeaders } from './security-headers.ts';
 import { originOf, parseHost, type TrustedNames } from './trusted-names.ts';
 
-export interface RequestOriginOptions {
+interface RequestOriginOptions {
   readonly names: TrustedNames;
   readonly headers: SecurityHeaders;
   readonly log: RefusalLog;
 }
 
 /**
- * Adds the checks of Host and Origin before all routes, and the headers that belong to every response.
+ * Adds the checks of Host and Origin before all routes, and the headers of every response.
  *
- * 421 for an unknown Host, 403 for a foreign origin, 426 for a WebSocket whose upgrade a proxy has dropped: each is logged once with what helps.
+ * Refusals: 421 for an unknown Host, 403 for a foreign origin, 426 for a WebSocket whose Upgrade header a proxy has
+ * dropped. Each is logged once, with the remedy.
  */
 export function checkRequestOrigin(app: FastifyInstance, { names, headers, log }: RequestOriginOptions): void {
   app.addHook('onRequest', async (request, reply) => {
     headers.set(request, reply);
     const refusal = findHostRefusal(request, names) ?? findFrameRefusal(request, names);
     if (refusal !== null) return refuse(request, reply, log, refusal);
-    // A page of ours that was served must be able to load its scripts whatever a proxy makes of Host, so that it can report
-    // what is wrong. What the scripts then ask for is checked by the page's origin.
+    // Our pages must be able to load their scripts even if a proxy changes Host, so that they can report the problem.
+    // Requests of those scripts are checked by origin.
     if (request.routeOptions.config.crossOrigin === true) {
       reply.headers({ 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' });
       return undefined;
@@ -48,8 +49,8 @@ function allowOrigin({ headers: { origin } }: FastifyRequest, reply: FastifyRepl
 }
 
 /**
- * The names under which the request came: its Host, and what a trusted proxy reports. All must be ours. Scripts may set
- * X-Forwarded-Host, so that it can only make the check stricter.
+ * The hosts of a request: its Host header, and the one reported by a trusted proxy. All must be ours: scripts can set
+ * X-Forwarded-Host, so it may only make the check stricter.
  */
 function hostsOf(request: FastifyRequest): readonly string[] {
   const { host = '' } = request.headers;
@@ -62,7 +63,7 @@ function findHostRefusal(request: FastifyRequest, names: TrustedNames): Refusal 
   const parsed = parseHost(foreign);
   if (parsed === null) {
     const problem = foreign === '' ? 'the request has no Host header' : 'the Host header is not a host name';
-    return { status: 421, code: 'host-unknown', message: `${problem}; use HTTP/1.1 and the address or the name of the gateway` };
+    return { status: 421, code: 'host-unknown', message: `${problem}; use HTTP/1.1 and the gateway's address or name` };
   }
   const { name } = parsed;
   const { 'x-forwarded-proto': protocol } = request.headers;
@@ -71,17 +72,20 @@ function findHostRefusal(request: FastifyRequest, names: TrustedNames): Refusal 
   return {
     status: 421,
     code: 'host-unknown',
-    message: `the gateway does not answer to the name ${name}; if the name is yours, start the gateway with ${allowHost}, or behind a proxy with ${publicUrl} (append the path, if any)`,
+    message:
+      `the gateway does not accept requests for the name ${name}; ` +
+      `if the name is yours, start the gateway with ${allowHost}, or behind a proxy with ${publicUrl} (append the path, if any)`,
     options: [publicUrl, allowHost],
   };
 }
 
-/** Shown in the frame itself: the browser's own box does not name the reason. */
+/** Refused with a page inside the frame, because the browser's own error box does not show the reason. */
 function findFrameRefusal(request: FastifyRequest, names: TrustedNames): Refusal | null {
   const origin = names.forbiddenFrame(request.headers, hostsOf(request));
   if (origin === null) return null;
   const option = `--allow-origin ${origin}`;
-  return { status: 403, code: 'frame-not-allowed', message: `pages of ${origin} may not show this page in a frame; start the gateway with ${option}`, options: [option] };
+  const message = `pages of ${origin} may not show this page in a frame; start the gateway with ${option}`;
+  return { status: 403, code: 'frame-not-allowed', message, options: [option] };
 }
 
 function findOriginRefusal(request: FastifyRequest, names: TrustedNames): Refusal | null {
@@ -95,14 +99,19 @@ function findOriginRefusal(request: FastifyRequest, names: TrustedNames): Refusa
   if (originOf(origin) !== origin) return refusal('the Origin header is not an origin');
   const publicUrl = `--public-url ${origin}/`;
   const allowOriginOption = `--allow-origin ${origin}`;
-  // The browser vouches for it that the page came from the address that it now asks: a proxy has changed Host on the way.
-  if (site === 'same-origin') return refusal(`the gateway does not know that it is reached as ${origin}; start it with ${publicUrl} (append the path, if any)`, publicUrl);
+  // The browser guarantees that page and request have the same origin, so a proxy must have changed Host.
+  if (site === 'same-origin') {
+    return refusal(`the gateway does not know its public address ${origin}; start it with ${publicUrl} (append the path, if any)`, publicUrl);
+  }
   if (site === 'cross-site' || site === 'same-site') return refusal(`pages of ${origin} may not use the gateway; start it with ${allowOriginOption}`, allowOriginOption);
   return refusal(`pages of ${origin} may not use the gateway; start it with ${publicUrl} (append the path, if any) if a proxy serves the gateway at this address, or with ${allowOriginOption} if the page belongs to another site`, publicUrl, allowOriginOption);
 }
 
-/** `Upgrade` is for the next hop alone: a proxy that does not know WebSockets drops it, and passes on the rest of the handshake. */
+/**
+ * `Upgrade` is a hop-by-hop header: a proxy without WebSocket support drops it, and forwards the rest of the handshake.
+ */
 function findUpgradeRefusal({ headers }: FastifyRequest): Refusal | null {
   if (headers.upgrade !== undefined || headers['sec-websocket-key'] === undefined) return null;
-  return { status: 426, code: 'upgrade-required', message: 'the WebSocket handshake came without its Upgrade header; the proxy in front of the gateway must forward Upgrade and Connection (docs/behind-a-proxy.md)' };
+  const remedy = 'the proxy in front of the gateway must forward Upgrade and Connection (docs/behind-a-proxy.md)';
+  return { status: 426, code: 'upgrade-required', message: `the WebSocket handshake has no Upgrade header; ${remedy}` };
 }

@@ -3,10 +3,13 @@ import { basicPassword, bearerToken, type Principal, type Right } from './access
 import type { Guard } from './guard.ts';
 import { sendRefusal } from './refusals.ts';
 
-/** What a route requires: a right; nothing (`public`); or the right that its WebSocket protocol checks in the first message (`hello`). */
+/**
+ * Requirement of a route: a right; nothing (`public`); or a right that the WebSocket protocol checks in its first
+ * message (`hello`).
+ */
 export type RouteRight = Right | 'public' | 'hello';
 
-/** A route as it was registered. */
+/** A registered route. */
 export interface RouteRights {
   readonly method: string;
   readonly url: string;
@@ -15,30 +18,34 @@ export interface RouteRights {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Every route declares one; a route without it does not start. */
+    /** Mandatory: registering a route without it throws. */
     right?: RouteRight;
-    /** The token may also come as the password of HTTP Basic authentication, for clients that can send nothing else. */
+    /**
+     * Whether the token may also be the password of HTTP Basic authentication, for clients that can send nothing else.
+     */
     basic?: boolean;
-    /** Pages of any origin may load this, as the elements' scripts. Only for routes that are `public`. */
+    /** Whether pages of any origin may load this, such as the elements' scripts. Only for `public` routes. */
     crossOrigin?: boolean;
   }
   interface FastifyRequest {
-    /** Who sends this request; null for routes that are `public` or `hello`. */
+    /** Identity of the sender; null for `public` and `hello` routes. */
     principal: Principal | null;
   }
   interface FastifyInstance {
-    /** All routes with the rights that they require, in the order of their registration. */
+    /** All routes with their required rights, in order of registration. */
     readonly routeRights: readonly RouteRights[];
   }
 }
 
 /**
- * Makes authorization a property of the matched route: each one declares the right that it requires in `config.right`, and a single hook checks it. It
- * does not look at the URL, which can be written in many ways. Call this before any route is registered.
+ * Makes authorization a property of the matched route: each route declares its required right in `config.right`, and a
+ * single hook checks it. The hook does not inspect the URL, which can be spelled in many ways. Call this before
+ * registering routes.
  *
- * Refusals: 401 `token-required`, 403 `not-allowed`, 429 `too-many`. They come before the handler, so they do not reveal what exists.
+ * Refusals: 401 `token-required`, 403 `not-allowed`, 429 `too-many`. They precede the handler, so they do not reveal
+ * what exists.
  *
- * @throws {TypeError} from `app`, when a route is registered that declares no right, or `crossOrigin` without being public.
+ * @throws {TypeError} when a route is registered that declares no right, or `crossOrigin` without being public.
  */
 export function requireRights(app: FastifyInstance, guard: Guard): void {
   const routes: RouteRights[] = [];
@@ -46,12 +53,15 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
   app.decorateRequest('principal', null);
   app.addHook('onRoute', ({ method, url, config }) => {
     const right = config?.right;
-    if (right === undefined) throw new TypeError(`the route ${String(method)} ${url} declares no right, expected config: { right }`);
-    if (config?.crossOrigin === true && right !== 'public') throw new TypeError(`the route ${String(method)} ${url} is crossOrigin and requires the right ${right}, expected public`);
+    const route = `the route ${String(method)} ${url}`;
+    if (right === undefined) throw new TypeError(`${route} declares no right, expected config: { right }`);
+    if (config?.crossOrigin === true && right !== 'public') {
+      throw new TypeError(`${route} is crossOrigin and requires the right ${right}, expected public`);
+    }
     for (const each of typeof method === 'string' ? [method] : method) routes.push({ method: each, url, right });
   });
   app.addHook('onRequest', async (request, reply) => {
-    // Nothing was matched: the answer is the same for everyone.
+    // No route matched: the response is the same for everyone.
     if (request.is404) return undefined;
     const { right, basic = false } = request.routeOptions.config;
     if (right === undefined) throw new TypeError('a route without a right was matched');
@@ -69,7 +79,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
   });
 }
 
-/** Whether the sender of this request may administer: some limits leave room for it (`ShareLimits.forAdministrators`). */
+/** Whether the sender is an administrator, for whom some limits reserve capacity (`ShareLimits.forAdministrators`). */
 export function mayAdminister({ principal }: FastifyRequest): boolean {
   return principal?.rights.includes('administer') === true;
 }

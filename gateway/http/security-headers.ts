@@ -2,16 +2,22 @@ import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseHost, type TrustedNames } from './trusted-names.ts';
 
-/** Browsers use TLS for a name on their own for this long after the last visit: half a year. */
+/** How long browsers insist on TLS after the last visit: half a year. */
 const HSTS_SECONDS = 15_552_000;
 
-/** What our pages need: the camera and the screen to publish, the wake lock for it. Everything powerful that they do not need is off. */
+/**
+ * Enables what our pages need, such as camera, screen and wake lock for publishing, and disables other powerful
+ * features.
+ */
 const PERMISSIONS = [
   ...['camera', 'display-capture', 'screen-wake-lock', 'fullscreen', 'picture-in-picture', 'clipboard-write', 'autoplay'].map((feature) => `${feature}=(self)`),
   ...['microphone', 'geolocation', 'accelerometer', 'gyroscope', 'magnetometer', 'midi', 'payment', 'usb', 'serial', 'hid', 'xr-spatial-tracking'].map((feature) => `${feature}=()`),
 ].join(', ');
 
-/** Sets the headers that belong to every response, errors included. Pages load only what the gateway itself serves, and run no inline script or style. */
+/**
+ * Sets the headers of every response, including errors. Pages may only load resources from the gateway itself, and run
+ * no inline script or style.
+ */
 export class SecurityHeaders {
   readonly #policy: string;
   readonly #isTls: boolean;
@@ -22,13 +28,13 @@ export class SecurityHeaders {
     this.#isPublicTls = publicUrl?.protocol === 'https:';
     this.#policy = [
       "default-src 'self'",
-      // The viewer's worker, where the page and the script are of different origins, and what becomes of pictures.
+      // blob: for the viewer's worker, if page and script have different origins, and for decoded pictures.
       "worker-src 'self' blob:",
       "img-src 'self' blob: data:",
       "media-src 'self' blob:",
       "object-src 'none'",
       "base-uri 'none'",
-      // Forms are submitted by scripts: without them a token would end in the address.
+      // Forms are submitted by scripts. If a script failed, submitting the form would put the token into the URL.
       "form-action 'none'",
       // Prevents clickjacking: a foreign page that frames the console could trick its visitors into returning data.
       `frame-ancestors ${names.frameAncestors}`,
@@ -44,9 +50,10 @@ export class SecurityHeaders {
     });
     const name = parseHost(request.headers.host)?.name ?? '';
     const isHere = name === 'localhost' || name === '::1' || name.startsWith('127.');
-    // Browsers ignore it on other pages, and complain about it in the console.
+    // On other pages browsers ignore it and log a warning.
     if (this.#isTls || this.#isPublicTls || isHere) reply.header('cross-origin-opener-policy', 'same-origin');
-    // Not for a name that other services of this machine share, nor for an address, which browsers ignore.
+    // Not for localhost, which other services of this machine share, nor for IP addresses, for which browsers ignore
+    // it.
     if (this.#isTls && name !== '' && !isHere && isIP(name) === 0) reply.header('strict-transport-security', `max-age=${HSTS_SECONDS}`);
   }
 }

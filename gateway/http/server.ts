@@ -2,7 +2,7 @@ import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
-import type { ViewerEnd } from '../clients/web/place.ts';
+import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
@@ -40,47 +40,51 @@ export interface ServerOptions {
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /** What all peers share, and how much of it one address may have. */
+  /** Limits shared by all peers, and per address. */
   readonly sharedLimits?: SharedLimits;
-  /** All web clients there are; the creator closes them. */
-  readonly webClients: Set<ViewerEnd>;
+  /** Contains all connected web clients; the creator closes them. */
+  readonly webClients: Set<ViewerSocket>;
   readonly events: EventLog;
-  /** Makes the picture that an `<img>` shows before the first frame. */
-  readonly createCard: (sentence: string) => Promise<Frame>;
+  /** Creates the placeholder frame that an `<img>` shows before the first frame. */
+  readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  /** Address of the gateway as browsers see it; null where that is the one it listens on. */
+  /** Public address of the gateway; null if it is the one on which it listens. */
   readonly publicUrl: URL | null;
-  /** Proxies whose `X-Forwarded-*` headers count: IP addresses, ranges, `loopback`. */
+  /** Proxies whose `X-Forwarded-*` headers are trusted: IP addresses, ranges, `loopback`. */
   readonly trustProxies: readonly string[];
-  /** Takes one line of text at a time. */
+  /** Called with one line of text at a time. */
   readonly log: (message: string) => void;
   /** Default: `DEFAULT_CONNECTION_LIMITS`. */
   readonly connectionLimits?: ConnectionLimits;
 }
 
-/** What the WebSockets of one address may send together. Bytes of publishers' frames do not count. */
+/** Input limits of all WebSockets of one address together, excluding publishers' frames. */
 const ADDRESS_INPUT_LIMITS: InputLimits = { messagesPerSecond: 5000, bytesPerSecond: 64 << 20, elementsPerSecond: 1 << 18 };
 
-/** Maximum number of bytes of a JSON body: the address of a native client. Pictures are read past Fastify, with limits of their own. */
+/** Maximum size of a JSON body. Pictures are not read by Fastify, and have their own limits. */
 const MAX_API_BODY_BYTES = 4 << 10;
 
-/** Fastify loads its compilers for schemas whether a route has one or not, which takes a tenth of the time that the gateway needs to start. */
+/**
+ * Replaces Fastify's schema compilers, which it loads even without schemas, and which take a tenth of the gateway's
+ * start-up time.
+ */
 function noSchemas(): never {
   throw new TypeError('a route has a schema: let Fastify load its compilers again');
 }
 
 /**
- * Builds the HTTP side: health, the API, the pages, the viewers' WebSocket and the ways in for publishers. It listens only once `listen()` is called.
+ * Creates the HTTP server: health, the API, the pages, and the routes for viewers and publishers. Does not listen
+ * before `listen()` is called.
  *
- * Refusals: 421 for a Host that is not ours, 403 for a foreign Origin, 401 without the token, 404, each with a sentence. Every response
- * has the security headers, including those that Fastify answers by itself.
+ * Refusals: 421 for an unknown Host, 403 for a foreign Origin, 401 without the token, 404, each with a message. Every
+ * response has the security headers, including Fastify's own error responses.
  */
-export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createCard, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
     serverFactory: (handler) => createHttpServer(handler, { tls, limits: connectionLimits, isTrustedProxy: trustedProxies(trustProxies), onUpgrade: (request, socket, head) => upgrades.receive(request, socket, head) }),
-    // `createHttpServer` answers these; without a listener of ours Fastify would answer them again.
+    // `createHttpServer` answers these; without a handler Fastify would answer them again.
     clientErrorHandler: () => undefined,
     logger: false,
     bodyLimit: MAX_API_BODY_BYTES,
@@ -88,18 +92,18 @@ export async function createServer({ streams, access, verifier, names, limits, s
     return503OnClosing: false,
     trustProxy: trustProxies.length === 0 ? false : [...trustProxies],
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
-    // A URL that cannot be decoded matches no route, and passes no hook.
+    // For URLs that cannot be decoded: they match no route and run no hooks.
     frameworkErrors: (error, request, reply) => {
       headers.set(request, reply as FastifyReply);
       boundUnreadBody(request.raw);
-      // @fastify/websocket ends the socket of a refused upgrade in a hook.
+      // @fastify/websocket closes the socket of a refused upgrade in a hook, which does not run here.
       if (upgrades.has(request.raw)) reply.raw.once('finish', () => request.raw.socket.destroySoon());
       sendRefusal(request, reply as FastifyReply, { status: error.statusCode ?? 400, code: 'request-invalid', message: error.message });
     },
   });
   await app.register(fastifyWebsocket, { options: { ...webSocketOptions(), server: upgrades.server } });
 
-  // Errors of Fastify itself, above all a body that is not JSON, and our own mistakes.
+  // Fastify's own errors, mainly for bodies that are not JSON, and unexpected exceptions.
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ code: 'request-invalid', message: error.message });
@@ -107,7 +111,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
     return reply.code(status).send({ code: 'internal-error', message: 'internal error; the log of the gateway has the details' });
   });
   checkRequestOrigin(app, { names, headers, log: new RefusalLog(log) });
-  // A refusal quotes what came.
+  // Refusals may quote untrusted input.
   app.addHook('preSerialization', async (_request, _reply, payload) => cleanMessage(payload));
   app.addHook('onSend', (request, _reply, _payload, done) => {
     boundUnreadBody(request.raw);
@@ -146,15 +150,15 @@ export async function createServer({ streams, access, verifier, names, limits, s
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
-  servePictures(app, { streams, renditions, snapshots, createCard, sharedLimits, snapshotShares, unsent });
+  servePictures(app, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets });
 
   serveWebFiles(app);
-  app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is nothing at ${request.url.slice(0, 200)}` }));
+  app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `no resource at ${request.url.slice(0, 200)}` }));
   return app;
 }
 
-/** Cleans the message of a refusal, `{code, message}`; anything else stays as it is. */
+/** Cleans the message of a refusal, `{code, message}`; returns anything else unchanged. */
 function cleanMessage(payload: unknown): unknown {
   if (typeof payload !== 'object' || payload === null || !('code' in payload) || !('message' in payload) || typeof payload.message !== 'string') return payload;
   return { ...payload, message: cleanText(payload.message) };

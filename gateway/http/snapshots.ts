@@ -2,34 +2,35 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 
-/** What a snapshot is asked to be. */
+/** Requested properties of a snapshot. */
 export interface SnapshotOptions {
   readonly format: 'jpg' | 'png';
-  /** Pixels; never enlarged. null: the frame's own. */
+  /** Pixels; pictures are never enlarged. null: the frame's own width. */
   readonly width: number | null;
 }
 
-/** Most encodings under way or about to be; what comes beyond is refused. */
+/** Maximum number of running and queued encodings; further ones are refused. */
 const MAX_ENCODINGS = 4;
 
-/** Of those, on the thread pool at once: half of it, so that viewers' JPEGs are encoded and checked beside a slow PNG. */
+/** Maximum number of running encodings: half of the thread pool, so that a slow PNG does not block viewers' JPEGs. */
 const MAX_AT_ONCE = 2;
 
-/** Most results kept for a frame, while it is the latest: each width asked for is one. */
+/** Maximum number of cached results per frame; each requested width is one. */
 const MAX_RESULTS = 8;
 
-/** Makes single pictures of frames, each once for all that ask for the same, and few at a time. */
+/** Encodes snapshots of frames, once for all requests with the same options, and few at a time. */
 export class Snapshots {
   readonly #results = new WeakMap<Frame, Map<string, Promise<Uint8Array>>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
   /**
-   * A JPEG as it came, byte for byte, where nothing else is asked for. A PNG is lossless: 8-bit samples and 16-bit ones (of
-   * one, three or four channels) keep their values; floats and booleans become 8-bit first, as the viewer shows them.
+   * Returns a JPEG unmodified if neither format nor width require encoding. A PNG is lossless for 8-bit samples, and
+   * for 16-bit samples of one, three or four channels; others are converted to 8 bits, as in the viewer.
    *
-   * @param renditions the stream's own, which may have the frame's JPEG already.
-   * @throws {GearwayError} `busy` when enough is being encoded; rejects with `dtype-unsupported`, `picture-invalid`.
+   * @param renditions of the frame's stream; they may already have its JPEG.
+   * @throws {GearwayError} `busy` if too many encodings are pending; rejects with `dtype-unsupported`,
+   * `picture-invalid`.
    */
   get(frame: Frame, { format, width: wanted }: SnapshotOptions, renditions: Renditions): Uint8Array | Promise<Uint8Array> {
     const width = wanted === null || wanted >= frame.width ? null : wanted;
@@ -50,17 +51,19 @@ export class Snapshots {
   }
 
   /**
-   * Does work for a picture when there is a turn for it.
+   * Runs work for a picture when a slot is free.
    *
-   * @throws {GearwayError} `busy` when enough is being made; rejects with what `work` throws.
+   * @throws {GearwayError} `busy` if too many encodings are pending; rejects with the error of `work`.
    */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running + this.#waiting.length >= MAX_ENCODINGS) throw new GearwayError('busy', `${MAX_ENCODINGS} pictures are being made; ask again`);
+    if (this.#running + this.#waiting.length >= MAX_ENCODINGS) {
+      throw new GearwayError('busy', `${MAX_ENCODINGS} pictures are already being encoded; retry later`);
+    }
     return this.#whenFree(work);
   }
 
   async #whenFree<T>(work: () => Promise<T>): Promise<T> {
-    // Who ends hands over its place.
+    // A finishing job passes its slot to the next waiter, so `#running` does not change for a waiter.
     if (this.#running >= MAX_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {
@@ -73,7 +76,7 @@ export class Snapshots {
   }
 }
 
-/** The library behind it takes a while to load, and most gateways never need it. */
+/** Loads the encoder on demand: sharp is slow to load, and most gateways never need it. */
 async function encode(frame: Frame, options: SnapshotOptions): Promise<Uint8Array> {
   const { encodePicture } = await import('./snapshot-picture.ts');
   return encodePicture(frame, options);

@@ -4,25 +4,30 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
 export interface TrustedNamesOptions {
-  /** Address that the gateway listens on. */
+  /** Address on which the gateway listens. */
   readonly host: string;
-  /** Further names that the gateway answers to; each with a port for that port alone. */
+  /** Additional accepted host names; one with a port is accepted only with that port. */
   readonly allowHosts: readonly string[];
   /** Origins of other sites whose pages may embed the viewer. */
   readonly allowOrigins: readonly string[];
-  /** Address of the gateway behind a proxy; null where there is none. */
+  /** Public address of the gateway behind a proxy; null if there is none. */
   readonly publicUrl: URL | null;
-  /** The gateway's own certificate. The names in it are accepted too. */
+  /** The gateway's certificate, whose names are accepted too. */
   readonly tls: { readonly cert: string } | null;
 }
 
-/** A host name or IP address, lower case and without a trailing dot, and the port; null where the default port of the scheme is meant. */
-export interface HostAndPort {
+/**
+ * A host name or IP address, in lower case and without a trailing dot, and a port; null for the scheme's default port.
+ */
+interface HostAndPort {
   readonly name: string;
   readonly port: number | null;
 }
 
-/** @returns null unless the text is `NAME`, `IPV4` or `[IPV6]`, optionally with `:PORT`. Names consist of letters, digits, `-`, `_` and dots. */
+/**
+ * @returns null unless the text is `NAME`, `IPV4` or `[IPV6]`, optionally with `:PORT`. Names have letters, digits,
+ * `-`, `_` and dots.
+ */
 export function parseHost(text: string | undefined): HostAndPort | null {
   const match = /^(?:\[([\da-f:.]+(?:%[\w.~-]+)?)\]|(\w[\w.-]{0,254}?)\.?)(?::(\d{1,5}))?$/i.exec(text ?? '');
   const name = (match?.[1] ?? match?.[2])?.toLowerCase();
@@ -30,7 +35,7 @@ export function parseHost(text: string | undefined): HostAndPort | null {
   return { name, port: match?.[3] === undefined ? null : Number(match[3]) };
 }
 
-/** Names by which a machine called `name` is reached in its own network: all of it, its first label, and that label in mDNS. */
+/** Names of this machine in its own network: the full name, its first label, and that label in mDNS. */
 function namesOfMachine(name: string): readonly string[] {
   const full = parseHost(name)?.name;
   if (full === undefined || isIP(full) !== 0) return full === undefined ? [] : [full];
@@ -39,10 +44,11 @@ function namesOfMachine(name: string): readonly string[] {
 }
 
 /**
- * The host names that the gateway answers to, and the origins whose pages may use it.
+ * The accepted host names of the gateway, and the origins whose pages may use it.
  *
- * Only names that a stranger cannot own are accepted unasked: DNS rebinding points the attacker's own name at our address,
- * and the browser then sends that name as Host. It cannot be made to send an IP address, `localhost`, or this machine's name.
+ * By default only names that an attacker cannot own are accepted. DNS rebinding points the attacker's name at our
+ * address, and the browser then sends that name as Host. It cannot be made to send an IP address, `localhost`, or this
+ * machine's name.
  */
 export class TrustedNames {
   readonly #names: ReadonlySet<string>;
@@ -59,12 +65,15 @@ export class TrustedNames {
     this.#certificate = tls === null ? null : new X509Certificate(tls.cert);
   }
 
-  /** Origins that may show our pages in a frame, as the `frame-ancestors` directive of Content-Security-Policy lists them. */
+  /**
+   * Origins that may show our pages in a frame, as the `frame-ancestors` directive of Content-Security-Policy lists
+   * them.
+   */
   get frameAncestors(): string {
     return ["'self'", ...this.#origins].join(' ');
   }
 
-  /** Whether a Host header, or the host that a proxy reports, names this gateway. */
+  /** Whether a Host header, or the host reported by a proxy, is a name of this gateway. */
   isOurHost(header: string | undefined): boolean {
     const host = parseHost(header);
     if (host === null) return false;
@@ -75,9 +84,10 @@ export class TrustedNames {
   }
 
   /**
-   * Whether a page of this origin may use the gateway. Without an Origin, the request is a navigation, a same-origin GET, or not from a browser.
+   * Whether a page of this origin may use the gateway. A request without Origin is a navigation, a same-origin GET, or
+   * not from a browser.
    *
-   * @param hosts under which the request reached the gateway: its Host, and what a trusted proxy reports.
+   * @param hosts the request's Host, and the one reported by a trusted proxy.
    */
   isAllowedOrigin(origin: string | undefined, hosts: readonly string[]): boolean {
     if (origin === undefined || this.#origins.has(origin) || origin === this.#publicUrl?.origin) return true;
@@ -85,9 +95,10 @@ export class TrustedNames {
   }
 
   /**
-   * Whether a page of another origin embeds the response without revealing that origin, as `<img src>` does: the origin
-   * cannot be checked then. Browsers report this to loopback addresses and over TLS (https://www.w3.org/TR/fetch-metadata/);
-   * elsewhere `Cross-Origin-Resource-Policy` makes them discard the response.
+   * Whether a page of another origin embeds the response without sending that origin, as `<img src>` does, so that it
+   * cannot be checked. Browsers report this to loopback addresses and over TLS (https://www.w3.org/TR/fetch-metadata/);
+   * elsewhere
+   * `Cross-Origin-Resource-Policy` makes them discard the response.
    */
   isAnonymousEmbedding(headers: IncomingHttpHeaders): boolean {
     const site = headers['sec-fetch-site'];
@@ -95,8 +106,8 @@ export class TrustedNames {
   }
 
   /**
-   * The origin of the page that shows the response in a frame although `frame-ancestors` forbids it; null where that is allowed or not known.
-   * Browsers would show an empty box: a page that names the reason is shown there instead.
+   * The origin of a page that shows the response in a frame although `frame-ancestors` forbids it; null if it is
+   * allowed or unknown. Browsers would show an empty box, so a page with the reason is sent instead.
    */
   forbiddenFrame(headers: IncomingHttpHeaders, hosts: readonly string[]): string | null {
     const { 'sec-fetch-dest': destination, 'sec-fetch-site': site, referer } = headers;
@@ -105,14 +116,14 @@ export class TrustedNames {
     return origin === null || this.isAllowedOrigin(origin, hosts) ? null : origin;
   }
 
-  /** Whether another origin is listed by name, so that its pages may read responses. */
+  /** Whether an origin is explicitly allowed, so that its pages may read responses. */
   isListedOrigin(origin: string | undefined): origin is string {
     return origin !== undefined && this.#origins.has(origin);
   }
 
   #isOriginOf(origin: string, host: string): boolean {
     const bare = withoutDot(host);
-    // Of the two origins at the public address only the one with its scheme is ours: http://example.org may be somebody between.
+    // Only the public address with its own scheme is ours: http://example.org may come from a man in the middle.
     if (this.#publicUrl !== null && originOf(`${this.#publicUrl.protocol}//${bare}`) === this.#publicUrl.origin) return false;
     return ['http:', 'https:'].some((scheme) => originOf(`${scheme}//${bare}`) === withoutDot(origin));
   }
@@ -120,14 +131,14 @@ export class TrustedNames {
 
 const FRAMES: ReadonlySet<string> = new Set(['iframe', 'frame', 'embed', 'object']);
 
-/** The origin of an address over HTTP; null where there is none. */
+/** The origin of an HTTP URL; null for other text. */
 export function originOf(url: string | undefined): string | null {
   if (url === undefined || !URL.canParse(url)) return null;
   const { origin, protocol } = new URL(url);
   return protocol === 'http:' || protocol === 'https:' ? origin : null;
 }
 
-/** `localhost.:8080` as `localhost:8080`. */
+/** Removes the trailing dot of a host: `localhost.:8080` becomes `localhost:8080`. */
 function withoutDot(host: string): string {
   return host.replace(/\.(?=:\d+$|$)/, '');
 }

@@ -1,9 +1,9 @@
 import { BlockList, isIPv6 } from 'node:net';
 
-/** Whether a TCP peer is a proxy whose `X-Forwarded-*` headers count. */
+/** Whether a TCP peer is a proxy whose `X-Forwarded-*` headers are trusted. */
 export type IsTrustedProxy = (address: string | undefined) => boolean;
 
-/** @param proxies checked already: IP addresses, ranges such as `10.0.0.0/8`, and `loopback`. */
+/** @param proxies validated IP addresses, ranges such as `10.0.0.0/8`, and `loopback`. */
 export function trustedProxies(proxies: readonly string[]): IsTrustedProxy {
   const list = new BlockList();
   const add = (address: string, bits?: number): void => list.addSubnet(address, bits ?? (isIPv6(address) ? 128 : 32), family(address));

@@ -1,20 +1,27 @@
 import type { IncomingMessage } from 'node:http';
 
-/** How long a client that is still sending its body has to read the answer. */
+/** Grace period before a client that is still sending its body after the response is disconnected. */
 const LINGER_MS = 1000;
 
-/** Chunks that are thrown away whatever their size, and average size of any more. Each chunk costs a call, however short it is. */
+/**
+ * Number of chunks that are discarded whatever their size, and minimum average size of further ones: each chunk costs a
+ * call.
+ */
 const FREE_CHUNKS = 256;
 const MIN_CHUNK_BYTES = 1024;
 
-/** Whether a request announces a body. Node reports the end of one without a body only after it was read. */
+/**
+ * Whether a request announces a body. `request.complete` does not tell: Node sets it only after the request has been
+ * read.
+ */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 /**
- * Bounds what is read of a body that nobody wants: its request is being answered, and Node would read to its end, to use the connection
- * again. A client that is still sending can read the answer and is then disconnected; one that sends tiny chunks is disconnected sooner.
+ * Limits how much of an unwanted body is read. The request has been answered, and Node would read the body to its end
+ * to reuse the connection. A client that is still sending gets time to read the response and is then disconnected; one
+ * that sends tiny chunks is disconnected earlier.
  */
 export function boundUnreadBody(request: IncomingMessage): void {
   if (!hasBody(request) || request.complete || request.destroyed) return;
@@ -27,7 +34,7 @@ export function boundUnreadBody(request: IncomingMessage): void {
     chunks += 1;
     bytes += chunk.byteLength;
     if (chunks <= FREE_CHUNKS + bytes / MIN_CHUNK_BYTES) return;
-    request.pause(); // what is buffered would still be emitted
+    request.pause(); // otherwise buffered data would still be emitted
     request.destroy();
   });
 }

@@ -8,22 +8,22 @@ import { sendRefusal } from './refusals.ts';
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /**
- * Stands between the HTTP server and `@fastify/websocket`, which takes every upgrade request and ends its socket only on some of the
- * ways out. Here a connection is either taken over by a WebSocket, or answered and ended, in bounded time.
+ * Sits between the HTTP server and `@fastify/websocket`, which accepts every upgrade request and does not always close
+ * its socket. Ensures that within the timeout a connection is either taken over by a WebSocket, or answered and closed.
  */
 export class Upgrades {
-  /** Never listens: it is the server whose `upgrade` events `@fastify/websocket` handles. */
+  /** Never listens. `@fastify/websocket` handles the `upgrade` events of this server. */
   readonly server: Server = createServer();
   readonly #timeoutMs: number;
   readonly #timers = new WeakMap<IncomingMessage, NodeJS.Timeout>();
   readonly #pending = new Set<Duplex>();
 
-  /** @param timeoutMs time until the connection is taken over or answered. */
+  /** @param timeoutMs timeout until the connection is taken over or answered. */
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Answers anything but a WebSocket handshake, and passes handshakes on to the route's hooks and handler. */
+  /** Refuses anything but a WebSocket handshake, and forwards handshakes to the route's hooks and handler. */
   receive(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = checkHandshake(request);
     if (refusal !== null) {
@@ -38,8 +38,8 @@ export class Upgrades {
   }
 
   /**
-   * Adds the checks that need the matched route. Call it after `@fastify/websocket` has been registered, and before routes.
-   * Upgrades of other routes get 404, and requests of a WebSocket's route that ask for no upgrade 426.
+   * Adds the checks that need the matched route. Call this after registering `@fastify/websocket`, and before
+   * registering routes. Upgrades of other routes get 404; requests without upgrade to a WebSocket's route get 426.
    */
   addTo(app: FastifyInstance): void {
     const webSocketUrls = new Set<string>();
@@ -49,13 +49,18 @@ export class Upgrades {
     app.addHook('onRequest', async (request, reply) => {
       const isWebSocketRoute = webSocketUrls.has(request.routeOptions.url ?? '');
       // A request without a route is answered with 404 anyway.
-      if (request.ws && !isWebSocketRoute) return sendRefusal(request, reply, { status: 404, code: 'not-found', message: `there is no WebSocket at ${request.url.slice(0, 200)}` });
-      if (isWebSocketRoute && !request.ws) return sendRefusal(request, reply.headers({ connection: 'upgrade', upgrade: 'websocket' }), { status: 426, code: 'upgrade-required', message: 'only a WebSocket can be opened here' });
+      if (request.ws && !isWebSocketRoute) {
+        return sendRefusal(request, reply, { status: 404, code: 'not-found', message: `no WebSocket at ${request.url.slice(0, 200)}` });
+      }
+      if (isWebSocketRoute && !request.ws) {
+        reply.headers({ connection: 'upgrade', upgrade: 'websocket' });
+        return sendRefusal(request, reply, { status: 426, code: 'upgrade-required', message: 'this URL accepts only WebSocket connections' });
+      }
       return undefined;
     });
     const { websocketServer } = app;
     websocketServer.on('connection', (_webSocket, request) => this.#settle(request, request.socket));
-    // What the check above lets through, and ws does not.
+    // Handshakes that pass our checks, but not those of ws.
     websocketServer.on('wsClientError', (error, socket) => refuseConnection(socket, invalid(error.message)));
     // Before the server waits for its connections.
     app.addHook('preClose', async () => {
@@ -76,11 +81,14 @@ export class Upgrades {
 
 /** @returns null for a WebSocket handshake (RFC 6455, section 4.2.1) without a body. */
 function checkHandshake({ method, headers }: IncomingMessage): RawRefusal | null {
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return invalid('the only protocol to upgrade to is websocket');
-  if (method !== 'GET') return invalid('the method of a WebSocket handshake is GET');
-  if (headers['sec-websocket-version'] !== '13') return { ...invalid('the only version of the WebSocket protocol is 13'), status: 426, headers: { 'sec-websocket-version': '13' } };
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return invalid('unsupported protocol in Upgrade, expected websocket');
+  if (method !== 'GET') return invalid('the method of a WebSocket handshake must be GET');
+  if (headers['sec-websocket-version'] !== '13') {
+    const refusal = invalid('unsupported version of the WebSocket protocol, expected 13');
+    return { ...refusal, status: 426, headers: { 'sec-websocket-version': '13' } };
+  }
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return invalid('Sec-WebSocket-Key is missing or malformed');
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return invalid('a WebSocket handshake has no body');
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return invalid('a WebSocket handshake must not have a body');
   return null;
 }
 

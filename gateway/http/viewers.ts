@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { type ViewerEnd, ViewerPlace } from '../clients/web/place.ts';
+import { type ViewerSocket, ViewerBinding } from '../clients/web/viewer-binding.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import { WebClient, type WebClientLimits } from '../clients/web/web-client.ts';
@@ -13,23 +13,26 @@ import { bearerToken } from './access.ts';
 import type { Guard } from './guard.ts';
 import { unknownStream } from './unknown-stream.ts';
 
-export interface ViewersOptions extends SocketShares {
+interface ViewersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
-  /** By the stream's name. */
+  /** By stream name. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly guard: Guard;
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /** All viewers there are; the creator closes them. */
-  readonly webClients: Set<ViewerEnd>;
+  /** Contains all connected viewers; the creator closes them. */
+  readonly webClients: Set<ViewerSocket>;
   readonly events: EventLog;
-  /** How many there may be, over all streams. */
+  /** Limits over all streams. */
   readonly viewerLimits: ShareLimits;
   readonly unsent: UnsentFrames;
 }
 
-/** Adds the viewers' WebSocket, `/streams/NAME/ws`, behind the checks of names and origins. Whether a stream exists is revealed only after the token was accepted. */
+/**
+ * Adds the viewers' WebSocket, `/streams/NAME/ws`. Reveals whether a stream exists only after the token has been
+ * accepted.
+ */
 export function serveViewers(app: FastifyInstance, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
@@ -40,7 +43,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
     const shared = renditions.get(name);
     acceptSocket<WebClient>(socket, request, { sockets: viewers, greetings, addressBudgets }, webClients, ({ transport, address, addressBudget, onAdmitted }) => {
       count += 1;
-      const place = new ViewerPlace({
+      const binding = new ViewerBinding({
         id: `web-${count}`,
         served: stream === undefined || shared === undefined ? { stream: null, reason: unknownStream(streams, name).message } : { stream, renditions: shared },
         report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
@@ -48,11 +51,11 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
         authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
       });
       return new WebClient(socket, {
-        place,
+        binding,
         transport,
         limits,
         unsent,
-        verifyJpeg: (jpeg) => verifier.verify(jpeg, { lane: 'returns', key: place, colorspace: 'BGR' }),
+        verifyJpeg: (jpeg) => verifier.verify(jpeg, { lane: 'returns', key: binding, colorspace: 'BGR' }),
         addressBudget,
         onAdmitted: (messageBytes) => {
           onAdmitted();

@@ -22,10 +22,10 @@ const PAGES: ReadonlyMap<string, string> = new Map([
   ['/publish', 'publish.html'],
 ]);
 
-/** Built files are the same for everybody. */
+/** Built files contain nothing confidential. */
 const PUBLIC = { config: { right: 'public', crossOrigin: true } } as const;
 
-/** A built file, read when it is first asked for and kept. */
+/** A built file, read on the first request and cached. */
 class WebFile {
   readonly type: string;
   readonly #path: string;
@@ -42,7 +42,7 @@ class WebFile {
     this.#isImmutable = isImmutable;
   }
 
-  /** Answers GET, with a strong ETag for each content coding. */
+  /** Answers a GET request, with a strong ETag per content coding. */
   async send({ headers }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const content = (this.#content ??= this.#read());
     const isGzip = acceptsGzip(headers['accept-encoding']);
@@ -55,7 +55,7 @@ class WebFile {
     return reply.header('content-encoding', 'gzip').send(await this.#gzipped);
   }
 
-  /** Synchronous: it happens once per file, and takes a fraction of a millisecond. */
+  /** Synchronous, because it happens once per file and takes a fraction of a millisecond. */
   #read(): Buffer {
     const content = readFileSync(this.#path);
     this.#tag = createHash('sha256').update(content).digest('base64url').slice(0, 22);
@@ -64,8 +64,8 @@ class WebFile {
 }
 
 /**
- * Adds a route for each built file, and for the pages `/`, `/viewer` and `/publish`. A request opens no file, except the first one of
- * each. Without a build the pages answer 503 and say what to run.
+ * Adds a route for each built file, and for the pages `/`, `/viewer` and `/publish`. Only the first request of each
+ * opens a file. Without a build the pages respond with 503 and the command to run.
  */
 export function serveWebFiles(app: FastifyInstance): void {
   const files = findWebFiles();
@@ -87,10 +87,10 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
   return String(header ?? '').split(',').some((coding) => /^\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
 }
 
-/** By path, `/gearway-viewer.js`. Empty when nothing has been built. */
+/** Built files by URL path, such as `/gearway-viewer.js`. Empty without a build. */
 function findWebFiles(): ReadonlyMap<string, WebFile> {
   const here = fileURLToPath(new URL('.', import.meta.url));
-  // Beside the compiled gateway, or where the build puts them when run from source.
+  // Next to the compiled gateway, or in dist/ if the gateway runs from source.
   for (const folder of [join(here, '../../web'), join(here, '../../dist/web')]) {
     const names = listFiles(folder);
     if (!names.includes('gearway-viewer.js')) continue;

@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { ByteBudget } from './byte-budget.ts';
 
-/** A number of bytes that all addresses share, of which one may have half. An address that has none takes no memory. */
+/** A byte budget shared by all addresses; a single address may use half of it. Unused addresses take no memory. */
 export class AddressBytes {
   readonly #all: ByteBudget;
   readonly #budgets = new Map<string, ByteBudget>();
@@ -10,20 +10,25 @@ export class AddressBytes {
     this.#all = new ByteBudget(capacity);
   }
 
-  /** Number of addresses that have bytes. */
+  /** Number of addresses with reserved bytes. */
   get addresses(): number {
     return this.#budgets.size;
   }
 
   /**
-   * @param address as `addressKey` gives it.
-   * @returns gives the bytes back; to be called once.
-   * @throws {GearwayError} `address-limit` when this address has its half, `busy` when so many are not left.
+   * @param address as returned by `addressKey`.
+   * @returns releases the bytes; call it exactly once.
+   * @throws {GearwayError} `address-limit` when this address would exceed its half, `busy` when the shared budget is
+   * used up.
    */
   reserve(address: string, bytes: number): () => void {
     const budget = this.#budgets.get(address) ?? new ByteBudget(Math.floor(this.#all.capacity / 2), this.#all);
-    if (budget.used + bytes > budget.capacity) throw new GearwayError('address-limit', `pictures of ${budget.used} bytes are on their way from your address already; send again`);
-    if (!budget.reserve(bytes)) throw new GearwayError('busy', `pictures of ${this.#all.used} bytes are on their way already; send again`);
+    if (budget.used + bytes > budget.capacity) {
+      throw new GearwayError('address-limit', `your address is already uploading ${budget.used} bytes of pictures; retry later`);
+    }
+    if (!budget.reserve(bytes)) {
+      throw new GearwayError('busy', `${this.#all.used} bytes of pictures are already being uploaded; retry later`);
+    }
     this.#budgets.set(address, budget);
     return () => {
       budget.release(bytes);

@@ -1,11 +1,11 @@
 import { GearwayError } from '../../shared/errors.ts';
 
-/** Default of the number of items that wait for one reader; the oldest is dropped. */
+/** Default maximum number of unread items per reader; the oldest is dropped first. */
 const MAX_UNREAD = 256;
 
 /**
- * One consumer of items that arrive unasked, with bounded memory: a reader that is too slow misses the oldest.
- * Breaking out of `for await` detaches this reader alone.
+ * One consumer of pushed items, with bounded memory: a reader that is too slow misses the oldest items.
+ * Breaking out of `for await` detaches only this reader.
  */
 export class BoundedReader<T> implements AsyncIterableIterator<T> {
   readonly #unread: { readonly item: T; readonly bytes: number }[] = [];
@@ -17,8 +17,12 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
   #waiting: ((result: IteratorResult<T>) => void) | null = null;
   #done = false;
 
-  /** @param options `maxItems`: number of items that wait. `maxBytes`: of all items that wait; a single one may be larger. */
-  constructor(onDrop: () => void, onReturn: () => void, { maxItems = MAX_UNREAD, maxBytes = Infinity }: { readonly maxItems?: number; readonly maxBytes?: number } = {}) {
+  /** @param options `maxItems` and `maxBytes` limit the unread items; a single item may exceed `maxBytes`. */
+  constructor(
+    onDrop: () => void,
+    onReturn: () => void,
+    { maxItems = MAX_UNREAD, maxBytes = Infinity }: { readonly maxItems?: number; readonly maxBytes?: number } = {},
+  ) {
     this.#onDrop = onDrop;
     this.#onReturn = onReturn;
     this.#maxItems = maxItems;
@@ -51,7 +55,7 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  /** Ends this reader once it has read what waits. Idempotent. */
+  /** Ends this reader after its unread items. Idempotent. */
   detach(): void {
     this.#done = true;
     this.#onReturn();

@@ -1,10 +1,10 @@
-/** A number of bytes that several users share. What is reserved must be released again, exactly. */
+/** A byte budget shared by several users. Each reservation must be released with the same number of bytes. */
 export class ByteBudget {
   readonly #capacity: number;
   readonly #parent: ByteBudget | null;
   #used = 0;
 
-  /** @param parent a budget that this one is part of: what is reserved here is reserved there as well. */
+  /** @param parent a larger budget from which every reservation is taken as well. */
   constructor(capacity: number, parent: ByteBudget | null = null) {
     this.#capacity = capacity;
     this.#parent = parent;
@@ -18,7 +18,7 @@ export class ByteBudget {
     return this.#used;
   }
 
-  /** @returns false when so many are not left, here or in the parent; none is reserved then. */
+  /** @returns false, with nothing reserved, if this budget or its parent does not have enough bytes left. */
   reserve(bytes: number): boolean {
     if (this.#used + bytes > this.#capacity) return false;
     if (this.#parent !== null && !this.#parent.reserve(bytes)) return false;

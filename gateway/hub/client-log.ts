@@ -1,18 +1,21 @@
 import type { EventKind, GatewayEvent } from '../../shared/status.ts';
 
-/** Other events have entries of their own. */
+/** Other events are logged where they occur. */
 const LOGGED: ReadonlySet<EventKind> = new Set<EventKind>(['connect', 'disconnect', 'take-over']);
 
-/** Maximum number of entries per interval. Clients that come and go as fast as they can must not fill the log. */
+/** Maximum number of entries per interval. Clients that reconnect rapidly must not flood the log. */
 const MAX_ENTRIES = 20;
 const INTERVAL_MS = 10_000;
 
-/** Makes the function that logs each client as it comes and goes; what exceeds 20 entries in 10 s is counted in one. */
+/**
+ * Creates a function that logs clients that connect and disconnect. Beyond 20 entries per 10 s it logs only their
+ * number.
+ */
 export function createClientLog(log: (message: string) => void): (event: GatewayEvent) => void {
   let entries = 0;
   const beginInterval = (): void => {
     const timer = setTimeout(() => {
-      if (entries > MAX_ENTRIES) log(`clients: ${entries - MAX_ENTRIES} more came or went`);
+      if (entries > MAX_ENTRIES) log(`clients: ${entries - MAX_ENTRIES} more connected or disconnected`);
       entries = 0;
     }, INTERVAL_MS);
     timer.unref();
@@ -22,6 +25,7 @@ export function createClientLog(log: (message: string) => void): (event: Gateway
     if (entries === 0) beginInterval();
     entries += 1;
     if (entries > MAX_ENTRIES) return;
-    log(`stream ${stream}: ${[client ?? 'publisher', ...(address === null ? [] : [address])].join(' ')}${port === null ? '' : `, port ${port}`}: ${kind}, ${reason}`);
+    const who = [client ?? 'publisher', ...(address === null ? [] : [address])].join(' ');
+    log(`stream ${stream}: ${who}${port === null ? '' : `, port ${port}`}: ${kind}, ${reason}`);
   };
 }

@@ -2,13 +2,16 @@ import { cleanText } from '../../shared/clean-text.ts';
 import type { GatewayEvent } from '../../shared/status.ts';
 import { BoundedReader } from './bounded-reader.ts';
 
-/** Maximum number of events that are kept for later readers, not counting refusals. */
+/** Maximum number of events kept for later readers, excluding refusals. */
 const MAX_KEPT = 256;
 
-/** Maximum number of refusals that are kept: they have a list of their own, so that a peer that is refused repeatedly cannot displace other events. */
+/**
+ * Maximum number of refusals kept. A separate list, so that a peer that is refused repeatedly cannot displace other
+ * events.
+ */
 const MAX_KEPT_REFUSALS = 64;
 
-/** What happened to clients and streams: the latest events, and each from now on. */
+/** Events of clients and streams: the latest ones, and new ones as they happen. */
 export class EventLog {
   readonly #kept: GatewayEvent[] = [];
   readonly #refusals: GatewayEvent[] = [];
@@ -17,16 +20,23 @@ export class EventLog {
   #closed = false;
   readonly #onEvent: (event: GatewayEvent) => void;
 
-  /** @param onEvent is called with each event as it happens; must not throw. */
+  /** @param onEvent called with each event as it happens; must not throw. */
   constructor(onEvent: (event: GatewayEvent) => void = () => undefined) {
     this.#onEvent = onEvent;
   }
 
-  /** Adds an event that happens now. Its texts may be from outside: they are cleaned. */
+  /** Adds an event with the current time. Texts may contain untrusted input, so they are cleaned. */
   add(event: Omit<GatewayEvent, 'id' | 'time'>): void {
     this.#lastId += 1;
     const { stream, address, reason } = event;
-    const entry: GatewayEvent = { id: this.#lastId, time: new Date().toISOString(), ...event, stream: stream === null ? null : cleanText(stream), address: address === null ? null : cleanText(address), reason: cleanText(reason) };
+    const entry: GatewayEvent = {
+      id: this.#lastId,
+      time: new Date().toISOString(),
+      ...event,
+      stream: stream === null ? null : cleanText(stream),
+      address: address === null ? null : cleanText(address),
+      reason: cleanText(reason),
+    };
     this.#onEvent(entry);
     const [kept, limit] = entry.kind === 'refuse' ? [this.#refusals, MAX_KEPT_REFUSALS] : [this.#kept, MAX_KEPT];
     kept.push(entry);
@@ -35,14 +45,14 @@ export class EventLog {
   }
 
   /**
-   * The kept events after the one with this id, oldest first, then each as it happens. An id that is not ours (it is
-   * higher than any: the gateway was restarted) stands for the beginning. A slow reader misses the oldest.
+   * The kept events after the one with this id, oldest first, then each as it happens. An id higher than any of ours is
+   * from before a restart of the gateway: all kept events are returned. A slow reader misses the oldest.
    */
   events(afterId = 0): BoundedReader<GatewayEvent> {
     const reader = new BoundedReader<GatewayEvent>(
       () => undefined,
       () => this.#readers.delete(reader),
-      // Everything that is kept, and as much again that happens while it is being read.
+      // All kept events, plus as many that happen while those are being read.
       { maxItems: 2 * (MAX_KEPT + MAX_KEPT_REFUSALS) },
     );
     const from = afterId > this.#lastId ? 0 : afterId;
@@ -53,7 +63,7 @@ export class EventLog {
     return reader;
   }
 
-  /** Ends all readers, and those that come later once they have read what is kept. */
+  /** Ends all readers. Later readers get the kept events and then end. */
   close(): void {
     this.#closed = true;
     for (const reader of this.#readers) reader.detach();

@@ -1,9 +1,9 @@
-/** One waiting frame: a newer one replaces it. The only queue of frames in the gateway. */
+/** Holds one pending frame, which a newer one replaces. The only queue of frames in the gateway. */
 export class Mailbox<T> {
   #waiting: T | undefined;
   #dropped = 0;
 
-  /** How many were replaced before anybody took them. */
+  /** Number of frames overwritten before they were taken. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -23,18 +23,18 @@ export class Mailbox<T> {
     return item;
   }
 
-  /** Puts back what was taken and could not be sent, unless a newer one waits by now. */
-  giveBack(item: T): void {
+  /** Puts back a frame that could not be sent, unless a newer one is already pending. */
+  restore(item: T): void {
     if (this.#waiting === undefined) this.#waiting = item;
     else this.#dropped += 1;
   }
 
-  /** Counts one that was taken and then given up for a newer one. */
+  /** Counts a frame that was taken and then abandoned in favour of a newer one. */
   countDropped(): void {
     this.#dropped += 1;
   }
 
-  /** Forgets what waits without counting it as dropped: the client asked for nothing. */
+  /** Discards the pending frame without counting it as dropped, because the client has not requested it. */
   clear(): void {
     this.#waiting = undefined;
   }

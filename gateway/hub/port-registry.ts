@@ -4,62 +4,67 @@ import type { PortRange, PortsStatus } from '../../shared/status.ts';
 
 export type { PortRange } from '../../shared/status.ts';
 
-/** As people write them: `6000-6063,7000`. */
+/** Formats ranges as in the options: `6000-6063,7000`. */
 export function formatPortRanges(ranges: readonly PortRange[]): string {
   return ranges.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(',');
 }
 
-/** Who sits on a virtual port. `evict` is called at most once, when the lease's owner takes the port over from another socket. */
-export interface Seated {
-  evict(): void;
+/**
+ * Holder of a virtual port. `revoke` is called at most once, when the owner of the lease takes over from another
+ * socket.
+ */
+export interface LeaseHolder {
+  revoke(): void;
 }
 
 interface Lease {
   key: string;
-  owner: Seated | null;
-  /** Without an owner: when the hold for the owner of the key ends. */
+  owner: LeaseHolder | null;
+  /** If there is no owner: until when the port is held for whoever has the key. */
   heldUntilMs: number;
-  /** Whose share it counts for; null for none. */
+  /** The address whose quota it counts towards; null for none. */
   readonly address: string | null;
-  /** When its first owner came: a lease that was taken over with its key goes on. */
+  /** When the first owner got the port; unchanged when a new socket takes over with the key. */
   readonly sinceMs: number;
-  /** Whether it lasted long enough for its hold to be kept when ports are short. */
+  /** Whether it lasted long enough to stay held when no other port is free. */
   hasLasted: boolean;
 }
 
-/** What a viewer asks for. */
-export interface SeatRequest {
-  /** The port wanted; any free one when absent. */
+/** A viewer's request for a port. */
+interface LeaseRequest {
+  /** Requested port; any free one if absent. */
   readonly wanted?: number | undefined;
-  /** The key of a former lease. */
+  /** Key of an earlier lease. */
   readonly key?: string | undefined;
   /** The port whose token the viewer presented: the only one that it may have. */
   readonly owned?: number | null;
-  /** The viewer's address, as `addressKey` gives it: its share of the ports is limited. Absent: it counts for no address. */
+  /** The viewer's address as returned by `addressKey`, for its quota of ports; no quota applies if absent. */
   readonly address?: string | undefined;
 }
 
-/** How long a port is kept for who has its key after the socket has ended. */
+/** How long a port is held for the owner of its key after the socket has closed. */
 export const LEASE_HOLD_MS = 30_000;
 
-/** A lease that lasted less is held as well, but gives way to a viewer for whom no port is free: coming and going cannot hold all ports. */
+/**
+ * A port whose lease was shorter is held too, but goes to a new viewer if no other port is free. Otherwise reconnecting
+ * in a loop could hold all ports.
+ */
 const LASTING_LEASE_MS = 5000;
 
-/** One address may have half of the virtual ports, held ones included, and always this many. */
+/** Minimum quota of ports per address, held ports included; the quota is half of the virtual ports if that is more. */
 const MIN_PORTS_PER_ADDRESS = 8;
 
-/** Most viewers that may hold ports is the range itself; keys are 128 bits. */
 const KEY_BYTES = 16;
 
 /**
- * Who is which port of a stream. Ports are compared as numbers, and unique over native and web clients.
+ * Assigns ports to the clients of a stream. Ports are unique across native and web clients.
  * A native client's port is reserved for as long as the client is listed; a virtual port is leased.
  */
 export class PortRegistry {
   readonly #ranges: readonly PortRange[];
   readonly #nowMs: () => number;
   readonly #native = new Set<number>();
-  /** Virtual ports that only the owner of their token gets. */
+  /** Virtual ports that only the owner of the port's token can lease. */
   readonly #reserved: ReadonlySet<number>;
   readonly #leases = new Map<number, Lease>();
   readonly #portsPerAddress: number;
@@ -78,7 +83,9 @@ export class PortRegistry {
     const another = 'give this client another identity with ?id=';
     if (this.#native.has(port)) throw new GearwayError('port-taken', `port ${port} is listed twice; ${another}`);
     if (this.#reserved.has(port)) throw new GearwayError('port-taken', `port ${port} is reserved for the owner of its token; ${another}`);
-    if (this.#leases.has(port) && !this.#isFree(port)) throw new GearwayError('port-taken', `port ${port} is a viewer's, or held for one that has just left; ${another}`);
+    if (this.#leases.has(port) && !this.#isFree(port)) {
+      throw new GearwayError('port-taken', `port ${port} is leased to a viewer, or held for one that has just left; ${another}`);
+    }
     this.#native.add(port);
   }
 
@@ -86,7 +93,7 @@ export class PortRegistry {
     this.#native.delete(port);
   }
 
-  /** The virtual ports; those in the range that native clients have count as taken. */
+  /** State of the virtual ports; ports in the ranges that belong to native clients count as taken. */
   status(): PortsStatus {
     const held: number[] = [];
     let free = 0;
@@ -100,14 +107,15 @@ export class PortRegistry {
   }
 
   /**
-   * Seats a viewer. With the right key it gets its port back, and the owner of a reserved port gets that one: both take it
-   * over from whoever sits there.
+   * Leases a port to a viewer. A viewer with the key of an earlier lease gets that port again, and the owner of a
+   * reserved port gets its own: both take over from the current holder.
    *
-   * @returns the port and a new key: the old one is worth nothing any more.
-   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `address-limit`, `port-reserved` (also when the owner of one port asks for another); `no-free-port` when
-   * any would have done, or when this stream does not reserve the owner's port.
+   * @returns the port and a new key, which invalidates the old one.
+   * @throws {GearwayError} `port-taken`, `port-out-of-range`, `address-limit`, `port-reserved` (also when the owner of
+   * one port requests another); `no-free-port` when no specific port was requested, or when this stream does not have
+   * the owner's port.
    */
-  seat(owner: Seated, request: SeatRequest = {}): { port: number; leaseKey: string } {
+  lease(owner: LeaseHolder, request: LeaseRequest = {}): { port: number; leaseKey: string } {
     const port = this.#find(request);
     const previous = this.#leases.get(port);
     const goesOn = previous !== undefined && request.key === previous.key;
@@ -120,12 +128,12 @@ export class PortRegistry {
       sinceMs: goesOn ? previous.sinceMs : this.#nowMs(),
       hasLasted: false,
     });
-    previous?.owner?.evict();
+    previous?.owner?.revoke();
     return { port, leaseKey };
   }
 
-  /** The viewer's socket has ended: the port is held for a while. Does nothing when another sits there by now. */
-  leave(port: number, owner: Seated): void {
+  /** The viewer's socket has closed: holds the port for a while. Does nothing if the lease has another owner by now. */
+  leave(port: number, owner: LeaseHolder): void {
     const lease = this.#leases.get(port);
     if (lease?.owner !== owner) return;
     const now = this.#nowMs();
@@ -134,16 +142,20 @@ export class PortRegistry {
     lease.hasLasted = now - lease.sinceMs >= LASTING_LEASE_MS;
   }
 
-  /** The viewer was sent away: its port is free at once, and its key is worth nothing. */
-  revoke(port: number, owner: Seated): void {
+  /** The viewer was disconnected by the administrator: frees its port immediately and invalidates the key. */
+  revoke(port: number, owner: LeaseHolder): void {
     if (this.#leases.get(port)?.owner === owner) this.#leases.delete(port);
   }
 
-  #find({ wanted, key, owned = null, address }: SeatRequest): number {
+  #find({ wanted, key, owned = null, address }: LeaseRequest): number {
     if (owned !== null) {
-      if (wanted !== undefined && wanted !== owned) throw new GearwayError('port-reserved', `this token is for port ${owned}, and not for port ${wanted}`);
-      // A reserved port may belong to the ranges of another stream.
-      if (!this.#reserved.has(owned)) throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);
+      if (wanted !== undefined && wanted !== owned) {
+        throw new GearwayError('port-reserved', `port ${wanted} was requested, but this token is for port ${owned}`);
+      }
+      // A reserved port may be in the ranges of another stream.
+      if (!this.#reserved.has(owned)) {
+        throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);
+      }
       return owned;
     }
     if (key !== undefined) {
@@ -153,15 +165,22 @@ export class PortRegistry {
       }
     }
     if (wanted !== undefined) {
-      if (this.#native.has(wanted)) throw new GearwayError('port-taken', `port ${wanted} is a native client's`);
-      if (!this.#ranges.some(({ from, to }) => wanted >= from && wanted <= to)) throw new GearwayError('port-out-of-range', `port ${wanted} is none of this stream's virtual ports, ${formatPortRanges(this.#ranges)}`);
-      if (this.#reserved.has(wanted)) throw new GearwayError('port-reserved', `port ${wanted} is reserved for the owner of its token; show that token, or ask for another port`);
-      if (!this.#isFree(wanted)) throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ask for another, or for none`);
+      const another = 'request another port, or none';
+      if (this.#native.has(wanted)) throw new GearwayError('port-taken', `port ${wanted} belongs to a native client; ${another}`);
+      if (!this.#ranges.some(({ from, to }) => wanted >= from && wanted <= to)) {
+        const ranges = formatPortRanges(this.#ranges);
+        throw new GearwayError('port-out-of-range', `port is ${wanted}, expected one of this stream's virtual ports, ${ranges}`);
+      }
+      if (this.#reserved.has(wanted)) {
+        const text = `port ${wanted} is reserved for the owner of its token; present that token, or request another port`;
+        throw new GearwayError('port-reserved', text);
+      }
+      if (!this.#isFree(wanted)) throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ${another}`);
       if (this.#hasItsShare(address)) throw this.#shareTaken();
       return wanted;
     }
     if (this.#hasItsShare(address)) {
-      // Its own earlier ports, if any: nobody else loses one.
+      // It may reuse a port held for its own earlier viewers: that takes nothing from other addresses.
       const own = this.#oldestHeld((lease) => lease.address === address);
       if (own === null) throw this.#shareTaken();
       return own;
@@ -169,7 +188,8 @@ export class PortRegistry {
     for (const port of this.#all()) if (this.#isFree(port) && !this.#reserved.has(port)) return port;
     const yielded = this.#oldestHeld((lease) => !lease.hasLasted);
     if (yielded !== null) return yielded;
-    throw new GearwayError('no-free-port', `all virtual ports, ${formatPortRanges(this.#ranges)}, are taken; list more of them, or wait for one and connect again`);
+    const ranges = formatPortRanges(this.#ranges);
+    throw new GearwayError('no-free-port', `all virtual ports, ${ranges}, are taken; configure more, or reconnect later`);
   }
 
   #hasItsShare(address: string | undefined): boolean {
@@ -180,10 +200,11 @@ export class PortRegistry {
   }
 
   #shareTaken(): GearwayError {
-    return new GearwayError('address-limit', `your address has ${this.#portsPerAddress} of this stream's virtual ports already, which is its share; close a viewer, or list more ports`);
+    const text = `your address already has ${this.#portsPerAddress} of this stream's virtual ports, its maximum`;
+    return new GearwayError('address-limit', `${text}; close a viewer, or configure more ports`);
   }
 
-  /** The held port that will be free first, of those that no token reserves. */
+  /** The unreserved held port whose hold expires first. */
   #oldestHeld(matches: (lease: Lease) => boolean): number | null {
     let oldest: { readonly port: number; readonly heldUntilMs: number } | null = null;
     for (const [port, lease] of this.#leases) {

@@ -1,7 +1,7 @@
 const WINDOW_MS = 2000;
 const SLOTS = 128;
 
-/** Events a second over the last two seconds (or the last 128 events). Constant memory and time. */
+/** Events per second over the last two seconds, or the last 128 events. Constant memory and time. */
 export class RateMeter {
   readonly #times = new Float64Array(SLOTS);
   #count = 0;
@@ -25,13 +25,13 @@ export class RateMeter {
       events += 1;
     }
     if (events < 2) return 0;
-    // While events come, the mean distance of those seen; once they stop, what the silence proves.
+    // While events arrive, use their mean interval; once they stop, the rate must fall with the length of the silence.
     const meanMs = (newest - oldest) / (events - 1);
     const silentMs = nowMs - newest;
     return silentMs > 3 * meanMs ? ((events - 1) * 1000) / (nowMs - oldest) : 1000 / Math.max(meanMs, 0.001);
   }
 
-  /** Mean distance of the last nine events, however long ago; undefined before the second. */
+  /** Mean interval of the last nine events, however old; undefined before the second event. */
   recentIntervalMs(): number | undefined {
     const intervals = Math.min(this.#count - 1, 8);
     if (intervals < 1) return undefined;

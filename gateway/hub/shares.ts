@@ -1,16 +1,16 @@
 import { isIPv6 } from 'node:net';
 import { GearwayError } from '../../shared/errors.ts';
 
-/** How many of something there may be at one time. */
+/** Maximum number of concurrent uses of a resource. */
 export interface ShareLimits {
   readonly inAll: number;
-  /** From one address, as {@link addressKey} tells addresses apart. */
+  /** Per address, as defined by {@link addressKey}. */
   readonly perAddress: number;
-  /** How many more, from any address, there may be of those who may administer: holders of other tokens cannot lock them out. Default 0. */
+  /** Additional uses for administrators, from any address, so that other clients cannot lock them out. Default 0. */
   readonly forAdministrators?: number;
 }
 
-/** What is shared among all peers of the gateway, and how much of it one address may have. */
+/** Resources shared by all peers of the gateway, and the quota per address. */
 export interface SharedLimits {
   /** Viewers' WebSockets. */
   readonly viewers: ShareLimits;
@@ -18,20 +18,20 @@ export interface SharedLimits {
   readonly greetings: ShareLimits;
   /** Publishers' WebSockets. */
   readonly publishers: ShareLimits;
-  /** Pictures being received by HTTP: each has its memory from the first byte on. */
+  /** Pictures being uploaded over HTTP: memory is allocated for each from its first byte on. */
   readonly bodies: ShareLimits;
-  /** Bytes of those pictures together. */
+  /** Total bytes of those pictures. */
   readonly bodyBytes: number;
   readonly mjpegClients: ShareLimits;
-  /** Followers of `GET /api/events`. */
+  /** Open responses of `GET /api/events`. */
   readonly eventFollowers: ShareLimits;
-  /** Requests for a single picture, of a stream or of return data, until it has been read. */
+  /** Requests for a single picture, of a stream or of return data, until the response has been read. */
   readonly snapshots: ShareLimits;
 }
 
 /**
- * The share of an address is large enough for a wall of screens, an office behind one NAT, or a proxy whose forwarded addresses are not
- * trusted, and small enough to leave most for the others.
+ * The quota of an address is large enough for a video wall, an office behind one NAT, or a proxy whose forwarded
+ * addresses are not trusted, and small enough to leave most of the capacity to others.
  */
 export const DEFAULT_SHARED_LIMITS: SharedLimits = {
   viewers: { inAll: 4096, perAddress: 1024 },
@@ -44,26 +44,26 @@ export const DEFAULT_SHARED_LIMITS: SharedLimits = {
   snapshots: { inAll: 64, perAddress: 16, forAdministrators: 16 },
 };
 
-/** One of what {@link Shares} counts. */
+/** One acquired use of a resource. */
 export interface Share {
-  /** Gives it back. Idempotent. */
+  /** Idempotent. */
   release(): void;
 }
 
-/** Counts something that all peers share, in all and per address. An address that has none takes no memory. */
+/** Limits the concurrent uses of a resource, in total and per address. Addresses without a use take no memory. */
 export class Shares {
   readonly #name: string;
   readonly #limits: ShareLimits;
   readonly #counts = new Map<string, number>();
   #count = 0;
 
-  /** @param name what is counted, in the plural: it stands in the refusals. */
+  /** @param name plural noun for the resource, used in error messages. */
   constructor(name: string, limits: ShareLimits) {
     this.#name = name;
     this.#limits = limits;
   }
 
-  /** Number of shares given out. */
+  /** Number of shares in use. */
   get count(): number {
     return this.#count;
   }
@@ -74,17 +74,22 @@ export class Shares {
   }
 
   /**
-   * Takes a share, which must be released when its use ends, however it ends.
+   * Takes a share, which the caller must release on every path.
    *
-   * @param address as {@link addressKey} gives it; null counts for no address.
-   * @param isAdministrator whether those that are kept for administrators may be given as well, whatever the address has.
-   * @throws {GearwayError} `too-many` when there are none left, `address-limit` when this address has its share.
+   * @param address as returned by {@link addressKey}; null counts for no address.
+   * @param isAdministrator allows the additional shares for administrators, and lifts the limit per address if there
+   * are any.
+   * @throws {GearwayError} `too-many` when none are left, `address-limit` when this address has reached its quota.
    */
   acquire(address: string | null, isAdministrator = false): Share {
     const { inAll, perAddress, forAdministrators = 0 } = this.#limits;
-    if (this.#count >= inAll + (isAdministrator ? forAdministrators : 0)) throw new GearwayError('too-many', `the gateway has ${inAll} ${this.#name} already; try again later`);
+    if (this.#count >= inAll + (isAdministrator ? forAdministrators : 0)) {
+      throw new GearwayError('too-many', `the gateway already has ${inAll} ${this.#name}, its maximum; retry later`);
+    }
     const count = address === null ? 0 : (this.#counts.get(address) ?? 0);
-    if (count >= perAddress && !(isAdministrator && forAdministrators > 0)) throw new GearwayError('address-limit', `your address has ${perAddress} ${this.#name} already; end one of them first`);
+    if (count >= perAddress && !(isAdministrator && forAdministrators > 0)) {
+      throw new GearwayError('address-limit', `your address already has ${perAddress} ${this.#name}, its maximum; end one of them first`);
+    }
     this.#count += 1;
     if (address !== null) this.#counts.set(address, count + 1);
     let isHeld = true;
@@ -106,7 +111,9 @@ export class Shares {
   }
 }
 
-/** HTTP status of a refused share: the client is to end something of its own, or everybody has to wait. */
+/**
+ * HTTP status of a refused share: 429 if the address is over its quota, 503 if the gateway is; null for other errors.
+ */
 export function shareRefusalStatus(error: unknown): 429 | 503 | null {
   if (!(error instanceof GearwayError)) return null;
   if (error.code === 'address-limit') return 429;
@@ -116,8 +123,10 @@ export function shareRefusalStatus(error: unknown): 429 | 503 | null {
 const LOOPBACK = '127.0.0.1';
 
 /**
- * What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address, of which one subscriber usually has all.
- * An IPv4-mapped IPv6 address is the IPv4 address. All loopback addresses, of which every local user has 16 million, are 127.0.0.1. A connection that has ended already has no address: all of them count as one.
+ * The key under which an address is counted: an IPv4 address, or the first 64 bits of an IPv6 address, because a
+ * subscriber usually owns a whole /64. IPv4-mapped addresses count as IPv4. All loopback addresses count as 127.0.0.1,
+ * because every local user can use all 16 million. Connections that have already closed have no address and share one
+ * key.
  */
 export function addressKey(ip: string | undefined): string {
   const [address = ''] = (ip ?? '').split('%');
@@ -128,10 +137,10 @@ export function addressKey(ip: string | undefined): string {
   const [head = '', tail] = address.split('::');
   const groups = head === '' ? [] : head.split(':');
   if (tail !== undefined) {
-    const behind = tail === '' ? [] : tail.split(':');
-    // An IPv4 address at the end stands for two groups.
-    const length = behind.length + (behind.at(-1)?.includes('.') === true ? 1 : 0);
-    groups.push(...Array.from({ length: 8 - groups.length - length }, () => '0'), ...behind);
+    const trailing = tail === '' ? [] : tail.split(':');
+    // A trailing dotted IPv4 address counts as two groups.
+    const length = trailing.length + (trailing.at(-1)?.includes('.') === true ? 1 : 0);
+    groups.push(...Array.from({ length: 8 - groups.length - length }, () => '0'), ...trailing);
   }
   return `${groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

@@ -9,11 +9,11 @@ import { type PortRange, PortRegistry } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
 import { MAX_STREAM_RETURN_BYTES, Returns } from './returns/returns.ts';
 
-/** What hears of a stream's frames and changes without being a client of it. None of these calls may wait or throw. */
-export interface Follower {
-  /** A new frame, shared: the newest replaces one that still waits. */
+/** Observer of a stream that is not counted as a client. Callbacks must not block or throw. */
+interface Follower {
+  /** Called for each frame. The frame is shared; a newer one should replace one that is still pending. */
   offer(frame: Frame): void;
-  /** The stream's state or its reason has changed. */
+  /** Called when the stream's state or its reason has changed. */
   streamChanged(state: StreamState, reason: string): void;
 }
 
@@ -21,33 +21,38 @@ export interface Follower {
 export interface Client extends Follower {
   /** Unique in the gateway. */
   readonly id: string;
-  /** Whether it is there, and wants frames now. */
-  readonly isWatching: boolean;
+  /** Whether it is connected and currently wants frames. */
+  readonly isActive: boolean;
   status(): ClientStatus;
-  /** Ends this client for good; `reason` is told where the transport allows it. */
+  /** Disconnects this client permanently; `reason` is reported to it if the transport supports that. */
   sendAway(reason: string): void;
 }
 
-/** A client that the gateway was told of, whether it is there or not: a native one. */
+/** A configured (native) client, which may or may not be connected. */
 export interface ListedClient extends Client {
   readonly port: number;
-  /** Whether it was there once: it has answered a frame, or subscribed. */
+  /** Whether it has connected at least once, that is, answered a frame or subscribed. */
   readonly hasAnswered: boolean;
-  /** Whether it takes a frame now, where frames are dealt in turn: `busy` with earlier ones, or not there at all. */
+  /**
+   * Whether it can accept a frame in round-robin distribution: `busy` with earlier frames, `absent` if not connected.
+   */
   readonly readiness: 'ready' | 'busy' | 'absent';
-  /** The source has ended, and so shall this client. It may come back. */
-  endStream(): void;
+  /** Called when the source has ended: terminates the client, which may reconnect. */
+  notifyEndOfStream(): void;
 }
 
-/** Whether each listed client gets every frame, or each frame one of them, in turn. Viewers get every frame. */
-export type Distribution = 'broadcast' | 'round-robin';
+/**
+ * Whether listed clients all get every frame, or each frame goes to one of them in turn. Viewers always get every
+ * frame.
+ */
+type Distribution = 'broadcast' | 'round-robin';
 
 /** How a stream treats its listed clients. */
 export interface StreamPolicy {
   readonly distribution: Distribution;
-  /** `all`: no frame goes anywhere before each listed client was there once. */
+  /** `all`: holds frames until each listed client has connected once. */
   readonly start: 'any' | 'all';
-  /** `terminate`: the listed clients end with the source. */
+  /** `terminate`: terminates the listed clients when the source ends. */
   readonly onSourceEnd: 'wait' | 'terminate';
 }
 
@@ -57,29 +62,31 @@ const STALE_AFTER_MS = 2000;
 const STALE_AFTER_FRAMES = 5;
 const CHECK_INTERVAL_MS = 250;
 
-/** Who asks for a single picture has it by then, or asks again. */
-const LOOK_MS = 5000;
+/** How long one snapshot request keeps an on-demand source awake. */
+const SNAPSHOT_WAKE_MS = 5000;
 const MAX_REJECTIONS_SHOWN = 8;
 
 export interface StreamOptions {
   readonly name: string;
   readonly virtualPorts: readonly PortRange[];
-  /** Virtual ports kept for the owners of their tokens. */
+  /** Virtual ports reserved for the owners of their tokens. */
   readonly reservedPorts?: Iterable<number>;
   readonly events: EventLog;
   readonly policy?: StreamPolicy;
-  /** Whether the source is a server that takes return data with each frame. */
+  /** Whether the source is a server that accepts return data. */
   readonly sourceTakesReturns: boolean;
-  /** The bytes of return data that all streams of a gateway may keep together; without it this stream has its own alone. */
+  /** Budget for the return data of all streams of the gateway; without it only the stream's own limit applies. */
   readonly returnBudget?: ByteBudget;
-  /** Why there is no frame at first. */
+  /** Initial reason of the state `waiting`. */
   readonly waitingReason: string;
-  /** Whether the source sleeps while nobody watches: who asks for a picture has to wait for it. Default false. */
+  /**
+   * Whether the source is suspended while there are no viewers; snapshot requests then wait for a frame. Default false.
+   */
   readonly isOnDemand?: boolean;
   readonly log: (message: string) => void;
 }
 
-/** A named flow of frames from one source to many clients. Knows no socket. */
+/** A named flow of frames from one source to many clients. Independent of transports. */
 export class Stream {
   readonly name: string;
   readonly ports: PortRegistry;
@@ -87,21 +94,21 @@ export class Stream {
   readonly distribution: Distribution;
   readonly isOnDemand: boolean;
   readonly #policy: StreamPolicy;
-  /** All of them, the listed ones among them. */
+  /** All clients, including listed ones. */
   readonly #clients = new Set<Client>();
   readonly #followers = new Set<Follower>();
-  /** In the order of their listing; whose turn it was last goes to the end. */
+  /** In round-robin order: a client that got a frame moves to the end. */
   readonly #listed = new Set<ListedClient>();
   readonly #rate = new RateMeter();
   readonly #events: EventLog;
   readonly #log: (message: string) => void;
   readonly #timer: NodeJS.Timeout;
   #latest: Frame | null = null;
-  /** The newest frame that came before all clients were there once. */
+  /** The newest frame while `start: all` is holding frames back. */
   #held: Frame | null = null;
   #hasStarted: boolean;
   #latestAtMs = 0;
-  #lookedAtMs = -Infinity;
+  #snapshotRequestedAtMs = -Infinity;
   #sequence = 0;
   #state: StreamState = 'waiting';
   #reason: string;
@@ -140,56 +147,57 @@ export class Stream {
     return this.#rate.perSecond(performance.now());
   }
 
-  /** Mean time between the latest frames; undefined before the second. */
+  /** Mean interval of the latest frames; undefined before the second frame. */
   frameTimeMs(): number | undefined {
     return this.#rate.recentIntervalMs();
   }
 
-  /** Whether somebody takes frames, or has asked for a single picture just now. */
+  /** Whether a client wants frames, or a snapshot was requested recently. */
   isWatched(): boolean {
-    if (performance.now() - this.#lookedAtMs < LOOK_MS) return true;
-    for (const client of this.#clients) if (client.isWatching) return true;
+    if (performance.now() - this.#snapshotRequestedAtMs < SNAPSHOT_WAKE_MS) return true;
+    for (const client of this.#clients) if (client.isActive) return true;
     return false;
   }
 
-  /** Somebody asks for a single picture. */
-  looked(): void {
-    this.#lookedAtMs = performance.now();
+  /** Records a snapshot request. */
+  noteSnapshotRequest(): void {
+    this.#snapshotRequestedAtMs = performance.now();
   }
 
   publish(input: FrameInput): Frame {
     this.#sequence += 1;
     const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null, isTrusted = false, onVerified } = input;
-    const frame: Frame = { sequence: this.#sequence, receivedAtUs: nowUs(), capturedAtUs, width, height, encoding, payload, message, wireHeader, isTrusted, onVerified };
+    const header = { sequence: this.#sequence, receivedAtUs: nowUs(), capturedAtUs, width, height, encoding };
+    const frame: Frame = { ...header, payload, message, wireHeader, isTrusted, onVerified };
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);
     this.#held = frame;
-    if (this.#hasStarted) this.#give(frame);
-    else this.#startWhenAllAnswered();
+    if (this.#hasStarted) this.#distribute(frame);
+    else this.#startWhenAllReady();
     return frame;
   }
 
-  /** One of the listed clients was there for the first time. */
-  listedAnswered(): void {
-    if (!this.#hasStarted) this.#startWhenAllAnswered();
+  /** Called when a listed client has connected for the first time. */
+  onClientReady(): void {
+    if (!this.#hasStarted) this.#startWhenAllReady();
   }
 
-  #startWhenAllAnswered(): void {
-    const awaited = this.awaited();
-    if (awaited.length > 0) {
-      if (this.#held !== null) this.#change('waiting', `frames are there; no client gets one before ${awaited.join(', ')} ${awaited.length === 1 ? 'was' : 'were'} there once (start: all)`);
+  #startWhenAllReady(): void {
+    const pending = this.pendingClients();
+    if (pending.length > 0) {
+      if (this.#held !== null) this.#change('waiting', `holding frames until every client has connected once, missing: ${pending.join(', ')} (start: all)`);
       return;
     }
     this.#hasStarted = true;
-    if (this.#held !== null) this.#give(this.#held);
+    if (this.#held !== null) this.#distribute(this.#held);
   }
 
-  /** The ports of the listed clients that were never there. */
-  awaited(): number[] {
+  /** Ports of the listed clients that have never connected. */
+  pendingClients(): number[] {
     return [...this.#listed].filter(({ hasAnswered }) => !hasAnswered).map(({ port }) => port);
   }
 
-  #give(frame: Frame): void {
+  #distribute(frame: Frame): void {
     this.#latest = frame;
     if (this.#state !== 'live') this.#change('live', 'frames arrive');
     for (const follower of this.#followers) follower.offer(frame);
@@ -198,13 +206,16 @@ export class Stream {
       return;
     }
     for (const client of this.#clients) if (!this.#listed.has(client as ListedClient)) client.offer(frame);
-    this.#deal(frame);
+    this.#offerToNextListed(frame);
   }
 
-  /** One listed client gets it: the next in turn that takes one now. When all are busy, it waits for the first in turn, and a newer one replaces it there. */
-  #deal(frame: Frame): void {
-    const there = [...this.#listed].filter(({ readiness }) => readiness !== 'absent');
-    const next = there.find(({ readiness }) => readiness === 'ready') ?? there[0];
+  /**
+   * Offers the frame to the next ready client, or to the first in turn if all are busy: a newer frame replaces it
+   * there.
+   */
+  #offerToNextListed(frame: Frame): void {
+    const connected = [...this.#listed].filter(({ readiness }) => readiness !== 'absent');
+    const next = connected.find(({ readiness }) => readiness === 'ready') ?? connected[0];
     if (next === undefined) return;
     this.#listed.delete(next);
     this.#listed.add(next);
@@ -223,25 +234,25 @@ export class Stream {
     this.#log(`stream ${this.name}: frame rejected (${this.#rejected} so far): ${text}`);
   }
 
-  /** The source has failed; clients keep the last frame until the next one. */
+  /** The source has failed; clients keep the last frame until a new one arrives. */
   interrupted(reason: string): void {
     this.#change(this.#latest === null ? 'waiting' : 'stale', reason);
   }
 
-  /** There is no frame, and the last one must not be shown any more: the source is about to start, or sleeps. */
+  /** Discards the latest frame, which must not be shown any more: the source is starting or suspended. */
   wait(reason: string): void {
     this.#latest = null;
     this.#held = null;
     this.#change('waiting', reason);
   }
 
-  /** The source has ended; another publish makes the stream live again. */
+  /** The source has ended; publishing another frame makes the stream live again. */
   end(reason: string): void {
     this.#change('ended', reason);
-    if (this.#policy.onSourceEnd === 'terminate') for (const client of this.#listed) client.endStream();
+    if (this.#policy.onSourceEnd === 'terminate') for (const client of this.#listed) client.notifyEndOfStream();
   }
 
-  /** The client is offered frames from the next one on; the latest is up to itself. */
+  /** Offers frames to the client from the next one on; it can read {@link Stream.latest} itself. */
   attach(client: Client): void {
     this.#clients.add(client);
   }
@@ -267,20 +278,20 @@ export class Stream {
   detachListed(client: ListedClient): void {
     this.#listed.delete(client);
     this.detach(client);
-    // Nobody waits for who is not listed any more.
-    if (!this.#hasStarted && this.#held !== null) this.#startWhenAllAnswered();
+    // `start: all` may have been waiting only for this client.
+    if (!this.#hasStarted && this.#held !== null) this.#startWhenAllReady();
   }
 
-  /** @returns null when there is no client with this id. */
+  /** @returns null if there is no client with this id. */
   clientStatus(id: string): ClientStatus | null {
     const client = this.#find(id);
     return client === null ? null : cleanStatus(client.status());
   }
 
   /**
-   * Ends the client with this id for good.
+   * Disconnects the client with this id permanently.
    *
-   * @returns its last status; null when there is none.
+   * @returns its last status; null if there is no such client.
    */
   sendAway(id: string, reason: string): ClientStatus | null {
     const client = this.#find(id);
@@ -295,12 +306,12 @@ export class Stream {
     return null;
   }
 
-  /** Tells what happened to a client, in `GET /api/events`. */
+  /** Adds an event of a client to the log behind `GET /api/events`. */
   report(event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>): void {
     this.#events.add({ stream: this.name, ...event });
   }
 
-  /** How many {@link Stream.clientStatuses} lists. */
+  /** Number of entries in {@link Stream.clientStatuses}. */
   get clientCount(): number {
     return this.#clients.size;
   }
@@ -332,12 +343,12 @@ export class Stream {
         lastRejections: this.#lastRejections,
       },
       ports: this.ports.status(),
-      awaited: this.#hasStarted ? [] : this.awaited(),
+      awaited: this.#hasStarted ? [] : this.pendingClients(),
       clients: this.clientStatuses(),
     };
   }
 
-  /** Idempotent. The creator has closed source and clients before. */
+  /** Idempotent. The creator closes the source and the clients first. */
   close(): void {
     clearInterval(this.#timer);
     this.returns.close();
@@ -364,12 +375,12 @@ export class Stream {
   }
 }
 
-/** A client's name and reason may be from outside. */
+/** A client's name and reason may contain untrusted input. */
 function cleanStatus(status: ClientStatus): ClientStatus {
   return { ...status, address: cleanText(status.address), reason: cleanText(status.reason) };
 }
 
-/** One decimal: what a person reads, and what does not change with every look. */
+/** Rounds to one decimal: readable, and stable enough not to change with every update. */
 export function round(value: number): number {
   return Math.round(value * 10) / 10;
 }

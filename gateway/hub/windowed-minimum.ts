@@ -1,4 +1,4 @@
-/** The smallest value of the last 5 to 10 seconds, in constant memory: two buckets of 5 s each. */
+/** Minimum of the last 5 to 10 seconds, in constant memory: two buckets of 5 s each. */
 export class WindowedMinimum {
   readonly #bucketMs = 5000;
   #bucketStart = -Infinity;
@@ -10,7 +10,7 @@ export class WindowedMinimum {
     this.#current = Math.min(this.#current, value);
   }
 
-  /** undefined when no value came in that time. */
+  /** undefined if there was no value in that time. */
   get(nowMs: number): number | undefined {
     this.#turn(nowMs);
     const minimum = Math.min(this.#current, this.#previous);

@@ -2,11 +2,14 @@ import { GearwayError } from '../../shared/errors.ts';
 import { parseSecureMode, resolveKeysFolder, type Security } from './curve-keys.ts';
 import { type Pattern, parsePattern } from './pattern.ts';
 
-/** Where a NetGear peer is, as `tcp://HOST:PORT?pattern=1` says it. */
+/** A parsed address of a NetGear peer, such as `tcp://HOST:PORT?pattern=1`. */
 export interface NetGearAddress {
   /** The ports as typed, at least one: a port is a peer's identity. */
   readonly ports: readonly string[];
-  /** What ZeroMQ binds or connects to, one for each port: `tcp://HOST:PORT`, or `ipc://PATH:PORT`, as NetGear puts its address and port together. */
+  /**
+   * ZeroMQ endpoints, one per port: `tcp://HOST:PORT`, or `ipc://PATH:PORT`, because NetGear appends the port to the
+   * path.
+   */
   readonly endpoints: readonly string[];
   readonly pattern: Pattern;
   /** NetGear's secure mode; null for none. */
@@ -21,9 +24,11 @@ const ADDRESS = new RegExp(String.raw`^(tcp://(?:${HOST})|ipc:///[^?#\s,\0]{1,96
 const COMMON = ['pattern', 'secure', 'keys'] as const;
 
 /**
- * Parses an address: `tcp://127.0.0.1:5567?pattern=1`, several ports as `5567,5577`, `ipc:///tmp/feed:5555`, and NetGear's secure mode as `secure=1&keys=FOLDER`.
+ * Parses an address: `tcp://127.0.0.1:5567?pattern=1`, several ports as `5567,5577`, `ipc:///tmp/feed:5555`, and
+ * NetGear's secure mode as `secure=1&keys=FOLDER`.
  *
- * @param known the option names besides `pattern`, `secure` and `keys` that have a meaning here; `allow` lists the IP addresses that are let in.
+ * @param known names of accepted options besides `pattern`, `secure` and `keys`; `allow` lists the accepted IP
+ * addresses.
  * @throws {GearwayError} `address-invalid`, `pattern-unknown`, `option-invalid`.
  */
 export function parseNetGearAddress(text: string, known: readonly string[] = []): NetGearAddress {
@@ -31,9 +36,12 @@ export function parseNetGearAddress(text: string, known: readonly string[] = [])
   const [, base = '', list, query = ''] = match ?? [];
   const ports = list?.split(',') ?? [];
   if (match === null || ports.some((port) => Number(port) < 1 || Number(port) > 65_535)) {
-    throw new GearwayError('address-invalid', `address is ${JSON.stringify(text)}, expected tcp://HOST:PORT?pattern=1 or ipc:///PATH:PORT?pattern=1`);
+    const expected = 'tcp://HOST:PORT?pattern=1 or ipc:///PATH:PORT?pattern=1';
+    throw new GearwayError('address-invalid', `address is ${JSON.stringify(text)}, expected ${expected}`);
   }
-  if (new Set(ports.map(Number)).size !== ports.length) throw new GearwayError('address-invalid', `address ${text} names a port twice, expected different ones: a port is an identity`);
+  if (new Set(ports.map(Number)).size !== ports.length) {
+    throw new GearwayError('address-invalid', `address ${text} lists a port twice, expected unique ports: a port identifies a peer`);
+  }
   const options = new Map(new URLSearchParams(query));
   for (const key of options.keys()) {
     if (![...COMMON, ...known].includes(key)) {
@@ -50,7 +58,9 @@ function resolveSecurity(options: ReadonlyMap<string, string>, text: string): Se
   const mode = parseSecureMode(options.get('secure') ?? '0');
   if (mode === null) {
     for (const key of ['keys', 'allow']) {
-      if (options.has(key)) throw new GearwayError('option-invalid', `address ${text} has ${key}=, but no secure=1 or secure=2: without one nothing is encrypted or checked`);
+      if (options.has(key)) {
+        throw new GearwayError('option-invalid', `address ${text} has ${key}=, which requires secure=1 or secure=2`);
+      }
     }
     return null;
   }
@@ -59,9 +69,9 @@ function resolveSecurity(options: ReadonlyMap<string, string>, text: string): Se
 }
 
 /**
- * Reads an option that is `true` or `false`.
+ * Parses a boolean option.
  *
- * @returns false when it is absent.
+ * @returns false if it is absent.
  * @throws {GearwayError} `option-invalid`.
  */
 export function parseFlag(options: ReadonlyMap<string, string>, name: string): boolean {

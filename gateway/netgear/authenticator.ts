@@ -4,7 +4,7 @@ import { errorText } from '../../shared/errors.ts';
 import { formatZ85, isListedKey, type Security } from './curve-keys.ts';
 import { receiveAll } from './receive-all.ts';
 
-/** Where libzmq asks, within the context of the socket that is connected to (ZeroMQ RFC 27). */
+/** Endpoint of the authentication handler that libzmq queries, one per context (ZeroMQ RFC 27). */
 const ZAP_ENDPOINT = 'inproc://zeromq.zap.01';
 
 /** A peer in the middle of its handshake. */
@@ -13,23 +13,27 @@ export interface ConnectingPeer {
   readonly address: string;
   /** `NULL` or `CURVE`. */
   readonly mechanism: string;
-  /** The 32 bytes of its CURVE key; undefined without one. */
+  /** Its CURVE key, 32 bytes; undefined for other mechanisms. */
   readonly publicKey: Uint8Array | undefined;
 }
 
 /**
- * Decides about a peer. Must not throw.
+ * Decides whether to admit a peer. Must not throw.
  *
- * @returns `admitted`; `refused`, after which its ZeroMQ may give up; `later`, after which it tries again.
+ * @returns `admitted`; `refused`, after which the peer's ZeroMQ may give up; `later`, after which it retries.
  */
-export type Judge = (peer: ConnectingPeer) => Verdict;
+type Judge = (peer: ConnectingPeer) => Verdict;
 
 export type Verdict = 'admitted' | 'refused' | 'later';
 
-/** Each verdict as ZAP's status. */
-const STATUSES: Readonly<Record<Verdict, readonly [code: string, text: string]>> = { admitted: ['200', 'OK'], refused: ['400', 'not allowed'], later: ['300', 'too many connections'] };
+/** ZAP status of each verdict. */
+const STATUSES: Readonly<Record<Verdict, readonly [code: string, text: string]>> = {
+  admitted: ['200', 'OK'],
+  refused: ['400', 'not allowed'],
+  later: ['300', 'too many connections'],
+};
 
-/** The right of one socket to be asked about its peers. */
+/** Registration of a socket with the {@link Authenticator}. */
 export interface Admission {
   /** The socket's `zapDomain`. */
   readonly domain: string;
@@ -38,12 +42,12 @@ export interface Admission {
 }
 
 /**
- * Has each bound socket of a context decide which peers are admitted (ZAP, ZeroMQ RFC 27). Every bound socket takes part, also those without
- * encryption: only then libzmq refuses peers that speak no ZMTP 3 at the handshake, such as browsers and port scanners, whose bytes it would otherwise
- * read as messages of ZMTP 1.
+ * Lets each bound socket of a context decide which peers to admit (ZAP, ZeroMQ RFC 27). Every bound socket must be
+ * registered, even without encryption: only then does libzmq refuse peers that do not speak ZMTP 3, such as browsers
+ * and port scanners, during the handshake. Otherwise it would read their bytes as ZMTP 1 messages.
  */
 export class Authenticator {
-  /** The context that the sockets must be made in. */
+  /** The context in which the sockets must be created. */
   readonly context: Context;
   readonly #judges = new Map<string, Judge>();
   #socket: Reply | null = null;
@@ -53,7 +57,7 @@ export class Authenticator {
     this.context = context;
   }
 
-  /** Asks `judge` about each peer of the socket whose `zapDomain` is the result's. */
+  /** Calls `judge` for each peer of the socket whose `zapDomain` is the result's `domain`. */
   admit(judge: Judge): Admission {
     this.#count += 1;
     const domain = `gearway-${this.#count}`;
@@ -66,20 +70,20 @@ export class Authenticator {
     const socket = new Reply({ context: this.context, linger: 0 });
     socket.bindSync(ZAP_ENDPOINT);
     runInBackground(this.#answer(socket), () => {
-      // Nobody would be admitted any more.
+      // Without a handler, libzmq would admit no peer any more.
       this.#close();
       if (this.#judges.size > 0) this.#socket = this.#open();
     });
     return socket;
   }
 
-  /** Without sockets nothing must keep the program running. */
+  /** Closes the handler after the last socket: it would keep the process running. */
   #remove(domain: string): void {
     if (this.#judges.delete(domain) && this.#judges.size === 0) this.#close();
   }
 
   #close(): void {
-    // Frees the address immediately; closing alone frees it some time later.
+    // Frees the endpoint immediately; `close()` alone frees it asynchronously.
     this.#socket?.disconnect(ZAP_ENDPOINT);
     this.#socket?.close();
     this.#socket = null;
@@ -102,8 +106,9 @@ export class Authenticator {
 let shared: Authenticator | null = null;
 
 /**
- * The one authenticator, and context, of all bound sockets. zeromq.js never frees a context before the process ends, and libzmq has one ZAP handler
- * per context, so that each further one would stay. It is not the default context, which the program around this library may use in its own way.
+ * The single authenticator, with its context, for all bound sockets. zeromq.js does not free contexts before the
+ * process exits and libzmq has one ZAP handler per context, so a context per socket would leak. Not the default
+ * context, because the embedding program may use that for its own purposes.
  */
 export function sharedAuthenticator(): Authenticator {
   shared ??= new Authenticator(new Context());
@@ -111,13 +116,15 @@ export function sharedAuthenticator(): Authenticator {
 }
 
 /**
- * Decides as pyzmq's authenticator does for NetGear: by IP address, and in IronHouse mode by key.
+ * Applies the rules of pyzmq's authenticator as NetGear uses it: by IP address, and in IronHouse mode by key.
  *
- * @returns why the peer is refused; null when it is admitted.
+ * @returns why the peer is refused; null if it is admitted.
  */
 export function judgePeer({ mode, folder, allowedAddresses }: Security, { address, mechanism, publicKey }: ConnectingPeer): string | null {
-  if (mechanism !== 'CURVE' || publicKey?.byteLength !== 32) return `${address} was refused: it does not show a CURVE key`;
-  if (allowedAddresses !== null && !allowedAddresses.includes(address)) return `${address} was refused: allow lists ${allowedAddresses.join(', ')}`;
+  if (mechanism !== 'CURVE' || publicKey?.byteLength !== 32) return `${address} was refused: it presented no CURVE key`;
+  if (allowedAddresses !== null && !allowedAddresses.includes(address)) {
+    return `${address} was refused: the option allow lists only ${allowedAddresses.join(', ')}`;
+  }
   if (mode === 'stonehouse') return null;
   const key = formatZ85(publicKey);
   try {

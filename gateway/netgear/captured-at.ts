@@ -1,21 +1,24 @@
 import type { Value } from '../../shared/protocol.ts';
 
-/** What a number of Unix time is counted in, by its size: each range is 2001 to 5138, and none overlaps another. */
+/** Units of a Unix time, distinguished by magnitude: each range covers the years 2001 to 5138, without overlap. */
 const UNITS = [
   { from: 1e9, below: 1e11, us: 1_000_000 },
   { from: 1e12, below: 1e14, us: 1000 },
   { from: 1e15, below: 1e17, us: 1 },
 ] as const;
 
-/** ISO 8601 as Python's `isoformat()` and JavaScript's `toISOString()` write it, with its zone: without one it may be any of 24 hours. */
+/**
+ * ISO 8601 as written by Python's `isoformat()` and JavaScript's `toISOString()`. The zone is required: otherwise
+ * ambiguous.
+ */
 const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 
 /**
- * When a frame was captured, read from the message that came with it.
+ * Reads the time at which a frame was captured from its message.
  *
- * @param path the name of the value, such as `t`, or `meta.t` for one inside another.
- * @returns microseconds of Unix time; null when there is none. A number counts as seconds, milliseconds or microseconds by its size, a text as
- * ISO 8601 with a zone.
+ * @param path name of the value, such as `t`, or `meta.t` for a nested one.
+ * @returns Unix time in microseconds; null if there is none. A number is taken as seconds, milliseconds or microseconds
+ * depending on its magnitude, a string as ISO 8601 with a zone.
  */
 export function readCapturedAt(message: Value, path: string): number | null {
   let value = message;
@@ -26,7 +29,7 @@ export function readCapturedAt(message: Value, path: string): number | null {
   switch (typeof value) {
     case 'number':
     case 'bigint':
-      return readNumber(Number(value));
+      return readUnixTime(Number(value));
     case 'string':
       return readIsoTime(value);
     default:
@@ -34,15 +37,15 @@ export function readCapturedAt(message: Value, path: string): number | null {
   }
 }
 
-function readNumber(time: number): number | null {
+function readUnixTime(time: number): number | null {
   const unit = UNITS.find(({ from, below }) => time >= from && time < below);
   return unit === undefined ? null : Math.round(time * unit.us);
 }
 
-/** @returns microseconds of Unix time; null for what is no ISO 8601 with its zone. */
+/** @returns Unix time in microseconds; null if the text is not ISO 8601 with a zone. */
 export function readIsoTime(text: string): number | null {
   const [, date, time, fraction = '', zone] = ISO.exec(text) ?? [];
-  // Date counts milliseconds; the fraction is read by itself.
+  // Date has only milliseconds, so the fraction is parsed separately.
   const ms = Date.parse(`${date}T${time}${zone}`);
   return Number.isNaN(ms) ? null : ms * 1000 + Math.round(Number(`0.${fraction}0`) * 1_000_000);
 }

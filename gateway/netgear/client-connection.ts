@@ -4,28 +4,28 @@ import { ClientSocket, type HandshakeFailure } from './client-socket.ts';
 import type { Security } from './curve-keys.ts';
 import { encodeFrameHeader } from './frame-codec.ts';
 import { formatPattern, type Pattern, patternOfSocket } from './pattern.ts';
-import { lookAtZmtpPeer, type ZmtpLook } from './zmtp-peer.ts';
+import { probeZmtpPeer, type ZmtpProbeResult } from './zmtp-peer.ts';
 
 /**
- * How it stands with the client at the other end. `connecting`: nobody is there (yet); `ready`: it takes frames; `stuck`: it is there and does not
- * answer; `refused`: it is there, and the two ends don't fit together.
+ * State of a connection. `connecting`: the client is not reachable (yet); `ready`: it accepts frames; `stuck`: it is
+ * connected but does not answer; `refused`: it is reachable, but the two ends are incompatible.
  */
 export type ConnectionState = 'connecting' | 'ready' | 'stuck' | 'refused';
 
 export interface ClientConnectionOptions {
-  /** `tcp://HOST:PORT` or `ipc://PATH:PORT`, where the client binds. */
+  /** `tcp://HOST:PORT` or `ipc://PATH:PORT` on which the client listens. */
   readonly endpoint: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
-  /** After how long an answer is not waited for any longer; 3.5 s unless given. */
+  /** Timeout of a reply; 3500 by default. */
   readonly replyTimeoutMs?: number;
 }
 
-/** What happens to a {@link ClientConnection}. Nothing is called after `close()`. */
+/** Callbacks of a {@link ClientConnection}. None is called after `close()`. */
 export interface ClientConnectionEvents {
   /** The state or its reason has changed. */
   changed(state: ConnectionState, reason: string): void;
-  /** The client's answer to the oldest frame in flight. `parts` is borrowed memory. */
+  /** The client has answered the oldest frame in flight. `parts` is borrowed memory. */
   replied(parts: Uint8Array[], roundTripMs: number): void;
   failed(error: unknown): void;
 }
@@ -33,29 +33,31 @@ export interface ClientConnectionEvents {
 const TICK_MS = 250;
 
 /**
- * A reply later than this is not waited for: the socket is closed and another made. Three tries fit into the 12 s of silence after which a real
- * client binds anew.
+ * Default timeout of a reply, after which the socket is replaced. Three attempts fit into the 12 s of silence after
+ * which a real client binds again.
  */
 export const REPLY_TIMEOUT_MS = 3500;
 
-/** A peer that accepts TCP but does not shake hands is there, and stopped. */
+/** A peer that accepts TCP but does not complete the handshake within this time is considered stopped. */
 const STUCK_AFTER_MS = 1000;
 
-/** How long after a failed handshake the next is tried: nothing changes by itself. */
+/** Interval between attempts after a failed handshake, whose cause rarely goes away without user action. */
 const RETRY_AFTER_MS = 1000;
 
 /**
- * A PAIR socket that has not yet let go of its last peer takes the next one's connection, shakes hands, and then loses everything that it is sent.
+ * Interval between connections to a PAIR. A PAIR socket that has not yet released its last peer completes the handshake
+ * with the next one, and then discards everything it receives.
  */
 const PAIR_RETRY_AFTER_MS = 200;
 
-/** Nobody has accepted a connection for so long: what was there is gone. */
+/** Time without an accepted connection after which the client is reported as not listening. */
 const GONE_AFTER_MS = 1500;
 
 /**
- * The first message to a client of pattern 0 in secure mode: a black picture, small enough to arrive in one piece. With its first byte ZeroMQ tells
- * such a client to read, ahead of the rest (the peer's credential stands before the message); finding none, the client's thread ends
- * with `zmq.error.Again`, and the client never answers again. A real server's first frame does that to it.
+ * The first message to a client of pattern 0 in secure mode: a black picture, small enough to arrive in one segment.
+ * ZeroMQ signals such a client as readable on the first byte, because the peer's credential precedes the message. If
+ * the message is not complete by then, the client's thread ends with `zmq.error.Again` and the client never answers
+ * again. The first frame of a real server does that to it.
  */
 const OPENER_SHAPE = [16, 16, 3] as const;
 const OPENER = {
@@ -63,20 +65,20 @@ const OPENER = {
   payload: new Uint8Array(OPENER_SHAPE.reduce((product, size) => product * size, 1)),
 } as const;
 
-/** A socket and what is under way on it. Thrown away as a whole, so that nothing late is taken for something new. */
+/** A socket and its frames in flight. Discarded as a whole, so that late replies are not taken for new ones. */
 interface Link {
   readonly socket: ClientSocket;
   ready: boolean;
   readonly openedAtMs: number;
-  /** Since when somebody holds the other end of the connection; null while nobody does. */
+  /** When the peer's kernel accepted the connection; null while not connected. */
   acceptedAtMs: number | null;
-  /** When each frame was sent that is not yet answered, oldest first. */
+  /** Send times of unanswered frames, oldest first. */
   readonly sentAtMs: number[];
 }
 
 /**
- * The way to one NetGear client, for as long as it is wanted: it connects, notices, says in words what is wrong, and connects again, for ever.
- * What is sent is either answered in time (3.5 s), or the socket is thrown away with all that was in flight.
+ * Persistent connection to one NetGear client. Reconnects until closed and reports failures as readable reasons.
+ * If a frame is not answered within the timeout, the socket is discarded with all frames in flight.
  */
 export class ClientConnection {
   readonly #options: ClientConnectionOptions;
@@ -95,7 +97,7 @@ export class ClientConnection {
     this.#options = options;
     this.#events = events;
     this.#replyTimeoutMs = options.replyTimeoutMs ?? REPLY_TIMEOUT_MS;
-    this.#reason = this.#nobody();
+    this.#reason = this.#notListening();
     this.#link = this.#open();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -113,7 +115,7 @@ export class ClientConnection {
     return this.#reason;
   }
 
-  /** Why the last handshake failed, as far as ZeroMQ tells; null before one has, and once one has succeeded. */
+  /** Why the last handshake failed, as far as ZeroMQ reports it; null before a failure and after a success. */
   get handshakeFailure(): HandshakeFailure | null {
     return this.#handshakeFailure;
   }
@@ -122,16 +124,17 @@ export class ClientConnection {
     return this.#link?.ready === true;
   }
 
-  /** Frames that are sent and not answered; always 0 in pattern 2. */
+  /** Number of unanswered frames; always 0 in pattern 2. */
   get inFlight(): number {
     return this.#link?.sentAtMs.length ?? 0;
   }
 
   /**
-   * Sends a frame, or a termination without payload. Header and payload are not copied and must never be written to again.
+   * Sends a frame, or a termination without payload. Header and payload are not copied and must never be written to
+   * again.
    *
-   * @returns false when the socket cannot take it now: a later one may pass.
-   * @throws never: a connection that breaks shows in the state.
+   * @returns false if the socket cannot accept it now; a later frame may succeed.
+   * @throws never: a broken connection is reported in the state.
    */
   async send(header: Uint8Array | string, payload?: Uint8Array): Promise<boolean> {
     const link = this.#link;
@@ -145,21 +148,21 @@ export class ClientConnection {
       await link.socket.send(header, payload);
       return true;
     } catch {
-      // Full, or broken since its last event: of the first only pattern 2 is capable, since what is in flight is counted otherwise.
-      if (isAnswered && this.#link === link && !this.#closed) this.#reopen('connecting', 'its connection ended');
+      // The socket is full or broken. Only pattern 2 can be full, because the others limit the frames in flight.
+      if (isAnswered && this.#link === link && !this.#closed) this.#reopen('connecting', 'the connection was lost');
       return false;
     }
   }
 
-  /** Throws away what is in flight, and connects anew. */
+  /** Discards the frames in flight and reconnects. */
   reset(): void {
-    if (!this.#closed) this.#reopen('connecting', 'it was connected anew');
+    if (!this.#closed) this.#reopen('connecting', 'reconnecting');
   }
 
   /**
    * Idempotent.
    *
-   * @param lingerMs for how long what was sent and has not left yet may still leave; it is thrown away otherwise.
+   * @param lingerMs how long to wait for unsent messages to be transmitted before they are discarded.
    */
   close(lingerMs = 0): void {
     if (this.#closed) return;
@@ -168,7 +171,7 @@ export class ClientConnection {
     this.#drop(lingerMs);
   }
 
-  /** Throws the socket away, and the plan to make another. */
+  /** Closes the socket and cancels a pending retry. */
   #drop(lingerMs = 0): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
@@ -180,7 +183,7 @@ export class ClientConnection {
     this.#retry = setTimeout(() => this.#openAgain(), afterMs);
   }
 
-  /** The keys are read anew, and may have gone or been exchanged meanwhile. */
+  /** Reads the keys again: they may have been removed or replaced since. */
   #openAgain(): void {
     this.#retry = null;
     try {
@@ -214,7 +217,7 @@ export class ClientConnection {
         handshakeFailed: (failure) => current(() => runInBackground(this.#explain(failure), (error) => this.#events.failed(error)))(),
         disconnected: current(() => {
           link.acceptedAtMs = null;
-          if (link.ready || link.sentAtMs.length > 0) this.#reopen('connecting', 'its connection ended');
+          if (link.ready || link.sentAtMs.length > 0) this.#reopen('connecting', 'the connection was lost');
         }),
         reply: (parts) =>
           current(() => {
@@ -241,41 +244,48 @@ export class ClientConnection {
   #reopen(state: ConnectionState, reason: string): void {
     this.#drop();
     this.#change(state, reason);
-    // Who hears of the change may have closed us, or have had us connect anew.
+    // The callback may have closed or reset this connection.
     if (this.#closed || this.#link !== null || this.#retry !== null) return;
     if (this.#options.pattern === 'pair') this.#retryLater(PAIR_RETRY_AFTER_MS);
     else this.#openAgain();
   }
 
-  /** After a failed handshake ZeroMQ may have given up by itself. */
+  /** Replaces the socket, because ZeroMQ may give up after a failed handshake, and finds the reason of the failure. */
   async #explain(failure: HandshakeFailure): Promise<void> {
     this.#handshakeFailure = failure;
     this.#drop();
     this.#retryLater();
     if (failure === 'refused') {
       const { endpoint, security } = this.#options;
-      const key = security?.mode === 'ironhouse' ? 'with secure=2 it needs our public_keys/client.key among its own when it starts, and ' : '';
-      this.#change('refused', `the client at ${endpoint} refuses us: ${key}in secure mode it lets in only who has the IP address that it was given itself`);
+      const key = security?.mode === 'ironhouse' ? ', and with secure=2 only if our public_keys/client.key was among its keys when it started' : '';
+      this.#change('refused', `the client at ${endpoint} refuses this gateway: in secure mode it accepts only the IP address in its own options${key}`);
       return;
     }
-    const look = await lookAtZmtpPeer(this.#options.endpoint, this.#closing.signal);
+    const result = await probeZmtpPeer(this.#options.endpoint, this.#closing.signal);
     if (this.#closed || this.isReady) return;
-    if (look.kind === 'nobody') this.#change('connecting', this.#nobody());
-    else this.#change('refused', this.#misfit(look));
+    if (result.kind === 'nobody') this.#change('connecting', this.#notListening());
+    else this.#change('refused', this.#mismatch(result));
   }
 
-  /** What does not fit between the address and who is there. */
-  #misfit(look: Exclude<ZmtpLook, { kind: 'nobody' }>): string {
+  /** Describes how the peer differs from the one in the address. */
+  #mismatch(result: Exclude<ZmtpProbeResult, { kind: 'nobody' }>): string {
     const { endpoint, pattern, security } = this.#options;
-    if (look.kind === 'silent') return `what listens at ${endpoint} hung up in the handshake`;
-    if (look.kind === 'foreign') return `what listens at ${endpoint} is no NetGear client: it does not speak ZeroMQ`;
-    const { mechanism, socketType } = look;
+    const number = formatPattern(pattern);
+    if (result.kind === 'silent') return `the program at ${endpoint} closed the connection during the handshake`;
+    if (result.kind === 'foreign') return `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ`;
+    const { mechanism, socketType } = result;
     if (security === null && mechanism !== 'NULL') return `the client at ${endpoint} is in secure mode; add secure=1 or secure=2 to its address`;
-    if (security !== null && mechanism === 'NULL') return `the client at ${endpoint} is not in secure mode: it was never told to be, or it has bound anew after 12 s of silence, which it does without encryption; no frame is sent to it`;
-    if (socketType === null) return `the client at ${endpoint} does not accept our keys: our public_keys/server.key is not the one that belongs to its private_keys/server.key_secret, or it has another pattern than ${formatPattern(pattern)}`;
+    if (security !== null && mechanism === 'NULL') {
+      return `the client at ${endpoint} is not in secure mode, or it restarted unencrypted after 12 s without data; no frames are sent`;
+    }
+    if (socketType === null) {
+      return `the client at ${endpoint} does not accept our keys: our public_keys/server.key does not match its private_keys/server.key_secret, or its pattern is not ${number}`;
+    }
     const actual = patternOfSocket(socketType);
-    if (actual === pattern) return `the client at ${endpoint} hung up in the handshake`;
-    return actual === null ? `what listens at ${endpoint} is a ${socketType} socket, expected a NetGear client of pattern ${formatPattern(pattern)}` : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address says pattern ${formatPattern(pattern)}`;
+    if (actual === pattern) return `the client at ${endpoint} closed the connection during the handshake`;
+    return actual === null
+      ? `the program at ${endpoint} has a ${socketType} socket, expected a NetGear client of pattern ${number}`
+      : `the client at ${endpoint} has pattern ${formatPattern(actual)}, its address says pattern ${number}`;
   }
 
   #tick(): void {
@@ -285,12 +295,13 @@ export class ClientConnection {
     const oldest = link.sentAtMs[0];
     if (oldest !== undefined && now - oldest > this.#replyTimeoutMs) this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
     else if (link.ready || oldest !== undefined) return;
-    else if (link.acceptedAtMs !== null && now - link.acceptedAtMs > STUCK_AFTER_MS) this.#change('stuck', 'it holds the connection and does not shake hands: is it stopped?');
-    else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) this.#change('connecting', this.#nobody());
+    else if (link.acceptedAtMs !== null && now - link.acceptedAtMs > STUCK_AFTER_MS) {
+      this.#change('stuck', 'accepts connections but does not complete the handshake: is it stopped?');
+    } else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) this.#change('connecting', this.#notListening());
   }
 
-  #nobody(): string {
-    return `nobody listens at ${this.#options.endpoint}`;
+  #notListening(): string {
+    return `nothing is listening at ${this.#options.endpoint}`;
   }
 
   #change(state: ConnectionState, reason: string): void {

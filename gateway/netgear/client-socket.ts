@@ -8,52 +8,54 @@ import { receiveAll, UNBOUNDED_QUEUE } from './receive-all.ts';
 import { DEFAULT_REPLY_LIMITS } from './reply-codec.ts';
 import { followEvents } from './socket-events.ts';
 
-/** Most frames in flight to one client: more than that the socket does not take. */
+/** Maximum number of frames in flight to one client. */
 export const MAX_IN_FLIGHT = 3;
 
-/** What the kernel may hold for a subscriber, who answers nothing: more is delay that nobody sees. It doubles the figure. */
+/** SO_SNDBUF for subscribers (the kernel doubles it). Small, because frames buffered there are undetectable latency. */
 const SUBSCRIBER_SEND_BUFFER_BYTES = 64 << 10;
 
-/** The first byte of what a subscriber sends: it wants frames from now on. */
+/** First byte of a subscription message; other values unsubscribe. */
 const SUBSCRIBED = 1;
 
 /**
- * Maximum number of bytes of a message from a subscriber, also in the handshake, where CURVE's have up to 168. A NetGear client subscribes to the empty
- * topic. libzmq takes 70 bytes of memory, and 0.1 µs of the event loop, per byte of a topic.
+ * Maximum size of a message from a subscriber, including the handshake, where CURVE needs up to 168 bytes. A NetGear
+ * client subscribes to the empty topic. libzmq takes 70 bytes of memory, and 0.1 µs of the event loop, per byte of a
+ * topic.
  */
 const MAX_SUBSCRIPTION_BYTES = 256;
 
 /** Maximum number of messages from a subscriber. A NetGear client sends one. */
 const MAX_SUBSCRIPTIONS = 64;
 
-/** Why ZeroMQ ended a handshake. `closed`: the other end just hung up. */
+/** Why ZeroMQ ended a handshake. `closed`: the peer closed the connection without an error. */
 export type HandshakeFailure = 'mechanism' | 'refused' | 'closed';
 
-/** What happens to a {@link ClientSocket}. Called in order; nothing is called after `close()`. */
+/** Callbacks of a {@link ClientSocket}. Called in order; none is called after `close()`. */
 export interface ClientSocketEvents {
-  /** Somebody accepted the connection, which the kernel of a stopped process does too. */
+  /** The connection was accepted. The kernel does that even for a stopped process. */
   accepted(): void;
   /** The ZMTP handshake is done, and in pattern 2 the client has subscribed: frames can be sent. */
   ready(): void;
-  /** The other end was there and hung up before it was ready, for the reason given. ZeroMQ may give up after this. */
+  /** The peer closed the connection before the handshake was complete. ZeroMQ may give up after this. */
   handshakeFailed(failure: HandshakeFailure): void;
-  /** The connection is gone, or could not be made. ZeroMQ tries again by itself. */
+  /** The connection was lost or could not be established. ZeroMQ reconnects automatically. */
   disconnected(): void;
-  /** What the client answered, borrowed memory. */
+  /** The client's reply, in borrowed memory. */
   reply(parts: Uint8Array[]): void;
-  /** A reply was malformed, and is thrown away. */
+  /** A reply was malformed and has been discarded. */
   failed(error: unknown): void;
-  /** The socket no longer works: close it and make another one. */
+  /** The socket no longer works: close it and create another one. */
   broken(error: unknown): void;
 }
 
 /**
- * The sending side towards one NetGear client, which binds: we connect.
+ * The sending socket for one NetGear client. The client binds, so this side connects.
  *
- * Pattern 1 is a DEALER that plays REQ by sending the empty delimiter itself, so that several frames can be in flight and
- * a late reply harms nothing. Pattern 2 is an XPUB, which hears when the client subscribes, and refuses a frame instead of dropping it unseen.
- * `immediate` keeps frames from being stored for who is not there, and the high-water mark is what may be in flight.
- * After a time-out, close the socket and make another: a frame that is sent again on the same one arrives twice.
+ * Pattern 1 is a DEALER that emulates REQ by sending the empty delimiter itself, so that several frames can be in
+ * flight and a late reply does no harm. Pattern 2 is an XPUB, which reports subscriptions, and refuses a frame instead
+ * of dropping it silently. `immediate` prevents ZeroMQ from queueing frames while disconnected; the high-water mark
+ * limits the frames in flight. After a timeout, close the socket and create another: a frame sent again on the same
+ * socket arrives twice.
  */
 export class ClientSocket {
   readonly #socket: Dealer | Pair | XPublisher;
@@ -91,7 +93,7 @@ export class ClientSocket {
   /**
    * Sends a frame. Header and payload are not copied and must never be written to again.
    *
-   * @throws when the socket cannot take it at once: {@link isFull} says whether a later frame may pass.
+   * @throws if the socket cannot accept it immediately.
    */
   async send(header: Uint8Array | string, payload?: Uint8Array): Promise<void> {
     const parts = payload === undefined ? [header] : [header, payload];
@@ -101,7 +103,7 @@ export class ClientSocket {
   /**
    * Idempotent.
    *
-   * @param lingerMs for how long what has not left yet may still leave; it is thrown away otherwise.
+   * @param lingerMs how long to wait for unsent messages to be transmitted before they are discarded.
    */
   close(lingerMs = 0): void {
     if (this.#closed) return;
@@ -121,8 +123,8 @@ export class ClientSocket {
       const isSubscriber = shaken && this.#socket instanceof XPublisher;
       accepted = shaken = false;
       if (failed) events.handshakeFailed('closed');
-      // libzmq does not connect again after a message that is too large.
-      else if (isSubscriber && !this.#hasSubscribed) events.broken(new GearwayError('disconnected', 'the client hung up before it subscribed to all frames'));
+      // libzmq does not reconnect after a message that is too large.
+      else if (isSubscriber && !this.#hasSubscribed) events.broken(new GearwayError('disconnected', 'the client disconnected before it had subscribed'));
       else events.disconnected();
     });
     const failed = (failure: HandshakeFailure): (() => void) =>
@@ -157,7 +159,9 @@ export class ClientSocket {
       if (this.#closed) return;
       if (this.#socket instanceof XPublisher) {
         subscriptions += 1;
-        if (subscriptions > MAX_SUBSCRIPTIONS) throw new GearwayError('flooded', `the client has sent more than ${MAX_SUBSCRIPTIONS} subscriptions, expected one`);
+        if (subscriptions > MAX_SUBSCRIPTIONS) {
+          throw new GearwayError('flooded', `the client has sent more than ${MAX_SUBSCRIPTIONS} subscriptions, expected one`);
+        }
         if (parts[0]?.[0] !== SUBSCRIBED) continue;
         this.#hasSubscribed = true;
         events.ready();
@@ -168,11 +172,6 @@ export class ClientSocket {
       }
     }
   }
-}
-
-/** Whether `send()` failed since the client takes frames more slowly than they come. */
-export function isFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
 }
 
 function curveOptions(security: Security | null): { curvePublicKey?: string; curveSecretKey?: string; curveServerKey?: string } {

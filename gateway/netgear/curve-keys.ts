@@ -4,41 +4,44 @@ import { basename, join, resolve } from 'node:path';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { createKeysWhenMissing } from './key-files.ts';
 
-/** NetGear's `secure_mode`: `stonehouse` (1) lets in who has any key of its own, `ironhouse` (2) only the keys in `public_keys/`. */
-export type SecureMode = 'stonehouse' | 'ironhouse';
+/**
+ * NetGear's `secure_mode`: `stonehouse` (1) accepts any client key pair, `ironhouse` (2) only the keys in
+ * `public_keys/`.
+ */
+type SecureMode = 'stonehouse' | 'ironhouse';
 
 /** NetGear's secure mode and the folder with its keys (`public_keys/`, `private_keys/`). */
 export interface Security {
   readonly mode: SecureMode;
   readonly folder: string;
-  /** Only peers with these IP addresses are let in, where we bind; null for any. */
+  /** IP addresses that are accepted where we bind; null for any. */
   readonly allowedAddresses: readonly string[] | null;
 }
 
-/** What the side that connects needs: NetGear's server, the CURVE client. 40 Z85 characters each. */
-export interface SenderKeys {
+/** Keys of the side that connects: NetGear's server, the CURVE client. 40 Z85 characters each. */
+interface SenderKeys {
   readonly publicKey: string;
   readonly secretKey: string;
   readonly peerPublicKey: string;
 }
 
-/** What the side that binds needs: NetGear's client, the CURVE server. */
-export interface ReceiverKeys {
+/** Keys of the side that binds: NetGear's client, the CURVE server. 40 Z85 characters each. */
+interface ReceiverKeys {
   readonly publicKey: string;
   readonly secretKey: string;
 }
 
-/** A key as it stands in a certificate: 32 bytes in Z85 (ZeroMQ RFC 32). */
+/** A key in a certificate: 32 bytes in Z85 (ZeroMQ RFC 32). */
 const KEY = String.raw`\s*=\s*"([0-9A-Za-z.\-:+=^!/*?&<>()[\]{}@%$#]{40})"`;
 
-/** Longest file that is read as a certificate. */
+/** Maximum size of a certificate. */
 const MAX_CERTIFICATE_BYTES = 1 << 16;
 
-/** Most certificates that are looked through for a peer's key. */
+/** Maximum number of certificates that are searched for a peer's key. */
 const MAX_CERTIFICATES = 4096;
 
 /**
- * Reads NetGear's `secure_mode` number.
+ * Parses NetGear's `secure_mode` number.
  *
  * @returns null for 0, no security.
  * @throws {GearwayError} `option-invalid`.
@@ -58,7 +61,7 @@ export function parseSecureMode(text: string): SecureMode | null {
 
 /**
  * The folder that NetGear would use: `~/.vidgear/keys`, or `.vidgear/keys` under its `custom_cert_location`.
- * A folder that has `public_keys/` itself is taken as it is.
+ * A folder that contains `public_keys/` or `private_keys/` is used directly.
  */
 export function resolveKeysFolder(location?: string): string {
   if (location === undefined) return join(homedir(), '.vidgear', 'keys');
@@ -68,7 +71,8 @@ export function resolveKeysFolder(location?: string): string {
 }
 
 /**
- * Loads what the connecting side needs, `private_keys/client.key_secret` and `public_keys/server.key`; makes both pairs when the folder has none.
+ * Loads the keys of the connecting side, `private_keys/client.key_secret` and `public_keys/server.key`; creates both
+ * pairs if the folder has none.
  *
  * @throws {GearwayError} `keys-missing`, `keys-invalid`.
  */
@@ -79,7 +83,7 @@ export function openSenderKeys(folder: string): SenderKeys {
 }
 
 /**
- * Loads what the binding side needs, `private_keys/server.key_secret`; makes both pairs when the folder has none.
+ * Loads the keys of the binding side, `private_keys/server.key_secret`; creates both pairs if the folder has none.
  *
  * @throws {GearwayError} `keys-missing`, `keys-invalid`.
  */
@@ -88,7 +92,10 @@ export function openReceiverKeys(folder: string): ReceiverKeys {
   return readPair(folder, 'server');
 }
 
-/** Whether a certificate of `public_keys/` holds this key, 40 Z85 characters. Read anew each time, so that a key can be added and taken away while running. */
+/**
+ * Whether `public_keys/` has a certificate with this key, 40 Z85 characters. Reads the folder on each call, so that
+ * keys can be added and removed at run time.
+ */
 export function isListedKey(folder: string, publicKey: string): boolean {
   const publicFolder = join(folder, 'public_keys');
   return readdirSync(publicFolder)
@@ -98,7 +105,7 @@ export function isListedKey(folder: string, publicKey: string): boolean {
       try {
         return readPublicKey(join(publicFolder, name)) === publicKey;
       } catch {
-        return false; // not a certificate: whoever else stands in the folder is still let in
+        return false; // not a certificate; the other keys stay valid
       }
     });
 }
@@ -118,10 +125,17 @@ function readCertificate(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): copy it from the other end, or empty the folder to have new keys made`, { cause: error });
+    const remedy = 'copy it from the other end, or empty the folder to have new keys created';
+    throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): ${remedy}`, { cause: error });
   }
-  if (bytes.byteLength === 0) throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: remove the keys in its folder and in the one beside it to have new ones made, or copy them from the other end`);
-  if (bytes.byteLength > MAX_CERTIFICATE_BYTES) throw new GearwayError('keys-invalid', `${path} is ${bytes.byteLength} bytes, expected a certificate of at most ${MAX_CERTIFICATE_BYTES}`);
+  if (bytes.byteLength === 0) {
+    const remedy = 'copy the keys from the other end, or delete those in public_keys and private_keys to have new ones created';
+    throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: ${remedy}`);
+  }
+  if (bytes.byteLength > MAX_CERTIFICATE_BYTES) {
+    const expected = `a certificate of at most ${MAX_CERTIFICATE_BYTES} bytes`;
+    throw new GearwayError('keys-invalid', `${path} is ${bytes.byteLength} bytes, expected ${expected}`);
+  }
   return bytes.toString('utf8');
 }
 

@@ -8,40 +8,45 @@ import { receiveAll, UNBOUNDED_QUEUE } from './receive-all.ts';
 import { PAIR_IS_TAKEN, type ServerMessage, type ServerSocket, type ServerSocketEvents, type ServerSocketOptions } from './server-socket.ts';
 import { followEvents } from './socket-events.ts';
 
-/** A kernel buffer for a server that sends faster than we read, and waits for no answer: more is delay that nobody sees. It doubles the figure. */
+/**
+ * SO_RCVBUF for servers that do not wait for replies (the kernel doubles it). Small, because buffered frames are
+ * undetectable latency.
+ */
 const SUBSCRIBER_RECEIVE_BUFFER_BYTES = 256 << 10;
 
 /** Maximum duration of a handshake: a peer that stays silent holds a descriptor for this long. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
 
 /**
- * Maximum number of peers. ZeroMQ reads them in turn, and one that has left counts until its last message is read: a flood over many connections would
- * delay the frames of the server by as many messages, and use up the descriptors of the process.
+ * Maximum number of peers. ZeroMQ reads them in turn, and one that has left counts until its last message is read: a
+ * flood over many connections would delay the server's frames by as many messages, and use up the process's
+ * descriptors.
  */
 const MAX_PEERS = 128;
 
 /**
- * The same for a PAIR, which reads one peer alone. libzmq accepts more, and stops the input of one that sends something: its connection then stays after it
- * has left. The next one tries again until the first has left.
+ * Maximum number of peers of a PAIR, which reads only one. libzmq accepts more, and stops the input of those that send
+ * something: their connections then stay open after they have left. A refused peer retries until the first has left.
  */
 const MAX_PAIR_PEERS = 1;
 
-/** Maximum number of parts before the empty delimiter of a request: its identifier, and a hop per broker. */
+/** Maximum number of parts before the empty delimiter of a request: its identifier, and one per broker. */
 const MAX_ENVELOPE_PARTS = 16;
 
 /**
- * A bound ZeroMQ socket with encryption: the CURVE server of libzmq. Only who knows its public key, or in IronHouse mode has a listed key, gets as far as to
- * send messages.
+ * A bound ZeroMQ socket with encryption: libzmq's CURVE server. Only peers that know its public key, and in IronHouse
+ * mode have a listed key, can send messages.
  *
- * Pattern 1 is a ROUTER that acts as a REP. A REP drops a malformed request without a word, in a loop that lasts as long as more of them come, and
- * refuses to work when a reply is missing; a ROUTER delivers everything, and who sent it.
+ * Pattern 1 is a ROUTER that emulates REP. A REP drops malformed requests silently, in a loop that runs for as long as
+ * more of them arrive, and stops working when a reply is missing; a ROUTER delivers everything together with its
+ * sender.
  */
 export class CurveServerSocket implements ServerSocket {
   readonly #socket: Router | Pair | Subscriber | Pull;
   readonly #admission: Admission;
   readonly #events: ServerSocketEvents;
   readonly #handshakes: HandshakeLog;
-  /** Routing identifier, and what came before the delimiter and with it, of the message that is to be answered. */
+  /** Routing identifier and envelope, including the delimiter, of the message to be answered. */
   #envelope: Uint8Array[] = [];
   #onUnbound: (() => void) | null = null;
   readonly #expected: string;
@@ -96,12 +101,15 @@ export class CurveServerSocket implements ServerSocket {
   }
 
   async bind(endpoint: string): Promise<void> {
-    // Only where it is asked for: it would make every IPv4 peer `::ffff:…` to the authenticator.
+    // Not always: with ipv6 set, the authenticator gets every IPv4 peer as `::ffff:…`.
     this.#socket.ipv6 = endpoint.startsWith('tcp://[');
     await this.#socket.bind(endpoint);
   }
 
-  /** The messages, in order of arrival. Returns when the socket is closed. @throws {GearwayError} `flooded`, as {@link receiveAll} does. */
+  /**
+   * Messages in order of arrival. Returns when the socket is closed. @throws {GearwayError} `flooded`, like {@link
+   * receiveAll}.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<ServerMessage, void, void> {
     for await (const parts of receiveAll(this.#socket)) {
       if (!(this.#socket instanceof Router)) {
@@ -110,7 +118,8 @@ export class CurveServerSocket implements ServerSocket {
       }
       const delimiter = parts.findIndex((part, index) => index > 0 && part.byteLength === 0);
       if (delimiter < 0 || delimiter > MAX_ENVELOPE_PARTS || delimiter + 1 === parts.length) {
-        this.#events.refused(`a ZeroMQ peer sent a message of ${parts.length - 1} ${parts.length === 2 ? 'part' : 'parts'} that is not a request of ${this.#expected}`);
+        const count = `${parts.length - 1} ${parts.length === 2 ? 'part' : 'parts'}`;
+        this.#events.refused(`a ZeroMQ peer sent a message of ${count} that is not a request of ${this.#expected}`);
         continue;
       }
       this.#envelope = parts.slice(0, delimiter + 1);
@@ -118,7 +127,7 @@ export class CurveServerSocket implements ServerSocket {
     }
   }
 
-  /** The message that came last is the peer's: the next one is asked for only after this. */
+  /** Answers the latest message, which is the peer's because messages are read one at a time. */
   async reply(_peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void> {
     if (this.#socket instanceof Router) await this.#socket.send([...this.#envelope, ...parts]);
     else if (this.#socket instanceof Pair) await this.#socket.send([...parts]);
@@ -130,7 +139,7 @@ export class CurveServerSocket implements ServerSocket {
   /**
    * Resolves when the address is free again. Idempotent.
    *
-   * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
+   * @param lingerMs how long to wait for unsent replies to be transmitted before they are discarded.
    */
   close(lingerMs = 0): Promise<void> {
     this.#closed = true;
@@ -146,7 +155,11 @@ export class CurveServerSocket implements ServerSocket {
     this.#handshakes.close();
   }
 
-  /** libzmq closes a listener in a thread of its own, some time after it was told to. For it, to unbind and to disconnect are one; zeromq 6.8's `unbindSync` binds. */
+  /**
+   * Waits until libzmq's I/O thread has closed the listener. Uses `disconnect` because libzmq treats it like unbind,
+   * and
+   * `unbindSync` of zeromq 6.8 binds.
+   */
   async #unbind(): Promise<void> {
     const endpoint = this.#socket.lastEndpoint;
     if (endpoint === null) return;
@@ -172,7 +185,7 @@ export class CurveServerSocket implements ServerSocket {
       return 'later';
     }
     if (this.#handshakes.peers >= MAX_PEERS) {
-      this.#events.refused(`${peer.address} was refused: ${MAX_PEERS} ZeroMQ peers are connected already`);
+      this.#events.refused(`${peer.address} was refused: ${MAX_PEERS} ZeroMQ peers are already connected`);
       return 'later';
     }
     this.#handshakes.admitted(peer.address);

@@ -13,32 +13,36 @@ export interface NetGearFrame {
   readonly height: number;
   readonly encoding: Encoding;
   readonly message: Value;
-  /** The channel order that was encoded as JPEG and that a NetGear receiver decodes to; null for a raw frame. */
+  /** Channel order to which a NetGear receiver decodes the JPEG; null for a raw frame. */
   readonly colorspace: string | null;
-  /** The server's own port, in multi-servers mode; else null. */
+  /** The server's own port in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
   readonly payload: Uint8Array;
-  /** The header's JSON, byte for byte. */
+  /** The header's JSON, unmodified. */
   readonly headerText: string;
 }
 
-/** The server says that it ends. */
+/** A server's notice that it terminates. */
 export interface NetGearTermination {
   readonly kind: 'termination';
-  /** The server's own port, in multi-servers mode; else null. */
+  /** The server's own port in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
 }
 
-/** The colour spaces of simplejpeg: the channel order that a NetGear receiver decodes to. */
-export const COLORSPACES: ReadonlySet<string> = new Set(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK']);
+/** Colour spaces of simplejpeg: the channel orders to which a NetGear receiver decodes. */
+export const COLORSPACES: ReadonlySet<string> = new Set([
+  'RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK',
+]);
 
-/** Header keys whose absence kills a real receiver (`KeyError`). */
+/** Header keys whose absence crashes a real receiver (`KeyError`). */
 const REQUIRED_KEYS = ['compression', 'message', 'pattern', 'dtype', 'shape'] as const;
 
 /**
- * Decodes the parts that a NetGear server sent.
+ * Decodes the parts of a NetGear server's message.
  *
- * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, `jpeg-invalid`, and what the JSON parser throws.
+ * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, `jpeg-invalid`, and the
+ * errors of
+ *   {@link parsePythonObject}.
  */
 export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = FRAME_LIMITS): NetGearFrame | NetGearTermination {
   const [header, payload] = parts;
@@ -53,34 +57,37 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   }
   if (payload === undefined) throw new GearwayError('parts-unexpected', 'message has 1 part, expected a header and a payload');
   if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `payload is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
-  if (patternNumber(fields) === undefined) throw invalid('header has a pattern that is none of 0, 1, 2');
+  if (patternNumber(fields) === undefined) throw invalid('header has an unknown pattern, expected 0, 1 or 2');
 
   const shape = spans.get('shape');
   const picture = fields['compression'] === false ? readRaw(fields, headerText.slice(shape?.start, shape?.end), payload) : readCompressed(fields['compression'], payload);
   const { width, height } = picture;
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
-    throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected at most ${limits.side} a side and ${limits.pixels} in all`);
+    throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected sides of at most ${limits.side} and at most ${limits.pixels} pixels`);
   }
   return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: readServerPort(fields), payload, headerText };
 }
 
-/** The port as text; a server writes it as its user typed it, which may be a number. */
+/** The port as text; a server sends the type that its user passed, which may be a number. */
 function readServerPort({ port }: ParsedObject['fields']): string | null {
   if (typeof port === 'string') return port;
   return typeof port === 'number' || typeof port === 'bigint' ? String(port) : null;
 }
 
-/** The header's pattern as text; a server may write it as a number too. */
+/** The header's pattern as text; a server may also send a number. */
 function patternNumber(fields: ParsedObject['fields']): string | undefined {
   const { pattern } = fields;
   const text = typeof pattern === 'number' ? String(pattern) : pattern;
   return typeof text === 'string' && /^[012]$/.test(text) ? text : undefined;
 }
 
-type Picture = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colorspace'>;
+type FrameContent = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colorspace'>;
 
-/** @param shapeText the shape as the server wrote it, and as native clients get it: NumPy raises TypeError at 480.0, which JavaScript cannot tell from 480. */
-function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, payload: Uint8Array): Picture {
+/**
+ * @param shapeText the shape as text: native clients get it unmodified, and NumPy raises TypeError for 480.0, which
+ * JavaScript cannot distinguish from 480.
+ */
+function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, payload: Uint8Array): FrameContent {
   if (typeof dtype !== 'string' || !isShape(shape)) throw invalid('header of a raw frame has no dtype and shape of an image');
   if (/[.eE]/.test(shapeText)) throw invalid(`header has the shape ${shapeText.slice(0, 100)}, expected integers`);
   const expected = arrayBytes(dtype, shape);
@@ -89,7 +96,7 @@ function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, pa
   return { width, height, encoding: { kind: 'raw', dtype, shape }, colorspace: null };
 }
 
-function readCompressed(compression: Value | undefined, payload: Uint8Array): Picture {
+function readCompressed(compression: Value | undefined, payload: Uint8Array): FrameContent {
   if (typeof compression !== 'object' || compression === null || Array.isArray(compression)) throw invalid('header has a compression that is neither false nor a dict');
   const { dct, ups, colorspace } = compression as { [key: string]: Value };
   if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) {
@@ -118,20 +125,20 @@ function invalid(message: string): GearwayError {
   return new GearwayError('header-invalid', message);
 }
 
-/** How a header for one receiver differs from another's. */
+/** Properties of a header that depend on the receiver. */
 export interface HeaderVariant {
   readonly pattern: Pattern;
-  /** For a receiver in multi-servers mode, which reads the sending server's port; else null. */
+  /** The sending server's port, for a receiver in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
-  /** For a repeat: its message was delivered before and must not be acted on again. */
+  /** For a repeated frame, whose message was already delivered and must not be acted on again. */
   readonly dropMessage: boolean;
 }
 
 /**
- * The header of a frame that did not come from a NetGear server, as one would write it.
+ * Encodes the header of a frame that did not come from a NetGear server.
  *
  * @param messageJson Python JSON.
- * @param colorspace the channel order that a receiver decodes a JPEG to.
+ * @param colorspace channel order to which a receiver decodes a JPEG.
  */
 export function encodeFrameHeader(encoding: Encoding, messageJson: string, { pattern, serverPort, dropMessage }: HeaderVariant, colorspace = 'BGR'): string {
   const port = serverPort === null ? '' : `"port": ${JSON.stringify(serverPort)}, `;
@@ -142,8 +149,8 @@ export function encodeFrameHeader(encoding: Encoding, messageJson: string, { pat
 }
 
 /**
- * The header for a client of another pattern or in multi-servers mode, or for a repeat without message: only those values are replaced, since a
- * receiver refuses a pattern that is not its own, and acts again on a message that it sees again. Every other byte stays.
+ * Adapts a header to a client of another pattern or in multi-servers mode, or to a repeated frame without message: a
+ * receiver refuses a pattern other than its own, and acts again on a repeated message. All other bytes stay unmodified.
  */
 export function rewriteFrameHeader(headerText: string, change: HeaderVariant): string {
   const { fields, spans } = parsePythonObject(headerText);
@@ -160,18 +167,18 @@ export function rewriteFrameHeader(headerText: string, change: HeaderVariant): s
     edits.push(port === undefined ? { start: first, end: first, text: `"port": ${text}, ` } : { ...port, text });
   }
   let text = headerText;
-  // From the back, so that the earlier places stay true.
+  // From the end, so that earlier offsets stay valid.
   for (const edit of edits.sort((a, b) => b.start - a.start)) text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
   return text;
 }
 
-/** What a server sends to end a receiver; with its port to one in multi-servers mode. */
+/** Encodes a server's notice that it terminates; with its port for a receiver in multi-servers mode. */
 export function encodeTermination(serverPort: string | null): string {
   return serverPort === null ? '{"terminate_flag": true}' : `{"terminate_flag": true, "port": ${JSON.stringify(serverPort)}}`;
 }
 
-/** What a receiver answers to that. */
+/** A receiver's reply to a termination. */
 export const TERMINATION_REPLY = "Termination signal successfully received at Client's end!";
 
-/** What a receiver in multi-servers mode answers to that. */
+/** The same from a receiver in multi-servers mode. */
 export const MULTISERVER_TERMINATION_REPLY = 'Termination signal successfully received at client!';

@@ -4,28 +4,29 @@ import { join } from 'node:path';
 import { curveKeyPair } from 'zeromq';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 
-/** The folders of certificates, and the ending of each one's files. */
+/** Folders of certificates, and their file extensions. */
 const FOLDERS = { public_keys: '.key', private_keys: '.key_secret' } as const;
 
-/** Ending of a file that is being written. Another process removes one that is left over after this time. */
+/** Extension of a file that is being written. Another process removes abandoned ones after this time. */
 const UNFINISHED = '.tmp';
 const LEFT_OVER_MS = 60_000;
 
-/** How long another process that is making keys in the same folder is waited for, and how often it is checked. */
+/** How long to wait for another process that is creating keys in the same folder, and the polling interval. */
 const CREATION_MS = 2000;
 const CREATION_POLL_MS = 10;
 
-/** A certificate that is written, and not yet under its name. */
+/** A certificate that has been written under a temporary name. */
 interface WrittenFile {
   readonly temporary: string;
   readonly path: string;
 }
 
 /**
- * Makes both pairs as pyzmq's `create_certificates` does, readable by their owner alone, when neither folder has any key. A folder with some
- * of them is left alone: its other half is at a peer. Of several processes that do so at a time, one makes them and the others wait for it.
+ * Creates both key pairs as pyzmq's `create_certificates` does, readable only by their owner, if neither folder has any
+ * key. A folder with some keys is left unmodified, because the others belong to a peer. If several processes call this
+ * at the same time, one creates the keys and the others wait for it.
  *
- * @throws {GearwayError} `keys-missing` when they cannot be made; nothing is left of them then.
+ * @throws {GearwayError} `keys-missing` if they cannot be created; no partial files remain.
  */
 export function createKeysWhenMissing(folder: string): void {
   if (!hasKeys(folder)) makeKeys(folder, (files) => publishFirst(files));
@@ -38,15 +39,17 @@ export function hasKeys(folder: string): boolean {
 }
 
 /**
- * Makes new pairs in place of those that are there: clients with the old ones are refused from now on. Other keys in the folder stay.
+ * Replaces both key pairs: peers with the old ones are refused from now on. Other keys in the folder stay.
  *
- * @throws {GearwayError} `keys-missing` when they cannot be made; the old ones are still there then.
+ * @throws {GearwayError} `keys-missing` if they cannot be created; the old ones are kept.
  */
 export function createKeys(folder: string): void {
   makeKeys(folder, replaceAll);
 }
 
-/** Writes all four certificates beside their places first, so that a full disk leaves nothing half made. */
+/**
+ * Writes all four certificates under temporary names before publishing any, so that a full disk leaves no partial set.
+ */
 function makeKeys(folder: string, publish: (files: readonly WrittenFile[]) => void): void {
   const files: WrittenFile[] = [];
   try {
@@ -56,7 +59,7 @@ function makeKeys(folder: string, publish: (files: readonly WrittenFile[]) => vo
       chmodSync(path, 0o700);
       removeLeftOver(path);
     }
-    // The secret key of the binding side first: under its name it tells other processes that keys are being made.
+    // The binding side's secret key first: its final name signals to other processes that keys are being created.
     for (const name of ['server', 'client']) {
       const { publicKey, secretKey } = curveKeyPair();
       files.push(write(join(folder, 'private_keys', `${name}.key_secret`), certificate(publicKey, secretKey)));
@@ -64,7 +67,8 @@ function makeKeys(folder: string, publish: (files: readonly WrittenFile[]) => vo
     }
     publish(files);
   } catch (error) {
-    throw new GearwayError('keys-missing', `keys cannot be made in ${folder}: ${errorText(error)}. Name a folder that can be written to with keys= (custom_cert_location in a program), or copy the keys there from the other end`, { cause: error });
+    const remedy = 'Specify a writable folder with keys= (custom_cert_location in a program), or copy the keys there from the other end';
+    throw new GearwayError('keys-missing', `cannot create keys in ${folder}: ${errorText(error)}. ${remedy}`, { cause: error });
   } finally {
     for (const { temporary } of files) rmSync(temporary, { force: true });
   }
@@ -75,7 +79,7 @@ function certificate(publicKey: string, secretKey: string | null): string {
   return `# ZeroMQ CURVE certificate, made by Gearway. Keep the secret one to its owner.\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`;
 }
 
-/** Writes a file beside its place, for its owner alone from the start. Removes it when that fails. */
+/** Writes a file under a temporary name in the same folder, readable only by its owner. Removes it on failure. */
 function write(path: string, text: string): WrittenFile {
   const at = path.lastIndexOf('/') + 1 || path.lastIndexOf('\\') + 1;
   const temporary = `${path.slice(0, at)}.${path.slice(at)}.${randomBytes(6).toString('hex')}${UNFINISHED}`;
@@ -92,7 +96,9 @@ function write(path: string, text: string): WrittenFile {
   return { temporary, path };
 }
 
-/** Puts the files in their places, unless another process has begun to: a link, unlike a rename, does not replace a file. */
+/**
+ * Publishes the files, unless another process has started to. Uses links, which unlike renames do not replace files.
+ */
 function publishFirst(files: readonly WrittenFile[]): void {
   const published: string[] = [];
   try {
@@ -102,7 +108,7 @@ function publishFirst(files: readonly WrittenFile[]): void {
       } catch (error) {
         if (hasCode(error, 'EEXIST') && published.length === 0) return;
         if (hasCode(error, 'EEXIST') || existsSync(path)) throw error;
-        // A file system without links.
+        // The file system does not support links.
         renameSync(temporary, path);
       }
       published.push(path);
@@ -113,7 +119,7 @@ function publishFirst(files: readonly WrittenFile[]): void {
   }
 }
 
-/** Puts the files in their places. When one cannot be, those before get their former content again. */
+/** Publishes the files. On failure, restores those that were already replaced. */
 function replaceAll(files: readonly WrittenFile[]): void {
   const replaced: { readonly path: string; readonly former: Buffer | null }[] = [];
   try {
@@ -131,7 +137,10 @@ function replaceAll(files: readonly WrittenFile[]): void {
   }
 }
 
-/** Blocks for as long as another process is making keys here, 2 s at most. That happens before anything is served. */
+/**
+ * Blocks while another process is creating keys in this folder, at most 2 s. Acceptable because it happens only at
+ * start-up.
+ */
 function awaitOtherProcess(folder: string): void {
   const endMs = performance.now() + CREATION_MS;
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -140,7 +149,7 @@ function awaitOtherProcess(folder: string): void {
   }
 }
 
-/** Of a process that ended while it wrote. */
+/** Removes temporary files of a process that was killed while writing. */
 function removeLeftOver(folder: string): void {
   for (const file of list(folder)) {
     if (file.endsWith(UNFINISHED) && ageMs(join(folder, file)) > LEFT_OVER_MS) rmSync(join(folder, file), { force: true });
@@ -151,7 +160,7 @@ function ageMs(path: string): number {
   try {
     return Date.now() - statSync(path).mtimeMs;
   } catch {
-    return Infinity; // it has its place meanwhile
+    return Infinity; // published or removed in the meantime
   }
 }
 

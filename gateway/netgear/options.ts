@@ -5,36 +5,55 @@ import { parseSecureMode, resolveKeysFolder, type Security } from './curve-keys.
 import { checkModes } from './modes.ts';
 import type { Pattern } from './pattern.ts';
 
-/** A port as NetGear takes it. It is a peer's identity, and handed back as text. */
+/** A port as NetGear accepts it. It identifies a peer, and is returned as text. */
 export type Port = string | number;
 
-/** NetGear's parameters and options that both ends have, under NetGear's names. What is not here is refused with a sentence. */
+/** NetGear's parameters and options of both ends, under NetGear's names. Other options are rejected with a reason. */
 export interface NetGearOptions {
-  /** NetGear's `address`: a host name or IP address (IPv6 in brackets); with `ipc` an absolute path. The sender's default is `localhost`, the receiver's `*`. */
+  /**
+   * NetGear's `address`: a host name or IP address (IPv6 in brackets); with `ipc` an absolute path. The sender's
+   * default is
+   * `localhost`, the receiver's `*`.
+   */
   readonly address?: string;
-  /** NetGear's `port`, `5555` by default; a list where one end has several peers. With `ipc` it is put behind the path, as NetGear does. */
+  /**
+   * NetGear's `port`, `5555` by default; a list if this end has several peers. With `ipc` it is appended to the path,
+   * as NetGear does.
+   */
   readonly port?: Port | readonly Port[];
   /** NetGear's `protocol`, `tcp` by default. */
   readonly protocol?: 'tcp' | 'ipc';
-  /** NetGear's `pattern`: 0 pair (the default), 1 request and reply, 2 publish and subscribe. Both ends must have the same. */
+  /**
+   * NetGear's `pattern`: 0 pair (the default), 1 request and reply, 2 publish and subscribe. Both ends must have the
+   * same.
+   */
   readonly pattern?: 0 | 1 | 2;
-  /** NetGear's `multiclient_mode`: one sender, several receivers. The sender is given a list of ports, each receiver one of them. */
+  /**
+   * NetGear's `multiclient_mode`: one sender, several receivers. The sender has a list of ports, each receiver one of
+   * them.
+   */
   readonly multiclient_mode?: boolean;
-  /** NetGear's `multiserver_mode`: several senders, one receiver. The receiver is given a list of ports, each sender one of them. */
+  /**
+   * NetGear's `multiserver_mode`: several senders, one receiver. The receiver has a list of ports, each sender one of
+   * them.
+   */
   readonly multiserver_mode?: boolean;
   /** NetGear's `bidirectional_mode`: the receiver returns data. */
   readonly bidirectional_mode?: boolean;
   /** NetGear's `secure_mode`: 0 none (the default), 1 StoneHouse, 2 IronHouse. */
   readonly secure_mode?: 0 | 1 | 2;
-  /** NetGear's `custom_cert_location`: an existing folder, under which the keys are in `.vidgear/keys`; the home directory by default. */
+  /**
+   * NetGear's `custom_cert_location`: an existing folder that has the keys in `.vidgear/keys`; the home directory by
+   * default.
+   */
   readonly custom_cert_location?: string;
 }
 
-/** What a {@link NetGearOptions} comes to. */
-export interface ResolvedOptions {
-  /** As typed, as text; at least one. */
+/** Validated {@link NetGearOptions} with defaults. */
+export interface ResolvedNetGearOptions {
+  /** As text; at least one. */
   readonly ports: readonly string[];
-  /** One for each port. */
+  /** One per port. */
   readonly endpoints: readonly string[];
   readonly pattern: Pattern;
   readonly multiclient: boolean;
@@ -48,18 +67,20 @@ const SIDES = {
   receiver: { address: '*', several: 'multiserver_mode', one: 'multiclient_mode' },
 } as const;
 
-const COMMON = ['address', 'port', 'protocol', 'pattern', 'multiclient_mode', 'multiserver_mode', 'bidirectional_mode', 'secure_mode', 'custom_cert_location'] as const;
+const COMMON = [
+  'address', 'port', 'protocol', 'pattern', 'multiclient_mode', 'multiserver_mode', 'bidirectional_mode', 'secure_mode', 'custom_cert_location',
+] as const;
 
 const FLAGS = ['multiclient_mode', 'multiserver_mode', 'bidirectional_mode'] as const;
 
-const JPEG = 'frames are taken and handed out as they are on the wire: encode a JPEG yourself, or send the array';
-const SSH = 'there is no SSH tunnel: forward the port with ssh -L, or use secure_mode';
-const MEMORY = 'memory is never copied, and nothing is tracked';
+const JPEG = 'frames are sent and received without re-encoding: encode a JPEG yourself, or send the array';
+const SSH = 'SSH tunnels are not supported: forward the port with ssh -L, or use secure_mode';
+const MEMORY = 'memory is never copied or tracked';
 
-/** NetGear's options that cannot be honoured here, and why. */
+/** NetGear's options that are not supported here, and why. */
 const REFUSED: Readonly<Record<string, string>> = {
   receive_mode: 'a NetGearSender sends and a NetGearReceiver receives',
-  logging: 'nothing is logged: read the state and its reason',
+  logging: 'nothing is logged; read the state and its reason',
   jpeg_compression: JPEG,
   jpeg_compression_quality: JPEG,
   jpeg_compression_fastdct: JPEG,
@@ -67,22 +88,22 @@ const REFUSED: Readonly<Record<string, string>> = {
   ssh_tunnel_mode: SSH,
   ssh_tunnel_pwd: SSH,
   ssh_tunnel_keyfile: SSH,
-  max_retries: 'it is tried again for as long as it is open',
-  request_timeout: 'only a sender waits for answers',
-  subscriber_timeout: 'a receiver waits for as long as it is open',
-  flag: 'nothing blocks',
+  max_retries: 'it retries until closed',
+  request_timeout: 'only a sender waits for replies',
+  subscriber_timeout: 'a receiver waits until closed',
+  flag: 'no call blocks',
   copy: MEMORY,
   track: MEMORY,
-  overwrite_cert: 'only the sender makes keys anew',
+  overwrite_cert: 'only the sender creates new keys',
 };
 
 /**
- * Checks the options of one side and fills in NetGear's defaults.
+ * Validates the options of one side and applies NetGear's defaults.
  *
- * @param own the names of the options that only this side has.
+ * @param own names of the options that only this side has.
  * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`.
  */
-export function resolveOptions(side: keyof typeof SIDES, options: NetGearOptions, own: readonly string[]): ResolvedOptions {
+export function resolveNetGearOptions(side: keyof typeof SIDES, options: NetGearOptions, own: readonly string[]): ResolvedNetGearOptions {
   checkNames(options, [...COMMON, ...own]);
   for (const name of FLAGS) checkFlag(options, name);
   const { address = SIDES[side].address, port, protocol = 'tcp', pattern: patternNumber = 0 } = options;
@@ -90,9 +111,10 @@ export function resolveOptions(side: keyof typeof SIDES, options: NetGearOptions
   if (!['tcp', 'ipc'].includes(protocol)) throw invalid(`protocol is ${JSON.stringify(protocol)}, expected tcp or ipc`);
   const { multiclient_mode: multiclient = false, multiserver_mode: multiserver = false, bidirectional_mode: bidirectional = false } = options;
   const named = port === undefined ? ['5555'] : [port].flat();
-  // Nothing of the one may be read as the other, or as an option.
+  // Neither may inject a part of the URL that is built from them below.
   if (!named.every((name) => /^\d+$/.test(String(name))) || address.includes('?')) {
-    throw new GearwayError('address-invalid', `address is ${JSON.stringify(address)} and port ${JSON.stringify(port)}, expected a host or path, and numbers`);
+    const text = `address is ${JSON.stringify(address)} and port is ${JSON.stringify(port)}`;
+    throw new GearwayError('address-invalid', `${text}, expected a host or path, and numeric ports`);
   }
   const { ports, endpoints, pattern } = parseNetGearAddress(`${protocol}://${address}:${named.join(',')}?pattern=${patternNumber}`);
   checkModes({ pattern, multiclient, multiserver, bidirectional, ports: ports.length });
@@ -100,39 +122,48 @@ export function resolveOptions(side: keyof typeof SIDES, options: NetGearOptions
   return { ports, endpoints, pattern, multiclient, multiserver, bidirectional, security: resolveSecurity(options) };
 }
 
-/** @throws {GearwayError} `option-invalid` when the option is there and neither true nor false. */
+/** @throws {GearwayError} `option-invalid` if the option is set and not a boolean. */
 export function checkFlag(options: object, name: string): void {
   const value: unknown = Reflect.get(options, name);
   if (value !== undefined && typeof value !== 'boolean') throw invalid(`${name} is ${JSON.stringify(value)}, expected true or false`);
 }
 
-/** Where NetGear wants a list, it has several peers; where it wants one port, that is its own identity, without a default. */
+/**
+ * The end with several peers needs a list of ports. The other end needs one port without a default, because it is its
+ * identity.
+ */
 function checkPorts(side: keyof typeof SIDES, options: NetGearOptions, count: number): void {
   const { several, one } = SIDES[side];
-  if (options[several] === true && !Array.isArray(options.port)) throw new GearwayError('modes-invalid', `${several} needs a list of ports at the ${side}, one for each peer`);
-  if (options[one] === true && (options.port === undefined || count !== 1)) throw new GearwayError('modes-invalid', `${one} needs one port at the ${side}, different from every other ${side}'s: it is known by it`);
+  if (options[several] === true && !Array.isArray(options.port)) {
+    throw new GearwayError('modes-invalid', `with ${several} the ${side} needs a list of ports, one per peer`);
+  }
+  if (options[one] === true && (options.port === undefined || count !== 1)) {
+    throw new GearwayError('modes-invalid', `with ${one} each ${side} needs exactly one port, which identifies it`);
+  }
 }
 
 function checkNames(options: object, known: readonly string[]): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || known.includes(name)) continue;
     const reason = Object.hasOwn(REFUSED, name) ? REFUSED[name] : `expected one of ${known.join(', ')}`;
-    throw invalid(`the option ${JSON.stringify(name)} is not taken: ${reason}`);
+    throw invalid(`the option ${JSON.stringify(name)} is not supported: ${reason}`);
   }
 }
 
 function resolveSecurity({ secure_mode: number = 0, custom_cert_location: location }: NetGearOptions): Security | null {
   const mode = parseSecureMode(String(number));
   if (mode === null) {
-    if (location !== undefined) throw invalid('custom_cert_location is given, but no secure_mode: without one nothing is encrypted');
+    if (location !== undefined) throw invalid('custom_cert_location requires secure_mode 1 or 2');
     return null;
   }
-  // A mistyped folder would be made, with new keys that nobody else has.
-  if (location !== undefined && statSync(location, { throwIfNoEntry: false })?.isDirectory() !== true) throw invalid(`custom_cert_location is ${JSON.stringify(location)}, expected an existing folder`);
+  // Otherwise a mistyped folder would be created, with new keys that no peer has.
+  if (location !== undefined && statSync(location, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw invalid(`custom_cert_location is ${JSON.stringify(location)}, expected an existing folder`);
+  }
   return { mode, folder: resolveKeysFolder(location), allowedAddresses: null };
 }
 
-/** An error of what the program was given. */
+/** Creates an `option-invalid` error. */
 export function invalid(message: string): GearwayError {
   return new GearwayError('option-invalid', message);
 }

@@ -1,17 +1,17 @@
 import { GearwayError } from '../../shared/errors.ts';
 
-/** NetGear's messaging patterns; the numbers 0, 1, 2 appear only where people type them and on the wire. */
+/** NetGear's messaging patterns; the numbers 0, 1, 2 are used only in options and on the wire. */
 export type Pattern = 'pair' | 'request-reply' | 'publish-subscribe';
 
 const PATTERNS: readonly Pattern[] = ['pair', 'request-reply', 'publish-subscribe'];
 
-/** `NetGear_Async` has one more, number 3. */
+/** The patterns of `NetGear_Async`, which adds number 3. */
 export type AsyncPattern = Pattern | 'push-pull';
 
 const ASYNC_PATTERNS: readonly AsyncPattern[] = [...PATTERNS, 'push-pull'];
 
 /**
- * Reads NetGear's `pattern` option.
+ * Parses NetGear's `pattern` option.
  *
  * @throws {GearwayError} `pattern-unknown`.
  */
@@ -22,7 +22,7 @@ export function parsePattern(text: string): Pattern {
 }
 
 /**
- * Reads NetGear_Async's `pattern` option.
+ * Parses NetGear_Async's `pattern` option.
  *
  * @throws {GearwayError} `pattern-unknown`.
  */
@@ -32,7 +32,7 @@ export function parseAsyncPattern(text: string): AsyncPattern {
   return pattern;
 }
 
-/** The pattern's number, as text: so it stands in a frame's header. */
+/** The pattern's number as text, as in a frame's header. */
 export function formatPattern(pattern: AsyncPattern): string {
   return String(ASYNC_PATTERNS.indexOf(pattern));
 }
@@ -40,7 +40,10 @@ export function formatPattern(pattern: AsyncPattern): string {
 const RECEIVER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REP: 'request-reply', ROUTER: 'request-reply', SUB: 'publish-subscribe', XSUB: 'publish-subscribe' };
 const SENDER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REQ: 'request-reply', DEALER: 'request-reply', PUB: 'publish-subscribe', XPUB: 'publish-subscribe' };
 
-/** The pattern of a peer's ZeroMQ socket type; null when it is none of that side: NetGear's `client` binds, its `server` connects. */
+/**
+ * The pattern of a peer's ZeroMQ socket type; null if that side has no such socket. NetGear's `client` binds, its
+ * `server` connects.
+ */
 export function patternOfSocket(type: string, side: 'client' | 'server' = 'client'): Pattern | null {
   return (side === 'client' ? RECEIVER_SOCKETS : SENDER_SOCKETS)[type] ?? null;
 }

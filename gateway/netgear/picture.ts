@@ -4,7 +4,7 @@ import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import { COLORSPACES } from './frame-codec.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 
-/** The picture of a frame, without what was said with it. */
+/** The picture of a frame, without its message. */
 export interface Picture {
   readonly encoding: Encoding;
   /** Pixels. */
@@ -13,55 +13,58 @@ export interface Picture {
   readonly height: number;
   /** One JPEG, or the samples as `encoding` describes them. */
   readonly payload: Uint8Array;
-  /** The channel order that was encoded as JPEG, and that a NetGear receiver decodes it to; null for a raw frame. */
+  /** Channel order to which a NetGear receiver decodes the JPEG; null for a raw frame. */
   readonly colorspace: string | null;
 }
 
 const received = new WeakSet<Picture>();
 
-/** Marks a picture as one that a NetGear server has sent: its JPEG is of an encoder that NetGear's clients can decode. */
+/** Marks a picture as received from a NetGear server, whose JPEGs NetGear clients can decode. */
 export function markReceived(picture: Picture): Picture {
   received.add(picture);
   return picture;
 }
 
-/** Whether a picture is one that a NetGear server has sent. */
+/** Whether a picture was received from a NetGear server. */
 export function isReceived(picture: Sendable): boolean {
   return received.has(picture as Picture);
 }
 
-/** What can be sent as a frame: one JPEG, an array of `[height, width]` or `[height, width, channels]`, or a picture as it was received. */
+/** A frame to send: a JPEG, an array of `[height, width]` or `[height, width, channels]`, or a received picture. */
 export type Sendable = Uint8Array | NDArray | Picture;
 
 /**
- * Makes a picture of what is to be sent. It is checked since a malformed one would end a real client's receiver thread.
+ * Converts a frame to a picture, and validates it: a malformed one would end a real client's receiver thread.
  *
- * @param colorspace of a JPEG, as {@link describeJpeg} takes it.
+ * @param colorspace of a JPEG, as in {@link describeJpeg}.
  * @throws {GearwayError} `jpeg-invalid`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`.
  */
 export function toPicture(frame: Sendable, colorspace?: string): Picture {
   if (frame instanceof Uint8Array) return jpegPicture(frame, colorspace);
-  if ('dtype' in frame) return arrayPicture(frame);
+  if ('dtype' in frame) return rawPicture(frame);
   const { encoding, payload } = frame;
   if (encoding.kind === 'jpeg') return jpegPicture(payload, colorspace ?? frame.colorspace ?? undefined);
-  return arrayPicture({ dtype: encoding.dtype, shape: encoding.shape, data: payload });
+  return rawPicture({ dtype: encoding.dtype, shape: encoding.shape, data: payload });
 }
 
-/** A JPEG's size, and the channel order that a peer decodes it to. */
-export interface DescribedJpeg {
+/** A JPEG's size, and the channel order to which a peer decodes it. */
+interface DescribedJpeg {
   readonly colorspace: string;
   readonly width: number;
   readonly height: number;
 }
 
 /**
- * Checks a JPEG's header, without decoding it.
+ * Validates a JPEG's header, without decoding the JPEG.
  *
- * @param colorspace the channel order that the peer decodes it to: `BGR` when not given, `CMYK` for four components, which have no other.
+ * @param colorspace channel order to which the peer decodes it: by default `BGR`, or `CMYK` for four components.
  * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`.
  */
 export function describeJpeg(jpeg: Uint8Array, colorspace?: string): DescribedJpeg {
-  if (colorspace !== undefined && !COLORSPACES.has(colorspace)) throw new GearwayError('colorspace-unknown', `colorspace is ${JSON.stringify(colorspace)}, expected one of ${[...COLORSPACES].join(', ')}`);
+  if (colorspace !== undefined && !COLORSPACES.has(colorspace)) {
+    const expected = `one of ${[...COLORSPACES].join(', ')}`;
+    throw new GearwayError('colorspace-unknown', `colorspace is ${JSON.stringify(colorspace)}, expected ${expected}`);
+  }
   const { width, height, components } = readJpegHeader(jpeg, colorspace);
   return { colorspace: colorspace ?? (components === 4 ? 'CMYK' : 'BGR'), width, height };
 }
@@ -71,7 +74,7 @@ function jpegPicture(payload: Uint8Array, colorspace: string | undefined): Pictu
   return { encoding: { kind: 'jpeg' }, width, height, payload, colorspace: decoded };
 }
 
-function arrayPicture(array: NDArray): Picture {
+function rawPicture(array: NDArray): Picture {
   checkNDArray(array);
   const { dtype, shape, data } = array;
   const [height = 0, width = 0] = shape;

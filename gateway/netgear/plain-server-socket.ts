@@ -18,78 +18,94 @@ const SOCKET_TYPES: Readonly<Record<AsyncPattern, { readonly own: string; readon
   'push-pull': { own: 'PULL', peers: ['PUSH'] },
 };
 
-/** The message by which a SUB asks for everything (RFC 29). */
+/** A SUB's subscription to all topics (RFC 29). */
 const SUBSCRIPTION = encodeMessage([Buffer.of(1)]);
 
-/** Header and picture, and before them the empty delimiter of a request and the identifiers of brokers on its way. */
+/**
+ * Maximum number of parts before header and picture: the empty delimiter of a request, and one identifier per broker.
+ */
 const MAX_ENVELOPE_PARTS = 16;
 const LIMITS: ZmtpLimits = { messageBytes: FRAME_LIMITS.payloadBytes + 2 * FRAME_LIMITS.headerBytes, parts: MAX_ENVELOPE_PARTS + 16 };
 
 /** Maximum number of bytes of an identifier in an envelope (RFC 28). */
 const MAX_IDENTIFIER_BYTES = 255;
 
-/** What the peers of a socket may do. */
+/** Limits for the peers of a socket. */
 export interface PeerLimits {
-  /** Peers; a PAIR has one. */
+  /** Maximum number of peers; a PAIR has one. */
   readonly peers: number;
-  /** Connections in their handshake. */
+  /** Maximum number of connections in their handshake. */
   readonly handshakes: number;
   /** Maximum duration of a handshake. */
   readonly handshakeMs: number;
-  /** A peer without a good message for so long gives way to another one when all places are taken. */
+  /** Time without a valid message after which a peer may be replaced by a new one if the maximum is reached. */
   readonly idleMs: number;
-  /** Messages of one peer, and how many of them in a burst. Who waits for replies, and cameras, stay far below. */
+  /** Rate and burst of messages per peer. Peers that wait for replies, and cameras, stay far below. */
   readonly messagesPerSecond: number;
   readonly burstMessages: number;
-  /** Bytes of unfinished messages of all peers. Beyond, the one that holds the most is disconnected. */
+  /** Maximum size of the unfinished messages of all peers. Beyond it, the peer that holds the most is disconnected. */
   readonly heldBytes: number;
 }
 
-export const DEFAULT_PEER_LIMITS: PeerLimits = { peers: 128, handshakes: 64, handshakeMs: 5000, idleMs: 10_000, messagesPerSecond: 5000, burstMessages: 1000, heldBytes: 256 << 20 };
+export const DEFAULT_PEER_LIMITS: PeerLimits = {
+  peers: 128,
+  handshakes: 64,
+  handshakeMs: 5000,
+  idleMs: 10_000,
+  messagesPerSecond: 5000,
+  burstMessages: 1000,
+  heldBytes: 256 << 20,
+};
 
-/** A malformed message counts as so many. */
+/** Number of messages that a malformed one counts as. */
 const MALFORMED_COST = 50;
 
 /** Half-life of the load of a peer: peers whose messages take long yield to the others. */
 const HALF_LIFE_MS = 1000;
-/** Load assumed for a peer before its first message: higher than that of a peer whose messages are known to be quick. */
+/**
+ * Load assumed for a peer before its first message: higher than that of a peer whose messages are known to be quick.
+ */
 const UNKNOWN_LOAD_MS = 20;
 
 /** Maximum time for which messages are delivered without a turn of the event loop. */
 const TURN_MS = 4;
 
-/** Number of unread bytes of a peer with a waiting message from which its connection is paused. */
+/** Number of unread bytes above which the connection of a peer with a pending message is paused. */
 const UNREAD_BYTES = 64 << 10;
 
 /** Idle time after which TCP keep-alive probes start. */
 const KEEP_ALIVE_MS = 1000;
 
-/** A connection, from its first byte on. */
+/** A connection, including its handshake. */
 interface Connection {
   readonly id: string;
   readonly socket: Socket;
   readonly address: string;
   readonly decoder: ZmtpDecoder;
   readonly budget: TokenBucket;
-  /** Ends a handshake that takes too long; null once it is done. */
+  /** Timeout of the handshake; null once it is done. */
   handshake: NodeJS.Timeout | null;
-  /** Whether a message of it waits to be taken: nothing more is read until then. */
+  /** Whether it has a pending message: nothing more is read until that is taken. */
   hasMessage: boolean;
-  /** Whether it was disconnected for what it did. Messages of a peer that has left are still read. */
+  /** Whether it was disconnected by us. Messages of a peer that has left by itself are still read. */
   isRefused: boolean;
-  /** When it has sent its last good message; -Infinity before the first one. */
+  /** Time of its last valid message; -Infinity before the first one. */
   goodAtMs: number;
   readonly connectedAtMs: number;
-  /** Time that its messages have taken lately, as it was at `atMs`: it halves every {@link HALF_LIFE_MS}. Null before the first one. */
+  /**
+   * Decaying processing time of its messages, as of `atMs`: it halves every {@link HALF_LIFE_MS}. Null before the first
+   * one.
+   */
   load: { readonly ms: number; readonly atMs: number } | null;
-  /** What its reply begins with. */
+  /** The parts with which its reply must begin. */
   envelope: readonly Uint8Array[];
 }
 
 /**
- * A bound ZeroMQ socket without encryption, in our own code: with libzmq 4.3.5 any peer can abort the process (it claims the identifier that the next peer
- * is about to get; it fills a queue, sends a PING and resets), take all memory by a message of many parts, and cannot be disconnected. Here a peer has at
- * most one message that waits, its connection is not read meanwhile, and it is disconnected when it goes beyond a limit.
+ * A bound ZeroMQ socket without encryption, implemented here because with libzmq 4.3.5 any peer can abort the process
+ * (by claiming the identifier that the next peer is about to get, or by filling a queue, sending a PING and resetting),
+ * use up all memory with a message of many parts, and cannot be disconnected. Here a peer has at most one pending
+ * message, its connection is not read meanwhile, and it is disconnected when it exceeds a limit.
  */
 export class PlainServerSocket implements ServerSocket {
   readonly #pattern: AsyncPattern;
@@ -98,7 +114,7 @@ export class PlainServerSocket implements ServerSocket {
   readonly #events: ServerSocketEvents;
   readonly #servers = new Set<Server>();
   readonly #connections = new Map<string, Connection>();
-  /** At most one of each connection, in order of arrival. */
+  /** At most one per connection, in order of arrival. */
   readonly #messages: (ServerMessage & { readonly connection: Connection })[] = [];
   #wake: () => void = () => undefined;
   #count = 0;
@@ -126,7 +142,7 @@ export class PlainServerSocket implements ServerSocket {
         resolve();
       });
     });
-    // Too few descriptors, for instance: the next connection may find one.
+    // Not fatal: for instance, too few descriptors. The next connection may succeed.
     server.on('error', (error) => this.#events.refused(`a connection could not be accepted: ${error.message}`));
     this.#servers.add(server);
   }
@@ -155,7 +171,7 @@ export class PlainServerSocket implements ServerSocket {
     }
   }
 
-  /** Takes the message of the peer whose messages have taken the least time lately. */
+  /** Takes the message of the peer with the lowest load. */
   #next(): (ServerMessage & { readonly connection: Connection }) | undefined {
     if (this.#messages.length < 2) return this.#messages.pop();
     const nowMs = performance.now();
@@ -166,9 +182,9 @@ export class PlainServerSocket implements ServerSocket {
   async reply(peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void> {
     if (this.#pattern === 'publish-subscribe' || this.#pattern === 'push-pull') return;
     const connection = this.#connections.get(peer ?? '');
-    if (connection === undefined) throw new Error('the server has gone');
+    if (connection === undefined) throw new Error('the server has disconnected');
     const { socket, envelope } = connection;
-    // A peer that sends its next request has read the previous reply.
+    // A well-behaved peer reads each reply before it sends its next request.
     if (socket.writableNeedDrain) throw new Error('the server does not read its replies');
     write(socket, encodeMessage([...envelope, ...parts]));
   }
@@ -213,7 +229,7 @@ export class PlainServerSocket implements ServerSocket {
     }
     if (this.#connections.size - this.#peers >= this.#limits.handshakes) {
       socket.destroy();
-      this.#events.refused(`a connection was refused: ${this.#limits.handshakes} others are in their handshake`);
+      this.#events.refused(`a connection was refused: ${this.#limits.handshakes} other handshakes are in progress`);
       return;
     }
     const connection: Connection = {
@@ -222,7 +238,10 @@ export class PlainServerSocket implements ServerSocket {
       address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
       decoder: new ZmtpDecoder(LIMITS),
       budget: new TokenBucket(this.#limits.messagesPerSecond, this.#limits.burstMessages),
-      handshake: setTimeout(() => this.#refuse(connection, 'a connection stayed silent in the handshake: a port scan, or a program that does not speak ZeroMQ'), this.#limits.handshakeMs),
+      handshake: setTimeout(
+        () => this.#refuse(connection, 'a handshake timed out: a port scan, or a program that does not speak ZeroMQ'),
+        this.#limits.handshakeMs,
+      ),
       hasMessage: false,
       isRefused: false,
       goodAtMs: -Infinity,
@@ -245,11 +264,11 @@ export class PlainServerSocket implements ServerSocket {
     if (handshake === null) this.#countPeers(-1);
     else {
       clearTimeout(handshake);
-      this.#events.refused('a connection was closed in the handshake: a server in secure mode, or a port scan');
+      this.#events.refused('a connection was closed during the handshake: a server in secure mode, or a port scan');
     }
   }
 
-  /** Disconnects a peer at once, and says why. */
+  /** Disconnects a peer immediately and reports why. */
   #refuse(connection: Connection, reason: string): void {
     const { id, socket, handshake } = connection;
     connection.isRefused = true;
@@ -265,7 +284,7 @@ export class PlainServerSocket implements ServerSocket {
     this.#events.peers(this.#peers);
   }
 
-  /** Reads messages of a connection until one waits to be taken, or more bytes are needed. */
+  /** Decodes messages of a connection until one is pending, or more bytes are needed. */
   #readOn(connection: Connection): void {
     const { decoder, socket, budget } = connection;
     try {
@@ -273,7 +292,8 @@ export class PlainServerSocket implements ServerSocket {
         const event = decoder.next();
         if (event === null) break;
         if (!budget.take(performance.now())) {
-          this.#refuse(connection, `${describe(connection)} was disconnected: it sent more than ${this.#limits.messagesPerSecond} messages per second; a malformed one counts as ${MALFORMED_COST}`);
+          const limit = `${this.#limits.messagesPerSecond} messages per second; a malformed one counts as ${MALFORMED_COST}`;
+          this.#refuse(connection, `${describe(connection)} was disconnected: it sent more than ${limit}`);
           return;
         }
         if (event.kind === 'ready') this.#admit(connection, event.socketType);
@@ -298,7 +318,8 @@ export class PlainServerSocket implements ServerSocket {
     }
     const { peers: maxPeers } = this.#limits;
     if (this.#peers >= maxPeers && !this.#makeRoom()) {
-      this.#refuse(connection, this.#pattern === 'pair' ? PAIR_IS_TAKEN : `${describe(connection)} was refused: ${maxPeers} ZeroMQ peers are connected already`);
+      const reason = `${describe(connection)} was refused: ${maxPeers} ZeroMQ peers are already connected`;
+      this.#refuse(connection, this.#pattern === 'pair' ? PAIR_IS_TAKEN : reason);
       return;
     }
     if (connection.handshake !== null) clearTimeout(connection.handshake);
@@ -315,7 +336,7 @@ export class PlainServerSocket implements ServerSocket {
       handshake === null && nowMs - connectedAtMs > this.#limits.idleMs && (this.#pattern === 'pair' ? goodAtMs === -Infinity : nowMs - goodAtMs > this.#limits.idleMs);
     const [idle] = [...this.#connections.values()].filter(isIdle).sort((a, b) => a.goodAtMs - b.goodAtMs);
     if (idle === undefined) return false;
-    this.#refuse(idle, `${describe(idle)} was disconnected: it sent nothing useful, and another one wanted its place`);
+    this.#refuse(idle, `${describe(idle)} was disconnected: it was idle, and a new peer needed its slot`);
     return true;
   }
 
@@ -326,7 +347,8 @@ export class PlainServerSocket implements ServerSocket {
       const isRequest = delimiter >= 0 && delimiter <= MAX_ENVELOPE_PARTS && delimiter + 1 < parts.length;
       if (!isRequest || parts.slice(0, delimiter).some(({ byteLength }) => byteLength > MAX_IDENTIFIER_BYTES)) {
         this.malformed(connection.id);
-        this.#events.refused(`a ZeroMQ peer sent a message of ${parts.length} ${parts.length === 1 ? 'part' : 'parts'} that is not a request of ${this.#expected}`);
+        const count = `${parts.length} ${parts.length === 1 ? 'part' : 'parts'}`;
+        this.#events.refused(`a ZeroMQ peer sent a message of ${count} that is not a request of ${this.#expected}`);
         return;
       }
       connection.envelope = parts.slice(0, delimiter + 1).map((part) => Uint8Array.from(part));
@@ -345,7 +367,8 @@ export class PlainServerSocket implements ServerSocket {
       if (most === null || connection.decoder.heldBytes > most.decoder.heldBytes) most = connection;
     }
     if (heldBytes > this.#limits.heldBytes && most !== null) {
-      this.#refuse(most, `${describe(most)} was disconnected: the unfinished messages of all peers take more than ${Math.round(this.#limits.heldBytes / (1 << 20))} MiB, and its own is the largest`);
+      const limit = `${Math.round(this.#limits.heldBytes / (1 << 20))} MiB`;
+      this.#refuse(most, `${describe(most)} was disconnected: unfinished messages exceed ${limit}, and its own is the largest`);
     }
   }
 }
@@ -361,11 +384,11 @@ function describe({ address }: Connection): string {
 function explain({ code, message }: ZmtpError, connection: Connection): string {
   switch (code) {
     case 'foreign':
-      return 'a connection was refused: it does not speak ZeroMQ (ZMTP 3), but HTTP, TLS or another protocol, such as a browser or a port scan';
+      return 'a connection was refused: it speaks HTTP, TLS or another protocol instead of ZeroMQ (ZMTP 3), as browsers and port scans do';
     case 'mechanism':
       return 'a server was refused: it uses secure mode; add secure=1 or secure=2 to the address';
     case 'handshake':
-      return `a ZeroMQ peer was refused: it broke the rules of the handshake (${message})`;
+      return `a ZeroMQ peer was refused: invalid handshake (${message})`;
     case 'frame':
     case 'too-large':
       return `${describe(connection)} was disconnected: ${message}`;
@@ -381,8 +404,8 @@ function write(socket: Socket, buffers: readonly Uint8Array[]): void {
 }
 
 /**
- * What Node listens on for an endpoint of ZeroMQ: `*` is every IPv4 address, and a host may be the name of an interface. Removes the socket file that a
- * killed program left behind, as libzmq does when it binds.
+ * Converts a ZeroMQ endpoint to Node's listen options: `*` means every IPv4 address, and a host may be the name of an
+ * interface. Removes the socket file that a killed program left behind, as libzmq does when it binds.
  */
 export async function listenAddress(endpoint: string): Promise<ListenOptions> {
   const address = socketAddress(endpoint);

@@ -4,66 +4,69 @@ import type { Value } from '../../shared/protocol.ts';
 import { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import { readCapturedAt } from './captured-at.ts';
 import type { NetGearFrame } from './frame-codec.ts';
-import { checkFlag, invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
+import { checkFlag, invalid, type NetGearOptions, resolveNetGearOptions, type ResolvedNetGearOptions } from './options.ts';
 import { markReceived, type Picture } from './picture.ts';
 import { NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
-import { type ReturnData, toReplyData } from './return-data.ts';
+import { type Returnable, toReplyData } from './return-data.ts';
 import { ServerConnection } from './server-connection.ts';
 
 export interface NetGearReceiverOptions extends NetGearOptions {
-  /** Where the message says when the frame was captured: a name such as `t`, or `meta.t` for one inside another. */
+  /** Name of the message's value with the capture time, such as `t`, or `meta.t` for a nested one. */
   readonly captured_at?: string;
-  /** In secure mode, the IP addresses that servers are let in from; any unless given. NetGear takes its own `address` for this. */
+  /** In secure mode, the IP addresses of accepted servers; any by default. NetGear uses its own `address` for this. */
   readonly allow?: readonly string[];
   /**
-   * Whether a JPEG that is returned is decoded once, in a process of its own, before a server gets it; true unless given. A JPEG that VidGear's strict
-   * decoder refuses ends a real server.
+   * Whether a returned JPEG is decoded once, in a separate process, before it is sent to a server; true by default. A
+   * JPEG that VidGear's strict decoder rejects crashes a real server.
    */
   readonly check?: boolean;
 }
 
-/** A frame as it came, and what is known of it. Its memory is the program's own. */
+/** A received frame. The caller owns its memory. */
 export interface Received {
   readonly frame: Picture;
-  /** What the server sent with it; null for nothing. Unlike NetGear's, handed out in every mode, and also when it is `0` or `""`. */
+  /**
+   * The server's message; null for none. Unlike with NetGear, available in every mode, and also if it is `0` or `""`.
+   */
   readonly message: Value;
-  /** The port that it came on, as typed: in multi-servers mode, the server's identity. */
+  /** The port on which it arrived, as given in the options: in multi-servers mode, the server's identity. */
   readonly port: string;
-  /** Counts the frames of this receiver from 1, also those that were dropped: a gap is as many drops. */
+  /** Number of the frame, from 1. Dropped frames are counted too, so a gap shows the number of drops. */
   readonly sequence: number;
-  /** Microseconds of Unix time, when the last byte had come. */
+  /** Time of arrival, Unix time in microseconds. */
   readonly receivedAtUs: number;
-  /** Microseconds of Unix time by the server's clock, read where `captured_at` says; null when there is none. */
+  /** Capture time by the server's clock, from `captured_at`, Unix time in microseconds; null if there is none. */
   readonly capturedAtUs: number | null;
 }
 
 export interface RecvOptions {
-  /** NetGear's `return_data`; see {@link NetGearReceiver.setReturnData}. Undefined leaves the last one in place. */
-  readonly return_data?: ReturnData;
+  /** NetGear's `return_data`; see {@link NetGearReceiver.setReturnData}. If undefined, the previous data stays. */
+  readonly return_data?: Returnable;
 }
 
-/** How it stands on one port of a receiver. */
+/** Status of one port of a receiver. */
 export interface ServerStatus {
   readonly port: string;
   readonly endpoint: string;
-  /** A sentence without its end. */
+  /** A sentence without a full stop. */
   readonly state: string;
 }
 
-/** For how long the answer to a termination may still leave. */
+/** How long to wait for the reply to a termination to be transmitted. */
 const LINGER_MS = 500;
 
 /**
  * NetGear in receive mode: binds one port, or several in multi-servers mode, and receives frames.
  *
- * The newest frame wins: one waits at most, in multi-servers mode one for each server, and a newer one replaces it (`dropped`). NetGear keeps a queue
- * of 96 instead, whose end a slow program sees seconds late. Every frame is answered as soon as it comes, so that a slow program does not slow the
- * server down. A server that goes without a word is waited for.
+ * The newest frame wins: at most one is pending, in multi-servers mode one per server, and a newer one replaces it
+ * (`dropped`). NetGear has a queue of 96 frames instead, which means seconds of latency in a slow program. Every frame
+ * is answered on arrival, so that a slow program does not slow down the server. If a server disappears without a
+ * termination, the receiver waits for it.
  *
- * An `AsyncIterable` of the frames: it returns after the end; breaking out of it leaves the receiver open.
+ * An `AsyncIterable` of frames: it returns when the receiver is closed; breaking out of it leaves the receiver open.
  */
 export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable {
-  readonly #options: ResolvedOptions;
+  readonly #options: ResolvedNetGearOptions;
   readonly #capturedAt: string | null;
   readonly #connections: readonly ServerConnection[];
   readonly #closed: Promise<void>;
@@ -71,19 +74,19 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #opening: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #reply: ReplyData = NOTHING_RETURNED;
-  /** What was given last; it becomes the reply once it is verified. */
+  /** The latest return data; it becomes the reply once it is verified. */
   #given: ReplyData = NOTHING_RETURNED;
   #returnRejection: string | null = null;
-  /** Null where JPEGs are not verified. Its process starts with the first one. */
+  /** Null if JPEGs are not verified. Its process starts with the first JPEG. */
   readonly #verifier: JpegVerifier | null;
-  /** JPEGs that have been verified. Their memory is not written to again. */
+  /** Verified JPEGs. Callers must not write to their memory again. */
   readonly #verified = new WeakSet<Uint8Array>();
-  /** By port, in the order in which the first of them came that nobody took. */
+  /** Pending frames by port, in the order in which the ports got one. */
   readonly #waiting = new Map<string, Received>();
   readonly #readers: { readonly resolve: (received: Received | null) => void; readonly reject: (error: unknown) => void }[] = [];
-  /** Why it closed without being told to. */
+  /** Why it closed by itself. */
   #failure: GearwayError | null = null;
-  /** The servers that have sent frames and have not said that they end. */
+  /** Servers that have sent frames and have not terminated. */
   readonly #sending = new Set<string>();
   #sequence = 0;
   #dropped = 0;
@@ -91,12 +94,12 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #rejection: string | null = null;
 
   /**
-   * Checks the options and binds nothing yet.
+   * Validates the options. Does not bind yet.
    *
    * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`.
    */
   constructor(options: NetGearReceiverOptions) {
-    this.#options = resolveOptions('receiver', options, ['captured_at', 'allow', 'check']);
+    this.#options = resolveNetGearOptions('receiver', options, ['captured_at', 'allow', 'check']);
     checkFlag(options, 'check');
     this.#verifier = options.check === false ? null : new JpegVerifier({ maxDecoders: 1 });
     const { ports, endpoints, pattern } = this.#options;
@@ -113,38 +116,38 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
         this.#rejection = errorText(error);
       },
       ended: (serverPort) => this.#ended(this.#portOf(serverPort, port)),
-      unanswered: () => {}, // the server has gone; what comes next is answered
+      unanswered: () => {}, // the server has disconnected; nothing to do
       failed: (error) => this.#failed(error),
     }));
   }
 
-  /** How it stands on each port, in their order. */
+  /** Status of each port, in order. */
   get servers(): readonly ServerStatus[] {
     const { ports, endpoints } = this.#options;
     return this.#connections.map((connection, index) => ({ port: ports[index] ?? '', endpoint: endpoints[index] ?? '', state: connection.state() }));
   }
 
-  /** Frames that have come and were well formed. */
+  /** Number of valid frames received. */
   get received(): number {
     return this.#sequence;
   }
 
-  /** Frames that a newer one replaced before anybody took them. */
+  /** Number of frames replaced by a newer one before they were read. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Frames that were malformed. They were answered, and are not handed out. */
+  /** Number of malformed frames. They are answered and discarded. */
   get rejected(): number {
     return this.#rejected;
   }
 
-  /** What was wrong with the last frame that was rejected, a sentence; null when none was. */
+  /** Why the last malformed frame was rejected; null if none was. */
   get rejection(): string | null {
     return this.#rejection;
   }
 
-  /** Why the JPEG that was given last is not returned, a sentence; null when nothing is wrong with it. */
+  /** Why the latest JPEG in {@link setReturnData} was rejected; null if it was not. */
   get returnRejection(): string | null {
     return this.#returnRejection;
   }
@@ -155,9 +158,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 
   /**
-   * Binds the ports; `recv()` does so by itself. Idempotent.
+   * Binds the ports; `recv()` does so automatically. Idempotent.
    *
-   * Rejects with `source-unavailable` when an address is in use or not ours, `keys-missing`, `keys-invalid`, `closed`. It can be tried again.
+   * Rejects with `source-unavailable` when an address is in use or not local, `keys-missing`, `keys-invalid`, `closed`.
+   * Can be retried.
    */
   open(): Promise<void> {
     if (this.#closing !== null) return Promise.reject(new GearwayError('closed', 'the receiver is closed'));
@@ -166,11 +170,11 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 
   /**
-   * The next frame: the newest, or in multi-servers mode the newest of the server whose turn it is. Null after the servers' termination and after
-   * `close()`. Several calls at a time get a frame each, in their order.
+   * The newest frame, in multi-servers mode of each server in turn. Null after the servers' termination and after
+   * `close()`. Concurrent calls get one frame each, in order.
    *
-   * Rejects as {@link open} and {@link setReturnData} do, and with `source-unavailable` when a socket has failed: the receiver is closed then, make
-   * another one. No peer can cause that, whatever it sends.
+   * Rejects like {@link open} and {@link setReturnData}, and with `source-unavailable` when a socket has failed: the
+   * receiver is then closed, create another one. Peers cannot cause that.
    */
   async recv({ return_data: data }: RecvOptions = {}): Promise<Received | null> {
     const placed = data === undefined ? undefined : this.#place(data);
@@ -187,27 +191,32 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 
   /**
-   * Sets what every answer from now on carries, until another value is set; NetGear's `recv(return_data=…)`, but that null is a value here. It is
-   * borrowed: memory that was given must not be written to again.
+   * Sets the data that every reply carries from now on; NetGear's `recv(return_data=…)`, except that null is a value
+   * here. The data is borrowed: never write to its memory again.
    *
-   * A JPEG is decoded first and takes its place when that is done; one that a server could not decode leaves the former data in place, and
-   * {@link returnRejection} says so.
+   * A JPEG takes effect once it has been decoded. If it cannot be decoded, the previous data stays, and
+   * {@link returnRejection} has the reason.
    *
-   * @throws {GearwayError} `modes-invalid` where NetGear returns nothing, and what {@link toReplyData} throws.
+   * @throws {GearwayError} `modes-invalid` in modes in which NetGear returns nothing, and the errors of {@link
+   * toReplyData}.
    */
-  setReturnData(data: ReturnData): void {
-    // Kept as `returnRejection`
+  setReturnData(data: Returnable): void {
+    // The failure is kept as `returnRejection`.
     runInBackground(this.#place(data) ?? Promise.resolve(), () => undefined);
   }
 
   /**
-   * @returns a promise only for a JPEG that is to be verified; it rejects with what is wrong with it.
-   * @throws {GearwayError} as {@link setReturnData}.
+   * @returns a promise only for a JPEG that has to be verified; it rejects if the JPEG is invalid.
+   * @throws {GearwayError} like {@link setReturnData}.
    */
-  #place(data: ReturnData): Promise<void> | undefined {
+  #place(data: Returnable): Promise<void> | undefined {
     const { pattern, multiclient, bidirectional } = this.#options;
-    if (pattern === 'publish-subscribe') throw new GearwayError('modes-invalid', 'return data needs pattern 0 or 1, pattern is 2: a subscriber has no way to answer');
-    if (!multiclient && !bidirectional) throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode, at both ends');
+    if (pattern === 'publish-subscribe') {
+      throw new GearwayError('modes-invalid', 'return data needs pattern 0 or 1, pattern is 2: subscribers cannot answer');
+    }
+    if (!multiclient && !bidirectional) {
+      throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode at both ends');
+    }
     const given = toReplyData(data);
     this.#given = given;
     this.#returnRejection = null;
@@ -236,7 +245,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     }
   }
 
-  /** Frees the ports and throws away what waits; every `recv()` resolves with null. Idempotent. The servers are not told: they wait for another receiver. */
+  /**
+   * Frees the ports and discards pending frames; every `recv()` resolves with null. Idempotent. The servers are not
+   * notified: they wait for another receiver.
+   */
   close(): Promise<void> {
     this.#waiting.clear();
     this.#closing ??= this.#close(0);
@@ -259,14 +271,17 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
 
   async #close(lingerMs: number): Promise<void> {
     for (const { resolve } of this.#readers.splice(0)) resolve(null);
-    // What is being bound cannot be closed before it is.
-    await this.#opening?.catch(() => {}); // reported to who has opened
+    // A socket cannot be closed while it is being bound.
+    await this.#opening?.catch(() => {}); // reported to the caller of `open()`
     await Promise.all(this.#connections.map((connection) => connection.close(lingerMs)));
     await this.#verifier?.close();
     this.#resolveClosed();
   }
 
-  /** In multi-servers mode a server may have connected to another's port; who it is says its header. */
+  /**
+   * The server's identity. In multi-servers mode it is in the header, because a server may have connected to another's
+   * port.
+   */
   #portOf(serverPort: string | null, bound: string): string {
     const { multiserver, ports } = this.#options;
     return multiserver && serverPort !== null && ports.includes(serverPort) ? serverPort : bound;
@@ -292,7 +307,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     this.#waiting.set(port, received);
   }
 
-  /** A server that has sent nothing ends nobody but itself, where there are others. */
+  /**
+   * Closes the receiver with the last server. In multi-servers mode, the termination of a server that sent no frame is
+   * ignored.
+   */
   #ended(port: string): void {
     const hasSent = this.#sending.delete(port);
     if (this.#sending.size > 0 || (this.#options.multiserver && !hasSent)) return;
@@ -311,15 +329,17 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 }
 
-function allowing(security: ResolvedOptions['security'], allow: readonly string[] | undefined): ResolvedOptions['security'] {
+function allowing(security: ResolvedNetGearOptions['security'], allow: readonly string[] | undefined): ResolvedNetGearOptions['security'] {
   if (allow === undefined) return security;
-  if (security === null) throw invalid('allow is given, but no secure_mode: without one nobody is refused');
-  if (!Array.isArray(allow) || allow.length === 0) throw invalid('allow is no list of IP addresses');
+  if (security === null) throw invalid('allow requires secure_mode 1 or 2');
+  if (!Array.isArray(allow) || allow.length === 0) throw invalid('allow is not a list of IP addresses');
   return { ...security, allowedAddresses: allow };
 }
 
 function readPath(path: string | undefined): string | null {
   if (path === undefined) return null;
-  if (typeof path !== 'string' || path.split('.').includes('')) throw invalid(`captured_at is ${JSON.stringify(path)}, expected a name such as t, or meta.t`);
+  if (typeof path !== 'string' || path.split('.').includes('')) {
+    throw invalid(`captured_at is ${JSON.stringify(path)}, expected a name such as t, or meta.t`);
+  }
   return path;
 }

@@ -11,12 +11,12 @@ export class Refusals {
   #loggedAtMs = -Infinity;
   #unlogged = 0;
 
-  /** @param log gets at most one line per 10 s, with the number of those that it did not get. */
+  /** @param log called at most once per 10 s; the text includes the number of suppressed refusals. */
   constructor(log: (text: string) => void = () => undefined) {
     this.#log = log;
   }
 
-  /** @param reason a sentence without its end. */
+  /** @param reason a sentence without a full stop. */
   note(reason: string): void {
     const now = performance.now();
     this.#latest = { reason, atMs: now };
@@ -29,13 +29,13 @@ export class Refusals {
     this.#unlogged = 0;
   }
 
-  /** A state with the latest refusal of the last minute behind it. */
+  /** Appends the latest refusal of the last minute to a state. */
   append(state: string): string {
     const latest = this.#latest;
     return latest === null || performance.now() - latest.atMs > SHOWN_MS ? state : `${state}; ${latest.reason}`;
   }
 
-  /** Forgets what is shown. */
+  /** Removes the latest refusal from the status. */
   clear(): void {
     this.#latest = null;
   }

@@ -4,31 +4,32 @@ import type { Value } from '../../shared/protocol.ts';
 import { COLORSPACES, decodeUtf8, MULTISERVER_TERMINATION_REPLY, TERMINATION_REPLY } from './frame-codec.ts';
 import { parsePythonObject } from '../codecs/python-json.ts';
 
-/** What a NetGear client answered to a frame. Binary data is borrowed from the socket. */
+/** A NetGear client's reply to a frame. Binary data is borrowed from the socket. */
 export type Reply =
-  /** A client that is neither bidirectional nor in multi-clients mode: it returns nothing. */
+  /** From a client that is neither bidirectional nor in multi-clients mode, and therefore returns nothing. */
   | { readonly kind: 'text' }
   | { readonly kind: 'termination' }
-  /** `json` is the data as the client wrote it, so that 2.0 stays a float on its way on. */
+  /** `json` is the data as the client sent it, so that 2.0 stays a float when it is forwarded. */
   | { readonly kind: 'value'; readonly json: string; readonly value: Value }
   | { readonly kind: 'array'; readonly array: NDArray }
-  /** `colorspace` is the channel order that the array had before it was encoded, and is decoded to. */
+  /** `colorspace` is the channel order of the encoded array. */
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
-export interface ReplyLimits {
+interface ReplyLimits {
   readonly headerBytes: number;
   readonly payloadBytes: number;
 }
 
 export const DEFAULT_REPLY_LIMITS: ReplyLimits = { headerBytes: 1 << 20, payloadBytes: 16 << 20 };
 
-/** What a client answers that returns nothing; the id has 8 characters. */
+/** Reply of a client that returns nothing; the id has 8 characters. */
 const RECEIVED = /^Data received on device: \S+ !$/;
 
 /**
  * Decodes a NetGear client's reply.
  *
- * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, and what the JSON parser throws.
+ * @throws {GearwayError} `parts-unexpected`, `too-large`, `header-invalid`, `array-misfit`, and the errors of
+ *   {@link parsePythonObject}.
  */
 export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = DEFAULT_REPLY_LIMITS): Reply {
   const [header, payload] = parts;
@@ -39,12 +40,12 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
     if (payload !== undefined) throw new GearwayError('parts-unexpected', 'reply is text and has 2 parts, expected 1');
     if (text === TERMINATION_REPLY || text === MULTISERVER_TERMINATION_REPLY) return { kind: 'termination' };
     if (RECEIVED.test(text)) return { kind: 'text' };
-    throw new GearwayError('header-invalid', `reply is text of ${text.length} characters, expected JSON or what a NetGear client says`);
+    throw new GearwayError('header-invalid', `reply is a text of ${text.length} characters, expected JSON or a standard reply of NetGear`);
   }
 
   const { fields, spans } = parsePythonObject(text);
   if (fields['return_type'] === 'ndarray') {
-    if (payload === undefined) throw new GearwayError('parts-unexpected', 'reply announces an array, its second part is missing');
+    if (payload === undefined) throw new GearwayError('parts-unexpected', 'reply has 1 part, expected 2: it announces an array');
     if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `array is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
     if (fields['compression'] !== false) return { kind: 'jpeg', data: payload, colorspace: readColorspace(fields['compression']) };
     const { array_dtype: dtype, array_shape: shape } = fields;
@@ -54,7 +55,9 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
     return { kind: 'array', array };
   }
   const span = spans.get('data');
-  if (payload !== undefined || span === undefined) throw new GearwayError('header-invalid', 'reply is no return data: expected one part with "data"');
+  if (payload !== undefined || span === undefined) {
+    throw new GearwayError('header-invalid', 'reply is not return data, expected one part with "data"');
+  }
   return { kind: 'value', json: text.slice(span.start, span.end), value: fields['data'] ?? null };
 }
 
@@ -64,26 +67,27 @@ function readColorspace(compression: Value | undefined): string {
   return colorspace;
 }
 
-/** What a reply to a server can carry. `json` is Python JSON. */
+/** Data of a reply to a server. `json` is Python JSON. */
 export type ReplyData =
   | { readonly kind: 'value'; readonly json: string }
   | { readonly kind: 'array'; readonly array: NDArray }
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
-/** Python's None: what a client gives while its user has returned nothing. */
+/** Python's None: the data of a client that has returned nothing. */
 export const NOTHING_RETURNED: ReplyData = { kind: 'value', json: 'null' };
 
-/** Bytes of a value from which on its reply is kept, since the same large value may go out with every frame. */
+/** Minimum size of a value whose encoded reply is cached, because the same large value may be sent with every frame. */
 const KEPT_REPLY_BYTES = 64 << 10;
 
-/** Replies with large values, by the data that they carry. */
+/** Cached replies with large values, by their data. */
 const keptReplies = new WeakMap<ReplyData, { readonly port: string; readonly parts: readonly Uint8Array[] }>();
 
 /**
- * A reply to an upstream server, in the one form that servers of every mode accept: JSON with `port`, and the bytes of an array behind it, borrowed.
+ * Encodes a reply to an upstream server in the format that servers in every mode accept: JSON with `port`, followed by
+ * the bytes of an array, borrowed.
  *
- * @param port as the server's user typed it.
- * @param data the same object again makes the same reply again, without encoding it.
+ * @param port as given in the server's options.
+ * @param data replies with large values are cached by this object's identity.
  */
 export function encodeReply(port: string, data: ReplyData): (string | Uint8Array)[] {
   const head = `{"port": ${JSON.stringify(port)}, "return_type": `;
@@ -108,7 +112,7 @@ export function encodeReply(port: string, data: ReplyData): (string | Uint8Array
   }
 }
 
-/** The name of the Python type that this JSON becomes. */
+/** The name of the Python type of a JSON value. */
 function pythonType(json: string): string {
   switch (json[0]) {
     case '{':

@@ -4,29 +4,30 @@ import { describeJpeg } from './picture.ts';
 import { formatPythonJson } from '../codecs/python-json.ts';
 import type { Reply, ReplyData } from './reply-codec.ts';
 
-/** A JPEG that stands for an array of this channel order, `BGR` by default: a NetGear server decodes it. */
+/** A JPEG that a NetGear server decodes to an array of this channel order, `BGR` by default. */
 export interface Jpeg {
   readonly jpeg: Uint8Array;
   readonly colorspace?: string;
 }
 
-/** What a receiver can return: what Python's JSON can hold, an array, or one JPEG. */
-export type ReturnData = Value | NDArray | Uint8Array | Jpeg;
+/** Data that a receiver can return: a value that Python's JSON can represent, an array, or a JPEG. */
+export type Returnable = Value | NDArray | Uint8Array | Jpeg;
 
-/** What a client has returned: a value, an array, or the bytes of one JPEG, whose array only a decoder can tell. */
+/** Data that a client has returned: a value, an array, or the bytes of a JPEG, which is not decoded. */
 export type Returned = Value | NDArray | Uint8Array;
 
-/** Whether return data is an array: a dict that came as JSON can hold no bytes. */
-export function isNDArray(data: ReturnData): data is NDArray {
+/** Whether return data is an array. Unambiguous, because a dict from JSON cannot contain bytes. */
+export function isNDArray(data: Returnable): data is NDArray {
   return typeof data === 'object' && data !== null && 'data' in data && (data as { data: unknown }).data instanceof Uint8Array;
 }
 
 /**
- * Makes what a reply carries. It is checked since what is malformed would end a real server.
+ * Converts return data to the data of a reply, and validates it: malformed data would crash a real server.
  *
- * @throws {GearwayError} `value-invalid`, `too-large`, `array-misfit`, `dtype-unknown`, `shape-invalid`, `jpeg-invalid`, `colorspace-unknown`.
+ * @throws {GearwayError} `value-invalid`, `too-large`, `array-misfit`, `dtype-unknown`, `shape-invalid`,
+ * `jpeg-invalid`, `colorspace-unknown`.
  */
-export function toReplyData(data: ReturnData): ReplyData {
+export function toReplyData(data: Returnable): ReplyData {
   if (data instanceof Uint8Array) return jpegReply(data);
   if (isNDArray(data)) {
     const { dtype, shape, data: bytes } = data;
@@ -37,7 +38,7 @@ export function toReplyData(data: ReturnData): ReplyData {
   return { kind: 'value', json: formatPythonJson(data) };
 }
 
-/** What a reply has brought, as a program wants it. */
+/** Converts a reply to return data for a program. */
 export function fromReply(reply: Reply): Returned {
   switch (reply.kind) {
     case 'text':
@@ -54,7 +55,7 @@ export function fromReply(reply: Reply): Returned {
   }
 }
 
-function isJpeg(data: ReturnData): data is Jpeg {
+function isJpeg(data: Returnable): data is Jpeg {
   return typeof data === 'object' && data !== null && 'jpeg' in data && (data as { jpeg: unknown }).jpeg instanceof Uint8Array;
 }
 

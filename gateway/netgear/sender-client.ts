@@ -4,24 +4,24 @@ import { GearwayError } from '../../shared/errors.ts';
 import { ClientConnection, type ClientConnectionOptions, type ConnectionState } from './client-connection.ts';
 import { decodeReply, type Reply } from './reply-codec.ts';
 
-/** How it stands with one client of a sender. */
-export interface ClientStatus {
-  /** As typed. */
+/** Status of one client of a sender. */
+export interface SenderClientStatus {
+  /** As given in the options. */
   readonly port: string;
   readonly endpoint: string;
   readonly state: ConnectionState;
-  /** Why it is in this state, a sentence without its end. */
+  /** Why it is in this state, a sentence without a full stop. */
   readonly reason: string;
-  /** Frames that it was sent. */
+  /** Number of frames sent to it. */
   readonly sent: number;
-  /** Frames of pattern 2 that it did not get since it was behind. */
+  /** Number of frames dropped in pattern 2 because it was too slow. */
   readonly dropped: number;
 }
 
-/** For how long a client is waited for that is told to end. */
+/** How long to wait for a client's reply to a termination. */
 const TERMINATION_TIMEOUT_MS = 700;
 
-/** For how long the last words may still leave after closing. */
+/** How long to wait after closing for a termination to be transmitted. */
 const LINGER_MS = 500;
 
 interface Exchange {
@@ -29,19 +29,19 @@ interface Exchange {
   readonly reject: (error: unknown) => void;
 }
 
-/** One client of a sender: at most one frame is under way to it, and its answer is a promise. */
+/** One client of a sender. At most one frame is in flight to it. */
 export class SenderClient {
   readonly port: string;
   readonly #options: ClientConnectionOptions;
   readonly #connection: ClientConnection;
   readonly #changed: () => void;
   #exchange: Exchange | null = null;
-  /** Told when the answer to the termination is there, or will not come. */
+  /** Called when the reply to the termination has arrived, or will not arrive. */
   #answered: (() => void) | null = null;
   #sent = 0;
   #dropped = 0;
 
-  /** @param changed told when it may have become free, or has gone. */
+  /** @param changed called when the client may have become free, or has disconnected. */
   constructor(port: string, options: ClientConnectionOptions, changed: () => void) {
     this.port = port;
     this.#options = options;
@@ -66,17 +66,20 @@ export class SenderClient {
     return this.#connection.isReady;
   }
 
-  /** Whether it is there and nothing is under way to it. */
+  /** Whether it is connected and has no frame in flight. */
   get isFree(): boolean {
     return this.isReady && this.#exchange === null;
   }
 
-  get status(): ClientStatus {
+  get status(): SenderClientStatus {
     const { state, reason } = this.#connection;
     return { port: this.port, endpoint: this.#options.endpoint, state, reason, sent: this.#sent, dropped: this.#dropped };
   }
 
-  /** Sends a frame of pattern 0 or 1 to a client that is free, and waits for its answer. Rejects with `timeout`, `disconnected` or what is wrong with the answer. */
+  /**
+   * Sends a frame of pattern 0 or 1 to a free client, and waits for its reply. Rejects with `timeout`, `disconnected`,
+   * or an error of {@link decodeReply}.
+   */
   exchange(header: string, payload: Uint8Array): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const exchange = { resolve, reject };
@@ -89,25 +92,28 @@ export class SenderClient {
     });
   }
 
-  /** Sends a frame of pattern 2, or drops it when the client is behind. */
+  /** Sends a frame of pattern 2, or drops it if the client is too slow. */
   async publish(header: string, payload: Uint8Array): Promise<void> {
     if (await this.#connection.send(header, payload)) this.#sent += 1;
     else this.#dropped += 1;
   }
 
-  /** Ends what is under way. @param termination what is said to the client before; null for nothing. */
+  /**
+   * Aborts the exchange in progress and disconnects. @param termination message to send to the client first; null for
+   * none.
+   */
   async close(termination: string | null): Promise<void> {
     this.#fail(new GearwayError('closed', 'the sender was closed'));
     if (termination !== null && this.isReady) await this.#terminate(termination);
     this.#connection.close(termination === null ? 0 : LINGER_MS);
   }
 
-  /** Only a client of pattern 1 answers. */
+  /** Waits for a reply only in pattern 1: other clients do not answer a termination. */
   async #terminate(termination: string): Promise<void> {
     const { pattern } = this.#options;
     const deadline = performance.now() + TERMINATION_TIMEOUT_MS;
     while (!(await this.#connection.send(termination))) {
-      // A subscriber that is behind takes it a little later.
+      // A slow subscriber can accept it a little later.
       if (pattern !== 'publish-subscribe' || performance.now() > deadline) return;
       await delay(10);
     }

@@ -4,42 +4,49 @@ import { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import { REPLY_TIMEOUT_MS } from './client-connection.ts';
 import { createKeys } from './key-files.ts';
 import { encodeFrameHeader, encodeTermination } from './frame-codec.ts';
-import { checkFlag, invalid, type NetGearOptions, resolveOptions, type ResolvedOptions } from './options.ts';
+import { checkFlag, invalid, type NetGearOptions, resolveNetGearOptions, type ResolvedNetGearOptions } from './options.ts';
 import { isReceived, type Picture, type Sendable, toPicture } from './picture.ts';
 import { formatPythonJson } from '../codecs/python-json.ts';
 import { fromReply, type Returned } from './return-data.ts';
-import { type ClientStatus, SenderClient } from './sender-client.ts';
+import { type SenderClientStatus, SenderClient } from './sender-client.ts';
 
 export interface NetGearSenderOptions extends NetGearOptions {
-  /** NetGear's `overwrite_cert`: makes new keys in place of those that are there. Whoever has the old ones is not let in any more. */
+  /** NetGear's `overwrite_cert`: replaces the keys. Peers with the old ones are refused from then on. */
   readonly overwrite_cert?: boolean;
   /**
-   * NetGear's `request_timeout`, in seconds: how long `send()` waits for a client to be there, and for its answer. 3.5 unless given, since a real
-   * client binds anew after 12 s of silence and three tries fit into that.
+   * NetGear's `request_timeout`, in seconds: how long `send()` waits for a client to connect, and for its reply. 3.5 by
+   * default, because three attempts fit into the 12 s of silence after which a real client binds again.
    */
   readonly request_timeout?: number;
   /**
-   * Whether `send()` decodes each JPEG once, in a process of its own, before it sends it; true unless given. A JPEG that VidGear's strict decoder refuses ends
-   * a real client's thread for good. Pictures that a {@link NetGearReceiver} has received are not decoded. False saves the time where the encoder is known.
+   * Whether `send()` decodes each JPEG once, in a separate process, before sending it; true by default. A JPEG that
+   * VidGear's strict decoder rejects permanently ends a real client's thread. Pictures from a {@link NetGearReceiver}
+   * are not decoded. Set it to false to save the time if the encoder is trusted.
    */
   readonly check?: boolean;
 }
 
 export interface SendOptions {
-  /** NetGear's `message`: anything that Python's JSON can hold. A real client hands it on in bidirectional and multi-servers mode, and when it is true to Python. */
+  /**
+   * NetGear's `message`: any value that Python's JSON can represent. A real client returns it to its program only in
+   * bidirectional and multi-servers mode, and only if it is truthy in Python.
+   */
   readonly message?: Value;
-  /** The channel order that a receiver decodes a JPEG to, NetGear's `jpeg_compression`; `BGR` unless given, `CMYK` for four components. */
+  /**
+   * Channel order to which a receiver decodes a JPEG, NetGear's `jpeg_compression`; by default `BGR`, or `CMYK` for
+   * four components.
+   */
   readonly colorspace?: string;
 }
 
-/** What one of several clients has returned. */
+/** Return data of one of several clients. */
 export interface FromClient {
-  /** The client's port, as typed. */
+  /** The client's port, as given in the options. */
   readonly port: string;
   readonly data: Returned;
 }
 
-/** What NetGear's `send()` returns with and without `multiclient_mode`. */
+/** Result of NetGear's `send()` with and without `multiclient_mode`. */
 export type SendResult<M extends boolean> = M extends true ? FromClient | null : Returned;
 
 /** A `send()` that waits for a client. */
@@ -57,49 +64,54 @@ interface Expectation {
 /**
  * NetGear in send mode: connects to one client, or to several in multi-clients mode, and sends frames.
  *
- * A client that is missing, stopped, or of another pattern is tried again for as long as the sender is open, and ends nothing; `clients` says how it
- * stands with each. A real client must hear something at least every 12 s, or it binds anew, without encryption.
+ * A client that is missing, stopped, or incompatible is retried until the sender is closed and does not affect the
+ * others;
+ * `clients` has the status of each. A real client must receive something at least every 12 s, or it binds again,
+ * without encryption.
  *
- * @typeParam M whether it is in multi-clients mode, which `send()` answers differently in.
+ * @typeParam M whether it is in multi-clients mode, which changes the result of `send()`.
  */
 export class NetGearSender<M extends boolean = false> implements AsyncDisposable {
-  readonly #options: ResolvedOptions;
+  readonly #options: ResolvedNetGearOptions;
   readonly #timeoutMs: number;
-  /** Null where JPEGs are not verified. Its process starts with the first one. */
+  /** Null if JPEGs are not verified. Its process starts with the first JPEG. */
   readonly #verifier: JpegVerifier | null;
   readonly #clients: readonly SenderClient[];
   readonly #closed: Promise<void>;
   #resolveClosed: () => void = () => {};
   #closing: Promise<void> | null = null;
-  /** In the order of the calls. At most one `send()` for each client at a time. */
+  /** In call order. At most one pending `send()` per client. */
   readonly #waiting: Waiting[] = [];
   readonly #expectations = new Set<Expectation>();
   #pending = 0;
-  /** Whose turn it is. */
+  /** Index of the client whose turn it is. */
   #next = 0;
 
   /**
-   * Starts to connect at once.
+   * Starts connecting immediately.
    *
    * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`, `keys-missing`, `keys-invalid`.
    */
   constructor(options: NetGearSenderOptions & { readonly multiclient_mode?: M }) {
-    this.#options = resolveOptions('sender', options, ['overwrite_cert', 'request_timeout', 'check']);
+    this.#options = resolveNetGearOptions('sender', options, ['overwrite_cert', 'request_timeout', 'check']);
     this.#timeoutMs = readTimeout(options.request_timeout);
     checkFlag(options, 'overwrite_cert');
     checkFlag(options, 'check');
     this.#verifier = options.check === false ? null : new JpegVerifier({ maxDecoders: 1 });
     const { ports, endpoints, pattern, security } = this.#options;
     if (options.overwrite_cert === true) {
-      if (security === null) throw invalid('overwrite_cert is given, but no secure_mode: there are no keys');
+      if (security === null) throw invalid('overwrite_cert requires secure_mode 1 or 2');
       createKeys(security.folder);
     }
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
-    this.#clients = ports.map((port, index) => new SenderClient(port, { endpoint: endpoints[index] ?? '', pattern, security, replyTimeoutMs: this.#timeoutMs }, () => this.#serve()));
+    this.#clients = ports.map((port, index) => {
+      const connection = { endpoint: endpoints[index] ?? '', pattern, security, replyTimeoutMs: this.#timeoutMs };
+      return new SenderClient(port, connection, () => this.#serve());
+    });
   }
 
-  /** How it stands with each client, in the order of the ports. */
-  get clients(): readonly ClientStatus[] {
+  /** Status of each client, in the order of the ports. */
+  get clients(): readonly SenderClientStatus[] {
     return this.#clients.map(({ status }) => status);
   }
 
@@ -109,8 +121,8 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
   }
 
   /**
-   * Resolves when so many clients are there; in pattern 2, have subscribed. A frame of pattern 2 that is sent before reaches nobody.
-   * Rejects with `closed`.
+   * Resolves when this many clients are connected, or in pattern 2 have subscribed. A frame of pattern 2 that is sent
+   * earlier reaches no client. Rejects with `closed`.
    */
   ready(count = 1): Promise<void> {
     if (this.#closing !== null) return Promise.reject(closedError());
@@ -121,24 +133,27 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
   }
 
   /**
-   * Sends a frame, and resolves with what NetGear's `send()` returns: in bidirectional mode the client's return data, in multi-clients mode
-   * `{port, data}` of the client whose turn it was, of those that are there; null else. An array comes as {@link NDArray}, a JPEG as its bytes; both
-   * are the program's own. Pattern 2 sends to every client that has subscribed and resolves with null when the frame is handed over or, for a client
-   * that is behind, dropped.
+   * Sends a frame and resolves with the result of NetGear's `send()`: in bidirectional mode the client's return data,
+   * in multi-clients mode `{port, data}` of the connected client whose turn it was, otherwise null. An array is
+   * returned as {@link NDArray}, a JPEG as its bytes; the caller owns both. Pattern 2 sends to every subscribed client
+   * and resolves with null once each frame is queued or, for a slow client, dropped.
    *
-   * One call after the other, or in multi-clients mode as many at a time as there are clients. `frame` is borrowed: in patterns 0 and 1 until this
-   * resolves; in pattern 2, or when it rejects, its memory must not be written to again.
+   * Calls must not overlap, except in multi-clients mode, where one per client may be pending. `frame` is borrowed: in
+   * patterns 0 and 1 until this resolves; in pattern 2, or if it rejects, its memory must never be written to again.
    *
-   * Rejects with `no-client` when none is there in time, `timeout` when there is no answer, `disconnected` when the client goes meanwhile, `busy`
-   * when too many calls are under way, `closed`, and, before anything is sent, with what is wrong with frame or message: `jpeg-invalid`,
-   * `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`, `value-invalid`, `too-large`. The next call starts afresh.
+   * Rejects with `no-client` if no client connects in time, `timeout` if there is no reply, `disconnected` if the
+   * connection is lost, `busy` if too many calls are pending, `closed`, and, before anything is sent, if frame or
+   * message are invalid:
+   * `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`,
+   * `value-invalid`, `too-large`. A failed call does not affect later ones.
    */
   async send(frame: Sendable, { message = null, colorspace }: SendOptions = {}): Promise<SendResult<M>> {
     if (this.#closing !== null) throw closedError();
     const { pattern, multiclient, multiserver, bidirectional, ports } = this.#options;
     const picture = toPicture(frame, colorspace);
     const verify = async (): Promise<void> => (isReceived(frame) ? undefined : this.#verify(picture));
-    const header = encodeFrameHeader(picture.encoding, formatPythonJson(message), { pattern, serverPort: multiserver ? (ports[0] ?? null) : null, dropMessage: false }, picture.colorspace ?? undefined);
+    const variant = { pattern, serverPort: multiserver ? (ports[0] ?? null) : null, dropMessage: false };
+    const header = encodeFrameHeader(picture.encoding, formatPythonJson(message), variant, picture.colorspace ?? undefined);
     if (pattern === 'publish-subscribe') {
       await verify();
       await Promise.all(this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, picture.payload)));
@@ -150,10 +165,10 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
   }
 
   /**
-   * Ends every `send()` that is under way with `closed`, and then the connections. Idempotent.
+   * Rejects every pending `send()` with `closed`, then closes the connections. Idempotent.
    *
-   * @param terminate whether the clients are told to end too, as NetGear does; true unless given. A client of pattern 1 answers, for which 0.7 s are
-   * waited at most. Unlike NetGear's, a sender of multi-clients mode tells them in pattern 2 too.
+   * @param terminate whether to send a termination to the clients, as NetGear does; true by default. Waits at most 0.7
+   * s for the reply of clients of pattern 1. Unlike NetGear, also sends it in multi-clients mode with pattern 2.
    */
   close({ terminate = true }: { terminate?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close(terminate);
@@ -175,7 +190,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     this.#resolveClosed();
   }
 
-  /** @throws {GearwayError} what is wrong with the picture's JPEG; `closed`. */
+  /** @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `closed`. */
   async #verify({ encoding, payload, colorspace }: Picture): Promise<void> {
     if (this.#verifier === null || encoding.kind !== 'jpeg') return;
     const verdict = await this.#verifier.verify(payload, { lane: 'frames', key: this, ...(colorspace === null ? {} : { colorspace }) }).verdict;
@@ -185,7 +200,10 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
 
   async #exchange(header: string, payload: Uint8Array, verify: () => Promise<void>): Promise<FromClient> {
     const most = this.#clients.length;
-    if (this.#pending >= most) throw new GearwayError('busy', `${most === 1 ? 'a send() is' : `${most} send() are`} under way, expected to be awaited first: there ${most === 1 ? 'is one client' : `are ${most} clients`}`);
+    if (this.#pending >= most) {
+      const calls = most === 1 ? '1 send() call is' : `${most} send() calls are`;
+      throw new GearwayError('busy', `${calls} pending, the maximum for ${most === 1 ? '1 client' : `${most} clients`}; await one first`);
+    }
     this.#pending += 1;
     try {
       await verify();
@@ -214,14 +232,15 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
       };
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(new GearwayError('no-client', `no client took the frame within ${this.#timeoutMs / 1000} s: ${this.clients.map(({ port, reason }) => `${port}: ${reason}`).join('; ')}`));
+        const reasons = this.clients.map(({ port, reason }) => `${port}: ${reason}`).join('; ');
+        reject(new GearwayError('no-client', `no client accepted the frame within ${this.#timeoutMs / 1000} s: ${reasons}`));
       }, this.#timeoutMs);
       this.#waiting.push(waiting);
       this.#serve();
     });
   }
 
-  /** Gives what waits to the clients that are free, in turn. */
+  /** Assigns pending calls to free clients, in turn. */
   #serve(): void {
     while (this.#waiting.length > 0) {
       const client = this.#takeTurn();
@@ -252,9 +271,11 @@ function closedError(): GearwayError {
   return new GearwayError('closed', 'the sender is closed');
 }
 
-/** As milliseconds. */
+/** @returns milliseconds. */
 function readTimeout(seconds: number | undefined): number {
   if (seconds === undefined) return REPLY_TIMEOUT_MS;
-  if (!(typeof seconds === 'number' && seconds > 0 && seconds <= 3600)) throw invalid(`request_timeout is ${String(seconds)}, expected seconds, more than 0 and at most 3600`);
+  if (!(typeof seconds === 'number' && seconds > 0 && seconds <= 3600)) {
+    throw invalid(`request_timeout is ${String(seconds)}, expected seconds, more than 0 and at most 3600`);
+  }
   return seconds * 1000;
 }

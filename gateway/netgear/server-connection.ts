@@ -10,59 +10,65 @@ import { Refusals } from './refusals.ts';
 import { PAIR_IS_TAKEN, type ServerSocket } from './server-socket.ts';
 
 export interface ServerConnectionOptions {
-  /** `tcp://HOST:PORT` or `ipc://PATH:PORT`, where we bind. */
+  /** `tcp://HOST:PORT` or `ipc://PATH:PORT` to bind. */
   readonly endpoint: string;
-  /** As the server's user typed it: replies carry it. */
+  /** As given in the server's options; sent with replies. */
   readonly port: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
-  /** Gets connections and messages that were refused, at most a line per 10 s. */
+  /** Called for refused connections and messages, at most once per 10 s. */
   readonly log?: (text: string) => void;
 }
 
-/** What happens to a {@link ServerConnection}. Nothing is called after `close()`. */
+/** Callbacks of a {@link ServerConnection}. None is called after `close()`. */
 export interface ServerConnectionEvents {
   /**
-   * A frame; its payload is the receiver's own from now on.
+   * Called for each frame, which takes ownership of the payload.
    *
-   * @returns what the reply carries. In pattern 2 there are no replies, and it counts for nothing.
+   * @returns the data of the reply; ignored in pattern 2, which has no replies.
    */
   received(frame: NetGearFrame): ReplyData;
-  /** A malformed frame, or one whose {@link received} threw. It is answered without return data: a server would wait for its reply. */
+  /**
+   * A frame was malformed, or {@link received} threw. It is answered without data, because a server waits for its
+   * reply.
+   */
   rejected(error: unknown): void;
   /**
-   * The server has said that it ends. Another may come, or the same one again.
+   * The server has terminated. It, or another one, may connect later.
    *
-   * @param serverPort its own port, in multi-servers mode; else null.
+   * @param serverPort its own port in multi-servers mode; otherwise null.
    */
   ended(serverPort: string | null): void;
-  /** A reply was not taken: the server has gone between its frame and our answer. */
+  /** A reply could not be sent: the server disconnected after its frame. */
   unanswered(error: unknown): void;
-  /** The socket cannot be read any more. Close the connection; it can be opened again. */
+  /** The socket no longer works. Close the connection; it can be opened again. */
   failed(error: unknown): void;
 }
 
-/** How long a server counts as the one that sends after its last frame. */
+/** How long a server counts as the sender of the stream after its last frame. */
 const SENDING_MS = 2000;
 
-/** How long nothing is received after peers have sent faster than can be read: their connections and the queue are gone then. */
+/** How long the socket stays closed after a flood. Closing it frees the queue and drops the peers' connections. */
 const FLOOD_PAUSE_MS = 500;
 
-/** Maximum number of servers that are remembered as senders. */
+/** Maximum number of servers remembered as senders. */
 const MAX_SENDERS = 64;
 
-/** Connection to one NetGear server, which connects to us. Every message is read as soon as it arrives, and answered immediately. */
+/**
+ * Connection to one NetGear server, which connects to us. Every message is read as soon as it arrives, and answered
+ * immediately.
+ */
 export class ServerConnection {
   readonly #options: ServerConnectionOptions;
   readonly #events: ServerConnectionEvents;
   readonly #refusals: Refusals;
   #socket: ServerSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
-  /** While the socket is closed for a moment, the way to its next one; `abort` ends the pause. */
+  /** Set while the socket is being reopened after a flood; aborting `pause` ends the wait. */
   #reopening: { readonly done: Promise<void>; readonly pause: AbortController } | null = null;
   #peers = 0;
   #hasWaitingServer = false;
-  /** When each server sent its last frame, by connection; the latest last. Empty where ZeroMQ hides the connections. */
+  /** Time of each server's last frame, by connection; the latest last. Empty if ZeroMQ does not expose connections. */
   readonly #senders = new Map<string, number>();
 
   constructor(options: ServerConnectionOptions, events: ServerConnectionEvents) {
@@ -71,7 +77,7 @@ export class ServerConnection {
     this.#refusals = new Refusals(options.log);
   }
 
-  /** What it is doing, and what was refused in the last minute, as a sentence without its end. */
+  /** The state, and the latest refusal of the last minute, as a sentence without a full stop. */
   state(): string {
     if (this.#socket === null) return 'closed';
     return this.#refusals.append(this.#connectedState());
@@ -82,17 +88,19 @@ export class ServerConnection {
     return 'listening';
   }
 
-  /** Number of servers that are connected. */
   get peers(): number {
     return this.#peers;
   }
 
-  /** Whether a further server has tried to connect to a PAIR, which serves one, since it was opened. */
+  /** Whether a second server has tried to connect to a PAIR, which serves one, since it was opened. */
   get hasWaitingServer(): boolean {
     return this.#hasWaitingServer;
   }
 
-  /** @throws {GearwayError} `source-unavailable` when the address is in use or not ours, `keys-missing`, `keys-invalid`. */
+  /**
+   * @throws {GearwayError} `source-unavailable` when the address is in use or not local, `keys-missing`,
+   * `keys-invalid`.
+   */
   async open(): Promise<void> {
     this.#refusals.clear();
     this.#use(await this.#listen());
@@ -122,15 +130,16 @@ export class ServerConnection {
       await socket.bind(endpoint);
     } catch (error) {
       await socket.close();
-      throw new GearwayError('source-unavailable', `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`, { cause: error });
+      const text = `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`;
+      throw new GearwayError('source-unavailable', text, { cause: error });
     }
     return socket;
   }
 
   /**
-   * Idempotent; nothing is received afterwards, and the address is free when it resolves.
+   * Idempotent. No callback is called afterwards; the address is free when it resolves.
    *
-   * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
+   * @param lingerMs how long to wait for unsent replies to be transmitted before they are discarded.
    */
   async close(lingerMs = 0): Promise<void> {
     const socket = this.#socket;
@@ -152,13 +161,13 @@ export class ServerConnection {
     this.#reopening = { pause, done: containFailure(this.#reopen(socket, pause.signal), (failure) => this.#failed(socket, failure)) };
   }
 
-  /** The queue went with the socket. Listens again after a pause. */
+  /** Closes the socket, which frees its queue, and listens again after a pause. */
   async #reopen(socket: ServerSocket, signal: AbortSignal): Promise<void> {
     await socket.close();
     await delay(FLOOD_PAUSE_MS, undefined, { signal }).catch(() => undefined);
     if (this.#socket !== socket) return;
     const next = await this.#listen();
-    // It may have been closed meanwhile.
+    // It may have been closed in the meantime.
     if (this.#socket === socket) this.#use(next);
     else await next.close();
   }
@@ -178,7 +187,7 @@ export class ServerConnection {
           reply = encodeReply(this.#options.port, this.#events.received(decoded));
         }
       } catch (error) {
-        // Nothing of what failed: building the same reply again would fail again.
+        // An empty reply: encoding the data that just failed would fail again.
         socket.malformed(peer);
         this.#events.rejected(error);
         reply = encodeReply(this.#options.port, NOTHING_RETURNED);
@@ -200,11 +209,11 @@ export class ServerConnection {
     if (this.#senders.size > MAX_SENDERS && oldest !== undefined) this.#senders.delete(oldest);
   }
 
-  /** Ignored when it comes from a peer that has sent no frame, while another one sends. */
+  /** Ignores the termination of a peer that has sent no frames while another one is sending. */
   #terminate(peer: string | null, { serverPort }: NetGearTermination): void {
     const latestMs = [...this.#senders.values()].at(-1) ?? -Infinity;
     if (peer !== null && !this.#senders.delete(peer) && performance.now() - latestMs < SENDING_MS) {
-      this.#refusals.note('a peer that sends no frames said that the stream ends, while another one sends: it was ignored');
+      this.#refusals.note('a termination was ignored: it came from a peer that sends no frames while another one does');
       return;
     }
     this.#events.ended(serverPort);

@@ -1,19 +1,19 @@
 import type { AsyncPattern } from './pattern.ts';
 
-/** Why a peer of a PAIR is refused that has one already: a sentence without its end. */
-export const PAIR_IS_TAKEN = 'another server waits for the first one to end';
+/** Why a second peer of a PAIR is refused: a sentence without a full stop. */
+export const PAIR_IS_TAKEN = 'another server is waiting for the first one to disconnect';
 
 export interface ServerSocketOptions {
   readonly pattern: AsyncPattern;
-  /** The peers that it is for, as named in the reasons of {@link ServerSocketEvents.refused}. */
+  /** Name of the expected peers, used in the reasons of {@link ServerSocketEvents.refused}. */
   readonly expected: string;
 }
 
-/** What happens to a {@link ServerSocket}. Nothing is called after `close()`. */
+/** Callbacks of a {@link ServerSocket}. None is called after `close()`. */
 export interface ServerSocketEvents {
-  /** Number of servers that have completed the handshake. One that sends nothing yet is no proof of frames. */
+  /** The number of servers that have completed the handshake has changed. They need not have sent a frame. */
   peers(count: number): void;
-  /** A connection or a message was refused: why, a sentence without its end. */
+  /** A connection or a message was refused; `reason` is a sentence without a full stop. */
   refused(reason: string): void;
   /** The socket no longer works: close it. */
   failed(error: unknown): void;
@@ -22,25 +22,29 @@ export interface ServerSocketEvents {
 /** A message of a server. */
 export interface ServerMessage {
   readonly parts: Uint8Array[];
-  /** Identifies the connection that it came by; null where ZeroMQ hides that. */
+  /** Identifies the connection; null if ZeroMQ does not expose it. */
   readonly peer: string | null;
 }
 
 /**
- * The receiving side towards NetGear servers, which connect: we bind. Iterate over it for messages, in order of arrival; answer each with {@link reply}
- * (not in patterns 2 and 3). The iterator returns when the socket is closed.
+ * The receiving socket for NetGear servers. The servers connect, so this side binds. Iterate over it for messages, in
+ * order of arrival; answer each with {@link reply} (not in patterns 2 and 3). The iterator returns when the socket is
+ * closed.
  */
 export interface ServerSocket extends AsyncIterable<ServerMessage> {
-  /** @throws when the address is in use or not ours. */
+  /** @throws when the address is in use or not local. */
   bind(endpoint: string): Promise<void>;
-  /** Answers the last message of a peer; does nothing in patterns 2 and 3, which have no answers. Rejects when the server is gone. */
+  /**
+   * Answers a peer's last message; does nothing in patterns 2 and 3, which have no replies. Rejects if the server has
+   * disconnected.
+   */
   reply(peer: string | null, parts: readonly (string | Uint8Array)[]): Promise<void>;
-  /** Counts the last message of a peer as malformed: who sends too many of them is disconnected. */
+  /** Counts a peer's last message as malformed. Peers that send too many of them are disconnected. */
   malformed(peer: string | null): void;
   /**
    * Resolves when the address is free again. Idempotent.
    *
-   * @param lingerMs for how long a reply that has not left yet may still leave; it is thrown away otherwise.
+   * @param lingerMs how long to wait for unsent replies to be transmitted before they are discarded.
    */
   close(lingerMs?: number): Promise<void>;
 }

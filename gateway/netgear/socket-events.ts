@@ -2,13 +2,17 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Event, Observer } from 'zeromq';
 import { runInBackground } from '../../shared/background.ts';
 
-/** Number of events after which the event loop gets a turn. zeromq.js would pass on those of a port scan in a row, and starve everything else. */
+/**
+ * Number of events after which the event loop gets a turn. zeromq.js would deliver all events of a port scan in a row,
+ * starving other work.
+ */
 const EVENTS_PER_TURN = 32;
 
 /**
- * Passes on the events of a ZeroMQ socket until it is closed. Used instead of `socket.events.on()`, whose loop in zeromq.js has no failure handler.
+ * Delivers the events of a ZeroMQ socket until it is closed. Used instead of `socket.events.on()`, whose loop in
+ * zeromq.js has no failure handler.
  *
- * @param onFailure called when there will be no more events although the socket is open.
+ * @param onFailure called if events stop although the socket is open.
  */
 export function followEvents(observer: Observer, onEvent: (event: Event) => void, onFailure: (error: unknown) => void): void {
   runInBackground(follow(observer, onEvent), (error) => {
@@ -18,7 +22,7 @@ export function followEvents(observer: Observer, onEvent: (event: Event) => void
 
 async function follow(observer: Observer, onEvent: (event: Event) => void): Promise<void> {
   for (let count = 1; !observer.closed; count += 1) {
-    // Resolves without an event when the observer is closed meanwhile.
+    // Resolves with undefined if the observer is closed in the meantime.
     const event = (await observer.receive()) as Event | undefined;
     if (event === undefined) return;
     onEvent(event);

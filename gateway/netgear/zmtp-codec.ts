@@ -1,6 +1,6 @@
 /**
- * ZMTP 3.0 without encryption (ZeroMQ RFC 23), from the bytes of a connection to messages and back. It keeps no more than one message, and its limits hold
- * while a message is still coming.
+ * ZMTP 3.0 without encryption (ZeroMQ RFC 23): converts between bytes and messages. Holds at most one message, and
+ * enforces the limits while a message is still being received.
  */
 
 export const GREETING_BYTES = 64;
@@ -9,29 +9,32 @@ const LONG = 2;
 const COMMAND = 4;
 
 export interface ZmtpLimits {
-  /** Bytes of a message, all its parts together. */
+  /** Maximum size of a message, all its parts together. */
   readonly messageBytes: number;
-  /** Parts of a message that are kept; further ones are thrown away as they come. */
+  /** Maximum number of parts kept per message; further ones are discarded. */
   readonly parts: number;
 }
 
-/** Maximum number of bytes of a command: a READY with the properties of its socket, or a PING. */
+/** Maximum size of a command: a READY with the properties of its socket, or a PING. */
 const MAX_COMMAND_BYTES = 1 << 10;
 
-/** What came by a connection. */
+/** A decoded command or message. */
 export type ZmtpEvent =
   /** The peer's READY. */
   | { readonly kind: 'ready'; readonly socketType: string }
-  /** A whole message: at most as many parts as the limits say. */
+  /** A complete message, limited to {@link ZmtpLimits.parts}. */
   | { readonly kind: 'message'; readonly parts: Uint8Array[] }
-  /** A PING of ZMTP 3.1, with what its PONG must carry. */
+  /** A PING of ZMTP 3.1, with the context that its PONG must contain. */
   | { readonly kind: 'ping'; readonly context: Uint8Array }
   /** Any other command. */
   | { readonly kind: 'command' };
 
-/** Why a connection cannot go on. */
+/** A fatal error of a connection. */
 export class ZmtpError extends Error {
-  /** `foreign`: it does not speak ZMTP 3; `mechanism`: it encrypts; `handshake`, `frame`: it broke the rules; `too-large`: beyond the limits. */
+  /**
+   * `foreign`: not ZMTP 3; `mechanism`: encrypted; `handshake`, `frame`: protocol violation; `too-large`: limit
+   * exceeded.
+   */
   readonly code: 'foreign' | 'mechanism' | 'handshake' | 'frame' | 'too-large';
 
   constructor(code: ZmtpError['code'], message: string) {
@@ -40,15 +43,15 @@ export class ZmtpError extends Error {
   }
 }
 
-/** Reads what a peer sends. Bytes are not copied but to join a part that came in pieces. */
+/** Decodes the bytes of a peer. Copies bytes only to join a part that arrived in several chunks. */
 export class ZmtpDecoder {
   readonly #limits: ZmtpLimits;
-  /** What has come and is not read yet, in order; the first one from {@link #offset} on. */
+  /** Unread bytes, in order; the first chunk from {@link #offset} on. */
   readonly #chunks: Uint8Array[] = [];
   #offset = 0;
   #available = 0;
   #state: 'greeting' | 'ready' | 'traffic' = 'greeting';
-  /** The frame whose body is still coming. */
+  /** The frame whose body is incomplete. */
   #frame: { readonly flags: number; readonly length: number } | null = null;
   #parts: Uint8Array[] = [];
   #messageBytes = 0;
@@ -57,12 +60,12 @@ export class ZmtpDecoder {
     this.#limits = limits;
   }
 
-  /** Bytes of messages that are held: parts of an unfinished one, and what is not read yet. */
+  /** Number of bytes held: parts of an unfinished message, and unread bytes. */
   get heldBytes(): number {
     return this.#messageBytes + this.#available;
   }
 
-  /** Whether the handshake has begun: the first byte of a greeting has come. */
+  /** Whether the first byte of a greeting has arrived. */
   get hasBegun(): boolean {
     return this.#state !== 'greeting' || this.#available > 0;
   }
@@ -74,10 +77,10 @@ export class ZmtpDecoder {
   }
 
   /**
-   * Reads on.
+   * Decodes the next command or message.
    *
-   * @returns null when more bytes are needed.
-   * @throws {ZmtpError} when the connection must be closed.
+   * @returns null if more bytes are needed.
+   * @throws {ZmtpError} if the connection must be closed.
    */
   next(): ZmtpEvent | null {
     if (this.#state === 'greeting' && !this.#readGreeting()) return null;
@@ -88,8 +91,8 @@ export class ZmtpDecoder {
       this.#frame = null;
       const body = this.#take(length);
       if ((flags & COMMAND) !== 0) return this.#command(body);
-      if (this.#state !== 'traffic') throw new ZmtpError('handshake', 'a message came before READY');
-      // Thrown away, it still counts for the limit.
+      if (this.#state !== 'traffic') throw new ZmtpError('handshake', 'a message before READY');
+      // A discarded part still counts towards the limit.
       this.#messageBytes += length + 1;
       if (this.#parts.length < this.#limits.parts) this.#parts.push(body);
       if ((flags & MORE) !== 0) continue;
@@ -103,8 +106,8 @@ export class ZmtpDecoder {
   /** @returns whether it is complete. */
   #readGreeting(): boolean {
     const bytes = this.#peek(GREETING_BYTES);
-    if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f)) throw new ZmtpError('foreign', 'the first bytes are no greeting');
-    if (bytes.byteLength > 10 && (bytes[10] ?? 0) < 3) throw new ZmtpError('foreign', 'the greeting is one of ZMTP 2');
+    if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f)) throw new ZmtpError('foreign', 'the first bytes are not a greeting');
+    if (bytes.byteLength > 10 && (bytes[10] ?? 0) < 3) throw new ZmtpError('foreign', 'the greeting is ZMTP 2, expected ZMTP 3');
     if (bytes.byteLength < GREETING_BYTES) return false;
     const mechanism = Buffer.from(bytes).toString('latin1', 12, 32).replace(/\0+$/, '');
     if (mechanism !== 'NULL') throw new ZmtpError('mechanism', `the mechanism is ${JSON.stringify(mechanism)}, expected NULL`);
@@ -113,7 +116,7 @@ export class ZmtpDecoder {
     return true;
   }
 
-  /** @returns null when it is incomplete. */
+  /** @returns null if it is incomplete. */
   #readHead(): { flags: number; length: number } | null {
     const head = this.#peek(9);
     const [flags] = head;
@@ -136,11 +139,11 @@ export class ZmtpDecoder {
       this.#state = 'traffic';
       return { kind: 'ready', socketType: readProperties(bytes.subarray(6)).get('socket-type') ?? '' };
     }
-    // The name, and two bytes that say for how long the PING is good.
+    // The context follows the name and two bytes of TTL.
     return name === 'PING' && bytes.byteLength >= 7 ? { kind: 'ping', context: bytes.subarray(7, 7 + 16) } : { kind: 'command' };
   }
 
-  /** The first bytes of what has come, at most `count`; what they are in must not be written to. */
+  /** The first unread bytes, at most `count`. Read-only: they may be shared with the chunk. */
   #peek(count: number): Uint8Array {
     const [first = new Uint8Array()] = this.#chunks;
     if (this.#chunks.length < 2 || first.byteLength - this.#offset >= count) return first.subarray(this.#offset, this.#offset + count);
@@ -155,7 +158,7 @@ export class ZmtpDecoder {
     return joined;
   }
 
-  /** Removes the first `count` bytes of what has come. */
+  /** Removes the first `count` unread bytes. */
   #take(count: number): Uint8Array {
     const bytes = this.#peek(count);
     this.#available -= count;
@@ -172,14 +175,14 @@ export class ZmtpDecoder {
   }
 }
 
-/** The properties of a READY, by their names in lower case. */
+/** Properties of a READY, by lower-case name. */
 function readProperties(bytes: Buffer): Map<string, string> {
   const properties = new Map<string, string>();
   for (let at = 0; at < bytes.byteLength; ) {
     const nameEnd = at + 1 + (bytes[at] ?? 0);
     if (nameEnd + 4 > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property without a value');
     const valueEnd = nameEnd + 4 + bytes.readUInt32BE(nameEnd);
-    if (valueEnd > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property that is longer than itself');
+    if (valueEnd > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property whose length exceeds the command');
     properties.set(bytes.toString('latin1', at + 1, nameEnd).toLowerCase(), bytes.toString('latin1', nameEnd + 4, valueEnd));
     at = valueEnd;
   }
@@ -211,7 +214,7 @@ function encodeCommand(name: string, body: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(COMMAND, 1 + name.length + body.byteLength, name.length), Buffer.from(name, 'latin1'), body]);
 }
 
-/** A message as buffers to be written one after the other. The parts are not copied: they must not change before they are written. */
+/** Encodes a message as consecutive buffers. The parts are not copied: they must not change before they are written. */
 export function encodeMessage(parts: readonly (string | Uint8Array)[]): Uint8Array[] {
   return parts.flatMap((part, index) => {
     const body = typeof part === 'string' ? Buffer.from(part) : part;

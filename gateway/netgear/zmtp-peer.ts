@@ -1,28 +1,32 @@
 import { connect } from 'node:net';
 import { encodeGreeting, GREETING_BYTES } from './zmtp-codec.ts';
 
-/** What a ZeroMQ socket says of itself before anything is agreed (ZMTP 3, ZeroMQ RFC 23). */
+/** Properties that a ZeroMQ socket reveals before the handshake is complete (ZMTP 3, ZeroMQ RFC 23). */
 export interface ZmtpPeer {
   readonly mechanism: string;
-  /** Its socket type, such as `REP`; null where that is encrypted. */
+  /** Socket type, such as `REP`; null if it is encrypted. */
   readonly socketType: string | null;
 }
 
-/** What is behind an address: nobody, somebody who says nothing, something that is not ZeroMQ, or a ZeroMQ socket. */
-export type ZmtpLook = { readonly kind: 'nobody'; readonly code: string } | { readonly kind: 'silent' } | { readonly kind: 'foreign' } | ({ readonly kind: 'zmtp' } & ZmtpPeer);
+/** What was found at an address: no listener, a silent peer, a peer that does not speak ZeroMQ, or a ZeroMQ socket. */
+export type ZmtpProbeResult =
+  | { readonly kind: 'nobody'; readonly code: string }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'foreign' }
+  | ({ readonly kind: 'zmtp' } & ZmtpPeer);
 
 const MAX_READY_BYTES = 1 << 12;
-const LOOK_TIMEOUT_MS = 1500;
+const PROBE_TIMEOUT_MS = 1500;
 
 const NULL_GREETING = encodeGreeting();
 
 /**
- * Reads what a peer has said so far: its greeting, and behind it the READY command when it uses no encryption.
+ * Decodes the bytes of a peer so far: its greeting, followed by the READY command if it uses no encryption.
  *
- * @param ended whether nothing more will come: what is there must do.
- * @returns null while more is needed.
+ * @param ended whether no more bytes will arrive.
+ * @returns null if more bytes are needed.
  */
-export function readZmtpPeer(bytes: Uint8Array, ended: boolean): ZmtpLook | null {
+export function readZmtpPeer(bytes: Uint8Array, ended: boolean): ZmtpProbeResult | null {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length > 0 && view[0] !== 0xff) return { kind: 'foreign' };
   if (view.length > 9 && view[9] !== 0x7f) return { kind: 'foreign' };
@@ -34,7 +38,7 @@ export function readZmtpPeer(bytes: Uint8Array, ended: boolean): ZmtpLook | null
   return { kind: 'zmtp', mechanism, socketType };
 }
 
-/** The Socket-Type of a READY command; null while it is incomplete, or is none. */
+/** The Socket-Type of a READY command; null if it is incomplete, or another command. */
 function readSocketType(command: Buffer): string | null {
   // Flags 4: a command of at most 255 bytes.
   if (command[0] !== 0x04) return null;
@@ -52,12 +56,12 @@ function readSocketType(command: Buffer): string | null {
   return null;
 }
 
-/** Signature and version: what a peer needs to hear before it says its mechanism. */
+/** Signature and version, which a peer needs before it sends its mechanism. */
 const VERSION_BYTES = 12;
 
 /**
- * Has a peer say who it is, over any connection. Our own mechanism is said last, and only to a peer that uses none: another one would hang up at
- * once, and what it has said would be lost.
+ * Identifies a peer over any connection. Our own mechanism is sent last, and only to a peer that uses none: another one
+ * would disconnect immediately, and its bytes would be lost.
  */
 export class ZmtpConversation {
   readonly #write: (bytes: Uint8Array) => unknown;
@@ -69,54 +73,55 @@ export class ZmtpConversation {
     write(NULL_GREETING.subarray(0, VERSION_BYTES));
   }
 
-  /** What has come. @returns who it is; null while more is needed. */
-  add(chunk: Uint8Array): ZmtpLook | null {
+  /** Adds received bytes. @returns the peer; null if more bytes are needed. */
+  add(chunk: Uint8Array): ZmtpProbeResult | null {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
-    const look = readZmtpPeer(this.#bytes, this.#bytes.length > GREETING_BYTES + MAX_READY_BYTES);
-    if (look === null && !this.#hasAnswered && this.#bytes.length >= GREETING_BYTES) {
+    const result = readZmtpPeer(this.#bytes, this.#bytes.length > GREETING_BYTES + MAX_READY_BYTES);
+    if (result === null && !this.#hasAnswered && this.#bytes.length >= GREETING_BYTES) {
       this.#hasAnswered = true;
       this.#write(NULL_GREETING.subarray(VERSION_BYTES));
     }
-    return look;
+    return result;
   }
 
-  /** Nothing more will come. */
-  end(): ZmtpLook {
+  /** The result if no more bytes will arrive. */
+  end(): ZmtpProbeResult {
     return readZmtpPeer(this.#bytes, true) ?? { kind: 'silent' };
   }
 }
 
 /**
- * Looks at the ZeroMQ socket behind an address without becoming its peer: the connection ends before the handshake is complete, so that not even
- * a PAIR socket notices. Never rejects; takes at most 1.5 s.
+ * Identifies the ZeroMQ socket at an address without becoming its peer: disconnects before the handshake is complete,
+ * so that not even a PAIR socket is disturbed. Never rejects; takes at most 1.5 s.
  *
  * @param endpoint `tcp://HOST:PORT` or `ipc://PATH`.
- * @param signal ends the connection at once; the peer then counts as silent, or as nobody when it has not accepted yet.
+ * @param signal disconnects immediately; the result is then `silent`, or `nobody` if the peer has not accepted yet.
  */
-export function lookAtZmtpPeer(endpoint: string, signal?: AbortSignal): Promise<ZmtpLook> {
+export function probeZmtpPeer(endpoint: string, signal?: AbortSignal): Promise<ZmtpProbeResult> {
   return new Promise((resolve) => {
-    // Aborted, it fails with ABORT_ERR.
+    // If aborted, the socket emits 'error' with ABORT_ERR.
     const socket = connect({ ...socketAddress(endpoint), ...(signal === undefined ? {} : { signal }) });
     let conversation: ZmtpConversation | null = null;
-    const finish = (look: ZmtpLook): void => {
+    const finish = (result: ZmtpProbeResult): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(look);
+      resolve(result);
     };
     const end = (): void => finish(conversation?.end() ?? { kind: 'silent' });
-    // By the clock, and not by silence: who sends a byte now and then would be looked at for ever.
-    const timer = setTimeout(() => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()), LOOK_TIMEOUT_MS);
+    // A total timeout, not one for inactivity: a peer that sends a byte now and then would keep the probe running
+    // forever.
+    const timer = setTimeout(() => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()), PROBE_TIMEOUT_MS);
     socket.on('connect', () => (conversation = new ZmtpConversation((bytes) => socket.write(bytes))));
     socket.on('data', (chunk) => {
-      const look = conversation?.add(chunk) ?? null;
-      if (look !== null) finish(look);
+      const result = conversation?.add(chunk) ?? null;
+      if (result !== null) finish(result);
     });
     socket.on('end', end);
     socket.on('error', (error: NodeJS.ErrnoException) => (conversation === null ? finish({ kind: 'nobody', code: error.code ?? 'unknown' }) : end()));
   });
 }
 
-/** Where Node finds what ZeroMQ calls `tcp://HOST:PORT` or `ipc://PATH`. */
+/** Converts a ZeroMQ endpoint, `tcp://HOST:PORT` or `ipc://PATH`, to Node's connect options. */
 export function socketAddress(endpoint: string): { path: string } | { host: string; port: number } {
   if (endpoint.startsWith('ipc://')) return { path: endpoint.slice('ipc://'.length) };
   const colon = endpoint.lastIndexOf(':');

@@ -1,16 +1,17 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { listenAddress } from '../netgear/plain-server-socket.ts';
-import { ZmtpConversation, type ZmtpLook } from '../netgear/zmtp-peer.ts';
+import { ZmtpConversation, type ZmtpProbeResult } from '../netgear/zmtp-peer.ts';
 
 /**
- * Waits for somebody to connect, and reads who it is. ZeroMQ connects again by itself, so that a real socket can take its place.
+ * Waits for a connection, and identifies the peer. ZeroMQ reconnects automatically, so a real socket can be bound
+ * afterwards.
  *
- * Nobody may listen at the address: the socket file that a killed program left behind is removed, as ZeroMQ itself does when it binds.
+ * Call it only if nothing is listening at the address, because a socket file is removed, as ZeroMQ does when it binds.
  *
- * @returns null when nobody has come in time.
- * @throws when the address is in use, or none of this machine's.
+ * @returns null if no peer has connected in time.
+ * @throws if the address is in use, or not local.
  */
-export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promise<ZmtpLook | null> {
+export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promise<ZmtpProbeResult | null> {
   const sockets = new Set<Socket>();
   const server = createServer();
   await listen(server, endpoint);
@@ -20,11 +21,11 @@ export async function awaitZmtpPeer(endpoint: string, timeoutMs: number): Promis
       server.on('connection', (socket) => {
         sockets.add(socket);
         const conversation = new ZmtpConversation((bytes) => socket.write(bytes));
-        // Who hangs up at once, as a port scanner does, is not waited for, and not taken for a server.
-        const take = (look: ZmtpLook | null): void => {
-          if (look === null || look.kind === 'silent') return;
+        // Ignores peers that disconnect immediately, such as port scanners.
+        const take = (result: ZmtpProbeResult | null): void => {
+          if (result === null || result.kind === 'silent') return;
           clearTimeout(timer);
-          resolve(look);
+          resolve(result);
         };
         socket.on('data', (chunk) => take(conversation.add(chunk)));
         socket.on('end', () => take(conversation.end()));

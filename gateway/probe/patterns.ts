@@ -3,13 +3,16 @@ import { bad, good, type Say } from './finding.ts';
 
 const PATTERNS: readonly Pattern[] = ['request-reply', 'pair', 'publish-subscribe'];
 
-/** Which patterns to try: the one that was seen; with encryption none is seen from outside, and what the address says comes first. */
+/**
+ * Patterns to try: the detected one. With encryption it cannot be detected, so all are tried, beginning with that of
+ * the address.
+ */
 export function candidates(actual: Pattern | null, wanted: Pattern | null): readonly Pattern[] {
   if (actual !== null) return [actual];
   return wanted === null ? PATTERNS : [wanted, ...PATTERNS.filter((pattern) => pattern !== wanted)];
 }
 
-/** @param wanted what the address says; null when it says none. */
+/** @param wanted the pattern in the address; null for none. */
 export function sayPattern(wanted: Pattern | null, actual: Pattern, say: Say): void {
   const text = `It has pattern ${formatPattern(actual)} (${actual})`;
   if (wanted === null) say(good(`${text}.`));

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../../shared/errors.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { ClientConnection } from '../netgear/client-connection.ts';
@@ -15,25 +15,29 @@ const READY_TIMEOUT_MS = 3000;
 const FRAME_INTERVAL_MS = 200;
 const MAX_IN_FLIGHT = 2;
 
-/** The last picture may be answered after we have gone; a client that hangs leaves all that may be in flight. */
+/**
+ * Number of unanswered pictures that is normal at the end; a client that hangs leaves all pictures in flight
+ * unanswered.
+ */
 const UNANSWERED_AT_END = MAX_IN_FLIGHT - 1;
 
-/** Plays a server for the client that listens there: sends it a picture a few times a second, and looks at what it answers. */
+/** Acts as a server for a client: sends it a few pictures per second, and examines its replies. */
 export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say): Promise<void> {
   const { endpoint, security } = target;
   const type = peer.socketType;
   const actual = type === null ? null : patternOfSocket(type);
   if (type !== null && actual === null) {
-    say(bad(`A ${type} socket listens at ${endpoint}: no NetGear client, which is a PAIR, REP or SUB. Is it a server, or another program?`));
+    say(bad(`A ${type} socket is listening at ${endpoint}, expected a NetGear client (PAIR, REP or SUB). Is it a server, or another program?`));
     return;
   }
-  say(good(`A NetGear client listens at ${endpoint}: it binds, and a server connects to it.`));
+  say(good(`A NetGear client is listening at ${endpoint}: it binds, and a server connects to it.`));
   if (peer.mechanism !== 'NULL' && security === null) {
-    say(bad('It is in secure mode, and the address is not: add secure=1 or secure=2, and keys= where its keys are not in ~/.vidgear/keys.'));
+    say(bad('It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if its keys are not in ~/.vidgear/keys.'));
     return;
   }
   if (peer.mechanism === 'NULL' && security !== null) {
-    say(bad('It is not in secure mode, and the address is: give it secure_mode, or leave out secure=. A client that heard nothing for 12 s binds anew without encryption: start it anew.'));
+    const cause = 'A client without data for 12 s binds again without encryption: restart it.';
+    say(bad(`It is not in secure mode, but the address is: set its secure_mode, or omit secure=. ${cause}`));
     return;
   }
   if (actual !== null) sayPattern(target.pattern, actual, say);
@@ -42,10 +46,12 @@ export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say)
     if (result === 'done') return;
   }
   if (security === null) {
-    say(bad('It hangs up in the handshake, whatever pattern is tried: something else than a NetGear client, or one that has just ended. Start the client anew.'));
+    const cause = 'it is not a NetGear client, or has just exited';
+    say(bad(`It closes the connection during the handshake with every pattern: ${cause}. Restart the client.`));
     return;
   }
-  say(bad(`It does not accept our keys: ${security.folder}/public_keys/server.key must be the one that belongs to its private_keys/server.key_secret. Copy it from there.`));
+  const key = `${security.folder}/public_keys/server.key`;
+  say(bad(`It does not accept our keys: ${key} must match its private_keys/server.key_secret. Copy it from there.`));
 }
 
 interface Answers {
@@ -54,7 +60,7 @@ interface Answers {
   last: Uint8Array[] | null;
 }
 
-/** @returns `misfit` when the handshake fails, and another pattern may do. */
+/** @returns `misfit` if the handshake fails, and another pattern may work. */
 async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean, say: Say): Promise<'done' | 'misfit'> {
   const { endpoint, security, seconds } = target;
   const answers: Answers = { count: 0, roundTripMs: Infinity, last: null };
@@ -67,14 +73,15 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
       answers.roundTripMs = Math.min(answers.roundTripMs, roundTripMs);
       answers.last = parts.map((part) => Uint8Array.from(part));
     },
-    failed: (error) => say(bad(`What it answers cannot be read: ${errorText(error)}.`)),
+    failed: (error) => say(bad(`Its reply is invalid: ${errorText(error)}.`)),
   });
   try {
-    const state = await Promise.race([settled, elapse(READY_TIMEOUT_MS, 'time')]);
+    const state = await Promise.race([settled, sleep(READY_TIMEOUT_MS, 'time')]);
     if (state !== 'ready') {
       if (connection.handshakeFailure === 'refused') {
-        const key = security?.mode === 'ironhouse' ? `In secure mode 2 (IronHouse) it lets in only keys that it had when it started: copy ${security.folder}/public_keys/client.key into its public_keys folder, and start it anew. ` : '';
-        say(bad(`It refuses us. ${key}It also compares our IP address with the one that it was given itself, which must be the same.`));
+        const copy = `copy ${security?.folder ?? ''}/public_keys/client.key into its public_keys folder, and restart it`;
+        const key = security?.mode === 'ironhouse' ? `In secure mode 2 (IronHouse) it accepts only keys that it had when it started: ${copy}. ` : '';
+        say(bad(`It refuses this machine. ${key}In secure mode it also accepts only the IP address in its own options.`));
         return 'done';
       }
       if (isGuess) return 'misfit';
@@ -91,7 +98,10 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
   }
 }
 
-/** With the port in the header: a client in multi-servers mode, which nothing gives away, dies of a frame without one. The others don't look. */
+/**
+ * Sends pictures with a port in the header: a client in multi-servers mode, which cannot be detected, crashes without
+ * it. Others ignore it.
+ */
 async function sendPictures(connection: ClientConnection, serverPort: string, pattern: Pattern, seconds: number): Promise<number> {
   const [width, height] = [320, 240];
   const jpeg = await encodeJpeg({ data: new Uint8Array(width * height * 3).fill(96), width, height, channels: 3 });
@@ -99,33 +109,35 @@ async function sendPictures(connection: ClientConnection, serverPort: string, pa
   for (const endMs = performance.now() + 1000 * seconds; performance.now() < endMs; ) {
     const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, { pattern, serverPort, dropMessage: false });
     if (connection.inFlight < MAX_IN_FLIGHT && (await connection.send(header, jpeg))) sent += 1;
-    await elapse(FRAME_INTERVAL_MS);
+    await sleep(FRAME_INTERVAL_MS);
   }
   return sent;
 }
 
 function sayAnswers({ endpoint }: ProbeTarget, pattern: Pattern, sent: number, { count, roundTripMs, last }: Answers, reason: string, say: Say): void {
   if (pattern === 'publish-subscribe') {
-    if (sent === 0) say(bad(`It took no picture: ${reason}.`));
-    else say(good(`It has subscribed, and was given ${sent} pictures. In pattern 2 nothing is answered.`));
+    if (sent === 0) say(bad(`It accepted no picture: ${reason}.`));
+    else say(good(`It has subscribed, and was sent ${sent} pictures. In pattern 2 there are no replies.`));
     return;
   }
   if (last === null) {
-    say(bad(`It answers none of ${sent} pictures: another server serves it already, or its receiver has died of an earlier frame (NetGear's lives on as a process then). End the other server, or start the client anew.`));
+    const causes = 'another server is already connected to it, or its receiver thread has crashed (the process keeps running)';
+    say(bad(`It answered none of ${sent} pictures: ${causes}. Stop the other server, or restart the client.`));
     return;
   }
   if (sent - count > UNANSWERED_AT_END) {
-    say(bad(`It answered ${count} of ${sent} pictures, and then none: its receiver has died of a frame, or its program was stopped. Start the client anew.`));
+    const causes = 'its receiver thread has crashed, or its program was stopped';
+    say(bad(`It answered ${count} of ${sent} pictures, and then stopped: ${causes}. Restart the client.`));
     return;
   }
   try {
     say(good(`It answered ${count} of ${sent} pictures, the fastest in ${rounded(roundTripMs)} ms; ${describe(last)}.`));
   } catch (error) {
-    say(bad(`It answers what is no NetGear reply (${errorText(error)}): is it something else than a NetGear client at ${endpoint}?`));
+    say(bad(`Its reply is not a NetGear reply (${errorText(error)}). Is there another program at ${endpoint}?`));
   }
 }
 
-/** The mode that an answer gives away, and what it returns. */
+/** Describes the client's mode and return data from a reply. */
 function describe(parts: Uint8Array[]): string {
   const reply = decodeReply(parts);
   if (reply.kind === 'text') return 'it is neither bidirectional nor in multi-clients mode, and returns nothing';
@@ -140,7 +152,7 @@ function describe(parts: Uint8Array[]): string {
     case 'jpeg':
       return `it is ${mode} and returns an array as JPEG, ${reply.colorspace}, ${reply.data.byteLength} bytes`;
     case 'termination':
-      return 'it has ended';
+      return 'it has terminated';
     default:
       return reply satisfies never;
   }

@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import type { NetGearFrame } from '../netgear/frame-codec.ts';
 import { type Pattern, patternOfSocket } from '../netgear/pattern.ts';
@@ -13,42 +13,46 @@ import type { ProbeTarget } from './probe.ts';
 const CONNECT_TIMEOUT_MS = 2000;
 const POLL_MS = 50;
 
-/** Plays a client for the server that connects there: takes its frames, answers them, and looks at what they are. */
+/** Acts as a client for a server that connects: receives and answers its frames, and examines them. */
 export async function probeServer(target: ProbeTarget, say: Say): Promise<void> {
   const { endpoint, security, seconds } = target;
-  let look: Awaited<ReturnType<typeof awaitZmtpPeer>>;
+  let peer: Awaited<ReturnType<typeof awaitZmtpPeer>>;
   try {
-    look = await awaitZmtpPeer(endpoint, 1000 * seconds);
+    peer = await awaitZmtpPeer(endpoint, 1000 * seconds);
   } catch (error) {
-    say(bad(`Nobody listens at ${endpoint}, and it is no address of this machine at which a server could be waited for (${errorText(error)}). Start the NetGear client there, or probe on that machine.`));
+    const cause = `the probe cannot wait for a server there (${errorText(error)})`;
+    say(bad(`No client is listening at ${endpoint}, and ${cause}. Start the NetGear client there, or run the probe on that machine.`));
     return;
   }
-  if (look === null) {
-    say(bad(`Nobody is there: no client listens at ${endpoint}, and no server connected to it within ${seconds} s. Start one of them; the client binds this address, the server connects to it.`));
+  if (peer === null) {
+    const remedy = 'Start one of them; the client binds this address, the server connects to it.';
+    say(bad(`No peer found: no client is listening at ${endpoint}, and no server connected to it within ${seconds} s. ${remedy}`));
     return;
   }
-  if (look.kind !== 'zmtp') {
-    say(bad(`Something connects to ${endpoint} that does not speak ZeroMQ.`));
+  if (peer.kind !== 'zmtp') {
+    say(bad(`A program that does not speak ZeroMQ connects to ${endpoint}.`));
     return;
   }
-  const actual = look.socketType === null ? null : patternOfSocket(look.socketType, 'server');
-  if (look.socketType !== null && actual === null) {
-    say(bad(`A ${look.socketType} socket connects to ${endpoint}: no NetGear server, which is a PAIR, REQ or PUB. Is it a client with receive_mode=False missing, or another program?`));
+  const actual = peer.socketType === null ? null : patternOfSocket(peer.socketType, 'server');
+  if (peer.socketType !== null && actual === null) {
+    const question = 'Is it a receiver instead of a sender (receive_mode), or another program?';
+    say(bad(`A ${peer.socketType} socket connects to ${endpoint}, expected a NetGear server (PAIR, REQ or PUB). ${question}`));
     return;
   }
-  say(good(`A NetGear server connects to ${endpoint}: the client that shall receive from it binds there.`));
-  if (look.mechanism !== 'NULL' && security === null) {
-    say(bad('It is in secure mode, and the address is not: add secure=1 or secure=2, and keys= where our keys are not in ~/.vidgear/keys.'));
+  say(good(`A NetGear server connects to ${endpoint}: its client must bind this address.`));
+  if (peer.mechanism !== 'NULL' && security === null) {
+    say(bad('It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if our keys are not in ~/.vidgear/keys.'));
     return;
   }
-  if (look.mechanism === 'NULL' && security !== null) {
-    say(bad('It is not in secure mode, and the address is: give it secure_mode, or leave out secure=.'));
+  if (peer.mechanism === 'NULL' && security !== null) {
+    say(bad('It is not in secure mode, but the address is: set its secure_mode, or omit secure=.'));
     return;
   }
   await receive(target, actual, say);
 }
 
-interface Received {
+/** Summary of the frames that a server has sent. */
+interface ReceivedFrames {
   count: number;
   rejected: string | null;
   first: NetGearFrame | null;
@@ -62,7 +66,7 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
   const { endpoint, port, security, seconds, pattern: wanted } = target;
   let refusal = '';
   for (const pattern of candidates(actual, wanted)) {
-    const received: Received = { count: 0, rejected: null, first: null, message: null, sinceMs: 0, untilMs: 0, hasEnded: false };
+    const received: ReceivedFrames = { count: 0, rejected: null, first: null, message: null, sinceMs: 0, untilMs: 0, hasEnded: false };
     const connection = new ServerConnection({ endpoint, port, pattern, security }, {
       received: (frame) => {
         received.untilMs = performance.now();
@@ -86,7 +90,7 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
       await until(CONNECT_TIMEOUT_MS, () => connection.state().startsWith('connected'));
       if (connection.state().startsWith('connected')) {
         sayPattern(wanted, pattern, say);
-        if (security !== null) say(good('Its keys and ours fit: the connection is encrypted.'));
+        if (security !== null) say(good('Its keys match ours: the connection is encrypted.'));
         let mostPeers = 1;
         await until(1000 * seconds, () => {
           mostPeers = Math.max(mostPeers, connection.peers);
@@ -99,41 +103,45 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
       refusal = connection.state();
     } catch (error) {
       if (!(error instanceof GearwayError) || error.code !== 'source-unavailable') throw error;
-      say(bad(`A server is there, and ${error.message}. Give the client an address of this machine that is free.`));
+      say(bad(`A server was found, but ${error.message}. Use a free local address for the client.`));
       return;
     } finally {
       await connection.close();
     }
-    // Refused by its key: no other pattern would help.
+    // Refused because of its key or address, so another pattern would not help.
     if (/key|allow lists/.test(refusal)) break;
   }
-  const hint = security?.mode === 'ironhouse' ? ` With secure=2 its public_keys/client.key must be in our public_keys folder, ${security.folder}.` : '';
-  say(bad(`It does not get through: ${refusal.replace(/^listening;? ?/, '') || 'it has gone'}.${hint}`));
+  const hint = security?.mode === 'ironhouse' ? ` With secure=2 its public_keys/client.key must be in ${security.folder}/public_keys.` : '';
+  say(bad(`It cannot connect: ${refusal.replace(/^listening;? ?/, '') || 'it has disconnected'}.${hint}`));
 }
 
-function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded }: Received, seconds: number, say: Say): void {
-  if (rejected !== null) say(bad(`It sends what is no NetGear frame: ${rejected}.`));
+function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded }: ReceivedFrames, seconds: number, say: Say): void {
+  if (rejected !== null) say(bad(`It sends invalid frames: ${rejected}.`));
   if (first === null) {
-    say(bad(`It sends nothing for ${seconds} s: it is connected, and its program does not call send(), or waits for its camera${hasEnded ? '; then it ended' : ''}.`));
+    const cause = 'its program does not call send(), or is waiting for its camera';
+    say(bad(`It is connected, but sent nothing for ${seconds} s: ${cause}${hasEnded ? '; then it terminated' : ''}.`));
     return;
   }
   const { encoding, width, height, colorspace, serverPort } = first;
   const picture = encoding.kind === 'jpeg' ? `JPEG of ${width}×${height} pixels, colour space ${colorspace}` : `raw ${encoding.dtype} of shape (${encoding.shape.join(', ')})`;
-  const rate = count > 1 ? `, ${rounded((1000 * (count - 1)) / (untilMs - sinceMs))} frames/s` : '';
+  const rate = count > 1 ? `, ${rounded((1000 * (count - 1)) / (untilMs - sinceMs))} fps` : '';
   say(good(`It sends ${picture}${rate}.`));
-  say(good(message === null ? 'No message comes with the frames.' : `A message comes with the frames: ${shown(message)}.`));
+  say(good(message === null ? 'Its frames have no message.' : `Its frames have a message: ${shown(message)}.`));
   if (serverPort !== null) say(good(`It is in multi-servers mode, as port ${serverPort}: use multiserver=true.`));
-  if (hasEnded) say(good('It has ended meanwhile, and said so.'));
+  if (hasEnded) say(good('It has terminated normally.'));
 }
 
-/** Several servers are right in multi-servers mode alone, where each says its port. */
-function saySeveral(peers: number, hasWaitingServer: boolean, { first }: Received, say: Say): void {
-  if (hasWaitingServer) say(bad('Another server tries to connect, and a PAIR socket serves one: its frames do not arrive. End one of them, or give each a port of its own.'));
+/** More than one server is valid only in multi-server mode, where each sends its port. */
+function saySeveral(peers: number, hasWaitingServer: boolean, { first }: ReceivedFrames, say: Say): void {
+  if (hasWaitingServer) {
+    say(bad('Another server tries to connect, but a PAIR socket accepts only one. Stop one of them, or give each its own port.'));
+  }
   if (peers < 2 || (first !== null && first.serverPort !== null)) return;
-  say(bad(`${peers} servers are connected, and their frames are mixed: end all but one, give each a port of its own, or set multiserver_mode at both ends.`));
+  const remedy = 'stop all but one, give each its own port, or set multiserver_mode at both ends';
+  say(bad(`${peers} servers are connected, and their frames are mixed: ${remedy}.`));
 }
 
-/** ZeroMQ frees an address only some time after its socket was closed. */
+/** Opens a connection, with retries, because ZeroMQ frees an address asynchronously after its socket was closed. */
 async function openSoon(connection: ServerConnection): Promise<void> {
   for (const endMs = performance.now() + CONNECT_TIMEOUT_MS; ; ) {
     try {
@@ -141,11 +149,11 @@ async function openSoon(connection: ServerConnection): Promise<void> {
       return;
     } catch (error) {
       if (!(error instanceof GearwayError) || error.code !== 'source-unavailable' || performance.now() > endMs) throw error;
-      await elapse(POLL_MS);
+      await sleep(POLL_MS);
     }
   }
 }
 
 async function until(timeoutMs: number, isSo: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await elapse(POLL_MS);
+  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await sleep(POLL_MS);
 }

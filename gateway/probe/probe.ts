@@ -3,20 +3,23 @@ import { parseNetGearAddress } from '../netgear/address.ts';
 import type { Security } from '../netgear/curve-keys.ts';
 import { hasKeys } from '../netgear/key-files.ts';
 import type { Pattern } from '../netgear/pattern.ts';
-import { lookAtZmtpPeer } from '../netgear/zmtp-peer.ts';
+import { probeZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, type Finding } from './finding.ts';
 import { probeClient } from './probe-client.ts';
 import { probeServer } from './probe-server.ts';
 
-/** What else an address may say to the gateway: it is taken as it stands in a command line, and means nothing here. */
+/**
+ * Options of the gateway's addresses that are accepted, so that an address can be copied from a command line, but
+ * ignored here.
+ */
 const GATEWAY_OPTIONS = ['allow', 'id', 'serverPort', 'fps', 'pace', 'multiclient', 'multiserver', 'returns', 'capturedAt'];
 
-/** What is probed. */
+/** Address and options of a probe. */
 export interface ProbeTarget {
   /** `tcp://HOST:PORT` or `ipc://PATH:PORT`. */
   readonly endpoint: string;
   readonly port: string;
-  /** What the address says; null when it says none. */
+  /** The pattern in the address; null for none. */
   readonly pattern: Pattern | null;
   readonly security: Security | null;
   /** How long frames are exchanged. */
@@ -24,44 +27,44 @@ export interface ProbeTarget {
 }
 
 /**
- * Finds out what is at an address, by playing the other half of a NetGear pair for a few seconds: a server when a client listens there, a client
- * when nobody does.
+ * Diagnoses an address by acting as the other end of a NetGear connection for a few seconds: as a server if a client is
+ * listening, and otherwise as a client.
  *
- * @param address as `--client` and `--source netgear:` take it.
- * @param say told each finding as soon as it is known.
- * @returns whether all of them are good.
- * @throws {GearwayError} for an address that makes no sense, and keys that cannot be read.
+ * @param address as in `--client` and `--source netgear:`.
+ * @param say called for each finding as soon as it is known.
+ * @returns whether there are no problems.
+ * @throws {GearwayError} for an invalid address, and for keys that cannot be read.
  */
 export async function probe(address: string, seconds: number, say: (finding: Finding) => void): Promise<boolean> {
   const { endpoints, ports, pattern, security } = parseNetGearAddress(address.replace(/^netgear:/, ''), GATEWAY_OPTIONS);
   const [endpoint, port] = [endpoints[0], ports[0]];
-  if (endpoint === undefined || port === undefined || ports.length > 1) throw new GearwayError('option-invalid', `address ${address} names ${ports.length} ports, expected 1: probe one after another`);
+  if (endpoint === undefined || port === undefined || ports.length > 1) throw new GearwayError('option-invalid', `address ${address} has ${ports.length} ports, expected 1: probe them separately`);
   const target: ProbeTarget = { endpoint, port, pattern: /[?&]pattern=/.test(address) ? pattern : null, security, seconds };
   let isGood = true;
-  await look(target, (finding) => {
+  await diagnose(target, (finding) => {
     isGood &&= finding.isGood;
     say(finding);
   });
   return isGood;
 }
 
-async function look(target: ProbeTarget, say: (finding: Finding) => void): Promise<void> {
+async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): Promise<void> {
   const { endpoint, security } = target;
-  // Connecting would make new keys, which fit no peer.
+  // Otherwise connecting would create new keys, which match no peer.
   if (security !== null && !hasKeys(security.folder)) {
-    say(bad(`There are no keys in ${security.folder}: copy that folder from the other end, or say with keys= where ours are.`));
+    say(bad(`There are no keys in ${security.folder}: copy that folder from the other end, or specify another one with keys=.`));
     return;
   }
-  const found = await lookAtZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
+  const found = await probeZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
   switch (found.kind) {
     case 'zmtp':
       await probeClient(target, found, say);
       return;
     case 'foreign':
-      say(bad(`Something listens at ${endpoint} that does not speak ZeroMQ: another program has this port. Stop it, or take another port at both ends.`));
+      say(bad(`The program at ${endpoint} does not speak ZeroMQ: another program uses this port. Stop it, or use another port at both ends.`));
       return;
     case 'silent':
-      say(bad(`Something accepts connections at ${endpoint} and says nothing: a NetGear client that is stopped (a debugger, Ctrl-Z), or another program. Let it run on, or start it anew.`));
+      say(bad(`The program at ${endpoint} accepts connections but does not respond: it is stopped (a debugger, Ctrl-Z), or not a NetGear client. Resume or restart it.`));
       return;
     case 'nobody':
       if (found.code === 'ECONNREFUSED' || found.code === 'ENOENT') await probeServer(target, say);

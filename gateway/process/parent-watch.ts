@@ -5,11 +5,13 @@ import { basename } from 'node:path';
 /** A running process. */
 interface ProcessInfo {
   readonly parent: number;
-  /** Name of its program; Linux cuts it at 15 bytes. */
+  /** Name of its program; truncated to 15 bytes on Linux. */
   readonly name: string;
 }
 
-/** Interval between checks. Stopping takes 1.8 s at most, and service managers wait for longer than the sum. */
+/**
+ * Interval between checks. Together with the at most 1.8 s for stopping, it is below the timeout of service managers.
+ */
 const CHECK_INTERVAL_MS = 500;
 
 const SHELL = /^-?(?:sh|dash|bash|ash|zsh|ksh|busybox)$/;
@@ -17,10 +19,12 @@ const SHELL = /^-?(?:sh|dash|bash|ash|zsh|ksh|busybox)$/;
 const PACKAGE_MANAGER = /^(?:node|npm|npx|pnpm|yarn|bun)/;
 
 /**
- * Watches the package manager that runs this process, and calls `onGone` once when it has ended. npm passes SIGTERM to its shell only,
- * and nothing passes on SIGKILL: without this, the gateway would go on running and keep its ports.
+ * Watches the package manager that runs this process, and calls `onGone` once when it has exited. npm forwards SIGTERM
+ * only to its shell, and SIGKILL is not forwarded at all: without this, the gateway would keep running and keep its
+ * ports.
  *
- * Does nothing when the parent is neither a package manager nor its shell, and on Windows. Keeps nothing alive.
+ * Does nothing if the parent is neither a package manager nor its shell, and on Windows. Does not keep the process
+ * running.
  *
  * @param self this process (`process`).
  */
@@ -44,18 +48,18 @@ export function watchPackageManager(self: Pick<NodeJS.Process, 'ppid' | 'platfor
   timer.unref();
 }
 
-/** @returns null when there is no such process, or it cannot be read here. */
+/** @returns null if there is no such process, or it cannot be read. */
 function readProcess(pid: number, platform: NodeJS.Platform): ProcessInfo | null {
   try {
     if (platform === 'linux') {
-      // The name stands in parentheses, and may contain some.
+      // The name is in parentheses, and may contain parentheses.
       const [, name = '', parent = ''] = /^\d+ \((.*)\) \S+ (\d+) /s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
       return { parent: Number(parent), name };
     }
     const [, parent = '', path = ''] = /^\s*(\d+)\s+(.+?)\s*$/.exec(execFileSync('ps', ['-o', 'ppid=,comm=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 1000 })) ?? [];
     return path === '' ? null : { parent: Number(parent), name: basename(path) };
   } catch {
-    return null; // it has just ended, or there is no ps (Windows)
+    return null; // it has just exited, or there is no ps (Windows)
   }
 }
 

@@ -5,8 +5,8 @@ import { redactorOfUrls } from '../sources/redactor.ts';
 const SECRET_OPTION = /^--(?:[a-z-]*token|reserve)$/;
 
 /**
- * Formats the command line without its secrets, as the title of the process. Every user of a machine can read the arguments of all processes (`ps`); on Linux
- * and macOS the title replaces them from then on.
+ * Formats the command line without secrets, as the title of the process. Every user can read the arguments of all
+ * processes (`ps`); on Linux and macOS the title replaces them.
  *
  * @param args the command's arguments.
  */

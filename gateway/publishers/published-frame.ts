@@ -11,34 +11,37 @@ import { isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../codecs/npy.ts';
 import type { PictureInfo } from '../sources/publish-picture.ts';
 import { announcedBytes, checkBytes, readBody, readChunks } from './request-body.ts';
 
-/** Most bytes of one picture as it is sent. */
+/** Maximum size of an encoded picture. */
 export const MAX_PICTURE_BYTES = FRAME_LIMITS.payloadBytes + MAX_NPY_HEAD_BYTES;
 
-/** Most bytes of a message, as in the header of a NetGear server. */
+/** Maximum size of a message, as in the header of a NetGear server. */
 const MAX_MESSAGE_BYTES = FRAME_LIMITS.headerBytes;
 
-/** Maximum number of bytes of a form: a picture, its message, and what stands around them. */
+/** Maximum size of a form: a picture, its message, and the multipart headers. */
 export const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10);
 
 /** Maximum number of parts of a form: two are needed, and browsers add the other fields of a page's form. */
 const MAX_FORM_PARTS = 64;
 
-/** Longest boundary of a multipart body (RFC 2046, 5.1.1). */
+/** Maximum length of a multipart boundary (RFC 2046, 5.1.1). */
 const MAX_BOUNDARY = 70;
 
 const TYPES = 'image/jpeg, application/x-npy, multipart/form-data or multipart/x-mixed-replace';
 
-/** What a request's Content-Type says of its body. */
-export type BodyType = { readonly kind: 'picture'; readonly type: string | undefined } | { readonly kind: 'form'; readonly boundary: string } | { readonly kind: 'running'; readonly boundary: string };
+/** Kind of a request's body. `streaming`: a sequence of pictures without an end. */
+export type BodyType =
+  | { readonly kind: 'picture'; readonly type: string | undefined }
+  | { readonly kind: 'form'; readonly boundary: string }
+  | { readonly kind: 'streaming'; readonly boundary: string };
 
-/** A picture with what was said with it. */
+/** A picture with its message and capture time. */
 export interface PublishedFrame {
   readonly picture: Sendable;
   readonly info: PictureInfo;
 }
 
 /**
- * Reads a Content-Type.
+ * Parses a Content-Type header.
  *
  * @throws {GearwayError} `type-unknown`, `multipart-invalid`.
  */
@@ -53,27 +56,27 @@ export function readBodyType(contentType: string | undefined): BodyType {
     case 'multipart/form-data':
       return { kind: 'form', boundary: readBoundary(contentType) };
     case 'multipart/x-mixed-replace':
-      return { kind: 'running', boundary: readBoundary(contentType) };
+      return { kind: 'streaming', boundary: readBoundary(contentType) };
     default:
       throw new GearwayError('type-unknown', `the Content-Type is ${JSON.stringify(type)}, expected ${TYPES}`);
   }
 }
 
 /**
- * Reads what `Gearway-Message` and `Gearway-Captured-At` say, of a request or of a part.
+ * Parses the headers `Gearway-Message` and `Gearway-Captured-At` of a request or part.
  *
  * @throws {GearwayError} `value-invalid`.
  */
 export function readInfo(message: string | undefined, capturedAt: string | undefined): PictureInfo {
   return {
-    // Node and our reader of parts give bytes of headers as Latin-1.
+    // Node and MultipartReader decode header bytes as Latin-1.
     message: message === undefined ? null : readMessage(Buffer.from(message, 'latin1'), 'Gearway-Message'),
     capturedAtUs: capturedAt === undefined ? null : readTime(capturedAt),
   };
 }
 
 /**
- * Reads a body that is one picture.
+ * Reads a body that consists of one picture.
  *
  * @throws {GearwayError} `length-required`, `too-large`, `body-incomplete`, `npy-invalid`, `value-invalid`.
  */
@@ -83,10 +86,11 @@ export async function readPicture(request: IncomingMessage, type: string | undef
 }
 
 /**
- * Reads a form with the picture in the field `frame`, and its message in the field `message` or in the request's header. Other fields
- * are ignored. Nothing counts before the form is complete.
+ * Reads a form with the picture in the field `frame`, and its message in the field `message` or in the request's
+ * header. Ignores other fields. Resolves only after the complete form.
  *
- * @throws {GearwayError} `length-required`, `too-large`, `body-incomplete`, `multipart-invalid`, `npy-invalid`, `type-unknown`, `value-invalid`.
+ * @throws {GearwayError} `length-required`, `too-large`, `body-incomplete`, `multipart-invalid`, `npy-invalid`,
+ * `type-unknown`, `value-invalid`.
  */
 export async function readForm(request: IncomingMessage, boundary: string): Promise<PublishedFrame> {
   const info = infoOf(request.headers);
@@ -110,17 +114,25 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
     bytes = checkBytes(bytes + chunk.byteLength, MAX_FORM_BYTES);
     reader.read(chunk);
   });
-  if (!reader.hasEnded) throw new GearwayError('multipart-invalid', `the form does not end, expected --${boundary}-- behind its last field`);
+  if (!reader.hasEnded) throw new GearwayError('multipart-invalid', `the form does not end, expected --${boundary}-- after its last field`);
   const [frame, message] = [fields.get('frame'), fields.get('message')];
-  if (frame === undefined) throw new GearwayError('multipart-invalid', 'the form has no field frame, expected it with a JPEG or an .npy: curl -F frame=@picture.jpg');
-  if (message !== undefined && request.headers['gearway-message'] !== undefined) throw new GearwayError('value-invalid', 'the message is a field and a header, expected one of both');
-  return { picture: toSendable(mediaType(frame.headers.get('content-type')), frame.body), info: message === undefined ? info : { ...info, message: readMessage(message.body, 'the field message') } };
+  if (frame === undefined) {
+    throw new GearwayError('multipart-invalid', 'the form has no field frame, expected a JPEG or .npy file: curl -F frame=@picture.jpg');
+  }
+  if (message !== undefined && request.headers['gearway-message'] !== undefined) {
+    throw new GearwayError('value-invalid', 'the message is given both as a field and as a header, expected only one of them');
+  }
+  return {
+    picture: toSendable(mediaType(frame.headers.get('content-type')), frame.body),
+    info: message === undefined ? info : { ...info, message: readMessage(message.body, 'the field message') },
+  };
 }
 
 /**
- * A body as what can be published; whether a JPEG is one is for who publishes it.
+ * Converts a request body to a picture. JPEG validity is checked on publish.
  *
- * @param type its media type. Programs that know none send `application/octet-stream`, or nothing: the picture's first bytes tell then.
+ * @param type media type. If it is `application/octet-stream` or undefined, the format is detected from the first
+ * bytes.
  * @throws {GearwayError} `type-unknown`, `npy-invalid`.
  */
 export function toSendable(type: string | undefined, body: Buffer): Sendable {
@@ -133,11 +145,11 @@ export function toSendable(type: string | undefined, body: Buffer): Sendable {
     case 'application/octet-stream':
       return isNpy(body) ? readNpy(body) : body;
     default:
-      throw new GearwayError('type-unknown', `a picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`);
+      throw new GearwayError('type-unknown', `the type of the picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`);
   }
 }
 
-/** The media type without its parameters, in lower case. */
+/** The media type without parameters, in lower case. */
 export function mediaType(contentType: string | undefined): string | undefined {
   return contentType?.split(';', 1)[0]?.trim().toLowerCase();
 }
@@ -145,12 +157,15 @@ export function mediaType(contentType: string | undefined): string | undefined {
 function readBoundary(contentType = ''): string {
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]*)"|([^\s;"]+))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain ?? '';
-  if (boundary === '' || boundary.length > MAX_BOUNDARY) throw new GearwayError('multipart-invalid', `the Content-Type is ${JSON.stringify(contentType.slice(0, 200))}, expected a boundary of 1 to ${MAX_BOUNDARY} characters`);
+  if (boundary === '' || boundary.length > MAX_BOUNDARY) {
+    const expected = `a boundary of 1 to ${MAX_BOUNDARY} characters`;
+    throw new GearwayError('multipart-invalid', `the Content-Type is ${JSON.stringify(contentType.slice(0, 200))}, expected ${expected}`);
+  }
   return boundary;
 }
 
 function infoOf({ 'gearway-message': message, 'gearway-captured-at': capturedAt }: IncomingHttpHeaders): PictureInfo {
-  // Node makes lists of cookies alone.
+  // Never a list: Node returns lists only for Set-Cookie.
   return readInfo(message as string | undefined, capturedAt as string | undefined);
 }
 
@@ -165,8 +180,9 @@ function readMessage(bytes: Uint8Array, where: string): Value {
 
 function readTime(text: string): number {
   const us = readIsoTime(text);
-  if (us === null) throw new GearwayError('value-invalid', `Gearway-Captured-At is ${JSON.stringify(text.slice(0, 64))}, expected a time with its zone, as 2026-01-31T12:00:00.123456Z`);
-  return us;
+  if (us !== null) return us;
+  const expected = 'a time with its zone, such as 2026-01-31T12:00:00.123456Z';
+  throw new GearwayError('value-invalid', `Gearway-Captured-At is ${JSON.stringify(text.slice(0, 64))}, expected ${expected}`);
 }
 
 function fieldName({ headers }: Part): string | undefined {

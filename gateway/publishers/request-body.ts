@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { GearwayError } from '../../shared/errors.ts';
 
 /**
- * Gives each chunk of a request's body to `take`, as fast as that returns. What comes behind a failure is read and thrown away, so that
- * the sender can read the answer.
+ * Calls `take` for each chunk of a request's body. After a failure, the rest is read and discarded, so that the sender
+ * can read the response.
  *
- * @param signal ends the reading; its reason is what is thrown.
- * @throws what `take` throws, and `body-incomplete` when the connection ends before the body.
+ * @param signal aborts reading; its reason is thrown.
+ * @throws the error of `take`, and `body-incomplete` if the connection closes before the end of the body.
  */
 export function readChunks(request: IncomingMessage, take: (chunk: Buffer) => void, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -32,9 +32,9 @@ export function readChunks(request: IncomingMessage, take: (chunk: Buffer) => vo
       settle();
       resolve();
     };
-    const closed = (): void => fail(new GearwayError('body-incomplete', 'the connection has ended before the body was complete'));
+    const closed = (): void => fail(new GearwayError('body-incomplete', 'the connection was closed before the body was complete'));
     const aborted = (): void => fail(signal?.reason as Error);
-    // Followed by 'close'.
+    // 'error' is followed by 'close'; without a listener it would end the process.
     request.on('error', () => undefined);
     request.on('end', ended);
     request.on('close', closed);
@@ -46,7 +46,8 @@ export function readChunks(request: IncomingMessage, take: (chunk: Buffer) => vo
 }
 
 /**
- * Reads a body into memory of its own. One that announces its length takes just that, and is refused before it takes any.
+ * Reads a body into a new buffer. If the length is announced, it is checked first and exactly that much memory is
+ * allocated.
  *
  * @throws {GearwayError} `length-required`, `too-large`, `body-incomplete`.
  */
@@ -71,15 +72,17 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
 }
 
 /**
- * The body's Content-Length; null when it comes in chunks.
+ * The body's Content-Length; null for a chunked body.
  *
  * @throws {GearwayError} `length-required`, `too-large`.
  */
 export function announcedBytes({ headers }: IncomingMessage, maxBytes: number): number | null {
   const length = headers['content-length'];
-  // Node has refused what is no number, and what contradicts itself.
+  // Node has already refused invalid and contradictory lengths.
   if (length !== undefined) return checkBytes(Number(length), maxBytes);
-  if (headers['transfer-encoding'] === undefined) throw new GearwayError('length-required', 'the request has no body, expected one with Content-Length, or in chunks');
+  if (headers['transfer-encoding'] === undefined) {
+    throw new GearwayError('length-required', 'the request has no body, expected one with Content-Length, or a chunked one');
+  }
   return null;
 }
 

@@ -13,48 +13,53 @@ import type { ReturnChanges } from '../hub/returns/return-changes.ts';
 import type { ReturnData } from '../hub/returns/returns.ts';
 import type { Stream } from '../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../codecs/python-json.ts';
-import type { PublisherEnd, PublisherSeat, Publishing } from '../sources/push/publishing.ts';
+import type { PublisherEnd, PublisherLease, Publishing } from '../sources/push/publishing.ts';
 
-/** Maximum number of bytes of a publisher's message, a frame, once it is admitted. */
+/** Maximum size of a message, that is a frame, of an admitted publisher. */
 export const MAX_PUBLISHED_MESSAGE_BYTES = PRELUDE_BYTES + MAX_HEADER_BYTES + FRAME_LIMITS.payloadBytes;
 
-export interface WebPublisherOptions {
-  /** The stream, and its publisher's place, null where its source takes none; or why there is no such stream. */
+interface WebPublisherOptions {
+  /**
+   * The requested stream, with `publishing` null if its source does not accept publishers; or why it does not exist.
+   */
   readonly served: { readonly stream: Stream; readonly publishing: Publishing | null } | { readonly stream: null; readonly reason: string };
-  /** Takes an event of the stream, also of one that does not exist. */
+  /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether the owner of this token may publish. */
   readonly authorize: (token: string | undefined) => { readonly allowed: true; readonly principal: { readonly rights: readonly string[] } } | NotAllowed;
   readonly limits: ProtocolSocketLimits;
-  /** The input budget that the publisher shares with others of its address. Its frames' bytes do not count. */
+  /** Input budget shared by all connections of the publisher's address. Bytes of frames do not count. */
   readonly addressBudget?: InputBudget | null;
   /** Called once, when the publisher is admitted. */
   readonly onAdmitted?: () => void;
 }
 
-/** A publisher that was admitted to its stream. */
+/** State of an admitted publisher. */
 interface Admitted {
   readonly stream: Stream;
-  readonly seat: PublisherSeat;
+  readonly lease: PublisherLease;
   readonly label: string;
   readonly returns: ReturnChanges;
 }
 
 type Message = Exclude<PublisherMessage, Hello>;
 
-/** A publisher's WebSocket, as docs/protocol.md says under "Publishing". It sits in its stream from its hello until the socket ends. */
+/**
+ * A publisher's WebSocket (docs/protocol.md, "Publishing"). Holds the publisher lease from its hello until the socket
+ * closes.
+ */
 export class WebPublisher implements ProtocolPeer<Message> {
   readonly role = 'publisher';
   readonly #socket: WebSocket;
   readonly #options: WebPublisherOptions;
   readonly #protocol: ProtocolSocket<Message>;
-  /** null before the publisher is admitted, and once the connection has ended. */
+  /** null before the publisher is admitted, and after the connection has closed. */
   #admitted: Admitted | null = null;
-  /** Whether its refusal has been reported already. */
+  /** Whether the refusal has already been reported. */
   #isReported = false;
   #lastSequence = -1;
-  /** Bytes of the return data that is on its way to the kernel. */
+  /** Size of the return data that is being sent. */
   #sendingBytes = 0;
 
   constructor(socket: WebSocket, options: WebPublisherOptions) {
@@ -63,7 +68,7 @@ export class WebPublisher implements ProtocolPeer<Message> {
     this.#protocol = new ProtocolSocket(socket, this, options.limits, options.addressBudget);
   }
 
-  /** Settles when the socket has ended. */
+  /** Resolves when the socket has closed. */
   get closed(): Promise<void> {
     return this.#protocol.closed;
   }
@@ -72,12 +77,12 @@ export class WebPublisher implements ProtocolPeer<Message> {
     return this.#sendingBytes;
   }
 
-  /** Ends the connection with a code of the protocol. Idempotent. */
+  /** Closes the connection with a close code of the protocol. Idempotent. */
   close(code: number, reason: string): void {
     this.#protocol.close(code, reason);
   }
 
-  /** Counts bytes that arrived on the connection before its hello; those of frames are not limited, because what is not read stays in the socket. */
+  /** Counts bytes received before the hello. Those of frames are not limited, because back-pressure applies. */
   receivedBytes(bytes: number): void {
     this.#protocol.receivedBytes(bytes);
   }
@@ -107,20 +112,20 @@ export class WebPublisher implements ProtocolPeer<Message> {
       this.#protocol.refuse(closeCode.notAllowed, decision.message, decision.delay);
       return;
     }
-    // Only now: whether a stream exists is not for everyone to know.
+    // Checked after authorization, so that unauthorized clients cannot find out which streams exist.
     if (served.stream === null) {
       this.close(closeCode.unknownStream, served.reason);
       return;
     }
     const { stream, publishing } = served;
     if (publishing === null) {
-      this.close(closeCode.notForPublishers, 'this stream has a source of its own; start the gateway with --source push:');
+      this.close(closeCode.notForPublishers, 'this stream has another source; start the gateway with --source push:');
       return;
     }
     const label = formatLabel(name, address);
-    let seat: PublisherSeat;
+    let lease: PublisherLease;
     try {
-      seat = publishing.enter({ label, end: (end) => this.#seatLost(end) }, { takeOver });
+      lease = publishing.enter({ label, end: (end) => this.#leaseLost(end) }, { takeOver });
     } catch (error) {
       const isPresent = error instanceof GearwayError && error.code === 'publisher-present';
       this.close(isPresent ? closeCode.publisherPresent : closeCode.goingAway, errorText(error));
@@ -129,8 +134,8 @@ export class WebPublisher implements ProtocolPeer<Message> {
     setMessageLimit(this.#socket, MAX_PUBLISHED_MESSAGE_BYTES);
     this.#options.onAdmitted?.();
     this.#protocol.admit(null);
-    const returns = seat.returns();
-    this.#admitted = { stream, seat, label, returns };
+    const returns = lease.returns();
+    this.#admitted = { stream, lease, label, returns };
     this.#report('connect', label, 'publishes');
     this.#protocol.send({
       type: 'welcome',
@@ -143,37 +148,42 @@ export class WebPublisher implements ProtocolPeer<Message> {
       reason: stream.reason,
       clockUs: nowUs(),
     });
-    runInBackground(this.#passOn(returns), (error) => this.close(closeCode.goingAway, `return data cannot be passed on: ${errorText(error)}`));
+    runInBackground(this.#forward(returns), (error) => this.close(closeCode.goingAway, `return data cannot be sent: ${errorText(error)}`));
   }
 
   #publish({ sequence, capturedAtUs, encoding, message, payload }: PublishedFrame): void {
     if (this.#admitted === null) return;
-    const { stream, seat } = this.#admitted;
-    if (sequence <= this.#lastSequence) throw new GearwayError('message-invalid', `frame ${sequence} came after frame ${this.#lastSequence}, expected rising numbers`);
+    const { stream, lease } = this.#admitted;
+    if (sequence <= this.#lastSequence) {
+      throw new GearwayError('message-invalid', `frame ${sequence} follows frame ${this.#lastSequence}, expected increasing numbers`);
+    }
     this.#lastSequence = sequence;
     try {
-      formatPythonJson(message); // what cannot be written for Python must fail here, not at a client
-      seat.publish(encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload }, { message, capturedAtUs: capturedAtUs ?? null });
+      formatPythonJson(message); // reject a message that has no Python JSON here, not when it is sent to a client
+      lease.publish(encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload }, { message, capturedAtUs: capturedAtUs ?? null });
       this.#protocol.send({ type: 'taken', sequence, clients: stream.clientCount });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
-      seat.reject(error);
+      lease.reject(error);
       this.#protocol.send({ type: 'taken', sequence, clients: stream.clientCount, code: error.code, reason: error.message });
     }
   }
 
-  /** Each change is sent when the one before has gone to the kernel: meanwhile newer ones take the place of those that wait. */
-  async #passOn(changes: ReturnChanges): Promise<void> {
+  /**
+   * Sends each change after the previous one has been passed to the kernel; changes that are waiting are conflated
+   * meanwhile.
+   */
+  async #forward(changes: ReturnChanges): Promise<void> {
     for await (const { port, mode, data } of changes) {
       const encoded = encodeChange({ type: 'data', port, mode, body: toBody(data) });
       this.#sendingBytes = encoded.byteLength;
-      // Settles also when the socket ends.
+      // The callback also runs when the socket closes.
       await new Promise<void>((resolve) => this.#socket.send(encoded, () => resolve()));
       this.#sendingBytes = 0;
     }
   }
 
-  #seatLost(end: PublisherEnd): void {
+  #leaseLost(end: PublisherEnd): void {
     if (end.kind === 'taken-over') this.close(closeCode.takenOver, `the stream has another publisher now: ${end.by}; close this one`);
     else this.close(closeCode.goingAway, 'the gateway stops');
   }
@@ -186,10 +196,10 @@ export class WebPublisher implements ProtocolPeer<Message> {
       if (!this.#isReported) this.#report('refuse', this.#options.address, what);
       return;
     }
-    const { label, returns, seat } = admitted;
+    const { label, returns, lease } = admitted;
     this.#report(end.kind === 'closed' && end.code === closeCode.takenOver ? 'take-over' : 'disconnect', label, what);
     returns.detach();
-    seat.leave(`${label} ${what}`);
+    lease.leave(`${label} ${what}`);
   }
 
   #report(kind: EventKind, address: string, reason: string): void {
@@ -197,13 +207,13 @@ export class WebPublisher implements ProtocolPeer<Message> {
   }
 }
 
-/** What the publisher did, or what was done to it. */
+/** Describes the end as a predicate, with the publisher as its subject. */
 function formatEnd(end: SocketEnd): string {
   switch (end.kind) {
     case 'left':
       return 'has left';
     case 'silent':
-      return `was not heard of for ${end.timeoutMs / 1000} s`;
+      return `timed out after ${end.timeoutMs / 1000} s without data`;
     case 'closed':
       return `was closed: ${end.reason}`;
     default:
@@ -213,7 +223,8 @@ function formatEnd(end: SocketEnd): string {
 
 function encodeChange(data: Data): Uint8Array {
   const { head, payload } = encodeData(data);
-  // JSON of a native client may take more as MessagePack than a message can have: better nothing than what counted before.
+  // A native client's JSON may exceed the maximum message size as MessagePack. Null is better than the outdated
+  // previous value.
   if (head.byteLength > PRELUDE_BYTES + MAX_HEADER_BYTES) return encodeChange({ ...data, body: { kind: 'value', value: null } });
   return payload.byteLength === 0 ? head : Buffer.concat([head, payload]);
 }

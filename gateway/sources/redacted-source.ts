@@ -2,14 +2,14 @@ import type { Frame, FrameInput } from '../hub/frame.ts';
 import type { Redactor } from './redactor.ts';
 import type { Source, SourceSink } from './source.ts';
 
-/** A source whose texts have no secrets in them: all of them pass through here, so no source has to hide any itself. */
+/** Removes secrets from all texts of a source, so that sources do not have to do it themselves. */
 export class RedactedSource implements Source {
   readonly kind: string;
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
   readonly verifiesJpegs: boolean;
-  readonly seats: readonly number[] | null;
+  readonly serverPorts: readonly number[] | null;
   readonly stallMs: number | null;
   readonly #source: Source;
   readonly #redactor: Redactor;
@@ -22,7 +22,7 @@ export class RedactedSource implements Source {
     this.waitingReason = redactor.hide(source.waitingReason);
     this.takesReturns = source.takesReturns;
     this.verifiesJpegs = source.verifiesJpegs;
-    this.seats = source.seats;
+    this.serverPorts = source.serverPorts;
     this.stallMs = source.stallMs;
   }
 

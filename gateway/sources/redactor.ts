@@ -2,62 +2,68 @@ import { GearwayError, errorText } from '../../shared/errors.ts';
 import { cleanText } from '../../shared/clean-text.ts';
 import { splitWords } from './ffmpeg/split-words.ts';
 
-/** Parameters of an address that are secrets, up to the next parameter or the end of the word. */
-// `keys=` names the folder of CURVE keys, which is not a secret.
+/** URL parameters with secret values, up to the next parameter or the end of the word. */
+// Not `keys=`, the folder with CURVE keys.
 const SECRET_PARAMETER = /([?&](?!keys=)[^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
 
-/** The same within a text that is an address as a whole: the value may contain spaces. */
+/** The same for a text that consists of an address only, so that values may contain spaces. */
 const SECRET_PARAMETER_OF_ADDRESS = new RegExp(SECRET_PARAMETER.source.replace(String.raw`[^&\s]*)`, '[^&]*)'), 'gi');
 
-/** Options of FFmpeg whose values are secrets. */
+/** Options of FFmpeg with secret values. */
 const SECRET_OPTION = /header|cookie|auth|pass|key|secret|token/i;
 
-/** The name of a header, at the beginning of each line of `-headers`; line breaks may be written `\\r\\n`. */
+/** A header name at the beginning of a line of `-headers`; line breaks may be escaped as `\\r\\n`. */
 const HEADER_NAME = /(?:^|[\r\n]|\\r\\n)[\w-]+:/g;
 
 /** Words within the value of a secret option that are not secrets. */
 const HEADER_WORD = /^(?:basic|bearer|digest|domain|path|secure|httponly|expires)$/i;
 
-/** A user and a password in an address of unknown origin, such as one that FFmpeg prints. */
+/** User and password in any address, such as one printed by FFmpeg. */
 const CREDENTIALS = /([a-z][a-z0-9+.-]{0,15}:\/\/[^\s/?#@:]*):(\S*)@/gi;
 
-/** Shorter secrets are words of any sentence. Within an address they are hidden whatever their length. */
+/**
+ * Minimum length of secrets that are hidden everywhere; shorter ones occur in ordinary words and are hidden only in
+ * addresses.
+ */
 const MIN_SECRET_LENGTH = 4;
 
-/** Longer secrets may be cut within, because FFmpeg cuts its lines. */
+/** Minimum length of secrets whose prefixes are hidden too, because FFmpeg truncates its lines. */
 const LONG_SECRET_LENGTH = 64;
 
-/** What separates the parts of an address, for FFmpeg and other parsers: a password with one of these in it is taken apart, and its parts are printed. */
+/** Delimiters of address parsers such as FFmpeg's: they split a password that contains one, and print its parts. */
 const DELIMITERS = /[/?#@:[\]\\%&=;,|'"\s]+/;
 
 const HIDDEN = '…';
 
-/** Where the password of an address begins and ends. */
+/** Position of the password in an address. */
 interface Credentials {
-  /** What is before the password, after `://`. */
+  /** The text between `://` and the password. */
   readonly user: string;
   readonly password: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** Takes secrets out of texts. */
+/** Removes secrets from texts. */
 export interface Redactor {
-  /** Hides the secrets in a text, wherever and however encoded they stand. */
+  /** Hides the secrets in a text, in any encoding. */
   readonly hide: (text: string) => string;
-  /** The error with its secrets hidden, also those of its stack; without its cause, which could contain them. The same error when there are no secrets. */
+  /**
+   * A copy of an error with hidden secrets and without its cause, which could contain them; the same error if there are
+   * no secrets.
+   */
   readonly error: (error: unknown) => unknown;
 }
 
 /**
- * Makes a redactor for everything that is said about some addresses: it knows the passwords, tokens and other secrets in them.
+ * Creates a redactor for the passwords, tokens and other secrets in some addresses.
  *
- * @param addresses each with a password from `://USER:` to the last `@`, whatever is between.
- * @param words for FFmpeg: values of options such as `-headers`, and addresses.
+ * @param addresses the password is everything from `://USER:` to the last `@`.
+ * @param words FFmpeg's arguments: values of options such as `-headers`, and addresses.
  */
 export function createRedactor(addresses: readonly string[], words: readonly string[] = []): Redactor {
   const replacements = new Map<string, string>();
-  // Possible passwords share most of their parts.
+  // Avoids repeated work, because possible passwords share most of their parts.
   const added = new Set<string>();
   const addSecret = (secret: string): void => {
     if (added.has(secret)) return;
@@ -70,7 +76,7 @@ export function createRedactor(addresses: readonly string[], words: readonly str
     for (const variant of variantsOf(address)) if (variant !== '') replacements.set(variant, hidden);
     for (const { user, password } of possibleCredentials(address)) {
       addSecret(password);
-      // A part of it is taken for a host, a port or a path where the password has a delimiter in it.
+      // If the password contains a delimiter, parsers report a part of it as a host, port or path.
       for (const variant of [password, decode(password)]) for (const part of variant.split(DELIMITERS)) addSecret(part);
       for (const variant of variantsOf(password)) replacements.set(`${user}:${variant}@`, `${user}:${HIDDEN}@`);
       for (const pair of [`${user}:${password}`, `${decode(user)}:${decode(password)}`]) addSecret(Buffer.from(pair).toString('base64').replace(/=+$/, ''));
@@ -82,7 +88,7 @@ export function createRedactor(addresses: readonly string[], words: readonly str
     addSecret(word);
     for (const part of word.replaceAll(HEADER_NAME, ' ').split(/[\s:;,="'\\]+/)) if (!HEADER_WORD.test(part)) addSecret(part);
   });
-  // The longest first: one may be a part of another.
+  // Longest first, because one secret may be a part of another.
   const listed = [...replacements].sort(([a], [b]) => b.length - a.length);
   const long = listed.filter(([text, hidden]) => hidden === HIDDEN && text.length >= LONG_SECRET_LENGTH).map(([text]) => text);
   const hide = (text: string): string => hideUrls(listed.reduce((result, [secret, hidden]) => result.replaceAll(secret, hidden), long.reduce(hideBeginnings, text)));
@@ -97,7 +103,7 @@ export function createRedactor(addresses: readonly string[], words: readonly str
   };
 }
 
-/** Makes a redactor for one source, by its URL: of all that may be printed before the URL is read. */
+/** Creates a redactor for source URLs, for messages that are printed before the URLs have been parsed. */
 export function redactorOfUrls(urls: readonly string[]): Redactor {
   return createRedactor(
     urls.flatMap((url) => {
@@ -109,32 +115,32 @@ export function redactorOfUrls(urls: readonly string[]): Redactor {
   );
 }
 
-/** Takes the password and other secrets out of an address: `rtsp://user:…@host/`. */
+/** Hides the password and other secrets in an address: `rtsp://user:…@host/`. */
 export function hideAddress(address: string): string {
   const found = credentialsOf(address);
   const hidden = found === null ? address : `${address.slice(0, found.from)}${HIDDEN}${address.slice(found.to)}`;
   return hidden.replaceAll(SECRET_PARAMETER_OF_ADDRESS, `$1${HIDDEN}`);
 }
 
-/** Takes passwords and other secrets out of the addresses in a text. */
+/** Hides passwords and other secrets in all addresses in a text. */
 export function hideUrls(text: string): string {
   return text.replaceAll(CREDENTIALS, `$1:${HIDDEN}@`).replaceAll(SECRET_PARAMETER, `$1${HIDDEN}`);
 }
 
 /**
- * Whether the password of an address has characters in it that must be percent-encoded, so that the address is read in another way than its writer
- * meant.
+ * Whether the password of an address contains characters that should be percent-encoded, so that parsers misread the
+ * address.
  */
 export function hasUnencodedPassword(address: string): boolean {
   const found = credentialsOf(address);
   return found !== null && /[/?#@\s]|%(?![0-9a-f]{2})/i.test(found.password);
 }
 
-/** From `://USER:`, or where there is no `://` by mistake from the first colon, to the last `@`. */
+/** The password from `://USER:`, or from the first colon if `://` is missing by mistake, to the last `@`. */
 function credentialsOf(address: string): Credentials | null {
   const to = address.lastIndexOf('@');
   const scheme = address.indexOf('://');
-  // A path of this machine, or a word of ours.
+  // A local path, or a keyword of `ffmpeg:`.
   if (scheme < 0 && /^(?:[/.~]|[A-Za-z]:[\\/]|(?:camera|screen|picamera|lavfi)(?::|$))/.test(address)) return null;
   const start = scheme < 0 ? 0 : scheme + '://'.length;
   const bracket = address[start] === '[' ? Math.max(start, address.indexOf(']', start)) : start;
@@ -143,7 +149,7 @@ function credentialsOf(address: string): Credentials | null {
   return { user: address.slice(start, colon), password: address.slice(colon + 1, to), from: colon + 1, to };
 }
 
-/** The password may end at each `@`. */
+/** All possible passwords, because each `@` may be the end of the password. */
 function possibleCredentials(address: string): readonly Credentials[] {
   const found = credentialsOf(address);
   if (found === null) return [];
@@ -154,13 +160,13 @@ function possibleCredentials(address: string): readonly Credentials[] {
   return all;
 }
 
-/** How a secret may be written: as it is, decoded, encoded, escaped, and as programs print what they cannot. */
+/** Spellings of a secret: unmodified, decoded, encoded, escaped, and with unprintable characters replaced. */
 function variantsOf(secret: string): ReadonlySet<string> {
   const decoded = decode(secret);
   const plain = [secret, decoded, decode(secret.replaceAll('+', ' ')), secret.replaceAll(/\\(.)/gs, '$1')];
   return new Set(
     plain.flatMap((text) => {
-      // Programs get no halves of surrogate pairs.
+      // Lone surrogates are replaced when arguments are passed to a program.
       const whole = Buffer.from(text).toString();
       const encoded = [encodeURIComponent(whole), encodeURI(whole)];
       return [
@@ -169,7 +175,7 @@ function variantsOf(secret: string): ReadonlySet<string> {
         ...encoded,
         ...encoded.map((each) => each.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
         JSON.stringify(text).slice(1, -1),
-        // Control characters in FFmpeg's lines, and in ours.
+        // Control characters as replaced by FFmpeg, and by us.
         text.replaceAll(/\p{Cc}/gu, '?'),
         text.replaceAll(/\p{Cc}/gu, ' ').trim(),
         cleanText(text, Infinity),
@@ -178,7 +184,7 @@ function variantsOf(secret: string): ReadonlySet<string> {
   );
 }
 
-/** Decodes what is percent-encoded; a lone % stands for itself. */
+/** Decodes percent-encoding; a lone % is kept. */
 function decode(text: string): string {
   return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (codes) => {
     try {
@@ -189,7 +195,7 @@ function decode(text: string): string {
   });
 }
 
-/** Hides a secret also where the text has only its beginning. */
+/** Hides prefixes of a long secret. */
 function hideBeginnings(text: string, secret: string): string {
   const beginning = secret.slice(0, LONG_SECRET_LENGTH / 4);
   let result = text;
@@ -201,7 +207,7 @@ function hideBeginnings(text: string, secret: string): string {
   return result;
 }
 
-/** The words of `inputArgs`, also where a quote does not end. */
+/** The words of `inputArgs`, even if a quote is not closed. */
 export function wordsOf(text: string): readonly string[] {
   try {
     return splitWords(text);

@@ -3,28 +3,31 @@ import type { Frame, FrameInput } from '../hub/frame.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { SourceSink } from './source.ts';
 
-/** Why a source is closed. */
-export type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwatched' } | { readonly kind: 'closed' };
+/** Why a run ended. */
+type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwatched' } | { readonly kind: 'closed' };
 
-export interface SourceRunOptions {
+interface SourceRunOptions {
   readonly stream: Stream;
-  /** Its `stallMs`. */
+  /** The source's `stallMs`. */
   readonly stallMs: number | null;
-  /** Whether it ends when nobody watches. */
+  /** Whether it ends when there are no viewers. */
   readonly isOnDemand: boolean;
 }
 
 const CHECK_INTERVAL_MS = 250;
 
-/** A camera or a network needs longer for its first frame. */
+/** Factor for the timeout of the first frame, because cameras and networks need time to start. */
 const FIRST_FRAME_FACTOR = 3;
 
-/** A page that is loaded again is back by then. Off within 5 s of the last viewer. */
+/**
+ * How long a source runs without viewers: long enough for reloading a page, and short enough to stop within 5 s of the
+ * last viewer.
+ */
 const UNWATCHED_MS = 3000;
 
-/** One opening of a source: passes its frames on, and finds out when it has to be closed. */
+/** One run of a source, from open to close: forwards its frames, and detects when the source has to be closed. */
 export class SourceRun implements SourceSink {
-  /** Settles once, whatever the source does afterwards. */
+  /** Resolves when the run is over. */
   readonly over: Promise<RunEnd>;
   readonly #options: SourceRunOptions;
   readonly #timer: NodeJS.Timeout;
@@ -46,7 +49,7 @@ export class SourceRun implements SourceSink {
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
-  /** From its first frame to its last one. */
+  /** Time from the first to the latest frame. */
   get deliveredMs(): number {
     return this.#firstFrameAtMs === null ? 0 : this.#lastFrameAtMs - this.#firstFrameAtMs;
   }
@@ -92,6 +95,6 @@ export class SourceRun implements SourceSink {
     const isFirst = this.#firstFrameAtMs === null;
     const silentMs = now - (isFirst ? this.#openedAtMs : this.#lastFrameAtMs);
     const limitMs = isFirst ? stallMs * FIRST_FRAME_FACTOR : stallMs;
-    if (silentMs >= limitMs) this.fail(new GearwayError('source-stalled', `no ${isFirst ? 'first ' : ''}frame came for ${limitMs / 1000} s`));
+    if (silentMs >= limitMs) this.fail(new GearwayError('source-stalled', `no ${isFirst ? 'first ' : ''}frame for ${limitMs / 1000} s`));
   }
 }

@@ -3,38 +3,42 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
 import type { SourceStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
-import { elapse } from './elapse.ts';
+import { sleep } from './sleep.ts';
 import type { Source } from './source.ts';
 import { SourceRun } from './source-run.ts';
 
-export interface SupervisorOptions {
+interface SupervisorOptions {
   readonly source: Source;
   readonly stream: Stream;
-  /** Whether the source is open only while somebody watches. */
+  /** Whether the source is open only while there are viewers. */
   readonly isOnDemand: boolean;
   readonly log: (message: string) => void;
 }
 
-/** Before a source is opened again: doubled each time, and the first again after one that has delivered for a while. */
+/**
+ * Exponential back-off before a source is reopened. Starts over after a run that has delivered frames for
+ * `DELIVERED_MS`.
+ */
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 15_000;
 const DELIVERED_MS = 5000;
 
-/** How often a source that sleeps looks for somebody who watches. */
+/** Interval at which a suspended source polls for viewers. Polling cannot miss a notification. */
 const WATCH_INTERVAL_MS = 50;
 
-const ASLEEP = 'nobody watches, and the source sleeps; it starts with the first who does';
+const ASLEEP = 'the source is suspended until the first viewer connects';
 
 type Phase =
   | { readonly kind: 'asleep' }
   | { readonly kind: 'open'; readonly run: SourceRun }
-  /** Until it is opened again. */
+  /** Waiting to be reopened. */
   | { readonly kind: 'resting'; readonly untilMs: number }
   | { readonly kind: 'closed' };
 
 /**
- * Keeps a source going: opens it again after a failure or a stall, later each time, and with `isOnDemand` lets it sleep while
- * nobody watches. Clients stay attached throughout, and see why there is no new frame.
+ * Keeps a source running: reopens it with exponential back-off after a failure or a stall, and with `isOnDemand`
+ * suspends it while there are no viewers. Clients stay attached throughout, and get the reason why there is no new
+ * frame.
  */
 export class SourceSupervisor {
   readonly #options: SupervisorOptions;
@@ -42,7 +46,7 @@ export class SourceSupervisor {
   #phase: Phase = { kind: 'closed' };
   #lastError: string | null = null;
   #restarts = 0;
-  /** Number of failures in a row with the same reason. */
+  /** Number of consecutive failures with the same reason. */
   #sameFailures = 0;
   #ended: Promise<void> = Promise.resolve();
 
@@ -51,9 +55,9 @@ export class SourceSupervisor {
   }
 
   /**
-   * Opens the source, or has it wait for somebody who watches.
+   * Opens the source, or with `isOnDemand` starts waiting for viewers.
    *
-   * @throws what the source's first `open()` throws; it is not opened again then.
+   * @throws the error of the source's first `open()`, after which it is not reopened.
    */
   async open(): Promise<void> {
     if (this.#options.isOnDemand) {
@@ -71,7 +75,7 @@ export class SourceSupervisor {
     this.#supervise(run);
   }
 
-  /** Closes the source; nothing reaches the stream afterwards. Idempotent. */
+  /** Closes the source, which does not use the stream afterwards. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
     if (this.#phase.kind === 'open') this.#phase.run.close();
@@ -89,7 +93,7 @@ export class SourceSupervisor {
       case 'open':
         return this.#options.source.state();
       case 'resting':
-        return `starts again in ${Math.max(0, Math.ceil((this.#phase.untilMs - performance.now()) / 1000))} s`;
+        return `restarts in ${Math.max(0, Math.ceil((this.#phase.untilMs - performance.now()) / 1000))} s`;
       case 'asleep':
       case 'closed':
         return this.#phase.kind;
@@ -120,13 +124,13 @@ export class SourceSupervisor {
       delayMs = run.deliveredMs >= DELIVERED_MS || delayMs === 0 ? FIRST_DELAY_MS : Math.min(MAX_DELAY_MS, delayMs * 2);
       this.#failed(end.error);
       this.#phase = { kind: 'resting', untilMs: performance.now() + delayMs };
-      await elapse(delayMs, this.#closing.signal);
+      await sleep(delayMs, this.#closing.signal);
       this.#restarts += 1;
     }
     this.#phase = { kind: 'closed' };
   }
 
-  /** A source that fails even to close is opened again like one that has failed. */
+  /** Closes the source. A failure to close is treated like any other failure: the source is reopened. */
   async #closeSource(): Promise<void> {
     try {
       await this.#options.source.close();
@@ -135,13 +139,13 @@ export class SourceSupervisor {
     }
   }
 
-  /** @returns null when the supervisor is closed before. What the source's `open()` throws is the run's failure. */
+  /** @returns null if the supervisor is closed first. An error of the source's `open()` becomes the run's failure. */
   async #reopen(): Promise<SourceRun | null> {
     const { source, stream, isOnDemand } = this.#options;
     if (isOnDemand && !stream.isWatched()) {
       this.#phase = { kind: 'asleep' };
       stream.wait(ASLEEP);
-      while (!this.#closing.signal.aborted && !stream.isWatched()) await elapse(WATCH_INTERVAL_MS, this.#closing.signal);
+      while (!this.#closing.signal.aborted && !stream.isWatched()) await sleep(WATCH_INTERVAL_MS, this.#closing.signal);
       if (!this.#closing.signal.aborted) stream.wait(source.waitingReason);
     }
     if (this.#closing.signal.aborted) return null;
@@ -162,8 +166,10 @@ export class SourceSupervisor {
     const reason = cleanText(errorText(error));
     this.#sameFailures = reason === this.#lastError ? this.#sameFailures + 1 : 1;
     this.#lastError = reason;
-    // The stream logs its reason when that changes. What then fails again and again is logged at 10, 100, 1000 times.
-    if (/^10+$/.test(String(this.#sameFailures))) log(`stream ${stream.name}: source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
+    // The stream logs a reason when it changes. Repeated failures are logged only at 10, 100, 1000 times.
+    if (/^10+$/.test(String(this.#sameFailures))) {
+      log(`stream ${stream.name}: source ${source.kind} has failed ${this.#sameFailures} times in a row: ${reason}`);
+    }
     stream.interrupted(reason);
   }
 }

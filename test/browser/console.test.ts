@@ -78,9 +78,9 @@ describe('the console', () => {
     await using other = await open(`${await gateway.url}/viewer?stream=main`);
     await page.locator('button[aria-label="Disconnect port 6001"]').click();
     await other.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'refused');
-    expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(/sent away/);
+    expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(/disconnected by the administrator/);
     expect((await gateway.status()).ports).toMatchObject({ taken: 1, held: [] });
-    await says(page, 'sent away');
+    await says(page, 'disconnected by the administrator');
   });
 
   it('is live again within 2 s of the return of its gateway, without a reload', async () => {

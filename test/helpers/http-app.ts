@@ -1,4 +1,4 @@
-import type { ViewerEnd } from '../../gateway/clients/web/place.ts';
+import type { ViewerSocket } from '../../gateway/clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/clients/web/web-client.ts';
 import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { Access, type AccessOptions } from '../../gateway/http/access.ts';
@@ -14,7 +14,7 @@ export interface HttpApp extends AsyncDisposable {
   readonly app: Awaited<ReturnType<typeof createServer>>;
   readonly stream: Stream;
   readonly events: EventLog;
-  readonly webClients: ReadonlySet<ViewerEnd>;
+  readonly webClients: ReadonlySet<ViewerSocket>;
   /** Listens on 127.0.0.1. @returns the URL, without a slash at its end. */
   listen(): Promise<string>;
 }
@@ -35,7 +35,7 @@ export async function createHttpApp({ stream: streamOptions = {}, publishing = n
   const events = new EventLog();
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined, ...streamOptions });
   const verifier = new JpegVerifier();
-  const webClients = new Set<ViewerEnd>();
+  const webClients = new Set<ViewerSocket>();
   const app = await createServer({
     streams: new Map([['main', { stream, publishing, status: () => stream.status({ kind: 'push', address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
     access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map(), ...access }),
@@ -45,7 +45,7 @@ export async function createHttpApp({ stream: streamOptions = {}, publishing = n
     sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
     webClients,
     events,
-    createCard: () => Promise.reject(new Error('no picture is asked for here')),
+    createPlaceholder: () => Promise.reject(new Error('no picture is asked for here')),
     tls: null,
     publicUrl: null,
     trustProxies,

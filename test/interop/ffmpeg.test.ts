@@ -90,7 +90,7 @@ describe('a file', () => {
   });
 
   it.each([
-    ['that is not there', '/nonexistent/a b.mp4', /there is no file "\/nonexistent\/a b\.mp4"/],
+    ['that is not there', '/nonexistent/a b.mp4', /no file "\/nonexistent\/a b\.mp4"/],
     ['with a line break in its name', 'a\nb.mp4', /line break/],
     ['that is a folder', '/tmp', /is a folder/],
   ])('%s is refused in a sentence', async (_, path, sentence) => {
@@ -105,7 +105,7 @@ describe('a file', () => {
     const path = await folder.write('a.mp4', 'nothing of the kind '.repeat(100));
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
     const { reason } = await gateway.statusWhere('a failure', ({ source }) => source.lastError !== null);
-    expect(reason).toMatch(/damaged, or nothing that FFmpeg can read/);
+    expect(reason).toMatch(/damaged, or in a format that FFmpeg cannot read/);
   });
 });
 
@@ -237,8 +237,8 @@ describe('MJPEG over HTTP', () => {
   });
 
   it.each([
-    ['refuses', 401, /user or the password is wrong/],
-    ['has nothing there', 404, /nothing at this path/],
+    ['refuses', 401, /wrong or missing user name and password/],
+    ['has nothing there', 404, /no stream at this path/],
     ['is broken', 503, /the server refuses/],
   ])('from one that %s: says so, and shows no password', async (_, code, sentence) => {
     await using camera = await MjpegCamera.serve((response) => void response.writeHead(code).end());
@@ -257,7 +257,7 @@ describe('MJPEG over HTTP', () => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
-    expect(source.lastError).toMatch(/nobody listens at this address/);
+    expect(source.lastError).toMatch(/nothing is listening at this address/);
   });
 
   it('with damaged pictures among the good ones harms no real client', async () => {
@@ -326,7 +326,7 @@ describe('a named pipe', () => {
     await using viewer = await FrameRecorder.open(await gateway.url);
     await write();
     const { source } = await gateway.statusWhere('the end of the first writer', (status) => status.source.restarts > 0);
-    expect(source.lastError).toBe('the stream has ended; it may begin again');
+    expect(source.lastError).toBe('the stream has ended; it may start again');
     const before = viewer.frames.length;
     await write();
     await viewer.take(before + 5);
@@ -360,7 +360,7 @@ describe('RTSP', () => {
     };
     let seen = await errors();
     while (seen[1] === null || seen[2] === null) seen = await errors();
-    expect(seen).toEqual([null, expect.stringContaining('the user or the password is wrong') as string, expect.stringContaining('the server has nothing at this path') as string]);
+    expect(seen).toEqual([null, expect.stringContaining('wrong or missing user name and password') as string, expect.stringContaining('the server has no stream at this path') as string]);
     const shown = [await (await fetch(`${await gateway.url}/api/streams`)).text(), ...gateway.stderr.all, ...viewer.states].join('\n');
     for (const secret of ['hunter', 'wrong22']) expect(shown).not.toContain(secret);
     expect(shown).toContain(`rtsp://admin:…@${address}/h264`);
@@ -378,7 +378,7 @@ describe('RTSP', () => {
     await using second = new RtspCamera({ port });
     await second.address();
     await viewer.take(viewer.frames.length + 60);
-    expect(viewer.states.join('\n')).toMatch(/nobody listens at this address[\s\S]*live: frames arrive/);
+    expect(viewer.states.join('\n')).toMatch(/nothing is listening at this address[\s\S]*live: frames arrive/);
   });
 
   it('of a server that says nothing is said to be so', async () => {
@@ -386,7 +386,7 @@ describe('RTSP', () => {
     await once(server, 'listening');
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/x`);
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
-    expect(source.lastError).toMatch(/the server does not answer/);
+    expect(source.lastError).toMatch(/the server no longer responds|the server does not respond/);
     await gateway[Symbol.asyncDispose]();
   });
 });
@@ -411,7 +411,7 @@ describe('an FFmpeg', () => {
   it('that is not there ends the gateway at its start, with the command that installs it', async () => {
     const { code, stdout, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], { ...process.env, PATH: '/nonexistent' });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^gearway: ffmpeg is not installed, or not on the PATH; install it with: \S[^\n]+$/);
+    expect(stderr).toMatch(/^gearway: ffmpeg is not installed, or not in the PATH; install it with: \S[^\n]+$/);
   });
 
   it('that is too old ends the gateway at its start', async () => {
@@ -419,7 +419,7 @@ describe('an FFmpeg', () => {
     await folder.write('ffmpeg', '#!/bin/sh\necho "ffmpeg version 3.4.8-0ubuntu0.2 Copyright (c) 2000-2020 the FFmpeg developers"\n', 0o755);
     const { code, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], { ...process.env, PATH: `${folder.path}:/bin:/usr/bin` });
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^gearway: ffmpeg is version 3\.4, expected 4\.3 or newer; install that with: /);
+    expect(stderr).toMatch(/^gearway: ffmpeg is version 3\.4, expected 4\.3 or newer; update it with: /);
   });
 });
 
@@ -459,6 +459,6 @@ describe('gearway devices', () => {
   it('shows no camera that is not there', async () => {
     await using gateway = await GatewayProcess.start('--source', 'ffmpeg:/dev/video99');
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
-    expect(source.lastError).toMatch(/there is no such camera/);
+    expect(source.lastError).toMatch(/no such camera/);
   });
 });

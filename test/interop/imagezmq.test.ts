@@ -123,7 +123,7 @@ describe('imagezmq', () => {
     await using second = new PythonPeer('imagezmq_sender.py', { port, name: 'porch', mark: 180, frames: 300 });
     await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
     const { source } = await gateway.statusWhere('a word of both', ({ source: { state } }) => state.includes('senders='));
-    expect(source.state).toBe('2 senders connected; pictures of kitchen and porch take turns in this stream; senders=kitchen,porch makes a stream of each');
+    expect(source.state).toBe('2 senders connected; pictures of kitchen and porch alternate in this stream; use senders=kitchen,porch for one stream each');
     expect(gateway.stderr.all.filter((line) => line.includes('take turns'))).toHaveLength(1);
   });
 

@@ -14,7 +14,7 @@ describe('--start all', () => {
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, ...PICTURE });
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
     const held = await gateway.statusWhere('a stream that is held', ({ counters, awaited }) => counters.received > 60 && awaited.length === 1);
-    expect(held).toMatchObject({ state: 'waiting', awaited: [b], reason: `frames are there; no client gets one before ${b} was there once (start: all)` });
+    expect(held).toMatchObject({ state: 'waiting', awaited: [b], reason: `holding frames until every client has connected once, missing: ${b} (start: all)` });
     expect(held.clients.map(({ port, delivered }) => ({ port, delivered }))).toEqual([{ port: a, delivered: 0 }, { port: b, delivered: 0 }, { port: 6000, delivered: 0 }].sort((x, y) => x.port - y.port));
     // The server is answered meanwhile, as it would give up otherwise.
     expect(server.isRunning).toBe(true);

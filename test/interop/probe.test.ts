@@ -20,8 +20,8 @@ async function probe(address: string, seconds = 1): Promise<{ code: number | nul
   return { code, lines: [...child.stdout.all, ...child.stderr.all].filter((line) => line !== '') };
 }
 
-const good = (...lines: unknown[]): unknown => ({ code: 0, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'All is well.'] });
-const bad = (...lines: unknown[]): unknown => ({ code: 1, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'Something does not fit: see ✗.'] });
+const good = (...lines: unknown[]): unknown => ({ code: 0, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'No problems found.'] });
+const bad = (...lines: unknown[]): unknown => ({ code: 1, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'Problems found (✗).'] });
 
 async function place(): Promise<{ port: number; address: string }> {
   const [port] = (await freePorts(1)) as [number];
@@ -39,11 +39,11 @@ describe('gearway probe, of a client', () => {
     ['pattern 1 in multi-clients mode', { pattern: 1, bidirectional: true, returns: 'Hi' }, /^✓ It answered \d of \d pictures, the fastest in [\d.]+ ms; it is in multi-clients mode as port "\d+" and returns "Hi" \(str\)\.$/],
     ['pattern 1 alone', { pattern: 1, multiclient: false }, /it is neither bidirectional nor in multi-clients mode, and returns nothing\.$/],
     ['pattern 0, bidirectional', { pattern: 0, bidirectional: true, raw_returns: true, returns: { $array: 'float32', shape: [2, 3] } }, /it is in bidirectional mode and returns an array of float32, shape \(2, 3\)\.$/],
-    ['pattern 2', { pattern: 2 }, /^✓ It has subscribed, and was given \d+ pictures\. In pattern 2 nothing is answered\.$/],
+    ['pattern 2', { pattern: 2 }, /^✓ It has subscribed, and was sent \d+ pictures\. In pattern 2 there are no replies\.$/],
   ])('finds one of %s', async (_name, options, answers) => {
     const { port, address } = await place();
     await using peer = await client({ port, ...options });
-    expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(good(/^✓ A NetGear client listens at tcp:\/\/127\.0\.0\.1:\d+: it binds, and a server connects to it\.$/, new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as the address says\\.$`), answers));
+    expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(good(/^✓ A NetGear client is listening at tcp:\/\/127\.0\.0\.1:\d+: it binds, and a server connects to it\.$/, new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as the address says\\.$`), answers));
     // It was not told to end, and serves whoever comes next.
     expect(await probe(address)).toMatchObject({ code: 0 });
     expect(peer.isRunning).toBe(true);
@@ -67,14 +67,14 @@ describe('gearway probe, of a client', () => {
   it('names another pattern than the address says', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, pattern: 0 });
-    expect(await probe(`${address}?pattern=1`)).toEqual(bad(/^✓ A NetGear client listens/, /^✗ It has pattern 0 \(pair\), the address says pattern 1: both ends need the same\.$/, /^✓ It answered/));
+    expect(await probe(`${address}?pattern=1`)).toEqual(bad(/^✓ A NetGear client is listening/, /^✗ It has pattern 0 \(pair\), the address says pattern 1: both ends need the same\.$/, /^✓ It answered/));
   });
 
   it('names what does not speak ZeroMQ', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
-    expect(await probe(`tcp://127.0.0.1:${port}`)).toEqual(bad(/^✗ Something listens at tcp:\S+ that does not speak ZeroMQ: another program has this port/));
+    expect(await probe(`tcp://127.0.0.1:${port}`)).toEqual(bad(/^✗ The program at tcp:\S+ does not speak ZeroMQ: another program uses this port/));
     server.close();
   });
 
@@ -82,57 +82,57 @@ describe('gearway probe, of a client', () => {
     const { port, address } = await place();
     await using peer = await client({ port });
     peer.signal('SIGSTOP');
-    expect(await probe(address)).toEqual(bad(/^✗ Something accepts connections at tcp:\S+ and says nothing: a NetGear client that is stopped/));
+    expect(await probe(address)).toEqual(bad(/^✗ The program at tcp:\S+ accepts connections but does not respond: it is stopped/));
   });
 
   it('names one that takes frames and answers none, as one whose receiver has died does', async () => {
     const { port, address } = await place();
     await using peer = new PythonPeer('silent_client.py', { port });
     await peer.waitFor('ready');
-    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear client/, /^✓ It has pattern 1/, /^✗ It answers none of \d+ pictures: another server serves it already, or its receiver has died/));
+    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear client/, /^✓ It has pattern 1/, /^✗ It answered none of \d+ pictures: another server is already connected to it, or its receiver thread has crashed/));
   });
 
   it('names a server at the wrong end', async () => {
     const { port, address } = await place();
     await using peer = new PythonPeer('silent_client.py', { port, type: 'PUB' });
     await peer.waitFor('ready');
-    expect(await probe(address)).toEqual(bad(/^✗ A PUB socket listens at tcp:\S+: no NetGear client, which is a PAIR, REP or SUB/));
+    expect(await probe(address)).toEqual(bad(/^✗ A PUB socket is listening at tcp:\S+, expected a NetGear client \(PAIR, REP or SUB\)/));
   });
 });
 
 describe('gearway probe, of a server', () => {
   it.each([
-    ['pattern 1 with messages', { pattern: 1, bidirectional: true }, [/^✓ It sends JPEG of 400×120 pixels, colour space BGR, \d\d(?:\.\d)? frames\/s\.$/, /^✓ A message comes with the frames: \{"n": \d+, "t": [\d.]+\}\.$/]],
-    ['pattern 0, raw', { pattern: 0, raw: true }, [/^✓ It sends raw uint8 of shape \(120, 400, 3\), \d\d(?:\.\d)? frames\/s\.$/, /^✓ No message comes/]],
-    ['pattern 2', { pattern: 2 }, [/^✓ It sends JPEG/, /^✓ No message/]],
-    ['multi-servers mode', { pattern: 1, multiserver: true }, [/^✓ It sends JPEG/, /^✓ No message/, /^✓ It is in multi-servers mode, as port \d+: use multiserver=true\.$/]],
+    ['pattern 1 with messages', { pattern: 1, bidirectional: true }, [/^✓ It sends JPEG of 400×120 pixels, colour space BGR, \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have a message: \{"n": \d+, "t": [\d.]+\}\.$/]],
+    ['pattern 0, raw', { pattern: 0, raw: true }, [/^✓ It sends raw uint8 of shape \(120, 400, 3\), \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have no message/]],
+    ['pattern 2', { pattern: 2 }, [/^✓ It sends JPEG/, /^✓ Its frames have no message/]],
+    ['multi-servers mode', { pattern: 1, multiserver: true }, [/^✓ It sends JPEG/, /^✓ Its frames have no message/, /^✓ It is in multi-servers mode, as port \d+: use multiserver=true\.$/]],
   ])('finds one of %s', async (_name, options, frames) => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, ...PICTURE, ...options });
-    expect(await probe(`${address}?pattern=${options.pattern}`, 2)).toEqual(good(/^✓ A NetGear server connects to tcp:\S+: the client that shall receive from it binds there\.$/, new RegExp(`^✓ It has pattern ${options.pattern} `), ...frames));
+    expect(await probe(`${address}?pattern=${options.pattern}`, 2)).toEqual(good(/^✓ A NetGear server connects to tcp:\S+: its client must bind this address\.$/, new RegExp(`^✓ It has pattern ${options.pattern} `), ...frames));
   });
 
   it('names another pattern than the address says', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE });
-    expect(await probe(`${address}?pattern=1`, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1: both ends need the same\.$/, /^✓ It sends/, /^✓ No message/));
+    expect(await probe(`${address}?pattern=1`, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1: both ends need the same\.$/, /^✓ It sends/, /^✓ Its frames have no message/));
   });
 
   it('names one that sends nothing', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE, pauses: [{ at: 0, seconds: 60 }] });
-    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✓ It has pattern 2/, /^✗ It sends nothing for 2 s: it is connected, and its program does not call send\(\)/));
+    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✓ It has pattern 2/, /^✗ It is connected, but sent nothing for 2 s: its program does not call send\(\)/));
   });
 
   it.each([
-    [0, /^✗ Another server tries to connect, and a PAIR socket serves one/],
+    [0, /^✗ Another server tries to connect, but a PAIR socket accepts only one/],
     [1, /^✗ 2 servers are connected, and their frames are mixed/],
   ])('names two of them where one is expected, pattern %i', async (pattern, fault) => {
     const { port, address } = await place();
     await using first = new PythonPeer('server.py', { port, pattern, ...PICTURE });
     await using second = new PythonPeer('server.py', { port, pattern, ...PICTURE });
     await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
-    expect(await probe(`${address}?pattern=${pattern}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✓ It has pattern/, /^✓ It sends/, /^✓ No message/, fault));
+    expect(await probe(`${address}?pattern=${pattern}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✓ It has pattern/, /^✓ It sends/, /^✓ Its frames have no message/, fault));
   });
 
   it('listens where a killed client has left its socket file', async () => {
@@ -141,13 +141,13 @@ describe('gearway probe, of a server', () => {
     await killed.stdout.waitFor('ready', (line) => line);
     killed.signal('SIGKILL');
     await killed.exited;
-    expect(await probe(`ipc://${folder}/feed:5555`)).toEqual(bad(/^✗ Nobody is there: no client listens at ipc:/));
+    expect(await probe(`ipc://${folder}/feed:5555`)).toEqual(bad(/^✗ No peer found: no client is listening at ipc:/));
     await rm(folder, { recursive: true });
   });
 
   it('says that nobody is there', async () => {
     const { address } = await place();
-    expect(await probe(address)).toEqual(bad(/^✗ Nobody is there: no client listens at tcp:\S+, and no server connected to it within 1 s/));
+    expect(await probe(address)).toEqual(bad(/^✗ No peer found: no client is listening at tcp:\S+, and no server connected to it within 1 s/));
   });
 });
 
@@ -171,52 +171,52 @@ describe('gearway probe, in secure mode', () => {
     expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`)).toEqual(good(/^✓ A NetGear client/, /^✓ It accepts our keys: the connection is encrypted\.$/, /^✓ It has pattern 1/, /^✓ It answered/));
   });
 
-  it('says that a client is in secure mode, and the address is not', async () => {
+  it('says that a client is in secure mode, but the address is not', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 1, keys: keys('ours') });
-    expect(await probe(address)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is in secure mode, and the address is not: add secure=1/));
+    expect(await probe(address)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is in secure mode, but the address is not: add secure=1/));
   });
 
-  it('says that a client is not in secure mode, and the address is', async () => {
+  it('says that a client is not in secure mode, but the address is', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port });
-    expect(await probe(`${address}?secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is not in secure mode, and the address is/));
+    expect(await probe(`${address}?secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is not in secure mode, but the address is/));
   });
 
   it('names the wrong server key', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 1, keys: keys('theirs') });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It does not accept our keys: \S+\/public_keys\/server\.key must be the one that belongs/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It does not accept our keys: \S+\/public_keys\/server\.key must match its/));
   });
 
   it('names a key that an IronHouse client does not know', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 2, keys: keys('theirs') });
-    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('stranger')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It refuses us\. In secure mode 2 \(IronHouse\) it lets in only keys that it had when it started: copy/));
+    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('stranger')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It refuses this machine\. In secure mode 2 \(IronHouse\) it accepts only keys that it had when it started: copy/));
   });
 
   it.each([1, 2])('finds a server of mode %i that has our keys', async (secure) => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure, keys: keys('ours'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`, 2)).toEqual(good(/^✓ A NetGear server/, /^✓ It has pattern 1/, /^✓ Its keys and ours fit/, /^✓ It sends JPEG/, /^✓ No message/));
+    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`, 2)).toEqual(good(/^✓ A NetGear server/, /^✓ It has pattern 1/, /^✓ Its keys match ours/, /^✓ It sends JPEG/, /^✓ Its frames have no message/));
   });
 
-  it('says that a server is in secure mode, and the address is not', async () => {
+  it('says that a server is in secure mode, but the address is not', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('ours'), ...PICTURE });
-    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It is in secure mode, and the address is not: add secure=1/));
+    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It is in secure mode, but the address is not: add secure=1/));
   });
 
   it('finds the pattern of a server that the address does not say', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, secure: 1, keys: keys('ours'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1/, /^✓ Its keys/, /^✓ It sends/, /^✓ No message/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1/, /^✓ Its keys/, /^✓ It sends/, /^✓ Its frames have no message/));
   });
 
   it('names a server that takes us for another', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('theirs'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It does not get through: a server was refused: its public_keys\/server\.key is not the one that belongs to our private_keys\/server\.key_secret\.$/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It cannot connect: a server was refused: its public_keys\/server\.key does not match our private_keys\/server\.key_secret\.$/));
   });
 
   it('makes no keys', async () => {
@@ -228,7 +228,7 @@ describe('gearway probe, in secure mode', () => {
   it('names a server whose key we do not know', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('stranger'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('theirs')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It does not get through: .*its key \S{40} is not in/));
+    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('theirs')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It cannot connect: .*its key \S{40} is not in/));
   });
 });
 

@@ -162,7 +162,7 @@ describe('examples', () => {
     expect(program.stdout.all.at(-1)).toBe('sent 5 sequence 5');
     await using other = new Child(process.execPath, ['push-node.mjs', picture, (await stream(gateway)).replace('main', 'other'), '5'], { cwd: EXAMPLES });
     expect(await other.exited).toBe(1);
-    expect(other.stderr.all.join('\n')).toContain('404: no stream "other"; there is main');
+    expect(other.stderr.all.join('\n')).toContain('404: stream is "other", expected one of main');
   });
 });
 

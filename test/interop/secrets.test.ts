@@ -10,12 +10,12 @@ import { Viewer } from '../helpers/viewer.ts';
 /** The sentences that are painted into pictures. */
 const painted = vi.hoisted((): string[] => []);
 
-vi.mock(import('../../gateway/drawing/card.ts'), async (original) => {
-  const { createCard } = await original();
+vi.mock(import('../../gateway/drawing/placeholder.ts'), async (original) => {
+  const { createPlaceholder } = await original();
   return {
-    createCard: (sentence: string) => {
+    createPlaceholder: (sentence: string) => {
       painted.push(sentence);
-      return createCard(sentence);
+      return createPlaceholder(sentence);
     },
   };
 });

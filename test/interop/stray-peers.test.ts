@@ -221,7 +221,7 @@ describe('a stray connection', () => {
       peer.write(bytes);
       await peer.closed;
     };
-    await named(/^connected; a connection was refused: it does not speak ZeroMQ .*HTTP/, write(HTTP));
+    await named(/^connected; a connection was refused: it speaks HTTP, .*ZeroMQ/, write(HTTP));
     await named(/secure mode/, write(greeting(1, 'CURVE')));
     await named(/^connected; the ZeroMQ peer 127\.0\.0\.1 was refused: its socket type is not that of a server of pattern 1$/, () => RawPeer.shake(target!.port, 'PUSH'));
     await named(/port scan/, async () => (await RawPeer.connect(target!.port))[Symbol.dispose]());
@@ -306,7 +306,7 @@ describe('a ZMTP peer', () => {
       expect(await peer.receives(64)).toBe(true);
     }
     // The gateway closes what has been refused; each would hold a descriptor otherwise.
-    await vi.waitFor(() => expect(state('pair')).toBe('connected; another server waits for the first one to end'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(state('pair')).toBe('connected; another server is waiting for the first one to disconnect'), { timeout: 10_000 });
     await nextFrames();
   }, 60_000);
 
@@ -335,7 +335,7 @@ describe('a ZMTP peer', () => {
     }
     await vi.waitFor(() => expect(state('reply')).toMatch(/^connected, 128 servers/), { timeout: 10_000 });
     expect(await RawPeer.shake(port, 'REQ')).toBeNull();
-    await vi.waitFor(() => expect(state('reply')).toMatch(/127\.0\.0\.1 was refused: 128 ZeroMQ peers are connected already$/), { timeout: 10_000 });
+    await vi.waitFor(() => expect(state('reply')).toMatch(/127\.0\.0\.1 was refused: 128 ZeroMQ peers are already connected$/), { timeout: 10_000 });
     await nextFrames();
     const request = new Request({ linger: 0, reconnectInterval: 20, receiveTimeout: 20_000 });
     request.connect(`tcp://127.0.0.1:${port}`);
@@ -350,13 +350,13 @@ describe('a ZMTP peer', () => {
     const { port } = targets.find(({ name }) => name === 'reply')!;
     using peer = await RawPeer.shake(port, 'DEALER');
     peer!.write(message('', '{"terminate_flag": true}'));
-    await vi.waitFor(() => expect(state('reply')).toMatch(/said that the stream ends/));
+    await vi.waitFor(() => expect(state('reply')).toMatch(/a termination was ignored/));
     expect(gateway.streams.get('reply')!.status().state).toBe('live');
     await nextFrames();
     // The library's receiver ends with its server, and with nobody else.
     using other = await RawPeer.shake(targets.find(({ name }) => name === 'library 0')!.port, 'DEALER');
     other!.write(message('', '{"terminate_flag": true}'));
-    await vi.waitFor(() => expect(state('library 0')).toMatch(/said that the stream ends/));
+    await vi.waitFor(() => expect(state('library 0')).toMatch(/a termination was ignored/));
     await nextFrames();
   });
 

@@ -117,7 +117,7 @@ describe('a second PAIR server', () => {
     await using first = new PythonPeer('server.py', options);
     await gateway.statusWhere('frames', ({ state }) => state === 'live');
     await using second = new PythonPeer('server.py', options);
-    await gateway.statusWhere('a waiting server', ({ source: { state } }) => state === 'connected; another server waits for the first one to end');
+    await gateway.statusWhere('a waiting server', ({ source: { state } }) => state === 'connected; another server is waiting for the first one to disconnect');
     const [before] = second.events('returned');
     expect(before).toBeUndefined();
     first.signal('SIGKILL');

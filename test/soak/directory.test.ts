@@ -56,7 +56,7 @@ describe('a folder of images', () => {
       const seen: Seen[] = [];
       while (seen.length < 40) seen.push(await nextFrame(viewer));
       expect(seen.map(({ file }) => file)).toEqual(Array.from({ length: 40 }, (_none, n) => `img ${n}.jpg`));
-      expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(`all images of ${folder} were shown`);
+      expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(`all images of ${folder} have been shown`);
       return (seen[39]!.atMs - seen[0]!.atMs) / 39;
     }, (frameTimeMs) => {
       expect(frameTimeMs).toBeGreaterThan(39.6);

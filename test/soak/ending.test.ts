@@ -63,7 +63,7 @@ describe('the end of the gateway', () => {
       },
       ({ ms, log }) => {
         expect(ms).toBeLessThan(LIMIT_MS);
-        expect(log).toContain('gearway: still running 1800 ms after the signal, and ended by force: FSReqCallback');
+        expect(log).toContain('gearway: killed because it was still running 1800 ms after the signal: FSReqCallback');
       },
     );
   }, 120_000);

@@ -122,7 +122,7 @@ describe('an FFmpeg', () => {
       const [pid] = await programsOf(gateway.process.pid!, 'ffmpeg');
       process.kill(pid!, 'SIGKILL');
       const { source } = await gateway.statusWhere('another one', ({ state, source: { restarts } }) => restarts === time && state === 'live');
-      expect(source.lastError).toBe('ffmpeg was ended by SIGKILL');
+      expect(source.lastError).toBe('ffmpeg was killed by SIGKILL');
     }
     await viewer.take(viewer.frames.length + 30);
     expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
@@ -141,7 +141,7 @@ describe('an FFmpeg', () => {
     expect(performance.now() - stoppedAtMs).toBeGreaterThan(4000);
     expect(isRunning(pid!)).toBe(false);
     await viewer.take(viewer.frames.length + 30);
-    expect(viewer.states.join('\n')).toContain('no frame came for 5 s');
+    expect(viewer.states.join('\n')).toContain('no frame for 5 s');
   });
 
   it('that prints for ever takes no memory, and its pictures come', async () => {

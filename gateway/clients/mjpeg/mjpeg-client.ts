@@ -10,29 +10,28 @@ import { type Client, type Stream, round } from '../../hub/stream.ts';
 import type { Renditions } from '../renditions.ts';
 import type { FrameHolder, UnsentFrames } from '../unsent-frames.ts';
 
-/** What an MJPEG client is made of. */
-export interface MjpegClientOptions {
+interface MjpegClientOptions {
   /** Unique in the gateway. */
   readonly id: string;
   readonly stream: Stream;
   readonly renditions: Renditions;
-  /** The picture that stands for frames which are not there: one for a sentence, shared by all clients. */
-  readonly createCard: (sentence: string) => Promise<Frame>;
-  /** Where the client is, for people. */
+  /** Returns the placeholder frame for a sentence, shared by all clients. */
+  readonly createPlaceholder: (sentence: string) => Promise<Frame>;
+  /** The client's address, for display. */
   readonly address: string;
-  /** null: every frame. */
+  /** null for no limit. */
   readonly maxFramesPerSecond: number | null;
-  /** The frames that wait for all clients' connections. */
+  /** Tracks the unsent frames of all clients. */
   readonly unsent?: UnsentFrames;
 }
 
 const TICK_MS = 1000;
 
-/** A picture that has not left for so long means that the peer does not read. */
+/** A write pending for this long marks the client as stuck. */
 const STUCK_AFTER_MS = 2000;
 const CUT_OFF_AFTER_MS = 10_000;
 
-/** Silence after which the picture is sent again: a host that vanished shows only by what is sent. */
+/** Silence after which the last picture is sent again: only a write can detect an unreachable host. */
 const REPEAT_AFTER_MS = 5000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
 
@@ -43,14 +42,15 @@ type Phase =
   | { readonly kind: 'closed' };
 
 /**
- * One `<img>`, or a program that reads MJPEG: an endless `multipart/x-mixed-replace` response (RFC 2046 with the replacing
- * that browsers know), a spectator of its stream. It returns nothing and acknowledges nothing; its pace is that of the socket.
+ * A spectator that reads MJPEG, such as an `<img>`: an endless `multipart/x-mixed-replace` response (RFC 2046, with the
+ * browsers' extension that a part replaces the previous one). There are no acknowledgements, so it is paced by the
+ * socket's back-pressure.
  */
 export class MjpegClient implements Client, FrameHolder {
   readonly id: string;
-  readonly isWatching = true;
+  readonly isActive = true;
   readonly addressKey: string;
-  /** Settles when the connection has ended. */
+  /** Resolves when the connection has closed. */
   readonly closed: Promise<void>;
   readonly #response: ServerResponse;
   readonly #options: MjpegClientOptions;
@@ -67,19 +67,19 @@ export class MjpegClient implements Client, FrameHolder {
   #delivered = 0;
   #repeated = 0;
 
-  /** @param response nothing of it has been sent yet; headers that it has already stay. */
+  /** @param response must not have been sent yet; its existing headers are kept. */
   constructor(response: ServerResponse, options: MjpegClientOptions) {
     this.id = options.id;
     this.addressKey = addressKey(options.address);
     this.#response = response;
     this.#options = options;
     this.#minIntervalMs = options.maxFramesPerSecond === null ? 0 : 1000 / options.maxFramesPerSecond;
-    // A boundary must not occur in the pictures, and nobody can guess this one.
+    // Random, because the boundary must not occur in the pictures, which may come from an attacker.
     const boundary = `gearway-${randomBytes(16).toString('hex')}`;
     this.#separator = Buffer.from(`\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`);
     this.closed = new Promise((resolve) => {
       response.on('close', () => {
-        this.#ended('it left');
+        this.#ended('the client disconnected');
         resolve();
       });
     });
@@ -87,7 +87,7 @@ export class MjpegClient implements Client, FrameHolder {
     response.on('error', () => undefined);
     response.socket?.setKeepAlive(true, KEEP_ALIVE_AFTER_MS);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    // Pictures until the connection ends, not in chunks: simple readers of MJPEG take what follows the header as it is.
+    // No chunked encoding: simple MJPEG readers do not decode it.
     response.removeHeader('transfer-encoding');
     response.writeHead(200, { ...mjpegHeaders(boundary), connection: 'close' });
     response.write(this.#separator.subarray(2));
@@ -95,7 +95,7 @@ export class MjpegClient implements Client, FrameHolder {
     const { stream } = options;
     stream.attach(this);
     this.#report('connect', 'watches as MJPEG');
-    if (stream.latest === null) this.#showCard(stream.reason);
+    if (stream.latest === null) this.#showPlaceholder(stream.reason);
     else this.offer(stream.latest);
   }
 
@@ -105,9 +105,9 @@ export class MjpegClient implements Client, FrameHolder {
     this.#pump();
   }
 
-  /** The picture stays, whatever becomes of the stream. */
+  /** Shows the placeholder only if there is no frame; otherwise the last picture stays. */
   streamChanged(_state: StreamState, reason: string): void {
-    if (this.#options.stream.latest === null) this.#showCard(reason);
+    if (this.#options.stream.latest === null) this.#showPlaceholder(reason);
   }
 
   status(): ClientStatus {
@@ -134,14 +134,14 @@ export class MjpegClient implements Client, FrameHolder {
     this.close(reason);
   }
 
-  /** Ends the connection: what waits in it is thrown away. Idempotent. */
+  /** Closes the connection and discards unsent data. Idempotent. */
   close(reason = 'the gateway stops'): void {
     if (this.#phase.kind === 'closed') return;
     this.#ended(reason);
     this.#response.destroy();
   }
 
-  /** Sends what waits, when the picture before it has left and the rate allows. */
+  /** Sends the pending frame once the previous one has been written and the rate limit allows. */
   #pump(): void {
     if (this.#phase.kind !== 'ready' || this.#mailbox.isEmpty || !this.#isDue()) return;
     const frame = this.#mailbox.take();
@@ -157,20 +157,21 @@ export class MjpegClient implements Client, FrameHolder {
         (encoded) => this.#send(frame, encoded),
         (error: unknown) => {
           this.#becomeReady();
-          this.#showCard(errorText(error));
+          this.#showPlaceholder(errorText(error));
         },
       )
-      // Both only write to the response, which reports its failures by 'close'.
+      // Both handlers only write to the response, which reports failures as 'close'.
       .catch(() => undefined);
   }
 
   #isDue(): boolean {
     if (this.#minIntervalMs === 0) return true;
     const now = performance.now();
-    // Half a frame time of tolerance: 30 frames/s asked of a 30 frames/s source is every frame.
+    // Half a frame interval of tolerance, so that a limit of 30 fps passes every frame of a 30 fps source.
     const toleranceMs = (this.#options.stream.frameTimeMs() ?? 0) / 2;
     if (now < this.#nextSendAtMs - toleranceMs) {
-      // The last frame before a pause is shown as well. A regular source's next one comes before this.
+      // Ensures that the last frame before a pause is sent. A regular source's next frame arrives before the timer
+      // fires.
       this.#wakeup ??= setTimeout(() => {
         this.#wakeup = null;
         this.#pump();
@@ -182,8 +183,8 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   /**
-   * A browser shows a part when the next one begins. So the next one's header follows at once, and no part tells its
-   * length, which nobody knows then.
+   * Browsers show a part only when the next one begins, so the next header follows immediately. Parts therefore have no
+   * Content-Length: the next picture is not known yet.
    */
   #send(frame: Frame, jpeg: Uint8Array): void {
     if (this.#phase.kind === 'closed') return;
@@ -192,7 +193,7 @@ export class MjpegClient implements Client, FrameHolder {
     this.#count(frame, now);
     this.#response.cork();
     this.#response.write(jpeg);
-    // Settles when the kernel has taken all of it, not when it merely fits some buffer of ours.
+    // The callback runs when the kernel has accepted all data, not when it merely fits into our buffer.
     this.#response.write(this.#separator, () => this.#becomeReady());
     this.#response.uncork();
     if (this.#response.writableLength > 0) this.#options.unsent?.hold(this, jpeg);
@@ -209,7 +210,7 @@ export class MjpegClient implements Client, FrameHolder {
       return;
     }
     this.#last = frame;
-    // A card, before every frame, is none.
+    // Sequence 0 is the placeholder frame, which is not counted.
     if (frame.sequence === 0) return;
     this.#delivered += 1;
     this.#rate.mark(nowMs);
@@ -222,22 +223,22 @@ export class MjpegClient implements Client, FrameHolder {
     this.#pump();
   }
 
-  #showCard(sentence: string): void {
+  #showPlaceholder(sentence: string): void {
     const last = this.#last;
     this.#options
-      .createCard(sentence)
-      .then((card) => {
+      .createPlaceholder(sentence)
+      .then((placeholder) => {
         const isOvertaken = this.#last !== last || !this.#mailbox.isEmpty || this.#phase.kind === 'encoding';
-        if (card !== last && !isOvertaken) this.offer(card);
+        if (placeholder !== last && !isOvertaken) this.offer(placeholder);
       })
-      // Without the card there is no picture, as before.
+      // If it cannot be created, the client keeps its last picture.
       .catch(() => undefined);
   }
 
   #tick(): void {
     const now = performance.now();
     if (this.#phase.kind === 'sending' && now - this.#phase.sinceMs > CUT_OFF_AFTER_MS && !this.#mailbox.isEmpty) {
-      this.close(`nothing was read for ${CUT_OFF_AFTER_MS / 1000} s`);
+      this.close(`the client has read nothing for ${CUT_OFF_AFTER_MS / 1000} s`);
       return;
     }
     if (this.#last !== null && this.#mailbox.isEmpty && now - this.#lastSentAtMs >= REPEAT_AFTER_MS) this.offer(this.#last);
@@ -264,12 +265,12 @@ export class MjpegClient implements Client, FrameHolder {
   }
 }
 
-/** What an MJPEG response says of itself; without a boundary, in answer to HEAD. */
+/** Headers of an MJPEG response. Without a boundary: for a HEAD request. */
 export function mjpegHeaders(boundary?: string): Readonly<Record<string, string>> {
   return {
     'content-type': `multipart/x-mixed-replace${boundary === undefined ? '' : `; boundary=${boundary}`}`,
     'cache-control': 'no-store',
-    // nginx would collect pictures before it passes them on.
+    // Otherwise nginx would buffer pictures.
     'x-accel-buffering': 'no',
   };
 }

@@ -1,28 +1,29 @@
-/** For so long, longer round trips are taken for chance. */
+/** Window in which slower round trips are treated as jitter. */
 const PERIOD_MS = 5000;
 
-/** What chance makes of a round trip that has not changed. */
+/** Jitter of an unchanged round trip: factor and absolute tolerance. */
 const TOLERANCE = 1.1;
 const TOLERANCE_MS = 1;
 
 /**
- * The round trip of a way on which nothing waits, from those that are measured on it.
+ * Estimates the round trip of a path without queueing, from measured round trips.
  *
- * Just the least of the last seconds would follow a queue that always stands there, and a window that is made from it would
- * let the queue grow. When nothing has come near the least for some seconds, `add` says so: who sends has to look again.
+ * A plain minimum over the last seconds would rise with a standing queue, and a congestion window derived from it would
+ * let the queue grow. Instead, `add` reports when no round trip has been close to the minimum for some seconds: the
+ * sender then has to probe the path with fewer frames in flight.
  */
 export class LeastRoundTrip {
   #ms: number | null = null;
-  /** The least since then. */
+  /** Minimum since `#sinceMs`. */
   #recentMs = Infinity;
   #sinceMs = 0;
 
-  /** null before the first. */
+  /** The estimate in milliseconds; null before the first measurement. */
   get ms(): number | null {
     return this.#ms;
   }
 
-  /** @returns whether it is to be looked for: all round trips of the last seconds were longer. */
+  /** @returns whether the path must be probed, because all recent round trips were longer than the estimate. */
   add(roundTripMs: number, nowMs: number): boolean {
     if (this.#ms === null) this.#sinceMs = nowMs;
     this.#ms = Math.min(this.#ms ?? Infinity, roundTripMs);
@@ -33,7 +34,7 @@ export class LeastRoundTrip {
     return false;
   }
 
-  /** Who sends has looked: the least of late is how it is now. */
+  /** Replaces the estimate with the recent minimum, after a probe. */
   renew(nowMs: number): void {
     if (this.#recentMs !== Infinity) this.#ms = this.#recentMs;
     this.#recentMs = Infinity;

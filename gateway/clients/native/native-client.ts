@@ -1,4 +1,4 @@
-import { setTimeout as elapse } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runInBackground } from '../../../shared/background.ts';
 import type { ClientState, ClientStatus } from '../../../shared/status.ts';
 import { errorText } from '../../../shared/errors.ts';
@@ -20,53 +20,60 @@ import { QueuePacer } from './queue-pacer.ts';
 import type { VerifiedFrames } from './verified-frames.ts';
 import { VerifiedReturns } from './verified-returns.ts';
 
-/** Where a native client is, and how it is served; `--client` lists it. */
+/** Address and options of a native client, from `--client`. */
 export interface NativeClientAddress {
-  /** `tcp://HOST:PORT` or `ipc://PATH:PORT`, where it binds. */
+  /** `tcp://HOST:PORT` or `ipc://PATH:PORT` on which it listens. */
   readonly endpoint: string;
   readonly pattern: Pattern;
   readonly security: Security | null;
   /** Its identity in the stream. */
   readonly port: number;
-  /** The port that stands in the headers for a receiver in multi-servers mode; else null. */
+  /** The server port in the headers, for a receiver in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
-  /** Most frames a second; Infinity for all. */
+  /** Infinity for no limit. */
   readonly maxFramesPerSecond: number;
-  /** Whether a client whose user is slower than the frames is found out and gets fewer. */
+  /** Whether to detect a program that reads more slowly than frames arrive, and limit its rate. */
   readonly paced: boolean;
 }
 
-export interface NativeClientOptions {
+interface NativeClientOptions {
   readonly stream: Stream;
   readonly headers: NativeHeaders;
   /** Shared by the native clients of the stream. */
   readonly frames: VerifiedFrames;
-  /** Decodes a JPEG that the client returns, before it counts. */
+  /** Verifies a JPEG that the client returns, before it is accepted. */
   readonly verifyReturned: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
   readonly address: NativeClientAddress;
-  /** What a client gets before the first frame, as soon as it is made; null to stay silent then, and while the source is silent. */
-  readonly card: (() => Frame | null) | null;
-  /** The client was sent away: it is closed already, and will not come back. */
+  /**
+   * The placeholder frame, sent before the first frame; null while it is not ready. Null: send nothing while there are
+   * no frames.
+   */
+  readonly placeholder: (() => Frame | null) | null;
+  /** Called when the client was disconnected permanently; it is already closed. */
   readonly onSentAway?: () => void;
   readonly log: (message: string) => void;
 }
 
 const TICK_MS = 250;
 
-/** A connected client that hears nothing for 12 s closes its socket, and does not always come back. */
+/**
+ * Interval of repeated frames: a client that receives nothing for 12 s closes its socket, and often fails to reopen it.
+ */
 const REPEAT_AFTER_MS = 3000;
 
-/** With one, a client that stumbles for a frame time would miss a frame; a stopped one gets what is in flight late. */
+/**
+ * With one, a client that pauses for a frame interval would miss a frame. More would arrive late after a longer pause.
+ */
 const MIN_IN_FLIGHT = 2;
 
-/** A subscriber answers nothing: one that takes no frame for so long, while there are some, gets none. */
+/** Time of refused frames after which a subscriber, which sends no replies, is reported as not receiving. */
 const REFUSING_AFTER_MS = 3000;
 
-/** How long a client that is told to end is waited for. */
+/** How long to wait for a client's reply to a termination. */
 const TERMINATION_TIMEOUT_MS = 700;
 const TERMINATION_RETRY_MS = 50;
 
-/** One NetGear receiver: its own socket, its own clock. Whatever it does is felt by no other client. */
+/** One NetGear receiver, with its own socket and timers, so that it cannot affect other clients. */
 export class NativeClient implements ListedClient {
   readonly id: string;
   readonly port: number;
@@ -78,9 +85,9 @@ export class NativeClient implements ListedClient {
   readonly #returns: VerifiedReturns;
   readonly #timer: NodeJS.Timeout;
   #closing = false;
-  /** What the API shows; `live` is only who has answered, or subscribed. */
+  /** State for the API; `live` only after the client has answered a frame, or subscribed. */
   #state: ClientState = 'connecting';
-  /** Why it is stuck, also while the next connection is not answered yet. */
+  /** Why it is stuck; kept while a new connection has not been answered yet. */
   #stuckReason = '';
   #hasAnswered = false;
   #delivered = 0;
@@ -89,16 +96,16 @@ export class NativeClient implements ListedClient {
   #failedSends = 0;
   #roundTripMs: number | null = null;
   #lastSentAtMs = -Infinity;
-  /** Since when a subscriber takes no frame; null while it does. */
+  /** Since when a subscriber has accepted no frame; null while it accepts them. */
   #refusingSinceMs: number | null = null;
-  /** The newest frame that this client was sent: again, it would be a repeat. */
+  /** Sequence of the newest frame sent to this client; anything older is a repeat. */
   #lastSequence = 0;
   #ended: (() => void) | null = null;
-  /** The frame whose verification this client waits for. */
+  /** The frame that is being verified for this client. */
   #verifying: Frame | null = null;
-  /** Number of frames that were not sent because a NetGear client could not decode them. */
+  /** Number of frames not sent because a NetGear client cannot decode them. */
   #withheld = 0;
-  /** Of the newest of them. */
+  /** Sequence of the newest of them. */
   #withheldSequence = 0;
 
   /** @throws {GearwayError} `port-taken`, `keys-missing`, `keys-invalid`. */
@@ -134,29 +141,30 @@ export class NativeClient implements ListedClient {
 
   get readiness(): 'ready' | 'busy' | 'absent' {
     if (this.#state !== 'live') return 'absent';
-    return this.#mailbox.isEmpty && this.#verifying === null && this.#connection.inFlight < this.#window() && this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
+    if (!this.#mailbox.isEmpty || this.#verifying !== null || this.#connection.inFlight >= this.#window()) return 'busy';
+    return this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
   }
 
-  get isWatching(): boolean {
+  get isActive(): boolean {
     return this.#connection.isReady;
   }
 
   offer(frame: Frame): void {
-    // Who is not there needs no old frame later on: on connecting it gets the latest one.
+    // No frame is kept for a disconnected client: when it connects it gets the latest one.
     if (!this.#connection.isReady || this.#closing) return;
     this.#mailbox.put(frame);
     this.#pump();
   }
 
   streamChanged(): void {
-    // A native client cannot be told; the repeats keep it alive.
+    // NetGear has no message for this; repeated frames keep the client alive.
   }
 
-  endStream(): void {
+  notifyEndOfStream(): void {
     const { pattern, serverPort } = this.#options.address;
     if (!this.#connection.isReady || this.#closing) return;
     runInBackground(this.#connection.send(encodeTermination(serverPort)), (error) => this.#notSent(error));
-    this.#options.log(`client ${this.port}: told that the stream has ended, pattern ${pattern}`);
+    this.#options.log(`client ${this.port}: sent a termination because the stream has ended, pattern ${pattern}`);
   }
 
   status(): ClientStatus {
@@ -180,14 +188,15 @@ export class NativeClient implements ListedClient {
   }
 
   sendAway(reason: string): void {
-    this.#options.log(`client ${this.port}: sent away, ${reason}`);
-    runInBackground(this.close({ terminate: true }), (error) => this.#options.log(`client ${this.port}: closing failed: ${errorText(error)}`));
+    const { log } = this.#options;
+    log(`client ${this.port}: disconnected permanently, ${reason}`);
+    runInBackground(this.close({ terminate: true }), (error) => log(`client ${this.port}: closing failed: ${errorText(error)}`));
     this.#options.onSentAway?.();
   }
 
   /**
-   * Ends the client's socket, after telling the client to end too when asked. Idempotent, and takes less than a second
-   * whatever the client does.
+   * Closes the connection, after a termination to the client if requested. Idempotent. Takes less than a second, even
+   * if the client does not answer.
    */
   async close(options: { terminate: boolean } = { terminate: false }): Promise<void> {
     if (this.#closing) return;
@@ -196,16 +205,22 @@ export class NativeClient implements ListedClient {
     const { stream } = this.#options;
     stream.detachListed(this);
     if (options.terminate && this.#connection.isReady) await this.#terminate();
-    this.#leave('the gateway ended it');
+    this.#leave('closed by the gateway');
     this.#connection.close();
     stream.ports.free(this.port);
   }
 
   #reason(): string {
-    if (this.#isRefusing()) return `it has subscribed and takes no frames${this.#options.address.security === null ? '' : ": in secure mode NetGear's receiver of pattern 2 never does, whoever sends; use pattern 1"}`;
+    if (this.#isRefusing()) {
+      const hint = ": NetGear's pattern 2 does not work in secure mode (VidGear bug); use pattern 1";
+      return `subscribed but not receiving${this.#options.address.security === null ? '' : hint}`;
+    }
     if (this.#state === 'stuck') return this.#stuckReason;
-    if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'it is connected and has not answered yet' : this.#connection.reason;
-    if (this.#withheldSequence > this.#lastSequence) return `${this.#withheld} frames were not sent: a NetGear client cannot decode them (see counters.lastRejections); the last good frame is repeated`;
+    if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'connected, but has not answered yet' : this.#connection.reason;
+    if (this.#withheldSequence > this.#lastSequence) {
+      const cause = `${this.#withheld} frames were not sent because NetGear clients cannot decode them (see counters.lastRejections)`;
+      return `${cause}; the last valid frame is repeated`;
+    }
     return this.#pacer.reason() ?? '';
   }
 
@@ -219,7 +234,7 @@ export class NativeClient implements ListedClient {
       this.#mailbox.clear();
       this.#pacer.reset();
       if (this.#options.address.pattern === 'publish-subscribe') this.#arrived('has subscribed');
-      else if (this.#options.card === null) this.#answered();
+      else if (this.#options.placeholder === null) this.#answered();
       this.#sendAgain();
       return;
     }
@@ -229,7 +244,7 @@ export class NativeClient implements ListedClient {
     this.#ended?.();
   }
 
-  /** The client is there and takes frames. */
+  /** The client is connected and accepts frames. */
   #arrived(reason: string): void {
     this.#answered();
     if (this.#closing || this.#state === 'live') return;
@@ -242,24 +257,24 @@ export class NativeClient implements ListedClient {
   #answered(): void {
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
-    this.#options.stream.listedAnswered();
+    this.#options.stream.onClientReady();
   }
 
   /**
-   * Sends the latest frame, as a repeat when this client had it before; the last good one in place of a frame that no NetGear client can
-   * decode; the card where there is neither.
+   * Sends the latest frame, as a repeat if this client already had it. If NetGear clients cannot decode it, sends the
+   * last valid frame instead; if there is none, the placeholder frame.
    */
   #sendAgain(): void {
-    const { stream, card, frames } = this.#options;
+    const { stream, placeholder, frames } = this.#options;
     if (this.#connection.inFlight > 0) return;
     const { latest } = stream;
     if (latest === null) frames.forget();
     const checked = latest === null ? false : frames.check(latest);
     const good = checked === false ? frames.lastGood : latest;
     if (good === null) {
-      const picture = card?.() ?? null;
+      const picture = placeholder?.() ?? null;
       if (picture !== null) this.#startSending(picture, true);
-    } else if (good.sequence > this.#lastSequence || card !== null) this.#deliver(good, stream.distribution === 'round-robin');
+    } else if (good.sequence > this.#lastSequence || placeholder !== null) this.#deliver(good, stream.distribution === 'round-robin');
   }
 
   #tick(): void {
@@ -268,14 +283,14 @@ export class NativeClient implements ListedClient {
       this.#leave(this.#reason());
       this.#state = 'stuck';
     }
-    // A frame that was not due when it came, or did not fit.
+    // A frame may be pending that was not due, or did not fit, when it arrived.
     this.#pump();
     if (this.#connection.inFlight === 0 && performance.now() - this.#lastSentAtMs > REPEAT_AFTER_MS) this.#sendAgain();
   }
 
   #pump(): void {
     if (!this.#connection.isReady || this.#closing || this.#connection.inFlight >= this.#window()) return;
-    // A frame that waits for a decoder gives way to the one in the mailbox.
+    // A frame whose verification has not started gives way to the newer one in the mailbox.
     if (this.#verifying !== null && this.#options.frames.isStarted(this.#verifying)) return;
     const now = performance.now();
     if (!this.#pacer.isDue(now)) return;
@@ -283,7 +298,7 @@ export class NativeClient implements ListedClient {
     if (frame !== undefined) this.#deliver(frame);
   }
 
-  /** Sends a frame once it is known that a NetGear client can decode it. */
+  /** Sends a frame after it has been verified. */
   #deliver(frame: Frame, asRepeat = false): void {
     const checked = this.#options.frames.check(frame);
     if (typeof checked === 'boolean') {
@@ -307,12 +322,12 @@ export class NativeClient implements ListedClient {
       this.#startSending(frame, asRepeat);
       return;
     }
-    // The next tick repeats the last good frame where the client would hear nothing for too long.
+    // If the client receives nothing for too long, `#tick` repeats the last valid frame.
     if (frame.sequence > this.#withheldSequence) this.#withheld += 1;
     this.#withheldSequence = Math.max(this.#withheldSequence, frame.sequence);
   }
 
-  /** Frames in flight: 2 on one host, 3 as the round trip nears the frame time. */
+  /** Maximum number of frames in flight: 2 on the same host, 3 as the round trip approaches the frame interval. */
   #window(): number {
     const minimumMs = this.#pacer.minimumMs(performance.now());
     const frameTimeMs = this.#options.stream.frameTimeMs();
@@ -320,15 +335,16 @@ export class NativeClient implements ListedClient {
     return Math.max(MIN_IN_FLIGHT, Math.min(MAX_IN_FLIGHT, Math.ceil(minimumMs / frameTimeMs + 0.5)));
   }
 
-  /** @param asRepeat without the message, which is not for this client, or not any more. */
+  /** @param asRepeat send it without its message, which was not meant for this client or has already been delivered. */
   #startSending(frame: Frame, asRepeat = false): void {
     runInBackground(this.#send(frame, asRepeat), (error) => this.#notSent(error));
   }
 
-  /** The frame is skipped: the next one may pass. */
+  /** Counts a frame that could not be sent; later frames may succeed. */
   #notSent(error: unknown): void {
     this.#failedSends += 1;
-    if (this.#failedSends === 1 || this.#failedSends % 1000 === 0) this.#options.log(`client ${this.port}: frame could not be sent (${this.#failedSends} so far): ${errorText(error)}`);
+    if (this.#failedSends !== 1 && this.#failedSends % 1000 !== 0) return;
+    this.#options.log(`client ${this.port}: frame could not be sent (${this.#failedSends} so far): ${errorText(error)}`);
   }
 
   async #send(frame: Frame, asRepeat = false): Promise<void> {
@@ -340,17 +356,18 @@ export class NativeClient implements ListedClient {
     const now = performance.now();
     this.#lastSentAtMs = now;
     if (!isRepeat) this.#pacer.sent(now);
-    const isTaken = await this.#connection.send(headers.get(frame, { pattern, serverPort, dropMessage: isRepeat }), frame.payload);
-    if (!isTaken) {
+    const header = headers.get(frame, { pattern, serverPort, dropMessage: isRepeat });
+    const isAccepted = await this.#connection.send(header, frame.payload);
+    if (!isAccepted) {
       if (pattern === 'publish-subscribe' && this.#connection.isReady) this.#refusingSinceMs ??= now;
-      // Nothing of it was sent: a subscriber takes no more, or the connection has just broken.
+      // Nothing was sent: the subscriber's queue is full, or the connection has just been lost.
       if (this.#lastSequence === frame.sequence) this.#lastSequence = previousSequence;
-      if (!isRepeat && this.#connection.isReady) this.#mailbox.giveBack(frame);
+      if (!isRepeat && this.#connection.isReady) this.#mailbox.restore(frame);
       return;
     }
     if (this.#refusingSinceMs !== null) {
       this.#refusingSinceMs = null;
-      this.#arrived('takes frames again');
+      this.#arrived('accepts frames again');
     }
     if (isRepeat) this.#repeated += 1;
     else {
@@ -376,7 +393,7 @@ export class NativeClient implements ListedClient {
 
   #setReturns(data: ReturnData): void {
     const { returns } = this.#options.stream;
-    // What NetGear sends while its user has given nothing is no return data.
+    // NetGear sends None until its program returns something.
     if (data.kind === 'value' && data.value === null && returns.get(this.port) === null) return;
     try {
       returns.set(this.port, data);
@@ -388,7 +405,8 @@ export class NativeClient implements ListedClient {
   #reject(error: unknown): void {
     this.#rejected += 1;
     this.#options.stream.returns.countRejected();
-    if (this.#rejected === 1 || this.#rejected % 1000 === 0) this.#options.log(`client ${this.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
+    if (this.#rejected !== 1 && this.#rejected % 1000 !== 0) return;
+    this.#options.log(`client ${this.port}: return data rejected (${this.#rejected} so far): ${errorText(error)}`);
   }
 
   #leave(reason: string): void {
@@ -401,12 +419,17 @@ export class NativeClient implements ListedClient {
     stream.report({ kind: 'disconnect', client: this.id, port: this.port, address: address.endpoint, reason });
   }
 
-  /** Only in pattern 1 a client answers this; in the others the end of its connection has to do. */
+  /**
+   * Sends a termination. Only clients of pattern 1 answer it; with others, the connection closing or a timeout ends the
+   * wait.
+   */
   async #terminate(): Promise<void> {
     const deadlineMs = performance.now() + TERMINATION_TIMEOUT_MS;
     const termination = encodeTermination(this.#options.address.serverPort);
     const ended = new Promise<void>((resolve) => (this.#ended = resolve));
-    while (performance.now() < deadlineMs && this.#connection.isReady && !(await this.#connection.send(termination))) await elapse(TERMINATION_RETRY_MS);
-    await Promise.race([ended, elapse(deadlineMs - performance.now())]);
+    while (performance.now() < deadlineMs && this.#connection.isReady && !(await this.#connection.send(termination))) {
+      await sleep(TERMINATION_RETRY_MS);
+    }
+    await Promise.race([ended, sleep(deadlineMs - performance.now())]);
   }
 }

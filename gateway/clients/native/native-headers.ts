@@ -2,7 +2,7 @@ import type { Frame } from '../../hub/frame.ts';
 import { encodeFrameHeader, type HeaderVariant, rewriteFrameHeader } from '../../netgear/frame-codec.ts';
 import { formatPythonJson } from '../../codecs/python-json.ts';
 
-/** The NetGear headers of a stream's frames, made once per frame and variant for all native clients. */
+/** The NetGear headers of a stream's frames, encoded once per frame and variant for all native clients. */
 export class NativeHeaders {
   readonly #made = new WeakMap<Frame, Map<string, Buffer>>();
 

@@ -1,52 +1,61 @@
 import { WindowedMinimum } from '../../hub/windowed-minimum.ts';
 
-/** NetGear's receiver queues so many frames for its user, and answers each before it stands in the queue. */
+/** Length of the queue in NetGear's receiver, which answers each frame before it enters the queue. */
 const QUEUE_FRAMES = 96;
 
-/** So many slow answers in a row, over at least so long, are a full queue, and no hiccup. */
+/** Number of consecutive slow replies, and minimum duration, that indicate a full queue. */
 const SLOW_REPLIES = 8;
 const SLOW_MS = 800;
 
-/** Below the user's own rate, so that what is left in the queue is worked off. */
+/** Fraction of the program's own rate that is sent, so that frames left in the queue are drained. */
 const SHARE_OF_USER_RATE = 0.9;
 
-/** A client that hears nothing for 12 s gives up; while its queue drains it gets a frame so often. */
+/** Interval between frames while the queue drains: a client that receives nothing for 12 s disconnects. */
 const DRAINING_INTERVAL_MS = 3000;
 
-/** Slower than this a user cannot be told from a stopped one. Frames a second. */
+/** Minimum assumed rate of a program, in fps: a slower one cannot be distinguished from a stopped one. */
 const MIN_USER_RATE = 0.5;
 
-/** When the full rate is tried again: the user may have been slow for once. A try that fails costs a queue to drain; the time doubles with each. */
+/**
+ * Back-off before the full rate is retried. A failed retry costs a full queue to drain, so the interval doubles each
+ * time.
+ */
 const MIN_RETRY_MS = 60_000;
 const RETRY_AFTER_DRAINS = 6;
 const MAX_RETRY_MS = 3_600_000;
 
-/** At the full rate for so long without a full queue: a new one is a new matter. */
+/** Time at the full rate after which the back-off starts over. */
 const FORGIVEN_AFTER_MS = 600_000;
 
-export interface QueuePacerOptions {
-  /** Most frames a second; Infinity for no limit. */
+interface QueuePacerOptions {
+  /** In fps; Infinity for no limit. */
   readonly maxFramesPerSecond: number;
-  /** Whether a full queue is looked for; `pace: off` for a recorder, whose queue is the disk's. */
+  /** Whether to detect a full queue. False (`pace: off`) for a recorder, which needs every frame. */
   readonly detectsFullQueue: boolean;
 }
 
-/** What a client gets: every frame, one now and then until its queue is empty, or fewer than its user takes. */
-type Phase = { readonly kind: 'free' } | { readonly kind: 'draining'; readonly untilMs: number; readonly userRate: number } | { readonly kind: 'paced'; readonly userRate: number };
+/**
+ * `free`: every frame is sent; `draining`: few frames until the queue is empty; `paced`: fewer than the program reads.
+ */
+type Phase =
+  | { readonly kind: 'free' }
+  | { readonly kind: 'draining'; readonly untilMs: number; readonly userRate: number }
+  | { readonly kind: 'paced'; readonly userRate: number };
 
 /**
- * How many frames a native client gets.
+ * Limits the frame rate of a native client to what its program reads.
  *
- * NetGear's receiver hides a slow user behind a queue of 96 frames, first in, first out: 10 frames/s taken of 30 sent are seconds old, and
- * stay so. The answers are fast until the queue is full; then each waits until the user has taken a frame. That is seen, tells the
- * user's rate, and is answered by a pause until the queue must be empty, and by fewer frames than the user takes from then on.
+ * NetGear's receiver hides a slow program behind a FIFO queue of 96 frames: a program that reads 10 fps of 30 fps gets
+ * frames that are seconds old. Replies are fast until the queue is full; then each one is delayed until the program
+ * reads a frame. The pacer detects this, derives the program's rate, pauses until the queue is empty, and then sends
+ * slightly fewer frames than the program reads.
  */
 export class QueuePacer {
   readonly #options: QueuePacerOptions;
   readonly #minimumMs = new WindowedMinimum();
   #phase: Phase = { kind: 'free' };
   #dueAtMs = -Infinity;
-  /** Frames since the queue was empty for certain: with fewer than it holds, it is not full. */
+  /** Frames sent since the queue was certainly empty: it cannot be full with fewer than its length. */
   #sentSinceEmpty = 0;
   #slow: { readonly sinceMs: number; count: number } | null = null;
   #retryAtMs = Infinity;
@@ -67,16 +76,16 @@ export class QueuePacer {
     const rate = this.#rate();
     if (rate === Infinity) return;
     const intervalMs = 1000 / rate;
-    // Counted from when it was due, so that frames that come a little late don't add up to a lower rate.
+    // Relative to the due time, so that slightly late frames do not lower the rate.
     this.#dueAtMs = Math.max(this.#dueAtMs, nowMs - intervalMs) + intervalMs;
   }
 
-  /** The least time of the last seconds from a frame to its answer; undefined without answers. */
+  /** Minimum round trip of the last seconds; undefined without replies. */
   minimumMs(nowMs: number): number | undefined {
     return this.#minimumMs.get(nowMs);
   }
 
-  /** An answer has come; `inFlight` are still out. */
+  /** Records a reply. @param inFlight number of frames still unanswered. */
   replied(roundTripMs: number, inFlight: number, nowMs: number): void {
     const minimumMs = this.#minimumMs.get(nowMs);
     this.#minimumMs.add(roundTripMs, nowMs);
@@ -91,10 +100,11 @@ export class QueuePacer {
     }
     this.#slow.count += 1;
     const tookMs = nowMs - this.#slow.sinceMs;
-    if (this.#slow.count >= SLOW_REPLIES && tookMs >= SLOW_MS) this.#drain(Math.max(MIN_USER_RATE, (1000 * this.#slow.count) / tookMs), inFlight, nowMs);
+    if (this.#slow.count < SLOW_REPLIES || tookMs < SLOW_MS) return;
+    this.#drain(Math.max(MIN_USER_RATE, (1000 * this.#slow.count) / tookMs), inFlight, nowMs);
   }
 
-  /** Another client may be there now, or the same with an empty queue. */
+  /** Starts over after a reconnect: the client has an empty queue, or is another one. */
   reset(): void {
     this.#phase = { kind: 'free' };
     this.#slow = null;
@@ -104,16 +114,16 @@ export class QueuePacer {
     this.#retryMs = MIN_RETRY_MS;
   }
 
-  /** Why the client gets fewer frames than there are, as a sentence; null when it gets all. */
+  /** Why the client gets fewer frames than the stream has, as a sentence; null if it gets all. */
   reason(): string | null {
     const { maxFramesPerSecond } = this.#options;
     switch (this.#phase.kind) {
       case 'free':
-        return maxFramesPerSecond === Infinity ? null : `gets at most ${maxFramesPerSecond} frames/s`;
+        return maxFramesPerSecond === Infinity ? null : `limited to ${maxFramesPerSecond} fps`;
       case 'draining':
-        return `its queue is full, as its user takes ${show(this.#phase.userRate)} frames/s: it gets one frame in ${DRAINING_INTERVAL_MS / 1000} s until the queue is empty`;
+        return `queue full (reads ${show(this.#phase.userRate)} fps); draining, one frame per ${DRAINING_INTERVAL_MS / 1000} s`;
       case 'paced':
-        return `gets ${show(this.#rate())} frames/s, as its user takes ${show(this.#phase.userRate)}`;
+        return `reads ${show(this.#phase.userRate)} fps; limited to ${show(this.#rate())} fps to stay current`;
       default:
         return this.#phase satisfies never;
     }

@@ -4,13 +4,14 @@ import type { Stream } from '../../hub/stream.ts';
 
 interface Pending {
   readonly verification: JpegVerification;
-  /** Null: a newer frame took its turn. */
+  /** Null if it gave way to a newer frame. */
   readonly result: Promise<boolean | null>;
 }
 
 /**
- * Decides which frames of a stream its NetGear clients get: raw frames and JPEGs of trusted encoders at once, every other JPEG after it was
- * decoded once for all of them. Shared by the native clients of a stream; without any, nothing is decoded.
+ * Decides which frames of a stream are sent to NetGear clients: raw frames and JPEGs from trusted encoders immediately,
+ * other JPEGs after they have been decoded once. Shared by the native clients of a stream; without clients, nothing is
+ * decoded.
  */
 export class VerifiedFrames {
   readonly #verifier: JpegVerifier;
@@ -24,25 +25,25 @@ export class VerifiedFrames {
     this.#stream = stream;
   }
 
-  /** Makes sure that the first JPEG is not held up by the start of a decoder: it would cost the frames behind it. */
+  /** Starts a decoder in advance. Otherwise the first JPEG would wait for it, and frames behind it would be dropped. */
   prepare(): void {
     this.#verifier.prepare();
   }
 
-  /** The newest frame that a NetGear client can decode, of those that were checked; null before there is one. */
+  /** The newest checked frame that a NetGear client can decode; null if there is none. */
   get lastGood(): Frame | null {
     return this.#lastGood;
   }
 
-  /** Forgets the last good frame: the stream's source starts again, and an old frame must not be shown as a new one. */
+  /** Discards the last good frame: after a restart of the source, it must not be shown as a new one. */
   forget(): void {
     this.#lastGood = null;
   }
 
   /**
-   * Whether NetGear clients can decode the frame. A frame that waits for a decoder gives way to a newer one.
+   * Whether NetGear clients can decode the frame. A frame that is waiting for a decoder gives way to a newer one.
    *
-   * @returns a promise only while the frame is unknown; it resolves with null when the frame gave way. Never rejects.
+   * @returns a promise only if the frame has to be decoded; null if the frame gave way. Never rejects.
    */
   check(frame: Frame): boolean | Promise<boolean | null> {
     if (frame.encoding.kind !== 'jpeg' || frame.isTrusted === true) return this.#isGood(frame);
@@ -57,7 +58,7 @@ export class VerifiedFrames {
     return result;
   }
 
-  /** Whether a decoder works on the frame, or has. */
+  /** Whether decoding the frame has started, or is done. */
   isStarted(frame: Frame): boolean {
     return this.#pending.get(frame)?.verification.isStarted ?? true;
   }

@@ -5,20 +5,21 @@ import { isSameReturnData, type ReturnData } from '../../hub/returns/return-data
 
 type ReturnedJpeg = Extract<ReturnData, { kind: 'jpeg' }>;
 
-export interface VerifiedReturnsOptions {
-  /** @param colorspace what a NetGear server decodes it to. */
+interface VerifiedReturnsOptions {
+  /** @param colorspace channel order to which a NetGear server decodes it. */
   readonly verify: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
-  /** Takes what a NetGear server can decode. */
+  /** Called with data that a NetGear server can decode. */
   readonly accept: (data: ReturnData) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Errors that do not depend on the JPEG alone: the same bytes are verified again. */
+/** Errors that do not depend on the JPEG alone, after which the same bytes are verified again. */
 const TRANSIENT: ReadonlySet<string> = new Set(['decoder-failed', 'too-many']);
 
 /**
- * Lets a native client's return data pass once a NetGear server can decode it; until then the previous data counts on. Only the newest counts: a JPEG that
- * waits gives way to whatever comes after it. A NetGear client sends its data with every answer, so the verdict of the last JPEG is kept.
+ * Accepts a native client's return data after verifying that a NetGear server can decode it; until then the previous
+ * data stays valid. A JPEG that is waiting for verification gives way to newer data. The verdict of the last JPEG is
+ * cached, because a NetGear client repeats its data with every reply.
  */
 export class VerifiedReturns {
   readonly #options: VerifiedReturnsOptions;
@@ -41,7 +42,7 @@ export class VerifiedReturns {
     else this.#next = isSameReturnData(this.#pending.data, data) ? null : data;
   }
 
-  /** The client has left: nothing of it counts any more. */
+  /** Discards everything after the client has disconnected. */
   forget(): void {
     this.#drop();
     this.#known = null;

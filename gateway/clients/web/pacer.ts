@@ -3,17 +3,17 @@ import { LeastRoundTrip } from '../native/least-round-trip.ts';
 const MIN_WINDOW = 2;
 const MAX_WINDOW = 8;
 
-/** Most bytes in flight; two frames are always allowed, or nothing would flow. */
+/** Maximum number of bytes in flight; two frames are always allowed, so that large frames do not stall. */
 const MAX_BYTES_IN_FLIGHT = 8 << 20;
 
-/** How fast the time between arrivals follows shorter and longer ones: it stays near the shortest quarter. */
+/** Weights of shorter and longer intervals in the smoothed arrival interval: it stays near the shortest quarter. */
 const SHORTER_WEIGHT = 1 / 4;
 const LONGER_WEIGHT = 1 / 12;
 
-/** By so much arrivals are farther apart than the source's frames where the link is the limit. */
-const CLEARLY = 1.05;
+/** Ratio of arrival interval to frame interval above which the link is the bottleneck. */
+const LINK_LIMITED_RATIO = 1.05;
 
-/** A frame that was sent and not yet acknowledged. */
+/** A frame that has not been acknowledged yet. */
 interface InFlight {
   readonly sequence: number;
   readonly bytes: number;
@@ -21,25 +21,27 @@ interface InFlight {
 }
 
 /**
- * How many frames may be in flight to one web viewer.
+ * Congestion window of one web viewer: the number of frames that may be in flight.
  *
- * The window comes from the least round trip and the frame rate, so that a queue somewhere on the way cannot talk it into
- * growing. The rate is the source's, or the link's, where that is less: frames beyond those under way would only wait in
- * front of it. What a link carries shows in the time between arrivals, and in the shortest of them: where round trips vary,
- * the mean is what a window that is too small lets through. While acknowledgements are slower than the least round trip
- * explains, the window shrinks.
+ * The window is the bandwidth-delay product in frames, computed from the minimum round trip, so that a queue on the
+ * path does not enlarge it. The rate is the lower of the source's and the link's. The link's rate is estimated from the
+ * shortest arrival intervals: with jitter, their mean would only reflect a window that is too small. While
+ * acknowledgements are slower than the minimum round trip explains, the window shrinks.
  *
- * A frame that always waits makes all round trips longer, and nothing shows the least one any more. From time to time the
- * way is then looked at with half as many frames on it, for one round trip.
+ * A standing queue lengthens every round trip and hides the minimum. In that case the path is probed with half the
+ * window for one round trip.
  */
 export class Pacer {
   readonly #least = new LeastRoundTrip();
   readonly #inFlight: InFlight[] = [];
-  /** What is between two arrivals of frames that were under way together: silence of the source is not in it. */
+  /**
+   * Smoothed interval between arrivals of frames that were in flight together, so that pauses of the source do not
+   * count.
+   */
   #arrivalMs: number | null = null;
   #arrivedAtMs = -Infinity;
-  /** The way is looked at until the first frame that was sent since is acknowledged; null for its sequence before that is sent. */
-  #look: { readonly first: number | null } | null = null;
+  /** Set while probing. Ends when the first frame sent since (null before it is sent) is acknowledged. */
+  #probe: { readonly first: number | null } | null = null;
   #bytes = 0;
   #roundTripMs: number | null = null;
   #window = MIN_WINDOW;
@@ -49,34 +51,34 @@ export class Pacer {
     return this.#window;
   }
 
-  /** Smoothed time from sending a frame to its acknowledgement; null before the first. */
+  /** Smoothed round trip from sending a frame to its acknowledgement; null before the first. */
   get roundTripMs(): number | null {
     return this.#roundTripMs;
   }
 
-  /** Since when the oldest frame in flight, or the acknowledgement after the last one, has been waited for; null when nothing is. */
+  /** Since when an acknowledgement has been pending, counted from the latest one; null if no frame is in flight. */
   get waitingSinceMs(): number | null {
     return this.#waitingSinceMs;
   }
 
   canSend(): boolean {
     const count = this.#inFlight.length;
-    if (this.#look !== null) return count < Math.floor(this.#window / 2);
+    if (this.#probe !== null) return count < Math.floor(this.#window / 2);
     return count < MIN_WINDOW || (count < this.#window && this.#bytes < MAX_BYTES_IN_FLIGHT);
   }
 
   sent(sequence: number, bytes: number, nowMs: number): void {
     if (this.#inFlight.length === 0) this.#waitingSinceMs = nowMs;
     this.#inFlight.push({ sequence, bytes, sentAtMs: nowMs });
-    if (this.#look?.first === null) this.#look = { first: sequence };
+    if (this.#probe?.first === null) this.#probe = { first: sequence };
     this.#bytes += bytes;
   }
 
   /**
-   * A cumulative acknowledgement.
+   * Records a cumulative acknowledgement.
    *
-   * @param frameTimeMs mean time between the source's frames; undefined while unknown.
-   * @returns false when it covers nothing new, and changes nothing.
+   * @param frameTimeMs mean interval of the source's frames; undefined if unknown.
+   * @returns false, without effect, if it acknowledges no new frame.
    */
   acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number): boolean {
     const [oldest] = this.#inFlight;
@@ -99,7 +101,7 @@ export class Pacer {
     return true;
   }
 
-  /** A pause is over: its time does not count as waiting for what is still in flight. */
+  /** Ends a pause, whose duration must not count as waiting for an acknowledgement. */
   resumed(nowMs: number): void {
     if (this.#waitingSinceMs !== null) this.#waitingSinceMs = nowMs;
   }
@@ -110,12 +112,12 @@ export class Pacer {
   }
 
   #measured(roundTripMs: number, sequence: number, nowMs: number): void {
-    const isDoubtful = this.#least.add(roundTripMs, nowMs);
-    if (this.#look === null) {
-      if (isDoubtful) this.#look = { first: null };
-    } else if (this.#look.first !== null && sequence >= this.#look.first) {
+    const needsProbe = this.#least.add(roundTripMs, nowMs);
+    if (this.#probe === null) {
+      if (needsProbe) this.#probe = { first: null };
+    } else if (this.#probe.first !== null && sequence >= this.#probe.first) {
       this.#least.renew(nowMs);
-      this.#look = null;
+      this.#probe = null;
     }
   }
 
@@ -123,8 +125,9 @@ export class Pacer {
     const leastMs = this.#least.ms;
     if (leastMs === null || frameTimeMs === undefined || frameTimeMs <= 0 || this.#roundTripMs === null) return;
     const bySource = Math.ceil(leastMs / frameTimeMs);
-    // One more than are under way is what makes a window grow that is itself the limit.
-    const byLink = this.#arrivalMs === null || this.#arrivalMs < frameTimeMs * CLEARLY ? bySource : Math.round(leastMs / this.#arrivalMs);
+    const isLinkLimited = this.#arrivalMs !== null && this.#arrivalMs >= frameTimeMs * LINK_LIMITED_RATIO;
+    const byLink = this.#arrivalMs === null || !isLinkLimited ? bySource : Math.round(leastMs / this.#arrivalMs);
+    // One extra frame, so that the window can grow if it is itself the bottleneck.
     const wanted = Math.min(bySource, byLink) + 1;
     const queued = this.#roundTripMs > 2 * leastMs + frameTimeMs;
     const next = queued ? Math.min(this.#window - 1, wanted) : wanted;

@@ -25,14 +25,17 @@ import { round } from '../../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../../codecs/python-json.ts';
 import type { InputBudget } from '../../connection/input-budget.ts';
 import { Pacer } from './pacer.ts';
-import type { Admission, ViewerEnd, ViewerFigures, ViewerPlace } from './place.ts';
+import type { Admission, ViewerSocket, ViewerFigures, ViewerBinding } from './viewer-binding.ts';
 import { type ProtocolPeer, ProtocolSocket, type ProtocolSocketLimits, type SocketEnd } from '../../connection/protocol-socket.ts';
 import type { Rendition } from '../renditions.ts';
 import { type FrameHolder, UnsentFrames } from '../unsent-frames.ts';
 
 /** Limits of one web client. */
 export interface WebClientLimits extends ProtocolSocketLimits {
-  /** Bytes of one message from a viewer that may return data; the WebSocket closes with 1009 above. Any other has {@link MAX_HELLO_BYTES}. */
+  /**
+   * Maximum size of a message from a viewer that may return data; otherwise {@link MAX_HELLO_BYTES}. Larger ones close
+   * the WebSocket with 1009.
+   */
   readonly messageBytes: number;
   /** Bytes per second from a viewer that may return data. */
   readonly bytesPerSecond: number;
@@ -51,22 +54,22 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   silenceTimeoutMs: 15_000,
 };
 
-export interface WebClientOptions {
-  readonly place: ViewerPlace;
+interface WebClientOptions {
+  readonly binding: ViewerBinding;
   /** The connection below the WebSocket. */
   readonly transport: Transport;
   readonly limits: WebClientLimits;
-  /** The viewer was admitted: from now on its messages may have this many bytes. */
+  /** Called when the viewer is admitted, with the maximum size of its messages from now on. */
   readonly onAdmitted?: (messageBytes: number) => void;
-  /** The input budget that the viewer shares with others of its address. */
+  /** Input budget shared by all connections of the viewer's address. */
   readonly addressBudget?: InputBudget | null;
-  /** The frames that wait for all clients' connections. */
+  /** Tracks the unsent frames of all clients. */
   readonly unsent?: UnsentFrames;
-  /** Decodes a JPEG that the viewer returns, in its turn. */
+  /** Verifies a JPEG that the viewer returns. */
   readonly verifyJpeg: (jpeg: Uint8Array) => JpegVerification;
 }
 
-/** What frames are written to. */
+/** The stream to which frames are written. */
 export interface Transport extends Pick<Writable, 'cork' | 'uncork' | 'writableLength'> {
   write(chunk: Uint8Array, taken?: () => void): boolean;
 }
@@ -74,13 +77,13 @@ export interface Transport extends Pick<Writable, 'cork' | 'uncork' | 'writableL
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
 
-/** Most verifications of JPEGs under way for one viewer. */
+/** Maximum number of pending values of one viewer, while JPEGs are being verified. */
 const MAX_CHECKS = 4;
 
 type Message = Exclude<ViewerMessage, Hello>;
 
 /** WebSocket of one browser viewer, paced by its acknowledgements. */
-export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> {
+export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Message> {
   readonly role = 'viewer';
   readonly addressKey: string;
   readonly #socket: WebSocket;
@@ -89,35 +92,37 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   readonly #mailbox = new Mailbox<Frame>();
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
-  /** null before the viewer is admitted, and once the connection has ended. */
-  #seat: { readonly port: number | null; readonly mayReturn: boolean } | null = null;
+  /** null before the viewer is admitted, and after the connection has closed. */
+  #admission: { readonly port: number | null; readonly mayReturn: boolean } | null = null;
   #paused = false;
   #wantsRaw = false;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
   readonly #unsent: UnsentFrames;
-  /** Bytes of the frame that the connection has not taken yet. While there are some, no further one is written: the newest waits in the mailbox. */
+  /**
+   * Size of the frame that the connection has not accepted yet; 0 for none. Until it has, no other frame is written.
+   */
   #unsentBytes = 0;
-  /** Number of that frame. */
+  /** Sequence of that frame. */
   #unsentSequence: number | null = null;
   #delivered = 0;
   #delayMs: number | null = null;
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
-  /** The one that is under way, or waits for its turn. */
+  /** The running or queued verification. */
   #verification: JpegVerification | null = null;
   #checksPending = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {
-    this.addressKey = options.place.addressKey;
+    this.addressKey = options.binding.addressKey;
     this.#socket = socket;
     this.#options = options;
     this.#unsent = options.unsent ?? new UnsentFrames();
     this.#protocol = new ProtocolSocket(socket, this, options.limits, options.addressBudget);
   }
 
-  /** Settles when the socket has ended and the port's hold has begun. */
+  /** Resolves when the socket has closed and its port is held. */
   get closed(): Promise<void> {
     return this.#protocol.closed;
   }
@@ -127,13 +132,13 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   }
 
   offer(frame: Frame): void {
-    if (this.#paused || this.#seat === null) return;
+    if (this.#paused || this.#admission === null) return;
     this.#mailbox.put(frame);
     this.#pump();
   }
 
   streamChanged(state: StreamState, reason: string): void {
-    if (this.#seat !== null) this.#protocol.send({ type: 'state', state, reason });
+    if (this.#admission !== null) this.#protocol.send({ type: 'state', state, reason });
   }
 
   close(code: number, reason: string): void {
@@ -156,7 +161,7 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
     };
   }
 
-  /** Counts bytes that arrived on the connection. */
+  /** Counts received bytes against the budget. */
   receivedBytes(bytes: number): void {
     this.#protocol.receivedBytes(bytes);
   }
@@ -185,42 +190,42 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   }
 
   malformed(): void {
-    // Anybody can send something malformed: it counts for the stream once the viewer is admitted.
-    if (this.#seat !== null) this.#countRejected();
+    // Not counted before admission: anyone could raise the stream's counter.
+    if (this.#admission !== null) this.#countRejected();
   }
 
   greet(hello: Hello): void {
-    const admission: Admission = this.#options.place.enter(this, hello);
+    const admission: Admission = this.#options.binding.enter(this, hello);
     if (!admission.admitted) {
       this.#protocol.refuse(admission.closeCode, admission.reason, admission.delay);
       return;
     }
-    const { place, limits } = this.#options;
+    const { binding, limits } = this.#options;
     const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
-    this.#seat = { port, mayReturn };
+    this.#admission = { port, mayReturn };
     const returnsData = mayReturn && port !== null;
     const messageBytes = returnsData ? limits.messageBytes : MAX_HELLO_BYTES;
     this.#options.onAdmitted?.(messageBytes);
     this.#protocol.admit(returnsData ? limits.bytesPerSecond : limits.watchingBytesPerSecond);
     this.#protocol.send({
       type: 'welcome',
-      stream: place.stream,
+      stream: binding.stream,
       port,
       ...(spectatorReason === null ? {} : { spectatorReason }),
       leaseKey,
       rights,
       limits: { messageBytes, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
-      state: place.state,
-      reason: place.reason,
+      state: binding.state,
+      reason: binding.reason,
       clockUs: nowUs(),
     });
-    const latest = place.latest();
+    const latest = binding.latest();
     if (latest !== null) this.offer(latest);
   }
 
   #acknowledged({ sequence, delayMs }: Ack): void {
     if (delayMs !== undefined) this.#delayMs = delayMs;
-    const isNew = this.#pacer.acknowledged(sequence, this.#options.place.frameTimeMs(), performance.now());
+    const isNew = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), performance.now());
     // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
     if (isNew) this.#protocol.refundMessage();
     this.#pump();
@@ -229,7 +234,7 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   #wanted({ paused, maxFramesPerSecond, raw }: Want): void {
     if (raw !== undefined) this.#wantsRaw = raw;
     if (maxFramesPerSecond !== undefined) this.#minIntervalMs = 1000 / maxFramesPerSecond;
-    const { place } = this.#options;
+    const { binding } = this.#options;
     const changes = paused !== undefined && paused !== this.#paused;
     if (!changes) return;
     this.#paused = paused;
@@ -238,25 +243,25 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
       return;
     }
     this.#pacer.resumed(performance.now());
-    const latest = place.latest();
-    this.#protocol.send({ type: 'state', state: place.state, reason: place.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
+    const latest = binding.latest();
+    this.#protocol.send({ type: 'state', state: binding.state, reason: binding.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
     if (latest !== null) this.offer(latest);
   }
 
   #returned(message: Return): void {
     const { id, body } = message;
-    const seat = this.#seat;
-    if (seat === null) return;
-    if (!seat.mayReturn) {
-      this.#refuse(id, new GearwayError('not-allowed', 'this viewer may watch, and not return data'));
+    const admission = this.#admission;
+    if (admission === null) return;
+    if (!admission.mayReturn) {
+      this.#refuse(id, new GearwayError('not-allowed', 'this viewer may only watch, not return data'));
       return;
     }
-    if (seat.port === null) {
-      this.#refuse(id, new GearwayError('no-port', 'a spectator has no port and returns nothing'));
+    if (admission.port === null) {
+      this.#refuse(id, new GearwayError('no-port', 'spectators have no port and may not return data'));
       return;
     }
     if (this.#checksPending >= MAX_CHECKS) {
-      this.#refuse(id, new GearwayError('too-many', `${MAX_CHECKS} values of this viewer are still being checked; send slower`));
+      this.#refuse(id, new GearwayError('too-many', `${MAX_CHECKS} values of this viewer are still being verified; send more slowly`));
       return;
     }
     const owned = copyBody(body);
@@ -264,7 +269,7 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
       this.#accept(message, owned);
       return;
     }
-    // Decoding takes a while: what comes behind a JPEG waits for it, so that the order stays.
+    // Values behind a JPEG wait for its verification, to preserve the order.
     this.#checksPending += 1;
     this.#checks = this.#checks
       .then(() => (owned.kind === 'jpeg' ? this.#verify(owned.data) : undefined))
@@ -275,9 +280,9 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
       .finally(() => (this.#checksPending -= 1));
   }
 
-  /** @throws {GearwayError} what is wrong with the JPEG. */
+  /** @throws {GearwayError} if the JPEG is invalid. */
   async #verify(jpeg: Uint8Array): Promise<void> {
-    if (this.#seat === null) return;
+    if (this.#admission === null) return;
     this.#verification = this.#options.verifyJpeg(jpeg);
     const verdict = await this.#verification.verdict;
     this.#verification = null;
@@ -286,10 +291,10 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
   }
 
   #accept({ id, mode, ttlMs }: Return, body: ReturnBody): void {
-    // The socket may have ended while a JPEG was checked: its data ends with it.
-    if (this.#seat === null) return;
+    // The socket may have closed during the verification: its data must not be accepted any more.
+    if (this.#admission === null) return;
     try {
-      this.#options.place.give(checkBody(body), mode, ttlMs);
+      this.#options.binding.give(checkBody(body), mode, ttlMs);
       this.#protocol.send({ type: 'returned', id, accepted: true });
     } catch (error) {
       this.#refuse(id, error);
@@ -304,22 +309,22 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
 
   #countRejected(): void {
     this.#rejected += 1;
-    this.#options.place.countRejected();
+    this.#options.binding.countRejected();
   }
 
-  /** Sends what waits, as far as the window allows. */
+  /** Sends the pending frame if the window allows. */
   #pump(): void {
     if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend()) return;
     const now = performance.now();
     if (this.#minIntervalMs > 0) {
-      // Half a frame time of tolerance: 30 frames/s asked of a 30 frames/s source is every frame.
-      const toleranceMs = (this.#options.place.frameTimeMs() ?? 0) / 2;
+      // Half a frame interval of tolerance, so that a limit of 30 fps passes every frame of a 30 fps source.
+      const toleranceMs = (this.#options.binding.frameTimeMs() ?? 0) / 2;
       if (now < this.#nextSendAtMs - toleranceMs) return;
       this.#nextSendAtMs = Math.max(this.#nextSendAtMs + this.#minIntervalMs, now);
     }
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
-    const rendition = this.#options.place.rendition(frame, this.#wantsRaw);
+    const rendition = this.#options.binding.rendition(frame, this.#wantsRaw);
     if (!(rendition instanceof Promise)) {
       this.#sendFrame(rendition);
       return;
@@ -328,20 +333,20 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
     rendition
       .then(
         (encoded) => this.#sendFrame(encoded),
-        (error: unknown) => this.#options.place.reject(error),
+        (error: unknown) => this.#options.binding.reject(error),
       )
       .finally(() => {
         this.#encoding = false;
         this.#pump();
       })
-      // Both handlers above only send on this socket, which reports its failures by 'close'.
+      // Both handlers only send on this socket, which reports failures as 'close'.
       .catch(() => undefined);
   }
 
-  /** Past ws, whose sends would be two writes of two pieces each: ours never meet its own, since both write whole WebSocket frames at once. */
+  /** Bypasses ws to save two writes per frame. Safe, because both sides write whole WebSocket frames synchronously. */
   #sendFrame({ sequence, begin, payload }: Rendition): void {
-    // A pause may have come while the frame was being encoded.
-    if (this.#seat === null || this.#paused || this.#socket.readyState !== OPEN) return;
+    // The viewer may have paused while the frame was being encoded.
+    if (this.#admission === null || this.#paused || this.#socket.readyState !== OPEN) return;
     const now = performance.now();
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivered += 1;
@@ -349,7 +354,7 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
     const { transport } = this.#options;
     transport.cork();
     transport.write(begin);
-    // Not 'drain', which is emitted only where write() has returned false.
+    // Not 'drain', which is emitted only if write() has returned false.
     transport.write(payload, () => this.#taken(sequence));
     transport.uncork();
     if (!(transport.writableLength > 0)) return;
@@ -358,13 +363,13 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
     this.#unsent.hold(this, payload);
   }
 
-  /** The connection has taken a frame; also called when it has ended. */
+  /** The connection has accepted a frame; also called when it has closed. */
   #taken(sequence: number): void {
     if (sequence !== this.#unsentSequence) return;
     this.#unsentSequence = null;
     this.#unsentBytes = 0;
     this.#unsent.release(this);
-    if (this.#seat !== null) this.#pump();
+    if (this.#admission !== null) this.#pump();
   }
 
   cutOff(reason: string): void {
@@ -375,27 +380,27 @@ export class WebClient implements ViewerEnd, FrameHolder, ProtocolPeer<Message> 
     const { ackTimeoutMs } = this.#options.limits;
     const { waitingSinceMs } = this.#pacer;
     if (!this.#paused && waitingSinceMs !== null && performance.now() - waitingSinceMs > ackTimeoutMs) {
-      this.close(closeCode.noAcknowledgement, `no acknowledgement came for ${ackTimeoutMs / 1000} s`);
+      this.close(closeCode.noAcknowledgement, `no acknowledgement received for ${ackTimeoutMs / 1000} s`);
       return;
     }
     this.#pump();
   }
 
   ended(end: SocketEnd): void {
-    this.#seat = null;
+    this.#admission = null;
     this.#mailbox.clear();
     this.#unsent.release(this);
     this.#verification?.cancel();
-    this.#options.place.leave('disconnect', formatEnd(end));
+    this.#options.binding.leave('disconnect', formatEnd(end));
   }
 }
 
 function formatEnd(end: SocketEnd): string {
   switch (end.kind) {
     case 'left':
-      return 'the viewer left';
+      return 'the viewer disconnected';
     case 'silent':
-      return `nothing was heard of the viewer for ${end.timeoutMs / 1000} s`;
+      return `no data received from the viewer for ${end.timeoutMs / 1000} s`;
     case 'closed':
       return end.reason;
     default:
@@ -403,7 +408,7 @@ function formatEnd(end: SocketEnd): string {
   }
 }
 
-/** Copies the bytes of return data: what a socket delivers is a view of a larger chunk, which would be pinned. */
+/** Copies the bytes of return data: they are a view of a larger chunk, which would be kept alive. */
 function copyBody(body: ReturnBody): ReturnBody {
   switch (body.kind) {
     case 'value':
@@ -417,7 +422,7 @@ function copyBody(body: ReturnBody): ReturnBody {
   }
 }
 
-/** Checks what NetGear's peers would choke on. A JPEG has been checked before, since that takes a while. */
+/** Rejects data that would crash NetGear peers. A JPEG has already been verified. */
 function checkBody(body: ReturnBody): ReturnData {
   if (body.kind === 'value') return { ...body, json: formatPythonJson(body.value) };
   if (body.kind === 'jpeg') return { ...body, colorspace: 'BGR' };
@@ -425,7 +430,7 @@ function checkBody(body: ReturnBody): ReturnData {
   return body;
 }
 
-/** Whatever is wrong with an array has one code in the viewer protocol. */
+/** Maps all errors of arrays to `array-misfit`, the only such code of the viewer protocol. */
 function checkArray(array: NDArray): void {
   try {
     checkNDArray(array);

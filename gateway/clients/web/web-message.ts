@@ -1,13 +1,14 @@
-/** The first byte of a WebSocket frame that is a whole binary message (RFC 6455, 5.2: FIN, opcode 2). */
+/** First byte of a WebSocket frame that contains a whole binary message (RFC 6455, 5.2: FIN, opcode 2). */
 const WHOLE_BINARY = 0x82;
 
-/** Lengths that stand behind the second byte, in 2 and in 8 bytes. */
+/** Values of the second byte that announce a length of 2 or 8 bytes after it. */
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 
 /**
- * The begin of a WebSocket message up to its payload, which follows by reference: the frame's header, without a mask as a server's are, and
- * `head`. Made once for all viewers, so that a frame costs each of them two writes and nothing else.
+ * Encodes the beginning of a WebSocket message: the frame's header (unmasked, as required for servers) and `head`. The
+ * payload is written after it without being copied. Encoded once for all viewers, so that a frame costs each of them
+ * two writes.
  */
 export function encodeMessageBegin(head: Uint8Array, payloadBytes: number): Uint8Array {
   const length = head.byteLength + payloadBytes;

@@ -2,24 +2,24 @@ import type { Value } from '../../../shared/protocol.ts';
 import type { StickyData } from './returns.ts';
 import { readJpegHeader } from '../../codecs/jpeg-header.ts';
 
-/** Longest JSON that the API repeats in its list of clients. */
+/** Maximum length of a value in the API's list of clients, in characters of JSON. */
 const MAX_SHOWN = 4096;
 
 /**
- * Return data for the API: the value as JSON where JSON can hold it, else as Python writes it; arrays and pictures as a
- * description, whose `version` is another whenever the data is.
+ * Return data as shown by the API: a value as JSON if JSON can represent it, otherwise as Python JSON text; arrays and
+ * pictures as a description whose `version` changes whenever the data does.
  */
 export function describeReturnData(data: StickyData | null): unknown {
   if (data === null) return null;
   switch (data.kind) {
     case 'value':
       if (data.json.length > MAX_SHOWN) return `${data.json.slice(0, MAX_SHOWN)}…`;
-      // Parsed, it would be another number.
+      // JSON.parse would round it.
       if (holdsLongInteger(data.value)) return data.json;
       try {
         return JSON.parse(data.json) as unknown;
       } catch {
-        // NaN and infinities: Python's JSON has them, JSON does not.
+        // NaN and infinities exist only in Python's JSON.
         return data.json;
       }
     case 'array':
@@ -37,6 +37,6 @@ function holdsLongInteger(value: Value): boolean {
 }
 
 function jpegSize(jpeg: Uint8Array): { width: number; height: number } {
-  const { width, height } = readJpegHeader(jpeg); // checked when it came
+  const { width, height } = readJpegHeader(jpeg); // does not throw: it was checked on arrival
   return { width, height };
 }

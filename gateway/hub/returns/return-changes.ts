@@ -1,32 +1,30 @@
 import { GearwayError } from '../../../shared/errors.ts';
-import { budgetBytes, type ReturnData } from './return-data.ts';
+import { budgetBytes, NOTHING, type ReturnData } from './return-data.ts';
 
-/** What a client returns from now on. When a sticky value ends, its port gives null. */
+/** A change of a port's return data. When a sticky value ends, `data` is null. */
 export interface ReturnChange {
   readonly port: number;
   readonly mode: 'sticky' | 'once';
   readonly data: ReturnData;
 }
 
-/** What a port gives from then on, as one that has returned nothing. */
-const ENDED: ReturnData = { kind: 'value', value: null, json: 'null' };
-
-/** Maximum number of once-only values that wait for one reader, and of their bytes; the oldest are dropped. */
+/** Maximum number of unread once-only values per reader, and of their bytes; the oldest are dropped first. */
 const MAX_UNREAD_ONCE = 256;
 const MAX_UNREAD_ONCE_BYTES = 16 << 20;
 
 /**
- * One follower of a stream's return data, for who acts on it: each port's sticky value as it is now, when it changes and when it
- * ends, and each once-only value, in order. Of a port's sticky values only the latest waits, so that a slow reader is never left
- * with an old one. Breaking out of `for await` detaches this reader alone.
+ * One reader of a stream's return data: each port's current sticky value, its changes and its end, and each once-only
+ * value, in order. Sticky values are conflated per port, so that a slow reader never gets an outdated one. Breaking out
+ * of
+ * `for await` detaches only this reader.
  */
 export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
-  /** In their order. */
+  /** In order of arrival. */
   readonly #unread = new Set<ReturnChange>();
   readonly #unreadSticky = new Map<number, ReturnChange>();
   #unreadOnce = 0;
   #unreadOnceBytes = 0;
-  /** The ports whose sticky value counts, and what ends it by itself. */
+  /** The ports with a sticky value, and the timer that expires it. */
   readonly #current = new Map<number, NodeJS.Timeout | null>();
   readonly #onDrop: () => void;
   readonly #onReturn: () => void;
@@ -38,23 +36,23 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
     this.#onReturn = onReturn;
   }
 
-  /** A sticky value; without `ttlMs` it does not end by itself. */
+  /** Sets a sticky value; without `ttlMs` it does not expire. */
   set(port: number, data: ReturnData, ttlMs?: number): void {
     this.#forget(port);
     if (data.kind !== 'value' || data.value !== null) this.#remember(port, ttlMs);
     this.#addSticky({ port, mode: 'sticky', data });
   }
 
-  /** The same value counts from now on for so long. */
+  /** Restarts the time to live of the current value. */
   extend(port: number, ttlMs?: number): void {
     if (!this.#current.has(port)) return;
     this.#forget(port);
     this.#remember(port, ttlMs);
   }
 
-  /** The port's sticky value counts no more. */
+  /** Ends the port's sticky value. */
   end(port: number): void {
-    if (this.#forget(port)) this.#addSticky({ port, mode: 'sticky', data: ENDED });
+    if (this.#forget(port)) this.#addSticky({ port, mode: 'sticky', data: NOTHING });
   }
 
   push(port: number, data: ReturnData): void {
@@ -81,7 +79,7 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  /** Ends this follower once it has read what waits, and its timers immediately. Idempotent. */
+  /** Stops the timers immediately and ends this reader after its unread changes. Idempotent. */
   detach(): void {
     this.#done = true;
     for (const port of this.#current.keys()) this.#forget(port);
@@ -127,7 +125,7 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
     this.#current.set(port, ttlMs === undefined ? null : setTimeout(() => this.end(port), ttlMs).unref());
   }
 
-  /** @returns false when no sticky value counted. */
+  /** @returns false if the port had no sticky value. */
   #forget(port: number): boolean {
     const timer = this.#current.get(port);
     if (timer !== undefined && timer !== null) clearTimeout(timer);

@@ -1,19 +1,20 @@
 import type { NDArray } from '../../../shared/ndarray.ts';
 import type { Value } from '../../../shared/protocol.ts';
 
-/** Return data as the hub keeps it. `json` is Python JSON of the value, as its sender wrote it. Binary data is the hub's own. */
+/** Return data as the hub stores it. `json` is the value as the sender's Python JSON. The hub owns the binary data. */
 export type ReturnData =
   | { readonly kind: 'value'; readonly value: Value; readonly json: string }
   | { readonly kind: 'array'; readonly array: NDArray }
   /** `colorspace` is the channel order that a NetGear server decodes it to. */
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
 
-/** Python's None: what a port gives while it has returned nothing. */
+/** Python's None: the data of a port that has returned nothing. */
 export const NOTHING: ReturnData = { kind: 'value', value: null, json: 'null' };
 
 /**
- * Bytes that a value counts for in a budget of memory: at least those of its text in a reply, as {@link formatReturnData} writes it. Binary data is
- * kept as bytes and as base64, which is counted; a value is kept parsed as well, which takes a few times the memory of its text.
+ * Number of bytes that a value counts for in a memory budget: at least its length in a reply, as {@link
+ * formatReturnData} writes it. Binary data counts as its base64 text; a value is also kept parsed, which takes several
+ * times its text.
  */
 export function budgetBytes(data: ReturnData): number {
   switch (data.kind) {
@@ -28,17 +29,19 @@ export function budgetBytes(data: ReturnData): number {
   }
 }
 
-/** How much more memory a parsed value takes than its text, for values that are mostly small numbers, texts and dicts. */
+/**
+ * Ratio of a parsed value's memory to that of its text, for values that are mostly small numbers, strings and dicts.
+ */
 const PARSED_FACTOR = 4;
 
-/** Maximum number of bytes around an array's base64: its dtype, eight sizes, and the keys. */
+/** Maximum number of bytes around an array's base64 text: keys, dtype, and up to eight dimensions. */
 const NDARRAY_BYTES = 256;
 
 function base64Bytes(bytes: number): number {
   return Math.ceil(bytes / 3) * 4;
 }
 
-/** An array inside the JSON object stands as `{"$ndarray": …}`, its bytes as base64. */
+/** Formats return data as Python JSON; arrays and JPEGs as `{"$ndarray": …}` with base64 data. */
 export function formatReturnData(data: ReturnData): string {
   switch (data.kind) {
     case 'value':
@@ -54,7 +57,7 @@ export function formatReturnData(data: ReturnData): string {
   }
 }
 
-/** Whether two values are the same to everybody who may get them. */
+/** Whether two values are equal in everything that a reader can observe. */
 export function isSameReturnData(a: ReturnData, b: ReturnData): boolean {
   if (a.kind === 'value') return b.kind === 'value' && a.json === b.json;
   if (a.kind === 'jpeg') return b.kind === 'jpeg' && a.colorspace === b.colorspace && Buffer.compare(a.data, b.data) === 0;

@@ -8,50 +8,53 @@ import { budgetBytes, formatReturnData, isSameReturnData, NOTHING, type ReturnDa
 
 export { NOTHING, type ReturnData } from './return-data.ts';
 
-/** A port's sticky value. `version` is another whenever the value is, and unique in its stream; the same value set again keeps object and version. */
+/**
+ * A port's sticky value. `version` is unique in its stream and changes whenever the value does; setting an equal value
+ * again keeps both object and version.
+ */
 export type StickyData = ReturnData & { readonly version: number };
 
-/** What `stream.returns()` yields. `data` is a value, an {@link NDArray}, or the bytes of a JPEG. */
+/** Item of `stream.returns()`. `data` is a value, an {@link NDArray}, or the bytes of a JPEG. */
 export interface PortData {
   readonly port: number;
   readonly data: Value | NDArray | Uint8Array;
 }
 
-/** A value that is kept, with what it takes of the budget. */
+/** A stored value and its share of the budget. */
 interface Kept {
   readonly data: ReturnData;
   readonly bytes: number;
-  /** Its text in {@link Returns.takeJson}, made when it is first needed. */
+  /** Its text in {@link Returns.takeJson}, formatted when first needed. */
   text: string | null;
 }
 
 interface Entry {
-  /** The same object as long as the value is the same: callers keep what they made of it. */
+  /** The same object for as long as the value is unchanged: callers cache by identity. */
   sticky: { readonly kept: Kept; readonly data: StickyData } | null;
   expiresAtMs: number;
-  /** When the sticky value was set, by the count of all values. */
+  /** Position of the sticky value in the order of all values, from {@link Returns.#count}. */
   setAt: number;
   once: { readonly kept: Kept; readonly expiresAtMs: number; readonly setAt: number }[];
 }
 
-/** Maximum number of once-only values per port that wait for the server's next frame; further ones are refused. */
+/** Maximum number of pending once-only values per port; further ones are refused. */
 const MAX_ONCE = 32;
 
 /**
- * Maximum number of bytes of a stream's return data, sticky and once-only values of all ports together, as {@link budgetBytes} counts them. It
- * bounds the memory, and the reply that merges all values, which a NetGear server has to parse.
+ * Maximum size of a stream's return data, sticky and once-only values of all ports together, in bytes as counted by
+ * {@link budgetBytes}. Limits memory, and the merged reply that a NetGear server has to parse.
  */
 export const MAX_STREAM_RETURN_BYTES = 32 << 20;
 
-/** The same for all streams of a gateway together. */
+/** The same limit for all streams of a gateway together. */
 export const MAX_RETURN_BYTES = 128 << 20;
 
-/** Maximum number of bytes that wait for one reader of `returns()`; the oldest values are dropped. */
+/** Maximum number of unread bytes per reader of `returns()`; the oldest values are dropped first. */
 const MAX_UNREAD_BYTES = 16 << 20;
 
 /**
- * The return data of a stream, by port. A sticky value counts until it is replaced, until its time to live is over, or
- * until its client leaves. Once-only values go out in order, one a reply and port.
+ * The return data of a stream, by port. A sticky value is valid until it is replaced, its time to live expires, or its
+ * client leaves. Once-only values are sent in order, one per reply and port.
  */
 export class Returns {
   readonly #entries = new Map<number, Entry>();
@@ -59,30 +62,30 @@ export class Returns {
   readonly #followers = new Set<ReturnChanges>();
   readonly #nowMs: () => number;
   readonly #budget: ByteBudget;
-  /** The object as JSON, while nothing has changed: one reply a frame costs nothing then. */
+  /** The merged object as JSON, cached while nothing changes, because a reply is needed for every frame. */
   #json: string | null = null;
   #jsonValidUntilMs = 0;
-  /** Whether a server takes once-only values. Without one they go to `returns()` alone. */
+  /** Whether a server consumes once-only values. Otherwise they only go to the readers. */
   readonly #hasServer: boolean;
-  /** Values so far: later is newer. */
+  /** Monotonic counter used to order values. */
   #count = 0;
   #dropped = 0;
   #rejected = 0;
   #closed = false;
 
-  /** @param options `budget`: the bytes that this stream may keep, {@link MAX_STREAM_RETURN_BYTES} by default. */
+  /** @param options `budget`: limits the stored bytes of this stream, {@link MAX_STREAM_RETURN_BYTES} by default. */
   constructor(options: { hasServer: boolean; budget?: ByteBudget; nowMs?: () => number }) {
     this.#hasServer = options.hasServer;
     this.#budget = options.budget ?? new ByteBudget(MAX_STREAM_RETURN_BYTES);
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  /** Values that a slow reader of `returns()` has missed, and once-only ones that were too old when the server came. */
+  /** Number of values that slow readers missed, and of once-only values that expired before the server took them. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Bytes of the kept values, as they count for the budget. */
+  /** Size of the stored values, as counted by {@link budgetBytes}. */
   get bytes(): number {
     return this.#budget.used;
   }
@@ -95,14 +98,14 @@ export class Returns {
     this.#rejected += 1;
   }
 
-  /** A client is there: its port stands in the object from now on, with null while it has returned nothing. */
+  /** Adds a client: its port is in the merged object from now on, with null until it returns something. */
   join(port: number): void {
     if (this.#entries.has(port)) return;
     this.#entries.set(port, { sticky: null, expiresAtMs: Infinity, setAt: 0, once: [] });
     this.#json = null;
   }
 
-  /** The client is gone, and its data with it: a closed tab cannot keep a robot driving. */
+  /** Removes a client and its data: a closed tab must not keep a robot driving. */
   leave(port: number): void {
     const entry = this.#entries.get(port);
     if (entry === undefined) return;
@@ -116,7 +119,7 @@ export class Returns {
   /**
    * Sets the sticky value. The port must have joined.
    *
-   * @throws {GearwayError} `too-large` when the budget is used up; the previous value counts on.
+   * @throws {GearwayError} `too-large` when the budget is used up; the previous value stays valid.
    */
   set(port: number, data: ReturnData, ttlMs?: number): void {
     const entry = this.#entry(port);
@@ -136,29 +139,34 @@ export class Returns {
   }
 
   /**
-   * Adds a once-only value. One whose time to live is over before the server takes it is thrown away.
+   * Adds a once-only value. It is discarded if its time to live expires before the server takes it.
    *
-   * @throws {GearwayError} `too-many` when the server takes them slower than they come, `too-large` when the budget is used up.
+   * @throws {GearwayError} `too-many` when too many are pending, `too-large` when the budget is used up.
    */
   push(port: number, data: ReturnData, ttlMs?: number): void {
     const entry = this.#entry(port);
     if (this.#hasServer) {
       this.#dropExpired(entry);
-      if (entry.once.length >= MAX_ONCE) throw new GearwayError('too-many', `${MAX_ONCE} once-only values wait for the server's next frame; send fewer, or sticky ones`);
-      entry.once.push({ kept: this.#keep(data), expiresAtMs: ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs, setAt: (this.#count += 1) });
+      if (entry.once.length >= MAX_ONCE) {
+        throw new GearwayError('too-many', `${MAX_ONCE} once-only values are already pending; send fewer, or use sticky values`);
+      }
+      const expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
+      entry.once.push({ kept: this.#keep(data), expiresAtMs, setAt: (this.#count += 1) });
       this.#json = null;
     }
     for (const follower of this.#followers) follower.push(port, data);
     this.#publish(port, data);
   }
 
-  /** The sticky value of a port; null when there is none, or its time is over. */
+  /** The sticky value of a port; null if there is none, or it has expired. */
   get(port: number): StickyData | null {
     const entry = this.#entries.get(port);
     return entry === undefined ? null : this.#live(entry);
   }
 
-  /** All clients' data as Python JSON, `{"5567": …, "6000": null}`, ordered by port. Takes each port's next once-only value. */
+  /**
+   * All clients' data as Python JSON, `{"5567": …, "6000": null}`, by port. Consumes each port's next once-only value.
+   */
   takeJson(): string {
     const now = this.#nowMs();
     if (this.#json !== null && now < this.#jsonValidUntilMs) return this.#json;
@@ -166,7 +174,7 @@ export class Returns {
     const members: string[] = [];
     for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
       const once = this.#takeOnce(entry);
-      // The next reply differs: from this value, or by the one behind it.
+      // This value is sent only once, so the next reply will differ.
       if (once !== null) validUntilMs = 0;
       const sticky = this.#live(entry) === null ? null : entry.sticky;
       if (once === null && sticky !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
@@ -179,14 +187,14 @@ export class Returns {
     return this.#json;
   }
 
-  /** One port's data for the server behind it: its next once-only value, else the sticky one; {@link NOTHING} when nobody sits there. */
+  /** One port's data: its next once-only value, otherwise the sticky one; {@link NOTHING} if no client has joined. */
   take(port: number): ReturnData {
     const entry = this.#entries.get(port);
     if (entry === undefined) return NOTHING;
     return this.#takeOnce(entry)?.data ?? this.#live(entry) ?? NOTHING;
   }
 
-  /** The newest sticky value of all ports; before it the once-only ones, oldest first. */
+  /** The oldest once-only value of all ports; if there is none, the newest sticky value. */
   takeNewest(): ReturnData {
     let oldestOnce: Entry | undefined;
     let newest: Entry | undefined;
@@ -199,7 +207,7 @@ export class Returns {
     return once?.data ?? newest?.sticky?.data ?? NOTHING;
   }
 
-  /** Each value from now on: a sticky one when it changes, and every once-only one. Breaking out detaches this reader alone. */
+  /** New values: sticky ones when they change, and every once-only one. Breaking out detaches only this reader. */
   values(): AsyncIterableIterator<PortData> {
     const reader = new BoundedReader<PortData>(
       () => (this.#dropped += 1),
@@ -211,7 +219,7 @@ export class Returns {
     return reader;
   }
 
-  /** For a publisher: the sticky values that count now, then what {@link ReturnChanges} tells. Breaking out detaches this reader alone. */
+  /** The current sticky values, then all changes, for a publisher. Breaking out detaches only this reader. */
   changes(): ReturnChanges {
     const follower = new ReturnChanges(
       () => (this.#dropped += 1),
@@ -219,14 +227,15 @@ export class Returns {
     );
     for (const [port, entry] of this.#entries) {
       const sticky = this.#live(entry);
-      if (sticky !== null) follower.set(port, sticky, entry.expiresAtMs === Infinity ? undefined : entry.expiresAtMs - this.#nowMs());
+      const ttlMs = entry.expiresAtMs === Infinity ? undefined : entry.expiresAtMs - this.#nowMs();
+      if (sticky !== null) follower.set(port, sticky, ttlMs);
     }
     this.#followers.add(follower);
     if (this.#closed) follower.detach();
     return follower;
   }
 
-  /** Ends all readers, and those that come later immediately. Idempotent. */
+  /** Ends all readers; later ones end immediately. Idempotent. */
   close(): void {
     this.#closed = true;
     for (const port of this.#entries.keys()) this.leave(port);
@@ -250,7 +259,7 @@ export class Returns {
     entry.sticky = null;
   }
 
-  /** Replaces the sticky value, whose bytes are given back first. When the new one does not fit, the old one stays. */
+  /** Replaces the sticky value, releasing its bytes first. If the new value does not fit, the old one stays. */
   #replaceSticky(entry: Entry, data: ReturnData): void {
     const previous = entry.sticky;
     if (previous !== null) this.#budget.release(previous.kept.bytes);
@@ -258,7 +267,7 @@ export class Returns {
     try {
       kept = this.#keep(data);
     } catch (error) {
-      // What was released is free: nothing else ran in between.
+      // Cannot fail: nothing else ran since the release.
       if (previous !== null) this.#budget.reserve(previous.kept.bytes);
       throw error;
     }
@@ -269,12 +278,16 @@ export class Returns {
   #keep(data: ReturnData): Kept {
     const bytes = budgetBytes(data);
     if (!this.#budget.reserve(bytes)) {
-      // What has expired is given back when it is looked at.
+      // Expired values are only released when they are accessed.
       for (const entry of this.#entries.values()) {
         this.#live(entry);
         this.#dropExpired(entry);
       }
-      if (!this.#budget.reserve(bytes)) throw new GearwayError('too-large', `the value takes ${bytes} bytes; all return data of a stream may take ${this.#budget.capacity}, of which ${this.#budget.used} are in use, and all streams together are limited as well; send something smaller`);
+      if (!this.#budget.reserve(bytes)) {
+        const { used, capacity } = this.#budget;
+        const text = `the value takes ${bytes} bytes, but ${used} of the stream's ${capacity} bytes of return data are in use`;
+        throw new GearwayError('too-large', `${text}, and the total of all streams is limited as well; send less data`);
+      }
     }
     return { data, bytes, text: null };
   }

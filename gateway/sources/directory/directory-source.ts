@@ -1,7 +1,7 @@
 import { containFailure } from '../../../shared/background.ts';
 import { GearwayError } from '../../../shared/errors.ts';
 import type { Sendable } from '../../netgear/picture.ts';
-import { elapse } from '../elapse.ts';
+import { sleep } from '../sleep.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { compareNames, ImageFolder } from './image-folder.ts';
 import { NewestImage } from './newest-image.ts';
@@ -9,41 +9,43 @@ import { publishPicture } from '../publish-picture.ts';
 import { readCheck, readFlag, readNumberOption, type SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-export interface DirectoryOptions {
+interface DirectoryOptions {
   readonly folder: string;
-  /** Images a second; the list's rate. */
+  /** Rate at which the images are played. */
   readonly framesPerSecond: number;
   readonly isLooped: boolean;
-  /** The newest file as it comes, and not the list. */
+  /** Whether to show the newest file as it arrives, instead of playing all. */
   readonly isWatched: boolean;
   /** Whether JPEGs are verified before a NetGear client gets them. */
   readonly isChecked: boolean;
 }
 
 /**
- * Reads `directory:/path/to/folder?fps=2&loop=true`, or `…?watch=true`.
+ * Parses `directory:/path/to/folder?fps=2&loop=true`, or `…?watch=true`.
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parseDirectory({ place, options }: SourceUrl): DirectoryOptions {
-  if (place === '' || place.includes('\0')) throw new GearwayError('source-invalid', 'directory: is followed by no folder, expected directory:/path/to/images');
+export function parseDirectory({ target, options }: SourceUrl): DirectoryOptions {
+  if (target === '' || target.includes('\0')) throw new GearwayError('source-invalid', 'directory: has no folder, expected directory:/path/to/images');
   const isWatched = readFlag(options, 'watch');
-  if (isWatched && (options.has('fps') || options.has('loop'))) throw new GearwayError('source-invalid', 'directory: has watch=true and fps or loop, expected one of the two: the newest file is shown as it comes');
-  return { folder: place, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched, isChecked: readCheck(options) };
+  if (isWatched && (options.has('fps') || options.has('loop'))) {
+    throw new GearwayError('source-invalid', 'directory: has watch=true together with fps or loop, which apply only without it');
+  }
+  return { folder: target, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched, isChecked: readCheck(options) };
 }
 
-/** How often a folder that has gone is looked for. */
+/** Interval at which a missing folder is checked for. */
 const APPEAR_MS = 500;
 
-/** The images of a folder: one after the other, or always the newest. Each frame's message is `{"file": name}`. */
+/** The images of a folder: played in order, or always the newest. Each frame's message is `{"file": name}`. */
 export class DirectorySource implements Source {
   readonly kind = 'directory';
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
   readonly verifiesJpegs: boolean;
-  readonly seats = null;
-  /** A folder may have nothing new for days, and a list may be slow. */
+  readonly serverPorts = null;
+  /** No timeout: a folder may have no new image for days. */
   readonly stallMs = null;
   readonly #options: DirectoryOptions;
   readonly #folder: ImageFolder;
@@ -64,7 +66,10 @@ export class DirectorySource implements Source {
     return this.#state;
   }
 
-  /** @throws {GearwayError} `source-unavailable` when there is no such folder. One that was there and is watched may come back later. */
+  /**
+   * @throws {GearwayError} `source-unavailable` if the folder does not exist. A watched folder that existed before may
+   * reappear later.
+   */
   async open(sink: SourceSink): Promise<void> {
     const { isWatched } = this.#options;
     if (!isWatched || !this.#wasThere) await this.#folder.check();
@@ -89,21 +94,22 @@ export class DirectorySource implements Source {
     let dueMs = performance.now();
     do {
       const names = [...(await this.#folder.list())].sort(compareNames);
-      if (names.length === 0) throw new GearwayError('source-unavailable', `there is no image in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`);
+      if (names.length === 0) throw new GearwayError('source-unavailable', `no images in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`);
       for (const name of names) {
-        // Read before its time has come, so that what takes long to decode is not late.
+        // Decoded before it is due, so that slow images are not late.
         const read = await this.#folder.read(name).catch((error: unknown): void => sink.reject(error));
-        await elapse(dueMs - performance.now(), signal);
+        await sleep(dueMs - performance.now(), signal);
         if (signal.aborted) return;
         if (read !== undefined) this.#publish(sink, name, read.picture);
-        // By the clock, so that the rate does not drift; time that cannot be kept up with is given up, not caught up.
+        // Relative to the due time, so that the rate does not drift. If it falls behind, frames are not sent in a
+        // burst.
         dueMs = Math.max(dueMs + frameTimeMs, performance.now() - frameTimeMs);
       }
     } while (isLooped);
-    await elapse(dueMs - performance.now(), signal);
+    await sleep(dueMs - performance.now(), signal);
     if (signal.aborted) return;
     this.#state = 'ended';
-    sink.end(`all images of ${folder} were shown`);
+    sink.end(`all images of ${folder} have been shown`);
   }
 
   async #watch(sink: SourceSink, signal: AbortSignal): Promise<void> {
@@ -120,11 +126,11 @@ export class DirectorySource implements Source {
     }
   }
 
-  /** Resolves when the folder is there, or with the signal. */
+  /** Resolves when the folder exists, or the signal aborts. */
   async #appear(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && (await this.#folder.identify()) === null) {
-      this.#state = 'the folder is not there';
-      await elapse(APPEAR_MS, signal);
+      this.#state = 'the folder does not exist';
+      await sleep(APPEAR_MS, signal);
     }
     this.#state = 'running';
   }

@@ -1,28 +1,28 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { elapse } from '../elapse.ts';
+import { sleep } from '../sleep.ts';
 import { IMAGE_NAME } from './image-file.ts';
 import type { ImageFolder } from './image-folder.ts';
 
-/** How often a folder is listed, whatever the system tells of it: of a network's folder it tells nothing. */
+/** Interval at which a folder is listed in addition to system events, because network folders have none. */
 const LIST_MS = 500;
 
-/** How much of the time listing may take: a folder of a million files is listed less often. */
+/** Maximum fraction of the time spent on listing, so that a folder with a million files is listed less often. */
 const LIST_SHARE = 1 / 20;
 
-/** With each list so many of the files that were there before are named, in turn: they may have been written again. */
+/** Number of known files that are rechecked with each listing, in turn, because they may have been overwritten. */
 const KNOWN_AT_A_TIME = 100;
 
-/** Says which files of a folder are worth a look: those of which the system tells, and those that are found without it. */
+/** Reports which files of a folder may be new or changed, from system events and by polling. */
 export class FolderWatch {
   readonly #folder: ImageFolder;
   #watcher: FSWatcher | null = null;
-  /** The folder that is listened to. */
-  #identity: string | null = null;
-  /** What was heard of since it was taken. */
-  readonly #heard = new Set<string>();
-  #ring = new AbortController();
+  /** The watched folder, as returned by `identify()`. */
+  #watchedIdentity: string | null = null;
+  /** Names reported by the system since the last call of `names()`. */
+  readonly #changed = new Set<string>();
+  #wakeUp = new AbortController();
   #known: ReadonlySet<string> = new Set();
-  /** Where the turn of those that are known has come to. */
+  /** Position in the list from which known files are rechecked next. */
   #turn = 0;
   #listAtMs = 0;
 
@@ -30,14 +30,17 @@ export class FolderWatch {
     this.#folder = folder;
   }
 
-  /** The names that are worth a look now: at first all. @throws {GearwayError} `source-unavailable` when the folder has gone. */
+  /**
+   * Names that may be new or changed; all on the first call. @throws {GearwayError} `source-unavailable` if the folder
+   * is missing.
+   */
   async names(): Promise<ReadonlySet<string>> {
-    const names = new Set(this.#heard);
-    this.#heard.clear();
+    const names = new Set(this.#changed);
+    this.#changed.clear();
     const beganMs = performance.now();
     if (beganMs < this.#listAtMs) return names;
-    // Before the list, so that nothing that comes meanwhile is missed.
-    this.#listen(await this.#folder.identify());
+    // Before listing, so that files that arrive in between are not missed.
+    this.#watch(await this.#folder.identify());
     const listed = await this.#folder.list();
     for (const name of listed) if (!this.#known.has(name)) names.add(name);
     for (const name of listed.slice(this.#turn, this.#turn + KNOWN_AT_A_TIME)) names.add(name);
@@ -47,36 +50,39 @@ export class FolderWatch {
     return names;
   }
 
-  /** Resolves when something was heard, at this time (of `performance.now()`), when the folder is to be listed again, or with the signal. */
+  /**
+   * Resolves on a system event, at `atMs` (of `performance.now()`), when the folder must be listed again, or when the
+   * signal aborts.
+   */
   async wait(atMs: number, signal: AbortSignal): Promise<void> {
-    this.#ring = new AbortController();
-    if (this.#heard.size > 0) return;
-    await elapse(Math.min(atMs, this.#listAtMs) - performance.now(), signal, this.#ring.signal);
+    this.#wakeUp = new AbortController();
+    if (this.#changed.size > 0) return;
+    await sleep(Math.min(atMs, this.#listAtMs) - performance.now(), signal, this.#wakeUp.signal);
   }
 
   /** Idempotent. */
   close(): void {
     this.#watcher?.close();
     this.#watcher = null;
-    this.#identity = null;
+    this.#watchedIdentity = null;
   }
 
-  /** The system goes on telling of a folder that was removed, and not of the one that was made in its place. */
-  #listen(identity: string | null): void {
-    if (identity === this.#identity) return;
+  /** Watches the folder again if it was removed and recreated: a watcher stays attached to the removed folder. */
+  #watch(identity: string | null): void {
+    if (identity === this.#watchedIdentity) return;
     this.close();
-    this.#identity = identity;
+    this.#watchedIdentity = identity;
     try {
-      // An error says that the folder has gone, which the next list finds.
-      this.#watcher = watch(this.#folder.path, (_event, name) => this.#hear(name)).on('error', () => this.close());
+      // An error means that the folder was removed, which the next listing detects.
+      this.#watcher = watch(this.#folder.path, (_event, name) => this.#onChange(name)).on('error', () => this.close());
     } catch {
-      // The system has no more watches to give, or the folder has gone: it is listed all the same.
+      // No more watches are available, or the folder was removed: polling still works.
     }
   }
 
-  #hear(name: string | null): void {
+  #onChange(name: string | null): void {
     if (name === null || !IMAGE_NAME.test(name)) return;
-    this.#heard.add(name);
-    this.#ring.abort();
+    this.#changed.add(name);
+    this.#wakeUp.abort();
   }
 }

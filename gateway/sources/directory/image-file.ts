@@ -7,17 +7,19 @@ import { isBmp, readBmp } from '../../codecs/bmp-file.ts';
 import { JpegSequenceReader } from '../../codecs/jpeg-sequence-reader.ts';
 import { isNpy, readNpy } from '../../codecs/npy.ts';
 
-/** Names of files that can be frames. Hidden ones are somebody's own, such as the half of a file that rsync has. */
+/** File names of images. Dot files are skipped: rsync writes partial files under such names. */
 export const IMAGE_NAME = /^[^.].*\.(?:jpe?g|png|bmp|webp|tiff?|npy)$/is;
 
-/** What files begin with that the library decodes. It knows more formats, among them some that can name other files. */
+/** Magic numbers of files that sharp decodes. It supports more formats, but some can refer to other files. */
 const DECODED: readonly RegExp[] = [/^\x89PNG\r\n\x1a\n/, /^RIFF[\s\S]{4}WEBP/, /^II[*+]\0/, /^MM\0[*+]/];
 
 /**
- * Makes a frame of an image file's bytes: a JPEG stays as it is, `.npy` is read in place, PNG, BMP, WebP and TIFF are decoded, to gray
- * or BGR with 8 or 16 bits a sample, as they have them.
+ * Converts an image file to a frame: a JPEG is not decoded, `.npy` is read without a copy, PNG, BMP, WebP and TIFF are
+ * decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
  *
- * @throws {GearwayError} `image-invalid`, `jpeg-invalid`, `npy-invalid`, `array-misfit`, `dtype-unknown`, `shape-invalid` for what is none, or not all of it.
+ * @throws {GearwayError} `image-invalid`, `jpeg-invalid`, `npy-invalid`, `array-misfit`, `dtype-unknown`,
+ * `shape-invalid` if the file
+ *   is invalid or incomplete.
  */
 export async function readImage(bytes: Uint8Array): Promise<Sendable> {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return readJpeg(bytes);
@@ -28,16 +30,19 @@ export async function readImage(bytes: Uint8Array): Promise<Sendable> {
   }
   if (isBmp(bytes)) return readBmp(bytes);
   const begin = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 16)).toString('latin1');
-  if (!DECODED.some((magic) => magic.test(begin))) throw new GearwayError('image-invalid', 'the file does not begin as JPEG, PNG, BMP, WebP, TIFF or .npy do');
+  if (!DECODED.some((magic) => magic.test(begin))) {
+    throw new GearwayError('image-invalid', 'unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy');
+  }
   try {
     return await decode(bytes);
   } catch (error) {
     if (error instanceof GearwayError) throw error;
-    throw new GearwayError('image-invalid', `the file cannot be decoded, or not all of it is there: ${errorText(error).split('\n', 1).join()}`, { cause: error });
+    const detail = errorText(error).split('\n', 1).join();
+    throw new GearwayError('image-invalid', `the file cannot be decoded, or is incomplete: ${detail}`, { cause: error });
   }
 }
 
-/** @returns the JPEG alone: phones put more behind it, such as a short film. */
+/** @returns only the JPEG: phones append other data, such as a short video. */
 function readJpeg(bytes: Uint8Array): Uint8Array {
   try {
     readJpegHeader(bytes);
@@ -56,23 +61,25 @@ function firstJpeg(bytes: Uint8Array): Uint8Array | null {
   try {
     reader.read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   } catch {
-    // What stands behind the JPEG is none.
+    // The data after the JPEG is not another one.
   }
   return found[0] ?? null;
 }
 
-/** For one file. Large ones take two or three on a desktop machine. */
+/** Timeout per file. Large ones take two or three seconds on a desktop machine. */
 const MAX_SECONDS = 15;
 
 async function decode(bytes: Uint8Array): Promise<NDArray> {
-  // Loading it takes a fifth of the time that the gateway needs to start, and JPEGs do without.
+  // Loaded on demand: it takes a fifth of the gateway's start-up time, and JPEGs do not need it.
   const { default: sharp } = await import('sharp');
-  // What it would remember is never asked for again.
+  // No cache: each file is decoded only once.
   sharp.cache(false);
-  // Samples as they stand in the file: a colour profile would change them.
+  // Ignores colour profiles, which would change the samples.
   const image = sharp(bytes, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true }).timeout({ seconds: MAX_SECONDS });
   const { depth, space } = await image.metadata();
-  if (depth !== 'uchar' && depth !== 'ushort') throw new GearwayError('image-invalid', `the samples are of ${depth}, expected 8 or 16 bits; other ones can be saved as .npy`);
+  if (depth !== 'uchar' && depth !== 'ushort') {
+    throw new GearwayError('image-invalid', `the samples are of type ${depth}, expected 8 or 16 bits; save other types as .npy`);
+  }
   const isDeep = depth === 'ushort';
   const isGray = space === 'b-w' || space === 'grey16';
   const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb';
@@ -82,7 +89,7 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   return { dtype: isDeep ? 'uint16' : 'uint8', shape: channels === 1 ? [height, width] : [height, width, channels], data };
 }
 
-/** In place: RGB becomes BGR. */
+/** Converts RGB to BGR, in place. */
 function swapRedAndBlue(samples: Uint8Array | Uint16Array): void {
   for (let at = 0; at + 2 < samples.length; at += 3) {
     const red = samples[at] ?? 0;

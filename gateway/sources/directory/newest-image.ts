@@ -1,45 +1,48 @@
 import type { Sendable } from '../../netgear/picture.ts';
 import { compareNames, type FileState, type ImageFolder, type ReadImage } from './image-folder.ts';
 
-/** An image that has come. */
-export interface FoundImage {
+/** A new image. */
+interface FoundImage {
   readonly name: string;
   readonly picture: Sendable;
 }
 
-/** What can't be read is being written as long as it changes, and for so long after. */
+/** How long an unreadable file is assumed to be still being written after its last change. */
 const WRITING_MS = 2000;
 
-/** How many times as long as the last attempt took the next one waits: a large file that is written in small pieces is not decoded at each. */
+/**
+ * Ratio of the wait before a retry to the duration of the last attempt, so that a large file is not decoded for each
+ * small write.
+ */
 const REST_FACTOR = 4;
 
 interface Attempt {
-  /** When this version was seen first. */
   readonly version: string;
+  /** When this version was first seen. */
   readonly firstMs: number;
   readonly retryAtMs: number;
 }
 
-/** Finds what has come last to a folder. A file of which there is half is left for later, and one that came before it is taken meanwhile. */
+/** Finds the newest image of a folder. Incomplete files are retried later; meanwhile an older one may be returned. */
 export class NewestImage {
   readonly #folder: ImageFolder;
   readonly #reject: (error: unknown) => void;
-  /** When the latest one came that was found or passed over; null before the first was found. */
+  /** Change time of the newest file that was found or skipped; null before the first. */
   #sinceMs: number | null = null;
-  /** The one that was found last: many programs write the same file again and again. */
+  /** The file found last. Always rechecked, because many programs overwrite the same file. */
   #latest: string | null = null;
-  /** Of those that came then or later, what is not looked at again. By name. */
+  /** Files with that change time or a later one that need no further attempt, by name. */
   readonly #done = new Map<string, FileState>();
-  /** What could not be read yet, by name. */
+  /** Files that could not be read yet, by name. */
   readonly #attempts = new Map<string, Attempt>();
 
-  /** @param reject hears of each file that is no image, once. */
+  /** @param reject called once for each file that is not a valid image. */
   constructor(folder: ImageFolder, reject: (error: unknown) => void) {
     this.#folder = folder;
     this.#reject = reject;
   }
 
-  /** When what could not be read is tried again, by `performance.now()`; Infinity when there is nothing of that kind. */
+  /** Time of the next retry of an unreadable file, by `performance.now()`; Infinity if there is none. */
   get retryAtMs(): number {
     let atMs = Infinity;
     for (const { retryAtMs } of this.#attempts.values()) atMs = Math.min(atMs, retryAtMs);
@@ -47,19 +50,19 @@ export class NewestImage {
   }
 
   /**
-   * Looks at these names, at those that could not be read yet, and at the one that was found last.
+   * Checks these names, those that could not be read yet, and the one found last.
    *
-   * @returns the newest image that is there as a whole: first of all the one that was written last, which may have been copied here
-   * with its time, then what comes. Null when none has come since the last one.
+   * @returns the newest complete image: on the first call by modification time, because files may have been copied
+   * here; then by change time. Null if there is no new one.
    */
   async find(names: Iterable<string>): Promise<FoundImage | null> {
     const files: FileState[] = [];
     const all = new Set([...names, ...this.#attempts.keys()]);
     if (this.#latest !== null) all.add(this.#latest);
     for (const name of all) {
-      const file = await this.#folder.look(name);
+      const file = await this.#folder.inspect(name);
       if (file !== null && this.#isNew(file)) files.push(file);
-      // What is older than the one that was found is not tried any more.
+      // Files older than the one that was found are not retried.
       else this.#attempts.delete(name);
     }
     const order = this.#sinceMs === null ? 'writtenMs' : 'changedMs';
@@ -67,7 +70,7 @@ export class NewestImage {
     for (const [index, file] of files.entries()) {
       const read = await this.#try(file);
       if (read === null) continue;
-      // It may have been written again between the look and the reading.
+      // It may have been overwritten between checking and reading.
       this.#pass([{ ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) }, ...files.slice(index + 1)]);
       this.#latest = file.name;
       return { name: file.name, picture: read.picture };
@@ -79,7 +82,7 @@ export class NewestImage {
     return changedMs >= (this.#sinceMs ?? -Infinity) && this.#done.get(name)?.version !== version;
   }
 
-  /** @param files the one that was found, and those that are not newer. */
+  /** Marks files as done. @param files the one that was found, and those that are not newer. */
   #pass(files: readonly FileState[]): void {
     let sinceMs = this.#sinceMs ?? -Infinity;
     for (const file of files) {
@@ -91,7 +94,7 @@ export class NewestImage {
     for (const { name, changedMs } of this.#done.values()) if (changedMs < sinceMs) this.#done.delete(name);
   }
 
-  /** @returns null when it cannot be read, or not yet. */
+  /** @returns null if it cannot be read, or not yet. */
   async #try(file: FileState): Promise<ReadImage | null> {
     const beganMs = performance.now();
     const last = this.#attempts.get(file.name);

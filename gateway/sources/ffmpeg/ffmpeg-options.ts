@@ -3,54 +3,53 @@ import { readCheck, readFlag, readNumberOption, readSize, readWord, type Size } 
 import type { FfmpegInput } from './input.ts';
 import { splitWords } from './split-words.ts';
 
-/** How the samples of raw frames are laid out: three bytes a pixel, one byte, two bytes. */
-export type RawPixels = 'bgr24' | 'gray' | 'gray16le';
+/** Pixel formats of raw frames: three bytes per pixel, one byte, two bytes. */
+type RawPixels = 'bgr24' | 'gray' | 'gray16le';
 
-/** The options of `ffmpeg:INPUT?options`, checked. */
+/** Validated options of `ffmpeg:INPUT?options`. */
 export interface FfmpegOptions {
   readonly size: Size | null;
-  /** Frames a second. */
   readonly fps: number | null;
-  /** Of JPEGs, 1 to 100; asks for encoding also where the input has JPEGs. */
+  /** JPEG quality, 1 to 100. If set, JPEGs of the input are encoded again. */
   readonly quality: number | null;
   /** null for JPEG. */
   readonly pixels: RawPixels | null;
   readonly isLooped: boolean;
-  /** The name of FFmpeg's demuxer or device, where it does not find it by itself. */
+  /** FFmpeg's demuxer or device; null to detect it. */
   readonly format: string | null;
-  /** For FFmpeg, before `-i`. */
+  /** FFmpeg's arguments before `-i`. */
   readonly inputArgs: readonly string[];
-  /** For FFmpeg, before the output. */
+  /** FFmpeg's arguments before the output. */
   readonly outputArgs: readonly string[];
   readonly hwaccel: string | null;
-  /** A graph of FFmpeg's filters. */
+  /** FFmpeg filter graph. */
   readonly filter: string | null;
-  /** Whether the input's JPEGs go through untouched; null: where they can. */
+  /** Whether the input's JPEGs are forwarded unmodified; null: if possible. */
   readonly copy: boolean | null;
-  /** Whether such a JPEG is decoded once before anybody gets it. */
+  /** Whether forwarded JPEGs are verified before a NetGear client gets them. */
   readonly isChecked: boolean;
 }
 
-/** The options by name, as parseSourceUrl takes them. */
+/** Option names, for parseSourceUrl. */
 export const FFMPEG_OPTIONS = ['size', 'fps', 'quality', 'pixels', 'loop', 'format', 'inputArgs', 'outputArgs', 'hwaccel', 'filter', 'copy', 'check'] as const;
 
-/** A silence after which something is wrong; at a slow rate so many frame times. */
+/** Time without a frame after which the input has stalled; at a low rate, the number of frame intervals. */
 const STALL_MS = 5000;
 const STALL_FRAMES = 5;
 
-/** How long an input may be silent. */
+/** Maximum time without a frame. */
 export function stallMs({ fps }: Pick<FfmpegOptions, 'fps'>): number {
   return Math.max(STALL_MS, (STALL_FRAMES * 1000) / (fps ?? Infinity));
 }
 
-/** What the program of a Raspberry Pi's camera has. */
+/** Options of the Raspberry Pi's camera program. */
 const PI_OPTIONS: ReadonlySet<string> = new Set(['size', 'fps', 'quality', 'inputArgs', 'onDemand']);
 
 const MIN_SIZE: Size = { width: 16, height: 16 };
 const MAX_SIZE: Size = { width: 16_384, height: 16_384 };
 
 /**
- * Reads the options, and refuses those that contradict each other or the input.
+ * Parses the options, and rejects those that conflict with each other or with the input.
  *
  * @throws {GearwayError} `source-invalid`.
  */
@@ -69,21 +68,23 @@ export function parseFfmpegOptions(options: ReadonlyMap<string, string>, input: 
     copy: options.has('copy') ? readFlag(options, 'copy') : null,
     isChecked: readCheck(options),
   };
-  for (const [name, value] of options) if (/[\0\r\n]/.test(value)) throw invalid(`${name} has a line break or a NUL in it`);
+  for (const [name, value] of options) if (/[\0\r\n]/.test(value)) throw invalid(`${name} contains a line break or a NUL`);
   const foreign = input.kind === 'pi-camera' ? [...options.keys()].find((name) => !PI_OPTIONS.has(name)) : undefined;
-  if (foreign !== undefined) throw invalid(`picamera has the option ${foreign}, expected ${[...PI_OPTIONS].join(', ')}: it is not FFmpeg that reads this camera`);
-  if (read.isLooped && input.kind !== 'file' && input.kind !== 'playlist') throw invalid('loop is true, and the input is neither a file nor a playlist');
-  if (read.pixels !== null && read.quality !== null) throw invalid(`quality is for JPEG, and pixels is ${read.pixels}`);
+  if (foreign !== undefined) {
+    throw invalid(`picamera has the option ${foreign}, expected one of ${[...PI_OPTIONS].join(', ')}: this camera is not read by FFmpeg`);
+  }
+  if (read.isLooped && input.kind !== 'file' && input.kind !== 'playlist') throw invalid('loop is true, expected a file or a playlist as input');
+  if (read.pixels !== null && read.quality !== null) throw invalid(`quality applies only to JPEG, but pixels is ${read.pixels}`);
   const changed = (['pixels', 'quality', 'filter', ...(input.kind === 'camera' ? [] : ['size', 'fps'])] as const).find((name) => options.has(name));
-  if (read.copy === true && changed !== undefined) throw invalid(`copy is true, and ${changed} asks for other pictures than the input has`);
+  if (read.copy === true && changed !== undefined) throw invalid(`copy is true, but ${changed} requires encoding`);
   return read;
 }
 
-/** A word by which FFmpeg knows something. */
+/** Reads an option that is one of FFmpeg's identifiers. */
 function readName(options: ReadonlyMap<string, string>, name: string): string | null {
   const text = options.get(name);
   if (text === undefined) return null;
-  if (!/^\w[\w.,-]*$/.test(text)) throw invalid(`${name} is ${JSON.stringify(text)}, expected a name that FFmpeg knows`);
+  if (!/^\w[\w.,-]*$/.test(text)) throw invalid(`${name} is ${JSON.stringify(text)}, expected an FFmpeg identifier`);
   return text;
 }
 

@@ -5,61 +5,61 @@ import { type FfmpegOptions, parseFfmpegOptions, stallMs } from './ffmpeg-option
 import type { FfmpegTools } from './ffmpeg-tools.ts';
 import { type FfmpegInput, parseInput } from './input.ts';
 import { checkInput } from './input-plan.ts';
-import { PictureFeed } from './picture-feed.ts';
+import { PicturePublisher } from './picture-publisher.ts';
 import { createPictureReader } from './picture-reader.ts';
 import { Program, type ProgramEnd } from './program.ts';
-import { findRecipe, type Recipe } from './recipe.ts';
+import { findCaptureCommand, type CaptureCommand } from './capture-command.ts';
 import { hasUnencodedPassword } from '../redactor.ts';
 import type { SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-/** How one run of a program went. */
+/** Result of one run of a program. */
 interface Run {
   readonly end: ProgramEnd;
-  /** The last lines that it has printed. */
+  /** Its last lines of error output. */
   readonly lines: readonly string[];
   readonly published: number;
   /** Whether there were pictures, and all of them were invalid. */
-  readonly isAllInvalid: boolean;
-  /** Whether it was ended for that reason. */
+  readonly allFramesInvalid: boolean;
+  /** Whether it was stopped for that reason. */
   readonly wasEnded: boolean;
-  /** Why its output could not be read; null when it could. */
+  /** Why its output could not be parsed; null if it could. */
   readonly unreadable: unknown;
 }
 
-/** FFmpeg as a source: cameras, network streams, files, screens, and all else that it reads. */
+/** FFmpeg as a source: cameras, network streams, files, screens, and everything else that it supports. */
 export class FfmpegSource implements Source {
   readonly kind = 'ffmpeg';
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
   readonly verifiesJpegs: boolean;
-  readonly seats = null;
+  readonly serverPorts = null;
   readonly stallMs: number;
   readonly #input: FfmpegInput;
   readonly #options: FfmpegOptions;
   readonly #tools: FfmpegTools;
-  /** What an earlier opening has found out. */
-  #recipe: Recipe | null = null;
-  /** The input's own pictures were of no use. */
+  /** Cached result of an earlier run. */
+  #captureCommand: CaptureCommand | null = null;
+  /** Whether the input's own JPEGs were unusable. */
   #mustEncode = false;
   #state = 'closed';
-  /** Whether a picture has ever come: the address is right then. */
+  /** Whether there has ever been a picture, which means that the address is correct. */
   #hasWorked = false;
   #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
   /**
-   * Reads `ffmpeg:INPUT?options`.
+   * Parses `ffmpeg:INPUT?options`.
    *
    * @throws {GearwayError} `source-invalid`.
    */
-  constructor({ place, options }: SourceUrl, tools: FfmpegTools) {
-    this.#input = parseInput(place);
+  constructor({ target, options }: SourceUrl, tools: FfmpegTools) {
+    this.#input = parseInput(target);
     this.#options = parseFfmpegOptions(options, this.#input);
     this.#tools = tools;
     this.verifiesJpegs = this.#options.isChecked;
-    this.address = place;
+    this.address = target;
     this.waitingReason = `waiting for the first picture of ${this.address}`;
     this.stallMs = stallMs(this.#options);
   }
@@ -68,14 +68,14 @@ export class FfmpegSource implements Source {
     return this.#state;
   }
 
-  /** @throws {GearwayError} `ffmpeg-missing`, `ffmpeg-too-old`, `source-unavailable` when there is no such file. */
+  /** @throws {GearwayError} `ffmpeg-missing`, `ffmpeg-too-old`, `source-unavailable` if the file does not exist. */
   async open(sink: SourceSink): Promise<void> {
     if (this.#input.kind !== 'pi-camera') await this.#tools.version();
     await checkInput(this.#input);
     this.#state = 'starting';
     this.#closing = new AbortController();
     const { signal } = this.#closing;
-    this.#running = containFailure(this.#feed(sink, signal), (error) => {
+    this.#running = containFailure(this.#capture(sink, signal), (error) => {
       if (!signal.aborted) sink.fail(this.#hasWorked ? error : withPasswordHint(error, this.address));
     });
   }
@@ -86,54 +86,55 @@ export class FfmpegSource implements Source {
     this.#state = 'closed';
   }
 
-  async #feed(sink: SourceSink, signal: AbortSignal): Promise<void> {
+  async #capture(sink: SourceSink, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const recipe = (this.#recipe ??= await this.#findRecipe(signal));
-      const run = await this.#run(recipe, sink, signal);
-      // It may have become another one: a file that was replaced, a camera in another's place. A server that is just not there has not.
-      if (run.isAllInvalid || (run.published === 0 && this.#input.kind !== 'url')) this.#recipe = null;
+      const capture = (this.#captureCommand ??= await this.#findCaptureCommand(signal));
+      const run = await this.#run(capture, sink, signal);
+      // The input may have changed, for instance a replaced file or camera, so inspect it again; an unreachable server
+      // has not changed.
+      if (run.allFramesInvalid || (run.published === 0 && this.#input.kind !== 'url')) this.#captureCommand = null;
       if (signal.aborted) return;
-      if (run.isAllInvalid && recipe.isCopied && this.#options.copy === null && (run.wasEnded || recipe.hasEnd)) {
+      if (run.allFramesInvalid && capture.isCopied && this.#options.copy === null && (run.wasEnded || capture.hasEnd)) {
         this.#mustEncode = true;
         continue;
       }
-      const failure = explain(recipe, run);
+      const failure = explain(capture, run);
       if (failure !== null) throw failure;
-      // A loop that FFmpeg cannot make of this file is made here.
+      // FFmpeg cannot loop some files, so start it again.
       if (!this.#options.isLooped) break;
     }
     this.#state = 'ended';
     sink.end(`the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`);
   }
 
-  #findRecipe(signal: AbortSignal): Promise<Recipe> {
+  #findCaptureCommand(signal: AbortSignal): Promise<CaptureCommand> {
     const options = this.#mustEncode ? { ...this.#options, copy: false } : this.#options;
-    return findRecipe(this.#input, options, { tools: this.#tools, signal });
+    return findCaptureCommand(this.#input, options, { tools: this.#tools, signal });
   }
 
-  /** Runs a program to its end, or until it is aborted. */
-  async #run(recipe: Recipe, sink: SourceSink, signal: AbortSignal): Promise<Run> {
+  /** Runs a program until it exits or is aborted. */
+  async #run(capture: CaptureCommand, sink: SourceSink, signal: AbortSignal): Promise<Run> {
     let unreadable: unknown = null;
     let wasEnded = false;
-    const feed = new PictureFeed({
+    const pictures = new PicturePublisher({
       sink,
-      isTrusted: !(recipe.isCopied && this.#options.isChecked),
+      isTrusted: !(capture.isCopied && this.#options.isChecked),
       onPublished: () => {
         this.#state = 'running';
         this.#hasWorked = true;
       },
       onAllInvalid: () => {
-        // Browsers may still decode what NetGear clients refuse. Only encoding the pictures again is better than that.
-        if (feed.published > 0 && this.#options.copy !== null) return;
+        // Continue if encoding is not an option: browsers may be able to decode pictures that NetGear clients cannot.
+        if (pictures.published > 0 && this.#options.copy !== null) return;
         wasEnded = true;
         kill();
       },
     });
-    const reader = createPictureReader(recipe.form, (picture) => feed.offer(picture));
+    const reader = createPictureReader(capture.format, (picture) => pictures.offer(picture));
     const program = new Program({
-      command: recipe.command,
-      args: recipe.args,
-      input: recipe.stdin,
+      command: capture.command,
+      args: capture.args,
+      input: capture.stdin,
       guard: this.#tools.guard,
       onOutput: (chunk) => {
         try {
@@ -144,33 +145,39 @@ export class FfmpegSource implements Source {
         }
       },
     });
-    // Its end is awaited below, whichever way it comes.
+    // Not awaited here: `program.ended` is awaited below.
     const kill = (): void => runInBackground(program.close(), () => undefined);
     const abort = (): void => {
-      feed.close();
+      pictures.close();
       kill();
     };
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);
     const end = await program.ended;
     signal.removeEventListener('abort', abort);
-    feed.close();
-    const { published, isAllInvalid } = feed;
-    return { end, lines: program.errorLines(), published, isAllInvalid, wasEnded, unreadable };
+    pictures.close();
+    const { published, allFramesInvalid } = pictures;
+    return { end, lines: program.errorLines(), published, allFramesInvalid, wasEnded, unreadable };
   }
 }
 
-/** FFmpeg takes such a password apart, and reports a host or a port that is a part of it. */
+/**
+ * Adds a hint if the password is not percent-encoded, because FFmpeg then reports a part of it as an invalid host or
+ * port.
+ */
 function withPasswordHint(error: unknown, address: string): unknown {
   if (!(error instanceof GearwayError) || error.code !== 'source-failed' || !hasUnencodedPassword(address)) return error;
-  return new GearwayError(error.code, `${error.message}; a password with # / ? @ % or a space must be percent-encoded, as %23 %2F %3F %40 %25 %20`, { cause: error });
+  const hint = 'characters such as # / ? @ % and spaces in a password must be percent-encoded, as %23 %2F %3F %40 %25 %20';
+  return new GearwayError(error.code, `${error.message}; ${hint}`, { cause: error });
 }
 
-/** @returns null when the program has come to the input's end, as it should. */
-function explain({ command, hasEnd }: Recipe, { end, lines, published, wasEnded, unreadable }: Run): GearwayError | null {
-  if (wasEnded) return new GearwayError('source-failed', 'its pictures are all damaged');
-  if (unreadable !== null) return new GearwayError('source-failed', `${command} gives what is no picture: ${errorText(unreadable)}`, { cause: unreadable });
+/** @returns null if the program has reached the input's end normally. */
+function explain({ command, hasEnd }: CaptureCommand, { end, lines, published, wasEnded, unreadable }: Run): GearwayError | null {
+  if (wasEnded) return new GearwayError('source-failed', 'all its pictures are damaged');
+  if (unreadable !== null) {
+    return new GearwayError('source-failed', `the output of ${command} cannot be parsed: ${errorText(unreadable)}`, { cause: unreadable });
+  }
   if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines);
-  if (published === 0) return new GearwayError('source-failed', 'there is no picture in it');
-  return hasEnd ? null : new GearwayError('source-failed', 'the stream has ended; it may begin again');
+  if (published === 0) return new GearwayError('source-failed', 'it contains no video');
+  return hasEnd ? null : new GearwayError('source-failed', 'the stream has ended; it may start again');
 }

@@ -6,13 +6,13 @@ import { type RunOptions, type RunResult, runProgram } from './run-program.ts';
 
 const VERSION_TIMEOUT_MS = 10_000;
 
-/** What runs FFmpeg and its like for a gateway: the programs of the PATH, and the guard that all of them share. */
+/** Runs FFmpeg and similar programs from the PATH, with a shared process guard. */
 export class FfmpegTools {
   readonly platform: NodeJS.Platform;
   readonly guard = new ProcessGuard();
   #version: Promise<FfmpegVersion> | null = null;
 
-  /** @param platform as node:os names it. */
+  /** @param platform as returned by node:os. */
   constructor(platform: NodeJS.Platform) {
     this.platform = platform;
   }
@@ -22,9 +22,9 @@ export class FfmpegTools {
   }
 
   /**
-   * FFmpeg's version, asked for once; again when it was not there, since it may have been installed.
+   * FFmpeg's version. Cached, except for failures, because it may be installed in the meantime.
    *
-   * @throws {GearwayError} `ffmpeg-missing`, `ffmpeg-too-old`, with the command that mends it.
+   * @throws {GearwayError} `ffmpeg-missing`, `ffmpeg-too-old`, with the command that installs it.
    */
   version(): Promise<FfmpegVersion> {
     this.#version ??= this.#askVersion().catch((error: unknown) => {
@@ -37,10 +37,13 @@ export class FfmpegTools {
   async #askVersion(): Promise<FfmpegVersion> {
     const { end, output, errorLines } = await this.run('ffmpeg', ['-version'], { timeoutMs: VERSION_TIMEOUT_MS });
     const install = installCommand(this.platform);
-    if (end.kind === 'missing') throw new GearwayError('ffmpeg-missing', `ffmpeg is not installed, or not on the PATH; install it with: ${install}`);
+    if (end.kind === 'missing') throw new GearwayError('ffmpeg-missing', `ffmpeg is not installed, or not in the PATH; install it with: ${install}`);
     const version = parseFfmpegVersion(output);
-    if (version === null) throw new GearwayError('ffmpeg-missing', `ffmpeg does not run (${errorLines.at(-1) ?? 'it says nothing'}); install it anew with: ${install}`);
-    if (!isAtLeast(version, OLDEST)) throw new GearwayError('ffmpeg-too-old', `ffmpeg is version ${version.major}.${version.minor}, expected ${OLDEST.major}.${OLDEST.minor} or newer; install that with: ${install}`);
+    if (version === null) throw new GearwayError('ffmpeg-missing', `ffmpeg does not run (${errorLines.at(-1) ?? 'no output'}); reinstall it with: ${install}`);
+    if (!isAtLeast(version, OLDEST)) {
+      const text = `ffmpeg is version ${version.major}.${version.minor}, expected ${OLDEST.major}.${OLDEST.minor} or newer`;
+      throw new GearwayError('ffmpeg-too-old', `${text}; update it with: ${install}`);
+    }
     return version;
   }
 }

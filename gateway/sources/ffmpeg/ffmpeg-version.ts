@@ -4,16 +4,16 @@ export interface FfmpegVersion {
   readonly minor: number;
 }
 
-/** What a build from the newest source counts as: it has no number of a release. */
+/** Version of a development build, which has no release number. */
 export const NEWEST: FfmpegVersion = { major: Infinity, minor: 0 };
 
-/** The oldest with which everything was seen to work, Debian 11's. 4.2 ends MJPEG without a Content-Length after one picture. */
+/** The oldest supported version, Debian 11's. 4.2 ends MJPEG without a Content-Length after one picture. */
 export const OLDEST: FfmpegVersion = { major: 4, minor: 3 };
 
 /**
- * Reads what `ffmpeg -version` prints.
+ * Parses the output of `ffmpeg -version`.
  *
- * @returns null when it is not FFmpeg that has printed this.
+ * @returns null if it is not from FFmpeg.
  */
 export function parseFfmpegVersion(text: string): FfmpegVersion | null {
   const name = /^ffmpeg version (\S+)/m.exec(text)?.[1];
@@ -23,7 +23,7 @@ export function parseFfmpegVersion(text: string): FfmpegVersion | null {
   return major === undefined || minor === undefined ? NEWEST : { major: Number(major), minor: Number(minor) };
 }
 
-/** Whether `version` is this one or a later one. */
+/** Whether `version` is this version or a later one. */
 export function isAtLeast(version: FfmpegVersion, { major, minor }: FfmpegVersion): boolean {
   return version.major > major || (version.major === major && version.minor >= minor);
 }

@@ -1,15 +1,16 @@
 /**
- * The guard's process: kills the programs that the gateway has started and has not ended before its own end. It reads a line
- * when a program starts (`+PID`) and one when it has ended (`-PID`).
+ * Process of the {@link ProcessGuard}: kills the programs that are still running when the gateway exits. It reads a
+ * line when a program has started (`+PID`) and when it has exited (`-PID`).
  */
 import { createInterface } from 'node:readline';
 
-/** Without anything to guard for so long, it ends. Longer than a source rests before it is opened again. */
+/** Idle time after which the guard exits. Longer than the back-off of a source. */
 const IDLE_MS = 30_000;
 
 const running = new Set<number>();
 
-// A service manager signals all processes of the gateway, and the others may take a while to end.
+// A service manager signals all processes of the gateway. The guard must outlive the others, which may take a while to
+// exit.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 let idle = setTimeout(() => process.exit(0), IDLE_MS);
@@ -24,13 +25,13 @@ lines.on('line', (line) => {
   if (running.size === 0) idle = setTimeout(() => process.exit(0), IDLE_MS);
 });
 
-// However the gateway ends, its end of the pipe closes.
+// The pipe closes when the gateway exits, even if it is killed.
 lines.on('close', () => {
   for (const pid of running) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It has ended by itself.
+      // It has already exited.
     }
   }
   process.exit(0);

@@ -9,21 +9,21 @@ import type { FfmpegInput } from './input.ts';
 import { formatConcatList } from './playlist.ts';
 import { probeMedia } from './probe-media.ts';
 
-/** How an input is to be opened, and what it gives. */
+/** How FFmpeg opens an input, and properties of the input. */
 export interface InputPlan {
-  /** FFmpeg's arguments up to `-i` and the input's name. */
+  /** FFmpeg's arguments up to and including `-i` and the input's name. */
   readonly args: readonly string[];
-  /** What FFmpeg reads from its own input: a list of files. */
+  /** FFmpeg's standard input, a list of files; null for none. */
   readonly stdin: string | null;
-  /** Whether its pictures come when they are taken. Others are played at their own speed. */
+  /** Whether it delivers pictures in real time. Others are paced by FFmpeg. */
   readonly isLive: boolean;
-  /** Whether its end is one, and not a failure. */
+  /** Whether it may end normally, without that being a failure. */
   readonly hasEnd: boolean;
-  /** Whether its JPEGs go through untouched. */
+  /** Whether its JPEGs are forwarded unmodified. */
   readonly isCopied: boolean;
-  /** Whether the size and the rate that were asked for are still to be made of its pictures. */
-  readonly isResized: boolean;
-  readonly isRated: boolean;
+  /** Whether a requested size or rate requires a filter, because the input itself does not provide it. */
+  readonly needsScaling: boolean;
+  readonly needsRateFilter: boolean;
 }
 
 export interface PlanContext {
@@ -32,23 +32,23 @@ export interface PlanContext {
   readonly signal: AbortSignal;
 }
 
-/** FFmpeg gives up a silent network so much before the supervisor does: it knows why. */
+/** How much earlier than the supervisor FFmpeg times out on a silent network, because its error names the cause. */
 const SOONER_MS = 500;
 
-/** FFmpeg waits 5 s for the parameters of streams that nobody asked for, and 20 frames for their rate. */
+/** Without these FFmpeg waits 5 s for the parameters of other streams, and 20 frames for their rate. */
 const LIVE_ARGS = ['-analyzeduration', '1000000', '-fpsprobesize', '0'];
 
-/** One slice thread after another: threads that take a frame each would be as many frames late. */
+/** Slice threads only: with frame threads, each thread would add a frame of latency. */
 const PROMPT_DECODER_ARGS = ['-thread_type', 'slice', '-flags', 'low_delay'];
 
-/** A list that a person has written is far shorter. */
+/** Maximum size of a playlist. */
 const MAX_PLAYLIST_BYTES = 4 << 20;
 
-/** The extensions of pictures, where FFmpeg would see a pattern of names in `%` and the like. */
+/** Names of pictures in which FFmpeg would interpret `%` and similar characters as a pattern. */
 const PICTURE_WITH_PATTERN = /[%*?[{].*\.(?:jpe?g|png|bmp|gif|webp|tiff?|p[bgnp]m|jp2|j2k|exr|dpx|tga|avif|heic)$/i;
 
 /**
- * Checks what can be checked without opening the input: that a file is there.
+ * Checks that a file exists, without opening the input.
  *
  * @throws {GearwayError} `source-unavailable`.
  */
@@ -57,14 +57,14 @@ export async function checkInput(input: FfmpegInput): Promise<void> {
   const found = await stat(input.path).catch((error: NodeJS.ErrnoException) => error);
   const { path } = input;
   if (found instanceof Error) {
-    const reason = found.code === 'ENOENT' || found.code === 'ENOTDIR' ? `there is no file ${JSON.stringify(path)}` : `the file ${JSON.stringify(path)} cannot be read: ${found.message}`;
+    const reason = found.code === 'ENOENT' || found.code === 'ENOTDIR' ? `no file ${JSON.stringify(path)}` : `the file ${JSON.stringify(path)} cannot be read: ${found.message}`;
     throw new GearwayError('source-unavailable', reason, { cause: found });
   }
-  if (found.isDirectory()) throw new GearwayError('source-unavailable', `${JSON.stringify(path)} is a folder, expected a file; images in a folder are shown by directory:`);
+  if (found.isDirectory()) throw new GearwayError('source-unavailable', `${JSON.stringify(path)} is a folder, expected a file; for the images of a folder use directory:`);
 }
 
 /**
- * Finds out how an input is to be opened: which device a camera is, and whether the input has JPEGs that need no encoding.
+ * Determines how to open an input: the device of a camera, and whether the input has JPEGs that need no encoding.
  *
  * @throws {GearwayError} `source-failed`, `source-invalid`, `source-unavailable`.
  */
@@ -78,33 +78,33 @@ export async function planInput(input: Exclude<FfmpegInput, { kind: 'pi-camera' 
     case 'screen':
       return {
         args: [...screenArgs(options, context.tools.platform), ...inputArgs, '-i', screenName(input.name, context.tools.platform)],
-        stdin: null, isLive: true, hasEnd: false, isCopied: false, isResized: true, isRated: false,
+        stdin: null, isLive: true, hasEnd: false, isCopied: false, needsScaling: true, needsRateFilter: false,
       };
     case 'filter-graph':
-      return { args: ['-re', '-f', 'lavfi', ...inputArgs, '-i', input.graph], stdin: null, isLive: false, hasEnd: true, isCopied: false, isResized: true, isRated: true };
+      return { args: ['-re', '-f', 'lavfi', ...inputArgs, '-i', input.graph], stdin: null, isLive: false, hasEnd: true, isCopied: false, needsScaling: true, needsRateFilter: true };
     case 'url': {
       const opened = [...named, ...networkArgs(input.scheme, options, context.version), ...inputArgs];
       const isHttp = input.scheme === 'http' || input.scheme === 'https';
       const info = isHttp || mayCopy(options) ? await probeMedia(context.tools, { ...context, args: [...opened, '-i', input.url], input: null }) : null;
-      // A recording would come as fast as the network is. Other servers send at its speed.
+      // A recording must be paced with -re, because it is received as fast as the network allows.
       const hasEnd = isHttp && info?.hasEnd === true;
       const paced = hasEnd ? ['-re'] : PROMPT_DECODER_ARGS;
-      return { args: [...paced, ...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...opened, '-i', input.url], stdin: null, isLive: !hasEnd, hasEnd, isCopied: isCopied(options, info?.codec ?? null), isResized: true, isRated: true };
+      return { args: [...paced, ...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...opened, '-i', input.url], stdin: null, isLive: !hasEnd, hasEnd, isCopied: isCopied(options, info?.codec ?? null), needsScaling: true, needsRateFilter: true };
     }
     case 'playlist':
     case 'file': {
       const { args, stdin } = await fileInput(input, named);
-      // A pipe's writer goes at its own speed, and what is read of it once is gone.
-      if (!(await stat(input.path)).isFile()) return { args: [...PROMPT_DECODER_ARGS, ...decoder, ...args], stdin, isLive: true, hasEnd: false, isCopied: options.copy ?? false, isResized: true, isRated: true };
+      // A pipe is paced by its writer, and cannot be probed, because reading consumes its data.
+      if (!(await stat(input.path)).isFile()) return { args: [...PROMPT_DECODER_ARGS, ...decoder, ...args], stdin, isLive: true, hasEnd: false, isCopied: options.copy ?? false, needsScaling: true, needsRateFilter: true };
       const info = mayCopy(options) ? await probeMedia(context.tools, { ...context, args: [...inputArgs, ...args], input: stdin }) : null;
-      return { args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args], stdin, isLive: false, hasEnd: true, isCopied: isCopied(options, info?.codec ?? null), isResized: true, isRated: true };
+      return { args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args], stdin, isLive: false, hasEnd: true, isCopied: isCopied(options, info?.codec ?? null), needsScaling: true, needsRateFilter: true };
     }
     default:
       return input satisfies never;
   }
 }
 
-/** Whether the options leave the pictures as they are. */
+/** Whether the options require no change of the pictures. */
 function mayCopy({ copy, pixels, quality, filter, size, fps }: FfmpegOptions): boolean {
   return copy === null && pixels === null && quality === null && filter === null && size === null && fps === null;
 }
@@ -118,7 +118,8 @@ function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVers
   switch (scheme) {
     case 'rtsp':
     case 'rtsps':
-      // TCP: a lost packet of UDP is a broken picture. The option was renamed; the old name means something else now.
+      // TCP, because with UDP a lost packet corrupts a picture. The option was renamed; the old name now means
+      // something else.
       return [...LIVE_ARGS, '-rtsp_transport', 'tcp', isAtLeast(version, { major: 5, minor: 0 }) ? '-timeout' : '-stimeout', timeoutUs];
     case 'http':
     case 'https':
@@ -132,19 +133,19 @@ function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVers
   }
 }
 
-/** A `file:` before its path makes a file of every name: of `-i`, of `http:x`, of `a:b`. */
+/** Arguments for a file. The prefix `file:` prevents names such as `-i`, `http:x` or `a:b` from being interpreted. */
 async function fileInput(input: Extract<FfmpegInput, { kind: 'file' | 'playlist' }>, named: readonly string[]): Promise<{ readonly args: readonly string[]; readonly stdin: string | null }> {
   if (input.kind === 'file') {
     const literal = PICTURE_WITH_PATTERN.test(basename(input.path)) ? ['-f', 'image2', '-pattern_type', 'none'] : [];
     return { args: [...(named.length > 0 ? named : literal), '-i', `file:${input.path}`], stdin: null };
   }
-  // Names that FFmpeg holds for unsafe, such as those with spaces, are in order here; other protocols than files are not.
+  // Allows names that FFmpeg considers unsafe, such as those with spaces, but no protocols other than files.
   const list = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe'];
   if (input.format === 'ffconcat') return { args: [...list, '-i', `file:${input.path}`], stdin: null };
   const { size } = await stat(input.path);
   if (size > MAX_PLAYLIST_BYTES) throw new GearwayError('source-invalid', `the playlist has ${size} bytes, expected at most ${MAX_PLAYLIST_BYTES}`);
   const text = await readFile(input.path, 'utf8');
-  // HLS has the same form, and is FFmpeg's own business.
+  // HLS playlists use the same format, and are handled by FFmpeg itself.
   if (/^#EXT-X-/m.test(text)) return { args: [...named, '-i', `file:${input.path}`], stdin: null };
   return { args: [...list, '-i', 'pipe:0'], stdin: formatConcatList(text, input.path) };
 }
@@ -168,6 +169,6 @@ function screenName(name: string | null, platform: NodeJS.Platform): string {
     case 'win32':
       return name === null ? 'desktop' : `title=${name}`;
     default:
-      return name ?? ''; // X11's own variable DISPLAY
+      return name ?? ''; // FFmpeg then uses DISPLAY
   }
 }

@@ -1,32 +1,32 @@
 import { GearwayError } from '../../../shared/errors.ts';
 
-/** What `INPUT` of `ffmpeg:INPUT` names. Texts are as they were written: nothing in them is decoded or expanded. */
+/** Parsed `INPUT` of `ffmpeg:INPUT`. Texts are unmodified: nothing in them is decoded or expanded. */
 export type FfmpegInput =
-  /** One of this machine's cameras by number, name or device file; null for the first one. */
+  /** A local camera by number, name or device file; null for the first one. */
   | { readonly kind: 'camera'; readonly name: string | null }
-  /** What a screen shows: X11's display, macOS's number, Windows's window title; null for the first one. */
+  /** A screen: X11 display, number on macOS, or window title on Windows; null for the first one. */
   | { readonly kind: 'screen'; readonly name: string | null }
-  /** A camera on a Raspberry Pi's ribbon cable. */
+  /** A camera on a Raspberry Pi's camera connector. */
   | { readonly kind: 'pi-camera'; readonly number: number }
-  /** FFmpeg's own sources, a graph of filters. */
+  /** A filter graph with FFmpeg's own sources. */
   | { readonly kind: 'filter-graph'; readonly graph: string }
   | { readonly kind: 'url'; readonly url: string; readonly scheme: string }
-  /** Files of this machine, one after another. */
+  /** Local files that are played one after another. */
   | { readonly kind: 'playlist'; readonly path: string; readonly format: 'm3u' | 'ffconcat' }
   | { readonly kind: 'file'; readonly path: string };
 
 const EXAMPLES = 'camera, /dev/video0, screen, picamera, rtsp://HOST/PATH, http://HOST/PATH, lavfi:GRAPH or a file';
 
 /**
- * Reads INPUT. Words come first: a file called `camera` is `./camera`.
+ * Parses INPUT. Keywords take precedence: a file called `camera` must be written as `./camera`.
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parseInput(place: string): FfmpegInput {
-  if (place === '') throw invalid(`ffmpeg: is followed by nothing, expected ${EXAMPLES}`);
-  // A NUL would end an argument early, and a list of files has one a line.
-  if (/[\0\r\n]/.test(place)) throw invalid('ffmpeg: is followed by a text with a line break or a NUL, which no input has');
-  const [, word, rest] = /^(camera|screen|picamera|lavfi)(?::(.*))?$/.exec(place) ?? [];
+export function parseInput(target: string): FfmpegInput {
+  if (target === '') throw invalid(`ffmpeg: is followed by nothing, expected ${EXAMPLES}`);
+  // A NUL would truncate an argument, and a line break would add an entry to a list of files.
+  if (/[\0\r\n]/.test(target)) throw invalid('ffmpeg: the input contains a line break or a NUL');
+  const [, word, rest] = /^(camera|screen|picamera|lavfi)(?::(.*))?$/.exec(target) ?? [];
   switch (word) {
     case 'camera':
     case 'screen':
@@ -39,12 +39,12 @@ export function parseInput(place: string): FfmpegInput {
       return { kind: 'filter-graph', graph: rest };
     default:
   }
-  if (/^\/dev\/(?:video\d+|v4l\/.+)$/.test(place)) return { kind: 'camera', name: place };
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(place)?.[1];
-  if (scheme !== undefined) return { kind: 'url', url: place, scheme: scheme.toLowerCase() };
-  const extension = /\.(m3u|ffconcat)$/i.exec(place)?.[1]?.toLowerCase();
-  if (extension === 'm3u' || extension === 'ffconcat') return { kind: 'playlist', path: place, format: extension };
-  return { kind: 'file', path: place };
+  if (/^\/dev\/(?:video\d+|v4l\/.+)$/.test(target)) return { kind: 'camera', name: target };
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1];
+  if (scheme !== undefined) return { kind: 'url', url: target, scheme: scheme.toLowerCase() };
+  const extension = /\.(m3u|ffconcat)$/i.exec(target)?.[1]?.toLowerCase();
+  if (extension === 'm3u' || extension === 'ffconcat') return { kind: 'playlist', path: target, format: extension };
+  return { kind: 'file', path: target };
 }
 
 function invalid(message: string): GearwayError {

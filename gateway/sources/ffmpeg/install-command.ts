@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Distributions by their name or that of what they are made from, and the command that installs FFmpeg there. */
+/** Distributions, matched by ID or ID_LIKE, and their command to install FFmpeg. */
 const LINUX_COMMANDS: readonly (readonly [distribution: string, command: string])[] = [
   ['debian', 'sudo apt-get install ffmpeg'],
   ['ubuntu', 'sudo apt-get install ffmpeg'],
@@ -11,9 +11,9 @@ const LINUX_COMMANDS: readonly (readonly [distribution: string, command: string]
 ];
 
 /**
- * How FFmpeg is installed here.
+ * The command that installs FFmpeg on this system.
  *
- * @param platform as node:os names it.
+ * @param platform as returned by node:os.
  */
 export function installCommand(platform: NodeJS.Platform, osRelease = readOsRelease()): string {
   switch (platform) {
@@ -32,6 +32,6 @@ function readOsRelease(): string {
   try {
     return readFileSync('/etc/os-release', 'utf8');
   } catch {
-    return ''; // not Linux, or a very small one
+    return ''; // not Linux, or a minimal system
   }
 }

@@ -1,12 +1,12 @@
-/** Bytes that are kept: a program's last words say why it has ended. */
+/** Default number of bytes that are kept. */
 const DEFAULT_KEPT_BYTES = 8 << 10;
 
-/** The end of what a program has printed. Whatever it prints, and for ever, takes no more memory than that. */
+/** Keeps the end of a program's output, which usually explains why it has ended, in constant memory. */
 export class LastOutput {
   readonly #keptBytes: number;
   #chunks: Buffer[] = [];
   #bytes = 0;
-  /** Whether the beginning was thrown away. */
+  /** Whether the beginning was discarded. */
   #isCut = false;
 
   constructor(keptBytes = DEFAULT_KEPT_BYTES) {
@@ -15,7 +15,7 @@ export class LastOutput {
 
   add(chunk: Buffer): void {
     if (chunk.byteLength > this.#keptBytes) this.#isCut = true;
-    // A copy: a chunk is a part of a larger piece of memory, which would be pinned.
+    // Copied, because a chunk is a view of a larger buffer, which would be kept alive.
     this.#chunks.push(Buffer.from(chunk.subarray(Math.max(0, chunk.byteLength - this.#keptBytes))));
     this.#bytes += chunk.byteLength;
     if (this.#bytes < 2 * this.#keptBytes) return;
@@ -30,8 +30,8 @@ export class LastOutput {
   }
 
   /**
-   * The lines that are not empty, without colours and control characters. None is cut, so that a password in one can be found and hidden: a first line
-   * that has lost its beginning is left out.
+   * Non-empty lines without colours and control characters. An incomplete first line is omitted, because a truncated
+   * password in it could not be found and hidden.
    */
   lines(): string[] {
     const text = this.#isCut ? this.text().replace(/^[^\r\n]*/, '') : this.text();

@@ -1,6 +1,6 @@
 import type { FfmpegOptions } from './ffmpeg-options.ts';
 
-/** Arguments of rpicam-vid and libcamera-vid: JPEGs without an end, each flushed as it is made. */
+/** Arguments of rpicam-vid and libcamera-vid: an endless sequence of JPEGs, each flushed immediately. */
 export function piCameraArgs(number: number, { size, fps, quality, inputArgs }: FfmpegOptions): readonly string[] {
   return [
     '--codec', 'mjpeg', '--timeout', '0', '--nopreview', '--flush', '--camera', String(number),

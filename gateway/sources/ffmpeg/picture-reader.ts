@@ -8,20 +8,20 @@ import { JpegSequenceReader } from '../../codecs/jpeg-sequence-reader.ts';
 import { BOUNDARY } from './output-args.ts';
 import { PGM } from '../../codecs/pgm.ts';
 
-/** How pictures stand in a program's output. */
-export type PictureForm = 'multipart' | 'jpegs' | 'bmp' | 'pgm';
+/** Format of the pictures in a program's output. */
+export type PictureFormat = 'multipart' | 'jpegs' | 'bmp' | 'pgm';
 
-/** Takes pictures out of a program's output as it comes. */
-export interface PictureReader {
-  /** @throws {GearwayError} when this is no such output; nothing more can be read then. */
+/** Extracts pictures from a program's output. */
+interface PictureReader {
+  /** @throws {GearwayError} if the output has another format; no more can be read then. */
   read(chunk: Buffer): void;
 }
 
-/** @param onPicture called with a picture's last byte; its memory is its own. */
-export function createPictureReader(form: PictureForm, onPicture: (picture: Buffer | NDArray) => void): PictureReader {
+/** @param onPicture called as soon as a picture is complete; it takes ownership of the memory. */
+export function createPictureReader(format: PictureFormat, onPicture: (picture: Buffer | NDArray) => void): PictureReader {
   const { payloadBytes } = FRAME_LIMITS;
   const onJpeg = (jpeg: Buffer): void => onPicture(completeJpeg(jpeg));
-  switch (form) {
+  switch (format) {
     case 'multipart':
       return new MultipartReader({ boundary: BOUNDARY, maxBodyBytes: payloadBytes, onPart: ({ body }) => onJpeg(body) });
     case 'jpegs':
@@ -31,6 +31,6 @@ export function createPictureReader(form: PictureForm, onPicture: (picture: Buff
     case 'pgm':
       return new HeadedReader({ format: PGM, maxBodyBytes: payloadBytes, onPicture });
     default:
-      return form satisfies never;
+      return format satisfies never;
   }
 }

@@ -1,14 +1,14 @@
 import { dirname, resolve } from 'node:path';
 import { GearwayError } from '../../../shared/errors.ts';
 
-/** Files of a list, which a person may have downloaded. */
+/** Maximum number of files in a playlist, which may be untrusted. */
 const MAX_FILES = 10_000;
 
 /**
- * Makes the list that FFmpeg's concat demuxer reads of an M3U playlist: of the files of this machine in it, relative to its own folder.
+ * Converts an M3U playlist to a list for FFmpeg's concat demuxer. Paths are relative to the playlist's folder.
  *
- * @param path of the playlist.
- * @throws {GearwayError} `source-invalid` for one that is empty, or names something else than files.
+ * @param path path of the playlist.
+ * @throws {GearwayError} `source-invalid` if it is empty, or contains anything but local files.
  */
 export function formatConcatList(m3u: string, path: string): string {
   const entries = m3u
@@ -18,11 +18,11 @@ export function formatConcatList(m3u: string, path: string): string {
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (entries.length === 0 || entries.length > MAX_FILES) throw invalid(`the playlist has ${entries.length} files, expected 1 to ${MAX_FILES}`);
   const foreign = entries.find((entry) => /^[a-z][a-z0-9+.-]*:\/\//i.test(entry) || entry.includes('\0'));
-  if (foreign !== undefined) throw invalid('the playlist names something else than files of this machine, expected their paths');
+  if (foreign !== undefined) throw invalid('the playlist contains an entry that is not a local file, expected only paths');
   return ['ffconcat version 1.0', ...entries.map((entry) => `file ${quote(`file:${resolve(dirname(path), entry)}`)}`), ''].join('\n');
 }
 
-/** As FFmpeg reads it: all is literal between single quotes, and a single quote stands outside of them. */
+/** Quotes a text for FFmpeg: everything between single quotes is literal; a single quote is escaped outside of them. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -2,22 +2,22 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** Beside this file, compiled or not. */
+/** Next to this file, compiled or not. */
 const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard-main.ts' : './guard-main.js', import.meta.url));
 
-/** A guard that ends sooner cannot run here; another one would not, either. */
+/** A guard that exits earlier cannot run on this system, so it is not restarted. */
 const MIN_LIFE_MS = 1000;
 
 /**
- * Sees to it that no program outlives the gateway, also when that is killed and can do nothing any more: a process beside it reads
- * which programs run, and kills them when the gateway's end of the pipe closes. It is started with the first program, ends
- * by itself when none has run for a while, and keeps nothing alive.
+ * Ensures that no program outlives the gateway, even if the gateway is killed: a separate process is notified of
+ * running programs, and kills them when the pipe to the gateway closes. It is started with the first program, exits
+ * when none has run for a while, and does not keep the gateway running.
  */
 export class ProcessGuard {
   readonly #running = new Set<number>();
   #child: ChildProcess | null = null;
 
-  /** @returns what is to be called once the program has ended: its number may be another's then. */
+  /** @returns must be called once the program has exited, because its PID may be reused. */
   watch(pid: number): () => void {
     this.#running.add(pid);
     if (this.#child === null) this.#start();
@@ -29,10 +29,10 @@ export class ProcessGuard {
 
   #start(): void {
     const startedAtMs = performance.now();
-    // In a session of its own: Ctrl-C reaches the whole group, and it must not end before its work is done.
+    // Detached, because Ctrl-C signals the whole process group and the guard must outlive it.
     const child = fork(ENTRY, [], { detached: true, stdio: ['pipe', 'ignore', 'ignore', 'ipc'] });
     this.#child = child;
-    // What it could not start of; else the exit says it, too.
+    // Spawn errors; other errors are also reported by 'exit'.
     child.on('error', () => {
       if (child.pid === undefined) this.#child = null;
     });
@@ -40,9 +40,9 @@ export class ProcessGuard {
       this.#child = null;
       if (this.#running.size > 0 && performance.now() - startedAtMs > MIN_LIFE_MS) this.#start();
     });
-    // A pipe and not the channel: what was written before the gateway's end is read, however late the guard gets to it.
+    // Uses a pipe instead of the IPC channel, because data in a pipe can still be read after the gateway has exited.
     if (child.connected) child.disconnect();
-    child.stdin?.on('error', () => undefined); // it has just ended
+    child.stdin?.on('error', () => undefined); // it has just exited
     child.unref();
     if (child.stdin instanceof Socket) child.stdin.unref();
     for (const pid of this.#running) this.#tell(`+${pid}`);

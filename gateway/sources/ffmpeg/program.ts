@@ -5,11 +5,11 @@ import type { ProcessGuard } from './process-guard.ts';
 export interface ProgramOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** What it reads; null for nothing. */
+  /** Its standard input; null for none. */
   readonly input?: string | null;
-  /** Its output as it comes. */
+  /** Called for each chunk of its output. */
   readonly onOutput: (chunk: Buffer) => void;
-  /** How much of its error output is kept. */
+  /** Number of bytes of its error output to keep. */
   readonly keptErrorBytes?: number;
   readonly guard: ProcessGuard;
 }
@@ -21,16 +21,16 @@ export type ProgramEnd =
   | { readonly kind: 'missing' }
   | { readonly kind: 'unstartable'; readonly error: Error };
 
-/** Most that is read of its error output in a second; a program that prints more has to wait. */
+/** Maximum rate at which error output is read; beyond it, back-pressure slows the program down. */
 const MAX_ERROR_BYTES_PER_SECOND = 1 << 20;
 
 /**
- * A program of this machine, run without a shell: each argument reaches it as it is. It dies with the gateway.
+ * A local program, run without a shell, so that arguments are passed unmodified. It is killed when the gateway exits.
  *
- * Its error output costs no memory, however much it is; the last lines are kept.
+ * Only the last lines of its error output are kept.
  */
 export class Program {
-  /** Settles when it has ended, and all of its output was given. */
+  /** Resolves when it has exited and all of its output has been delivered. */
   readonly ended: Promise<ProgramEnd>;
   readonly #child: ChildProcess;
   readonly #errors: LastOutput;
@@ -54,12 +54,12 @@ export class Program {
       if (!this.#isClosed) onOutput(chunk);
     });
     stderr?.on('data', (chunk: Buffer) => this.#hear(chunk));
-    // It may end before it has read everything.
+    // It may exit before it has read all input.
     stdin?.on('error', () => undefined);
     stdin?.end(input ?? '');
   }
 
-  /** The end of its error output, by lines. */
+  /** The last lines of its error output. */
   errorLines(): readonly string[] {
     return this.#errors.lines();
   }
@@ -69,11 +69,11 @@ export class Program {
     return this.#errors.text();
   }
 
-  /** Kills it, also while it is stopped, and waits for its end; no output is given afterwards. Idempotent. */
+  /** Kills it, even if it is stopped, and waits until it has exited. No output is delivered afterwards. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#child.kill('SIGKILL');
-    // Whoever has inherited its pipes would keep them open.
+    // Otherwise a child process that has inherited the pipes would keep them open.
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.destroy();
     await this.ended;
   }
@@ -87,7 +87,7 @@ export class Program {
     }
     this.#errorBytes += chunk.byteLength;
     if (this.#errorBytes < MAX_ERROR_BYTES_PER_SECOND) return;
-    // Else reading would be all that the gateway does.
+    // Otherwise reading would block the event loop.
     this.#child.stderr?.pause();
     setTimeout(() => this.#child.stderr?.resume(), this.#secondBeganAtMs + 1000 - now).unref();
   }

@@ -2,12 +2,12 @@ import { runInBackground } from '../../../shared/background.ts';
 import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
 
 export interface RunOptions extends Omit<ProgramOptions, 'onOutput' | 'keptErrorBytes'> {
-  /** It is killed when it has not ended by then. */
+  /** The program is killed after this time. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
 
-/** What a program that ends by itself has said. */
+/** Result of a program that has run to its end. */
 export interface RunResult {
   readonly end: ProgramEnd;
   readonly hasTimedOut: boolean;
@@ -16,10 +16,10 @@ export interface RunResult {
   readonly errorLines: readonly string[];
 }
 
-/** Answers, and lists of devices, are far shorter. */
+/** Maximum size of the output; more is discarded. */
 const MAX_OUTPUT_BYTES = 256 << 10;
 
-/** Runs a program to its end. Never throws; an aborted one is killed. */
+/** Runs a program until it exits. Never rejects. Kills the program on abort. */
 export async function runProgram({ timeoutMs, signal, ...options }: RunOptions): Promise<RunResult> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -32,7 +32,7 @@ export async function runProgram({ timeoutMs, signal, ...options }: RunOptions):
     },
   });
   let hasTimedOut = false;
-  // Its end is awaited below, whichever way it comes.
+  // Not awaited here: `program.ended` is awaited below.
   const kill = (): void => runInBackground(program.close(), () => undefined);
   const timer = setTimeout(() => {
     hasTimedOut = true;

@@ -5,53 +5,56 @@ import { receiveAll, UNBOUNDED_QUEUE } from '../../netgear/receive-all.ts';
 import { createServerSocket } from '../../netgear/create-server-socket.ts';
 import { followEvents } from '../../netgear/socket-events.ts';
 
-/** How imagezmq's ends find each other: `request-reply`, the hub binds and answers each picture; `publish-subscribe`, it connects to senders. */
+/**
+ * imagezmq's modes: `request-reply`, the hub binds and answers each picture; `publish-subscribe`, the hub connects to
+ * senders.
+ */
 export type HubPattern = 'request-reply' | 'publish-subscribe';
 
-/** What `ImageHub.send_reply` says by default. */
+/** Default reply of `ImageHub.send_reply`. */
 const OK = 'OK';
 
-/** For how long an answer may still leave when the hub closes: who does not get it waits for ever. */
+/** How long to wait for a reply to be transmitted when the hub closes: a sender without a reply waits forever. */
 const ANSWER_LINGER_MS = 200;
 
-/** A kernel buffer for a sender that is faster than we read: more is delay that nobody sees. */
+/** SO_RCVBUF for senders. Small, because frames buffered there are undetectable latency. */
 const RECEIVE_BUFFER_BYTES = 256 << 10;
 
-/** How long a place where somebody else listens is left alone. */
+/** Delay before reconnecting after a failed handshake. */
 const RECONNECT_MS = 1000;
 
-/** What happens to a {@link HubSocket}. */
-export interface HubSocketEvents {
-  /** How many senders are connected. */
+/** Callbacks of a {@link HubSocket}. */
+interface HubSocketEvents {
+  /** The number of connected senders has changed. */
   peers(count: number): void;
-  /** A connection or a message was refused: why, a sentence without its end. */
+  /** A connection or a message was refused; `reason` is a sentence without a full stop. */
   refused(reason: string): void;
   /** The socket no longer works: close it. */
   failed(error: unknown): void;
 }
 
-/** The hub's end of imagezmq's ImageHub. Iterate over it for messages, and {@link answer} each before asking for the next. */
+/** Socket of an imagezmq ImageHub. Iterate over it for messages, and {@link answer} each before taking the next. */
 export interface HubSocket extends AsyncIterable<Uint8Array[]> {
-  /** Tells the sender to go on: it waits for that. */
+  /** Sends the reply for which the sender waits. */
   answer(): Promise<void>;
-  /** Counts the last message as malformed: a sender of too many of them is read no more. */
+  /** Counts the last message as malformed; a sender of too many is disconnected. */
   malformed(): void;
   /** Idempotent. Resolves when the address is free again. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the hub's end.
+ * Opens a hub socket.
  *
- * @param endpoints where it binds, or the senders that it connects to.
- * @throws when an address is in use, or none.
+ * @param endpoints addresses to bind, or senders to connect to.
+ * @throws if an address is in use or invalid.
  */
 export async function openHubSocket(pattern: HubPattern, endpoints: readonly string[], events: HubSocketEvents): Promise<HubSocket> {
   return pattern === 'request-reply' ? listen(endpoints, events) : subscribe(endpoints, events);
 }
 
 async function listen(endpoints: readonly string[], events: HubSocketEvents): Promise<HubSocket> {
-  // The same REP as for a NetGear server that connects.
+  // The same REP socket as for NetGear servers.
   const socket = createServerSocket({ pattern: 'request-reply', expected: 'an imagezmq sender' }, null, events);
   try {
     for (const endpoint of endpoints) await socket.bind(endpoint);
@@ -81,7 +84,7 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
     reconnectMaxInterval: 1000,
     maxMessageSize: FRAME_LIMITS.payloadBytes,
     receiveBufferSize: RECEIVE_BUFFER_BYTES,
-    // Names may have addresses of both kinds.
+    // Only if needed: host names may have both IPv4 and IPv6 addresses.
     ipv6: endpoints.some((endpoint) => endpoint.startsWith('tcp://[')),
   });
   let isClosed = false;
@@ -97,8 +100,8 @@ function subscribe(endpoints: readonly string[], events: HubSocketEvents): HubSo
         events.peers(connected.size);
         return;
       }
-      // libzmq does not try again by itself after a failed handshake.
-      events.refused('what listens there is not an imagezmq sender of pattern publish-subscribe');
+      // libzmq does not reconnect after a failed handshake.
+      events.refused('the peer is not an imagezmq sender of pattern publish-subscribe');
       setTimeout(() => {
         if (!isClosed) reconnect(socket, address, events);
       }, RECONNECT_MS).unref();
@@ -129,7 +132,7 @@ function reconnect(socket: Subscriber, address: string, events: HubSocketEvents)
   try {
     socket.disconnect(address);
   } catch {
-    // It has forgotten the address already.
+    // libzmq no longer knows the address.
   }
   try {
     socket.connect(address);

@@ -6,31 +6,31 @@ import { decodeSent, type SentPicture } from './picture-codec.ts';
 
 export interface ImageHubOptions {
   readonly pattern: HubPattern;
-  /** Where it binds, or the senders that it connects to. */
+  /** Addresses to bind, or senders to connect to. */
   readonly endpoints: readonly string[];
   readonly log: (message: string) => void;
 }
 
-/** Who takes the pictures of one sender, or of all. */
+/** Receiver of the pictures of one sender, or of all. */
 export interface HubReceiver {
-  /** The `msg` of the pictures that are for it; null for all. */
+  /** The `msg` of the pictures to receive; null for all. */
   readonly sender: string | null;
-  /** @throws {GearwayError} when it is no picture: that is counted. */
+  /** @throws {GearwayError} if the picture is invalid, which is passed to {@link rejected}. */
   received(picture: SentPicture): void;
   rejected(error: unknown): void;
-  /** The hub's socket cannot be read any more: leave, and join again. */
+  /** The hub's socket has failed: leave, and join again. */
   failed(error: unknown): void;
 }
 
-/** Of how many senders that nobody takes something is said. */
-const MAX_STRANGERS = 16;
+/** Maximum number of unknown senders that are logged. */
+const MAX_UNKNOWN_SENDERS = 16;
 
-/** As an `ImageHub` of imagezmq: one socket, and the pictures of many senders. It is open while somebody receives. */
+/** Equivalent of imagezmq's `ImageHub`: one socket for many senders. Open while it has receivers. */
 export class ImageHub {
   readonly #options: ImageHubOptions;
   readonly #receivers = new Set<HubReceiver>();
-  readonly #strangers = new Set<string>();
-  /** Opening and closing wait for each other: several streams come and go at once. */
+  readonly #unknownSenders = new Set<string>();
+  /** Serializes opening and closing, because several streams join and leave concurrently. */
   #turn: Promise<void> = Promise.resolve();
   #socket: HubSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
@@ -42,12 +42,12 @@ export class ImageHub {
     this.#refusals = new Refusals((reason) => options.log(`imagezmq ${options.endpoints.join(', ')}: ${reason}`));
   }
 
-  /** How many senders are connected. */
+  /** Number of connected senders. */
   get peers(): number {
     return this.#peers;
   }
 
-  /** What it is doing, for people. */
+  /** Current state, for display. */
   state(): string {
     const { pattern, endpoints } = this.#options;
     const binds = pattern === 'request-reply';
@@ -56,7 +56,7 @@ export class ImageHub {
     return this.#refusals.append(binds ? 'listening' : 'connecting');
   }
 
-  /** @throws {GearwayError} `source-unavailable` when an address is in use or not ours. */
+  /** @throws {GearwayError} `source-unavailable` if an address is in use or not local. */
   join(receiver: HubReceiver): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#socket === null) await this.#open();
@@ -64,12 +64,12 @@ export class ImageHub {
     });
   }
 
-  /** Nothing is received afterwards. Idempotent. */
+  /** Stops the receiver immediately. Idempotent. */
   leave(receiver: HubReceiver): Promise<void> {
-    // At once: the socket may take its time.
+    // Immediately: closing the socket may take a while.
     this.#receivers.delete(receiver);
     return this.#inTurn(async () => {
-      // It may have been about to join.
+      // A pending join may have added it again.
       this.#receivers.delete(receiver);
       if (this.#receivers.size === 0) await this.#close();
     });
@@ -89,14 +89,15 @@ export class ImageHub {
       this.#socket = await openHubSocket(pattern, endpoints, {
         peers: (count) => {
           this.#peers = count;
-          // All senders that it connects to are there.
+          // All senders are connected, so earlier refusals are obsolete.
           if (pattern === 'publish-subscribe' && count === endpoints.length) this.#refusals.clear();
         },
         refused: (reason) => this.#refusals.note(reason),
         failed: (error) => this.#failed(error),
       });
     } catch (error) {
-      throw new GearwayError('source-unavailable', `cannot ${pattern === 'request-reply' ? 'listen for' : 'connect to'} imagezmq senders at ${endpoints.join(', ')}: ${errorText(error)}`, { cause: error });
+      const what = `${pattern === 'request-reply' ? 'listen for' : 'connect to'} imagezmq senders at ${endpoints.join(', ')}`;
+      throw new GearwayError('source-unavailable', `cannot ${what}: ${errorText(error)}`, { cause: error });
     }
     const socket = this.#socket;
     this.#reading = containFailure(this.#read(socket), (error) => {
@@ -104,7 +105,7 @@ export class ImageHub {
     });
   }
 
-  /** Each receiver leaves, and the last one closes the hub. */
+  /** Notifies all receivers. Each one leaves, and the last one closes the hub. */
   #failed(error: unknown): void {
     for (const receiver of this.#receivers) receiver.failed(error);
   }
@@ -118,9 +119,9 @@ export class ImageHub {
 
   async #read(socket: HubSocket): Promise<void> {
     for await (const parts of socket) {
-      // What has come is answered also while closing: its sender would wait for ever.
       if (this.#socket === socket) this.#received(parts, socket);
-      // Also where the picture was none. A sender that has gone meanwhile is no failure of ours.
+      // Answered even if the picture is invalid or the hub is closing, because the sender would wait forever. Fails if
+      // it has left.
       await socket.answer().catch(() => undefined);
     }
   }
@@ -131,7 +132,7 @@ export class ImageHub {
       sent = decodeSent(parts);
     } catch (error) {
       socket.malformed();
-      // Nobody knows whose it was.
+      // The sender is unknown, so all receivers count it.
       for (const receiver of this.#receivers) receiver.rejected(error);
       return;
     }
@@ -147,8 +148,8 @@ export class ImageHub {
   }
 
   #mention(message: SentPicture['message']): void {
-    if (typeof message !== 'string' || this.#strangers.has(message) || this.#strangers.size >= MAX_STRANGERS) return;
-    this.#strangers.add(message);
-    this.#options.log(`imagezmq: pictures of ${JSON.stringify(message.slice(0, 64))} come, and are shown nowhere; add it to senders=`);
+    if (typeof message !== 'string' || this.#unknownSenders.has(message) || this.#unknownSenders.size >= MAX_UNKNOWN_SENDERS) return;
+    this.#unknownSenders.add(message);
+    this.#options.log(`imagezmq: pictures of the unknown sender ${JSON.stringify(message.slice(0, 64))} are discarded; add it to senders=`);
   }
 }

@@ -6,9 +6,9 @@ import { SenderMix } from './sender-mix.ts';
 import { readCheck, readWord, type SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-/** What an imagezmq URL says. */
-export interface ImagezmqOptions extends Omit<ImageHubOptions, 'log'> {
-  /** The senders that have a stream each; null: all of them are one stream. */
+/** Options of an imagezmq URL. */
+interface ImagezmqOptions extends Omit<ImageHubOptions, 'log'> {
+  /** Senders with a stream each; null: one stream for all senders. */
   readonly senders: readonly string[] | null;
   /** Whether JPEGs are verified before a NetGear client gets them. */
   readonly isChecked: boolean;
@@ -16,44 +16,55 @@ export interface ImagezmqOptions extends Omit<ImageHubOptions, 'log'> {
 
 const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
 
-/** Most senders that have streams of their own. */
+/** Maximum number of senders with their own stream. */
 const MAX_SENDERS = 32;
 
 /**
- * Reads `imagezmq:tcp://0.0.0.0:5555?senders=kitchen,porch`, or `imagezmq:tcp://pi1:5555,tcp://pi2:5555?pattern=publish-subscribe`.
+ * Parses `imagezmq:tcp://0.0.0.0:5555?senders=kitchen,porch`, or
+ * `imagezmq:tcp://pi1:5555,tcp://pi2:5555?pattern=publish-subscribe`.
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parseImagezmq({ place, options }: SourceUrl): ImagezmqOptions {
+export function parseImagezmq({ target, options }: SourceUrl): ImagezmqOptions {
   const pattern = readWord(options, 'pattern', ['request-reply', 'publish-subscribe']) ?? 'request-reply';
-  const endpoints = place.split(',');
+  const endpoints = target.split(',');
   for (const endpoint of endpoints) {
     const match = ENDPOINT.exec(endpoint);
     const port = Number(match?.[1] ?? '1');
-    if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `imagezmq: address is ${JSON.stringify(endpoint)}, expected tcp://HOST:PORT or ipc:///PATH, such as tcp://0.0.0.0:5555 where senders connect to`);
+    if (match === null || port < 1 || port > 65_535) {
+      const expected = 'tcp://HOST:PORT or ipc:///PATH, for example tcp://0.0.0.0:5555 for senders to connect to';
+      throw new GearwayError('source-invalid', `imagezmq: address is ${JSON.stringify(endpoint)}, expected ${expected}`);
+    }
   }
-  if (pattern === 'request-reply' && endpoints.length > 1) throw new GearwayError('source-invalid', `imagezmq: has ${endpoints.length} addresses, expected 1: all senders connect to the same, unless pattern=publish-subscribe`);
+  if (pattern === 'request-reply' && endpoints.length > 1) {
+    const text = `imagezmq: has ${endpoints.length} addresses, expected 1 for all senders`;
+    throw new GearwayError('source-invalid', `${text}; several require pattern=publish-subscribe`);
+  }
   const senders = options.get('senders')?.split(',') ?? null;
   if (senders !== null && (senders.length > MAX_SENDERS || new Set(senders).size !== senders.length || !senders.every((sender) => sender.length >= 1 && sender.length <= 64))) {
-    throw new GearwayError('source-invalid', `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected 1 to ${MAX_SENDERS} different names of 1 to 64 characters, with commas between them`);
+    const expected = `1 to ${MAX_SENDERS} unique names of 1 to 64 characters, separated by commas`;
+    throw new GearwayError('source-invalid', `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected ${expected}`);
   }
   return { pattern, endpoints, senders, isChecked: readCheck(options) };
 }
 
-/** The name of a sender's stream: what a stream's name cannot have becomes `-`. */
+/** The name of a sender's stream: characters that are not allowed become `-`. */
 export function streamOfSender(sender: string): string {
   return sender.replaceAll(/[^A-Za-z0-9_-]/g, '-');
 }
 
-/** Pictures of imagezmq's senders, from a hub that several streams may share. A sender's `msg` is the frame's message. */
+/**
+ * Pictures of imagezmq senders, from a hub that several streams may share. A sender's `msg` becomes the frame's
+ * message.
+ */
 export class ImagezmqSource implements Source, HubReceiver {
   readonly kind = 'imagezmq';
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
   readonly verifiesJpegs: boolean;
-  readonly seats = null;
-  /** Senders send when they like. */
+  readonly serverPorts = null;
+  /** No timeout: senders may pause. */
   readonly stallMs = null;
   readonly sender: string | null;
   readonly #hub: ImageHub;
@@ -62,7 +73,7 @@ export class ImagezmqSource implements Source, HubReceiver {
   #hasWarned = false;
   #sink: SourceSink | null = null;
 
-  /** @param sender the one whose pictures are shown; null for all of them. */
+  /** @param sender the sender to show; null for all. */
   constructor(hub: ImageHub, { pattern, endpoints, isChecked, log }: ImageHubOptions & Pick<ImagezmqOptions, 'isChecked'>, sender: string | null) {
     this.#hub = hub;
     this.#log = log;
@@ -113,9 +124,10 @@ export class ImagezmqSource implements Source, HubReceiver {
     this.#log(`imagezmq: ${warning}`);
   }
 
-  /** @returns null when all is well. */
+  /** @returns null if there is nothing to warn about. */
   #warning(): string | null {
     const names = this.sender === null ? this.#mix.names(this.#hub.peers) : [];
-    return names.length === 0 ? null : `pictures of ${names.join(' and ')} take turns in this stream; senders=${names.map(encodeURIComponent).join(',')} makes a stream of each`;
+    if (names.length === 0) return null;
+    return `pictures of ${names.join(' and ')} alternate in this stream; use senders=${names.map(encodeURIComponent).join(',')} for one stream each`;
   }
 }

@@ -4,22 +4,23 @@ import { decodeUtf8 } from '../../netgear/frame-codec.ts';
 import type { Sendable } from '../../netgear/picture.ts';
 import { type ParsedObject, parsePythonObject } from '../../codecs/python-json.ts';
 
-/** What an imagezmq sender has sent. */
+/** A picture of an imagezmq sender. */
 export interface SentPicture {
-  /** The sender's `msg`: its name, as a rule, but any value of Python's JSON. */
+  /** The sender's `msg`: usually its name, but it may be any value of Python's JSON. */
   readonly message: Value;
-  /** The same as the sender wrote it, Python JSON. */
+  /** The message as the sender's Python JSON. */
   readonly messageJson: string;
   /** A view of the parts' memory. */
   readonly picture: Sendable;
 }
 
-/** Most bytes of the JSON in front of a picture. */
+/** Maximum size of the JSON part. */
 const MAX_JSON_BYTES = 1 << 20;
 
 /**
- * Reads what `ImageSender.send_image` and `send_jpg` send (imagezmq, `SerializingSocket`): JSON with `msg`, and for an array `dtype` and
- * `shape`; then the samples, or the JPEG. Whether the picture is one is for who takes it.
+ * Decodes a message of `ImageSender.send_image` or `send_jpg` (imagezmq, `SerializingSocket`): JSON with `msg`, and for
+ * an array
+ * `dtype` and `shape`; then the samples, or the JPEG. Does not validate the picture.
  *
  * @throws {GearwayError} `parts-invalid`, `header-invalid`.
  */
@@ -30,7 +31,10 @@ export function decodeSent(parts: readonly Uint8Array[]): SentPicture {
   const { fields, messageJson } = parseHeader(json);
   const { msg: message = null, dtype, shape } = fields;
   if (dtype === undefined && shape === undefined) return { message, messageJson, picture: data };
-  if (typeof dtype !== 'string' || !Array.isArray(shape)) throw new GearwayError('header-invalid', 'the JSON has no dtype and shape, expected {"msg": …, "dtype": "uint8", "shape": [480, 640, 3]}');
+  if (typeof dtype !== 'string' || !Array.isArray(shape)) {
+    const expected = '{"msg": …, "dtype": "uint8", "shape": [480, 640, 3]}';
+    throw new GearwayError('header-invalid', `the JSON has no valid dtype and shape, expected ${expected}`);
+  }
   return { message, messageJson, picture: { dtype, shape: shape as number[], data } };
 }
 
@@ -41,6 +45,6 @@ function parseHeader(json: Uint8Array): { readonly fields: ParsedObject['fields'
     const span = spans.get('msg');
     return { fields, messageJson: span === undefined ? 'null' : text.slice(span.start, span.end) };
   } catch (error) {
-    throw new GearwayError('header-invalid', `the first part is no JSON object: ${errorText(error)}`, { cause: error });
+    throw new GearwayError('header-invalid', `the first part is not a JSON object: ${errorText(error)}`, { cause: error });
   }
 }

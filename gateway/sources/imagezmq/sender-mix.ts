@@ -1,36 +1,38 @@
 import type { Value } from '../../../shared/protocol.ts';
 
-/** So many of the latest pictures are looked at. */
+/** Number of the latest pictures that are examined. */
 const WINDOW = 256;
 
-/** Of a sender alone: so many pictures at least, and every so many of them from another than the one before. */
+/** For a single connection: minimum number of pictures, and maximum mean length of a run with the same name. */
 const MIN_PICTURES = 16;
 const MAX_RUN = 4;
 
-/** Longer texts are no names. */
+/** Maximum length of a name. */
 const MAX_NAME_LENGTH = 64;
 
 /**
- * Tells whether pictures of several cameras come into one stream, by the `msg` of each. Most senders give their name there, which alternates
- * then. Others count, say the time, write JSON, or say now and then that something moves, and that is nobody's fault.
+ * Detects whether pictures of several cameras are mixed in one stream, from their `msg`. Most senders put their name
+ * there, which then alternates. Others send counters, times, JSON, or occasional events, which must not cause a
+ * warning.
  */
 export class SenderMix {
-  /** The latest last; null for what is no name. */
+  /** The latest last; null for a message that is not a name. */
   #latest: (string | null)[] = [];
 
-  /** @returns whether another name came than the one before. */
+  /** @returns whether the name differs from the previous one. */
   add(message: Value): boolean {
     const name = isName(message) ? message : null;
     const isAnother = name !== null && name !== this.#latest.at(-1);
-    // Cut now and then, so that not each picture moves all.
+    // Truncated in batches, which is cheaper than shifting for every picture.
     if (this.#latest.length >= 2 * WINDOW) this.#latest = this.#latest.slice(-WINDOW);
     this.#latest.push(name);
     return isAnother;
   }
 
   /**
-   * @param senders how many are connected. One alone may send two cameras' pictures, but then in turn; words of its own change less often.
-   * @returns the names that take turns; none when all is well.
+   * @param senders number of connections. A single one may send two cameras' pictures, but then they alternate more
+   * often than other texts would.
+   * @returns the names that alternate; empty if there is only one sender.
    */
   names(senders: number): readonly string[] {
     const latest = this.#latest.slice(-WINDOW);
@@ -42,14 +44,14 @@ export class SenderMix {
       if (name !== null) runs.set(name, (runs.get(name) ?? 0) + 1);
       if (name !== null && before !== null && before !== undefined) changes += 1;
     }
-    // What came, was followed by another, and came again.
+    // Names that occurred, were followed by another, and occurred again.
     const recurring = [...runs].filter(([, count]) => count > 1).map(([name]) => name);
     const areSeveral = recurring.length > 1 && (senders > 1 || (latest.length >= MIN_PICTURES && changes * MAX_RUN >= latest.length));
     return areSeveral ? recurring.sort() : [];
   }
 }
 
-/** No JSON, and no number or time: it has a letter in front of all digits. */
+/** Whether a message looks like a name: it begins with a letter, unlike JSON, numbers and times. */
 function isName(message: Value): message is string {
   return typeof message === 'string' && message.length <= MAX_NAME_LENGTH && /^\p{L}/u.test(message);
 }

@@ -11,45 +11,48 @@ import { publishPicture } from '../publish-picture.ts';
 import { readWord, type SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-export interface NetGearAsyncOptions {
-  /** Where the server connects to. */
+interface NetGearAsyncOptions {
+  /** Endpoint to bind. */
   readonly endpoint: string;
   readonly pattern: AsyncPattern;
-  /** Which return data a server in bidirectional mode gets: all clients' by port, or the newest of any. */
+  /** Return data for a server in bidirectional mode: all clients' data by port, or the newest value of any client. */
   readonly returns: 'merge' | 'newest';
-  /** Where in a message the time stands at which its picture was taken; null for nowhere. */
+  /** Name of the message's value with the capture time; null for none. */
   readonly capturedAt: string | null;
 }
 
 const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|ipc:\/\/\/[^?#\s,\0]{1,96})$/;
 
 /**
- * Reads `netgear-async:tcp://127.0.0.1:5555?pattern=0`. VidGear's default there is pattern 0.
+ * Parses `netgear-async:tcp://127.0.0.1:5555?pattern=0`. Like in VidGear, the default is pattern 0.
  *
  * @throws {GearwayError} `source-invalid`, `pattern-unknown`.
  */
-export function parseNetGearAsync({ place, options }: SourceUrl): NetGearAsyncOptions {
-  const match = ENDPOINT.exec(place);
+export function parseNetGearAsync({ target, options }: SourceUrl): NetGearAsyncOptions {
+  const match = ENDPOINT.exec(target);
   const port = Number(match?.[1] ?? '1');
-  if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(place)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`);
+  if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(target)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`);
   return {
-    endpoint: place,
+    endpoint: target,
     pattern: parseAsyncPattern(options.get('pattern') ?? '0'),
     returns: readWord(options, 'returns', ['merge', 'newest']) ?? 'merge',
     capturedAt: options.get('capturedAt') ?? null,
   };
 }
 
-/** A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode it gets clients' return data with each answer. */
+/**
+ * A server of VidGear's `NetGear_Async`, which connects to us. In bidirectional mode each reply contains the clients'
+ * return data.
+ */
 export class NetGearAsyncSource implements Source {
   readonly kind = 'netgear-async';
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns: boolean;
-  /** Its frames are arrays. */
+  /** Its frames are arrays, not JPEGs. */
   readonly verifiesJpegs = false;
-  readonly seats = null;
-  /** A server sends when it likes. */
+  readonly serverPorts = null;
+  /** No timeout: servers may pause. */
   readonly stallMs = null;
   readonly #options: NetGearAsyncOptions;
   #socket: ServerSocket | null = null;
@@ -107,12 +110,12 @@ export class NetGearAsyncSource implements Source {
   async #read(socket: ServerSocket, sink: SourceSink): Promise<void> {
     for await (const { parts, peer } of socket) {
       if (this.#socket !== socket) return;
-      // A server that has gone between its frame and our answer is no failure of ours.
+      // Fails if the server has disconnected since, which is not an error.
       await socket.reply(peer, this.#received(parts, sink, () => socket.malformed(peer))).catch(() => undefined);
     }
   }
 
-  /** @returns the reply. A malformed frame gets one too, because a server waits for it. */
+  /** @returns the reply. A malformed frame is answered too, because the server waits for a reply. */
   #received(parts: readonly Uint8Array[], sink: SourceSink, malformed: () => void): (string | Uint8Array)[] {
     try {
       const message = decodeAsyncMessage(parts);
@@ -126,20 +129,20 @@ export class NetGearAsyncSource implements Source {
     } catch (error) {
       malformed();
       sink.reject(error);
-      // Servers of both modes accept this one, and it contains nothing of what failed.
+      // An empty reply, which servers of both modes accept: encoding the return data may be what failed.
       return encodeAsyncReturn('null');
     }
   }
 
   #reply(message: Exclude<AsyncMessage, { kind: 'termination' }>, sink: SourceSink): (string | Uint8Array)[] {
     if (!this.takesReturns) return [ASYNC_RECEIVED];
-    // Also where the server does not want them: once-only values would wait for ever.
+    // Taken even if the server does not expect them: otherwise once-only values would stay pending forever.
     const answer = this.#options.returns === 'merge' ? encodeAsyncReturn(sink.returns.takeJson()) : encodeNewest(sink.returns.takeNewest());
     return message.bidirectional ? answer : [ASYNC_RECEIVED];
   }
 }
 
-/** A JPEG goes as the bytes that it is: the server may decode it, or not. */
+/** Encodes a value, an array, or a JPEG as a one-dimensional array of its bytes. */
 function encodeNewest(data: ReturnData): Uint8Array[] {
   switch (data.kind) {
     case 'value':

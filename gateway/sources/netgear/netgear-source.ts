@@ -6,30 +6,33 @@ import { formatPattern, type Pattern } from '../../netgear/pattern.ts';
 import { ServerConnection } from '../../netgear/server-connection.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-/** Which return data a server gets with each reply: an object of all clients' data by port, the newest value of any, or that of the client with the replying port. */
-export type ReturnsMode = 'merge' | 'newest' | 'seat';
+/**
+ * Return data in a reply: `merge`, an object of all clients' data by port; `newest`, the newest value of any client;
+ * `port`, the data of the client on the port that replies.
+ */
+export type ReturnsMode = 'merge' | 'newest' | 'port';
 
-export interface NetGearSourceOptions {
-  /** Where the server connects to: one place, or with `seat` one for each port. */
+interface NetGearSourceOptions {
+  /** Endpoints to bind: one, or in mode `port` one per port. */
   readonly endpoints: readonly string[];
-  /** One for each endpoint, as the server's user typed it. */
+  /** One per endpoint, as given in the server's options. */
   readonly ports: readonly string[];
   readonly pattern: Pattern;
   readonly security: Security | null;
   readonly returns: ReturnsMode;
-  /** Where in a message the time stands at which its picture was taken; null for nowhere. */
+  /** Name of the message's value with the capture time; null for none. */
   readonly capturedAt: string | null;
-  /** Whether the server's JPEGs are verified before a NetGear client gets them: for one that is not VidGear's own. */
+  /** Whether the server's JPEGs are verified before a NetGear client gets them, for a server other than VidGear's. */
   readonly isChecked: boolean;
   readonly log: (message: string) => void;
 }
 
 /**
- * An unmodified NetGear server that connects to us, in patterns 0, 1 and 2. Every message is read as soon as it comes and answered at once with
- * return data, so that no client slows the camera down.
+ * An unmodified NetGear server that connects to us, in patterns 0, 1 and 2. Every message is answered immediately with
+ * return data, so that no client slows down the camera.
  *
- * A server in multi-clients mode and pattern 1 deals its frames over its ports, each after the answer to the one before: read from all of
- * them, they are one stream again, in order, and each port is the seat of one of our clients.
+ * A server in multi-clients mode with pattern 1 distributes its frames over its ports, each one after the reply to the
+ * previous one. Reading all ports restores one stream, in order; each port is assigned to one of our clients.
  */
 export class NetGearSource implements Source {
   readonly kind = 'netgear';
@@ -37,24 +40,24 @@ export class NetGearSource implements Source {
   readonly waitingReason: string;
   readonly takesReturns: boolean;
   readonly verifiesJpegs: boolean;
-  readonly seats: readonly number[] | null;
-  /** A server sends when it likes. */
+  readonly serverPorts: readonly number[] | null;
+  /** No timeout: servers may pause. */
   readonly stallMs = null;
   readonly #options: NetGearSourceOptions;
   #connections: ServerConnection[] = [];
   #hasEnded = false;
-  /** What the latest reply carried: the same object while nothing has changed, so that a large reply is encoded once. */
+  /** Data of the latest reply: the same object while it is unchanged, so that a large reply is encoded only once. */
   #merged: ReturnData = NOTHING;
 
   constructor(options: NetGearSourceOptions) {
     this.#options = options;
     const { endpoints, ports, pattern, returns } = options;
-    const place = [endpoints[0], ...ports.slice(1)].join(',');
-    this.address = `${place}?pattern=${formatPattern(pattern)}`;
+    const target = [endpoints[0], ...ports.slice(1)].join(',');
+    this.address = `${target}?pattern=${formatPattern(pattern)}`;
     this.takesReturns = pattern !== 'publish-subscribe';
     this.verifiesJpegs = options.isChecked;
-    this.seats = returns === 'seat' ? ports.map(Number) : null;
-    this.waitingReason = `waiting for a NetGear server to connect to ${place} with pattern ${formatPattern(pattern)}`;
+    this.serverPorts = returns === 'port' ? ports.map(Number) : null;
+    this.waitingReason = `waiting for a NetGear server to connect to ${target} with pattern ${formatPattern(pattern)}`;
   }
 
   state(): string {
@@ -77,7 +80,7 @@ export class NetGearSource implements Source {
           },
           rejected: (error) => sink.reject(error),
           ended: () => this.#end(sink),
-          unanswered: (error) => this.#options.log(`source ${this.address}: a reply was not taken: ${errorText(error)}`),
+          unanswered: (error) => this.#options.log(`source ${this.address}: a reply could not be sent: ${errorText(error)}`),
           failed: (error) => sink.fail(error),
         });
         await connection.open();
@@ -95,7 +98,7 @@ export class NetGearSource implements Source {
     await Promise.all(connections.map((connection) => connection.close()));
   }
 
-  /** A server in multi-clients mode says it once on each port. */
+  /** Ends the stream once: a server in multi-clients mode sends a termination on each port. */
   #end(sink: SourceSink): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -112,7 +115,7 @@ export class NetGearSource implements Source {
       }
       case 'newest':
         return sink.returns.takeNewest();
-      case 'seat':
+      case 'port':
         return sink.returns.take(Number(port));
       default:
         return this.#options.returns satisfies never;

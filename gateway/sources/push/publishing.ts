@@ -5,34 +5,34 @@ import type { Sendable } from '../../netgear/picture.ts';
 import { type PictureInfo, publishPicture } from '../publish-picture.ts';
 import type { SourceSink } from '../source.ts';
 
-/** Why a publisher has lost its seat: to another one, or since the gateway stops. */
+/** Why a publisher has lost its lease: to another publisher, or because the gateway stops. */
 export type PublisherEnd = { readonly kind: 'taken-over'; readonly by: string } | { readonly kind: 'closed' };
 
-/** Who publishes over a connection, and is there as long as it lasts. */
+/** A publisher with a connection, which holds its lease for the lifetime of the connection. */
 export interface ConnectedPublisher {
-  /** For people, as `formatLabel` makes it. */
+  /** For display, as returned by `formatLabel`. */
   readonly label: string;
-  /** Its seat is lost. Called at most once, and never after it has left. */
+  /** Called at most once, when the lease is lost; never after `leave`. */
   end(end: PublisherEnd): void;
 }
 
-/** Who publishes single frames, and cannot be seen between them. */
+/** A publisher of single frames, without a connection. */
 export interface SinglePublisher {
-  /** For people, as `formatLabel` makes it. */
+  /** For display, as returned by `formatLabel`. */
   readonly label: string;
-  /** What it is known again by. */
+  /** Identifies the publisher across frames. */
   readonly identity: string;
 }
 
-/** The seat of a {@link ConnectedPublisher}. Once it is left or lost, nothing of it reaches the stream. */
-export interface PublisherSeat {
-  /** @throws {GearwayError} what {@link publishPicture} throws; `taken-over` when the seat is lost. */
+/** The lease of a {@link ConnectedPublisher}. After it is left or lost, calls no longer affect the stream. */
+export interface PublisherLease {
+  /** @throws {GearwayError} the errors of {@link publishPicture}; `taken-over` if the lease is lost. */
   publish(data: Sendable, info?: PictureInfo): Frame;
-  /** Counts a frame that was refused. */
+  /** Counts a rejected frame. */
   reject(error: unknown): void;
-  /** What the stream's clients return from now on. */
+  /** Return data of the stream's clients from now on. */
   returns(): ReturnChanges;
-  /** Leaves it for the next; viewers read the reason. Idempotent. */
+  /** Gives up the lease; `reason` is shown to viewers. Idempotent. */
   leave(reason: string): void;
 }
 
@@ -40,15 +40,18 @@ type Occupant =
   | { readonly kind: 'connected'; readonly publisher: ConnectedPublisher }
   | { readonly kind: 'single'; readonly publisher: SinglePublisher; readonly heldUntilMs: number };
 
-/** How long a seat without a connection is kept after its last frame: then the stream is stale, too. */
+/**
+ * How long a publisher without a connection holds the lease after its last frame. The stream becomes stale at the same
+ * time.
+ */
 const HOLD_MS = 2000;
 
-/** Why there are no frames while nobody sits there. */
+/** Reason of the stream's state while there is no publisher. */
 export const NO_PUBLISHER = 'waiting for a publisher';
 
 /**
- * The one seat of those who publish to a stream: the next is refused while somebody sits there, or takes over where it asks for
- * that, or the source's `takeOver` says so for all.
+ * Grants the publisher lease of a stream to one publisher at a time. Another publisher is refused, unless it requests a
+ * take-over, or the source's `takeOver` allows it for all.
  */
 export class Publishing {
   readonly #newestWins: boolean;
@@ -57,12 +60,12 @@ export class Publishing {
   #sink: SourceSink | null = null;
   #occupant: Occupant | null = null;
   /**
-   * Until when those who lost their seat between two frames may not take over in turn; each attempt begins that time anew. Two
-   * that both go on sending would else change places with each frame.
+   * Until when publishers of single frames that were displaced may not take over in turn; each attempt restarts that
+   * time. Otherwise two publishers that both keep sending would take over from each other with every frame.
    */
   readonly #displaced = new Map<string, number>();
 
-  /** @param options `isTrusted`: JPEGs go to NetGear clients without being verified. */
+  /** @param options `isTrusted`: JPEGs are sent to NetGear clients without verification. */
   constructor(options: { readonly newestWins?: boolean; readonly isTrusted?: boolean; readonly nowMs?: () => number } = {}) {
     this.#newestWins = options.newestWins ?? false;
     this.#isTrusted = options.isTrusted ?? false;
@@ -73,7 +76,7 @@ export class Publishing {
     this.#sink = sink;
   }
 
-  /** Nothing reaches the sink afterwards. Idempotent. */
+  /** Ends the current publisher. The sink is not used afterwards. Idempotent. */
   close(): void {
     this.#sink = null;
     const occupant = this.#occupant;
@@ -81,25 +84,25 @@ export class Publishing {
     if (occupant?.kind === 'connected') occupant.publisher.end({ kind: 'closed' });
   }
 
-  /** Who publishes, for people. */
+  /** The label of the current publisher, for display. */
   state(): string {
     return this.#present()?.publisher.label ?? NO_PUBLISHER;
   }
 
   /**
-   * Seats a publisher for as long as its connection lasts.
+   * Grants the lease to a connected publisher.
    *
    * @throws {GearwayError} `publisher-present`, `closed`.
    */
-  enter(publisher: ConnectedPublisher, { takeOver }: { readonly takeOver: boolean }): PublisherSeat {
+  enter(publisher: ConnectedPublisher, { takeOver }: { readonly takeOver: boolean }): PublisherLease {
     const sink = this.#openSink();
     this.#checkFree(null, takeOver);
     const occupant: Occupant = { kind: 'connected', publisher };
-    this.#seat(occupant);
+    this.#occupy(occupant);
     const isHeld = (): boolean => this.#occupant === occupant;
     return {
       publish: (data, info) => {
-        if (!isHeld()) throw new GearwayError('taken-over', `${publisher.label} has lost its seat`);
+        if (!isHeld()) throw new GearwayError('taken-over', `another publisher has taken over from ${publisher.label}`);
         return publishPicture(sink, data, info, this.#isTrusted);
       },
       reject: (error) => {
@@ -115,7 +118,7 @@ export class Publishing {
   }
 
   /**
-   * Whether a single frame would be taken now, so that who has no seat need not send it first.
+   * Checks whether a single frame would be accepted now, before its body is read.
    *
    * @throws {GearwayError} `publisher-present`, `taken-over`, `closed`.
    */
@@ -125,19 +128,19 @@ export class Publishing {
   }
 
   /**
-   * Publishes a single frame, and keeps the seat for a while.
+   * Publishes a single frame, and holds the lease for a while.
    *
-   * @throws {GearwayError} what {@link Publishing.check} and {@link publishPicture} throw.
+   * @throws {GearwayError} the errors of {@link Publishing.check} and {@link publishPicture}.
    */
   publish(publisher: SinglePublisher, data: Sendable, info: PictureInfo, { takeOver }: { readonly takeOver: boolean }): Frame {
     const sink = this.#openSink();
     this.#checkFree(publisher.identity, takeOver);
     const frame = publishPicture(sink, data, info, this.#isTrusted);
-    this.#seat({ kind: 'single', publisher, heldUntilMs: this.#nowMs() + HOLD_MS });
+    this.#occupy({ kind: 'single', publisher, heldUntilMs: this.#nowMs() + HOLD_MS });
     return frame;
   }
 
-  /** Counts a single frame that was refused. */
+  /** Counts a rejected single frame. */
   reject(error: unknown): void {
     this.#sink?.reject(error);
   }
@@ -147,21 +150,24 @@ export class Publishing {
     return this.#sink;
   }
 
-  /** Who sits there now. */
+  /** The current publisher; expires a held lease. */
   #present(): Occupant | null {
     if (this.#occupant?.kind === 'single' && this.#nowMs() >= this.#occupant.heldUntilMs) this.#occupant = null;
     return this.#occupant;
   }
 
-  /** @param identity null for a connection, which is known to nobody. */
+  /** @param identity null for a connection, which has none. */
   #checkFree(identity: string | null, takeOver: boolean): void {
     const present = this.#present();
     if (present === null || isOf(present, identity)) return;
     const { label } = present.publisher;
     if (identity !== null && this.#isDisplaced(identity)) {
-      throw new GearwayError('taken-over', `${label} has taken this stream over; stop it, or send nothing for ${HOLD_MS / 1000} s and take over in turn`);
+      const remedy = `stop it, or send nothing for ${HOLD_MS / 1000} s and take over in turn`;
+      throw new GearwayError('taken-over', `${label} has taken over this stream; ${remedy}`);
     }
-    if (!takeOver && !this.#newestWins) throw new GearwayError('publisher-present', `the stream has a publisher: ${label}; stop it, or take over with takeOver=true`);
+    if (!takeOver && !this.#newestWins) {
+      throw new GearwayError('publisher-present', `the stream already has a publisher: ${label}; stop it, or take over with takeOver=true`);
+    }
   }
 
   #isDisplaced(identity: string): boolean {
@@ -171,7 +177,7 @@ export class Publishing {
     return true;
   }
 
-  #seat(occupant: Occupant): void {
+  #occupy(occupant: Occupant): void {
     const former = this.#present();
     this.#occupant = occupant;
     if (former === null) return;

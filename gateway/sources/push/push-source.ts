@@ -3,33 +3,32 @@ import { NO_PUBLISHER, Publishing } from './publishing.ts';
 import { readCheck, readFlag, type SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
-/** How publishers are treated. */
-export interface PushOptions {
-  /** The newest publisher always takes over; default: it is refused while another is there. */
+interface PushOptions {
+  /** Whether a new publisher always takes over. If false, it is refused while another one is active. */
   readonly takeOver: boolean;
-  /** JPEGs are verified before a NetGear client gets them; default true. */
+  /** Whether JPEGs are verified before a NetGear client gets them. */
   readonly isChecked: boolean;
 }
 
 /**
- * Reads `push:?takeOver=true&check=false`.
+ * Parses `push:?takeOver=true&check=false`.
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parsePush({ place, options }: SourceUrl): PushOptions {
-  if (place !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(place)}, expected nothing or ?takeOver=true`);
+export function parsePush({ target, options }: SourceUrl): PushOptions {
+  if (target !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(target)}, expected nothing or ?takeOver=true`);
   return { takeOver: readFlag(options, 'takeOver'), isChecked: readCheck(options) };
 }
 
-/** Frames that are given to the gateway: by requests, over a WebSocket, or by the program that embeds it. */
+/** Frames pushed to the gateway: by HTTP requests, over a WebSocket, or by the embedding program. */
 export class PushSource implements Source {
   readonly kind = 'push';
-  readonly address = 'whoever publishes';
+  readonly address = 'any publisher';
   readonly waitingReason = NO_PUBLISHER;
   readonly takesReturns = false;
   readonly verifiesJpegs: boolean;
-  readonly seats = null;
-  /** Who publishes may be silent. */
+  readonly serverPorts = null;
+  /** No timeout: publishers may pause. */
   readonly stallMs = null;
   readonly publishing: Publishing;
 

@@ -5,33 +5,33 @@ import { readNumberOption, readSize, type SourceUrl } from '../../config/source-
 import type { Source, SourceSink } from '../source.ts';
 import { TestPicture } from './test-picture.ts';
 
-/** How the test pattern looks. Pixels, and frames a second. */
-export interface TestPatternOptions {
+/** Size in pixels, and rate of the test pattern. */
+interface TestPatternOptions {
   readonly width: number;
   readonly height: number;
   readonly framesPerSecond: number;
 }
 
 /**
- * Reads `test-pattern:?size=1280x720&fps=30`.
+ * Parses `test-pattern:?size=1280x720&fps=30`.
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function parseTestPattern({ place, options }: SourceUrl): TestPatternOptions {
-  if (place !== '') throw new GearwayError('source-invalid', `test-pattern: is followed by ${JSON.stringify(place)}, expected nothing or ?size=1280x720&fps=30`);
+export function parseTestPattern({ target, options }: SourceUrl): TestPatternOptions {
+  if (target !== '') throw new GearwayError('source-invalid', `test-pattern: is followed by ${JSON.stringify(target)}, expected nothing or ?size=1280x720&fps=30`);
   const { width, height } = readSize(options, { min: { width: 160, height: 120 }, max: { width: 3840, height: 2160 } }) ?? { width: 1280, height: 720 };
   return { width, height, framesPerSecond: readNumberOption(options, 'fps', 0.1, 240) ?? 30 };
 }
 
-/** A moving picture with frame number and clock: real JPEG at quality 90, its `message` the number in the picture. */
+/** A moving picture with frame number and clock, as JPEG with quality 90. Its `message` contains the frame number. */
 export class TestPatternSource implements Source {
   readonly kind = 'test-pattern';
   readonly address: string;
   readonly waitingReason = 'the test pattern is starting';
   readonly takesReturns = false;
   readonly verifiesJpegs = false;
-  readonly seats = null;
-  /** It cannot fail: where its frames don't come, the machine has stopped. */
+  readonly serverPorts = null;
+  /** No timeout: it cannot stall. */
   readonly stallMs = null;
   readonly #options: TestPatternOptions;
   #running = false;
@@ -41,7 +41,7 @@ export class TestPatternSource implements Source {
 
   constructor(options: TestPatternOptions) {
     this.#options = options;
-    this.address = `${options.width}x${options.height}, ${options.framesPerSecond} frames/s`;
+    this.address = `${options.width}x${options.height}, ${options.framesPerSecond} fps`;
   }
 
   state(): string {
@@ -75,7 +75,7 @@ export class TestPatternSource implements Source {
       } catch (error) {
         sink.reject(error);
       }
-      // By the clock, so that the rate does not drift; time that cannot be kept up with is given up, not caught up.
+      // Relative to the due time, so that the rate does not drift. If it falls behind, frames are not sent in a burst.
       dueMs += frameTimeMs;
       const now = performance.now();
       if (dueMs < now - frameTimeMs) dueMs = now;

@@ -1,26 +1,26 @@
-import { drawBackdrop, INKS } from '../../drawing/card-picture.ts';
+import { drawBackdrop, INKS } from '../../drawing/placeholder-picture.ts';
 import { copyRect, createRaster, fillRect, ink, strokeArc, strokeLine, type Ink, type Raster, type Rect } from '../../drawing/raster.ts';
 import { StrokeFont } from '../../drawing/stroke-font.ts';
 
-/** The sizes that a test picture can have, in pixels. */
-export const TEST_PICTURE_LIMITS = { minWidth: 160, minHeight: 120, maxSide: 3840 } as const;
+/** Size limits of a test picture, in pixels. */
+const TEST_PICTURE_LIMITS = { minWidth: 160, minHeight: 120, maxSide: 3840 } as const;
 
-/** The data strip's blocks: one bit of the frame number each. */
-export const DATA_STRIP_BITS = 24;
+/** Number of blocks of the data strip, each of which is one bit of the frame number. */
+const DATA_STRIP_BITS = 24;
 
-/** Where the data strip is in a picture. Blocks are square. */
-export interface DataStrip {
+/** Position of the data strip in a picture. Blocks are square. */
+interface DataStrip {
   readonly x: number;
   readonly y: number;
   readonly blockPx: number;
-  /** Blocks per row: 24 in one row, or 12 in two where the picture is too narrow. */
+  /** Blocks per row: 24 in one row, or 12 in two rows if the picture is too narrow. */
   readonly columns: number;
 }
 
 /**
- * Where the frame number stands as black (0) and white (1) blocks, most significant bit first, left to right, then down.
- * A block is 16 × 16 pixels in a picture of 1280 × 720 and scales with it, always a multiple of 8 and at a multiple of 8: it fills
- * whole JPEG blocks, and so survives any quality. The strip is in the middle of the top edge, one block below it.
+ * Position of the frame number as black (0) and white (1) blocks, most significant bit first, left to right, then down.
+ * A block is 16 × 16 pixels in a picture of 1280 × 720 and scales with it. Its size and position are multiples of 8, so
+ * that it fills whole JPEG blocks and survives any quality. The strip is centred one block below the top edge.
  */
 export function locateDataStrip(width: number, height: number): DataStrip {
   const blockPx = Math.max(8, Math.floor((16 * Math.min(width / 1280, height / 720)) / 8) * 8);
@@ -30,8 +30,8 @@ export function locateDataStrip(width: number, height: number): DataStrip {
 }
 
 /**
- * Reads the frame number, modulo 2^24, from the pixels of a test picture (8-bit blue, green, red, no padding), decoded from
- * whatever it went through: the middle of a block is white where its green is 128 or more.
+ * Reads the frame number, modulo 2^24, from the pixels of a decoded test picture (8-bit blue, green, red, no padding):
+ * a block is white if the green value of its centre is 128 or more.
  */
 export function readFrameNumber(bgr: Uint8Array, width: number, height: number): number {
   if (bgr.byteLength !== width * height * 3) {
@@ -48,11 +48,12 @@ export function readFrameNumber(bgr: Uint8Array, width: number, height: number):
 }
 
 /**
- * The test pattern, as pixels: a data strip with the frame number for programs (see {@link readFrameNumber}), a ring that fills once
- * per second with the rate in it, the frame number's last six digits, the local time of day, colour bars, a gray ramp, and a
- * marker that goes to and fro over a scale by the same distance per frame, so that a lost or late frame shows as a jump.
+ * Draws the test pattern: a data strip with the frame number for programs (see {@link readFrameNumber}), a progress
+ * ring that fills once per second around the frame rate, the frame number's last six digits, the local time, colour
+ * bars, a gray ramp, and a marker that moves along a scale by the same distance per frame, so that a lost or late frame
+ * is visible as a jump.
  *
- * What stays is rendered once; each draw restores and redraws what has changed.
+ * The static background is rendered once; each draw restores and redraws what has changed.
  */
 export class TestPicture {
   readonly width: number;
@@ -84,8 +85,8 @@ export class TestPicture {
   /**
    * Draws a frame. `timeMs` is in milliseconds since 1970, as from `Date.now()`.
    *
-   * @returns the picture's `width * height * 3` bytes of blue, green, red, rows from the top. It is the same memory every time:
-   * borrowed until the next draw, and not to be written to.
+   * @returns the picture's `width * height * 3` bytes of blue, green, red, rows from the top. Borrowed until the next
+   * draw: the memory is reused, and must not be written to.
    * @throws {RangeError} for a frame number that is not a whole number from 0, or a time that is not one.
    */
   draw(frameNumber: number, timeMs: number): Uint8Array {
@@ -132,29 +133,30 @@ const BLACK = ink(0x000000);
 /** White, yellow, cyan, green, magenta, red, blue: falling luminance. */
 const BAR_COLOURS = [0xf2f2f2, 0xe8d94c, 0x55c7d9, 0x5cc26b, 0xc86fc9, 0xd4574e, 0x4a68d1] as const;
 
-/** From one end of the scale to the other. */
+/** Duration of one pass of the marker. */
 const SWEEP_SECONDS = 2;
 const RULER_STEPS = 60;
 const RULER_STEPS_PER_LONG_TICK = 15;
 
 /** A line of text of a fixed number of characters, redrawn one cell at a time. */
 class TextLine {
-  readonly #place: TextPlace;
+  readonly #position: TextPosition;
   readonly #ink: Ink;
   #shown = '';
 
-  constructor(place: TextPlace, textInk: Ink) {
-    this.#place = place;
+  constructor(position: TextPosition, textInk: Ink) {
+    this.#position = position;
     this.#ink = textInk;
   }
 
   draw(background: Raster, picture: Raster, text: string): void {
-    const { font, cells, y } = this.#place;
+    const { font, cells, y } = this.#position;
     for (const [index, x] of cells.entries()) {
       const char = text.charAt(index);
       const shown = this.#shown.charAt(index);
       if (char === shown) continue;
-      // The clock's separators stand in the margins of their neighbours' cells: they never change, and so are never restored.
+      // The clock's separators overlap the margins of neighbouring cells, but they never change, so they are never
+      // restored.
       if (shown !== '') copyRect(background, picture, { x, y, width: font.advancePx, height: font.heightPx });
       font.draw(picture, char, x, y, this.#ink);
     }
@@ -162,7 +164,7 @@ class TextLine {
   }
 }
 
-interface TextPlace {
+interface TextPosition {
   readonly font: StrokeFont;
   /** The left side of each character's cell. */
   readonly cells: readonly number[];
@@ -170,13 +172,13 @@ interface TextPlace {
   readonly y: number;
 }
 
-/** Where everything is, in pixels. A `box` holds all that may be drawn there, and is what a draw restores. */
+/** Layout in pixels. A `box` bounds everything that may be drawn there, and is restored before each draw. */
 interface Layout {
   readonly scale: number;
   readonly strip: DataStrip;
   readonly ring: { readonly x: number; readonly y: number; readonly radius: number; readonly strokePx: number; readonly box: Rect };
-  readonly number: TextPlace;
-  readonly clock: TextPlace;
+  readonly number: TextPosition;
+  readonly clock: TextPosition;
   readonly bars: Rect;
   readonly ramp: Rect;
   readonly ruler: {
@@ -190,16 +192,16 @@ interface Layout {
   };
 }
 
-/** The two arrangements, in pixels of a picture of 1280 × 720: the ring beside the text, and above it. */
+/** The two layouts, in pixels of a picture of 1280 × 720: the ring beside the text, or above it. */
 const WIDE = { frameWidth: 1120, frameHeight: 720, width: 960, height: 506, ringX: 132, textLeft: 332, textTop: 0, barsTop: 324 } as const;
 const TALL = { frameWidth: 720, frameHeight: 1000, width: 628, height: 846, ringX: 314, textLeft: 0, textTop: 330, barsTop: 664 } as const;
 
-/** The font's digits, without their stroke, as a share of their height. */
+/** Width of the font's digits without their stroke, relative to their height. */
 const DIGIT_WIDTH = 0.55;
 
-/** What both arrangements have in common, in the same pixels. */
+/** Common measures of both layouts, in the same pixels. */
 const RING_PX = 264;
-const TEXT_WIDTH_PX = 628; // of the number and of the clock alike, from the first digit's edge to the last one's
+const TEXT_WIDTH_PX = 628; // of both the number and the clock, from the first digit's edge to the last one's
 const NUMBER_PX = 150;
 const CLOCK_PX = 80;
 const CLOCK_BELOW_NUMBER_TOP = RING_PX - CLOCK_PX; // number and clock are as high as the ring beside them
@@ -241,8 +243,8 @@ function layOut(width: number, height: number): Layout {
     scale,
     strip,
     ring: { ...ring, box: squareAround(ring.x, ring.y, ring.radius + ringStrokePx / 2 + 1) },
-    number: placeText('000000', textLeft, textTop, TEXT_WIDTH_PX * scale, px(NUMBER_PX), 0.12),
-    clock: placeText('00:00:00.000', textLeft, textTop + px(CLOCK_BELOW_NUMBER_TOP), TEXT_WIDTH_PX * scale, px(CLOCK_PX), 0.095),
+    number: layOutText('000000', textLeft, textTop, TEXT_WIDTH_PX * scale, px(NUMBER_PX), 0.12),
+    clock: layOutText('00:00:00.000', textLeft, textTop + px(CLOCK_BELOW_NUMBER_TOP), TEXT_WIDTH_PX * scale, px(CLOCK_PX), 0.095),
     bars: { x: left, y: barsTop, width: barsWidth, height: px(BARS_PX) },
     ramp: { x: left, y: barsTop + px(BARS_PX), width: barsWidth, height: px(RAMP_PX) },
     ruler: {
@@ -258,10 +260,11 @@ function layOut(width: number, height: number): Layout {
 }
 
 /**
- * Spreads text over a width, so that lines of different heights end in the same places: `0` in the template stands for a digit, all
- * else takes half its room. The height is lowered until cells of digits don't overlap: each is restored without its neighbours.
+ * Spreads text over a width, so that lines of different heights are aligned: `0` in the template stands for a digit,
+ * other characters take half the width. Reduces the height until the digits' cells do not overlap, because each is
+ * restored separately.
  */
-function placeText(template: string, left: number, y: number, widthPx: number, tallestPx: number, weight: number): TextPlace {
+function layOutText(template: string, left: number, y: number, widthPx: number, tallestPx: number, weight: number): TextPosition {
   const shares = Array.from(template, (char) => (char === '0' ? 1 : 0.5));
   const total = shares.reduce((sum, share) => sum + share, 0);
   for (let heightPx = tallestPx; ; heightPx -= 1) {
@@ -279,7 +282,7 @@ function placeText(template: string, left: number, y: number, widthPx: number, t
   }
 }
 
-/** All that stays the same. */
+/** Draws everything that does not change. */
 function drawBackground(width: number, height: number, framesPerSecond: number, layout: Layout): Raster {
   const raster = createRaster(width, height);
   drawBackdrop(raster);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type GatewayOptions, type ResolvedOptions, resolveOptions } from '../../../gateway/config/options.ts';
+import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from '../../../gateway/config/options.ts';
 import { readCertificate } from '../../helpers/certificate.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 /** As a gateway with one stream does. */
-const resolve = (options: GatewayOptions, seats: readonly number[] | null = null): ResolvedOptions => resolveOptions(options, [{ name: 'main', seats }]);
+const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null = null): ResolvedGatewayOptions => resolveOptions(options, [{ name: 'main', serverPorts }]);
 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
@@ -25,7 +25,7 @@ describe('resolveOptions', () => {
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
-    const { clients } = resolveOptions({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] }, [{ name: 'main', seats: null }, { name: 'side', seats: null }]);
+    const { clients } = resolveOptions({ clients: ['tcp://127.0.0.1:5567', 'tcp://10.0.0.2:5567?pattern=0&id=5568', 'ipc:///tmp/feed:5569?pattern=2&fps=2.5&pace=off', 'side=tcp://[::1]:5570?serverPort=5566'] }, [{ name: 'main', serverPorts: null }, { name: 'side', serverPorts: null }]);
     const plain = { pattern: 'request-reply', security: null, serverPort: null, maxFramesPerSecond: Infinity, paced: true };
     expect(clients).toEqual([
       { stream: null, address: { ...plain, endpoint: 'tcp://127.0.0.1:5567', port: 5567 } },
@@ -61,7 +61,7 @@ describe('resolveOptions', () => {
   });
 
   describe('of several streams', () => {
-    const streams = [{ name: 'door', seats: null }, { name: 'yard', seats: null }, { name: 'robot', seats: [5567] }];
+    const streams = [{ name: 'door', serverPorts: null }, { name: 'yard', serverPorts: null }, { name: 'robot', serverPorts: [5567] }];
     const range = (from: number, to = from): { from: number; to: number } => ({ from, to });
 
     it('gives each its virtual ports: its own, the common ones, or those of its server', () => {

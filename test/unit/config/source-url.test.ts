@@ -19,8 +19,8 @@ describe('parseSourceUrl', () => {
     ['kind:rtsp://camera/s?channel=1?fps=5', 'rtsp://camera/s?channel=1', { fps: '5' }],
     ['kind:rtsp://camera/s?fps=5', 'rtsp://camera/s', { fps: '5' }],
     ['kind:x?fps=a%26b+c', 'x', { fps: 'a&b c' }],
-  ])('takes %s apart', (url, place, options) => {
-    expect(parseSourceUrl(url, KNOWN)).toEqual({ place, options: new Map(Object.entries(options)) });
+  ])('takes %s apart', (url, target, options) => {
+    expect(parseSourceUrl(url, KNOWN)).toEqual({ target, options: new Map(Object.entries(options)) });
   });
 
   it.each(['kind:x?size=5', 'kind:what?.mp4', 'kind:x?fps=5&fps=6', 'kind:rtsp://camera/s?channel=1&fps=5'])('refuses %s', (url) => {

@@ -134,7 +134,7 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     await using viewer = await seat(gateway);
     const url = `${gateway.clients}/web-1/return`;
     const none = await fetch(url);
-    expect([none.status, await none.json()]).toEqual([404, { code: 'no-return-data', message: 'port 6000 returns nothing now' }]);
+    expect([none.status, await none.json()]).toEqual([404, { code: 'no-return-data', message: 'port 6000 has no return data' }]);
     await viewer.return({ kind: 'value', value: { speed: 0.5, gripper: 'close' } });
     const response = await fetch(url);
     expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual(['application/json; charset=utf-8', 'no-store']);

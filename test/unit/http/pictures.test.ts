@@ -237,7 +237,7 @@ describe('GET /streams/NAME/snapshot', () => {
       const response = await fetch(`${gateway.url}/snapshot.${format}`);
       expect(response.status).toBe(503);
       expect(response.headers.get('retry-after')).toBe('1');
-      expect(await response.json()).toEqual({ code: 'no-frame', message: 'there is no frame yet: waiting for a publisher' });
+      expect(await response.json()).toEqual({ code: 'no-frame', message: 'no frame is available yet: waiting for a publisher' });
     }
   });
 
@@ -300,7 +300,7 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
     await using gateway = await start();
     const response = await ask(gateway.url.replace('main', 'nope') + `/${path}`);
     expect(response.status).toBe(404);
-    expect(await response.json()).toEqual({ code: 'stream-unknown', message: 'no stream "nope"; there is main' });
+    expect(await response.json()).toEqual({ code: 'stream-unknown', message: 'stream is "nope", expected one of main' });
   });
 
   it('wants the token as Bearer or as the password of any user', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
-import type { ViewerEnd } from '../../../gateway/clients/web/place.ts';
+import type { ViewerSocket } from '../../../gateway/clients/web/viewer-binding.ts';
 import type { SharedLimits } from '../../../gateway/hub/shares.ts';
 import { createGateway } from '../../../gateway/create-gateway.ts';
 import { Publishing } from '../../../gateway/sources/push/publishing.ts';
@@ -11,7 +11,7 @@ import { createHttpApp } from '../../helpers/http-app.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
 /** The HTTP application with limits of the test's own, behind a proxy that it trusts. */
-async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerEnd> }> {
+async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerSocket> }> {
   const app = await createHttpApp({ stream: { virtualPorts: [{ from: 6000, to: 6063 }] }, publishing: new Publishing(), sharedLimits, access: { insecure: true }, trustProxies: TRUST_FORWARDED.trustProxies });
   return Object.assign(app, { url: await app.listen() });
 }
@@ -102,7 +102,7 @@ describe('virtual ports of one address', () => {
     expect(ports.size).toBe(10);
     expect(ports).not.toContain(null);
     await using one = await Viewer.connect(base, 'main', from('192.0.2.2'));
-    expect(await one.hello()).toMatchObject({ port: null, spectatorReason: expect.stringContaining('share') as string });
+    expect(await one.hello()).toMatchObject({ port: null, spectatorReason: expect.stringContaining('its maximum') as string });
     for (const viewer of innocent) await viewer[Symbol.asyncDispose]();
   });
 

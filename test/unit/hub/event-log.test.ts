@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import type { GatewayEvent } from '../../../shared/status.ts';
 
-const EVENT = { kind: 'connect', stream: 'main', client: 'web-1', port: 6000, address: '127.0.0.1', reason: 'seated on port 6000' } as const;
+const EVENT = { kind: 'connect', stream: 'main', client: 'web-1', port: 6000, address: '127.0.0.1', reason: 'assigned port 6000' } as const;
 
 async function read(events: AsyncIterableIterator<GatewayEvent>, count: number): Promise<number[]> {
   const ids: number[] = [];

@@ -35,11 +35,11 @@ describe('Mailbox', () => {
 
   it('takes back what could not be sent, unless a newer one waits', () => {
     const mailbox = new Mailbox<string>();
-    mailbox.giveBack('a');
+    mailbox.restore('a');
     expect(mailbox.dropped).toBe(0);
     expect(mailbox.take()).toBe('a');
     mailbox.put('b');
-    mailbox.giveBack('a');
+    mailbox.restore('a');
     expect(mailbox.dropped).toBe(1);
     expect(mailbox.take()).toBe('b');
   });

@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
-import { LEASE_HOLD_MS, PortRegistry, type Seated } from '../../../gateway/hub/port-registry.ts';
+import { LEASE_HOLD_MS, PortRegistry, type LeaseHolder } from '../../../gateway/hub/port-registry.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-function viewer(): Seated & { readonly evict: ReturnType<typeof vi.fn<() => void>> } {
-  return { evict: vi.fn<() => void>() };
+function viewer(): LeaseHolder & { readonly revoke: ReturnType<typeof vi.fn<() => void>> } {
+  return { revoke: vi.fn<() => void>() };
 }
 
 /** Three virtual ports and a clock of the test's own. */
@@ -16,37 +16,37 @@ function setUp(): { registry: PortRegistry; clock: { nowMs: number } } {
 describe('PortRegistry', () => {
   it('gives the lowest free port to who asks for none', () => {
     const { registry } = setUp();
-    expect([1, 2, 3].map(() => registry.seat(viewer()).port)).toEqual([6000, 6001, 6002]);
+    expect([1, 2, 3].map(() => registry.lease(viewer()).port)).toEqual([6000, 6001, 6002]);
   });
 
   it('refuses when all ports are taken', () => {
     const { registry } = setUp();
-    for (let i = 0; i < 3; i += 1) registry.seat(viewer());
-    expect(() => registry.seat(viewer())).toThrow(coded('no-free-port'));
+    for (let i = 0; i < 3; i += 1) registry.lease(viewer());
+    expect(() => registry.lease(viewer())).toThrow(coded('no-free-port'));
     expect(registry.status()).toMatchObject({ free: 0, taken: 3 });
   });
 
   it('gives the port that is asked for, at both ends of the range and no further', () => {
     const { registry } = setUp();
-    expect(registry.seat(viewer(), { wanted: 6000 }).port).toBe(6000);
-    expect(registry.seat(viewer(), { wanted: 6002 }).port).toBe(6002);
-    expect(() => registry.seat(viewer(), { wanted: 5999 })).toThrow(coded('port-out-of-range'));
-    expect(() => registry.seat(viewer(), { wanted: 6003 })).toThrow(coded('port-out-of-range'));
+    expect(registry.lease(viewer(), { wanted: 6000 }).port).toBe(6000);
+    expect(registry.lease(viewer(), { wanted: 6002 }).port).toBe(6002);
+    expect(() => registry.lease(viewer(), { wanted: 5999 })).toThrow(coded('port-out-of-range'));
+    expect(() => registry.lease(viewer(), { wanted: 6003 })).toThrow(coded('port-out-of-range'));
   });
 
   it('refuses a taken port without its key, and evicts nobody', () => {
     const { registry } = setUp();
     const first = viewer();
-    registry.seat(first, { wanted: 6001 });
-    expect(() => registry.seat(viewer(), { wanted: 6001 })).toThrow(coded('port-taken'));
-    expect(() => registry.seat(viewer(), { wanted: 6001, key: '0'.repeat(32) })).toThrow(coded('port-taken'));
-    expect(first.evict).not.toHaveBeenCalled();
+    registry.lease(first, { wanted: 6001 });
+    expect(() => registry.lease(viewer(), { wanted: 6001 })).toThrow(coded('port-taken'));
+    expect(() => registry.lease(viewer(), { wanted: 6001, key: '0'.repeat(32) })).toThrow(coded('port-taken'));
+    expect(first.revoke).not.toHaveBeenCalled();
   });
 
   it('gives a new key of 32 hexadecimal digits each time', () => {
     const { registry } = setUp();
-    const first = registry.seat(viewer());
-    const second = registry.seat(viewer(), { key: first.leaseKey });
+    const first = registry.lease(viewer());
+    const second = registry.lease(viewer(), { key: first.leaseKey });
     expect(first.leaseKey).toMatch(/^[0-9a-f]{32}$/);
     expect(second.port).toBe(first.port);
     expect(second.leaseKey).toMatch(/^[0-9a-f]{32}$/);
@@ -56,66 +56,66 @@ describe('PortRegistry', () => {
   it('takes a port over with its key and evicts its viewer once', () => {
     const { registry } = setUp();
     const [first, second, third] = [viewer(), viewer(), viewer()];
-    const { leaseKey } = registry.seat(first, { wanted: 6001 });
-    const next = registry.seat(second, { wanted: 6001, key: leaseKey });
-    expect(first.evict).toHaveBeenCalledTimes(1);
-    registry.seat(third, { key: next.leaseKey });
-    expect(first.evict).toHaveBeenCalledTimes(1);
-    expect(second.evict).toHaveBeenCalledTimes(1);
-    expect(third.evict).not.toHaveBeenCalled();
+    const { leaseKey } = registry.lease(first, { wanted: 6001 });
+    const next = registry.lease(second, { wanted: 6001, key: leaseKey });
+    expect(first.revoke).toHaveBeenCalledTimes(1);
+    registry.lease(third, { key: next.leaseKey });
+    expect(first.revoke).toHaveBeenCalledTimes(1);
+    expect(second.revoke).toHaveBeenCalledTimes(1);
+    expect(third.revoke).not.toHaveBeenCalled();
   });
 
   it('finds nothing for a key that was used before', () => {
     const { registry } = setUp();
-    const first = registry.seat(viewer(), { wanted: 6001 });
+    const first = registry.lease(viewer(), { wanted: 6001 });
     const second = viewer();
-    registry.seat(second, { wanted: 6001, key: first.leaseKey });
-    expect(() => registry.seat(viewer(), { wanted: 6001, key: first.leaseKey })).toThrow(coded('port-taken'));
+    registry.lease(second, { wanted: 6001, key: first.leaseKey });
+    expect(() => registry.lease(viewer(), { wanted: 6001, key: first.leaseKey })).toThrow(coded('port-taken'));
     // Without a port, the old key counts as none.
-    expect(registry.seat(viewer(), { key: first.leaseKey }).port).toBe(6000);
-    expect(second.evict).not.toHaveBeenCalled();
+    expect(registry.lease(viewer(), { key: first.leaseKey }).port).toBe(6000);
+    expect(second.revoke).not.toHaveBeenCalled();
   });
 
   it('does not give a port for the key of another', () => {
     const { registry } = setUp();
-    const { leaseKey } = registry.seat(viewer(), { wanted: 6000 });
-    registry.seat(viewer(), { wanted: 6001 });
-    expect(() => registry.seat(viewer(), { wanted: 6001, key: leaseKey })).toThrow(coded('port-taken'));
-    expect(registry.seat(viewer(), { wanted: 6002, key: leaseKey }).port).toBe(6002);
+    const { leaseKey } = registry.lease(viewer(), { wanted: 6000 });
+    registry.lease(viewer(), { wanted: 6001 });
+    expect(() => registry.lease(viewer(), { wanted: 6001, key: leaseKey })).toThrow(coded('port-taken'));
+    expect(registry.lease(viewer(), { wanted: 6002, key: leaseKey }).port).toBe(6002);
   });
 
   it('holds a port for 30 s for who has its key, and for nobody else', () => {
     expect(LEASE_HOLD_MS).toBe(30_000);
     const { registry, clock } = setUp();
     const owner = viewer();
-    const { leaseKey } = registry.seat(owner, { wanted: 6000 });
+    const { leaseKey } = registry.lease(owner, { wanted: 6000 });
     registry.leave(6000, owner);
     clock.nowMs += 29_999;
     expect(registry.status()).toMatchObject({ free: 2, taken: 1 });
-    expect(() => registry.seat(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
-    expect(registry.seat(viewer(), { key: leaseKey }).port).toBe(6000);
-    expect(owner.evict).not.toHaveBeenCalled();
+    expect(() => registry.lease(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
+    expect(registry.lease(viewer(), { key: leaseKey }).port).toBe(6000);
+    expect(owner.revoke).not.toHaveBeenCalled();
   });
 
   it('frees a port after 30 s, and its key with it', () => {
     const { registry, clock } = setUp();
     const owner = viewer();
-    const { leaseKey } = registry.seat(owner, { wanted: 6002 });
+    const { leaseKey } = registry.lease(owner, { wanted: 6002 });
     registry.leave(6002, owner);
     clock.nowMs += 30_000;
     expect(registry.status()).toMatchObject({ free: 3, taken: 0 });
-    expect(registry.seat(viewer(), { key: leaseKey }).port).toBe(6000);
-    expect(registry.seat(viewer(), { wanted: 6002 }).port).toBe(6002);
+    expect(registry.lease(viewer(), { key: leaseKey }).port).toBe(6000);
+    expect(registry.lease(viewer(), { wanted: 6002 }).port).toBe(6002);
   });
 
   it('does not hold or free a port whose viewer was evicted', () => {
     const { registry, clock } = setUp();
     const [first, second] = [viewer(), viewer()];
-    const { leaseKey } = registry.seat(first, { wanted: 6000 });
-    registry.seat(second, { wanted: 6000, key: leaseKey });
+    const { leaseKey } = registry.lease(first, { wanted: 6000 });
+    registry.lease(second, { wanted: 6000, key: leaseKey });
     registry.leave(6000, first);
     clock.nowMs += 60_000;
-    expect(() => registry.seat(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
+    expect(() => registry.lease(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
   });
 
   it("does not seat anybody on a native client's port", () => {
@@ -123,11 +123,11 @@ describe('PortRegistry', () => {
     registry.reserve(6000);
     registry.reserve(5567);
     expect(registry.status()).toMatchObject({ free: 2, taken: 1 });
-    expect(registry.seat(viewer()).port).toBe(6001);
-    expect(() => registry.seat(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
-    expect(() => registry.seat(viewer(), { wanted: 5567 })).toThrow(coded('port-taken'));
+    expect(registry.lease(viewer()).port).toBe(6001);
+    expect(() => registry.lease(viewer(), { wanted: 6000 })).toThrow(coded('port-taken'));
+    expect(() => registry.lease(viewer(), { wanted: 5567 })).toThrow(coded('port-taken'));
     registry.free(6000);
-    expect(registry.seat(viewer(), { wanted: 6000 }).port).toBe(6000);
+    expect(registry.lease(viewer(), { wanted: 6000 }).port).toBe(6000);
   });
 
   it('does not reserve a port twice', () => {
@@ -140,25 +140,25 @@ describe('PortRegistry', () => {
 
   it('gives the owner of a port no other one', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001, 6002] });
-    for (const wanted of [6000, 6002, 5999, 7000]) expect(() => registry.seat(viewer(), { wanted, owned: 6001 }), String(wanted)).toThrow(coded('port-reserved'));
-    const { leaseKey } = registry.seat(viewer(), { wanted: 6000 });
-    expect(() => registry.seat(viewer(), { wanted: 6000, key: leaseKey, owned: 6001 })).toThrow(coded('port-reserved'));
-    expect(registry.seat(viewer(), { owned: 6001, key: leaseKey }).port).toBe(6001);
-    expect(registry.seat(viewer(), { wanted: 6001, owned: 6001 }).port).toBe(6001);
+    for (const wanted of [6000, 6002, 5999, 7000]) expect(() => registry.lease(viewer(), { wanted, owned: 6001 }), String(wanted)).toThrow(coded('port-reserved'));
+    const { leaseKey } = registry.lease(viewer(), { wanted: 6000 });
+    expect(() => registry.lease(viewer(), { wanted: 6000, key: leaseKey, owned: 6001 })).toThrow(coded('port-reserved'));
+    expect(registry.lease(viewer(), { owned: 6001, key: leaseKey }).port).toBe(6001);
+    expect(registry.lease(viewer(), { wanted: 6001, owned: 6001 }).port).toBe(6001);
   });
 
   it("gives the owner of another stream's port none here", () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
-    for (const wanted of [undefined, 7001]) expect(() => registry.seat(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
+    for (const wanted of [undefined, 7001]) expect(() => registry.lease(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
     // The port exists in this stream, and is reserved in another one only.
-    expect(() => registry.seat(viewer(), { owned: 6002 })).toThrow(coded('no-free-port'));
+    expect(() => registry.lease(viewer(), { owned: 6002 })).toThrow(coded('no-free-port'));
   });
 
   it("reserves no port that is a viewer's, held for one, or reserved for the owner of a token", () => {
     const clock = { nowMs: 0 };
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6002], nowMs: () => clock.nowMs });
-    const viewer = { evict: () => undefined };
-    registry.seat(viewer);
+    const viewer = { revoke: () => undefined };
+    registry.lease(viewer);
     expect(() => registry.reserve(6000)).toThrow(coded('port-taken'));
     expect(() => registry.reserve(6002)).toThrow(coded('port-taken'));
     registry.leave(6000, viewer);
@@ -177,75 +177,75 @@ describe('PortRegistry: shares', () => {
 
   it('gives one address half of the ports, and the others the rest', () => {
     const { registry } = setUpTwenty();
-    for (let index = 0; index < 10; index += 1) registry.seat(viewer(), { address: 'a' });
-    expect(() => registry.seat(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
-    expect(() => registry.seat(viewer(), { address: 'a', wanted: 6019 })).toThrow(coded('address-limit'));
-    for (let index = 0; index < 10; index += 1) registry.seat(viewer(), { address: 'b' });
-    expect(() => registry.seat(viewer(), { address: 'c' })).toThrow(coded('no-free-port'));
+    for (let index = 0; index < 10; index += 1) registry.lease(viewer(), { address: 'a' });
+    expect(() => registry.lease(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
+    expect(() => registry.lease(viewer(), { address: 'a', wanted: 6019 })).toThrow(coded('address-limit'));
+    for (let index = 0; index < 10; index += 1) registry.lease(viewer(), { address: 'b' });
+    expect(() => registry.lease(viewer(), { address: 'c' })).toThrow(coded('no-free-port'));
   });
 
   it('gives one address eight ports of a small range', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6008 }]);
-    for (let index = 0; index < 8; index += 1) registry.seat(viewer(), { address: 'a' });
-    expect(() => registry.seat(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
-    expect(registry.seat(viewer(), { address: 'b' }).port).toBe(6008);
+    for (let index = 0; index < 8; index += 1) registry.lease(viewer(), { address: 'a' });
+    expect(() => registry.lease(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
+    expect(registry.lease(viewer(), { address: 'b' }).port).toBe(6008);
   });
 
   it('lets an address that has its share take over its own ports, and replace its own held ones', () => {
     const { registry, clock } = setUpTwenty();
     const seated = Array.from({ length: 10 }, () => {
       const owner = viewer();
-      return { owner, ...registry.seat(owner, { address: 'a' }) };
+      return { owner, ...registry.lease(owner, { address: 'a' }) };
     });
     clock.nowMs += 60_000;
-    expect(registry.seat(viewer(), { address: 'a', key: seated[3]!.leaseKey }).port).toBe(6003);
+    expect(registry.lease(viewer(), { address: 'a', key: seated[3]!.leaseKey }).port).toBe(6003);
     for (const index of [5, 4]) {
       registry.leave(6000 + index, seated[index]!.owner);
       clock.nowMs += 1;
     }
-    expect(registry.seat(viewer(), { address: 'a' }).port).toBe(6005);
-    expect(registry.seat(viewer(), { address: 'a' }).port).toBe(6004);
-    expect(() => registry.seat(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
-    expect(seated.filter(({ owner }) => owner.evict.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
+    expect(registry.lease(viewer(), { address: 'a' }).port).toBe(6005);
+    expect(registry.lease(viewer(), { address: 'a' }).port).toBe(6004);
+    expect(() => registry.lease(viewer(), { address: 'a' })).toThrow(coded('address-limit'));
+    expect(seated.filter(({ owner }) => owner.revoke.mock.calls.length > 0).map(({ port }) => port)).toEqual([6003]);
   });
 
   it('gives the port of a lease that did not last to a viewer for whom none is free, and no other', () => {
     const { registry, clock } = setUp();
     const [lasting, short] = [viewer(), viewer()];
-    registry.seat(lasting, { wanted: 6000 });
+    registry.lease(lasting, { wanted: 6000 });
     clock.nowMs += 5000;
-    registry.seat(short, { wanted: 6001 });
+    registry.lease(short, { wanted: 6001 });
     clock.nowMs += 4999;
-    registry.seat(viewer(), { wanted: 6002 });
+    registry.lease(viewer(), { wanted: 6002 });
     registry.leave(6000, lasting);
     registry.leave(6001, short);
-    expect(() => registry.seat(viewer(), { wanted: 6001 })).toThrow(coded('port-taken'));
-    expect(registry.seat(viewer()).port).toBe(6001);
-    expect(() => registry.seat(viewer())).toThrow(coded('no-free-port'));
+    expect(() => registry.lease(viewer(), { wanted: 6001 })).toThrow(coded('port-taken'));
+    expect(registry.lease(viewer()).port).toBe(6001);
+    expect(() => registry.lease(viewer())).toThrow(coded('no-free-port'));
   });
 
   it('counts how long a lease lasted over all its take-overs', () => {
     const { registry, clock } = setUp();
     let owner = viewer();
-    let { leaseKey } = registry.seat(owner, { wanted: 6000 });
+    let { leaseKey } = registry.lease(owner, { wanted: 6000 });
     for (let index = 0; index < 5; index += 1) {
       clock.nowMs += 1000;
       owner = viewer();
-      ({ leaseKey } = registry.seat(owner, { key: leaseKey }));
+      ({ leaseKey } = registry.lease(owner, { key: leaseKey }));
     }
     registry.leave(6000, owner);
-    for (const wanted of [6001, 6002]) registry.seat(viewer(), { wanted });
-    expect(() => registry.seat(viewer())).toThrow(coded('no-free-port'));
-    expect(registry.seat(viewer(), { key: leaseKey }).port).toBe(6000);
+    for (const wanted of [6001, 6002]) registry.lease(viewer(), { wanted });
+    expect(() => registry.lease(viewer())).toThrow(coded('no-free-port'));
+    expect(registry.lease(viewer(), { key: leaseKey }).port).toBe(6000);
   });
 
   it('has a port for another address while one comes and goes 2000 times', () => {
     const { registry, clock } = setUpTwenty();
     for (let index = 0; index < 2000; index += 1) {
       const passing = viewer();
-      registry.leave(registry.seat(passing, { address: 'a' }).port, passing);
+      registry.leave(registry.lease(passing, { address: 'a' }).port, passing);
       clock.nowMs += 10;
-      if (index % 120 === 0) registry.seat(viewer(), { address: `innocent ${index}` });
+      if (index % 120 === 0) registry.lease(viewer(), { address: `innocent ${index}` });
       expect(registry.status().held.length).toBeLessThanOrEqual(10);
     }
     clock.nowMs += 30_000;

@@ -18,11 +18,11 @@ function createStream(log: (message: string) => void = () => undefined, policy: 
 
 function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
   const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
-  return { id: status.id, isWatching: true, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+  return { id: status.id, isActive: true, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
 }
 
-function listed(port: number): ReturnType<typeof client> & Omit<ListedClient, 'hasAnswered' | 'readiness'> & { hasAnswered: boolean; readiness: ListedClient['readiness']; readonly endStream: ReturnType<typeof vi.fn<() => void>> } {
-  return { ...client(port), port, hasAnswered: false, readiness: 'absent', endStream: vi.fn<() => void>() };
+function listed(port: number): ReturnType<typeof client> & Omit<ListedClient, 'hasAnswered' | 'readiness'> & { hasAnswered: boolean; readiness: ListedClient['readiness']; readonly notifyEndOfStream: ReturnType<typeof vi.fn<() => void>> } {
+  return { ...client(port), port, hasAnswered: false, readiness: 'absent', notifyEndOfStream: vi.fn<() => void>() };
 }
 
 beforeEach(() => {
@@ -226,14 +226,14 @@ describe('Stream: start all', () => {
     stream.publish(INPUT);
     const newest = stream.publish(INPUT);
     expect(newest.sequence).toBe(2);
-    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'frames are there; no client gets one before 5567, 5577 were there once (start: all)', counters: { received: 2 } });
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'holding frames until every client has connected once, missing: 5567, 5577 (start: all)', counters: { received: 2 } });
     first.hasAnswered = true;
-    stream.listedAnswered();
-    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5577], reason: 'frames are there; no client gets one before 5577 was there once (start: all)' });
+    stream.onClientReady();
+    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5577], reason: 'holding frames until every client has connected once, missing: 5577 (start: all)' });
     expect(stream.latest).toBeNull();
     for (const one of [first, second, viewer]) expect(one.offer).not.toHaveBeenCalled();
     second.hasAnswered = true;
-    stream.listedAnswered();
+    stream.onClientReady();
     expect(stream.status(SOURCE)).toMatchObject({ awaited: [], state: 'live' });
     for (const one of [first, second, viewer]) expect(one.offer.mock.calls).toEqual([[newest]]);
     // Who comes later is not waited for.
@@ -290,6 +290,6 @@ describe('Stream: on source end', () => {
     stream.attachListed(one);
     stream.publish(INPUT);
     stream.end('the server said so');
-    expect(one.endStream).toHaveBeenCalledTimes(times);
+    expect(one.notifyEndOfStream).toHaveBeenCalledTimes(times);
   });
 });

@@ -86,7 +86,7 @@ describe('Authenticator', () => {
     using desk = new Desk({ allowedAddresses: ['10.0.0.1', '10.0.0.2'] });
     expect(await desk.ask('10.0.0.2', 'CURVE', STRANGER)).toEqual(ACCEPTED);
     expect(await desk.ask('10.0.0.3', 'CURVE', STRANGER)).toEqual(REFUSED);
-    expect(desk.refusals).toEqual(['10.0.0.3 was refused: allow lists 10.0.0.1, 10.0.0.2']);
+    expect(desk.refusals).toEqual(['10.0.0.3 was refused: the option allow lists only 10.0.0.1, 10.0.0.2']);
   });
 
   it.each([
@@ -98,7 +98,7 @@ describe('Authenticator', () => {
   ])('refuses who shows no key: %s %j', async (mechanism, credentials) => {
     using desk = new Desk({});
     expect(await desk.ask('10.0.0.1', mechanism, ...credentials)).toEqual(REFUSED);
-    expect(desk.refusals).toEqual(['10.0.0.1 was refused: it does not show a CURVE key']);
+    expect(desk.refusals).toEqual(['10.0.0.1 was refused: it presented no CURVE key']);
   });
 
   it('asks each socket about its own peers', async () => {

@@ -42,7 +42,7 @@ describe('ClientConnection', () => {
   it('is connecting while nobody listens, and sends nothing', async () => {
     const endpoint = await place();
     const { connection } = connect(endpoint);
-    expect([connection.state, connection.reason, connection.isReady]).toEqual(['connecting', `nobody listens at ${endpoint}`, false]);
+    expect([connection.state, connection.reason, connection.isReady]).toEqual(['connecting', `nothing is listening at ${endpoint}`, false]);
     expect(await connection.send('header', new Uint8Array(4))).toBe(false);
     expect(connection.inFlight).toBe(0);
   });
@@ -104,7 +104,7 @@ describe('ClientConnection', () => {
     wrong.subscribe('t'.repeat(256));
     await wrong.bind(endpoint);
     void wrong.receive().catch(() => undefined);
-    await expect.poll(() => states.at(-1), { timeout: 5000 }).toEqual({ state: 'connecting', reason: 'its socket failed: the client hung up before it subscribed to all frames' });
+    await expect.poll(() => states.at(-1), { timeout: 5000 }).toEqual({ state: 'connecting', reason: 'its socket failed: the client disconnected before it had subscribed' });
     wrong.close();
     const right = new Subscriber({ linger: 0 });
     closers.push(() => right.close());
@@ -141,7 +141,7 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await connect(endpoint).until('refused')).toBe(`what listens at ${endpoint} is no NetGear client: it does not speak ZeroMQ`);
+    expect(await connect(endpoint).until('refused')).toBe(`the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ`);
   });
 
   it('is stuck while somebody holds the connection and says nothing', async () => {
@@ -149,7 +149,7 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await connect(endpoint).until('stuck')).toBe('it holds the connection and does not shake hands: is it stopped?');
+    expect(await connect(endpoint).until('stuck')).toBe('accepts connections but does not complete the handshake: is it stopped?');
   });
 
   it('gives up what is in flight when no answer comes for 3.5 s, and connects anew', async () => {

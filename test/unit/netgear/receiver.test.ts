@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Pair, Publisher, Reply, Request } from 'zeromq';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { NetGearReceiver, type Received } from '../../../gateway/netgear/receiver.ts';
-import type { ReturnData } from '../../../gateway/netgear/return-data.ts';
+import type { Returnable } from '../../../gateway/netgear/return-data.ts';
 import { NetGearSender } from '../../../gateway/netgear/sender.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 
@@ -137,7 +137,7 @@ describe('NetGearReceiver.recv', () => {
     expect([receiver.rejected, receiver.rejection]).toEqual([6, 'header has no terminate_flag']);
   });
 
-  it.each<[string, ReturnData, (string | Uint8Array)[]]>([
+  it.each<[string, Returnable, (string | Uint8Array)[]]>([
     ['a dict', { a: [1, 2.5, NaN, null, true, 'é', 2n ** 70n] }, ['"return_type": "dict", "data": {"a": [1, 2.5, NaN, null, true, "\\u00e9", 1180591620717411303424]}}']],
     ['null', null, ['"return_type": "NoneType", "data": null}']],
     ['a dict that looks like an array', { dtype: 'uint8', shape: [1], data: 'x' }, ['"return_type": "dict", "data": {"dtype": "uint8", "shape": [1], "data": "x"}}']],

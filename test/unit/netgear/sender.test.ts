@@ -240,14 +240,14 @@ describe('NetGearSender.send', () => {
     await using sender = new NetGearSender({ ...local, port: [there, missing], pattern: 1, multiclient_mode: true });
     expect(await Promise.all([sender.send(JPEG, { message: 1 }), sender.send(JPEG, { message: 2 })])).toEqual([{ port: String(there), data: 1 }, { port: String(there), data: 2 }]);
     expect(client.headers).toEqual([JPEG_HEADER.replace('null', '1'), JPEG_HEADER.replace('null', '2')]);
-    expect(sender.clients[1]).toMatchObject({ port: String(missing), state: 'connecting', reason: `nobody listens at tcp://127.0.0.1:${missing}`, sent: 0 });
+    expect(sender.clients[1]).toMatchObject({ port: String(missing), state: 'connecting', reason: `nothing is listening at tcp://127.0.0.1:${missing}`, sent: 0 });
   });
 
   it('rejects while no client is there, and goes on when one is', async () => {
     const port = await onePort();
     await using sender = new NetGearSender({ ...local, port, pattern: 1, request_timeout: 0.2 });
     await expect(sender.send(JPEG)).rejects.toEqual(coded('no-client'));
-    await expect(sender.send(JPEG)).rejects.toThrow(`nobody listens at tcp://127.0.0.1:${port}`);
+    await expect(sender.send(JPEG)).rejects.toThrow(`nothing is listening at tcp://127.0.0.1:${port}`);
     using client = await FakeClient.bind(port);
     await sender.ready();
     expect(await sender.send(JPEG)).toBeNull();
@@ -388,13 +388,13 @@ describe('a sender in secure mode', () => {
     try {
       await using sender = new NetGearSender({ ...local, port, pattern: 1, secure_mode: 1, custom_cert_location: folder });
       const reasoned = async (pattern: RegExp): Promise<void> => expect.poll(() => sender.clients[0]!.reason, { timeout: 8000 }).toMatch(pattern);
-      await reasoned(/hung up in the handshake/);
+      await reasoned(/closed the connection during the handshake/);
       const keys = join(folder, '.vidgear/keys');
       rmSync(join(keys, 'public_keys/server.key'));
       await reasoned(/server\.key cannot be read/);
       expect(sender.clients[0]!.state).toBe('refused');
       writeFileSync(join(keys, 'public_keys/server.key'), 'metadata\ncurve\n    public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"\n');
-      await reasoned(/hung up in the handshake/);
+      await reasoned(/closed the connection during the handshake/);
     } finally {
       rude.close();
       rmSync(folder, { recursive: true });

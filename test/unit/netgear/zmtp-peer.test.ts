@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { Pair, Reply, curveKeyPair } from 'zeromq';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { lookAtZmtpPeer, readZmtpPeer, ZmtpConversation } from '../../../gateway/netgear/zmtp-peer.ts';
+import { probeZmtpPeer, readZmtpPeer, ZmtpConversation } from '../../../gateway/netgear/zmtp-peer.ts';
 import { freePorts } from '../../helpers/free-port.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -62,13 +62,13 @@ describe('ZmtpConversation', () => {
   });
 });
 
-describe('lookAtZmtpPeer', () => {
+describe('probeZmtpPeer', () => {
   it('sees a real socket, which does not notice', async () => {
     const endpoint = `tcp://127.0.0.1:${(await freePorts(1))[0]}`;
     const pair = new Pair({ linger: 0 });
     onTestFinished(() => pair.close());
     await pair.bind(endpoint);
-    expect(await lookAtZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'PAIR' });
+    expect(await probeZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'PAIR' });
     // A PAIR has a single peer: this one is it.
     const peer = new Pair({ linger: 0 });
     onTestFinished(() => peer.close());
@@ -83,7 +83,7 @@ describe('lookAtZmtpPeer', () => {
     const reply = new Reply({ linger: 0, curveServer: true, curvePublicKey: publicKey, curveSecretKey: secretKey });
     onTestFinished(() => reply.close());
     await reply.bind(endpoint);
-    expect(await lookAtZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
+    expect(await probeZmtpPeer(endpoint)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
   });
 
   it('looks for 1.5 s at most, also at who says a byte now and then', async () => {
@@ -95,7 +95,7 @@ describe('lookAtZmtpPeer', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const startMs = performance.now();
-    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
     const tookMs = performance.now() - startMs;
     expect(tookMs).toBeGreaterThan(1400);
     expect(tookMs).toBeLessThan(3000);
@@ -103,15 +103,15 @@ describe('lookAtZmtpPeer', () => {
   });
 
   it('tells nobody, silence and something else apart', async () => {
-    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({ kind: 'nobody', code: 'ECONNREFUSED' });
-    expect(await lookAtZmtpPeer('ipc:///tmp/gearway-nobody:5555')).toEqual({ kind: 'nobody', code: 'ENOENT' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({ kind: 'nobody', code: 'ECONNREFUSED' });
+    expect(await probeZmtpPeer('ipc:///tmp/gearway-nobody:5555')).toEqual({ kind: 'nobody', code: 'ENOENT' });
     const server = createServer((socket) => socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined)).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
     server.close();
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
-    expect(await lookAtZmtpPeer(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`)).toEqual({ kind: 'silent' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`)).toEqual({ kind: 'silent' });
     silent.close();
   });
 });

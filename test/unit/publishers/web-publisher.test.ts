@@ -355,7 +355,7 @@ describe('WebPublisher: time', () => {
     vi.advanceTimersByTime(1000);
     expect(socket.terminate).toHaveBeenCalledOnce();
     expect(source.state()).toBe('waiting for a publisher');
-    expect(stream.reason).toBe('phone (192.168.1.7) was not heard of for 15 s; waiting for a publisher');
+    expect(stream.reason).toBe('phone (192.168.1.7) timed out after 15 s without data; waiting for a publisher');
   });
 
   it('closes with 4006 at 501 messages in a second, and for a socket that does not drain', () => {

@@ -15,7 +15,7 @@ class FakeSource implements Source {
   readonly waitingReason = 'waiting for the test';
   readonly takesReturns = false;
   readonly verifiesJpegs = false;
-  readonly seats = null;
+  readonly serverPorts = null;
   readonly stallMs: number | null;
   /** Of the opening that lasts; null while closed. */
   sink: SourceSink | null = null;
@@ -44,11 +44,11 @@ class FakeSource implements Source {
 }
 
 /** A client that watches when the test says so, and what it is told. */
-function watcher(): Client & { isWatching: boolean; readonly told: [StreamState, string][] } {
+function watcher(): Client & { isActive: boolean; readonly told: [StreamState, string][] } {
   const told: [StreamState, string][] = [];
   return {
     id: 'watcher',
-    isWatching: true,
+    isActive: true,
     told,
     offer: () => undefined,
     streamChanged: (state, reason) => void told.push([state, reason]),
@@ -148,7 +148,7 @@ describe('SourceSupervisor', () => {
     expect(client.told).toEqual([['waiting', 'no such camera'], ['live', 'frames arrive'], ['stale', 'unplugged']]);
     expect(stream.latest?.sequence).toBe(1);
     expect(logged).toEqual(['stream main: waiting, no such camera', 'stream main: live, frames arrive', 'stream main: stale, unplugged']);
-    expect(supervisor.status().state).toBe('starts again in 1 s');
+    expect(supervisor.status().state).toBe('restarts in 1 s');
   });
 
   it('logs a failure once, and how often it was repeated at 10 and at 100 times', async () => {
@@ -200,13 +200,13 @@ describe('SourceSupervisor', () => {
     expect(source.opened).toBe(1);
     await elapse(1000);
     expect(source.opened).toBe(2);
-    expect(supervisor.status().lastError).toBe('no first frame came for 15 s');
+    expect(supervisor.status().lastError).toBe('no first frame for 15 s');
     source.sink?.publish(INPUT);
     await elapse(4700);
     expect(source.opened).toBe(2);
     await elapse(1500);
     expect(source.opened).toBe(3);
-    expect(supervisor.status().lastError).toBe('no frame came for 5 s');
+    expect(supervisor.status().lastError).toBe('no frame for 5 s');
   });
 
   it('leaves a source in peace that has ended', async () => {
@@ -249,7 +249,7 @@ describe('SourceSupervisor', () => {
       expect([stream.state, stream.reason]).toEqual(['waiting', 'waiting for the test']);
       source.sink?.publish(INPUT);
 
-      client.isWatching = false;
+      client.isActive = false;
       await elapse(2500);
       expect(source.sink).not.toBeNull();
       await elapse(1000);
@@ -259,7 +259,7 @@ describe('SourceSupervisor', () => {
       expect(stream.latest).toBeNull();
       expect(stream.state).toBe('waiting');
 
-      client.isWatching = true;
+      client.isActive = true;
       await elapse(50);
       expect(source.opened).toBe(2);
     });
@@ -283,7 +283,7 @@ describe('SourceSupervisor', () => {
       const source = new FakeSource();
       const { stream, supervisor } = create(source, { isOnDemand: true });
       await supervisor.open();
-      stream.looked();
+      stream.noteSnapshotRequest();
       await elapse(50);
       expect(source.sink).not.toBeNull();
       await elapse(9000);

@@ -2,8 +2,8 @@ import type { FfmpegTools } from '../ffmpeg-tools.ts';
 
 const LIST_TIMEOUT_MS = 10_000;
 
-/** What macOS gives pictures of: cameras and screens, with the numbers by which FFmpeg knows them. */
-export interface AvfoundationDevice {
+/** A camera or screen on macOS, with FFmpeg's number for it. */
+interface AvfoundationDevice {
   readonly kind: 'camera' | 'screen';
   readonly number: number;
   readonly name: string;
@@ -15,9 +15,9 @@ export async function listAvfoundationDevices(tools: FfmpegTools, signal?: Abort
   return parseAvfoundationDevices(errorText);
 }
 
-/** Reads what `ffmpeg -f avfoundation -list_devices true` prints. */
+/** Parses the output of `ffmpeg -f avfoundation -list_devices true`. */
 export function parseAvfoundationDevices(text: string): readonly AvfoundationDevice[] {
   const video = text.split('AVFoundation audio devices:')[0]?.split('AVFoundation video devices:')[1] ?? '';
-  // Who says it stands in brackets, too, and before the number.
+  // Each line begins with FFmpeg's own prefix, which is in brackets too.
   return [...video.matchAll(/\[(\d+)\] (.+?)\s*$/gm)].map(([, number, name = '']) => ({ kind: /^Capture screen \d+$/.test(name) ? 'screen' : 'camera', number: Number(number), name }));
 }

@@ -1,39 +1,39 @@
 import type { Size } from '../../../config/source-url.ts';
 
-/** Sizes that a camera has: one, where least and most are the same, or all between. */
+/** Range of supported sizes; a single size if `min` equals `max`. */
 export interface SizeRange {
   readonly min: Size;
   readonly max: Size;
-  /** Pixels from one to the next. */
+  /** Step between sizes, in pixels. */
   readonly step: Size;
-  /** Most frames a second; null when it is not known. */
+  /** Maximum rate; null if unknown. */
   readonly maxFps: number | null;
 }
 
-/** One way in which a camera gives its pictures. */
+/** A format supported by a camera. */
 export interface CameraFormat {
-  /** FFmpeg's name of the codec or of the pixel format: `mjpeg`, `yuyv422`, `gray16le`. */
+  /** FFmpeg's name of the codec or pixel format: `mjpeg`, `yuyv422`, `gray16le`. */
   readonly name: string;
   readonly isCompressed: boolean;
   readonly sizes: readonly SizeRange[];
 }
 
-/** A camera of this machine. */
+/** A local camera. */
 export interface Camera {
-  /** Its maker's name for it. */
+  /** Product name. */
   readonly name: string;
-  /** What FFmpeg opens: a device file, a name, a number. */
+  /** FFmpeg's name of the device: a device file, a name, or a number. */
   readonly device: string;
-  /** Empty where the system does not tell before it is opened. */
+  /** Empty if the system does not report them. */
   readonly formats: readonly CameraFormat[];
 }
 
-/** One size. */
+/** A range with a single size. */
 export function oneSize(width: number, height: number, maxFps: number | null = null): SizeRange {
   return { min: { width, height }, max: { width, height }, step: { width: 1, height: 1 }, maxFps };
 }
 
-/** Whether pictures of this size can be had in this format. */
+/** Whether a format supports this size. */
 export function hasSize({ sizes }: CameraFormat, { width, height }: Size): boolean {
   return sizes.some(({ min, max, step }) => fits(width, min.width, max.width, step.width) && fits(height, min.height, max.height, step.height));
 }

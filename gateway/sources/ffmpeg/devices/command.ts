@@ -12,26 +12,26 @@ import { listV4l2Devices, readV4l2Formats } from './v4l2-cameras.ts';
 
 const HELP = `gearway devices
 
-Lists the cameras and screens of this machine, each with the --source that shows it.
-Ends with 0 when there is a camera, else with 1.
+Lists the cameras and screens of this machine, each with its --source option.
+Exits with 0 if there is a camera, otherwise with 1.
 `;
 
-/** Somebody to write to. */
+/** Output function. */
 type Write = (text: string) => void;
 
-/** Sizes beyond these say nothing more. */
+/** Maximum number of sizes printed per format. */
 const MAX_SIZES_SHOWN = 12;
 
 /**
  * Runs `gearway devices`.
  *
  * @param environment of this process.
- * @returns the exit code: 0 when there is a camera.
- * @throws {GearwayError} for arguments.
+ * @returns the exit code: 0 if there is a camera, otherwise 1.
+ * @throws {GearwayError} `option-invalid` if there are arguments.
  */
 export async function runDevices(args: string[], environment: Readonly<Record<string, string | undefined>>, write: Write): Promise<number> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', default: false } } });
-  if (positionals.length > 0) throw new GearwayError('option-invalid', `devices takes no arguments, ${positionals.length} came`);
+  if (positionals.length > 0) throw new GearwayError('option-invalid', `devices got ${positionals.length} arguments, expected none`);
   if (values.help) {
     write(HELP);
     return 0;
@@ -53,7 +53,7 @@ export async function runDevices(args: string[], environment: Readonly<Record<st
   return cameras > 0 ? 0 : 1;
 }
 
-/** @returns how many there are. */
+/** @returns the number of cameras. */
 async function showCameras(tools: FfmpegTools, write: Write): Promise<number> {
   write('Cameras\n');
   const { cameras, notes } = await listCameras(tools);
@@ -66,7 +66,7 @@ async function listCameras(tools: FfmpegTools): Promise<{ readonly cameras: read
   switch (tools.platform) {
     case 'darwin': {
       const cameras = (await listAvfoundationDevices(tools)).filter(({ kind }) => kind === 'camera').map(({ name, number }) => ({ name, device: String(number), formats: [] }));
-      return { cameras, notes: cameras.length > 0 ? [] : ['none; is this terminal allowed to use the camera? (System Settings, Privacy & Security, Camera)'] };
+      return { cameras, notes: cameras.length > 0 ? [] : ['none; allow this terminal to use the camera (System Settings, Privacy & Security, Camera)'] };
     }
     case 'win32': {
       const cameras = await listDshowCameras(tools);
@@ -82,17 +82,20 @@ async function listLinux(tools: FfmpegTools): Promise<{ readonly cameras: readon
   const asked = await Promise.all(devices.map(async (device) => ({ ...device, ...(await readV4l2Formats(tools, device.path)) })));
   const cameras = asked.filter(({ formats }) => formats.length > 0).map(({ name, path, formats }) => ({ name, device: path, formats }));
   const refused = asked.filter(({ lines }) => lines.some((line) => line.includes('Permission denied'))).map(({ path }) => path);
-  const notes = refused.length > 0 ? [`${refused.join(', ')}: this user may not read it; allow it with: sudo usermod -aG video $USER, then log in again`] : [];
+  const notes = refused.length > 0 ? [`${refused.join(', ')}: this user has no access; grant it with: sudo usermod -aG video $USER, then log in again`] : [];
   return { cameras, notes: cameras.length === 0 && notes.length === 0 ? ['none'] : notes };
 }
 
-/** A name lasts longer than a number, where a command line takes it as it is; a device file is what people on Linux know. */
+/**
+ * The source URL: with a device file on Linux, otherwise with the name, which is more stable than the number, if it
+ * needs no quoting.
+ */
 function sourceOf({ name, device }: Camera, index: number): string {
   if (device.startsWith('/dev/')) return `ffmpeg:${device}`;
   return `ffmpeg:camera:${/^[\p{L}\d_ .()-]+$/u.test(name) ? name : device === name ? index : device}`;
 }
 
-/** A camera in lines for people, with the source that shows it. */
+/** Formats a camera for display, with its source. */
 export function formatCamera({ name, device, formats }: Camera, source: string): string {
   const lines = formats.map((format) => `    ${format.name === 'mjpeg' ? 'JPEG' : format.name}: ${formatSizes(format.sizes)}\n`);
   const shown = cleanText(name);
@@ -102,7 +105,7 @@ export function formatCamera({ name, device, formats }: Camera, source: string):
 function formatSizes(sizes: readonly SizeRange[]): string {
   const texts = [...new Set(sizes.map(({ min, max, maxFps }) => {
     const size = min.width === max.width && min.height === max.height ? `${max.width}x${max.height}` : `${min.width}x${min.height} to ${max.width}x${max.height}`;
-    return maxFps === null ? size : `${size} (${Math.round(maxFps * 100) / 100} frames/s)`;
+    return maxFps === null ? size : `${size} (${Math.round(maxFps * 100) / 100} fps)`;
   }))];
   if (texts.length === 0) return 'any size';
   return `${texts.slice(0, MAX_SIZES_SHOWN).join(', ')}${texts.length > MAX_SIZES_SHOWN ? ', …' : ''}`;
@@ -115,10 +118,10 @@ async function showScreens(tools: FfmpegTools, environment: Readonly<Record<stri
   if (note !== null) write(`  ${note}\n`);
 }
 
-/** @returns how many there are. */
+/** @returns the number of cameras. */
 async function showPiCameras(tools: FfmpegTools, write: Write): Promise<number> {
   const program = await findPiProgram(tools);
-  // On any other machine nobody asks for them.
+  // Not a Raspberry Pi, so omit the section.
   if (program === null) return 0;
   write('Raspberry Pi cameras\n');
   const cameras = await listPiCameras(tools, program);

@@ -3,12 +3,12 @@ import { type Camera, type CameraFormat, oneSize, type SizeRange } from './camer
 
 const LIST_TIMEOUT_MS = 10_000;
 
-/** Windows's cameras by name, in its own order. */
+/** Names of the cameras on Windows, in the system's order. */
 export async function listDshowNames(tools: FfmpegTools, signal?: AbortSignal): Promise<readonly string[]> {
   return parseDshowDevices(await ask(tools, ['-list_devices', 'true', '-i', 'dummy'], signal));
 }
 
-/** What a camera gives. */
+/** Formats of a camera. */
 export async function readDshowFormats(tools: FfmpegTools, name: string, signal?: AbortSignal): Promise<readonly CameraFormat[]> {
   return parseDshowFormats(await ask(tools, ['-list_options', 'true', '-i', `video=${name}`], signal));
 }
@@ -23,7 +23,10 @@ async function ask(tools: FfmpegTools, args: readonly string[], signal: AbortSig
   return errorText;
 }
 
-/** Reads what `ffmpeg -f dshow -list_devices true` prints: since 5.0 each with its kind behind it, before in sections. */
+/**
+ * Parses the output of `ffmpeg -f dshow -list_devices true`: since 5.0 each line ends with the kind; before, there are
+ * sections.
+ */
 export function parseDshowDevices(text: string): readonly string[] {
   let isVideo = false;
   return text.split(/\r?\n/).flatMap((line) => {
@@ -35,7 +38,7 @@ export function parseDshowDevices(text: string): readonly string[] {
   });
 }
 
-/** Reads what `ffmpeg -f dshow -list_options true` prints: a line for each format and size, some of them twice. */
+/** Parses the output of `ffmpeg -f dshow -list_options true`: a line per format and size, with duplicates. */
 export function parseDshowFormats(text: string): readonly CameraFormat[] {
   const formats = new Map<string, CameraFormat & { sizes: SizeRange[] }>();
   for (const [, kind, name = '', ...numbers] of text.matchAll(/(vcodec|pixel_format)=(\S+)\s+min s=(\d+)x(\d+) fps=([\d.]+) max s=(\d+)x(\d+) fps=([\d.]+)/g)) {

@@ -3,10 +3,10 @@ import { type Camera, oneSize, type SizeRange } from './camera.ts';
 
 const LIST_TIMEOUT_MS = 10_000;
 
-/** The program of Raspberry Pi OS by its name now, and by the one that it had before 2024. */
+/** The camera program of Raspberry Pi OS, and its name before 2024. */
 const PROGRAMS = ['rpicam-vid', 'libcamera-vid'] as const;
 
-/** @returns null when none of the programs is there. */
+/** @returns null if none of the programs is installed. */
 export async function findPiProgram(tools: FfmpegTools, signal?: AbortSignal): Promise<string | null> {
   for (const program of PROGRAMS) {
     const { end } = await tools.run(program, ['--version'], { timeoutMs: LIST_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) });
@@ -17,11 +17,11 @@ export async function findPiProgram(tools: FfmpegTools, signal?: AbortSignal): P
 
 export async function listPiCameras(tools: FfmpegTools, program: string): Promise<readonly Camera[]> {
   const { output, errorText } = await tools.run(program, ['--list-cameras'], { timeoutMs: LIST_TIMEOUT_MS });
-  // Which of the two it is has changed.
+  // Versions differ in which of the two they print to.
   return parsePiCameras(`${output}\n${errorText}`);
 }
 
-/** Reads what `rpicam-vid --list-cameras` prints: a line for each camera, and behind it those of its sensor's modes. */
+/** Parses the output of `rpicam-vid --list-cameras`: a line per camera, followed by its sensor modes. */
 export function parsePiCameras(text: string): readonly Camera[] {
   const found: { name: string; device: string; sizes: SizeRange[] }[] = [];
   for (const line of text.split(/\r?\n/)) {

@@ -1,13 +1,13 @@
 import type { FfmpegTools } from '../ffmpeg-tools.ts';
 import { listAvfoundationDevices } from './avfoundation-devices.ts';
 
-/** A screen, and the source that shows it. */
-export interface Screen {
+/** A screen, and its source URL. */
+interface Screen {
   readonly name: string;
   readonly source: string;
 }
 
-/** The screens that FFmpeg can show, and why there are none or fewer. */
+/** Screens that FFmpeg can capture, and a note if there are none or not all. */
 export interface Screens {
   readonly screens: readonly Screen[];
   readonly note: string | null;
@@ -15,7 +15,7 @@ export interface Screens {
 
 const LIST_TIMEOUT_MS = 5000;
 
-/** @param environment of this process: X11's display is named there. */
+/** @param environment of this process, for the X11 display. */
 export async function listScreens(tools: FfmpegTools, environment: Readonly<Record<string, string | undefined>>): Promise<Screens> {
   switch (tools.platform) {
     case 'darwin': {
@@ -35,13 +35,13 @@ export async function listScreens(tools: FfmpegTools, environment: Readonly<Reco
 async function listX11(tools: FfmpegTools, { DISPLAY, WAYLAND_DISPLAY }: Readonly<Record<string, string | undefined>>): Promise<Screens> {
   const isWayland = WAYLAND_DISPLAY !== undefined && WAYLAND_DISPLAY !== '';
   const instead = 'share the screen from a browser: /publish?stream=NAME';
-  if (DISPLAY === undefined || DISPLAY === '') return { screens: [], note: isWayland ? `none: this is Wayland, which FFmpeg does not read; ${instead}` : 'none: DISPLAY names no X11 display here' };
+  if (DISPLAY === undefined || DISPLAY === '') return { screens: [], note: isWayland ? `none: FFmpeg does not support Wayland; ${instead}` : 'none: DISPLAY is not set to an X11 display' };
   const { output } = await tools.run('ffmpeg', ['-hide_banner', '-devices'], { timeoutMs: LIST_TIMEOUT_MS });
   if (!parseInputDevices(output).has('x11grab')) return { screens: [], note: `none: this FFmpeg was built without x11grab; ${instead}` };
-  return { screens: [{ name: `the X11 display ${DISPLAY}`, source: 'ffmpeg:screen' }], note: isWayland ? `this is Wayland: of its windows, only those of X11 are seen; ${instead}` : null };
+  return { screens: [{ name: `the X11 display ${DISPLAY}`, source: 'ffmpeg:screen' }], note: isWayland ? `on Wayland, only X11 windows are visible; ${instead}` : null };
 }
 
-/** Reads what `ffmpeg -devices` prints. */
+/** Parses the output of `ffmpeg -devices`. */
 export function parseInputDevices(text: string): ReadonlySet<string> {
   return new Set([...text.matchAll(/^ D[ E]d? +(\S+) /gm)].flatMap(([, names = '']) => names.split(',')));
 }

@@ -1,21 +1,21 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FfmpegTools } from '../ffmpeg-tools.ts';
-import { type Camera, type CameraFormat, oneSize, type SizeRange } from './camera.ts';
+import { type CameraFormat, oneSize, type SizeRange } from './camera.ts';
 
 const CLASS_FOLDER = '/sys/class/video4linux';
 
 const LIST_TIMEOUT_MS = 5000;
 
-/** A device file of Video4Linux, whatever it gives. */
-export interface V4l2Device {
+/** A Video4Linux device file, not necessarily of a camera. */
+interface V4l2Device {
   readonly name: string;
   readonly path: string;
 }
 
-/** All device files, cameras and others: a webcam has a second one for data about its pictures. */
+/** All device files, including others than cameras: a webcam has a second one for metadata. */
 export async function listV4l2Devices(folder = CLASS_FOLDER): Promise<readonly V4l2Device[]> {
-  const entries = await readdir(folder).catch(() => []); // a machine without any has no such folder
+  const entries = await readdir(folder).catch(() => []); // the folder is missing if there are no devices
   const numbers = entries.flatMap((entry) => /^video(\d+)$/.exec(entry)?.[1] ?? []).map(Number).sort((a, b) => a - b);
   return Promise.all(
     numbers.map(async (number) => ({
@@ -26,9 +26,9 @@ export async function listV4l2Devices(folder = CLASS_FOLDER): Promise<readonly V
 }
 
 /**
- * Asks a device for the formats that it gives pictures in.
+ * Reads the picture formats of a device.
  *
- * @returns none when it gives no pictures, is not there, or is not for this user; `lines` then say why.
+ * @returns no formats if it is not a camera, is missing, or is not accessible; `lines` then have the reason.
  */
 export async function readV4l2Formats(tools: FfmpegTools, path: string, signal?: AbortSignal): Promise<{ readonly formats: readonly CameraFormat[]; readonly lines: readonly string[] }> {
   const args = ['-hide_banner', '-nostdin', '-f', 'v4l2', '-list_formats', 'all', '-i', path];
@@ -36,17 +36,10 @@ export async function readV4l2Formats(tools: FfmpegTools, path: string, signal?:
   return { formats: parseV4l2Formats(errorText), lines: errorLines };
 }
 
-/** The cameras that give pictures. */
-export async function listV4l2Cameras(tools: FfmpegTools): Promise<readonly Camera[]> {
-  const devices = await listV4l2Devices();
-  const cameras = await Promise.all(devices.map(async ({ name, path }) => ({ name, device: path, formats: (await readV4l2Formats(tools, path)).formats })));
-  return cameras.filter(({ formats }) => formats.length > 0);
-}
-
-/** Reads what `ffmpeg -f v4l2 -list_formats all` prints. */
+/** Parses the output of `ffmpeg -f v4l2 -list_formats all`. */
 export function parseV4l2Formats(text: string): readonly CameraFormat[] {
   return text.split(/\r?\n/).flatMap((line) => {
-    // The description may have colons in it: YUYV 4:2:2.
+    // The description may contain colons: YUYV 4:2:2.
     const [, kind, name, sizes = ''] = /(Raw|Compressed)\s*:\s*(\S+) :.* :(?: Emulated :)?((?: \d+x\d+| \{\d+-\d+, \d+\}x\{\d+-\d+, \d+\})*)\s*$/.exec(line) ?? [];
     if (kind === undefined || name === undefined || name === 'Unsupported') return [];
     return [{ name, isCompressed: kind === 'Compressed', sizes: parseSizes(sizes) }];

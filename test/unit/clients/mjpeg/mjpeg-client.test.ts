@@ -66,20 +66,20 @@ const samples = (dtype: string, bytes: number): FrameInput => ({ width: 8, heigh
 const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
 
 const streams: Stream[] = [];
-function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createCard?: (sentence: string) => Promise<Frame>; renditions?: Renditions } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
+function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createPlaceholder?: (sentence: string) => Promise<Frame>; renditions?: Renditions } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
   streams.push(stream);
   if (options.first !== undefined) stream.publish(options.first);
   const renditions = options.renditions ?? new Renditions();
   const cards = new Map<string, Frame>();
-  const createCard = async (sentence: string): Promise<Frame> => {
+  const createPlaceholder = async (sentence: string): Promise<Frame> => {
     const known = cards.get(sentence) ?? card(`[card: ${sentence}]`);
     cards.set(sentence, known);
     return known;
   };
   const join = (): { response: FakeResponse; client: MjpegClient } => {
     const response = new FakeResponse();
-    const client = new MjpegClient(response as unknown as ServerResponse, { id: 'mjpeg-1', stream, renditions, createCard: options.createCard ?? createCard, address: '127.0.0.1', maxFramesPerSecond: options.maxFramesPerSecond ?? null });
+    const client = new MjpegClient(response as unknown as ServerResponse, { id: 'mjpeg-1', stream, renditions, createPlaceholder: options.createPlaceholder ?? createPlaceholder, address: '127.0.0.1', maxFramesPerSecond: options.maxFramesPerSecond ?? null });
     return { response, client };
   };
   return { stream, join, ...join() };
@@ -159,7 +159,7 @@ describe('MjpegClient', () => {
 
   it('never shows a card that is made later than the first frame comes', async () => {
     let made: (card: Frame) => void = () => undefined;
-    const { stream, response } = setUp({ createCard: () => new Promise((resolve) => (made = resolve)) });
+    const { stream, response } = setUp({ createPlaceholder: () => new Promise((resolve) => (made = resolve)) });
     stream.publish(jpeg('<1>'));
     made(card('[card]'));
     await settle();

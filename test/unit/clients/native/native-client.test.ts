@@ -61,7 +61,7 @@ describe('NativeClient', () => {
     const state = (): string | undefined => gateway.stream.clients[0]?.state;
     await expect.poll(state).toBe('live');
     await expect.poll(state, { timeout: 8000 }).toBe('stuck');
-    expect(gateway.stream.clients[0]?.reason).toBe('it has subscribed and takes no frames');
+    expect(gateway.stream.clients[0]?.reason).toBe('subscribed but not receiving');
     void (async () => {
       for await (const _parts of subscriber);
     })();

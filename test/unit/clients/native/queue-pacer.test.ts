@@ -59,13 +59,13 @@ describe('QueuePacer', () => {
   it('finds a full queue, waits until it is empty, and then sends less than the user takes', () => {
     const client = new Client(10);
     client.run(6000);
-    expect(client.pacer.reason()).toMatch(/^its queue is full, as its user takes (?:9\.\d|10) frames\/s/);
+    expect(client.pacer.reason()).toMatch(/^queue full \(reads (?:9\.\d|10) fps\)/);
     // Nothing but what keeps the client from giving up: it waits 12 s.
     const sent = client.sent;
     client.run(9000);
     expect(client.sent - sent).toBe(3);
     client.run(3000);
-    expect(client.pacer.reason()).toMatch(/^gets (?:8\.\d|9\.0) frames\/s, as its user takes/);
+    expect(client.pacer.reason()).toMatch(/^reads \S+ fps; limited to (?:8\.\d|9\.0) fps/);
     client.run(5000);
     expect(client.ageMs).toBeLessThan(150);
   });
@@ -95,7 +95,7 @@ describe('QueuePacer', () => {
     let wasFull = false;
     for (let second = 0; second < 300; second += 1) {
       client.run(1000);
-      const isFull = client.pacer.reason()?.startsWith('its queue') ?? false;
+      const isFull = client.pacer.reason()?.startsWith('queue full') ?? false;
       if (isFull && !wasFull) starts.push(second);
       wasFull = isFull;
     }
@@ -127,7 +127,7 @@ describe('QueuePacer', () => {
     client.run(60_000);
     expect(client.sent).toBeGreaterThan(596);
     expect(client.sent).toBeLessThan(604);
-    expect(client.pacer.reason()).toBe('gets at most 10 frames/s');
+    expect(client.pacer.reason()).toBe('limited to 10 fps');
   });
 
   it('begins anew with a new client', () => {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { type ViewerEnd, ViewerPlace } from '../../../../gateway/clients/web/place.ts';
+import { type ViewerSocket, ViewerBinding } from '../../../../gateway/clients/web/viewer-binding.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
 import { UnsentFrames } from '../../../../gateway/clients/unsent-frames.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../../../gateway/clients/web/web-client.ts';
@@ -50,7 +50,7 @@ interface Setup extends AsyncDisposable {
   readonly stream: Stream;
   /** All so far. */
   readonly events: readonly GatewayEvent[];
-  readonly webClients: ReadonlySet<ViewerEnd>;
+  readonly webClients: ReadonlySet<ViewerSocket>;
   connect(path?: string): Promise<Viewer>;
   /** Over TCP. */
   connectSocket(): Promise<Viewer>;
@@ -185,7 +185,7 @@ describe('WebClient: hello', () => {
       { kind: 'take-over', client: 'web-1', port: 6000 },
       { kind: 'connect', client: 'web-2', port: 6000 },
       { kind: 'refuse', client: null, port: null, reason: expect.stringContaining('6000-6003') as string },
-      { id: 5, kind: 'disconnect', client: 'web-2', port: 6000, reason: 'the viewer left' },
+      { id: 5, kind: 'disconnect', client: 'web-2', port: 6000, reason: 'the viewer disconnected' },
     ]);
   });
 
@@ -713,16 +713,16 @@ describe('WebClient: time', () => {
     vi.useRealTimers();
   });
 
-  function create(rights: readonly string[] = ['view', 'return'], unsent = new UnsentFrames()): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
+  function create(rights: readonly string[] = ['view', 'return'], unsent = new UnsentFrames()): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
     const socket = new FakeSocket();
-    const place = new ViewerPlace({
+    const place = new ViewerBinding({
       id: 'web-1', served: { stream, renditions: new Renditions() }, report: (event) => stream.report(event), address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights, port: null } }),
     });
-    const client = new WebClient(socket as unknown as WebSocket, { place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    const client = new WebClient(socket as unknown as WebSocket, { binding: place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
     return { socket, client, place };
   }
 
-  function seated(): { socket: FakeSocket; client: WebClient; place: ViewerPlace } {
+  function seated(): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
     const created = create();
     created.socket.receive({ type: 'hello' });
     return created;
@@ -819,8 +819,8 @@ describe('WebClient: time', () => {
     const taken: (() => void)[] = [];
     const transport = new Writable({ highWaterMark: 1 << 20, write: (_data, _encoding, done) => void taken.push(done) });
     const socket = new FakeSocket();
-    const place = new ViewerPlace({ id: 'web-1', served: { stream, renditions: new Renditions() }, report: () => undefined, address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }) });
-    const client = new WebClient(socket as unknown as WebSocket, { place, transport, limits: DEFAULT_WEB_CLIENT_LIMITS, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    const place = new ViewerBinding({ id: 'web-1', served: { stream, renditions: new Renditions() }, report: () => undefined, address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }) });
+    const client = new WebClient(socket as unknown as WebSocket, { binding: place, transport, limits: DEFAULT_WEB_CLIENT_LIMITS, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
     socket.receive({ type: 'hello' });
     for (let sequence = 1; sequence <= 3; sequence += 1) {
       stream.publish(INPUT);
@@ -882,7 +882,7 @@ describe('WebClient: time', () => {
     const { socket, client, place } = seated();
     client.close(1001, 'the gateway stops');
     client.close(4000, 'again');
-    place.evict();
+    place.revoke();
     expect(socket.close.mock.calls).toEqual([[1001, 'the gateway stops']]);
     socket.emit('close');
     await client.closed;

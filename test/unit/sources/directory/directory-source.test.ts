@@ -127,7 +127,7 @@ describe('a list of images', () => {
     await create('').open(heard);
     await heard.until(() => heard.failed.length > 0);
     expect(heard.failed).toEqual([coded('source-unavailable')]);
-    const url = (path: string): DirectorySource => new DirectorySource(parseDirectory({ place: path, options: new Map() }));
+    const url = (path: string): DirectorySource => new DirectorySource(parseDirectory({ target: path, options: new Map() }));
     await expect(url(join(folder, 'gone')).open(heard)).rejects.toEqual(coded('source-unavailable'));
     await expect(url(join(folder, 'a.txt')).open(heard)).rejects.toEqual(coded('source-unavailable'));
   });
@@ -213,7 +213,7 @@ describe('a watched folder', () => {
     expect(heard.failed).toEqual([coded('source-unavailable')]);
     await source.close();
     await source.open(heard);
-    await vi.waitFor(() => expect(source.state()).toBe('the folder is not there'));
+    await vi.waitFor(() => expect(source.state()).toBe('the folder does not exist'));
     await mkdir(folder);
     await writeFile(join(folder, 'back.jpg'), await jpeg(1));
     await heard.until(() => heard.frames.length === 1);

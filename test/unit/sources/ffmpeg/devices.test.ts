@@ -155,7 +155,7 @@ describe('formatCamera', () => {
       { name: 'gray16le', isCompressed: false, sizes: [] },
     ];
     expect(formatCamera({ name: 'HD Webcam', device: '/dev/video0', formats }, 'ffmpeg:/dev/video0')).toBe(
-      ['  HD Webcam (/dev/video0)', '    JPEG: 1280x720 (30 frames/s), 640x480 (60 frames/s)', '    gray16le: any size', '    --source "ffmpeg:/dev/video0"', ''].join('\n'),
+      ['  HD Webcam (/dev/video0)', '    JPEG: 1280x720 (30 fps), 640x480 (60 fps)', '    gray16le: any size', '    --source "ffmpeg:/dev/video0"', ''].join('\n'),
     );
   });
 });

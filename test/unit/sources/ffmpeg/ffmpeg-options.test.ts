@@ -4,8 +4,8 @@ import { parseInput } from '../../../../gateway/sources/ffmpeg/input.ts';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 
 function parse(url: string): ReturnType<typeof parseFfmpegOptions> {
-  const { place, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
-  return parseFfmpegOptions(options, parseInput(place));
+  const { target, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
+  return parseFfmpegOptions(options, parseInput(target));
 }
 
 const NONE = { size: null, fps: null, quality: null, pixels: null, isLooped: false, format: null, inputArgs: [], outputArgs: [], hwaccel: null, filter: null, copy: null, isChecked: true };

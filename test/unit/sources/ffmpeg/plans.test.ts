@@ -36,15 +36,15 @@ class AnsweringTools extends FfmpegTools {
 
 /** The plan of an input. */
 function plan(url: string, { platform = 'linux', version = V5, answers = {} }: { platform?: NodeJS.Platform; version?: typeof V5; answers?: Readonly<Record<string, readonly string[]>> } = {}): Promise<InputPlan> {
-  const { place, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
-  const input = parseInput(place);
+  const { target, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
+  const input = parseInput(target);
   if (input.kind === 'pi-camera') throw new TypeError('FFmpeg does not read it');
   return planInput(input, parseFfmpegOptions(options, input), { tools: new AnsweringTools(platform, answers), version, signal: new AbortController().signal });
 }
 
 function optionsOf(url: string): FfmpegOptions {
-  const { place, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
-  return parseFfmpegOptions(options, parseInput(place));
+  const { target, options } = parseSourceUrl(url, FFMPEG_OPTIONS);
+  return parseFfmpegOptions(options, parseInput(target));
 }
 
 describe('probeMedia', () => {
@@ -81,8 +81,8 @@ describe('planInput', () => {
     ['a.ffconcat?copy=false', ['-re', '-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe', '-i', 'file:a.ffconcat']],
   ])('of the file %s', async (url, args) => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-file-'));
-    const { place } = parseSourceUrl(`ffmpeg:${url}`, FFMPEG_OPTIONS);
-    await writeFile(join(folder, place), '');
+    const { target } = parseSourceUrl(`ffmpeg:${url}`, FFMPEG_OPTIONS);
+    await writeFile(join(folder, target), '');
     try {
       const { args: planned, ...rest } = await plan(`ffmpeg:${folder}/${url}`);
       expect(planned.map((each) => each.replace(`${folder}/`, ''))).toEqual(args);
@@ -141,8 +141,8 @@ describe('planCamera', () => {
 
   it.each([
     ['ffmpeg:/dev/video0', {}, [...prompt, '-f', 'v4l2', '-input_format', 'mjpeg', '-i', '/dev/video0'], { isCopied: true }],
-    ['ffmpeg:camera:2?size=1280x720&fps=30', {}, [...prompt, '-f', 'v4l2', '-input_format', 'mjpeg', '-video_size', '1280x720', '-framerate', '30', '-i', '/dev/video2'], { isCopied: true, isResized: false, isRated: false }],
-    ['ffmpeg:/dev/video0?size=800x600', {}, [...prompt, '-f', 'v4l2', '-video_size', '800x600', '-i', '/dev/video0'], { isCopied: false, isResized: true }],
+    ['ffmpeg:camera:2?size=1280x720&fps=30', {}, [...prompt, '-f', 'v4l2', '-input_format', 'mjpeg', '-video_size', '1280x720', '-framerate', '30', '-i', '/dev/video2'], { isCopied: true, needsScaling: false, needsRateFilter: false }],
+    ['ffmpeg:/dev/video0?size=800x600', {}, [...prompt, '-f', 'v4l2', '-video_size', '800x600', '-i', '/dev/video0'], { isCopied: false, needsScaling: true }],
     ['ffmpeg:/dev/video0?pixels=bgr24&inputArgs=-ts abs', {}, [...prompt, '-ts', 'abs', '-f', 'v4l2', '-i', '/dev/video0'], { isCopied: false }],
     ['ffmpeg:camera', { platform: 'darwin' }, [...prompt, '-f', 'avfoundation', '-framerate', '30', '-i', '0:none'], { isCopied: false }],
     ['ffmpeg:camera:FaceTime: HD?fps=24&size=1280x720', { platform: 'darwin' }, [...prompt, '-f', 'avfoundation', '-video_size', '1280x720', '-framerate', '24', '-i', '0:none'], { isCopied: false }],
@@ -156,12 +156,12 @@ describe('planCamera', () => {
   });
 
   it.each([
-    ['ffmpeg:/dev/video9', 'linux', ['[video4linux2,v4l2 @ 0x1] Cannot open video device /dev/video9: No such file or directory', '/dev/video9: No such file or directory'], /there is no such camera/],
+    ['ffmpeg:/dev/video9', 'linux', ['[video4linux2,v4l2 @ 0x1] Cannot open video device /dev/video9: No such file or directory', '/dev/video9: No such file or directory'], /no such camera/],
     ['ffmpeg:/dev/video0', 'linux', ['[video4linux2,v4l2 @ 0x1] Cannot open video device /dev/video0: Permission denied', '/dev/video0: Permission denied'], /usermod -aG video/],
-    ['ffmpeg:/dev/video1', 'linux', ['[video4linux2,v4l2 @ 0x1] Not a video capture device.', '/dev/video1: No such device'], /this device gives no pictures/],
-    ['ffmpeg:camera:Brio', 'darwin', AVFOUNDATION, /no camera "Brio"; there are: "FaceTime: HD", "USB Camera"/],
-    ['ffmpeg:camera:Brio', 'win32', DSHOW['-list_devices'], /no camera "Brio"; there are: "Integrated Camera", "USB Camera"/],
-    ['ffmpeg:camera', 'win32', ['nothing'], /no camera; there are: none/],
+    ['ffmpeg:/dev/video1', 'linux', ['[video4linux2,v4l2 @ 0x1] Not a video capture device.', '/dev/video1: No such device'], /this device does not capture video/],
+    ['ffmpeg:camera:Brio', 'darwin', AVFOUNDATION, /no camera "Brio" found; available: "FaceTime: HD", "USB Camera"/],
+    ['ffmpeg:camera:Brio', 'win32', DSHOW['-list_devices'], /no camera "Brio" found; available: "Integrated Camera", "USB Camera"/],
+    ['ffmpeg:camera', 'win32', ['nothing'], /no camera found; available: none/],
   ] as const)('%s on %s says why not', async (url, platform, lines, sentence) => {
     await expect(plan(url, { platform, answers: { ffmpeg: lines } })).rejects.toThrow(sentence);
   });
@@ -173,12 +173,12 @@ describe('checkInput', () => {
   });
 
   it('leaves alone what is no file', async () => {
-    for (const place of ['camera', 'lavfi:x', 'rtsp://cam/']) await expect(checkInput(parseInput(place))).resolves.toBeUndefined();
+    for (const target of ['camera', 'lavfi:x', 'rtsp://cam/']) await expect(checkInput(parseInput(target))).resolves.toBeUndefined();
   });
 });
 
 describe('outputArgs', () => {
-  const live: InputPlan = { args: [], stdin: null, isLive: true, hasEnd: false, isCopied: false, isResized: true, isRated: true };
+  const live: InputPlan = { args: [], stdin: null, isLive: true, hasEnd: false, isCopied: false, needsScaling: true, needsRateFilter: true };
   const chosen = ['-map', '0:V:0', '-an', '-sn', '-dn'];
   const multipart = ['-f', 'mpjpeg', '-boundary_tag', 'ffmpeg', 'pipe:1'];
   const numbered = ['settb=1/1000,setpts=N', '-enc_time_base', '1:1000'];
@@ -188,7 +188,7 @@ describe('outputArgs', () => {
     ['ffmpeg:a.mp4', {}, V4, [...chosen, '-vsync', 'passthrough', '-vf', ...numbered, '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
     ['ffmpeg:a.mp4?outputArgs=-x 1', { isCopied: true }, V5, [...chosen, '-c:v', 'copy', '-x', '1', ...multipart]],
     ['ffmpeg:a.mp4?fps=10&size=640x480&filter=hflip&pixels=bgr24', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', `hflip,fps=10,scale=640:480,vflip,${numbered[0]}`, ...numbered.slice(1), '-c:v', 'bmp', '-thread_type', 'slice', '-pix_fmt', 'bgr24', '-f', 'image2pipe', 'pipe:1']],
-    ['ffmpeg:camera?fps=10&size=640x480&pixels=gray', { isResized: false, isRated: false }, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray', '-f', 'image2pipe', 'pipe:1']],
+    ['ffmpeg:camera?fps=10&size=640x480&pixels=gray', { needsScaling: false, needsRateFilter: false }, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray', '-f', 'image2pipe', 'pipe:1']],
     ['ffmpeg:a.mkv?pixels=gray16le', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray16be', '-f', 'image2pipe', 'pipe:1']],
   ] as const)('%s %j', (url, changed, version, args) => {
     expect(outputArgs(optionsOf(url), { ...live, ...changed }, version)).toEqual(args);

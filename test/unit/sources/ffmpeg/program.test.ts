@@ -112,7 +112,7 @@ describe('FfmpegTools', () => {
     const path = process.env['PATH'];
     process.env['PATH'] = '/nonexistent';
     try {
-      await expect(tools.version()).rejects.toMatchObject({ code: 'ffmpeg-missing', message: 'ffmpeg is not installed, or not on the PATH; install it with: brew install ffmpeg' });
+      await expect(tools.version()).rejects.toMatchObject({ code: 'ffmpeg-missing', message: 'ffmpeg is not installed, or not in the PATH; install it with: brew install ffmpeg' });
       await expect(tools.version()).rejects.toMatchObject({ code: 'ffmpeg-missing' });
     } finally {
       process.env['PATH'] = path;

@@ -95,7 +95,7 @@ describe('ImageHub', () => {
     expect(kitchen.messages).toEqual(['kitchen', 'kitchen']);
     expect(kitchen.errors).toEqual([expect.any(Error), coded('header-invalid'), coded('parts-invalid')]);
     expect(hub.state()).toBe('1 sender connected');
-    expect(logged).toEqual(['imagezmq: pictures of "porch" come, and are shown nowhere; add it to senders=']);
+    expect(logged).toEqual(['imagezmq: pictures of the unknown sender "porch" are discarded; add it to senders=']);
   });
 
   it('gives each receiver its sender’s pictures, from one socket', async () => {
@@ -168,7 +168,7 @@ describe('ImageHub', () => {
     await other.bind(address);
     const { join, hub } = createHub({ pattern: 'publish-subscribe', endpoints: [address] });
     const receiver = await join(new Receiver());
-    await vi.waitFor(() => expect(hub.state()).toBe('connecting; what listens there is not an imagezmq sender of pattern publish-subscribe'), 5000);
+    await vi.waitFor(() => expect(hub.state()).toBe('connecting; the peer is not an imagezmq sender of pattern publish-subscribe'), 5000);
     const ended = new Promise<void>((resolve) => other.events.on('close', () => resolve()));
     other.disconnect(address);
     await ended;

@@ -1,6 +1,6 @@
 import jpegTurbo from '@julusian/jpeg-turbo';
 import { describe, expect, it } from 'vitest';
-import { drawCard } from '../../../../gateway/drawing/card-picture.ts';
+import { drawPlaceholder } from '../../../../gateway/drawing/placeholder-picture.ts';
 import { renderGlyph } from '../../../../gateway/drawing/stroke-font.ts';
 import { locateDataStrip, readFrameNumber, TestPicture } from '../../../../gateway/sources/test-pattern/test-picture.ts';
 
@@ -140,9 +140,9 @@ describe('TestPicture', () => {
   });
 });
 
-describe('drawCard', () => {
+describe('drawPlaceholder', () => {
   it.each(SIZES)('draws light text on a dark ground at %i×%i', (width, height) => {
-    const bgr = drawCard(width, height, 'WAITING FOR A SOURCE', 'Nothing has come from tcp://10.0.0.5:5555 yet.');
+    const bgr = drawPlaceholder(width, height, 'WAITING FOR A SOURCE', 'Nothing has come from tcp://10.0.0.5:5555 yet.');
     expect(bgr.byteLength).toBe(width * height * 3);
     const bright = bgr.filter((value) => value > 200).length / bgr.byteLength;
     expect(bright).toBeGreaterThan(0.001);
@@ -150,9 +150,9 @@ describe('drawCard', () => {
   });
 
   it('takes texts that are empty, do not fit, or have characters that the font lacks', () => {
-    expect(drawCard(160, 120, '', '').byteLength).toBe(57_600);
-    expect(drawCard(160, 120, 'W'.repeat(500), 'word '.repeat(500)).byteLength).toBe(57_600);
-    expect(drawCard(160, 120, 'Ж 🎥', 'x'.repeat(5000)).byteLength).toBe(57_600);
+    expect(drawPlaceholder(160, 120, '', '').byteLength).toBe(57_600);
+    expect(drawPlaceholder(160, 120, 'W'.repeat(500), 'word '.repeat(500)).byteLength).toBe(57_600);
+    expect(drawPlaceholder(160, 120, 'Ж 🎥', 'x'.repeat(5000)).byteLength).toBe(57_600);
   });
 });
 

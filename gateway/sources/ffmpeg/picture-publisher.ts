@@ -2,28 +2,31 @@ import type { NDArray } from '../../../shared/ndarray.ts';
 import { publishPicture } from '../publish-picture.ts';
 import type { SourceSink } from '../source.ts';
 
-export interface PictureFeedOptions {
+interface PicturePublisherOptions {
   readonly sink: SourceSink;
-  /** Whether the JPEGs go to NetGear clients without being verified: FFmpeg has encoded them itself, or nobody wants it. */
+  /**
+   * Whether JPEGs are sent to NetGear clients without verification, because FFmpeg has encoded them or verification is
+   * disabled.
+   */
   readonly isTrusted: boolean;
   readonly onPublished: () => void;
-  /** Called at most once: the first pictures were malformed without exception, or NetGear clients could decode none of them. */
+  /** Called at most once, if the first pictures were all malformed, or NetGear clients could decode none of them. */
   readonly onAllInvalid: () => void;
 }
 
-/** Number of pictures, all of them invalid, after which no valid one is expected. */
+/** Number of invalid pictures, without a valid one, after which none is expected. */
 const ALL_INVALID = 10;
 
-/** A program's pictures on their way into the stream, with a count of the valid ones. */
-export class PictureFeed {
-  readonly #options: PictureFeedOptions;
+/** Publishes a program's pictures, and counts valid and invalid ones. */
+export class PicturePublisher {
+  readonly #options: PicturePublisherOptions;
   #published = 0;
   #rejected = 0;
   #verified = 0;
   #refused = 0;
   #isClosed = false;
 
-  constructor(options: PictureFeedOptions) {
+  constructor(options: PicturePublisherOptions) {
     this.#options = options;
   }
 
@@ -31,8 +34,8 @@ export class PictureFeed {
     return this.#published;
   }
 
-  /** Whether there were pictures and all of them were invalid, so far as that was verified. */
-  get isAllInvalid(): boolean {
+  /** Whether there were pictures, and all that were verified are invalid. */
+  get allFramesInvalid(): boolean {
     if (this.#published === 0) return this.#rejected > 0;
     return this.#verified === 0 && this.#refused > 0;
   }
@@ -51,7 +54,7 @@ export class PictureFeed {
     }
   }
 
-  /** Nothing reaches the stream afterwards, and nothing is called. */
+  /** Stops publishing; no callback is called afterwards. */
   close(): void {
     this.#isClosed = true;
   }

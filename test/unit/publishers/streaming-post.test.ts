@@ -14,7 +14,7 @@ async function answerTo(part: Uint8Array, count: number): Promise<unknown> {
 
 const FRAME = Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${JPEG.byteLength}\r\n\r\n`), JPEG, Buffer.from('\r\n')]);
 
-describe('receiveRunningPost', () => {
+describe('receiveStreamingPost', () => {
   it('takes two seconds of 240 frames per second in one piece', async () => {
     expect(await answerTo(FRAME, 480)).toEqual({ status: 200, body: { sequence: 480, frames: 480, rejected: 0 } });
   });

@@ -1,17 +1,17 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { FrameInput } from '../../../../gateway/hub/frame.ts';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
-import { PictureFeed } from '../../../../gateway/sources/ffmpeg/picture-feed.ts';
+import { PicturePublisher } from '../../../../gateway/sources/ffmpeg/picture-publisher.ts';
 
 const JPEG = await encodeJpeg({ data: Buffer.from(Array.from({ length: 48 * 48 * 3 }, (_, at) => (at * 31) % 251)), width: 48, height: 48, channels: 3 });
 
-describe('PictureFeed', () => {
-  function createFeed(isTrusted = false): { feed: PictureFeed; inputs: FrameInput[]; reject: ReturnType<typeof vi.fn>; onAllInvalid: ReturnType<typeof vi.fn<() => void>> } {
+describe('PicturePublisher', () => {
+  function createFeed(isTrusted = false): { feed: PicturePublisher; inputs: FrameInput[]; reject: ReturnType<typeof vi.fn>; onAllInvalid: ReturnType<typeof vi.fn<() => void>> } {
     const inputs: FrameInput[] = [];
     const reject = vi.fn();
     const onAllInvalid = vi.fn<() => void>();
     const sink = { publish: (input: FrameInput) => inputs.push(input), reject, end: vi.fn(), fail: vi.fn(), returns: {} } as never;
-    return { feed: new PictureFeed({ sink, isTrusted, onPublished: () => undefined, onAllInvalid }), inputs, reject, onAllInvalid };
+    return { feed: new PicturePublisher({ sink, isTrusted, onPublished: () => undefined, onAllInvalid }), inputs, reject, onAllInvalid };
   }
 
   const verified = (inputs: readonly FrameInput[], isGood: boolean): void => {
@@ -26,7 +26,7 @@ describe('PictureFeed', () => {
     feed.offer(JPEG.subarray(0, 500));
     expect(inputs).toMatchObject([{ payload: damaged, isTrusted: false }, { encoding: { kind: 'raw' } }]);
     expect(reject.mock.calls).toEqual([[expect.objectContaining({ code: 'jpeg-invalid' })]]);
-    expect([feed.published, feed.isAllInvalid]).toEqual([2, false]);
+    expect([feed.published, feed.allFramesInvalid]).toEqual([2, false]);
   });
 
   it('asks for no verification of what is trusted', () => {
@@ -41,7 +41,7 @@ describe('PictureFeed', () => {
     expect(first.onAllInvalid).not.toHaveBeenCalled();
     for (let count = 0; count < 20; count += 1) first.feed.offer(Buffer.from('none'));
     expect(first.onAllInvalid).toHaveBeenCalledTimes(1);
-    expect(first.feed.isAllInvalid).toBe(true);
+    expect(first.feed.allFramesInvalid).toBe(true);
     const second = createFeed();
     second.feed.offer(JPEG);
     for (let count = 0; count < 30; count += 1) second.feed.offer(Buffer.from('none'));
@@ -55,13 +55,13 @@ describe('PictureFeed', () => {
     expect(first.onAllInvalid).not.toHaveBeenCalled();
     verified(first.inputs.slice(9), false);
     expect(first.onAllInvalid).toHaveBeenCalledTimes(1);
-    expect(first.feed.isAllInvalid).toBe(true);
+    expect(first.feed.allFramesInvalid).toBe(true);
     const second = createFeed();
     for (let count = 0; count < 20; count += 1) second.feed.offer(JPEG);
     verified(second.inputs.slice(0, 1), true);
     verified(second.inputs.slice(1), false);
     expect(second.onAllInvalid).not.toHaveBeenCalled();
-    expect(second.feed.isAllInvalid).toBe(false);
+    expect(second.feed.allFramesInvalid).toBe(false);
   });
 
   it('is silent once it is closed', () => {

@@ -1,22 +1,22 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { elapse } from '../../../gateway/sources/elapse.ts';
+import { sleep } from '../../../gateway/sources/sleep.ts';
 
-describe('elapse', () => {
+describe('sleep', () => {
   it('resolves when the time is over', async () => {
     const from = performance.now();
-    await elapse(20, new AbortController().signal);
+    await sleep(20, new AbortController().signal);
     expect(performance.now() - from).toBeGreaterThan(19);
-    await elapse(0);
-    await elapse(-1);
+    await sleep(0);
+    await sleep(-1);
   });
 
   it.each([0, 1])('resolves with signal %i of two, and leaves nothing with the other', async (which) => {
     const controllers = [new AbortController(), new AbortController()];
-    const done = elapse(3_600_000, ...controllers.map(({ signal }) => signal));
+    const done = sleep(3_600_000, ...controllers.map(({ signal }) => signal));
     controllers[which]!.abort();
     await done;
     expect(controllers.map(({ signal }) => getEventListeners(signal, 'abort').length)).toEqual([0, 0]);
-    await elapse(3_600_000, ...controllers.map(({ signal }) => signal));
+    await sleep(3_600_000, ...controllers.map(({ signal }) => signal));
   });
 });

@@ -4,7 +4,7 @@ import { type Hello, type Return, closeCode } from '../../../shared/protocol.ts'
 import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import type { NotAllowed } from '../../connection/protocol-socket.ts';
 import type { Frame } from '../../hub/frame.ts';
-import type { Seated } from '../../hub/port-registry.ts';
+import type { LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
@@ -18,7 +18,7 @@ export type Admission =
       /** null for a spectator. */
       readonly port: number | null;
       readonly leaseKey: string | null;
-      /** Why a viewer that asked for a port watches without one. */
+      /** Why a viewer that requested a port is a spectator; otherwise null. */
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly mayReturn: boolean;
@@ -32,32 +32,32 @@ export type Admission =
     };
 
 /** Whether a viewer may watch. */
-export type ViewerAuthorization =
+type ViewerAuthorization =
   | { readonly allowed: true; readonly principal: { readonly rights: readonly string[]; readonly port: number | null } }
   | NotAllowed;
 
-/** Figures that a viewer's socket reports for its status. */
+/** Statistics that a viewer's socket contributes to its status. */
 export type ViewerFigures = Pick<ClientStatus, 'state' | 'delivered' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
 
-/** A viewer's socket, as its {@link ViewerPlace} uses it. Calls must not block or throw. */
-export interface ViewerEnd {
-  /** Offers a new frame; the newest replaces one that still waits. */
+/** A viewer's socket, as its {@link ViewerBinding} uses it. Calls must not block or throw. */
+export interface ViewerSocket {
+  /** Offers a new frame, which replaces a pending one. */
   offer(frame: Frame): void;
   streamChanged(state: StreamState, reason: string): void;
   figures(): ViewerFigures;
-  /** Ends the connection with a code of the protocol. Idempotent. */
+  /** Closes the connection with a close code of the protocol. Idempotent. */
   close(code: number, reason: string): void;
-  /** Settles when the socket has ended. */
+  /** Resolves when the socket has closed. */
   readonly closed: Promise<void>;
 }
 
-/** What the HTTP side knows of a viewer before it says anything. */
-export interface ViewerPlaceOptions {
+/** What the HTTP request reveals about a viewer, before its hello. */
+interface ViewerBindingOptions {
   /** Unique in the gateway. */
   readonly id: string;
-  /** The stream and its renditions, or why there is no such stream. */
+  /** The requested stream and its renditions, or why it does not exist. */
   readonly served: { readonly stream: Stream; readonly renditions: Renditions } | { readonly stream: null; readonly reason: string };
-  /** Takes an event of the stream, also of one that does not exist. */
+  /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether this viewer may watch. */
@@ -66,21 +66,21 @@ export interface ViewerPlaceOptions {
 
 type Phase =
   | { readonly kind: 'outside' }
-  | { readonly kind: 'inside'; readonly stream: Stream; readonly renditions: Renditions; readonly end: ViewerEnd; readonly port: number | null; readonly name: string }
+  | { readonly kind: 'inside'; readonly stream: Stream; readonly renditions: Renditions; readonly socket: ViewerSocket; readonly port: number | null; readonly name: string }
   | { readonly kind: 'left' };
 
-/** A viewer as a client of its stream: a virtual port, or a spectator. Its socket is a {@link ViewerEnd}. */
-export class ViewerPlace implements Client, Seated {
+/** Binds a viewer's {@link ViewerSocket} to its stream: lease, return data, and status. */
+export class ViewerBinding implements Client, LeaseHolder {
   readonly id: string;
-  readonly #options: ViewerPlaceOptions;
+  readonly #options: ViewerBindingOptions;
   #phase: Phase = { kind: 'outside' };
 
-  constructor(options: ViewerPlaceOptions) {
+  constructor(options: ViewerBindingOptions) {
     this.id = options.id;
     this.#options = options;
   }
 
-  /** As `addressKey` gives it. */
+  /** As returned by `addressKey`. */
   get addressKey(): string {
     return addressKey(this.#options.address);
   }
@@ -101,8 +101,8 @@ export class ViewerPlace implements Client, Seated {
     return this.#inside().stream.latest?.sequence ?? null;
   }
 
-  get isWatching(): boolean {
-    return this.#phase.kind === 'inside' && this.#phase.end.figures().state !== 'paused';
+  get isActive(): boolean {
+    return this.#phase.kind === 'inside' && this.#phase.socket.figures().state !== 'paused';
   }
 
   latest(): Frame | null {
@@ -121,43 +121,44 @@ export class ViewerPlace implements Client, Seated {
     this.#inside().stream.reject(error);
   }
 
-  enter(end: ViewerEnd, hello: Hello): Admission {
+  enter(socket: ViewerSocket, hello: Hello): Admission {
     const { served, authorize } = this.#options;
     const authorization = authorize(hello.token);
     if (!authorization.allowed) {
       if (authorization.isReported) this.#phase = { kind: 'left' };
       return { admitted: false, closeCode: closeCode.notAllowed, reason: authorization.message, delay: authorization.delay };
     }
-    // Only now: whether a stream exists is not for everyone to know.
+    // Checked after authorization, so that unauthorized clients cannot find out which streams exist.
     if (served.stream === null) return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
     const { stream, renditions } = served;
     const { principal } = authorization;
     const mayReturn = principal.rights.includes('return');
-    let seat: { port: number; leaseKey: string } | null = null;
+    let lease: { port: number; leaseKey: string } | null = null;
     let spectatorReason: string | null = null;
     if (hello.spectate !== true && !mayReturn) {
       spectatorReason = 'your token allows watching only';
     } else if (hello.spectate !== true) {
       try {
-        seat = stream.ports.seat(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: this.addressKey });
+        lease = stream.ports.lease(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: this.addressKey });
       } catch (error) {
         const code = error instanceof GearwayError ? error.code : '';
         const mayWatch = code === 'no-free-port' || (code === 'address-limit' && hello.port === undefined);
-        if (!mayWatch) return { admitted: false, closeCode: SEAT_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error), delay: null };
+        if (!mayWatch) return { admitted: false, closeCode: LEASE_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error), delay: null };
         spectatorReason = errorText(error);
       }
     }
-    const port = seat?.port ?? null;
-    this.#phase = { kind: 'inside', stream, renditions, end, port, name: hello.name ?? '' };
-    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason: spectatorReason ?? (port === null ? 'watches as a spectator' : `seated on port ${port}`) });
+    const port = lease?.port ?? null;
+    this.#phase = { kind: 'inside', stream, renditions, socket, port, name: hello.name ?? '' };
+    const reason = spectatorReason ?? (port === null ? 'watches as a spectator' : `assigned port ${port}`);
+    stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason });
     if (port !== null) stream.returns.join(port);
     stream.attach(this);
     const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
-    return { admitted: true, port, leaseKey: seat?.leaseKey ?? null, spectatorReason, rights, mayReturn };
+    return { admitted: true, port, leaseKey: lease?.leaseKey ?? null, spectatorReason, rights, mayReturn };
   }
 
   give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined): void {
-    if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'a viewer without a port returns nothing');
+    if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'this viewer has no port, and only viewers with a port may return data');
     const { returns } = this.#phase.stream;
     if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
     else returns.push(this.#phase.port, data, ttlMs);
@@ -172,7 +173,7 @@ export class ViewerPlace implements Client, Seated {
     if (phase.kind === 'left') return;
     const address = this.#address();
     this.#phase = { kind: 'left' };
-    // One that was never admitted was refused, or left before it said anything.
+    // Never admitted: it was refused, or disconnected before its hello.
     if (phase.kind === 'outside') {
       this.#options.report({ kind: 'refuse', client: null, port: null, address, reason });
       return;
@@ -182,20 +183,21 @@ export class ViewerPlace implements Client, Seated {
     stream.report({ kind, client: this.id, port: phase.port, address, reason });
     if (phase.port === null) return;
     stream.ports.leave(phase.port, this);
-    // A take-over has seated the next viewer already; its own data is still to come, and ours must not count any more.
+    // Also after a take-over: the next viewer has not returned anything yet, and our data must not be attributed to it.
     stream.returns.leave(phase.port);
   }
 
   offer(frame: Frame): void {
-    if (this.#phase.kind === 'inside') this.#phase.end.offer(frame);
+    if (this.#phase.kind === 'inside') this.#phase.socket.offer(frame);
   }
 
   streamChanged(state: StreamState, reason: string): void {
-    if (this.#phase.kind === 'inside') this.#phase.end.streamChanged(state, reason);
+    if (this.#phase.kind === 'inside') this.#phase.socket.streamChanged(state, reason);
   }
 
-  evict(): void {
-    this.#end('take-over', closeCode.takenOver, 'this port was taken over by another viewer with the same lease; close this one, or reload it to get a port of its own');
+  revoke(): void {
+    const text = 'this port was taken over by another viewer with the same lease; close this viewer, or reload it to get another port';
+    this.#end('take-over', closeCode.takenOver, text);
   }
 
   sendAway(reason: string): void {
@@ -204,8 +206,8 @@ export class ViewerPlace implements Client, Seated {
   }
 
   status(): ClientStatus {
-    const { stream, end, port } = this.#inside();
-    const { state, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = end.figures();
+    const { stream, socket, port } = this.#inside();
+    const { state, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();
     return {
       id: this.id,
       port,
@@ -231,9 +233,9 @@ export class ViewerPlace implements Client, Seated {
 
   #end(kind: EventKind, code: number, reason: string): void {
     const phase = this.#phase;
-    // First: the socket would report that the viewer has left.
+    // Before closing the socket, which would otherwise report that the viewer disconnected.
     this.leave(kind, reason);
-    if (phase.kind === 'inside') phase.end.close(code, reason);
+    if (phase.kind === 'inside') phase.socket.close(code, reason);
   }
 
   #address(): string {
@@ -243,8 +245,8 @@ export class ViewerPlace implements Client, Seated {
   }
 }
 
-/** The close codes of what `PortRegistry.seat` refuses. */
-const SEAT_REFUSALS: Readonly<Record<string, number>> = {
+/** Close codes for the errors of `PortRegistry.lease`. */
+const LEASE_REFUSALS: Readonly<Record<string, number>> = {
   'port-taken': closeCode.portTaken,
   'port-out-of-range': closeCode.portOutOfRange,
   'port-reserved': closeCode.notAllowed,

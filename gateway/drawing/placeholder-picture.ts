@@ -1,7 +1,7 @@
 import { createRaster, fillDiagonalGradient, fillRect, ink, strokeArc, strokeLine, type Raster } from './raster.ts';
 import { advancePx, StrokeFont } from './stroke-font.ts';
 
-/** The inks of pictures that the gateway draws itself. */
+/** Colours of pictures that the gateway draws itself. */
 export const INKS = {
   text: ink(0xffffff),
   dimText: ink(0xffffff, 0.7),
@@ -17,7 +17,7 @@ export const INKS = {
 const GRID_CELLS = 16;
 const MIN_CELL_PX = 20;
 
-/** Draws what lies behind everything: a dark blue gradient and a faint grid, the same on all four sides. */
+/** Draws the background: a dark blue gradient and a faint, centred grid. */
 export function drawBackdrop(raster: Raster): void {
   const { width, height } = raster;
   fillDiagonalGradient(raster, [
@@ -31,18 +31,18 @@ export function drawBackdrop(raster: Raster): void {
   for (let y = Math.floor((height % cell) / 2) || cell; y < height; y += cell) fillRect(raster, { x: 0, y, width, height: line }, INKS.grid);
 }
 
-/** What the card's parts measure, from the top down. Shares are of the title's height unless they say otherwise. */
-const CARD = {
-  /** Of the picture's width. */
+/** Measures of the placeholder's parts, from top to bottom, relative to the title's height unless noted. */
+const LAYOUT = {
+  /** Relative to the picture's width. */
   textWidth: 0.84,
-  /** Of the picture's height. */
+  /** Relative to the picture's height. */
   titleHeight: 0.06,
   heightLimit: 0.9,
   ring: 3,
   gapBelowRing: 1.2,
   gapBelowTitle: 1,
   sentenceHeight: 0.5,
-  /** From one line of the sentence to the next, of the sentence's height. */
+  /** Line pitch of the sentence, relative to its height. */
   lineHeight: 1.9,
 } as const;
 
@@ -50,27 +50,27 @@ const MIN_SENTENCE_PX = 7;
 const MIN_TITLE_PX = 8;
 
 /**
- * Draws the card that stands in for a picture where there is none: a ring, a title in one line and a sentence that wraps.
- * Both shrink to fit, as far as they can be read; what still does not fit is cut off. The characters are those of {@link StrokeFont}.
+ * Draws a placeholder: a ring, a title in one line and a sentence that wraps. Both texts shrink to fit while they stay
+ * readable; what still does not fit is clipped. The supported characters are those of {@link StrokeFont}.
  *
- * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; they belong to the caller.
+ * @returns the pixels of a {@link Raster}, `width * height * 3` bytes of blue, green, red; the caller owns them.
  */
-export function drawCard(width: number, height: number, title: string, sentence: string): Uint8Array {
+export function drawPlaceholder(width: number, height: number, title: string, sentence: string): Uint8Array {
   const raster = createRaster(width, height);
   drawBackdrop(raster);
 
-  const textWidth = Math.floor(width * CARD.textWidth);
+  const textWidth = Math.floor(width * LAYOUT.textWidth);
   const { titlePx, sentencePx, lines } = fitText(textWidth, height, title, sentence);
   const titleFont = new StrokeFont(titlePx, Math.max(1.2, titlePx * 0.12));
   const sentenceFont = new StrokeFont(sentencePx, Math.max(1.1, sentencePx * 0.1));
 
-  const ringPx = titlePx * CARD.ring;
-  const lineHeightPx = Math.round(sentencePx * CARD.lineHeight);
-  let y = Math.max(0, Math.round((height - cardHeight(titlePx, sentencePx, lines.length)) / 2));
+  const ringPx = titlePx * LAYOUT.ring;
+  const lineHeightPx = Math.round(sentencePx * LAYOUT.lineHeight);
+  let y = Math.max(0, Math.round((height - layoutHeight(titlePx, sentencePx, lines.length)) / 2));
   drawRing(raster, width / 2, y + ringPx / 2, ringPx);
-  y += Math.round(ringPx + titlePx * CARD.gapBelowRing);
+  y += Math.round(ringPx + titlePx * LAYOUT.gapBelowRing);
   titleFont.draw(raster, title, Math.round((width - titleFont.measure(title)) / 2), y, INKS.text);
-  y += Math.round(titlePx + titlePx * CARD.gapBelowTitle);
+  y += Math.round(titlePx + titlePx * LAYOUT.gapBelowTitle);
   for (const line of lines) {
     sentenceFont.draw(raster, line, Math.round((width - sentenceFont.measure(line)) / 2), y, INKS.dimText);
     y += lineHeightPx;
@@ -78,7 +78,7 @@ export function drawCard(width: number, height: number, title: string, sentence:
   return raster.data;
 }
 
-/** A ring with three dots in it: something is to come. */
+/** Draws a ring with three dots, as a waiting symbol. */
 function drawRing(raster: Raster, x: number, y: number, sizePx: number): void {
   const strokePx = Math.max(1.5, sizePx * 0.035);
   const radius = (sizePx - strokePx) / 2;
@@ -97,29 +97,29 @@ interface FittedText {
 }
 
 function fitText(textWidth: number, height: number, title: string, sentence: string): FittedText {
-  let titlePx = Math.max(MIN_TITLE_PX, Math.round(height * CARD.titleHeight));
+  let titlePx = Math.max(MIN_TITLE_PX, Math.round(height * LAYOUT.titleHeight));
   while (titlePx > MIN_TITLE_PX && Array.from(title).length * advancePx(titlePx) > textWidth) titlePx -= 1;
   for (;;) {
-    const sentencePx = Math.max(MIN_SENTENCE_PX, Math.round(titlePx * CARD.sentenceHeight));
+    const sentencePx = Math.max(MIN_SENTENCE_PX, Math.round(titlePx * LAYOUT.sentenceHeight));
     const lines = wrap(sentence, Math.floor(textWidth / advancePx(sentencePx)));
-    const fits = cardHeight(titlePx, sentencePx, lines.length) <= height * CARD.heightLimit;
+    const fits = layoutHeight(titlePx, sentencePx, lines.length) <= height * LAYOUT.heightLimit;
     if (fits || titlePx <= MIN_TITLE_PX) return { titlePx, sentencePx, lines };
     titlePx -= 1;
   }
 }
 
-function cardHeight(titlePx: number, sentencePx: number, lineCount: number): number {
-  const above = titlePx * (CARD.ring + CARD.gapBelowRing + 1);
+function layoutHeight(titlePx: number, sentencePx: number, lineCount: number): number {
+  const above = titlePx * (LAYOUT.ring + LAYOUT.gapBelowRing + 1);
   if (lineCount === 0) return above;
-  return above + titlePx * CARD.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * CARD.lineHeight) + sentencePx;
+  return above + titlePx * LAYOUT.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * LAYOUT.lineHeight) + sentencePx;
 }
 
-/** Breaks text at spaces, into lines of nearly the same length. A word longer than a line is a line of its own, and is cut off. */
+/** Wraps text at spaces into lines of similar length. A word longer than a line gets its own line and is clipped. */
 function wrap(text: string, columns: number): string[] {
   const words = text.split(/\s+/).filter((word) => word !== '');
   const lineCount = fillLines(words, columns).length;
   let width = columns;
-  // The narrowest block with as few lines: no last line of one word.
+  // The narrowest block with the same number of lines, to avoid a last line with a single word.
   while (width > 1 && fillLines(words, width - 1).length === lineCount && words.every((word) => word.length < width)) width -= 1;
   return fillLines(words, width);
 }

@@ -1,10 +1,10 @@
-/** Resolves when so much time is over, or with one of the signals. */
-export function elapse(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+/** Resolves after `ms`, or as soon as one of the signals aborts. */
+export function sleep(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   if (ms <= 0 || signals.some(({ aborted }) => aborted)) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      // AbortSignal.any() would not be forgotten by a signal that lives on (Node 20).
+      // Not AbortSignal.any(): in Node 20 a long-lived signal would keep references to the combined ones.
       for (const signal of signals) signal.removeEventListener('abort', done);
       resolve();
     };

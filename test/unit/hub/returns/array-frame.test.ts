@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { arrayPicture, thinning } from '../../../../gateway/hub/returns/array-picture.ts';
+import { frameOfArray, decimation } from '../../../../gateway/hub/returns/array-frame.ts';
 import { toEightBit } from '../../../../gateway/codecs/eight-bit.ts';
 import type { NDArray } from '../../../../shared/ndarray.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
 /** What is seen of an array of one row. */
-const seen = async (array: NDArray): Promise<number[]> => [...(await toEightBit(arrayPicture(array, 1))).data];
+const seen = async (array: NDArray): Promise<number[]> => [...(await toEightBit(frameOfArray(array, 1))).data];
 
-describe('arrayPicture', () => {
+describe('frameOfArray', () => {
   // The bytes are numpy's: np.array([...], dtype).tobytes().hex()
   it.each([
     ['uint8', '00 80 ff', 3, [0, 128, 255]],
@@ -43,17 +43,17 @@ describe('arrayPicture', () => {
 
   it('takes every so many rows and columns', () => {
     const data = Uint8Array.from({ length: 3 * 5 * 3 }, (_, at) => at);
-    const { width, height, encoding, payload } = arrayPicture({ dtype: 'uint8', shape: [3, 5, 3], data }, 2);
+    const { width, height, encoding, payload } = frameOfArray({ dtype: 'uint8', shape: [3, 5, 3], data }, 2);
     expect({ width, height, encoding }).toEqual({ width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] } });
     expect([...payload]).toEqual([0, 1, 2, 6, 7, 8, 12, 13, 14, 30, 31, 32, 36, 37, 38, 42, 43, 44]);
   });
 
   it.each([[[4]], [[1, 4, 2]], [[1, 4, 1, 1]], [[0, 4]], [[4, 0]], [[]]])('refuses the shape %j', (shape) => {
-    expect(() => arrayPicture({ dtype: 'uint8', shape, data: new Uint8Array(8) }, 1)).toThrow(expect.objectContaining({ code: 'no-picture' }));
+    expect(() => frameOfArray({ dtype: 'uint8', shape, data: new Uint8Array(8) }, 1)).toThrow(expect.objectContaining({ code: 'no-picture' }));
   });
 });
 
-describe('thinning', () => {
+describe('decimation', () => {
   it.each([
     [2048, 2048, null, 1],
     [2049, 2048, null, 2],
@@ -63,6 +63,6 @@ describe('thinning', () => {
     [480, 639, 160, 1],
     [480, 640, 16_384, 1],
   ])('of %d × %d for a width of %s takes every %d', (height, columns, width, expected) => {
-    expect(thinning({ dtype: 'uint8', shape: [height, columns], data: new Uint8Array(0) }, width)).toBe(expected);
+    expect(decimation({ dtype: 'uint8', shape: [height, columns], data: new Uint8Array(0) }, width)).toBe(expected);
   });
 });
