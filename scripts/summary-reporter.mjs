@@ -1,19 +1,26 @@
-/** Prints `N passed, N failed` as the last line of a test run. A file that cannot be loaded is a failure. */
+/**
+ * Ends a test run with the failures, one `FAILED project file > test: reason` per line, and `N passed, N failed` as the last line.
+ * A file that cannot be loaded and a skipped test are failures.
+ */
 export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
     let passed = 0;
-    let failed = unhandledErrors.length;
+    const failures = unhandledErrors.map((error) => `outside of any test: ${firstLine(error)}`);
     for (const module of modules) {
-      failed += module.errors().length;
+      const file = `${module.project.name} ${module.relativeModuleId}`;
+      failures.push(...module.errors().map((error) => `${file}: ${firstLine(error)}`));
       for (const test of module.children.allTests()) {
-        const { state } = test.result();
+        const { state, errors = [] } = test.result();
         if (state === 'passed') passed += 1;
-        // A skipped peer is a defect, not a pass.
-        else failed += 1;
+        else failures.push(`${file} > ${test.fullName}: ${state === 'failed' ? errors.map(firstLine).join('; ') : state}`);
       }
     }
-    // Behind what the other reporters print.
-    process.once('exit', () => process.stdout.write(`\n${passed} passed, ${failed} failed\n`));
-    if (failed > 0) process.exitCode = 1;
+    // After the output of the other reporters.
+    process.once('exit', () => process.stdout.write(`\n${failures.map((failure) => `FAILED ${failure}\n`).join('')}${passed} passed, ${failures.length} failed\n`));
+    if (failures.length > 0) process.exitCode = 1;
   }
+}
+
+function firstLine({ message = '' }) {
+  return message.split('\n', 1)[0].slice(0, 300);
 }

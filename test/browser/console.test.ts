@@ -128,7 +128,7 @@ describe('the console', () => {
     await page.type('#client-address', `tcp://127.0.0.1:${port}?pattern=0`);
     await page.keyboard.press('Enter');
     await says(page, `Added tcp://127.0.0.1:${port}?pattern=0`);
-    await says(page, `Nobody listens at tcp://127.0.0.1:${port}`);
+    await says(page, `Nothing is listening at tcp://127.0.0.1:${port}`);
     expect(await page.$eval('#client-address', (input) => (input as HTMLInputElement).value)).toBe('');
     await page.focus(`button[aria-label="Remove port ${port}"]`);
     await page.keyboard.press('Enter');
@@ -220,7 +220,7 @@ describe('the console', () => {
     await says(page, `Waiting for ${wrong}, ${missing} to connect`);
     await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
     await says(page, 'Refused');
-    await says(page, `Nobody listens at tcp://127.0.0.1:${missing}`);
+    await says(page, `Nothing is listening at tcp://127.0.0.1:${missing}`);
     // The buttons come with the page's own rights, which its viewer hears of.
     for (const port of [wrong, missing]) await page.locator(`button[aria-label="Remove port ${port}"]`).click();
     await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('(--start all)'));

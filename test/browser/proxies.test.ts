@@ -321,6 +321,6 @@ describe('a proxy that does not remove its path', () => {
   it('gets a page that names what was asked for', async () => {
     await using setUp = await SetUp.start('nginx', nginxPath.replace('127.0.0.1:8080/;', '127.0.0.1:8080;'), '/cams/', ['--public-url', 'PUBLIC']);
     await using opened = await open(setUp.url);
-    await says(opened.page, 'There is nothing at /cams/');
+    await says(opened.page, 'No resource at /cams/');
   });
 });

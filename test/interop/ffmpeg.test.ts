@@ -140,7 +140,7 @@ describe('a playlist', () => {
     const path = await folder.write('list.m3u', 'http://127.0.0.1:1/a.mp4\n');
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
-    expect(source.lastError).toMatch(/expected their paths/);
+    expect(source.lastError).toMatch(/expected only paths/);
   });
 });
 
@@ -373,7 +373,7 @@ describe('RTSP', () => {
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(30);
     await first[Symbol.asyncDispose]();
-    const { source } = await gateway.statusWhere('that nobody is there', (status) => /nobody listens/.test(status.source.lastError ?? ''));
+    const { source } = await gateway.statusWhere('that nobody is there', (status) => /nothing is listening/.test(status.source.lastError ?? ''));
     expect(source.restarts).toBeGreaterThan(0);
     await using second = new RtspCamera({ port });
     await second.address();

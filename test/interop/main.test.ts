@@ -91,7 +91,7 @@ describe('gearway', () => {
     const { gateway, url } = await serve('--source', 'door=test-pattern:?size=160x120&fps=5', '--source', 'yard=push:', '--virtual-ports', 'yard=7000-7001');
     await using _ = gateway;
     expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([
-      { name: 'door', source: { kind: 'test-pattern', address: '160x120, 5 frames/s' }, ports: { ranges: [{ from: 6000, to: 6063 }] } },
+      { name: 'door', source: { kind: 'test-pattern', address: '160x120, 5 fps' }, ports: { ranges: [{ from: 6000, to: 6063 }] } },
       { name: 'yard', source: { kind: 'push' }, ports: { ranges: [{ from: 7000, to: 7001 }] } },
     ]);
     await using viewer = await Viewer.connect(url, 'yard');

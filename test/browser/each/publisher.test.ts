@@ -84,7 +84,7 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await first.becomes('live');
     await using second = await open(await gateway.url, '&name=second');
     await second.becomes('refused');
-    expect(await second.notice()).toBe('Another publisher is active The stream has a publisher: first (127.0.0.1) Take over Stop');
+    expect(await second.notice()).toBe('Another publisher is active The stream already has a publisher: first (127.0.0.1) Take over Stop');
     await second.press('Take over');
     await second.becomes('live');
     await first.becomes('refused');

@@ -11,7 +11,7 @@ GREETING[10] = 3;
 GREETING.write('NULL', 12);
 
 describe('probe', () => {
-  it('says that a ZeroMQ socket hangs up before it says what it is', async () => {
+  it('reports a ZeroMQ socket that closes the connection during the handshake', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       socket.end(GREETING);
@@ -21,7 +21,7 @@ describe('probe', () => {
     const isGood = await probe(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, 1, ({ text }) => texts.push(text));
     server.close();
     expect(isGood).toBe(false);
-    expect(texts.at(-1)).toContain('hangs up in the handshake');
+    expect(texts.at(-1)).toContain('closes the connection during the handshake');
     expect(texts.join()).not.toMatch(/undefined|null|NaN/);
   }, 60_000);
 });
