@@ -1,5 +1,8 @@
 import { GearwayError } from '../../shared/errors.ts';
 
+/** Maximum length of a source URL, in UTF-16 code units. The work of hiding its secrets grows with it. */
+export const MAX_SOURCE_URL_LENGTH = 8192;
+
 /** A parsed source URL. */
 export interface SourceUrl {
   /** The text between the scheme and the options, unmodified: a path, a URL, or nothing. */
@@ -13,9 +16,12 @@ export interface SourceUrl {
  * path that contains a `?` needs another one at its end: `ffmpeg:what?.mp4?`.
  *
  * @param known names of the options.
- * @throws {GearwayError} `source-invalid` for an unknown or repeated option.
+ * @throws {GearwayError} `source-invalid` for an unknown or repeated option, or a URL that is too long.
  */
 export function parseSourceUrl(url: string, known: readonly string[]): SourceUrl {
+  if (url.length > MAX_SOURCE_URL_LENGTH) {
+    throw new GearwayError('source-invalid', `the source URL has ${url.length} characters, expected at most ${MAX_SOURCE_URL_LENGTH}`);
+  }
   const colon = url.indexOf(':');
   const kind = url.slice(0, colon);
   const rest = url.slice(colon + 1);

@@ -1,5 +1,6 @@
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import { cleanText } from '../../shared/clean-text.ts';
+import { MAX_SOURCE_URL_LENGTH } from '../config/source-url.ts';
 import { splitWords } from './ffmpeg/split-words.ts';
 
 /** URL parameters with secret values, up to the next parameter or the end of the word. */
@@ -29,6 +30,10 @@ const MIN_SECRET_LENGTH = 4;
 
 /** Minimum length of secrets whose prefixes are hidden too, because FFmpeg truncates its lines. */
 const LONG_SECRET_LENGTH = 64;
+
+/** Maximum number of possible passwords of an address, and of their characters. */
+const MAX_PASSWORDS = 64;
+const MAX_PASSWORD_CHARACTERS = 32_768;
 
 /** Delimiters of address parsers such as FFmpeg's: they split a password that contains one, and print its parts. */
 const DELIMITERS = /[/?#@:[\]\\%&=;,|'"\s]+/;
@@ -60,6 +65,7 @@ export interface Redactor {
  *
  * @param addresses the password is everything from `://USER:` to the last `@`.
  * @param words FFmpeg's arguments: values of options such as `-headers`, and addresses.
+ *   A text longer than {@link MAX_SOURCE_URL_LENGTH} is not examined, but hidden as a whole.
  */
 export function createRedactor(addresses: readonly string[], words: readonly string[] = []): Redactor {
   const replacements = new Map<string, string>();
@@ -70,7 +76,9 @@ export function createRedactor(addresses: readonly string[], words: readonly str
     added.add(secret);
     for (const variant of variantsOf(secret)) if (variant.length >= MIN_SECRET_LENGTH) replacements.set(variant, HIDDEN);
   };
-  for (const address of [...addresses, ...words.filter((word) => word.includes('://'))]) {
+  for (const text of [...addresses, ...words]) if (text.length > MAX_SOURCE_URL_LENGTH) replacements.set(text, HIDDEN);
+  const isExamined = ({ length }: string): boolean => length <= MAX_SOURCE_URL_LENGTH;
+  for (const address of [...addresses, ...words.filter((word) => word.includes('://'))].filter(isExamined)) {
     const hidden = hideAddress(address);
     if (hidden === address) continue;
     for (const variant of variantsOf(address)) if (variant !== '') replacements.set(variant, hidden);
@@ -84,7 +92,7 @@ export function createRedactor(addresses: readonly string[], words: readonly str
     for (const [, , value = ''] of address.matchAll(SECRET_PARAMETER_OF_ADDRESS)) for (const part of [value, ...value.split(DELIMITERS)]) addSecret(part);
   }
   words.forEach((word, index) => {
-    if (!SECRET_OPTION.test(words[index - 1] ?? '')) return;
+    if (!SECRET_OPTION.test(words[index - 1] ?? '') || !isExamined(word)) return;
     addSecret(word);
     for (const part of word.replaceAll(HEADER_NAME, ' ').split(/[\s:;,="'\\]+/)) if (!HEADER_WORD.test(part)) addSecret(part);
   });
@@ -154,7 +162,10 @@ function possibleCredentials(address: string): readonly Credentials[] {
   const found = credentialsOf(address);
   if (found === null) return [];
   const all = [found];
-  for (let to = address.indexOf('@', found.from); to >= 0 && to < found.to && all.length < 64; to = address.indexOf('@', to + 1)) {
+  let characters = found.password.length;
+  for (let to = address.indexOf('@', found.from); to >= 0 && to < found.to; to = address.indexOf('@', to + 1)) {
+    characters += to - found.from;
+    if (all.length === MAX_PASSWORDS || characters > MAX_PASSWORD_CHARACTERS) break;
     all.push({ ...found, password: address.slice(found.from, to), to });
   }
   return all;
@@ -163,9 +174,9 @@ function possibleCredentials(address: string): readonly Credentials[] {
 /** Spellings of a secret: unmodified, decoded, encoded, escaped, and with unprintable characters replaced. */
 function variantsOf(secret: string): ReadonlySet<string> {
   const decoded = decode(secret);
-  const plain = [secret, decoded, decode(secret.replaceAll('+', ' ')), secret.replaceAll(/\\(.)/gs, '$1')];
+  const plain = new Set([secret, decoded, decode(secret.replaceAll('+', ' ')), secret.replaceAll(/\\(.)/gs, '$1')]);
   return new Set(
-    plain.flatMap((text) => {
+    [...plain].flatMap((text) => {
       // Lone surrogates are replaced when arguments are passed to a program.
       const whole = Buffer.from(text).toString();
       const encoded = [encodeURIComponent(whole), encodeURI(whole)];

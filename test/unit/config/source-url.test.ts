@@ -26,6 +26,10 @@ describe('parseSourceUrl', () => {
   it.each(['kind:x?size=5', 'kind:what?.mp4', 'kind:x?fps=5&fps=6', 'kind:rtsp://camera/s?channel=1&fps=5'])('refuses %s', (url) => {
     expect(() => parseSourceUrl(url, KNOWN)).toThrow(coded('source-invalid'));
   });
+
+  it('refuses a URL that is too long, without quoting it', () => {
+    expect(() => parseSourceUrl(`ffmpeg:http://a:secret@b/${'x'.repeat(8192)}`, [])).toThrow(/^the source URL has 82\d\d characters, expected at most 8192$/);
+  });
 });
 
 const options = (record: Record<string, string>): ReadonlyMap<string, string> => new Map(Object.entries(record));

@@ -113,6 +113,16 @@ describe('createRedactor', () => {
     expect(hide(`rtsp://admin:${password.slice(0, 1000)}`)).toBe('rtsp://admin:…');
   });
 
+  it('does bounded work for addresses with many possible passwords, and hides addresses as a whole that are too long', () => {
+    const many = `http://a:${'b@c;d/e?'.repeat(1000)}`;
+    const startMs = performance.now();
+    expect(createRedactor([many], [many]).hide(`cannot open ${many}`)).not.toContain('b@c');
+    // 20 times what it takes: 1 s and more without the bound.
+    expect(performance.now() - startMs).toBeLessThan(500);
+    const long = `rtsp://cam/${'path/'.repeat(2000)}`;
+    expect(createRedactor([long]).hide(`cannot open ${long}, or ${long.slice(0, 1000)}`)).toBe('cannot open …, or …');
+  });
+
   it('leaves words alone that are a short password, too', () => {
     expect(createRedactor(['rtsp://a:no@cam/']).hide('there is no camera at rtsp://a:no@cam/')).toBe('there is no camera at rtsp://a:…@cam/');
     expect(createRedactor(['rtsp://a:n#o@cam/']).hide('there is no camera at rtsp://a:n#o@cam/')).toBe('there is no camera at rtsp://a:…@cam/');
