@@ -149,6 +149,11 @@ export class ProtocolSocket<M extends Message> {
     else if (this.#countsBytes) this.#guard(() => this.#budget.spendBytes(bytes, performance.now()));
   }
 
+  /** Must be called at intervals while the connection is not read: the peer's pongs are unread, but it is not silent. */
+  inputPaused(): void {
+    this.#heardAtMs = performance.now();
+  }
+
   #receivedControl(): void {
     this.#heardAtMs = performance.now();
     this.#countMessage();

@@ -50,8 +50,10 @@ export function transportOf(socket: WebSocket): Duplex {
 /**
  * Counts the input of a WebSocket before ws parses it, and limits it to {@link MAX_BYTES_AFTER_CLOSE} after a close was
  * sent, because ws keeps parsing until the connection closes. Call it once, before the first input.
+ *
+ * @param received returns false to pause the connection after the current chunk, until it is resumed.
  */
-export function meterInput(socket: WebSocket, received: (bytes: number) => void): void {
+export function meterInput(socket: WebSocket, received: (bytes: number) => boolean): void {
   const receiver = receiverOf(socket);
   const write = receiver.write.bind(receiver);
   let bytesAfterClose = 0;
@@ -59,8 +61,8 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => void)
     if (socket.readyState !== socket.OPEN) bytesAfterClose += piece.byteLength;
     // Returning false pauses the connection. It stays paused until it is closed, because no 'drain' follows.
     if (bytesAfterClose > MAX_BYTES_AFTER_CLOSE) return false;
-    received(piece.byteLength);
-    return write(piece);
+    const isReady = received(piece.byteLength);
+    return write(piece) && isReady;
   };
   receiver.write = (chunk: Buffer): boolean => {
     let isReady = true;
@@ -91,6 +93,11 @@ function receiverOf(socket: WebSocket): Receiver {
   const { _receiver: receiver } = socket as WebSocket & { readonly _receiver?: Receiver };
   if (typeof receiver?._maxPayload !== 'number') throw new TypeError('a WebSocket of ws has no _receiver._maxPayload any more: its version has changed');
   return receiver;
+}
+
+/** Size of a ping or pong in the input: two bytes, the mask, and the data (RFC 6455, 5.2). */
+export function controlFrameBytes(data: Buffer): number {
+  return 6 + data.byteLength;
 }
 
 /** Closes a WebSocket with a close code of the protocol. Terminates it if the peer does not answer the close. */

@@ -3,7 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { errorText } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { AddressBudgets, InputBudget } from '../connection/input-budget.ts';
-import { closeWebSocket, meterInput, transportOf, type WebSocket } from '../connection/web-socket.ts';
+import type { LargeMessages } from '../connection/large-messages.ts';
+import { closeWebSocket, controlFrameBytes, meterInput, transportOf, type WebSocket } from '../connection/web-socket.ts';
 import { addressKey, type Share, type Shares } from '../hub/shares.ts';
 import { clientAddress } from './client-address.ts';
 
@@ -12,6 +13,7 @@ export interface SocketShares {
   /** WebSockets whose hello has not been accepted yet. */
   readonly greetings: Shares;
   readonly addressBudgets: AddressBudgets;
+  readonly largeMessages: LargeMessages;
 }
 
 /** A new WebSocket that has acquired its shares. */
@@ -26,6 +28,9 @@ interface AcceptedSocket {
 /** The viewer or publisher of a WebSocket. */
 interface SocketOwner {
   receivedBytes(bytes: number): void;
+  /** Called every second while the gateway does not read from the connection. */
+  inputPaused(): void;
+  close(code: number, reason: string): void;
   readonly closed: Promise<void>;
 }
 
@@ -39,7 +44,7 @@ interface SocketOwner {
 export function acceptSocket<T extends SocketOwner>(
   socket: WebSocket,
   request: FastifyRequest,
-  { sockets, greetings, addressBudgets }: SocketShares & { readonly sockets: Shares },
+  { sockets, greetings, addressBudgets, largeMessages }: SocketShares & { readonly sockets: Shares },
   owners: { add(owner: T): unknown; delete(owner: T): unknown },
   create: (accepted: AcceptedSocket) => T,
 ): void {
@@ -53,16 +58,28 @@ export function acceptSocket<T extends SocketOwner>(
   } catch (error) {
     share?.release();
     socket.on('error', () => undefined);
-    meterInput(socket, () => undefined);
+    meterInput(socket, () => true);
     closeWebSocket(socket, closeCode.tooMuch, errorText(error));
     return;
   }
   const transport = transportOf(socket);
   const owner = create({ transport, address, addressBudget: addressBudgets.join(key), onAdmitted: () => greeting.release() });
-  meterInput(socket, (bytes) => owner.receivedBytes(bytes));
+  const meter = largeMessages.join({
+    address: key,
+    resume: () => transport.resume(),
+    paused: () => owner.inputPaused(),
+    timedOut: (reason) => owner.close(closeCode.tooMuch, reason),
+  });
+  meterInput(socket, (bytes) => {
+    owner.receivedBytes(bytes);
+    return meter.received(bytes);
+  });
+  socket.on('message', () => meter.completed());
+  for (const event of ['ping', 'pong'] as const) socket.on(event, (data: Buffer) => meter.control(controlFrameBytes(data)));
   owners.add(owner);
   const forget = (): void => {
     owners.delete(owner);
+    meter.close();
     greeting.release();
     share.release();
     addressBudgets.leave(key);

@@ -138,13 +138,13 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
   });
 }
 
-function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets }: PublishersOptions): void {
+function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages }: PublishersOptions): void {
   const publishers = new Set<WebPublisher>();
   const sockets = new Shares("publishers' connections", sharedLimits.publishers);
 
   app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true, config: { right: 'hello' } }, (socket, request) => {
     const { name } = request.params;
-    acceptSocket(socket, request, { sockets, greetings, addressBudgets }, publishers, ({ address, addressBudget, onAdmitted }) => {
+    acceptSocket(socket, request, { sockets, greetings, addressBudgets, largeMessages }, publishers, ({ address, addressBudget, onAdmitted }) => {
       return new WebPublisher(socket, {
         served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name).message },
         report: (event) => events.add({ stream: name.slice(0, 64), ...event }),

@@ -2,6 +2,7 @@ import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
+import { LargeMessages } from '../connection/large-messages.ts';
 import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
 import { Renditions } from '../clients/renditions.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
@@ -145,13 +146,14 @@ export async function createServer({ streams, access, verifier, names, limits, s
   const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
+  const largeMessages = new LargeMessages();
   const unsent = new UnsentFrames();
-  serveViewers(app, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, unsent });
+  serveViewers(app, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, largeMessages, unsent });
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
   servePictures(app, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent });
-  servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets });
+  servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages });
 
   serveWebFiles(app);
   app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `no resource at ${request.url.slice(0, 200)}` }));

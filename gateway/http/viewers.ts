@@ -33,7 +33,7 @@ interface ViewersOptions extends SocketShares {
  * Adds the viewers' WebSocket, `/streams/NAME/ws`. Reveals whether a stream exists only after the token has been
  * accepted.
  */
-export function serveViewers(app: FastifyInstance, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, unsent }: ViewersOptions): void {
+export function serveViewers(app: FastifyInstance, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, largeMessages, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
 
@@ -41,7 +41,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
     const { name } = request.params;
     const stream = streams.get(name)?.stream;
     const shared = renditions.get(name);
-    acceptSocket<WebClient>(socket, request, { sockets: viewers, greetings, addressBudgets }, webClients, ({ transport, address, addressBudget, onAdmitted }) => {
+    acceptSocket<WebClient>(socket, request, { sockets: viewers, greetings, addressBudgets, largeMessages }, webClients, ({ transport, address, addressBudget, onAdmitted }) => {
       count += 1;
       const binding = new ViewerBinding({
         id: `web-${count}`,

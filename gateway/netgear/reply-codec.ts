@@ -69,6 +69,8 @@ function readColorspace(compression: Value | undefined): string {
 
 /** Data of a reply to a server. `json` is Python JSON. */
 export type ReplyData =
+  /** An object, as the pieces of its UTF-8 text, borrowed. */
+  | { readonly kind: 'object'; readonly json: readonly Uint8Array[] }
   | { readonly kind: 'value'; readonly json: string }
   | { readonly kind: 'array'; readonly array: NDArray }
   | { readonly kind: 'jpeg'; readonly data: Uint8Array; readonly colorspace: string };
@@ -76,31 +78,28 @@ export type ReplyData =
 /** Python's None: the data of a client that has returned nothing. */
 export const NOTHING_RETURNED: ReplyData = { kind: 'value', json: 'null' };
 
-/** Minimum size of a value whose encoded reply is cached, because the same large value may be sent with every frame. */
-const KEPT_REPLY_BYTES = 64 << 10;
-
-/** Cached replies with large values, by their data. */
-const keptReplies = new WeakMap<ReplyData, { readonly port: string; readonly parts: readonly Uint8Array[] }>();
+/** Encoded replies with objects, because the same large object may be sent with every frame. */
+const keptReplies = new WeakMap<ReplyData, { readonly port: string; readonly reply: Uint8Array }>();
 
 /**
  * Encodes a reply to an upstream server in the format that servers in every mode accept: JSON with `port`, followed by
  * the bytes of an array, borrowed.
  *
  * @param port as given in the server's options.
- * @param data replies with large values are cached by this object's identity.
+ * @param data replies with objects are cached by the identity of `data`.
  */
 export function encodeReply(port: string, data: ReplyData): (string | Uint8Array)[] {
   const head = `{"port": ${JSON.stringify(port)}, "return_type": `;
   switch (data.kind) {
-    case 'value': {
-      const text = `${head}"${pythonType(data.json)}", "data": ${data.json}}`;
-      if (text.length < KEPT_REPLY_BYTES) return [text];
+    case 'object': {
       const kept = keptReplies.get(data);
-      if (kept?.port === port) return [...kept.parts];
-      const parts = [Buffer.from(text)];
-      keptReplies.set(data, { port, parts });
-      return parts;
+      if (kept?.port === port) return [kept.reply];
+      const reply = Buffer.concat([Buffer.from(`${head}"dict", "data": `), ...data.json, Buffer.from('}')]);
+      keptReplies.set(data, { port, reply });
+      return [reply];
     }
+    case 'value':
+      return [`${head}"${pythonType(data.json)}", "data": ${data.json}}`];
     case 'array': {
       const { dtype, shape, data: bytes } = data.array;
       return [`${head}"ndarray", "compression": false, "array_dtype": ${JSON.stringify(dtype)}, "array_shape": [${shape.join(', ')}], "data": null}`, bytes];

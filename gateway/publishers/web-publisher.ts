@@ -87,6 +87,11 @@ export class WebPublisher implements ProtocolPeer<Message> {
     this.#protocol.receivedBytes(bytes);
   }
 
+  /** Must be called at intervals while the connection is not read. */
+  inputPaused(): void {
+    this.#protocol.inputPaused();
+  }
+
   decode(data: Uint8Array, elements: ElementBudget): PublisherMessage | undefined {
     return decodePublisherMessage(data, elements);
   }

@@ -20,7 +20,7 @@ export interface SourceSink {
   /** The source has failed: it is closed, and reopened after a back-off. Viewers get the reason. */
   fail(error: unknown): void;
   /** Return data of the clients, for a source that consumes it. */
-  readonly returns: Pick<Returns, 'takeJson' | 'take' | 'takeNewest' | 'values' | 'changes'>;
+  readonly returns: Pick<Returns, 'takeAll' | 'take' | 'takeNewest' | 'values' | 'changes'>;
 }
 
 /** Producer of a stream's frames. Opened, closed and reopened by its {@link SourceSupervisor}; calls never overlap. */

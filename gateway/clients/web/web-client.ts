@@ -166,6 +166,11 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#protocol.receivedBytes(bytes);
   }
 
+  /** Must be called at intervals while the connection is not read. */
+  inputPaused(): void {
+    this.#protocol.inputPaused();
+  }
+
   decode(data: Uint8Array, elements: ElementBudget): ViewerMessage | undefined {
     return decodeViewerMessage(data, elements);
   }
@@ -408,18 +413,26 @@ function formatEnd(end: SocketEnd): string {
   }
 }
 
-/** Copies the bytes of return data: they are a view of a larger chunk, which would be kept alive. */
+/** Maximum ratio of a chunk's size to that of the data in it, for which the data is not copied. */
+const MAX_CHUNK_RATIO = 1.1;
+
+/** Copies the bytes of return data if they are a view of a larger chunk, which would be kept alive. */
 function copyBody(body: ReturnBody): ReturnBody {
   switch (body.kind) {
     case 'value':
       return body;
     case 'jpeg':
-      return { kind: 'jpeg', data: Uint8Array.from(body.data) };
+      return { kind: 'jpeg', data: ownBytes(body.data) };
     case 'array':
-      return { kind: 'array', array: { ...body.array, data: Uint8Array.from(body.array.data) } };
+      return { kind: 'array', array: { ...body.array, data: ownBytes(body.array.data) } };
     default:
       return body satisfies never;
   }
+}
+
+/** Large messages arrive in a chunk of their own, of which the data is nearly all. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength <= bytes.byteLength * MAX_CHUNK_RATIO ? bytes : Uint8Array.from(bytes);
 }
 
 /** Rejects data that would crash NetGear peers. A JPEG has already been verified. */

@@ -13,7 +13,7 @@ export const NOTHING: ReturnData = { kind: 'value', value: null, json: 'null' };
 
 /**
  * Number of bytes that a value counts for in a memory budget: at least its length in a reply, as {@link
- * formatReturnData} writes it. Binary data counts as its base64 text; a value is also kept parsed, which takes several
+ * encodePorts} writes it. Binary data counts as its base64 text; a value is also kept parsed, which takes several
  * times its text.
  */
 export function budgetBytes(data: ReturnData): number {
@@ -39,22 +39,6 @@ const NDARRAY_BYTES = 256;
 
 function base64Bytes(bytes: number): number {
   return Math.ceil(bytes / 3) * 4;
-}
-
-/** Formats return data as Python JSON; arrays and JPEGs as `{"$ndarray": …}` with base64 data. */
-export function formatReturnData(data: ReturnData): string {
-  switch (data.kind) {
-    case 'value':
-      return data.json;
-    case 'array': {
-      const { dtype, shape, data: bytes } = data.array;
-      return `{"$ndarray": {"dtype": "${dtype}", "shape": [${shape.join(', ')}], "data": "${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"}}`;
-    }
-    case 'jpeg':
-      return `{"$ndarray": {"jpeg": "${Buffer.from(data.data.buffer, data.data.byteOffset, data.data.byteLength).toString('base64')}"}}`;
-    default:
-      return data satisfies never;
-  }
 }
 
 /** Whether two values are equal in everything that a reader can observe. */

@@ -4,7 +4,7 @@ import type { Value } from '../../../shared/protocol.ts';
 import { BoundedReader } from '../bounded-reader.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import { ReturnChanges } from './return-changes.ts';
-import { budgetBytes, formatReturnData, isSameReturnData, NOTHING, type ReturnData } from './return-data.ts';
+import { budgetBytes, isSameReturnData, NOTHING, type ReturnData } from './return-data.ts';
 
 export { NOTHING, type ReturnData } from './return-data.ts';
 
@@ -20,12 +20,16 @@ export interface PortData {
   readonly data: Value | NDArray | Uint8Array;
 }
 
+/** One port's data in {@link Returns.takeAll}. The object of unchanged data is the same. */
+export interface PortReturn {
+  readonly port: number;
+  readonly data: ReturnData;
+}
+
 /** A stored value and its share of the budget. */
 interface Kept {
   readonly data: ReturnData;
   readonly bytes: number;
-  /** Its text in {@link Returns.takeJson}, formatted when first needed. */
-  text: string | null;
 }
 
 interface Entry {
@@ -62,9 +66,9 @@ export class Returns {
   readonly #followers = new Set<ReturnChanges>();
   readonly #nowMs: () => number;
   readonly #budget: ByteBudget;
-  /** The merged object as JSON, cached while nothing changes, because a reply is needed for every frame. */
-  #json: string | null = null;
-  #jsonValidUntilMs = 0;
+  /** The result of {@link takeAll} while nothing changes, because a reply is needed for every frame. */
+  #all: readonly PortReturn[] | null = null;
+  #allValidUntilMs = 0;
   /** Whether a server consumes once-only values. Otherwise they only go to the readers. */
   readonly #hasServer: boolean;
   /** Monotonic counter used to order values. */
@@ -102,7 +106,7 @@ export class Returns {
   join(port: number): void {
     if (this.#entries.has(port)) return;
     this.#entries.set(port, { sticky: null, expiresAtMs: Infinity, setAt: 0, once: [] });
-    this.#json = null;
+    this.#all = null;
   }
 
   /** Removes a client and its data: a closed tab must not keep a robot driving. */
@@ -112,7 +116,7 @@ export class Returns {
     this.#entries.delete(port);
     this.#dropSticky(entry);
     for (const { kept } of entry.once) this.#budget.release(kept.bytes);
-    this.#json = null;
+    this.#all = null;
     for (const follower of this.#followers) follower.end(port);
   }
 
@@ -130,10 +134,10 @@ export class Returns {
     entry.expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
     if (isSame) {
       for (const follower of this.#followers) follower.extend(port, ttlMs);
-      if (ttlMs !== undefined) this.#json = null;
+      if (ttlMs !== undefined) this.#all = null;
       return;
     }
-    this.#json = null;
+    this.#all = null;
     for (const follower of this.#followers) follower.set(port, data, ttlMs);
     this.#publish(port, data);
   }
@@ -152,7 +156,7 @@ export class Returns {
       }
       const expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
       entry.once.push({ kept: this.#keep(data), expiresAtMs, setAt: (this.#count += 1) });
-      this.#json = null;
+      this.#all = null;
     }
     for (const follower of this.#followers) follower.push(port, data);
     this.#publish(port, data);
@@ -165,26 +169,27 @@ export class Returns {
   }
 
   /**
-   * All clients' data as Python JSON, `{"5567": …, "6000": null}`, by port. Consumes each port's next once-only value.
+   * All clients' data, in the order of their ports: {@link NOTHING} for a client that has returned none. Consumes each
+   * port's next once-only value.
+   *
+   * @returns the same array while nothing changes.
    */
-  takeJson(): string {
+  takeAll(): readonly PortReturn[] {
     const now = this.#nowMs();
-    if (this.#json !== null && now < this.#jsonValidUntilMs) return this.#json;
+    if (this.#all !== null && now < this.#allValidUntilMs) return this.#all;
     let validUntilMs = Infinity;
-    const members: string[] = [];
+    const all: PortReturn[] = [];
     for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
       const once = this.#takeOnce(entry);
       // This value is sent only once, so the next reply will differ.
       if (once !== null) validUntilMs = 0;
       const sticky = this.#live(entry) === null ? null : entry.sticky;
       if (once === null && sticky !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
-      const kept = once ?? sticky?.kept;
-      if (kept !== undefined) kept.text ??= formatReturnData(kept.data);
-      members.push(`"${port}": ${kept?.text ?? 'null'}`);
+      all.push({ port, data: (once ?? sticky?.kept)?.data ?? NOTHING });
     }
-    this.#json = `{${members.join(', ')}}`;
-    this.#jsonValidUntilMs = validUntilMs;
-    return this.#json;
+    this.#all = all;
+    this.#allValidUntilMs = validUntilMs;
+    return all;
   }
 
   /** One port's data: its next once-only value, otherwise the sticky one; {@link NOTHING} if no client has joined. */
@@ -289,7 +294,7 @@ export class Returns {
         throw new GearwayError('too-large', `${text}, and the total of all streams is limited as well; send less data`);
       }
     }
-    return { data, bytes, text: null };
+    return { data, bytes };
   }
 
   #takeOnce(entry: Entry): Kept | null {
@@ -297,7 +302,7 @@ export class Returns {
     const once = entry.once.shift();
     if (once === undefined) return null;
     this.#budget.release(once.kept.bytes);
-    this.#json = null;
+    this.#all = null;
     return once.kept;
   }
 

@@ -1,4 +1,5 @@
 import { errorText, GearwayError } from '../../../shared/errors.ts';
+import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
 import { checkNDArray, nameOfDtype, type NDArray } from '../../../shared/ndarray.ts';
 import type { Value } from '../../../shared/protocol.ts';
 import { formatPythonJson, parsePythonJson, parseTypedPythonJson, PythonFloat, type TypedValue } from '../../codecs/python-json.ts';
@@ -50,6 +51,29 @@ export function encodeAsyncTerminated(): Uint8Array {
 export function encodeAsyncReturn(json: string): Uint8Array[] {
   const value = parseTypedPythonJson(json);
   return [pack({ return_type: pythonType(value), return_data: value ?? '' })];
+}
+
+/** Encodes the data of all clients as a dict by port, with arrays and JPEGs as `{"$ndarray": …}` with base64 data. */
+export function encodeAsyncPorts(all: readonly PortReturn[]): Uint8Array[] {
+  const values = Object.fromEntries(all.map(({ port, data }) => [String(port), toPortValue(data)]));
+  return [pack({ return_type: 'dict', return_data: values })];
+}
+
+function toPortValue(data: ReturnData): TypedValue {
+  switch (data.kind) {
+    case 'value':
+      return parseTypedPythonJson(data.json);
+    case 'array':
+      return { $ndarray: { dtype: data.array.dtype, shape: data.array.shape, data: toBase64(data.array.data) } };
+    case 'jpeg':
+      return { $ndarray: { jpeg: toBase64(data.data) } };
+    default:
+      return data satisfies never;
+  }
+}
+
+function toBase64(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
 }
 
 /** Encodes an array as return data. Its bytes are borrowed. */

@@ -1,7 +1,7 @@
 import { containFailure } from '../../../shared/background.ts';
 import { errorText, GearwayError } from '../../../shared/errors.ts';
-import type { ReturnData } from '../../hub/returns/returns.ts';
-import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncReturn, encodeAsyncTerminated } from './async-codec.ts';
+import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
+import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncPorts, encodeAsyncReturn, encodeAsyncTerminated } from './async-codec.ts';
 import { readCapturedAt } from '../../netgear/captured-at.ts';
 import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../../netgear/pattern.ts';
 import { Refusals } from '../../netgear/refusals.ts';
@@ -58,6 +58,8 @@ export class NetGearAsyncSource implements Source {
   #socket: ServerSocket | null = null;
   #reading: Promise<void> = Promise.resolve();
   #peers = 0;
+  /** The latest reply with all clients' data, which is encoded again only when it has changed. */
+  #latest: { readonly all: readonly PortReturn[]; readonly reply: Uint8Array[] } | null = null;
   readonly #refusals: Refusals;
 
   constructor(options: NetGearAsyncOptions, log: (message: string) => void) {
@@ -137,8 +139,17 @@ export class NetGearAsyncSource implements Source {
   #reply(message: Exclude<AsyncMessage, { kind: 'termination' }>, sink: SourceSink): (string | Uint8Array)[] {
     if (!this.takesReturns) return [ASYNC_RECEIVED];
     // Taken even if the server does not expect them: otherwise once-only values would stay pending forever.
-    const answer = this.#options.returns === 'merge' ? encodeAsyncReturn(sink.returns.takeJson()) : encodeNewest(sink.returns.takeNewest());
-    return message.bidirectional ? answer : [ASYNC_RECEIVED];
+    if (this.#options.returns === 'merge') {
+      const all = sink.returns.takeAll();
+      return message.bidirectional ? this.#encodeAll(all) : [ASYNC_RECEIVED];
+    }
+    const newest = sink.returns.takeNewest();
+    return message.bidirectional ? encodeNewest(newest) : [ASYNC_RECEIVED];
+  }
+
+  #encodeAll(all: readonly PortReturn[]): Uint8Array[] {
+    if (all !== this.#latest?.all) this.#latest = { all, reply: encodeAsyncPorts(all) };
+    return this.#latest.reply;
   }
 }
 

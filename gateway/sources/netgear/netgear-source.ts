@@ -1,9 +1,11 @@
 import { errorText } from '../../../shared/errors.ts';
-import { NOTHING, type ReturnData } from '../../hub/returns/returns.ts';
+import { NOTHING, type PortReturn } from '../../hub/returns/returns.ts';
 import { readCapturedAt } from '../../netgear/captured-at.ts';
 import type { Security } from '../../netgear/curve-keys.ts';
 import { formatPattern, type Pattern } from '../../netgear/pattern.ts';
+import type { ReplyData } from '../../netgear/reply-codec.ts';
 import { ServerConnection } from '../../netgear/server-connection.ts';
+import { encodePorts } from './encode-ports.ts';
 import type { Source, SourceSink } from '../source.ts';
 
 /**
@@ -46,8 +48,8 @@ export class NetGearSource implements Source {
   readonly #options: NetGearSourceOptions;
   #connections: ServerConnection[] = [];
   #hasEnded = false;
-  /** Data of the latest reply: the same object while it is unchanged, so that a large reply is encoded only once. */
-  #merged: ReturnData = NOTHING;
+  /** The latest reply with all clients' data, which is encoded again only when it has changed. */
+  #latest: { readonly all: readonly PortReturn[]; readonly reply: ReplyData } | null = null;
 
   constructor(options: NetGearSourceOptions) {
     this.#options = options;
@@ -105,14 +107,11 @@ export class NetGearSource implements Source {
     sink.end('the server has ended the stream');
   }
 
-  #takeReturns(sink: SourceSink, port: string): ReturnData {
+  #takeReturns(sink: SourceSink, port: string): ReplyData {
     if (!this.takesReturns) return NOTHING;
     switch (this.#options.returns) {
-      case 'merge': {
-        const json = sink.returns.takeJson();
-        if (this.#merged.kind !== 'value' || this.#merged.json !== json) this.#merged = { kind: 'value', value: null, json };
-        return this.#merged;
-      }
+      case 'merge':
+        return this.#encodeAll(sink.returns.takeAll());
       case 'newest':
         return sink.returns.takeNewest();
       case 'port':
@@ -120,6 +119,11 @@ export class NetGearSource implements Source {
       default:
         return this.#options.returns satisfies never;
     }
+  }
+
+  #encodeAll(all: readonly PortReturn[]): ReplyData {
+    if (all !== this.#latest?.all) this.#latest = { all, reply: { kind: 'object', json: encodePorts(all) } };
+    return this.#latest.reply;
   }
 
   #capturedAtUs(message: Parameters<typeof readCapturedAt>[0]): number | null {

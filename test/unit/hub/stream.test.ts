@@ -4,6 +4,7 @@ import type { FrameInput } from '../../../gateway/hub/frame.ts';
 import { type Client, type ListedClient, round, Stream, type StreamPolicy } from '../../../gateway/hub/stream.ts';
 import { GearwayError } from '../../../shared/errors.ts';
 import type { ClientStatus } from '../../../shared/status.ts';
+import { takeJson } from '../../helpers/take-json.ts';
 
 const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: { n: 1 }, wireHeader: null };
 const SOURCE = { kind: 'push', address: 'this program', state: 'open', lastError: null, restarts: 0 };
@@ -196,7 +197,7 @@ describe('Stream', () => {
   it("gives its source all clients' return data", () => {
     const stream = createStream();
     stream.returns.join(6000);
-    expect(stream.returns.takeJson()).toBe('{"6000": null}');
+    expect(takeJson(stream.returns)).toBe('{"6000": null}');
   });
 
   it('closes twice, and stops its clock', () => {

@@ -92,6 +92,14 @@ describe('decodeReply', () => {
 });
 
 describe('encodeReply', () => {
+  it('writes an object from pieces, once for as long as it is the same object', () => {
+    const data = { kind: 'object', json: ['{"5567": ', 'null', '}'].map((text) => Buffer.from(text)) } as const;
+    const [reply] = encodeReply('5555', data);
+    expect(String(reply)).toBe('{"port": "5555", "return_type": "dict", "data": {"5567": null}}');
+    expect(encodeReply('5555', data)[0]).toBe(reply);
+    expect(String(encodeReply('5556', data)[0])).toBe('{"port": "5556", "return_type": "dict", "data": {"5567": null}}');
+  });
+
   it('writes the form that servers of every mode read', () => {
     // A multi-clients client's reply as recorded.
     expect(encodeReply('19160', { kind: 'value', json: '{"a": 1, "b": [1, 2]}' })).toEqual(['{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}']);

@@ -13,6 +13,7 @@ import { Stream } from '../../../../gateway/hub/stream.ts';
 import type { GatewayEvent } from '../../../../shared/status.ts';
 import { createHttpApp } from '../../../helpers/http-app.ts';
 import { JPEG, Viewer } from '../../../helpers/viewer.ts';
+import { takeJson } from '../../../helpers/take-json.ts';
 import {
   type Ack,
   decodeGatewayMessage,
@@ -98,7 +99,7 @@ describe('WebClient: hello', () => {
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
     expect(gateway.stream.clientStatuses()).toMatchObject([{ port: 6000, kind: 'web', state: 'live', delivered: 0 }]);
     expect(gateway.stream.clientStatuses()[0]?.address).toContain('lab screen');
-    expect(gateway.stream.returns.takeJson()).toBe('{"6000": null}');
+    expect(takeJson(gateway.stream.returns)).toBe('{"6000": null}');
   });
 
   it('gives the port that was asked for', async () => {
@@ -112,7 +113,7 @@ describe('WebClient: hello', () => {
     await using viewer = await gateway.connect();
     expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'publish'] });
     expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
-    expect(gateway.stream.returns.takeJson()).toBe('{}');
+    expect(takeJson(gateway.stream.returns)).toBe('{}');
     gateway.stream.publish(INPUT);
     expect(await viewer.settled()).toMatchObject([{ type: 'state', state: 'live' }, { type: 'frame', sequence: 1 }]);
   });
@@ -233,7 +234,7 @@ describe('WebClient: hello', () => {
     await using second = await gateway.connect();
     expect(await second.hello({ leaseKey: key(welcome) })).toMatchObject({ port: 6000 });
     expect(await first.closed).toMatchObject({ code: 4003 });
-    expect(gateway.stream.returns.takeJson()).toBe('{"6000": null}');
+    expect(takeJson(gateway.stream.returns)).toBe('{"6000": null}');
     expect(gateway.stream.clientStatuses()).toHaveLength(1);
     // The old key is worth nothing any more.
     await using third = await gateway.connect();
@@ -519,7 +520,7 @@ describe('WebClient: return data', () => {
     const values = gateway.stream.returns.values();
     expect(await viewer.return({ kind: 'value', value: { gripper: 'close' } }, { id: 5 })).toEqual({ type: 'returned', id: 5, accepted: true });
     expect(await viewer.return({ kind: 'value', value: [1, 2.5, NaN, 2n ** 70n, null] }, { id: 6, mode: 'once' })).toEqual({ type: 'returned', id: 6, accepted: true });
-    expect([gateway.stream.returns.takeJson(), gateway.stream.returns.takeJson()]).toEqual(['{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}', '{"6000": {"gripper": "close"}}']);
+    expect([takeJson(gateway.stream.returns), takeJson(gateway.stream.returns)]).toEqual(['{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}', '{"6000": {"gripper": "close"}}']);
     expect((await values.next()).value).toEqual({ port: 6000, data: { gripper: 'close' } });
     expect((await values.next()).value).toEqual({ port: 6000, data: [1, 2.5, NaN, 2n ** 70n, null] });
     expect(gateway.stream.clientStatuses()[0]?.returnData).toEqual({ gripper: 'close' });
@@ -548,8 +549,8 @@ describe('WebClient: return data', () => {
       { id: 2, accepted: false, code: 'jpeg-invalid' },
       { id: 3, accepted: true },
     ]);
-    expect(gateway.stream.returns.takeJson()).toContain('$ndarray');
-    expect(gateway.stream.returns.takeJson()).toBe('{"6000": "last"}');
+    expect(takeJson(gateway.stream.returns)).toContain('$ndarray');
+    expect(takeJson(gateway.stream.returns)).toBe('{"6000": "last"}');
   });
 
   const withSize = (width: number, height: number): Uint8Array => {
@@ -581,7 +582,7 @@ describe('WebClient: return data', () => {
     await viewer.hello();
     expect(await viewer.return({ kind: 'value', value: 'before' })).toMatchObject({ accepted: true });
     for (const mode of ['sticky', 'once'] as const) expect(await viewer.return(body, { id: 8, mode })).toMatchObject({ id: 8, accepted: false, code });
-    expect(gateway.stream.returns.takeJson()).toBe('{"6000": "before"}');
+    expect(takeJson(gateway.stream.returns)).toBe('{"6000": "before"}');
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ rejected: 2 });
     expect(gateway.stream.returns.rejected).toBe(2);
     expect(await viewer.return({ kind: 'value', value: 'after' })).toMatchObject({ accepted: true });
@@ -639,7 +640,7 @@ describe('WebClient: return data', () => {
     await viewer.hello();
     for (let i = 0; i < 32; i += 1) expect(await viewer.return({ kind: 'value', value: i }, { mode: 'once' })).toMatchObject({ accepted: true });
     expect(await viewer.return({ kind: 'value', value: 32 }, { mode: 'once' })).toMatchObject({ accepted: false, code: 'too-many' });
-    gateway.stream.returns.takeJson();
+    takeJson(gateway.stream.returns);
     expect(await viewer.return({ kind: 'value', value: 33 }, { mode: 'once' })).toMatchObject({ accepted: true });
   });
 
@@ -650,7 +651,7 @@ describe('WebClient: return data', () => {
     for (const body of [{ kind: 'value', value: 1 }, { kind: 'jpeg', data: JPEG }] as const) {
       expect(await viewer.return(body)).toMatchObject({ accepted: false, code: 'no-port' });
     }
-    expect(gateway.stream.returns.takeJson()).toBe('{}');
+    expect(takeJson(gateway.stream.returns)).toBe('{}');
   });
 
   it('forgets return data when the socket ends, and holds the port', async () => {
@@ -658,11 +659,11 @@ describe('WebClient: return data', () => {
     const viewer = await gateway.connect();
     await viewer.hello();
     await viewer.return({ kind: 'value', value: 'drive' });
-    expect(gateway.stream.returns.takeJson()).toBe('{"6000": "drive"}');
+    expect(takeJson(gateway.stream.returns)).toBe('{"6000": "drive"}');
     const [client] = gateway.webClients;
     await viewer[Symbol.asyncDispose]();
     await client?.closed;
-    expect(gateway.stream.returns.takeJson()).toBe('{}');
+    expect(takeJson(gateway.stream.returns)).toBe('{}');
     expect(gateway.stream.ports.status()).toMatchObject({ free: 3, taken: 1 });
     expect(gateway.stream.clientStatuses()).toEqual([]);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type PortData, type ReturnData, Returns } from '../../../../gateway/hub/returns/returns.ts';
 import type { Value } from '../../../../shared/protocol.ts';
+import { takeJson } from '../../../helpers/take-json.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const value = (data: Value, json = JSON.stringify(data)): ReturnData => ({ kind: 'value', value: data, json });
@@ -20,21 +21,21 @@ async function rest(reader: AsyncIterable<PortData>): Promise<PortData[]> {
 describe('Returns', () => {
   it('shows null for clients that have returned nothing, ordered by port as a number', () => {
     const { returns } = setUp();
-    expect(returns.takeJson()).toBe('{}');
+    expect(takeJson(returns)).toBe('{}');
     for (const port of [10_000, 6000, 5567, 999]) returns.join(port);
-    expect(returns.takeJson()).toBe('{"999": null, "5567": null, "6000": null, "10000": null}');
+    expect(takeJson(returns)).toBe('{"999": null, "5567": null, "6000": null, "10000": null}');
   });
 
   it('gives a sticky value again and again, as its sender wrote it', () => {
     const { returns } = setUp();
     returns.join(5567);
     returns.set(5567, value(2, '2.0'));
-    expect([returns.takeJson(), returns.takeJson()]).toEqual(['{"5567": 2.0}', '{"5567": 2.0}']);
+    expect([takeJson(returns), takeJson(returns)]).toEqual(['{"5567": 2.0}', '{"5567": 2.0}']);
     expect(returns.get(5567)).toEqual({ ...value(2, '2.0'), version: 1 });
     returns.set(5567, value(2, '2'));
-    expect(returns.takeJson()).toBe('{"5567": 2}');
+    expect(takeJson(returns)).toBe('{"5567": 2}');
     returns.set(5567, value(null));
-    expect(returns.takeJson()).toBe('{"5567": null}');
+    expect(takeJson(returns)).toBe('{"5567": null}');
   });
 
   it('gives once-only values in order, one a reply and port, then the sticky one', () => {
@@ -45,7 +46,7 @@ describe('Returns', () => {
     returns.push(6000, value('a'));
     returns.push(6000, value('b'));
     returns.push(6001, value('c'));
-    expect([1, 2, 3, 4].map(() => returns.takeJson())).toEqual([
+    expect([1, 2, 3, 4].map(() => takeJson(returns))).toEqual([
       '{"6000": "a", "6001": "c"}',
       '{"6000": "b", "6001": null}',
       '{"6000": "sticky", "6001": null}',
@@ -62,7 +63,7 @@ describe('Returns', () => {
     returns.push(6000, value('once'));
     returns.set(6001, value('another'));
     expect([returns.take(6000), returns.take(6000), returns.take(6001), returns.take(5999)]).toMatchObject([value('once'), value('sticky'), value('another'), value(null)]);
-    expect(returns.takeJson()).toBe('{"6000": "sticky", "6001": "another"}');
+    expect(takeJson(returns)).toBe('{"6000": "sticky", "6001": "another"}');
     returns.leave(6000);
     expect(returns.take(6000)).toMatchObject(value(null));
   });
@@ -92,7 +93,7 @@ describe('Returns', () => {
     for (let i = 0; i < 32; i += 1) returns.push(6000, value(i));
     expect(() => returns.push(6000, value(32))).toThrow(coded('too-many'));
     returns.push(6001, value(0));
-    returns.takeJson();
+    takeJson(returns);
     returns.push(6000, value(33));
     expect(() => returns.push(6000, value(34))).toThrow(coded('too-many'));
   });
@@ -101,19 +102,19 @@ describe('Returns', () => {
     const { returns } = setUp({ hasServer: false });
     returns.join(6000);
     for (let i = 0; i < 1000; i += 1) returns.push(6000, value(i));
-    expect(returns.takeJson()).toBe('{"6000": null}');
+    expect(takeJson(returns)).toBe('{"6000": null}');
   });
 
   it('ends a sticky value when its time to live is over', () => {
     const { returns, clock } = setUp();
     returns.join(6000);
     returns.set(6000, value('go'), 500);
-    expect(returns.takeJson()).toBe('{"6000": "go"}');
+    expect(takeJson(returns)).toBe('{"6000": "go"}');
     clock.nowMs += 499;
-    expect(returns.takeJson()).toBe('{"6000": "go"}');
+    expect(takeJson(returns)).toBe('{"6000": "go"}');
     expect(returns.get(6000)).not.toBeNull();
     clock.nowMs += 1;
-    expect(returns.takeJson()).toBe('{"6000": null}');
+    expect(takeJson(returns)).toBe('{"6000": null}');
     expect(returns.get(6000)).toBeNull();
   });
 
@@ -121,17 +122,17 @@ describe('Returns', () => {
     const { returns, clock } = setUp();
     returns.join(6000);
     returns.set(6000, value('go'), 500);
-    returns.takeJson();
+    takeJson(returns);
     clock.nowMs += 400;
     returns.set(6000, value('go'), 500);
     clock.nowMs += 400;
-    expect(returns.takeJson()).toBe('{"6000": "go"}');
+    expect(takeJson(returns)).toBe('{"6000": "go"}');
     returns.set(6000, value('go'));
     clock.nowMs += 100_000;
-    expect(returns.takeJson()).toBe('{"6000": "go"}');
+    expect(takeJson(returns)).toBe('{"6000": "go"}');
     returns.set(6000, value('go'), 1);
     clock.nowMs += 1;
-    expect(returns.takeJson()).toBe('{"6000": null}');
+    expect(takeJson(returns)).toBe('{"6000": null}');
   });
 
   it('forgets a client that leaves, with all its data', () => {
@@ -141,10 +142,10 @@ describe('Returns', () => {
     returns.set(6000, value('drive'));
     returns.push(6000, value('jump'));
     returns.leave(6000);
-    expect(returns.takeJson()).toBe('{"6001": null}');
+    expect(takeJson(returns)).toBe('{"6001": null}');
     expect(returns.get(6000)).toBeNull();
     returns.join(6000);
-    expect(returns.takeJson()).toBe('{"6000": null, "6001": null}');
+    expect(takeJson(returns)).toBe('{"6000": null, "6001": null}');
   });
 
   it('takes nothing for a port that has not joined', () => {
@@ -158,7 +159,7 @@ describe('Returns', () => {
     returns.join(6000);
     returns.set(6000, value(1));
     returns.join(6000);
-    expect(returns.takeJson()).toBe('{"6000": 1}');
+    expect(takeJson(returns)).toBe('{"6000": 1}');
   });
 
   it('writes arrays and JPEGs with their bytes in base64', () => {
@@ -168,7 +169,7 @@ describe('Returns', () => {
     const data = Uint8Array.from([9, 0, 1, 2, 253, 254, 255, 9]).subarray(1, 7);
     returns.set(6000, { kind: 'array', array: { dtype: 'uint8', shape: [2, 3], data } });
     returns.set(6001, { kind: 'jpeg', data: Uint8Array.from([0xff, 0xd8, 0xff, 0xd9]), colorspace: 'BGR' });
-    expect(returns.takeJson()).toBe('{"6000": {"$ndarray": {"dtype": "uint8", "shape": [2, 3], "data": "AAEC/f7/"}}, "6001": {"$ndarray": {"jpeg": "/9j/2Q=="}}}');
+    expect(takeJson(returns)).toBe('{"6000": {"$ndarray": {"dtype": "uint8", "shape": [2, 3], "data": "AAEC/f7/"}}, "6001": {"$ndarray": {"jpeg": "/9j/2Q=="}}}');
   });
 
   it('counts what was rejected', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeAsyncMessage, encodeAsyncArray, encodeAsyncReturn, encodeAsyncTerminated } from '../../../../gateway/sources/netgear-async/async-codec.ts';
+import { decodeAsyncMessage, encodeAsyncArray, encodeAsyncPorts, encodeAsyncReturn, encodeAsyncTerminated } from '../../../../gateway/sources/netgear-async/async-codec.ts';
+import { encodePorts } from '../../../../gateway/sources/netgear/encode-ports.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
@@ -60,6 +61,14 @@ describe('the answers', () => {
     expect(encodeAsyncReturn('null')).toEqual([hex('82 ab 72657475726e5f74797065 a8 4e6f6e6554797065 ab 72657475726e5f64617461 a0')]);
     // `{"return_type": "dict", "return_data": {"6001": {"x": 2.0, "n": 2}}}`
     expect(encodeAsyncReturn('{"6001": {"x": 2.0, "n": 2}}')).toEqual([hex('82 ab 72657475726e5f74797065 a4 64696374 ab 72657475726e5f64617461 81 a4 36303031 82 a178 cb4000000000000000 a16e 02')]);
+    const jpeg = Buffer.from('ffd8ffd9', 'hex');
+    const all = [
+      { port: 6001, data: { kind: 'value', value: null, json: '{"x": 2.0}' } },
+      { port: 6002, data: { kind: 'array', array: { dtype: 'uint8', shape: [2], data: jpeg.subarray(0, 2) } } },
+      { port: 6003, data: { kind: 'jpeg', data: jpeg, colorspace: 'BGR' } },
+    ] as const;
+    // The same bytes as of the JSON that a NetGear server gets.
+    expect(encodeAsyncPorts(all)).toEqual(encodeAsyncReturn(Buffer.concat(encodePorts(all)).toString()));
     expect(Buffer.from(encodeAsyncTerminated()).toString('latin1')).toContain('terminated');
   });
 
