@@ -1,9 +1,9 @@
-/** Messages larger than this are limited in number. */
+/** Messages up to this size are not limited. */
 const LARGE_BYTES = 256 << 10;
 
-/** Maximum number of large messages that are received at the same time, in total and per address. */
-const MAX_IN_ALL = 8;
-const MAX_PER_ADDRESS = 4;
+/** Maximum size of the large messages that are being received, in total and per address. */
+const MAX_BYTES = 48 << 20;
+const MAX_BYTES_PER_ADDRESS = 24 << 20;
 
 /** Time that a large message may take while others wait. */
 const TIMEOUT_MS = 10_000;
@@ -22,89 +22,108 @@ interface MessageSender {
   timedOut(reason: string): void;
 }
 
+/** An incomplete large message. */
+interface LargeMessage {
+  readonly startedAtMs: number;
+  bytes: number;
+  isWaiting: boolean;
+}
+
 /**
- * Limits how many large WebSocket messages are received at the same time, because each one is collected in memory until
- * it is complete. Connections beyond the limit are not read until their turn comes; the first to wait is the first to
- * continue.
+ * Limits the memory of incomplete WebSocket messages: each one is collected until it is complete. When the large ones
+ * have reached the limit, connections are not read until others have completed theirs. The oldest message is never
+ * stopped, so that there is progress.
  */
 export class LargeMessages {
-  /** With the time at which each one started. */
-  readonly #receiving = new Map<MessageSender, number>();
-  readonly #waiting = new Set<MessageSender>();
+  /** In the order in which they became large. */
+  readonly #messages = new Map<MessageSender, LargeMessage>();
+  #bytes = 0;
+  readonly #addressBytes = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
 
   /** Starts counting a connection's messages. The meter must be closed with the connection. */
   join(sender: MessageSender): MessageMeter {
-    return new MessageMeter(() => this.#start(sender), () => this.#end(sender));
+    return new MessageMeter((bytes) => this.#received(sender, bytes), () => this.#end(sender));
   }
 
   /** @returns false if the connection has to wait. */
-  #start(sender: MessageSender): boolean {
-    if (this.#receiving.has(sender)) return true;
-    if (this.#waiting.has(sender) || !this.#hasRoom(sender)) {
-      this.#waiting.add(sender);
-      this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
-      return false;
+  #received(sender: MessageSender, bytes: number): boolean {
+    let message = this.#messages.get(sender);
+    if (message === undefined) {
+      message = { startedAtMs: performance.now(), bytes: 0, isWaiting: false };
+      this.#messages.set(sender, message);
     }
-    this.#receiving.set(sender, performance.now());
-    return true;
+    this.#count(sender, bytes - message.bytes);
+    message.bytes = bytes;
+    message.isWaiting = !this.#mayContinue(sender);
+    if (message.isWaiting) this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    return !message.isWaiting;
+  }
+
+  #mayContinue(sender: MessageSender): boolean {
+    const { address } = sender;
+    if (this.#bytes > MAX_BYTES) return this.#isOldest(sender, () => true);
+    return (this.#addressBytes.get(address) ?? 0) <= MAX_BYTES_PER_ADDRESS || this.#isOldest(sender, (other) => other.address === address);
+  }
+
+  #isOldest(sender: MessageSender, among: (other: MessageSender) => boolean): boolean {
+    for (const other of this.#messages.keys()) if (among(other)) return other === sender;
+    return false;
+  }
+
+  #count({ address }: MessageSender, bytes: number): void {
+    this.#bytes += bytes;
+    const ofAddress = (this.#addressBytes.get(address) ?? 0) + bytes;
+    if (ofAddress > 0) this.#addressBytes.set(address, ofAddress);
+    else this.#addressBytes.delete(address);
   }
 
   #end(sender: MessageSender): void {
-    this.#waiting.delete(sender);
+    const message = this.#messages.get(sender);
+    if (message === undefined) return;
+    this.#messages.delete(sender);
+    this.#count(sender, -message.bytes);
     // In a later turn of the event loop, so that a series of large messages does not block it.
-    if (this.#receiving.delete(sender)) setImmediate(() => this.#next());
-    this.#stopTimer();
+    setImmediate(() => this.#resume());
   }
 
-  #next(): void {
-    for (const sender of this.#waiting) {
-      if (this.#receiving.size >= MAX_IN_ALL) break;
-      if (!this.#hasRoom(sender)) continue;
-      this.#waiting.delete(sender);
-      this.#receiving.set(sender, performance.now());
-      sender.resume();
+  #resume(): void {
+    let isAnyWaiting = false;
+    for (const [sender, message] of this.#messages) {
+      if (!message.isWaiting) continue;
+      message.isWaiting = !this.#mayContinue(sender);
+      if (message.isWaiting) isAnyWaiting = true;
+      else sender.resume();
     }
-    this.#stopTimer();
-  }
-
-  #hasRoom({ address }: MessageSender): boolean {
-    if (this.#receiving.size >= MAX_IN_ALL) return false;
-    let count = 0;
-    for (const other of this.#receiving.keys()) if (other.address === address) count += 1;
-    return count < MAX_PER_ADDRESS;
+    if (isAnyWaiting || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   #tick(): void {
-    for (const sender of this.#waiting) sender.paused();
-    const startedBefore = performance.now() - TIMEOUT_MS;
-    for (const [sender, startedAtMs] of this.#receiving) {
-      if (startedAtMs < startedBefore) sender.timedOut(`a message of more than ${LARGE_BYTES >> 10} KiB took more than ${TIMEOUT_MS / 1000} s while others waited`);
+    const startedBeforeMs = performance.now() - TIMEOUT_MS;
+    for (const [sender, { isWaiting, startedAtMs }] of this.#messages) {
+      if (isWaiting) sender.paused();
+      else if (startedAtMs < startedBeforeMs) sender.timedOut(`a message of more than ${LARGE_BYTES >> 10} KiB took more than ${TIMEOUT_MS / 1000} s while others waited`);
     }
-  }
-
-  #stopTimer(): void {
-    if (this.#waiting.size > 0 || this.#timer === null) return;
-    clearInterval(this.#timer);
-    this.#timer = null;
   }
 }
 
 /** Counts the bytes of one connection's current message. */
 class MessageMeter {
-  readonly #start: () => boolean;
+  readonly #received: (bytes: number) => boolean;
   readonly #end: () => void;
   #bytes = 0;
 
-  constructor(start: () => boolean, end: () => void) {
-    this.#start = start;
+  constructor(received: (bytes: number) => boolean, end: () => void) {
+    this.#received = received;
     this.#end = end;
   }
 
   /** Counts input. @returns false if reading must pause until `resume` is called. */
   received(bytes: number): boolean {
     this.#bytes += bytes;
-    return this.#bytes <= LARGE_BYTES || this.#start();
+    return this.#bytes <= LARGE_BYTES || this.#received(this.#bytes);
   }
 
   /** Must be called for each complete message. */

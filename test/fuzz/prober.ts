@@ -13,7 +13,8 @@ export class Prober implements Disposable {
   readonly probes: Probe[] = [];
   /** Requests that failed. */
   failures = 0;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  // The connections beyond one that a stall opens would be counted as what the gateway has kept open.
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 1 });
   readonly #timer: NodeJS.Timeout;
 
   constructor(port: number, from: string) {

@@ -143,7 +143,7 @@ export class TestBed implements AsyncDisposable {
   }
 
   async statuses(): Promise<readonly StreamStatus[]> {
-    const response = await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams`, { headers: { authorization: `Bearer ${this.#world.tokens.administer}` }, signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams`, { headers: { authorization: `Bearer ${this.#world.tokens.administer}`, connection: 'close' }, signal: AbortSignal.timeout(20_000) });
     if (!response.ok) throw new Error(`GET /api/streams answers ${response.status}`);
     return (await response.json()) as StreamStatus[];
   }
@@ -160,7 +160,7 @@ export class TestBed implements AsyncDisposable {
     for (const { name, clients } of await this.statuses()) {
       for (const { id, kind } of clients) {
         if (kind !== 'native' || before.has(`${name} ${id}`)) continue;
-        await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams/${name}/clients/${encodeURIComponent(id)}`, { method: 'DELETE', headers: { authorization: `Bearer ${this.#world.tokens.administer}` } });
+        await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams/${name}/clients/${encodeURIComponent(id)}`, { method: 'DELETE', headers: { authorization: `Bearer ${this.#world.tokens.administer}`, connection: 'close' } });
       }
     }
   }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LargeMessages } from '../../../gateway/connection/large-messages.ts';
 
-const LARGE = (256 << 10) + 1;
+const MIB = 1 << 20;
 
 /** A connection of this address, and what it was told. */
 function join(messages: LargeMessages, address: string): { readonly meter: ReturnType<LargeMessages['join']>; readonly told: string[] } {
@@ -14,28 +14,40 @@ describe('LargeMessages', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
   afterEach(() => void vi.useRealTimers());
 
-  it('lets 8 be received at the same time, 4 of an address; the first to wait is the first to continue', async () => {
+  it('limits those of an address to 24 MiB; the oldest goes on, and the others when it is complete', async () => {
     const messages = new LargeMessages();
-    const all = Array.from({ length: 14 }, (_, n) => join(messages, n < 6 ? 'a' : `b${n % 4}`));
-    expect(all.map(({ meter }) => meter.received(LARGE))).toEqual([...Array(4).fill(true), false, false, ...Array(4).fill(true), ...Array(4).fill(false)]);
-    // A waiting connection asks again with the rest of its chunk.
-    expect(all[4]!.meter.received(1)).toBe(false);
-    all[6]!.meter.completed();
-    await nextTurn();
-    // Those of address a wait for their own address.
-    expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+    const all = Array.from({ length: 5 }, () => join(messages, 'a'));
+    expect(all.map(({ meter }) => meter.received(6 * MIB))).toEqual([true, true, true, true, false]);
+    expect(all.map(({ meter }) => meter.received(1))).toEqual([true, false, false, false, false]);
+    expect(join(messages, 'b').meter.received(6 * MIB)).toBe(true);
     all[0]!.meter.completed();
+    await nextTurn();
+    // 24 MiB and four bytes are left, of which the second is the oldest now.
+    expect(all.map(({ told }) => told)).toEqual([[], ['resume'], [], [], []]);
     all[1]!.meter.close();
     await nextTurn();
-    expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0]);
-    expect(all[4]!.meter.received(LARGE)).toBe(true);
+    expect(all.map(({ told }) => told)).toEqual([[], ['resume'], ['resume'], ['resume'], ['resume']]);
   });
 
-  it('counts a message over its fragments and chunks, without the pings in between', () => {
+  it('limits those of all addresses to 48 MiB', async () => {
     const messages = new LargeMessages();
-    for (let n = 0; n < 4; n += 1) expect(join(messages, 'a').meter.received(LARGE)).toBe(true);
+    const all = Array.from({ length: 10 }, (_, n) => join(messages, `address ${n}`));
+    expect(all.map(({ meter }) => meter.received(6 * MIB))).toEqual([...Array(8).fill(true), false, false]);
+    expect(all[3]!.meter.received(1)).toBe(false);
+    for (const n of [5, 6]) all[n]!.meter.completed();
+    await nextTurn();
+    expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    all[7]!.meter.completed();
+    await nextTurn();
+    expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 1, 1]);
+    expect(all[9]!.meter.received(1)).toBe(true);
+  });
+
+  it('counts a message over its fragments and chunks, without the pings in between, and lets small ones pass', () => {
+    const messages = new LargeMessages();
+    expect(join(messages, 'a').meter.received(24 * MIB)).toBe(true);
     const { meter } = join(messages, 'a');
-    for (let n = 0; n < 1000; n += 1) {
+    for (let n = 0; n < 3000; n += 1) {
       expect(meter.received(131)).toBe(true);
       meter.control(131);
     }
@@ -47,29 +59,32 @@ describe('LargeMessages', () => {
     expect(meter.received(100 << 10)).toBe(false);
   });
 
-  it('forgets a connection that closes while it waits', async () => {
+  it('ends a message that takes more than 10 s, only while others wait, which are not taken for silent', async () => {
     const messages = new LargeMessages();
-    const holders = Array.from({ length: 4 }, () => join(messages, 'a'));
-    for (const { meter } of holders) meter.received(LARGE);
-    const [gone, next] = [join(messages, 'a'), join(messages, 'a')];
-    expect([gone.meter.received(LARGE), next.meter.received(LARGE)]).toEqual([false, false]);
-    gone.meter.close();
-    holders[0]!.meter.completed();
+    const slow = join(messages, 'a');
+    slow.meter.received(24 * MIB);
+    vi.advanceTimersByTime(60_000);
+    expect(slow.told).toEqual([]);
+    const waiting = join(messages, 'a');
+    expect(waiting.meter.received(MIB)).toBe(false);
+    vi.advanceTimersByTime(1000);
+    expect(waiting.told).toEqual(['paused']);
+    expect(slow.told).toEqual(['a message of more than 256 KiB took more than 10 s while others waited']);
+    slow.meter.close();
     await nextTurn();
-    expect([gone.told, next.told]).toEqual([[], ['resume']]);
+    expect(waiting.told).toEqual(['paused', 'resume']);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('ends a message that takes more than 10 s, only while others wait, which are not taken for silent', () => {
+  it('forgets a connection that closes while it waits', async () => {
     const messages = new LargeMessages();
-    const holders = Array.from({ length: 4 }, () => join(messages, 'a'));
-    for (const { meter } of holders) meter.received(LARGE);
-    vi.advanceTimersByTime(60_000);
-    expect(holders[0]!.told).toEqual([]);
-    const waiting = join(messages, 'a');
-    waiting.meter.received(LARGE);
-    vi.advanceTimersByTime(1000);
-    expect(waiting.told).toEqual(['paused']);
-    expect(holders.map(({ told }) => told)).toEqual(Array(4).fill(['a message of more than 256 KiB took more than 10 s while others waited']));
+    join(messages, 'a').meter.received(24 * MIB);
+    const gone = join(messages, 'a');
+    expect(gone.meter.received(MIB)).toBe(false);
+    expect(vi.getTimerCount()).toBe(1);
+    gone.meter.close();
+    await nextTurn();
+    expect(gone.told).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
