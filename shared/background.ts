@@ -1,19 +1,19 @@
 /**
- * Runs asynchronous work that nobody awaits, such as the reading loop of a socket. The lint rules allow no other way to start some: without a failure
- * handler a rejection would end the process.
+ * Runs asynchronous work that is not awaited, such as the reading loop of a socket. The lint rules forbid other ways,
+ * because an unhandled rejection would end the process.
  *
- * @param work what was started.
- * @param onFailure called at most once, with the error that `work` rejects with. It ends or restarts the owner of the work (closes the connection, fails
- * the source), must not repeat what failed, and must not throw.
+ * @param work the running work.
+ * @param onFailure called at most once, with the error with which `work` rejects. It should end or restart the owner of
+ *   the work (close the connection, fail the source). It must not repeat the failed operation, and must not throw.
  */
 export function runInBackground(work: Promise<unknown>, onFailure: (error: unknown) => void): void {
   work.catch(onFailure);
 }
 
 /**
- * The same for work that its owner waits for when it closes.
+ * Like {@link runInBackground}, for work that its owner awaits when it closes.
  *
- * @returns resolves when the work and, if it failed, `onFailure` are done. Never rejects.
+ * @returns a promise that resolves when the work and, if it failed, `onFailure` have finished. It never rejects.
  */
 export function containFailure(work: Promise<unknown>, onFailure: (error: unknown) => void): Promise<void> {
   return work.then(() => undefined, onFailure);

@@ -1,4 +1,4 @@
-/** An error with a stable `code`. Tests and programs compare the code; people read the message, which says what was expected and what came. */
+/** An error with a stable `code` for programs and tests. The message says what was received and what was expected. */
 export class GearwayError extends Error {
   readonly code: string;
 
@@ -9,7 +9,7 @@ export class GearwayError extends Error {
   }
 }
 
-/** The text of anything thrown, for log lines and reasons. */
+/** The message of a thrown value, for log lines and reasons. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

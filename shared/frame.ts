@@ -1,19 +1,20 @@
-/** How a frame's payload is to be read. */
+/** Encoding of a frame's payload. */
 export type Encoding =
   | { readonly kind: 'jpeg' }
-  /** C-contiguous samples. `shape` is `[height, width]` or `[height, width, channels]`; three and four channels are BGR and BGRA by OpenCV's convention. */
+  /** C-contiguous samples. `shape` is `[height, width]` or `[height, width, channels]`; three channels are BGR, four are BGRA, as in OpenCV. */
   | { readonly kind: 'raw'; readonly dtype: string; readonly shape: readonly number[] };
 
 /**
  * One picture of a stream: immutable, shared by all clients, never copied.
  *
- * `sequence` counts from 1 and rises by one a frame within a stream. `receivedAtUs` is the gateway's clock (microseconds
- * of Unix time) when the last byte had arrived. `payload` must never be written to: it may be in flight on several sockets.
+ * `sequence` starts at 1 and increases by one per frame of a stream. `receivedAtUs` is the time at which the last byte
+ * arrived, by the gateway's clock, in microseconds of Unix time. `payload` must never be modified: several sockets may be
+ * sending it.
  */
 export interface FrameHeader {
   readonly sequence: number;
   readonly receivedAtUs: number;
-  /** When the picture was taken, microseconds of Unix time by the camera's clock, where the server's message says so. */
+  /** Time of capture by the camera's clock, in microseconds of Unix time, if the server's message contains it. */
   readonly capturedAtUs?: number | null;
   /** Pixels. */
   readonly width: number;
@@ -22,13 +23,13 @@ export interface FrameHeader {
   readonly encoding: Encoding;
 }
 
-/** What a frame may be at most. Checked before anything is decoded. */
+/** Maximum size of a frame. Checked before decoding. */
 export interface FrameLimits {
   readonly headerBytes: number;
   readonly payloadBytes: number;
-  /** Pixels, of width and of height. */
+  /** Maximum width and height, in pixels. */
   readonly side: number;
-  /** Pixels in all. */
+  /** Maximum width × height. */
   readonly pixels: number;
 }
 

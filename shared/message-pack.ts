@@ -1,6 +1,7 @@
 /**
- * Decoder for MessagePack (github.com/msgpack/msgpack/blob/master/spec.md) from an untrusted peer. It allocates nothing for a length before its bytes
- * are known to be there, and it stops at the first limit that is exceeded, so the work is bounded by the bytes and by {@link MessagePackLimits}.
+ * Decoder for MessagePack (github.com/msgpack/msgpack/blob/master/spec.md) from an untrusted peer. It does not allocate
+ * memory for an announced length before the bytes are available, and stops at the first limit that is exceeded: the work
+ * is bounded by the number of bytes and by {@link MessagePackLimits}.
  */
 import { GearwayError } from './errors.ts';
 
@@ -9,19 +10,20 @@ export interface MessagePackLimits {
   /** Maximum nesting of lists and maps. */
   readonly depth: number;
   /**
-   * Maximum number of elements: a number, text, boolean or nil counts as one, anything that takes an object or a new property as {@link COSTLY_ELEMENTS},
-   * and each {@link BYTES_PER_ELEMENT} bytes of a text or a long integer as one more.
+   * Maximum number of elements: a number, string, boolean or nil counts as one; anything that creates an object or a
+   * property as {@link COSTLY_ELEMENTS}; and each {@link BYTES_PER_ELEMENT} bytes of a string or a long integer as one
+   * more.
    */
   readonly elements: number;
 }
 
-/** Elements that a list, a map, a key of a map, binary and an extension count as: each takes about four times as long as a number. */
+/** Number of elements for which a list, a map, a key, binary or an extension counts: each takes about four times as long as a number. */
 const COSTLY_ELEMENTS = 4;
 
-/** Bytes of a text or a long integer that count as one element: whatever is made of them takes time as well. */
+/** Number of bytes of a string or a long integer that count as one element, because processing them takes time too. */
 const BYTES_PER_ELEMENT = 16;
 
-/** Maximum number of bytes of an integer beyond 64 bits: about 9800 digits, more than twice what Python reads. */
+/** Maximum number of bytes of an integer beyond 64 bits: about 9800 digits, more than twice as many as Python parses. */
 export const MAX_INTEGER_BYTES = 4096;
 
 /** Extension type of an integer beyond 64 bits: two's complement, big-endian. */
@@ -30,29 +32,29 @@ const INTEGER_EXTENSION = 0x42;
 /** Extension type of a timestamp, the only one that MessagePack itself defines. */
 const TIMESTAMP_EXTENSION = 0xff;
 
-/** Extension type with which msgpackr writes JavaScript's `undefined`: a field that is absent. */
+/** Extension type that msgpackr uses for JavaScript's `undefined`: the field is absent. */
 const UNDEFINED_EXTENSION = 0x00;
 
-/** A timestamp. Neither JSON nor the protocol has one, so whoever accepts values refuses it. */
+/** A timestamp. JSON and the protocol have no timestamps, so that such values are refused later. */
 export class MessagePackTimestamp {}
 
-/** A decoded value, and how many elements it had. */
+/** A decoded value and its number of elements. */
 export interface Decoded {
   readonly value: unknown;
   readonly elements: number;
 }
 
-/** Longest text that is decoded without a TextDecoder, whose call costs more than so many characters. */
+/** Maximum length of strings that are decoded without a TextDecoder, because a call of it takes longer. */
 const SHORT_TEXT = 24;
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * Decodes the one value that `bytes` holds from `start` to `end`. Maps become plain objects, binary a view of `bytes`, integers of 64 bits and more
- * bigints. A key `__proto__` becomes an ordinary property.
+ * Decodes the value in `bytes` from `start` to `end`. Maps become plain objects, binary becomes a view of `bytes`, and
+ * integers of 64 bits and more become bigints. A key `__proto__` becomes an ordinary property.
  *
- * @throws {GearwayError} `message-pack-too-large` for more elements than `limits` allows, `message-pack-invalid` for anything else that is not exactly
- * one value within the limits.
+ * @throws {GearwayError} `message-pack-too-large` for more elements than `limits` allows; `message-pack-invalid` if the
+ *   bytes are not exactly one value within the other limits.
  */
 export function decodeMessagePack(bytes: Uint8Array, start: number, end: number, limits: MessagePackLimits): Decoded {
   const decoder = new Decoder(bytes, start, end, limits);
@@ -149,7 +151,7 @@ class Decoder {
     }
   }
 
-  /** Made when it is needed: most messages have no number of more than one byte. */
+  /** Created when first needed, because most messages contain no number of more than one byte. */
   get #data(): DataView {
     this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
     return this.#view;
@@ -260,7 +262,7 @@ class Decoder {
     return this.#data.getUint32(this.#take(4));
   }
 
-  /** @returns where the next `length` bytes start. */
+  /** @returns the start of the next `length` bytes. */
   #take(length: number): number {
     const start = this.#at;
     if (length > this.#end - start) throw invalid(`ends before its value: ${length} bytes are expected, ${this.#end - start} are left`);
@@ -269,7 +271,7 @@ class Decoder {
   }
 }
 
-/** Keys that came lately, by a hash of their bytes: the same few keys come with each message. A slot is overwritten by the next key with its hash. */
+/** Recent keys by a hash of their bytes, because messages repeat the same few keys. A key overwrites another one with the same hash. */
 const KEY_SLOTS = 256;
 const internedKeys: (string | undefined)[] = Array.from({ length: KEY_SLOTS }, () => undefined);
 

@@ -1,62 +1,63 @@
-/** What a stream is doing. `waiting`: no frame yet; `stale`: none for max(2 s, 5 frame times); `ended`: the source said so. */
+/** State of a stream. `waiting`: no frame yet; `stale`: no frame for max(2 s, 5 frame times); `ended`: the source has ended the stream. */
 export type StreamState = 'waiting' | 'live' | 'stale' | 'ended';
 
 export type ClientKind = 'native' | 'web' | 'spectator';
 
 /**
- * `connecting`: not there (yet); `paused`: asked for nothing; `stuck`: there, but does not take frames; `refused`: there, but the two ends don't fit
- * together (another pattern, other keys, no encryption).
+ * State of a client. `connecting`: not connected; `paused`: requests no frames; `stuck`: connected, but does not accept
+ * frames; `refused`: connected, but incompatible (different pattern or keys, no encryption).
  */
 export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'refused';
 
-/** One client as `GET /api/streams/NAME` shows it. Counters count frames since the client came. */
+/** A client in `GET /api/streams/NAME`. Counters count frames since it connected. */
 export interface ClientStatus {
-  /** Names this connection in the API and in events, as long as the gateway runs. */
+  /** Identifies this connection in the API and in events; unique while the gateway runs. */
   readonly id: string;
   /** null for a spectator. */
   readonly port: number | null;
   readonly kind: ClientKind;
   readonly address: string;
   readonly state: ClientState;
-  /** Why it is in this state, or gets fewer frames than there are, as a sentence; empty when there is nothing to say. */
+  /** Why it is in this state, or gets fewer frames than the stream has, as a sentence; otherwise empty. */
   readonly reason: string;
   readonly delivered: number;
-  /** Replaced in the mailbox by a newer frame before they could be sent. */
+  /** Frames replaced in the mailbox by a newer one before they could be sent. */
   readonly dropped: number;
-  /** Sent again without a message, so that a native client does not time out. */
+  /** Frames sent again, without a message, so that a native client does not time out. */
   readonly repeated: number;
-  /** Return data from this client that was refused as malformed or too large. */
+  /** Values returned by this client that were refused as malformed or too large. */
   readonly rejected: number;
   readonly framesPerSecond: number;
   readonly roundTripMs: number | null;
-  /** From a frame's arrival at the gateway to its drawing at a viewer, as the viewer measures it, or to a native client's answer; null while unknown. */
+  /** Time from a frame's arrival at the gateway until a viewer has drawn it (as measured by the viewer) or a native client has replied; null while unknown. */
   readonly delayMs: number | null;
-  /** The sticky return data as JSON (numbers that JSON lacks as text); an array is described, not contained. */
+  /** The sticky return data as JSON (numbers that JSON lacks as strings). An array is described, not included. */
   readonly returnData: unknown;
 }
 
-/** A range of virtual ports, both ends included. */
+/** A range of virtual ports, inclusive. */
 export interface PortRange {
   readonly from: number;
   readonly to: number;
 }
 
-/** The virtual ports of a stream. `free`, `taken` and the waiting reserved ones make up the ranges. */
+/** The virtual ports of a stream. `free`, `taken` and the unused reserved ones add up to the ranges. */
 export interface PortsStatus {
   readonly ranges: readonly PortRange[];
-  /** How many anybody may have. */
+  /** Number of ports that are available to any client. */
   readonly free: number;
-  /** How many have a client, or are held for one. */
+  /** Number of ports that a client has, or that are held for one. */
   readonly taken: number;
-  /** Kept for a viewer that has just left. */
+  /** Held for viewers that have just disconnected. */
   readonly held: readonly number[];
-  /** Kept for the owner of their token, whether it is there or not. */
+  /** Reserved for the owner of a token. */
   readonly reserved: readonly number[];
 }
 
 /**
- * `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by the next one with the same lease; `state`: the stream's own;
- * `add`, `remove`: an administrator changed the list of clients.
+ * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with the
+ * same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
+ * clients.
  */
 export type EventKind = 'connect' | 'disconnect' | 'refuse' | 'take-over' | 'state' | 'add' | 'remove';
 
@@ -69,14 +70,14 @@ export interface EventActor {
 
 /** One entry of `GET /api/events`. */
 export interface GatewayEvent {
-  /** Rises by one with each event of the gateway. */
+  /** Increases by one with each event of the gateway. */
   readonly id: number;
-  /** ISO 8601, by the gateway's clock. */
+  /** ISO 8601, gateway's clock. */
   readonly time: string;
   readonly kind: EventKind;
   /** null for failed log-ins, which are counted by address. */
   readonly stream: string | null;
-  /** The client's id, as in its status; null for `state`, and for who never became a client. */
+  /** The client's id, as in its status; null for `state`, and for a peer that did not become a client. */
   readonly client: string | null;
   readonly port: number | null;
   readonly address: string | null;
@@ -88,25 +89,25 @@ export interface GatewayEvent {
 
 /** The answer of `GET /api/rights`. */
 export interface RightsStatus {
-  /** Name of the identity that the gateway takes the request for: `token`, `administrator key`, `this machine`, … */
+  /** Name of the authenticated identity: `token`, `administrator key`, `this machine`, … */
   readonly principal: string;
-  /** `view`, `return`, `administer`, `publish`. */
+  /** Some of `view`, `return`, `administer`, `publish`. */
   readonly rights: readonly string[];
-  /** The only port that it may have; null when any free one will do. */
+  /** The only port that it may have; null for any free one. */
   readonly port: number | null;
 }
 
-/** What feeds a stream, and how it is. */
+/** The source of a stream. */
 export interface SourceStatus {
   /** The scheme of its URL: `netgear`, `ffmpeg`, … */
   readonly kind: string;
-  /** Where its frames come from, for people. */
+  /** Origin of its frames, for display. */
   readonly address: string;
-  /** What it is doing: a word or two. `asleep` while nobody watches and it is on demand. */
+  /** Its state in a few words. `asleep` for an on-demand source that nobody watches. */
   readonly state: string;
-  /** Why it failed the last time, as a sentence; null when it never has. */
+  /** Its latest failure, as a sentence; null if it has never failed. */
   readonly lastError: string | null;
-  /** How often it was opened again after a failure. */
+  /** Number of times it was opened again after a failure. */
   readonly restarts: number;
 }
 
@@ -127,17 +128,17 @@ export interface StreamStatus {
   } | null;
   readonly counters: {
     readonly received: number;
-    /** Malformed frames that were not passed on. */
+    /** Malformed frames, which were not forwarded. */
     readonly rejected: number;
-    /** Return data refused, and viewers' messages that could not be read. */
+    /** Refused return data and malformed messages of viewers. */
     readonly returnsRejected: number;
-    /** Once-only return data thrown away because nobody read it fast enough. */
+    /** Once-only return data that was discarded because it was not read in time. */
     readonly returnsDropped: number;
-    /** The latest reasons for a rejection, newest first, at most 8. */
+    /** The latest reasons for rejections, newest first, at most 8. */
     readonly lastRejections: readonly string[];
   };
   readonly ports: PortsStatus;
-  /** The ports of the native clients that no frame goes anywhere before (`start: all`); empty when nobody is waited for. */
+  /** With `start: all`, the ports of native clients that must connect before any frame is sent; otherwise empty. */
   readonly awaited: readonly number[];
   readonly clients: readonly ClientStatus[];
 }

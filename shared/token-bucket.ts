@@ -1,11 +1,11 @@
-/** A budget that refills evenly up to its capacity. */
+/** A token bucket: refills at a constant rate up to its capacity. */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #capacity: number;
   #tokens: number;
   #filledAtMs: number | null = null;
 
-  /** @param capacity what may be taken at one time after a pause; one second's worth by default. */
+  /** @param capacity maximum number of tokens; one second's worth by default. */
   constructor(perSecond: number, capacity = perSecond) {
     this.#perSecond = perSecond;
     this.#capacity = capacity;
@@ -21,7 +21,7 @@ export class TokenBucket {
     return this.#tokens;
   }
 
-  /** @returns false when fewer tokens are left; none is taken then. */
+  /** @returns false, taking none, if not enough tokens are left. */
   take(nowMs: number, amount = 1): boolean {
     this.available(nowMs);
     if (this.#tokens < amount) return false;

@@ -1,18 +1,19 @@
 /**
- * MessagePack as Python's `msgpack` writes and reads it (github.com/msgpack/msgpack/blob/master/spec.md), in the part that VidGear uses. Not
- * by a library: Python tells 2.0 from 2 and a text from bytes, and a stranger's length must not be believed before its bytes are there.
+ * MessagePack as written and read by Python's `msgpack` (github.com/msgpack/msgpack/blob/master/spec.md), as far as
+ * VidGear uses it. Libraries for JavaScript do not distinguish 2.0 from 2, or strings from bytes, as Python does, and
+ * allocate memory for an announced length before the bytes have arrived.
  */
 import { GearwayError } from '../../shared/errors.ts';
 import { PEER_LIMITS } from '../../shared/protocol.ts';
 import { MAX_DEPTH, PythonFloat, type TypedValue } from './python-json.ts';
 
-/** A value that came. A map keeps its order, and may have keys of bytes. */
+/** A decoded value. Maps keep the order of their entries. */
 export type Unpacked = null | boolean | number | bigint | PythonFloat | string | Uint8Array | readonly Unpacked[] | ReadonlyMap<string, Unpacked>;
 
-/** A value that goes. */
+/** A value that can be encoded. */
 export type Packable = TypedValue | Uint8Array | BytesMap;
 
-/** A map whose keys are bytes, as msgpack_numpy's are. */
+/** A map with keys of type `bytes`, as in msgpack_numpy. */
 export class BytesMap {
   readonly entries: readonly (readonly [string, Packable])[];
 
@@ -21,16 +22,18 @@ export class BytesMap {
   }
 }
 
-/** Elements that a list, a map or a key counts as. */
+/** Number of elements for which a list, a map or a key counts. */
 const COSTLY_ELEMENTS = 4;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads one value, which must be all of the bytes. Bytes within are views of them; keys of maps are texts, also those that came as bytes.
+ * Decodes one value, which must use all bytes. Binary values are views of `bytes`. Keys of maps become strings, even if
+ * they are of type `bytes`.
  *
- * @param maxElements limits the work, by default as for a browser: a number, text, boolean or nil is one element, a list, a map and a key are four each.
- * @throws {GearwayError} `message-pack-invalid`, also for extension types, which JSON has none of; `message-pack-too-large`.
+ * @param maxElements limits the work: a number, string, boolean or nil counts as one element; a list, a map and a key
+ *   count as four each. By default the limit for a browser.
+ * @throws {GearwayError} `message-pack-invalid`, also for extension types, which JSON lacks; `message-pack-too-large`.
  */
 export function unpack(bytes: Uint8Array, maxElements = PEER_LIMITS.elements): Unpacked {
   const reader = new Reader(bytes, maxElements);
@@ -169,7 +172,7 @@ function invalid(what: string): GearwayError {
   return new GearwayError('message-pack-invalid', `the MessagePack ${what}`);
 }
 
-/** Writes a value. An integer of more than 64 bits, which MessagePack lacks, becomes a float. */
+/** Encodes a value. Integers of more than 64 bits, which MessagePack lacks, become floats. */
 export function pack(value: Packable): Buffer {
   const parts: Uint8Array[] = [];
   write(value, parts);
@@ -210,7 +213,7 @@ function write(value: Packable, parts: Uint8Array[]): void {
   }
 }
 
-/** Type and length: in one byte up to `maxFixed`, else with 1, 2 or 4 bytes behind the type, where there is one. */
+/** Encodes type and length: in one byte up to `maxFixed`, otherwise the length in 1, 2 or 4 bytes after the type. */
 function head(length: number, fixed: number | null, maxFixed: number, types: readonly [number | null, number, number]): Buffer {
   if (fixed !== null && length <= maxFixed) return Buffer.of(fixed | length);
   const [type8, type16, type32] = types;

@@ -1,34 +1,35 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { PEER_LIMITS, type Value } from '../../shared/protocol.ts';
 
-/** Deepest nesting of lists and dicts. Python's own json gives up near 1000, our viewers' engines later. */
+/** Maximum nesting of lists and dicts. Python's json fails near 1000, browsers later. */
 export const MAX_DEPTH = 64;
 
-/** Most digits of an integer: above, Python's `int()` raises (sys.int_info.default_max_str_digits). */
+/** Maximum digits of an integer; Python's `int()` raises an error for more (sys.int_info.default_max_str_digits). */
 export const MAX_DIGITS = 4300;
 
-/** Elements that a list, a dict or a key counts as. */
+/** Number of elements for which a list, a dict or a key counts. */
 const COSTLY_ELEMENTS = 4;
 
 const MAX_INTEGER = 10n ** BigInt(MAX_DIGITS);
 
-/** Where a member's value stands in the text of its object. */
+/** Position of a member's value in the text of its object. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** A JSON object with the place of each top-level value, so that one can be copied or replaced without touching the rest. */
+/** A JSON object with the position of each top-level value, so that its text can be copied unmodified. */
 export interface ParsedObject {
   readonly fields: { readonly [key: string]: Value };
   readonly spans: ReadonlyMap<string, Span>;
 }
 
 /**
- * Parses what Python's `json.dumps` writes: JSON and also `NaN`, `Infinity`, `-Infinity` and integers of any size.
- * Integers beyond 2^53 become bigint; everything else is as `JSON.parse` gives it.
+ * Parses the output of Python's `json.dumps`: JSON, and also `NaN`, `Infinity`, `-Infinity` and integers of any size.
+ * Integers beyond 2^53 become bigint; everything else is as in `JSON.parse`.
  *
- * @param maxElements limits the work for text from an untrusted peer: a number, text, boolean or null is one element, a list, dict or key is four.
+ * @param maxElements limits the work for text from an untrusted peer: a number, string, boolean or null counts as one
+ *   element; a list, a dict and a key count as four each.
  * @throws {GearwayError} `json-invalid`, `json-too-deep`, `json-too-large`, `integer-too-long`.
  */
 export function parsePythonJson(text: string, maxElements = Infinity): Value {
@@ -38,7 +39,7 @@ export function parsePythonJson(text: string, maxElements = Infinity): Value {
   return value;
 }
 
-/** A float of Python's: for JavaScript 2.0 is 2. */
+/** A Python float: JavaScript does not distinguish 2.0 from 2. */
 export class PythonFloat {
   readonly value: number;
 
@@ -47,10 +48,10 @@ export class PythonFloat {
   }
 }
 
-/** A value whose floats are told from its integers. */
+/** A value in which floats and integers are distinguished. */
 export type TypedValue = null | boolean | number | bigint | string | PythonFloat | readonly TypedValue[] | { readonly [key: string]: TypedValue };
 
-/** Parses as {@link parsePythonJson} does, with each float as a {@link PythonFloat}. */
+/** Like {@link parsePythonJson}, but each float becomes a {@link PythonFloat}. */
 export function parseTypedPythonJson(text: string): TypedValue {
   const parser = new Parser(text, (number) => new PythonFloat(number));
   const value = parser.value(0);
@@ -59,9 +60,9 @@ export function parseTypedPythonJson(text: string): TypedValue {
 }
 
 /**
- * Parses the object of an untrusted peer as {@link parsePythonJson} does and tells where each of its values is in the text.
+ * Parses an object from an untrusted peer like {@link parsePythonJson}, and returns the position of each of its values.
  *
- * @throws {GearwayError} as {@link parsePythonJson} does; `json-too-large` for more elements than a browser may send.
+ * @throws {GearwayError} like {@link parsePythonJson}; `json-too-large` for more elements than a browser may send.
  */
 export function parsePythonObject(text: string): ParsedObject {
   const parser = new Parser(text, undefined, PEER_LIMITS.elements);
@@ -78,7 +79,7 @@ const SPACE = /[ \t\n\r]*/y;
 
 class Parser {
   readonly #text: string;
-  /** What a float becomes: itself, or a mark that is no {@link Value}, and is given its type where the parser is made. */
+  /** Converts a float: to itself, or to a {@link PythonFloat}. */
   readonly #float: (number: number) => unknown;
   readonly #maxElements: number;
   #elements = 0;
@@ -227,18 +228,18 @@ class Parser {
 }
 
 /**
- * Most characters of a value's JSON. A value of few bytes can have a text without end: a viewer's MessagePack may give
- * one long key to thousands of maps, and a program may put the same list into itself twice, again and again.
+ * Maximum length of a value's JSON, in characters. The JSON of a small value can be very long: msgpackr's records let
+ * thousands of maps share one long key, and a program can nest references to the same list.
  */
 export const MAX_JSON_CHARACTERS = 8 << 20;
 
 /**
- * Writes a value as Python's `json.dumps` does by default: `", "` and `": "`, ASCII escapes, `NaN`, floats as `repr`.
- * A number without fraction within 2^53 is an `int`, any other number and each {@link PythonFloat} a `float`. Keys that look like array indexes come
- * first, as in every JavaScript object; Python compares dicts without regard to order.
+ * Formats a value like Python's `json.dumps` by default: `", "` and `": "`, ASCII escapes, `NaN`, floats as `repr`.
+ * Integers within 2^53 become `int`; other numbers and each {@link PythonFloat} become `float`. Keys that look like
+ * array indexes come first, as in every JavaScript object; Python compares dicts regardless of order.
  *
- * @throws {GearwayError} `value-invalid` for what Python's JSON lacks, too deep nesting, or an integer of too many digits;
- * `too-large` for more than {@link MAX_JSON_CHARACTERS}.
+ * @throws {GearwayError} `value-invalid` for types that JSON lacks, for nesting that is too deep, and for integers with
+ *   too many digits; `too-large` beyond {@link MAX_JSON_CHARACTERS}.
  */
 export function formatPythonJson(value: TypedValue): string {
   return new Formatter().format(value, 0);
@@ -272,7 +273,7 @@ class Formatter {
 
   #list(list: readonly unknown[], depth: number): string {
     let text = '[';
-    // By index: a hole counts as what it reads as, and is refused.
+    // By index, so that holes are visited: they read as undefined, which is refused.
     for (let index = 0; index < list.length; index += 1) text += this.#separator(index) + this.format(list[index], depth + 1);
     return `${text}]`;
   }
@@ -304,7 +305,7 @@ class Formatter {
   }
 }
 
-/** Not `value.constructor.name`: the value's own fields come from outside. */
+/** Does not use `value.constructor.name`, because the value's fields are untrusted. */
 function className(prototype: unknown): string {
   const { constructor } = prototype as { constructor?: unknown };
   return typeof constructor === 'function' ? constructor.name : 'an object of a class';
@@ -314,17 +315,17 @@ function invalid(message: string): GearwayError {
   return new GearwayError('value-invalid', message);
 }
 
-/** Text that both languages write as it is. */
+/** Characters that need no escape in either language. */
 const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
 
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
 
-/** Bytes of an escape, `\u` and four digits. */
+/** Number of bytes of an escape: `\u` and four digits. */
 const ESCAPE_BYTES = 6;
 
 function formatString(text: string): string {
   if (PLAIN_TEXT.test(text)) return `"${text}"`;
-  // JSON.stringify agrees with Python but for characters outside printable ASCII, which Python escapes.
+  // JSON.stringify differs from Python only in characters outside printable ASCII, which Python escapes.
   return escapeUnprintable(JSON.stringify(text));
 }
 
@@ -367,7 +368,7 @@ function formatNumber(number: number): string {
   if (!Number.isFinite(number)) return number > 0 ? 'Infinity' : '-Infinity';
   if (Object.is(number, -0)) return '-0.0';
   if (Number.isSafeInteger(number)) return String(number);
-  // Both languages write the shortest digits that read back the same; they differ in when they use an exponent.
+  // Both languages write the shortest digits that parse to the same number, but use exponents in different ranges.
   const [mantissa = '', exponentText = '0'] = number.toExponential().split('e');
   const exponent = Number(exponentText);
   if (exponent < -4 || exponent >= 16) {

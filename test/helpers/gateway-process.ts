@@ -14,8 +14,10 @@ export class GatewayProcess extends Child {
   readonly #url: Promise<string>;
   readonly #key: Promise<string>;
 
+  /** @param args of the command. Without `--source` there is a small test pattern, which takes little of the processor. */
   constructor(...args: string[]) {
-    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...args], { cwd: ROOT, env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER } });
+    const source = args.some((arg) => arg.startsWith('--source')) ? [] : ['--source', 'test-pattern:?size=320x180&fps=15'];
+    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...source, ...args], { cwd: ROOT, env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER } });
     this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)\/$/.exec(line)?.[1]);
     // A gateway that never gets ready is reported by whoever asks for its address.
     this.#url.catch(() => undefined);
