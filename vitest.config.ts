@@ -6,9 +6,12 @@ import { defineConfig } from 'vitest/config';
  * long silences one file after another, and the files in folders named `each` in Firefox.
  */
 const soakSeconds = Number(process.env['GEARWAY_SOAK_SECONDS'] ?? '10');
+// Tests with real peers and browsers share a machine with others, and can lose the processor for seconds. One that fails is repeated once, and the
+// summary names it as flaky: each such line is a defect of the test or of the code.
+const retry = 1;
 // Real peers mostly wait; browsers compute.
-const peers = { testTimeout: 90_000, hookTimeout: 60_000 };
-const soak = { testTimeout: 150_000 + 6000 * soakSeconds, hookTimeout: 60_000, fileParallelism: false };
+const peers = { testTimeout: 90_000, hookTimeout: 60_000, retry };
+const soak = { testTimeout: 150_000 + 6000 * soakSeconds, hookTimeout: 60_000, fileParallelism: false, retry };
 
 export default defineConfig({
   test: {

@@ -1,22 +1,25 @@
 /**
- * Ends a test run with the failures, one `FAILED project file > test: reason` per line, and `N passed, N failed` as the last line.
- * A file that cannot be loaded and a skipped test are failures.
+ * Ends a test run with the failures, one `FAILED project file > test: reason` per line, the tests that passed only when repeated, as `FLAKY …`, and
+ * `N passed, N failed` as the last line. A file that cannot be loaded and a skipped test are failures.
  */
 export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
     let passed = 0;
     const failures = unhandledErrors.map((error) => `outside of any test: ${firstLine(error)}`);
+    const flaky = [];
     for (const module of modules) {
       const file = `${module.project.name} ${module.relativeModuleId}`;
       failures.push(...module.errors().map((error) => `${file}: ${firstLine(error)}`));
       for (const test of module.children.allTests()) {
         const { state, errors = [] } = test.result();
+        const line = `${file} > ${test.fullName}: ${errors.map(firstLine).join('; ') || state}`;
         if (state === 'passed') passed += 1;
-        else failures.push(`${file} > ${test.fullName}: ${state === 'failed' ? errors.map(firstLine).join('; ') : state}`);
+        else failures.push(line);
+        if (test.diagnostic()?.flaky === true) flaky.push(line);
       }
     }
     // After the output of the other reporters.
-    process.once('exit', () => process.stdout.write(`\n${failures.map((failure) => `FAILED ${failure}\n`).join('')}${passed} passed, ${failures.length} failed\n`));
+    process.once('exit', () => process.stdout.write(`\n${flaky.map((test) => `FLAKY ${test}\n`).join('')}${failures.map((failure) => `FAILED ${failure}\n`).join('')}${passed} passed, ${failures.length} failed\n`));
     if (failures.length > 0) process.exitCode = 1;
   }
 }

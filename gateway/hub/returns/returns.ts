@@ -48,10 +48,10 @@ const MAX_ONCE = 32;
  * Maximum size of a stream's return data, sticky and once-only values of all ports together, in bytes as counted by
  * {@link budgetBytes}. Limits memory, and the merged reply that a NetGear server has to parse.
  */
-export const MAX_STREAM_RETURN_BYTES = 32 << 20;
+export const MAX_STREAM_RETURN_BYTES = 16 << 20;
 
 /** The same limit for all streams of a gateway together. */
-export const MAX_RETURN_BYTES = 128 << 20;
+export const MAX_RETURN_BYTES = 64 << 20;
 
 /** Maximum number of unread bytes per reader of `returns()`; the oldest values are dropped first. */
 const MAX_UNREAD_BYTES = 16 << 20;

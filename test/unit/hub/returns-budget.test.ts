@@ -107,7 +107,7 @@ describe('Returns: bytes', () => {
   it('has a text of at most the budget and its ports, whatever its clients return', () => {
     const { returns } = setUp(MAX_STREAM_RETURN_BYTES);
     let refused = 0;
-    const [sticky, once] = [array(7_900_000), jpeg(7_900_000)];
+    const [sticky, once] = [array(3_900_000), jpeg(3_900_000)];
     for (let port = 6003; port < 6067; port += 1) {
       returns.join(port);
       for (const give of [() => returns.set(port, sticky), () => returns.push(port, once)]) {
