@@ -58,7 +58,7 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
   sources.push(`pubs=imagezmq:${local(fake('PUB'))}?pattern=publish-subscribe`);
   clients.push(`real=${local(served)}?pattern=1`, `cam=${local(pushed)}?pattern=1`);
   const options = ['--port', String(http), '--trust-proxy', 'loopback', '--virtual-ports', VIRTUAL_PORTS, '--token', tokens.administer, '--view-token', tokens.view, '--publish-token', tokens.publish, '--reserve', `${RESERVED_PORT}=${tokens.port}`];
-  const world: World = { httpPort: http, tokens, reservedPort: RESERVED_PORT, viewed: ['main', 'real'], pushed: ['cam'], routes: await listRoutes(), zmq, fakes, innocents: [`native-${served}`, `native-${pushed}`, ...Array.from({ length: 8 }, (_, n) => `web-${n}`)], heavy };
+  const world: World = { httpPort: http, tokens, reservedPort: RESERVED_PORT, viewed: ['main', 'real'], pushed: ['cam'], routes: await listRoutes(), zmq, fakes, innocents: [...[served, pushed, ...fakes.map(({ port }) => port)].map((port) => `native-${port}`), ...Array.from({ length: 8 }, (_, n) => `web-${n}`)], heavy };
   return { args: [...sources.flatMap((source) => ['--source', source]), ...clients.flatMap((client) => ['--client', client]), ...options], world, serverPort: server, clientPorts: [served, pushed] };
 }
 
