@@ -13,6 +13,13 @@ export type JpegEnd =
 /** SOI, and the first byte of the next marker. */
 export const JPEG_BEGIN = Buffer.of(0xff, 0xd8, 0xff);
 
+/** Whether bytes begin as a JPEG does, whatever their type is said to be. */
+export function beginsAsJpeg(bytes: Uint8Array): boolean {
+  return JPEG_BEGIN.every((byte, index) => bytes[index] === byte);
+}
+
+const END = Buffer.of(0xff, JPEG_MARKER.EOI);
+
 const PENDING: JpegEnd = { kind: 'pending' };
 
 const APP2 = 0xe2;
@@ -44,7 +51,8 @@ export class JpegEndFinder {
 
   /** @param jpeg the JPEG as far as it has arrived: the same bytes as before, or more. */
   find(jpeg: Buffer): JpegEnd {
-    return (this.isInHeader ? this.#readHeader(jpeg) : null) ?? this.#readData(jpeg);
+    const found = this.isInHeader ? this.#readHeader(jpeg) : null;
+    return found ?? (this.#hasMoreScans ? this.#readScans(jpeg) : this.#readLastScan(jpeg));
   }
 
   /** @returns null when the first scan begins. */
@@ -76,7 +84,18 @@ export class JpegEndFinder {
     }
   }
 
-  #readData(jpeg: Buffer): JpegEnd {
+  /** In the only scan, nothing but the end is a marker, which native searches find fastest. */
+  #readLastScan(jpeg: Buffer): JpegEnd {
+    const end = jpeg.indexOf(END, this.#dataAt);
+    const next = jpeg.subarray(0, end < 0 ? jpeg.byteLength : end).indexOf(JPEG_BEGIN, this.#dataAt);
+    if (next >= 0) return { kind: 'torn', next };
+    if (end >= 0) return { kind: 'complete', end: end + END.byteLength };
+    // The last bytes may be the beginning of either.
+    this.#dataAt = Math.max(this.#dataAt, jpeg.byteLength - JPEG_BEGIN.byteLength + 1);
+    return PENDING;
+  }
+
+  #readScans(jpeg: Buffer): JpegEnd {
     for (let at = jpeg.indexOf(0xff, this.#dataAt); at >= 0; at = jpeg.indexOf(0xff, this.#dataAt)) {
       this.#dataAt = at;
       const marker = jpeg[at + 1];
@@ -87,7 +106,7 @@ export class JpegEndFinder {
         if (jpeg[at + 2] === 0xff) return { kind: 'torn', next: at };
       }
       let next = at + (marker === 0xff ? 1 : 2);
-      if (this.#hasMoreScans && isBetweenScans(marker)) {
+      if (isBetweenScans(marker)) {
         const end = segmentEnd(jpeg, at);
         if (end === null) return PENDING;
         if (end > 0) next = end;

@@ -24,7 +24,7 @@ export interface MultipartOptions {
 /** Maximum size of the headers of a part. */
 const MAX_HEADER_BYTES = 16 << 10;
 
-/** Maximum number of bytes that belong to no part, between two parts. */
+/** Maximum number of bytes that belong to no part, between two parts. If they are text, there are no parts after {@link MAX_HEADER_BYTES}. */
 const MAX_GAP_BYTES = 1 << 20;
 
 /** Size of the buffer for headers. */
@@ -189,10 +189,15 @@ export class MultipartReader {
     }
     // The end may be the beginning of a header, a boundary or a JPEG.
     const unneeded = window.byteLength - MAX_HEADER_BYTES;
+    if (unneeded > 0 && this.#parts === 0 && this.#gapBytes === 0 && !this.#hasSeenBoundary && window.every(isText)) throw this.#withoutParts(MAX_HEADER_BYTES);
     if (unneeded > MAX_HEADER_BYTES) this.#skip(unneeded);
-    state.searchedTo = Math.max(0, this.#filled - this.#start - Math.max(JPEG_BEGIN.byteLength, (this.#boundary?.byteLength ?? 0) + 2));
-    if (this.#gapBytes > MAX_GAP_BYTES) throw new GearwayError('multipart-invalid', `no part begins within ${MAX_GAP_BYTES} bytes: ${this.describe()}`);
+    state.searchedTo = Math.max(0, this.#filled - this.#start - MAX_SEPARATOR_BYTES);
+    if (this.#gapBytes > MAX_GAP_BYTES) throw this.#withoutParts(MAX_GAP_BYTES);
     return false;
+  }
+
+  #withoutParts(bytes: number): GearwayError {
+    return new GearwayError('multipart-invalid', `no part begins within ${bytes} bytes of the body: ${this.describe()}`);
   }
 
   #readHeaders(window: Buffer): boolean {
@@ -257,7 +262,6 @@ export class MultipartReader {
     }
     switch (found.kind) {
       case 'complete':
-        this.#checkSize(found.end);
         this.#skipsJpegs = isOpened && finder.isMultiPicture;
         this.#emit(headers, found.end);
         return true;
@@ -376,6 +380,7 @@ export class MultipartReader {
 
   /** Delivers the first bytes of the window as a part. */
   #emit(headers: ReadonlyMap<string, string>, bytes: number): void {
+    this.#checkSize(bytes);
     const isWhole = this.#start === 0 && this.#bytes !== this.#text && bytes >= MIN_FILL * this.#bytes.byteLength;
     const body = isWhole ? this.#bytes.subarray(0, bytes) : copyOf(this.#bytes, this.#start, bytes);
     this.#start += bytes;
