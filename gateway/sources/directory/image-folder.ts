@@ -60,6 +60,10 @@ export class ImageFolder {
       const text = `${this.path} is not a folder, expected a folder with images; for a video file use ffmpeg:${this.path}`;
       throw new GearwayError('source-unavailable', text);
     }
+    if (this.#onlyName === null) return;
+    const only = join(this.path, this.#onlyName);
+    const isFolder = await stat(only).then((each) => each.isDirectory(), () => false);
+    if (isFolder) throw new GearwayError('source-unavailable', `${only} is a folder, expected an image file; for the images of a folder use directory:${only}?watch=true`);
   }
 
   /** The names of its images, unordered. @throws {GearwayError} `source-unavailable`. */

@@ -35,7 +35,7 @@ export class HttpAuthentication {
     const { user, password } = this.#credentials;
     if (this.#challenge.scheme === 'basic') return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
     this.#count += 1;
-    return formatDigest(this.#challenge.parameters, this.#credentials, path, this.#count);
+    return formatDigest(this.#challenge.parameters, this.#credentials, { path, count: this.#count, cnonce: randomBytes(16).toString('hex') });
   }
 
   /**
@@ -74,11 +74,18 @@ function algorithmOf(parameters: ReadonlyMap<string, string>): string {
   return (parameters.get('algorithm') ?? 'MD5').toUpperCase().replace(/-SESS$/, '');
 }
 
-function formatDigest(parameters: ReadonlyMap<string, string>, { user, password }: Credentials, path: string, count: number): string {
+/** A request that is authenticated: the how many-th with this nonce, and the client's own nonce. */
+interface DigestRequest {
+  readonly path: string;
+  readonly count: number;
+  readonly cnonce: string;
+}
+
+/** The value of the header `Authorization` for a GET request (RFC 7616, 3.4). */
+export function formatDigest(parameters: ReadonlyMap<string, string>, { user, password }: Credentials, { path, count, cnonce }: DigestRequest): string {
   const [, hashName = 'md5'] = HASHES.find(([algorithm]) => algorithm === algorithmOf(parameters)) ?? [];
   const hash = (...texts: readonly string[]): string => createHash(hashName).update(texts.join(':')).digest('hex');
   const get = (name: string): string => parameters.get(name) ?? '';
-  const cnonce = randomBytes(16).toString('hex');
   const nc = count.toString(16).padStart(8, '0');
   const offered = get('qop').toLowerCase().split(/[\s,]+/);
   const qop = ['auth', 'auth-int'].find((each) => offered.includes(each));
