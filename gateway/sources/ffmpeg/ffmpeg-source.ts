@@ -16,6 +16,10 @@ import { stallTimeMs } from '../stall-time.ts';
 import type { SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
 
+/** Failures of FFmpeg that {@link HttpCamera} may not have. */
+const UNREADABLE = /in a format that FFmpeg cannot read|FFmpeg's reader refuses/;
+const WITHOUT_FFMPEG = 'a camera with MJPEG or still pictures is read without FFmpeg if it has no options but fps, check and onDemand';
+
 const ALL_DAMAGED = 'all its pictures are damaged';
 
 /** Result of one run of a program. */
@@ -74,6 +78,10 @@ export class FfmpegSource implements Source {
     return this.#camera?.isPolled === true ? null : stallTimeMs(this.#options.fps);
   }
 
+  get #isHttp(): boolean {
+    return this.#input.kind === 'url' && /^https?$/.test(this.#input.scheme);
+  }
+
   state(): string {
     return this.#state;
   }
@@ -112,7 +120,8 @@ export class FfmpegSource implements Source {
       // Not an HTTP camera, so that it need not be asked again.
       if (run.published > 0) this.#camera = null;
       const failure = explain(capture, run);
-      if (failure !== null) throw failure;
+      if (failure !== null) throw this.#isHttp && UNREADABLE.test(failure.message) ? new GearwayError(failure.code, `${failure.message}; ${WITHOUT_FFMPEG}`, { cause: failure }) : failure;
+      if (this.#isHttp && run.published === 1) throw new GearwayError('source-failed', `it is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
       // FFmpeg cannot loop some files, so start it again.
       if (!this.#options.isLooped) break;
     }
@@ -202,7 +211,7 @@ export class FfmpegSource implements Source {
 
 /** @returns null if the input is not an HTTP URL, or its options apply only to FFmpeg. */
 function createCamera(input: FfmpegInput, options: FfmpegOptions): HttpCamera | null {
-  if (input.kind !== 'url' || (input.scheme !== 'http' && input.scheme !== 'https')) return null;
+  if (input.kind !== 'url' || !/^https?$/.test(input.scheme)) return null;
   const { size, fps, quality, pixels, format, inputArgs, outputArgs, hwaccel, filter, copy } = options;
   const needsFfmpeg = [size, quality, pixels, format, hwaccel, filter].some((option) => option !== null) || copy === false || inputArgs.length > 0 || outputArgs.length > 0;
   if (needsFfmpeg) return null;
