@@ -14,14 +14,23 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
+/** Takes a piece of a body. @returns whether reading shall stop behind it. */
+type Take = (piece: Buffer) => boolean;
+
+/** Why reading has stopped: `take` has returned true, the body has ended, or there was no data for some time. */
+type Stop = 'enough' | 'ended' | 'silent';
+
 /** Maximum size of a response's status line and headers. */
 const MAX_HEAD_BYTES = 64 << 10;
 
-/** Maximum time for connecting, and then for each pause within the response's headers. */
+/** Maximum time for connecting, and for each pause within the response's headers. */
 const HEAD_TIMEOUT_MS = 10_000;
 
-/** Number of chunks that have not been taken, after which the socket is not read. */
-const MAX_WAITING_CHUNKS = 16;
+/** Memory into which a connection reads. */
+const READ_BYTES = 64 << 10;
+
+/** Number of pieces that nobody reads, after which the connection is not read either. */
+const MAX_UNREAD = 16;
 
 /**
  * The response to a GET request, on a connection of its own. Node's HTTP client refuses the responses of some cameras:
@@ -35,22 +44,27 @@ export class HttpAnswer {
   /** Why the connection has ended, if not normally. */
   failure: Error | null = null;
   readonly #socket: Socket;
-  /** Of the body, once the headers have arrived. */
-  #chunks: Buffer[] = [];
-  /** Number of chunks that have been taken. */
-  #taken = 0;
   #decoder: ChunkedDecoder | null = null;
   #hasEnded = false;
-  #timeoutMs = 0;
-  #wake: () => void = () => undefined;
+  /** Copies of what has arrived while nobody was reading. */
+  #unread: Buffer[] = [];
+  #take: Take | null = null;
+  #stop: (stop: Stop) => void = () => undefined;
+  #fail: (error: unknown) => void = () => undefined;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-    socket.on('error', (error) => (this.failure ??= error));
-    socket.on('end', () => this.#end());
-    socket.on('close', () => this.#end());
-    socket.on('timeout', () => this.#wake());
+  private constructor({ address: { isSecure, host, port }, acceptsAnyCertificate }: HttpRequest) {
+    if (isSecure) {
+      this.#socket = connectSecurely({ host, port, rejectUnauthorized: !acceptsAnyCertificate, ...(isIP(host) === 0 ? { servername: host } : {}) });
+      this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    } else {
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      // Into the same memory each time: buffers of their own would keep the garbage collector busy.
+      this.#socket = connect({ host, port, onread: { buffer, callback: (bytes) => this.#onData(buffer.subarray(0, bytes)) } });
+    }
+    this.#socket.on('error', (error) => (this.failure ??= error));
+    this.#socket.on('end', () => this.#end());
+    this.#socket.on('close', () => this.#end());
+    this.#socket.on('timeout', () => this.#settle('silent'));
   }
 
   /**
@@ -61,13 +75,12 @@ export class HttpAnswer {
   static async open(request: HttpRequest): Promise<HttpAnswer> {
     const { address, headers, signal } = request;
     signal.throwIfAborted();
-    const socket = openSocket(request);
-    const answer = new HttpAnswer(socket);
+    const answer = new HttpAnswer(request);
     const abort = (): void => answer.close();
     signal.addEventListener('abort', abort);
-    socket.once('close', () => signal.removeEventListener('abort', abort));
+    answer.#socket.once('close', () => signal.removeEventListener('abort', abort));
     const lines = Object.entries({ Host: formatHost(address), 'User-Agent': 'Gearway', Accept: '*/*', ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`GET ${address.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    answer.#socket.write(`GET ${address.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     try {
       // Some servers announce the response to come.
       do await answer.#readHead();
@@ -92,39 +105,38 @@ export class HttpAnswer {
   }
 
   /**
-   * Takes the next bytes of the body.
+   * Reads the body.
    *
+   * @param take called with pieces of the body, whose memory is reused afterwards.
    * @param timeoutMs maximum time without data.
-   * @throws {GearwayError} `source-failed` if the body is malformed.
+   * @throws the errors of `take`, and `source-failed` if the body is malformed.
    */
-  async next(timeoutMs: number): Promise<Buffer | 'ended' | 'silent'> {
-    if (this.#taken === this.#chunks.length && !this.#hasEnded) {
-      if (timeoutMs !== this.#timeoutMs) this.#socket.setTimeout(timeoutMs);
-      this.#timeoutMs = timeoutMs;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    const chunk = this.#chunks[this.#taken];
-    if (chunk !== undefined) {
-      this.#taken += 1;
-      if (this.#taken === this.#chunks.length) this.#clear([]);
-      if (this.#socket.isPaused()) this.#socket.resume();
-      return chunk;
-    }
+  async read(take: Take, timeoutMs: number): Promise<Stop> {
+    for (let piece = this.#unread.shift(); piece !== undefined; piece = this.#unread.shift()) if (take(piece)) return 'enough';
     if (this.failure instanceof GearwayError) throw this.failure;
-    // A socket reports silence once.
-    this.#timeoutMs = 0;
-    return this.#hasEnded ? 'ended' : 'silent';
+    if (this.#hasEnded) return 'ended';
+    this.#socket.setTimeout(timeoutMs);
+    const stopped = new Promise<Stop>((resolve, reject) => {
+      this.#stop = resolve;
+      this.#fail = reject;
+    });
+    this.#take = take;
+    if (this.#socket.isPaused()) this.#socket.resume();
+    return await stopped;
   }
 
-  /** The first bytes of the body, at least so many unless it ends or pauses before. They remain to be taken. */
+  /** The first bytes of the body, at least so many unless it ends or pauses before. They can still be read. */
   async peek(bytes: number, timeoutMs: number): Promise<Buffer> {
-    let begin = Buffer.alloc(0);
-    while (begin.byteLength < bytes) {
-      const chunk = await this.next(timeoutMs);
-      if (typeof chunk === 'string') break;
-      begin = Buffer.concat([begin, chunk]);
-    }
-    if (begin.byteLength > 0) this.#clear([begin, ...this.#waiting()]);
+    const pieces: Buffer[] = [];
+    let count = 0;
+    const keep = (piece: Buffer): boolean => {
+      pieces.push(Buffer.from(piece));
+      count += piece.byteLength;
+      return count >= bytes;
+    };
+    await this.read(keep, timeoutMs);
+    const begin = Buffer.concat(pieces);
+    if (count > 0) this.#unread.unshift(begin);
     return begin;
   }
 
@@ -136,57 +148,66 @@ export class HttpAnswer {
 
   async #readHead(): Promise<void> {
     let head = '';
-    for (let blank = null; blank === null; blank = findBlankLine(head)) {
-      const chunk = await this.next(HEAD_TIMEOUT_MS);
-      if (typeof chunk === 'string') throw this.failure ?? new GearwayError('source-failed', chunk === 'silent' ? `no response within ${HEAD_TIMEOUT_MS / 1000} s` : 'the server closed the connection without a response');
-      head = (head + chunk.toString('latin1')).trimStart();
-      if (head.length > MAX_HEAD_BYTES && findBlankLine(head) === null) throw new GearwayError('source-failed', `the headers of the response have more than ${MAX_HEAD_BYTES} bytes`);
-    }
-    const { start = 0, end = 0 } = findBlankLine(head) ?? {};
+    const take = (piece: Buffer): boolean => {
+      head = (head + piece.toString('latin1')).trimStart();
+      return head.length > MAX_HEAD_BYTES || findBlankLine(head) !== null;
+    };
+    const stop = await this.read(take, HEAD_TIMEOUT_MS);
+    const blank = findBlankLine(head);
+    if (blank === null) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
     const [first = '', status, text = ''] = /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(head) ?? [];
     if (status === undefined) throw new GearwayError('source-failed', `the server does not respond with HTTP, but with ${JSON.stringify(/^[^\r\n]*/.exec(head)?.[0].slice(0, 64))}`);
     this.status = Number(status);
     this.statusText = text.trim();
-    this.headers = parseHeaderLines(head.slice(first.length, start));
+    this.headers = parseHeaderLines(head.slice(first.length, blank.start));
     const isChunked = this.headers.some(([name, value]) => name === 'transfer-encoding' && /\bchunked\b/i.test(value));
-    const rest = [Buffer.from(head.slice(end), 'latin1'), ...this.#waiting()];
-    this.#clear([]);
-    this.#decoder = isChunked ? new ChunkedDecoder((data) => this.#chunks.push(data)) : null;
+    if (isChunked) this.#decoder = new ChunkedDecoder((piece) => this.#deliver(piece));
+    const rest = [Buffer.from(head.slice(blank.end), 'latin1'), ...this.#unread.splice(0)];
     for (const chunk of rest) if (chunk.byteLength > 0) this.#onData(chunk);
   }
 
-  #onData(chunk: Buffer): void {
-    if (this.#decoder === null) {
-      this.#chunks.push(chunk);
-    } else {
-      try {
-        this.#decoder.read(chunk);
-      } catch (error) {
-        this.failure = error as Error;
-        this.close();
-      }
-      if (this.#decoder.hasEnded) this.#end();
+  /** @returns whether the connection may be read further. */
+  #onData(chunk: Buffer): boolean {
+    try {
+      if (this.#decoder === null) this.#deliver(chunk);
+      else this.#decoder.read(chunk);
+    } catch (error) {
+      if (this.#take === null) this.failure = error as Error;
+      this.#take = null;
+      this.#fail(error);
+      this.close();
     }
-    if (this.#chunks.length - this.#taken > MAX_WAITING_CHUNKS) this.#socket.pause();
-    if (this.#chunks.length > this.#taken) this.#wake();
+    if (this.#decoder?.hasEnded === true) this.#end();
+    if (this.#unread.length < MAX_UNREAD) return true;
+    this.#socket.pause();
+    return false;
   }
 
-  #waiting(): readonly Buffer[] {
-    return this.#chunks.slice(this.#taken);
+  #deliver(piece: Buffer): void {
+    if (this.#take === null) this.#unread.push(Buffer.from(piece));
+    else if (this.#take(piece)) this.#settle('enough');
   }
 
-  #clear(chunks: Buffer[]): void {
-    this.#chunks = chunks;
-    this.#taken = 0;
+  #settle(stop: Stop): void {
+    this.#take = null;
+    this.#stop(stop);
   }
 
   #end(): void {
     this.#hasEnded = true;
-    this.#wake();
+    this.#settle('ended');
   }
 }
 
-function openSocket({ address: { isSecure, host, port }, acceptsAnyCertificate }: HttpRequest): Socket {
-  if (!isSecure) return connect({ host, port });
-  return connectSecurely({ host, port, rejectUnauthorized: !acceptsAnyCertificate, ...(isIP(host) === 0 ? { servername: host } : {}) });
+function headProblem(stop: Stop): string {
+  switch (stop) {
+    case 'enough':
+      return `the headers of the response have more than ${MAX_HEAD_BYTES} bytes`;
+    case 'ended':
+      return 'the server closed the connection without a response';
+    case 'silent':
+      return `no response within ${HEAD_TIMEOUT_MS / 1000} s`;
+    default:
+      return stop satisfies never;
+  }
 }

@@ -130,21 +130,24 @@ export class HttpCamera {
     // Whether the length can be that of one picture: cameras also announce huge ones for a stream.
     const isStill = !isMultipart && answer.length !== null && answer.length <= FRAME_LIMITS.payloadBytes;
     const reader = new MultipartReader({ boundary, maxBodyBytes: FRAME_LIMITS.payloadBytes, onPart });
-    for (let bytes = 0; ; ) {
-      // A picture is complete by its own end, because lengths are often wrong.
-      if (isStill && count > 0) break;
-      const mayBeStill = !isMultipart && count === 1 && !reader.isInsidePart;
-      const timeoutMs = mayBeStill ? STILL_SILENT_MS : bytes === 0 ? FIRST_SILENT_MS : this.#silentMs;
-      const chunk = await answer.next(timeoutMs);
-      signal.throwIfAborted();
-      if (chunk === 'ended' || (chunk === 'silent' && mayBeStill)) break;
-      if (chunk === 'silent') throw new GearwayError('source-stalled', `the camera has sent nothing for ${timeoutMs / 1000} s`);
-      bytes += chunk.byteLength;
-      try {
-        reader.read(chunk);
-      } catch (error) {
+    let hasBegun = false;
+    const mayBeStill = (): boolean => !isMultipart && count === 1 && !reader.isInsidePart;
+    const take = (piece: Buffer): boolean => {
+      reader.read(piece);
+      // Another timeout applies behind the first data, and behind what may be a still picture.
+      const mustReconsider = !hasBegun || mayBeStill();
+      hasBegun = true;
+      return mustReconsider;
+    };
+    // A picture is complete by its own end, because lengths are often wrong.
+    while (!(isStill && count > 0)) {
+      const timeoutMs = mayBeStill() ? STILL_SILENT_MS : hasBegun ? this.#silentMs : FIRST_SILENT_MS;
+      const stop = await answer.read(take, timeoutMs).catch((error: unknown) => {
         throw error instanceof GearwayError && error.code === 'multipart-invalid' ? new GearwayError('source-failed', `the response is not MJPEG: ${errorText(error)}`, { cause: error }) : error;
-      }
+      });
+      signal.throwIfAborted();
+      if (stop === 'ended' || (stop === 'silent' && mayBeStill())) break;
+      if (stop === 'silent') throw new GearwayError('source-stalled', `the camera has sent nothing for ${timeoutMs / 1000} s`);
     }
     if (count > 0 && !isMultipart) return isStill || count === 1 ? 'still' : 'stream';
     if (answer.failure !== null) throw explainConnectionError(answer.failure, this.#client.origin);
@@ -154,17 +157,17 @@ export class HttpCamera {
 
   /** Reads a picture of another format than JPEG. */
   async #readStill(answer: HttpAnswer, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
-    const chunks: Buffer[] = [];
-    const length = answer.length ?? Infinity;
-    for (let bytes = 0; bytes < length; ) {
-      const chunk = await answer.next(this.#silentMs);
-      signal.throwIfAborted();
-      if (typeof chunk === 'string') break;
-      chunks.push(chunk);
-      bytes += chunk.byteLength;
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    const take = (piece: Buffer): boolean => {
+      pieces.push(Buffer.from(piece));
+      bytes += piece.byteLength;
       if (bytes > FRAME_LIMITS.payloadBytes) throw new GearwayError('too-large', `the picture has more than ${FRAME_LIMITS.payloadBytes} bytes`);
-    }
-    pictures.offer(await readImage(Buffer.concat(chunks)));
+      return bytes >= (answer.length ?? Infinity);
+    };
+    await answer.read(take, this.#silentMs);
+    signal.throwIfAborted();
+    pictures.offer(await readImage(Buffer.concat(pieces)));
     return 'still';
   }
 }

@@ -13,7 +13,10 @@ const ask = (url: string, { certificate = 'verified', signal = new AbortControll
 
 async function bodyOf(answer: HttpAnswer): Promise<string> {
   let body = '';
-  for (let chunk = await answer.next(5000); typeof chunk !== 'string'; chunk = await answer.next(5000)) body += chunk.toString('latin1');
+  await answer.read((piece) => {
+    body += piece.toString('latin1');
+    return false;
+  }, 5000);
   answer.close();
   return body;
 }
