@@ -3,11 +3,12 @@ import { GearwayError } from '../shared/errors.ts';
 import { ImageHub } from './sources/imagezmq/image-hub.ts';
 import { type NetGearAddress, parseFlag, parseNetGearAddress } from './netgear/address.ts';
 import { checkModes } from './netgear/modes.ts';
-import { DirectorySource, parseDirectory } from './sources/directory/directory-source.ts';
+import { DirectorySource, parseDirectory, parseImage } from './sources/directory/directory-source.ts';
 import { FFMPEG_OPTIONS } from './sources/ffmpeg/ffmpeg-options.ts';
 import { FfmpegTools } from './sources/ffmpeg/ffmpeg-tools.ts';
 import { FfmpegSource } from './sources/ffmpeg/ffmpeg-source.ts';
 import { ImagezmqSource, parseImagezmq, streamOfSender } from './sources/imagezmq/imagezmq-source.ts';
+import { MJPEG_OPTIONS, MjpegSource, parseMjpeg } from './sources/mjpeg/mjpeg-source.ts';
 import { NetGearAsyncSource, parseNetGearAsync } from './sources/netgear-async/netgear-async-source.ts';
 import { NetGearSource, type ReturnsMode } from './sources/netgear/netgear-source.ts';
 import { parsePush, PushSource } from './sources/push/push-source.ts';
@@ -51,10 +52,15 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
     example: 'ffmpeg:camera',
     create: (request) => createOnDemand(request, FFMPEG_OPTIONS, (url) => new FfmpegSource(url, request.ffmpeg)),
   },
+  mjpeg: {
+    example: 'mjpeg:http://HOST/PATH',
+    create: (request) => createOnDemand(request, MJPEG_OPTIONS, (url) => new MjpegSource(parseMjpeg(url))),
+  },
   directory: {
     example: 'directory:FOLDER',
     create: (request) => createOnDemand(request, ['fps', 'loop', 'watch', 'check'], (url) => new DirectorySource(parseDirectory(url))),
   },
+  image: { example: 'image:FILE', create: (request) => createOnDemand(request, ['check'], (url) => new DirectorySource(parseImage(url))) },
   netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
   'netgear-async': {
     example: 'netgear-async:tcp://HOST:PORT',

@@ -1,4 +1,6 @@
 import { GearwayError } from '../../shared/errors.ts';
+import { findBlankLine, parseHeaderLines } from './header-lines.ts';
+import { JPEG_BEGIN, JpegEndFinder } from './jpeg-end.ts';
 
 /** One part of a multipart body. */
 export interface Part {
@@ -9,50 +11,110 @@ export interface Part {
 }
 
 export interface MultipartOptions {
-  /** As the Content-Type names it, without the dashes before it. */
-  readonly boundary: string;
+  /** As announced by the Content-Type, without the dashes before it; null if it is not announced. */
+  readonly boundary: string | null;
   readonly maxBodyBytes: number;
-  /** Called as soon as a part is complete: with a Content-Length at its last byte, else when the next boundary has come. */
+  /**
+   * Called as soon as a part is complete: a JPEG with its last byte, other parts with the last byte of their
+   * Content-Length, or when the boundary behind them has arrived.
+   */
   readonly onPart: (part: Part) => void;
 }
 
-/** Bytes of a part's headers, and of what may stand before the first boundary. */
+/** Maximum size of the headers of a part. */
 const MAX_HEADER_BYTES = 16 << 10;
 
-/** Minimum allocation for a body without a Content-Length that spans chunks; it doubles when it is full. */
-const FIRST_BODY_BYTES = 64 << 10;
+/** Maximum number of bytes that belong to no part, between two parts. If they are text, there are no parts after {@link MAX_HEADER_BYTES}. */
+const MAX_GAP_BYTES = 1 << 20;
 
-const HEADERS_END = Buffer.from('\r\n\r\n');
+/** Size of the buffer for headers. */
+const TEXT_BYTES = 4 << 10;
 
-const EMPTY = Buffer.alloc(0);
+/** Minimum allocation for a body that does not fit there. */
+const MIN_BODY_BYTES = 64 << 10;
+
+/** Allocation for an announced length that earlier parts do not confirm: the announcement may be wrong. */
+const MAX_TRUSTED_BYTES = 1 << 20;
+
+/** Maximum number of blank bytes between headers and body. */
+const MAX_BLANK_BYTES = 1 << 10;
+
+/** Maximum size of what separates two parts: a boundary with its dashes and what follows it, or the name of a header. */
+const MAX_SEPARATOR_BYTES = 128;
+
+/** Minimum size of a boundary that compressed data do not contain by chance, together with the byte behind it. */
+const MIN_UNMISTAKABLE_BYTES = 5;
+
+/** Fraction of its memory that a body must fill to be handed over without a copy. */
+const MIN_FILL = 3 / 4;
+
+const NPY_BEGIN = Buffer.from('\x93NUMPY', 'latin1');
 
 type State =
-  /** Between parts: what has come of the boundary's line and of the headers. */
-  | { readonly kind: 'headers'; text: Buffer }
-  | { readonly kind: 'counted'; readonly headers: ReadonlyMap<string, string>; readonly body: Buffer; filled: number }
-  | { readonly kind: 'searched'; readonly headers: ReadonlyMap<string, string>; body: Buffer; filled: number; searchedTo: number }
-  | { readonly kind: 'ended' };
+  /** Between two parts. Offsets in all states are relative to the window. */
+  | { readonly kind: 'gap'; searchedTo: number }
+  /** Behind a boundary. */
+  | { readonly kind: 'headers' }
+  /** Behind the headers: the first bytes decide between JPEG and others. */
+  | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string> }
+  | { readonly kind: 'jpeg'; readonly headers: ReadonlyMap<string, string>; readonly finder: JpegEndFinder; readonly isOpened: boolean; searchedTo: number }
+  | { readonly kind: 'other'; readonly headers: ReadonlyMap<string, string>; readonly length: number | null; isText: boolean; textTo: number; searchedTo: number };
+
+/** A boundary in the window. */
+interface Boundary {
+  /** End of the part before it. */
+  readonly end: number;
+  /** Offset of its dashes. */
+  readonly start: number;
+}
 
 /**
- * Reads a `multipart` body (RFC 2046, 5.1) as it comes, above all `multipart/x-mixed-replace`, the MJPEG of cameras and of FFmpeg's
- * mpjpeg muxer. A part's Content-Length is believed, so that a picture is there with its last byte and not with the next one's first.
+ * Reads a `multipart` body (RFC 2046, 5.1) as it arrives, above all `multipart/x-mixed-replace`, the MJPEG of cameras.
+ * Cameras often get the format wrong, so a JPEG is recognized by its bytes, and ends with its own last byte: neither
+ * boundaries, lengths, types nor line ends matter. Without a boundary, it also reads JPEGs that follow each other.
+ *
+ * - Parts of other kinds need a boundary before them, and a length or a boundary behind them.
+ * - A JPEG that breaks off is delivered up to the boundary or the JPEG behind it, so that its receiver can count it.
+ * - Thumbnails within a JPEG, and previews behind one, are not delivered.
  */
 export class MultipartReader {
   readonly #options: MultipartOptions;
-  readonly #boundary: Buffer;
-  /** What ends a body without a Content-Length. */
-  readonly #delimiter: Buffer;
-  #state: State = { kind: 'headers', text: EMPTY };
+  /** The boundary with its dashes: as announced, until the body itself shows another one; null if unknown. */
+  #boundary: Buffer | null;
+  #hasSeenBoundary = false;
+  /** The first header before the last JPEG, if there are no boundaries. */
+  #firstHeader: Buffer | null = null;
+  #state: State = { kind: 'gap', searchedTo: 0 };
+  /** Reused for headers and small bodies; others get memory of their own. */
+  #text: Buffer = Buffer.allocUnsafeSlow(TEXT_BYTES);
+  /** The window: bytes from `#start` to `#filled` have arrived and belong to no earlier part. */
+  #bytes: Buffer = this.#text;
+  #start = 0;
+  #filled = 0;
+  #gapBytes = 0;
+  #lastBodyBytes = 0;
+  /** Whether JPEGs before the next boundary belong to the previous part. */
+  #skipsJpegs = false;
+  #hasEnded = false;
+  #parts = 0;
+  /** The first bytes, for {@link describe}. */
+  #beginning = '';
 
   constructor(options: MultipartOptions) {
     this.#options = options;
-    this.#boundary = Buffer.from(`--${options.boundary}`);
-    this.#delimiter = Buffer.from(`\r\n--${options.boundary}`);
+    // Some cameras announce the dashes as a part of the boundary, and others write more dashes than announced.
+    const name = options.boundary?.replace(/^-+(?=[^-])/, '') ?? '';
+    this.#boundary = name === '' ? null : Buffer.from(`--${name}`, 'latin1');
   }
 
-  /** Whether the closing boundary has come: what follows is ignored. */
+  /** Whether the closing boundary was the last one. */
   get hasEnded(): boolean {
-    return this.#state.kind === 'ended';
+    return this.#hasEnded;
+  }
+
+  /** Whether a part has begun and is not complete. */
+  get isInsidePart(): boolean {
+    return this.#state.kind === 'jpeg' || this.#state.kind === 'other';
   }
 
   /**
@@ -61,112 +123,360 @@ export class MultipartReader {
    * @throws {GearwayError} `multipart-invalid`, `too-large`; nothing more can be read then.
    */
   read(chunk: Buffer): void {
-    for (let rest = chunk; rest.byteLength > 0 && this.#state.kind !== 'ended'; ) {
-      switch (this.#state.kind) {
-        case 'headers':
-          rest = this.#readHeaders(rest, this.#state);
-          break;
-        case 'counted':
-          rest = this.#readCounted(rest, this.#state);
-          break;
-        case 'searched':
-          rest = this.#readSearched(rest, this.#state);
-          break;
-        default:
-          this.#state satisfies never;
+    if (this.#beginning.length < 64) this.#beginning += chunk.toString('latin1', 0, 64);
+    for (let at = 0; at < chunk.byteLength; ) {
+      if (this.#filled === this.#bytes.byteLength) this.#makeRoom();
+      const copied = chunk.copy(this.#bytes, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      while (this.#step(this.#bytes.subarray(this.#start, this.#filled)));
+    }
+  }
+
+  /** Explains why a body that has ended had no part, for its sender. */
+  describe(): string {
+    const announced = JSON.stringify(this.#options.boundary);
+    const first = JSON.stringify((/[^\r\n]+/.exec(this.#beginning)?.[0] ?? '').slice(0, 64));
+    switch (this.#state.kind) {
+      case 'jpeg':
+        return 'its JPEG has no end marker (FF D9)';
+      case 'headers':
+        return 'the headers of its part do not end with an empty line';
+      case 'body':
+      case 'other':
+        return `its part is not a JPEG, and has neither a Content-Length nor the boundary ${JSON.stringify(this.#boundary?.toString('latin1'))} behind it`;
+      case 'gap':
+        if (this.#beginning === '') return 'it is empty';
+        return this.#hasSeenBoundary ? 'there is nothing between its boundaries' : `it contains neither a JPEG nor the boundary ${announced}; its first line is ${first}`;
+      default:
+        return this.#state satisfies never;
+    }
+  }
+
+  /** @returns false when more bytes are needed. */
+  #step(window: Buffer): boolean {
+    switch (this.#state.kind) {
+      case 'gap':
+        return this.#readGap(window, this.#state);
+      case 'headers':
+        return this.#readHeaders(window);
+      case 'body':
+        return this.#readBodyBegin(window, this.#state.headers);
+      case 'jpeg':
+        return this.#readJpeg(window, this.#state);
+      case 'other':
+        return this.#readOther(window, this.#state);
+      default:
+        return this.#state satisfies never;
+    }
+  }
+
+  #readGap(window: Buffer, state: Extract<State, { kind: 'gap' }>): boolean {
+    if (this.#parts === 0 && this.#gapBytes === 0 && !this.#hasSeenBoundary) this.#learnFirstBoundary(window);
+    const jpeg = this.#skipsJpegs ? -1 : window.indexOf(JPEG_BEGIN, state.searchedTo);
+    const boundary = this.#findBoundary(window, state.searchedTo, jpeg < 0 ? window.byteLength : jpeg);
+    if (boundary === 'pending') return false;
+    if (boundary !== null) {
+      this.#passBoundary(window, boundary);
+      return true;
+    }
+    if (jpeg >= 0) {
+      const text = window.toString('latin1', Math.max(0, jpeg - MAX_HEADER_BYTES), jpeg);
+      const isOpened = !this.#hasSeenBoundary && this.#learnBoundary(text);
+      this.#skip(jpeg);
+      this.#beginJpeg(new Map(parseHeaderLines(text)), isOpened);
+      return true;
+    }
+    // The end may be the beginning of a header, a boundary or a JPEG.
+    const unneeded = window.byteLength - MAX_HEADER_BYTES;
+    if (unneeded > 0 && this.#parts === 0 && this.#gapBytes === 0 && !this.#hasSeenBoundary && window.every(isText)) throw this.#withoutParts(MAX_HEADER_BYTES);
+    if (unneeded > MAX_HEADER_BYTES) this.#skip(unneeded);
+    state.searchedTo = Math.max(0, this.#filled - this.#start - MAX_SEPARATOR_BYTES);
+    if (this.#gapBytes > MAX_GAP_BYTES) throw this.#withoutParts(MAX_GAP_BYTES);
+    return false;
+  }
+
+  #withoutParts(bytes: number): GearwayError {
+    return new GearwayError('multipart-invalid', `no part begins within ${bytes} bytes of the body: ${this.describe()}`);
+  }
+
+  #readHeaders(window: Buffer): boolean {
+    const jpeg = window.subarray(0, MAX_HEADER_BYTES).indexOf(JPEG_BEGIN);
+    const text = window.toString('latin1', 0, jpeg < 0 ? Math.min(window.byteLength, MAX_HEADER_BYTES + 4) : jpeg);
+    const blank = findBlankLine(text);
+    if (blank !== null) {
+      this.#skip(blank.end);
+      this.#state = { kind: 'body', headers: new Map(parseHeaderLines(text.slice(0, blank.start))) };
+      return true;
+    }
+    if (jpeg >= 0) {
+      this.#skip(jpeg);
+      this.#beginJpeg(new Map(parseHeaderLines(text)), true);
+      return true;
+    }
+    if (window.byteLength > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `a part has headers of more than ${MAX_HEADER_BYTES} bytes, expected an empty line after at most ${MAX_HEADER_BYTES}`);
+    return false;
+  }
+
+  #readBodyBegin(window: Buffer, headers: ReadonlyMap<string, string>): boolean {
+    let at = 0;
+    // Some cameras write more than one empty line.
+    while (at < MAX_BLANK_BYTES && isBlank(window[at])) at += 1;
+    const begins = (pattern: Buffer): boolean | 'pending' => {
+      const bytes = window.subarray(at, at + pattern.byteLength);
+      return pattern.subarray(0, bytes.byteLength).equals(bytes) && (bytes.byteLength === pattern.byteLength || 'pending');
+    };
+    const isJpeg = begins(JPEG_BEGIN);
+    const isNpy = begins(NPY_BEGIN);
+    if (isJpeg === 'pending' || isNpy === 'pending') return false;
+    if (isJpeg || isNpy) this.#skip(at);
+    if (isJpeg) this.#beginJpeg(headers, true);
+    else this.#beginOther(headers, isNpy ? null : 0, readLength(headers));
+    return true;
+  }
+
+  #beginJpeg(headers: ReadonlyMap<string, string>, isOpened: boolean): void {
+    this.#state = { kind: 'jpeg', headers, finder: new JpegEndFinder(), isOpened, searchedTo: 0 };
+  }
+
+  /** @param textTo null if it is certainly not a text. */
+  #beginOther(headers: ReadonlyMap<string, string>, textTo: number | null, length: number | null): void {
+    if (length !== null) this.#checkSize(length);
+    this.#state = { kind: 'other', headers, length, isText: textTo !== null, textTo: textTo ?? 0, searchedTo: 0 };
+  }
+
+  #readJpeg(window: Buffer, state: Extract<State, { kind: 'jpeg' }>): boolean {
+    const { finder, headers, isOpened } = state;
+    // A header that breaks off would swallow what follows.
+    const wasInHeader = finder.isInHeader;
+    const found = finder.find(window);
+    const searched = found.kind === 'pending' ? window.byteLength : found.kind === 'complete' ? found.end : found.next;
+    if (wasInHeader || found.kind !== 'pending') {
+      const isConfirmed = found.kind === 'complete' && readLength(headers) === found.end;
+      const separator = isConfirmed ? null : this.#findSeparator(window, state.searchedTo, found.kind === 'invalid' ? window.byteLength : searched);
+      if (separator !== null) {
+        this.#emit(headers, separator);
+        return true;
       }
+      if (finder.isInHeader) state.searchedTo = Math.max(0, window.byteLength - MAX_SEPARATOR_BYTES);
+    }
+    switch (found.kind) {
+      case 'complete':
+        this.#skipsJpegs = isOpened && finder.isMultiPicture;
+        this.#emit(headers, found.end);
+        return true;
+      case 'pending':
+        this.#checkSize(window.byteLength);
+        return false;
+      case 'torn':
+        this.#emit(headers, beginOfText(window, found.next));
+        return true;
+      case 'invalid':
+        if (isOpened) this.#beginOther(headers, null, null);
+        else this.#emit(headers, found.next);
+        return true;
+      default:
+        return found satisfies never;
     }
   }
 
-  /** @returns what belongs to the body. */
-  #readHeaders(chunk: Buffer, state: Extract<State, { kind: 'headers' }>): Buffer {
-    const text = state.text.byteLength === 0 ? chunk : Buffer.concat([state.text, chunk]);
-    const start = text.indexOf(this.#boundary);
-    const afterBoundary = start + this.#boundary.byteLength;
-    if (start >= 0 && text.subarray(afterBoundary, afterBoundary + 2).toString('latin1') === '--') {
-      this.#state = { kind: 'ended' };
-      return EMPTY;
+  #readOther(window: Buffer, state: Extract<State, { kind: 'other' }>): boolean {
+    const { headers, length } = state;
+    const limit = length === null || length === 0 ? window.byteLength : Math.min(length, window.byteLength);
+    const boundary = this.#findBoundary(window, state.searchedTo, limit);
+    if (boundary === 'pending') return false;
+    if (boundary !== null) {
+      this.#emit(headers, boundary.end);
+      return true;
     }
-    const end = start < 0 ? -1 : text.indexOf(HEADERS_END, afterBoundary);
-    if (end < 0) {
-      if (text.byteLength > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `no part begins within ${MAX_HEADER_BYTES} bytes, expected the boundary ${JSON.stringify(this.#options.boundary)} and headers`);
-      // A chunk is a view of memory that may be written to again.
-      state.text = text === chunk ? Buffer.from(text) : text;
-      return EMPTY;
-    }
-    if (end - start > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `a part has headers of ${end - start} bytes, expected at most ${MAX_HEADER_BYTES}`);
-    const headers = parseHeaders(text.toString('latin1', afterBoundary, end));
-    this.#state = this.#bodyState(headers);
-    // A part without a body ends here: nothing more may come.
-    if (this.#state.kind === 'counted' && this.#state.body.byteLength === 0) this.#complete(headers, this.#state.body);
-    return text.subarray(end + HEADERS_END.byteLength);
-  }
-
-  #bodyState(headers: ReadonlyMap<string, string>): State {
-    const length = headers.get('content-length');
-    if (length === undefined) return { kind: 'searched', headers, body: EMPTY, filled: 0, searchedTo: 0 };
-    if (!/^\d{1,12}$/.test(length)) throw new GearwayError('multipart-invalid', `a part has the Content-Length ${JSON.stringify(length)}, expected a number of bytes`);
-    this.#checkSize(Number(length));
-    return { kind: 'counted', headers, body: Buffer.allocUnsafeSlow(Number(length)), filled: 0 };
-  }
-
-  #readCounted(chunk: Buffer, state: Extract<State, { kind: 'counted' }>): Buffer {
-    const copied = chunk.copy(state.body, state.filled);
-    state.filled += copied;
-    if (state.filled === state.body.byteLength) this.#complete(state.headers, state.body);
-    return chunk.subarray(copied);
-  }
-
-  /** The delimiter is searched once per byte, and what follows the body is copied at most once per chunk. */
-  #readSearched(chunk: Buffer, state: Extract<State, { kind: 'searched' }>): Buffer {
-    if (state.filled === 0) {
-      // Of a body that is complete in this chunk nothing but the body is copied: a chunk may hold thousands of parts.
-      const at = chunk.indexOf(this.#delimiter);
-      if (at >= 0) {
-        this.#checkSize(at);
-        this.#complete(state.headers, Buffer.from(chunk.subarray(0, at)));
-        return chunk.subarray(at);
+    if (state.isText) {
+      while (state.textTo < limit && state.textTo < MAX_HEADER_BYTES && isText(window[state.textTo])) state.textTo += 1;
+      const rest = window.subarray(state.textTo, state.textTo + JPEG_BEGIN.byteLength);
+      if (state.textTo > 0 && rest.equals(JPEG_BEGIN)) {
+        // An empty line stands between its headers.
+        const more = parseHeaderLines(window.toString('latin1', 0, state.textTo));
+        this.#skip(state.textTo);
+        this.#beginJpeg(new Map([...headers, ...more]), true);
+        return true;
       }
+      state.isText = rest.byteLength < JPEG_BEGIN.byteLength && JPEG_BEGIN.subarray(0, rest.byteLength).equals(rest);
     }
-    const filled = state.filled + chunk.byteLength;
-    // The delimiter is not the body's, and may have come with it.
-    if (filled > state.body.byteLength) {
-      this.#checkSize(state.filled);
-      const larger = Buffer.allocUnsafeSlow(Math.max(filled, FIRST_BODY_BYTES, state.body.byteLength * 2));
-      state.body.copy(larger, 0, 0, state.filled);
-      state.body = larger;
+    if (length !== null && length > 0 && window.byteLength >= length && !this.#mayEndInBoundary(window, length)) {
+      this.#emit(headers, length);
+      return true;
     }
-    chunk.copy(state.body, state.filled);
-    const at = state.body.subarray(0, filled).indexOf(this.#delimiter, state.searchedTo);
-    if (at < 0) {
-      this.#checkSize(filled - this.#delimiter.byteLength);
-      state.filled = filled;
-      state.searchedTo = Math.max(0, filled - this.#delimiter.byteLength + 1);
-      return EMPTY;
-    }
-    this.#checkSize(at);
-    // Less than a chunk: the boundary itself, and what has come behind it.
-    const rest = Buffer.from(state.body.subarray(at, filled));
-    this.#complete(state.headers, Buffer.from(state.body.subarray(0, at)));
-    return rest;
+    const slack = (this.#boundary?.byteLength ?? 0) + 4;
+    this.#checkSize(window.byteLength - slack);
+    state.searchedTo = Math.max(0, window.byteLength - slack);
+    return false;
   }
 
-  #complete(headers: ReadonlyMap<string, string>, body: Buffer): void {
-    this.#state = { kind: 'headers', text: EMPTY };
+  /**
+   * Finds a boundary that begins within `[from, to)`. A short one must begin a line, because data may contain it.
+   *
+   * @returns pending if more bytes are needed to tell.
+   */
+  #findBoundary(window: Buffer, from: number, to: number): Boundary | 'pending' | null {
+    const pattern = this.#boundary;
+    if (pattern === null) return null;
+    const mustBeginLine = pattern.byteLength < MIN_UNMISTAKABLE_BYTES && this.#state.kind !== 'gap';
+    for (let start = window.indexOf(pattern, from); start >= 0 && start < to; start = window.indexOf(pattern, start + 1)) {
+      const behind = start + pattern.byteLength;
+      const next = window[behind];
+      if (next === undefined || (next === DASH && behind + 1 === window.byteLength)) return 'pending';
+      if (next !== DASH && !isBlank(next)) continue;
+      const end = endOfBody(window, start);
+      if (!mustBeginLine || end < start || end === 0) return { start, end };
+    }
+    return null;
+  }
+
+  /** Whether a body of so many bytes may contain the beginning of a boundary, which has not arrived completely: its length is wrong then. */
+  #mayEndInBoundary(window: Buffer, bytes: number): boolean {
+    const pattern = this.#boundary;
+    if (pattern === null) return false;
+    for (let start = window.indexOf(DASH, Math.max(0, bytes - pattern.byteLength)); start >= 0 && start < bytes; start = window.indexOf(DASH, start + 1)) {
+      const isPending = window.byteLength < start + pattern.byteLength + 2;
+      const end = endOfBody(window, start);
+      const beginsLine = end < start || end === 0;
+      if (isPending && (beginsLine || bytes - start > 2) && window.subarray(start).equals(pattern.subarray(0, window.byteLength - start))) return true;
+    }
+    return false;
+  }
+
+  /** @returns where a JPEG that breaks off ends, if a boundary or the header of the next one is within `[from, to)`. */
+  #findSeparator(window: Buffer, from: number, to: number): number | null {
+    const boundary = this.#findBoundary(window, from, to);
+    if (boundary !== null && boundary !== 'pending') return boundary.end;
+    if (this.#hasSeenBoundary || this.#firstHeader === null) return null;
+    const start = window.subarray(0, to).indexOf(this.#firstHeader, from);
+    return start < 0 ? null : beginOfText(window, start);
+  }
+
+  #passBoundary(window: Buffer, { start }: Boundary): void {
+    this.#hasSeenBoundary = true;
+    this.#skipsJpegs = false;
+    const behind = start + (this.#boundary?.byteLength ?? 0);
+    this.#hasEnded = window[behind] === DASH && window[behind + 1] === DASH;
+    this.#skip(behind + (this.#hasEnded ? 2 : 0));
+    // Some cameras close the body behind each part.
+    this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers' };
+  }
+
+  /** Takes the first line for the boundary if it looks like one, whatever was announced. */
+  #learnFirstBoundary(window: Buffer): void {
+    const [, line = ''] = /^[\s\0]*(--[!-~](?:[ -~]{0,70}[!-~])?)[ \t]*[\r\n]/.exec(window.toString('latin1', 0, Math.min(window.byteLength, 256))) ?? [];
+    if (line !== '' && (this.#boundary === null || !line.includes(this.#boundary.toString('latin1')))) this.#boundary = Buffer.from(line, 'latin1');
+  }
+
+  /** @returns whether there is a boundary in the text before a JPEG, other than the announced one. */
+  #learnBoundary(text: string): boolean {
+    const [line] = [...text.matchAll(/(?<![ -~])--[!-~][ -~]{0,70}(?=[\r\n])/g)].at(-1) ?? [];
+    this.#hasSeenBoundary = line !== undefined;
+    if (line === undefined) this.#firstHeader = firstHeader(text);
+    else this.#boundary = Buffer.from(line.trimEnd(), 'latin1');
+    return this.#hasSeenBoundary;
+  }
+
+  /** Delivers the first bytes of the window as a part. */
+  #emit(headers: ReadonlyMap<string, string>, bytes: number): void {
+    this.#checkSize(bytes);
+    const isWhole = this.#start === 0 && this.#bytes !== this.#text && bytes >= MIN_FILL * this.#bytes.byteLength;
+    const body = isWhole ? this.#bytes.subarray(0, bytes) : copyOf(this.#bytes, this.#start, bytes);
+    this.#start += bytes;
+    const rest = this.#filled - this.#start;
+    if (this.#bytes !== this.#text && rest <= this.#text.byteLength) this.#moveTo(this.#text);
+    else if (isWhole) this.#moveTo(Buffer.allocUnsafeSlow(2 * rest));
+    this.#state = { kind: 'gap', searchedTo: 0 };
+    this.#gapBytes = 0;
+    this.#lastBodyBytes = bytes;
+    this.#parts += 1;
     this.#options.onPart({ headers, body });
+  }
+
+  #skip(bytes: number): void {
+    this.#start += bytes;
+    this.#gapBytes = this.#state.kind === 'gap' ? this.#gapBytes + bytes : 0;
+  }
+
+  /** The window is full: moves it to the beginning of its memory, or to a larger one. */
+  #makeRoom(): void {
+    const bytes = this.#filled - this.#start;
+    if (this.isInsidePart) {
+      this.#moveTo(Buffer.allocUnsafeSlow(this.#bodyCapacity(bytes)));
+    } else if (bytes <= this.#bytes.byteLength / 2) {
+      this.#bytes.copyWithin(0, this.#start, this.#filled);
+      this.#start = 0;
+      this.#filled = bytes;
+    } else {
+      const larger = Buffer.allocUnsafeSlow(2 * bytes);
+      if (this.#bytes === this.#text) this.#text = larger;
+      this.#moveTo(larger);
+    }
+  }
+
+  /** Memory for a body of which so many bytes have arrived: as announced, or some more than for the previous one. */
+  #bodyCapacity(bytes: number): number {
+    const announced = this.#state.kind === 'jpeg' || this.#state.kind === 'other' ? readLength(this.#state.headers) : null;
+    if (announced !== null && announced > bytes && announced <= Math.max(MAX_TRUSTED_BYTES, 2 * bytes, 2 * this.#lastBodyBytes)) return announced;
+    const expected = Math.ceil(this.#lastBodyBytes * 1.125);
+    return Math.max(MIN_BODY_BYTES, expected > bytes ? expected : 2 * bytes);
+  }
+
+  #moveTo(memory: Buffer): void {
+    this.#bytes.copy(memory, 0, this.#start, this.#filled);
+    this.#filled -= this.#start;
+    this.#start = 0;
+    this.#bytes = memory;
   }
 
   #checkSize(bytes: number): void {
     const { maxBodyBytes } = this.#options;
-    if (bytes > maxBodyBytes) throw new GearwayError('too-large', `a part has ${bytes} bytes, expected at most ${maxBodyBytes}`);
+    if (bytes > maxBodyBytes) throw new GearwayError('too-large', `a part has at least ${bytes} bytes, expected at most ${maxBodyBytes}`);
   }
 }
 
-function parseHeaders(text: string): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  for (const line of text.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) headers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
-  }
-  return headers;
+const DASH = 0x2d;
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x0d || byte === 0x0a || byte === 0x20 || byte === 0x09;
+}
+
+function isText(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 0x20 && byte < 0x7f) || isBlank(byte));
+}
+
+/** @returns null if it is missing or wrong. */
+function readLength(headers: ReadonlyMap<string, string>): number | null {
+  const text = headers.get('content-length');
+  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null;
+}
+
+/** The end of a body in front of a boundary: without the line end, and without dashes that were not announced. */
+function endOfBody(window: Buffer, boundary: number): number {
+  let end = boundary;
+  while (end > 0 && window[end - 1] === DASH) end -= 1;
+  const last = window[end - 1];
+  if (last === 0x0a) return window[end - 2] === 0x0d ? end - 2 : end - 1;
+  if (last === 0x0d) return end - 1;
+  return end === 0 ? 0 : boundary;
+}
+
+/** Where the text that ends at `end` begins. */
+function beginOfText(window: Buffer, end: number): number {
+  let begin = end;
+  while (begin > end - MAX_HEADER_BYTES && isText(window[begin - 1])) begin -= 1;
+  return Math.max(begin, 1);
+}
+
+/** The name of the first header with its colon. */
+function firstHeader(text: string): Buffer | null {
+  const [name] = /(?<=^|[\r\n\0])[A-Za-z][A-Za-z0-9-]{3,40}:/.exec(text) ?? [];
+  return name === undefined ? null : Buffer.from(name, 'latin1');
+}
+
+function copyOf(source: Buffer, start: number, bytes: number): Buffer<ArrayBuffer> {
+  const copy = Buffer.allocUnsafeSlow(bytes);
+  source.copy(copy, 0, start, start + bytes);
+  return copy;
 }

@@ -1,7 +1,7 @@
 const WINDOW_MS = 2000;
 const SLOTS = 128;
 
-/** Events per second over the last two seconds, or the last 128 events. Constant memory and time. */
+/** Events per second over the last two seconds, at least two and at most 128 events. Constant memory and time. */
 export class RateMeter {
   readonly #times = new Float64Array(SLOTS);
   #count = 0;
@@ -19,7 +19,8 @@ export class RateMeter {
     let events = 0;
     for (let i = 1; i <= kept; i += 1) {
       const time = this.#times[(this.#count - i) % SLOTS] ?? 0;
-      if (nowMs - time > WINDOW_MS) break;
+      // Two, however old: a still picture may come every few seconds.
+      if (nowMs - time > WINDOW_MS && events >= 2) break;
       newest = Math.max(newest, time);
       oldest = time;
       events += 1;
@@ -28,6 +29,7 @@ export class RateMeter {
     // While events arrive, use their mean interval; once they stop, the rate must fall with the length of the silence.
     const meanMs = (newest - oldest) / (events - 1);
     const silentMs = nowMs - newest;
+    if (silentMs > WINDOW_MS && silentMs > 3 * meanMs) return 0;
     return silentMs > 3 * meanMs ? ((events - 1) * 1000) / (nowMs - oldest) : 1000 / Math.max(meanMs, 0.001);
   }
 

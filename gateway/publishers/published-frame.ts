@@ -6,7 +6,9 @@ import { readIsoTime } from '../netgear/captured-at.ts';
 import { decodeUtf8 } from '../netgear/frame-codec.ts';
 import type { Sendable } from '../netgear/picture.ts';
 import { parsePythonJson } from '../codecs/python-json.ts';
+import { MAX_BOUNDARY_LENGTH, mediaType, readBoundary } from '../codecs/media-type.ts';
 import { MultipartReader, type Part } from '../codecs/multipart-reader.ts';
+import { beginsAsJpeg } from '../codecs/jpeg-end.ts';
 import { isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../codecs/npy.ts';
 import type { PictureInfo } from '../sources/publish-picture.ts';
 import { announcedBytes, checkBytes, readBody, readChunks } from './request-body.ts';
@@ -23,16 +25,16 @@ export const MAX_FORM_BYTES = MAX_PICTURE_BYTES + MAX_MESSAGE_BYTES + (64 << 10)
 /** Maximum number of parts of a form: two are needed, and browsers add the other fields of a page's form. */
 const MAX_FORM_PARTS = 64;
 
-/** Maximum length of a multipart boundary (RFC 2046, 5.1.1). */
-const MAX_BOUNDARY = 70;
-
 const TYPES = 'image/jpeg, application/x-npy, multipart/form-data or multipart/x-mixed-replace';
 
-/** Kind of a request's body. `streaming`: a sequence of pictures without an end. */
+/** Names of the type JPEG: the registered one, and those that cameras and old programs use. */
+const JPEG_TYPES: ReadonlySet<string | undefined> = new Set(['image/jpeg', 'image/jpg', 'image/pjpeg', 'image/x-jpeg', 'image/x-jpg']);
+
+/** Kind of a request's body. `streaming`: a sequence of pictures without an end; its boundary is null if not announced. */
 export type BodyType =
   | { readonly kind: 'picture'; readonly type: string | undefined }
   | { readonly kind: 'form'; readonly boundary: string }
-  | { readonly kind: 'streaming'; readonly boundary: string };
+  | { readonly kind: 'streaming'; readonly boundary: string | null };
 
 /** A picture with its message and capture time. */
 export interface PublishedFrame {
@@ -47,19 +49,13 @@ export interface PublishedFrame {
  */
 export function readBodyType(contentType: string | undefined): BodyType {
   const type = mediaType(contentType);
-  switch (type) {
-    case undefined:
-    case 'application/octet-stream':
-    case 'image/jpeg':
-    case 'application/x-npy':
-      return { kind: 'picture', type };
-    case 'multipart/form-data':
-      return { kind: 'form', boundary: readBoundary(contentType) };
-    case 'multipart/x-mixed-replace':
-      return { kind: 'streaming', boundary: readBoundary(contentType) };
-    default:
-      throw new GearwayError('type-unknown', `the Content-Type is ${JSON.stringify(type)}, expected ${TYPES}`);
-  }
+  if (type === undefined || type === 'application/octet-stream' || type === 'application/x-npy' || JPEG_TYPES.has(type)) return { kind: 'picture', type };
+  // Also multipart/mixed, which some cameras send.
+  if (!type.startsWith('multipart/')) throw new GearwayError('type-unknown', `the Content-Type is ${JSON.stringify(type)}, expected ${TYPES}`);
+  const boundary = readBoundary(contentType);
+  if (type !== 'multipart/form-data') return { kind: 'streaming', boundary };
+  if (boundary === null) throw new GearwayError('multipart-invalid', `the Content-Type is ${JSON.stringify(contentType?.slice(0, 200))}, expected a boundary of 1 to ${MAX_BOUNDARY_LENGTH} characters`);
+  return { kind: 'form', boundary };
 }
 
 /**
@@ -129,39 +125,18 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
 }
 
 /**
- * Converts a request body to a picture. JPEG validity is checked on publish.
+ * Converts a request body or part to a picture. JPEG validity is checked on publish.
  *
- * @param type media type. If it is `application/octet-stream` or undefined, the format is detected from the first
- * bytes.
+ * @param type media type. A JPEG is recognized by its first bytes, except in an `application/x-npy`; an array, if the
+ * type is `application/octet-stream` or undefined.
  * @throws {GearwayError} `type-unknown`, `npy-invalid`.
  */
 export function toSendable(type: string | undefined, body: Buffer): Sendable {
-  switch (type) {
-    case 'image/jpeg':
-      return body;
-    case 'application/x-npy':
-      return readNpy(body);
-    case undefined:
-    case 'application/octet-stream':
-      return isNpy(body) ? readNpy(body) : body;
-    default:
-      throw new GearwayError('type-unknown', `the type of the picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`);
-  }
-}
-
-/** The media type without parameters, in lower case. */
-export function mediaType(contentType: string | undefined): string | undefined {
-  return contentType?.split(';', 1)[0]?.trim().toLowerCase();
-}
-
-function readBoundary(contentType = ''): string {
-  const [, quoted, plain] = /;\s*boundary=(?:"([^"]*)"|([^\s;"]+))/i.exec(contentType) ?? [];
-  const boundary = quoted ?? plain ?? '';
-  if (boundary === '' || boundary.length > MAX_BOUNDARY) {
-    const expected = `a boundary of 1 to ${MAX_BOUNDARY} characters`;
-    throw new GearwayError('multipart-invalid', `the Content-Type is ${JSON.stringify(contentType.slice(0, 200))}, expected ${expected}`);
-  }
-  return boundary;
+  if (type === 'application/x-npy') return readNpy(body);
+  const isUntyped = type === undefined || type === '' || type === 'application/octet-stream';
+  if (isUntyped && isNpy(body)) return readNpy(body);
+  if (isUntyped || JPEG_TYPES.has(type) || beginsAsJpeg(body)) return body;
+  throw new GearwayError('type-unknown', `the type of the picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`);
 }
 
 function infoOf({ 'gearway-message': message, 'gearway-captured-at': capturedAt }: IncomingHttpHeaders): PictureInfo {

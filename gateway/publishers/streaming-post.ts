@@ -6,7 +6,8 @@ import type { Stream } from '../hub/stream.ts';
 import { MultipartReader, type Part } from '../codecs/multipart-reader.ts';
 import type { PublisherLease, Publishing } from '../sources/push/publishing.ts';
 import { exemptFromTimeout } from '../connection/request-timeout.ts';
-import { MAX_PICTURE_BYTES, mediaType, readInfo, toSendable } from './published-frame.ts';
+import { mediaType } from '../codecs/media-type.ts';
+import { MAX_PICTURE_BYTES, readInfo, toSendable } from './published-frame.ts';
 import { announcedBytes, readChunks } from './request-body.ts';
 
 /**
@@ -17,7 +18,8 @@ const KEEP_ALIVE_MS = 5000;
 
 interface StreamingPostOptions {
   readonly request: IncomingMessage;
-  readonly boundary: string;
+  /** As announced; null if it is not. */
+  readonly boundary: string | null;
   readonly stream: Stream;
   readonly publishing: Publishing;
   readonly label: string;
@@ -35,12 +37,13 @@ interface StreamingResult {
 /** Maximum number of parts per second, with a burst of one second, because tiny parts would block the event loop. */
 const MAX_PARTS_PER_SECOND = 500;
 
-/** Errors of a part that would also apply to all following ones. */
-const ENDS_THE_REQUEST: ReadonlySet<string> = new Set(['type-unknown', 'taken-over']);
+/** Number of parts of other types, without a frame before them, after which no frame is expected. */
+const MAX_USELESS_PARTS = 10;
 
 /**
  * Publishes the parts of a `multipart/x-mixed-replace` body, each as soon as it is complete, until the request ends. A
- * part with a malformed picture or message is counted as rejected; a malformed body ends the request.
+ * part with a malformed picture or message, or of another type, is counted as rejected. The request ends if its first
+ * parts are all of other types, or if there are neither parts nor JPEGs in its body.
  *
  * @throws {GearwayError} `publisher-present`, `taken-over`, `closed`, `length-required`, `multipart-invalid`,
  * `type-unknown`,
@@ -78,7 +81,7 @@ export async function receiveStreamingPost({ request, boundary, stream, publishi
     stream.report({ kind, client: null, port: null, address: label, reason: why });
     lease.leave(`${label} ${why}`);
   }
-  return parts.result();
+  return parts.result(() => reader.describe());
 }
 
 /** Publishes and counts parts. */
@@ -88,6 +91,8 @@ class Parts {
   #sequence = 0;
   #frames = 0;
   #rejected = 0;
+  /** Number of consecutive parts of other types. */
+  #useless = 0;
   #firstError: GearwayError | null = null;
 
   constructor(lease: PublisherLease) {
@@ -98,23 +103,29 @@ class Parts {
   publish({ headers, body }: Part): void {
     if (!this.#budget.take(performance.now())) throw new GearwayError('too-many', `more than ${MAX_PARTS_PER_SECOND} parts per second; send fewer`);
     try {
+      // Between two boundaries.
+      if (body.byteLength === 0 && !headers.has('content-type')) return;
       const picture = toSendable(mediaType(headers.get('content-type')), body);
       const info = readInfo(headers.get('gearway-message'), headers.get('gearway-captured-at'));
       this.#sequence = this.#lease.publish(picture, info).sequence;
       this.#frames += 1;
     } catch (error) {
-      if (!(error instanceof GearwayError) || ENDS_THE_REQUEST.has(error.code)) throw error;
+      if (!(error instanceof GearwayError) || error.code === 'taken-over') throw error;
+      this.#useless = error.code === 'type-unknown' ? this.#useless + 1 : 0;
+      if (this.#frames === 0 && this.#useless === MAX_USELESS_PARTS) throw error;
       this.#lease.reject(error);
       this.#firstError ??= error;
       this.#rejected += 1;
     }
   }
 
-  /** @throws {GearwayError} if no frame was published. */
-  result(): StreamingResult {
+  /**
+   * @param explain explains why there was no part.
+   * @throws {GearwayError} if no frame was published.
+   */
+  result(explain: () => string): StreamingResult {
     if (this.#frames > 0) return { sequence: this.#sequence, frames: this.#frames, rejected: this.#rejected };
     if (this.#firstError !== null) throw this.#firstError;
-    const expected = 'each part needs a Content-Length or a boundary after it';
-    throw new GearwayError('multipart-invalid', `the body has no complete part; ${expected}`);
+    throw new GearwayError('multipart-invalid', `the body has no complete part: ${explain()}`);
   }
 }

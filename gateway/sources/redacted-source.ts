@@ -10,7 +10,6 @@ export class RedactedSource implements Source {
   readonly takesReturns: boolean;
   readonly verifiesJpegs: boolean;
   readonly serverPorts: readonly number[] | null;
-  readonly stallMs: number | null;
   readonly #source: Source;
   readonly #redactor: Redactor;
 
@@ -23,7 +22,10 @@ export class RedactedSource implements Source {
     this.takesReturns = source.takesReturns;
     this.verifiesJpegs = source.verifiesJpegs;
     this.serverPorts = source.serverPorts;
-    this.stallMs = source.stallMs;
+  }
+
+  get stallMs(): number | null {
+    return this.#source.stallMs;
   }
 
   state(): string {

@@ -115,7 +115,7 @@ export function createRedactor(addresses: readonly string[], words: readonly str
 export function redactorOfUrls(urls: readonly string[]): Redactor {
   return createRedactor(
     urls.flatMap((url) => {
-      const rest = url.replace(/^(?:[A-Za-z0-9_-]{1,64}=)?(?:ffmpeg|directory|netgear|netgear-async|imagezmq|push|test-pattern):/, '');
+      const rest = url.replace(/^(?:[A-Za-z0-9_-]{1,64}=)?(?:ffmpeg|mjpeg|image|directory|netgear|netgear-async|imagezmq|push|test-pattern):/, '');
       const mark = rest.lastIndexOf('?');
       return mark < 0 ? [rest] : [rest.slice(0, mark), rest];
     }),

@@ -8,7 +8,7 @@ type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly 
 
 interface SourceRunOptions {
   readonly stream: Stream;
-  /** The source's `stallMs`. */
+  /** The source's `stallMs`, which may change. */
   readonly stallMs: number | null;
   /** Whether it ends when there are no viewers. */
   readonly isOnDemand: boolean;

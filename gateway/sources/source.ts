@@ -39,7 +39,10 @@ export interface Source {
    * The ports by which its server identifies clients, which become the stream's virtual ports; null if there are none.
    */
   readonly serverPorts: readonly number[] | null;
-  /** Time without a frame after which it is reopened; three times that before the first frame. Null for no timeout. */
+  /**
+   * Time without a frame after which it is reopened; three times that before the first frame. Null for no timeout. May
+   * change while it is open.
+   */
   readonly stallMs: number | null;
   /** Current activity in one or two words, for display. */
   state(): string;

@@ -156,7 +156,13 @@ export class SourceSupervisor {
 
   #createRun(): SourceRun {
     const { source, stream, isOnDemand } = this.#options;
-    const run = new SourceRun({ stream, stallMs: source.stallMs, isOnDemand });
+    const run = new SourceRun({
+      stream,
+      isOnDemand,
+      get stallMs() {
+        return source.stallMs;
+      },
+    });
     this.#phase = { kind: 'open', run };
     return run;
   }

@@ -1,3 +1,4 @@
+import { basename, dirname, join } from 'node:path';
 import { containFailure } from '../../../shared/background.ts';
 import { GearwayError } from '../../../shared/errors.ts';
 import type { Sendable } from '../../netgear/picture.ts';
@@ -11,6 +12,8 @@ import type { Source, SourceSink } from '../source.ts';
 
 interface DirectoryOptions {
   readonly folder: string;
+  /** The only file that is shown; null for all images. */
+  readonly file: string | null;
   /** Rate at which the images are played. */
   readonly framesPerSecond: number;
   readonly isLooped: boolean;
@@ -31,15 +34,30 @@ export function parseDirectory({ target, options }: SourceUrl): DirectoryOptions
   if (isWatched && (options.has('fps') || options.has('loop'))) {
     throw new GearwayError('source-invalid', 'directory: has watch=true together with fps or loop, which apply only without it');
   }
-  return { folder: target, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched, isChecked: readCheck(options) };
+  return { folder: target, file: null, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched, isChecked: readCheck(options) };
+}
+
+/**
+ * Parses `image:/path/to/picture.jpg`, a file that a program replaces.
+ *
+ * @throws {GearwayError} `source-invalid`.
+ */
+export function parseImage({ target, options }: SourceUrl): DirectoryOptions {
+  if (/^https?:\/\//i.test(target)) throw new GearwayError('source-invalid', 'image: is followed by a URL, expected the path of a file; for a picture on a server use mjpeg:http://HOST/PATH');
+  const file = basename(target);
+  if (file === '' || target.endsWith('/') || target.includes('\0')) throw new GearwayError('source-invalid', 'image: has no file, expected image:/path/to/picture.jpg');
+  return { folder: dirname(target), file, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: readCheck(options) };
 }
 
 /** Interval at which a missing folder is checked for. */
 const APPEAR_MS = 500;
 
-/** The images of a folder: played in order, or always the newest. Each frame's message is `{"file": name}`. */
+/**
+ * The images of a folder: played in order, or always the newest; or one image file and each new version of it. Each
+ * frame's message is `{"file": name}`.
+ */
 export class DirectorySource implements Source {
-  readonly kind = 'directory';
+  readonly kind: 'directory' | 'image';
   readonly address: string;
   readonly waitingReason: string;
   readonly takesReturns = false;
@@ -56,10 +74,12 @@ export class DirectorySource implements Source {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#folder = new ImageFolder(options.folder);
+    const { folder, file } = options;
+    this.#folder = new ImageFolder(folder, file);
     this.verifiesJpegs = options.isChecked;
-    this.address = options.folder;
-    this.waitingReason = `waiting for an image in ${options.folder}`;
+    this.kind = file === null ? 'directory' : 'image';
+    this.address = file === null ? folder : join(folder, file);
+    this.waitingReason = `waiting for ${file === null ? `an image in ${folder}` : this.address}`;
   }
 
   state(): string {

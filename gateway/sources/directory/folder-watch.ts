@@ -1,6 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { sleep } from '../sleep.ts';
-import { IMAGE_NAME } from './image-file.ts';
 import type { ImageFolder } from './image-folder.ts';
 
 /** Interval at which a folder is listed in addition to system events, because network folders have none. */
@@ -81,7 +80,7 @@ export class FolderWatch {
   }
 
   #onChange(name: string | null): void {
-    if (name === null || !IMAGE_NAME.test(name)) return;
+    if (name === null || !this.#folder.accepts(name)) return;
     this.#changed.add(name);
     this.#wakeUp.abort();
   }

@@ -13,6 +13,11 @@ export const IMAGE_NAME = /^[^.].*\.(?:jpe?g|png|bmp|webp|tiff?|npy)$/is;
 /** Magic numbers of files that sharp decodes. It supports more formats, but some can refer to other files. */
 const DECODED: readonly RegExp[] = [/^\x89PNG\r\n\x1a\n/, /^RIFF[\s\S]{4}WEBP/, /^II[*+]\0/, /^MM\0[*+]/];
 
+/** Whether the first 16 bytes of a file are those of an image other than JPEG. */
+export function isImage(bytes: Uint8Array): boolean {
+  return isNpy(bytes) || isBmp(bytes) || isDecoded(bytes);
+}
+
 /**
  * Converts an image file to a frame: a JPEG is not decoded, `.npy` is read without a copy, PNG, BMP, WebP and TIFF are
  * decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
@@ -29,8 +34,7 @@ export async function readImage(bytes: Uint8Array): Promise<Sendable> {
     return array;
   }
   if (isBmp(bytes)) return readBmp(bytes);
-  const begin = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 16)).toString('latin1');
-  if (!DECODED.some((magic) => magic.test(begin))) {
+  if (!isDecoded(bytes)) {
     throw new GearwayError('image-invalid', 'unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy');
   }
   try {
@@ -40,6 +44,11 @@ export async function readImage(bytes: Uint8Array): Promise<Sendable> {
     const detail = errorText(error).split('\n', 1).join();
     throw new GearwayError('image-invalid', `the file cannot be decoded, or is incomplete: ${detail}`, { cause: error });
   }
+}
+
+function isDecoded(bytes: Uint8Array): boolean {
+  const begin = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 16)).toString('latin1');
+  return DECODED.some((magic) => magic.test(begin));
 }
 
 /** @returns only the JPEG: phones append other data, such as a short video. */

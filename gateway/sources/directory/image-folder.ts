@@ -38,9 +38,17 @@ export function compareNames(a: string, b: string): number {
  */
 export class ImageFolder {
   readonly path: string;
+  readonly #onlyName: string | null;
 
-  constructor(path: string) {
+  /** @param onlyName the only file that counts, whatever its name; null for all images. */
+  constructor(path: string, onlyName: string | null = null) {
     this.path = path;
+    this.#onlyName = onlyName;
+  }
+
+  /** Whether a file of this name belongs to it. */
+  accepts(name: string): boolean {
+    return this.#onlyName === null ? IMAGE_NAME.test(name) : name === this.#onlyName;
   }
 
   /** @throws {GearwayError} `source-unavailable` if the folder does not exist. */
@@ -52,14 +60,22 @@ export class ImageFolder {
       const text = `${this.path} is not a folder, expected a folder with images; for a video file use ffmpeg:${this.path}`;
       throw new GearwayError('source-unavailable', text);
     }
+    if (this.#onlyName === null) return;
+    const only = join(this.path, this.#onlyName);
+    const isFolder = await stat(only).then((each) => each.isDirectory(), () => false);
+    if (isFolder) throw new GearwayError('source-unavailable', `${only} is a folder, expected an image file; for the images of a folder use directory:${only}?watch=true`);
   }
 
   /** The names of its images, unordered. @throws {GearwayError} `source-unavailable`. */
   async list(): Promise<readonly string[]> {
     const names: string[] = [];
     try {
+      if (this.#onlyName !== null) {
+        await stat(this.path);
+        return [this.#onlyName];
+      }
       // In batches: reading all names at once would block other streams for up to 100 ms.
-      for await (const { name } of await opendir(this.path, { bufferSize: LISTED_AT_ONCE })) if (IMAGE_NAME.test(name)) names.push(name);
+      for await (const { name } of await opendir(this.path, { bufferSize: LISTED_AT_ONCE })) if (this.accepts(name)) names.push(name);
     } catch (error) {
       throw this.#unavailable(error);
     }

@@ -26,12 +26,16 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/Unknown (?:decoder|encoder)|Decoder not found|Encoder not found/i, 'this FFmpeg has no suitable decoder or encoder'],
   [/No such filter|Error (?:initializing|parsing|reinitializing) .*filter|Failed to (?:configure|set) .*filter|Invalid filter/i, 'the filter is invalid'],
   [/Protocol not found|Protocol '.*' not on whitelist|Protocol .* not on whitelist/i, 'this FFmpeg does not support the protocol, or it is not allowed here'],
+  [/Unexpected Content-Type|Expected boundary .* not found|Invalid Content-Length value/i, "FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg"],
   [/^rtsps?:\/\/.+: Invalid data found/i, 'the server does not respond, or not with RTSP'],
   [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'it contains no video'],
   [/moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i, 'it is damaged, or in a format that FFmpeg cannot read'],
   [/No such file or directory/i, 'no such file'],
   [/Input\/output error/i, 'reading it failed'],
 ];
+
+/** Lines that FFmpeg prints after any error. */
+const CONSEQUENCE = /^(?:\[[^\]]*\] ?)*(?:Error (?:initializing|opening|splitting|while|configuring|binding|reinitializing|marking)|Conversion failed|Nothing was written|Exiting|Output file (?:#\d+ |)(?:does not|is empty)|Task finished|Terminating|Could not write header|maybe incorrect parameters|Failed to open segment)/i;
 
 /**
  * Explains why FFmpeg, or another capture program, has ended.
@@ -49,7 +53,8 @@ export function explainFailure(command: string, end: ProgramEnd, lines: readonly
       const cause = findCause(lines);
       if (cause !== null) return new GearwayError('source-failed', `${cause.meaning} (${command}: ${cause.line})`);
       const how = end.kind === 'killed' ? `was killed by ${end.signal}` : `exited with code ${end.code}`;
-      const last = lines.at(-1);
+      // FFmpeg's last lines often name only consequences.
+      const last = lines.findLast((line) => !CONSEQUENCE.test(line)) ?? lines.at(-1);
       return new GearwayError('source-failed', `${command} ${how}${last === undefined ? '' : ` (${withoutPrefix(last)})`}`);
     }
     default:

@@ -33,15 +33,6 @@ export interface FfmpegOptions {
 /** Option names, for parseSourceUrl. */
 export const FFMPEG_OPTIONS = ['size', 'fps', 'quality', 'pixels', 'loop', 'format', 'inputArgs', 'outputArgs', 'hwaccel', 'filter', 'copy', 'check'] as const;
 
-/** Time without a frame after which the input has stalled; at a low rate, the number of frame intervals. */
-const STALL_MS = 5000;
-const STALL_FRAMES = 5;
-
-/** Maximum time without a frame. */
-export function stallMs({ fps }: Pick<FfmpegOptions, 'fps'>): number {
-  return Math.max(STALL_MS, (STALL_FRAMES * 1000) / (fps ?? Infinity));
-}
-
 /** Options of the Raspberry Pi's camera program. */
 const PI_OPTIONS: ReadonlySet<string> = new Set(['size', 'fps', 'quality', 'inputArgs', 'onDemand']);
 

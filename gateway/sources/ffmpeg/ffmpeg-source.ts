@@ -1,17 +1,26 @@
 import { containFailure, runInBackground } from '../../../shared/background.ts';
 import { errorText, GearwayError } from '../../../shared/errors.ts';
 import { explainFailure } from './explain-failure.ts';
-import { type FfmpegOptions, parseFfmpegOptions, stallMs } from './ffmpeg-options.ts';
+import { type FfmpegOptions, parseFfmpegOptions } from './ffmpeg-options.ts';
 import type { FfmpegTools } from './ffmpeg-tools.ts';
 import { type FfmpegInput, parseInput } from './input.ts';
 import { checkInput } from './input-plan.ts';
-import { PicturePublisher } from './picture-publisher.ts';
+import { PicturePublisher } from '../picture-publisher.ts';
 import { createPictureReader } from './picture-reader.ts';
 import { Program, type ProgramEnd } from './program.ts';
 import { findCaptureCommand, type CaptureCommand } from './capture-command.ts';
-import { hasUnencodedPassword } from '../redactor.ts';
+import { HttpCamera } from '../mjpeg/http-camera.ts';
+import { parseHttpAddress } from '../mjpeg/http-address.ts';
+import { withPasswordHint } from '../password-hint.ts';
+import { stallTimeMs } from '../stall-time.ts';
 import type { SourceUrl } from '../../config/source-url.ts';
 import type { Source, SourceSink } from '../source.ts';
+
+/** Failures of FFmpeg that {@link HttpCamera} may not have. */
+const UNREADABLE = /in a format that FFmpeg cannot read|FFmpeg's reader refuses/;
+const WITHOUT_FFMPEG = 'a camera with MJPEG or still pictures is read without FFmpeg if it has no options but fps, check and onDemand';
+
+const ALL_DAMAGED = 'all its pictures are damaged';
 
 /** Result of one run of a program. */
 interface Run {
@@ -35,10 +44,11 @@ export class FfmpegSource implements Source {
   readonly takesReturns = false;
   readonly verifiesJpegs: boolean;
   readonly serverPorts = null;
-  readonly stallMs: number;
   readonly #input: FfmpegInput;
   readonly #options: FfmpegOptions;
   readonly #tools: FfmpegTools;
+  /** Reads MJPEG and still pictures over HTTP instead of FFmpeg; null if they must be decoded, or for other inputs. */
+  #camera: HttpCamera | null;
   /** Cached result of an earlier run. */
   #captureCommand: CaptureCommand | null = null;
   /** Whether the input's own JPEGs were unusable. */
@@ -61,7 +71,15 @@ export class FfmpegSource implements Source {
     this.verifiesJpegs = this.#options.isChecked;
     this.address = target;
     this.waitingReason = `waiting for the first picture of ${this.address}`;
-    this.stallMs = stallMs(this.#options);
+    this.#camera = createCamera(this.#input, this.#options);
+  }
+
+  get stallMs(): number | null {
+    return this.#camera?.isPolled === true ? null : stallTimeMs(this.#options.fps);
+  }
+
+  get #isHttp(): boolean {
+    return this.#input.kind === 'url' && /^https?$/.test(this.#input.scheme);
   }
 
   state(): string {
@@ -87,6 +105,7 @@ export class FfmpegSource implements Source {
   }
 
   async #capture(sink: SourceSink, signal: AbortSignal): Promise<void> {
+    if (this.#camera !== null && (await this.#runCamera(this.#camera, sink, signal)) === 'aborted') return;
     for (;;) {
       const capture = (this.#captureCommand ??= await this.#findCaptureCommand(signal));
       const run = await this.#run(capture, sink, signal);
@@ -98,13 +117,52 @@ export class FfmpegSource implements Source {
         this.#mustEncode = true;
         continue;
       }
+      // Not an HTTP camera, so that it need not be asked again.
+      if (run.published > 0) this.#camera = null;
       const failure = explain(capture, run);
-      if (failure !== null) throw failure;
+      if (failure !== null) throw this.#isHttp && UNREADABLE.test(failure.message) ? new GearwayError(failure.code, `${failure.message}; ${WITHOUT_FFMPEG}`, { cause: failure }) : failure;
+      if (this.#isHttp && run.published === 1) throw new GearwayError('source-failed', `it is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
       // FFmpeg cannot loop some files, so start it again.
       if (!this.#options.isLooped) break;
     }
     this.#state = 'ended';
     sink.end(`the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`);
+  }
+
+  /** @returns whether FFmpeg must read it instead, because it is not such a camera, or its pictures must be encoded. */
+  async #runCamera(camera: HttpCamera, sink: SourceSink, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
+    const aborting = new AbortController();
+    const abort = (): void => aborting.abort();
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    const pictures = this.#createPublisher(sink, this.#options.isChecked, abort);
+    try {
+      const end = await camera.run(pictures, aborting.signal);
+      if (end === 'unsuitable' || signal.aborted) return end;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      pictures.close();
+    }
+    if (this.#options.copy !== null) throw new GearwayError('source-failed', ALL_DAMAGED);
+    this.#mustEncode = true;
+    this.#camera = null;
+    return 'unsuitable';
+  }
+
+  #createPublisher(sink: SourceSink, isChecked: boolean, end: () => void): PicturePublisher {
+    const pictures = new PicturePublisher({
+      sink,
+      isTrusted: !isChecked,
+      onPublished: () => {
+        this.#state = 'running';
+        this.#hasWorked = true;
+      },
+      onAllInvalid: () => {
+        // Continue if encoding is not an option: browsers may be able to decode pictures that NetGear clients cannot.
+        if (pictures.published === 0 || this.#options.copy === null) end();
+      },
+    });
+    return pictures;
   }
 
   #findCaptureCommand(signal: AbortSignal): Promise<CaptureCommand> {
@@ -116,19 +174,9 @@ export class FfmpegSource implements Source {
   async #run(capture: CaptureCommand, sink: SourceSink, signal: AbortSignal): Promise<Run> {
     let unreadable: unknown = null;
     let wasEnded = false;
-    const pictures = new PicturePublisher({
-      sink,
-      isTrusted: !(capture.isCopied && this.#options.isChecked),
-      onPublished: () => {
-        this.#state = 'running';
-        this.#hasWorked = true;
-      },
-      onAllInvalid: () => {
-        // Continue if encoding is not an option: browsers may be able to decode pictures that NetGear clients cannot.
-        if (pictures.published > 0 && this.#options.copy !== null) return;
-        wasEnded = true;
-        kill();
-      },
+    const pictures = this.#createPublisher(sink, capture.isCopied && this.#options.isChecked, () => {
+      wasEnded = true;
+      kill();
     });
     const reader = createPictureReader(capture.format, (picture) => pictures.offer(picture));
     const program = new Program({
@@ -161,19 +209,19 @@ export class FfmpegSource implements Source {
   }
 }
 
-/**
- * Adds a hint if the password is not percent-encoded, because FFmpeg then reports a part of it as an invalid host or
- * port.
- */
-function withPasswordHint(error: unknown, address: string): unknown {
-  if (!(error instanceof GearwayError) || error.code !== 'source-failed' || !hasUnencodedPassword(address)) return error;
-  const hint = 'characters such as # / ? @ % and spaces in a password must be percent-encoded, as %23 %2F %3F %40 %25 %20';
-  return new GearwayError(error.code, `${error.message}; ${hint}`, { cause: error });
+/** @returns null if the input is not an HTTP URL, or its options apply only to FFmpeg. */
+function createCamera(input: FfmpegInput, options: FfmpegOptions): HttpCamera | null {
+  if (input.kind !== 'url' || !/^https?$/.test(input.scheme)) return null;
+  const { size, fps, quality, pixels, format, inputArgs, outputArgs, hwaccel, filter, copy } = options;
+  const needsFfmpeg = [size, quality, pixels, format, hwaccel, filter].some((option) => option !== null) || copy === false || inputArgs.length > 0 || outputArgs.length > 0;
+  if (needsFfmpeg) return null;
+  // FFmpeg also accepts any certificate, and keeps the rate of streams.
+  return new HttpCamera({ address: parseHttpAddress(input.url), acceptsAnyCertificate: true, framesPerSecond: fps, accepts: { streams: fps === null, others: false } });
 }
 
 /** @returns null if the program has reached the input's end normally. */
 function explain({ command, hasEnd }: CaptureCommand, { end, lines, published, wasEnded, unreadable }: Run): GearwayError | null {
-  if (wasEnded) return new GearwayError('source-failed', 'all its pictures are damaged');
+  if (wasEnded) return new GearwayError('source-failed', ALL_DAMAGED);
   if (unreadable !== null) {
     return new GearwayError('source-failed', `the output of ${command} cannot be parsed: ${errorText(unreadable)}`, { cause: unreadable });
   }

@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { GearwayError } from '../../../shared/errors.ts';
 import { planCamera } from './camera-plan.ts';
-import { type FfmpegOptions, stallMs } from './ffmpeg-options.ts';
+import { SOONER_MS, stallTimeMs } from '../stall-time.ts';
+import type { FfmpegOptions } from './ffmpeg-options.ts';
 import type { FfmpegTools } from './ffmpeg-tools.ts';
 import { type FfmpegVersion, isAtLeast } from './ffmpeg-version.ts';
 import type { FfmpegInput } from './input.ts';
@@ -31,9 +32,6 @@ export interface PlanContext {
   readonly version: FfmpegVersion;
   readonly signal: AbortSignal;
 }
-
-/** How much earlier than the supervisor FFmpeg times out on a silent network, because its error names the cause. */
-const SOONER_MS = 500;
 
 /** Without these FFmpeg waits 5 s for the parameters of other streams, and 20 frames for their rate. */
 const LIVE_ARGS = ['-analyzeduration', '1000000', '-fpsprobesize', '0'];
@@ -114,7 +112,7 @@ function isCopied(options: FfmpegOptions, codec: string | null): boolean {
 }
 
 function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVersion): readonly string[] {
-  const timeoutUs = String((stallMs(options) - SOONER_MS) * 1000);
+  const timeoutUs = String((stallTimeMs(options.fps) - SOONER_MS) * 1000);
   switch (scheme) {
     case 'rtsp':
     case 'rtsps':

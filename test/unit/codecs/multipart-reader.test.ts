@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MultipartReader, type Part } from '../../../gateway/codecs/multipart-reader.ts';
+import { buildJpeg, createRandom } from '../../helpers/jpeg-builder.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -45,8 +46,10 @@ describe('MultipartReader', () => {
     expect(read([COUNTED.subarray(0, end)]).parts).toHaveLength(1);
   });
 
-  it('gives an empty part of known length', () => {
-    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n')]).parts).toEqual([[{ 'content-length': '0' }, '']]);
+  it('gives an empty part with the boundary behind it: its length may be wrong', () => {
+    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n')]).parts).toEqual([]);
+    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n--frame\r\n')]).parts).toEqual([[{ 'content-length': '0' }, '']]);
+    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\nabc\r\n--frame\r\n')]).parts).toEqual([[{ 'content-length': '0' }, 'abc']]);
   });
 
   it('gives each part memory of its own', () => {
@@ -64,10 +67,10 @@ describe('MultipartReader', () => {
   it('refuses a body that is larger than it may be, before it takes the memory', () => {
     const counted = (length: number): Buffer => bytes(`--frame\r\nContent-Length: ${length}\r\n\r\n`);
     expect(read([Buffer.concat([counted(20), Buffer.alloc(20)])], 20).parts).toHaveLength(1);
-    expect(() => read([counted(21)], 20)).toThrow(coded('too-large'));
+    expect(() => read([counted(21), bytes('a')], 20)).toThrow(coded('too-large'));
     const searched = (length: number): Buffer => Buffer.concat([bytes('--frame\r\n\r\n'), Buffer.alloc(length)]);
-    expect(read([searched(20), bytes('\r\n--frame')], 20).parts).toHaveLength(1);
-    expect(() => read([searched(21), bytes('\r\n--frame')], 20)).toThrow(coded('too-large'));
+    expect(read([searched(20), bytes('\r\n--frame\r\n')], 20).parts).toHaveLength(1);
+    expect(() => read([searched(21), bytes('\r\n--frame\r\n')], 20)).toThrow(coded('too-large'));
     expect(() => read([searched(500)], 20)).toThrow(coded('too-large'));
     expect(() => read([...searched(500)].map((byte) => Buffer.of(byte)), 20)).toThrow(coded('too-large'));
   });
@@ -91,14 +94,48 @@ describe('MultipartReader', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
   });
 
-  it.each(['-1', '1e3', 'five', '1234567890123'])('refuses the Content-Length %s', (length) => {
-    expect(() => read([bytes(`--frame\r\nContent-Length: ${length}\r\n\r\n`)])).toThrow(coded('multipart-invalid'));
+  it.each(['-1', '1e3', 'five', '1234567890123'])('ignores the Content-Length %s', (length) => {
+    expect(read([bytes(`--frame\r\nContent-Length: ${length}\r\n\r\nabc\r\n--frame--`)])).toEqual({ parts: [[{ 'content-length': length }, 'abc']], hasEnded: true });
   });
 
   it('refuses what never becomes a part', () => {
-    const filler = (count: number): Buffer => Buffer.alloc(count, 'a');
+    const filler = (count: number, byte: string | number = 'a'): Buffer => Buffer.alloc(count, byte);
     expect(read([filler(16 << 10)]).parts).toEqual([]);
     expect(() => read([filler(16 << 10), filler(1)])).toThrow(coded('multipart-invalid'));
     expect(() => read([bytes('--frame\r\nX: '), filler(16 << 10)])).toThrow(coded('multipart-invalid'));
+    // It may begin within a picture.
+    expect(read([filler(1 << 20, 7), bytes('--frame\r\n\r\nabc\r\n--frame--')]).parts).toHaveLength(1);
+    expect(() => read([filler((1 << 20) + (1 << 17), 7)])).toThrow(coded('multipart-invalid'));
+  });
+
+  it('gives a JPEG with its last byte, and a broken one up to what is behind it', () => {
+    const jpeg = buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random: createRandom(1) });
+    const text = jpeg.toString('latin1');
+    const begin = bytes('--frame\r\nContent-Type: image/jpeg\r\n\r\n');
+    expect(read([begin, jpeg.subarray(0, -1)]).parts).toEqual([]);
+    expect(read([begin, jpeg]).parts).toEqual([[{ 'content-type': 'image/jpeg' }, text]]);
+    for (let end = 4; end < jpeg.byteLength - 1; end += 1) {
+      const broken = [begin, jpeg.subarray(0, end), bytes('\r\n'), begin, jpeg];
+      expect(read(broken).parts.map(([, body]) => body), `cut at ${end}`).toEqual([text.slice(0, end), text]);
+    }
+  });
+
+  it('gives headers to the part that they precede, also when something is wrong between', () => {
+    const jpeg = buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random: createRandom(1) });
+    const namesOf = (...pieces: Buffer[]): string[] => read(pieces).parts.map(([headers]) => headers['n'] ?? '');
+    expect(namesOf(bytes('--other\nN: 1\n\n'), jpeg, bytes('--other\nN: 2\n'), jpeg)).toEqual(['1', '2']);
+    expect(namesOf(bytes('N: 1\r\n\r\n'), jpeg, bytes('N: 2\r\n\r\n'), jpeg)).toEqual(['1', '2']);
+    expect(namesOf(bytes('--frame\r\nN: 1\r\n\r\nContent-Length: 3\r\n\r\n'), jpeg)).toEqual(['1']);
+    expect(namesOf(bytes('--frame\r\n\r\n--frame\r\n--frame\r\nN: 1\r\n\r\n\r\n'), jpeg)).toEqual(['', '1']);
+  });
+
+  it('takes no more memory than a picture needs when a length is wrong', () => {
+    const jpeg = buildJpeg({ width: 320, height: 240, sampling: [[2, 1], [1, 1], [1, 1]], random: createRandom(1) });
+    const before = process.memoryUsage().arrayBuffers;
+    const bodies: Buffer[] = [];
+    const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 64 << 20, onPart: ({ body }) => bodies.push(body) });
+    for (let n = 0; n < 50; n += 1) for (const piece of [bytes(`--frame\r\nContent-Length: ${60 << 20}\r\n\r\n`), jpeg, bytes('\r\n')]) reader.read(piece);
+    expect(bodies).toHaveLength(50);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 << 20);
   });
 });

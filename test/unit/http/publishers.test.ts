@@ -139,7 +139,7 @@ describe('POST /streams/NAME/frames: one picture', () => {
     ['a form without a frame', 400, 'multipart-invalid', form(['picture', '', JPEG]).body, form().headers],
     ['a form with two frames', 400, 'multipart-invalid', form(['frame', '', JPEG], ['frame', '', JPEG]).body, form().headers],
     ['a form without its end', 400, 'multipart-invalid', form(['frame', '', JPEG]).body.subarray(0, -9), form().headers],
-    ['a form with a PNG', 415, 'type-unknown', form(['frame', '\r\nContent-Type: image/png', JPEG]).body, form().headers],
+    ['a form with a PNG', 415, 'type-unknown', form(['frame', '\r\nContent-Type: image/png', '\x89PNG']).body, form().headers],
     ['a form whose message is no JSON', 400, 'value-invalid', form(['frame', '', JPEG], ['message', '', 'n=1']).body, form().headers],
     ['a message in the form and in the header', 400, 'value-invalid', form(['frame', '', JPEG], ['message', '', '1']).body, { ...form().headers, 'gearway-message': '1' }],
   ])('refuses %s with %i %s', async (_name, status, code, body, headers) => {
@@ -443,6 +443,42 @@ describe('POST /streams/NAME/frames: a running request', () => {
     expect(await request.end()).toEqual({ status: 200, body: { sequence: 2, frames: 2, rejected: 0 } });
   });
 
+  it.each<[string, string, (jpeg: Uint8Array) => (string | Uint8Array)[], number]>([
+    ['parts of type image/jpg and image/pjpeg', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['--cam\r\nContent-Type: image/jpg\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Type: image/pjpeg\r\nContent-Length: 5\r\n\r\n', jpeg, '\r\n--cam--\r\n'], 0],
+    ['a boundary that is announced with its dashes', 'multipart/x-mixed-replace; boundary=--cam', (jpeg) => ['--cam\r\nContent-Type: image/jpeg\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--'], 0],
+    ['line ends of LF alone', 'multipart/x-mixed-replace;boundary=cam', (jpeg) => ['--cam\nContent-Type: image/jpeg\n\n', jpeg, '\n--cam\nContent-Type: image/jpeg\n\n', jpeg, '\n--cam--\n'], 0],
+    ['a space before the sign of equality', 'multipart/x-mixed-replace; boundary =cam', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'], 0],
+    ['multipart/mixed', 'multipart/mixed; boundary="cam"', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'], 0],
+    ['no boundary in the type', 'multipart/x-mixed-replace', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n'], 0],
+    ['no boundaries at all', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['Content-Type: image/jpeg\r\n\r\n', jpeg, 'Content-Type: image/jpeg\r\n\r\n', jpeg], 0],
+    ['a length that is none', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['--cam\r\nContent-Length: -1\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Length: x\r\n\r\n', jpeg], 0],
+    ['a text between the pictures', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Type: text/plain\r\n\r\nmotion\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--'], 1],
+    ['an array with line ends of LF', 'multipart/x-mixed-replace; boundary=--cam', (jpeg) => ['--cam\nContent-Type: application/x-npy\n\n', npyOf('|u1', [2, 2], 4), '\n--cam\n\n\n', jpeg, '\n--cam--\n'], 0],
+  ])('takes %s', async (_name, type, bodyOf, rejected) => {
+    await using gateway = await start();
+    await using request = new RunningRequest(gateway.frames, { 'content-type': type });
+    await request.write(...bodyOf(JPEG).map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)));
+    expect(await request.end()).toEqual({ status: 200, body: { sequence: 2, frames: 2, rejected } });
+  });
+
+  it.each([
+    ['a boundary that never comes', '--other; it is not', /neither a JPEG nor the boundary "frame"; its first line is "--other; it is not"/],
+    ['headers without an end', '--frame\r\nContent-Type: image/jpeg\r\n', /headers of its part do not end with an empty line/],
+    ['a JPEG without an end', Buffer.concat([Buffer.from('--frame\r\n\r\n'), JPEG.subarray(0, -2)]), /no end marker/],
+    ['an array without an end', Buffer.concat([Buffer.from('--frame\r\n\r\n'), npyOf('|u1', [2, 2], 4)]), /neither a Content-Length nor the boundary "--frame" behind it/],
+    ['nothing', '', /it is empty/],
+  ])('says of %s what is missing', async (_name, body, sentence) => {
+    await using gateway = await start();
+    await using request = new RunningRequest(gateway.frames, RUNNING);
+    await request.write(body);
+    expect(await request.end()).toMatchObject({ status: 400, body: { code: 'multipart-invalid', message: expect.stringMatching(sentence) as string } });
+  });
+
+  it.each(['image/jpg', 'image/pjpeg', 'IMAGE/JPEG; x=y'])('takes a single picture of type %s', async (type) => {
+    await using gateway = await start();
+    expect(await post(gateway.frames, JPEG, { 'content-type': type })).toMatchObject({ status: 200 });
+  });
+
   it('leaves out a malformed frame, counts it, and goes on', async () => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, RUNNING);
@@ -463,15 +499,14 @@ describe('POST /streams/NAME/frames: a running request', () => {
 
   it.each<[string, string | Buffer, number, string]>([
     ['no multipart', 'x'.repeat(20_000), 400, 'multipart-invalid'],
-    ['a part of another type', Buffer.concat([Buffer.from('--frame\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\nabc')]), 415, 'type-unknown'],
-    ['a part over 64 MiB', `--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${MAX_BYTES + MAX_NPY_HEAD + 1}\r\n\r\n`, 413, 'too-large'],
-    ['a length that is none', '--frame\r\nContent-Type: image/jpeg\r\nContent-Length: -1\r\n\r\n', 400, 'multipart-invalid'],
+    ['parts of another type alone', Buffer.concat(Array.from({ length: 10 }, () => Buffer.from('--frame\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\nabc'))), 415, 'type-unknown'],
+    ['a part over 64 MiB', `--frame\r\nContent-Type: application/x-npy\r\nContent-Length: ${MAX_BYTES + MAX_NPY_HEAD + 1}\r\n\r\n\x93NUMPY`, 413, 'too-large'],
   ])('ends with an answer at %s', async (_name, body, status, code) => {
     await using gateway = await start();
     await using request = new RunningRequest(`${gateway.frames}?publisher=phone`, RUNNING);
-    await request.write(part(JPEG), body);
+    await request.write(body);
     expect(await request.answer).toMatchObject({ status, body: { code } });
-    expect(gateway.stream.status()).toMatchObject({ state: 'stale', reason: expect.stringContaining('phone (127.0.0.1) was cut off: ') as string, source: { state: 'waiting for a publisher' } });
+    expect(gateway.stream.status()).toMatchObject({ state: 'waiting', reason: expect.stringContaining('phone (127.0.0.1) was cut off: ') as string, source: { state: 'waiting for a publisher' } });
     await request.closed;
   });
 

@@ -37,6 +37,12 @@ describe('RateMeter', () => {
     expect(meter.recentIntervalMs()).toBe(25);
   });
 
+  it('measures pictures that come every few seconds, until the next is late', () => {
+    const { meter, lastMs } = marked(5000, 4);
+    expect(meter.perSecond(lastMs + 4900)).toBeCloseTo(0.2);
+    expect(meter.perSecond(lastMs + 15_001)).toBe(0);
+  });
+
   it('follows a new rate within nine events', () => {
     const { meter, lastMs } = marked(25, 100);
     for (let i = 1; i <= 8; i += 1) meter.mark(lastMs + i * 100);

@@ -38,7 +38,7 @@ describe('FolderWatch', () => {
     await writeFile(join(folder, '1.jpg'), jpegOf(1000));
     await writeFile(join(folder, '2.jpg'), jpegOf(1100));
     const heard = new Heard();
-    const source = new DirectorySource({ folder, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
+    const source = new DirectorySource({ folder, file: null, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
     closing.push(() => source.close());
     await source.open(heard);
     await heard.until(() => heard.frames.length === 1);
@@ -57,7 +57,7 @@ describe('FolderWatch', () => {
     system = 'silent';
     for (let n = 0; n < 300; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1000));
     const heard = new Heard();
-    const source = new DirectorySource({ folder, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
+    const source = new DirectorySource({ folder, file: null, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
     closing.push(() => source.close());
     await source.open(heard);
     await heard.until(() => heard.frames.length === 1);

@@ -16,6 +16,8 @@ const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = 
   ['it is damaged, or in a format that FFmpeg cannot read (ffmpeg: file:a.txt: Invalid data found when processing input)', ['file:a.txt: Invalid data found when processing input']],
   ['it contains no video (ffmpeg: Stream map \'0:V:0\' matches no streams.)', ["Stream map '0:V:0' matches no streams.", 'To ignore this, add a trailing \'?\' to the map.']],
   ["FFmpeg does not accept an option (ffmpeg: Unrecognized option 'nonsense'.)", ["Unrecognized option 'nonsense'.", 'Error splitting the argument list: Option not found'].slice(0, 1)],
+  ["FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg (ffmpeg: Unexpected Content-Type : image/jpg)", ['[mpjpeg @ 0x55c0] Unexpected Content-Type : image/jpg', 'Error initializing output stream 0:0 -- ', 'Conversion failed!']],
+  ["FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg (ffmpeg: Expected boundary '--cam' not found, instead found a line of 4 bytes)", ["[mpjpeg @ 0x55c0] Expected boundary '--cam' not found, instead found a line of 4 bytes", 'http://127.0.0.1:8099/: Invalid data found when processing input']],
   ["this FFmpeg does not support the format or device (ffmpeg: Unknown input format: 'nonsense')", ["Unknown input format: 'nonsense'"]],
 ];
 
@@ -28,6 +30,8 @@ describe('explainFailure', () => {
 
   it('says how it ended where the lines say nothing that is known', () => {
     expect(explainFailure('ffmpeg', { kind: 'exited', code: 69 }, ['[x @ 0x1] [y @ 0x2] a riddle']).message).toBe('ffmpeg exited with code 69 (a riddle)');
+    expect(explainFailure('ffmpeg', { kind: 'exited', code: 1 }, ['[x @ 0x1] the cause', '[vost#0:0 @ 0x2] Error initializing output stream 0:0 -- ', 'Conversion failed!']).message).toBe('ffmpeg exited with code 1 (the cause)');
+    expect(explainFailure('ffmpeg', { kind: 'exited', code: 1 }, ['Conversion failed!']).message).toBe('ffmpeg exited with code 1 (Conversion failed!)');
     expect(explainFailure('ffmpeg', { kind: 'killed', signal: 'SIGKILL' }, []).message).toBe('ffmpeg was killed by SIGKILL');
   });
 

@@ -1,11 +1,11 @@
-import type { NDArray } from '../../../shared/ndarray.ts';
-import { publishPicture } from '../publish-picture.ts';
-import type { SourceSink } from '../source.ts';
+import type { Sendable } from '../netgear/picture.ts';
+import { publishPicture } from './publish-picture.ts';
+import type { SourceSink } from './source.ts';
 
 interface PicturePublisherOptions {
   readonly sink: SourceSink;
   /**
-   * Whether JPEGs are sent to NetGear clients without verification, because FFmpeg has encoded them or verification is
+   * Whether JPEGs are sent to NetGear clients without verification, because FFmpeg has encoded them, or verification is
    * disabled.
    */
   readonly isTrusted: boolean;
@@ -17,7 +17,7 @@ interface PicturePublisherOptions {
 /** Number of invalid pictures, without a valid one, after which none is expected. */
 const ALL_INVALID = 10;
 
-/** Publishes a program's pictures, and counts valid and invalid ones. */
+/** Publishes the pictures of a program or a camera, and counts valid and invalid ones. */
 export class PicturePublisher {
   readonly #options: PicturePublisherOptions;
   #published = 0;
@@ -40,7 +40,7 @@ export class PicturePublisher {
     return this.#verified === 0 && this.#refused > 0;
   }
 
-  offer(picture: Buffer | NDArray): void {
+  offer(picture: Sendable): void {
     if (this.#isClosed) return;
     const { sink, isTrusted, onPublished } = this.#options;
     try {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { FrameInput } from '../../../../gateway/hub/frame.ts';
-import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
-import { PicturePublisher } from '../../../../gateway/sources/ffmpeg/picture-publisher.ts';
+import type { FrameInput } from '../../../gateway/hub/frame.ts';
+import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
+import { PicturePublisher } from '../../../gateway/sources/picture-publisher.ts';
 
 const JPEG = await encodeJpeg({ data: Buffer.from(Array.from({ length: 48 * 48 * 3 }, (_, at) => (at * 31) % 251)), width: 48, height: 48, channels: 3 });
 

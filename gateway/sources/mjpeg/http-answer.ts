@@ -1,0 +1,213 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
+import { GearwayError } from '../../../shared/errors.ts';
+import { findBlankLine, parseHeaderLines } from '../../codecs/header-lines.ts';
+import { ChunkedDecoder } from './chunked-decoder.ts';
+import { formatHost, type HttpAddress } from './http-address.ts';
+
+export interface HttpRequest {
+  readonly address: HttpAddress;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Whether a certificate that cannot be verified is accepted. */
+  readonly acceptsAnyCertificate: boolean;
+  /** Closes the connection. */
+  readonly signal: AbortSignal;
+}
+
+/** Takes a piece of a body. @returns whether reading shall stop behind it. */
+type Take = (piece: Buffer) => boolean;
+
+/** Why reading has stopped: `take` has returned true, the body has ended, or there was no data for some time. */
+type Stop = 'enough' | 'ended' | 'silent';
+
+/** Maximum size of a response's status line and headers. */
+const MAX_HEAD_BYTES = 64 << 10;
+
+/** Maximum time for connecting, and for each pause within the response's headers. */
+const HEAD_TIMEOUT_MS = 10_000;
+
+/** Memory into which a connection reads. */
+const READ_BYTES = 64 << 10;
+
+/** Number of pieces that nobody reads, after which the connection is not read either. */
+const MAX_UNREAD = 16;
+
+/**
+ * The response to a GET request, on a connection of its own. Node's HTTP client refuses the responses of some cameras:
+ * `ICY 200 OK`, and header lines without a name. The announced length is not applied, because it is often wrong.
+ */
+export class HttpAnswer {
+  status = 0;
+  statusText = '';
+  /** Names in lower case; a name may occur several times. */
+  headers: readonly (readonly [name: string, value: string])[] = [];
+  /** Why the connection has ended, if not normally. */
+  failure: Error | null = null;
+  readonly #socket: Socket;
+  #decoder: ChunkedDecoder | null = null;
+  #hasEnded = false;
+  /** Copies of what has arrived while nobody was reading. */
+  #unread: Buffer[] = [];
+  #take: Take | null = null;
+  #stop: (stop: Stop) => void = () => undefined;
+  #fail: (error: unknown) => void = () => undefined;
+
+  private constructor({ address: { isSecure, host, port }, acceptsAnyCertificate }: HttpRequest) {
+    if (isSecure) {
+      this.#socket = connectSecurely({ host, port, rejectUnauthorized: !acceptsAnyCertificate, ...(isIP(host) === 0 ? { servername: host } : {}) });
+      this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    } else {
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      // Into the same memory each time: buffers of their own would keep the garbage collector busy.
+      this.#socket = connect({ host, port, onread: { buffer, callback: (bytes) => this.#onData(buffer.subarray(0, bytes)) } });
+    }
+    this.#socket.on('error', (error) => (this.failure ??= error));
+    this.#socket.on('end', () => this.#end());
+    this.#socket.on('close', () => this.#end());
+    this.#socket.on('timeout', () => this.#settle('silent'));
+  }
+
+  /**
+   * Sends a request, and waits for the response's headers.
+   *
+   * @throws {GearwayError} `source-failed` if it is not HTTP, or does not arrive in time; the errors of the connection.
+   */
+  static async open(request: HttpRequest): Promise<HttpAnswer> {
+    const { address, headers, signal } = request;
+    signal.throwIfAborted();
+    const answer = new HttpAnswer(request);
+    const abort = (): void => answer.close();
+    signal.addEventListener('abort', abort);
+    answer.#socket.once('close', () => signal.removeEventListener('abort', abort));
+    const lines = Object.entries({ Host: formatHost(address), 'User-Agent': 'Gearway', Accept: '*/*', ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+    answer.#socket.write(`GET ${address.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    try {
+      // Some servers announce the response to come.
+      do await answer.#readHead();
+      while (answer.status >= 100 && answer.status < 200);
+      return answer;
+    } catch (error) {
+      answer.close();
+      signal.throwIfAborted();
+      throw answer.failure ?? error;
+    }
+  }
+
+  /** The first value of a header. */
+  header(name: string): string | undefined {
+    return this.headers.find(([each]) => each === name)?.[1];
+  }
+
+  /** The body's announced length; null if there is none, or a wrong one. */
+  get length(): number | null {
+    const text = this.header('content-length');
+    return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null;
+  }
+
+  /**
+   * Reads the body.
+   *
+   * @param take called with pieces of the body, whose memory is reused afterwards.
+   * @param timeoutMs maximum time without data.
+   * @throws the errors of `take`, and `source-failed` if the body is malformed.
+   */
+  async read(take: Take, timeoutMs: number): Promise<Stop> {
+    for (let piece = this.#unread.shift(); piece !== undefined; piece = this.#unread.shift()) if (take(piece)) return 'enough';
+    if (this.failure instanceof GearwayError) throw this.failure;
+    if (this.#hasEnded) return 'ended';
+    this.#socket.setTimeout(timeoutMs);
+    const stopped = new Promise<Stop>((resolve, reject) => {
+      this.#stop = resolve;
+      this.#fail = reject;
+    });
+    this.#take = take;
+    if (this.#socket.isPaused()) this.#socket.resume();
+    return await stopped;
+  }
+
+  /** The first bytes of the body, at least so many unless it ends or pauses before. They can still be read. */
+  async peek(bytes: number, timeoutMs: number): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    let count = 0;
+    const keep = (piece: Buffer): boolean => {
+      pieces.push(Buffer.from(piece));
+      count += piece.byteLength;
+      return count >= bytes;
+    };
+    await this.read(keep, timeoutMs);
+    const begin = Buffer.concat(pieces);
+    if (count > 0) this.#unread.unshift(begin);
+    return begin;
+  }
+
+  /** Closes the connection. Idempotent. */
+  close(): void {
+    this.#socket.destroy();
+    this.#end();
+  }
+
+  async #readHead(): Promise<void> {
+    let head = '';
+    const take = (piece: Buffer): boolean => {
+      head = (head + piece.toString('latin1')).trimStart();
+      return head.length > MAX_HEAD_BYTES || findBlankLine(head) !== null;
+    };
+    const stop = await this.read(take, HEAD_TIMEOUT_MS);
+    const blank = findBlankLine(head);
+    if (blank === null) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
+    const [first = '', status, text = ''] = /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(head) ?? [];
+    if (status === undefined) throw new GearwayError('source-failed', `the server does not respond with HTTP, but with ${JSON.stringify(/^[^\r\n]*/.exec(head)?.[0].slice(0, 64))}`);
+    this.status = Number(status);
+    this.statusText = text.trim();
+    this.headers = parseHeaderLines(head.slice(first.length, blank.start));
+    const isChunked = this.headers.some(([name, value]) => name === 'transfer-encoding' && /\bchunked\b/i.test(value));
+    if (isChunked) this.#decoder = new ChunkedDecoder((piece) => this.#deliver(piece));
+    const rest = [Buffer.from(head.slice(blank.end), 'latin1'), ...this.#unread.splice(0)];
+    for (const chunk of rest) if (chunk.byteLength > 0) this.#onData(chunk);
+  }
+
+  /** @returns whether the connection may be read further. */
+  #onData(chunk: Buffer): boolean {
+    try {
+      if (this.#decoder === null) this.#deliver(chunk);
+      else this.#decoder.read(chunk);
+    } catch (error) {
+      if (this.#take === null) this.failure = error as Error;
+      this.#take = null;
+      this.#fail(error);
+      this.close();
+    }
+    if (this.#decoder?.hasEnded === true) this.#end();
+    if (this.#unread.length < MAX_UNREAD) return true;
+    this.#socket.pause();
+    return false;
+  }
+
+  #deliver(piece: Buffer): void {
+    if (this.#take === null) this.#unread.push(Buffer.from(piece));
+    else if (this.#take(piece)) this.#settle('enough');
+  }
+
+  #settle(stop: Stop): void {
+    this.#take = null;
+    this.#stop(stop);
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#settle('ended');
+  }
+}
+
+function headProblem(stop: Stop): string {
+  switch (stop) {
+    case 'enough':
+      return `the headers of the response have more than ${MAX_HEAD_BYTES} bytes`;
+    case 'ended':
+      return 'the server closed the connection without a response';
+    case 'silent':
+      return `no response within ${HEAD_TIMEOUT_MS / 1000} s`;
+    default:
+      return stop satisfies never;
+  }
+}

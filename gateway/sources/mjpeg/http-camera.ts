@@ -1,0 +1,198 @@
+import { errorText, GearwayError } from '../../../shared/errors.ts';
+import { FRAME_LIMITS } from '../../../shared/frame.ts';
+import { TokenBucket } from '../../../shared/token-bucket.ts';
+import { completeJpeg } from '../../codecs/complete-jpeg.ts';
+import { beginsAsJpeg } from '../../codecs/jpeg-end.ts';
+import { mediaType, readBoundary } from '../../codecs/media-type.ts';
+import { MultipartReader, type Part } from '../../codecs/multipart-reader.ts';
+import { isImage, readImage } from '../directory/image-file.ts';
+import type { PicturePublisher } from '../picture-publisher.ts';
+import { sleep } from '../sleep.ts';
+import { SOONER_MS, stallTimeMs } from '../stall-time.ts';
+import type { HttpAnswer } from './http-answer.ts';
+import type { HttpAddress } from './http-address.ts';
+import { HttpClient } from './http-client.ts';
+import { explainConnectionError } from './http-failure.ts';
+
+export interface HttpCameraOptions {
+  readonly address: HttpAddress;
+  readonly acceptsAnyCertificate: boolean;
+  /** Rate at which a still picture is requested, and maximum rate of a stream; null for the defaults. */
+  readonly framesPerSecond: number | null;
+  /** Whether the camera may serve a stream, and other content than MJPEG and JPEG. If not, it is `unsuitable`. */
+  readonly accepts: { readonly streams: boolean; readonly others: boolean };
+}
+
+/** How an answer was shown. `unsuitable`: it was not; nothing was published. */
+type Shown = 'stream' | 'still' | 'unsuitable';
+
+/** Default rate at which a still picture is requested. */
+const DEFAULT_STILL_RATE = 1;
+
+/** Maximum time before the first data: some cameras start slowly. */
+const FIRST_SILENT_MS = 10_000;
+
+/** A server that keeps the connection open has sent its still picture completely if nothing follows for this long. */
+const STILL_SILENT_MS = 1000;
+
+/** Maximum rate of pictures, with a burst of one second, because tiny ones would block the event loop. */
+const MAX_PICTURES_PER_SECOND = 500;
+
+/** Number of first bytes by which the format is detected. */
+const PEEKED_BYTES = 16;
+
+/** A camera that serves MJPEG, or one picture per request, over HTTP. Tolerates what such cameras get wrong. */
+export class HttpCamera {
+  readonly #options: HttpCameraOptions;
+  readonly #client: HttpClient;
+  /** Maximum time between two pieces of data. */
+  readonly #silentMs: number;
+  #isPolled = false;
+
+  constructor(options: HttpCameraOptions) {
+    this.#options = options;
+    this.#client = new HttpClient(options.address, options);
+    this.#silentMs = stallTimeMs(options.framesPerSecond) - SOONER_MS;
+  }
+
+  /** Whether it serves one picture per request, which may stay the same for any time. */
+  get isPolled(): boolean {
+    return this.#isPolled;
+  }
+
+  /**
+   * Publishes pictures until the signal aborts.
+   *
+   * @returns if it is `unsuitable`, or the signal has aborted.
+   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} if it is a still picture.
+   */
+  async run(pictures: PicturePublisher, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
+    this.#isPolled = false;
+    const intervalMs = 1000 / (this.#options.framesPerSecond ?? DEFAULT_STILL_RATE);
+    let condition: Readonly<Record<string, string>> = {};
+    try {
+      for (let dueMs = performance.now(); ; ) {
+        const answer = await this.#client.get(condition, signal);
+        try {
+          if (answer.status !== 304) {
+            const shown = await this.#show(answer, pictures, signal);
+            if (shown === 'unsuitable') return shown;
+            this.#isPolled = shown === 'still';
+            if (!this.#isPolled) throw new GearwayError('source-failed', 'the stream has ended; it may start again');
+            condition = conditionOf(answer);
+          }
+        } finally {
+          answer.close();
+        }
+        // Never more than one request at a time, and none to catch up on.
+        dueMs = Math.max(dueMs + intervalMs, performance.now());
+        await sleep(dueMs - performance.now(), signal);
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      if (signal.aborted) return 'aborted';
+      throw error;
+    }
+  }
+
+  async #show(answer: HttpAnswer, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
+    const { accepts } = this.#options;
+    const contentType = answer.header('content-type');
+    const type = mediaType(contentType) ?? '';
+    if (type.startsWith('multipart/')) return accepts.streams ? await this.#readJpegs(answer, readBoundary(contentType), true, pictures, signal) : 'unsuitable';
+    const begin = await answer.peek(PEEKED_BYTES, FIRST_SILENT_MS);
+    const text = begin.toString('latin1').trimStart();
+    if (beginsAsJpeg(Buffer.from(text, 'latin1'))) return await this.#readJpegs(answer, null, false, pictures, signal);
+    // Multipart, whatever its type.
+    if (text.startsWith('--')) return accepts.streams ? await this.#readJpegs(answer, null, true, pictures, signal) : 'unsuitable';
+    if (!accepts.others) return 'unsuitable';
+    if (isImage(begin)) return await this.#readStill(answer, pictures, signal);
+    if (/^(?:text\/html|application\/(?:xhtml\+xml|json))$/.test(type)) {
+      throw new GearwayError('source-failed', `the server responds with a page (${type}), expected MJPEG or a picture; use the address of the stream itself`);
+    }
+    return await this.#readJpegs(answer, null, false, pictures, signal);
+  }
+
+  /** Reads JPEGs until the body ends. One JPEG that is not in a multipart body is a still picture. */
+  async #readJpegs(answer: HttpAnswer, boundary: string | null, isMultipart: boolean, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
+    const rate = new RateLimit(this.#options.framesPerSecond);
+    const budget = new TokenBucket(MAX_PICTURES_PER_SECOND);
+    let count = 0;
+    const onPart = ({ headers, body }: Part): void => {
+      // Cameras also send texts and sound.
+      if (!beginsAsJpeg(body) && mediaType(headers.get('content-type'))?.startsWith('image/') !== true) return;
+      if (!budget.take(performance.now())) throw new GearwayError('source-failed', `the camera sends more than ${MAX_PICTURES_PER_SECOND} pictures per second`);
+      count += 1;
+      // Previews behind a still picture.
+      if (isStill && count > 1) return;
+      if (rate.admits(performance.now())) pictures.offer(completeJpeg(body));
+    };
+    // Whether the length can be that of one picture: cameras also announce huge ones for a stream.
+    const isStill = !isMultipart && answer.length !== null && answer.length <= FRAME_LIMITS.payloadBytes;
+    const reader = new MultipartReader({ boundary, maxBodyBytes: FRAME_LIMITS.payloadBytes, onPart });
+    let hasBegun = false;
+    const mayBeStill = (): boolean => !isMultipart && count === 1 && !reader.isInsidePart;
+    const take = (piece: Buffer): boolean => {
+      reader.read(piece);
+      // Another timeout applies behind the first data, and behind what may be a still picture.
+      const mustReconsider = !hasBegun || mayBeStill();
+      hasBegun = true;
+      return mustReconsider;
+    };
+    // A picture is complete by its own end, because lengths are often wrong.
+    while (!(isStill && count > 0)) {
+      const timeoutMs = mayBeStill() ? STILL_SILENT_MS : hasBegun ? this.#silentMs : FIRST_SILENT_MS;
+      const stop = await answer.read(take, timeoutMs).catch((error: unknown) => {
+        throw error instanceof GearwayError && error.code === 'multipart-invalid' ? new GearwayError('source-failed', `the response is not MJPEG: ${errorText(error)}`, { cause: error }) : error;
+      });
+      signal.throwIfAborted();
+      if (stop === 'ended' || (stop === 'silent' && mayBeStill())) break;
+      if (stop === 'silent') throw new GearwayError('source-stalled', `the camera has sent nothing for ${timeoutMs / 1000} s`);
+    }
+    if (count > 0 && !isMultipart) return isStill || count === 1 ? 'still' : 'stream';
+    if (answer.failure !== null) throw explainConnectionError(answer.failure, this.#client.origin);
+    if (count === 0) throw new GearwayError('source-failed', `the response has ended without a picture: ${reader.describe()}`);
+    return 'stream';
+  }
+
+  /** Reads a picture of another format than JPEG. */
+  async #readStill(answer: HttpAnswer, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    const take = (piece: Buffer): boolean => {
+      pieces.push(Buffer.from(piece));
+      bytes += piece.byteLength;
+      if (bytes > FRAME_LIMITS.payloadBytes) throw new GearwayError('too-large', `the picture has more than ${FRAME_LIMITS.payloadBytes} bytes`);
+      return bytes >= (answer.length ?? Infinity);
+    };
+    await answer.read(take, this.#silentMs);
+    signal.throwIfAborted();
+    pictures.offer(await readImage(Buffer.concat(pieces)));
+    return 'still';
+  }
+}
+
+/** Headers with which a server responds only if the picture has changed. */
+function conditionOf(answer: HttpAnswer): Readonly<Record<string, string>> {
+  const tag = answer.header('etag');
+  const modified = answer.header('last-modified');
+  return { ...(tag === undefined ? {} : { 'If-None-Match': tag }), ...(modified === undefined ? {} : { 'If-Modified-Since': modified }) };
+}
+
+/** Skips pictures beyond a rate, evenly. */
+class RateLimit {
+  readonly #intervalMs: number;
+  #dueMs = 0;
+
+  /** @param framesPerSecond null for no limit. */
+  constructor(framesPerSecond: number | null) {
+    this.#intervalMs = framesPerSecond === null ? 0 : 1000 / framesPerSecond;
+  }
+
+  admits(nowMs: number): boolean {
+    // A picture may be a little early, because the network delays them unevenly.
+    if (nowMs < this.#dueMs - this.#intervalMs / 4) return false;
+    this.#dueMs = Math.max(this.#dueMs, nowMs - this.#intervalMs / 2) + this.#intervalMs;
+    return true;
+  }
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { ChunkedDecoder } from '../../../../gateway/sources/mjpeg/chunked-decoder.ts';
+
+function decode(text: string, size: number): { readonly text: string; readonly hasEnded: boolean } {
+  const pieces: Buffer[] = [];
+  const decoder = new ChunkedDecoder((data) => pieces.push(Buffer.from(data)));
+  const bytes = Buffer.from(text, 'latin1');
+  for (let at = 0; at < bytes.byteLength; at += size) decoder.read(bytes.subarray(at, at + size));
+  return { text: Buffer.concat(pieces).toString('latin1'), hasEnded: decoder.hasEnded };
+}
+
+describe('ChunkedDecoder', () => {
+  it.each([
+    ['chunks', '3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n', 'abc0123456789', true],
+    ['extensions and zeros', '003;x=y\r\nabc\r\n0;z\r\nTrailer: x\r\n\r\n', 'abc', true],
+    ['LF alone', '3\nabc\n2\nde\n0\n\n', 'abcde', true],
+    ['no line end behind a chunk', '3\r\nabc2\r\nde0\r\n\r\n', 'abcde', true],
+    ['spaces', '  3  \r\nabc\r\n0 \r\n\r\n', 'abc', true],
+    ['line ends within', '5\r\na\r\n\nb\r\n0\r\n', 'a\r\n\nb', true],
+    ['no end', '3\r\nabc\r\n4\r\nde', 'abcde', false],
+    ['a body that is not chunked', '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2', '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2', false],
+  ])('reads %s, in pieces of any size', (_name, text, expected, hasEnded) => {
+    for (let size = 1; size <= text.length; size += 1) expect(decode(text, size), `pieces of ${size}`).toEqual({ text: expected, hasEnded });
+  });
+
+  it('refuses a size that is none', () => {
+    expect(() => decode('3\r\nabc\r\nxyz\r\n', 100)).toThrow(expect.objectContaining({ code: 'source-failed' }));
+    expect(() => decode(`3\r\nabc\r\n${'1'.repeat(2000)}`, 100)).toThrow(expect.objectContaining({ code: 'source-failed' }));
+  });
+});
