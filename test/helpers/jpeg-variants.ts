@@ -67,3 +67,39 @@ export const TAILS: Readonly<Record<string, (bytes: number, jpeg: Buffer) => Buf
 };
 
 export const TAIL_BYTES = [1, 2, 63, 64, 65, 1000, 100_000] as const;
+
+/** Where the pixel (x, y) of a stored picture belongs in the upright one (EXIF 2.3, 4.6.4 A): by orientation. */
+const UPRIGHT: Readonly<Record<number, (x: number, y: number, width: number, height: number) => readonly [x: number, y: number]>> = {
+  1: (x, y) => [x, y],
+  2: (x, y, width) => [width - 1 - x, y],
+  3: (x, y, width, height) => [width - 1 - x, height - 1 - y],
+  4: (x, y, _width, height) => [x, height - 1 - y],
+  5: (x, y) => [y, x],
+  6: (x, y, _width, height) => [height - 1 - y, x],
+  7: (x, y, width, height) => [height - 1 - y, width - 1 - x],
+  8: (x, y, width) => [y, width - 1 - x],
+};
+
+export const ORIENTATIONS = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+
+/** BGR of the corners of an upright {@link storedPicture}: top left, top right, bottom left, bottom right. */
+export const CORNERS = [[40, 40, 220], [40, 200, 40], [220, 60, 40], [230, 230, 230]] as const;
+
+/** BGR samples of a picture that has {@link CORNERS}, each filling a quarter, after it was turned. Sides are those of the upright picture. */
+export function storedPicture(orientation: number, { width, height }: { readonly width: number; readonly height: number }): { readonly data: Buffer; readonly width: number; readonly height: number; readonly channels: 3 } {
+  const [storedWidth, storedHeight] = orientation >= 5 ? [height, width] : [width, height];
+  const data = Buffer.alloc(width * height * 3);
+  for (let y = 0; y < storedHeight; y += 1) {
+    for (let x = 0; x < storedWidth; x += 1) {
+      const [column, row] = UPRIGHT[orientation]!(x, y, storedWidth, storedHeight);
+      data.set(CORNERS[(row < height / 2 ? 0 : 2) + (column < width / 2 ? 0 : 1)]!, (y * storedWidth + x) * 3);
+    }
+  }
+  return { data, width: storedWidth, height: storedHeight, channels: 3 };
+}
+
+/** How far the corners of decoded samples are from {@link CORNERS}, at most. */
+export function cornerError(samples: Uint8Array, { width, height, isRgb = false }: { readonly width: number; readonly height: number; readonly isRgb?: boolean }): number {
+  const places = [[4, 4], [width - 5, 4], [4, height - 5], [width - 5, height - 5]] as const;
+  return Math.max(...places.flatMap(([x, y], corner) => CORNERS[corner]!.map((expected, channel) => Math.abs(expected - samples[(y * width + x) * 3 + (isRgb ? 2 - channel : channel)]!))));
+}
