@@ -25,7 +25,7 @@ export function outputArgs(options: FfmpegOptions, plan: InputPlan, version: Ffm
   if (plan.isCopied) return [...chosen, '-c:v', 'copy', ...options.outputArgs, ...MULTIPART];
   // No frames are duplicated or dropped to keep a constant rate.
   const passed = isAtLeast(version, { major: 5, minor: 1 }) ? ['-fps_mode', 'passthrough'] : ['-vsync', 'passthrough'];
-  const filters = [plan.isUntaggedHd ? BT709 : null, options.filter, rateFilter(options, plan), pictureFilter(options, plan), options.pixels === 'bgr24' ? 'vflip' : null, NUMBERED].filter((filter) => filter !== null);
+  const filters = [plan.isUntaggedHd ? BT709 : null, options.filter, rateFilter(options, plan), sizeFilter(options, plan), options.pixels === null ? JPEG_COLOURS : null, options.pixels === 'bgr24' ? 'vflip' : null, NUMBERED].filter((filter) => filter !== null);
   return [...chosen, ...passed, '-vf', filters.join(','), ...NUMBERED_ARGS, ...encoderArgs(options), ...options.outputArgs, ...containerArgs(options)];
 }
 
@@ -45,21 +45,20 @@ function rateFilter({ fps }: FfmpegOptions, { needsRateFilter }: InputPlan): str
 /** Names the matrix of a video that does not name it. In front of the user's filter, which can name another one. */
 const BT709 = 'setparams=colorspace=bt709';
 
-/** JPEGs are BT.601, full range. Without this, FFmpeg only adjusts the range, and keeps the samples of other matrices. */
-const JPEG_COLOURS = ':out_color_matrix=bt601:out_range=pc';
+/**
+ * Converts to the colours of JPEG: BT.601, full range. FFmpeg itself only adjusts the range, and keeps the samples of other
+ * matrices. Costs nothing for BT.601, whose range has to be adjusted anyway.
+ */
+const JPEG_COLOURS = 'scale=out_color_matrix=bt601:out_range=pc';
 
 /** Maximum sides of a frame, and its maximum growth to make its pixels square: 352×576 at 16:9 grows by 2.9. */
 const MAX_SIDE = FRAME_LIMITS.side;
 const MAX_GROWTH = 4;
 
-/**
- * Scales to the requested size, or to square pixels, and converts to the colours of JPEG. All in one filter, which costs
- * nothing that encoding would not cost anyway, except for a change of the matrix.
- */
-function pictureFilter({ size, pixels }: FfmpegOptions, { needsScaling, isLive }: InputPlan): string {
-  const colours = pixels === null ? JPEG_COLOURS : '';
+/** Scales to the requested size, or to square pixels. A separate filter from the one for colours: small pictures are converted faster. */
+function sizeFilter({ size }: FfmpegOptions, { needsScaling, isLive }: InputPlan): string {
   const scale = size !== null && needsScaling ? `scale=${size.width}:${size.height}` : squareScale(isLive);
-  return `${scale}${colours},setsar=1`;
+  return `${scale},setsar=1`;
 }
 
 /**

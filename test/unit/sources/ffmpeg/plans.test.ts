@@ -187,7 +187,7 @@ describe('outputArgs', () => {
   const filters = (args: readonly string[]): string => args[args.indexOf('-vf') + 1]!.replaceAll(/'[^']*'/g, '…');
   const square = 'scale=w=…:h=…';
   const squareLive = 'scale=eval=frame:w=…:h=…';
-  const colours = ':out_color_matrix=bt601:out_range=pc,setsar=1';
+  const colours = ',setsar=1,scale=out_color_matrix=bt601:out_range=pc';
 
   it.each([
     ['ffmpeg:rtsp://cam/', {}, `${squareLive}${colours}`],
