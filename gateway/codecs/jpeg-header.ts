@@ -1,17 +1,38 @@
 import { GearwayError } from '../../shared/errors.ts';
+import { type Orientation, readExifOrientation } from './exif-orientation.ts';
 import { isStartOfFrame, JPEG_MARKER, JpegSegments } from './jpeg-segments.ts';
 
-/** Size of a JPEG, from its frame header. */
+/** Metadata read from the markers of a JPEG. */
 export interface JpegHeader {
-  /** Pixels. */
+  /** Pixels, as stored: before a decoder applies the orientation. */
   readonly width: number;
-  /** Pixels. */
+  /** Pixels, as stored. */
   readonly height: number;
   readonly components: number;
+  /** Orientation in its EXIF data; 1 if it is upright or has none. */
+  readonly orientation: Orientation;
+  /** Whether its chroma has half of the luma's resolution in both directions (4:2:0). */
+  readonly isHalfChroma: boolean;
+  /** Length up to and including EOI. Cameras and phones append padding, other pictures, or films. */
+  readonly bytes: number;
+  /** Huffman tables that its first scan uses without defining them: webcams and AVI files rely on the standard ones. Null for most. */
+  readonly missingTables: MissingTables | null;
 }
 
-/** Bytes tolerated behind the end-of-image marker: encoders pad. */
-const MAX_PADDING_BYTES = 64;
+export interface MissingTables {
+  /** Offset of the scan, in front of which they belong. */
+  readonly at: number;
+  /** Those that are defined, as {@link tableBit}. */
+  readonly defined: number;
+}
+
+/** Bit of a Huffman table that has a standard form: DC 0 and 1, AC 0 and 1. 0 for others. */
+export function tableBit(id: number): number {
+  return (id & 0xee) === 0 ? 1 << (((id >> 3) & 2) | (id & 1)) : 0;
+}
+
+/** A whole JPEG ends with it. */
+const EOI = Buffer.of(0xff, JPEG_MARKER.EOI);
 
 /**
  * Maximum number of 8×8 blocks that a decoder of a JPEG with several scans visits, each block counted once per scan that contains it.
@@ -36,7 +57,7 @@ interface Component {
 }
 
 /**
- * Reads a JPEG's size (ITU-T T.81, B.2.2) and checks its structure up to the first scan and its end. Nothing is decoded. Where the picture
+ * Reads a JPEG's metadata (ITU-T T.81, B.2), and checks its structure up to the first scan and its end. Nothing is decoded. Where the picture
  * has several scans, the markers behind the first one are read too: a JPEG of a few KB can hold thousands of scans, each of which
  * costs a decoder a pass over the whole picture.
  *
@@ -45,29 +66,42 @@ interface Component {
  */
 export function readJpegHeader(jpeg: Uint8Array, colorspace?: string): JpegHeader {
   if (jpeg[0] !== 0xff || jpeg[1] !== JPEG_MARKER.SOI) throw invalid('does not begin with SOI');
-  if (!endsWithEoi(jpeg)) throw invalid('has no EOI at its end: it is truncated');
   const segments = new JpegSegments();
   let frame: FrameHeader | null = null;
+  let orientation: Orientation | null = null;
+  let defined = 0;
   while (segments.next(jpeg)) {
     checkCount(segments);
-    const { marker, start } = segments;
-    if (marker === JPEG_MARKER.EOI) break;
-    if (isStartOfFrame(marker)) {
+    const { marker, start, end } = segments;
+    if (marker === JPEG_MARKER.EOI) {
+      if (frame === null) throw invalid('has no start-of-frame marker');
+      return describe(frame, { orientation, bytes: end, missingTables: null }, colorspace);
+    }
+    if (marker === JPEG_MARKER.APP1) {
+      orientation ??= readExifOrientation(jpeg.subarray(start + 4, end));
+    } else if (marker === JPEG_MARKER.DHT) {
+      defined |= readTables(jpeg, start + 4, end);
+    } else if (isStartOfFrame(marker)) {
       if (frame !== null) throw invalid('has two frame headers');
       frame = readFrameHeader(jpeg, marker, start);
     } else if (marker === JPEG_MARKER.SOS) {
       if (frame === null) throw invalid('has a scan before its start-of-frame marker');
-      checkScans(jpeg, segments, frame);
-      break;
+      // Only baseline and extended sequential frames (SOF0, SOF1) use the standard tables.
+      const isMissing = frame.marker <= 0xc1 && (usedTables(jpeg, start + 4, end) & ~defined) !== 0;
+      return describe(frame, { orientation, bytes: readScans(jpeg, segments, frame), missingTables: isMissing ? { at: start, defined } : null }, colorspace);
     }
   }
-  if (frame === null) throw invalid('has no start-of-frame marker');
-  const { width, height, components } = frame;
-  if (colorspace !== undefined && (components === 4) !== (colorspace === 'CMYK')) throw invalid(`has ${components} components, which do not decode to ${colorspace}`);
-  return { width, height, components };
+  throw invalid(TRUNCATED);
 }
 
-interface FrameHeader extends JpegHeader {
+const TRUNCATED = 'has no EOI: it is truncated';
+
+function describe({ width, height, components, isHalfChroma }: FrameHeader, { orientation, bytes, missingTables }: Pick<JpegHeader, 'bytes' | 'missingTables'> & { readonly orientation: Orientation | null }, colorspace: string | undefined): JpegHeader {
+  if (colorspace !== undefined && (components === 4) !== (colorspace === 'CMYK')) throw invalid(`has ${components} components, which do not decode to ${colorspace}`);
+  return { width, height, components, orientation: orientation ?? 1, isHalfChroma, bytes, missingTables };
+}
+
+interface FrameHeader extends Pick<JpegHeader, 'width' | 'height' | 'components' | 'isHalfChroma'> {
   readonly marker: number;
   /** Offset of its segment. */
   readonly start: number;
@@ -78,16 +112,42 @@ function readFrameHeader(jpeg: Uint8Array, marker: number, start: number): Frame
   const width = byte(jpeg, start + 7) * 256 + byte(jpeg, start + 8);
   const components = byte(jpeg, start + 9);
   if (width === 0 || height === 0) throw invalid(`is ${width}×${height} pixels`);
-  return { marker, start, width, height, components };
+  return { marker, start, width, height, components, isHalfChroma: components === 3 && jpeg[start + 11] === 0x22 && jpeg[start + 14] === 0x11 };
 }
 
-/** @param segments at the first scan. */
-function checkScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader): void {
+/** Bits of the tables that a DHT segment defines. */
+function readTables(jpeg: Uint8Array, start: number, end: number): number {
+  let bits = 0;
+  for (let at = start; at + 17 <= end; ) {
+    bits |= tableBit(jpeg[at] ?? 0);
+    let values = 0;
+    for (let length = 1; length <= 16; length += 1) values += jpeg[at + length] ?? 0;
+    at += 17 + values;
+  }
+  return bits;
+}
+
+/** Bits of the tables that a scan uses. */
+function usedTables(jpeg: Uint8Array, start: number, end: number): number {
+  let bits = 0;
+  for (let at = start + 2; at < Math.min(start + 1 + 2 * (jpeg[start] ?? 0), end); at += 2) {
+    const numbers = jpeg[at] ?? 0;
+    bits |= tableBit(numbers >> 4) | tableBit(0x10 | (numbers & 15));
+  }
+  return bits;
+}
+
+/**
+ * Finds EOI, and checks the scans where there are several.
+ *
+ * @param segments at the first scan.
+ * @returns the length of the JPEG.
+ */
+function readScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader): number {
   const { marker, width, height, components: count } = frame;
   // A sequential JPEG with all components in its first scan has no other: decoders refuse a second one.
   const isSequential = marker !== 0xc2 && marker !== 0xc6 && marker !== 0xca && marker !== 0xce;
-  if (isSequential && byte(jpeg, segments.start + 4) === count) return;
-  if (width * height > MAX_PIXELS) return;
+  if ((isSequential && byte(jpeg, segments.start + 4) === count) || width * height > MAX_PIXELS) return findEnd(jpeg, segments);
   const components = readComponents(jpeg, frame);
   const all = components.reduce((sum, { blocks }) => sum + blocks, 0);
   if (all > MAX_BUFFERED_BLOCKS) throw tooComplex(`has several scans and ${all} blocks of 8×8 samples, expected at most ${MAX_BUFFERED_BLOCKS}`);
@@ -95,12 +155,46 @@ function checkScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader
   let scans = 0;
   do {
     checkCount(segments);
-    if (segments.marker === JPEG_MARKER.EOI) return;
+    if (segments.marker === JPEG_MARKER.EOI) return segments.end;
     if (segments.marker !== JPEG_MARKER.SOS) continue;
     scans += 1;
     visits += scannedBlocks(jpeg, segments, components);
     if (visits > MAX_BLOCK_VISITS) throw tooComplex(`has so many scans that decoding visits more than ${MAX_BLOCK_VISITS} blocks of 8×8 samples (${scans} scans of ${all} blocks)`);
   } while (segments.next(jpeg));
+  return findLastEnd(jpeg, segments.end);
+}
+
+/**
+ * Finds the end of a JPEG with one scan. In entropy-coded data, 0xff is followed by 0 or a restart marker, so the first
+ * EOI is the end of the picture, and the search is native: 30 GB per second. Only if something follows that EOI, the
+ * markers in between are read, in case it is part of a segment.
+ *
+ * @param segments at the scan.
+ */
+function findEnd(jpeg: Uint8Array, segments: JpegSegments): number {
+  const end = toBuffer(jpeg).indexOf(EOI, segments.end) + EOI.byteLength;
+  if (end === jpeg.byteLength) return end;
+  while (segments.next(jpeg)) {
+    checkCount(segments);
+    if (segments.marker === JPEG_MARKER.EOI) return segments.end;
+  }
+  return findLastEnd(jpeg, segments.end);
+}
+
+/**
+ * Finds the end of a JPEG whose scans are damaged, so that they cannot be read marker by marker. Decoders show what they
+ * can of it.
+ *
+ * @param start where the last segment ends that could be read.
+ */
+function findLastEnd(jpeg: Uint8Array, start: number): number {
+  const at = toBuffer(jpeg).lastIndexOf(EOI);
+  if (at < start) throw invalid(TRUNCATED);
+  return at + EOI.byteLength;
+}
+
+function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function checkCount({ count }: JpegSegments): void {
@@ -127,14 +221,6 @@ function scannedBlocks(jpeg: Uint8Array, { start, end }: JpegSegments, component
     blocks += components.find((component) => component.id === id)?.blocks ?? 0;
   }
   return blocks;
-}
-
-function endsWithEoi(jpeg: Uint8Array): boolean {
-  const last = Math.max(0, jpeg.byteLength - 2 - MAX_PADDING_BYTES);
-  for (let at = jpeg.byteLength - 2; at >= last; at -= 1) {
-    if (jpeg[at] === 0xff && jpeg[at + 1] === JPEG_MARKER.EOI) return true;
-  }
-  return false;
 }
 
 function byte(bytes: Uint8Array, at: number): number {

@@ -1,7 +1,7 @@
 import { GearwayError } from '../../shared/errors.ts';
 
 /** JPEG markers (ITU-T T.81, table B.1): the byte that follows 0xff. */
-export const JPEG_MARKER = { SOI: 0xd8, EOI: 0xd9, SOS: 0xda, DHT: 0xc4 } as const;
+export const JPEG_MARKER = { SOI: 0xd8, EOI: 0xd9, SOS: 0xda, DHT: 0xc4, APP1: 0xe1 } as const;
 
 /** Whether a marker begins a frame header (SOF0 to SOF15). DHT, JPG and DAC lie in the same range and do not. */
 export function isStartOfFrame(marker: number): boolean {

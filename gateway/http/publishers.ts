@@ -8,6 +8,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Publishing, SinglePublisher } from '../sources/push/publishing.ts';
+import type { AcceptedFrame } from '../sources/source.ts';
 import { acceptSocket, type SocketShares } from './accept-socket.ts';
 import { bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
@@ -101,14 +102,18 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
 
   const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'streaming' }>, publishing: Publishing, { label, publisher, takeOver }: PublishQuery): Promise<object> => {
     const single: SinglePublisher = { label, identity: `${clientAddress(request)} ${publisher}` };
+    let accepted: AcceptedFrame;
     try {
       publishing.check(single, { takeOver });
       const { picture, info } = await receiveWithin(request, type);
-      return { sequence: publishing.publish(single, picture, info, { takeOver }).sequence };
+      accepted = publishing.publish(single, picture, info, { takeOver });
     } catch (error) {
       if (error instanceof GearwayError && !NOT_COUNTED.has(error.code)) publishing.reject(error);
       throw error;
     }
+    const error = await accepted.turned;
+    if (error instanceof GearwayError) throw error;
+    return { sequence: accepted.sequence };
   };
 
   const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {

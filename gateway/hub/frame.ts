@@ -1,9 +1,15 @@
 import type { FrameHeader } from '../../shared/frame.ts';
 import type { Value } from '../../shared/protocol.ts';
+import type { Orientation } from '../codecs/exif-orientation.ts';
 
 /** A frame as a source publishes it. The stream takes ownership of the payload: never write to it again. */
 export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding' | 'capturedAtUs'> {
   readonly payload: Uint8Array;
+  /**
+   * How a JPEG has to be turned to be upright, according to its EXIF data. Sources publish such frames, streams only have
+   * upright ones. Default 1, upright.
+   */
+  readonly orientation?: Orientation;
   /** Data that the server sent with the frame; null if there is none. */
   readonly message: Value;
   /**

@@ -66,6 +66,13 @@ const CHECK_INTERVAL_MS = 250;
 const SNAPSHOT_WAKE_MS = 5000;
 const MAX_REJECTIONS_SHOWN = 8;
 
+/** Number and time of a frame that has arrived. */
+export interface Arrival {
+  readonly sequence: number;
+  /** Unix time in microseconds. */
+  readonly receivedAtUs: number;
+}
+
 export interface StreamOptions {
   readonly name: string;
   readonly virtualPorts: readonly PortRange[];
@@ -164,10 +171,20 @@ export class Stream {
     this.#snapshotRequestedAtMs = performance.now();
   }
 
-  publish(input: FrameInput): Frame {
+  /** Numbers and stamps a frame, which is published now or later. */
+  arrive(): Arrival {
     this.#sequence += 1;
+    return { sequence: this.#sequence, receivedAtUs: nowUs() };
+  }
+
+  /**
+   * Sends a frame to all clients.
+   *
+   * @param arrival of a frame that had to be processed first. No newer one may have been published.
+   */
+  publish(input: FrameInput, { sequence, receivedAtUs }: Arrival = this.arrive()): Frame {
     const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null, isTrusted = false, onVerified } = input;
-    const header = { sequence: this.#sequence, receivedAtUs: nowUs(), capturedAtUs, width, height, encoding };
+    const header = { sequence, receivedAtUs, capturedAtUs, width, height, encoding };
     const frame: Frame = { ...header, payload, message, wireHeader, isTrusted, onVerified };
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);

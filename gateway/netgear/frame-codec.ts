@@ -2,19 +2,23 @@ import { GearwayError } from '../../shared/errors.ts';
 import { type Encoding, FRAME_LIMITS, type FrameLimits } from '../../shared/frame.ts';
 import { arrayBytes } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
-import { readJpegHeader } from '../codecs/jpeg-header.ts';
+import type { Orientation } from '../codecs/exif-orientation.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
 import { type ParsedObject, parsePythonObject } from '../codecs/python-json.ts';
+import { repairJpeg } from '../codecs/repair-jpeg.ts';
 
-/** A frame as a NetGear server sent it. `payload` is borrowed from the socket. */
+/** A frame of a NetGear server. `payload` is borrowed from the socket, except for a JPEG that had to be repaired. */
 export interface NetGearFrame {
   readonly kind: 'frame';
+  /** Pixels of the payload, which is not turned. */
   readonly width: number;
   readonly height: number;
   readonly encoding: Encoding;
   readonly message: Value;
   /** Channel order to which a NetGear receiver decodes the JPEG; null for a raw frame. */
   readonly colorspace: string | null;
+  /** How a JPEG has to be turned to be upright, according to its EXIF data. NetGear's receivers ignore it. */
+  readonly orientation: Orientation;
   /** The server's own port in multi-servers mode; otherwise null. */
   readonly serverPort: string | null;
   readonly payload: Uint8Array;
@@ -65,7 +69,7 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
     throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected sides of at most ${limits.side} and at most ${limits.pixels} pixels`);
   }
-  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: readServerPort(fields), payload, headerText };
+  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: readServerPort(fields), headerText };
 }
 
 /** The port as text; a server sends the type that its user passed, which may be a number. */
@@ -81,7 +85,7 @@ function patternNumber(fields: ParsedObject['fields']): string | undefined {
   return typeof text === 'string' && /^[012]$/.test(text) ? text : undefined;
 }
 
-type FrameContent = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colorspace'>;
+type FrameContent = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colorspace' | 'orientation' | 'payload'>;
 
 /**
  * @param shapeText the shape as text: native clients get it unmodified, and NumPy raises TypeError for 480.0, which
@@ -93,7 +97,7 @@ function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, pa
   const expected = arrayBytes(dtype, shape);
   if (expected !== payload.byteLength) throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
   const [height = 0, width = 0] = shape;
-  return { width, height, encoding: { kind: 'raw', dtype, shape }, colorspace: null };
+  return { width, height, encoding: { kind: 'raw', dtype, shape }, colorspace: null, orientation: 1, payload };
 }
 
 function readCompressed(compression: Value | undefined, payload: Uint8Array): FrameContent {
@@ -102,8 +106,9 @@ function readCompressed(compression: Value | undefined, payload: Uint8Array): Fr
   if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) {
     throw invalid('header has a compression without dct, ups and a known colorspace');
   }
-  const { width, height } = readJpegHeader(payload, colorspace);
-  return { width, height, encoding: { kind: 'jpeg' }, colorspace };
+  const { jpeg, header } = repairJpeg(payload, colorspace);
+  const { width, height, orientation } = header;
+  return { width, height, encoding: { kind: 'jpeg' }, colorspace, orientation, payload: jpeg };
 }
 
 function isShape(shape: Value | undefined): shape is readonly number[] {

@@ -2,7 +2,8 @@ import { GearwayError } from '../../shared/errors.ts';
 import type { Encoding } from '../../shared/frame.ts';
 import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import { COLORSPACES } from './frame-codec.ts';
-import { readJpegHeader } from '../codecs/jpeg-header.ts';
+import type { Orientation } from '../codecs/exif-orientation.ts';
+import { repairJpeg } from '../codecs/repair-jpeg.ts';
 
 /** The picture of a frame, without its message. */
 export interface Picture {
@@ -15,6 +16,12 @@ export interface Picture {
   readonly payload: Uint8Array;
   /** Channel order to which a NetGear receiver decodes the JPEG; null for a raw frame. */
   readonly colorspace: string | null;
+}
+
+/** A picture to send. Its width and height are those before it is turned. */
+export interface SentPicture extends Picture {
+  /** How a JPEG has to be turned, according to its EXIF data. */
+  readonly orientation: Orientation;
 }
 
 const received = new WeakSet<Picture>();
@@ -34,12 +41,12 @@ export function isReceived(picture: Sendable): boolean {
 export type Sendable = Uint8Array | NDArray | Picture;
 
 /**
- * Converts a frame to a picture, and validates it: a malformed one would end a real client's receiver thread.
+ * Converts a frame to a picture, repairs it as in {@link repairJpeg}, and validates it: a malformed one would end a real client's receiver thread.
  *
  * @param colorspace of a JPEG, as in {@link describeJpeg}.
  * @throws {GearwayError} `jpeg-invalid`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`.
  */
-export function toPicture(frame: Sendable, colorspace?: string): Picture {
+export function toPicture(frame: Sendable, colorspace?: string): SentPicture {
   if (frame instanceof Uint8Array) return jpegPicture(frame, colorspace);
   if ('dtype' in frame) return rawPicture(frame);
   const { encoding, payload } = frame;
@@ -47,15 +54,14 @@ export function toPicture(frame: Sendable, colorspace?: string): Picture {
   return rawPicture({ dtype: encoding.dtype, shape: encoding.shape, data: payload });
 }
 
-/** A JPEG's size, and the channel order to which a peer decodes it. */
-interface DescribedJpeg {
+/** A repaired JPEG, its size, and the channel order to which a peer decodes it. */
+interface DescribedJpeg extends Pick<SentPicture, 'width' | 'height' | 'orientation'> {
+  readonly jpeg: Uint8Array;
   readonly colorspace: string;
-  readonly width: number;
-  readonly height: number;
 }
 
 /**
- * Validates a JPEG's header, without decoding the JPEG.
+ * Repairs a JPEG and validates its header, without decoding it.
  *
  * @param colorspace channel order to which the peer decodes it: by default `BGR`, or `CMYK` for four components.
  * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`.
@@ -65,21 +71,22 @@ export function describeJpeg(jpeg: Uint8Array, colorspace?: string): DescribedJp
     const expected = `one of ${[...COLORSPACES].join(', ')}`;
     throw new GearwayError('colorspace-unknown', `colorspace is ${JSON.stringify(colorspace)}, expected ${expected}`);
   }
-  const { width, height, components } = readJpegHeader(jpeg, colorspace);
-  return { colorspace: colorspace ?? (components === 4 ? 'CMYK' : 'BGR'), width, height };
+  const { jpeg: repaired, header } = repairJpeg(jpeg, colorspace);
+  const { width, height, components, orientation } = header;
+  return { jpeg: repaired, colorspace: colorspace ?? (components === 4 ? 'CMYK' : 'BGR'), width, height, orientation };
 }
 
-function jpegPicture(payload: Uint8Array, colorspace: string | undefined): Picture {
-  const { width, height, colorspace: decoded } = describeJpeg(payload, colorspace);
-  return { encoding: { kind: 'jpeg' }, width, height, payload, colorspace: decoded };
+function jpegPicture(payload: Uint8Array, colorspace: string | undefined): SentPicture {
+  const { jpeg, colorspace: decoded, ...size } = describeJpeg(payload, colorspace);
+  return { encoding: { kind: 'jpeg' }, ...size, payload: jpeg, colorspace: decoded };
 }
 
-function rawPicture(array: NDArray): Picture {
+function rawPicture(array: NDArray): SentPicture {
   checkNDArray(array);
   const { dtype, shape, data } = array;
   const [height = 0, width = 0] = shape;
   if (shape.length < 2 || shape.length > 3 || shape.includes(0)) {
     throw new GearwayError('shape-invalid', `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels]`);
   }
-  return { encoding: { kind: 'raw', dtype, shape: [...shape] }, width, height, payload: data, colorspace: null };
+  return { encoding: { kind: 'raw', dtype, shape: [...shape] }, width, height, payload: data, colorspace: null, orientation: 1 };
 }

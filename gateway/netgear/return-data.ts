@@ -60,5 +60,6 @@ function isJpeg(data: Returnable): data is Jpeg {
 }
 
 function jpegReply(data: Uint8Array, colorspace?: string): ReplyData {
-  return { kind: 'jpeg', data, colorspace: describeJpeg(data, colorspace).colorspace };
+  const { jpeg, colorspace: decoded } = describeJpeg(data, colorspace);
+  return { kind: 'jpeg', data: jpeg, colorspace: decoded };
 }

@@ -1,11 +1,12 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { Value } from '../../shared/protocol.ts';
 import { JpegVerifier } from '../codecs/jpeg-verifier.ts';
+import { turnUpright } from '../codecs/turn-jpeg.ts';
 import { REPLY_TIMEOUT_MS } from './client-connection.ts';
 import { createKeys } from './key-files.ts';
 import { encodeFrameHeader, encodeTermination } from './frame-codec.ts';
 import { checkFlag, invalid, type NetGearOptions, resolveNetGearOptions, type ResolvedNetGearOptions } from './options.ts';
-import { isReceived, type Picture, type Sendable, toPicture } from './picture.ts';
+import { isReceived, type Sendable, type SentPicture, toPicture } from './picture.ts';
 import { formatPythonJson } from '../codecs/python-json.ts';
 import { fromReply, type Returned } from './return-data.ts';
 import { type SenderClientStatus, SenderClient } from './sender-client.ts';
@@ -146,20 +147,22 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
    * message are invalid:
    * `jpeg-invalid`, `jpeg-too-complex`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`,
    * `value-invalid`, `too-large`. A failed call does not affect later ones.
+   *
+   * A JPEG with an EXIF orientation is turned before it is sent, because NetGear clients ignore the orientation.
    */
   async send(frame: Sendable, { message = null, colorspace }: SendOptions = {}): Promise<SendResult<M>> {
     if (this.#closing !== null) throw closedError();
     const { pattern, multiclient, multiserver, bidirectional, ports } = this.#options;
     const picture = toPicture(frame, colorspace);
-    const verify = async (): Promise<void> => (isReceived(frame) ? undefined : this.#verify(picture));
+    const prepare = (): Promise<Uint8Array> => this.#prepare(picture, isReceived(frame));
     const variant = { pattern, serverPort: multiserver ? (ports[0] ?? null) : null, dropMessage: false };
     const header = encodeFrameHeader(picture.encoding, formatPythonJson(message), variant, picture.colorspace ?? undefined);
     if (pattern === 'publish-subscribe') {
-      await verify();
-      await Promise.all(this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, picture.payload)));
+      const payload = await prepare();
+      await Promise.all(this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, payload)));
       return null as SendResult<M>;
     }
-    const { port, data } = await this.#exchange(header, picture.payload, verify);
+    const { port, data } = await this.#exchange(header, prepare);
     if (multiclient) return { port, data } as SendResult<M>;
     return (bidirectional ? data : null) as SendResult<M>;
   }
@@ -190,15 +193,24 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     this.#resolveClosed();
   }
 
-  /** @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `closed`. */
-  async #verify({ encoding, payload, colorspace }: Picture): Promise<void> {
-    if (this.#verifier === null || encoding.kind !== 'jpeg') return;
+  /**
+   * Turns or verifies a JPEG where that is needed.
+   *
+   * @param isTrusted whether a NetGear client can decode it.
+   * @returns the payload to send.
+   * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `closed`.
+   */
+  async #prepare({ encoding, payload, colorspace, orientation }: SentPicture, isTrusted: boolean): Promise<Uint8Array> {
+    // The result comes from our own encoder, and needs no verification.
+    if (orientation !== 1) return turnUpright(payload);
+    if (this.#verifier === null || encoding.kind !== 'jpeg' || isTrusted) return payload;
     const verdict = await this.#verifier.verify(payload, { lane: 'frames', key: this, ...(colorspace === null ? {} : { colorspace }) }).verdict;
     if (verdict === null) throw closedError();
     if (!verdict.isGood) throw verdict.error;
+    return payload;
   }
 
-  async #exchange(header: string, payload: Uint8Array, verify: () => Promise<void>): Promise<FromClient> {
+  async #exchange(header: string, prepare: () => Promise<Uint8Array>): Promise<FromClient> {
     const most = this.#clients.length;
     if (this.#pending >= most) {
       const calls = most === 1 ? '1 send() call is' : `${most} send() calls are`;
@@ -206,8 +218,7 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     }
     this.#pending += 1;
     try {
-      await verify();
-      return await this.#offer(header, payload);
+      return await this.#offer(header, await prepare());
     } finally {
       this.#pending -= 1;
     }

@@ -1,6 +1,6 @@
-import type { Frame, FrameInput } from '../hub/frame.ts';
+import type { FrameInput } from '../hub/frame.ts';
 import type { Redactor } from './redactor.ts';
-import type { Source, SourceSink } from './source.ts';
+import type { AcceptedFrame, Source, SourceSink } from './source.ts';
 
 /** Removes secrets from all texts of a source, so that sources do not have to do it themselves. */
 export class RedactedSource implements Source {
@@ -58,7 +58,7 @@ class RedactedSink implements SourceSink {
     return this.#sink.returns;
   }
 
-  publish(input: FrameInput): Frame {
+  publish(input: FrameInput): AcceptedFrame {
     return this.#sink.publish(input);
   }
 

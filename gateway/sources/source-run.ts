@@ -1,7 +1,8 @@
 import { GearwayError } from '../../shared/errors.ts';
-import type { Frame, FrameInput } from '../hub/frame.ts';
+import type { FrameInput } from '../hub/frame.ts';
 import type { Stream } from '../hub/stream.ts';
-import type { SourceSink } from './source.ts';
+import type { AcceptedFrame, SourceSink } from './source.ts';
+import { UprightFrames } from './upright-frames.ts';
 
 /** Why a run ended. */
 type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwatched' } | { readonly kind: 'closed' };
@@ -30,6 +31,7 @@ export class SourceRun implements SourceSink {
   /** Resolves when the run is over. */
   readonly over: Promise<RunEnd>;
   readonly #options: SourceRunOptions;
+  readonly #frames: UprightFrames;
   readonly #timer: NodeJS.Timeout;
   readonly #openedAtMs = performance.now();
   #end: (end: RunEnd) => void = () => undefined;
@@ -40,9 +42,11 @@ export class SourceRun implements SourceSink {
 
   constructor(options: SourceRunOptions) {
     this.#options = options;
+    this.#frames = new UprightFrames(options.stream);
     this.over = new Promise((resolve) => {
       this.#end = (end) => {
         clearInterval(this.#timer);
+        this.#frames.close();
         resolve(end);
       };
     });
@@ -58,11 +62,11 @@ export class SourceRun implements SourceSink {
     return this.#options.stream.returns;
   }
 
-  publish(input: FrameInput): Frame {
+  publish(input: FrameInput): AcceptedFrame {
     this.#lastFrameAtMs = performance.now();
     this.#firstFrameAtMs ??= this.#lastFrameAtMs;
     this.#hasEnded = false;
-    return this.#options.stream.publish(input);
+    return this.#frames.publish(input);
   }
 
   reject(error: unknown): void {
@@ -71,11 +75,11 @@ export class SourceRun implements SourceSink {
 
   end(reason: string): void {
     this.#hasEnded = true;
-    this.#options.stream.end(reason);
+    this.#frames.afterwards(() => this.#options.stream.end(reason));
   }
 
   interrupted(reason: string): void {
-    this.#options.stream.interrupted(reason);
+    this.#frames.afterwards(() => this.#options.stream.interrupted(reason));
   }
 
   fail(error: unknown): void {

@@ -1,10 +1,21 @@
-import type { FrameInput, Frame } from '../hub/frame.ts';
+import type { GearwayError } from '../../shared/errors.ts';
+import type { FrameInput } from '../hub/frame.ts';
 import type { Returns } from '../hub/returns/returns.ts';
+
+/** A frame that a stream has accepted. */
+export interface AcceptedFrame {
+  readonly sequence: number;
+  /**
+   * Present if the frame is turned first, according to its EXIF orientation. Resolves when it was published, or gave way
+   * to a newer one; with the error if it cannot be turned, which has been counted. Never rejects.
+   */
+  readonly turned?: Promise<GearwayError | null>;
+}
 
 /** Interface of a source to its stream, from `open()` until `close()` is done. None of these calls throws. */
 export interface SourceSink {
   /** Sends a frame to all clients. The stream takes ownership of its memory. */
-  publish(input: FrameInput): Frame;
+  publish(input: FrameInput): AcceptedFrame;
   /** Counts a malformed frame and keeps its reason for the API. */
   reject(error: unknown): void;
   /**

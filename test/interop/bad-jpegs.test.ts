@@ -2,8 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Request } from 'zeromq';
-import { createGateway, type Gateway } from '../../gateway/create-gateway.ts';
+import { createGateway } from '../../gateway/create-gateway.ts';
 import { NetGearReceiver } from '../../gateway/netgear/receiver.ts';
 import { NetGearSender } from '../../gateway/netgear/sender.ts';
 import { Disposables } from '../helpers/disposables.ts';
@@ -12,8 +11,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { buildJpeg, createRandom, segment } from '../helpers/jpeg-builder.ts';
 import { numberedJpegs } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
-import { Publisher } from '../helpers/publisher.ts';
-import { RunningRequest } from '../helpers/running-request.ts';
+import { WAYS_IN } from '../helpers/ways-in.ts';
 
 /** What ends a real client, and every browser shows at least in part. */
 const FAULTS: readonly ((jpeg: Buffer) => Buffer)[] = [
@@ -30,71 +28,8 @@ const whole = await numberedJpegs(COUNT);
 const JPEGS = whole.map((jpeg, index) => (isBad(index) ? FAULTS[(index - Math.floor(index / 3)) % FAULTS.length]!(jpeg) : jpeg));
 const GOOD = JPEGS.flatMap((_, index) => (isBad(index) ? [] : [index]));
 
-/** Sends pictures into a gateway by one of the ways in. */
-interface Way extends AsyncDisposable {
-  send(jpeg: Buffer): Promise<unknown>;
-}
-
-const nothing = async (): Promise<void> => undefined;
-const post = async (url: string, body: Uint8Array | FormData, headers: Record<string, string> = {}): Promise<void> => {
-  const response = await fetch(`${url}streams/main/frames`, { method: 'POST', body, headers });
-  expect(response.status).toBe(200);
-};
-
-const WAYS: Readonly<Record<string, { source: (port: number) => string; open: (gateway: Gateway, url: string, port: number) => Promise<Way> }>> = {
-  'a POST': { source: () => 'push:', open: async (_gateway, url) => ({ send: (jpeg) => post(url, jpeg, { 'content-type': 'image/jpeg' }), [Symbol.asyncDispose]: nothing }) },
-  'a form': {
-    source: () => 'push:',
-    open: async (_gateway, url) => ({
-      send: (jpeg) => {
-        const form = new FormData();
-        form.set('frame', new Blob([jpeg], { type: 'image/jpeg' }), 'picture.jpg');
-        return post(url, form);
-      },
-      [Symbol.asyncDispose]: nothing,
-    }),
-  },
-  'a running POST': {
-    source: () => 'push:',
-    open: async (_gateway, url) => {
-      const request = new RunningRequest(`${url}streams/main/frames`, { 'content-type': 'multipart/x-mixed-replace; boundary=frame' });
-      return { send: (jpeg) => request.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`, jpeg, '\r\n'), [Symbol.asyncDispose]: () => request[Symbol.asyncDispose]() };
-    },
-  },
-  'a WebSocket': {
-    source: () => 'push:',
-    open: async (_gateway, url) => {
-      const publisher = await Publisher.connect(url);
-      await publisher.hello();
-      return { send: (payload) => publisher.publish({ payload }), [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose]() };
-    },
-  },
-  'stream.push()': { source: () => 'push:', open: async (gateway) => ({ send: async (jpeg) => gateway.stream.push(jpeg), [Symbol.asyncDispose]: nothing }) },
-  imagezmq: {
-    source: (port) => `imagezmq:tcp://127.0.0.1:${port}`,
-    open: async (_gateway, _url, port) => {
-      const socket = new Request({ linger: 0 });
-      socket.connect(`tcp://127.0.0.1:${port}`);
-      return {
-        async send(jpeg) {
-          await socket.send(['{"msg": "camera"}', jpeg]);
-          await socket.receive();
-        },
-        [Symbol.asyncDispose]: async () => socket.close(),
-      };
-    },
-  },
-  'netgear:?check=true': {
-    source: (port) => `netgear:tcp://127.0.0.1:${port}?pattern=1&check=true`,
-    open: async (_gateway, _url, port) => {
-      const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });
-      return { send: (jpeg) => sender.send(jpeg), [Symbol.asyncDispose]: () => sender.close({ terminate: false }) };
-    },
-  },
-};
-
 describe('JPEGs that end a real client, among good ones', () => {
-  it.each(Object.entries(WAYS))('by %s: it gets the good ones, viewers get all', async (_name, { source, open }) => {
+  it.each(Object.entries(WAYS_IN))('by %s: it gets the good ones, viewers get all', async (_name, { source, open }) => {
     const [port = 0, native = 0] = await freePorts(2);
     await using all = new Disposables();
     const client = all.use(new PythonPeer('client.py', { port: native, height: 120, numbers: true }));

@@ -2,7 +2,7 @@
 
 Options (JSON, first argument): port, pattern, bidirectional, multiclient, returns (a value; {"$array": dtype, "shape": [...]} for an array), hash,
 awaited (a frame number that is reported as soon as it is there), slow (seconds that the user takes over each frame), numbers (of all frames, as they
-come), messages (says each as Python writes it), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
+come), messages (says each as Python writes it), corners (says the shape and four pixels of each frame), secure (secure_mode), keys (custom_cert_location), multiserver (ports instead of port).
 """
 import hashlib
 import json
@@ -72,6 +72,9 @@ while True:
     count += 1
     if options.get("messages") and message is not None:
         say(event="message", text=repr(message))
+    if options.get("corners"):
+        say(event="corners", shape=list(frame.shape), corners=[frame[y, x].tolist() for y in (4, -5) for x in (4, -5)])
+        continue
     if frame.shape[0] == options.get("height", 479):
         number = picture_number.read(frame)
         if bidirectional and message is None:

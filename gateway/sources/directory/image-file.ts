@@ -1,10 +1,10 @@
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { errorText, GearwayError } from '../../../shared/errors.ts';
 import { checkNDArray, type NDArray } from '../../../shared/ndarray.ts';
-import { readJpegHeader } from '../../codecs/jpeg-header.ts';
+import { repairJpeg } from '../../codecs/repair-jpeg.ts';
+import { turnUpright } from '../../codecs/turn-jpeg.ts';
 import type { Sendable } from '../../netgear/picture.ts';
 import { isBmp, readBmp } from '../../codecs/bmp-file.ts';
-import { JpegSequenceReader } from '../../codecs/jpeg-sequence-reader.ts';
 import { isNpy, readNpy } from '../../codecs/npy.ts';
 
 /** File names of images. Dot files are skipped: rsync writes partial files under such names. */
@@ -19,15 +19,15 @@ export function isImage(bytes: Uint8Array): boolean {
 }
 
 /**
- * Converts an image file to a frame: a JPEG is not decoded, `.npy` is read without a copy, PNG, BMP, WebP and TIFF are
- * decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
+ * Converts an image file to an upright frame: a JPEG is decoded only if its EXIF orientation requires it, `.npy` is read
+ * without a copy, PNG, BMP, WebP and TIFF are decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
  *
  * @throws {GearwayError} `image-invalid`, `jpeg-invalid`, `npy-invalid`, `array-misfit`, `dtype-unknown`,
  * `shape-invalid` if the file
  *   is invalid or incomplete.
  */
 export async function readImage(bytes: Uint8Array): Promise<Sendable> {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return readJpeg(bytes);
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return await readJpeg(bytes);
   if (isNpy(bytes)) {
     const array = readNpy(bytes);
     checkNDArray(array);
@@ -51,28 +51,10 @@ function isDecoded(bytes: Uint8Array): boolean {
   return DECODED.some((magic) => magic.test(begin));
 }
 
-/** @returns only the JPEG: phones append other data, such as a short video. */
-function readJpeg(bytes: Uint8Array): Uint8Array {
-  try {
-    readJpegHeader(bytes);
-    return bytes;
-  } catch (error) {
-    const first = firstJpeg(bytes);
-    if (first === null) throw error;
-    readJpegHeader(first);
-    return first;
-  }
-}
-
-function firstJpeg(bytes: Uint8Array): Uint8Array | null {
-  const found: Uint8Array[] = [];
-  const reader = new JpegSequenceReader({ maxJpegBytes: bytes.byteLength, onJpeg: (jpeg) => found.push(jpeg) });
-  try {
-    reader.read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  } catch {
-    // The data after the JPEG is not another one.
-  }
-  return found[0] ?? null;
+/** Turned here and not by the stream, so that no file is skipped because the next one is due. */
+async function readJpeg(bytes: Uint8Array): Promise<Uint8Array> {
+  const { jpeg, header } = repairJpeg(bytes);
+  return header.orientation === 1 ? jpeg : turnUpright(jpeg);
 }
 
 /** Timeout per file. Large ones take two or three seconds on a desktop machine. */
@@ -92,7 +74,7 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   const isDeep = depth === 'ushort';
   const isGray = space === 'b-w' || space === 'grey16';
   const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb';
-  const { data, info } = await image.removeAlpha().toColourspace(colourspace).raw({ depth }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await image.autoOrient().removeAlpha().toColourspace(colourspace).raw({ depth }).toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   if (channels === 3) swapRedAndBlue(isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data);
   return { dtype: isDeep ? 'uint16' : 'uint8', shape: channels === 1 ? [height, width] : [height, width, channels], data };

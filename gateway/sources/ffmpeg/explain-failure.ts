@@ -37,6 +37,9 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
 /** Lines that FFmpeg prints after any error. */
 const CONSEQUENCE = /^(?:\[[^\]]*\] ?)*(?:Error (?:initializing|opening|splitting|while|configuring|binding|reinitializing|marking)|Conversion failed|Nothing was written|Exiting|Output file (?:#\d+ |)(?:does not|is empty)|Task finished|Terminating|Could not write header|maybe incorrect parameters|Failed to open segment)/i;
 
+/** FFmpeg's output when a live picture changes its shape or size: see `squareScale` in output-args.ts, and `NUMBERED`. */
+const SHAPE_CHANGED = /Error when evaluating the expression 'if\(ld\(0\)|Invalid pts \(0\) <= last/;
+
 /**
  * Explains why FFmpeg, or another capture program, has ended.
  *
@@ -50,6 +53,7 @@ export function explainFailure(command: string, end: ProgramEnd, lines: readonly
       return new GearwayError('source-failed', `${command} could not be started: ${end.error.message}`, { cause: end.error });
     case 'killed':
     case 'exited': {
+      if (lines.some((line) => SHAPE_CHANGED.test(line))) return new GearwayError('source-failed', 'the size or shape of its picture has changed; it is opened again');
       const cause = findCause(lines);
       if (cause !== null) return new GearwayError('source-failed', `${cause.meaning} (${command}: ${cause.line})`);
       const how = end.kind === 'killed' ? `was killed by ${end.signal}` : `exited with code ${end.code}`;

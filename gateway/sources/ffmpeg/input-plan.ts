@@ -8,7 +8,7 @@ import type { FfmpegTools } from './ffmpeg-tools.ts';
 import { type FfmpegVersion, isAtLeast } from './ffmpeg-version.ts';
 import type { FfmpegInput } from './input.ts';
 import { formatConcatList } from './playlist.ts';
-import { probeMedia } from './probe-media.ts';
+import { type MediaInfo, probeMedia, UNKNOWN_MEDIA } from './probe-media.ts';
 
 /** How FFmpeg opens an input, and properties of the input. */
 export interface InputPlan {
@@ -22,6 +22,8 @@ export interface InputPlan {
   readonly hasEnd: boolean;
   /** Whether its JPEGs are forwarded unmodified. */
   readonly isCopied: boolean;
+  /** Whether it is a video of more than 576 lines that does not name its colour matrix; default false. */
+  readonly isUntaggedHd?: boolean;
   /** Whether a requested size or rate requires a filter, because the input itself does not provide it. */
   readonly needsScaling: boolean;
   readonly needsRateFilter: boolean;
@@ -83,19 +85,19 @@ export async function planInput(input: Exclude<FfmpegInput, { kind: 'pi-camera' 
     case 'url': {
       const opened = [...named, ...networkArgs(input.scheme, options, context.version), ...inputArgs];
       const isHttp = input.scheme === 'http' || input.scheme === 'https';
-      const info = isHttp || mayCopy(options) ? await probeMedia(context.tools, { ...context, args: [...opened, '-i', input.url], input: null }) : null;
+      const info = isHttp || options.copy === null ? await probeMedia(context.tools, { ...context, args: [...opened, '-i', input.url], input: null }) : UNKNOWN_MEDIA;
       // A recording must be paced with -re, because it is received as fast as the network allows.
-      const hasEnd = isHttp && info?.hasEnd === true;
+      const hasEnd = isHttp && info.hasEnd;
       const paced = hasEnd ? ['-re'] : PROMPT_DECODER_ARGS;
-      return { args: [...paced, ...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...opened, '-i', input.url], stdin: null, isLive: !hasEnd, hasEnd, isCopied: isCopied(options, info?.codec ?? null), needsScaling: true, needsRateFilter: true };
+      return { args: [...paced, ...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...opened, '-i', input.url], stdin: null, isLive: !hasEnd, hasEnd, isCopied: isCopied(options, info, hasEnd), isUntaggedHd: info.isUntaggedHd, needsScaling: true, needsRateFilter: true };
     }
     case 'playlist':
     case 'file': {
       const { args, stdin } = await fileInput(input, named);
       // A pipe is paced by its writer, and cannot be probed, because reading consumes its data.
       if (!(await stat(input.path)).isFile()) return { args: [...PROMPT_DECODER_ARGS, ...decoder, ...args], stdin, isLive: true, hasEnd: false, isCopied: options.copy ?? false, needsScaling: true, needsRateFilter: true };
-      const info = mayCopy(options) ? await probeMedia(context.tools, { ...context, args: [...inputArgs, ...args], input: stdin }) : null;
-      return { args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args], stdin, isLive: false, hasEnd: true, isCopied: isCopied(options, info?.codec ?? null), needsScaling: true, needsRateFilter: true };
+      const info = options.copy === null ? await probeMedia(context.tools, { ...context, args: [...inputArgs, ...args], input: stdin }) : UNKNOWN_MEDIA;
+      return { args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args], stdin, isLive: false, hasEnd: true, isCopied: isCopied(options, info, true), isUntaggedHd: info.isUntaggedHd, needsScaling: true, needsRateFilter: true };
     }
     default:
       return input satisfies never;
@@ -107,8 +109,9 @@ function mayCopy({ copy, pixels, quality, filter, size, fps }: FfmpegOptions): b
   return copy === null && pixels === null && quality === null && filter === null && size === null && fps === null;
 }
 
-function isCopied(options: FfmpegOptions, codec: string | null): boolean {
-  return options.copy ?? (mayCopy(options) && codec === 'mjpeg');
+/** The JPEGs of a recording whose pixels are not square are encoded again, because browsers ignore that. Cameras are copied. */
+function isCopied(options: FfmpegOptions, { codec, hasSquarePixels }: MediaInfo, isRecording: boolean): boolean {
+  return options.copy ?? (mayCopy(options) && codec === 'mjpeg' && (hasSquarePixels || !isRecording));
 }
 
 function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVersion): readonly string[] {

@@ -1,3 +1,4 @@
+import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import type { FfmpegOptions } from './ffmpeg-options.ts';
 import { type FfmpegVersion, isAtLeast } from './ffmpeg-version.ts';
 import type { InputPlan } from './input-plan.ts';
@@ -24,7 +25,7 @@ export function outputArgs(options: FfmpegOptions, plan: InputPlan, version: Ffm
   if (plan.isCopied) return [...chosen, '-c:v', 'copy', ...options.outputArgs, ...MULTIPART];
   // No frames are duplicated or dropped to keep a constant rate.
   const passed = isAtLeast(version, { major: 5, minor: 1 }) ? ['-fps_mode', 'passthrough'] : ['-vsync', 'passthrough'];
-  const filters = [options.filter, rateFilter(options, plan), sizeFilter(options, plan), options.pixels === 'bgr24' ? 'vflip' : null, NUMBERED].filter((filter) => filter !== null);
+  const filters = [plan.isUntaggedHd ? BT709 : null, options.filter, rateFilter(options, plan), sizeFilter(options, plan), options.pixels === null ? JPEG_COLOURS : null, options.pixels === 'bgr24' ? 'vflip' : null, NUMBERED].filter((filter) => filter !== null);
   return [...chosen, ...passed, '-vf', filters.join(','), ...NUMBERED_ARGS, ...encoderArgs(options), ...options.outputArgs, ...containerArgs(options)];
 }
 
@@ -41,8 +42,37 @@ function rateFilter({ fps }: FfmpegOptions, { needsRateFilter }: InputPlan): str
   return fps !== null && needsRateFilter ? `fps=${fps}` : null;
 }
 
-function sizeFilter({ size }: FfmpegOptions, { needsScaling }: InputPlan): string | null {
-  return size !== null && needsScaling ? `scale=${size.width}:${size.height}` : null;
+/** Names the matrix of a video that does not name it. In front of the user's filter, which can name another one. */
+const BT709 = 'setparams=colorspace=bt709';
+
+/**
+ * Converts to the colours of JPEG: BT.601, full range. FFmpeg itself only adjusts the range, and keeps the samples of other
+ * matrices. Costs nothing for BT.601, whose range has to be adjusted anyway.
+ */
+const JPEG_COLOURS = 'scale=out_color_matrix=bt601:out_range=pc';
+
+/** Maximum sides of a frame, and its maximum growth to make its pixels square: 352×576 at 16:9 grows by 2.9. */
+const MAX_SIDE = FRAME_LIMITS.side;
+const MAX_GROWTH = 4;
+
+/** Scales to the requested size, or to square pixels. A separate filter from the one for colours: small pictures are converted faster. */
+function sizeFilter({ size }: FfmpegOptions, { needsScaling, isLive }: InputPlan): string {
+  const scale = size !== null && needsScaling ? `scale=${size.width}:${size.height}` : squareScale(isLive);
+  return `${scale},setsar=1`;
+}
+
+/**
+ * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 notices a change of the
+ * aspect ratio in mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and is
+ * opened again with the new size.
+ */
+function squareScale(isLive: boolean): string {
+  const shrink = `min(1,min(sqrt(${MAX_GROWTH}/sar),${MAX_SIDE}/(iw*sar)))`;
+  const width = `if(eq(sar,1),iw,max(2,2*round(iw*sar*${shrink}/2)))`;
+  const height = `if(eq(sar,1),ih,max(2,round(ih*${shrink})))`;
+  if (!isLive) return `scale=w='${width}':h='${height}'`;
+  // Register 0 is kept between frames. A width of 0/0 is invalid.
+  return `scale=eval=frame:w='if(ld(0)*not(eq(ld(0),sar)),0/0,st(0,sar)*0+${width})':h='${height}'`;
 }
 
 function encoderArgs({ pixels, quality }: FfmpegOptions): readonly string[] {

@@ -2,7 +2,6 @@ import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import type { NDArray } from '../../../shared/ndarray.ts';
 import { MultipartReader } from '../../codecs/multipart-reader.ts';
 import { BMP } from '../../codecs/bmp.ts';
-import { completeJpeg } from '../../codecs/complete-jpeg.ts';
 import { HeadedReader } from '../../codecs/headed-reader.ts';
 import { JpegSequenceReader } from '../../codecs/jpeg-sequence-reader.ts';
 import { BOUNDARY } from './output-args.ts';
@@ -20,12 +19,11 @@ interface PictureReader {
 /** @param onPicture called as soon as a picture is complete; it takes ownership of the memory. */
 export function createPictureReader(format: PictureFormat, onPicture: (picture: Buffer | NDArray) => void): PictureReader {
   const { payloadBytes } = FRAME_LIMITS;
-  const onJpeg = (jpeg: Buffer): void => onPicture(completeJpeg(jpeg));
   switch (format) {
     case 'multipart':
-      return new MultipartReader({ boundary: BOUNDARY, maxBodyBytes: payloadBytes, onPart: ({ body }) => onJpeg(body) });
+      return new MultipartReader({ boundary: BOUNDARY, maxBodyBytes: payloadBytes, onPart: ({ body }) => onPicture(body) });
     case 'jpegs':
-      return new JpegSequenceReader({ maxJpegBytes: payloadBytes, onJpeg });
+      return new JpegSequenceReader({ maxJpegBytes: payloadBytes, onJpeg: onPicture });
     case 'bmp':
       return new HeadedReader({ format: BMP, maxBodyBytes: payloadBytes, onPicture });
     case 'pgm':

@@ -1,7 +1,6 @@
 import { errorText, GearwayError } from '../../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { TokenBucket } from '../../../shared/token-bucket.ts';
-import { completeJpeg } from '../../codecs/complete-jpeg.ts';
 import { beginsAsJpeg } from '../../codecs/jpeg-end.ts';
 import { mediaType, readBoundary } from '../../codecs/media-type.ts';
 import { MultipartReader, type Part } from '../../codecs/multipart-reader.ts';
@@ -125,7 +124,7 @@ export class HttpCamera {
       count += 1;
       // Previews behind a still picture.
       if (isStill && count > 1) return;
-      if (rate.admits(performance.now())) pictures.offer(completeJpeg(body));
+      if (rate.admits(performance.now())) pictures.offer(body);
     };
     // Whether the length can be that of one picture: cameras also announce huge ones for a stream.
     const isStill = !isMultipart && answer.length !== null && answer.length <= FRAME_LIMITS.payloadBytes;

@@ -75,9 +75,9 @@ export class NetGearSource implements Source {
       for (const [index, endpoint] of endpoints.entries()) {
         const port = ports[index] ?? '';
         const connection = new ServerConnection({ endpoint, port, pattern, security, log: (text) => this.#options.log(`source ${this.address}: ${text}`) }, {
-          received: ({ width, height, encoding, payload, message, headerText }) => {
+          received: ({ width, height, encoding, payload, orientation, message, headerText }) => {
             this.#hasEnded = false;
-            sink.publish({ width, height, encoding, payload, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message), isTrusted: !isChecked });
+            sink.publish({ width, height, encoding, payload, orientation, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message), isTrusted: !isChecked });
             return this.#takeReturns(sink, port);
           },
           rejected: (error) => sink.reject(error),

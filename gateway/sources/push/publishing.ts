@@ -1,9 +1,8 @@
 import { GearwayError } from '../../../shared/errors.ts';
-import type { Frame } from '../../hub/frame.ts';
 import type { ReturnChanges } from '../../hub/returns/return-changes.ts';
 import type { Sendable } from '../../netgear/picture.ts';
 import { type PictureInfo, publishPicture } from '../publish-picture.ts';
-import type { SourceSink } from '../source.ts';
+import type { AcceptedFrame, SourceSink } from '../source.ts';
 
 /** Why a publisher has lost its lease: to another publisher, or because the gateway stops. */
 export type PublisherEnd = { readonly kind: 'taken-over'; readonly by: string } | { readonly kind: 'closed' };
@@ -27,7 +26,7 @@ export interface SinglePublisher {
 /** The lease of a {@link ConnectedPublisher}. After it is left or lost, calls no longer affect the stream. */
 export interface PublisherLease {
   /** @throws {GearwayError} the errors of {@link publishPicture}; `taken-over` if the lease is lost. */
-  publish(data: Sendable, info?: PictureInfo): Frame;
+  publish(data: Sendable, info?: PictureInfo): AcceptedFrame;
   /** Counts a rejected frame. */
   reject(error: unknown): void;
   /** Return data of the stream's clients from now on. */
@@ -132,7 +131,7 @@ export class Publishing {
    *
    * @throws {GearwayError} the errors of {@link Publishing.check} and {@link publishPicture}.
    */
-  publish(publisher: SinglePublisher, data: Sendable, info: PictureInfo, { takeOver }: { readonly takeOver: boolean }): Frame {
+  publish(publisher: SinglePublisher, data: Sendable, info: PictureInfo, { takeOver }: { readonly takeOver: boolean }): AcceptedFrame {
     const sink = this.#openSink();
     this.#checkFree(publisher.identity, takeOver);
     const frame = publishPicture(sink, data, info, this.#isTrusted);

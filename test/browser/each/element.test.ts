@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
+import { CORNERS, ORIENTATIONS, oriented, storedPicture, withSegments } from '../../helpers/jpeg-variants.ts';
+import { segment } from '../../helpers/jpeg-builder.ts';
 import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { Site } from '../../helpers/site.ts';
 import { ViewerPage } from '../viewer-page.ts';
@@ -74,6 +76,47 @@ describe('the element', () => {
     await view.where("element.reason === 'no src is set'");
     await page.evaluate(() => (document.querySelector('gearway-viewer')!.src = 'http://[/'));
     await view.where("element.state === 'refused' && element.reason.startsWith('src is')");
+  });
+
+  it('shows pictures upright, with their upright size in every event, whatever their EXIF orientation', async () => {
+    await using gateway = await start();
+    await using view = await open(gateway);
+    await view.becomes('waiting');
+    const size = { width: 320, height: 240 };
+    for (const orientation of ORIENTATIONS) {
+      const seen = view.page.evaluate(async () => {
+        const viewer = document.querySelector('gearway-viewer')!;
+        const { detail } = await new Promise<HTMLElementEventMap['gearway-frame']>((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
+        const bitmap = await createImageBitmap((await viewer.snapshot())!.blob);
+        const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
+        context.drawImage(bitmap, 0, 0);
+        const corners = [[8, 8], [bitmap.width - 8, 8], [8, bitmap.height - 8], [bitmap.width - 8, bitmap.height - 8]].map(([x, y]) => [...context.getImageData(x!, y!, 1, 1).data.slice(0, 3)].reverse());
+        return { event: [detail.width, detail.height], bitmap: [bitmap.width, bitmap.height], corners };
+      });
+      const jpegOfIt = oriented(await encodeJpeg(storedPicture(orientation, size)), orientation);
+      await elapse(50); // the listener is there
+      gateway.stream.push(jpegOfIt);
+      const { event, bitmap, corners } = await seen;
+      expect({ event, bitmap }, `orientation ${orientation}`).toEqual({ event: [320, 240], bitmap: [320, 240] });
+      for (const [corner, samples] of corners.entries()) for (const [channel, sample] of samples.entries()) expect(Math.abs(sample - CORNERS[corner]![channel]!), `orientation ${orientation}`).toBeLessThan(6);
+    }
+  });
+
+  it('shows a JPEG with an aspect ratio in its JFIF header with square pixels, as the browser itself does', async () => {
+    await using gateway = await start();
+    await using view = await open(gateway);
+    await view.becomes('waiting');
+    const plain = Buffer.from(await jpeg());
+    const wide = withSegments(Buffer.concat([plain.subarray(0, 2), plain.subarray(4 + plain.readUInt16BE(4))]), segment(0xe0, ...Buffer.from('JFIF\0'), 1, 1, 0, 0, 2, 0, 1, 0, 0));
+    const natural = await view.page.evaluate(async (data) => {
+      const image = new Image();
+      image.src = data;
+      await image.decode();
+      return [image.naturalWidth, image.naturalHeight];
+    }, `data:image/jpeg;base64,${wide.toString('base64')}`);
+    gateway.stream.push(wide);
+    await view.becomes('live');
+    expect([natural, gateway.stream.status().frame]).toEqual([[64, 48], expect.objectContaining({ width: 64, height: 48 })]);
   });
 
   it('shows a late joiner the last picture at once, with its age', async () => {

@@ -19,8 +19,8 @@ import { unpack } from '../../../gateway/codecs/message-pack.ts';
 import { type GatewayOptions, resolveClient, resolveOptions } from '../../../gateway/config/options.ts';
 import { isBmp, readBmp } from '../../../gateway/codecs/bmp-file.ts';
 import { BMP } from '../../../gateway/codecs/bmp.ts';
-import { completeJpeg } from '../../../gateway/codecs/complete-jpeg.ts';
 import { HeadedReader } from '../../../gateway/codecs/headed-reader.ts';
+import { repairJpeg } from '../../../gateway/codecs/repair-jpeg.ts';
 import { JpegSequenceReader } from '../../../gateway/codecs/jpeg-sequence-reader.ts';
 import { PGM } from '../../../gateway/codecs/pgm.ts';
 import { createRedactor, hideAddress, hideUrls } from '../../../gateway/sources/redactor.ts';
@@ -118,7 +118,7 @@ export function createDecoders(samples: Samples): readonly Decoder[] {
     decoder('Python JSON object', json.map((text) => `{"message": ${text}}`), parsePythonObject),
     decoder('Python JSON of a value', anyValue, (value) => formatPythonJson(value as Value)),
     decoder('JPEG header', jpegs, (bytes) => readJpegHeader(bytes)),
-    decoder('complete JPEG', jpegs, completeJpeg),
+    decoder('repaired JPEG', jpegs, (bytes) => repairJpeg(bytes)),
     decoder('image file', pictures, (bytes) => readImage(bytes)),
     decoder('pushed picture', fc.tuple(fc.constantFrom(undefined, 'image/jpeg', 'application/x-npy', 'application/octet-stream'), pictures), ([type, bytes]) => publishPicture({ publish: () => undefined as never }, toSendable(type, bytes))),
     decoder('.npy', changed(fc.constantFrom(...samples.npys)), (bytes) => (isNpy(bytes) ? readNpy(bytes) : null)),

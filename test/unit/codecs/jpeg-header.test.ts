@@ -21,22 +21,22 @@ const rest = [SOS, SCAN, EOI] as const;
 
 describe('readJpegHeader', () => {
   it('reads size and components', () => {
-    expect(readJpegHeader(jpeg(SOI, JFIF, startOfFrame(1280, 720), DHT, ...rest))).toEqual({ width: 1280, height: 720, components: 3 });
-    expect(readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { components: 1 }), ...rest))).toEqual({ width: 10, height: 8, components: 1 });
-    expect(readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { components: 4 }), ...rest))).toEqual({ width: 10, height: 8, components: 4 });
+    expect(readJpegHeader(jpeg(SOI, JFIF, startOfFrame(1280, 720), DHT, ...rest))).toMatchObject({ width: 1280, height: 720, components: 3 });
+    expect(readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { components: 1 }), ...rest))).toMatchObject({ width: 10, height: 8, components: 1 });
+    expect(readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { components: 4 }), ...rest))).toMatchObject({ width: 10, height: 8, components: 4 });
   });
 
   it.each(['GRAY', 'BGR', 'RGBX', 'ABGR', 'CMYK'])('takes for %s only what decodes to it', (colorspace) => {
     for (const components of [1, 3, 4]) {
       const read = (): unknown => readJpegHeader(jpeg(SOI, startOfFrame(10, 8, { components }), ...rest), colorspace);
-      if ((components === 4) === (colorspace === 'CMYK')) expect(read()).toEqual({ width: 10, height: 8, components });
+      if ((components === 4) === (colorspace === 'CMYK')) expect(read()).toMatchObject({ width: 10, height: 8, components });
       else expect(read).toThrow(invalid);
     }
   });
 
   it('reads the claim of 20000 × 20000, and the largest, at no cost', () => {
-    expect(readJpegHeader(jpeg(SOI, startOfFrame(20_000, 20_000), ...rest))).toEqual({ width: 20_000, height: 20_000, components: 3 });
-    expect(readJpegHeader(jpeg(SOI, startOfFrame(65_535, 65_535), ...rest))).toEqual({ width: 65_535, height: 65_535, components: 3 });
+    expect(readJpegHeader(jpeg(SOI, startOfFrame(20_000, 20_000), ...rest))).toMatchObject({ width: 20_000, height: 20_000, components: 3 });
+    expect(readJpegHeader(jpeg(SOI, startOfFrame(65_535, 65_535), ...rest))).toMatchObject({ width: 65_535, height: 65_535, components: 3 });
   });
 
   it.each([0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf])('takes marker 0x%x for a start of frame', (marker) => {
@@ -60,13 +60,6 @@ describe('readJpegHeader', () => {
     const filled = (count: number): Uint8Array => Buffer.concat([Uint8Array.from(SOI), Buffer.alloc(count, 0xff), jpeg(startOfFrame(10, 8), ...rest)]);
     expect(readJpegHeader(filled(60_000))).toMatchObject({ width: 10 });
     expect(() => readJpegHeader(filled(70_000))).toThrow(expect.objectContaining({ code: 'jpeg-too-complex' }));
-  });
-
-  it('tolerates 64 bytes of padding behind EOI, and no 65', () => {
-    const whole = [SOI, startOfFrame(10, 8), ...rest];
-    expect(readJpegHeader(jpeg(...whole, Array<number>(64).fill(0)))).toMatchObject({ width: 10 });
-    expect(readJpegHeader(jpeg(...whole, Array<number>(64).fill(0xff)))).toMatchObject({ width: 10 });
-    expect(() => readJpegHeader(jpeg(...whole, Array<number>(65).fill(0)))).toThrow(invalid);
   });
 
   it.each([

@@ -28,6 +28,7 @@ class AnsweringTools extends FfmpegTools {
   }
 
   override run(command: string, args: readonly string[]): Promise<RunResult> {
+    if (command === 'ffprobe') return Promise.resolve({ end: { kind: 'exited', code: 0 }, hasTimedOut: false, output: '{}', errorText: '', errorLines: [] });
     const line = [command, ...args].join(' ');
     const errorLines = Object.entries(this.#answers).find(([part]) => line.includes(part))?.[1] ?? [`unexpected: ${line}`];
     return Promise.resolve({ end: { kind: 'exited', code: 1 }, hasTimedOut: false, output: '', errorText: errorLines.join('\n'), errorLines });
@@ -182,14 +183,32 @@ describe('outputArgs', () => {
   const chosen = ['-map', '0:V:0', '-an', '-sn', '-dn'];
   const multipart = ['-f', 'mpjpeg', '-boundary_tag', 'ffmpeg', 'pipe:1'];
   const numbered = ['settb=1/1000,setpts=N', '-enc_time_base', '1:1000'];
+  const encoded = ['-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1'];
+  const filters = (args: readonly string[]): string => args[args.indexOf('-vf') + 1]!.replaceAll(/'[^']*'/g, '…');
+  const square = 'scale=w=…:h=…';
+  const squareLive = 'scale=eval=frame:w=…:h=…';
+  const colours = ',setsar=1,scale=out_color_matrix=bt601:out_range=pc';
 
   it.each([
-    ['ffmpeg:a.mp4', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
-    ['ffmpeg:a.mp4', {}, V4, [...chosen, '-vsync', 'passthrough', '-vf', ...numbered, '-c:v', 'mjpeg', '-thread_type', 'slice', '-q:v', '2', '-qmin', '1', ...multipart]],
+    ['ffmpeg:rtsp://cam/', {}, `${squareLive}${colours}`],
+    ['ffmpeg:a.mp4', { isLive: false }, `${square}${colours}`],
+    ['ffmpeg:a.mp4', { isLive: false, isUntaggedHd: true }, `setparams=colorspace=bt709,${square}${colours}`],
+    ['ffmpeg:a.mp4?filter=hflip', { isLive: false, isUntaggedHd: true }, `setparams=colorspace=bt709,hflip,${square}${colours}`],
+    ['ffmpeg:rtsp://cam/?size=640x480', {}, `scale=640:480${colours}`],
+    ['ffmpeg:camera?size=640x480', { needsScaling: false }, `${squareLive}${colours}`],
+    ['ffmpeg:a.mp4?fps=10&size=640x480&filter=hflip&pixels=bgr24', {}, 'hflip,fps=10,scale=640:480,setsar=1,vflip'],
+    ['ffmpeg:camera?fps=10&size=640x480&pixels=gray', { needsScaling: false, needsRateFilter: false }, `${squareLive},setsar=1`],
+    ['ffmpeg:a.mkv?pixels=gray16le', { isLive: false }, `${square},setsar=1`],
+  ] as const)('%s %j', (url, changed, expected) => {
+    expect(filters(outputArgs(optionsOf(url), { ...live, ...changed }, V5))).toBe(`${expected},settb=1/1000,setpts=N`);
+  });
+
+  it.each([
+    ['ffmpeg:a.mp4?size=64x48', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', `scale=64:48${colours},${numbered[0]}`, ...numbered.slice(1), ...encoded, ...multipart]],
+    ['ffmpeg:a.mp4?size=64x48', {}, V4, [...chosen, '-vsync', 'passthrough', '-vf', `scale=64:48${colours},${numbered[0]}`, ...numbered.slice(1), ...encoded, ...multipart]],
     ['ffmpeg:a.mp4?outputArgs=-x 1', { isCopied: true }, V5, [...chosen, '-c:v', 'copy', '-x', '1', ...multipart]],
-    ['ffmpeg:a.mp4?fps=10&size=640x480&filter=hflip&pixels=bgr24', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', `hflip,fps=10,scale=640:480,vflip,${numbered[0]}`, ...numbered.slice(1), '-c:v', 'bmp', '-thread_type', 'slice', '-pix_fmt', 'bgr24', '-f', 'image2pipe', 'pipe:1']],
-    ['ffmpeg:camera?fps=10&size=640x480&pixels=gray', { needsScaling: false, needsRateFilter: false }, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray', '-f', 'image2pipe', 'pipe:1']],
-    ['ffmpeg:a.mkv?pixels=gray16le', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', ...numbered, '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray16be', '-f', 'image2pipe', 'pipe:1']],
+    ['ffmpeg:a.mp4?size=64x48&pixels=bgr24', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', `scale=64:48,setsar=1,vflip,${numbered[0]}`, ...numbered.slice(1), '-c:v', 'bmp', '-thread_type', 'slice', '-pix_fmt', 'bgr24', '-f', 'image2pipe', 'pipe:1']],
+    ['ffmpeg:a.mp4?size=64x48&pixels=gray16le', {}, V5, [...chosen, '-fps_mode', 'passthrough', '-vf', `scale=64:48,setsar=1,${numbered[0]}`, ...numbered.slice(1), '-c:v', 'pgm', '-thread_type', 'slice', '-pix_fmt', 'gray16be', '-f', 'image2pipe', 'pipe:1']],
   ] as const)('%s %j', (url, changed, version, args) => {
     expect(outputArgs(optionsOf(url), { ...live, ...changed }, version)).toEqual(args);
   });
@@ -246,12 +265,25 @@ describe('piCameraArgs', () => {
 });
 
 describe('parseMediaInfo', () => {
+  const stream = (fields: object): string => JSON.stringify({ streams: [{ codec_name: 'h264', pix_fmt: 'yuv420p', height: 1080, ...fields }], format: {} });
+
   it.each([
     ['{"programs":[],"streams":[{"codec_name":"mjpeg"}],"format":{}}', { codec: 'mjpeg', hasEnd: false }],
     ['{"programs":[],"streams":[{"codec_name":"h264"}],"format":{"duration":"10.000000"}}', { codec: 'h264', hasEnd: true }],
     ['{"programs":[],"streams":[],"format":{"duration":"0.000000"}}', { codec: null, hasEnd: false }],
     ['{}', { codec: null, hasEnd: false }],
+    [stream({ sample_aspect_ratio: '1:1' }), { hasSquarePixels: true }],
+    [stream({ sample_aspect_ratio: '0:1' }), { hasSquarePixels: true }],
+    [stream({ sample_aspect_ratio: '16:11' }), { hasSquarePixels: false }],
+    [stream({}), { isUntaggedHd: true }],
+    [stream({ color_space: 'unknown', pix_fmt: 'yuvj420p' }), { isUntaggedHd: true }],
+    [stream({ color_space: 'smpte170m' }), { isUntaggedHd: false }],
+    [stream({ height: 576 }), { isUntaggedHd: false }],
+    [stream({ pix_fmt: 'gbrp' }), { isUntaggedHd: false }],
+    [stream({ pix_fmt: 'gray' }), { isUntaggedHd: false }],
+    [stream({ codec_name: 'rawvideo' }), { isUntaggedHd: false }],
+    [stream({ codec_name: 'mjpeg' }), { isUntaggedHd: false }],
   ])('%s', (json, info) => {
-    expect(parseMediaInfo(json)).toEqual(info);
+    expect(parseMediaInfo(json)).toMatchObject(info);
   });
 });

@@ -1,8 +1,6 @@
-import jpegTurbo from '@julusian/jpeg-turbo';
 import { describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { BMP } from '../../../../gateway/codecs/bmp.ts';
-import { completeJpeg } from '../../../../gateway/codecs/complete-jpeg.ts';
 import { HeadedReader } from '../../../../gateway/codecs/headed-reader.ts';
 import { JpegSequenceReader } from '../../../../gateway/codecs/jpeg-sequence-reader.ts';
 import { PGM } from '../../../../gateway/codecs/pgm.ts';
@@ -158,62 +156,5 @@ describe('JpegSequenceReader', () => {
     expect(readJpegs([JPEG_B], JPEG_B.byteLength)).toHaveLength(1);
     expect(() => readJpegs([JPEG_B], JPEG_B.byteLength - 1)).toThrow(expect.objectContaining({ code: 'too-large' }));
     expect(() => readJpegs([hex('ffd8 ffda 0002'), Buffer.alloc(2000)])).toThrow(expect.objectContaining({ code: 'too-large' }));
-  });
-});
-
-/** A JPEG's segments up to its scan. */
-function segments(jpeg: Buffer): { marker: number; from: number; to: number }[] {
-  const found: { marker: number; from: number; to: number }[] = [];
-  for (let at = 2; found.at(-1)?.marker !== 0xda; ) {
-    const to = at + 2 + jpeg.readUInt16BE(at + 2);
-    found.push({ marker: jpeg[at + 1]!, from: at, to });
-    at = to;
-  }
-  return found;
-}
-
-function withoutTables(jpeg: Buffer): Buffer {
-  const tables = segments(jpeg).filter(({ marker }) => marker === 0xc4);
-  return tables.reverse().reduce((rest, { from, to }) => Buffer.concat([rest.subarray(0, from), rest.subarray(to)]), jpeg);
-}
-
-describe('completeJpeg', () => {
-  const width = 96;
-  const height = 64;
-  const data = Buffer.from(Array.from({ length: width * height * 3 }, (_, at) => (at * at * 31) % 256));
-
-  it.each([1, 3] as const)('gives one of %i channels the tables that it lacks: the same pixels come out', async (channels) => {
-    const jpeg = await encodeJpeg({ data: data.subarray(0, width * height * channels), width, height, channels }, 95);
-    const bare = withoutTables(jpeg);
-    expect(bare.byteLength).toBeLessThan(jpeg.byteLength);
-    const complete = completeJpeg(bare);
-    const decode = (each: Buffer): Buffer => jpegTurbo.decompressSync(each, Buffer.alloc(width * height * 3), { format: jpegTurbo.FORMAT_BGR }).data.subarray(0, width * height * 3);
-    expect(decode(complete).equals(decode(jpeg))).toBe(true);
-  });
-
-  it('has the tables of libjpeg, byte for byte', async () => {
-    const jpeg = await encodeJpeg({ data, width, height, channels: 3 });
-    const bytes = (each: Buffer): string => segments(each).filter(({ marker }) => marker === 0xc4).map(({ from, to }) => each.toString('hex', from + 4, to)).join('');
-    expect(bytes(completeJpeg(withoutTables(jpeg)))).toBe(bytes(jpeg));
-  });
-
-  it('leaves a complete one untouched, in the same memory', async () => {
-    const jpeg = await encodeJpeg({ data, width, height, channels: 3 });
-    expect(completeJpeg(jpeg)).toBe(jpeg);
-  });
-
-  it('leaves out the zeros that a driver pads with', async () => {
-    const jpeg = await encodeJpeg({ data, width, height, channels: 3 });
-    expect(completeJpeg(Buffer.concat([jpeg, Buffer.alloc(500)])).equals(jpeg)).toBe(true);
-  });
-
-  it.each(['', 'ff', 'ffd8', 'ffd8ff', 'ffd8ffda', 'ffd8ffc20004aaaaffda', 'ffd8ffdbffff', '00000000'])('leaves %j to who checks it', (text) => {
-    const broken = hex(text);
-    expect(completeJpeg(broken).byteLength).toBeLessThanOrEqual(broken.byteLength + 432);
-  });
-
-  it('survives every truncation', async () => {
-    const bare = withoutTables(await encodeJpeg({ data, width, height, channels: 3 }));
-    for (let length = 0; length < 700; length += 1) expect(() => completeJpeg(Buffer.from(bare.subarray(0, length)))).not.toThrow();
   });
 });
