@@ -20,13 +20,14 @@ const ADDRESSES = new Map([
 
 const addresses = {
   name: 'gearway-addresses',
-  configureServer: ({ middlewares }) =>
-    void middlewares.use((request, _response, next) => {
+  configureServer({ middlewares }) {
+    middlewares.use((request, _response, next) => {
       const [path, query] = request.url.split('?', 2);
       const file = ADDRESSES.get(path);
       if (file !== undefined) request.url = query === undefined ? file : `${file}?${query}`;
       next();
-    }),
+    });
+  },
 };
 
 const target = `http://${GATEWAY.host}:${GATEWAY.port}`;
@@ -41,6 +42,8 @@ const own = ['--port', String(GATEWAY.port), '--allow-origin', `http://${PAGES.h
 const gateway = spawn('tsx', ['watch', '--clear-screen=false', 'gateway/main.ts', ...own, ...process.argv.slice(2)], { stdio: 'inherit', shell: process.platform === 'win32' });
 console.log(`Pages from their sources: http://${PAGES.host}:${PAGES.port}/ (add #key=… of the address that the gateway prints, to administer it)`);
 
-const stop = (signal) => void gateway.kill(signal);
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
-gateway.once('exit', (code) => void pages.close().finally(() => process.exit(code ?? 1)));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => gateway.kill(signal));
+gateway.once('exit', async (code) => {
+  await pages.close();
+  process.exit(code ?? 1);
+});

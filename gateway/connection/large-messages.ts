@@ -43,11 +43,14 @@ export class LargeMessages {
 
   /** Starts counting a connection's messages. The meter must be closed with the connection. */
   join(sender: MessageSender): MessageMeter {
-    return new MessageMeter((bytes) => this.#received(sender, bytes), () => this.#end(sender));
+    return new MessageMeter({
+      received: (bytes) => this.#received(sender, bytes),
+      completed: () => this.#end(sender),
+      isWaiting: () => this.#messages.get(sender)?.isWaiting === true,
+    });
   }
 
-  /** @returns false if the connection has to wait. */
-  #received(sender: MessageSender, bytes: number): boolean {
+  #received(sender: MessageSender, bytes: number): void {
     let message = this.#messages.get(sender);
     if (message === undefined) {
       message = { startedAtMs: performance.now(), bytes: 0, isWaiting: false };
@@ -57,7 +60,6 @@ export class LargeMessages {
     message.bytes = bytes;
     message.isWaiting = !this.#mayContinue(sender);
     if (message.isWaiting) this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
-    return !message.isWaiting;
   }
 
   #mayContinue(sender: MessageSender): boolean {
@@ -109,26 +111,38 @@ export class LargeMessages {
   }
 }
 
+/** How a {@link MessageMeter} reports a large message. */
+interface LargeMessageCount {
+  /** @param bytes size of the message up to now. */
+  received(bytes: number): void;
+  /** Idempotent. */
+  completed(): void;
+  isWaiting(): boolean;
+}
+
 /** Counts the bytes of one connection's current message. */
 class MessageMeter {
-  readonly #received: (bytes: number) => boolean;
-  readonly #end: () => void;
+  readonly #large: LargeMessageCount;
   #bytes = 0;
 
-  constructor(received: (bytes: number) => boolean, end: () => void) {
-    this.#received = received;
-    this.#end = end;
+  constructor(large: LargeMessageCount) {
+    this.#large = large;
   }
 
-  /** Counts input. @returns false if reading must pause until `resume` is called. */
-  received(bytes: number): boolean {
+  /** Whether reading must pause until `resume` is called. */
+  get isWaiting(): boolean {
+    return this.#large.isWaiting();
+  }
+
+  /** Counts input. */
+  received(bytes: number): void {
     this.#bytes += bytes;
-    return this.#bytes <= LARGE_BYTES || this.#received(this.#bytes);
+    if (this.#bytes > LARGE_BYTES) this.#large.received(this.#bytes);
   }
 
   /** Must be called for each complete message. */
   completed(): void {
-    if (this.#bytes > LARGE_BYTES) this.#end();
+    if (this.#bytes > LARGE_BYTES) this.#large.completed();
     this.#bytes = 0;
   }
 
@@ -138,6 +152,6 @@ class MessageMeter {
   }
 
   close(): void {
-    this.#end();
+    this.#large.completed();
   }
 }

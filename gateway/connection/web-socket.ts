@@ -51,9 +51,9 @@ export function transportOf(socket: WebSocket): Duplex {
  * Counts the input of a WebSocket before ws parses it, and limits it to {@link MAX_BYTES_AFTER_CLOSE} after a close was
  * sent, because ws keeps parsing until the connection closes. Call it once, before the first input.
  *
- * @param received returns false to pause the connection after the current chunk, until it is resumed.
+ * @param isPaused whether the connection must not be read, until it is resumed. Called after each chunk.
  */
-export function meterInput(socket: WebSocket, received: (bytes: number) => boolean): void {
+export function meterInput(socket: WebSocket, received: (bytes: number) => void, isPaused: () => boolean): void {
   const receiver = receiverOf(socket);
   const write = receiver.write.bind(receiver);
   let bytesAfterClose = 0;
@@ -61,13 +61,14 @@ export function meterInput(socket: WebSocket, received: (bytes: number) => boole
     if (socket.readyState !== socket.OPEN) bytesAfterClose += piece.byteLength;
     // Returning false pauses the connection. It stays paused until it is closed, because no 'drain' follows.
     if (bytesAfterClose > MAX_BYTES_AFTER_CLOSE) return false;
-    const isReady = received(piece.byteLength);
-    return write(piece) && isReady;
+    received(piece.byteLength);
+    return write(piece);
   };
   receiver.write = (chunk: Buffer): boolean => {
     let isReady = true;
     for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) isReady = pass(chunk.subarray(at, at + PIECE_BYTES));
-    return isReady;
+    // The chunk may have completed what it had to wait for.
+    return isReady && !isPaused();
   };
 }
 

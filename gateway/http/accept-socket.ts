@@ -58,7 +58,7 @@ export function acceptSocket<T extends SocketOwner>(
   } catch (error) {
     share?.release();
     socket.on('error', () => undefined);
-    meterInput(socket, () => true);
+    meterInput(socket, () => undefined, () => false);
     closeWebSocket(socket, closeCode.tooMuch, errorText(error));
     return;
   }
@@ -70,10 +70,11 @@ export function acceptSocket<T extends SocketOwner>(
     paused: () => owner.inputPaused(),
     timedOut: (reason) => owner.close(closeCode.tooMuch, reason),
   });
-  meterInput(socket, (bytes) => {
+  const received = (bytes: number): void => {
     owner.receivedBytes(bytes);
-    return meter.received(bytes);
-  });
+    meter.received(bytes);
+  };
+  meterInput(socket, received, () => meter.isWaiting);
   socket.on('message', () => meter.completed());
   for (const event of ['ping', 'pong'] as const) socket.on(event, (data: Buffer) => meter.control(controlFrameBytes(data)));
   owners.add(owner);

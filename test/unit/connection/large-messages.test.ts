@@ -10,6 +10,12 @@ function join(messages: LargeMessages, address: string): { readonly meter: Retur
   return { told, meter: messages.join({ address, resume: () => told.push('resume'), paused: () => told.push('paused'), timedOut: (reason) => told.push(reason) }) };
 }
 
+/** Counts input. @returns whether reading goes on. */
+function receive({ meter }: Pick<ReturnType<typeof join>, 'meter'>, bytes: number): boolean {
+  meter.received(bytes);
+  return !meter.isWaiting;
+}
+
 describe('LargeMessages', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
   afterEach(() => void vi.useRealTimers());
@@ -17,9 +23,9 @@ describe('LargeMessages', () => {
   it('limits those of an address to 24 MiB; the oldest goes on, and the others when it is complete', async () => {
     const messages = new LargeMessages();
     const all = Array.from({ length: 5 }, () => join(messages, 'a'));
-    expect(all.map(({ meter }) => meter.received(6 * MIB))).toEqual([true, true, true, true, false]);
-    expect(all.map(({ meter }) => meter.received(1))).toEqual([true, false, false, false, false]);
-    expect(join(messages, 'b').meter.received(6 * MIB)).toBe(true);
+    expect(all.map((each) => receive(each, 6 * MIB))).toEqual([true, true, true, true, false]);
+    expect(all.map((each) => receive(each, 1))).toEqual([true, false, false, false, false]);
+    expect(receive(join(messages, 'b'), 6 * MIB)).toBe(true);
     all[0]!.meter.completed();
     await nextTurn();
     // 24 MiB and four bytes are left, of which the second is the oldest now.
@@ -32,41 +38,42 @@ describe('LargeMessages', () => {
   it('limits those of all addresses to 48 MiB', async () => {
     const messages = new LargeMessages();
     const all = Array.from({ length: 10 }, (_, n) => join(messages, `address ${n}`));
-    expect(all.map(({ meter }) => meter.received(6 * MIB))).toEqual([...Array(8).fill(true), false, false]);
-    expect(all[3]!.meter.received(1)).toBe(false);
+    expect(all.map((each) => receive(each, 6 * MIB))).toEqual([...Array(8).fill(true), false, false]);
+    expect(receive(all[3]!, 1)).toBe(false);
     for (const n of [5, 6]) all[n]!.meter.completed();
     await nextTurn();
     expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     all[7]!.meter.completed();
     await nextTurn();
     expect(all.map(({ told }) => told.length)).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 1, 1]);
-    expect(all[9]!.meter.received(1)).toBe(true);
+    expect(receive(all[9]!, 1)).toBe(true);
   });
 
   it('counts a message over its fragments and chunks, without the pings in between, and lets small ones pass', () => {
     const messages = new LargeMessages();
-    expect(join(messages, 'a').meter.received(24 * MIB)).toBe(true);
-    const { meter } = join(messages, 'a');
+    expect(receive(join(messages, 'a'), 24 * MIB)).toBe(true);
+    const sender = join(messages, 'a');
+    const { meter } = sender;
     for (let n = 0; n < 3000; n += 1) {
-      expect(meter.received(131)).toBe(true);
+      expect(receive(sender, 131)).toBe(true);
       meter.control(131);
     }
     for (let n = 0; n < 300; n += 1) {
-      expect(meter.received(200 << 10)).toBe(true);
+      expect(receive(sender, 200 << 10)).toBe(true);
       meter.completed();
     }
-    expect(meter.received(200 << 10)).toBe(true);
-    expect(meter.received(100 << 10)).toBe(false);
+    expect(receive(sender, 200 << 10)).toBe(true);
+    expect(receive(sender, 100 << 10)).toBe(false);
   });
 
   it('ends a message that takes more than 10 s, only while others wait, which are not taken for silent', async () => {
     const messages = new LargeMessages();
     const slow = join(messages, 'a');
-    slow.meter.received(24 * MIB);
+    receive(slow, 24 * MIB);
     vi.advanceTimersByTime(60_000);
     expect(slow.told).toEqual([]);
     const waiting = join(messages, 'a');
-    expect(waiting.meter.received(MIB)).toBe(false);
+    expect(receive(waiting, MIB)).toBe(false);
     vi.advanceTimersByTime(1000);
     expect(waiting.told).toEqual(['paused']);
     expect(slow.told).toEqual(['a message of more than 256 KiB took more than 10 s while others waited']);
@@ -76,11 +83,20 @@ describe('LargeMessages', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('does not stop a connection whose last chunk completes the message for which it would have to wait', () => {
+    const messages = new LargeMessages();
+    receive(join(messages, 'a'), 24 * MIB);
+    const sender = join(messages, 'a');
+    expect(receive(sender, MIB)).toBe(false);
+    sender.meter.completed();
+    expect(sender.meter.isWaiting).toBe(false);
+  });
+
   it('forgets a connection that closes while it waits', async () => {
     const messages = new LargeMessages();
-    join(messages, 'a').meter.received(24 * MIB);
+    receive(join(messages, 'a'), 24 * MIB);
     const gone = join(messages, 'a');
-    expect(gone.meter.received(MIB)).toBe(false);
+    expect(receive(gone, MIB)).toBe(false);
     expect(vi.getTimerCount()).toBe(1);
     gone.meter.close();
     await nextTurn();

@@ -28,10 +28,7 @@ async function setUp(): Promise<Setup> {
   const counts = { bytes: 0, pings: 0 };
   const opened = new Promise<WebSocket>((resolve) => {
     webSockets.once('connection', (socket) => {
-      meterInput(socket, (bytes) => {
-        counts.bytes += bytes;
-        return true;
-      });
+      meterInput(socket, (bytes) => (counts.bytes += bytes), () => false);
       socket.on('ping', () => (counts.pings += 1));
       socket.on('error', () => undefined);
       resolve(socket);

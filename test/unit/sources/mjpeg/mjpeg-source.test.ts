@@ -204,7 +204,7 @@ describe('a still picture', () => {
     ['with a preview behind it', (socket) => socket.end(still(Buffer.concat([JPEG, JPEGS[1]!])))],
     ['whose connection is reset', (socket) => socket.write(still(JPEG), () => socket.resetAndDestroy())],
   ])('%s is shown', async (_name, answer) => {
-    await using server = await RawServer.start(({ socket }) => void answer(socket));
+    await using server = await RawServer.start(({ socket }) => answer(socket));
     const { heard } = await hear(server, '?fps=20');
     await heard.until(() => heard.frames.length === 2);
     expect(payloads(heard)).toEqual([JPEG, JPEG]);
