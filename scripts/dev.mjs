@@ -3,6 +3,7 @@
  * changes; the page reloads when a file of the page or of an element changes.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'vite';
 
 const GATEWAY = { host: '127.0.0.1', port: 8080 };
@@ -43,7 +44,6 @@ const gateway = spawn('tsx', ['watch', '--clear-screen=false', 'gateway/main.ts'
 console.log(`Pages from their sources: http://${PAGES.host}:${PAGES.port}/ (add #key=… of the address that the gateway prints, to administer it)`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => gateway.kill(signal));
-gateway.once('exit', async (code) => {
-  await pages.close();
-  process.exit(code ?? 1);
-});
+const [code] = await once(gateway, 'exit');
+await pages.close();
+process.exit(code ?? 1);
