@@ -1,6 +1,6 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { Encoding } from '../../shared/frame.ts';
-import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
+import { canonicalDtype, checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import { COLORSPACES } from './frame-codec.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 
@@ -81,5 +81,5 @@ function rawPicture(array: NDArray): Picture {
   if (shape.length < 2 || shape.length > 3 || shape.includes(0)) {
     throw new GearwayError('shape-invalid', `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels]`);
   }
-  return { encoding: { kind: 'raw', dtype, shape: [...shape] }, width, height, payload: data, colorspace: null };
+  return { encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape: [...shape] }, width, height, payload: data, colorspace: null };
 }
