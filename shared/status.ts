@@ -4,10 +4,10 @@ export type StreamState = 'waiting' | 'live' | 'stale' | 'ended';
 export type ClientKind = 'native' | 'web' | 'spectator';
 
 /**
- * `connecting`: not there (yet); `paused`: asked for nothing; `stuck`: there, but does not take frames; `refused`: there, but the two ends don't fit
- * together (another pattern, other keys, no encryption).
+ * `connecting`: not connected (yet); `paused`: wants no frames; `stuck`: connected, but does not read frames; `unsupported`: a viewer that can decode
+ * none of the frames; `refused`: reachable, but the two ends are incompatible (another pattern, other keys, no encryption).
  */
-export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'refused';
+export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'unsupported' | 'refused';
 
 /** One client as `GET /api/streams/NAME` shows it. Counters count frames since the client came. */
 export interface ClientStatus {

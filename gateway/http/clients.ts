@@ -131,7 +131,7 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
       if (error.code === 'no-picture') return refuse(reply, 409, error.code, error.message);
-      return refuse(reply, 500, error.code, `the picture returned by port ${client.port} is damaged and cannot be shown`);
+      return refuse(reply, 502, error.code, `the picture returned by port ${client.port} is damaged and cannot be shown`);
     }
   });
 }

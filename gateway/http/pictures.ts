@@ -8,7 +8,7 @@ import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
-import { readQueryNumber, readWidth } from './query.ts';
+import { readQueryFlag, readQueryNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
@@ -32,6 +32,9 @@ const MAX_PLACEHOLDERS = 8;
 
 /** How long a snapshot waits for the first frame of a suspended source. */
 const ON_DEMAND_WAIT_MS = 5000;
+
+/** Errors of frames that the gateway cannot decode; others are damaged. */
+const UNSUPPORTED: ReadonlySet<string> = new Set(['dtype-unsupported', 'channels-unsupported', 'jpeg-unsupported']);
 
 const MIN_FRAMES_PER_SECOND = 0.1;
 const MAX_FRAMES_PER_SECOND = 120;
@@ -93,6 +96,9 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
         const expected = `a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`;
         return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected ${expected}`);
       }
+      const { length } = request.query;
+      const wantsLengths = length === undefined ? !isBrowserShowing(request.headers) : readQueryFlag(length);
+      if (wantsLengths === undefined) return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       try {
@@ -103,7 +109,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, unsent });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, hasLengths: wantsLengths, unsent });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);
@@ -147,12 +153,21 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
-      return refuse(reply, error.code === 'dtype-unsupported' ? 501 : 500, error.code, error.message);
+      return refuse(reply, UNSUPPORTED.has(error.code) ? 501 : 502, error.code, error.message);
     }
   };
   for (const format of ['jpg', 'png'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
+}
+
+/**
+ * Whether a browser shows the response: an `<img>`, a frame, or a tab. Browsers send Sec-Fetch-Dest only to secure
+ * origins and localhost; otherwise, they are recognized by the types that they accept.
+ */
+function isBrowserShowing({ 'sec-fetch-dest': destination, accept = '' }: FastifyRequest['headers']): boolean {
+  if (typeof destination === 'string') return destination !== 'empty';
+  return /\b(?:image|text)\//i.test(accept);
 }
 
 /** The next frame of a stream whose source has to start; null if none arrives in time. */

@@ -1,6 +1,7 @@
 import sharp, { type Matrix3x3, type Matrix4x4, type Sharp } from 'sharp';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import { parseDtype, pictureChannels } from '../../shared/ndarray.ts';
 import { toEightBit } from '../codecs/eight-bit.ts';
 import type { Frame } from '../hub/frame.ts';
@@ -21,7 +22,7 @@ sharp.concurrency(1);
 /**
  * Encodes a frame, on sharp's thread pool.
  *
- * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `picture-invalid`.
+ * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `jpeg-unsupported`, `picture-invalid`.
  */
 export async function encodePicture(frame: Frame, { format, width }: SnapshotOptions): Promise<Uint8Array> {
   let image = format === 'png' ? (openSixteenBit(frame) ?? (await open(frame))) : await open(frame);
@@ -32,7 +33,9 @@ export async function encodePicture(frame: Frame, { format, width }: SnapshotOpt
     const encoder = format === 'jpg' ? image.removeAlpha().jpeg({ quality: JPEG_QUALITY }) : image.png({ compressionLevel: PNG_COMPRESSION });
     return await encoder.toBuffer();
   } catch (error) {
-    throw new GearwayError('picture-invalid', 'the latest frame cannot be decoded', { cause: error });
+    const kind = frame.encoding.kind === 'jpeg' ? unusualJpegKind(frame.payload) : null;
+    if (kind !== null) throw new GearwayError('jpeg-unsupported', `the latest frame is ${kind}, which the gateway cannot decode`, { cause: error });
+    throw new GearwayError('picture-invalid', 'the latest frame is damaged and cannot be decoded', { cause: error });
   }
 }
 

@@ -269,11 +269,11 @@ describe('GET /streams/NAME/snapshot', () => {
 
   it('says with 501 what it cannot show', async () => {
     await using gateway = await start();
-    gateway.stream.push({ dtype: 'int32', shape: [1, 1], data: new Uint8Array(4) });
+    gateway.stream.push({ dtype: 'int32', shape: [1, 1, 2], data: new Uint8Array(8) });
     for (const path of ['snapshot.png', 'snapshot.jpg', 'snapshot.jpg?width=1']) {
       const response = await fetch(`${gateway.url}/${path}`);
       expect(response.status, path).toBe(501);
-      expect(await response.json()).toMatchObject({ code: 'dtype-unsupported' });
+      expect(await response.json()).toMatchObject({ code: 'channels-unsupported' });
     }
   });
 

@@ -7,7 +7,8 @@ import { decodePicture } from '../../../web/viewer/painter.ts';
 beforeEach(() => {
   vi.stubGlobal('ImageData', class {
     readonly data: Uint8ClampedArray;
-    constructor(readonly width: number, readonly height: number) {
+
+    constructor(width: number, height: number) {
       this.data = new Uint8ClampedArray(width * height * 4);
     }
   });
