@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GearwayError } from '../../shared/errors.ts';
 import { MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
@@ -32,9 +31,6 @@ const MAX_PLACEHOLDERS = 8;
 
 /** How long a snapshot waits for the first frame of a suspended source. */
 const ON_DEMAND_WAIT_MS = 5000;
-
-/** Errors of frames that the gateway cannot decode; others are damaged. */
-const UNSUPPORTED: ReadonlySet<string> = new Set(['dtype-unsupported', 'channels-unsupported', 'jpeg-unsupported']);
 
 const MIN_FRAMES_PER_SECOND = 0.1;
 const MAX_FRAMES_PER_SECOND = 120;
@@ -141,20 +137,14 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     found.stream.noteSnapshotRequest();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await nextFrame(found.stream) : null);
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `no frame is available yet: ${found.stream.reason}`);
-    try {
-      const picture = await snapshots.get(frame, { format, width }, found.shared);
-      return await reply
-        .headers({
-          'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
-          'gearway-sequence': String(frame.sequence),
-          'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
-        })
-        .send(picture);
-    } catch (error) {
-      if (!(error instanceof GearwayError)) throw error;
-      if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
-      return refuse(reply, UNSUPPORTED.has(error.code) ? 501 : 502, error.code, error.message);
-    }
+    const picture = await snapshots.get(frame, { format, width }, found.shared);
+    return reply
+      .headers({
+        'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
+        'gearway-sequence': String(frame.sequence),
+        'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
+      })
+      .send(picture);
   };
   for (const format of ['jpg', 'png'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
