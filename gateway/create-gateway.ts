@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
+import { systemErrorCode, systemErrorText } from '../shared/system-errors.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createPlaceholder } from './drawing/placeholder.ts';
 import type { ViewerSocket } from './clients/web/viewer-binding.ts';
@@ -127,7 +128,9 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
     events: () => events.events(),
     async listen() {
       const { host, port } = resolved;
-      await app.listen({ host, port });
+      await app.listen({ host, port }).catch((error: unknown) => {
+        throw Object.assign(new Error(`cannot listen on ${host}, port ${port}: ${systemErrorText(error)}`, { cause: error }), { code: systemErrorCode(error) ?? 'listen-failed' });
+      });
       if (host === 'localhost') await listenOnAllOfLocalhost(app.server);
       const address = app.server.address();
       const actualPort = typeof address === 'object' && address !== null ? address.port : port;

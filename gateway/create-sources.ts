@@ -86,7 +86,7 @@ export function createSources(urls: readonly string[], log: (message: string) =>
   const ffmpeg = new FfmpegTools(platform());
   const all = urls.flatMap((text) => {
     const [, name = null, url = text] = /^([A-Za-z0-9_-]{1,64})=(.*)$/s.exec(text) ?? [];
-    const kind = KINDS.get(url.split(':', 1)[0] ?? '');
+    const kind = KINDS.get((url.split(':', 1)[0] ?? '').toLowerCase());
     if (kind === undefined || !url.includes(':')) {
       const examples = [...KINDS.values()].map(({ example }) => example).join(' ');
       throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${examples}, optionally with NAME= before it`);

@@ -12,35 +12,48 @@ export interface NDArray {
   readonly data: Uint8Array;
 }
 
-/** Bytes of one element by dtype: NumPy's names and its byte-order codes. */
-const ITEM_BYTES: ReadonlyMap<string, number> = new Map([
-  ['bool', 1], ['uint8', 1], ['int8', 1],
-  ['uint16', 2], ['int16', 2], ['float16', 2],
-  ['uint32', 4], ['int32', 4], ['float32', 4],
-  ['uint64', 8], ['int64', 8], ['float64', 8],
-]);
+/** Type of an array's elements. */
+export interface SampleType {
+  /** The canonical spelling: NumPy's name (`uint16`), or its code where the most significant byte is first (`>u2`), which has no name. */
+  readonly name: string;
+  readonly kind: 'bool' | 'uint' | 'int' | 'float';
+  /** Bytes per element. */
+  readonly bytes: 1 | 2 | 4 | 8;
+  readonly isBigEndian: boolean;
+}
 
-/** NumPy's one-letter kinds, as they appear in codes such as `>u2`. */
-const CODE = /^[<>=|]?(?:b1|[ui][1248]|f[248])$/;
+const KINDS = { b: 'bool', u: 'uint', i: 'int', f: 'float' } as const;
 
-/** NumPy's codes, as `dtype.str` has them, of what has a name that NetGear writes; what is most significant byte first has none. */
-const NAMES: ReadonlyMap<string, string> = new Map([
-  ['|b1', 'bool'], ['|u1', 'uint8'], ['|i1', 'int8'],
-  ['<u2', 'uint16'], ['<i2', 'int16'], ['<f2', 'float16'],
-  ['<u4', 'uint32'], ['<i4', 'int32'], ['<f4', 'float32'],
-  ['<u8', 'uint64'], ['<i8', 'int64'], ['<f8', 'float64'],
-]);
+/** NumPy's names and codes of the types that NetGear sends. */
+const NAMES = {
+  bool: 'b1', uint8: 'u1', int8: 'i1', uint16: 'u2', int16: 'i2', float16: 'f2', uint32: 'u4', int32: 'i4', float32: 'f4', uint64: 'u8', int64: 'i8', float64: 'f8',
+} as const;
 
-/** The name of a dtype by its code; the code itself where it has none. */
-export function nameOfDtype(code: string): string {
-  return NAMES.get(code) ?? code;
+/** All spellings: the names, and the codes with and without a byte order (`=` and none are that of the machine, little-endian; `|` is for single bytes). */
+const TYPES: ReadonlyMap<string, SampleType> = new Map(
+  Object.entries(NAMES).flatMap(([name, code]) => {
+    const bytes = Number(code[1]) as SampleType['bytes'];
+    const little: SampleType = { name, kind: KINDS[code[0] as keyof typeof KINDS], bytes, isBigEndian: false };
+    const big: SampleType = bytes === 1 ? little : { ...little, name: `>${code}`, isBigEndian: true };
+    return [[name, little], ...['', '<', '=', '|'].map((order) => [order + code, little] as const), [`>${code}`, big]] as [string, SampleType][];
+  }),
+);
+
+/** Reads a dtype in any of NumPy's spellings; undefined if it is not one that NetGear sends. */
+export function parseDtype(dtype: string): SampleType | undefined {
+  return TYPES.get(dtype);
+}
+
+/** The canonical spelling of a dtype; an unknown one unchanged. */
+export function canonicalDtype(dtype: string): string {
+  return TYPES.get(dtype)?.name ?? dtype;
 }
 
 const MAX_DIMENSIONS = 8;
 
-/** Bytes of one element, or undefined when the dtype is none that NetGear sends. */
+/** Bytes of one element; undefined if the dtype is not one that NetGear sends. */
 export function itemBytes(dtype: string): number | undefined {
-  return ITEM_BYTES.get(dtype) ?? (CODE.test(dtype) ? Number(dtype.at(-1)) : undefined);
+  return TYPES.get(dtype)?.bytes;
 }
 
 /**
@@ -50,7 +63,7 @@ export function itemBytes(dtype: string): number | undefined {
  */
 export function arrayBytes(dtype: string, shape: readonly unknown[]): number {
   const bytes = itemBytes(dtype);
-  if (bytes === undefined) throw new GearwayError('dtype-unknown', `dtype is ${JSON.stringify(dtype)}, expected a NumPy numeric type such as "uint8"`);
+  if (bytes === undefined) throw new GearwayError('dtype-unknown', `dtype is ${JSON.stringify(dtype)}, expected a type of real numbers such as "uint8", "int16" or "float32"`);
   let product = bytes;
   for (const size of shape) {
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
@@ -76,8 +89,9 @@ export function checkNDArray(array: NDArray): void {
   }
 }
 
-/** Whether an array can be looked at: `[height, width]`, or with 1, 3 (BGR) or 4 (BGRA) channels. */
-export function isPictureShape(shape: readonly number[]): boolean {
+/** Number of channels of a picture: 1 for `[height, width]`, otherwise the third size, which is 1 (gray), 3 (BGR) or 4 (BGRA); null if an array of this shape is not a picture. */
+export function pictureChannels(shape: readonly number[]): 1 | 3 | 4 | null {
   const [height = 0, width = 0, channels = 1] = shape;
-  return (shape.length === 2 || shape.length === 3) && height > 0 && width > 0 && (channels === 1 || channels === 3 || channels === 4);
+  if (shape.length < 2 || shape.length > 3 || height < 1 || width < 1) return null;
+  return channels === 1 || channels === 3 || channels === 4 ? channels : null;
 }

@@ -109,10 +109,12 @@ export type Ack = {
   readonly decodeMs: number;
   /** From the frame's arrival at the gateway to its drawing, by the gateway's clock; absent while unknown. */
   readonly delayMs?: number;
+  /** None of the frames can be shown. */
+  readonly failing?: boolean;
 };
 export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly body: ReturnBody };
-/** A field that is absent keeps its last value. */
-export type Want = { readonly type: 'want'; readonly paused?: boolean; readonly maxFramesPerSecond?: number; readonly raw?: boolean };
+/** A field that is absent keeps its last value. `baseline`: the viewer cannot decode the JPEGs, and wants them encoded again. */
+export type Want = { readonly type: 'want'; readonly paused?: boolean; readonly maxFramesPerSecond?: number; readonly raw?: boolean; readonly baseline?: boolean };
 export type Ping = { readonly type: 'ping'; readonly id: number };
 export type ViewerMessage = Hello | Ack | Return | Want | Ping;
 
@@ -431,7 +433,8 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
       const decodeMs = number(fields, 'decodeMs', 0, 60_000);
       const ack: Ack = { type: 'ack', sequence, painted, skipped, failed, decodeMs };
       // The one message that comes with every frame and viewer: without the spread of the others.
-      return isAbsent(fields['delayMs']) ? ack : { ...ack, delayMs: number(fields, 'delayMs', 0, 86_400_000) };
+      const timed = isAbsent(fields['delayMs']) ? ack : { ...ack, delayMs: number(fields, 'delayMs', 0, 86_400_000) };
+      return isAbsent(fields['failing']) ? timed : { ...timed, failing: boolean(fields, 'failing') };
     }
     case messageType.want:
       return {
@@ -439,6 +442,7 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
         ...optional(fields, 'paused', boolean),
         ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, 1000)),
         ...optional(fields, 'raw', boolean),
+        ...optional(fields, 'baseline', boolean),
       };
     default:
       return { type: 'ping', id: integer(fields, 'id') };

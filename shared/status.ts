@@ -5,9 +5,10 @@ export type ClientKind = 'native' | 'web' | 'spectator';
 
 /**
  * State of a client. `connecting`: not connected; `paused`: requests no frames; `stuck`: connected, but does not accept
- * frames; `refused`: connected, but incompatible (different pattern or keys, no encryption).
+ * frames; `unsupported`: a viewer that can decode none of the frames; `refused`: reachable, but incompatible (different
+ * pattern or keys, no encryption).
  */
-export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'refused';
+export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'unsupported' | 'refused';
 
 /** A client in `GET /api/streams/NAME`. Counters count frames since it connected. */
 export interface ClientStatus {

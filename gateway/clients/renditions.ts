@@ -1,5 +1,9 @@
+import { GearwayError } from '../../shared/errors.ts';
+import { pictureChannels } from '../../shared/ndarray.ts';
+import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import { encodeFrameHead } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
+import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { toEightBit } from '../codecs/eight-bit.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
@@ -23,6 +27,7 @@ export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
   readonly #converted = new WeakMap<Frame, Promise<Uint8Array>>();
+  readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
 
   /** Whether this frame is encoded as JPEG for viewers that do not request raw frames. */
   encodes(frame: Frame): boolean {
@@ -49,13 +54,32 @@ export class Renditions {
   }
 
   /**
-   * The frame as a JPEG, for receivers that support nothing else: an unmodified JPEG; 8-bit samples encoded; other
-   * samples converted to 8 bits and encoded.
+   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: decoded and encoded again, unless it is one.
    *
-   * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`.
+   * @throws {GearwayError} `jpeg-unsupported` if the gateway cannot decode it either.
+   */
+  async baseline(frame: Frame): Promise<Rendition> {
+    if (isBaselineJpeg(frame.payload)) return this.get(frame, false);
+    let baseline = this.#baseline.get(frame);
+    if (baseline === undefined) {
+      baseline = encodeBaseline(frame.payload).then((payload) => createRendition(frame, payload));
+      this.#baseline.set(frame, baseline);
+    }
+    return baseline;
+  }
+
+  /**
+   * The frame as a JPEG, for receivers that support nothing else: an unmodified JPEG, unless its kind is one that many
+   * decoders lack, which is encoded again as baseline; 8-bit samples encoded; other samples converted to 8 bits and encoded.
+   *
+   * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`, `channels-unsupported`,
+   * `jpeg-unsupported`.
    */
   jpeg(frame: Frame): Uint8Array | Promise<Uint8Array> {
-    if (frame.encoding.kind === 'jpeg') return frame.payload;
+    if (frame.encoding.kind === 'jpeg') {
+      const kind = unusualJpegKind(frame.payload);
+      return kind === null ? frame.payload : this.baseline(frame).then(({ payload }) => payload, () => Promise.reject(unsupported(kind)));
+    }
     if (jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
     let converted = this.#converted.get(frame);
     if (converted === undefined) {
@@ -64,6 +88,10 @@ export class Renditions {
     }
     return converted;
   }
+}
+
+function unsupported(kind: string): GearwayError {
+  return new GearwayError('jpeg-unsupported', `the frames are ${kind}, which the gateway cannot decode`);
 }
 
 async function convert(frame: Frame): Promise<Uint8Array> {
@@ -82,6 +110,5 @@ function createRendition(frame: Frame, payload: Uint8Array): Rendition {
 /** Number of channels for the JPEG encoder; null if the frame must be sent as it is. */
 function jpegChannels({ encoding }: Frame): 1 | 3 | 4 | null {
   if (encoding.kind === 'jpeg' || encoding.dtype !== 'uint8') return null;
-  const channels = encoding.shape[2] ?? 1;
-  return channels === 1 || channels === 3 || channels === 4 ? channels : null;
+  return pictureChannels(encoding.shape);
 }

@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import { nameOfDtype, type NDArray } from '../../shared/ndarray.ts';
+import { canonicalDtype, type NDArray } from '../../shared/ndarray.ts';
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
@@ -36,7 +36,7 @@ export function readNpy(bytes: Uint8Array): NDArray {
   const end = start + length;
   if (bytes.byteLength < end) throw invalid(`is ${bytes.byteLength} bytes, its header alone announces ${end}`);
   const { descr, shape } = parseHeader(buffer.toString('latin1', start, end));
-  return { dtype: nameOfDtype(descr), shape, data: bytes.subarray(end) };
+  return { dtype: canonicalDtype(descr), shape, data: bytes.subarray(end) };
 }
 
 function parseHeader(text: string): { readonly descr: string; readonly shape: readonly number[] } {

@@ -150,6 +150,10 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     throw invalid(`host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`);
   }
   for (const origin of allowOrigins) {
+    if (origin === 'null') {
+      const remedy = 'serve the page over HTTP and allow its origin, or give the sandboxed frame allow-same-origin';
+      throw invalid(`allow-origin is "null", which every local file and sandboxed frame has and nobody can be allowed by; ${remedy}`);
+    }
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
       throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
     }
@@ -298,6 +302,10 @@ export function resolveClient(text: string): ListedAddress {
   const { stream, rest } = splitName(text);
   const { endpoints, ports, pattern, security, options } = parseNetGearAddress(rest, ['id', 'serverPort', 'fps', 'pace']);
   const [endpoint = '', port = ''] = [endpoints[0], ports[0]];
+  if (endpoint.startsWith('tcp://*:')) {
+    const expected = `the machine on which the client runs, such as tcp://127.0.0.1:${port} for this one`;
+    throw new GearwayError('address-invalid', `client ${rest} names no machine (* is for an address to listen on), expected ${expected}`);
+  }
   if (ports.length > 1) {
     const hint = 'list clients separately; for a receiver in multi-servers mode list one of its ports, with serverPort=';
     throw invalid(`client ${rest} has ${ports.length} ports, expected 1; ${hint}`);

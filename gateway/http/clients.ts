@@ -43,9 +43,6 @@ interface ClientsOptions {
 /** Maximum length of a native client's address. */
 const MAX_ADDRESS = 1024;
 
-/** Errors that are not caused by the address itself: the same request may succeed later. */
-const CONFLICTS: ReadonlySet<string> = new Set(['port-taken', 'too-many']);
-
 interface ClientRoute {
   Params: { name: string; id: string };
 }
@@ -80,14 +77,9 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
       const remedy = 'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
       return refuse(reply, 400, 'option-invalid', `the address has keys=, a folder on the gateway's machine, which the API does not accept: ${remedy}`);
     }
-    try {
-      const added = served.addClient(address.trim());
-      audit(request, 'add', served, added);
-      return await reply.code(201).send(added);
-    } catch (error) {
-      if (!(error instanceof GearwayError)) throw error;
-      return refuse(reply, CONFLICTS.has(error.code) ? 409 : 400, error.code, error.message);
-    }
+    const added = served.addClient(address.trim());
+    audit(request, 'add', served, added);
+    return reply.code(201).send(added);
   });
 
   app.delete<ClientRoute & { Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', { config: { right: 'administer' } }, async (request, reply) => {
@@ -128,10 +120,8 @@ export function serveClients(app: FastifyInstance, { streams, renditions, snapsh
       const picture = await returned.get(data, width.value, shared);
       return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
     } catch (error) {
-      if (!(error instanceof GearwayError)) throw error;
-      if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
-      if (error.code === 'no-picture') return refuse(reply, 409, error.code, error.message);
-      return refuse(reply, 500, error.code, `the picture returned by port ${client.port} is damaged and cannot be shown`);
+      if (!(error instanceof GearwayError) || error.code !== 'picture-invalid') throw error;
+      throw new GearwayError(error.code, `the picture returned by port ${client.port} is damaged and cannot be shown`, { cause: error });
     }
   });
 }

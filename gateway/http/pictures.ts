@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GearwayError } from '../../shared/errors.ts';
 import { MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
@@ -8,7 +7,7 @@ import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
-import { readQueryNumber, readWidth } from './query.ts';
+import { readQueryFlag, readQueryNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
@@ -93,6 +92,9 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
         const expected = `a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`;
         return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected ${expected}`);
       }
+      const { length } = request.query;
+      const wantsLengths = length === undefined ? !isBrowserShowing(request.headers) : readQueryFlag(length);
+      if (wantsLengths === undefined) return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       try {
@@ -103,7 +105,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, unsent });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, hasLengths: wantsLengths, unsent });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);
@@ -135,24 +137,27 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     found.stream.noteSnapshotRequest();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await nextFrame(found.stream) : null);
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `no frame is available yet: ${found.stream.reason}`);
-    try {
-      const picture = await snapshots.get(frame, { format, width }, found.shared);
-      return await reply
-        .headers({
-          'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
-          'gearway-sequence': String(frame.sequence),
-          'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
-        })
-        .send(picture);
-    } catch (error) {
-      if (!(error instanceof GearwayError)) throw error;
-      if (error.code === 'busy') return refuse(reply.header('retry-after', '1'), 503, error.code, error.message);
-      return refuse(reply, error.code === 'dtype-unsupported' ? 501 : 500, error.code, error.message);
-    }
+    const picture = await snapshots.get(frame, { format, width }, found.shared);
+    return reply
+      .headers({
+        'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
+        'gearway-sequence': String(frame.sequence),
+        'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
+      })
+      .send(picture);
   };
   for (const format of ['jpg', 'png'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
+}
+
+/**
+ * Whether a browser shows the response: an `<img>`, a frame, or a tab. Browsers send Sec-Fetch-Dest only to secure
+ * origins and localhost; otherwise, they are recognized by the types that they accept.
+ */
+function isBrowserShowing({ 'sec-fetch-dest': destination, accept = '' }: FastifyRequest['headers']): boolean {
+  if (typeof destination === 'string') return destination !== 'empty';
+  return /\b(?:image|text)\//i.test(accept);
 }
 
 /** The next frame of a stream whose source has to start; null if none arrives in time. */

@@ -21,3 +21,9 @@ export function readQueryNumber(text: string | readonly string[], pattern: RegEx
   const number = Number(text);
   return number >= from && number <= to ? number : undefined;
 }
+
+/** Parses a boolean; undefined if it is neither true nor false. */
+export function readQueryFlag(text: string | string[]): boolean | undefined {
+  if (text === 'true') return true;
+  return text === 'false' ? false : undefined;
+}

@@ -15,6 +15,7 @@ import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Access } from './access.ts';
 import { type ServedStream, serveClients } from './clients.ts';
+import { refusalOf } from './error-refusal.ts';
 import { eventsRoute } from './events.ts';
 import { FailedLogins } from './failed-logins.ts';
 import { Guard } from './guard.ts';
@@ -104,8 +105,13 @@ export async function createServer({ streams, access, verifier, names, limits, s
   });
   await app.register(fastifyWebsocket, { options: { ...webSocketOptions(), server: upgrades.server } });
 
-  // Fastify's own errors, mainly for bodies that are not JSON, and unexpected exceptions.
+  // Errors of the routes, Fastify's own (mainly for bodies that are not JSON), and unexpected exceptions.
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
+    const refusal = refusalOf(error);
+    if (refusal !== null) {
+      if (refusal.status === 503) reply.header('retry-after', '1');
+      return sendRefusal(request, reply, refusal);
+    }
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ code: 'request-invalid', message: error.message });
     log(`internal error at ${request.method} ${request.routeOptions.url ?? ''}: ${error.stack ?? error.message}`);

@@ -1,7 +1,9 @@
 import sharp, { type Matrix3x3, type Matrix4x4, type Sharp } from 'sharp';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
-import { alignedSamples, toEightBit } from '../codecs/eight-bit.ts';
+import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
+import { parseDtype, pictureChannels } from '../../shared/ndarray.ts';
+import { toEightBit } from '../codecs/eight-bit.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { SnapshotOptions } from './snapshots.ts';
 
@@ -20,7 +22,7 @@ sharp.concurrency(1);
 /**
  * Encodes a frame, on sharp's thread pool.
  *
- * @throws {GearwayError} `dtype-unsupported`, `picture-invalid`.
+ * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `jpeg-unsupported`, `picture-invalid`.
  */
 export async function encodePicture(frame: Frame, { format, width }: SnapshotOptions): Promise<Uint8Array> {
   let image = format === 'png' ? (openSixteenBit(frame) ?? (await open(frame))) : await open(frame);
@@ -31,7 +33,9 @@ export async function encodePicture(frame: Frame, { format, width }: SnapshotOpt
     const encoder = format === 'jpg' ? image.removeAlpha().jpeg({ quality: JPEG_QUALITY }) : image.png({ compressionLevel: PNG_COMPRESSION });
     return await encoder.toBuffer();
   } catch (error) {
-    throw new GearwayError('picture-invalid', 'the latest frame cannot be decoded', { cause: error });
+    const kind = frame.encoding.kind === 'jpeg' ? unusualJpegKind(frame.payload) : null;
+    if (kind !== null) throw new GearwayError('jpeg-unsupported', `the latest frame is ${kind}, which the gateway cannot decode`, { cause: error });
+    throw new GearwayError('picture-invalid', 'the latest frame is damaged and cannot be decoded', { cause: error });
   }
 }
 
@@ -52,18 +56,22 @@ async function open(frame: Frame): Promise<Sharp> {
   return image.recomb(SWAPS[channels]);
 }
 
-/** @returns null unless the frame is 16-bit gray, BGR or BGRA. */
+/** @returns null unless the frame is unsigned 16-bit gray, BGR or BGRA. */
 function openSixteenBit({ encoding, payload, width, height }: Frame): Sharp | null {
-  if (encoding.kind === 'jpeg' || encoding.dtype !== 'uint16') return null;
-  const channels = encoding.shape[2] ?? 1;
-  if (channels !== 1 && channels !== 3 && channels !== 4) return null;
-  const values = alignedSamples(payload, Uint16Array);
-  if (channels === 1) return sharp(values, { ...LIMITS, raw: { width, height, channels } }).toColourspace('grey16');
-  // Swapped by hand, because sharp's `recomb` has only 8 bits.
-  const swapped = new Uint16Array(values);
-  for (let at = 0; at < swapped.length; at += channels) {
-    swapped[at] = values[at + 2] ?? 0;
-    swapped[at + 2] = values[at] ?? 0;
+  if (encoding.kind === 'jpeg') return null;
+  const type = parseDtype(encoding.dtype);
+  const channels = pictureChannels(encoding.shape);
+  if (type?.kind !== 'uint' || type.bytes !== 2 || channels === null) return null;
+  const values = new Uint16Array(width * height * channels);
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  for (let at = 0; at < values.length; at += 1) values[at] = view.getUint16(2 * at, !type.isBigEndian);
+  const image = { ...LIMITS, raw: { width, height, channels } };
+  if (channels === 1) return sharp(values, image).toColourspace('grey16');
+  // BGR to RGB by hand, because sharp's `recomb` has only 8 bits.
+  for (let at = 0; at < values.length; at += channels) {
+    const blue = values[at] ?? 0;
+    values[at] = values[at + 2] ?? 0;
+    values[at + 2] = blue;
   }
-  return sharp(swapped, { ...LIMITS, raw: { width, height, channels } }).toColourspace('rgb16');
+  return sharp(values, image).toColourspace('rgb16');
 }

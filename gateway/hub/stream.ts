@@ -1,4 +1,5 @@
 import { cleanText } from '../../shared/clean-text.ts';
+import { checkShowable } from '../../shared/eight-bit.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
 import type { ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
 import { ByteBudget } from './byte-budget.ts';
@@ -66,6 +67,9 @@ const CHECK_INTERVAL_MS = 250;
 const SNAPSHOT_WAKE_MS = 5000;
 const MAX_REJECTIONS_SHOWN = 8;
 
+/** How long the rejection of a frame is the reason why there is no picture, unless another one follows. */
+const REJECTION_SHOWN_MS = 5000;
+
 /** Number and time of a frame that has arrived. */
 export interface Arrival {
   readonly sequence: number;
@@ -119,7 +123,11 @@ export class Stream {
   #sequence = 0;
   #state: StreamState = 'waiting';
   #reason: string;
+  /** The reason that the source or the stream itself gave; the shown one may be a rejection. */
+  #ownReason: string;
   #rejected = 0;
+  #inputRejectedAtMs = -Infinity;
+  #showsRejection = false;
   #rejectionLoggedAtMs = -Infinity;
   readonly #lastRejections: string[] = [];
 
@@ -129,7 +137,8 @@ export class Stream {
     this.distribution = this.#policy.distribution;
     this.isOnDemand = options.isOnDemand ?? false;
     this.#hasStarted = this.#policy.start === 'any';
-    this.#reason = cleanText(options.waitingReason);
+    this.#ownReason = cleanText(options.waitingReason);
+    this.#reason = this.#ownReason;
     this.#events = options.events;
     this.#log = options.log;
     this.ports = new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
@@ -216,7 +225,7 @@ export class Stream {
 
   #distribute(frame: Frame): void {
     this.#latest = frame;
-    if (this.#state !== 'live') this.#change('live', 'frames arrive');
+    this.#change('live', reasonOfLive(frame));
     for (const follower of this.#followers) follower.offer(frame);
     if (this.#policy.distribution === 'broadcast') {
       for (const client of this.#clients) client.offer(frame);
@@ -239,6 +248,26 @@ export class Stream {
     next.offer(frame);
   }
 
+  /**
+   * Rejects a frame of the source, which is not published. While no other frame arrives, the state's reason is this
+   * error, so that viewers without a picture learn it.
+   */
+  rejectInput(error: unknown): void {
+    this.reject(error);
+    const now = performance.now();
+    this.#inputRejectedAtMs = now;
+    const hasPicture = this.#state === 'live' || this.#state === 'ended';
+    // The first of several reasons stays: a change for each frame would flood the log.
+    if (!hasPicture && !this.#showsRejection && this.#hasStarted) this.#showRejection(this.#state);
+  }
+
+  #showRejection(state: StreamState): void {
+    this.#showsRejection = true;
+    // The rejection itself has been logged.
+    this.#set(state, `the frames that arrive are rejected: ${this.#lastRejections[0] ?? ''}`);
+  }
+
+  /** Counts a frame that was not passed on, to any or to some clients. */
   reject(error: unknown): void {
     this.#rejected += 1;
     const code = error instanceof GearwayError ? error.code : 'unknown';
@@ -372,23 +401,48 @@ export class Stream {
   }
 
   #checkStale(): void {
-    if (this.#state !== 'live') return;
     const now = performance.now();
+    const isRejecting = now - this.#inputRejectedAtMs < REJECTION_SHOWN_MS;
+    if (this.#showsRejection && !isRejecting) this.#change(this.#state, this.#ownReason);
+    if (this.#state !== 'live') return;
     const silentMs = now - this.#latestAtMs;
     if (silentMs < STALE_AFTER_MS) return;
     if (silentMs < STALE_AFTER_FRAMES * (this.#rate.recentIntervalMs() ?? 0)) return;
-    this.#change('stale', 'the source has stopped sending');
+    this.#ownReason = 'the source has stopped sending';
+    if (isRejecting && this.#inputRejectedAtMs > this.#latestAtMs) this.#showRejection('stale');
+    else this.#change('stale', this.#ownReason);
   }
 
   #change(state: StreamState, text: string): void {
+    this.#showsRejection = false;
+    this.#ownReason = text;
+    if (this.#set(state, text)) this.#log(`stream ${this.name}: ${this.#state}, ${this.#reason}`);
+  }
+
+  /** @returns whether anything has changed. Called for every frame, mostly without a change. */
+  #set(state: StreamState, text: string): boolean {
+    if (state === this.#state && text === this.#reason) return false;
     const reason = cleanText(text);
-    if (state === this.#state && reason === this.#reason) return;
+    if (state === this.#state && reason === this.#reason) return false;
     this.#state = state;
     this.#reason = reason;
-    this.#log(`stream ${this.name}: ${state}, ${reason}`);
     this.report({ kind: 'state', client: null, port: null, address: null, reason: `${state}: ${reason}` });
     for (const follower of this.#followers) follower.streamChanged(state, reason);
     for (const client of this.#clients) client.streamChanged(state, reason);
+    return true;
+  }
+}
+
+const FRAMES_ARRIVE = 'frames arrive';
+
+/** The reason of a live stream. NetGear clients take arrays of any shape, of which not all are pictures. */
+function reasonOfLive({ encoding }: Frame): string {
+  if (encoding.kind === 'jpeg') return FRAMES_ARRIVE;
+  try {
+    checkShowable(encoding);
+    return FRAMES_ARRIVE;
+  } catch (error) {
+    return `${FRAMES_ARRIVE} that viewers cannot show: ${errorText(error)}`;
   }
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { GearwayError } from '../../shared/errors.ts';
 import { parseSecureMode, resolveKeysFolder, type Security } from './curve-keys.ts';
 import { type Pattern, parsePattern } from './pattern.ts';
@@ -31,7 +32,8 @@ const COMMON = ['pattern', 'secure', 'keys'] as const;
  * addresses.
  * @throws {GearwayError} `address-invalid`, `pattern-unknown`, `option-invalid`.
  */
-export function parseNetGearAddress(text: string, known: readonly string[] = []): NetGearAddress {
+export function parseNetGearAddress(typed: string, known: readonly string[] = []): NetGearAddress {
+  const text = lowerCaseScheme(typed);
   const match = ADDRESS.exec(text);
   const [, base = '', list, query = ''] = match ?? [];
   const ports = list?.split(',') ?? [];
@@ -39,6 +41,7 @@ export function parseNetGearAddress(text: string, known: readonly string[] = [])
     const expected = 'tcp://HOST:PORT?pattern=1 or ipc:///PATH:PORT?pattern=1';
     throw new GearwayError('address-invalid', `address is ${JSON.stringify(text)}, expected ${expected}`);
   }
+  checkHost(base);
   if (new Set(ports.map(Number)).size !== ports.length) {
     throw new GearwayError('address-invalid', `address ${text} lists a port twice, expected unique ports: a port identifies a peer`);
   }
@@ -52,6 +55,26 @@ export function parseNetGearAddress(text: string, known: readonly string[] = [])
   const security = resolveSecurity(options, text);
   for (const key of [...COMMON, 'allow']) options.delete(key);
   return { ports, endpoints: ports.map((port) => `${base}:${port}`), pattern, security, options };
+}
+
+/** Writes a scheme in lower case: schemes have no case (RFC 3986, 3.1), but libzmq and FFmpeg know only lower case. */
+export function lowerCaseScheme(address: string): string {
+  return address.replace(/^[a-z][a-z0-9+.-]*:\/\//i, (scheme) => scheme.toLowerCase());
+}
+
+/**
+ * Checks an address whose host is written as an IP address: `192.168.1.300` would otherwise be looked up as a name.
+ *
+ * @param address begins with a scheme; a user name and password are skipped.
+ * @throws {GearwayError} `address-invalid`.
+ */
+export function checkHost(address: string): void {
+  const host = /^[a-z0-9+.-]+:\/\/(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)/i.exec(address)?.[1] ?? '';
+  const isBracketed = host.startsWith('[');
+  if (!isBracketed && !/^\d[\d.]*\.\d+$/.test(host)) return;
+  if (isIP(host.replace(/^\[|\]$/g, '')) === (isBracketed ? 6 : 4)) return;
+  const expected = isBracketed ? 'an IPv6 address such as [::1]' : 'four numbers from 0 to 255, such as 192.168.1.30';
+  throw new GearwayError('address-invalid', `${host} is not an IP address, expected ${expected}`);
 }
 
 function resolveSecurity(options: ReadonlyMap<string, string>, text: string): Security | null {

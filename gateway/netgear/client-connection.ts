@@ -4,6 +4,7 @@ import { ClientSocket, type HandshakeFailure } from './client-socket.ts';
 import type { Security } from './curve-keys.ts';
 import { encodeFrameHeader } from './frame-codec.ts';
 import { formatPattern, type Pattern, patternOfSocket } from './pattern.ts';
+import { HostLookup } from './host-lookup.ts';
 import { probeZmtpPeer, type ZmtpProbeResult } from './zmtp-peer.ts';
 
 /**
@@ -90,6 +91,9 @@ export class ClientConnection {
   #state: ConnectionState = 'connecting';
   #reason: string;
   #handshakeFailure: HandshakeFailure | null = null;
+  readonly #host: HostLookup;
+  /** Whether the program at the address was found not to speak ZeroMQ. It is probed before it is connected again. */
+  #isForeign = false;
   readonly #closing = new AbortController();
 
   /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
@@ -97,6 +101,7 @@ export class ClientConnection {
     this.#options = options;
     this.#events = events;
     this.#replyTimeoutMs = options.replyTimeoutMs ?? REPLY_TIMEOUT_MS;
+    this.#host = new HostLookup(options.endpoint);
     this.#reason = this.#notListening();
     this.#link = this.#open();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -186,6 +191,10 @@ export class ClientConnection {
   /** Reads the keys again: they may have been removed or replaced since. */
   #openAgain(): void {
     this.#retry = null;
+    if (this.#isForeign) {
+      this.#probeForeign(() => this.#openAgain());
+      return;
+    }
     try {
       this.#link = this.#open();
     } catch (error) {
@@ -263,6 +272,7 @@ export class ClientConnection {
     }
     const result = await probeZmtpPeer(this.#options.endpoint, this.#closing.signal);
     if (this.#closed || this.isReady) return;
+    this.#isForeign = result.kind === 'foreign';
     if (result.kind === 'nobody') this.#change('connecting', this.#notListening());
     else this.#change('refused', this.#mismatch(result));
   }
@@ -272,7 +282,7 @@ export class ClientConnection {
     const { endpoint, pattern, security } = this.#options;
     const number = formatPattern(pattern);
     if (result.kind === 'silent') return `the program at ${endpoint} closed the connection during the handshake`;
-    if (result.kind === 'foreign') return `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ`;
+    if (result.kind === 'foreign') return `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`;
     const { mechanism, socketType } = result;
     if (security === null && mechanism !== 'NULL') return `the client at ${endpoint} is in secure mode; add secure=1 or secure=2 to its address`;
     if (security !== null && mechanism === 'NULL') {
@@ -293,15 +303,47 @@ export class ClientConnection {
     if (link === null) return;
     const now = performance.now();
     const oldest = link.sentAtMs[0];
-    if (oldest !== undefined && now - oldest > this.#replyTimeoutMs) this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
+    if (oldest !== undefined && now - oldest > this.#replyTimeoutMs) this.#unanswered();
     else if (link.ready || oldest !== undefined) return;
     else if (link.acceptedAtMs !== null && now - link.acceptedAtMs > STUCK_AFTER_MS) {
-      this.#change('stuck', 'accepts connections but does not complete the handshake: is it stopped?');
-    } else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) this.#change('connecting', this.#notListening());
+      this.#change('stuck', 'accepts connections but does not complete the handshake: it is stopped, or not a NetGear client');
+    } else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) {
+      this.#host.refresh(now);
+      this.#change('connecting', this.#notListening());
+    }
   }
 
   #notListening(): string {
-    return `nothing is listening at ${this.#options.endpoint}`;
+    const { endpoint } = this.#options;
+    return this.#host.problem === null ? `nothing is listening at ${endpoint}` : `${endpoint} cannot be reached: ${this.#host.problem}`;
+  }
+
+  /** The peer has not answered a frame in time: it is stuck, or libzmq takes its program for an old ZeroMQ peer. */
+  #unanswered(): void {
+    this.#reopen('stuck', `no answer for ${this.#replyTimeoutMs / 1000} s`);
+    this.#probeForeign(() => undefined);
+  }
+
+  /**
+   * Checks whether the program at the address speaks ZeroMQ. libzmq takes the answer of an HTTP server for that of a
+   * peer before ZeroMQ 3, and would connect to it again and again.
+   *
+   * @param onOther called if it is not found to be foreign.
+   */
+  #probeForeign(onOther: () => void): void {
+    const probe = async (): Promise<void> => {
+      const result = await probeZmtpPeer(this.#options.endpoint, this.#closing.signal);
+      if (this.#closed) return;
+      this.#isForeign = result.kind === 'foreign';
+      if (result.kind !== 'foreign') {
+        onOther();
+        return;
+      }
+      this.#drop();
+      this.#retryLater();
+      this.#change('refused', this.#mismatch(result));
+    };
+    runInBackground(probe(), (error) => this.#events.failed(error));
   }
 
   #change(state: ConnectionState, reason: string): void {

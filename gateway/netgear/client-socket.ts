@@ -1,6 +1,7 @@
 import { Dealer, type EventType, Pair, XPublisher } from 'zeromq';
 import { runInBackground } from '../../shared/background.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import { systemErrorText } from '../../shared/system-errors.ts';
 import { openSenderKeys, type Security } from './curve-keys.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import type { Pattern } from './pattern.ts';
@@ -64,7 +65,7 @@ export class ClientSocket {
   #hasSubscribed = false;
   #closed = false;
 
-  /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
+  /** @throws {GearwayError} `keys-missing`, `keys-invalid`; `address-invalid` if ZeroMQ cannot use the endpoint. */
   constructor(endpoint: string, pattern: Pattern, security: Security | null, events: ClientSocketEvents) {
     const options = {
       immediate: true,
@@ -86,7 +87,12 @@ export class ClientSocket {
       this.#socket = new XPublisher({ ...options, sendHighWaterMark: 1, sendBufferSize: SUBSCRIBER_SEND_BUFFER_BYTES, maxMessageSize: MAX_SUBSCRIPTION_BYTES, noDrop: true });
     }
     this.#listen(events);
-    this.#socket.connect(endpoint);
+    try {
+      this.#socket.connect(endpoint);
+    } catch (error) {
+      this.close();
+      throw new GearwayError('address-invalid', `cannot connect to ${endpoint}: ${systemErrorText(error)}`, { cause: error });
+    }
     runInBackground(this.#receive(events), (error) => this.#broken(events, error));
   }
 

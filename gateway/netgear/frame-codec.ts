@@ -1,6 +1,6 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { type Encoding, FRAME_LIMITS, type FrameLimits } from '../../shared/frame.ts';
-import { arrayBytes } from '../../shared/ndarray.ts';
+import { arrayBytes, canonicalDtype } from '../../shared/ndarray.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { Orientation } from '../codecs/exif-orientation.ts';
 import { formatPattern, type Pattern } from './pattern.ts';
@@ -97,7 +97,7 @@ function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, pa
   const expected = arrayBytes(dtype, shape);
   if (expected !== payload.byteLength) throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
   const [height = 0, width = 0] = shape;
-  return { width, height, encoding: { kind: 'raw', dtype, shape }, colorspace: null, orientation: 1, payload };
+  return { width, height, encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape }, colorspace: null, orientation: 1, payload };
 }
 
 function readCompressed(compression: Value | undefined, payload: Uint8Array): FrameContent {

@@ -1,6 +1,6 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { Encoding } from '../../shared/frame.ts';
-import { checkNDArray, type NDArray } from '../../shared/ndarray.ts';
+import { canonicalDtype, checkNDArray, type NDArray } from '../../shared/ndarray.ts';
 import { COLORSPACES } from './frame-codec.ts';
 import type { Orientation } from '../codecs/exif-orientation.ts';
 import { repairJpeg } from '../codecs/repair-jpeg.ts';
@@ -88,5 +88,5 @@ function rawPicture(array: NDArray): SentPicture {
   if (shape.length < 2 || shape.length > 3 || shape.includes(0)) {
     throw new GearwayError('shape-invalid', `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels]`);
   }
-  return { encoding: { kind: 'raw', dtype, shape: [...shape] }, width, height, payload: data, colorspace: null, orientation: 1 };
+  return { encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape: [...shape] }, width, height, payload: data, colorspace: null, orientation: 1 };
 }

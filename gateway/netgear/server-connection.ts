@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { containFailure } from '../../shared/background.ts';
-import { errorText, GearwayError } from '../../shared/errors.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import { systemErrorText } from '../../shared/system-errors.ts';
 import { createServerSocket } from './create-server-socket.ts';
 import type { Security } from './curve-keys.ts';
 import { decodeFrame, type NetGearFrame, type NetGearTermination, TERMINATION_REPLY } from './frame-codec.ts';
@@ -130,7 +131,7 @@ export class ServerConnection {
       await socket.bind(endpoint);
     } catch (error) {
       await socket.close();
-      const text = `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${errorText(error)}`;
+      const text = `cannot listen for a NetGear server of pattern ${formatPattern(pattern)} at ${endpoint}: ${systemErrorText(error)}`;
       throw new GearwayError('source-unavailable', text, { cause: error });
     }
     return socket;

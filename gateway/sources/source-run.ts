@@ -70,7 +70,7 @@ export class SourceRun implements SourceSink {
   }
 
   reject(error: unknown): void {
-    this.#options.stream.reject(error);
+    this.#options.stream.rejectInput(error);
   }
 
   end(reason: string): void {

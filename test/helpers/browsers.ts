@@ -27,6 +27,8 @@ export interface BrowserOptions {
   /** The browser's own fake camera, which every page may open; a Y4M file is what Chromium's shows. Without: there is none, and nobody who would allow it. */
   readonly camera?: 'fake' | `${string}.y4m`;
   readonly flags?: readonly string[];
+  /** Whether it trusts certificates that nobody has signed. */
+  readonly acceptsAnyCertificate?: boolean;
 }
 
 /** A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page wants a window of its own, `newPage({ type: 'window' })`: one in a tab behind counts as hidden. */
@@ -35,15 +37,16 @@ export async function launchBrowser(name: BrowserName, options: BrowserOptions =
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
-function launch(name: BrowserName, { camera, flags = [] }: BrowserOptions): Promise<Browser> {
+function launch(name: BrowserName, { camera, flags = [], acceptsAnyCertificate = false }: BrowserOptions): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
   if (name === 'firefox') {
     const extraPrefsFirefox = camera === undefined ? {} : { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true };
-    return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, defaultViewport: WINDOW, extraPrefsFirefox, args: [...flags] });
+    return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, acceptInsecureCerts: acceptsAnyCertificate, defaultViewport: WINDOW, extraPrefsFirefox, args: [...flags] });
   }
   return puppeteer.launch({
     executablePath,
     headless: true,
+    acceptInsecureCerts: acceptsAnyCertificate,
     defaultViewport: WINDOW,
     // Else each WebSocket message is sent to us as well, and the page is several times slower.
     networkEnabled: false,

@@ -155,7 +155,8 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
   #connect(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
-    const socket = new WebSocket(this.#url, PROTOCOL);
+    const socket = this.#openSocket();
+    if (socket === null) return;
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     const isCurrent = (): boolean => !this.#closed && this.#socket === socket;
@@ -173,6 +174,20 @@ export class GatewayConnection<Message extends GatewayMessage | PublisherAnswer>
       if (isCurrent()) this.#ended(code, reason);
     };
     this.#connecting = setTimeout(() => this.#abandon(), CONNECT_TIMEOUT_MS);
+  }
+
+  /** @returns null if the browser forbids this WebSocket: trying again would not help. */
+  #openSocket(): WebSocket | null {
+    try {
+      return new WebSocket(this.#url, PROTOCOL);
+    } catch (error) {
+      const reason = this.#probe.obstacle ?? `the browser does not open this connection: ${errorText(error)}`;
+      // Later, because the constructor calls this, and the session is not complete by then.
+      setTimeout(() => {
+        if (!this.#closed) this.#owner.report({ kind: 'state', state: 'refused', reason });
+      });
+      return null;
+    }
   }
 
   #received(message: Message, bytes: number): void {

@@ -85,8 +85,32 @@ export class GatewayProbe {
       : message;
   }
 
+  /**
+   * Why this page cannot use the gateway, whatever the gateway answers. One sentence; null if it can, as far as is
+   * known.
+   */
+  get obstacle(): string | null {
+    const { host, protocol, hostname } = this.#address;
+    // Not the protocol of the location, which is blob: in some workers.
+    if (self.origin.startsWith('https:') && protocol === 'http:' && !isLoopback(hostname)) {
+      return (
+        `browsers do not let a page over https use a gateway over http (${host}); ` +
+        'use an https address of the gateway (--tls-cert, or a proxy with TLS)'
+      );
+    }
+    if (self.origin === 'null') {
+      return (
+        'this page has no origin, because it was opened as a file or in a sandboxed frame; ' +
+        'serve it over HTTP, and give the frame allow-same-origin'
+      );
+    }
+    return null;
+  }
+
   /** The explanation without a response: a page of another origin may have been refused for its origin. */
   #noAnswer(): string {
+    const { obstacle } = this;
+    if (obstacle !== null) return obstacle;
     const hint = this.#isSameOrigin() ? '' : `, or is not started with --allow-origin ${self.origin}`;
     return `the gateway at ${this.#address.host} does not answer${hint}`;
   }
@@ -94,4 +118,9 @@ export class GatewayProbe {
   #isSameOrigin(): boolean {
     return this.#address.origin === self.origin;
   }
+}
+
+/** Loopback addresses are secure contexts: pages over https may use them over http. */
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || hostname.startsWith('127.');
 }

@@ -1,5 +1,6 @@
 import { runInBackground } from '../background.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
+import { DecodeTimeoutError } from './decode-failures.ts';
 import { type DecodedPicture, decodePicture } from './painter.ts';
 
 /** Two decodes keep a fast decoder busy. With a slow decoder the second would only queue, and its frame grow old. */
@@ -14,6 +15,8 @@ export interface DecoderEvents {
   started(frame: FrameMessage): void;
   /** A decoded frame, newer than all before it. The receiver draws and closes the picture. */
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
+  /** A frame could not be decoded. */
+  failed(frame: FrameMessage, error: unknown): void;
 }
 
 /** A frame whose decoding has started. */
@@ -94,14 +97,14 @@ export class Decoder {
       return true;
     };
     const timer = setTimeout(() => {
-      if (finish()) this.#failed(pending);
+      if (finish()) this.#failed(pending, new DecodeTimeoutError(DECODE_TIMEOUT_MS));
     }, DECODE_TIMEOUT_MS);
     let picture: DecodedPicture;
     try {
       picture = await decodePicture(frame, this.#events.scale(frame));
-    } catch {
-      // Browsers report no useful reason. The frame is counted, and has been acknowledged already.
-      if (finish()) this.#failed(pending);
+    } catch (error) {
+      // The frame has been acknowledged already.
+      if (finish()) this.#failed(pending, error);
       return;
     }
     if (!finish()) {
@@ -116,9 +119,10 @@ export class Decoder {
     this.#pump();
   }
 
-  #failed(pending: PendingFrame): void {
+  #failed(pending: PendingFrame, error: unknown): void {
     this.failed += 1;
     this.#pending = this.#pending.filter((other) => other !== pending);
+    this.#events.failed(pending.frame, error);
     this.#deliver();
     this.#pump();
   }

@@ -29,7 +29,10 @@ export * from './viewer-events.ts';
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
 
 /** States in which the picture is not what the camera currently sees. */
-const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'stale', 'ended', 'refused']);
+const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
+
+/** States whose notice is shown over the last picture, which would otherwise look current. */
+const COVERED: ReadonlySet<ViewerState> = new Set(['unsupported', 'refused', 'ended']);
 
 /** Interval between updates of the picture's age. */
 const AGE_INTERVAL_MS = 500;
@@ -59,6 +62,7 @@ const AGE_INTERVAL_MS = 500;
  * @slot connecting - replaces the notice while connecting to the gateway
  * @slot waiting - … before the first frame
  * @slot live - … while frames arrive (no notice by default)
+ * @slot unsupported - … while no frame can be shown
  * @slot paused - … while paused
  * @slot stale - … while the source is silent
  * @slot ended - … when the source has ended
@@ -81,6 +85,7 @@ const AGE_INTERVAL_MS = 500;
  * @cssstate connecting
  * @cssstate waiting
  * @cssstate live
+ * @cssstate unsupported
  * @cssstate paused
  * @cssstate stale
  * @cssstate ended
@@ -331,7 +336,7 @@ export class GearwayViewer extends LitElement {
 
   #noticeTemplate(): TemplateResult | typeof nothing {
     const { state, reason } = this.#state;
-    if (state === 'live' || (this.#hasPicture && state !== 'refused' && state !== 'ended')) return nothing;
+    if (state === 'live' || (this.#hasPicture && !COVERED.has(state))) return nothing;
     const retry = html`<button part="action" type="button" @click=${() => this.reconnect()}>Try again</button>`;
     return html`<strong>${STATE_LABELS[state]}</strong>${reason === '' ? nothing : html`<span>${reason}</span>`}
       ${state === 'refused' ? retry : nothing}`;
@@ -471,10 +476,11 @@ export class GearwayViewer extends LitElement {
 
   #currentState(): { readonly state: ViewerState; readonly reason: string } {
     const gateway = this.#gatewayState();
-    if (this.#isPausedByUser && (gateway.state === 'live' || gateway.state === 'stale')) {
+    const isFlowing = gateway.state === 'live' || gateway.state === 'unsupported';
+    if (this.#isPausedByUser && (isFlowing || gateway.state === 'stale')) {
       return { state: 'paused', reason: 'paused by the user' };
     }
-    if (gateway.state === 'live' && this.#shouldPause()) return { state: 'paused', reason: 'not visible' };
+    if (isFlowing && this.#shouldPause()) return { state: 'paused', reason: 'not visible' };
     return gateway;
   }
 

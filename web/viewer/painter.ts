@@ -1,3 +1,4 @@
+import { checkShowable, converterOf } from '../../shared/eight-bit.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
 
 /** Canvas of a viewer: offscreen in the worker, an element on the main thread. */
@@ -16,15 +17,15 @@ export interface DecodedPicture {
 const SCALES = 8;
 
 /**
- * Decodes a frame: JPEG by the browser, raw samples by conversion. Rejects when the payload is invalid.
+ * Decodes a frame: JPEG by the browser, raw samples by conversion.
  *
  * @param scale at which the picture is shown. At up to 7/8, browsers with `ImageDecoder` decode a JPEG at reduced size.
+ * @throws {GearwayError} `dtype-unsupported` or `channels-unsupported`; what the browser throws for a JPEG.
  */
 export async function decodePicture(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {
   const { width, height } = frame;
   if (frame.encoding.kind === 'raw') {
-    const { dtype, shape } = frame.encoding;
-    const source = convertSamples(frame.payload, dtype, width, height, shape[2] ?? 1);
+    const source = convertSamples(frame, frame.encoding.dtype, checkShowable(frame.encoding));
     return { source, width, height, close: () => undefined };
   }
   const eighths = Math.max(1, Math.ceil(scale * SCALES));
@@ -81,43 +82,28 @@ export class Painter {
   }
 }
 
-/** Converts gray, BGR and BGRA samples. 16-bit values are scaled from 0–65535, floats from 0–1. */
-function convertSamples(bytes: Uint8Array, dtype: string, width: number, height: number, channels: number): ImageData {
-  const { values, scale } = readSamples(bytes, dtype);
-  const expected = width * height * channels;
-  if (values.length < expected) throw new Error(`the frame has ${values.length} samples, expected ${expected}`);
+/** Pixels that are converted at a time: their samples stay in the processor's cache until they are arranged. */
+const PIXELS_AT_ONCE = 4096;
+
+/** Converts gray, BGR and BGRA samples. Alpha is ignored. */
+function convertSamples({ payload, width, height }: FrameMessage, dtype: string, channels: 1 | 3 | 4): ImageData {
+  const converter = converterOf(dtype);
+  const pixels = width * height;
+  const expected = pixels * channels * converter.type.bytes;
+  if (payload.byteLength !== expected) throw new Error(`the frame has ${payload.byteLength} bytes of samples, expected ${expected}`);
   const image = new ImageData(width, height);
   const out = image.data;
-  const [blue, green, red] = channels >= 3 ? [0, 1, 2] : [0, 0, 0];
-  for (let pixel = 0, from = 0, to = 0; pixel < width * height; pixel += 1, from += channels, to += 4) {
-    out[to] = (values[from + red] ?? 0) * scale;
-    out[to + 1] = (values[from + green] ?? 0) * scale;
-    out[to + 2] = (values[from + blue] ?? 0) * scale;
-    out[to + 3] = 255;
+  const samples = new Uint8ClampedArray(PIXELS_AT_ONCE * channels);
+  const [green, red] = channels === 1 ? [0, 0] : [1, 2];
+  for (let pixel = 0, to = 0; pixel < pixels; pixel += PIXELS_AT_ONCE) {
+    const count = Math.min(PIXELS_AT_ONCE, pixels - pixel);
+    converter.convert(payload, pixel * channels, (pixel + count) * channels, samples);
+    for (let from = 0; from < count * channels; from += channels, to += 4) {
+      out[to] = samples[from + red] ?? 0;
+      out[to + 1] = samples[from + green] ?? 0;
+      out[to + 2] = samples[from] ?? 0;
+      out[to + 3] = 255;
+    }
   }
   return image;
-}
-
-/** Samples as numbers, with the factor that maps them to 0–255. */
-interface Samples {
-  readonly values: Uint8Array | Uint16Array | Float32Array | Float64Array;
-  readonly scale: number;
-}
-
-function readSamples(bytes: Uint8Array, dtype: string): Samples {
-  const { buffer, byteOffset, byteLength } = bytes;
-  switch (dtype) {
-    case 'uint8':
-      return { values: bytes, scale: 1 };
-    case 'bool':
-      return { values: bytes, scale: 255 };
-    case 'uint16':
-      return { values: new Uint16Array(buffer, byteOffset, byteLength / 2), scale: 1 / 257 };
-    case 'float32':
-      return { values: new Float32Array(buffer, byteOffset, byteLength / 4), scale: 255 };
-    case 'float64':
-      return { values: new Float64Array(buffer, byteOffset, byteLength / 8), scale: 255 };
-    default:
-      throw new Error(`samples of dtype ${dtype} cannot be shown`);
-  }
 }

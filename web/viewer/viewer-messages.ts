@@ -1,8 +1,11 @@
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
 
-/** State of a viewer. `refused`: the gateway refused the viewer and gave a reason. */
-export type ViewerState = 'connecting' | 'waiting' | 'live' | 'paused' | 'stale' | 'ended' | 'refused';
+/**
+ * State of a viewer. `unsupported`: frames arrive, but none of them can be shown. `refused`: the gateway refused the
+ * viewer and gave a reason.
+ */
+export type ViewerState = 'connecting' | 'waiting' | 'live' | 'unsupported' | 'paused' | 'stale' | 'ended' | 'refused';
 
 /** Options of a session. `url` is the stream's WebSocket address. */
 export interface ViewerOptions {

@@ -10,9 +10,11 @@ import {
   MAX_HEADER_BYTES,
   type Pong,
   type ReturnBody,
+  type State,
   type Welcome,
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
+import { DecodeFailures } from './decode-failures.ts';
 import { Decoder } from './decoder.ts';
 import { type DecodedPicture, encodePng, Painter, type Surface } from './painter.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
@@ -43,6 +45,7 @@ class ViewerSession {
   readonly #emit: (event: ViewerEvent) => void;
   readonly #painter: Painter;
   readonly #decoder: Decoder;
+  readonly #failures: DecodeFailures;
   readonly #connection: GatewayConnection<GatewayMessage>;
   #stats = new ViewerStatsMeter();
   #leaseKey: string | null;
@@ -59,6 +62,12 @@ class ViewerSession {
   #isFirst = true;
   /** The frame on the canvas. Its payload is kept for snapshots. */
   #drawn: FrameMessage | null = null;
+  /** State of the stream, as the gateway reported it. */
+  #streamState: Pick<State, 'state' | 'reason'> = { state: 'waiting', reason: '' };
+  /** Why no frame can be shown; null if some can. */
+  #unsupported: string | null = null;
+  /** Sequence of the latest frame whose decoding has started. */
+  #started = 0;
 
   constructor({ options, canvas }: ViewerOpening, emit: (event: ViewerEvent) => void) {
     this.#options = options;
@@ -70,6 +79,12 @@ class ViewerSession {
       scale: (frame) => this.#scale(frame),
       started: (frame) => this.#acknowledge(frame),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
+      failed: (frame, error) => this.#failures.failed(frame, error),
+    });
+    this.#failures = new DecodeFailures({
+      needsBaseline: () => this.#connection.send(encodeMessage({ type: 'want', baseline: true })),
+      failing: (reason) => this.#setUnsupported(reason),
+      recovered: () => this.#setUnsupported(null),
     });
     this.#connection = new GatewayConnection(options.url, decodeGatewayMessage, {
       hello: () => this.#hello(),
@@ -116,6 +131,7 @@ class ViewerSession {
       case 'close':
         this.#connection.close();
         this.#decoder.reset();
+        this.#failures.reset();
         this.#drawn = null;
         return;
       default:
@@ -143,7 +159,9 @@ class ViewerSession {
     this.#decoder.reset();
     this.#isFirst = true;
     this.#emit({ kind: 'open', port, spectatorReason: spectatorReason ?? null, rights, leaseKey });
-    this.#emit({ kind: 'state', state, reason });
+    this.#failures.reset();
+    this.#unsupported = null;
+    this.#setStreamState({ state, reason });
     if (this.#paused) this.#connection.send(encodeMessage({ type: 'want', paused: true }));
     const sticky = remainingSticky(this.#sticky);
     if (sticky === null) this.#sticky = null;
@@ -162,7 +180,7 @@ class ViewerSession {
           this.#stats.resumed(message.resumeSequence);
           this.#isFirst = true;
         }
-        this.#emit({ kind: 'state', state: message.state, reason: message.reason });
+        this.#setStreamState(message);
         return;
       case 'returned': {
         const id = this.#unanswered.get(message.id);
@@ -212,17 +230,42 @@ class ViewerSession {
     this.#emit({ kind: 'returned', id, accepted: false, code, reason });
   }
 
+  #setStreamState({ state, reason }: Pick<State, 'state' | 'reason'>): void {
+    this.#streamState = { state, reason };
+    this.#emitState();
+  }
+
+  #setUnsupported(reason: string | null): void {
+    this.#unsupported = reason;
+    this.#emitState();
+    // Not with the next frame, which may be far away.
+    this.#sendAck(this.#started);
+  }
+
+  #emitState(): void {
+    const { state, reason } = this.#streamState;
+    if (state === 'live' && this.#unsupported !== null) this.#emit({ kind: 'state', state: 'unsupported', reason: this.#unsupported });
+    else this.#emit({ kind: 'state', state, reason });
+  }
+
   #acknowledge({ sequence }: FrameMessage): void {
+    this.#started = sequence;
+    this.#sendAck(sequence);
+  }
+
+  #sendAck(sequence: number): void {
     const { skipped, failed } = this.#decoder;
     const { painted, decodeMs, delayMs } = this.#stats;
     const delay = delayMs === null ? {} : { delayMs: Math.max(0, delayMs) };
-    this.#connection.send(encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, ...delay }));
+    const failing = this.#unsupported === null ? {} : { failing: true };
+    this.#connection.send(encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, ...delay, ...failing }));
   }
 
   #draw(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
     const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
     this.#painter.draw(picture);
     picture.close();
+    this.#failures.decoded();
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;

@@ -5,6 +5,7 @@ export const STATE_LABELS: Readonly<Record<ViewerState, string>> = {
   connecting: 'Connecting…',
   waiting: 'Waiting',
   live: 'Live',
+  unsupported: 'Unsupported',
   paused: 'Paused',
   stale: 'Stale',
   ended: 'Ended',

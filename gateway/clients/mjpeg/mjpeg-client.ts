@@ -21,6 +21,11 @@ interface MjpegClientOptions {
   readonly address: string;
   /** null for no limit. */
   readonly maxFramesPerSecond: number | null;
+  /**
+   * Whether each part has a Content-Length, which many programs require. Browsers then show each picture one frame late;
+   * default false.
+   */
+  readonly hasLengths?: boolean;
   /** Tracks the unsent frames of all clients. */
   readonly unsent?: UnsentFrames;
 }
@@ -56,6 +61,7 @@ export class MjpegClient implements Client, FrameHolder {
   readonly #options: MjpegClientOptions;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #rate = new RateMeter();
+  /** Follows each picture: the boundary, and the next part's header, except its length if it has one. */
   readonly #separator: Buffer;
   readonly #minIntervalMs: number;
   readonly #timer: NodeJS.Timeout;
@@ -76,7 +82,8 @@ export class MjpegClient implements Client, FrameHolder {
     this.#minIntervalMs = options.maxFramesPerSecond === null ? 0 : 1000 / options.maxFramesPerSecond;
     // Random, because the boundary must not occur in the pictures, which may come from an attacker.
     const boundary = `gearway-${randomBytes(16).toString('hex')}`;
-    this.#separator = Buffer.from(`\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`);
+    const header = `\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n`;
+    this.#separator = Buffer.from(options.hasLengths === true ? header : `${header}\r\n`);
     this.closed = new Promise((resolve) => {
       response.on('close', () => {
         this.#ended('the client disconnected');
@@ -183,8 +190,9 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   /**
-   * Browsers show a part only when the next one begins, so the next header follows immediately. Parts therefore have no
-   * Content-Length: the next picture is not known yet.
+   * Chromium shows a part only when the next one's header is complete, so that follows immediately, without a
+   * Content-Length: the next picture is not known yet. For programs that need lengths, it is completed with the next
+   * picture; those that look for the boundary find it immediately, too.
    */
   #send(frame: Frame, jpeg: Uint8Array): void {
     if (this.#phase.kind === 'closed') return;
@@ -192,6 +200,7 @@ export class MjpegClient implements Client, FrameHolder {
     this.#phase = { kind: 'sending', sinceMs: now };
     this.#count(frame, now);
     this.#response.cork();
+    if (this.#options.hasLengths === true) this.#response.write(`Content-Length: ${jpeg.byteLength}\r\n\r\n`);
     this.#response.write(jpeg);
     // The callback runs when the kernel has accepted all data, not when it merely fits into our buffer.
     this.#response.write(this.#separator, () => this.#becomeReady());

@@ -37,7 +37,7 @@ type ViewerAuthorization =
   | NotAllowed;
 
 /** Statistics that a viewer's socket contributes to its status. */
-export type ViewerFigures = Pick<ClientStatus, 'state' | 'delivered' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
+export type ViewerFigures = Pick<ClientStatus, 'state' | 'reason' | 'delivered' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
 
 /** A viewer's socket, as its {@link ViewerBinding} uses it. Calls must not block or throw. */
 export interface ViewerSocket {
@@ -115,6 +115,11 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   rendition(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
     return this.#inside().renditions.get(frame, wantsRaw);
+  }
+
+  /** @throws {GearwayError} `jpeg-unsupported`. */
+  baseline(frame: Frame): Promise<Rendition> {
+    return this.#inside().renditions.baseline(frame);
   }
 
   reject(error: unknown): void {
@@ -207,14 +212,14 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   status(): ClientStatus {
     const { stream, socket, port } = this.#inside();
-    const { state, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();
+    const { state, reason, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();
     return {
       id: this.id,
       port,
       kind: port === null ? 'spectator' : 'web',
       address: this.#address(),
       state,
-      reason: '',
+      reason,
       delivered,
       dropped,
       repeated: 0,

@@ -96,6 +96,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #admission: { readonly port: number | null; readonly mayReturn: boolean } | null = null;
   #paused = false;
   #wantsRaw = false;
+  #wantsBaseline = false;
+  /** Number of frames that the viewer could not decode, if it can decode none; otherwise null. */
+  #failing: number | null = null;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
@@ -148,10 +151,16 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   figures(): ViewerFigures {
     const { roundTripMs, waitingSinceMs } = this.#pacer;
     let state: ClientState = 'live';
+    let reason = this.#wantsBaseline ? 'gets its JPEGs encoded again, because it cannot decode their kind' : '';
     if (this.#paused) state = 'paused';
+    else if (this.#failing !== null) {
+      state = 'unsupported';
+      reason = `the viewer can decode none of the frames (${this.#failing} failed)`;
+    }
     else if (waitingSinceMs !== null && performance.now() - waitingSinceMs > 2000) state = 'stuck';
     return {
       state,
+      reason,
       delivered: this.#delivered,
       dropped: this.#mailbox.dropped,
       rejected: this.#rejected,
@@ -228,7 +237,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (latest !== null) this.offer(latest);
   }
 
-  #acknowledged({ sequence, delayMs }: Ack): void {
+  #acknowledged({ sequence, failed, failing, delayMs }: Ack): void {
+    this.#failing = failing === true ? failed : null;
     if (delayMs !== undefined) this.#delayMs = delayMs;
     const isNew = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), performance.now());
     // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
@@ -236,10 +246,15 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#pump();
   }
 
-  #wanted({ paused, maxFramesPerSecond, raw }: Want): void {
+  #wanted({ paused, maxFramesPerSecond, raw, baseline }: Want): void {
+    const wantedBaseline = this.#wantsBaseline;
     if (raw !== undefined) this.#wantsRaw = raw;
+    if (baseline !== undefined) this.#wantsBaseline = baseline;
     if (maxFramesPerSecond !== undefined) this.#minIntervalMs = 1000 / maxFramesPerSecond;
     const { binding } = this.#options;
+    const latest = binding.latest();
+    // Again, in case it is the only frame for a while.
+    if (this.#wantsBaseline && !wantedBaseline && latest !== null) this.offer(latest);
     const changes = paused !== undefined && paused !== this.#paused;
     if (!changes) return;
     this.#paused = paused;
@@ -248,7 +263,6 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       return;
     }
     this.#pacer.resumed(performance.now());
-    const latest = binding.latest();
     this.#protocol.send({ type: 'state', state: binding.state, reason: binding.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
     if (latest !== null) this.offer(latest);
   }
@@ -329,7 +343,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     }
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
-    const rendition = this.#options.binding.rendition(frame, this.#wantsRaw);
+    const rendition = this.#rendition(frame);
     if (!(rendition instanceof Promise)) {
       this.#sendFrame(rendition);
       return;
@@ -346,6 +360,13 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       })
       // Both handlers only send on this socket, which reports failures as 'close'.
       .catch(() => undefined);
+  }
+
+  #rendition(frame: Frame): Rendition | Promise<Rendition> {
+    const { binding } = this.#options;
+    const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
+    // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.
+    return this.#wantsBaseline && frame.encoding.kind === 'jpeg' ? binding.baseline(frame).catch(unchanged) : unchanged();
   }
 
   /** Bypasses ws to save two writes per frame. Safe, because both sides write whole WebSocket frames synchronously. */

@@ -1,4 +1,5 @@
 import { GearwayError } from '../../../shared/errors.ts';
+import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
 
 /** Parsed `INPUT` of `ffmpeg:INPUT`. Texts are unmodified: nothing in them is decoded or expanded. */
 export type FfmpegInput =
@@ -41,7 +42,10 @@ export function parseInput(target: string): FfmpegInput {
   }
   if (/^\/dev\/(?:video\d+|v4l\/.+)$/.test(target)) return { kind: 'camera', name: target };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(target)?.[1];
-  if (scheme !== undefined) return { kind: 'url', url: target, scheme: scheme.toLowerCase() };
+  if (scheme !== undefined) {
+    checkHost(target);
+    return { kind: 'url', url: lowerCaseScheme(target), scheme: scheme.toLowerCase() };
+  }
   const extension = /\.(m3u|ffconcat)$/i.exec(target)?.[1]?.toLowerCase();
   if (extension === 'm3u' || extension === 'ffconcat') return { kind: 'playlist', path: target, format: extension };
   return { kind: 'file', path: target };

@@ -1,5 +1,6 @@
 import { containFailure } from '../../../shared/background.ts';
-import { errorText, GearwayError } from '../../../shared/errors.ts';
+import { GearwayError } from '../../../shared/errors.ts';
+import { systemErrorText } from '../../../shared/system-errors.ts';
 import { Refusals } from '../../netgear/refusals.ts';
 import { type HubPattern, type HubSocket, openHubSocket } from './hub-socket.ts';
 import { decodeSent, type SentPicture } from './picture-codec.ts';
@@ -97,7 +98,7 @@ export class ImageHub {
       });
     } catch (error) {
       const what = `${pattern === 'request-reply' ? 'listen for' : 'connect to'} imagezmq senders at ${endpoints.join(', ')}`;
-      throw new GearwayError('source-unavailable', `cannot ${what}: ${errorText(error)}`, { cause: error });
+      throw new GearwayError('source-unavailable', `cannot ${what}: ${systemErrorText(error)}`, { cause: error });
     }
     const socket = this.#socket;
     this.#reading = containFailure(this.#read(socket), (error) => {

@@ -1,6 +1,7 @@
 import { GearwayError } from '../../../shared/errors.ts';
 import { type HubReceiver, ImageHub, type ImageHubOptions } from './image-hub.ts';
 import type { SentPicture } from './picture-codec.ts';
+import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
 import { publishPicture } from '../publish-picture.ts';
 import { SenderMix } from './sender-mix.ts';
 import { readCheck, readWord, type SourceUrl } from '../../config/source-url.ts';
@@ -27,7 +28,7 @@ const MAX_SENDERS = 32;
  */
 export function parseImagezmq({ target, options }: SourceUrl): ImagezmqOptions {
   const pattern = readWord(options, 'pattern', ['request-reply', 'publish-subscribe']) ?? 'request-reply';
-  const endpoints = target.split(',');
+  const endpoints = target.split(',').map(lowerCaseScheme);
   for (const endpoint of endpoints) {
     const match = ENDPOINT.exec(endpoint);
     const port = Number(match?.[1] ?? '1');
@@ -35,6 +36,7 @@ export function parseImagezmq({ target, options }: SourceUrl): ImagezmqOptions {
       const expected = 'tcp://HOST:PORT or ipc:///PATH, for example tcp://0.0.0.0:5555 for senders to connect to';
       throw new GearwayError('source-invalid', `imagezmq: address is ${JSON.stringify(endpoint)}, expected ${expected}`);
     }
+    checkHost(endpoint);
   }
   if (pattern === 'request-reply' && endpoints.length > 1) {
     const text = `imagezmq: has ${endpoints.length} addresses, expected 1 for all senders`;

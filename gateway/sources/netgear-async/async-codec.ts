@@ -1,6 +1,6 @@
 import { errorText, GearwayError } from '../../../shared/errors.ts';
 import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
-import { checkNDArray, nameOfDtype, type NDArray } from '../../../shared/ndarray.ts';
+import { canonicalDtype, checkNDArray, type NDArray } from '../../../shared/ndarray.ts';
 import type { Value } from '../../../shared/protocol.ts';
 import { formatPythonJson, parsePythonJson, parseTypedPythonJson, PythonFloat, type TypedValue } from '../../codecs/python-json.ts';
 import { BytesMap, pack, type Packable, unpack, type Unpacked } from '../../codecs/message-pack.ts';
@@ -120,7 +120,7 @@ function readArray(fields: ReadonlyMap<string, Unpacked>): NDArray {
   }
   const code = type instanceof Uint8Array ? Buffer.from(type).toString('latin1') : type;
   if (typeof code !== 'string') throw new GearwayError('array-invalid', 'the frame is an array of records or objects, expected numbers');
-  const array = { dtype: nameOfDtype(code), shape: shape as readonly number[], data };
+  const array = { dtype: canonicalDtype(code), shape: shape as readonly number[], data };
   checkNDArray(array);
   return array;
 }

@@ -1,5 +1,7 @@
 import { containFailure } from '../../../shared/background.ts';
-import { errorText, GearwayError } from '../../../shared/errors.ts';
+import { GearwayError } from '../../../shared/errors.ts';
+import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
+import { systemErrorText } from '../../../shared/system-errors.ts';
 import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
 import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncPorts, encodeAsyncReturn, encodeAsyncTerminated } from './async-codec.ts';
 import { readCapturedAt } from '../../netgear/captured-at.ts';
@@ -29,11 +31,13 @@ const ENDPOINT = /^(?:tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+):(\d{1,5})|
  * @throws {GearwayError} `source-invalid`, `pattern-unknown`.
  */
 export function parseNetGearAsync({ target, options }: SourceUrl): NetGearAsyncOptions {
-  const match = ENDPOINT.exec(target);
+  const endpoint = lowerCaseScheme(target);
+  const match = ENDPOINT.exec(endpoint);
   const port = Number(match?.[1] ?? '1');
   if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(target)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`);
+  checkHost(endpoint);
   return {
-    endpoint: target,
+    endpoint,
     pattern: parseAsyncPattern(options.get('pattern') ?? '0'),
     returns: readWord(options, 'returns', ['merge', 'newest']) ?? 'merge',
     capturedAt: options.get('capturedAt') ?? null,
@@ -92,7 +96,7 @@ export class NetGearAsyncSource implements Source {
       await socket.bind(endpoint);
     } catch (error) {
       await socket.close();
-      throw new GearwayError('source-unavailable', `cannot listen for a NetGear_Async server at ${this.address}: ${errorText(error)}`, { cause: error });
+      throw new GearwayError('source-unavailable', `cannot listen for a NetGear_Async server at ${this.address}: ${systemErrorText(error)}`, { cause: error });
     }
     this.#socket = socket;
     this.#reading = containFailure(this.#read(socket, sink), (error) => this.#failed(socket, sink, error));

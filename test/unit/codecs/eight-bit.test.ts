@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { alignedSamples, toEightBit } from '../../../gateway/codecs/eight-bit.ts';
+import { toEightBit } from '../../../gateway/codecs/eight-bit.ts';
 import type { Frame } from '../../../gateway/hub/frame.ts';
 
 function frame(dtype: string, shape: number[], samples: Uint8Array | Uint16Array | Float32Array | Float64Array | Uint32Array): Frame {
@@ -38,12 +38,11 @@ describe('toEightBit', () => {
     expect(await toEightBit(frame('bool', [1, 1, 4], Uint8Array.of(1, 0, 1, 1)))).toEqual({ data: Uint8Array.of(255, 0, 255, 255), width: 1, height: 1, channels: 4 });
   });
 
-  it('takes the first of two channels, and the first three of five', async () => {
-    expect(await toEightBit(frame('uint8', [1, 2, 2], Uint8Array.of(1, 2, 3, 4)))).toEqual({ data: Uint8Array.of(1, 3), width: 2, height: 1, channels: 1 });
-    expect(await toEightBit(frame('uint8', [1, 2, 5], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)))).toEqual({ data: Uint8Array.of(1, 2, 3, 6, 7, 8), width: 2, height: 1, channels: 3 });
+  it.each([[[1, 2, 2]], [[1, 2, 5]]])('refuses samples of shape %j', async (shape) => {
+    await expect(toEightBit(frame('uint8', shape, new Uint8Array(10)))).rejects.toEqual(expect.objectContaining({ code: 'channels-unsupported' }));
   });
 
-  it.each(['int8', 'int16', 'uint32', 'float16', '>u2'])('refuses %s', async (dtype) => {
+  it.each(['complex64', 'object', '<U1'])('refuses %s', async (dtype) => {
     await expect(toEightBit(frame(dtype, [1, 1], Uint32Array.of(1)))).rejects.toEqual(expect.objectContaining({ code: 'dtype-unsupported' }));
   });
 
@@ -51,7 +50,7 @@ describe('toEightBit', () => {
     await expect(toEightBit({ ...frame('uint8', [1, 1], Uint8Array.of(1)), encoding: { kind: 'jpeg' } })).rejects.toEqual(expect.objectContaining({ code: 'frame-encoded' }));
   });
 
-  it.each([[[700, 500]], [[300, 500, 3]], [[300, 400, 5]]])('converts a large picture of shape %j in turns, whole and in order', async (shape) => {
+  it.each([[[700, 500]], [[300, 500, 3]], [[300, 400, 4]]])('converts a large picture of shape %j in turns, whole and in order', async (shape) => {
     const samples = Uint16Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, at) => (at % 251) * 257);
     let turns = 0;
     let counting = setImmediate(function count() {
@@ -61,19 +60,7 @@ describe('toEightBit', () => {
     const { data, channels } = await toEightBit(frame('uint16', shape, samples));
     clearImmediate(counting);
     expect(turns).toBeGreaterThan(0);
-    const step = shape[2] ?? 1;
-    expect(data.every((value, at) => value === (Math.floor(at / channels) * step + (at % channels)) % 251)).toBe(true);
-  });
-});
-
-describe('alignedSamples', () => {
-  it('copies only what is not aligned', () => {
-    const bytes = Uint8Array.of(9, 9, 1, 2, 3, 4);
-    const inPlace = alignedSamples(bytes.subarray(2), Uint16Array);
-    expect([...inPlace]).toEqual([0x0201, 0x0403]);
-    expect(inPlace.buffer).toBe(bytes.buffer);
-    const copy = alignedSamples(bytes.subarray(1, 5), Uint16Array);
-    expect([...copy]).toEqual([0x0109, 0x0302]);
-    expect(copy.buffer).not.toBe(bytes.buffer);
+    expect(channels).toBe(shape[2] ?? 1);
+    expect(data.every((value, at) => value === at % 251)).toBe(true);
   });
 });

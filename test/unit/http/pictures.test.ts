@@ -72,11 +72,11 @@ class Reader implements AsyncDisposable {
 }
 
 describe('GET /streams/NAME/mjpeg', () => {
-  it('is an endless multipart response of the pictures as they came', async () => {
+  it('is an endless multipart response of the pictures as they came, without lengths for a browser', async () => {
     await using gateway = await start();
     const pictures = await Promise.all([10, 20, 30].map(grayJpeg));
     gateway.stream.push(pictures[0]!);
-    await using reader = await Reader.open(`${gateway.url}/mjpeg`);
+    await using reader = await Reader.open(`${gateway.url}/mjpeg`, { 'sec-fetch-dest': 'image' });
     expect(reader.status).toBe(200);
     expect(reader.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin', connection: 'close' });
     expect(reader.headers).not.toHaveProperty('transfer-encoding');
@@ -92,13 +92,56 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(gateway.stream.clients).toMatchObject([{ port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', delivered: 3 }]);
   });
 
+  it('gives each part its length for a program, and the boundary behind it with the picture', async () => {
+    await using gateway = await start();
+    const pictures = await Promise.all([10, 20, 30].map(grayJpeg));
+    gateway.stream.push(pictures[0]!);
+    await using reader = await Reader.open(`${gateway.url}/mjpeg`);
+    const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
+    const partHead = `--${boundary}\r\nContent-Type: image/jpeg\r\n`;
+    await reader.read(Buffer.from(partHead));
+    for (const picture of pictures) {
+      if (picture !== pictures[0]) gateway.stream.push(picture);
+      await reader.read(Buffer.concat([Buffer.from(`Content-Length: ${picture.byteLength}\r\n\r\n`), picture, Buffer.from(`\r\n${partHead}`)]));
+    }
+  });
+
+  // As the browsers and programs of 2026 send them; Sec-Fetch-Dest goes to secure origins and localhost only.
+  it.each<[name: string, headers: Record<string, string>, hasLengths: boolean, query?: string]>([
+    ['an <img> of Chromium', { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8', 'sec-fetch-dest': 'image' }, false],
+    ['the same over plain HTTP', { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8' }, false],
+    ['an <img> of Firefox over plain HTTP', { accept: 'image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5' }, false],
+    ['an <img> of old Safari', { accept: 'image/webp,image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5' }, false],
+    ['a tab', { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'sec-fetch-dest': 'document' }, false],
+    ['a tab over plain HTTP', { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }, false],
+    ['a frame', { accept: '*/*', 'sec-fetch-dest': 'iframe' }, false],
+    ['fetch() of a page', { accept: '*/*', 'sec-fetch-dest': 'empty' }, true],
+    ['FFmpeg, OpenCV, curl, aiohttp', { accept: '*/*' }, true],
+    ['Go, VLC, GStreamer', {}, true],
+    ['a program that accepts multipart', { accept: 'multipart/x-mixed-replace' }, true],
+    ['an <img> that asks', { accept: 'image/*', 'sec-fetch-dest': 'image' }, true, '?length=true'],
+    ['a program that wants none', { accept: '*/*' }, false, '?length=false'],
+  ])('is for %s with or without lengths: %j, %j', async (_name, headers, hasLengths, query = '') => {
+    await using gateway = await start();
+    gateway.stream.push(await grayJpeg(10));
+    await using reader = await Reader.open(`${gateway.url}/mjpeg${query}`, headers);
+    const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
+    await reader.read(Buffer.from(`--${boundary}\r\nContent-Type: image/jpeg\r\n${hasLengths ? 'Content-Length: ' : '\r\n'}`));
+  });
+
+  it.each(['', '1', 'yes', 'true&length=true'])('refuses length=%s with 400', async (length) => {
+    await using gateway = await start();
+    const response = await fetch(`${gateway.url}/mjpeg?length=${length}`);
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, 'query-invalid']);
+  });
+
   it('gives a reader that stopped the newest picture when it reads on, not all that it missed', async () => {
     await using gateway = await start();
     const small = await grayJpeg(10);
     // A JPEG of 1 MiB: comments, of which a decoder takes no notice.
     const comments = Buffer.concat(Array.from({ length: 16 }, () => Buffer.concat([Buffer.from([0xff, 0xfe, 0xff, 0xff]), Buffer.alloc(65_533)])));
     const numbered = (number: number): Buffer => Buffer.concat([small.subarray(0, 2), Buffer.from([0xff, 0xfe, 0, 6]), Buffer.from(String(number).padStart(4, '0')), comments, small.subarray(2)]);
-    await using reader = await Reader.open(`${gateway.url}/mjpeg`);
+    await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false`);
     reader.pause();
     for (let number = 1; number <= 100; number += 1) {
       gateway.stream.push(numbered(number));
@@ -118,7 +161,7 @@ describe('GET /streams/NAME/mjpeg', () => {
 
   it('shows a card before the first frame', async () => {
     await using gateway = await start();
-    await using reader = await Reader.open(`${gateway.url}/mjpeg`);
+    await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false`);
     const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
     await reader.read(Buffer.concat([Buffer.from(`--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`), Buffer.from([0xff, 0xd8, 0xff])]));
   });
@@ -269,11 +312,11 @@ describe('GET /streams/NAME/snapshot', () => {
 
   it('says with 501 what it cannot show', async () => {
     await using gateway = await start();
-    gateway.stream.push({ dtype: 'int32', shape: [1, 1], data: new Uint8Array(4) });
+    gateway.stream.push({ dtype: 'int32', shape: [1, 1, 2], data: new Uint8Array(8) });
     for (const path of ['snapshot.png', 'snapshot.jpg', 'snapshot.jpg?width=1']) {
       const response = await fetch(`${gateway.url}/${path}`);
       expect(response.status, path).toBe(501);
-      expect(await response.json()).toMatchObject({ code: 'dtype-unsupported' });
+      expect(await response.json()).toMatchObject({ code: 'channels-unsupported' });
     }
   });
 

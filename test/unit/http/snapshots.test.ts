@@ -139,7 +139,7 @@ describe('Snapshots', () => {
   it('gives its place back after what cannot be made', async () => {
     const snapshots = new Snapshots();
     for (let i = 0; i < 9; i += 1) {
-      await expect(snapshots.get(raw('int32', [1, 1], new Uint8Array(4)), { format: 'png', width: null }, renditions)).rejects.toMatchObject({ code: 'dtype-unsupported' });
+      await expect(snapshots.get(raw('int32', [1, 1, 2], new Uint8Array(8)), { format: 'png', width: null }, renditions)).rejects.toMatchObject({ code: 'channels-unsupported' });
       const broken: Frame = { ...raw('uint8', [8, 8, 3], new Uint8Array(0)), encoding: { kind: 'jpeg' }, payload: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9) };
       await expect(snapshots.get(broken, { format: 'png', width: null }, renditions)).rejects.toMatchObject({ code: 'picture-invalid' });
     }

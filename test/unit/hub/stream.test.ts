@@ -53,6 +53,50 @@ describe('Stream', () => {
     expect(stream.publish(INPUT).sequence).toBe(2);
   });
 
+  it('names arrays that cannot be shown, as long as they arrive', () => {
+    const stream = createStream();
+    const viewer = client();
+    stream.attach(viewer);
+    const flow: FrameInput = { ...INPUT, encoding: { kind: 'raw', dtype: 'float32', shape: [8, 8, 2] } };
+    for (let count = 0; count < 3; count += 1) stream.publish(flow);
+    const reason = 'frames arrive that viewers cannot show: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels';
+    expect([stream.state, stream.reason]).toEqual(['live', reason]);
+    stream.publish(INPUT);
+    expect(viewer.streamChanged.mock.calls).toEqual([['live', reason], ['live', 'frames arrive']]);
+  });
+
+  it('has the rejection of the source\'s frames as its reason, as long as they arrive', () => {
+    const logged: string[] = [];
+    const stream = createStream((line) => logged.push(line));
+    const reject = (number: number): void => stream.rejectInput(new GearwayError('dtype-unknown', `bad frame ${number}`));
+    for (let number = 1; number <= 100; number += 1) reject(number);
+    const reason = 'the frames that arrive are rejected: dtype-unknown: bad frame 1';
+    expect([stream.state, stream.reason, logged.length]).toEqual(['waiting', reason, 1]);
+    vi.advanceTimersByTime(5500);
+    expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet']);
+    // A picture that came before does not hide it.
+    stream.publish(INPUT);
+    for (let elapsedMs = 0; elapsedMs < 2500; elapsedMs += 250) {
+      reject(101);
+      vi.advanceTimersByTime(250);
+    }
+    expect([stream.state, stream.reason]).toEqual(['stale', 'the frames that arrive are rejected: dtype-unknown: bad frame 101']);
+    vi.advanceTimersByTime(5500);
+    expect([stream.state, stream.reason]).toEqual(['stale', 'the source has stopped sending']);
+    stream.publish(INPUT);
+    reject(102);
+    expect([stream.state, stream.reason]).toEqual(['live', 'frames arrive']);
+  });
+
+  it('keeps the reason of a stream that holds frames back', () => {
+    const stream = createStream(undefined, { start: 'all' });
+    stream.attachListed(listed(5567));
+    stream.publish(INPUT);
+    const { reason } = stream;
+    stream.rejectInput(new GearwayError('dtype-unknown', 'bad'));
+    expect(stream.reason).toBe(reason);
+  });
+
   it('offers nothing to a client that is detached', () => {
     const stream = createStream();
     const gone = client();

@@ -141,7 +141,7 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await connect(endpoint).until('refused')).toBe(`the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ`);
+    expect(await connect(endpoint).until('refused')).toBe(`the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`);
   });
 
   it('is stuck while somebody holds the connection and says nothing', async () => {
@@ -149,7 +149,7 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await connect(endpoint).until('stuck')).toBe('accepts connections but does not complete the handshake: is it stopped?');
+    expect(await connect(endpoint).until('stuck')).toBe('accepts connections but does not complete the handshake: it is stopped, or not a NetGear client');
   });
 
   it('gives up what is in flight when no answer comes for 3.5 s, and connects anew', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arrayBytes, checkNDArray, itemBytes } from '../../../shared/ndarray.ts';
+import { arrayBytes, canonicalDtype, checkNDArray, itemBytes, pictureChannels } from '../../../shared/ndarray.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -13,6 +13,23 @@ describe('itemBytes', () => {
 
   it.each(['', 'object', 'complex64', 'uint128', 'float31', 'UINT8', 'u3', 'f1', '>u16', '>>u2', 'u2 ', 'V8', 'S4', '<U1', 'M8[ns]', '__proto__', 'toString'])('is unknown for %j', (dtype) => {
     expect(itemBytes(dtype)).toBeUndefined();
+  });
+});
+
+describe('canonicalDtype', () => {
+  it.each([
+    ['uint8', 'uint8'], ['u1', 'uint8'], ['<u1', 'uint8'], ['>u1', 'uint8'], ['|u1', 'uint8'], ['=i1', 'int8'], ['|b1', 'bool'],
+    ['<u2', 'uint16'], ['u2', 'uint16'], ['=f8', 'float64'], ['>u2', '>u2'], ['>f2', '>f2'], ['complex64', 'complex64'],
+  ])('of %s is %s', (dtype, expected) => {
+    expect(canonicalDtype(dtype)).toBe(expected);
+  });
+});
+
+describe('pictureChannels', () => {
+  it.each([
+    [[4, 6], 1], [[4, 6, 1], 1], [[4, 6, 3], 3], [[4, 6, 4], 4], [[4, 6, 2], null], [[4, 6, 0], null], [[4, 0], null], [[4], null], [[], null], [[1, 4, 6, 3], null],
+  ])('of %j is %j', (shape, channels) => {
+    expect(pictureChannels(shape)).toBe(channels);
   });
 });
 

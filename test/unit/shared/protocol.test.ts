@@ -49,6 +49,11 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
     { type: 'hello', port: 6007, leaseKey: KEY, spectate: false, token: 's3cret', name: 'lab screen' },
   ],
   [
+    'an ack of a viewer that can show none of the frames',
+    '0200000000000040 86a873657175656e636578a77061696e74656400a7736b697070656402a66661696c656476a86465636f64654d73cb401a000000000000a76661696c696e67c3',
+    { type: 'ack', sequence: 120, painted: 0, skipped: 2, failed: 118, decodeMs: 6.5, failing: true },
+  ],
+  [
     'an ack',
     '0200000000000037 85a873657175656e636578a77061696e74656476a7736b697070656402a66661696c656400a86465636f64654d73cb4018666666666666 00',
     { type: 'ack', sequence: 120, painted: 118, skipped: 2, failed: 0, decodeMs: 6.1 },
@@ -91,6 +96,7 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
     '0400000000000022 83a6706175736564c3b26d61784672616d65735065725365636f6e640aa3726177c2 000000000000',
     { type: 'want', paused: true, maxFramesPerSecond: 10, raw: false },
   ],
+  ['a want of baseline JPEG', '040000000000000b 81a8626173656c696e65c3 0000000000', { type: 'want', baseline: true }],
   ['an empty want', '0400000000000001 80 00000000000000', { type: 'want' }],
   ['a ping', '0500000000000005 81a2696407 000000', { type: 'ping', id: 7 }],
 ];
@@ -360,6 +366,8 @@ describe('decodeViewerMessage', () => {
     ['1001 frames a second', 'b26d61784672616d65735065725365636f6e64 cd03e9', false],
     ['NaN frames a second', 'b26d61784672616d65735065725365636f6e64 cb7ff8000000000000', false],
     ['a paused that is text', 'a6706175736564 a161', false],
+    ['a baseline that is a number', 'a8626173656c696e65 01', false],
+    ['a field of a later version', 'a56c61746572 01', true],
   ])('judges a want with %s', (_name, field, isValid) => {
     const data = message(0x04, `81 ${field}`);
     if (isValid) expect(decodeViewerMessage(data)).toMatchObject({ type: 'want' });

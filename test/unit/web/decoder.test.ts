@@ -12,11 +12,12 @@ let decodes: PendingDecode[] = [];
 let closed = 0;
 let given: number[] = [];
 let acknowledged: number[] = [];
+let failures: unknown[] = [];
 let decoder: Decoder;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [decodes, closed, given, acknowledged] = [[], 0, [], []];
+  [decodes, closed, given, acknowledged, failures] = [[], 0, [], [], []];
   vi.stubGlobal('self', {
     createImageBitmap: () =>
       new Promise((resolve, reject) => {
@@ -30,6 +31,7 @@ beforeEach(() => {
       given.push(sequence);
       picture.close();
     },
+    failed: ({ sequence }, error) => failures.push([sequence, String(error)]),
   });
 });
 
@@ -83,6 +85,7 @@ describe('Decoder', () => {
     await settle(1, 'finish');
     await settle(0, 'fail');
     expect([given, decoder.failed, decoder.skipped]).toEqual([[2], 1, 0]);
+    expect(failures).toEqual([[1, 'Error: not a picture']]);
   });
 
   it('does not wait for one that takes too long', async () => {
@@ -90,6 +93,7 @@ describe('Decoder', () => {
     await settle(1, 'finish');
     await vi.advanceTimersByTimeAsync(2000);
     expect([given, decoder.failed]).toEqual([[2], 1]);
+    expect(failures).toEqual([[1, 'Error: decoding takes longer than 2 s']]);
     await settle(0, 'finish');
     expect([given, closed]).toEqual([[2], 2]);
   });

@@ -133,6 +133,7 @@ const DEFAULT_REASONS: Readonly<Record<ClientState, string>> = {
   paused: '',
   connecting: '',
   stuck: 'does not read frames',
+  unsupported: 'cannot decode the frames',
   refused: 'incompatible settings',
 };
 

@@ -1,4 +1,4 @@
-import { isPictureShape } from '../../../shared/ndarray.ts';
+import { pictureChannels } from '../../../shared/ndarray.ts';
 
 /** Return data as the API describes it, for display. `version` changes with the data. */
 export type ReturnDescription =
@@ -17,7 +17,7 @@ export function describeReturnData(data: unknown): ReturnDescription {
     }
     if ('dtype' in data && 'shape' in data && isShape(data.shape)) {
       const text = `${String(data.dtype)} [${data.shape.join(', ')}]`;
-      return { kind: 'array', text, version, isImage: isPictureShape(data.shape) };
+      return { kind: 'array', text, version, isImage: pictureChannels(data.shape) !== null };
     }
   }
   return { kind: 'value', text: JSON.stringify(data) };

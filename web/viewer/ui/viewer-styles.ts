@@ -112,6 +112,7 @@ export const viewerStyles = css`
     background: #ffb454;
   }
   .dot.ended,
+  .dot.unsupported,
   .dot.refused {
     background: #ff6b6b;
   }

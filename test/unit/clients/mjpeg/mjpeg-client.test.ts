@@ -62,7 +62,7 @@ class FakeResponse extends EventEmitter {
 }
 
 const jpeg = (text: string): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: Buffer.from(text), message: null, wireHeader: null });
-const samples = (dtype: string, bytes: number): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'raw', dtype, shape: [8, 8] }, payload: new Uint8Array(bytes), message: null, wireHeader: null });
+const samples = (dtype: string, bytes: number, shape = [8, 8]): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'raw', dtype, shape }, payload: new Uint8Array(bytes), message: null, wireHeader: null });
 const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
 
 const streams: Stream[] = [];
@@ -184,10 +184,10 @@ describe('MjpegClient', () => {
   it('says what it cannot show, once, and goes on with what it can', async () => {
     const { stream, response } = setUp({ first: jpeg('<1>') });
     for (let i = 0; i < 3; i += 1) {
-      stream.publish(samples('int32', 256));
+      stream.publish(samples('int16', 256, [8, 8, 2]));
       await settle();
     }
-    expect(response.text.match(/\[card: [^\]]+\]/g)).toEqual(['[card: cannot show samples of dtype int32 yet, expected uint8, uint16, float32, float64 or bool]']);
+    expect(response.text.match(/\[card: .*? channels\]/g)).toEqual(['[card: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels]']);
     stream.publish(jpeg('<2>'));
     expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>']);
   });

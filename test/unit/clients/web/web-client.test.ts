@@ -12,8 +12,10 @@ import type { FrameInput } from '../../../../gateway/hub/frame.ts';
 import { Stream } from '../../../../gateway/hub/stream.ts';
 import type { GatewayEvent } from '../../../../shared/status.ts';
 import { createHttpApp } from '../../../helpers/http-app.ts';
+import { UNUSUAL_JPEGS, UNUSUAL_SIZE } from '../../../helpers/unusual-jpegs.ts';
 import { JPEG, Viewer } from '../../../helpers/viewer.ts';
 import { takeJson } from '../../../helpers/take-json.ts';
+import { isBaselineJpeg, unusualJpegKind } from '../../../../shared/jpeg-kind.ts';
 import {
   type Ack,
   decodeGatewayMessage,
@@ -501,6 +503,48 @@ describe('WebClient: frames', () => {
     const frame = await viewer.next('frame');
     expect(frame).toMatchObject({ encoding: { kind: 'raw', dtype: 'uint8', shape: [8, 8, 3] } });
     expect(frame.payload.byteLength).toBe(192);
+  });
+
+  it('sends a JPEG again as baseline to a viewer that cannot decode its kind, and all others as they are', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    const unusual: FrameInput = { ...INPUT, ...UNUSUAL_SIZE, payload: UNUSUAL_JPEGS.lossless };
+    gateway.stream.publish(unusual);
+    await viewer.next('state');
+    expect(unusualJpegKind((await viewer.next('frame')).payload)).toBe('lossless JPEG');
+    viewer.ack(1);
+    viewer.want({ baseline: true });
+    const again = await viewer.next('frame');
+    expect(again).toMatchObject({ sequence: 1, ...UNUSUAL_SIZE, encoding: { kind: 'jpeg' } });
+    expect(isBaselineJpeg(again.payload)).toBe(true);
+    viewer.ack(1);
+    gateway.stream.publish(INPUT);
+    expect(Uint8Array.from((await viewer.next('frame')).payload)).toEqual(JPEG);
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: 'gets its JPEGs encoded again, because it cannot decode their kind' });
+  });
+
+  it('sends what it cannot decode either as it is', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.want({ baseline: true });
+    await viewer.settled();
+    gateway.stream.publish({ ...INPUT, payload: UNUSUAL_JPEGS.twelveBit });
+    expect(Uint8Array.from((await viewer.until('frame')).payload)).toEqual(Uint8Array.from(UNUSUAL_JPEGS.twelveBit));
+  });
+
+  it('has the state of a viewer that says that it can show nothing, until it can', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    gateway.stream.publish(INPUT);
+    viewer.socket.send(encodeMessage({ type: 'ack', sequence: 1, painted: 0, skipped: 0, failed: 7, decodeMs: 0, failing: true }));
+    await viewer.settled();
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'unsupported', reason: 'the viewer can decode none of the frames (7 failed)' });
+    viewer.socket.send(encodeMessage({ type: 'ack', sequence: 1, painted: 1, skipped: 0, failed: 7, decodeMs: 0 }));
+    await viewer.settled();
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: '' });
   });
 
   it('tells of a stream that has ended', async () => {

@@ -1,0 +1,35 @@
+import { GearwayError } from '../../shared/errors.ts';
+import { systemErrorCode, systemErrorText } from '../../shared/system-errors.ts';
+import type { Refusal } from './refusal-page.ts';
+
+/** Status by error code. Any other error with a code of ours is about the content of the request: 400. */
+const STATUSES: ReadonlyMap<string, number> = new Map([
+  ['busy', 503],
+  ['closed', 503],
+  ['too-large', 413],
+  ['too-many', 409],
+  ['port-taken', 409],
+  ['no-picture', 409],
+  ['source-busy', 409],
+  ['dtype-unsupported', 501],
+  ['channels-unsupported', 501],
+  ['jpeg-unsupported', 501],
+  // A damaged picture of the source or of a client: the next one may be good.
+  ['picture-invalid', 503],
+]);
+
+/** System errors caused by an address or a name in the request. */
+const BY_ADDRESS: ReadonlySet<string> = new Set(['EINVAL', 'ENODEV', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'ENAMETOOLONG', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EPERM', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/**
+ * The refusal for an error that a route has thrown: the only place that turns errors into statuses, so that a user's
+ * mistake is never answered with 500.
+ *
+ * @returns null for a fault of the gateway.
+ */
+export function refusalOf(error: unknown): Refusal | null {
+  if (error instanceof GearwayError) return { status: STATUSES.get(error.code) ?? 400, code: error.code, message: error.message };
+  const code = systemErrorCode(error);
+  if (code === null || !BY_ADDRESS.has(code)) return null;
+  return { status: 400, code: 'address-invalid', message: systemErrorText(error) };
+}

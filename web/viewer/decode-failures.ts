@@ -1,0 +1,88 @@
+import { GearwayError } from '../../shared/errors.ts';
+import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
+import type { FrameMessage } from '../../shared/protocol.ts';
+
+/** Number of consecutive failures that indicate more than a damaged frame. */
+const MAX_FAILURES = 2;
+
+/** Time after a failure without a picture that indicates the same, in a stream with few frames. */
+const FAILING_AFTER_MS = 1000;
+
+/** Error of a decode that took too long. */
+export class DecodeTimeoutError extends Error {
+  constructor(timeoutMs: number) {
+    super(`decoding takes longer than ${timeoutMs / 1000} s`);
+  }
+}
+
+export interface DecodeFailuresEvents {
+  /** The JPEGs are of a kind that this browser may lack: time to request baseline JPEG. Once per connection. */
+  needsBaseline(): void;
+  /** No frame can be decoded. `reason` is a sentence. */
+  failing(reason: string): void;
+  /** A frame was decoded after `failing`. */
+  recovered(): void;
+}
+
+/**
+ * Notices that no frame of a stream can be decoded. JPEGs of a kind that this browser lacks are first requested as
+ * baseline.
+ */
+export class DecodeFailures {
+  readonly #events: DecodeFailuresEvents;
+  #count = 0;
+  #hasRequested = false;
+  #reason: string | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(events: DecodeFailuresEvents) {
+    this.#events = events;
+  }
+
+  decoded(): void {
+    this.#count = 0;
+    clearTimeout(this.#timer);
+    if (this.#reason === null) return;
+    this.#reason = null;
+    this.#events.recovered();
+  }
+
+  failed(frame: FrameMessage, error: unknown): void {
+    this.#count += 1;
+    clearTimeout(this.#timer);
+    // Samples that cannot be shown: the next frame will not differ.
+    if (this.#count >= MAX_FAILURES || error instanceof GearwayError) this.#conclude(frame, error);
+    else this.#timer = setTimeout(() => this.#conclude(frame, error), FAILING_AFTER_MS);
+  }
+
+  /** A new connection. */
+  reset(): void {
+    clearTimeout(this.#timer);
+    this.#count = 0;
+    this.#hasRequested = false;
+    this.#reason = null;
+  }
+
+  #conclude(frame: FrameMessage, error: unknown): void {
+    if (frame.encoding.kind === 'jpeg' && !this.#hasRequested && !(error instanceof DecodeTimeoutError)) {
+      this.#hasRequested = true;
+      this.#count = 0;
+      // A gateway that does not know the request sends nothing in return.
+      this.#timer = setTimeout(() => this.#conclude(frame, error), FAILING_AFTER_MS);
+      this.#events.needsBaseline();
+      return;
+    }
+    const reason = describe(frame, error);
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    this.#events.failing(reason);
+  }
+}
+
+function describe({ encoding, payload }: FrameMessage, error: unknown): string {
+  if (error instanceof DecodeTimeoutError || encoding.kind === 'raw') return error instanceof Error ? error.message : String(error);
+  const kind = unusualJpegKind(payload);
+  return kind === null
+    ? 'the JPEGs that arrive are damaged: this browser can decode none of them'
+    : `the frames are ${kind}, which neither this browser nor the gateway can decode`;
+}
