@@ -68,7 +68,7 @@ export class GatewayProbe {
 
   async #explanationOf(response: Response | null): Promise<string> {
     const { host, href } = this.#address;
-    if (response === null) return this.#noAnswer();
+    if (response === null || this.obstacle !== null) return this.#noAnswer();
     if (response.ok) {
       return (
         `the proxy in front of the gateway at ${host} does not forward WebSockets; ` +
@@ -122,5 +122,5 @@ export class GatewayProbe {
 
 /** Loopback addresses are secure contexts: pages over https may use them over http. */
 function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127\./.test(hostname);
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || hostname.startsWith('127.');
 }
