@@ -161,7 +161,7 @@ describe('ClientConnection', () => {
 
   it('says that there is no host of its name', async () => {
     const { states } = connect('tcp://no-such-host.invalid:5567', 'request-reply');
-    await expect.poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 }).toMatch(/^tcp:\/\/no-such-host\.invalid:5567 cannot be reached: (?:there is no host of this name|the name of the host cannot be resolved)/);
+    await expect.poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 }).toMatch(/^the client at tcp:\/\/no-such-host\.invalid:5567 cannot be reached: (?:there is no host of this name|the name of the host cannot be resolved)/);
   });
 
   it('refuses an endpoint that ZeroMQ cannot use', () => {
