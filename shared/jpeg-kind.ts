@@ -24,9 +24,10 @@ const USUAL_BITS = 8;
 export function unusualJpegKind(jpeg: Uint8Array): string | null {
   const header = findFrameHeader(jpeg);
   if (header === null) return null;
-  const process = UNUSUAL.get(header.marker);
-  if (header.bits === USUAL_BITS) return process ?? null;
-  return `${process ?? 'JPEG'} ${process?.includes(' with ') === true ? 'and' : 'with'} ${header.bits} bits per sample`;
+  const coding = UNUSUAL.get(header.marker) ?? null;
+  if (header.bits === USUAL_BITS) return coding;
+  const conjunction = coding?.includes(' with ') === true ? 'and' : 'with';
+  return `${coding ?? 'JPEG'} ${conjunction} ${header.bits} bits per sample`;
 }
 
 /** Whether it is a JPEG of the kind that every decoder has. */

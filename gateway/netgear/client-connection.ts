@@ -315,7 +315,7 @@ export class ClientConnection {
 
   #notListening(): string {
     const { endpoint } = this.#options;
-    return this.#host.problem === null ? `nothing is listening at ${endpoint}` : `${endpoint} cannot be reached: ${this.#host.problem}`;
+    return this.#host.problem === null ? `nothing is listening at ${endpoint}` : `the client at ${endpoint} cannot be reached: ${this.#host.problem}`;
   }
 
   /** The peer has not answered a frame in time: it is stuck, or libzmq takes its program for an old ZeroMQ peer. */

@@ -68,7 +68,7 @@ export class GatewayProbe {
 
   async #explanationOf(response: Response | null): Promise<string> {
     const { host, href } = this.#address;
-    if (response === null) return this.#noAnswer();
+    if (response === null || this.obstacle !== null) return this.#noAnswer();
     if (response.ok) {
       return (
         `the proxy in front of the gateway at ${host} does not forward WebSockets; ` +

@@ -21,7 +21,7 @@ const EXAMPLES = 'camera, /dev/video0, screen, picamera, rtsp://HOST/PATH, http:
 /**
  * Parses INPUT. Keywords take precedence: a file called `camera` must be written as `./camera`.
  *
- * @throws {GearwayError} `source-invalid`.
+ * @throws {GearwayError} `source-invalid`, `address-invalid`.
  */
 export function parseInput(target: string): FfmpegInput {
   if (target === '') throw invalid(`ffmpeg: is followed by nothing, expected ${EXAMPLES}`);

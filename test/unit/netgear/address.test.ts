@@ -27,6 +27,14 @@ describe('parseNetGearAddress', () => {
     expect(parseNetGearAddress(`tcp://${host}:5567`).endpoints).toEqual([`tcp://${host}:5567`]);
   });
 
+  it.each(['TCP://127.0.0.1:5567', 'Tcp://127.0.0.1:5567'])('takes the scheme of %s', (address) => {
+    expect(parseNetGearAddress(address).endpoints).toEqual(['tcp://127.0.0.1:5567']);
+  });
+
+  it.each(['192.168.1.300', '1.2.3', '1.2.3.4.5', '256.0.0.1', '1..2.3', '01.02.03.04', '[::1::1]', '[1.2.3.4]'])('rejects %s, which looks like an IP address and is none', (host) => {
+    expect(() => parseNetGearAddress(`tcp://${host}:5567`)).toThrow(coded('address-invalid'));
+  });
+
   it.each(['1', '65535'])('takes the port %s', (port) => {
     expect(parseNetGearAddress(`tcp://127.0.0.1:${port}`).ports).toEqual([port]);
   });

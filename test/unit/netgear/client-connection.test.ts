@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout as elapse } from 'node:timers/promises';
 import { Pair, Reply, Subscriber } from 'zeromq';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ClientConnection, type ConnectionState } from '../../../gateway/netgear/client-connection.ts';
@@ -142,6 +143,29 @@ describe('ClientConnection', () => {
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
     expect(await connect(endpoint).until('refused')).toBe(`the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`);
+  });
+
+  it('says so of a server that libzmq takes for an old ZeroMQ peer, and connects to it once', async () => {
+    // What an HTTP server sends in answer: its first bytes read as a ZMTP 1.0 greeting.
+    const answer = 'HTTP/1.1 400 Bad Request\r\nServer: test\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad Request</h1></body></html>\r\n'.repeat(3);
+    const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(answer)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => server.close());
+    const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { states, until } = connect(endpoint, 'pair');
+    await until('refused');
+    await elapse(2500);
+    expect(states.at(-1)).toEqual({ state: 'refused', reason: `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds` });
+    expect(states.filter(({ state }) => state === 'ready').length).toBeLessThanOrEqual(1);
+  });
+
+  it('says that there is no host of its name', async () => {
+    const { states } = connect('tcp://no-such-host.invalid:5567', 'request-reply');
+    await expect.poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 }).toMatch(/^the client at tcp:\/\/no-such-host\.invalid:5567 cannot be reached: (?:there is no host of this name|the name of the host cannot be resolved)/);
+  });
+
+  it('refuses an endpoint that ZeroMQ cannot use', () => {
+    expect(() => connect('tcp://*:5567', 'request-reply')).toThrow(expect.objectContaining({ code: 'address-invalid' }));
   });
 
   it('is stuck while somebody holds the connection and says nothing', async () => {
