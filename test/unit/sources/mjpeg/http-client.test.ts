@@ -42,7 +42,7 @@ describe('HttpClient: answers', () => {
     ['a folded header', ['HTTP/1.1 200 OK\r\nContent-Type: a/b;\r\n  boundary=c\r\n\r\nbody'], 'a/b; boundary=c', 'body'],
     ['other responses before', ['HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
     ['empty lines before', ['\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
-    ['pieces', [...'HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
+    ['pieces', 'HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'.split(''), 'a/b', 'body'],
     ['chunks', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nbo\r\n', '2\r\ndy\r\n0\r\n\r\nrest'], 'a/b', 'body'],
     ['chunks that are none', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\nbody\r\nmore'], 'a/b', 'body\r\nmore'],
     ['a length that is too short', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 1\r\n\r\nbo', 'dy'], 'a/b', 'body'],
