@@ -337,9 +337,9 @@ export class MultipartReader {
     if (pattern === null) return false;
     for (let start = window.indexOf(DASH, Math.max(0, bytes - pattern.byteLength)); start >= 0 && start < bytes; start = window.indexOf(DASH, start + 1)) {
       const isPending = window.byteLength < start + pattern.byteLength + 2;
+      if (!isPending || !window.subarray(start).equals(pattern.subarray(0, window.byteLength - start))) continue;
       const end = endOfBody(window, start);
-      const beginsLine = end < start || end === 0;
-      if (isPending && (beginsLine || bytes - start > 2) && window.subarray(start).equals(pattern.subarray(0, window.byteLength - start))) return true;
+      if (end < start || end === 0 || bytes - start > 2) return true;
     }
     return false;
   }
@@ -455,7 +455,7 @@ function readLength(headers: ReadonlyMap<string, string>): number | null {
 /** The end of a body in front of a boundary: without the line end, and without dashes that were not announced. */
 function endOfBody(window: Buffer, boundary: number): number {
   let end = boundary;
-  while (end > 0 && window[end - 1] === DASH) end -= 1;
+  while (end > boundary - MAX_SEPARATOR_BYTES && window[end - 1] === DASH) end -= 1;
   const last = window[end - 1];
   if (last === 0x0a) return window[end - 2] === 0x0d ? end - 2 : end - 1;
   if (last === 0x0d) return end - 1;

@@ -19,7 +19,8 @@ const HELP = `Gearway: NetGear streams in the browser
   --source URL            test-pattern:?size=1280x720&fps=30 (the default),
                           netgear:tcp://127.0.0.1:5555?pattern=1 for a NetGear server that connects to it,
                           ffmpeg:camera, ffmpeg:rtsp://HOST/PATH, ffmpeg:FILE?loop=true, ffmpeg:screen,
-                          directory:FOLDER, imagezmq:tcp://0.0.0.0:5555, netgear-async:tcp://127.0.0.1:5555,
+                          mjpeg:http://HOST/PATH for MJPEG or still pictures over HTTP,
+                          directory:FOLDER, image:FILE, imagezmq:tcp://0.0.0.0:5555, netgear-async:tcp://127.0.0.1:5555,
                           push: for publishers; repeatable as NAME=URL, one stream each (docs/source-urls.md)
   --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
                           &secure=1 for secure mode, &fps= to limit the rate, &id= for another port as identity,

@@ -105,11 +105,11 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
   const marked = Buffer.concat([SOI, segment(0xfe, ...Buffer.from(`picture ${number}`)), jpeg.subarray(2)]);
   const isSeparated = camera.separators === 'boundaries' || (camera.separators === 'all but the first' && number > 0);
   // Within data, a boundary of one letter, or one that nothing has announced, is none unless it begins a line.
-  const isUnknown = number === 0 && !isSeparated && (camera.announced === 'missing' || camera.announced === 'another');
+  const isUnknown = camera.separators === 'all but the first' && (camera.announced === 'missing' || camera.announced === 'another');
   const isMistakable = camera.ending === 'nothing' && (camera.boundary === 'a' || isUnknown);
   switch (part.kind) {
     case 'jpeg':
-      if (preview !== undefined) return isSeparated ? Buffer.concat([marked, preview]) : null;
+      if (preview !== undefined) return isSeparated && !isMistakable ? Buffer.concat([marked, preview]) : null;
       return marked;
     case 'torn': {
       const begin = camera.separators === 'nothing' || isMistakable ? headerEnd(marked) : 3;

@@ -53,6 +53,7 @@ const encoded = (text: string): string => encodeURIComponent(text);
 const SOURCES: readonly ((password: string) => string)[] = [
   (password) => `ffmpeg:rtsp://admin:${password}@127.0.0.1:9/live`,
   (password) => `ffmpeg:http://admin:${password}@127.0.0.1:9/mjpeg?channel=1?copy=true`,
+  (password) => `mjpeg:http://admin:${password}@127.0.0.1:9/mjpeg?channel=1?fps=2`,
   (password) => `ffmpeg:rtmp://127.0.0.1:9/live?token=${encoded(password)}?fps=5`,
   (password) => `ffmpeg:rtsp://127.0.0.1:9/live?inputArgs=${encoded(`-http_proxy "http://admin:${password.replaceAll('"', '')}@127.0.0.1:9"`)}`,
   (password) => `ffmpeg:http://127.0.0.1:9/live?inputArgs=${encoded(`-headers "Authorization: Basic ${Buffer.from(`admin:${password}`).toString('base64')}"`)}`,
@@ -119,7 +120,7 @@ describe('a password in a source', () => {
       for (const source of [
         [`rtsp://admin:${password}@cam/`], [`cam=rtsp://admin:${password}@cam/`], [`ffmpeg:rtsp:/admin:${password}@cam/`], [`ffmpeg:rtsp://admin:${password}@cam/?fps=none`], [`ffmpeg:rtsp://admin:${password}@cam/?fps=1&fps=2`],
         [`ffmpeg:rtsp://admin:${password}@cam/?inputArgs=${encoded(`-headers 'Cookie: ${password}`)}`], ['ffmpeg:camera', `ffmpeg:rtsp://admin:${password}@cam/`], [`directory:smb://admin:${password}@nas/folder`], [`netgear:tcp://admin:${password}@cam:5555`],
-        [`imagezmq:tcp://admin:${password}@cam:5555`], [`netgear-async:tcp://admin:${password}@cam:5555`], [`test-pattern:rtsp://admin:${password}@cam/`], [`push:rtsp://admin:${password}@cam/`],
+        [`imagezmq:tcp://admin:${password}@cam:5555`], [`netgear-async:tcp://admin:${password}@cam:5555`], [`test-pattern:rtsp://admin:${password}@cam/`], [`push:rtsp://admin:${password}@cam/`], [`mjpeg:rtsp://admin:${password}@cam/`], [`mjpeg:http://admin:${password}@cam:99999/`], [`image:http://admin:${password}@cam/`], [`mjpeg:http://admin:${password}@cam/?fps=none`],
       ]) {
         const error: unknown = await createGateway({ source }).then((gateway) => gateway.close(), (thrown: unknown) => thrown);
         if (source.length > 1 || error !== undefined) expect(inspect(error, { depth: 9 })).not.toMatch(SECRET);

@@ -18,10 +18,10 @@ const LINES = [...new Set([...DOCS.slice(DOCS.indexOf('\n|'), DOCS.indexOf('\n##
 
 /** What becomes of a line here, where there is no camera and no network. */
 const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 'failing'])[] = [
-  [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.|list\.)|directory:)/, 'live'],
+  [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.|list\.)|directory:|image:)/, 'live'],
   [/^(?:netgear:|netgear-async:|imagezmq:|push:)/, 'waiting'],
   // A device that is not there, an address at which nobody is: said in words, and tried again.
-  [/^ffmpeg:/, 'failing'],
+  [/^(?:ffmpeg|mjpeg):/, 'failing'],
 ];
 
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,9 @@
 import { GearwayError } from '../../../shared/errors.ts';
 import type { ProgramEnd } from './program.ts';
 
+/** Meaning of what FFmpeg's mpjpeg demuxer prints. Its mjpeg demuxer ignores everything but the JPEGs. */
+const MJPEG_REFUSED = "FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg";
+
 /**
  * Patterns in FFmpeg's output, and their meaning. The first match in this order wins: causes are listed before their
  * consequences.
@@ -26,7 +29,8 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/Unknown (?:decoder|encoder)|Decoder not found|Encoder not found/i, 'this FFmpeg has no suitable decoder or encoder'],
   [/No such filter|Error (?:initializing|parsing|reinitializing) .*filter|Failed to (?:configure|set) .*filter|Invalid filter/i, 'the filter is invalid'],
   [/Protocol not found|Protocol '.*' not on whitelist|Protocol .* not on whitelist/i, 'this FFmpeg does not support the protocol, or it is not allowed here'],
-  [/Unexpected Content-Type|Expected boundary .* not found|Invalid Content-Length value/i, "FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg"],
+  [/Unexpected Content-Type/i, MJPEG_REFUSED],
+  [/Expected boundary .* not found|Invalid Content-Length value/i, MJPEG_REFUSED],
   [/^rtsps?:\/\/.+: Invalid data found/i, 'the server does not respond, or not with RTSP'],
   [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'it contains no video'],
   [/moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i, 'it is damaged, or in a format that FFmpeg cannot read'],

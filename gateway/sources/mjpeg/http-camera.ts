@@ -34,8 +34,8 @@ const FIRST_SILENT_MS = 10_000;
 /** A server that keeps the connection open has sent its still picture completely if nothing follows for this long. */
 const STILL_SILENT_MS = 1000;
 
-/** Maximum rate of pictures, with a burst of one second, because tiny ones would block the event loop. */
-const MAX_PICTURES_PER_SECOND = 500;
+/** Maximum rate of parts, with a burst of one second, because tiny ones would block the event loop. */
+const MAX_PARTS_PER_SECOND = 500;
 
 /** Number of first bytes by which the format is detected. */
 const PEEKED_BYTES = 16;
@@ -115,12 +115,12 @@ export class HttpCamera {
   /** Reads JPEGs until the body ends. One JPEG that is not in a multipart body is a still picture. */
   async #readJpegs(answer: HttpAnswer, boundary: string | null, isMultipart: boolean, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
     const rate = new RateLimit(this.#options.framesPerSecond);
-    const budget = new TokenBucket(MAX_PICTURES_PER_SECOND);
+    const budget = new TokenBucket(MAX_PARTS_PER_SECOND);
     let count = 0;
     const onPart = ({ headers, body }: Part): void => {
+      if (!budget.take(performance.now())) throw new GearwayError('source-failed', `the camera sends more than ${MAX_PARTS_PER_SECOND} parts per second`);
       // Cameras also send texts and sound.
       if (!beginsAsJpeg(body) && mediaType(headers.get('content-type'))?.startsWith('image/') !== true) return;
-      if (!budget.take(performance.now())) throw new GearwayError('source-failed', `the camera sends more than ${MAX_PICTURES_PER_SECOND} pictures per second`);
       count += 1;
       // Previews behind a still picture.
       if (isStill && count > 1) return;

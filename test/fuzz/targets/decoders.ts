@@ -27,6 +27,11 @@ import { createRedactor, hideAddress, hideUrls } from '../../../gateway/sources/
 import { splitWords } from '../../../gateway/sources/ffmpeg/split-words.ts';
 import { readImage } from '../../../gateway/sources/directory/image-file.ts';
 import { MultipartReader } from '../../../gateway/codecs/multipart-reader.ts';
+import { readBoundary } from '../../../gateway/codecs/media-type.ts';
+import { ChunkedDecoder } from '../../../gateway/sources/mjpeg/chunked-decoder.ts';
+import { parseHttpAddress, redirectedAddress } from '../../../gateway/sources/mjpeg/http-address.ts';
+import { HttpAuthentication } from '../../../gateway/sources/mjpeg/http-authentication.ts';
+import { send, wrongCameras } from '../../helpers/wrong-cameras.ts';
 import { isNpy, readNpy } from '../../../gateway/codecs/npy.ts';
 import { publishPicture } from '../../../gateway/sources/publish-picture.ts';
 import { GearwayError } from '../../../shared/errors.ts';
@@ -127,6 +132,13 @@ export function createDecoders(samples: Samples): readonly Decoder[] {
     decoder('PGM of FFmpeg', chunks(changed(fc.constantFrom(Buffer.from('P5\n4 2\n255\n12345678'), Buffer.from('P5 2 2 65535\n12345678'), Buffer.from('P5\n# x\n1 1\n255\nx')))), (pieces) => readAll(new HeadedReader({ format: PGM, maxBodyBytes: 1 << 26, onPicture: () => undefined }))(pieces)),
     decoder('JPEGs in sequence', chunks(fc.array(jpegs, { minLength: 1, maxLength: 3 }).map((all) => Buffer.concat(all))), (pieces) => readAll(new JpegSequenceReader({ maxJpegBytes: 1 << 22, onJpeg: () => undefined }))(pieces)),
     decoder('multipart', chunks(changed(fc.tuple(fc.constantFrom(...samples.jpegs), fc.boolean()).map(([jpeg, counted]) => Buffer.concat([Buffer.from(`--cam\r\nContent-Type: image/jpeg\r\n${counted ? `Content-Length: ${jpeg.length}\r\n` : ''}\r\n`), jpeg, Buffer.from('\r\n--cam--\r\n')])))), (pieces) => readAll(new MultipartReader({ boundary: 'cam', maxBodyBytes: 1 << 22, onPart: () => undefined }))(pieces)),
+    decoder('wrong camera', fc.tuple(wrongCameras, chunks(changed(wrongCameras.map((camera) => send(camera).bytes)))), ([camera, pieces]) => readAll(new MultipartReader({ boundary: send(camera).boundary, maxBodyBytes: 1 << 22, onPart: () => undefined }))(pieces)),
+    decoder('chunked response', chunks(changed(fc.constant(Buffer.from('5;x=y\r\nhello\r\n1\n!\n0\r\n\r\n')))), (pieces) => readAll(new ChunkedDecoder(() => undefined))(pieces)),
+    decoder('address of a camera', changedText(['http://user:pass@[::1]:81/path?x=y', 'https://cam/']), (text) => [tolerate(() => parseHttpAddress(text)), tolerate(() => redirectedAddress(parseHttpAddress('http://a:b@cam/'), text)), readBoundary(text)]),
+    decoder('challenge of a camera', changedText(['Digest realm="a", nonce="b", qop="auth", algorithm=SHA-256', 'Basic realm=a', 'multipart/x-mixed-replace; boundary="cam"']), (text) => {
+      const authentication = new HttpAuthentication({ user: 'user', password: 'pass' });
+      return [authentication.accept([text, text]), authentication.header(text), readBoundary(text)];
+    }),
     decoder('ZMTP greeting', fc.tuple(changed(fc.constant(Buffer.concat([greeting(), ready({ 'Socket-Type': 'REP' })]))), fc.boolean()), ([bytes, ended]) => {
       readZmtpPeer(bytes, ended);
       new ZmtpConversation(() => undefined).add(bytes);

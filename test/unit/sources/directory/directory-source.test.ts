@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
-import { DirectorySource, parseDirectory } from '../../../../gateway/sources/directory/directory-source.ts';
+import { DirectorySource, parseDirectory, parseImage } from '../../../../gateway/sources/directory/directory-source.ts';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 import { filesClockTicked } from '../../../helpers/files-clock.ts';
 import { Heard } from '../../../helpers/heard.ts';
@@ -39,6 +39,60 @@ const create = (options: string): DirectorySource => {
 describe('parseDirectory', () => {
   it.each(['directory:', 'directory:/a?fps=0', 'directory:/a?fps=241', 'directory:/a?watch=true&fps=5', 'directory:/a?watch=true&loop=true', 'directory:/a\0b', 'directory:/a?rate=3'])('refuses %j', (url) => {
     expect(() => parseDirectory(parseSourceUrl(url, ['fps', 'loop', 'watch']))).toThrow(coded('source-invalid'));
+  });
+});
+
+describe('parseImage', () => {
+  it.each(['image:', 'image:/', 'image:/a/', 'image:/a\0b', 'image:http://cam/a.jpg'])('refuses %j', (url) => {
+    expect(() => parseImage(parseSourceUrl(url, ['check']))).toThrow(coded('source-invalid'));
+  });
+
+  it.each([['image:a.jpg', '.', 'a.jpg'], ['image:/tmp/a b', '/tmp', 'a b'], ['image:./x/.hidden?check=false', './x', '.hidden']])('takes %j', (url, folder, file) => {
+    expect(parseImage(parseSourceUrl(url, ['check']))).toMatchObject({ folder, file, isWatched: true });
+  });
+});
+
+describe('one image', () => {
+  const openImage = async (name: string): Promise<DirectorySource> => {
+    const source = new DirectorySource(parseImage({ target: join(folder, name), options: new Map() }));
+    sources.push(source);
+    await source.open(heard);
+    return source;
+  };
+
+  it('is shown whatever its name, with each new version, and no other file', async () => {
+    await writeFile(join(folder, 'other.jpg'), await jpeg(9));
+    const source = await openImage('.latest');
+    expect(source).toMatchObject({ kind: 'image', address: join(folder, '.latest') });
+    await writeFile(join(folder, '.latest'), await jpeg(1));
+    await heard.until(() => heard.frames.length === 1);
+    await filesClockTicked(folder);
+    await writeFile(join(folder, '.latest'), await jpeg(2));
+    await heard.until(() => heard.frames.length === 2);
+    await writeFile(join(folder, 'other.jpg'), await jpeg(8));
+    await writeFile(join(folder, 'next'), await jpeg(3, 32));
+    await rename(join(folder, 'next'), join(folder, '.latest'));
+    await heard.until(() => heard.frames.length === 3);
+    expect(heard.frames.map(({ width }) => width)).toEqual([16, 16, 32]);
+    expect(heard.files).toEqual(['.latest', '.latest', '.latest']);
+    expect(heard.rejected).toEqual([]);
+  });
+
+  it('may be removed and come back', async () => {
+    await writeFile(join(folder, 'a.jpg'), await jpeg(1));
+    await openImage('a.jpg');
+    await heard.until(() => heard.frames.length === 1);
+    await rm(join(folder, 'a.jpg'));
+    await filesClockTicked(folder);
+    await writeFile(join(folder, 'a.jpg'), await jpeg(2));
+    await heard.until(() => heard.frames.length === 2);
+    expect(heard.failed).toEqual([]);
+  });
+
+  it('is no folder, and in one', async () => {
+    await mkdir(join(folder, 'a'));
+    await expect(openImage('a')).rejects.toEqual(coded('source-unavailable'));
+    await expect(openImage('gone/a.jpg')).rejects.toEqual(coded('source-unavailable'));
   });
 });
 

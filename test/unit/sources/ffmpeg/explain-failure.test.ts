@@ -16,7 +16,7 @@ const PRINTED: readonly (readonly [says: string, lines: readonly string[]])[] = 
   ['it is damaged, or in a format that FFmpeg cannot read (ffmpeg: file:a.txt: Invalid data found when processing input)', ['file:a.txt: Invalid data found when processing input']],
   ['it contains no video (ffmpeg: Stream map \'0:V:0\' matches no streams.)', ["Stream map '0:V:0' matches no streams.", 'To ignore this, add a trailing \'?\' to the map.']],
   ["FFmpeg does not accept an option (ffmpeg: Unrecognized option 'nonsense'.)", ["Unrecognized option 'nonsense'.", 'Error splitting the argument list: Option not found'].slice(0, 1)],
-  ["FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg (ffmpeg: Unexpected Content-Type : image/jpg)", ['[mpjpeg @ 0x55c0] Unexpected Content-Type : image/jpg', 'Error initializing output stream 0:0 -- ', 'Conversion failed!']],
+  ["FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg (ffmpeg: Unexpected Content-Type : image/jpg)", ['[mpjpeg @ 0x55c0] Unexpected Content-Type : image/jpg', "[mpjpeg @ 0x55c0] Expected boundary '--' not found, instead found a line of 21 bytes", 'Error initializing output stream 0:0 -- ', 'Conversion failed!']],
   ["FFmpeg's reader refuses this camera's MJPEG; add format=mjpeg (ffmpeg: Expected boundary '--cam' not found, instead found a line of 4 bytes)", ["[mpjpeg @ 0x55c0] Expected boundary '--cam' not found, instead found a line of 4 bytes", 'http://127.0.0.1:8099/: Invalid data found when processing input']],
   ["this FFmpeg does not support the format or device (ffmpeg: Unknown input format: 'nonsense')", ["Unknown input format: 'nonsense'"]],
 ];

@@ -1,0 +1,59 @@
+/** HTTP cameras whose silence and pace take seconds. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseSourceUrl } from '../../gateway/config/source-url.ts';
+import { MJPEG_OPTIONS, MjpegSource, parseMjpeg } from '../../gateway/sources/mjpeg/mjpeg-source.ts';
+import { Heard } from '../helpers/heard.ts';
+import { MULTIPART, part } from '../helpers/media.ts';
+import { RawServer } from '../helpers/raw-server.ts';
+import { JPEG as BYTES } from '../helpers/viewer.ts';
+
+const JPEG = Buffer.from(BYTES);
+const HEAD = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: ${MULTIPART['Content-Type']}\r\n\r\n`);
+const STILL = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${JPEG.byteLength}\r\n\r\n`), JPEG]);
+
+const open: MjpegSource[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((source) => source.close()));
+});
+
+async function hear(server: RawServer, options = ''): Promise<Heard> {
+  const heard = new Heard();
+  const source = new MjpegSource(parseMjpeg(parseSourceUrl(`mjpeg:${server.url}/${options}`, MJPEG_OPTIONS)));
+  open.push(source);
+  await source.open(heard);
+  return heard;
+}
+
+describe('a stream', () => {
+  it.each([['', 4.5], ['?fps=0.8', 5.75]])('that becomes silent fails%s', async (options, seconds) => {
+    await using server = await RawServer.start(({ socket }) => void socket.write(Buffer.concat([HEAD, part(JPEG)])));
+    const heard = await hear(server, options);
+    await heard.until(() => heard.frames.length > 0);
+    const startMs = performance.now();
+    await heard.until(() => heard.failed.length > 0);
+    expect(heard.failed).toEqual([expect.objectContaining({ code: 'source-stalled', message: `the camera has sent nothing for ${seconds} s` })]);
+    expect((performance.now() - startMs) / 1000).toBeGreaterThan(seconds - 0.1);
+  });
+
+  it.each([['no response', ''], ['no data', HEAD]])('with %s fails', async (_name, text) => {
+    await using server = await RawServer.start(({ socket }) => void socket.write(text));
+    const heard = await hear(server);
+    await heard.until(() => heard.failed.length > 0);
+    expect(String(heard.failed[0])).toMatch(/no response within 10 s|sent nothing for 10 s/);
+  });
+});
+
+describe('a still picture', () => {
+  it('is requested once a second by default, and waits for slow cameras', async () => {
+    const atMs: number[] = [];
+    await using server = await RawServer.start(({ socket, index }) => {
+      atMs.push(performance.now());
+      setTimeout(() => socket.end(STILL), index === 0 ? 1500 : 0);
+    });
+    const heard = await hear(server);
+    await heard.until(() => heard.frames.length === 3);
+    // The second is late already; the third is not in a hurry.
+    expect(atMs[1]! - atMs[0]!).toBeGreaterThan(1450);
+    expect(atMs[2]! - atMs[1]!).toBeGreaterThan(950);
+  });
+});
