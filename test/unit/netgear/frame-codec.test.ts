@@ -29,14 +29,14 @@ describe('decodeFrame', () => {
   it('reads a raw frame without copying it', () => {
     const payload = new Uint8Array(18);
     expect(decode(RAW, payload)).toEqual({
-      kind: 'frame', width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, message: null, colorspace: null, serverPort: null, payload, headerText: RAW,
+      kind: 'frame', width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, message: null, colorspace: null, orientation: 1, serverPort: null, payload, headerText: RAW,
     });
   });
 
   it('reads a JPEG by its own size', () => {
     const payload = jpegClaiming(1280, 720);
     expect(decode(JPEG, payload)).toEqual({
-      kind: 'frame', width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: null, colorspace: 'BGR', serverPort: null, payload, headerText: JPEG,
+      kind: 'frame', width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: null, colorspace: 'BGR', orientation: 1, serverPort: null, payload, headerText: JPEG,
     });
   });
 
