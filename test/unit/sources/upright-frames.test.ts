@@ -62,14 +62,14 @@ describe('UprightFrames', () => {
   it('turns the first and the newest of many', async () => {
     const { stream, frames } = create();
     const accepted = Array.from({ length: 20 }, () => frames.publish(input(lying, 6)));
-    await Promise.all(accepted.map(({ turned }) => turned));
+    await Promise.all(accepted.map(async ({ turned }) => turned));
     expect(stream.log).toEqual(['frame 1', 'frame 20']);
   });
 
   it('never publishes an older frame behind a newer one, whatever alternates', async () => {
     const { stream, frames } = create();
     const accepted = Array.from({ length: 40 }, (_, index) => frames.publish(index % 4 === 3 ? input(upright, 1) : input(lying, 6)));
-    await Promise.all(accepted.map(({ turned }) => turned));
+    await Promise.all(accepted.map(async ({ turned }) => turned));
     const numbers = stream.log.map((entry) => Number(entry.slice(6)));
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
     expect(numbers.at(-1)).toBe(40);
@@ -111,7 +111,7 @@ describe('UprightFrames', () => {
     frames.afterwards(() => stream.log.push('left'));
     frames.close();
     frames.close();
-    await Promise.all(all.map(({ turned }) => turned));
+    await Promise.all(all.map(async ({ turned }) => turned));
     await frames.publish(input(lying, 6)).turned;
     expect(stream.log).toEqual(['frame 3']);
   });
