@@ -90,7 +90,7 @@ describe('the element', () => {
         const bitmap = await createImageBitmap((await viewer.snapshot())!.blob);
         const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
         context.drawImage(bitmap, 0, 0);
-        const corners = [[8, 8], [bitmap.width - 8, 8], [8, bitmap.height - 8], [bitmap.width - 8, bitmap.height - 8]].map(([x, y]) => Array.from(context.getImageData(x!, y!, 1, 1).data.slice(0, 3)).reverse());
+        const corners = [[8, 8], [bitmap.width - 8, 8], [8, bitmap.height - 8], [bitmap.width - 8, bitmap.height - 8]].map(([x, y]) => Array.from(context.getImageData(x!, y!, 1, 1).data.subarray(0, 3)).reverse());
         return { event: [detail.width, detail.height], bitmap: [bitmap.width, bitmap.height], corners };
       });
       const jpegOfIt = oriented(await encodeJpeg(storedPicture(orientation, size)), orientation);
