@@ -394,7 +394,7 @@ describe('RTSP', () => {
 describe('an FFmpeg', () => {
   it('does not outlive a gateway that is killed, though it waits for a server that says nothing', async () => {
     await using camera = await MjpegCamera.serve(() => undefined);
-    await using silent = new GatewayProcess('--source', `ffmpeg:${camera.url}/`, '--source', 'b=ffmpeg:lavfi:testsrc2=rate=5');
+    await using silent = new GatewayProcess('--source', `ffmpeg:${camera.url}/?quality=80`, '--source', 'b=ffmpeg:lavfi:testsrc2=rate=5');
     await silent.url;
     await silent.statusWhere('two of them', () => camera.requests.length > 0);
     const pids = [...(await programsOf(silent.process.pid!, 'ffmpeg')), ...(await programsOf(silent.process.pid!, 'ffprobe'))];
