@@ -11,7 +11,7 @@ describe('refusalOf', () => {
     ['port-taken', 409],
     ['too-large', 413],
     ['channels-unsupported', 501],
-    ['picture-invalid', 502],
+    ['picture-invalid', 503],
     ['busy', 503],
   ])('of the code %s has the status %i', (code, status) => {
     expect(refusalOf(new GearwayError(code, 'a sentence'))).toEqual({ status, code, message: 'a sentence' });
