@@ -206,7 +206,7 @@ describe('MJPEG over HTTP', () => {
   });
 
   it('of another gateway is as good', async () => {
-    await using first = await GatewayProcess.start();
+    await using first = await GatewayProcess.start('--source', 'test-pattern:');
     await using second = await GatewayProcess.start('--source', `ffmpeg:${await first.url}/streams/main/mjpeg`);
     await using viewer = await FrameRecorder.open(await second.url);
     await viewer.take(60);
