@@ -5,7 +5,7 @@ const LARGE_BYTES = 256 << 10;
 const MAX_BYTES = 48 << 20;
 const MAX_BYTES_PER_ADDRESS = 24 << 20;
 
-/** Time that a large message may take while others wait. */
+/** Time for which a large message may be read while others wait. */
 const TIMEOUT_MS = 10_000;
 
 const TICK_MS = 1000;
@@ -24,7 +24,8 @@ interface MessageSender {
 
 /** An incomplete large message. */
 interface LargeMessage {
-  readonly startedAtMs: number;
+  /** When it became large, or was last allowed to continue. */
+  startedAtMs: number;
   bytes: number;
   isWaiting: boolean;
 }
@@ -94,8 +95,12 @@ export class LargeMessages {
     for (const [sender, message] of this.#messages) {
       if (!message.isWaiting) continue;
       message.isWaiting = !this.#mayContinue(sender);
-      if (message.isWaiting) isAnyWaiting = true;
-      else sender.resume();
+      if (message.isWaiting) {
+        isAnyWaiting = true;
+        continue;
+      }
+      message.startedAtMs = performance.now();
+      sender.resume();
     }
     if (isAnyWaiting || this.#timer === null) return;
     clearInterval(this.#timer);

@@ -83,6 +83,21 @@ describe('LargeMessages', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('does not count the time for which a message waited', async () => {
+    const messages = new LargeMessages();
+    const slow = join(messages, 'a');
+    const [first, second] = [join(messages, 'a'), join(messages, 'a')];
+    receive(slow, 24 * MIB);
+    expect([receive(first, 24 * MIB), receive(second, MIB)]).toEqual([false, false]);
+    vi.advanceTimersByTime(60_000);
+    slow.meter.close();
+    await nextTurn();
+    vi.advanceTimersByTime(10_000);
+    expect([first.told.at(-1), second.told.at(-1)]).toEqual(['resume', 'paused']);
+    vi.advanceTimersByTime(1000);
+    expect(first.told.at(-1)).toMatch(/^a message of more than 256 KiB took more than 10 s/);
+  });
+
   it('does not stop a connection whose last chunk completes the message for which it would have to wait', () => {
     const messages = new LargeMessages();
     receive(join(messages, 'a'), 24 * MIB);
