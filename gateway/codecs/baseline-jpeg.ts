@@ -1,16 +1,14 @@
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
 
 const QUALITY = 90;
 
-/** Maximum number of concurrent encodings in the whole gateway: half of the thread pool, which other streams use as well. */
-const MAX_AT_ONCE = 2;
+/** Of the whole gateway: half of the thread pool, which other streams use as well. */
+const encodings = new ConcurrencyLimit(2);
 
 /** Timeout of one encoding. */
 const MAX_SECONDS = 10;
-
-const waiting: (() => void)[] = [];
-let running = 0;
 
 /**
  * Decodes a JPEG and encodes it as baseline, for clients that cannot decode its kind: arithmetic coding, lossless. Keeps
@@ -19,19 +17,14 @@ let running = 0;
  * @throws {GearwayError} `jpeg-unsupported` if it is damaged or cannot be decoded here either.
  */
 export async function encodeBaseline(jpeg: Uint8Array): Promise<Uint8Array> {
-  // A finishing job passes its slot to the next waiter.
-  if (running >= MAX_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running += 1;
-  try {
-    // Loaded on demand: it is slow to load, and hardly any stream needs it.
-    const { default: sharp } = await import('sharp');
-    const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' }).timeout({ seconds: MAX_SECONDS });
-    return await image.toColourspace('srgb').keepExif().jpeg({ quality: QUALITY }).toBuffer();
-  } catch (error) {
-    throw new GearwayError('jpeg-unsupported', 'the gateway cannot decode this JPEG either', { cause: error });
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) running -= 1;
-    else next();
-  }
+  return encodings.run(async () => {
+    try {
+      // Loaded on demand: it is slow to load, and hardly any stream needs it.
+      const { default: sharp } = await import('sharp');
+      const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' }).timeout({ seconds: MAX_SECONDS });
+      return await image.toColourspace('srgb').keepExif().jpeg({ quality: QUALITY }).toBuffer();
+    } catch (error) {
+      throw new GearwayError('jpeg-unsupported', 'the gateway cannot decode this JPEG either', { cause: error });
+    }
+  });
 }

@@ -1,4 +1,5 @@
 import type { Sharp } from 'sharp';
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import type { Orientation } from './exif-orientation.ts';
@@ -22,11 +23,8 @@ const QUALITY = 95;
 /** Timeout of a picture. 12 megapixels take 0.3 s on a desktop machine. */
 const MAX_SECONDS = 15;
 
-/** Maximum number of pictures at a time in this process: half of the thread pool, which also encodes and reads files. */
-const MAX_AT_ONCE = 2;
-
-let running = 0;
-const waiting: (() => void)[] = [];
+/** Of this process: half of the thread pool, which also encodes and reads files. */
+const turning = new ConcurrencyLimit(2);
 
 /**
  * Turns a JPEG according to its EXIF orientation, on the thread pool. It is decoded and encoded again, because no library
@@ -38,24 +36,19 @@ const waiting: (() => void)[] = [];
  */
 export async function turnUpright(jpeg: Uint8Array): Promise<Uint8Array> {
   const { orientation, components, isHalfChroma } = readJpegHeader(jpeg);
-  // A finishing call passes its slot on, so `running` does not change for a waiting one.
-  if (running >= MAX_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running += 1;
-  try {
-    // Loaded on demand: it takes a fifth of the gateway's start-up time.
-    const { default: sharp } = await import('sharp');
-    sharp.cache(false);
-    sharp.concurrency(1);
-    // Ignores the colour profile, which would change the samples, and keeps it with them.
-    const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'none', ignoreIcc: true }).timeout({ seconds: MAX_SECONDS }).keepIccProfile();
-    const coloured = components === 1 ? image.toColourspace('b-w') : components === 4 ? image.toColourspace('cmyk') : image;
-    return await TURNS[orientation](coloured).jpeg({ quality: QUALITY, chromaSubsampling: isHalfChroma ? '4:2:0' : '4:4:4' }).toBuffer();
-  } catch (error) {
-    const detail = errorText(error).split('\n', 1).join();
-    throw new GearwayError('jpeg-invalid', `the JPEG has the EXIF orientation ${orientation}, and cannot be decoded to be turned: ${detail}`, { cause: error });
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) running -= 1;
-    else next();
-  }
+  return turning.run(async () => {
+    try {
+      // Loaded on demand: it takes a fifth of the gateway's start-up time.
+      const { default: sharp } = await import('sharp');
+      sharp.cache(false);
+      sharp.concurrency(1);
+      // Ignores the colour profile, which would change the samples, and keeps it with them.
+      const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'none', ignoreIcc: true }).timeout({ seconds: MAX_SECONDS }).keepIccProfile();
+      const coloured = components === 1 ? image.toColourspace('b-w') : components === 4 ? image.toColourspace('cmyk') : image;
+      return await TURNS[orientation](coloured).jpeg({ quality: QUALITY, chromaSubsampling: isHalfChroma ? '4:2:0' : '4:4:4' }).toBuffer();
+    } catch (error) {
+      const detail = errorText(error).split('\n', 1).join();
+      throw new GearwayError('jpeg-invalid', `the JPEG has the EXIF orientation ${orientation}, and cannot be decoded to be turned: ${detail}`, { cause: error });
+    }
+  });
 }

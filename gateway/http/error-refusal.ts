@@ -22,8 +22,8 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
 const BY_ADDRESS: ReadonlySet<string> = new Set(['EINVAL', 'ENODEV', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'ENAMETOOLONG', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EPERM', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /**
- * The refusal for an error that a route has thrown: the only place that turns errors into statuses, so that a user's
- * mistake is never answered with 500.
+ * The refusal for an error that a route has thrown, so that a user's mistake is never answered with 500. Only refused
+ * shares, and publishing, whose clients must distinguish more, have statuses of their own.
  *
  * @returns null for a fault of the gateway.
  */

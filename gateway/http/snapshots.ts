@@ -1,3 +1,4 @@
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
@@ -21,8 +22,7 @@ const MAX_RESULTS = 8;
 /** Encodes snapshots of frames, once for all requests with the same options, and few at a time. */
 export class Snapshots {
   readonly #results = new WeakMap<Frame, Map<string, Promise<Uint8Array>>>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
 
   /**
    * Returns a JPEG unmodified if neither format nor width require encoding. A PNG is lossless for 8-bit samples, and
@@ -56,23 +56,10 @@ export class Snapshots {
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with the error of `work`.
    */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running + this.#waiting.length >= MAX_ENCODINGS) {
+    if (this.#encodings.pending >= MAX_ENCODINGS) {
       throw new GearwayError('busy', `${MAX_ENCODINGS} pictures are already being encoded; retry later`);
     }
-    return this.#whenFree(work);
-  }
-
-  async #whenFree<T>(work: () => Promise<T>): Promise<T> {
-    // A finishing job passes its slot to the next waiter, so `#running` does not change for a waiter.
-    if (this.#running >= MAX_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
+    return this.#encodings.run(work);
   }
 }
 

@@ -152,12 +152,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { roundTripMs, waitingSinceMs } = this.#pacer;
     let state: ClientState = 'live';
     let reason = this.#wantsBaseline ? 'gets its JPEGs encoded again, because it cannot decode their kind' : '';
-    if (this.#paused) state = 'paused';
-    else if (this.#failing !== null) {
+    if (this.#paused) {
+      state = 'paused';
+    } else if (this.#failing !== null) {
       state = 'unsupported';
       reason = `the viewer can decode none of the frames (${this.#failing} failed)`;
+    } else if (waitingSinceMs !== null && performance.now() - waitingSinceMs > 2000) {
+      state = 'stuck';
     }
-    else if (waitingSinceMs !== null && performance.now() - waitingSinceMs > 2000) state = 'stuck';
     return {
       state,
       reason,

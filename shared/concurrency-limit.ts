@@ -1,0 +1,29 @@
+/** Limits how many pieces of asynchronous work run at the same time. The others wait, and start in order. */
+export class ConcurrencyLimit {
+  readonly #max: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Number of pieces of work that run or wait. */
+  get pending(): number {
+    return this.#running + this.#waiting.length;
+  }
+
+  /** Runs work as soon as it may. Rejects with its error. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      // The place goes to the next one that waits, so that nothing overtakes it.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
+    }
+  }
+}
