@@ -3,33 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Site } from '../helpers/site.ts';
-import { openWindow } from './element-page.ts';
-
-interface Watched extends AsyncDisposable {
-  readonly page: Page;
-  /** Violations of the policy, and errors of scripts. */
-  problems(): Promise<readonly string[]>;
-}
-
-async function open(browser: Browser, url: string): Promise<Watched> {
-  const errors: string[] = [];
-  const page = await openWindow(browser, 'about:blank', () => {
-    const violations: string[] = [];
-    Object.assign(globalThis, { violations });
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) => violations.push(`${violatedDirective}: ${blockedURI} (${sourceFile})`));
-  });
-  page.on('pageerror', (error) => errors.push(String(error)));
-  // Also what a worker violates, and what the browser does not understand of our headers.
-  page.on('console', (message) => {
-    if (/violat|Content.Security|Permissions-Policy|Cross-Origin/i.test(message.text())) errors.push(message.text());
-  });
-  await page.goto(url);
-  return {
-    page,
-    problems: async () => [...errors, ...((await page.evaluate('globalThis.violations ?? []')) as string[])],
-    [Symbol.asyncDispose]: () => page.browserContext().close(),
-  };
-}
+import { openWatched } from './watched-page.ts';
 
 describe('a frame on a page of another origin', () => {
   let browser: Browser;
@@ -57,7 +31,7 @@ describe('a frame on a page of another origin', () => {
     await using gateway = await GatewayProcess.start(...(isListed ? ['--allow-origin', site.origin] : []));
     // Another site, not only another port.
     gatewayUrl = (await gateway.url).replace('127.0.0.1', 'localhost');
-    await using opened = await open(browser, site.origin);
+    await using opened = await openWatched(browser, site.origin);
     await frameSays(opened.page, words);
     if (words.startsWith('--') || words.startsWith('allow')) expect(gateway.stderr.all.filter((line) => line.includes('refused'))).toHaveLength(1);
   });
@@ -67,7 +41,7 @@ describe('a frame on a page of another origin', () => {
     await using site = await Site.serve(() => `<!doctype html><title>site</title><script type="module" src="${gatewayUrl}/gearway-viewer.js"></script><gearway-viewer src="${gatewayUrl}/streams/main"></gearway-viewer>`);
     await using gateway = await GatewayProcess.start();
     gatewayUrl = await gateway.url;
-    await using opened = await open(browser, site.origin);
+    await using opened = await openWatched(browser, site.origin);
     await opened.page.waitForFunction((option) => document.querySelector('gearway-viewer')?.reason.includes(option), {}, `--allow-origin ${site.origin}`);
     await gateway.stderr.waitFor('the refusal', (line) => (line.includes(`--allow-origin ${site.origin}`) ? true : undefined));
   });

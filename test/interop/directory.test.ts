@@ -7,22 +7,7 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { jpegOf } from '../helpers/pictures.ts';
-import { Viewer } from '../helpers/viewer.ts';
-
-interface Written {
-  readonly name: string;
-  readonly n: number;
-  readonly sha1: string;
-  readonly shape: readonly number[];
-  readonly dtype: string;
-}
-
-/** What a viewer had of a frame. */
-interface Seen {
-  readonly file: string;
-  readonly sha1: string;
-  readonly atMs: number;
-}
+import { nextFile, watchFiles, type Written } from '../helpers/seen-files.ts';
 
 let folder: string;
 
@@ -34,24 +19,6 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function watchWith(gateway: GatewayProcess): Promise<Viewer> {
-  const viewer = await Viewer.connect(await gateway.url);
-  await viewer.hello();
-  viewer.want({ raw: true });
-  return viewer;
-}
-
-/** The next frame as the file has it. The frames before the gateway has read `want` are JPEGs of the arrays. */
-async function nextFrame(viewer: Viewer): Promise<Seen> {
-  for (;;) {
-    const { sequence, payload, message, encoding } = await viewer.until('frame');
-    viewer.ack(sequence);
-    const { file } = message as { file: string };
-    if (encoding.kind === 'jpeg' && !/\.jpe?g$/i.test(file)) continue;
-    return { file, sha1: createHash('sha1').update(payload).digest('hex'), atMs: performance.now() };
-  }
-}
-
 describe('a folder of images', () => {
   it('arrives bit for bit at a viewer and at a real NetGear client, whatever its files are', async () => {
     await using writer = new PythonPeer('image_writer.py', { folder, how: 'formats' });
@@ -60,11 +27,11 @@ describe('a folder of images', () => {
     const [port] = await freePorts(1);
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?fps=4&loop=true`, '--client', `tcp://127.0.0.1:${port}`);
     await using client = new PythonPeer('client.py', { port, hash: true });
-    await using viewer = await watchWith(gateway);
+    await using viewer = await watchFiles(gateway);
     const seen = new Map<string, string>();
     // The first round has begun before anybody watched.
     while (seen.size < written.length) {
-      const { file, sha1 } = await nextFrame(viewer);
+      const { file, sha1 } = await nextFile(viewer);
       seen.set(file, sha1);
     }
     expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(written.map(({ name, sha1 }) => [name, sha1])));
@@ -80,7 +47,7 @@ describe('a folder of images', () => {
     if (option === '&onDemand=true') {
       // It sleeps, and nobody has looked.
       await using asleep = gateway;
-      await using viewer = await watchWith(asleep);
+      await using viewer = await watchFiles(asleep);
       expect((await asleep.statusWhere('a failure', ({ source }) => source.lastError !== null)).source.lastError).toContain('cannot be read');
       expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
       return;
@@ -97,26 +64,26 @@ describe('a folder that is watched', () => {
     await writeFile(join(folder, 'pre-allocated.jpg'), '');
     await truncate(join(folder, 'pre-allocated.jpg'), 20_000);
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
-    await using viewer = await watchWith(gateway);
+    await using viewer = await watchFiles(gateway);
     const { counters } = await gateway.statusWhere('two rejections', ({ counters: { rejected } }) => rejected === 2);
     expect(counters.lastRejections).toEqual(expect.arrayContaining(['jpeg-invalid: half.jpg: the JPEG has no EOI: it is truncated', 'image-invalid: pre-allocated.jpg: unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy']));
     expect(counters.received).toBe(0);
     await writeFile(join(folder, 'half.jpg'), whole);
-    expect(await nextFrame(viewer)).toMatchObject({ file: 'half.jpg', sha1: createHash('sha1').update(whole).digest('hex') });
+    expect(await nextFile(viewer)).toMatchObject({ file: 'half.jpg', sha1: createHash('sha1').update(whole).digest('hex') });
     expect((await gateway.status()).counters).toMatchObject({ received: 1, rejected: 2 });
   });
 
   it('is live again after the folder was away, and viewers stay and read why', async () => {
     await writeFile(join(folder, 'a.jpg'), jpegOf(2000));
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
-    await using viewer = await watchWith(gateway);
-    expect((await nextFrame(viewer)).file).toBe('a.jpg');
+    await using viewer = await watchFiles(gateway);
+    expect((await nextFile(viewer)).file).toBe('a.jpg');
     await rm(folder, { recursive: true });
     const { reason } = await gateway.statusWhere('the reason', ({ state, source }) => state === 'stale' && source.state === 'the folder does not exist');
     expect(reason).toContain(`the folder ${folder} cannot be read`);
     await mkdir(folder);
     await writeFile(join(folder, 'b.jpg'), jpegOf(3000));
-    expect((await nextFrame(viewer)).file).toBe('b.jpg');
+    expect((await nextFile(viewer)).file).toBe('b.jpg');
     expect((await gateway.status()).source).toMatchObject({ state: 'running', restarts: 1 });
     expect(await readFile(join(folder, 'b.jpg'))).toEqual(jpegOf(3000));
   });

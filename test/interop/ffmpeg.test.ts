@@ -13,9 +13,10 @@ import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts'
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf, Respawning } from '../helpers/media.ts';
-import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { Site } from '../helpers/site.ts';
 import { isRunning } from '../helpers/is-running.ts';
+import { RtspCamera } from '../helpers/rtsp-camera.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -332,20 +333,6 @@ describe('a named pipe', () => {
     await viewer.take(before + 5);
   });
 });
-
-/** GStreamer's RTSP server with a camera of H.264 and one of JPEG. */
-class RtspCamera extends PythonPeer {
-  constructor(options: Readonly<Record<string, unknown>> = {}) {
-    const picture = 'videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=640,height=480,framerate=30/1';
-    const streams = { h264: `${picture} ! x264enc tune=zerolatency key-int-max=30 ! rtph264pay name=pay0`, jpeg: `${picture} ! jpegenc ! rtpjpegpay name=pay0` };
-    super('rtsp_server.py', { streams, ...options }, peers().gstreamer);
-  }
-
-  async address(): Promise<string> {
-    const { port } = await this.waitFor<{ port: number }>('ready');
-    return `127.0.0.1:${port}`;
-  }
-}
 
 describe('RTSP', () => {
   it('with a password works, and the password is shown nowhere', async () => {

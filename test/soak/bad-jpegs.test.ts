@@ -1,23 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createGateway } from '../../gateway/create-gateway.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { buildJpeg, createRandom, segment } from '../helpers/jpeg-builder.ts';
-import { numberedJpegs } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
-
-/** What ends a real client, and every browser shows at least in part. */
-const FAULTS: readonly ((jpeg: Buffer) => Buffer)[] = [
-  (jpeg) => Buffer.concat([jpeg.subarray(0, -2), Buffer.alloc(8), jpeg.subarray(-2)]),
-  (jpeg) => Buffer.concat([jpeg.subarray(0, jpeg.byteLength * 0.6), jpeg.subarray(-2)]),
-  (jpeg) => Buffer.concat([jpeg.subarray(0, -200), Buffer.of(0xff, 0xd3), jpeg.subarray(-200)]),
-  (jpeg) => Buffer.concat([jpeg.subarray(0, 2), segment(0xe0, ...Buffer.from('JFIF\0'), 2, 1, 0, 0, 1, 0, 1, 0, 0), jpeg.subarray(20)]),
-  () => buildJpeg({ width: 400, height: 120, sampling: [[2, 2], [2, 1], [1, 2]], random: createRandom(1) }),
-];
-
-const COUNT = 15;
-const isBad = (index: number): boolean => index % 3 !== 2;
-const whole = await numberedJpegs(COUNT);
-const JPEGS = whole.map((jpeg, index) => (isBad(index) ? FAULTS[(index - Math.floor(index / 3)) % FAULTS.length]!(jpeg) : jpeg));
+import { JPEGS } from '../helpers/bad-jpegs.ts';
 
 describe('JPEGs that end a real client, among good ones', () => {
   it('keeps a client alive that gets nothing else: the card, and then the last good one, is repeated', async () => {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,22 +6,7 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { jpegOf } from '../helpers/pictures.ts';
-import { Viewer } from '../helpers/viewer.ts';
-
-interface Written {
-  readonly name: string;
-  readonly n: number;
-  readonly sha1: string;
-  readonly shape: readonly number[];
-  readonly dtype: string;
-}
-
-/** What a viewer had of a frame. */
-interface Seen {
-  readonly file: string;
-  readonly sha1: string;
-  readonly atMs: number;
-}
+import { nextFile, type SeenFile, watchFiles, type Written } from '../helpers/seen-files.ts';
 
 let folder: string;
 
@@ -34,27 +18,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function watchWith(gateway: GatewayProcess): Promise<Viewer> {
-  const viewer = await Viewer.connect(await gateway.url);
-  await viewer.hello();
-  viewer.want({ raw: true });
-  return viewer;
-}
-
-async function nextFrame(viewer: Viewer): Promise<Seen> {
-  const { sequence, payload, message } = await viewer.until('frame');
-  viewer.ack(sequence);
-  return { file: (message as { file: string }).file, sha1: createHash('sha1').update(payload).digest('hex'), atMs: performance.now() };
-}
-
 describe('a folder of images', () => {
   it('comes in the order of its names and at its rate, and ends', async () => {
     for (let n = 0; n < 40; n += 1) await writeFile(join(folder, `img ${n}.jpg`), jpegOf(2000 + n));
     await inASpell(async () => {
       await using gateway = await GatewayProcess.start('--source', `directory:${folder}?fps=25&onDemand=true`);
-      await using viewer = await watchWith(gateway);
-      const seen: Seen[] = [];
-      while (seen.length < 40) seen.push(await nextFrame(viewer));
+      await using viewer = await watchFiles(gateway);
+      const seen: SeenFile[] = [];
+      while (seen.length < 40) seen.push(await nextFile(viewer));
       expect(seen.map(({ file }) => file)).toEqual(Array.from({ length: 40 }, (_none, n) => `img ${n}.jpg`));
       expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(`all images of ${folder} have been shown`);
       return (seen[39]!.atMs - seen[0]!.atMs) / 39;
@@ -68,7 +39,7 @@ describe('a folder of images', () => {
 describe('a folder that is watched', () => {
   it('shows whole pictures only, and at last the newest, while many write as fast as they can', async () => {
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
-    await using viewer = await watchWith(gateway);
+    await using viewer = await watchFiles(gateway);
     const writers = [
       { how: 'rename', prefix: 'a ', frames: 300, fps: 100 },
       { how: 'rename', prefix: "b'", frames: 150, fps: 50, extension: 'npy' },
@@ -77,9 +48,9 @@ describe('a folder that is watched', () => {
       { how: 'in-place', prefix: 'latest', frames: 100, fps: 30 },
     ].map((options) => new PythonPeer('image_writer.py', { folder, ...options }));
     try {
-      const seen: Seen[] = [];
+      const seen: SeenFile[] = [];
       const watching = (async () => {
-        for (let frame = await nextFrame(viewer); frame.file !== 'zz last.jpg'; frame = await nextFrame(viewer)) seen.push(frame);
+        for (let frame = await nextFile(viewer); frame.file !== 'zz last.jpg'; frame = await nextFile(viewer)) seen.push(frame);
       })();
       await Promise.all(writers.map((writer) => writer.waitFor('done', undefined, 60_000)));
       await writeFile(join(folder, 'zz last.jpg'), jpegOf(5000));
@@ -100,15 +71,15 @@ describe('a folder that is watched', () => {
   it('shows a new file at once, also among thousands', async () => {
     for (let n = 0; n < 5000; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1500));
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
-    await using viewer = await watchWith(gateway);
-    await nextFrame(viewer);
+    await using viewer = await watchFiles(gateway);
+    await nextFile(viewer);
     await inASpell(async () => {
       const delays: number[] = [];
       for (let n = 0; n < 20; n += 1) {
         const name = `new ${performance.now()}.jpg`;
         const beganMs = performance.now();
         await writeFile(join(folder, name), jpegOf(1600 + n));
-        expect((await nextFrame(viewer)).file).toBe(name);
+        expect((await nextFile(viewer)).file).toBe(name);
         delays.push(performance.now() - beganMs);
       }
       return delays.sort((a, b) => a - b)[10]!;

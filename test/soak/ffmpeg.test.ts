@@ -6,8 +6,9 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { inASpell } from '../helpers/in-a-spell.ts';
 import { ffmpeg, Folder, numberedJpegs, programsOf } from '../helpers/media.ts';
-import { type ClientReport, peers, PythonPeer } from '../helpers/peers.ts';
+import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { isRunning } from '../helpers/is-running.ts';
+import { RtspCamera } from '../helpers/rtsp-camera.ts';
 
 const sha1 = (data: Uint8Array): string => createHash('sha1').update(data).digest('hex');
 
@@ -75,20 +76,6 @@ describe('lavfi', () => {
     }, (tookMs) => expect(tookMs).toBeLessThan(1000));
   });
 });
-
-/** GStreamer's RTSP server with a camera of H.264 and one of JPEG. */
-class RtspCamera extends PythonPeer {
-  constructor(options: Readonly<Record<string, unknown>> = {}) {
-    const picture = 'videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=640,height=480,framerate=30/1';
-    const streams = { h264: `${picture} ! x264enc tune=zerolatency key-int-max=30 ! rtph264pay name=pay0`, jpeg: `${picture} ! jpegenc ! rtpjpegpay name=pay0` };
-    super('rtsp_server.py', { streams, ...options }, peers().gstreamer);
-  }
-
-  async address(): Promise<string> {
-    const { port } = await this.waitFor<{ port: number }>('ready');
-    return `127.0.0.1:${port}`;
-  }
-}
 
 describe('RTSP', () => {
   it.each(['h264', 'jpeg'])('of %s reaches a real client and a viewer at its rate', async (kind) => {

@@ -2,33 +2,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
-import { openWindow } from '../element-page.ts';
-
-interface Watched extends AsyncDisposable {
-  readonly page: Page;
-  /** Violations of the policy, and errors of scripts. */
-  problems(): Promise<readonly string[]>;
-}
-
-async function open(browser: Browser, url: string): Promise<Watched> {
-  const errors: string[] = [];
-  const page = await openWindow(browser, 'about:blank', () => {
-    const violations: string[] = [];
-    Object.assign(globalThis, { violations });
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) => violations.push(`${violatedDirective}: ${blockedURI} (${sourceFile})`));
-  });
-  page.on('pageerror', (error) => errors.push(String(error)));
-  // Also what a worker violates, and what the browser does not understand of our headers.
-  page.on('console', (message) => {
-    if (/violat|Content.Security|Permissions-Policy|Cross-Origin/i.test(message.text())) errors.push(message.text());
-  });
-  await page.goto(url);
-  return {
-    page,
-    problems: async () => [...errors, ...((await page.evaluate('globalThis.violations ?? []')) as string[])],
-    [Symbol.asyncDispose]: () => page.browserContext().close(),
-  };
-}
+import { openWatched } from '../watched-page.ts';
 
 const becomes = (page: Page, tag: string, state: string): Promise<unknown> => page.waitForFunction(`document.querySelector('${tag}')?.state === '${state}'`);
 
@@ -45,7 +19,7 @@ describe('the policy of our pages', () => {
   });
 
   it('allows all that the console does: returned pictures, copying, the theme', async () => {
-    await using opened = await open(browser, `${await gateway.url}/`);
+    await using opened = await openWatched(browser, `${await gateway.url}/`);
     const { page } = opened;
     await becomes(page, 'gearway-viewer', 'live');
     expect(await page.$eval('gearway-viewer', (element) => (element as unknown as { place: string }).place)).toBe('worker');
@@ -64,7 +38,7 @@ describe('the policy of our pages', () => {
 
   it('allows all that the viewer does: figures, snapshot, zoom, rotation, the main thread', async () => {
     for (const query of ['?stream=main&rotate=90&mirror&fit=cover', '?stream=main&bare']) {
-      await using opened = await open(browser, `${await gateway.url}/viewer${query}`);
+      await using opened = await openWatched(browser, `${await gateway.url}/viewer${query}`);
       const { page } = opened;
       await becomes(page, 'gearway-viewer', 'live');
       await page.evaluate(async () => {
@@ -84,17 +58,17 @@ describe('the policy of our pages', () => {
   });
 
   it('allows all that the publisher does', async () => {
-    await using opened = await open(browser, `${await gateway.url}/publish?stream=cam&start`);
+    await using opened = await openWatched(browser, `${await gateway.url}/publish?stream=cam&start`);
     await becomes(opened.page, 'gearway-publisher', 'live');
     expect(await opened.problems()).toEqual([]);
   });
 
   it('allows pictures that a browser shows by themselves, and in pages of ours', async () => {
     for (const path of ['streams/main/snapshot.jpg', 'streams/main/snapshot.png']) {
-      await using opened = await open(browser, `${await gateway.url}/${path}`);
+      await using opened = await openWatched(browser, `${await gateway.url}/${path}`);
       expect(await opened.page.$eval('img', ({ naturalWidth }) => naturalWidth)).toBe(320);
     }
-    await using opened = await open(browser, `${await gateway.url}/viewer?stream=main`);
+    await using opened = await openWatched(browser, `${await gateway.url}/viewer?stream=main`);
     await opened.page.evaluate(async () => {
       const picture = document.body.appendChild(new Image());
       picture.src = 'streams/main/mjpeg';
@@ -105,7 +79,7 @@ describe('the policy of our pages', () => {
   });
 
   it('allows no inline script, foreign script or connection', async () => {
-    await using opened = await open(browser, `${await gateway.url}/viewer?stream=main&bare`);
+    await using opened = await openWatched(browser, `${await gateway.url}/viewer?stream=main&bare`);
     const outcome = await opened.page.evaluate(async () => {
       const reported: string[] = [];
       document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => reported.push(effectiveDirective));
@@ -123,7 +97,7 @@ describe('the policy of our pages', () => {
   });
 
   it('shows a refusal in its own style', async () => {
-    await using opened = await open(browser, `${await gateway.url}/nothing`);
+    await using opened = await openWatched(browser, `${await gateway.url}/nothing`);
     expect(await opened.page.title()).toBe('Page not found · Gearway');
     expect(await opened.page.$eval('main', (element) => getComputedStyle(element).display)).toBe('grid');
     expect(await opened.problems()).toEqual([]);

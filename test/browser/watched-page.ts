@@ -1,0 +1,29 @@
+import type { Browser, Page } from 'puppeteer-core';
+import { openWindow } from './element-page.ts';
+
+export interface WatchedPage extends AsyncDisposable {
+  readonly page: Page;
+  /** Violations of the policy, and errors of scripts. */
+  problems(): Promise<readonly string[]>;
+}
+
+/** Opens a page in a window of its own, and listens to what its policies forbid. */
+export async function openWatched(browser: Browser, url: string): Promise<WatchedPage> {
+  const errors: string[] = [];
+  const page = await openWindow(browser, 'about:blank', () => {
+    const violations: string[] = [];
+    Object.assign(globalThis, { violations });
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) => violations.push(`${violatedDirective}: ${blockedURI} (${sourceFile})`));
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  // Also what a worker violates, and what the browser does not understand of our headers.
+  page.on('console', (message) => {
+    if (/violat|Content.Security|Permissions-Policy|Cross-Origin/i.test(message.text())) errors.push(message.text());
+  });
+  await page.goto(url);
+  return {
+    page,
+    problems: async () => [...errors, ...((await page.evaluate('globalThis.violations ?? []')) as string[])],
+    [Symbol.asyncDispose]: () => page.browserContext().close(),
+  };
+}
