@@ -53,10 +53,10 @@ const NPY_BEGIN = Buffer.from('\x93NUMPY', 'latin1');
 type State =
   /** Between two parts. Offsets in all states are relative to the window. */
   | { readonly kind: 'gap'; searchedTo: number }
-  /** Behind a boundary. */
-  | { readonly kind: 'headers' }
-  /** Behind the headers: the first bytes decide between JPEG and others. */
-  | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string> }
+  /** Behind a boundary. The blank line behind the headers is searched from the line at `lineAt`. */
+  | { readonly kind: 'headers'; lineAt: number; searchedTo: number }
+  /** Behind the headers: the first bytes that are not blank decide between JPEG and others. */
+  | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string>; blankTo: number }
   | { readonly kind: 'jpeg'; readonly headers: ReadonlyMap<string, string>; readonly finder: JpegEndFinder; readonly isOpened: boolean; searchedTo: number }
   | { readonly kind: 'other'; readonly headers: ReadonlyMap<string, string>; readonly length: number | null; isText: boolean; textTo: number; searchedTo: number };
 
@@ -159,9 +159,9 @@ export class MultipartReader {
       case 'gap':
         return this.#readGap(window, this.#state);
       case 'headers':
-        return this.#readHeaders(window);
+        return this.#readHeaders(window, this.#state);
       case 'body':
-        return this.#readBodyBegin(window, this.#state.headers);
+        return this.#readBodyBegin(window, this.#state);
       case 'jpeg':
         return this.#readJpeg(window, this.#state);
       case 'other':
@@ -200,28 +200,26 @@ export class MultipartReader {
     return new GearwayError('multipart-invalid', `no part begins within ${bytes} bytes of the body: ${this.describe()}`);
   }
 
-  #readHeaders(window: Buffer): boolean {
-    const jpeg = window.subarray(0, MAX_HEADER_BYTES).indexOf(JPEG_BEGIN);
-    const text = window.toString('latin1', 0, jpeg < 0 ? Math.min(window.byteLength, MAX_HEADER_BYTES + 4) : jpeg);
-    const blank = findBlankLine(text);
-    if (blank !== null) {
-      this.#skip(blank.end);
-      this.#state = { kind: 'body', headers: new Map(parseHeaderLines(text.slice(0, blank.start))) };
-      return true;
-    }
-    if (jpeg >= 0) {
-      this.#skip(jpeg);
-      this.#beginJpeg(new Map(parseHeaderLines(text)), true);
+  #readHeaders(window: Buffer, state: Extract<State, { kind: 'headers' }>): boolean {
+    const jpeg = window.subarray(0, MAX_HEADER_BYTES).indexOf(JPEG_BEGIN, Math.max(0, state.searchedTo - JPEG_BEGIN.byteLength));
+    const to = jpeg < 0 ? Math.min(window.byteLength, MAX_HEADER_BYTES + 4) : jpeg;
+    const blank = findHeadersEnd(window, state, to);
+    if (blank !== null || jpeg >= 0) {
+      const headers = new Map(parseHeaderLines(window.toString('latin1', 0, blank?.start ?? to)));
+      this.#skip(blank?.end ?? to);
+      if (blank === null) this.#beginJpeg(headers, true);
+      else this.#state = { kind: 'body', headers, blankTo: 0 };
       return true;
     }
     if (window.byteLength > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `a part has headers of more than ${MAX_HEADER_BYTES} bytes, expected an empty line after at most ${MAX_HEADER_BYTES}`);
     return false;
   }
 
-  #readBodyBegin(window: Buffer, headers: ReadonlyMap<string, string>): boolean {
-    let at = 0;
+  #readBodyBegin(window: Buffer, state: Extract<State, { kind: 'body' }>): boolean {
+    const { headers } = state;
     // Some cameras write more than one empty line.
-    while (at < MAX_BLANK_BYTES && isBlank(window[at])) at += 1;
+    while (state.blankTo < MAX_BLANK_BYTES && isBlank(window[state.blankTo])) state.blankTo += 1;
+    const at = state.blankTo;
     const begins = (pattern: Buffer): boolean | 'pending' => {
       const bytes = window.subarray(at, at + pattern.byteLength);
       return pattern.subarray(0, bytes.byteLength).equals(bytes) && (bytes.byteLength === pattern.byteLength || 'pending');
@@ -360,7 +358,7 @@ export class MultipartReader {
     this.#hasEnded = window[behind] === DASH && window[behind + 1] === DASH;
     this.#skip(behind + (this.#hasEnded ? 2 : 0));
     // Some cameras close the body behind each part.
-    this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers' };
+    this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers', lineAt: 0, searchedTo: 0 };
   }
 
   /** Takes the first line for the boundary if it looks like one, whatever was announced. */
@@ -437,6 +435,22 @@ export class MultipartReader {
 }
 
 const DASH = 0x2d;
+const LINE_ENDS = [0x0d, 0x0a];
+
+/** Finds the blank line behind headers, up to `to`. Bytes that were searched before are searched again at most for two lines. */
+function findHeadersEnd(window: Buffer, state: { lineAt: number; searchedTo: number }, to: number): { readonly start: number; readonly end: number } | null {
+  // With the byte before, which may have been the first half of CR LF.
+  const arrived = window.subarray(Math.max(0, state.searchedTo - 1), to);
+  state.searchedTo = to;
+  if (!LINE_ENDS.some((lineEnd) => arrived.includes(lineEnd))) return null;
+  const text = window.toString('latin1', state.lineAt, to);
+  const blank = findBlankLine(text);
+  if (blank !== null) return { start: state.lineAt + blank.start, end: state.lineAt + blank.end };
+  // The last line end may be completed by the next bytes, and then the line before it may be the blank one.
+  const lastEnd = /[\r\n]+[^\r\n]*[\r\n]+[^\r\n]*$/.exec(text);
+  state.lineAt += lastEnd?.index ?? 0;
+  return null;
+}
 
 function isBlank(byte: number | undefined): boolean {
   return byte === 0x0d || byte === 0x0a || byte === 0x20 || byte === 0x09;

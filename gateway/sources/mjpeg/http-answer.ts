@@ -20,6 +20,9 @@ type Take = (piece: Buffer) => boolean;
 /** Why reading has stopped: `take` has returned true, the body has ended, or there was no data for some time. */
 type Stop = 'enough' | 'ended' | 'silent';
 
+/** Maximum number of responses with a status of 1xx, which announce the response to come. */
+const MAX_INTERIM = 8;
+
 /** Maximum size of a response's status line and headers. */
 const MAX_HEAD_BYTES = 64 << 10;
 
@@ -82,10 +85,11 @@ export class HttpAnswer {
     const lines = Object.entries({ Host: formatHost(address), 'User-Agent': 'Gearway', Accept: '*/*', ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
     answer.#socket.write(`GET ${address.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     try {
-      // Some servers announce the response to come.
-      do await answer.#readHead();
-      while (answer.status >= 100 && answer.status < 200);
-      return answer;
+      for (let count = 0; count <= MAX_INTERIM; count += 1) {
+        await answer.#readHead();
+        if (answer.status < 100 || answer.status >= 200) return answer;
+      }
+      throw new GearwayError('source-failed', `the server announces its response more than ${MAX_INTERIM} times, and does not send it`);
     } catch (error) {
       answer.close();
       signal.throwIfAborted();

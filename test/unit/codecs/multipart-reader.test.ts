@@ -129,6 +129,23 @@ describe('MultipartReader', () => {
     expect(namesOf(bytes('--frame\r\n\r\n--frame\r\n--frame\r\nN: 1\r\n\r\n\r\n'), jpeg)).toEqual(['', '1']);
   });
 
+  it.each([
+    ['many short header lines', `--frame\r\n${'A: b\r\n'.repeat(2700)}`],
+    ['a long header line', `--frame\r\nA: ${'b'.repeat(16_000)}`],
+    ['a line of blanks', `--frame\r\nA: b\r\n${' '.repeat(16_000)}`],
+    ['blanks before the body', '--frame\r\nA: b\r\n\r\n'.concat('\t'.repeat(1000)).repeat(16)],
+    ['a body of text', `--frame\r\n\r\n${'text\r\n'.repeat(2700)}`],
+    ['data before the first part', '\x01'.repeat(16_000)],
+  ])('does linear work for %s in pieces of one byte', (_name, text) => {
+    const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1 << 20, onPart: () => undefined });
+    const all = bytes(text);
+    const start = process.cpuUsage();
+    // Headers of more than 16 KiB are refused.
+    for (let at = 0; at < Math.min(all.byteLength, 16_300); at += 1) reader.read(all.subarray(at, at + 1));
+    // Of the processor, several times what it takes; hundreds of milliseconds if each byte costs a search of those before it.
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(150);
+  });
+
   it('takes no more memory than a picture needs when a length is wrong', () => {
     const jpeg = buildJpeg({ width: 320, height: 240, sampling: [[2, 1], [1, 1], [1, 1]], random: createRandom(1) });
     const before = process.memoryUsage().arrayBuffers;

@@ -62,6 +62,7 @@ describe('HttpClient: answers', () => {
     ['nothing', '', /closed the connection without a response/],
     ['half of the headers', 'HTTP/1.1 200 OK\r\nA: b', /closed the connection without a response/],
     ['endless headers', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(20_000)}`, /more than 65536 bytes/],
+    ['endless announcements of a response', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(2000), /announces its response more than 8 times, and does not send it/],
     ['401', 'HTTP/1.1 401 Unauthorized\r\n\r\n', /wrong or missing user name and password.*401 Unauthorized/],
     ['403', 'HTTP/1.1 403 Forbidden\r\n\r\n', /refuses access/],
     ['404', 'HTTP/1.0 404 Not Found\r\n\r\n', /no stream at this path/],
