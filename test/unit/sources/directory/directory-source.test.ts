@@ -260,8 +260,11 @@ describe('a watched folder', () => {
   });
 
   it('fails when the folder goes, and waits for it once it is opened again', async () => {
+    await writeFile(join(folder, 'first.jpg'), await jpeg(0));
     const source = create('watch=true');
     await source.open(heard);
+    // The folder was looked at: one that goes before that is waited for.
+    await heard.until(() => heard.frames.length === 1);
     await rm(folder, { recursive: true });
     await heard.until(() => heard.failed.length > 0);
     expect(heard.failed).toEqual([coded('source-unavailable')]);
@@ -270,7 +273,7 @@ describe('a watched folder', () => {
     await vi.waitFor(() => expect(source.state()).toBe('the folder does not exist'));
     await mkdir(folder);
     await writeFile(join(folder, 'back.jpg'), await jpeg(1));
-    await heard.until(() => heard.frames.length === 1);
+    await heard.until(() => heard.frames.length === 2);
     expect(source.state()).toBe('running');
     expect(heard.failed).toHaveLength(1);
   });
