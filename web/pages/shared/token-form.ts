@@ -26,6 +26,12 @@ export class TokenForm {
   readonly #field: HTMLInputElement;
   readonly #hint: HTMLElement;
   readonly #alert: HTMLElement;
+  /** Called when the field has got a size. In an iframe, takes the focus only if the iframe has it already. */
+  readonly #rendered = new ResizeObserver(() => {
+    if (this.#field.offsetWidth === 0) return;
+    this.#rendered.disconnect();
+    if (window.parent === window || document.hasFocus()) this.#field.focus();
+  });
 
   constructor({ label, hint = '', action, isOnPicture = false, onToken }: TokenFormOptions) {
     forms += 1;
@@ -88,10 +94,8 @@ export class TokenForm {
     this.#alert.textContent = '';
   }
 
-  /** Focuses the field once it is rendered. In an iframe, only if the iframe has the focus already. */
+  /** Focuses the field as soon as it is rendered: the picture shows the form only in some of its states. */
   #focus(): void {
-    requestAnimationFrame(() => {
-      if (window.parent === window || document.hasFocus()) this.#field.focus();
-    });
+    this.#rendered.observe(this.#field);
   }
 }
