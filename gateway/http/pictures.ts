@@ -11,7 +11,8 @@ import { readQueryFlag, readQueryNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
-import type { SnapshotOptions, Snapshots } from './snapshots.ts';
+import type { SnapshotOptions } from './snapshot-picture.ts';
+import type { Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
 
 interface PicturesOptions {

@@ -5,7 +5,13 @@ import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
 import { parseDtype, pictureChannels } from '../../shared/ndarray.ts';
 import { toEightBit } from '../codecs/eight-bit.ts';
 import type { Frame } from '../hub/frame.ts';
-import type { SnapshotOptions } from './snapshots.ts';
+
+/** Requested properties of a snapshot. */
+export interface SnapshotOptions {
+  readonly format: 'jpg' | 'png';
+  /** Pixels; pictures are never enlarged. null: the frame's own width. */
+  readonly width: number | null;
+}
 
 const JPEG_QUALITY = 90;
 

@@ -2,13 +2,7 @@ import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
-
-/** Requested properties of a snapshot. */
-export interface SnapshotOptions {
-  readonly format: 'jpg' | 'png';
-  /** Pixels; pictures are never enlarged. null: the frame's own width. */
-  readonly width: number | null;
-}
+import type { SnapshotOptions } from './snapshot-picture.ts';
 
 /** Maximum number of running and queued encodings; further ones are refused. */
 const MAX_ENCODINGS = 4;

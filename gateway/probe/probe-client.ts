@@ -9,7 +9,7 @@ import { decodeReply } from '../netgear/reply-codec.ts';
 import type { ZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, good, rounded, type Say, shown } from './finding.ts';
 import { candidates, sayPattern } from './patterns.ts';
-import type { ProbeTarget } from './probe.ts';
+import type { ProbeTarget } from './probe-target.ts';
 
 const READY_TIMEOUT_MS = 3000;
 const FRAME_INTERVAL_MS = 200;

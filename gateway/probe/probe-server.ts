@@ -8,7 +8,7 @@ import { ServerConnection } from '../netgear/server-connection.ts';
 import { bad, good, rounded, type Say, shown } from './finding.ts';
 import { awaitZmtpPeer } from './greeting-listener.ts';
 import { candidates, sayPattern } from './patterns.ts';
-import type { ProbeTarget } from './probe.ts';
+import type { ProbeTarget } from './probe-target.ts';
 
 const CONNECT_TIMEOUT_MS = 2000;
 const POLL_MS = 50;

@@ -1,30 +1,17 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { parseNetGearAddress } from '../netgear/address.ts';
-import type { Security } from '../netgear/curve-keys.ts';
 import { hasKeys } from '../netgear/key-files.ts';
-import type { Pattern } from '../netgear/pattern.ts';
 import { probeZmtpPeer } from '../netgear/zmtp-peer.ts';
 import { bad, type Finding } from './finding.ts';
 import { probeClient } from './probe-client.ts';
 import { probeServer } from './probe-server.ts';
+import type { ProbeTarget } from './probe-target.ts';
 
 /**
  * Options of the gateway's addresses that are accepted, so that an address can be copied from a command line, but
  * ignored here.
  */
 const GATEWAY_OPTIONS = ['allow', 'id', 'serverPort', 'fps', 'pace', 'multiclient', 'multiserver', 'returns', 'capturedAt'];
-
-/** Address and options of a probe. */
-export interface ProbeTarget {
-  /** `tcp://HOST:PORT` or `ipc://PATH:PORT`. */
-  readonly endpoint: string;
-  readonly port: string;
-  /** The pattern in the address; null for none. */
-  readonly pattern: Pattern | null;
-  readonly security: Security | null;
-  /** How long frames are exchanged. */
-  readonly seconds: number;
-}
 
 /**
  * Diagnoses an address by acting as the other end of a NetGear connection for a few seconds: as a server if a client is

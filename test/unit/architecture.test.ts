@@ -133,6 +133,45 @@ describe('background work', () => {
   });
 });
 
+/** Groups of files that import each other, directly or not, type imports included (Tarjan's algorithm); empty when there are none. */
+function importCycles(targets: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = [];
+  const order = new Map<string, number>();
+  const stack: string[] = [];
+  /** @returns the least order that is reached from a file. */
+  const visit = (path: string): number => {
+    const own = order.size;
+    order.set(path, own);
+    stack.push(path);
+    let least = own;
+    for (const target of targets.get(path) ?? []) {
+      if (!order.has(target)) least = Math.min(least, visit(target));
+      else if (stack.includes(target)) least = Math.min(least, order.get(target)!);
+    }
+    if (least < own) return least;
+    const group = stack.splice(stack.indexOf(path));
+    if (group.length > 1) cycles.push(group.sort());
+    return least;
+  };
+  for (const path of targets.keys()) if (!order.has(path)) visit(path);
+  return cycles;
+}
+
+function importsByFile(): ReadonlyMap<string, readonly string[]> {
+  const targets = (path: string): string[] => imports(readFileSync(join(ROOT, path), 'utf8')).filter((specifier) => specifier.startsWith('.')).map((specifier) => normalize(join(dirname(path), specifier)).replaceAll('\\', '/'));
+  return new Map(sources().map((path) => [path, targets(path)]));
+}
+
+describe('import cycles', () => {
+  it('do not exist', () => {
+    expect(importCycles(importsByFile())).toEqual([]);
+  });
+
+  it('are found', () => {
+    expect(importCycles(new Map([['a', ['b']], ['b', ['c', 'd']], ['c', ['b']], ['d', []], ['e', ['a']]]))).toEqual([['b', 'c']]);
+  });
+});
+
 describe('the dependency law', () => {
   it('holds for every file', () => {
     const files = sources();

@@ -5,7 +5,7 @@ import { listDshowNames, readDshowFormats } from './devices/dshow-cameras.ts';
 import { listV4l2Devices, readV4l2Formats } from './devices/v4l2-cameras.ts';
 import { explainFailure } from './explain-failure.ts';
 import type { FfmpegOptions } from './ffmpeg-options.ts';
-import type { InputPlan, PlanContext } from './input-plan.ts';
+import type { InputPlan, PlanContext } from './plan.ts';
 
 /** The chosen format of a camera. */
 interface CameraChoice {

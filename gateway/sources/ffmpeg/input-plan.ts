@@ -4,36 +4,11 @@ import { GearwayError } from '../../../shared/errors.ts';
 import { planCamera } from './camera-plan.ts';
 import { SOONER_MS, stallTimeMs } from '../stall-time.ts';
 import type { FfmpegOptions } from './ffmpeg-options.ts';
-import type { FfmpegTools } from './ffmpeg-tools.ts';
 import { type FfmpegVersion, isAtLeast } from './ffmpeg-version.ts';
 import type { FfmpegInput } from './input.ts';
 import { formatConcatList } from './playlist.ts';
+import type { InputPlan, PlanContext } from './plan.ts';
 import { type MediaInfo, probeMedia, UNKNOWN_MEDIA } from './probe-media.ts';
-
-/** How FFmpeg opens an input, and properties of the input. */
-export interface InputPlan {
-  /** FFmpeg's arguments up to and including `-i` and the input's name. */
-  readonly args: readonly string[];
-  /** FFmpeg's standard input, a list of files; null for none. */
-  readonly stdin: string | null;
-  /** Whether it delivers pictures in real time. Others are paced by FFmpeg. */
-  readonly isLive: boolean;
-  /** Whether it may end normally, without that being a failure. */
-  readonly hasEnd: boolean;
-  /** Whether its JPEGs are forwarded unmodified. */
-  readonly isCopied: boolean;
-  /** Whether it is a video of more than 576 lines that does not name its colour matrix; default false. */
-  readonly isUntaggedHd?: boolean;
-  /** Whether a requested size or rate requires a filter, because the input itself does not provide it. */
-  readonly needsScaling: boolean;
-  readonly needsRateFilter: boolean;
-}
-
-export interface PlanContext {
-  readonly tools: FfmpegTools;
-  readonly version: FfmpegVersion;
-  readonly signal: AbortSignal;
-}
 
 /** Without these FFmpeg waits 5 s for the parameters of other streams, and 20 frames for their rate. */
 const LIVE_ARGS = ['-analyzeduration', '1000000', '-fpsprobesize', '0'];

@@ -1,7 +1,7 @@
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import type { FfmpegOptions } from './ffmpeg-options.ts';
 import { type FfmpegVersion, isAtLeast } from './ffmpeg-version.ts';
-import type { InputPlan } from './input-plan.ts';
+import type { InputPlan } from './plan.ts';
 
 /** Boundary of FFmpeg's multipart muxer. */
 export const BOUNDARY = 'ffmpeg';

@@ -1,0 +1,28 @@
+import type { FfmpegTools } from './ffmpeg-tools.ts';
+import type { FfmpegVersion } from './ffmpeg-version.ts';
+
+/** How FFmpeg opens an input, and properties of the input. */
+export interface InputPlan {
+  /** FFmpeg's arguments up to and including `-i` and the input's name. */
+  readonly args: readonly string[];
+  /** FFmpeg's standard input, a list of files; null for none. */
+  readonly stdin: string | null;
+  /** Whether it delivers pictures in real time. Others are paced by FFmpeg. */
+  readonly isLive: boolean;
+  /** Whether it may end normally, without that being a failure. */
+  readonly hasEnd: boolean;
+  /** Whether its JPEGs are forwarded unmodified. */
+  readonly isCopied: boolean;
+  /** Whether it is a video of more than 576 lines that does not name its colour matrix; default false. */
+  readonly isUntaggedHd?: boolean;
+  /** Whether a requested size or rate requires a filter, because the input itself does not provide it. */
+  readonly needsScaling: boolean;
+  readonly needsRateFilter: boolean;
+}
+
+/** What plans are made with. */
+export interface PlanContext {
+  readonly tools: FfmpegTools;
+  readonly version: FfmpegVersion;
+  readonly signal: AbortSignal;
+}
