@@ -10,6 +10,11 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Whether a certificate that cannot be verified is accepted. */
   readonly acceptsAnyCertificate: boolean;
+  /**
+   * Whether another server has redirected to this address. Then errors do not quote the response: a camera could
+   * otherwise let users read from any service that the gateway reaches.
+   */
+  readonly isForeign: boolean;
   /** Closes the connection. */
   readonly signal: AbortSignal;
 }
@@ -86,7 +91,7 @@ export class HttpAnswer {
     answer.#socket.write(`GET ${address.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     try {
       for (let count = 0; count <= MAX_INTERIM; count += 1) {
-        await answer.#readHead();
+        await answer.#readHead(request);
         if (answer.status < 100 || answer.status >= 200) return answer;
       }
       throw new GearwayError('source-failed', `the server announces its response more than ${MAX_INTERIM} times, and does not send it`);
@@ -150,7 +155,7 @@ export class HttpAnswer {
     this.#end();
   }
 
-  async #readHead(): Promise<void> {
+  async #readHead({ isForeign }: HttpRequest): Promise<void> {
     let head = '';
     const take = (piece: Buffer): boolean => {
       head = (head + piece.toString('latin1')).trimStart();
@@ -160,9 +165,12 @@ export class HttpAnswer {
     const blank = findBlankLine(head);
     if (blank === null) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
     const [first = '', status, text = ''] = /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(head) ?? [];
-    if (status === undefined) throw new GearwayError('source-failed', `the server does not respond with HTTP, but with ${JSON.stringify(/^[^\r\n]*/.exec(head)?.[0].slice(0, 64))}`);
+    if (status === undefined) {
+      const quote = isForeign ? '' : `, but with ${JSON.stringify(/^[^\r\n]*/.exec(head)?.[0].slice(0, 64))}`;
+      throw new GearwayError('source-failed', `the server does not respond with HTTP${quote}`);
+    }
     this.status = Number(status);
-    this.statusText = text.trim();
+    this.statusText = isForeign ? '' : text.trim();
     this.headers = parseHeaderLines(head.slice(first.length, blank.start));
     const isChunked = this.headers.some(([name, value]) => name === 'transfer-encoding' && /\bchunked\b/i.test(value));
     if (isChunked) this.#decoder = new ChunkedDecoder((piece) => this.#deliver(piece));

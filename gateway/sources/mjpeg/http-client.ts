@@ -35,7 +35,8 @@ export class HttpClient {
   async get(headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
     let address = this.#address;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-      const answer = await this.#ask({ address, headers, signal, acceptsAnyCertificate: this.#acceptsAnyCertificate });
+      const isForeign = formatOrigin(address) !== this.origin;
+      const answer = await this.#ask({ address, headers, signal, acceptsAnyCertificate: this.#acceptsAnyCertificate, isForeign });
       const location = answer.header('location');
       if (!REDIRECTS.has(answer.status) || location === undefined) {
         if (answer.status < 400) return answer;

@@ -37,7 +37,7 @@ export function explainConnectionError(error: unknown, origin: string): GearwayE
 
 /** Explains a status from 400 on. */
 export function explainStatus({ status, statusText }: HttpAnswer, origin: string): GearwayError {
-  return new GearwayError('source-failed', `${meaningOf(status)} (${origin}: ${status} ${statusText.slice(0, 64)})`);
+  return new GearwayError('source-failed', `${meaningOf(status)} (${origin}: ${`${status} ${statusText.slice(0, 64)}`.trim()})`);
 }
 
 function meaningOf(status: number): string {

@@ -127,6 +127,13 @@ describe('HttpClient: redirects', () => {
     expect(other.requests.map(({ headers }) => headers.has('authorization'))).toEqual([false]);
   });
 
+  it.each(['SSH-2.0-secret', 'HTTP/1.1 404 secret'])('does not quote what another server answers: %j', async (text) => {
+    await using other = await RawServer.start(({ socket }) => socket.end(`${text}\r\n\r\n`));
+    await using server = await answering(`HTTP/1.1 302 Found\r\nLocation: ${other.url}/\r\n\r\n`);
+    await expect(ask(server.url)).rejects.not.toThrow('secret');
+    await expect(ask(other.url)).rejects.toThrow('secret');
+  });
+
   it('ends with too many, and with other protocols', async () => {
     await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n'));
     await expect(ask(server.url)).rejects.toEqual(failed(/more than 5 times/));
