@@ -3,6 +3,8 @@ import { type Returnable, ReturnRefusedError } from '../connection/return-body.t
 import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
 import { type Fit, FITS } from './fit.ts';
+import { type Matrix, pictureMatrix, pictureScale, type Point, quarterTurns, WHOLE_VIEW } from './picture-geometry.ts';
+import { PictureLayout } from './picture-layout.ts';
 import type { ViewerExtras } from './ui/viewer-extras.ts';
 import { viewerStyles } from './ui/viewer-styles.ts';
 import {
@@ -12,6 +14,7 @@ import {
   GearwayRefusedEvent,
   GearwayReturnRefusedEvent,
   GearwayStateEvent,
+  GearwayViewEvent,
 } from './viewer-events.ts';
 import type { ViewerLinkEvent } from './viewer-link.ts';
 import type { Snapshot, SnapshotFormat, ViewerState, ViewerStats } from './viewer-messages.ts';
@@ -21,6 +24,7 @@ import { announcementText, formatAge, formatLatency, STATE_LABELS } from './view
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
 export type { Fit } from './fit.ts';
+export type { Matrix, Point } from './picture-geometry.ts';
 export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from '../connection/return-body.ts';
 export type { Snapshot, ViewerState, ViewerStats } from './viewer-messages.ts';
 export * from './viewer-events.ts';
@@ -58,7 +62,9 @@ const AGE_INTERVAL_MS = 500;
  * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
  * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
+ * @fires {GearwayViewEvent} gearway-view - the picture has another place, size, rotation or zoom
  * @slot - content over the picture, in the element's box
+ * @slot overlay - content on the picture, in a box that is the picture: it follows fit, zoom, rotation and mirror
  * @slot connecting - replaces the notice while connecting to the gateway
  * @slot waiting - … before the first frame
  * @slot live - … while frames arrive (no notice by default)
@@ -70,6 +76,7 @@ const AGE_INTERVAL_MS = 500;
  * @slot poster - shown before the first frame, instead of the `poster` image
  * @csspart stage - the box around all content
  * @csspart picture - the box around the canvas
+ * @csspart overlay - the box on the picture, around the slot `overlay`
  * @csspart poster - the poster image
  * @csspart status - the status chip with state and latency
  * @csspart age - age of the picture, while it is not live
@@ -136,9 +143,11 @@ export class GearwayViewer extends LitElement {
   readonly #internals = this.attachInternals();
   readonly #state = new StateController<ViewerState>(this, this.#internals, 'connecting');
   readonly #model = new ViewerModel((event) => this.#onEvent(event));
-  readonly #box = new BoxController(this, { onInView: () => this.#updatePause(), onSize: () => this.#updateBox() });
+  readonly #box = new BoxController(this, { onInView: () => this.#updatePause(), onSize: () => this.#updateView() });
   #isPausedByUser = false;
-  #hasPicture = false;
+  #layout: PictureLayout | null = null;
+  /** Size of the picture, in its pixels; null before the first frame. */
+  #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
   #isLoadingExtras = false;
   #ageTimer: ReturnType<typeof setInterval> | null = null;
@@ -248,6 +257,24 @@ export class GearwayViewer extends LitElement {
     return this.#model.snapshot(format);
   }
 
+  /** The whole picture in the window, in CSS px; parts of it may be outside of the element. null before the first frame. */
+  get pictureRect(): DOMRect | null {
+    return this.#layout?.clientRect ?? null;
+  }
+
+  /**
+   * Position in the picture of a position in the window, such as a pointer event's, in pixels of the picture from its top
+   * left corner. Outside of the picture it is negative or beyond the picture's size. null before the first frame.
+   */
+  toPicture(clientX: number, clientY: number): Point | null {
+    return this.#layout?.toPicture({ x: clientX, y: clientY }) ?? null;
+  }
+
+  /** Position in the window, in CSS px, of a position in the picture. null before the first frame. */
+  toClient(x: number, y: number): Point | null {
+    return this.#layout?.toClient({ x, y }) ?? null;
+  }
+
   /** Whether the viewer was paused by `pause()`. */
   get paused(): boolean {
     return this.#isPausedByUser;
@@ -282,6 +309,9 @@ export class GearwayViewer extends LitElement {
   }
 
   protected override firstUpdated(): void {
+    const overlay = this.renderRoot.querySelector<HTMLElement>('.on-picture');
+    const picture = this.#picture();
+    if (overlay !== null && picture !== null) this.#layout = new PictureLayout(picture, overlay);
     this.#open();
   }
 
@@ -291,18 +321,18 @@ export class GearwayViewer extends LitElement {
     if (this.controls || this.showStats) this.#loadExtras();
     this._extras?.update();
     const picture = this.#picture();
-    const quarterTurns = ((Math.round((this.rotate || 0) / 90) % 4) + 4) % 4;
-    picture?.style.setProperty('--fit', FITS.includes(this.fit) ? this.fit : 'contain');
-    picture?.style.setProperty('--rotation', `${quarterTurns * 90}deg`);
+    const turns = quarterTurns(this.rotate);
+    picture?.style.setProperty('--fit', this.#validFit());
+    picture?.style.setProperty('--rotation', `${turns * 90}deg`);
     picture?.style.setProperty('--mirror', this.mirror ? '-1' : '1');
-    picture?.classList.toggle('quarter', quarterTurns % 2 === 1);
-    this.#updateBox();
+    picture?.classList.toggle('quarter', turns % 2 === 1);
+    this.#updateView();
   }
 
   protected override render(): TemplateResult {
     const { state, reason } = this.#state;
     const { controls, spectatorReason } = this;
-    const isDimmed = this.#hasPicture && DIMMED.has(state);
+    const isDimmed = this.#pictureSize !== null && DIMMED.has(state);
     return html`
       <div
         part="stage"
@@ -313,7 +343,8 @@ export class GearwayViewer extends LitElement {
         @keydown=${controls ? this.#onKey : nothing}
       >
         <div part="picture" class="picture"></div>
-        ${this.#hasPicture ? nothing : this.#posterTemplate()}
+        <div part="overlay" class="on-picture" hidden><slot name="overlay"></slot></div>
+        ${this.#pictureSize !== null ? nothing : this.#posterTemplate()}
         <div class="overlay"><slot></slot></div>
         <div part="notice" class="notice"><slot name=${state}>${this.#noticeTemplate()}</slot></div>
         <div part="status" class="chip">
@@ -336,7 +367,7 @@ export class GearwayViewer extends LitElement {
 
   #noticeTemplate(): TemplateResult | typeof nothing {
     const { state, reason } = this.#state;
-    if (state === 'live' || (this.#hasPicture && !COVERED.has(state))) return nothing;
+    if (state === 'live' || (this.#pictureSize !== null && !COVERED.has(state))) return nothing;
     const retry = html`<button part="action" type="button" @click=${() => this.reconnect()}>Try again</button>`;
     return html`<strong>${STATE_LABELS[state]}</strong>${reason === '' ? nothing : html`<span>${reason}</span>`}
       ${state === 'refused' ? retry : nothing}`;
@@ -351,7 +382,7 @@ export class GearwayViewer extends LitElement {
       ({ extraStyles, ViewerExtras }) => {
         if (extraStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(extraStyles.styleSheet);
         this._extras = new ViewerExtras(this, picture, () => {
-          this.#updateBox();
+          this.#updateView();
           this.requestUpdate();
         });
       },
@@ -383,7 +414,24 @@ export class GearwayViewer extends LitElement {
     this.#updateState();
   }
 
-  /** Reports the size of the picture on screen to the session, which decodes at no more than that. */
+  #validFit(): Fit {
+    return FITS.includes(this.fit) ? this.fit : 'contain';
+  }
+
+  /** Places the overlay, and reports the size of the picture on screen to the session. */
+  #updateView(): void {
+    this.#updateBox();
+    const { zoom, x, y } = this._extras?.view ?? WHOLE_VIEW;
+    const inBox = this.#pictureSize && { ...this.#pictureSize, fit: this.#validFit(), quarterTurns: quarterTurns(this.rotate), mirror: this.mirror, zoom, x, y };
+    if (this.#layout?.update(inBox) !== true) return;
+    const { placement } = this.#layout;
+    if (placement === null) return;
+    const { width, height, mirror, quarterTurns: turns } = placement;
+    const matrix: Matrix = pictureMatrix(placement);
+    this.dispatchEvent(new GearwayViewEvent({ width, height, matrix, scale: pictureScale(placement), zoom, rotate: turns * 90, mirror }));
+  }
+
+  /** The session decodes at no more than the size on screen. */
   #updateBox(): void {
     const { clientWidth, clientHeight, fit } = this;
     // With fit `none` every pixel counts. A box without a size has no layout yet.
@@ -391,15 +439,16 @@ export class GearwayViewer extends LitElement {
       this.#model.setBox({ width: Infinity, height: Infinity, covers: true });
       return;
     }
-    const factor = devicePixelRatio * (this._extras?.zoom ?? 1);
-    const isTurned = this.#picture()?.classList.contains('quarter') === true;
+    const factor = devicePixelRatio * (this._extras?.view.zoom ?? 1);
+    const isTurned = quarterTurns(this.rotate) % 2 === 1;
     const [width, height] = isTurned ? [clientHeight, clientWidth] : [clientWidth, clientHeight];
     this.#model.setBox({ width: width * factor, height: height * factor, covers: fit === 'cover' });
   }
 
   #open(): void {
     if (this.#model.isOpen) return;
-    this.#hasPicture = false;
+    this.#pictureSize = null;
+    this.#updateView();
     const stream = streamUrl(this.src);
     if (stream !== null) this.#openSession(stream);
     this.#updateState();
@@ -430,8 +479,12 @@ export class GearwayViewer extends LitElement {
       case 'frame': {
         const { sequence, width, height, message, ageMs, capturedAtMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
-        if (!this.#hasPicture) {
-          this.#hasPicture = true;
+        const before = this.#pictureSize;
+        if (before?.width !== width || before.height !== height) {
+          this.#pictureSize = { width, height };
+          this.#updateView();
+        }
+        if (before === null) {
           this.#updateChip();
           this.requestUpdate();
         }
@@ -493,7 +546,7 @@ export class GearwayViewer extends LitElement {
   #updateChip(): void {
     const { state, stats } = this;
     this._chip = state === 'live' && stats.delayMs !== null ? formatLatency(stats.delayMs) : '';
-    const isOld = this.#hasPicture && (DIMMED.has(state) || state === 'paused');
+    const isOld = this.#pictureSize !== null && (DIMMED.has(state) || state === 'paused');
     this._age = isOld ? `${formatAge(performance.now() - this.#pictureAtMs)} old` : '';
   }
 }

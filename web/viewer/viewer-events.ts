@@ -1,4 +1,5 @@
 import type { Value } from '../../shared/protocol.ts';
+import type { Matrix } from './picture-geometry.ts';
 import type { ViewerState } from './viewer-messages.ts';
 
 /**
@@ -60,6 +61,24 @@ export class GearwayCloseEvent extends CustomEvent<{ readonly code: number; read
   }
 }
 
+/**
+ * The picture has another place, size, rotation or zoom. `width` and `height` are its size in its own pixels, `matrix` maps
+ * these to CSS px of the element's box (for `setTransform()` of a canvas), and `scale` is the number of CSS px per pixel.
+ */
+export class GearwayViewEvent extends CustomEvent<{
+  readonly width: number;
+  readonly height: number;
+  readonly matrix: Matrix;
+  readonly scale: number;
+  readonly zoom: number;
+  readonly rotate: number;
+  readonly mirror: boolean;
+}> {
+  constructor(detail: GearwayViewEvent['detail']) {
+    super('gearway-view', { detail });
+  }
+}
+
 /** Events of `<gearway-viewer>` by name. None of them bubbles. */
 export interface GearwayViewerEventMap {
   'gearway-open': GearwayOpenEvent;
@@ -68,6 +87,7 @@ export interface GearwayViewerEventMap {
   'gearway-refused': GearwayRefusedEvent;
   'gearway-return-refused': GearwayReturnRefusedEvent;
   'gearway-close': GearwayCloseEvent;
+  'gearway-view': GearwayViewEvent;
 }
 
 declare global {

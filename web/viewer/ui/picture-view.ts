@@ -14,7 +14,7 @@ const DRAG_PX = 3;
  */
 export class PictureView {
   readonly #box: HTMLElement;
-  readonly #onZoom: () => void;
+  readonly #onView: () => void;
   readonly #abort = new AbortController();
   readonly #pointers = new Map<number, { x: number; y: number }>();
   #zoom = MIN_ZOOM;
@@ -22,10 +22,10 @@ export class PictureView {
   #y = 0;
   #moved = false;
 
-  /** @param onZoom called when the zoom has changed. */
-  constructor(box: HTMLElement, onZoom: () => void) {
+  /** @param onView called when zoom or position have changed. */
+  constructor(box: HTMLElement, onView: () => void) {
     this.#box = box;
-    this.#onZoom = onZoom;
+    this.#onView = onView;
     const { signal } = this.#abort;
     box.addEventListener('wheel', (event) => this.#onWheel(event), { signal, passive: false });
     box.addEventListener('pointerdown', (event) => this.#onDown(event), { signal });
@@ -42,6 +42,15 @@ export class PictureView {
   /** 1 shows the picture as `fit` scales it. */
   get zoom(): number {
     return this.#zoom;
+  }
+
+  /** Distance of the picture's centre from the centre of the box, in px. */
+  get x(): number {
+    return this.#x;
+  }
+
+  get y(): number {
+    return this.#y;
   }
 
   /** Zooms around a point of the window, by default around the centre. */
@@ -77,7 +86,6 @@ export class PictureView {
   }
 
   #set(zoom: number, x: number, y: number): void {
-    const before = this.#zoom;
     const { width, height } = this.#box.getBoundingClientRect();
     // The centre of the box always shows part of the picture.
     const [maxX, maxY] = [((zoom - 1) * width) / 2, ((zoom - 1) * height) / 2];
@@ -90,7 +98,7 @@ export class PictureView {
     style.setProperty('--y', `${this.#y}px`);
     classList.toggle('zoomed', zoom > MIN_ZOOM);
     classList.toggle('pixelated', zoom >= PIXELATED_FROM);
-    if (before !== zoom) this.#onZoom();
+    this.#onView();
   }
 
   #onWheel(event: WheelEvent): void {

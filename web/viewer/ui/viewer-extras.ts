@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
 import { streamName } from '../../connection/stream-address.ts';
 import { type Fit, FITS } from '../fit.ts';
+import { type Placement, WHOLE_VIEW } from '../picture-geometry.ts';
 import type { Snapshot, SnapshotFormat, ViewerState, ViewerStats } from '../viewer-messages.ts';
 import { PictureView } from './picture-view.ts';
 import { statsPanel } from './stats-panel.ts';
@@ -36,21 +37,22 @@ export interface ExtendedViewer extends HTMLElement {
 export class ViewerExtras {
   readonly #viewer: ExtendedViewer;
   readonly #picture: HTMLElement;
-  readonly #onZoom: () => void;
+  readonly #onView: () => void;
   #view: PictureView | null = null;
 
   /**
    * @param picture the box whose content is zoomed.
-   * @param onZoom called when the zoom has changed.
+   * @param onView called when zoom or position of the picture have changed.
    */
-  constructor(viewer: ExtendedViewer, picture: HTMLElement, onZoom: () => void) {
+  constructor(viewer: ExtendedViewer, picture: HTMLElement, onView: () => void) {
     this.#viewer = viewer;
     this.#picture = picture;
-    this.#onZoom = onZoom;
+    this.#onView = onView;
   }
 
-  get zoom(): number {
-    return this.#view?.zoom ?? 1;
+  /** Zoom, and distance of the picture's centre from that of its box, in px. */
+  get view(): Pick<Placement, 'zoom' | 'x' | 'y'> {
+    return this.#view ?? WHOLE_VIEW;
   }
 
   /** Handles gestures while the control bar is shown. */
@@ -59,7 +61,7 @@ export class ViewerExtras {
     if (isInteractive === (this.#view !== null)) return;
     this.#picture.classList.toggle('interactive', isInteractive);
     if (isInteractive) {
-      this.#view = new PictureView(this.#picture, this.#onZoom);
+      this.#view = new PictureView(this.#picture, this.#onView);
       return;
     }
     this.#view?.reset();
@@ -89,7 +91,7 @@ export class ViewerExtras {
         isPaused: paused,
         identity,
         identityTitle: spectatorReason ?? identity,
-        isZoomed: this.zoom > 1,
+        isZoomed: this.view.zoom > 1,
         showsStats: showStats,
         isMirrored: mirror,
         isFullscreen: document.fullscreenElement === this.#viewer,

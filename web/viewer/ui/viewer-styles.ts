@@ -162,6 +162,21 @@ export const viewerStyles = css`
     inset: 0;
     pointer-events: none;
   }
+  .on-picture {
+    position: absolute;
+    top: 50%;
+    left: 50%;
+    pointer-events: none;
+  }
+  .on-picture[hidden] {
+    display: none;
+  }
+  .on-picture ::slotted(*) {
+    position: absolute;
+    inset: 0;
+    width: 100%;
+    height: 100%;
+  }
   .announcement {
     position: absolute;
     width: 1px;

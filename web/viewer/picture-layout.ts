@@ -1,0 +1,87 @@
+import { inverted, mapPoint, mappedRect, type Matrix, type Placement, pictureMatrix, pictureScale, type Point, scaledAndMoved } from './picture-geometry.ts';
+
+/** What decides how a picture lies in its box, apart from the box. */
+export type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
+
+/**
+ * Where the picture of an element is: keeps an overlay's box on it, and converts between positions in the window and in
+ * the picture. Without a picture, or a layout, there are no positions.
+ */
+export class PictureLayout {
+  readonly #box: HTMLElement;
+  readonly #overlay: HTMLElement;
+  #placement: Placement | null = null;
+
+  /**
+   * @param box in which the picture is centred, clipped, turned and zoomed.
+   * @param overlay box that is kept in the place of the picture; positioned from the centre of `box`.
+   */
+  constructor(box: HTMLElement, overlay: HTMLElement) {
+    this.#box = box;
+    this.#overlay = overlay;
+  }
+
+  /** null without a picture or a layout. */
+  get placement(): Placement | null {
+    return this.#placement;
+  }
+
+  /** @returns whether anything has changed. */
+  update(inBox: PlacementInBox | null): boolean {
+    const placement = inBox === null ? null : this.#placed(inBox);
+    if (isSame(placement, this.#placement)) return false;
+    this.#placement = placement;
+    this.#overlay.hidden = placement === null;
+    if (placement !== null) this.#place(placement);
+    return true;
+  }
+
+  /** The whole picture in the window, in CSS px; parts of it may be outside of the element. */
+  get clientRect(): DOMRect | null {
+    const matrix = this.#clientMatrix();
+    if (matrix === null || this.#placement === null) return null;
+    const { x, y, width, height } = mappedRect(matrix, this.#placement);
+    return new DOMRect(x, y, width, height);
+  }
+
+  /** Position in the picture, in its pixels from its top left corner; outside of the picture beyond its size. */
+  toPicture(client: Point): Point | null {
+    const matrix = this.#clientMatrix();
+    return matrix === null ? null : mapPoint(inverted(matrix), client);
+  }
+
+  /** Position in the window, in CSS px, of a position in the picture. */
+  toClient(position: Point): Point | null {
+    const matrix = this.#clientMatrix();
+    return matrix === null ? null : mapPoint(matrix, position);
+  }
+
+  /** Map from the picture to the window, which a transformation of the page may scale. */
+  #clientMatrix(): Matrix | null {
+    if (this.#placement === null) return null;
+    const { left, top, width } = this.#box.getBoundingClientRect();
+    return scaledAndMoved(pictureMatrix(this.#placement), width / this.#placement.boxWidth, { x: left, y: top });
+  }
+
+  #placed(inBox: PlacementInBox): Placement | null {
+    // The used size, which may be a fraction of a pixel, before any transformation.
+    const style = getComputedStyle(this.#box);
+    const [boxWidth, boxHeight] = [Number.parseFloat(style.width), Number.parseFloat(style.height)];
+    return boxWidth > 0 && boxHeight > 0 ? { boxWidth, boxHeight, ...inBox } : null;
+  }
+
+  #place(placement: Placement): void {
+    const { width, height, x, y, mirror, quarterTurns } = placement;
+    const scale = pictureScale(placement);
+    const { style } = this.#overlay;
+    style.width = `${width * scale}px`;
+    style.height = `${height * scale}px`;
+    style.transform = `translate(-50%, -50%) translate(${x}px, ${y}px) scaleX(${mirror ? -1 : 1}) rotate(${quarterTurns * 90}deg)`;
+    style.setProperty('--gearway-picture-px', `${scale}px`);
+  }
+}
+
+function isSame(a: Placement | null, b: Placement | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (Object.keys(a) as (keyof Placement)[]).every((key) => a[key] === b[key]);
+}
