@@ -1,18 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
+import { type JpegPictures, MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
+import type { ScaledPictures, Scaling } from '../clients/scaled-pictures.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
-import { readQueryFlag, readQueryNumber, readWidth } from './query.ts';
+import { readQuality, readQueryFlag, readQueryNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
-import type { SnapshotOptions } from './snapshot-picture.ts';
-import type { Snapshots } from './snapshots.ts';
+import type { SnapshotOptions, Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
 
 interface PicturesOptions {
@@ -20,6 +20,8 @@ interface PicturesOptions {
   /** By stream name; shared with viewers. */
   readonly renditions: ReadonlyMap<string, Renditions>;
   readonly snapshots: Snapshots;
+  /** Of all streams; shared with viewers. */
+  readonly scaledPictures: ScaledPictures;
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;
   /** Shared by all requests for a single picture. */
@@ -36,6 +38,11 @@ const ON_DEMAND_WAIT_MS = 5000;
 const MIN_FRAMES_PER_SECOND = 0.1;
 const MAX_FRAMES_PER_SECOND = 120;
 
+/** The JPEGs of an MJPEG client, released with it. */
+interface JpegFeed extends JpegPictures {
+  release(): void;
+}
+
 type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Readonly<Record<string, string | string[] | undefined>> }>;
 
 /**
@@ -45,7 +52,7 @@ type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Re
  *
  * Refusals: 404, 400 for an invalid query, 503 with Retry-After if retrying helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
+export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, scaledPictures, createPlaceholder, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
@@ -80,6 +87,15 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     return stream === undefined || shared === undefined ? null : { stream, shared };
   };
 
+  /** @throws {GearwayError} `too-many`. */
+  const openJpegs = ({ stream, shared }: { stream: Stream; shared: Renditions }, scaling: Scaling): JpegFeed => {
+    const { width, quality } = scaling;
+    if (width === null && quality === null) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
+    const scaled = scaledPictures.acquire(stream.name, scaling);
+    const isUnchanged = (frame: Frame): boolean => quality === null && width !== null && width >= frame.width;
+    return { jpeg: (frame) => (isUnchanged(frame) ? shared.jpeg(frame) : scaled.jpeg(frame)), release: () => scaled.release() };
+  };
+
   app.route({
     method: ['GET', 'HEAD'],
     url: '/streams/:name/mjpeg',
@@ -96,21 +112,33 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       const { length } = request.query;
       const wantsLengths = length === undefined ? !isBrowserShowing(request.headers) : readQueryFlag(length);
       if (wantsLengths === undefined) return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
+      const width = readWidth(request.query['width']);
+      if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
+      const quality = readQuality(request.query['quality']);
+      if (!quality.ok) return refuse(reply, 400, 'query-invalid', quality.message);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
+      let pictures: JpegFeed;
       try {
         share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
+        try {
+          pictures = openJpegs(found, { width: width.value, quality: quality.value });
+        } catch (error) {
+          share.release();
+          throw error;
+        }
       } catch (error) {
         return refuseShare(reply, error);
       }
       reply.hijack();
       for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, renditions: found.shared, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, hasLengths: wantsLengths, unsent });
+      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, pictures, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, hasLengths: wantsLengths, unsent });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);
         share.release();
+        pictures.release();
       };
       client.closed.then(forget, forget);
       return reply;
@@ -126,22 +154,24 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     const width = readWidth(request.query['width']);
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
+    const quality = readQuality(request.query['quality']);
+    if (!quality.ok) return refuse(reply, 400, 'query-invalid', quality.message);
     try {
       holdShare(snapshotShares, request, reply);
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, format, width.value);
+    return makeSnapshot(found, reply, { format, width: width.value, quality: quality.value });
   };
 
-  const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, format: SnapshotOptions['format'], width: number | null): Promise<unknown> => {
+  const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, options: SnapshotOptions): Promise<unknown> => {
     found.stream.noteSnapshotRequest();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await nextFrame(found.stream) : null);
     if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `no frame is available yet: ${found.stream.reason}`);
-    const picture = await snapshots.get(frame, { format, width }, found.shared);
+    const picture = await snapshots.get(frame, options, found.shared);
     return reply
       .headers({
-        'content-type': format === 'jpg' ? 'image/jpeg' : 'image/png',
+        'content-type': options.format === 'jpg' ? 'image/jpeg' : 'image/png',
         'gearway-sequence': String(frame.sequence),
         'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
       })

@@ -15,6 +15,14 @@ export function readWidth(text: QueryText): Read<number | null> {
   return { ok: false, message: `width is ${JSON.stringify(text)}, expected a whole number of pixels from 1 to ${side}` };
 }
 
+/** Parses `?quality=` of a JPEG; null if it is absent. */
+export function readQuality(text: QueryText): Read<number | null> {
+  if (text === undefined) return { ok: true, value: null };
+  const value = readQueryNumber(text, /^\d{1,3}$/, 1, 100);
+  if (value !== undefined) return { ok: true, value };
+  return { ok: false, message: `quality is ${JSON.stringify(text)}, expected a whole number from 1 to 100` };
+}
+
 /** @returns undefined if the text does not match `pattern`, or the number is out of range. */
 export function readQueryNumber(text: string | readonly string[], pattern: RegExp, from: number, to: number): number | undefined {
   if (typeof text !== 'string' || !pattern.test(text)) return undefined;

@@ -5,6 +5,7 @@ import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts'
 import { LargeMessages } from '../connection/large-messages.ts';
 import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
 import { Renditions } from '../clients/renditions.ts';
+import { ScaledPictures } from '../clients/scaled-pictures.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
@@ -158,7 +159,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
-  servePictures(app, { streams, renditions, snapshots, createPlaceholder, sharedLimits, snapshotShares, unsent });
+  servePictures(app, { streams, renditions, snapshots, scaledPictures: new ScaledPictures(), createPlaceholder, sharedLimits, snapshotShares, unsent });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages });
 
   serveWebFiles(app);

@@ -41,7 +41,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   'lit/directives/repeat.js': /^web\/pages\/console\/clients-panel\.ts$/,
   'eventsource-parser/stream': /^web\/pages\/console\/api\.ts$/,
   fastify: /^gateway\/http\//,
-  sharp: /^gateway\/(?:codecs\/(?:baseline-jpeg|turn-jpeg)|http\/snapshot-picture|sources\/directory\/image-file)\.ts$/,
+  sharp: /^gateway\/(?:codecs\/(?:baseline-jpeg|encode-picture|turn-jpeg)|sources\/directory\/image-file)\.ts$/,
   '@fastify/websocket': /^gateway\/http\//,
   ws: /^gateway\/(?:connection|clients\/web|publishers|http)\//,
 };

@@ -7,14 +7,18 @@ import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
 import { addressKey } from '../../hub/shares.ts';
 import { type Client, type Stream, round } from '../../hub/stream.ts';
-import type { Renditions } from '../renditions.ts';
 import type { FrameHolder, UnsentFrames } from '../unsent-frames.ts';
+
+/** Makes the JPEG of a frame, the same for all clients that want it so. */
+export interface JpegPictures {
+  jpeg(frame: Frame): Uint8Array | Promise<Uint8Array>;
+}
 
 interface MjpegClientOptions {
   /** Unique in the gateway. */
   readonly id: string;
   readonly stream: Stream;
-  readonly renditions: Renditions;
+  readonly pictures: JpegPictures;
   /** Returns the placeholder frame for a sentence, shared by all clients. */
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   /** The client's address, for display. */
@@ -153,7 +157,7 @@ export class MjpegClient implements Client, FrameHolder {
     if (this.#phase.kind !== 'ready' || this.#mailbox.isEmpty || !this.#isDue()) return;
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
-    const jpeg = this.#options.renditions.jpeg(frame);
+    const jpeg = this.#options.pictures.jpeg(frame);
     if (!(jpeg instanceof Promise)) {
       this.#send(frame, jpeg);
       return;

@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
+import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
 import { hold, statusFrom, TRUST_FORWARDED } from '../../helpers/from-address.ts';
 
 async function start(options: GatewayOptions = {}): Promise<Gateway & { url: string }> {
@@ -204,6 +205,39 @@ describe('GET /streams/NAME/mjpeg', () => {
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });
 
+  it('has the width and quality that are asked for, made once for all', async () => {
+    await using gateway = await start();
+    gateway.stream.push(await grayJpeg(10));
+    const parts = await Promise.all(['width=20', 'width=20&quality=5', 'width=4096', 'quality=5'].map(async (query) => {
+      await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false&${query}`);
+      const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
+      const all = await reader.readUntil(Buffer.from(`\xff\xd9\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`, 'latin1'));
+      return readJpegHeader(all.subarray(all.indexOf(Buffer.from([0xff, 0xd8]))));
+    }));
+    expect(parts.map(({ width }) => width)).toEqual([20, 20, 64, 64]);
+  });
+
+  it.each(['width=0', 'width=1.5', 'width=', 'width=16385', 'quality=0', 'quality=101', 'quality=high', 'quality=5&quality=6'])('refuses %s with 400', async (query) => {
+    await using gateway = await start();
+    const response = await fetch(`${gateway.url}/mjpeg?${query}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'query-invalid' });
+  });
+
+  it('refuses a ninth size of a stream with 503, and takes it when another has gone', async () => {
+    await using gateway = await start();
+    const readers = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => Reader.open(`${gateway.url}/mjpeg?width=${n}`)));
+    const refused = await fetch(`${gateway.url}/mjpeg?width=9`);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('5');
+    expect(await refused.json()).toMatchObject({ code: 'too-many' });
+    expect((await Reader.open(`${gateway.url}/mjpeg?width=8`)).status).toBe(200);
+    expect((await Reader.open(`${gateway.url}/mjpeg`)).status).toBe(200);
+    await readers[2]![Symbol.asyncDispose]();
+    await expect.poll(() => gateway.stream.clients.length).toBe(9);
+    expect((await Reader.open(`${gateway.url}/mjpeg?width=9`)).status).toBe(200);
+  });
+
   it('serves 64 clients of one address, refuses one more with 429, and takes another when one has gone', async () => {
     await using gateway = await start(TRUST_FORWARDED);
     // They end with the gateway.
@@ -270,6 +304,23 @@ describe('GET /streams/NAME/snapshot', () => {
     await using gateway = await start();
     gateway.stream.push(await grayJpeg(10));
     const response = await fetch(`${gateway.url}/snapshot.jpg?width=${width}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'query-invalid' });
+  });
+
+  it('compresses a JPEG as quality=N says', async () => {
+    await using gateway = await start();
+    const data = new Uint8Array(64 * 64).map((_, at) => (at * 7919) % 251);
+    gateway.stream.push(await encodeJpeg({ data, width: 64, height: 64, channels: 1 }));
+    const sizes = await Promise.all(['quality=100', 'quality=5', 'quality=5&width=32'].map(async (query) => (await (await fetch(`${gateway.url}/snapshot.jpg?${query}`)).arrayBuffer()).byteLength));
+    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+    expect(new Set(sizes).size).toBe(3);
+  });
+
+  it.each(['0', '101', '1.5', 'best', '', '1&quality=2'])('refuses quality=%s with 400', async (quality) => {
+    await using gateway = await start();
+    gateway.stream.push(await grayJpeg(10));
+    const response = await fetch(`${gateway.url}/snapshot.jpg?quality=${quality}`);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code: 'query-invalid' });
   });

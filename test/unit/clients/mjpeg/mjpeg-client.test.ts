@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MjpegClient, mjpegHeaders } from '../../../../gateway/clients/mjpeg/mjpeg-client.ts';
+import { type JpegPictures, MjpegClient, mjpegHeaders } from '../../../../gateway/clients/mjpeg/mjpeg-client.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
 import { EventLog } from '../../../../gateway/hub/event-log.ts';
 import type { Frame, FrameInput } from '../../../../gateway/hub/frame.ts';
@@ -66,11 +66,11 @@ const samples = (dtype: string, bytes: number, shape = [8, 8]): FrameInput => ({
 const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
 
 const streams: Stream[] = [];
-function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createPlaceholder?: (sentence: string) => Promise<Frame>; renditions?: Renditions } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
+function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createPlaceholder?: (sentence: string) => Promise<Frame>; pictures?: JpegPictures } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
   streams.push(stream);
   if (options.first !== undefined) stream.publish(options.first);
-  const renditions = options.renditions ?? new Renditions();
+  const pictures = options.pictures ?? new Renditions();
   const cards = new Map<string, Frame>();
   const createPlaceholder = async (sentence: string): Promise<Frame> => {
     const known = cards.get(sentence) ?? card(`[card: ${sentence}]`);
@@ -79,7 +79,7 @@ function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; creat
   };
   const join = (): { response: FakeResponse; client: MjpegClient } => {
     const response = new FakeResponse();
-    const client = new MjpegClient(response as unknown as ServerResponse, { id: 'mjpeg-1', stream, renditions, createPlaceholder: options.createPlaceholder ?? createPlaceholder, address: '127.0.0.1', maxFramesPerSecond: options.maxFramesPerSecond ?? null });
+    const client = new MjpegClient(response as unknown as ServerResponse, { id: 'mjpeg-1', stream, pictures, createPlaceholder: options.createPlaceholder ?? createPlaceholder, address: '127.0.0.1', maxFramesPerSecond: options.maxFramesPerSecond ?? null });
     return { response, client };
   };
   return { stream, join, ...join() };
@@ -323,7 +323,7 @@ describe('MjpegClient', () => {
     let encoded: (jpeg: Uint8Array) => void = () => undefined;
     const renditions = new Renditions();
     renditions.jpeg = () => new Promise((resolve) => (encoded = resolve));
-    const { stream, response } = setUp({ renditions });
+    const { stream, response } = setUp({ pictures: renditions });
     stream.publish(samples('uint8', 64));
     response.emit('close');
     encoded(Buffer.from('<1>'));

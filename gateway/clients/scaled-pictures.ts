@@ -1,0 +1,102 @@
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import type { EncodedPicture, PictureFormat } from '../codecs/encode-picture.ts';
+import type { Frame } from '../hub/frame.ts';
+
+/** How a stream's pictures are scaled and compressed; at least one of both is set. */
+export type Scaling = Pick<PictureFormat, 'width' | 'quality'>;
+
+/** Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame. */
+export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
+
+/** Maximum number of running encodings in all streams: half of the thread pool. */
+const MAX_AT_ONCE = 2;
+
+interface Use {
+  readonly key: string;
+  users: number;
+}
+
+/**
+ * Scaled JPEGs of all streams, each made once per frame and scaling for all clients that use it. Nothing is encoded ahead
+ * or queued: clients request the frame that they send next, so if the encoder is slower than the source, frames are
+ * skipped.
+ */
+export class ScaledPictures {
+  readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
+  readonly #encoded = new WeakMap<Frame, Map<string, Promise<EncodedPicture>>>();
+  readonly #uses = new Map<string, Map<string, Use>>();
+
+  /** Number of different scalings in use. */
+  get size(): number {
+    return [...this.#uses.values()].reduce((sum, uses) => sum + uses.size, 0);
+  }
+
+  /**
+   * Begins to use a scaling. The caller releases it.
+   *
+   * @param stream name of the stream.
+   * @throws {GearwayError} `too-many` if it would be one more than the limits allow.
+   */
+  acquire(stream: string, scaling: Scaling): ScaledStream {
+    const uses = this.#uses.get(stream) ?? new Map<string, Use>();
+    const key = `${scaling.width} ${scaling.quality}`;
+    const use = uses.get(key) ?? { key, users: 0 };
+    if (use.users === 0) {
+      const { perStream, total } = SCALING_LIMITS;
+      if (uses.size >= perStream) throw new GearwayError('too-many', `${perStream} different sizes and qualities of the stream ${stream} are in use; ask for one of them, or retry later`);
+      if (this.size >= total) throw new GearwayError('too-many', `${total} different sizes and qualities are in use; retry later`);
+      this.#uses.set(stream, uses.set(key, use));
+    }
+    use.users += 1;
+    const release = (): void => {
+      use.users -= 1;
+      if (use.users > 0) return;
+      uses.delete(key);
+      if (uses.size === 0) this.#uses.delete(stream);
+    };
+    return new ScaledStream((frame) => this.#encode(frame, key, scaling), release);
+  }
+
+  #encode(frame: Frame, key: string, scaling: Scaling): Promise<EncodedPicture> {
+    const encoded = this.#encoded.get(frame) ?? new Map<string, Promise<EncodedPicture>>();
+    const known = encoded.get(key);
+    if (known !== undefined) return known;
+    const picture = this.#encodings.run(async () => {
+      // Loaded on demand: sharp is slow to load, and most gateways never need it.
+      const { encodePicture } = await import('../codecs/encode-picture.ts');
+      return encodePicture(frame, { format: 'jpg', ...scaling });
+    });
+    this.#encoded.set(frame, encoded.set(key, picture));
+    return picture;
+  }
+}
+
+/** One client's use of a scaling. */
+export class ScaledStream {
+  readonly #encode: (frame: Frame) => Promise<EncodedPicture>;
+  readonly #release: () => void;
+  #isReleased = false;
+
+  constructor(encode: (frame: Frame) => Promise<EncodedPicture>, release: () => void) {
+    this.#encode = encode;
+    this.#release = release;
+  }
+
+  /** The frame as a scaled JPEG with its size. Rejects with the codes of `encodePicture`. */
+  encode(frame: Frame): Promise<EncodedPicture> {
+    return this.#encode(frame);
+  }
+
+  /** The JPEG alone. */
+  async jpeg(frame: Frame): Promise<Uint8Array> {
+    return (await this.#encode(frame)).data;
+  }
+
+  /** Idempotent. Encodings that run are finished. */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#release();
+  }
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { SCALING_LIMITS, ScaledPictures } from '../../../gateway/clients/scaled-pictures.ts';
+import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
+import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
+import type { Frame } from '../../../gateway/hub/frame.ts';
+
+async function jpegFrame(width = 64, height = 32): Promise<Frame> {
+  const payload = await encodeJpeg({ data: new Uint8Array(width * height * 3).map((_, at) => (at * 7919) % 251), width, height, channels: 3 });
+  return { sequence: 1, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
+}
+
+describe('ScaledPictures', () => {
+  it('makes a JPEG of the width, with its size', async () => {
+    const scaled = new ScaledPictures().acquire('main', { width: 20, quality: null });
+    const { data, width, height } = await scaled.encode(await jpegFrame());
+    expect([width, height]).toEqual([20, 10]);
+    expect(readJpegHeader(data)).toMatchObject({ width: 20, height: 10 });
+  });
+
+  it('makes a smaller JPEG of the same size with less quality', async () => {
+    const pictures = new ScaledPictures();
+    const frame = await jpegFrame();
+    const [best, worst] = await Promise.all([95, 10].map((quality) => pictures.acquire('main', { width: null, quality }).encode(frame)));
+    expect(best).toMatchObject({ width: 64, height: 32 });
+    expect(worst).toMatchObject({ width: 64, height: 32 });
+    expect(worst!.data.byteLength).toBeLessThan(best!.data.byteLength / 2);
+  });
+
+  it('makes a frame once for all that use the same scaling', async () => {
+    const pictures = new ScaledPictures();
+    const frame = await jpegFrame();
+    const [first, second, other] = [20, 20, 30].map((width) => pictures.acquire('main', { width, quality: 50 }));
+    expect(second!.encode(frame)).toBe(first!.encode(frame));
+    expect(other!.encode(frame)).not.toBe(first!.encode(frame));
+    expect(pictures.size).toBe(2);
+    await Promise.all([first, other].map((scaled) => scaled!.encode(frame)));
+  });
+
+  it('limits the scalings of a stream, not how many use one', () => {
+    const pictures = new ScaledPictures();
+    const all = Array.from({ length: SCALING_LIMITS.perStream }, (_, n) => pictures.acquire('main', { width: 100 + n, quality: null }));
+    expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(expect.objectContaining({ code: 'too-many' }));
+    const again = pictures.acquire('main', { width: 100, quality: null });
+    pictures.acquire('other', { width: 99, quality: null });
+    // Still used by the other one.
+    all[0]!.release();
+    all[0]!.release();
+    expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(expect.objectContaining({ code: 'too-many' }));
+    again.release();
+    pictures.acquire('main', { width: 99, quality: null });
+  });
+
+  it('limits the scalings of all streams', () => {
+    const pictures = new ScaledPictures();
+    const { perStream, total } = SCALING_LIMITS;
+    for (let n = 0; n < total; n += 1) pictures.acquire(`stream-${Math.floor(n / perStream)}`, { width: 100 + n, quality: null });
+    expect(() => pictures.acquire('one-more', { width: 99, quality: null })).toThrow(expect.objectContaining({ code: 'too-many' }));
+    expect(pictures.size).toBe(total);
+  });
+
+  it('rejects for a frame that cannot be decoded, and for each that asks', async () => {
+    const pictures = new ScaledPictures();
+    const scaled = pictures.acquire('main', { width: 20, quality: null });
+    const damaged: Frame = { ...(await jpegFrame()), payload: Buffer.alloc(100) };
+    await expect(scaled.encode(damaged)).rejects.toMatchObject({ code: 'picture-invalid' });
+    await expect(scaled.jpeg(damaged)).rejects.toMatchObject({ code: 'picture-invalid' });
+  });
+});
