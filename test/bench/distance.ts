@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { symmetricLink } from '../helpers/shaped-relay.ts';
 import type { Bench } from './bench.ts';
 import { alternate } from './bench.ts';
 import { Disposables } from '../helpers/disposables.ts';
@@ -48,8 +49,8 @@ export const distance: Bench = {
     const relay = processes.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
     const viewers = processes.use(new BenchProcess<TimedViewers>('./timed-viewers.ts'));
     const [large, small] = await Promise.all([startGateway(processes, 'jpeg'), startGateway(processes, 'small')]);
-    const far = await Promise.all(ROUND_TRIPS_MS.map(async (roundTripMs) => [`${roundTripMs} ms`, await relay.ask('open', large, { roundTripMs, bitsPerSecond: null })] as const));
-    const thinPort = await relay.ask('open', small, THIN);
+    const far = await Promise.all(ROUND_TRIPS_MS.map(async (roundTripMs) => [`${roundTripMs} ms`, await relay.ask('open', large, symmetricLink({ delayMs: roundTripMs / 2 }))] as const));
+    const thinPort = await relay.ask('open', small, symmetricLink({ delayMs: THIN.roundTripMs / 2, bitsPerSecond: THIN.bitsPerSecond }));
     const measured = await alternate<string, Measurement>(rounds, {
       ...Object.fromEntries(far.map(([name, port]) => [name, () => measure(viewers, port, seconds)])),
       thin: () => measure(viewers, thinPort, seconds * THIN_TIMES),
