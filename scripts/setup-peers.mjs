@@ -1,4 +1,5 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, GStreamer's RTSP server, nginx and Caddy.
+// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, GStreamer's RTSP server, nginx, Caddy
+// and Prometheus.
 // Runs before `npm test`. Says what it does first; what is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,9 +29,14 @@ Gst.init(None)
 assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc", "rtpjpegpay", "x264enc", "rtph264pay"])
 `;
 
-/** Reverse proxies, by the commands that run them. Debian keeps nginx where only root looks. */
-const proxies = { nginx: ['nginx', '/usr/sbin/nginx'], caddy: ['caddy', '/usr/bin/caddy'] };
-const proxyPackages = ['nginx-light', 'caddy'];
+/** Other programs, by the commands that run them, with the argument that only prints their version. Debian keeps nginx where only root looks. */
+const programs = {
+  nginx: { commands: ['nginx', '/usr/sbin/nginx'], version: '-v' },
+  caddy: { commands: ['caddy', '/usr/bin/caddy'], version: 'version' },
+  prometheus: { commands: ['prometheus'], version: '--version' },
+  promtool: { commands: ['promtool'], version: '--version' },
+};
+const programPackages = ['nginx-light', 'caddy', 'prometheus'];
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -77,7 +83,7 @@ function aptInstall(...packages) {
 const hasFfmpeg = () => works('ffmpeg', '-version') && works('ffprobe', '-version');
 const findGstreamer = () => gstreamerPythons.find((python) => works(python, '-c', gstreamerCheck));
 
-const findProxies = () => Object.fromEntries(Object.entries(proxies).map(([name, commands]) => [name, commands.find((command) => works(command, name === 'nginx' ? '-v' : 'version'))]));
+const findPrograms = () => Object.fromEntries(Object.entries(programs).map(([name, { commands, version }]) => [name, commands.find((command) => works(command, version))]));
 
 /** Installs Debian's packages, as root on Debian; else says how. */
 function installPackages(what, packages) {
@@ -96,7 +102,7 @@ const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && w
 const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));
 const ffmpegReady = hasFfmpeg();
 let gstreamer = findGstreamer();
-let foundProxies = findProxies();
+let foundPrograms = findPrograms();
 const howToInstall = isRoot && isDebian ? 'will be installed with apt-get now' : 'will be downloaded now';
 const packaged = isRoot && isDebian ? howToInstall : 'missing';
 process.stdout.write(
@@ -107,7 +113,7 @@ process.stdout.write(
     `  Firefox: ${ready.firefox ?? howToInstall}`,
     `  FFmpeg: ${ffmpegReady ? 'there' : packaged}`,
     `  GStreamer's RTSP server: ${gstreamer ? `there, for ${gstreamer}` : packaged}`,
-    ...Object.keys(proxies).map((name) => `  ${name}: ${foundProxies[name] ?? packaged}`),
+    ...Object.keys(programs).map((name) => `  ${name}: ${foundPrograms[name] ?? packaged}`),
     '',
   ].join('\n'),
 );
@@ -139,9 +145,9 @@ if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreame
 gstreamer ??= findGstreamer();
 if (gstreamer === undefined) fail(`GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`);
 
-if (Object.values(foundProxies).includes(undefined)) installPackages('nginx or Caddy', proxyPackages);
-foundProxies = findProxies();
-for (const [name, command] of Object.entries(foundProxies)) if (command === undefined) fail(`${name} does not run. Mend it with: sudo apt-get install ${proxyPackages.join(' ')}`);
+if (Object.values(foundPrograms).includes(undefined)) installPackages('nginx, Caddy or Prometheus', programPackages);
+foundPrograms = findPrograms();
+for (const [name, command] of Object.entries(foundPrograms)) if (command === undefined) fail(`${name} does not run. Mend it with: sudo apt-get install ${programPackages.join(' ')}`);
 
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
-writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer, ...foundProxies })}\n`);
+writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer, ...foundPrograms })}\n`);

@@ -22,8 +22,12 @@ export interface ClientStatus {
   /** Why it is in this state, or gets fewer frames than the stream has, as a sentence; otherwise empty. */
   readonly reason: string;
   readonly delivered: number;
+  /** Bytes of the pictures of these frames. */
+  readonly deliveredBytes: number;
   /** Frames replaced in the mailbox by a newer one before they could be sent. */
   readonly dropped: number;
+  /** Frames not sent to a native client because it could not decode them. */
+  readonly withheld: number;
   /** Frames sent again, without a message, so that a native client does not time out. */
   readonly repeated: number;
   /** Values returned by this client that were refused as malformed or too large. */
@@ -129,6 +133,8 @@ export interface StreamStatus {
   } | null;
   readonly counters: {
     readonly received: number;
+    /** Bytes of the pictures of published frames. */
+    readonly receivedBytes: number;
     /** Malformed frames, which were not forwarded. */
     readonly rejected: number;
     /** Refused return data and malformed messages of viewers. */

@@ -44,6 +44,7 @@ const HELP = `Gearway: NetGear streams in the browser
   --public-url URL        public address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)
   --allow-host NAME       additional host name of the gateway, box.lan (repeatable)
   --trust-proxy ADDRESS   trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback (repeatable)
+  --metrics-right view|administer|public   right that GET /metrics requires (view)
   --on-close keep|terminate   whether to terminate native clients (default: terminate on SIGINT, keep on SIGTERM)
   --idle card|silence     send a placeholder frame to native clients while there are no frames, or nothing (card)
   --help, --version
@@ -94,6 +95,7 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
       start: { type: 'string' },
       distribution: { type: 'string' },
       idle: { type: 'string' },
+      'metrics-right': { type: 'string' },
       help: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
     },
@@ -121,6 +123,7 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
     ...(values['on-source-end'] === undefined ? {} : { onSourceEnd: values['on-source-end'] as 'wait' }),
     ...(values.start === undefined ? {} : { start: values.start as 'any' }),
     ...(values.distribution === undefined ? {} : { distribution: values.distribution as 'broadcast' }),
+    ...(values['metrics-right'] === undefined ? {} : { metricsRight: values['metrics-right'] as 'view' }),
     ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
   };
   return { options, warnings: tokens.warnings, help: values.help, version: values.version };

@@ -73,6 +73,11 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly trustProxies?: readonly string[];
   /**
+   * Right that `GET /metrics` requires: `view` (which includes programs on this machine, unless there is a `token`),
+   * `administer`, or `public` for none. Default `view`.
+   */
+  readonly metricsRight?: 'public' | 'view' | 'administer';
+  /**
    * What native clients get while there are no frames: a placeholder frame and repeats (`card`), or nothing. Default
    * `card`.
    */
@@ -111,6 +116,7 @@ export interface ResolvedGatewayOptions {
   /** Its path ends with a slash. */
   readonly publicUrl: URL | null;
   readonly trustProxies: readonly string[];
+  readonly metricsRight: 'public' | 'view' | 'administer';
   readonly idle: 'card' | 'silence';
   readonly onClose: 'keep' | 'terminate';
   readonly log: (message: string) => void;
@@ -176,6 +182,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),
     trustProxies: (options.trustProxies ?? []).map(resolveProxy),
+    metricsRight: oneOf('metrics-right', options.metricsRight ?? 'view', ['view', 'administer', 'public']),
     idle,
     onClose,
     log: options.log ?? (() => undefined),

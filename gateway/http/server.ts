@@ -20,6 +20,7 @@ import { refusalOf } from './error-refusal.ts';
 import { eventsRoute } from './events.ts';
 import { FailedLogins } from './failed-logins.ts';
 import { Guard } from './guard.ts';
+import { serveHealth } from './health.ts';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS } from './http-server.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
@@ -55,6 +56,8 @@ export interface ServerOptions {
   readonly publicUrl: URL | null;
   /** Proxies whose `X-Forwarded-*` headers are trusted: IP addresses, ranges, `loopback`. */
   readonly trustProxies: readonly string[];
+  /** Right that `GET /metrics` requires. Default `view`. */
+  readonly metricsRight?: 'public' | 'view' | 'administer';
   /** Called with one line of text at a time. */
   readonly log: (message: string) => void;
   /** Default: `DEFAULT_CONNECTION_LIMITS`. */
@@ -82,7 +85,7 @@ function noSchemas(): never {
  * Refusals: 421 for an unknown Host, 403 for a foreign Origin, 401 without the token, 404, each with a message. Every
  * response has the security headers, including Fastify's own error responses.
  */
-export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, metricsRight = 'view', log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
@@ -136,7 +139,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   requireRights(app, guard);
   upgrades.addTo(app);
 
-  app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
+  serveHealth(app, { streams, guard, metricsRight });
   app.get('/api/rights', { config: { right: 'view' } }, async ({ principal }, reply): Promise<RightsStatus | null> => {
     reply.header('cache-control', 'no-store');
     return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };

@@ -1,11 +1,13 @@
 import { cleanText } from '../../shared/clean-text.ts';
 import { checkShowable } from '../../shared/eight-bit.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import type { ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
+import type { ClientKind, ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
 import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput } from './frame.ts';
+import { LatencyHistogram } from './latency-histogram.ts';
 import { type PortRange, PortRegistry } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
 import { MAX_STREAM_RETURN_BYTES, Returns } from './returns/returns.ts';
@@ -97,6 +99,9 @@ export interface StreamOptions {
   readonly log: (message: string) => void;
 }
 
+/** Durations by kind of client. */
+export type LatenciesByKind = Readonly<Record<ClientKind, LatencyHistogram>>;
+
 /** A named flow of frames from one source to many clients. Independent of transports. */
 export class Stream {
   readonly name: string;
@@ -104,6 +109,10 @@ export class Stream {
   readonly returns: Returns;
   readonly distribution: Distribution;
   readonly isOnDemand: boolean;
+  /** Time from sending a frame to its acknowledgement by a viewer or its answer by a native client. */
+  readonly roundTrips: LatenciesByKind = createLatencies();
+  /** Time from a frame's arrival until a viewer has drawn it, as the viewer reports it. */
+  readonly latencies: LatenciesByKind = createLatencies();
   readonly #policy: StreamPolicy;
   /** All clients, including listed ones. */
   readonly #clients = new Set<Client>();
@@ -121,6 +130,8 @@ export class Stream {
   #latestAtMs = 0;
   #snapshotRequestedAtMs = -Infinity;
   #sequence = 0;
+  #receivedBytes = 0;
+  readonly #totals = new ClientTotals();
   #state: StreamState = 'waiting';
   #reason: string;
   /** The reason that the source or the stream itself gave; the shown one may be a rejection. */
@@ -195,6 +206,7 @@ export class Stream {
     const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null, isTrusted = false, onVerified } = input;
     const header = { sequence, receivedAtUs, capturedAtUs, width, height, encoding };
     const frame: Frame = { ...header, payload, message, wireHeader, isTrusted, onVerified };
+    this.#receivedBytes += payload.byteLength;
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);
     this.#held = frame;
@@ -304,7 +316,7 @@ export class Stream {
   }
 
   detach(client: Client): void {
-    this.#clients.delete(client);
+    if (this.#clients.delete(client)) this.#totals.add(client.status());
   }
 
   /** From the next frame on. */
@@ -367,6 +379,11 @@ export class Stream {
     return statuses.sort((a, b) => (a.port ?? Infinity) - (b.port ?? Infinity));
   }
 
+  /** Counters of all clients: those that have left, and these present ones. */
+  clientTotals(present: readonly ClientStatus[]): readonly PortCounters[] {
+    return this.#totals.including(present);
+  }
+
   status(source: SourceStatus): StreamStatus {
     const frame = this.#latest ?? this.#held;
     return {
@@ -383,6 +400,7 @@ export class Stream {
       },
       counters: {
         received: this.#sequence,
+        receivedBytes: this.#receivedBytes,
         rejected: this.#rejected,
         returnsRejected: this.returns.rejected,
         returnsDropped: this.returns.dropped,
@@ -431,6 +449,10 @@ export class Stream {
     for (const client of this.#clients) client.streamChanged(state, reason);
     return true;
   }
+}
+
+function createLatencies(): LatenciesByKind {
+  return { native: new LatencyHistogram(), web: new LatencyHistogram(), spectator: new LatencyHistogram() };
 }
 
 const FRAMES_ARRIVE = 'frames arrive';

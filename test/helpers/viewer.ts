@@ -86,8 +86,8 @@ export class Viewer implements AsyncDisposable {
     return this.next('welcome');
   }
 
-  ack(sequence: number): void {
-    this.socket.send(encodeMessage({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1 }));
+  ack(sequence: number, delayMs?: number): void {
+    this.socket.send(encodeMessage({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1, ...(delayMs === undefined ? {} : { delayMs }) }));
   }
 
   want(fields: Omit<Want, 'type'>): void {

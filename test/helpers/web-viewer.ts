@@ -51,9 +51,9 @@ export class WebViewer implements AsyncDisposable {
     await once(this.#socket, 'close');
   }
 
-  #take({ sequence, message, capturedAtUs }: FrameMessage): void {
+  #take({ sequence, message, capturedAtUs, receivedAtUs }: FrameMessage): void {
     this.capturedAtUs = capturedAtUs ?? null;
     this.messages.push(message);
-    this.#socket.send(encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 0 }));
+    this.#socket.send(encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 0, delayMs: Math.max(0, Date.now() - receivedAtUs / 1000) }));
   }
 }

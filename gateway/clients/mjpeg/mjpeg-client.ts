@@ -75,6 +75,7 @@ export class MjpegClient implements Client, FrameHolder {
   #nextSendAtMs = 0;
   #wakeup: NodeJS.Timeout | null = null;
   #delivered = 0;
+  #deliveredBytes = 0;
   #repeated = 0;
 
   /** @param response must not have been sent yet; its existing headers are kept. */
@@ -131,7 +132,9 @@ export class MjpegClient implements Client, FrameHolder {
       state: this.#phase.kind === 'sending' && now - this.#phase.sinceMs > STUCK_AFTER_MS ? 'stuck' : 'live',
       reason: '',
       delivered: this.#delivered,
+      deliveredBytes: this.#deliveredBytes,
       dropped: this.#mailbox.dropped,
+      withheld: 0,
       repeated: this.#repeated,
       rejected: 0,
       framesPerSecond: round(this.#rate.perSecond(now)),
@@ -202,7 +205,7 @@ export class MjpegClient implements Client, FrameHolder {
     if (this.#phase.kind === 'closed') return;
     const now = performance.now();
     this.#phase = { kind: 'sending', sinceMs: now };
-    this.#count(frame, now);
+    this.#count(frame, jpeg.byteLength, now);
     this.#response.cork();
     if (this.#options.hasLengths === true) this.#response.write(`Content-Length: ${jpeg.byteLength}\r\n\r\n`);
     this.#response.write(jpeg);
@@ -216,7 +219,7 @@ export class MjpegClient implements Client, FrameHolder {
     this.close(reason);
   }
 
-  #count(frame: Frame, nowMs: number): void {
+  #count(frame: Frame, bytes: number, nowMs: number): void {
     this.#lastSentAtMs = nowMs;
     if (frame === this.#last) {
       this.#repeated += 1;
@@ -226,6 +229,7 @@ export class MjpegClient implements Client, FrameHolder {
     // Sequence 0 is the placeholder frame, which is not counted.
     if (frame.sequence === 0) return;
     this.#delivered += 1;
+    this.#deliveredBytes += bytes;
     this.#rate.mark(nowMs);
   }
 

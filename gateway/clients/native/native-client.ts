@@ -91,6 +91,7 @@ export class NativeClient implements ListedClient {
   #stuckReason = '';
   #hasAnswered = false;
   #delivered = 0;
+  #deliveredBytes = 0;
   #repeated = 0;
   #rejected = 0;
   #failedSends = 0;
@@ -177,7 +178,9 @@ export class NativeClient implements ListedClient {
       state: this.#state,
       reason: this.#reason(),
       delivered: this.#delivered,
+      deliveredBytes: this.#deliveredBytes,
       dropped: this.#mailbox.dropped,
+      withheld: this.#withheld,
       repeated: this.#repeated,
       rejected: this.#rejected,
       framesPerSecond: round(this.#rate.perSecond(performance.now())),
@@ -372,6 +375,7 @@ export class NativeClient implements ListedClient {
     if (isRepeat) this.#repeated += 1;
     else {
       this.#delivered += 1;
+      this.#deliveredBytes += frame.payload.byteLength;
       this.#rate.mark(now);
     }
   }
@@ -379,6 +383,7 @@ export class NativeClient implements ListedClient {
   #replied(parts: Uint8Array[], roundTripMs: number): void {
     const now = performance.now();
     this.#roundTripMs = this.#roundTripMs === null ? roundTripMs : this.#roundTripMs + (roundTripMs - this.#roundTripMs) / 8;
+    this.#options.stream.roundTrips.native.observe(roundTripMs);
     this.#pacer.replied(roundTripMs, this.#connection.inFlight, now);
     this.#arrived('answers frames');
     try {

@@ -44,6 +44,7 @@ export class Pacer {
   #probe: { readonly first: number | null } | null = null;
   #bytes = 0;
   #roundTripMs: number | null = null;
+  #latestRoundTripMs = 0;
   #window = MIN_WINDOW;
   #waitingSinceMs: number | null = null;
 
@@ -54,6 +55,11 @@ export class Pacer {
   /** Smoothed round trip from sending a frame to its acknowledgement; null before the first. */
   get roundTripMs(): number | null {
     return this.#roundTripMs;
+  }
+
+  /** The round trip of the latest acknowledgement, not smoothed; 0 before the first. */
+  get latestRoundTripMs(): number {
+    return this.#latestRoundTripMs;
   }
 
   /** Since when an acknowledgement has been pending, counted from the latest one; null if no frame is in flight. */
@@ -94,6 +100,7 @@ export class Pacer {
     if (oldest.sentAtMs < this.#arrivedAtMs) this.#arrived((nowMs - this.#arrivedAtMs) / count);
     this.#arrivedAtMs = nowMs;
     const roundTripMs = nowMs - newest.sentAtMs;
+    this.#latestRoundTripMs = roundTripMs;
     this.#waitingSinceMs = this.#inFlight.length === 0 ? null : nowMs;
     this.#roundTripMs = smooth(this.#roundTripMs, roundTripMs, 1 / 8);
     this.#measured(roundTripMs, sequence, nowMs);

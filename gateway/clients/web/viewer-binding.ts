@@ -37,7 +37,7 @@ type ViewerAuthorization =
   | NotAllowed;
 
 /** Statistics that a viewer's socket contributes to its status. */
-export type ViewerFigures = Pick<ClientStatus, 'state' | 'reason' | 'delivered' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
+export type ViewerFigures = Pick<ClientStatus, 'state' | 'reason' | 'delivered' | 'deliveredBytes' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
 
 /** A viewer's socket, as its {@link ViewerBinding} uses it. Calls must not block or throw. */
 export interface ViewerSocket {
@@ -169,6 +169,18 @@ export class ViewerBinding implements Client, LeaseHolder {
     else returns.push(this.#phase.port, data, ttlMs);
   }
 
+  /**
+   * Records an acknowledgement.
+   *
+   * @param delayMs latency as measured by the viewer; undefined if it does not report it.
+   */
+  acknowledged(roundTripMs: number, delayMs: number | undefined): void {
+    const { stream, port } = this.#inside();
+    const kind = port === null ? 'spectator' : 'web';
+    stream.roundTrips[kind].observe(roundTripMs);
+    if (delayMs !== undefined) stream.latencies[kind].observe(delayMs);
+  }
+
   countRejected(): void {
     this.#options.served.stream?.returns.countRejected();
   }
@@ -177,6 +189,8 @@ export class ViewerBinding implements Client, LeaseHolder {
     const phase = this.#phase;
     if (phase.kind === 'left') return;
     const address = this.#address();
+    // Before it has left, because the stream reads its final counters.
+    if (phase.kind === 'inside') phase.stream.detach(this);
     this.#phase = { kind: 'left' };
     // Never admitted: it was refused, or disconnected before its hello.
     if (phase.kind === 'outside') {
@@ -184,7 +198,6 @@ export class ViewerBinding implements Client, LeaseHolder {
       return;
     }
     const { stream } = phase;
-    stream.detach(this);
     stream.report({ kind, client: this.id, port: phase.port, address, reason });
     if (phase.port === null) return;
     stream.ports.leave(phase.port, this);
@@ -212,7 +225,7 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   status(): ClientStatus {
     const { stream, socket, port } = this.#inside();
-    const { state, reason, delivered, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();
+    const { state, reason, delivered, deliveredBytes, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();
     return {
       id: this.id,
       port,
@@ -221,7 +234,9 @@ export class ViewerBinding implements Client, LeaseHolder {
       state,
       reason,
       delivered,
+      deliveredBytes,
       dropped,
+      withheld: 0,
       repeated: 0,
       rejected,
       framesPerSecond,

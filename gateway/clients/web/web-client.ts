@@ -110,6 +110,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** Sequence of that frame. */
   #unsentSequence: number | null = null;
   #delivered = 0;
+  #deliveredBytes = 0;
   #delayMs: number | null = null;
   #rejected = 0;
   #checks: Promise<void> = Promise.resolve();
@@ -164,6 +165,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       state,
       reason,
       delivered: this.#delivered,
+      deliveredBytes: this.#deliveredBytes,
       dropped: this.#mailbox.dropped,
       rejected: this.#rejected,
       framesPerSecond: round(this.#rate.perSecond(performance.now())),
@@ -244,7 +246,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (delayMs !== undefined) this.#delayMs = delayMs;
     const isNew = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), performance.now());
     // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
-    if (isNew) this.#protocol.refundMessage();
+    if (isNew) {
+      this.#protocol.refundMessage();
+      this.#options.binding.acknowledged(this.#pacer.latestRoundTripMs, delayMs);
+    }
     this.#pump();
   }
 
@@ -378,6 +383,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const now = performance.now();
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivered += 1;
+    this.#deliveredBytes += payload.byteLength;
     this.#rate.mark(now);
     const { transport } = this.#options;
     transport.cork();

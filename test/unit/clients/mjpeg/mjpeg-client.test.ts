@@ -294,7 +294,7 @@ describe('MjpegClient', () => {
       stream.publish(jpeg('<x>'));
     }
     expect(stream.clientStatuses()).toEqual([
-      { id: 'mjpeg-1', port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', reason: '', delivered: 11, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 25, roundTripMs: null, delayMs: null, returnData: null },
+      { id: 'mjpeg-1', port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', reason: '', delivered: 11, deliveredBytes: 33, dropped: 0, withheld: 0, repeated: 0, rejected: 0, framesPerSecond: 25, roundTripMs: null, delayMs: null, returnData: null },
     ]);
   });
 

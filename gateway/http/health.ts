@@ -1,0 +1,45 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { StreamStatus } from '../../shared/status.ts';
+import { sourceDown } from '../hub/readiness.ts';
+import type { Stream } from '../hub/stream.ts';
+import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
+import { bearerToken, type Right } from './access.ts';
+import type { Guard } from './guard.ts';
+
+interface HealthOptions {
+  readonly streams: ReadonlyMap<string, { readonly stream: Stream; status(): StreamStatus }>;
+  readonly guard: Guard;
+  /** Right that `GET /metrics` requires. */
+  readonly metricsRight: Extract<Right, 'view' | 'administer'> | 'public';
+}
+
+/**
+ * Adds the routes for monitoring: `/healthz` (the process serves requests), `/readyz` (all sources deliver), `/metrics`.
+ */
+export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight }: HealthOptions): void {
+  app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
+
+  // Public, because health checks of containers and load balancers send no token; without the right to view, it tells
+  // only how many sources are down.
+  app.get('/readyz', { config: { right: 'public' } }, async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    const down = [...streams.values()].flatMap((served) => sourceDown(served.status()) ?? []);
+    if (down.length === 0) return { status: 'ready', streams: streams.size };
+    const count = `${down.length} of ${streams.size} ${streams.size === 1 ? 'source' : 'sources'} ${down.length === 1 ? 'is' : 'are'} down`;
+    if (!mayView(request, guard)) return reply.code(503).send({ code: 'not-ready', message: count });
+    const reasons = down.map(({ stream, kind, reason }) => `${stream} (${kind}): ${reason}`);
+    return reply.code(503).send({ code: 'not-ready', message: `${count}: ${reasons.join('; ')}`, down });
+  });
+
+  // Loaded and created on the first request: most gateways are never scraped.
+  let loading: Promise<GatewayMetrics> | null = null;
+  app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (_request, reply) => {
+    loading ??= import('../metrics/gateway-metrics.ts').then(({ GatewayMetrics: Metrics }) => new Metrics(streams));
+    const metrics = await loading;
+    return reply.headers({ 'cache-control': 'no-store', 'content-type': metrics.contentType }).send(await metrics.text());
+  });
+}
+
+function mayView(request: FastifyRequest, guard: Guard): boolean {
+  return guard.decide(request, bearerToken(request.headers.authorization), 'view').allowed;
+}

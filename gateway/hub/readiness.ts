@@ -1,0 +1,21 @@
+import type { StreamStatus } from '../../shared/status.ts';
+
+/** A stream whose source is down. */
+export interface SourceDown {
+  readonly stream: string;
+  /** The source's kind. */
+  readonly kind: string;
+  /** Why, as a sentence. */
+  readonly reason: string;
+}
+
+/**
+ * Whether a stream lacks frames through a fault of its source. Not a fault: a file that has ended, an on-demand source
+ * that is asleep, and a `push:` stream without a publisher.
+ *
+ * @returns null if its source is not down.
+ */
+export function sourceDown({ name, state, reason, source }: StreamStatus): SourceDown | null {
+  if (state === 'live' || state === 'ended' || source.kind === 'push' || source.state === 'asleep') return null;
+  return { stream: name, kind: source.kind, reason };
+}

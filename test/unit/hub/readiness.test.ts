@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { sourceDown } from '../../../gateway/hub/readiness.ts';
+import type { StreamState, StreamStatus } from '../../../shared/status.ts';
+
+const status = (state: StreamState, kind: string, sourceState: string): StreamStatus => ({ name: 'door', state, reason: 'why', source: { kind, state: sourceState } }) as unknown as StreamStatus;
+
+describe('sourceDown', () => {
+  it.each<[StreamState, string, string]>([
+    ['waiting', 'ffmpeg', 'restarts in 4 s'],
+    ['stale', 'netgear', 'running'],
+  ])('names a %s stream of %s', (state, kind, sourceState) => {
+    expect(sourceDown(status(state, kind, sourceState))).toEqual({ stream: 'door', kind, reason: 'why' });
+  });
+
+  it.each<[StreamState, string, string]>([
+    ['live', 'ffmpeg', 'running'],
+    ['ended', 'ffmpeg', 'ended'],
+    ['waiting', 'ffmpeg', 'asleep'],
+    ['waiting', 'push', 'waiting for a publisher'],
+  ])('has nothing against a %s stream of %s, %s', (state, kind, sourceState) => {
+    expect(sourceDown(status(state, kind, sourceState))).toBeNull();
+  });
+});
