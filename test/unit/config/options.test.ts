@@ -10,7 +10,7 @@ const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolve({})).toEqual({
-      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], metricsRight: 'view', policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
@@ -18,7 +18,7 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, virtualPorts: '1-1', insecure: true, token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
+      host: '0.0.0.0', port: 0, virtualPorts: '1-1', insecure: true, token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], metricsRight: 'public', idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
     const { distribution, start, onSourceEnd, ...rest } = options;
     expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), clients: [] });

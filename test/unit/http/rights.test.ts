@@ -29,7 +29,7 @@ const EXPECTED: Readonly<Record<Exclude<RouteRight, 'public' | 'hello'>, Readonl
 const CREDENTIALS: Readonly<Record<string, string | null>> = { none: null, wrong: 'wr0ng', view: 'w4tch', publish: 'c4mera', port: 'arm', administrator: 'adm1n' };
 
 /** Routes that everyone may use, written by hand: a new one must be added here. */
-const PUBLIC = ['/healthz', '/', '/viewer', '/publish', ...readdirSync(new URL('../../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(?:html|js|css|map)$/.test(name)).map((name) => `/${name}`)];
+const PUBLIC = ['/healthz', '/readyz', '/', '/viewer', '/publish', ...readdirSync(new URL('../../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(?:html|js|css|map)$/.test(name)).map((name) => `/${name}`)];
 
 /** Ways to write the same path. A router may match them or not: none may pass without its right. */
 const SPELLINGS: Readonly<Record<string, (path: string, host: string) => string>> = {
@@ -176,7 +176,7 @@ describe('the rights of all routes', () => {
   it('take the token as a password where the route says so, and nowhere else', async () => {
     for (const { method, url, right } of server.routes) {
       if (right === 'public' || right === 'hello') continue;
-      const isBasic = /mjpeg$|snapshot|frames$/.test(url);
+      const isBasic = /mjpeg$|snapshot|frames$|metrics$/.test(url);
       const { status } = await send(server.port, method, fill(url), 'adm1n', 'Basic');
       expect(status === 401, `${method} ${url}`).toBe(!isBasic);
     }
