@@ -94,7 +94,7 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: DEFAULT_WEB_CLIENT_LIMITS, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, withoutRenditions: resolved.withoutRenditions, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

@@ -7,6 +7,7 @@ import { errorText, GearwayError } from './errors.ts';
 import type { Encoding, FrameHeader } from './frame.ts';
 import { type Decoded, decodeMessagePack, type MessagePackLimits } from './message-pack.ts';
 import type { NDArray } from './ndarray.ts';
+import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from './quality.ts';
 import type { StreamState } from './status.ts';
 
 export { closeCode } from './close-code.ts';
@@ -16,6 +17,16 @@ export const PROTOCOL = 'gearway.v1';
 
 /** Bytes in front of the MessagePack header: type, flags, two reserved, header length (u32, big-endian). */
 export const PRELUDE_BYTES = 8;
+
+/** Names in the field `features` of a `hello`. */
+export const feature = {
+  /** The viewer shows renditions, reports `waitMs`, and reads `delivery`. */
+  renditions: 'renditions',
+} as const;
+
+/** Maximum number of names in `features`, and their maximum length. */
+const MAX_FEATURES = 16;
+const MAX_FEATURE_LENGTH = 32;
 
 /** Maximum number of bytes of any MessagePack header; {@link maxHeaderBytes} is lower for most types. */
 export const MAX_HEADER_BYTES = 1 << 20;
@@ -39,6 +50,7 @@ export const messageType = {
   pong: 0x15,
   taken: 0x16,
   data: 0x17,
+  delivery: 0x91,
 } as const;
 
 /** Maximum number of bytes of a header by its type, where it is not {@link MAX_HEADER_BYTES}. Checked before anything of the header is decoded. */
@@ -98,6 +110,8 @@ export type Hello = {
   readonly name?: string;
   /** Of a publisher: end the one that is there. */
   readonly takeOver?: boolean;
+  /** Extensions that the viewer knows; see {@link feature}. Unknown names are ignored. */
+  readonly features?: readonly string[];
 };
 /** `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since `hello`. */
 export type Ack = {
@@ -111,10 +125,26 @@ export type Ack = {
   readonly delayMs?: number;
   /** None of the frames can be shown. */
   readonly failing?: boolean;
+  /** How long the frame waited in the viewer before its decoding started: not a property of the link. */
+  readonly waitMs?: number;
 };
 export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly body: ReturnBody };
-/** A field that is absent keeps its last value. `baseline`: the viewer cannot decode the JPEGs, and wants them encoded again. */
-export type Want = { readonly type: 'want'; readonly paused?: boolean; readonly maxFramesPerSecond?: number; readonly raw?: boolean; readonly baseline?: boolean };
+/** A field that is absent keeps its last value. */
+export type Want = {
+  readonly type: 'want';
+  readonly paused?: boolean;
+  /** From 0.1 to 1000, which is no limit in practice. */
+  readonly maxFramesPerSecond?: number;
+  readonly raw?: boolean;
+  /** The viewer cannot decode the JPEGs, and wants them encoded again. */
+  readonly baseline?: boolean;
+  readonly quality?: Quality;
+  /** 0 for no limit. */
+  readonly maxBitsPerSecond?: number;
+  /** Size at which the picture is shown, in device pixels; 0 if every pixel counts. */
+  readonly width?: number;
+  readonly height?: number;
+};
 export type Ping = { readonly type: 'ping'; readonly id: number };
 export type ViewerMessage = Hello | Ack | Return | Want | Ping;
 
@@ -133,7 +163,16 @@ export type Welcome = {
   /** The gateway's clock, microseconds of Unix time. */
   readonly clockUs: number;
 };
-export type FrameMessage = FrameHeader & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array };
+/** An encoding of a frame that is not the source's: its name, and the size of its picture. */
+export interface RenditionHeader {
+  readonly rendition: string;
+  /** Pixels. */
+  readonly pictureWidth: number;
+  /** Pixels. */
+  readonly pictureHeight: number;
+}
+/** Width and height are those of the source's frame; `rendition` describes a payload that differs from it. */
+export type FrameMessage = FrameHeader & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array; readonly rendition?: RenditionHeader };
 export type State = {
   readonly type: 'state';
   readonly state: StreamState;
@@ -144,7 +183,17 @@ export type State = {
 export type Returned = { readonly type: 'returned'; readonly id: number; readonly accepted: boolean; readonly code?: string; readonly reason?: string };
 /** `window`: how many frames may be in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
-export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong;
+/** What the viewer gets and why. Sent to viewers with the feature `renditions` when it changes, at most once per second. */
+export type Delivery = {
+  readonly type: 'delivery';
+  /** A sentence such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while it gets the source's frames. */
+  readonly text: string;
+  /** Whether the link carries less than the stream. */
+  readonly isLimited: boolean;
+  /** Throughput of the link as last measured; absent while unknown. */
+  readonly linkBitsPerSecond?: number;
+};
+export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong | Delivery;
 
 /** A frame that a publisher sends; `sequence` is its own numbering, which rises. The gateway reads the size from the picture. */
 export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'encoding'> & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array };
@@ -314,7 +363,7 @@ function noPayload(message: RawMessage): void {
 const VIEWER: Dialect = { types: new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]), limits: PEER_LIMITS };
 const PUBLISHER: Dialect = { types: new Set<number>([messageType.hello, messageType.frame, messageType.ping]), limits: PEER_LIMITS };
 const ANSWER: Dialect = { types: new Set<number>([messageType.welcome, messageType.taken, messageType.data, messageType.pong]), limits: GATEWAY_LIMITS };
-const GATEWAY: Dialect = { types: new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong]), limits: GATEWAY_LIMITS };
+const GATEWAY: Dialect = { types: new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong, messageType.delivery]), limits: GATEWAY_LIMITS };
 
 /** Encodes a message without payload: one binary WebSocket message. */
 export function encodeMessage(message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage> | Taken): Uint8Array<ArrayBuffer> {
@@ -364,8 +413,12 @@ export function encodePublishedHead({ sequence, capturedAtUs = null, encoding, m
   });
 }
 
-/** Encodes a frame's head, once per frame for all viewers. The payload follows by reference. */
-export function encodeFrameHead(frame: FrameHeader, message: Value): Uint8Array<ArrayBuffer> {
+/**
+ * Encodes a frame's head, once per frame and rendition for all viewers. The payload follows by reference.
+ *
+ * @param rendition describes a payload that is not the source's.
+ */
+export function encodeFrameHead(frame: FrameHeader, message: Value, rendition?: RenditionHeader): Uint8Array<ArrayBuffer> {
   const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
   // Field by field: an object spread into a literal costs more than all the rest, with each frame.
   const header: Record<string, unknown> = { sequence, receivedAtUs };
@@ -376,6 +429,11 @@ export function encodeFrameHead(frame: FrameHeader, message: Value): Uint8Array<
   if (encoding.kind === 'raw') {
     header['dtype'] = encoding.dtype;
     header['shape'] = encoding.shape;
+  }
+  if (rendition !== undefined) {
+    header['rendition'] = rendition.rendition;
+    header['pictureWidth'] = rendition.pictureWidth;
+    header['pictureHeight'] = rendition.pictureHeight;
   }
   header['message'] = message;
   return encodeHead(messageType.frame, header);
@@ -434,15 +492,20 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
       const ack: Ack = { type: 'ack', sequence, painted, skipped, failed, decodeMs };
       // The one message that comes with every frame and viewer: without the spread of the others.
       const timed = isAbsent(fields['delayMs']) ? ack : { ...ack, delayMs: number(fields, 'delayMs', 0, 86_400_000) };
-      return isAbsent(fields['failing']) ? timed : { ...timed, failing: boolean(fields, 'failing') };
+      const waited = isAbsent(fields['waitMs']) ? timed : { ...timed, waitMs: number(fields, 'waitMs', 0, 86_400_000) };
+      return isAbsent(fields['failing']) ? waited : { ...waited, failing: boolean(fields, 'failing') };
     }
     case messageType.want:
       return {
         type: 'want',
         ...optional(fields, 'paused', boolean),
-        ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, 1000)),
+        ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, MAX_FRAMES_PER_SECOND)),
         ...optional(fields, 'raw', boolean),
         ...optional(fields, 'baseline', boolean),
+        ...optional(fields, 'quality', oneOf<Quality>(...QUALITIES)),
+        ...optional(fields, 'maxBitsPerSecond', (f, key) => number(f, key, 0, 1e12)),
+        ...optional(fields, 'width', (f, key) => integer(f, key, 65_535)),
+        ...optional(fields, 'height', (f, key) => integer(f, key, 65_535)),
       };
     default:
       return { type: 'ping', id: integer(fields, 'id') };
@@ -470,12 +533,15 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
       encoding: decodeEncoding(fields),
       message: (fields['message'] ?? null) as Value,
       payload,
+      ...decodeRendition(fields),
     };
   }
   noPayload(message);
   switch (message.type) {
     case messageType.welcome:
       return decodeWelcome(fields);
+    case messageType.delivery:
+      return { type: 'delivery', text: text(fields, 'text', 1024), isLimited: boolean(fields, 'isLimited'), ...optional(fields, 'linkBitsPerSecond', (f, key) => number(f, key, 0, 1e15)) };
     case messageType.state:
       return { type: 'state', state: streamState(fields, 'state'), reason: text(fields, 'reason', 4096), ...optional(fields, 'resumeSequence', integer) };
     case messageType.returned:
@@ -550,7 +616,20 @@ function decodeHello(fields: Fields): Hello {
     ...optional(fields, 'token', (f, key) => text(f, key, 512)),
     ...optional(fields, 'name', (f, key) => text(f, key, 64)),
     ...optional(fields, 'takeOver', boolean),
+    ...optional(fields, 'features', names),
   };
+}
+
+/** List of names. Longer ones than any known name are ignored, like all unknown ones. */
+function names(fields: Fields, key: string): readonly string[] {
+  const value = fields[key];
+  if (!Array.isArray(value) || value.length > MAX_FEATURES) throw bad(`field ${key} is ${describe(value)}, expected a list of at most ${MAX_FEATURES} names`);
+  return value.filter((name): name is string => typeof name === 'string' && name.length <= MAX_FEATURE_LENGTH);
+}
+
+function decodeRendition(fields: Fields): { readonly rendition?: RenditionHeader } {
+  if (isAbsent(fields['rendition'])) return {};
+  return { rendition: { rendition: text(fields, 'rendition', 64), pictureWidth: integer(fields, 'pictureWidth', 65_535), pictureHeight: integer(fields, 'pictureHeight', 65_535) } };
 }
 
 function decodeEncoding(fields: Fields): Encoding {

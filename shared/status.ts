@@ -4,11 +4,11 @@ export type StreamState = 'waiting' | 'live' | 'stale' | 'ended';
 export type ClientKind = 'native' | 'web' | 'spectator';
 
 /**
- * State of a client. `connecting`: not connected; `paused`: requests no frames; `stuck`: connected, but does not accept
+ * State of a client. `connecting`: not connected; `slow`: gets a smaller rendition or fewer frames, because its link carries less than the stream; `paused`: requests no frames; `stuck`: connected, but does not accept
  * frames; `unsupported`: a viewer that can decode none of the frames; `refused`: reachable, but incompatible (different
  * pattern or keys, no encryption).
  */
-export type ClientState = 'connecting' | 'live' | 'paused' | 'stuck' | 'unsupported' | 'refused';
+export type ClientState = 'connecting' | 'live' | 'slow' | 'paused' | 'stuck' | 'unsupported' | 'refused';
 
 /** A client in `GET /api/streams/NAME`. Counters count frames since it connected. */
 export interface ClientStatus {

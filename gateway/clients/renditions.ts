@@ -1,11 +1,14 @@
 import { GearwayError } from '../../shared/errors.ts';
 import { pictureChannels } from '../../shared/ndarray.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
-import { encodeFrameHead } from '../../shared/protocol.ts';
+import { encodeFrameHead, type RenditionHeader } from '../../shared/protocol.ts';
 import type { Frame } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
 import { toEightBit } from '../codecs/eight-bit.ts';
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
+import { type JpegStep, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
+import { StepSizes } from '../renditions/step-sizes.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
 
 /**
@@ -19,15 +22,28 @@ export interface Rendition {
   readonly payload: Uint8Array;
 }
 
+/** Of the whole gateway: half of the thread pool, which other work uses as well. */
+const scalings = new ConcurrencyLimit(2);
+
 /**
  * Creates the renditions of each frame, once for all viewers of a stream: `asIs` (the unmodified JPEG or samples), and
  * `jpeg` for 8-bit raw frames. 16-bit and float frames are always sent as they are, because JPEG would lose precision.
+ * Scaled JPEGs are made when a viewer with a slow link takes a frame, once per step.
  */
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
   readonly #converted = new WeakMap<Frame, Promise<Uint8Array>>();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
+  /** By step name. */
+  readonly #scaled = new WeakMap<Frame, Map<string, Promise<Rendition>>>();
+  readonly #sizes = new StepSizes();
+  /** Whether viewers with slow links may get scaled JPEGs. */
+  readonly isEnabled: boolean;
+
+  constructor({ isEnabled = true }: { readonly isEnabled?: boolean } = {}) {
+    this.isEnabled = isEnabled;
+  }
 
   /** Whether this frame is encoded as JPEG for viewers that do not request raw frames. */
   encodes(frame: Frame): boolean {
@@ -42,15 +58,54 @@ export class Renditions {
       if (rendition === undefined) {
         rendition = createRendition(frame, frame.payload);
         this.#asIs.set(frame, rendition);
+        if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
       }
       return rendition;
     }
     let encoding = this.#jpeg.get(frame);
     if (encoding === undefined) {
-      encoding = encode(frame, channels);
+      encoding = encode(frame, channels).then((rendition) => {
+        this.#sizes.note(SOURCE, rendition.payload.byteLength, performance.now());
+        return rendition;
+      });
       this.#jpeg.set(frame, encoding);
     }
     return encoding;
+  }
+
+  /** Whether scaled JPEGs may be made of this frame: not of samples that JPEG cannot represent. */
+  canScale(frame: Frame): boolean {
+    return frame.encoding.kind === 'jpeg' || jpegChannels(frame) !== null;
+  }
+
+  /** Mean size of a step's frames in bytes: measured or estimated; 0 before the first frame. */
+  bytesOf(step: Step): number {
+    return this.#sizes.bytes(step, performance.now());
+  }
+
+  /**
+   * The frame as a JPEG of reduced size and quality.
+   *
+   * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
+   */
+  scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
+    let steps = this.#scaled.get(frame);
+    if (steps === undefined) this.#scaled.set(frame, (steps = new Map<string, Promise<Rendition>>()));
+    const name = stepName(step);
+    let scaled = steps.get(name);
+    if (scaled === undefined) steps.set(name, (scaled = this.#scale(frame, step)));
+    return scaled;
+  }
+
+  async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
+    if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
+    const { data, width, height } = await scalings.run(async () => {
+      // Loaded on demand: sharp is slow to load, and needed only for slow links.
+      const { encodePicture } = await import('../codecs/encode-picture.ts');
+      return encodePicture(frame, { format: 'jpg', width: pictureWidth(step, frame.width), quality: step.quality });
+    });
+    this.#sizes.note(step, data.byteLength, performance.now());
+    return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, data, { rendition: stepName(step), pictureWidth: width, pictureHeight: height });
   }
 
   /**
@@ -103,8 +158,8 @@ async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {
   return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, payload);
 }
 
-function createRendition(frame: Frame, payload: Uint8Array): Rendition {
-  return { sequence: frame.sequence, begin: encodeMessageBegin(encodeFrameHead(frame, frame.message), payload.byteLength), payload };
+function createRendition(frame: Frame, payload: Uint8Array, header?: RenditionHeader): Rendition {
+  return { sequence: frame.sequence, begin: encodeMessageBegin(encodeFrameHead(frame, frame.message, header), payload.byteLength), payload };
 }
 
 /** Number of channels for the JPEG encoder; null if the frame must be sent as it is. */

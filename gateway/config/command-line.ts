@@ -29,6 +29,8 @@ const HELP = `Gearway: NetGear streams in the browser
   --start any|all         all: hold frames until every native client has connected once (any)
   --distribution broadcast|round-robin   send every frame to all native clients, or to one in turn (broadcast)
   --on-source-end wait|terminate   whether to terminate native clients when the source ends (wait)
+  --renditions auto|off   whether viewers with slow links get smaller pictures; NAME=off for one stream (auto)
+  --viewer-max-bitrate RATE   maximum bit rate of one web viewer, 4M or 500k bits per second
   --host ADDRESS          address to listen on, 127.0.0.1; others require --token or --insecure
   --port NUMBER           8080; 0 for any free port
   --token SECRET          require this token; it grants all rights
@@ -73,6 +75,8 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
       source: { type: 'string', multiple: true, default: ['test-pattern:'] },
       client: { type: 'string', multiple: true, default: [] },
       'virtual-ports': { type: 'string', multiple: true, default: [] },
+      renditions: { type: 'string', multiple: true, default: [] },
+      'viewer-max-bitrate': { type: 'string' },
       host: { type: 'string' },
       port: { type: 'string' },
       token: { type: 'string' },
@@ -114,6 +118,8 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
     trustProxies: values['trust-proxy'],
     ...(values['public-url'] === undefined ? {} : { publicUrl: values['public-url'] }),
     virtualPorts: values['virtual-ports'],
+    renditions: values.renditions,
+    ...(values['viewer-max-bitrate'] === undefined ? {} : { viewerMaxBitrate: parseBitrate('--viewer-max-bitrate', values['viewer-max-bitrate']) }),
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values.port === undefined ? {} : { port: Number(values.port) }),
     ...tokens.options,
@@ -127,6 +133,13 @@ function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string
     ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
   };
   return { options, warnings: tokens.warnings, help: values.help, version: values.version };
+}
+
+/** Parses `4M`, `500k` or bits per second. */
+function parseBitrate(option: string, text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,3})?)([kM]?)$/.exec(text) ?? [];
+  if (digits === undefined) throw new GearwayError('option-invalid', `${option} is ${JSON.stringify(text)}, expected bits per second such as 500k or 4M`);
+  return Number(digits) * (unit === 'M' ? 1e6 : unit === 'k' ? 1e3 : 1);
 }
 
 function readTls(certFile: string | undefined, keyFile: string | undefined): Pick<GatewayOptions, 'tls'> {

@@ -53,6 +53,13 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * returning data only on that port. Default none.
    */
   readonly reservedPorts?: Readonly<Record<number, string>>;
+  /**
+   * Whether viewers with slow links get renditions, that is, smaller JPEGs: `auto` or `off`, with `NAME=` before it for
+   * one stream. Default `auto`.
+   */
+  readonly renditions?: string | readonly string[];
+  /** Maximum bit rate of one web viewer, in bits per second. Default none. */
+  readonly viewerMaxBitrate?: number;
   /** Whether anyone who can reach the gateway may watch and return data without a token. Default false. */
   readonly insecure?: boolean;
   /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
@@ -111,6 +118,10 @@ export interface ResolvedGatewayOptions {
   readonly viewToken: string | null;
   readonly publishToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
+  /** Names of the streams with `renditions: off`. */
+  readonly withoutRenditions: ReadonlySet<string>;
+  /** Bits per second; Infinity for no limit. */
+  readonly viewerMaxBitrate: number;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
   /** Its path ends with a slash. */
@@ -178,6 +189,8 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     viewToken,
     publishToken,
     reservedPorts,
+    withoutRenditions: resolveRenditions(options.renditions ?? [], streams),
+    viewerMaxBitrate: resolveBitrate(options.viewerMaxBitrate),
     allowOrigins,
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),
@@ -211,6 +224,26 @@ function resolveVirtualPorts(option: string | readonly string[], streams: readon
       return [name, serverPorts.map((serverPort) => ({ from: serverPort, to: serverPort }))];
     }),
   );
+}
+
+/** @returns the names of the streams without renditions. */
+function resolveRenditions(option: string | readonly string[], streams: readonly StreamPorts[]): ReadonlySet<string> {
+  const off = new Map<string | null, boolean>();
+  for (const text of typeof option === 'string' ? [option] : option) {
+    const { stream, rest } = splitName(text);
+    checkStream('renditions', stream, rest, streams);
+    off.set(stream, oneOf('renditions', rest, ['auto', 'off']) === 'off');
+  }
+  return new Set(streams.map(({ name }) => name).filter((name) => off.get(name) ?? off.get(null) ?? false));
+}
+
+/** Lowest maximum bit rate with which a picture can be shown. */
+const MIN_BITRATE = 10_000;
+
+function resolveBitrate(bitsPerSecond: number | undefined): number {
+  if (bitsPerSecond === undefined) return Infinity;
+  if (!(bitsPerSecond >= MIN_BITRATE)) throw invalid(`viewer-max-bitrate is ${bitsPerSecond}, expected bits per second, at least ${MIN_BITRATE}`);
+  return bitsPerSecond;
 }
 
 /** Splits `NAME=REST`, where the name of a stream is optional. */

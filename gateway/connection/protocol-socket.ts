@@ -46,6 +46,8 @@ export interface ProtocolPeer<M extends Message> {
   readonly unsentBytes: number;
   /** Called every second while the connection is open, after the socket's own checks. */
   tick?(): void;
+  /** Called with the round trip of a ping, which the peer's network stack answers. */
+  roundTrip?(ms: number): void;
   /** Called once, as the last callback. */
   ended(end: SocketEnd): void;
 }
@@ -82,6 +84,8 @@ export class ProtocolSocket<M extends Message> {
   #heardAtMs = performance.now();
   #phase: Phase = 'greeting';
   #countsBytes = true;
+  /** Time of sending of the ping that was not answered yet. */
+  #pingedAtMs: number | null = null;
 
   /** @param addressBudget shared by all connections of the peer's address. */
   constructor(socket: WebSocket, peer: ProtocolPeer<M>, limits: ProtocolSocketLimits, addressBudget: InputBudget | null = null) {
@@ -98,7 +102,11 @@ export class ProtocolSocket<M extends Message> {
       });
     });
     socket.on('ping', () => this.#receivedControl());
-    socket.on('pong', () => this.#receivedControl());
+    socket.on('pong', () => {
+      this.#receivedControl();
+      if (this.#pingedAtMs !== null && this.#phase === 'admitted') this.#peer.roundTrip?.(performance.now() - this.#pingedAtMs);
+      this.#pingedAtMs = null;
+    });
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     // A transport error is followed by 'close'; an unhandled 'error' event would end the process.
     socket.on('error', () => undefined);
@@ -111,6 +119,8 @@ export class ProtocolSocket<M extends Message> {
    */
   admit(bytesPerSecond: number | null): void {
     this.#phase = 'admitted';
+    // Before the first data: its round trip is that of an empty path.
+    if (this.#peer.roundTrip !== undefined) this.#ping();
     if (bytesPerSecond === null) this.#countsBytes = false;
     else if (bytesPerSecond !== this.#limits.watchingBytesPerSecond) this.#budget.allowBytes(bytesPerSecond);
   }
@@ -208,8 +218,13 @@ export class ProtocolSocket<M extends Message> {
       this.cutOff({ kind: 'silent', timeoutMs: silenceTimeoutMs });
       return;
     }
-    this.#socket.ping();
+    this.#ping();
     this.#peer.tick?.();
+  }
+
+  #ping(): void {
+    this.#pingedAtMs ??= performance.now();
+    this.#socket.ping();
   }
 
   /** @returns false if the connection was already closed. */

@@ -44,6 +44,8 @@ export interface ServerOptions {
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
+  /** Names of the streams of which no renditions are made; default none. */
+  readonly withoutRenditions?: ReadonlySet<string>;
   /** Limits shared by all peers, and per address. */
   readonly sharedLimits?: SharedLimits;
   /** Contains all connected web clients; the creator closes them. */
@@ -85,7 +87,7 @@ function noSchemas(): never {
  * Refusals: 421 for an unknown Host, 403 for a foreign Origin, 401 without the token, 404, each with a message. Every
  * response has the security headers, including Fastify's own error responses.
  */
-export async function createServer({ streams, access, verifier, names, limits, sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, metricsRight = 'view', log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, withoutRenditions = new Set(), sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, metricsRight = 'view', log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
@@ -153,7 +155,7 @@ export async function createServer({ streams, access, verifier, names, limits, s
   });
   app.get('/api/events', { config: { right: 'view' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
-  const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions()]));
+  const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions({ isEnabled: !withoutRenditions.has(name) })]));
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
   const largeMessages = new LargeMessages();

@@ -29,11 +29,12 @@ export interface HttpAppOptions {
   readonly limits?: Partial<WebClientLimits>;
   readonly sharedLimits?: Partial<SharedLimits>;
   readonly trustProxies?: readonly string[];
+  readonly withoutRenditions?: ReadonlySet<string>;
   readonly connectionLimits?: NonNullable<ServerOptions['connectionLimits']>;
 }
 
 /** Closed by disposal, with its web clients. */
-export async function createHttpApp({ stream: streamOptions = {}, publishing = null, sourceKind = 'push', access = {}, limits = {}, sharedLimits = {}, trustProxies = [], connectionLimits }: HttpAppOptions = {}): Promise<HttpApp> {
+export async function createHttpApp({ stream: streamOptions = {}, publishing = null, sourceKind = 'push', access = {}, limits = {}, sharedLimits = {}, trustProxies = [], withoutRenditions = new Set(), connectionLimits }: HttpAppOptions = {}): Promise<HttpApp> {
   const events = new EventLog();
   const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined, ...streamOptions });
   const verifier = new JpegVerifier();
@@ -45,6 +46,7 @@ export async function createHttpApp({ stream: streamOptions = {}, publishing = n
     verifier,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },
     sharedLimits: { ...DEFAULT_SHARED_LIMITS, ...sharedLimits },
+    withoutRenditions,
     webClients,
     events,
     createPlaceholder: () => Promise.reject(new Error('no picture is asked for here')),

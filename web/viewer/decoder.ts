@@ -11,8 +11,8 @@ const DECODE_TIMEOUT_MS = 2000;
 export interface DecoderEvents {
   /** Scale at which a frame of this size is currently shown. */
   scale(frame: FrameMessage): number;
-  /** Decoding has started: time to acknowledge the frame. */
-  started(frame: FrameMessage): void;
+  /** Decoding has started: time to acknowledge the frame. @param waitMs how long it waited for that. */
+  started(frame: FrameMessage, waitMs: number): void;
   /** A decoded frame, newer than all before it. The receiver draws and closes the picture. */
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
   /** A frame could not be decoded. */
@@ -34,6 +34,7 @@ interface PendingFrame {
 export class Decoder {
   readonly #events: DecoderEvents;
   #waiting: FrameMessage | null = null;
+  #waitingSinceMs = 0;
   #decoding = 0;
   /** Frames not delivered yet, oldest first. */
   #pending: PendingFrame[] = [];
@@ -51,6 +52,7 @@ export class Decoder {
   add(frame: FrameMessage): void {
     if (this.#waiting !== null) this.skipped += 1;
     this.#waiting = frame;
+    this.#waitingSinceMs = performance.now();
     this.#pump();
   }
 
@@ -75,7 +77,7 @@ export class Decoder {
     while (this.#decoding < (this.#decodeMs > SLOW_DECODE_MS ? 1 : MAX_DECODING) && this.#waiting !== null) {
       const frame = this.#waiting;
       this.#waiting = null;
-      this.#events.started(frame);
+      this.#events.started(frame, performance.now() - this.#waitingSinceMs);
       if (frame.sequence <= this.#drawnSequence) this.skipped += 1;
       else runInBackground(this.#decode(frame));
     }

@@ -1,4 +1,5 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
 import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
@@ -17,20 +18,24 @@ import {
   GearwayViewEvent,
 } from './viewer-events.ts';
 import type { ViewerLinkEvent } from './viewer-link.ts';
-import type { Snapshot, SnapshotFormat, ViewerState, ViewerStats } from './viewer-messages.ts';
+import type { DeliveryOptions, Snapshot, SnapshotFormat, ViewerState, ViewerStats } from './viewer-messages.ts';
 import { type GatewayState, ViewerModel } from './viewer-model.ts';
-import { announcementText, formatAge, formatLatency, STATE_LABELS } from './viewer-text.ts';
+import { announcementText, formatAge, formatLatency, SLOW_LINK_LABEL, STATE_LABELS } from './viewer-text.ts';
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
 export type { Fit } from './fit.ts';
 export type { Matrix, Point } from './picture-geometry.ts';
+export type { Quality } from '../../shared/quality.ts';
 export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from '../connection/return-body.ts';
 export type { Snapshot, ViewerState, ViewerStats } from './viewer-messages.ts';
 export * from './viewer-events.ts';
 
 /** Properties whose change requires a new session. */
 const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as const;
+
+/** Properties that limit what the gateway sends. */
+const DELIVERING = ['quality', 'maxBitrate', 'maxFps'] as const;
 
 /** States in which the picture is not what the camera currently sees. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
@@ -54,6 +59,10 @@ const AGE_INTERVAL_MS = 500;
  * @attr {boolean} controls - control bar (pause, snapshot, statistics, rotate, mirror, fit, full screen), zoom and pan
  * @attr {boolean} show-stats - show statistics over the picture
  * @attr {'contain' | 'cover' | 'none'} fit - how the picture is scaled to the element's box; `contain` by default
+ * @attr {'auto' | 'source' | 'half' | 'quarter'} quality - the largest picture to get on a slow link: `auto` (the
+ *   default) as the link allows, `source` only unmodified frames, otherwise at most this part of the width and height
+ * @attr {number} max-bitrate - maximum bit rate in bits per second
+ * @attr {number} max-fps - maximum frame rate
  * @attr {number} rotate - clockwise rotation: 0, 90, 180 or 270 degrees
  * @attr {boolean} mirror - mirror the picture horizontally
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
@@ -97,6 +106,7 @@ const AGE_INTERVAL_MS = 500;
  * @cssstate stale
  * @cssstate ended
  * @cssstate refused
+ * @cssstate slow - live, but the link to the gateway carries less than the stream
  * @cssstate spectator - connected without a port
  */
 export class GearwayViewer extends LitElement {
@@ -112,6 +122,9 @@ export class GearwayViewer extends LitElement {
     controls: { type: Boolean },
     showStats: { type: Boolean, attribute: 'show-stats' },
     fit: { type: String },
+    quality: { type: String },
+    maxBitrate: { type: Number, attribute: 'max-bitrate' },
+    maxFps: { type: Number, attribute: 'max-fps' },
     rotate: { type: Number },
     mirror: { type: Boolean },
     token: { attribute: false },
@@ -129,6 +142,11 @@ export class GearwayViewer extends LitElement {
   declare controls: boolean;
   declare showStats: boolean;
   declare fit: Fit;
+  declare quality: Quality;
+  /** Bits per second; null for no limit. */
+  declare maxBitrate: number | null;
+  /** Frames per second; null for no limit. */
+  declare maxFps: number | null;
   declare rotate: number;
   declare mirror: boolean;
   /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
@@ -163,6 +181,9 @@ export class GearwayViewer extends LitElement {
     this.controls = false;
     this.showStats = false;
     this.fit = 'contain';
+    this.quality = 'auto';
+    this.maxBitrate = null;
+    this.maxFps = null;
     this.rotate = 0;
     this.mirror = false;
     this.token = null;
@@ -318,6 +339,7 @@ export class GearwayViewer extends LitElement {
   protected override updated(changed: PropertyValues<GearwayViewer>): void {
     // Before the first update, which opens the session, the former values are undefined.
     if (this.isConnected && RESTARTING.some((key) => changed.get(key) !== undefined)) this.reconnect();
+    if (DELIVERING.some((key) => changed.has(key))) this.#model.setDelivery(this.#deliveryOptions());
     if (this.controls || this.showStats) this.#loadExtras();
     this._extras?.update();
     const picture = this.#picture();
@@ -333,6 +355,7 @@ export class GearwayViewer extends LitElement {
     const { state, reason } = this.#state;
     const { controls, spectatorReason } = this;
     const isDimmed = this.#pictureSize !== null && DIMMED.has(state);
+    const isSlow = this.#isSlow();
     return html`
       <div
         part="stage"
@@ -348,7 +371,8 @@ export class GearwayViewer extends LitElement {
         <div class="overlay"><slot></slot></div>
         <div part="notice" class="notice"><slot name=${state}>${this.#noticeTemplate()}</slot></div>
         <div part="status" class="chip">
-          <span class=${`dot ${state}`}></span><span>${STATE_LABELS[state]}</span>
+          <span class=${`dot ${isSlow ? 'slow' : state}`}></span
+          ><span title=${isSlow ? this.stats.delivery : nothing}>${isSlow ? SLOW_LINK_LABEL : STATE_LABELS[state]}</span>
           ${this._chip === '' ? nothing : html`<span class="figure">${this._chip}</span>`}
           ${this._age === '' ? nothing : html`<span part="age">${this._age}</span>`}
           ${isDimmed && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
@@ -465,7 +489,21 @@ export class GearwayViewer extends LitElement {
     this.#ageTimer = setInterval(() => this.#updateChip(), AGE_INTERVAL_MS);
     const { requestedPort: port, spectate, token } = this;
     const [url, name, paused] = [socketUrl(stream, 'ws'), clientName(this.name), this.#shouldPause()];
-    this.#model.open({ url, port, spectate, token, name, paused }, canvas, this.noWorker ? 'main' : 'worker');
+    this.#model.open({ url, port, spectate, token, name, paused, delivery: this.#deliveryOptions() }, canvas, this.noWorker ? 'main' : 'worker');
+  }
+
+  #deliveryOptions(): DeliveryOptions {
+    const { quality, maxBitrate, maxFps } = this;
+    return {
+      quality: QUALITIES.includes(quality) ? quality : 'auto',
+      maxBitsPerSecond: maxBitrate !== null && maxBitrate > 0 ? Math.min(1e12, maxBitrate) : 0,
+      maxFramesPerSecond: maxFps !== null && maxFps > 0 ? Math.min(MAX_FRAMES_PER_SECOND, Math.max(0.1, maxFps)) : MAX_FRAMES_PER_SECOND,
+    };
+  }
+
+  /** Whether frames arrive over a link that carries less than the stream. */
+  #isSlow(): boolean {
+    return this.#state.state === 'live' && this.stats.isLinkLimited;
   }
 
   #close(): void {
@@ -492,6 +530,7 @@ export class GearwayViewer extends LitElement {
         return;
       }
       case 'stats':
+        this.#updateSlow();
         if (this.showStats) this.requestUpdate();
         return;
       case 'open': {
@@ -523,6 +562,7 @@ export class GearwayViewer extends LitElement {
   #updateState(): void {
     const { state, reason } = this.#currentState();
     if (!this.#state.set(state, reason)) return;
+    this.#updateSlow();
     this.#updateChip();
     this.dispatchEvent(new GearwayStateEvent(state, reason));
   }
@@ -541,6 +581,15 @@ export class GearwayViewer extends LitElement {
     if (streamUrl(this.src) !== null) return this.#model.gatewayState;
     if (!this.src) return { state: 'connecting', reason: 'no src is set' };
     return { state: 'refused', reason: `src is ${JSON.stringify(this.src)}, expected the address of a stream` };
+  }
+
+  /** The custom state `slow` and the chip. */
+  #updateSlow(): void {
+    const isSlow = this.#isSlow();
+    if (isSlow === this.#internals.states.has('slow')) return;
+    if (isSlow) this.#internals.states.add('slow');
+    else this.#internals.states.delete('slow');
+    this.requestUpdate();
   }
 
   #updateChip(): void {

@@ -1,5 +1,6 @@
 import { checkShowable, converterOf } from '../../shared/eight-bit.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
+import { pictureSize } from './picture-size.ts';
 
 /** Canvas of a viewer: offscreen in the worker, an element on the main thread. */
 export type Surface = OffscreenCanvas | HTMLCanvasElement;
@@ -19,11 +20,11 @@ const SCALES = 8;
 /**
  * Decodes a frame: JPEG by the browser, raw samples by conversion.
  *
- * @param scale at which the picture is shown. At up to 7/8, browsers with `ImageDecoder` decode a JPEG at reduced size.
+ * @param scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode a JPEG at reduced size.
  * @throws {GearwayError} `dtype-unsupported` or `channels-unsupported`; what the browser throws for a JPEG.
  */
 export async function decodePicture(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {
-  const { width, height } = frame;
+  const { width, height } = pictureSize(frame);
   if (frame.encoding.kind === 'raw') {
     const source = convertSamples(frame, frame.encoding.dtype, checkShowable(frame.encoding));
     return { source, width, height, close: () => undefined };
@@ -36,7 +37,9 @@ export async function decodePicture(frame: FrameMessage, scale = 1): Promise<Dec
   return { source: bitmap, width: bitmap.width, height: bitmap.height, close: () => bitmap.close() };
 }
 
-async function decodeSmaller({ payload, width, height }: FrameMessage, scale: number): Promise<DecodedPicture> {
+async function decodeSmaller(frame: FrameMessage, scale: number): Promise<DecodedPicture> {
+  const { payload } = frame;
+  const { width, height } = pictureSize(frame);
   const decoder = new ImageDecoder({
     data: payload as Uint8Array<ArrayBuffer>,
     type: 'image/jpeg',
@@ -54,7 +57,8 @@ async function decodeSmaller({ payload, width, height }: FrameMessage, scale: nu
 
 /** PNG of a frame, at full size. */
 export async function encodePng(frame: FrameMessage): Promise<Blob> {
-  const canvas = new OffscreenCanvas(frame.width, frame.height);
+  const { width, height } = pictureSize(frame);
+  const canvas = new OffscreenCanvas(width, height);
   const picture = await decodePicture(frame);
   new Painter(canvas).draw(picture);
   picture.close();

@@ -2,7 +2,7 @@ import type { ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
-import type { Box, Snapshot, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import type { Box, DeliveryOptions, Snapshot, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
 import type { ViewerOpening } from './viewer-session.ts';
 
 /** Events of a session other than the answers to requests. */
@@ -53,6 +53,10 @@ export class ViewerLink {
   /** Sets the size at which the picture is shown. */
   setBox(box: Box): void {
     this.#link.command({ kind: 'box', box });
+  }
+
+  setDelivery(delivery: DeliveryOptions): void {
+    this.#link.command({ kind: 'delivery', delivery });
   }
 
   /** Makes a pending attempt to connect immediately. */

@@ -1,4 +1,5 @@
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
+import type { Quality } from '../../shared/quality.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
 
 /**
@@ -16,6 +17,14 @@ export interface ViewerOptions {
   readonly leaseKey: string | null;
   readonly name: string;
   readonly paused: boolean;
+  readonly delivery: DeliveryOptions;
+}
+
+/** What a viewer accepts. `maxBitsPerSecond`: 0 for no limit; `maxFramesPerSecond`: up to 1000. */
+export interface DeliveryOptions {
+  readonly quality: Quality;
+  readonly maxBitsPerSecond: number;
+  readonly maxFramesPerSecond: number;
 }
 
 /** Box in which the picture is shown, in device pixels. `covers`: the picture fills it; otherwise it fits inside. */
@@ -41,7 +50,8 @@ export type ViewerCommand =
     }
   | { readonly kind: 'send'; readonly id: number; readonly body: ReturnBody; readonly ttlMs: number | null }
   | { readonly kind: 'snapshot'; readonly id: number; readonly format: SnapshotFormat }
-  | { readonly kind: 'box'; readonly box: Box };
+  | { readonly kind: 'box'; readonly box: Box }
+  | { readonly kind: 'delivery'; readonly delivery: DeliveryOptions };
 
 /** Statistics of a session, refreshed twice per second. Counters start at the last `welcome`. */
 export interface ViewerStats {
@@ -67,6 +77,15 @@ export interface ViewerStats {
   readonly height: number;
   /** `jpeg` or a NumPy dtype; empty before the first frame. */
   readonly encoding: string;
+  /**
+   * What the gateway sends instead of the source's frames and why, such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4
+   * Mbit/s`; empty while these arrive as they are.
+   */
+  readonly delivery: string;
+  /** Whether the link to the gateway carries less than the stream. */
+  readonly isLinkLimited: boolean;
+  /** Throughput of the link as the gateway last measured it; null while unknown. */
+  readonly linkBitsPerSecond: number | null;
 }
 
 export type ViewerEvent =
@@ -100,7 +119,7 @@ export type ViewerEvent =
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: Snapshot | null };
 
-/** A picture with its message. */
+/** A picture with its message. Its size is that of the picture received, which may be a rendition smaller than the frame. */
 export interface Snapshot {
   readonly sequence: number;
   readonly width: number;
@@ -116,4 +135,5 @@ export interface Snapshot {
 export const NO_STATS: ViewerStats = {
   sequence: 0, received: 0, painted: 0, dropped: 0, skipped: 0, failed: 0, receivedPerSecond: 0, framesPerSecond: 0,
   bitsPerSecond: 0, delayMs: null, roundTripMs: null, decodeMs: 0, window: null, width: 0, height: 0, encoding: '',
+  delivery: '', isLinkLimited: false, linkBitsPerSecond: null,
 };

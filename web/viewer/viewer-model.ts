@@ -7,6 +7,7 @@ import { createSticky, remainingSticky, type StickyReturn } from './sticky-retur
 import { ViewerLink, type ViewerLinkEvent } from './viewer-link.ts';
 import {
   type Box,
+  type DeliveryOptions,
   NO_STATS,
   type Snapshot,
   type SnapshotFormat,
@@ -115,6 +116,10 @@ export class ViewerModel {
   setBox(box: Box): void {
     this.#box = box;
     this.#link?.setBox(box);
+  }
+
+  setDelivery(delivery: DeliveryOptions): void {
+    this.#link?.setDelivery(delivery);
   }
 
   retry(): void {

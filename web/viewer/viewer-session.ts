@@ -4,6 +4,7 @@ import {
   decodeGatewayMessage,
   encodeMessage,
   encodeReturn,
+  feature,
   type FrameMessage,
   type GatewayMessage,
   type Hello,
@@ -11,6 +12,7 @@ import {
   type Pong,
   type ReturnBody,
   type State,
+  type Want,
   type Welcome,
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
@@ -18,7 +20,8 @@ import { DecodeFailures } from './decode-failures.ts';
 import { Decoder } from './decoder.ts';
 import { type DecodedPicture, encodePng, Painter, type Surface } from './painter.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
-import type { Box, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import type { Box, DeliveryOptions, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import { pictureSize } from './picture-size.ts';
 import { ViewerStatsMeter } from './viewer-stats.ts';
 
 /** Refusals of the requested port. */
@@ -27,6 +30,9 @@ const PORT_REFUSALS: ReadonlySet<number> = new Set([
   closeCode.portOutOfRange,
   closeCode.notAllowed,
 ]);
+
+/** Longer sides are not reported: every pixel counts. */
+const MAX_SIDE = 65_535;
 
 /** Parameters of a session. `canvas` is new: without a context, and not yet transferred. */
 export interface ViewerOpening {
@@ -57,6 +63,7 @@ class ViewerSession {
   /** Returns without an answer on this connection: the element's id by message id; null for repeated sticky data. */
   readonly #unanswered = new Map<number, number | null>();
   #box: Box | null = null;
+  #delivery: DeliveryOptions;
   #maxMessageBytes = 0;
   /** The first frame of a connection or after a pause may be old because the source is silent: not a latency. */
   #isFirst = true;
@@ -66,6 +73,8 @@ class ViewerSession {
   #streamState: Pick<State, 'state' | 'reason'> = { state: 'waiting', reason: '' };
   /** Why no frame can be shown; null if some can. */
   #unsupported: string | null = null;
+  /** The latest `want` of this connection with size and limits, as JSON. */
+  #sentWant = '';
   /** Sequence of the latest frame whose decoding has started. */
   #started = 0;
 
@@ -74,10 +83,11 @@ class ViewerSession {
     this.#emit = emit;
     this.#leaseKey = options.leaseKey;
     this.#paused = options.paused;
+    this.#delivery = options.delivery;
     this.#painter = new Painter(canvas);
     this.#decoder = new Decoder({
       scale: (frame) => this.#scale(frame),
-      started: (frame) => this.#acknowledge(frame),
+      started: (frame, waitMs) => this.#acknowledge(frame, waitMs),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
       failed: (frame, error) => this.#failures.failed(frame, error),
     });
@@ -124,6 +134,11 @@ class ViewerSession {
       }
       case 'box':
         this.#box = command.box;
+        this.#sendWant();
+        return;
+      case 'delivery':
+        this.#delivery = command.delivery;
+        this.#sendWant();
         return;
       case 'retry':
         this.#connection.retryNow();
@@ -144,6 +159,7 @@ class ViewerSession {
     const port = this.#options.port ?? this.#formerPort;
     return {
       name,
+      features: [feature.renditions],
       ...(port === null ? {} : { port }),
       ...(spectate ? { spectate } : {}),
       ...(token === null ? {} : { token }),
@@ -162,10 +178,27 @@ class ViewerSession {
     this.#failures.reset();
     this.#unsupported = null;
     this.#setStreamState({ state, reason });
+    this.#sentWant = '';
+    this.#sendWant();
     if (this.#paused) this.#connection.send(encodeMessage({ type: 'want', paused: true }));
     const sticky = remainingSticky(this.#sticky);
     if (sticky === null) this.#sticky = null;
     else this.#return(sticky.body, 'sticky', sticky.ttlMs, null);
+  }
+
+  /** Size on screen and limits. A gateway that does not know the fields ignores them. */
+  #sendWant(): void {
+    const { quality, maxBitsPerSecond, maxFramesPerSecond } = this.#delivery;
+    const [width, height] = [this.#box?.width ?? Infinity, this.#box?.height ?? Infinity];
+    // A picture that covers its box is larger than the box in one direction.
+    const isKnown = width <= MAX_SIDE && height <= MAX_SIDE && this.#box?.covers === false;
+    const size = isKnown ? { width: Math.ceil(width), height: Math.ceil(height) } : { width: 0, height: 0 };
+    const want: Want = { type: 'want', quality, maxBitsPerSecond, maxFramesPerSecond, ...size };
+    // The box is set with each update of the element.
+    const key = JSON.stringify(want);
+    if (key === this.#sentWant || !this.#connection.isOpen) return;
+    this.#sentWant = key;
+    this.#connection.send(encodeMessage(want));
   }
 
   #received(message: Exclude<GatewayMessage, Welcome | Pong>, bytes: number): void {
@@ -181,6 +214,10 @@ class ViewerSession {
           this.#isFirst = true;
         }
         this.#setStreamState(message);
+        return;
+      case 'delivery':
+        this.#stats.delivery(message);
+        this.#emitStats();
         return;
       case 'returned': {
         const id = this.#unanswered.get(message.id);
@@ -248,17 +285,17 @@ class ViewerSession {
     else this.#emit({ kind: 'state', state, reason });
   }
 
-  #acknowledge({ sequence }: FrameMessage): void {
+  #acknowledge({ sequence }: FrameMessage, waitMs: number): void {
     this.#started = sequence;
-    this.#sendAck(sequence);
+    this.#sendAck(sequence, waitMs);
   }
 
-  #sendAck(sequence: number): void {
+  #sendAck(sequence: number, waitMs = 0): void {
     const { skipped, failed } = this.#decoder;
     const { painted, decodeMs, delayMs } = this.#stats;
     const delay = delayMs === null ? {} : { delayMs: Math.max(0, delayMs) };
     const failing = this.#unsupported === null ? {} : { failing: true };
-    this.#connection.send(encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, ...delay, ...failing }));
+    this.#connection.send(encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, waitMs, ...delay, ...failing }));
   }
 
   #draw(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
@@ -274,8 +311,9 @@ class ViewerSession {
     this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs });
   }
 
-  #scale({ width, height }: FrameMessage): number {
+  #scale(frame: FrameMessage): number {
     if (this.#box === null) return 1;
+    const { width, height } = pictureSize(frame);
     const scales = [this.#box.width / width, this.#box.height / height];
     return this.#box.covers ? Math.max(...scales) : Math.min(...scales);
   }
@@ -286,7 +324,8 @@ class ViewerSession {
       this.#emit({ kind: 'snapshot', id, snapshot: null });
       return;
     }
-    const { sequence, width, height, message } = frame;
+    const { sequence, message } = frame;
+    const { width, height } = pictureSize(frame);
     const received = frame.encoding.kind === 'jpeg' ? 'jpeg' : frame.encoding.dtype;
     const encoding = format === 'png' ? 'png' : received;
     const type = received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream';

@@ -1,5 +1,6 @@
-import type { FrameMessage } from '../../shared/protocol.ts';
+import type { Delivery, FrameMessage } from '../../shared/protocol.ts';
 import { average, SMOOTHING } from '../connection/statistics.ts';
+import { pictureSize } from './picture-size.ts';
 import type { ViewerStats } from './viewer-messages.ts';
 
 /** Counts and smooths the statistics of a viewer's connection. Rates cover the time since the last reading. */
@@ -22,8 +23,15 @@ export class ViewerStatsMeter {
   #receivedPerSecond = 0;
   #framesPerSecond = 0;
   #bitsPerSecond = 0;
+  #delivery: Pick<Delivery, 'text' | 'isLimited' | 'linkBitsPerSecond'> = { text: '', isLimited: false };
 
-  received({ sequence, width, height, encoding }: FrameMessage, bytes: number): void {
+  delivery(delivery: Delivery): void {
+    this.#delivery = delivery;
+  }
+
+  received(frame: FrameMessage, bytes: number): void {
+    const { sequence, encoding } = frame;
+    const { width, height } = pictureSize(frame);
     if (this.#firstSequence === 0) this.#firstSequence = sequence;
     else this.#dropped += Math.max(0, sequence - this.#sequence - 1);
     this.#received += 1;
@@ -76,6 +84,9 @@ export class ViewerStatsMeter {
       width: this.#width,
       height: this.#height,
       encoding: this.#encoding,
+      delivery: this.#delivery.text,
+      isLinkLimited: this.#delivery.isLimited,
+      linkBitsPerSecond: this.#delivery.linkBitsPerSecond ?? null,
     };
   }
 }

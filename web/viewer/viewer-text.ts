@@ -12,6 +12,9 @@ export const STATE_LABELS: Readonly<Record<ViewerState, string>> = {
   refused: 'Refused',
 };
 
+/** Label of the status chip while the link carries less than the stream. */
+export const SLOW_LINK_LABEL = 'Slow link';
+
 /** Text for screen readers. @param spectatorReason null for a viewer with a port. */
 export function announcementText(state: ViewerState, reason: string, spectatorReason: string | null): string {
   const label = STATE_LABELS[state].replace('…', '');

@@ -1,4 +1,5 @@
 import { LeastRoundTrip } from '../native/least-round-trip.ts';
+import { type Delivery, LinkEstimator, type SendState } from './link-estimator.ts';
 
 const MIN_WINDOW = 2;
 const MAX_WINDOW = 8;
@@ -18,6 +19,7 @@ interface InFlight {
   readonly sequence: number;
   readonly bytes: number;
   readonly sentAtMs: number;
+  readonly state: SendState;
 }
 
 /**
@@ -48,6 +50,13 @@ export class Pacer {
   #window = MIN_WINDOW;
   #waitingSinceMs: number | null = null;
 
+  /** What the acknowledgements reveal about the link. */
+  readonly link = new LinkEstimator();
+
+  get bytesInFlight(): number {
+    return this.#bytes;
+  }
+
   get window(): number {
     return this.#window;
   }
@@ -75,7 +84,7 @@ export class Pacer {
 
   sent(sequence: number, bytes: number, nowMs: number): void {
     if (this.#inFlight.length === 0) this.#waitingSinceMs = nowMs;
-    this.#inFlight.push({ sequence, bytes, sentAtMs: nowMs });
+    this.#inFlight.push({ sequence, bytes, sentAtMs: nowMs, state: this.link.sent(this.#inFlight.length === 0, nowMs) });
     if (this.#probe?.first === null) this.#probe = { first: sequence };
     this.#bytes += bytes;
   }
@@ -84,19 +93,22 @@ export class Pacer {
    * Records a cumulative acknowledgement.
    *
    * @param frameTimeMs mean interval of the source's frames; undefined if unknown.
-   * @returns false, without effect, if it acknowledges no new frame.
+   * @param waitMs how long the newest frame waited in the viewer.
+   * @returns null, without effect, if it acknowledges no new frame.
    */
-  acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number): boolean {
+  acknowledged(sequence: number, frameTimeMs: number | undefined, nowMs: number, waitMs = 0): Delivery | null {
     const [oldest] = this.#inFlight;
     let newest: InFlight | undefined;
     let count = 0;
+    let bytes = 0;
     while (this.#inFlight[0] !== undefined && this.#inFlight[0].sequence <= sequence) {
       newest = this.#inFlight.shift();
       if (newest === undefined) break;
-      this.#bytes -= newest.bytes;
+      bytes += newest.bytes;
       count += 1;
     }
-    if (oldest === undefined || newest === undefined) return false;
+    if (oldest === undefined || newest === undefined) return null;
+    this.#bytes -= bytes;
     if (oldest.sentAtMs < this.#arrivedAtMs) this.#arrived((nowMs - this.#arrivedAtMs) / count);
     this.#arrivedAtMs = nowMs;
     const roundTripMs = nowMs - newest.sentAtMs;
@@ -105,7 +117,7 @@ export class Pacer {
     this.#roundTripMs = smooth(this.#roundTripMs, roundTripMs, 1 / 8);
     this.#measured(roundTripMs, sequence, nowMs);
     this.#adapt(frameTimeMs);
-    return true;
+    return this.link.delivered(newest, bytes, waitMs, nowMs);
   }
 
   /** Ends a pause, whose duration must not count as waiting for an acknowledgement. */

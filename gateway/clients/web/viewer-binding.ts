@@ -8,6 +8,7 @@ import type { LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
+import type { JpegStep, Step } from '../../renditions/ladder.ts';
 import { describeReturnData } from '../../hub/returns/describe-return-data.ts';
 import type { Rendition, Renditions } from '../renditions.ts';
 
@@ -115,6 +116,24 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   rendition(frame: Frame, wantsRaw: boolean): Rendition | Promise<Rendition> {
     return this.#inside().renditions.get(frame, wantsRaw);
+  }
+
+  /** Whether viewers of this stream may get renditions. */
+  get makesRenditions(): boolean {
+    return this.#inside().renditions.isEnabled;
+  }
+
+  canScale(frame: Frame): boolean {
+    return this.#inside().renditions.canScale(frame);
+  }
+
+  bytesOf(step: Step): number {
+    return this.#inside().renditions.bytesOf(step);
+  }
+
+  /** @throws {GearwayError} `jpeg-unsupported`. */
+  scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
+    return this.#inside().renditions.scaled(frame, step);
   }
 
   /** @throws {GearwayError} `jpeg-unsupported`. */

@@ -12,8 +12,10 @@ import {
   type Want,
   closeCode,
   decodeViewerMessage,
+  feature,
   MAX_HELLO_BYTES,
 } from '../../../shared/protocol.ts';
+import { MAX_FRAMES_PER_SECOND } from '../../../shared/quality.ts';
 import type { ClientState, StreamState } from '../../../shared/status.ts';
 import type { JpegVerification } from '../../codecs/jpeg-verifier.ts';
 import { nowUs } from '../../hub/clock.ts';
@@ -24,7 +26,9 @@ import type { ReturnData } from '../../hub/returns/returns.ts';
 import { round } from '../../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../../codecs/python-json.ts';
 import type { InputBudget } from '../../connection/input-budget.ts';
+import { SOURCE } from '../../renditions/ladder.ts';
 import { Pacer } from './pacer.ts';
+import { ViewerDelivery } from './viewer-delivery.ts';
 import type { Admission, ViewerSocket, ViewerFigures, ViewerBinding } from './viewer-binding.ts';
 import { type ProtocolPeer, ProtocolSocket, type ProtocolSocketLimits, type SocketEnd } from '../../connection/protocol-socket.ts';
 import type { Rendition } from '../renditions.ts';
@@ -40,6 +44,8 @@ export interface WebClientLimits extends ProtocolSocketLimits {
   /** Bytes per second from a viewer that may return data. */
   readonly bytesPerSecond: number;
   readonly ackTimeoutMs: number;
+  /** Maximum bit rate of one viewer that shows renditions; Infinity for none. */
+  readonly maxBitsPerSecond: number;
 }
 
 export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
@@ -52,6 +58,7 @@ export const DEFAULT_WEB_CLIENT_LIMITS: WebClientLimits = {
   helloTimeoutMs: 5000,
   ackTimeoutMs: 10_000,
   silenceTimeoutMs: 15_000,
+  maxBitsPerSecond: Infinity,
 };
 
 interface WebClientOptions {
@@ -99,6 +106,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #wantsBaseline = false;
   /** Number of frames that the viewer could not decode, if it can decode none; otherwise null. */
   #failing: number | null = null;
+  /** null for a viewer that does not show renditions. */
+  #delivery: ViewerDelivery | null = null;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
@@ -138,7 +147,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   offer(frame: Frame): void {
     if (this.#paused || this.#admission === null) return;
     this.#mailbox.put(frame);
+    this.#noteWaiting();
     this.#pump();
+  }
+
+  /** An acknowledgement that does not come is the first sign of a link that has become slower. */
+  #noteWaiting(): void {
+    const { waitingSinceMs, bytesInFlight } = this.#pacer;
+    if (this.#delivery !== null && waitingSinceMs !== null) this.#delivery.waiting(waitingSinceMs, bytesInFlight, performance.now());
   }
 
   streamChanged(state: StreamState, reason: string): void {
@@ -151,10 +167,13 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   figures(): ViewerFigures {
     const { roundTripMs, waitingSinceMs } = this.#pacer;
-    let state: ClientState = 'live';
-    let reason = this.#wantsBaseline ? 'gets its JPEGs encoded again, because it cannot decode their kind' : '';
+    const delivery = this.#admission === null ? null : this.#delivery;
+    let state: ClientState = delivery?.isLimited(performance.now()) === true ? 'slow' : 'live';
+    let reason = delivery?.describe(performance.now()) ?? '';
+    if (reason === '' && this.#wantsBaseline) reason = 'gets its JPEGs encoded again, because it cannot decode their kind';
     if (this.#paused) {
       state = 'paused';
+      reason = '';
     } else if (this.#failing !== null) {
       state = 'unsupported';
       reason = `the viewer can decode none of the frames (${this.#failing} failed)`;
@@ -221,6 +240,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { binding, limits } = this.#options;
     const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
     this.#admission = { port, mayReturn };
+    if (hello.features?.includes(feature.renditions) === true && binding.makesRenditions) this.#delivery = new ViewerDelivery(binding, this.#pacer.link, limits.maxBitsPerSecond, performance.now());
     const returnsData = mayReturn && port !== null;
     const messageBytes = returnsData ? limits.messageBytes : MAX_HELLO_BYTES;
     this.#options.onAdmitted?.(messageBytes);
@@ -241,23 +261,27 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (latest !== null) this.offer(latest);
   }
 
-  #acknowledged({ sequence, failed, failing, delayMs }: Ack): void {
+  #acknowledged({ sequence, failed, failing, delayMs, waitMs }: Ack): void {
     this.#failing = failing === true ? failed : null;
     if (delayMs !== undefined) this.#delayMs = delayMs;
-    const isNew = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), performance.now());
-    // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
-    if (isNew) {
+    const now = performance.now();
+    const delivered = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), now, waitMs);
+    if (delivered !== null) {
+      this.#delivery?.delivered(delivered, now);
+      // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
       this.#protocol.refundMessage();
       this.#options.binding.acknowledged(this.#pacer.latestRoundTripMs, delayMs);
     }
     this.#pump();
   }
 
-  #wanted({ paused, maxFramesPerSecond, raw, baseline }: Want): void {
+  #wanted(want: Want): void {
+    const { paused, maxFramesPerSecond, raw, baseline } = want;
+    this.#delivery?.wanted(want);
     const wantedBaseline = this.#wantsBaseline;
     if (raw !== undefined) this.#wantsRaw = raw;
     if (baseline !== undefined) this.#wantsBaseline = baseline;
-    if (maxFramesPerSecond !== undefined) this.#minIntervalMs = 1000 / maxFramesPerSecond;
+    if (maxFramesPerSecond !== undefined) this.#minIntervalMs = maxFramesPerSecond < MAX_FRAMES_PER_SECOND ? 1000 / maxFramesPerSecond : 0;
     const { binding } = this.#options;
     const latest = binding.latest();
     // Again, in case it is the only frame for a while.
@@ -342,11 +366,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #pump(): void {
     if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend()) return;
     const now = performance.now();
-    if (this.#minIntervalMs > 0) {
+    // The first frame alone measures the link: a second one would only queue on a slow one.
+    if (this.#delivery !== null && this.#pacer.roundTripMs === null && this.#pacer.bytesInFlight > 0) return;
+    const minIntervalMs = Math.max(this.#minIntervalMs, 1000 / (this.#delivery?.maxFramesPerSecond() ?? Infinity));
+    if (minIntervalMs > 0) {
       // Half a frame interval of tolerance, so that a limit of 30 fps passes every frame of a 30 fps source.
       const toleranceMs = (this.#options.binding.frameTimeMs() ?? 0) / 2;
       if (now < this.#nextSendAtMs - toleranceMs) return;
-      this.#nextSendAtMs = Math.max(this.#nextSendAtMs + this.#minIntervalMs, now);
+      this.#nextSendAtMs = Math.max(this.#nextSendAtMs + minIntervalMs, now);
     }
     const frame = this.#mailbox.take();
     if (frame === undefined) return;
@@ -372,7 +399,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #rendition(frame: Frame): Rendition | Promise<Rendition> {
     const { binding } = this.#options;
     const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
+    const step = this.#wantsRaw ? SOURCE : (this.#delivery?.choose(frame) ?? SOURCE);
     // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.
+    if (step.kind === 'jpeg') return binding.scaled(frame, step).catch(unchanged);
     return this.#wantsBaseline && frame.encoding.kind === 'jpeg' ? binding.baseline(frame).catch(unchanged) : unchanged();
   }
 
@@ -382,6 +411,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (this.#admission === null || this.#paused || this.#socket.readyState !== OPEN) return;
     const now = performance.now();
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
+    this.#delivery?.sent(sequence, begin.byteLength + payload.byteLength);
     this.#delivered += 1;
     this.#deliveredBytes += payload.byteLength;
     this.#rate.mark(now);
@@ -417,7 +447,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.close(closeCode.noAcknowledgement, `no acknowledgement received for ${ackTimeoutMs / 1000} s`);
       return;
     }
+    const report = this.#delivery?.report(performance.now()) ?? null;
+    if (report !== null) this.#protocol.send(report);
+    this.#noteWaiting();
     this.#pump();
+  }
+
+  roundTrip(ms: number): void {
+    this.#pacer.link.roundTrip(ms, performance.now());
   }
 
   ended(end: SocketEnd): void {

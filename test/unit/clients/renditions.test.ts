@@ -107,4 +107,35 @@ describe('Renditions', () => {
   it('rejects for samples that nobody can show', async () => {
     await expect(new Renditions().jpeg(raw('uint8', [8, 16, 2]))).rejects.toMatchObject({ code: 'channels-unsupported' });
   });
+
+  it('scales a JPEG once for all viewers of a step, and keeps number, times, message and size of the frame', async () => {
+    const renditions = new Renditions();
+    const original = await renditions.get({ ...raw('uint8', [96, 128, 3]), width: 128, height: 96 }, false);
+    const jpeg: Frame = { ...frame({ kind: 'jpeg' }, 0), width: 128, height: 96, payload: original.payload };
+    const step = { kind: 'jpeg', divisor: 2, quality: 50 } as const;
+    const promise = renditions.scaled(jpeg, step);
+    expect(renditions.scaled(jpeg, { ...step })).toBe(promise);
+    const scaled = await promise;
+    expect(readJpegHeader(scaled.payload)).toMatchObject({ width: 64, height: 48 });
+    expect(decoded(headOf(scaled))).toMatchObject({ sequence: 7, receivedAtUs: 1_766_400_000_000_000, width: 128, height: 96, message: { n: 7 }, rendition: { rendition: 'jpeg-2-50', pictureWidth: 64, pictureHeight: 48 } });
+    expect(renditions.bytesOf(step)).toBe(scaled.payload.byteLength);
+    expect(renditions.scaled(jpeg, { ...step, quality: 75 })).not.toBe(promise);
+  });
+
+  it('scales 8-bit samples, and rounds their size up', async () => {
+    const scaled = await new Renditions().scaled({ ...raw('uint8', [9, 17, 3]), width: 17, height: 9 }, { kind: 'jpeg', divisor: 4, quality: 50 });
+    expect(readJpegHeader(scaled.payload)).toMatchObject({ width: 5, height: 3 });
+    expect(decoded(headOf(scaled)).encoding).toEqual({ kind: 'jpeg' });
+  });
+
+  it('scales only what JPEG can represent', () => {
+    const renditions = new Renditions();
+    expect(renditions.canScale(frame({ kind: 'jpeg' }, 4))).toBe(true);
+    expect(renditions.canScale(raw('uint8', [8, 16, 3]))).toBe(true);
+    for (const image of [raw('uint16', [8, 16], 2), raw('float32', [8, 16], 4), raw('int8', [8, 16]), raw('uint8', [8, 16, 2])]) expect(renditions.canScale(image)).toBe(false);
+  });
+
+  it('rejects a JPEG that cannot be decoded', async () => {
+    await expect(new Renditions().scaled(frame({ kind: 'jpeg' }, 100), { kind: 'jpeg', divisor: 2, quality: 50 })).rejects.toMatchObject({ code: 'picture-invalid' });
+  });
 });

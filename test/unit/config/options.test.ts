@@ -10,7 +10,7 @@ const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolve({})).toEqual({
-      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], metricsRight: 'view', policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), withoutRenditions: new Set(), viewerMaxBitrate: Infinity, allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], metricsRight: 'view', policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
@@ -18,10 +18,10 @@ describe('resolveOptions', () => {
   it('takes what is given', () => {
     const log = (): void => undefined;
     const options: GatewayOptions = {
-      host: '0.0.0.0', port: 0, virtualPorts: '1-1', insecure: true, token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], metricsRight: 'public', idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
+      host: '0.0.0.0', port: 0, virtualPorts: '1-1', renditions: 'off', viewerMaxBitrate: 2e6, insecure: true, token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], metricsRight: 'public', idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
-    const { distribution, start, onSourceEnd, ...rest } = options;
-    expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), clients: [] });
+    const { distribution, start, onSourceEnd, renditions: _, ...rest } = options;
+    expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), withoutRenditions: new Set(['main']), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
@@ -77,9 +77,17 @@ describe('resolveOptions', () => {
       ['ports twice for all', { virtualPorts: ['6000', '6001'] }],
       ['ports for a server in multi-clients mode', { virtualPorts: 'robot=6000' }],
       ['a client of a stream that is not there', { clients: ['garden=tcp://127.0.0.1:5567'] }],
+      ['renditions of a stream that is not there', { renditions: 'garden=off' }],
       ['a reserved port that no stream has', { virtualPorts: 'door=7000', reservedPorts: { 7001: 'p' } }],
     ])('refuses %s', (_name, options) => {
       expect(() => resolveOptions(options, streams)).toThrow(coded('option-invalid'));
+    });
+
+    it('makes renditions of all but those that are named, or of none but those', () => {
+      const without = (renditions: readonly string[]): string[] => [...resolveOptions({ renditions }, streams).withoutRenditions];
+      expect(without([])).toEqual([]);
+      expect(without(['yard=off'])).toEqual(['yard']);
+      expect(without(['off', 'yard=auto'])).toEqual(['door', 'robot']);
     });
 
     it('reserves a port that one of them has', () => {
@@ -113,6 +121,9 @@ describe('resolveOptions', () => {
     ['two tokens that are the same', { token: 's', viewToken: 's' }],
     ['a publish token that is the token', { token: 's', publishToken: 's' }],
     ['an empty publish token', { publishToken: '' }],
+    ['renditions that are neither on nor off', { renditions: 'h264' }],
+    ['a bit rate for no picture', { viewerMaxBitrate: 9999 }],
+    ['a bit rate that is NaN', { viewerMaxBitrate: NaN }],
     ['a reserved port below the range', { reservedPorts: { 5999: 'p' } }],
     ['a reserved port above the range', { reservedPorts: { 6064: 'p' } }],
     ['a reserved port without a token', { reservedPorts: { 6000: '' } }],

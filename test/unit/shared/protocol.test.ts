@@ -96,6 +96,17 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
     '0400000000000022 83a6706175736564c3b26d61784672616d65735065725365636f6e640aa3726177c2 000000000000',
     { type: 'want', paused: true, maxFramesPerSecond: 10, raw: false },
   ],
+  ['a hello with features', '0100000000000016 81a8666561747572657391aa72656e646974696f6e73 0000', { type: 'hello', features: ['renditions'] }],
+  [
+    'an ack with the wait in the viewer',
+    '0200000000000047 86a873657175656e636578a77061696e74656476a7736b697070656402a66661696c656400a86465636f64654d73cb401a000000000000a6776169744d73cb4029000000000000 00',
+    { type: 'ack', sequence: 120, painted: 118, skipped: 2, failed: 0, decodeMs: 6.5, waitMs: 12.5 },
+  ],
+  [
+    'a want of small pictures',
+    '0400000000000037 84a77175616c697479a468616c66b06d6178426974735065725365636f6e64ce000f4240a57769647468cd0280a6686569676874cd0168 00',
+    { type: 'want', quality: 'half', maxBitsPerSecond: 1_000_000, width: 640, height: 360 },
+  ],
   ['a want of baseline JPEG', '040000000000000b 81a8626173656c696e65c3 0000000000', { type: 'want', baseline: true }],
   ['an empty want', '0400000000000001 80 00000000000000', { type: 'want' }],
   ['a ping', '0500000000000005 81a2696407 000000', { type: 'ping', id: 7 }],
@@ -129,6 +140,19 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
     'a raw frame',
     '120000000000005c 88a873657175656e636579ac726563656976656441745573cf000646880c880000a5776964746802a668656967687401a8656e636f64696e67a3726177a56474797065a675696e743136a57368617065920102a76d657373616765c0 00000000 01000200',
     { type: 'frame', sequence: 121, receivedAtUs: CLOCK, width: 2, height: 1, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] }, message: null, payload: bytes('01000200') },
+  ],
+  [
+    'a rendition',
+    '1200000000000083 89a873657175656e636578ac726563656976656441745573cf000646880c880000a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a972656e646974696f6ea96a7065672d322d3530ac706963747572655769647468cd0280ad70696374757265486569676874cd0168a76d65737361676581a16e78 0000000000 ffd8ffd9',
+    {
+      type: 'frame', sequence: 120, receivedAtUs: CLOCK, width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: { n: 120 }, payload: bytes('ffd8ffd9'),
+      rendition: { rendition: 'jpeg-2-50', pictureWidth: 640, pictureHeight: 360 },
+    },
+  ],
+  [
+    'a delivery',
+    '9100000000000058 83a474657874d92e4a50454720363430c397333630207135302c20312e31204d6269742f733a206c696e6b20312e34204d6269742f73a969734c696d69746564c3b16c696e6b426974735065725365636f6e64ce00155cc0',
+    { type: 'delivery', text: 'JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s', isLimited: true, linkBitsPerSecond: 1_400_000 },
   ],
   ['a state', '1300000000000016 82a57374617465a57374616c65a6726561736f6ea172 0000', { type: 'state', state: 'stale', reason: 'r' }],
   [
@@ -278,7 +302,11 @@ for (const { name, decode, messages } of DECODERS) {
 
 describe('decodeViewerMessage', () => {
   it("rejects the gateway's messages", () => {
-    for (const [, data] of GATEWAY) expect(() => decodeViewerMessage(bytes(data))).toThrow(bad);
+    // A delivery has the bit of types that may be ignored.
+    for (const [, data, { type }] of GATEWAY) {
+      if (type === 'delivery') expect(decodeViewerMessage(bytes(data))).toBeUndefined();
+      else expect(() => decodeViewerMessage(bytes(data))).toThrow(bad);
+    }
   });
 
   it('ignores fields that it does not know, and takes null for absent', () => {
@@ -353,6 +381,10 @@ describe('decodeViewerMessage', () => {
     ['a token of 512 characters', `a5746f6b656e da0200${'61'.repeat(512)}`, true],
     ['a token of 513 characters', `a5746f6b656e da0201${'61'.repeat(513)}`, false],
     ['a spectate that is a number', 'a87370656374617465 01', false],
+    ['16 features', `a86665617475726573 dc0010${'a161'.repeat(16)}`, true],
+    ['17 features', `a86665617475726573 dc0011${'a161'.repeat(17)}`, false],
+    ['features that are text', 'a86665617475726573 a161', false],
+    ['a feature that is a number', 'a86665617475726573 9101', true],
   ])('judges a hello with %s', (_name, field, isValid) => {
     const data = message(0x01, `81 ${field}`);
     if (isValid) expect(decodeViewerMessage(data)).toMatchObject({ type: 'hello' });
@@ -367,6 +399,10 @@ describe('decodeViewerMessage', () => {
     ['NaN frames a second', 'b26d61784672616d65735065725365636f6e64 cb7ff8000000000000', false],
     ['a paused that is text', 'a6706175736564 a161', false],
     ['a baseline that is a number', 'a8626173656c696e65 01', false],
+    ['an unknown quality', 'a77175616c697479 a464656570', false],
+    ['a width of 65535', 'a57769647468 cdffff', true],
+    ['a width of 65536', 'a57769647468 ce00010000', false],
+    ['a negative bit rate', 'b06d6178426974735065725365636f6e64 ff', false],
     ['a field of a later version', 'a56c61746572 01', true],
   ])('judges a want with %s', (_name, field, isValid) => {
     const data = message(0x04, `81 ${field}`);
@@ -550,6 +586,14 @@ describe('decodePublisherMessage', () => {
 });
 
 describe('encodeFrameHead', () => {
+  it('describes a rendition beside the size of its frame', () => {
+    const rendition = { rendition: 'jpeg-2-50', pictureWidth: 640, pictureHeight: 360 };
+    const head = encodeFrameHead({ sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } }, { n: 120 }, rendition);
+    expect(Buffer.from(head).toString('hex')).toBe(
+      `120000000000007b89${'a873657175656e636578'}${'ac72656365697665644174557301'}${'a57769647468cd0500'}${'a6686569676874cd02d0'}${'a8656e636f64696e67a46a706567'}${'a972656e646974696f6ea96a7065672d322d3530'}${'ac706963747572655769647468cd0280'}${'ad70696374757265486569676874cd0168'}${'a76d65737361676581a16e78'}0000000000`,
+    );
+  });
+
   it('writes length, padding and fields of a frame', () => {
     const head = encodeFrameHead({ sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } }, { n: 120 });
     // As Python writes it, with receivedAtUs 1.
@@ -573,6 +617,6 @@ describe('PROTOCOL', () => {
     expect(closeCode).toEqual({
       goingAway: 1001, badMessage: 4000, unknownStream: 4001, portTaken: 4002, takenOver: 4003, portOutOfRange: 4004, notAllowed: 4005, tooMuch: 4006, noAcknowledgement: 4007, noHello: 4008, sentAway: 4009, publisherPresent: 4010, notForPublishers: 4011,
     });
-    expect(messageType).toEqual({ hello: 1, ack: 2, return: 3, want: 4, ping: 5, welcome: 0x11, frame: 0x12, state: 0x13, returned: 0x14, pong: 0x15, taken: 0x16, data: 0x17 });
+    expect(messageType).toEqual({ hello: 1, ack: 2, return: 3, want: 4, ping: 5, welcome: 0x11, frame: 0x12, state: 0x13, returned: 0x14, pong: 0x15, taken: 0x16, data: 0x17, delivery: 0x91 });
   });
 });

@@ -107,7 +107,7 @@ function clientTable(
 function clientRow(client: ClientStatus, model: ClientsModel, actions: ClientsActions): TemplateResult {
   const { rates, ownPort, mayDisconnect } = model;
   const { id, kind, port, state, address, framesPerSecond, delayMs, dropped } = client;
-  const isConnected = state === 'live' || state === 'paused';
+  const isConnected = state === 'live' || state === 'slow' || state === 'paused';
   const isOwn = port !== null && port === ownPort;
   const reason = reasonOf(client);
   return html`<tr class=${reason === null ? '' : 'has-reason'}>
@@ -130,6 +130,7 @@ function clientRow(client: ClientStatus, model: ClientsModel, actions: ClientsAc
 
 const DEFAULT_REASONS: Readonly<Record<ClientState, string>> = {
   live: '',
+  slow: '',
   paused: '',
   connecting: '',
   stuck: 'does not read frames',

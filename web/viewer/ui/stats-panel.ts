@@ -1,4 +1,5 @@
 import { html, type TemplateResult } from 'lit';
+import { formatBitRate } from '../../../shared/bit-rate.ts';
 import type { ViewerStats } from '../viewer-messages.ts';
 import { formatLatency } from '../viewer-text.ts';
 import { sparkline } from './sparkline.ts';
@@ -32,6 +33,8 @@ export function statsPanel(readings: readonly ViewerStats[]): TemplateResult {
         ${row('Decode errors', String(now.failed), (stats) => stats.failed)}
         ${row('In-flight limit', window === null ? '–' : `${window} ${window === 1 ? 'frame' : 'frames'}`)}
         ${row('Size', size)}
+        ${row('Link', now.linkBitsPerSecond === null ? '–' : formatBitRate(now.linkBitsPerSecond))}
+        ${row('Quality', now.delivery === '' ? 'source' : now.delivery)}
       </tbody>
     </table>
   </div>`;

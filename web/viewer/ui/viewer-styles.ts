@@ -106,6 +106,7 @@ export const viewerStyles = css`
   .dot.live {
     background: #3ddc97;
   }
+  .dot.slow,
   .dot.stale,
   .dot.paused,
   .dot.waiting {

@@ -907,10 +907,11 @@ describe('WebClient: time', () => {
     await viewers[0]!.client.closed;
   });
 
-  it('pings every second, so that TCP notices a host that vanished', () => {
+  it('pings with the welcome, for the round trip, and every second, so that TCP notices a host that vanished', () => {
     const { socket } = seated();
+    expect(socket.ping).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(3000);
-    expect(socket.ping).toHaveBeenCalledTimes(3);
+    expect(socket.ping).toHaveBeenCalledTimes(4);
   });
 
   it('cuts off after 1 s who does not close in turn, and then settles', async () => {

@@ -1,0 +1,239 @@
+import { SOURCE, type Step, stepName } from '../../renditions/ladder.ts';
+import type { Delivery, LinkEstimator } from './link-estimator.ts';
+
+/** Time beyond the minimum round trip that a frame may take. Twice as long is a queue. */
+const BUDGET_MS = 100;
+
+/** Number of late frames in a row, and their minimum duration, that indicate a slow link. */
+const LATE_FRAMES = 2;
+const LATE_MS = 250;
+
+/** Paths with a shorter round trip are local: late frames are more likely due to a busy machine. */
+const LOCAL_MS = 10;
+const LOCAL_LATE_FRAMES = 4;
+
+/** A frame that arrived on time within this time proves that the link carries the step: something else delays frames. */
+const PROOF_MS = 700;
+
+/** Without an acknowledgement for this long, beyond the minimum round trip, the link has become slower. */
+const SILENT_MS = 400;
+
+/** Time without late frames before a larger rendition is tried. Doubles with each failure. */
+const MIN_HOLD_MS = 1000;
+const MAX_HOLD_MS = 30_000;
+
+/** A larger rendition that makes frames late within this time has failed. */
+const PROBATION_MS = 3000;
+
+/** Share of the measured throughput that a rendition may take after a reduction, and of the capacity before an increase. */
+const SHARE_DOWN = 0.85;
+const SHARE_UP = 0.85;
+
+/** Without evidence for more capacity, the next larger step is tried after this multiple of the hold time. */
+const PROBE_HOLDS = 2;
+
+/** Largest increase in bits of such a trial. */
+const MAX_PROBE_RATIO = 2.5;
+
+/** How long a measured throughput rules out larger steps that it does not carry. */
+const CEILING_MS = 30_000;
+
+/** How long a viewer counts as limited after a late frame. */
+const LIMITED_MS = 2000;
+
+/** What the choice depends on. */
+export interface AdaptationContext {
+  /** At least one, best first. */
+  readonly steps: readonly Step[];
+  /** Rate of the source, or the viewer's maximum if that is lower; undefined before it is known. */
+  readonly framesPerSecond: number | undefined;
+  /** Mean size of a step's frames; 0 while unknown. */
+  bytes(step: Step): number;
+  /** Infinity for no limit. */
+  readonly maxBitsPerSecond: number;
+}
+
+/**
+ * Chooses the step that a viewer gets, by the queueing delay and delivery rate of its link.
+ *
+ * Down: late frames saturate the link, so their delivery rate is its throughput, and the best step that it carries is
+ * chosen at once, unless a frame that was on time has just proved that the link is not the cause. Up: after a hold time without late frames, by the lower bound of the capacity, or by one step as a
+ * probe. A failed increase doubles the hold time (exponential back-off) and keeps the throughput as a ceiling.
+ */
+export class Adaptation {
+  readonly #link: LinkEstimator;
+  readonly #context: AdaptationContext;
+  #step: Step = SOURCE;
+  /** Frames sent before this time are from before the last change of step, or queued behind such frames. */
+  #settledAtMs = 0;
+  /** Newest frame sent before the last change; null once it is acknowledged. */
+  #settling: number | null = null;
+  #lastSent = 0;
+  #lateSinceMs: number | null = null;
+  #lateFrames = 0;
+  #lateAtMs = -Infinity;
+  #bestLateRate = 0;
+  #goodSinceMs: number | null = null;
+  #hadGood = false;
+  #holdMs = MIN_HOLD_MS;
+  #raisedAtMs = -Infinity;
+  /** Throughput at the last reduction. */
+  #ceiling: { readonly bitsPerSecond: number; readonly atMs: number } | null = null;
+
+  constructor(link: LinkEstimator, context: AdaptationContext) {
+    this.#link = link;
+    this.#context = context;
+  }
+
+  /** The step for the next frame. */
+  step(): Step {
+    const { steps } = this.#context;
+    const index = this.#index(steps);
+    this.#step = steps[Math.max(index, this.#permitted())] ?? SOURCE;
+    return this.#step;
+  }
+
+  /** Whether the link carries less than the best step. */
+  isLimited(nowMs: number): boolean {
+    const { steps } = this.#context;
+    return this.#index(steps) > this.#permitted() || nowMs - this.#lateAtMs < LIMITED_MS;
+  }
+
+  /** Throughput of the link as last measured, in bits per second; null while unknown. */
+  throughput(nowMs: number): number | null {
+    const capacity = this.#link.capacity(nowMs);
+    if (this.#ceiling === null || nowMs - this.#ceiling.atMs > CEILING_MS) return capacity;
+    return Math.max(this.#ceiling.bitsPerSecond, capacity ?? 0);
+  }
+
+  /** Maximum frame rate of the smallest step under a maximum bit rate; Infinity if the step itself is within it. */
+  maxFramesPerSecond(): number {
+    const { maxBitsPerSecond } = this.#context;
+    if (maxBitsPerSecond === Infinity) return Infinity;
+    const size = this.#context.bytes(this.#step);
+    return size > 0 && this.#demand(this.#step) > maxBitsPerSecond ? maxBitsPerSecond / (size * 8) : Infinity;
+  }
+
+  sent(sequence: number): void {
+    this.#lastSent = sequence;
+  }
+
+  delivered({ sequence, sentAtMs, delayMs, bitsPerSecond }: Delivery, nowMs: number): void {
+    if (this.#settling !== null && sequence >= this.#settling) {
+      this.#settling = null;
+      this.#settledAtMs = nowMs;
+    }
+    if (this.#settling !== null || sentAtMs < this.#settledAtMs) return;
+    if (delayMs <= BUDGET_MS) {
+      this.#good(nowMs);
+      return;
+    }
+    this.#goodSinceMs = null;
+    this.#lateSinceMs ??= sentAtMs;
+    this.#lateFrames += 1;
+    this.#bestLateRate = Math.max(this.#bestLateRate, bitsPerSecond);
+    const isFar = this.#link.leastMs(nowMs) >= LOCAL_MS;
+    // The first frame on a distant link is evidence enough: the next ones would only queue.
+    const isClear = isFar && !this.#hadGood && delayMs > 3 * BUDGET_MS;
+    const isLasting = this.#lateFrames >= (isFar ? LATE_FRAMES : LOCAL_LATE_FRAMES) && nowMs - this.#lateSinceMs >= LATE_MS;
+    if (isClear || isLasting) this.#lower(this.#bestLateRate, nowMs);
+  }
+
+  /**
+   * Call regularly while an acknowledgement is pending.
+   *
+   * @param sinceMs since when, counted from the latest acknowledgement.
+   */
+  waiting(sinceMs: number, inFlightBytes: number, nowMs: number): void {
+    const silentMs = nowMs - sinceMs - this.#link.leastMs(nowMs);
+    if (silentMs < SILENT_MS || this.#settling !== null) return;
+    this.#lower((inFlightBytes * 8000) / silentMs, nowMs);
+  }
+
+  #good(nowMs: number): void {
+    this.#hadGood = true;
+    this.#lateSinceMs = null;
+    this.#lateFrames = 0;
+    this.#bestLateRate = 0;
+    this.#goodSinceMs ??= nowMs;
+    if (nowMs - this.#raisedAtMs > PROBATION_MS && this.#raisedAtMs !== -Infinity) {
+      this.#holdMs = MIN_HOLD_MS;
+      this.#raisedAtMs = -Infinity;
+    }
+    if (this.#step.kind === 'source') return;
+    const goodMs = nowMs - this.#goodSinceMs;
+    if (goodMs >= this.#holdMs) this.#raise(goodMs, nowMs);
+  }
+
+  #raise(goodMs: number, nowMs: number): void {
+    const { steps } = this.#context;
+    const index = this.#index(steps);
+    const first = this.#permitted();
+    if (index <= first) return;
+    const capacity = this.#link.capacity(nowMs) ?? 0;
+    const proven = steps.findIndex((step, at) => at >= first && this.#fits(step, capacity * SHARE_UP));
+    const next = steps[index - 1];
+    if (proven >= 0 && proven < index) this.#change(steps[proven] ?? SOURCE, nowMs);
+    else if (next !== undefined && goodMs >= this.#holdMs * PROBE_HOLDS && this.#mayProbe(next, capacity, nowMs)) this.#change(next, nowMs);
+    else return;
+    this.#raisedAtMs = nowMs;
+  }
+
+  #mayProbe(next: Step, capacity: number, nowMs: number): boolean {
+    const demand = this.#demand(next);
+    if (demand > MAX_PROBE_RATIO * Math.max(capacity, this.#demand(this.#step))) return false;
+    const isCeilingValid = this.#ceiling !== null && nowMs - this.#ceiling.atMs < CEILING_MS;
+    return !isCeilingValid || demand <= Math.max(this.#ceiling?.bitsPerSecond ?? 0, capacity);
+  }
+
+  #lower(bitsPerSecond: number, nowMs: number): void {
+    const { steps } = this.#context;
+    if (this.#fits(this.#step, (this.#link.capacity(nowMs, PROOF_MS) ?? 0) * SHARE_DOWN)) return;
+    const index = this.#index(steps);
+    this.#lateAtMs = nowMs;
+    this.#ceiling = { bitsPerSecond, atMs: nowMs };
+    this.#link.slowed();
+    if (nowMs - this.#raisedAtMs < PROBATION_MS) this.#holdMs = Math.min(MAX_HOLD_MS, this.#holdMs * 2);
+    this.#raisedAtMs = -Infinity;
+    const target = steps.findIndex((step, at) => at > index && this.#fits(step, bitsPerSecond * SHARE_DOWN));
+    this.#change(steps[target < 0 ? steps.length - 1 : target] ?? SOURCE, nowMs);
+  }
+
+  #change(step: Step, nowMs: number): void {
+    const changes = stepName(step) !== stepName(this.#step);
+    this.#step = step;
+    this.#settling = changes ? this.#lastSent : null;
+    this.#lateSinceMs = null;
+    this.#lateFrames = 0;
+    this.#bestLateRate = 0;
+    this.#goodSinceMs = null;
+    this.#settledAtMs = nowMs;
+  }
+
+  /** Whether a throughput carries all frames of a step, each within the budget. */
+  #fits(step: Step, bitsPerSecond: number): boolean {
+    return this.#demand(step) <= bitsPerSecond && this.#context.bytes(step) * 8000 <= bitsPerSecond * BUDGET_MS;
+  }
+
+  #demand(step: Step): number {
+    return this.#context.bytes(step) * 8 * (this.#context.framesPerSecond ?? 0);
+  }
+
+  /** Index of the best step within the maximum bit rate. */
+  #permitted(): number {
+    const { steps, maxBitsPerSecond } = this.#context;
+    if (maxBitsPerSecond === Infinity) return 0;
+    const index = steps.findIndex((step) => this.#demand(step) <= maxBitsPerSecond);
+    return index < 0 ? steps.length - 1 : index;
+  }
+
+  /** Index of the current step, or if the steps have changed, of the best one that is not larger. */
+  #index(steps: readonly Step[]): number {
+    const name = stepName(this.#step);
+    const index = steps.findIndex((step) => stepName(step) === name);
+    if (index >= 0) return index;
+    const current = this.#context.bytes(this.#step);
+    const smaller = steps.findIndex((step) => this.#context.bytes(step) <= current);
+    return smaller < 0 ? steps.length - 1 : smaller;
+  }
+}

@@ -1,0 +1,85 @@
+import { WindowedMinimum } from '../../hub/windowed-minimum.ts';
+
+/** Longest time for which the best throughput of the link counts. */
+const CAPACITY_WINDOW_MS = 2000;
+
+/** Shorter transmissions are within the jitter of timers and threads. */
+const JITTER_MS = 4;
+
+/** State of the delivery at the time when a frame was sent. */
+export interface SendState {
+  /** Bytes acknowledged by then. */
+  readonly deliveredBytes: number;
+  /** When they were acknowledged; the time of sending if nothing was in flight. */
+  readonly deliveredAtMs: number;
+}
+
+/** One acknowledgement of new frames. */
+export interface Delivery {
+  readonly sequence: number;
+  /** When the newest acknowledged frame was sent. */
+  readonly sentAtMs: number;
+  /** Time beyond the minimum round trip: transmission of the frame, and its wait in queues of the path. */
+  readonly delayMs: number;
+  /** Delivery rate since the frame was sent, in bits per second: what the link carried, whatever it could carry. */
+  readonly bitsPerSecond: number;
+}
+
+/**
+ * Estimates a viewer's link from its acknowledgements, in the terms of BBR: minimum round trip, queueing delay, and
+ * delivery rate. The delivery rate is the throughput of the link only while the link is saturated; otherwise the
+ * capacity has a lower bound, because a frame that arrives `delayMs` late took at most that long to transmit.
+ */
+export class LinkEstimator {
+  readonly #least = new WindowedMinimum();
+  #deliveredBytes = 0;
+  #deliveredAtMs = 0;
+  /** Lower bounds of the capacity, of which the highest of the last seconds counts; ascending in time, descending in value. */
+  #capacities: { readonly bitsPerSecond: number; readonly atMs: number }[] = [];
+
+  /** Records a round trip of a small message, such as a ping. */
+  roundTrip(ms: number, nowMs: number): void {
+    this.#least.add(ms, nowMs);
+  }
+
+  /** Minimum round trip of the last seconds; 0 while unknown. */
+  leastMs(nowMs: number): number {
+    return this.#least.get(nowMs) ?? 0;
+  }
+
+  /** Call when a frame is sent, and pass the result to {@link LinkEstimator.delivered} when it is acknowledged. */
+  sent(isIdle: boolean, nowMs: number): SendState {
+    return { deliveredBytes: this.#deliveredBytes, deliveredAtMs: isIdle ? nowMs : this.#deliveredAtMs };
+  }
+
+  /**
+   * @param newest the newest acknowledged frame. `waitMs`: how long it waited in the viewer.
+   * @param bytes of all frames that were acknowledged together.
+   */
+  delivered(newest: { readonly sequence: number; readonly bytes: number; readonly sentAtMs: number; readonly state: SendState }, bytes: number, waitMs: number, nowMs: number): Delivery {
+    const roundTripMs = Math.max(0, nowMs - newest.sentAtMs - waitMs);
+    this.#least.add(roundTripMs, nowMs);
+    this.#deliveredBytes += bytes;
+    this.#deliveredAtMs = nowMs;
+    const delayMs = roundTripMs - this.leastMs(nowMs);
+    this.#addCapacity((newest.bytes * 8000) / Math.max(JITTER_MS, delayMs), nowMs);
+    const seconds = Math.max(1, nowMs - newest.state.deliveredAtMs - waitMs) / 1000;
+    return { sequence: newest.sequence, sentAtMs: newest.sentAtMs, delayMs, bitsPerSecond: ((this.#deliveredBytes - newest.state.deliveredBytes) * 8) / seconds };
+  }
+
+  /** Lower bound of the link's capacity over the last `windowMs`, in bits per second; null if there was no delivery. */
+  capacity(nowMs: number, windowMs = CAPACITY_WINDOW_MS): number | null {
+    while (this.#capacities[0] !== undefined && nowMs - this.#capacities[0].atMs > CAPACITY_WINDOW_MS) this.#capacities.shift();
+    return this.#capacities.find(({ atMs }) => nowMs - atMs <= windowMs)?.bitsPerSecond ?? null;
+  }
+
+  /** Discards the lower bounds: the link has become slower. */
+  slowed(): void {
+    this.#capacities = [];
+  }
+
+  #addCapacity(bitsPerSecond: number, nowMs: number): void {
+    while ((this.#capacities.at(-1)?.bitsPerSecond ?? Infinity) <= bitsPerSecond) this.#capacities.pop();
+    this.#capacities.push({ bitsPerSecond, atMs: nowMs });
+  }
+}

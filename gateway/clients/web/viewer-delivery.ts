@@ -1,0 +1,143 @@
+import { formatBitRate } from '../../../shared/bit-rate.ts';
+import type { Delivery as DeliveryMessage, Want } from '../../../shared/protocol.ts';
+import type { Quality } from '../../../shared/quality.ts';
+import type { Frame } from '../../hub/frame.ts';
+import { ladder, SOURCE, type Step, stepLabel } from '../../renditions/ladder.ts';
+import { Adaptation, type AdaptationContext } from './adaptation.ts';
+import type { Delivery, LinkEstimator } from './link-estimator.ts';
+
+/** What a viewer's delivery needs to know about its stream. */
+export interface DeliveryStream {
+  /** Mean interval of the source's frames; undefined before the second. */
+  frameTimeMs(): number | undefined;
+  /** Whether renditions of this frame may be made: not of arrays, which they would make lossy. */
+  canScale(frame: Frame): boolean;
+  /** Mean size of a step's frames in bytes; 0 while unknown. */
+  bytesOf(step: Step): number;
+}
+
+/**
+ * Decides what a viewer gets: the frames as they are, or a rendition. Combines the wishes of the viewer with the
+ * measured link, and describes the result for people.
+ */
+export class ViewerDelivery implements AdaptationContext {
+  readonly #stream: DeliveryStream;
+  readonly #adaptation: Adaptation;
+  readonly #gatewayMaxBits: number;
+  #quality: Quality = 'auto';
+  #maxFramesPerSecond = Infinity;
+  #maxBitsPerSecond = Infinity;
+  #shownWidth = 0;
+  #shownHeight = 0;
+  #width = 0;
+  #height = 0;
+  #canScale = true;
+  #steps: readonly Step[] = [SOURCE];
+  #bitsPerSecond = 0;
+  #bytesSinceReport = 0;
+  #reportedAtMs: number;
+  #reported = '';
+
+  /** @param maxBitsPerSecond limit of the gateway; Infinity for none. */
+  constructor(stream: DeliveryStream, link: LinkEstimator, maxBitsPerSecond: number, nowMs: number) {
+    this.#stream = stream;
+    this.#gatewayMaxBits = maxBitsPerSecond;
+    this.#reportedAtMs = nowMs;
+    this.#adaptation = new Adaptation(link, this);
+  }
+
+  get steps(): readonly Step[] {
+    return this.#steps;
+  }
+
+  get framesPerSecond(): number | undefined {
+    const frameTimeMs = this.#stream.frameTimeMs();
+    return frameTimeMs === undefined || frameTimeMs <= 0 ? undefined : Math.min(this.#maxFramesPerSecond, 1000 / frameTimeMs);
+  }
+
+  get maxBitsPerSecond(): number {
+    return Math.min(this.#maxBitsPerSecond, this.#gatewayMaxBits);
+  }
+
+  bytes(step: Step): number {
+    return this.#stream.bytesOf(step);
+  }
+
+  wanted({ quality, maxFramesPerSecond, maxBitsPerSecond, width, height }: Want): void {
+    if (quality !== undefined) this.#quality = quality;
+    if (maxFramesPerSecond !== undefined) this.#maxFramesPerSecond = maxFramesPerSecond;
+    if (maxBitsPerSecond !== undefined) this.#maxBitsPerSecond = maxBitsPerSecond || Infinity;
+    if (width !== undefined) this.#shownWidth = width;
+    if (height !== undefined) this.#shownHeight = height;
+    this.#updateSteps();
+  }
+
+  /** The step in which a frame is sent next. */
+  choose(frame: Frame): Step {
+    const canScale = this.#stream.canScale(frame);
+    if (frame.width !== this.#width || frame.height !== this.#height || canScale !== this.#canScale) {
+      this.#width = frame.width;
+      this.#height = frame.height;
+      this.#canScale = canScale;
+      this.#updateSteps();
+    }
+    return this.#adaptation.step();
+  }
+
+  /** Maximum frame rate that the bit rate of the smallest step allows; usually Infinity. */
+  maxFramesPerSecond(): number {
+    return this.#adaptation.maxFramesPerSecond();
+  }
+
+  sent(sequence: number, bytes: number): void {
+    this.#bytesSinceReport += bytes;
+    this.#adaptation.sent(sequence);
+  }
+
+  delivered(delivery: Delivery, nowMs: number): void {
+    this.#adaptation.delivered(delivery, nowMs);
+  }
+
+  /** See {@link Adaptation.waiting}. */
+  waiting(sinceMs: number, inFlightBytes: number, nowMs: number): void {
+    this.#adaptation.waiting(sinceMs, inFlightBytes, nowMs);
+  }
+
+  isLimited(nowMs: number): boolean {
+    return this.#adaptation.isLimited(nowMs);
+  }
+
+  /** `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's frames and nothing limits them. */
+  describe(nowMs: number): string {
+    const step = this.#adaptation.step();
+    const isLimited = this.isLimited(nowMs);
+    if (step.kind === 'source' && !isLimited) return '';
+    return `${stepLabel(step, { width: this.#width, height: this.#height })}, ${formatBitRate(this.#bitsPerSecond)}: ${this.#cause(isLimited, nowMs)}`;
+  }
+
+  /** Call once per second. @returns what has to be reported to the viewer; null if nothing has changed. */
+  report(nowMs: number): DeliveryMessage | null {
+    const seconds = (nowMs - this.#reportedAtMs) / 1000;
+    if (seconds > 0) this.#bitsPerSecond = (this.#bytesSinceReport * 8) / seconds;
+    this.#bytesSinceReport = 0;
+    this.#reportedAtMs = nowMs;
+    const text = this.describe(nowMs);
+    if (text === this.#reported) return null;
+    this.#reported = text;
+    const throughput = this.#adaptation.throughput(nowMs);
+    return { type: 'delivery', text, isLimited: this.isLimited(nowMs), ...(throughput === null ? {} : { linkBitsPerSecond: Math.round(throughput) }) };
+  }
+
+  #cause(isLimited: boolean, nowMs: number): string {
+    const throughput = this.#adaptation.throughput(nowMs);
+    if (isLimited) return throughput === null ? 'slow link' : `link ${formatBitRate(throughput)}`;
+    const max = this.maxBitsPerSecond;
+    return max === Infinity ? 'as requested by the viewer' : `limited to ${formatBitRate(max)}`;
+  }
+
+  #updateSteps(): void {
+    if (this.#width === 0) return;
+    const [width, height, shownWidth, shownHeight] = [this.#width, this.#height, this.#shownWidth, this.#shownHeight];
+    this.#steps = this.#canScale ? ladder({ quality: this.#quality, width, height, shownWidth, shownHeight }) : [SOURCE];
+  }
+}

@@ -1,0 +1,94 @@
+import type { Quality } from '../../shared/quality.ts';
+
+/** One way to send a stream: the source's frames as they are, or a rendition of them. */
+export type Step = { readonly kind: 'source' } | JpegStep;
+
+/** JPEG of reduced size and quality. */
+export interface JpegStep {
+  readonly kind: 'jpeg';
+  /** Width and height are divided by this number, and rounded: 1, 2, 4 or 8, which libjpeg decodes at reduced cost. */
+  readonly divisor: 1 | 2 | 4 | 8;
+  /** libjpeg's quality, 1 to 100. */
+  readonly quality: number;
+}
+
+/** The frames as they are. */
+export const SOURCE: Step = { kind: 'source' };
+
+/**
+ * JPEG renditions, from the largest to the smallest. Neighbours differ by a factor of 1.4 to 2.5 in bits, so that trying
+ * the next larger one delays few frames.
+ */
+const JPEG_STEPS: readonly JpegStep[] = [
+  { kind: 'jpeg', divisor: 1, quality: 60 },
+  { kind: 'jpeg', divisor: 2, quality: 75 },
+  { kind: 'jpeg', divisor: 2, quality: 50 },
+  { kind: 'jpeg', divisor: 4, quality: 70 },
+  { kind: 'jpeg', divisor: 4, quality: 45 },
+  { kind: 'jpeg', divisor: 8, quality: 70 },
+  { kind: 'jpeg', divisor: 8, quality: 45 },
+];
+
+/** Length of a rendition's shorter side below which its picture is not useful. */
+const MIN_SIDE = 120;
+
+/** Largest part of the source's width and height, by the viewer's wish. */
+const MIN_DIVISOR: Readonly<Record<Exclude<Quality, 'source'>, number>> = { auto: 1, half: 2, quarter: 4 };
+
+/** What the ladder of a viewer depends on. */
+export interface LadderOptions {
+  readonly quality: Quality;
+  /** Size of the source's frames. */
+  readonly width: number;
+  readonly height: number;
+  /** Size at which the viewer shows them, in device pixels; 0 if every pixel counts. */
+  readonly shownWidth: number;
+  readonly shownHeight: number;
+}
+
+/**
+ * Steps that a viewer may get, best first. The source's frames are the first unless the viewer wants smaller ones.
+ * Renditions are no larger than needed for the size on screen.
+ */
+export function ladder({ quality, width, height, shownWidth, shownHeight }: LadderOptions): readonly Step[] {
+  if (quality === 'source') return [SOURCE];
+  const minDivisor = MIN_DIVISOR[quality];
+  const isLargeEnough = (divisor: number): boolean => Math.min(width, height) / divisor >= MIN_SIDE;
+  // A picture of half the size would fill the screen as well.
+  const isTooLarge = (divisor: number): boolean => shownWidth > 0 && width / divisor / 2 >= shownWidth && height / divisor / 2 >= shownHeight;
+  const steps = JPEG_STEPS.filter(({ divisor }) => divisor >= minDivisor && isLargeEnough(divisor));
+  const fitting = steps.filter(({ divisor }) => !isTooLarge(divisor));
+  // A very small viewer still gets the smallest ones.
+  const renditions = fitting.length > 0 ? fitting : steps.slice(-1);
+  return minDivisor === 1 || renditions.length === 0 ? [SOURCE, ...renditions] : renditions;
+}
+
+/** Identifies a step in frame headers and among the renditions of a stream. */
+export function stepName(step: Step): string {
+  return step.kind === 'source' ? 'source' : `jpeg-${step.divisor}-${step.quality}`;
+}
+
+/** `JPEG 640×360 q50`, for people. */
+export function stepLabel(step: Step, { width, height }: { readonly width: number; readonly height: number }): string {
+  if (step.kind === 'source') return `source ${width}×${height}`;
+  return `JPEG ${pictureWidth(step, width)}×${Math.round((height * pictureWidth(step, width)) / width)} q${step.quality}`;
+}
+
+/** Width of a rendition in pixels; the height follows from the frame's proportions. */
+export function pictureWidth({ divisor }: JpegStep, frameWidth: number): number {
+  return Math.ceil(frameWidth / divisor);
+}
+
+/** Bytes of a JPEG of this quality in relation to a camera's: measured with photographs and drawings, 0.26 to 0.5 at quality 50. */
+function qualityFactor(quality: number): number {
+  return 0.3 + (quality - 45) / 120;
+}
+
+/** Bytes per pixel grow as a picture shrinks, because its details do not: by this exponent of the pixels. */
+const DETAIL_EXPONENT = 0.8;
+
+/** Expected size of a rendition's frame, before any was encoded. */
+export function expectedBytes(step: Step, sourceBytes: number): number {
+  if (step.kind === 'source') return sourceBytes;
+  return sourceBytes * (1 / step.divisor ** 2) ** DETAIL_EXPONENT * qualityFactor(step.quality);
+}

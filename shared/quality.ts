@@ -1,0 +1,10 @@
+/**
+ * Largest rendition that a viewer wants. `auto`: as the link allows; `source`: only the frames as they are; the others:
+ * at most this part of the source's width and height.
+ */
+export type Quality = 'auto' | 'source' | 'half' | 'quarter';
+
+export const QUALITIES: readonly Quality[] = ['auto', 'source', 'half', 'quarter'];
+
+/** Largest limit of a viewer's frame rate, which stands for no limit. */
+export const MAX_FRAMES_PER_SECOND = 1000;

@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
+import { ViewerDelivery } from '../../../../gateway/clients/web/viewer-delivery.ts';
+import type { Frame } from '../../../../gateway/hub/frame.ts';
+import { expectedBytes, type Step, stepName } from '../../../../gateway/renditions/ladder.ts';
+import type { Want } from '../../../../shared/protocol.ts';
+
+const FPS = 30;
+const SOURCE_BYTES = 100_000;
+
+/** A link with a first-in-first-out queue before it. */
+interface Link {
+  readonly bitsPerSecond: number;
+  readonly roundTripMs: number;
+}
+
+interface Shown {
+  readonly atMs: number;
+  readonly latencyMs: number;
+  readonly step: string;
+}
+
+const frameOf = (sequence: number): Frame => ({ sequence, receivedAtUs: 0, width: 1280, height: 720, encoding: { kind: 'jpeg' }, payload: new Uint8Array(0), message: null, wireHeader: null });
+
+/** Gateway and viewer at either end of a link, in steps of a millisecond. */
+class Simulation {
+  readonly pacer = new Pacer();
+  readonly delivery: ViewerDelivery;
+  readonly shown: Shown[] = [];
+  nowMs = 0;
+  #sequence = 0;
+  #freeAtMs = 0;
+  #pending: Frame | null = null;
+  #offeredAtMs = 0;
+  readonly #underWay: { sequence: number; ackAtMs: number; shown: Shown }[] = [];
+
+  constructor({ want = {}, maxBitsPerSecond = Infinity, sourceBytes = SOURCE_BYTES, canScale = true }: { want?: Omit<Want, 'type'>; maxBitsPerSecond?: number; sourceBytes?: number; canScale?: boolean } = {}) {
+    const bytesOf = (step: Step): number => expectedBytes(step, sourceBytes);
+    this.delivery = new ViewerDelivery({ frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf }, this.pacer.link, maxBitsPerSecond, 0);
+    this.delivery.wanted({ type: 'want', ...want });
+  }
+
+  run(forMs: number, { bitsPerSecond, roundTripMs }: Link): readonly Shown[] {
+    const from = this.shown.length;
+    if (this.nowMs === 0) this.pacer.link.roundTrip(roundTripMs, 0);
+    for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += 1) {
+      this.#acknowledge();
+      if (Math.floor((this.nowMs * FPS) / 1000) > this.#sequence) {
+        this.#sequence += 1;
+        this.#pending = frameOf(this.#sequence);
+        this.#offeredAtMs = this.nowMs;
+        const { waitingSinceMs, bytesInFlight } = this.pacer;
+        if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, bytesInFlight, this.nowMs);
+      }
+      if (this.nowMs % 1000 === 0) this.delivery.report(this.nowMs);
+      this.#send(bitsPerSecond, roundTripMs);
+    }
+    return this.shown.slice(from);
+  }
+
+  #acknowledge(): void {
+    for (let [next] = this.#underWay; next !== undefined && next.ackAtMs <= this.nowMs; [next] = this.#underWay) {
+      this.#underWay.shift();
+      const delivered = this.pacer.acknowledged(next.sequence, 1000 / FPS, this.nowMs, 0);
+      if (delivered !== null) this.delivery.delivered(delivered, this.nowMs);
+      this.shown.push(next.shown);
+    }
+  }
+
+  #send(bitsPerSecond: number, roundTripMs: number): void {
+    if (this.#pending === null || !this.pacer.canSend() || (this.pacer.roundTripMs === null && this.pacer.bytesInFlight > 0)) return;
+    const step = this.delivery.choose(this.#pending);
+    const bytes = Math.round(this.delivery.bytes(step));
+    this.pacer.sent(this.#pending.sequence, bytes, this.nowMs);
+    this.delivery.sent(this.#pending.sequence, bytes);
+    this.#freeAtMs = Math.max(this.nowMs, this.#freeAtMs) + (bytes * 8000) / bitsPerSecond;
+    const arrivesAtMs = this.#freeAtMs + roundTripMs / 2;
+    const shown = { atMs: arrivesAtMs, latencyMs: arrivesAtMs - this.#offeredAtMs, step: stepName(step) };
+    this.#underWay.push({ sequence: this.#pending.sequence, ackAtMs: arrivesAtMs + roundTripMs / 2, shown });
+    this.#pending = null;
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+const longestGap = (shown: readonly Shown[]): number => Math.max(...shown.slice(1).map(({ atMs }, at) => atMs - (shown[at]?.atMs ?? 0)));
+const steps = (shown: readonly Shown[]): string[] => [...new Set(shown.map(({ step }) => step))];
+
+describe('ViewerDelivery', () => {
+  it('sends only the source on a fast link', () => {
+    const simulation = new Simulation();
+    const shown = simulation.run(20_000, { bitsPerSecond: 100e6, roundTripMs: 20 });
+    expect(steps(shown)).toEqual(['source']);
+    expect(shown.length).toBeGreaterThan(20 * FPS - 5);
+    expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
+  });
+
+  it.each([
+    ['2 Mbit/s', { bitsPerSecond: 2e6, roundTripMs: 120 }, 25, 250],
+    ['8 Mbit/s', { bitsPerSecond: 8e6, roundTripMs: 40 }, 28, 150],
+    ['500 kbit/s', { bitsPerSecond: 500e3, roundTripMs: 200 }, 10, 500],
+  ] as const)('keeps the frame rate and the latency over %s', (_name, link, fps, latencyMs) => {
+    const simulation = new Simulation();
+    const startMs = 3000;
+    const first = simulation.run(startMs, link);
+    expect(first[0]?.atMs).toBeLessThan(link.bitsPerSecond > 1e6 ? 700 : 2000);
+    const seconds = 60;
+    const shown = simulation.run(seconds * 1000, link);
+    expect(shown.length / seconds).toBeGreaterThan(fps);
+    expect(median(shown.map((one) => one.latencyMs))).toBeLessThan(latencyMs);
+    expect(longestGap(shown)).toBeLessThan(500);
+    expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(true);
+  });
+
+  it('follows a link that becomes slow within a second, and returns to the source within ten', () => {
+    const simulation = new Simulation();
+    const fast = { bitsPerSecond: 50e6, roundTripMs: 20 };
+    expect(steps(simulation.run(5000, fast))).toEqual(['source']);
+    simulation.run(2000, { ...fast, bitsPerSecond: 1e6 });
+    const slow = simulation.run(18_000, { ...fast, bitsPerSecond: 1e6 });
+    expect(median(slow.map(({ latencyMs }) => latencyMs))).toBeLessThan(150);
+    expect(longestGap(simulation.shown)).toBeLessThan(1000);
+    const recovered = simulation.run(10_000, fast);
+    expect(longestGap(recovered)).toBeLessThan(200);
+    expect(steps(simulation.run(10_000, fast))).toEqual(['source']);
+    expect(simulation.delivery.describe(simulation.nowMs)).toBe('');
+  });
+
+  it('probes less and less often while probes fail', () => {
+    const simulation = new Simulation();
+    const link = { bitsPerSecond: 2e6, roundTripMs: 120 };
+    simulation.run(60_000, link);
+    const shown = simulation.run(120_000, link);
+    const changes = shown.slice(1).filter(({ step }, at) => step !== shown[at]?.step).length;
+    expect(changes).toBeLessThan(20);
+    const late = shown.filter(({ latencyMs }) => latencyMs > 400);
+    expect(late.length).toBeLessThan(shown.length / 20);
+  });
+
+  it('stays within a maximum bit rate on a fast link', () => {
+    const simulation = new Simulation({ want: { maxBitsPerSecond: 1e6 } });
+    const shown = simulation.run(10_000, { bitsPerSecond: 100e6, roundTripMs: 20 });
+    expect(steps(shown)).not.toContain('source');
+    expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(false);
+    expect(simulation.delivery.describe(simulation.nowMs)).toMatch(/^JPEG \d+×\d+ q\d+, .* limited to 1\.0 Mbit\/s$/);
+  });
+
+  it('applies the maximum of the gateway, and lowers the frame rate if no step is small enough', () => {
+    const simulation = new Simulation({ maxBitsPerSecond: 300e3 });
+    simulation.run(1000, { bitsPerSecond: 100e6, roundTripMs: 20 });
+    const fps = simulation.delivery.maxFramesPerSecond();
+    expect(fps).toBeLessThan(FPS);
+    expect(fps * 8 * expectedBytes({ kind: 'jpeg', divisor: 4, quality: 45 }, SOURCE_BYTES)).toBeCloseTo(300e3, 0);
+  });
+
+  it.each([
+    ['source', /^source$/],
+    ['half', /^jpeg-[24]-/],
+    ['quarter', /^jpeg-4-/],
+  ] as const)('sends only what the quality %s allows', (quality, expected) => {
+    for (const link of [{ bitsPerSecond: 100e6, roundTripMs: 20 }, { bitsPerSecond: 2e6, roundTripMs: 120 }]) {
+      for (const step of steps(new Simulation({ want: { quality } }).run(10_000, link))) expect(step).toMatch(expected);
+    }
+  });
+
+  it('sends no more pixels over a slow link than are shown', () => {
+    const shown = new Simulation({ want: { width: 200, height: 112 } }).run(30_000, { bitsPerSecond: 8e6, roundTripMs: 40 });
+    expect(steps(shown.slice(10)).every((step) => step.startsWith('jpeg-4-'))).toBe(true);
+  });
+
+  it('makes no renditions of arrays, and reports the link', () => {
+    const simulation = new Simulation({ canScale: false });
+    expect(steps(simulation.run(5000, { bitsPerSecond: 2e6, roundTripMs: 120 }))).toEqual(['source']);
+    expect(simulation.delivery.describe(simulation.nowMs)).toMatch(/^source 1280×720, .*: link [12]\.\d Mbit\/s$/);
+  });
+});

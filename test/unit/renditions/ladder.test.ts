@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { expectedBytes, ladder, type LadderOptions, stepLabel, stepName } from '../../../gateway/renditions/ladder.ts';
+import { StepSizes } from '../../../gateway/renditions/step-sizes.ts';
+
+const HD: LadderOptions = { quality: 'auto', width: 1280, height: 720, shownWidth: 0, shownHeight: 0 };
+const names = (options: Partial<LadderOptions>): string[] => ladder({ ...HD, ...options }).map(stepName);
+
+describe('ladder', () => {
+  it('begins with the source, and ends where pictures are too small to be useful', () => {
+    expect(names({})).toEqual(['source', 'jpeg-1-60', 'jpeg-2-75', 'jpeg-2-50', 'jpeg-4-70', 'jpeg-4-45']);
+    expect(names({ width: 320, height: 240 })).toEqual(['source', 'jpeg-1-60', 'jpeg-2-75', 'jpeg-2-50']);
+    expect(names({ width: 3840, height: 2160 }).at(-1)).toBe('jpeg-8-45');
+    expect(names({ width: 64, height: 48 })).toEqual(['source']);
+  });
+
+  it('consists of what the quality allows', () => {
+    expect(names({ quality: 'source' })).toEqual(['source']);
+    expect(names({ quality: 'half' })).toEqual(['jpeg-2-75', 'jpeg-2-50', 'jpeg-4-70', 'jpeg-4-45']);
+    expect(names({ quality: 'quarter' })).toEqual(['jpeg-4-70', 'jpeg-4-45']);
+    expect(names({ quality: 'quarter', width: 64, height: 48 })).toEqual(['source']);
+  });
+
+  it('has no rendition of more pixels than are shown, but the source', () => {
+    expect(names({ shownWidth: 640, shownHeight: 360 })).toEqual(['source', 'jpeg-2-75', 'jpeg-2-50', 'jpeg-4-70', 'jpeg-4-45']);
+    expect(names({ shownWidth: 641, shownHeight: 361 })).toContain('jpeg-1-60');
+    expect(names({ shownWidth: 10, shownHeight: 10 })).toEqual(['source', 'jpeg-4-45']);
+  });
+
+  it('falls in bits from step to step', () => {
+    const bytes = ladder({ ...HD, width: 3840, height: 2160 }).map((step) => expectedBytes(step, 1e6));
+    expect(bytes).toEqual(bytes.toSorted((a, b) => b - a));
+  });
+});
+
+describe('stepLabel', () => {
+  it('names size and quality', () => {
+    expect(stepLabel({ kind: 'jpeg', divisor: 2, quality: 50 }, { width: 641, height: 360 })).toBe('JPEG 321×180 q50');
+    expect(stepLabel({ kind: 'source' }, { width: 640, height: 360 })).toBe('source 640×360');
+  });
+});
+
+describe('StepSizes', () => {
+  const step = { kind: 'jpeg', divisor: 2, quality: 50 } as const;
+
+  it('estimates a step from the source until it is measured, and again when the measurement is old', () => {
+    const sizes = new StepSizes();
+    expect(sizes.bytes(step, 0)).toBe(0);
+    sizes.note({ kind: 'source' }, 100_000, 0);
+    expect(sizes.bytes(step, 0)).toBe(expectedBytes(step, 100_000));
+    sizes.note(step, 20_000, 0);
+    expect(sizes.bytes(step, 10_000)).toBe(20_000);
+    expect(sizes.bytes(step, 10_001)).toBe(expectedBytes(step, 100_000));
+  });
+
+  it('follows the sizes of frames slowly', () => {
+    const sizes = new StepSizes();
+    sizes.note(step, 8000, 0);
+    sizes.note(step, 16_000, 33);
+    expect(sizes.bytes(step, 66)).toBe(9000);
+  });
+});
