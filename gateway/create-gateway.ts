@@ -16,11 +16,12 @@ import { ByteBudget } from './hub/byte-budget.ts';
 import { createClientLog } from './hub/client-log.ts';
 import { EventLog } from './hub/event-log.ts';
 import { MAX_RETURN_BYTES } from './hub/returns/returns.ts';
-import { type GatewayOptions, resolveOptions } from './config/options.ts';
+import type { GatewayOptions } from './config/gateway-options.ts';
+import { listClients, listSources, resolveOptions } from './config/options.ts';
 import { type GatewayStream, RunningStream } from './running-stream.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
-export type { GatewayOptions } from './config/options.ts';
+export type { GatewayOptions, LimitSettings, NativePolicy, StreamSettings } from './config/gateway-options.ts';
 export type { GatewayStream } from './running-stream.ts';
 export type { StreamPolicy } from './hub/stream.ts';
 export type { PortData } from './hub/returns/returns.ts';
@@ -70,20 +71,19 @@ const KEY_BYTES = 24;
  * @throws {GearwayError} for invalid options, and `source-unavailable` if a source cannot be opened.
  */
 export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const { source = 'push:', clients = [] } = options;
-  const urls = typeof source === 'string' ? [source] : source;
+  const urls = listSources(options);
   // Log lines may contain untrusted input, which must not inject further lines.
   const log = (message: string): void => options.log?.(cleanText(message, MAX_LOG_LINE));
   try {
     return await buildGateway({ ...options, log }, createSources(urls, log));
   } catch (error) {
     // The message may quote an address with a password.
-    throw redactorOfUrls([...urls, ...clients]).error(error);
+    throw redactorOfUrls([...urls, ...listClients(options)]).error(error);
   }
 }
 
 async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
-  const resolved = resolveOptions(options, sources.map((named) => ({ name: named.name, serverPorts: named.source.serverPorts })));
+  const resolved = resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
   const events = new EventLog(createClientLog(options.log));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
   const verifier = new JpegVerifier();
@@ -94,7 +94,7 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, withoutRenditions: resolved.withoutRenditions, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, sharedLimits: resolved.limits, withoutRenditions: resolved.withoutRenditions, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();

@@ -21,10 +21,16 @@ import { parseTestPattern, TestPatternSource } from './sources/test-pattern/test
 /** A source, and the name of its stream. */
 export interface NamedSource {
   readonly name: string;
+  /** Name given to its URL, another than the stream's if the URL feeds several streams; null if it has none. */
+  readonly entry: string | null;
+  /** The URL that feeds it, without the name. */
+  readonly url: string;
   readonly source: Source;
   /** Whether it is suspended while there are no viewers. */
   readonly isOnDemand: boolean;
 }
+
+type CreatedSource = Omit<NamedSource, 'entry' | 'url'>;
 
 /** A source to create. */
 interface Request {
@@ -39,7 +45,7 @@ interface Request {
 interface Kind {
   /** Example of a URL, for error messages. */
   readonly example: string;
-  create(request: Request): readonly NamedSource[];
+  create(request: Request): readonly CreatedSource[];
 }
 
 /** Kinds of sources, by URL scheme. */
@@ -91,7 +97,7 @@ export function createSources(urls: readonly string[], log: (message: string) =>
       const examples = [...KINDS.values()].map(({ example }) => example).join(' ');
       throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${examples}, optionally with NAME= before it`);
     }
-    return kind.create({ name, url, log, ffmpeg });
+    return kind.create({ name, url, log, ffmpeg }).map((created) => ({ ...created, entry: name, url }));
   });
   const names = all.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
@@ -104,14 +110,14 @@ export function createSources(urls: readonly string[], log: (message: string) =>
 }
 
 /** Creates a source that the gateway can start and suspend. Only addresses of such sources can contain passwords. */
-function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly NamedSource[] {
+function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly CreatedSource[] {
   const parsed = parseSourceUrl(url, [...known, 'onDemand']);
   const redactor = createRedactor([parsed.target], [...parsed.options.values()].flatMap(wordsOf));
   return [{ name: name ?? DEFAULT_NAME, source: new RedactedSource(create(parsed), redactor), isOnDemand: readFlag(parsed.options, 'onDemand') }];
 }
 
 /** Creates one stream for all senders, or one for each listed sender. */
-function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
+function createImagezmq({ name, url, log }: Request): readonly CreatedSource[] {
   const { senders, ...options } = parseImagezmq(parseSourceUrl(url, ['pattern', 'senders', 'check']));
   const hub = new ImageHub({ ...options, log });
   const create = (sender: string | null): Source => new ImagezmqSource(hub, { ...options, log }, sender);
@@ -119,7 +125,7 @@ function createImagezmq({ name, url, log }: Request): readonly NamedSource[] {
   return senders.map((sender) => ({ name: name === null ? streamOfSender(sender) : `${name}-${streamOfSender(sender)}`, source: create(sender), isOnDemand: false }));
 }
 
-function createNetGear({ name, url, log }: Request): readonly NamedSource[] {
+function createNetGear({ name, url, log }: Request): readonly CreatedSource[] {
   const address = parseNetGearAddress(url.slice('netgear:'.length), ['allow', 'multiclient', 'multiserver', 'returns', 'capturedAt', 'check']);
   const sources = createNetGearSources(address, log);
   return sources.map(({ port, source }) => ({ name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`, source, isOnDemand: false }));

@@ -14,7 +14,9 @@ import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns/returns.ts';
 import { Stream } from './hub/stream.ts';
 import { formatPythonJson } from './codecs/python-json.ts';
-import { type ResolvedGatewayOptions, resolveClient } from './config/options.ts';
+import { resolveClient } from './config/client-address.ts';
+import type { NativePolicy } from './config/gateway-options.ts';
+import type { ResolvedGatewayOptions } from './config/options.ts';
 import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
 import type { Source } from './sources/source.ts';
@@ -77,6 +79,7 @@ export class RunningStream implements GatewayStream {
   readonly #source: Source;
   readonly #supervisor: SourceSupervisor;
   readonly #options: ResolvedGatewayOptions;
+  readonly #policy: NativePolicy;
   readonly #headers = new NativeHeaders();
   readonly #frames: VerifiedFrames;
   readonly #verifier: JpegVerifier;
@@ -93,12 +96,15 @@ export class RunningStream implements GatewayStream {
     this.#source = source;
     this.#options = options;
     const virtualPorts = options.virtualPorts.get(name) ?? [];
+    const policy = options.policies.get(name);
+    if (policy === undefined) throw new TypeError(`the options have no policy for the stream ${name}`);
+    this.#policy = policy;
     this.stream = new Stream({
       name,
       virtualPorts,
       isOnDemand,
       reservedPorts: [...options.reservedPorts.keys()].filter((port) => virtualPorts.some(({ from, to }) => port >= from && port <= to)),
-      policy: options.policy,
+      policy,
       events,
       sourceTakesReturns: source.takesReturns,
       returnBudget,
@@ -180,7 +186,7 @@ export class RunningStream implements GatewayStream {
    * other streams.
    */
   async #createPlaceholder(): Promise<void> {
-    if (this.#options.idle !== 'card' || this.#frames.lastGood !== null) return;
+    if (this.#policy.idle !== 'card' || this.#frames.lastGood !== null) return;
     this.#placeholderReady ??= createPlaceholder(this.#source.waitingReason).then((placeholder) => {
       this.#placeholder = placeholder;
     });
@@ -196,7 +202,7 @@ export class RunningStream implements GatewayStream {
       headers: this.#headers,
       frames: this.#frames,
       verifyReturned: (jpeg, colorspace) => this.#verifier.verify(jpeg, { lane: 'returns', key: client, colorspace }),
-      placeholder: this.#options.idle === 'card' ? () => this.#placeholder : null,
+      placeholder: this.#policy.idle === 'card' ? () => this.#placeholder : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),
     });

@@ -1,59 +1,23 @@
 /** The command `gearway`: parses the command line, and runs a gateway until it is stopped. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cleanText } from '../../shared/clean-text.ts';
 import { errorText, GearwayError } from '../../shared/errors.ts';
-import { createGateway, type GatewayOptions } from '../create-gateway.ts';
+import { createGateway } from '../create-gateway.ts';
+import { createSources } from '../create-sources.ts';
 import { endProcess, killProcess } from '../process/end-process.ts';
-import { keyFolder, writeKeyFile } from './key-file.ts';
 import { LineWriter, survive } from '../process/line-writer.ts';
 import { watchPackageManager } from '../process/parent-watch.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
-import { readTokens, TOKEN_VARIABLES, type TokenFlags } from './token-options.ts';
-
-const HELP = `Gearway: NetGear streams in the browser
-
-  gearway [options]                      (from a checkout: npm start -- [options])
-
-  --source URL            test-pattern:?size=1280x720&fps=30 (the default),
-                          netgear:tcp://127.0.0.1:5555?pattern=1 for a NetGear server that connects to it,
-                          ffmpeg:camera, ffmpeg:rtsp://HOST/PATH, ffmpeg:FILE?loop=true, ffmpeg:screen,
-                          mjpeg:http://HOST/PATH for MJPEG or still pictures over HTTP,
-                          directory:FOLDER, image:FILE, imagezmq:tcp://0.0.0.0:5555, netgear-async:tcp://127.0.0.1:5555,
-                          push: for publishers; repeatable as NAME=URL, one stream each (docs/source-urls.md)
-  --client ADDRESS        a NetGear client, tcp://127.0.0.1:5567?pattern=1 (repeatable)
-                          &secure=1 for secure mode, &fps= to limit the rate, &id= for another port as identity,
-                          NAME= before it for a stream other than the first
-  --virtual-ports RANGE   ports for web viewers, 6000-6063; NAME=RANGE for one stream (repeatable)
-  --start any|all         all: hold frames until every native client has connected once (any)
-  --distribution broadcast|round-robin   send every frame to all native clients, or to one in turn (broadcast)
-  --on-source-end wait|terminate   whether to terminate native clients when the source ends (wait)
-  --renditions auto|off   whether viewers with slow links get smaller pictures; NAME=off for one stream (auto)
-  --viewer-max-bitrate RATE   maximum bit rate of one web viewer, 4M or 500k bits per second
-  --host ADDRESS          address to listen on, 127.0.0.1; others require --token or --insecure
-  --port NUMBER           8080; 0 for any free port
-  --token SECRET          require this token; it grants all rights
-  --view-token SECRET     token that grants watching only
-  --publish-token SECRET  token that grants publishing to push: sources only
-  --reserve PORT=SECRET   reserve a virtual port for the owner of this token (repeatable)
-  --token-file FILE, --view-token-file FILE, --publish-token-file FILE, --reserve-file FILE
-                          read these secrets from files (PORT=SECRET per line); or set GEARWAY_TOKEN,
-                          GEARWAY_VIEW_TOKEN, GEARWAY_PUBLISH_TOKEN, GEARWAY_RESERVE: other users can see arguments
-  --insecure              let anyone who can reach this gateway watch and return data
-  --tls-cert FILE --tls-key FILE   serve over TLS (PEM); browsers require it to use a camera from another machine
-  --allow-origin URL      let pages of this origin embed the viewer (repeatable)
-  --public-url URL        public address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)
-  --allow-host NAME       additional host name of the gateway, box.lan (repeatable)
-  --trust-proxy ADDRESS   trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback (repeatable)
-  --metrics-right view|administer|public   right that GET /metrics requires (view)
-  --on-close keep|terminate   whether to terminate native clients (default: terminate on SIGINT, keep on SIGTERM)
-  --idle card|silence     send a placeholder frame to native clients while there are no frames, or nothing (card)
-  --help, --version
-
-  gearway probe ADDRESS   diagnoses a NetGear address
-  gearway devices         lists cameras and screens, each with its --source
-`;
+import { CONFIG_VARIABLE, DECLARED_OPTIONS, type GivenOptions, parseArgsOptions, readFlags, readVariables } from './flags.ts';
+import { createFormats } from './formats.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { formatHelp } from './help.ts';
+import { keyFolder, writeKeyFile } from './key-file.ts';
+import { DEFAULT_CONFIG_FILE, loadOptions } from './load-config.ts';
+import { listSources, resolveOptions } from './options.ts';
+import { readTokens } from './token-options.ts';
 
 const SHUTDOWN_LIMIT_MS = 1800;
 
@@ -66,94 +30,38 @@ const SAME_SIGNAL_MS = 300;
 const log = new LineWriter(process.stderr);
 survive(process.stdout);
 
-/** Parses the command line and the tokens of the environment. @throws an error whose message is one sentence. */
-function parseCommandLine(args: string[], tokenVariables: Readonly<Record<string, string>>): { options: GatewayOptions; warnings: readonly string[]; help: boolean; version: boolean } {
-  const { values } = parseArgs({
-    args,
-    allowPositionals: false,
-    options: {
-      source: { type: 'string', multiple: true, default: ['test-pattern:'] },
-      client: { type: 'string', multiple: true, default: [] },
-      'virtual-ports': { type: 'string', multiple: true, default: [] },
-      renditions: { type: 'string', multiple: true, default: [] },
-      'viewer-max-bitrate': { type: 'string' },
-      host: { type: 'string' },
-      port: { type: 'string' },
-      token: { type: 'string' },
-      'token-file': { type: 'string' },
-      'view-token': { type: 'string' },
-      'view-token-file': { type: 'string' },
-      'publish-token': { type: 'string' },
-      'publish-token-file': { type: 'string' },
-      reserve: { type: 'string', multiple: true, default: [] },
-      'reserve-file': { type: 'string' },
-      insecure: { type: 'boolean', default: false },
-      'tls-cert': { type: 'string' },
-      'tls-key': { type: 'string' },
-      'allow-origin': { type: 'string', multiple: true, default: [] },
-      'public-url': { type: 'string' },
-      'allow-host': { type: 'string', multiple: true, default: [] },
-      'trust-proxy': { type: 'string', multiple: true, default: [] },
-      'on-close': { type: 'string' },
-      'on-source-end': { type: 'string' },
-      start: { type: 'string' },
-      distribution: { type: 'string' },
-      idle: { type: 'string' },
-      'metrics-right': { type: 'string' },
-      help: { type: 'boolean', default: false },
-      version: { type: 'boolean', default: false },
-    },
-  });
-  if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new GearwayError('option-invalid', `--port is ${JSON.stringify(values.port)}, expected 0 to 65535`);
-  // With --help no files are read.
-  const flags: TokenFlags = values.help || values.version ? { reserve: [] } : values;
-  const tokens = readTokens(flags, tokenVariables);
-  const options: GatewayOptions = {
-    source: values.source,
-    clients: values.client,
-    insecure: values.insecure,
-    allowOrigins: values['allow-origin'],
-    log: (message) => log.write(`${new Date().toISOString()} ${message}`),
-    allowHosts: values['allow-host'],
-    trustProxies: values['trust-proxy'],
-    ...(values['public-url'] === undefined ? {} : { publicUrl: values['public-url'] }),
-    virtualPorts: values['virtual-ports'],
-    renditions: values.renditions,
-    ...(values['viewer-max-bitrate'] === undefined ? {} : { viewerMaxBitrate: parseBitrate('--viewer-max-bitrate', values['viewer-max-bitrate']) }),
-    ...(values.host === undefined ? {} : { host: values.host }),
-    ...(values.port === undefined ? {} : { port: Number(values.port) }),
-    ...tokens.options,
-    ...readTls(values['tls-cert'], values['tls-key']),
-    // Invalid values are rejected by resolveOptions.
-    ...(values['on-close'] === undefined ? {} : { onClose: values['on-close'] as 'keep' }),
-    ...(values['on-source-end'] === undefined ? {} : { onSourceEnd: values['on-source-end'] as 'wait' }),
-    ...(values.start === undefined ? {} : { start: values.start as 'any' }),
-    ...(values.distribution === undefined ? {} : { distribution: values.distribution as 'broadcast' }),
-    ...(values['metrics-right'] === undefined ? {} : { metricsRight: values['metrics-right'] as 'view' }),
-    ...(values.idle === undefined ? {} : { idle: values.idle as 'card' }),
-  };
-  return { options, warnings: tokens.warnings, help: values.help, version: values.version };
+/** The parsed command line. */
+interface CommandLine {
+  readonly help: boolean;
+  readonly version: boolean;
+  /** The configuration file; null if there is none. */
+  readonly file: string | null;
+  /** Options of the environment and of the command line, which take precedence over the file. */
+  readonly given: readonly GivenOptions[];
+  readonly warnings: readonly string[];
 }
 
-/** Parses `4M`, `500k` or bits per second. */
-function parseBitrate(option: string, text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,3})?)([kM]?)$/.exec(text) ?? [];
-  if (digits === undefined) throw new GearwayError('option-invalid', `${option} is ${JSON.stringify(text)}, expected bits per second such as 500k or 4M`);
-  return Number(digits) * (unit === 'M' ? 1e6 : unit === 'k' ? 1e3 : 1);
+/** Parses the command line and the environment. @throws an error whose message is one sentence. */
+function parseCommandLine(args: string[], variables: Readonly<Record<string, string | undefined>>): CommandLine {
+  const { values } = parseArgs({ args, allowPositionals: false, options: parseArgsOptions() });
+  const [help, version] = [values['help'] === true, values['version'] === true];
+  // No files are read.
+  if (help || version) return { help, version, file: null, given: [], warnings: [] };
+  const fromVariables = readVariables(variables);
+  const tokens = readTokens(values, variables);
+  const named = values['config'] ?? variables[CONFIG_VARIABLE];
+  const file = typeof named === 'string' && named !== '' ? named : existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : null;
+  return { help, version, file, given: [fromVariables.given, { ...readFlags(values), ...tokens.options } as GivenOptions], warnings: [...fromVariables.warnings, ...tokens.warnings] };
 }
 
-function readTls(certFile: string | undefined, keyFile: string | undefined): Pick<GatewayOptions, 'tls'> {
-  if (certFile === undefined && keyFile === undefined) return {};
-  if (certFile === undefined || keyFile === undefined) throw new GearwayError('option-invalid', 'only one of --tls-cert and --tls-key is given, expected both');
-  const read = (name: string, path: string): string => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new GearwayError('option-invalid', `${name} cannot be read: ${errorText(error)}`, { cause: error });
-    }
-  };
-  return { tls: { cert: read('--tls-cert', certFile), key: read('--tls-key', keyFile) } };
+/** Checks options as a whole, and returns the names of the streams. @throws {GearwayError}. */
+function checkOptions(options: GatewayOptions): string[] {
+  const sources = createSources(listSources(options), () => undefined);
+  resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+  return sources.map(({ name }) => name);
 }
+
+const FORMATS = createFormats((url) => createSources([url], () => undefined));
 
 function packageVersion(): string {
   for (const path of ['../../package.json', '../../../package.json']) {
@@ -167,14 +75,10 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-/** Removes the tokens from the environment, so that child processes do not inherit them. */
-function takeTokenVariables(): Record<string, string> {
-  const taken: Record<string, string> = {};
-  for (const name of TOKEN_VARIABLES) {
-    const value = process.env[name];
-    if (value !== undefined) taken[name] = value;
-    delete process.env[name];
-  }
+/** Copies the environment, and removes the options from it, so that child processes do not inherit secrets. */
+function takeVariables(): Record<string, string | undefined> {
+  const taken = { ...process.env };
+  for (const { variable } of DECLARED_OPTIONS) delete process.env[variable];
   return taken;
 }
 
@@ -194,7 +98,7 @@ function offerKey(key: string, url: string, port: number): void {
 
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
-  const tokenVariables = takeTokenVariables();
+  const variables = takeVariables();
   if (command === 'probe') {
     const { runProbe } = await import('../probe/command.ts');
     process.exitCode = await runProbe(rest, (text) => process.stdout.write(text));
@@ -205,13 +109,20 @@ async function main(): Promise<void> {
     process.exitCode = await runDevices(rest, process.env, (text) => process.stdout.write(text));
     return;
   }
-  const { options, warnings, help, version } = parseCommandLine(process.argv.slice(2), tokenVariables);
+  if (command === 'check-config') {
+    const { runCheckConfig } = await import('./check-command.ts');
+    process.exitCode = await runCheckConfig(rest, { formats: FORMATS, variables, check: checkOptions }, (text) => process.stdout.write(text));
+    return;
+  }
+  const { file, given, warnings, help, version } = parseCommandLine(process.argv.slice(2), variables);
   if (help || version) {
-    process.stdout.write(help ? HELP : `${packageVersion()}\n`);
+    process.stdout.write(help ? formatHelp() : `${packageVersion()}\n`);
     return;
   }
   process.title = formatProcessTitle(process.argv.slice(2));
-  for (const warning of warnings) log.write(`gearway: warning: ${warning}`);
+  const loaded = await loadOptions(file, { formats: FORMATS, variables, given: [...given], check: checkOptions });
+  for (const warning of [...warnings, ...loaded.warnings]) log.write(`gearway: warning: ${warning}`);
+  const options: GatewayOptions = { ...loaded.options, log: (message) => log.write(`${new Date().toISOString()} ${message}`) };
   const starting = createGateway(options);
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {

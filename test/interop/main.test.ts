@@ -1,12 +1,14 @@
 /** The command, from source. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeMessage } from '../../shared/protocol.ts';
 import { readCertificate } from '../helpers/certificate.ts';
@@ -96,6 +98,51 @@ describe('gearway', () => {
     ]);
     await using viewer = await Viewer.connect(url, 'yard');
     expect(await viewer.hello()).toMatchObject({ stream: 'yard', port: 7000 });
+  });
+
+  describe('with a configuration file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gearway-main-'));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const write = (name: string, text: string): string => {
+      const path = join(folder, name);
+      writeFileSync(path, text, { mode: 0o600 });
+      return path;
+    };
+
+    it('serves its streams, and lets flags and variables precede it', async () => {
+      const file = write('two.yaml', 'streams:\n  door: {source: "test-pattern:?size=160x120&fps=5"}\n  yard: {source: "push:", virtualPorts: 7000}\nport: 1\ntoken: file:token\n');
+      write('token', 'abc\n');
+      const { gateway, url } = await serve('--config', file, '--virtual-ports', 'door=8000');
+      await using _ = gateway;
+      expect((await fetch(`${url}api/streams`)).status).toBe(401);
+      expect(await (await fetch(`${url}api/streams`, { headers: { authorization: 'Bearer abc' } })).json()).toMatchObject([
+        { name: 'door', ports: { ranges: [{ from: 8000, to: 8000 }] } },
+        { name: 'yard', ports: { ranges: [{ from: 7000, to: 7000 }] } },
+      ]);
+    });
+
+    it('reads gateway.yaml in its folder, and variables', async () => {
+      write('gateway.yaml', 'streams: {door: {source: "push:"}}\n');
+      const gateway = new Child(process.execPath, ['--import', fileURLToPath(import.meta.resolve('tsx')), join(ROOT, 'gateway/main.ts')], { cwd: folder, env: { ...process.env, GEARWAY_PORT: '0', GEARWAY_VIRTUAL_PORTS: '9000' } });
+      await using _ = gateway;
+      const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1]);
+      expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([{ name: 'door', ports: { ranges: [{ from: 9000, to: 9000 }] } }]);
+    });
+
+    it('ends with 2 and the place of the first problem', async () => {
+      const file = write('bad.yaml', 'prot: 80\nhots: a\n');
+      expect(await run('--config', file)).toEqual({ code: 2, stdout: '', stderr: `gearway: ${file}:1:1: the file has the unknown key "prot"; did you mean port? (and 1 more: gearway check-config ${file})\n` });
+    });
+
+    it('checks a file', async () => {
+      const file = write('wrong.yaml', 'prot: 80\nstreams:\n  a: {source: "ffmpeg:rtsp://admin:Hunt3r@cam", clients: [tcp]}\n');
+      const { code, stdout, stderr } = await run('check-config', file);
+      expect(stdout.split('\n').map((line) => line.slice(file.length, file.length + 6))).toEqual([':1:1: ', expect.stringMatching(/^:3:\d+/), '']);
+      expect(stdout).not.toContain('Hunt3r');
+      expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+      expect(await run('check-config', 'gateway.example.yaml')).toMatchObject({ code: 0, stdout: 'gateway.example.yaml is valid: 3 streams, robot, door, phone\n' });
+      expect(JSON.parse((await run('check-config', '--schema')).stdout)).toMatchObject({ title: 'gateway.yaml' });
+    });
   });
 
   it('serves pages and viewers over TLS', async () => {

@@ -35,6 +35,8 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
 
 /** The only places that may import a library. */
 const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
+  yaml: /^gateway\/config\/config-file\.ts$/,
+  'typebox/schema': /^gateway\/config\/schema\.ts$/,
   zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
   msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type GatewayOptions, type ResolvedGatewayOptions, resolveOptions } from '../../../gateway/config/options.ts';
+import type { GatewayOptions } from '../../../gateway/config/gateway-options.ts';
+import { listSources, type ResolvedGatewayOptions, resolveOptions } from '../../../gateway/config/options.ts';
+import { DEFAULT_SHARED_LIMITS } from '../../../gateway/hub/shares.ts';
 import { readCertificate } from '../../helpers/certificate.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
@@ -10,7 +12,7 @@ const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolve({})).toEqual({
-      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), withoutRenditions: new Set(), viewerMaxBitrate: Infinity, allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], metricsRight: 'view', policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait' }, idle: 'card', onClose: 'keep', log: expect.any(Function) as unknown,
+      host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), withoutRenditions: new Set(), viewerMaxBitrate: Infinity, allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], metricsRight: 'view', policies: new Map([['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' }]]), limits: DEFAULT_SHARED_LIMITS, onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolve({}).log('nowhere')).not.toThrow();
   });
@@ -20,8 +22,8 @@ describe('resolveOptions', () => {
     const options: GatewayOptions = {
       host: '0.0.0.0', port: 0, virtualPorts: '1-1', renditions: 'off', viewerMaxBitrate: 2e6, insecure: true, token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], metricsRight: 'public', idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
-    const { distribution, start, onSourceEnd, renditions: _, ...rest } = options;
-    expect(resolve(options)).toEqual({ ...rest, policy: { distribution, start, onSourceEnd }, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), withoutRenditions: new Set(['main']), clients: [] });
+    const { distribution, start, onSourceEnd, idle, renditions: _, ...rest } = options;
+    expect(resolve(options)).toEqual({ ...rest, policies: new Map([['main', { distribution, start, onSourceEnd, idle }]]), limits: DEFAULT_SHARED_LIMITS, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), withoutRenditions: new Set(['main']), clients: [] });
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {
@@ -93,6 +95,22 @@ describe('resolveOptions', () => {
     it('reserves a port that one of them has', () => {
       expect(resolveOptions({ virtualPorts: 'door=7000', reservedPorts: { 7000: 'p' } }, streams).reservedPorts).toEqual(new Map([[7000, 'p']]));
     });
+  });
+
+  it('takes streams with their own options, which precede the common ones', () => {
+    const options: GatewayOptions = { start: 'all', streams: { door: { source: 'push:', clients: ['tcp://127.0.0.1:5567'], virtualPorts: '7000' }, robots: { source: 'push:', start: 'any', idle: 'silence', virtualPorts: '8000' } } };
+    expect(listSources(options)).toEqual(['door=push:', 'robots=push:']);
+    expect(listSources({ ...options, source: 'push:' })).toEqual(['push:', 'door=push:', 'robots=push:']);
+    expect(listSources({})).toEqual(['push:']);
+    // A source that feeds several streams gives all of them its options.
+    const resolved = resolveOptions(options, [{ name: 'door', entry: 'door', serverPorts: null }, { name: 'robots-5566', entry: 'robots', serverPorts: null }]);
+    expect(resolved.policies).toMatchObject(new Map([['door', { start: 'all', idle: 'card' }], ['robots-5566', { start: 'any', idle: 'silence' }]]));
+    expect(resolved.virtualPorts).toEqual(new Map([['door', [{ from: 7000, to: 7000 }]], ['robots-5566', [{ from: 8000, to: 8000 }]]]));
+    expect(resolved.clients).toMatchObject([{ stream: 'door', address: { port: 5567 } }]);
+  });
+
+  it('takes limits', () => {
+    expect(resolve({ limits: { viewers: { total: 3 }, snapshots: { perAddress: 2 } } }).limits).toEqual({ ...DEFAULT_SHARED_LIMITS, viewers: { inAll: 3, perAddress: 1024 }, snapshots: { ...DEFAULT_SHARED_LIMITS.snapshots, perAddress: 2 } });
   });
 
   it('takes a certificate and the key that belongs to it', () => {

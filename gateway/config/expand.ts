@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import { errorText } from '../../shared/errors.ts';
+import { readSecretFile } from './secret-file.ts';
+
+/** Where the values in a configuration file may refer to. */
+export interface References {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Folder of the configuration file, to which paths are relative. */
+  readonly folder: string;
+}
+
+/** A text after its references were replaced. */
+export interface Expanded {
+  readonly text: string;
+  /** Whether it contains text from elsewhere, which may be secret and must not be quoted. */
+  readonly isReferring: boolean;
+}
+
+/**
+ * Replaces the references in a text: `${NAME}` by an environment variable, `${NAME:-text}` likewise with a default,
+ * `${file:PATH}` by the content of a file, `${credential:NAME}` by a credential of systemd; `$${` is a literal `${`.
+ * They are replaced in values after the file has been parsed, so that a value cannot change its structure.
+ *
+ * @throws an error whose message is a sentence.
+ */
+export function expandReferences(text: string, references: References): Expanded {
+  let isReferring = false;
+  const expanded = text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (found, name: string | undefined) => {
+    if (name === undefined) return '${';
+    if (!found.endsWith('}')) throw new Error('a reference has no end, expected ${NAME}; write $${ for the characters themselves');
+    isReferring = true;
+    return lookUp(name, references);
+  });
+  return { text: expanded, isReferring };
+}
+
+/** Reads a secret option, which may also be `file:PATH` or `credential:NAME` as a whole. @throws as {@link expandReferences}. */
+export function expandSecret(text: string, references: References): Expanded {
+  return /^(?:file|credential):/.test(text) ? { text: lookUp(text, references), isReferring: true } : expandReferences(text, references);
+}
+
+function lookUp(name: string, { variables, folder }: References): string {
+  const [, kind, target = ''] = /^(file|credential):(.*)$/s.exec(name) ?? [];
+  if (kind === 'file') return read(resolve(folder, target), target);
+  if (kind === 'credential') {
+    const credentials = variables['CREDENTIALS_DIRECTORY'];
+    if (credentials === undefined) throw new Error(`the credential ${target} cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=${target}:FILE`);
+    if (!/^[\w.@-]{1,255}$/.test(target) || target === '..') throw new Error('a credential has an invalid name, expected letters, digits and . _ - @');
+    return read(resolve(credentials, target), `the credential ${target}`);
+  }
+  const [, variable = '', byDefault] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(name) ?? [];
+  if (variable === '') throw new Error(`a reference names no environment variable, expected \${NAME}, \${NAME:-default}, \${file:PATH} or \${credential:NAME}`);
+  const value = variables[variable];
+  if (value !== undefined && (value !== '' || byDefault === undefined)) return value;
+  if (byDefault !== undefined) return byDefault;
+  throw new Error(`the environment variable ${variable} is not set; set it, or write \${${variable}:-DEFAULT}`);
+}
+
+function read(path: string, name: string): string {
+  try {
+    return readSecretFile(path).text;
+  } catch (error) {
+    throw new Error(`${name} cannot be read: ${errorText(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,41 @@
+import { GearwayError } from '../../shared/errors.ts';
+import { redactorOfUrls } from '../sources/redactor.ts';
+import { resolveClient, splitName } from './client-address.ts';
+import type { Formats } from './config-file.ts';
+import { checkOrigin, checkToken, parseBitrate, parseRanges, resolveHost, resolveProxy, resolvePublicUrl } from './options.ts';
+
+/**
+ * The checks of the schema's `format`s.
+ *
+ * @param checkSource checks a source URL.
+ */
+export function createFormats(checkSource: (url: string) => void): Formats {
+  return {
+    source: (text) => withoutSecrets(text, () => checkSource(text)),
+    client: (text) =>
+      withoutSecrets(text, () => {
+        if (splitName(text).stream !== null) throw new GearwayError('option-invalid', 'the client names a stream, expected an address only, because it already belongs to one');
+        resolveClient(text);
+      }),
+    'listed-client': (text) => withoutSecrets(text, () => resolveClient(text)),
+    'virtual-ports': (text) => parseRanges(text),
+    bitrate: (text) => parseBitrate(text),
+    path: (text) => {
+      if (text === '') throw new GearwayError('option-invalid', 'the path is empty, expected a file');
+    },
+    origin: checkOrigin,
+    host: (text) => resolveHost(text),
+    proxy: (text) => resolveProxy(text),
+    'public-url': (text) => resolvePublicUrl(text),
+    token: checkToken,
+  };
+}
+
+/** Runs a check whose errors may quote an address with a password. */
+function withoutSecrets(address: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw redactorOfUrls([address]).error(error);
+  }
+}

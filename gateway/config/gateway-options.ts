@@ -1,0 +1,115 @@
+import type { StreamPolicy } from '../hub/stream.ts';
+
+/** Treatment of native clients by one stream. */
+export interface NativePolicy extends StreamPolicy {
+  /** Whether they get a placeholder frame and repeats while there are no frames, or nothing. */
+  readonly idle: 'card' | 'silence';
+}
+
+/** Options of one stream, as in a configuration file. */
+export interface StreamSettings extends Partial<NativePolicy> {
+  /** Source URL, without a name. */
+  readonly source: string;
+  /** Native clients, without names. */
+  readonly clients?: readonly string[];
+  readonly virtualPorts?: string;
+  /** Whether viewers with slow links get renditions. */
+  readonly renditions?: 'auto' | 'off';
+}
+
+/** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
+export type LimitSettings = Readonly<Record<'viewers' | 'publishers' | 'mjpegClients' | 'eventFollowers' | 'snapshots', { readonly total?: number; readonly perAddress?: number }>>;
+
+/**
+ * Options of `createGateway()`; every field has a default. The names and meanings are those of `CONFIG_SCHEMA`, with
+ * files and references already read, and with `source` as the short form of `streams`.
+ */
+export interface GatewayOptions extends Partial<StreamPolicy> {
+  /** Address on which to listen. Default `127.0.0.1`; other than loopback requires a `token` or `insecure`. */
+  readonly host?: string;
+  /** 0 for any free port. Default 8080. */
+  readonly port?: number;
+  /**
+   * Source URL: `test-pattern:?size=1280x720&fps=30`, `netgear:tcp://127.0.0.1:5555?pattern=1`, or `push:` for
+   * `stream.push()` and other publishers; docs/source-urls.md lists all. Several, as `NAME=URL`, create a stream each.
+   * Default `push:`.
+   */
+  readonly source?: string | readonly string[];
+  /** Streams by name, instead of or in addition to `source`. Default none. */
+  readonly streams?: Readonly<Record<string, StreamSettings>>;
+  /** Default: docs/limits.md. */
+  readonly limits?: Partial<LimitSettings>;
+  /**
+   * Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear-options.md lists the options. `NAME=tcp://…` adds the client to
+   * the stream of that name. Default none.
+   */
+  readonly clients?: readonly string[];
+  /**
+   * Ports for web viewers, `FROM-TO` or `PORT,PORT`, with `NAME=` before it for one stream. Default `6000-6063` for
+   * each stream; a source in multi-clients mode defines its own.
+   */
+  readonly virtualPorts?: string | readonly string[];
+  /**
+   * TLS certificate chain and key as PEM. Browsers require TLS to use the camera from another machine. Default none.
+   */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /**
+   * Token that viewers and the API require; it grants all rights. Default none: requests from this machine may watch,
+   * return data and publish, and administering requires `Gateway.administratorKey`.
+   */
+  readonly token?: string;
+  /** Token that grants only viewing and reading the API. Requires `token`. Default none. */
+  readonly viewToken?: string;
+  /**
+   * Token that grants only publishing, to streams whose source is `push:`. If set, publishing always requires a token.
+   * Default none.
+   */
+  readonly publishToken?: string;
+  /**
+   * Tokens of reserved virtual ports, by port, in each stream that has the port. Such a token grants watching, and
+   * returning data only on that port. Default none.
+   */
+  readonly reservedPorts?: Readonly<Record<number, string>>;
+  /**
+   * Whether viewers with slow links get renditions, that is, smaller JPEGs: `auto` or `off`, with `NAME=` before it for
+   * one stream. Default `auto`.
+   */
+  readonly renditions?: string | readonly string[];
+  /** Maximum bit rate of one web viewer, in bits per second. Default none. */
+  readonly viewerMaxBitrate?: number;
+  /** Whether anyone who can reach the gateway may watch and return data without a token. Default false. */
+  readonly insecure?: boolean;
+  /** Origins (`https://example.org`) whose pages may embed the viewer. Default none. */
+  readonly allowOrigins?: readonly string[];
+  /**
+   * Public address of the gateway behind a proxy, `https://example.org/cams/`: its name and origin are accepted, and
+   * links use it. Default none.
+   */
+  readonly publicUrl?: string;
+  /**
+   * Additional host names of the gateway, `box.lan` or `box.lan:8080`. This machine's name, alone and with `.local`, is
+   * always accepted. Default none.
+   */
+  readonly allowHosts?: readonly string[];
+  /**
+   * Proxies whose `X-Forwarded-For`, `-Host` and `-Proto` are trusted: IP addresses, ranges such as `10.0.0.0/8`, or
+   * `loopback`. Default none.
+   */
+  readonly trustProxies?: readonly string[];
+  /**
+   * Right that `GET /metrics` requires: `view` (which includes programs on this machine, unless there is a `token`),
+   * `administer`, or `public` for none. Default `view`.
+   */
+  readonly metricsRight?: 'public' | 'view' | 'administer';
+  /**
+   * What native clients get while there are no frames: a placeholder frame and repeats (`card`), or nothing. Default
+   * `card`.
+   */
+  readonly idle?: 'card' | 'silence';
+  /**
+   * Whether closing terminates native clients. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM.
+   */
+  readonly onClose?: 'keep' | 'terminate';
+  /** Called with one line of text at a time. Default: no log. */
+  readonly log?: (message: string) => void;
+}

@@ -1,0 +1,150 @@
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { platform } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { errorText } from '../../shared/errors.ts';
+import { systemErrorText } from '../../shared/system-errors.ts';
+import { redactorOfUrls } from '../sources/redactor.ts';
+import type { Formats, ParsedConfig } from './config-file.ts';
+import type { GivenOptions } from './flags.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { listClients, listSources, parseBitrate } from './options.ts';
+import { ConfigError, invalid, OptionError } from './problem.ts';
+import type { Config } from './schema.ts';
+
+/** Name of the configuration file that is read without `--config`. */
+export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
+
+interface LoadOptions {
+  readonly formats: Formats;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Options that take precedence over the file, the most important ones last. */
+  readonly given: readonly GivenOptions[];
+  /** Checks the options as a whole. @throws {OptionError}. */
+  readonly check: (options: GatewayOptions) => void;
+}
+
+/** Options from a configuration file, environment variables and flags. */
+export interface LoadedOptions {
+  readonly options: GatewayOptions;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads a configuration file and merges it with the options that take precedence.
+ *
+ * @param file path of the file; null for none.
+ * @throws {ConfigError} `config-invalid` with all problems of the file, and `option-invalid` for the other options.
+ */
+export async function loadOptions(file: string | null, { formats, variables, given, check }: LoadOptions): Promise<LoadedOptions> {
+  const parsed = file === null ? null : await readConfigFile(file, formats, variables);
+  const folder = dirname(resolve(file ?? '.'));
+  const config = parsed?.config ?? {};
+  try {
+    const options = merge(config, folder, given);
+    check(options);
+    return { options, warnings: parsed !== null && file !== null && parsed.hasSecrets && isPublic(file) ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`] : [] };
+  } catch (error) {
+    const path = error instanceof OptionError && error.path.length > 0 ? error.path : ['streams'];
+    // The file is not to blame for options that are not in it.
+    if (parsed === null || file === null || !Object.hasOwn(config, path[0] ?? '')) throw error;
+    throw new ConfigError(file, [{ ...parsed.locate(path), message: errorText(redactorOfUrls([...listSources(config as GatewayOptions), ...listClients(config as GatewayOptions)]).error(error)) }]);
+  }
+}
+
+/** @throws {ConfigError} if the file cannot be read or has problems. */
+async function readConfigFile(file: string, formats: Formats, variables: LoadOptions['variables']): Promise<ParsedConfig> {
+  // The parser takes a tenth of the gateway's start-up time.
+  const { MAX_CONFIG_BYTES, parseConfig } = await import('./config-file.ts');
+  let bytes: Uint8Array;
+  try {
+    bytes = readBytes(file, MAX_CONFIG_BYTES + 1);
+  } catch (error) {
+    throw new ConfigError(file, [{ line: null, column: null, message: `the configuration cannot be read: ${systemErrorText(error)}` }]);
+  }
+  const parsed = parseConfig(bytes, formats, { variables, folder: dirname(resolve(file)) });
+  if (parsed.problems.length > 0) throw new ConfigError(file, parsed.problems);
+  return parsed;
+}
+
+/** Reads at most `maxBytes`. The file may be a pipe, which is read in several pieces. */
+function readBytes(file: string, maxBytes: number): Uint8Array {
+  const descriptor = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(maxBytes);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < bytes.byteLength; length += count) count = readSync(descriptor, bytes, length, bytes.byteLength - length, null);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Windows has no such file mode. */
+function isPublic(file: string): boolean {
+  return platform() !== 'win32' && (statSync(file).mode & 0o004) !== 0;
+}
+
+function merge(config: Config, folder: string, given: readonly GivenOptions[]): GatewayOptions {
+  const { streams, tls, virtualPorts, viewerMaxBitrate, ...rest } = config;
+  let paths: { cert?: string; key?: string } | undefined = tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
+  let bitrate = viewerMaxBitrate;
+  let merged: Omit<GatewayOptions, 'tls'> = { ...rest, ...(streams === undefined ? {} : { streams: textPorts(streams) }), ...(virtualPorts === undefined ? {} : { virtualPorts: String(virtualPorts) }) };
+  for (const { source, clients, virtualPorts: ports, renditions, reservedPorts, tls: tlsFiles, viewerMaxBitrate: givenBitrate, ...others } of given) {
+    // Sources replace the streams of the file; clients add to them.
+    const { streams: before = {}, ...common } = merged;
+    const kept = source === undefined ? withoutNamed(withoutNamed(before, 'virtualPorts', ports ?? []), 'renditions', renditions ?? []) : {};
+    merged = {
+      ...common,
+      ...others,
+      ...(Object.keys(kept).length > 0 ? { streams: kept } : {}),
+      ...(source === undefined ? {} : { source }),
+      ...(clients === undefined ? {} : { clients: [...(common.clients ?? []), ...clients] }),
+      ...(ports === undefined ? {} : { virtualPorts: mergeNamed(common.virtualPorts ?? [], ports) }),
+      ...(renditions === undefined ? {} : { renditions: mergeNamed(common.renditions ?? [], renditions) }),
+      ...(reservedPorts === undefined || Object.keys(reservedPorts).length === 0 ? {} : { reservedPorts }),
+    };
+    paths = tlsFiles ?? paths;
+    bitrate = givenBitrate ?? bitrate;
+  }
+  if (merged.source === undefined && merged.streams === undefined) merged = { ...merged, source: 'test-pattern:' };
+  return { ...merged, ...(paths === undefined ? {} : { tls: readTls(paths) }), ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }) };
+}
+
+/** Ports may be written as a number. */
+function textPorts(streams: NonNullable<Config['streams']>): NonNullable<GatewayOptions['streams']> {
+  return Object.fromEntries(Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [name, virtualPorts === undefined ? rest : { ...rest, virtualPorts: String(virtualPorts) }]));
+}
+
+/** The name in `NAME=VALUE`; empty for a value without one. */
+function nameIn(text: string): string {
+  return /^([^=]*)=/.exec(text)?.[1] ?? '';
+}
+
+/** The entries of both lists, `NAME=VALUE` or `VALUE`; a later one replaces an earlier one of the same name. */
+function mergeNamed(before: string | readonly string[], entries: readonly string[]): readonly string[] {
+  const names = new Set(entries.map(nameIn));
+  return [...(typeof before === 'string' ? [before] : before).filter((text) => !names.has(nameIn(text))), ...entries];
+}
+
+/** The streams without the options that a list with `NAME=VALUE` entries replaces. */
+function withoutNamed(streams: NonNullable<GatewayOptions['streams']>, key: 'virtualPorts' | 'renditions', entries: readonly string[]): NonNullable<GatewayOptions['streams']> {
+  const names = new Set(entries.map(nameIn));
+  return Object.fromEntries(
+    Object.entries(streams).map(([name, settings]) => {
+      const { [key]: _, ...rest } = settings;
+      return [name, names.has(name) ? rest : settings];
+    }),
+  );
+}
+
+function readTls({ cert, key }: { readonly cert?: string; readonly key?: string }): { readonly cert: string; readonly key: string } {
+  if (cert === undefined || key === undefined) throw invalid('only one of --tls-cert and --tls-key is given, expected both');
+  const read = (name: 'cert' | 'key', path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new OptionError(['tls', name], `--tls-${name} cannot be read: ${systemErrorText(error)}`, { cause: error });
+    }
+  };
+  return { cert: read('cert', cert), key: read('key', key) };
+}

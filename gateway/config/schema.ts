@@ -1,0 +1,314 @@
+import type { XStatic } from 'typebox/schema';
+import { DEFAULT_SHARED_LIMITS, type ShareLimits } from '../hub/shares.ts';
+
+/**
+ * How an option of the schema is written on the command line; the environment variable is `GEARWAY_` and its name in
+ * capitals.
+ */
+export interface Flag {
+  /** Without `--`. */
+  readonly name: string;
+  /** Placeholder of its value in `--help`; absent for a flag without a value. */
+  readonly value?: string;
+  /** Whether it may be given several times, with `NAME=` before its value for one stream if `perStream` is set. */
+  readonly multiple?: boolean;
+  readonly perStream?: boolean;
+  /** Short form of the description for `--help`. */
+  readonly help: string;
+}
+
+const ONE_OF = {
+  start: {
+    enum: ['any', 'all'],
+    default: 'any',
+    description: '`all` holds frames until every native client has connected once.',
+    flag: { name: 'start', value: 'any|all', help: 'all: hold frames until every native client has connected once' },
+  },
+  distribution: {
+    enum: ['broadcast', 'round-robin'],
+    default: 'broadcast',
+    description: 'Send every frame to all native clients, or to one of them in turn.',
+    flag: { name: 'distribution', value: 'broadcast|round-robin', help: 'send every frame to all native clients, or to one in turn' },
+  },
+  onSourceEnd: {
+    enum: ['wait', 'terminate'],
+    default: 'wait',
+    description: 'Whether to terminate native clients when the source ends.',
+    flag: { name: 'on-source-end', value: 'wait|terminate', help: 'whether to terminate native clients when the source ends' },
+  },
+  idle: {
+    enum: ['card', 'silence'],
+    default: 'card',
+    description: 'What native clients get while there are no frames: a placeholder frame and repeats, or nothing.',
+    flag: { name: 'idle', value: 'card|silence', help: 'send native clients a placeholder frame while there are no frames, or nothing' },
+  },
+} as const;
+
+const RENDITIONS = {
+  enum: ['auto', 'off'],
+  default: 'auto',
+  description: 'Whether web viewers with slow links get smaller pictures (docs/thin-links.md).',
+  flag: { name: 'renditions', value: 'auto|off', multiple: true, perStream: true, help: 'whether viewers with slow links get smaller pictures' },
+} as const;
+
+const VIRTUAL_PORTS = {
+  type: ['string', 'integer'],
+  format: 'virtual-ports',
+  default: '6000-6063',
+  description: 'Ports for web viewers: `FROM-TO`, or a list such as `6000,6002,7000-7009`. A NetGear server in multi-clients mode defines its own.',
+  examples: ['6000-6063'],
+  flag: { name: 'virtual-ports', value: 'RANGE', multiple: true, perStream: true, help: 'ports for web viewers' },
+} as const;
+
+const CLIENTS = {
+  type: 'array',
+  items: { type: 'string', format: 'client' },
+  default: [],
+  description: 'NetGear clients (`receive_mode=True`) to connect to. Address options: docs/netgear-options.md.',
+  examples: [['tcp://127.0.0.1:5567?pattern=1']],
+} as const;
+
+/** One stream: its source, its native clients, and how it treats them. */
+const STREAM = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['source'],
+  description: 'One stream.',
+  properties: {
+    source: {
+      type: 'string',
+      format: 'source',
+      description: 'Where frames come from. All kinds and their options: docs/source-urls.md.',
+      examples: ['netgear:tcp://127.0.0.1:5555?pattern=1'],
+      flag: {
+        name: 'source',
+        value: 'URL',
+        multiple: true,
+        perStream: true,
+        help:
+          'test-pattern:?size=1280x720&fps=30 (the default), netgear:tcp://127.0.0.1:5555?pattern=1 for a NetGear server that connects to it, ' +
+          'ffmpeg:camera, ffmpeg:rtsp://HOST/PATH, ffmpeg:FILE?loop=true, ffmpeg:screen, mjpeg:http://HOST/PATH, directory:FOLDER, image:FILE, ' +
+          'imagezmq:tcp://0.0.0.0:5555, netgear-async:tcp://127.0.0.1:5555, push: for publishers (docs/source-urls.md)',
+      },
+    },
+    clients: {
+      ...CLIENTS,
+      flag: {
+        name: 'client',
+        value: 'ADDRESS',
+        multiple: true,
+        perStream: true,
+        help: 'a NetGear client, tcp://127.0.0.1:5567?pattern=1; &secure=1 for secure mode, &fps= to limit the rate, &id= for another port as identity; without NAME for the first stream',
+      },
+    },
+    virtualPorts: VIRTUAL_PORTS,
+    ...ONE_OF,
+    renditions: RENDITIONS,
+  },
+} as const;
+
+const shares = ({ inAll, perAddress }: ShareLimits, what: string) =>
+  ({
+    type: 'object',
+    additionalProperties: false,
+    description: `Maximum number of ${what}.`,
+    properties: {
+      total: { type: 'integer', minimum: 1, maximum: 100_000, default: inAll, description: 'In the whole gateway.' },
+      perAddress: { type: 'integer', minimum: 1, maximum: 100_000, default: perAddress, description: 'Per address: an IPv4 address, or an IPv6 network of 64 bits.' },
+    },
+  }) as const;
+
+/**
+ * The declaration of every option: the configuration file, the command line, the environment variables, `--help`, the
+ * JSON Schema for editors and docs/configuration.md are derived from it. A JSON Schema with these keywords added:
+ * - `flag`: how the option is written on the command line;
+ * - `format`: name of a check in `formats.ts`;
+ * - `secret`: the value may be read from a file, and is never printed.
+ */
+export const CONFIG_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  description: 'Configuration of a Gearway gateway.',
+  properties: {
+    streams: {
+      type: 'object',
+      propertyNames: { pattern: '^[A-Za-z0-9_-]{1,64}$' },
+      additionalProperties: STREAM,
+      maxProperties: 64,
+      description: 'The streams, by name: 1 to 64 letters, digits, `-` and `_`. Without any, the gateway shows the test pattern.',
+    },
+    clients: {
+      ...CLIENTS,
+      items: { type: 'string', format: 'listed-client' },
+      description: 'Further NetGear clients, `NAME=ADDRESS`, for streams that a source names itself (`multiserver=true`, `senders=`); without `NAME=` for the first stream.',
+      examples: [['main-5566=tcp://127.0.0.1:5567']],
+    },
+    virtualPorts: { ...VIRTUAL_PORTS, description: `${VIRTUAL_PORTS.description} For streams that do not set their own; so are the next five.` },
+    ...ONE_OF,
+    renditions: RENDITIONS,
+    viewerMaxBitrate: {
+      type: ['integer', 'string'],
+      format: 'bitrate',
+      description: 'Maximum bit rate of one web viewer that shows renditions, in bits per second.',
+      examples: ['4M'],
+      flag: { name: 'viewer-max-bitrate', value: 'RATE', help: 'maximum bit rate of one web viewer, 4M or 500k bits per second' },
+    },
+    onClose: {
+      enum: ['keep', 'terminate'],
+      description: 'Whether to terminate native clients when the gateway ends. Default: `terminate` on SIGINT (Ctrl+C), `keep` on SIGTERM.',
+      flag: { name: 'on-close', value: 'keep|terminate', help: 'whether to terminate native clients (default: terminate on SIGINT, keep on SIGTERM)' },
+    },
+    host: {
+      type: 'string',
+      default: '127.0.0.1',
+      description: 'Address to listen on. Addresses beyond this machine require `token` or `insecure`.',
+      examples: ['0.0.0.0'],
+      flag: { name: 'host', value: 'ADDRESS', help: 'address to listen on; others than loopback require --token or --insecure' },
+    },
+    port: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 65_535,
+      default: 8080,
+      description: 'HTTP port; 0 for any free port.',
+      flag: { name: 'port', value: 'NUMBER', help: 'HTTP port; 0 for any free port' },
+    },
+    tls: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['cert', 'key'],
+      description: 'Serve over TLS. Browsers require it to use a camera from another machine.',
+      properties: {
+        cert: { type: 'string', format: 'path', description: 'File with the certificate chain, PEM.', examples: ['/etc/gearway/cert.pem'], flag: { name: 'tls-cert', value: 'FILE', help: 'serve over TLS: certificate chain (PEM)' } },
+        key: { type: 'string', format: 'path', description: 'File with the private key, PEM.', examples: ['/etc/gearway/key.pem'], flag: { name: 'tls-key', value: 'FILE', help: 'serve over TLS: private key (PEM)' } },
+      },
+    },
+    publicUrl: {
+      type: 'string',
+      format: 'public-url',
+      description: 'Public address of the gateway behind a proxy (docs/behind-a-proxy.md).',
+      examples: ['https://example.org/cams/'],
+      flag: { name: 'public-url', value: 'URL', help: 'public address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)' },
+    },
+    allowOrigins: {
+      type: 'array',
+      items: { type: 'string', format: 'origin' },
+      default: [],
+      description: 'Origins whose pages may embed the viewer.',
+      examples: [['https://example.org']],
+      flag: { name: 'allow-origin', value: 'URL', multiple: true, help: 'let pages of this origin embed the viewer' },
+    },
+    allowHosts: {
+      type: 'array',
+      items: { type: 'string', format: 'host' },
+      default: [],
+      description: "Further names by which browsers reach the gateway. This machine's name, alone and with `.local`, is always accepted.",
+      examples: [['box.lan']],
+      flag: { name: 'allow-host', value: 'NAME', multiple: true, help: 'additional host name of the gateway, box.lan' },
+    },
+    trustProxies: {
+      type: 'array',
+      items: { type: 'string', format: 'proxy' },
+      default: [],
+      description: "Proxies whose `X-Forwarded-*` headers tell the client's address: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`.",
+      examples: [['loopback']],
+      flag: { name: 'trust-proxy', value: 'ADDRESS', multiple: true, help: 'trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback' },
+    },
+    metricsRight: {
+      enum: ['view', 'administer', 'public'],
+      default: 'view',
+      description: 'Right that `GET /metrics` requires (docs/operations.md#metrics); `public` requires none.',
+      flag: { name: 'metrics-right', value: 'view|administer|public', help: 'right that GET /metrics requires' },
+    },
+    token: {
+      type: 'string',
+      format: 'token',
+      secret: true,
+      description: 'Token that viewers and the API require; it grants all rights.',
+      examples: ['file:/etc/gearway/token'],
+      flag: { name: 'token', value: 'SECRET', help: 'require this token; it grants all rights' },
+    },
+    viewToken: {
+      type: 'string',
+      format: 'token',
+      secret: true,
+      description: 'Token that grants watching only. Requires `token`.',
+      examples: ['credential:view-token'],
+      flag: { name: 'view-token', value: 'SECRET', help: 'token that grants watching only' },
+    },
+    publishToken: {
+      type: 'string',
+      format: 'token',
+      secret: true,
+      description: 'Token that grants publishing to `push:` sources only. If it is set, publishing always requires a token.',
+      examples: ['${PUBLISH_TOKEN}'],
+      flag: { name: 'publish-token', value: 'SECRET', help: 'token that grants publishing to push: sources only' },
+    },
+    reservedPorts: {
+      type: 'object',
+      propertyNames: { pattern: '^[0-9]{1,5}$' },
+      additionalProperties: { type: 'string', format: 'token', secret: true, description: 'Token of the owner of this port.' },
+      secret: true,
+      description: 'Virtual ports kept for the owners of these tokens. Such a token grants watching, and returning data on its port.',
+      examples: [{ 6007: 'file:/etc/gearway/port-6007' }],
+      flag: { name: 'reserve', value: 'PORT=SECRET', multiple: true, help: 'reserve a virtual port for the owner of this token' },
+    },
+    insecure: {
+      type: 'boolean',
+      default: false,
+      description: 'Let anyone who can reach the gateway watch and return data without a token.',
+      flag: { name: 'insecure', help: 'let anyone who can reach this gateway watch and return data' },
+    },
+    limits: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'Limits of concurrent uses (docs/limits.md).',
+      properties: {
+        viewers: shares(DEFAULT_SHARED_LIMITS.viewers, "viewers' WebSockets"),
+        publishers: shares(DEFAULT_SHARED_LIMITS.publishers, "publishers' WebSockets"),
+        mjpegClients: shares(DEFAULT_SHARED_LIMITS.mjpegClients, 'MJPEG clients'),
+        eventFollowers: shares(DEFAULT_SHARED_LIMITS.eventFollowers, 'followers of `GET /api/events`'),
+        snapshots: shares(DEFAULT_SHARED_LIMITS.snapshots, 'requests for a snapshot or returned data, until the picture has been read'),
+      },
+    },
+  },
+} as const;
+
+/** Content of a configuration file. */
+export type Config = XStatic<typeof CONFIG_SCHEMA>;
+
+/** Options of a stream in a configuration file. */
+export type StreamConfig = XStatic<typeof STREAM>;
+
+/** A node of {@link CONFIG_SCHEMA}, as the programs that interpret it see it. */
+export interface SchemaNode {
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly string[];
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxProperties?: number;
+  readonly format?: string;
+  readonly secret?: boolean;
+  readonly flag?: Flag;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly additionalProperties?: false | SchemaNode;
+  readonly propertyNames?: { readonly pattern: string };
+  readonly items?: SchemaNode;
+}
+
+const PHRASES: Readonly<Record<string, string>> = { 'virtual-ports': 'ports such as 6000-6063', bitrate: 'bits per second such as 500k or 4M' };
+
+/** What a value must be, as a phrase. */
+export function describe({ type, enum: words, minimum, maximum, items, format }: SchemaNode): string {
+  if (words !== undefined) return words.join(' or ');
+  if (type === 'integer') return `a whole number${minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`}`;
+  if (type === 'boolean') return 'true or false';
+  if (type === 'array') return items?.type === 'object' ? 'a list' : 'a list, each entry on its own line after "- "';
+  if (type === 'object') return 'a map of keys, indented below it';
+  return PHRASES[format ?? ''] ?? 'text';
+}

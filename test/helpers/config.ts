@@ -1,0 +1,14 @@
+import { createSources } from '../../gateway/create-sources.ts';
+import { createFormats } from '../../gateway/config/formats.ts';
+import type { GatewayOptions } from '../../gateway/config/gateway-options.ts';
+import { listSources, resolveOptions } from '../../gateway/config/options.ts';
+
+/** The checks of texts, as the command has them. */
+export const formats = createFormats((url) => createSources([url], () => undefined));
+
+/** Checks options as a whole, as the command does; returns the names of the streams. */
+export function checkOptions(options: GatewayOptions): string[] {
+  const sources = createSources(listSources(options), () => undefined);
+  resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+  return sources.map(({ name }) => name);
+}
