@@ -14,7 +14,7 @@ export const MAX_CONFIG_BYTES = 256 << 10;
  * nested lists would abort the process.
  */
 const MAX_DEPTH = 32;
-const MAX_TOKENS = 100_000;
+const MAX_TOKENS = 20_000;
 
 /** Maximum number of problems reported for a file. */
 const MAX_PROBLEMS = 50;

@@ -9,6 +9,9 @@ export interface References {
   readonly folder: string;
 }
 
+/** For messages that quote a reference. */
+const DOLLAR = '$';
+
 /** A text after its references were replaced. */
 export interface Expanded {
   readonly text: string;
@@ -27,7 +30,7 @@ export function expandReferences(text: string, references: References): Expanded
   let isReferring = false;
   const expanded = text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (found, name: string | undefined) => {
     if (name === undefined) return '${';
-    if (!found.endsWith('}')) throw new Error('a reference has no end, expected ${NAME}; write $${ for the characters themselves');
+    if (!found.endsWith('}')) throw new Error(`a reference has no end, expected ${DOLLAR}{NAME}; write ${DOLLAR}${DOLLAR}{ for the characters themselves`);
     isReferring = true;
     return lookUp(name, references);
   });
@@ -49,11 +52,11 @@ function lookUp(name: string, { variables, folder }: References): string {
     return read(resolve(credentials, target), `the credential ${target}`);
   }
   const [, variable = '', byDefault] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(name) ?? [];
-  if (variable === '') throw new Error(`a reference names no environment variable, expected \${NAME}, \${NAME:-default}, \${file:PATH} or \${credential:NAME}`);
+  if (variable === '') throw new Error(`a reference names no environment variable, expected ${DOLLAR}{NAME}, ${DOLLAR}{NAME:-default}, ${DOLLAR}{file:PATH} or ${DOLLAR}{credential:NAME}`);
   const value = variables[variable];
   if (value !== undefined && (value !== '' || byDefault === undefined)) return value;
   if (byDefault !== undefined) return byDefault;
-  throw new Error(`the environment variable ${variable} is not set; set it, or write \${${variable}:-DEFAULT}`);
+  throw new Error(`the environment variable ${variable} is not set; set it, or write ${DOLLAR}{${variable}:-DEFAULT}`);
 }
 
 function read(path: string, name: string): string {

@@ -25,7 +25,7 @@ function rowsOf({ properties = {} }: SchemaNode, path: readonly string[], hidden
     if (schema.properties !== undefined) return [row([`\`${name}\``, '', '', '', schema.description ?? '']), ...rowsOf(schema, place, hidden)];
     const declared = DECLARED_OPTIONS.find(({ flag }) => flag.name === schema.flag?.name);
     const flag = schema.flag === undefined ? '' : `\`--${schema.flag.name}${schema.flag.value === undefined ? '' : ` ${schema.flag.value}`}\`${schema.secret === true ? `, \`--${schema.flag.name}-file FILE\`` : ''}`;
-    const byDefault = schema.default === undefined || (Array.isArray(schema.default) && schema.default.length === 0) ? '' : `\`${String(schema.default)}\``;
+    const byDefault = schema.default === undefined || (Array.isArray(schema.default) && schema.default.length === 0) ? '' : `\`${JSON.stringify(schema.default).replaceAll('"', '')}\``;
     const example = schema.examples?.[0] === undefined ? '' : `Example: \`${JSON.stringify(schema.examples[0])}\`.`;
     return [row([`\`${name}\``, flag, declared === undefined ? '' : `\`${declared.variable}\``, byDefault, [schema.description ?? '', valuesOf(schema), example].filter((text) => text !== '').join(' ')])];
   });

@@ -241,7 +241,7 @@ export const CONFIG_SCHEMA = {
       format: 'token',
       secret: true,
       description: 'Token that grants publishing to `push:` sources only. If it is set, publishing always requires a token.',
-      examples: ['${PUBLISH_TOKEN}'],
+      examples: ['file:/etc/gearway/publish-token'],
       flag: { name: 'publish-token', value: 'SECRET', help: 'token that grants publishing to push: sources only' },
     },
     reservedPorts: {

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { formatHelp } from '../../gateway/config/help.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -76,15 +77,15 @@ describe('the documentation', () => {
   });
 });
 
-describe('docs/command-line.md', () => {
-  const [, help = ''] = /const HELP = `([\s\S]*?)`;/.exec(read('gateway/config/command-line.ts'))!;
+describe('docs/command-line.md and docs/configuration.md', () => {
+  const help = formatHelp();
   const options = (text: string): readonly string[] => [...new Set([...text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([name]) => name))].sort();
   const variables = (text: string): readonly string[] => [...new Set([...text.matchAll(/GEARWAY_[A-Z_]+/g)].map(([name]) => name))].sort();
 
-  it('lists every option and variable of --help', () => {
-    const page = read('docs/command-line.md');
+  it('list every option and variable of --help', () => {
+    const pages = read('docs/command-line.md') + read('docs/configuration.md');
     expect(options(help).length).toBeGreaterThan(25);
-    expect(options(help).filter((name) => !options(page).includes(name))).toEqual([]);
-    expect(variables(help)).toEqual(variables(page));
+    expect(options(help).filter((name) => !options(pages).includes(name))).toEqual([]);
+    expect(variables(help).filter((name) => !variables(pages).includes(name))).toEqual([]);
   });
 });
