@@ -125,7 +125,8 @@ export function listSources({ source, streams = {} }: GatewayOptions): readonly 
 }
 
 /** The values of an option in both forms, with `NAME=` before those of `streams`. */
-function listPerStream({ [key]: common = [], streams = {} }: GatewayOptions, key: 'virtualPorts' | 'renditions'): readonly string[] {
+function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'renditions'): readonly string[] {
+  const { [key]: common = [], streams = {} } = options;
   const named = Object.entries(streams).flatMap(([name, { [key]: own }]) => (own === undefined ? [] : [`${name}=${own}`]));
   return [...(typeof common === 'string' ? [common] : common), ...named];
 }
