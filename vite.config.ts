@@ -38,6 +38,7 @@ const library = (entry: string, name: string, common: string | null): UserConfig
 // since bundlers copy it as it is; and the pages, which load the built elements. The two elements share no file: a page that
 // shows a stream would else load what only a publisher needs.
 export default defineConfig(({ mode }) => {
+  if (mode === 'overlays') return library('viewer/overlays/index.ts', 'gearway-overlays', null);
   if (mode === 'worker') return library('viewer/viewer-worker.ts', 'gearway-worker', null);
   if (mode === 'publisher') return library('publisher/gearway-publisher.ts', 'gearway-publisher', 'publisher-common');
   if (mode === 'publisher-worker') return library('publisher/publisher-worker.ts', 'gearway-publisher-worker', null);

@@ -86,7 +86,7 @@ export interface ElementBudget {
 }
 
 /** Codes of a refused `return`. */
-export type ReturnRefusal = 'value-invalid' | 'array-misfit' | 'jpeg-invalid' | 'too-large' | 'too-many' | 'no-port' | 'not-allowed';
+export type ReturnRefusal = 'value-invalid' | 'array-misfit' | 'jpeg-invalid' | 'too-large' | 'too-many' | 'no-port' | 'not-allowed' | 'superseded';
 
 /** A Python value as JavaScript carries it: `int` is number or bigint, `float` is number, `dict` is an object, `list` an array. */
 export type Value = null | boolean | number | bigint | string | readonly Value[] | { readonly [key: string]: Value };
@@ -128,7 +128,8 @@ export type Ack = {
   /** How long the frame waited in the viewer before its decoding started: not a property of the link. */
   readonly waitMs?: number;
 };
-export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly body: ReturnBody };
+/** `urgent`: a sticky value that overtakes and discards all pending values of its viewer, such as an emergency stop. */
+export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly urgent?: boolean; readonly body: ReturnBody };
 /** A field that is absent keeps its last value. */
 export type Want = {
   readonly type: 'want';
@@ -379,8 +380,8 @@ export interface EncodedMessage {
 }
 
 /** Encodes a `return`: head and payload (empty for a value), to be joined into one binary message. */
-export function encodeReturn({ id, mode, ttlMs, body }: Return): EncodedMessage {
-  return encodeBody(messageType.return, { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }) }, body);
+export function encodeReturn({ id, mode, ttlMs, urgent, body }: Return): EncodedMessage {
+  return encodeBody(messageType.return, { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }), ...(urgent === undefined ? {} : { urgent }) }, body);
 }
 
 /** Encodes a `data`, as {@link encodeReturn} does. */
@@ -446,6 +447,7 @@ function decodeReturn(message: RawMessage): Return {
     id: integer(fields, 'id'),
     mode: oneOf('sticky', 'once')(fields, 'mode'),
     ...optional(fields, 'ttlMs', (f, key) => number(f, key, 1, 86_400_000)),
+    ...optional(fields, 'urgent', boolean),
     body: decodeBody(message),
   };
 }

@@ -6,10 +6,10 @@ export interface Session<Command> {
   command(command: Command): void;
 }
 
-/** Opens a session. `emit` receives its events. */
+/** Opens a session. `emit` receives its events, with the objects to transfer to the page. */
 export type OpenSession<Opening, Command, Event> = (
   opening: Opening,
-  emit: (event: Event) => void,
+  emit: (event: Event, transfer?: Transferable[]) => void,
 ) => Session<Command>;
 
 /** A session as its element sees it, whichever thread it runs on. */
@@ -154,11 +154,11 @@ export function serveSessions<Opening, Command extends CommandLike, Event>(
   openSession: OpenSession<Opening, Command, Event>,
 ): void {
   const sessions = new Map<number, Session<Command>>();
-  const post = (response: WorkerResponse<Event>): void => self.postMessage(response);
+  const post = (response: WorkerResponse<Event>, transfer: Transferable[] = []): void => self.postMessage(response, { transfer });
   self.addEventListener('message', ({ data }: MessageEvent<WorkerRequest<Opening, Command>>) => {
     const { session: id } = data;
     if (data.kind === 'open') {
-      sessions.set(id, openSession(data.opening, (event) => post({ session: id, event })));
+      sessions.set(id, openSession(data.opening, (event, transfer) => post({ session: id, event }, transfer)));
       return;
     }
     sessions.get(id)?.command(data.command);

@@ -5,6 +5,8 @@ import { clientName, socketUrl, streamName, streamUrl } from '../connection/stre
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
 import { type Fit, FITS } from './fit.ts';
 import { type Matrix, pictureMatrix, pictureScale, type Point, quarterTurns, WHOLE_VIEW } from './picture-geometry.ts';
+import type { OverlayCallback } from './overlays/overlay-commands.ts';
+import type { OverlayHost } from './overlays/overlay-host.ts';
 import { PictureLayout } from './picture-layout.ts';
 import type { ViewerExtras } from './ui/viewer-extras.ts';
 import { viewerStyles } from './ui/viewer-styles.ts';
@@ -17,7 +19,7 @@ import {
   GearwayStateEvent,
   GearwayViewEvent,
 } from './viewer-events.ts';
-import type { ViewerLinkEvent } from './viewer-link.ts';
+import { OVERLAYS_SCRIPT, type ViewerLinkEvent } from './viewer-link.ts';
 import type { DeliveryOptions, Snapshot, SnapshotFormat, ViewerState, ViewerStats } from './viewer-messages.ts';
 import { type GatewayState, ViewerModel } from './viewer-model.ts';
 import { announcementText, formatAge, formatLatency, SLOW_LINK_LABEL, STATE_LABELS } from './viewer-text.ts';
@@ -25,6 +27,7 @@ import { announcementText, formatAge, formatLatency, SLOW_LINK_LABEL, STATE_LABE
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
 export type { Fit } from './fit.ts';
+export type { OverlayCallback, ShownFrame } from './overlays/overlay-commands.ts';
 export type { Matrix, Point } from './picture-geometry.ts';
 export type { Quality } from '../../shared/quality.ts';
 export { type Returnable, ReturnRefusedError, type ShapedArray, type TypedArray } from '../connection/return-body.ts';
@@ -36,6 +39,7 @@ const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as 
 
 /** Properties that limit what the gateway sends. */
 const DELIVERING = ['quality', 'maxBitrate', 'maxFps'] as const;
+const OVERLAY_OPTIONS = ['overlays', 'overlayClasses', 'overlayMinScore', 'overlay'] as const;
 
 /** States in which the picture is not what the camera currently sees. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
@@ -65,6 +69,9 @@ const AGE_INTERVAL_MS = 500;
  * @attr {number} max-fps - maximum frame rate
  * @attr {number} rotate - clockwise rotation: 0, 90, 180 or 270 degrees
  * @attr {boolean} mirror - mirror the picture horizontally
+ * @attr {string} overlays - draw the overlays that messages describe; the value names their key in the message, `overlay` or `detections` by default
+ * @attr {string} overlay-classes - names of the classes that are drawn, separated by commas; all by default
+ * @attr {number} overlay-min-score - least score of the objects that are drawn; 0 by default
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
@@ -127,6 +134,10 @@ export class GearwayViewer extends LitElement {
     maxFps: { type: Number, attribute: 'max-fps' },
     rotate: { type: Number },
     mirror: { type: Boolean },
+    overlays: { type: String },
+    overlayClasses: { type: String, attribute: 'overlay-classes' },
+    overlayMinScore: { type: Number, attribute: 'overlay-min-score' },
+    overlay: { attribute: false },
     token: { attribute: false },
     _chip: { state: true },
     _age: { state: true },
@@ -149,6 +160,14 @@ export class GearwayViewer extends LitElement {
   declare maxFps: number | null;
   declare rotate: number;
   declare mirror: boolean;
+  declare overlays: string | null;
+  declare overlayClasses: string;
+  declare overlayMinScore: number;
+  /**
+   * Draws on each picture, in its pixels, in the task that draws the picture: the function gets a canvas context whose unit is
+   * a pixel of the picture, the message, and the frame. null for none.
+   */
+  declare overlay: OverlayCallback | null;
   /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
   declare token: string | null;
   /** @internal */
@@ -164,6 +183,9 @@ export class GearwayViewer extends LitElement {
   readonly #box = new BoxController(this, { onInView: () => this.#updatePause(), onSize: () => this.#updateView() });
   #isPausedByUser = false;
   #layout: PictureLayout | null = null;
+  #overlayHost: OverlayHost | null = null;
+  #isLoadingOverlays = false;
+  #overlayProblem: string | null = null;
   /** Size of the picture, in its pixels; null before the first frame. */
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
@@ -186,6 +208,10 @@ export class GearwayViewer extends LitElement {
     this.maxFps = null;
     this.rotate = 0;
     this.mirror = false;
+    this.overlays = null;
+    this.overlayClasses = '';
+    this.overlayMinScore = 0;
+    this.overlay = null;
     this.token = null;
     this._chip = '';
     this._age = '';
@@ -252,10 +278,11 @@ export class GearwayViewer extends LitElement {
    * Sets the property `returnData`. Resolves when the gateway has received the value, or immediately without a
    * connection; the value is then sent with the next one.
    *
-   * @param options `ttlMs`: time after which the value expires unless it is set again; 1 ms to one day.
+   * @param options `ttlMs`: time after which the value expires unless it is set again; 1 ms to one day. `urgent`: the value
+   * overtakes and discards all pending values of this viewer.
    * @throws {ReturnRefusedError} with the code of the refusal.
    */
-  setReturnData(value: Returnable | undefined, options: { ttlMs?: number } = {}): Promise<void> {
+  setReturnData(value: Returnable | undefined, options: { ttlMs?: number; urgent?: boolean } = {}): Promise<void> {
     return this.#model.setReturnData(value, options);
   }
 
@@ -276,6 +303,11 @@ export class GearwayViewer extends LitElement {
    */
   snapshot(format: SnapshotFormat = 'png'): Promise<Snapshot | null> {
     return this.#model.snapshot(format);
+  }
+
+  /** Why part of the current overlay is not drawn, as a sentence; null if everything is. */
+  get overlayProblem(): string | null {
+    return this.#overlayProblem;
   }
 
   /** The whole picture in the window, in CSS px; parts of it may be outside of the element. null before the first frame. */
@@ -341,6 +373,7 @@ export class GearwayViewer extends LitElement {
     if (this.isConnected && RESTARTING.some((key) => changed.get(key) !== undefined)) this.reconnect();
     if (DELIVERING.some((key) => changed.has(key))) this.#model.setDelivery(this.#deliveryOptions());
     if (this.controls || this.showStats) this.#loadExtras();
+    if (OVERLAY_OPTIONS.some((key) => changed.has(key))) this.#updateOverlays();
     this._extras?.update();
     const picture = this.#picture();
     const turns = quarterTurns(this.rotate);
@@ -415,6 +448,32 @@ export class GearwayViewer extends LitElement {
     );
   }
 
+  #updateOverlays(): void {
+    const { overlays: path, overlayClasses, overlayMinScore: minScore, overlay: callback } = this;
+    if (this.#overlayHost === null) {
+      if (path !== null || callback !== null) this.#loadOverlays();
+      return;
+    }
+    const classes = overlayClasses.split(',').map((name) => name.trim()).filter(Boolean);
+    this.#overlayHost.setOptions({ path, classes: classes.length === 0 ? null : classes, minScore, callback });
+  }
+
+  /** Loads the code for overlays when they are first wanted. */
+  #loadOverlays(): void {
+    const picture = this.#picture();
+    if (this.#isLoadingOverlays || picture === null) return;
+    this.#isLoadingOverlays = true;
+    import(/*@vite-ignore*/ OVERLAYS_SCRIPT).then(
+      ({ OverlayHost: Host }: typeof import('./overlays/index.ts')) => {
+        this.#overlayHost = new Host(picture, (command) => this.#model.commandOverlays(command), (problem) => (this.#overlayProblem = problem));
+        this.#overlayHost.setPlacement(this.#layout?.placement ?? null);
+        this.#updateOverlays();
+      },
+      // Not fatal: the picture works without them.
+      (error: unknown) => console.error('gearway-viewer: overlays could not be loaded', error),
+    );
+  }
+
   readonly #onKey = (event: KeyboardEvent): void => this._extras?.keydown(event);
 
   readonly #onFullscreen = (): void => this.requestUpdate();
@@ -449,6 +508,7 @@ export class GearwayViewer extends LitElement {
     const inBox = this.#pictureSize && { ...this.#pictureSize, fit: this.#validFit(), quarterTurns: quarterTurns(this.rotate), mirror: this.mirror, zoom, x, y };
     if (this.#layout?.update(inBox) !== true) return;
     const { placement } = this.#layout;
+    this.#overlayHost?.setPlacement(placement);
     if (placement === null) return;
     const { width, height, mirror, quarterTurns: turns } = placement;
     const matrix: Matrix = pictureMatrix(placement);
@@ -490,6 +550,7 @@ export class GearwayViewer extends LitElement {
     const { requestedPort: port, spectate, token } = this;
     const [url, name, paused] = [socketUrl(stream, 'ws'), clientName(this.name), this.#shouldPause()];
     this.#model.open({ url, port, spectate, token, name, paused, delivery: this.#deliveryOptions() }, canvas, this.noWorker ? 'main' : 'worker');
+    this.#overlayHost?.opened();
   }
 
   #deliveryOptions(): DeliveryOptions {
@@ -515,7 +576,7 @@ export class GearwayViewer extends LitElement {
   #onEvent(event: ViewerLinkEvent): void {
     switch (event.kind) {
       case 'frame': {
-        const { sequence, width, height, message, ageMs, capturedAtMs } = event;
+        const { sequence, width, height, message, ageMs, capturedAtMs, latencyMs } = event;
         this.#pictureAtMs = performance.now() - (ageMs ?? 0);
         const before = this.#pictureSize;
         if (before?.width !== width || before.height !== height) {
@@ -526,9 +587,12 @@ export class GearwayViewer extends LitElement {
           this.#updateChip();
           this.requestUpdate();
         }
-        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs }));
+        this.dispatchEvent(new GearwayFrameEvent({ sequence, width, height, message, ageMs, capturedAtMs, latencyMs }));
         return;
       }
+      case 'overlay':
+        this.#overlayHost?.event(event.event);
+        return;
       case 'stats':
         this.#updateSlow();
         if (this.showStats) this.requestUpdate();

@@ -2,6 +2,7 @@ import type { ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
+import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import type { Box, DeliveryOptions, Snapshot, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
 import type { ViewerOpening } from './viewer-session.ts';
 
@@ -18,6 +19,9 @@ const host = new SessionHost<ViewerOpening, ViewerCommand, ViewerEvent>({
   },
   loadSession: async () => (await import('./viewer-session.ts')).openViewerSession,
 });
+
+/** The code for overlays, which element and session load when they are wanted. */
+export const OVERLAYS_SCRIPT = new URL(/* @vite-ignore */ './gearway-overlays.js', import.meta.url).href;
 
 /** A viewer's connection to its session. Each request gets exactly one answer. */
 export class ViewerLink {
@@ -59,6 +63,10 @@ export class ViewerLink {
     this.#link.command({ kind: 'delivery', delivery });
   }
 
+  commandOverlays(command: OverlayCommand): void {
+    this.#link.command({ kind: 'overlay', script: OVERLAYS_SCRIPT, command });
+  }
+
   /** Makes a pending attempt to connect immediately. */
   retry(): void {
     this.#link.retry();
@@ -70,8 +78,8 @@ export class ViewerLink {
   }
 
   /** @throws {ReturnRefusedError} */
-  setReturnData(body: ReturnBody | null, ttlMs: number | null): Promise<void> {
-    return this.#return((id) => ({ kind: 'return-data', id, body, ttlMs }));
+  setReturnData(body: ReturnBody | null, ttlMs: number | null, urgent = false): Promise<void> {
+    return this.#return((id) => ({ kind: 'return-data', id, body, ttlMs, urgent }));
   }
 
   snapshot(format: SnapshotFormat): Promise<Snapshot | null> {

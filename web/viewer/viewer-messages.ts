@@ -1,6 +1,7 @@
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
 import type { Quality } from '../../shared/quality.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
+import type { OverlayCommand, OverlayEvent } from './overlays/overlay-commands.ts';
 
 /**
  * State of a viewer. `unsupported`: frames arrive, but none of them can be shown. `refused`: the gateway refused the
@@ -47,11 +48,15 @@ export type ViewerCommand =
       readonly id: number;
       readonly body: ReturnBody | null;
       readonly ttlMs: number | null;
+      /** Overtakes and discards all pending values. */
+      readonly urgent: boolean;
     }
   | { readonly kind: 'send'; readonly id: number; readonly body: ReturnBody; readonly ttlMs: number | null }
   | { readonly kind: 'snapshot'; readonly id: number; readonly format: SnapshotFormat }
   | { readonly kind: 'box'; readonly box: Box }
-  | { readonly kind: 'delivery'; readonly delivery: DeliveryOptions };
+  | { readonly kind: 'delivery'; readonly delivery: DeliveryOptions }
+  /** `script`: address of the code for overlays, which the first such command loads. */
+  | { readonly kind: 'overlay'; readonly script: string; readonly command: OverlayCommand };
 
 /** Statistics of a session, refreshed twice per second. Counters start at the last `welcome`. */
 export interface ViewerStats {
@@ -105,8 +110,10 @@ export type ViewerEvent =
       readonly message: Value;
       readonly ageMs: number | null;
       readonly capturedAtMs: number | null;
+      readonly latencyMs: number | null;
     }
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
+  | { readonly kind: 'overlay'; readonly event: OverlayEvent }
   /** Answer to a return. `id` is null for a sticky value that was set again after a reconnect. */
   | {
       readonly kind: 'returned';

@@ -4,6 +4,7 @@ import type { SessionThread } from '../connection/session-host.ts';
 import { ELEMENT_HISTORY, History } from '../connection/statistics.ts';
 import { claimLease, type StoredLease } from './lease-store.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
+import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import { ViewerLink, type ViewerLinkEvent } from './viewer-link.ts';
 import {
   type Box,
@@ -122,12 +123,17 @@ export class ViewerModel {
     this.#link?.setDelivery(delivery);
   }
 
+  /** Sends a command to the current session; one that is opened later does not know it. */
+  commandOverlays(command: OverlayCommand): void {
+    this.#link?.commandOverlays(command);
+  }
+
   retry(): void {
     this.#link?.retry();
   }
 
   /** @throws {ReturnRefusedError} */
-  async setReturnData(value: Returnable | undefined, options: { ttlMs?: number }): Promise<void> {
+  async setReturnData(value: Returnable | undefined, options: { ttlMs?: number; urgent?: boolean }): Promise<void> {
     const ttlMs = toTtl(options.ttlMs);
     this.#returnData = value;
     const converted = value === undefined || value === null ? Promise.resolve(null) : toReturnBody(value);
@@ -137,7 +143,7 @@ export class ViewerModel {
     // A value without a Python type rejects here, and changes nothing.
     const body = await converted;
     this.#sticky = createSticky(body, ttlMs);
-    await this.#link?.setReturnData(body, ttlMs);
+    await this.#link?.setReturnData(body, ttlMs, options.urgent);
   }
 
   /** @throws {ReturnRefusedError} */
@@ -183,6 +189,7 @@ export class ViewerModel {
         this.#clearAssignment();
         break;
       case 'frame':
+      case 'overlay':
       case 'returned':
         break;
       default:

@@ -18,6 +18,8 @@ import {
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
 import { DecodeFailures } from './decode-failures.ts';
 import { Decoder } from './decoder.ts';
+import type { OverlayCommand } from './overlays/overlay-commands.ts';
+import type { OverlaySession } from './overlays/overlay-session.ts';
 import { type DecodedPicture, encodePng, Painter, type Surface } from './painter.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
 import type { Box, DeliveryOptions, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
@@ -40,15 +42,18 @@ export interface ViewerOpening {
   readonly canvas: Surface;
 }
 
+type EmitViewerEvent = (event: ViewerEvent, transfer?: Transferable[]) => void;
+
 /** Opens a session, in the worker or on the main thread. */
-export function openViewerSession(opening: ViewerOpening, emit: (event: ViewerEvent) => void): ViewerSession {
+export function openViewerSession(opening: ViewerOpening, emit: EmitViewerEvent): ViewerSession {
   return new ViewerSession(opening, emit);
 }
 
 /** Session of one viewer: decodes and draws the frames, and keeps sticky return data over reconnects. */
 class ViewerSession {
   readonly #options: ViewerOptions;
-  readonly #emit: (event: ViewerEvent) => void;
+  readonly #emit: EmitViewerEvent;
+  readonly #canvas: Surface;
   readonly #painter: Painter;
   readonly #decoder: Decoder;
   readonly #failures: DecodeFailures;
@@ -64,6 +69,10 @@ class ViewerSession {
   readonly #unanswered = new Map<number, number | null>();
   #box: Box | null = null;
   #delivery: DeliveryOptions;
+  /** Presents the frames, once overlays are wanted and their code is loaded. */
+  #overlays: OverlaySession | null = null;
+  #loadingOverlays: Promise<OverlaySession> | null = null;
+  #isClosed = false;
   #maxMessageBytes = 0;
   /** The first frame of a connection or after a pause may be old because the source is silent: not a latency. */
   #isFirst = true;
@@ -78,9 +87,10 @@ class ViewerSession {
   /** Sequence of the latest frame whose decoding has started. */
   #started = 0;
 
-  constructor({ options, canvas }: ViewerOpening, emit: (event: ViewerEvent) => void) {
+  constructor({ options, canvas }: ViewerOpening, emit: EmitViewerEvent) {
     this.#options = options;
     this.#emit = emit;
+    this.#canvas = canvas;
     this.#leaseKey = options.leaseKey;
     this.#paused = options.paused;
     this.#delivery = options.delivery;
@@ -115,9 +125,9 @@ class ViewerSession {
         if (!command.paused) this.#connection.retryNow();
         return;
       case 'return-data': {
-        const { id, body, ttlMs } = command;
+        const { id, body, ttlMs, urgent } = command;
         this.#sticky = createSticky(body, ttlMs);
-        if (this.#connection.isOpen) this.#return(body ?? { kind: 'value', value: null }, 'sticky', ttlMs, id);
+        if (this.#connection.isOpen) this.#return(body ?? { kind: 'value', value: null }, 'sticky', ttlMs, id, urgent);
         // Without a connection it is accepted now, and sent with the next one.
         else this.#emit({ kind: 'returned', id, accepted: true, code: '', reason: '' });
         return;
@@ -140,10 +150,16 @@ class ViewerSession {
         this.#delivery = command.delivery;
         this.#sendWant();
         return;
+      case 'overlay':
+        // Not fatal: the picture works without them.
+        runInBackground(this.#commandOverlays(command.script, command.command), (error) => console.error('gearway-viewer: overlays could not be loaded', error));
+        return;
       case 'retry':
         this.#connection.retryNow();
         return;
       case 'close':
+        this.#isClosed = true;
+        this.#overlays?.close();
         this.#connection.close();
         this.#decoder.reset();
         this.#failures.reset();
@@ -246,10 +262,10 @@ class ViewerSession {
     return null;
   }
 
-  #return(body: ReturnBody, mode: 'sticky' | 'once', ttlMs: number | null, elementId: number | null): void {
+  #return(body: ReturnBody, mode: 'sticky' | 'once', ttlMs: number | null, elementId: number | null, urgent = false): void {
     const id = this.#nextId;
     this.#nextId += 1;
-    const { head, payload } = encodeReturn({ type: 'return', id, mode, body, ...(ttlMs === null ? {} : { ttlMs }) });
+    const { head, payload } = encodeReturn({ type: 'return', id, mode, body, ...(ttlMs === null ? {} : { ttlMs }), ...(urgent ? { urgent } : {}) });
     const bytes = head.byteLength + payload.byteLength;
     // The gateway would close the connection, and sticky data would close the next one as well.
     if (head.byteLength > MAX_HEADER_BYTES || bytes > this.#maxMessageBytes) {
@@ -299,16 +315,36 @@ class ViewerSession {
   }
 
   #draw(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
-    const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
+    this.#failures.decoded();
+    const shown = (): void => this.#shown(frame, decodeMs);
+    if (this.#overlays !== null) {
+      this.#overlays.present(frame, picture, shown);
+      return;
+    }
     this.#painter.draw(picture);
     picture.close();
-    this.#failures.decoded();
+    shown();
+  }
+
+  #shown(frame: FrameMessage, decodeMs: number): void {
+    const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
     this.#drawn = frame;
     const capturedAtMs = capturedAtUs === undefined || capturedAtUs === null ? null : capturedAtUs / 1000;
-    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs });
+    // The gateway's clock stamps the arrival; the camera's has to agree with it, as on one machine or with NTP.
+    const latencyMs = capturedAtMs === null || ageMs === null ? null : ageMs + receivedAtUs / 1000 - capturedAtMs;
+    this.#emit({ kind: 'frame', sequence, width, height, message, ageMs, capturedAtMs, latencyMs });
+  }
+
+  async #commandOverlays(script: string, command: OverlayCommand): Promise<void> {
+    this.#loadingOverlays ??= import(/*@vite-ignore*/ script).then(({ OverlaySession: Session }: typeof import('./overlays/index.ts')) => {
+      const session = new Session(this.#canvas, this.#painter, (event, transfer) => this.#emit({ kind: 'overlay', event }, transfer));
+      if (!this.#isClosed) this.#overlays = session;
+      return session;
+    });
+    (await this.#loadingOverlays).command(command);
   }
 
   #scale(frame: FrameMessage): number {

@@ -181,9 +181,11 @@ export class ViewerBinding implements Client, LeaseHolder {
     return { admitted: true, port, leaseKey: lease?.leaseKey ?? null, spectatorReason, rights, mayReturn };
   }
 
-  give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined): void {
+  /** @param urgent a sticky value that discards the viewer's once-only values in front of it. */
+  give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined, urgent: boolean): void {
     if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'this viewer has no port, and only viewers with a port may return data');
     const { returns } = this.#phase.stream;
+    if (mode === 'sticky' && urgent) returns.discardOnce(this.#phase.port);
     if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
     else returns.push(this.#phase.port, data, ttlMs);
   }

@@ -126,6 +126,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   /** The running or queued verification. */
   #verification: JpegVerification | null = null;
   #checksPending = 0;
+  /** Number of urgent values: values that waited for a verification meanwhile are discarded. */
+  #urgentCount = 0;
 
   constructor(socket: WebSocket, options: WebClientOptions) {
     this.addressKey = options.binding.addressKey;
@@ -299,7 +301,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   #returned(message: Return): void {
-    const { id, body } = message;
+    const { id, body, urgent = false } = message;
     const admission = this.#admission;
     if (admission === null) return;
     if (!admission.mayReturn) {
@@ -308,6 +310,11 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     }
     if (admission.port === null) {
       this.#refuse(id, new GearwayError('no-port', 'spectators have no port and may not return data'));
+      return;
+    }
+    if (urgent && body.kind === 'value' && message.mode === 'sticky') {
+      this.#urgentCount += 1;
+      this.#accept(message, copyBody(body));
       return;
     }
     if (this.#checksPending >= MAX_CHECKS) {
@@ -321,10 +328,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     }
     // Values behind a JPEG wait for its verification, to preserve the order.
     this.#checksPending += 1;
+    const urgentBefore = this.#urgentCount;
     this.#checks = this.#checks
       .then(() => (owned.kind === 'jpeg' ? this.#verify(owned.data) : undefined))
       .then(
-        () => this.#accept(message, owned),
+        () => {
+          if (urgentBefore === this.#urgentCount) this.#accept(message, owned);
+          else this.#refuse(id, new GearwayError('superseded', 'an urgent value of this viewer has replaced it'));
+        },
         (error: unknown) => this.#refuse(id, error),
       )
       .finally(() => (this.#checksPending -= 1));
@@ -340,11 +351,11 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (!verdict.isGood) throw verdict.error;
   }
 
-  #accept({ id, mode, ttlMs }: Return, body: ReturnBody): void {
+  #accept({ id, mode, ttlMs, urgent = false }: Return, body: ReturnBody): void {
     // The socket may have closed during the verification: its data must not be accepted any more.
     if (this.#admission === null) return;
     try {
-      this.#options.binding.give(checkBody(body), mode, ttlMs);
+      this.#options.binding.give(checkBody(body), mode, ttlMs, urgent);
       this.#protocol.send({ type: 'returned', id, accepted: true });
     } catch (error) {
       this.#refuse(id, error);

@@ -162,6 +162,16 @@ export class Returns {
     this.#publish(port, data);
   }
 
+  /** Discards the once-only values of a port, which the server would receive before the sticky one. Counted as dropped. */
+  discardOnce(port: number): void {
+    const entry = this.#entry(port);
+    for (const { kept } of entry.once.splice(0)) {
+      this.#budget.release(kept.bytes);
+      this.#dropped += 1;
+    }
+    this.#all = null;
+  }
+
   /** The sticky value of a port; null if there is none, or it has expired. */
   get(port: number): StickyData | null {
     const entry = this.#entries.get(port);

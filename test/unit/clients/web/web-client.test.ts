@@ -597,6 +597,21 @@ describe('WebClient: return data', () => {
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": "last"}');
   });
 
+  it('takes an urgent value ahead of all that wait, and discards them', async () => {
+    await using gateway = await setUp();
+    await using viewer = await gateway.connect();
+    await viewer.hello();
+    viewer.send({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value: 'waits for the server' } });
+    viewer.send({ type: 'return', id: 2, mode: 'sticky', body: { kind: 'jpeg', data: JPEG } });
+    viewer.send({ type: 'return', id: 3, mode: 'sticky', urgent: true, body: { kind: 'value', value: { stop: true } } });
+    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject([
+      { id: 1, accepted: true },
+      { id: 3, accepted: true },
+      { id: 2, accepted: false, code: 'superseded' },
+    ]);
+    expect(takeJson(gateway.stream.returns)).toBe('{"6000": {"stop": true}}');
+  });
+
   const withSize = (width: number, height: number): Uint8Array => {
     const jpeg = Uint8Array.from(JPEG);
     const at = Buffer.from(jpeg).indexOf(Buffer.from([0xff, 0xc0]));

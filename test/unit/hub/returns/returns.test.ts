@@ -86,6 +86,19 @@ describe('Returns', () => {
     expect(returns.takeNewest()).toMatchObject(value(null));
   });
 
+  it('discards the once-only values in front of an urgent one, and counts them', () => {
+    const { returns } = setUp();
+    returns.join(6000);
+    for (const name of ['first', 'second']) returns.push(6000, value(name));
+    const { bytes } = returns;
+    returns.discardOnce(6000);
+    returns.set(6000, value('stop'));
+    expect(returns.take(6000)).toMatchObject(value('stop'));
+    expect(returns.dropped).toBe(2);
+    expect(returns.bytes).toBeLessThan(bytes);
+    expect(() => returns.discardOnce(6001)).toThrow(coded('no-port'));
+  });
+
   it('takes 32 waiting once-only values a port, and no 33rd', () => {
     const { returns } = setUp();
     returns.join(6000);

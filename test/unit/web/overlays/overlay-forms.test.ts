@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Value } from '../../../../shared/protocol.ts';
+import { decodeRuns, fillRuns, pngSize } from '../../../../web/viewer/overlays/masks.ts';
+import { findOverlay, readOverlay } from '../../../../web/viewer/overlays/overlay-forms.ts';
+import { isWanted, type Mark, OVERLAY_LIMITS, type OverlayItem } from '../../../../web/viewer/overlays/overlay-items.ts';
+
+const PICTURE = { width: 640, height: 480 };
+const read = (value: Value): { items: readonly OverlayItem[]; problem: string | null } => readOverlay(value, PICTURE);
+/** The only object of an overlay without problems. */
+const only = (value: Value): OverlayItem => {
+  const { items, problem } = read(value);
+  expect(problem).toBeNull();
+  expect(items).toHaveLength(1);
+  return items[0]!;
+};
+const BOX = { kind: 'lines', points: [10, 20, 110, 20, 110, 220, 10, 220], isClosed: true };
+
+describe('findOverlay', () => {
+  it.each<[Value, string, Value | undefined]>([
+    [{ overlay: 1, detections: 2 }, '', 1],
+    [{ detections: 2 }, '', 2],
+    [{ speed: 1 }, '', undefined],
+    [[[1, 2, 3, 4]], '', [[1, 2, 3, 4]]],
+    [{ a: { b: 3 } }, 'a.b', 3],
+    [{ a: 4 }, 'a.b', undefined],
+    [{}, 'constructor', undefined],
+    [null, '', undefined],
+    ['text', '', undefined],
+  ])('finds in %j at %j: %j', (message, path, expected) => {
+    expect(findOverlay(message, path)).toEqual(expected);
+  });
+});
+
+describe('readOverlay', () => {
+  it('reads its own form: boxes, turned boxes, polygons, lines, points, texts', () => {
+    const { items, problem } = read({
+      items: [
+        { box: [10, 20, 110, 220], label: 'Anna', class: 'person', score: 0.9, color: '#f00', width: 4, fill: 0.5 },
+        { rotatedBox: [100, 100, 40, 20, 90] },
+        { polygon: [[0, 0], [10, 0], [10, 10]] },
+        { line: [0, 0, 5, 5] },
+        { points: [[1, 2], [3, 4]] },
+        { text: 'dock', at: [7, 8] },
+      ],
+    });
+    expect(problem).toBeNull();
+    expect(items[0]).toEqual({ className: 'person', score: 0.9, label: 'Anna', color: '#f00', lineWidth: 4, fill: 0.5, marks: [BOX] });
+    const turned = items[1]!.marks[0]! as Extract<Mark, { kind: 'lines' }>;
+    // A box of 40 by 20, turned by 90° clockwise: its top left corner is at the top right.
+    expect(turned.points.map((value) => Math.round(value))).toEqual([110, 80, 110, 120, 90, 120, 90, 80]);
+    expect(items.slice(2).map(({ marks }) => marks)).toEqual([
+      [{ kind: 'lines', points: [0, 0, 10, 0, 10, 10], isClosed: true }],
+      [{ kind: 'lines', points: [0, 0, 5, 5], isClosed: false }],
+      [{ kind: 'dots', points: [1, 2, 3, 4] }],
+      [{ kind: 'text', x: 7, y: 8, text: 'dock' }],
+    ]);
+  });
+
+  it('labels an object by class, track and score', () => {
+    expect(only([{ box: [10, 20, 110, 220], class: 'car', id: 7, score: 0.876 }]).label).toBe('car #7 88 %');
+    expect(only([{ box: [10, 20, 110, 220] }]).label).toBe('');
+  });
+
+  it('names and colours classes by number', () => {
+    const item = { box: [10, 20, 110, 220], class: 1 };
+    expect(only({ items: [item], classes: ['person', 'car'] })).toMatchObject({ className: 'car', color: null });
+    expect(only({ items: [item], classes: { 1: { name: 'lorry', color: 'lime' } } })).toMatchObject({ className: 'lorry', color: 'lime' });
+    expect(only([item]).className).toBe('1');
+  });
+
+  it('scales normalised coordinates, and those of another size', () => {
+    const marks = [{ kind: 'lines', points: [320, 120, 640, 120, 640, 480, 320, 480], isClosed: true }];
+    expect(only({ units: 'normalized', items: [{ box: [0.5, 0.25, 1, 1] }] }).marks).toEqual(marks);
+    expect(only({ size: [1280, 960], items: [{ box: [640, 240, 1280, 960] }] }).marks).toEqual(marks);
+  });
+
+  it('connects keypoints that are visible by their skeleton', () => {
+    const item = only([{ keypoints: [[1, 2], [3, 4, 0.9], [5, 6, 0], [0, 0, 2]], skeleton: [[0, 1], [1, 2]] }]);
+    expect(item.marks).toEqual([
+      { kind: 'lines', points: [1, 2, 3, 4], isClosed: false },
+      { kind: 'dots', points: [1, 2, 3, 4] },
+    ]);
+  });
+
+  it('reads masks as runs, and as PNG', () => {
+    const runs = only([{ mask: { size: [2, 3], counts: [1, 2, 3] }, class: 'road' }]).marks[0];
+    expect(runs).toEqual({ kind: 'mask', mask: { width: 3, height: 2, data: { kind: 'runs', runs: [1, 2, 3] }, box: [0, 0, 640, 480] } });
+    // A PNG of 1 × 1 pixel, made by libpng.
+    const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==';
+    expect(only([{ mask: { png, box: [0, 0, 10, 10] } }]).marks[0]).toMatchObject({ kind: 'mask', mask: { width: 1, height: 1, box: [0, 0, 10, 10], data: { kind: 'png' } } });
+  });
+
+  it('reads lists of [x1, y1, x2, y2, score, class]', () => {
+    expect(only([[10, 20, 110, 220, 0.5, 'dog']])).toMatchObject({ className: 'dog', score: 0.5, label: 'dog 50 %', marks: [BOX] });
+    expect(only([[10, 20, 110, 220]])).toMatchObject({ className: '', score: null, marks: [BOX] });
+  });
+
+  it('reads results and annotations of COCO', () => {
+    const result = { image_id: 1, category_id: 18, bbox: [10, 20, 100, 200], score: 0.5 };
+    expect(only([result])).toMatchObject({ className: '18', score: 0.5, marks: [BOX] });
+    const annotation = { ...result, segmentation: [[0, 0, 5, 0, 5, 5]], keypoints: [1, 2, 2, 0, 0, 0] };
+    const item = only({ annotations: [annotation], categories: [{ id: 18, name: 'dog' }] });
+    expect(item.className).toBe('dog');
+    expect(item.marks).toEqual([{ kind: 'lines', points: [0, 0, 5, 0, 5, 5], isClosed: true }, BOX, { kind: 'dots', points: [1, 2] }]);
+    expect(only([{ ...result, segmentation: { size: [2, 3], counts: '132' } }]).marks).toHaveLength(2);
+  });
+
+  it("reads Ultralytics' tojson(), as text and as a list", () => {
+    // As documented by Ultralytics 8.3 for Results.to_json().
+    const list = [
+      { name: 'person', class: 0, confidence: 0.9, box: { x1: 10, y1: 20, x2: 110, y2: 220 }, track_id: 3, keypoints: { x: [1, 3], y: [2, 4], visible: [1, 0] } },
+      { name: 'plane', class: 0, confidence: 0.8, box: { x1: 0, y1: 0, x2: 4, y2: 0, x3: 4, y3: 4, x4: 0, y4: 4 } },
+      { name: 'car', class: 2, confidence: 0.7, box: { x1: 10, y1: 20, x2: 110, y2: 220 }, segments: { x: [1, 2, 3], y: [4, 5, 6] } },
+    ];
+    const { items, problem } = read(JSON.stringify(list));
+    expect(problem).toBeNull();
+    expect(read(list as unknown as Value).items).toEqual(items);
+    expect(items.map(({ label, marks }) => [label, marks])).toEqual([
+      ['person #3 90 %', [BOX, { kind: 'dots', points: [1, 2] }]],
+      ['plane 80 %', [{ kind: 'lines', points: [0, 0, 4, 0, 4, 4, 0, 4], isClosed: true }]],
+      ['car 70 %', [{ kind: 'lines', points: [1, 4, 2, 5, 3, 6], isClosed: true }, BOX]],
+    ]);
+  });
+
+  it("reads supervision's Detections", () => {
+    const value = { xyxy: [[10, 20, 110, 220]], confidence: [0.5], class_id: [2], tracker_id: [9], data: { class_name: ['bus'] } };
+    expect(only(value)).toMatchObject({ className: 'bus', score: 0.5, label: 'bus #9 50 %', marks: [BOX] });
+    expect(only({ ...value, data: {} }).className).toBe('2');
+  });
+});
+
+describe('hostile overlays', () => {
+  it('are drawn up to the limits, and report what is beyond', () => {
+    const { items, problem } = read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => [0, 0, 1, 1]));
+    expect(items).toHaveLength(OVERLAY_LIMITS.items);
+    expect(problem).toContain('5 objects are beyond the limits');
+    expect(read([{ points: Array.from({ length: OVERLAY_LIMITS.points + 1 }, () => [0, 0]) }]).items).toEqual([]);
+    expect(read([{ box: [0, 0, 1, 1], label: 'x'.repeat(1000) }]).items[0]!.label).toHaveLength(OVERLAY_LIMITS.text);
+  });
+
+  it.each<[string, Value]>([
+    ['a number', 5],
+    ['coordinates beyond any picture', [[0, 0, 1e9, 1]]],
+    ['no number', [[0, 0, Number.NaN, 1]]],
+    ['a box of texts', [{ box: ['a', 'b', 'c', 'd'] }]],
+    ['a mask of another size', [{ mask: { size: [2, 2], counts: [5] } }]],
+    ['a mask of gigabytes', [{ mask: { size: [65_535, 65_535], counts: [65_535 * 65_535] } }]],
+    ['a PNG of gigabytes', [{ mask: { png: Buffer.from('89504e470d0a1a0a0000000d494844520000ffff0000ffff0806000000', 'hex').toString('base64') } }]],
+    ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
+    ['a skeleton without indexes', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
+    ['text that is not JSON', '[1, 2'],
+    ['JSON of JSON', '"[]"'],
+  ])('report %s and draw nothing', (_, value) => {
+    const { items, problem } = read(value);
+    expect(items).toEqual([]);
+    expect(problem).not.toBeNull();
+  });
+
+  it('leave the other objects as they are', () => {
+    const { items, problem } = read([[0, 0, 1, 1], null, { box: [1] }, [2, 2, 3, 3]]);
+    expect(items).toHaveLength(2);
+    expect(problem).toMatch(/^2 objects are invalid/);
+  });
+
+  it('never throw', () => {
+    const keys = fc.constantFrom('box', 'bbox', 'points', 'mask', 'size', 'counts', 'png', 'keypoints', 'skeleton', 'items', 'xyxy', 'classes', 'annotations', 'categories', 'segments', 'x', 'y', 'data', 'label', 'units', '__proto__');
+    const { value } = fc.letrec((tie) => ({ value: fc.oneof({ depthSize: 'medium' }, fc.integer(), fc.double(), fc.string(), fc.constant(null), fc.boolean(), fc.array(tie('value')), fc.dictionary(keys, tie('value'))) }));
+    fc.assert(fc.property(value, (hostile) => void read(hostile as Value)), { numRuns: 2000 });
+  });
+});
+
+describe('decodeRuns', () => {
+  it('reads lengths, and their text', () => {
+    expect(decodeRuns([6, 20, 4, 17], 47)).toEqual([6, 20, 4, 17]);
+    // By hand: 6, 20 in two characters, 4, and 17 as the difference -3 to 20.
+    expect(decodeRuns('6d04M', 47)).toEqual([6, 20, 4, 17]);
+  });
+
+  it.each<[Value, number]>([[[1, 2], 4], [[-1, 5], 4], [[0.5, 3.5], 4], ['', 4], [5, 5], ['~~~', 3]])('refuses %j for %d pixels', (counts, pixels) => {
+    expect(decodeRuns(counts, pixels)).toBeNull();
+  });
+});
+
+describe('fillRuns', () => {
+  it('fills column by column', () => {
+    const pixels = new Uint32Array(6);
+    fillRuns([1, 2, 1, 2], 3, 2, pixels, 1);
+    // Columns of 2 pixels: 0 1, 1 0, 1 1.
+    expect([...pixels]).toEqual([0, 1, 1, 1, 0, 1]);
+  });
+});
+
+describe('pngSize', () => {
+  it('refuses what is not a PNG', () => {
+    expect(pngSize(new Uint8Array(100))).toBeNull();
+    expect(pngSize(Uint8Array.from([0x89, 0x50]))).toBeNull();
+  });
+});
+
+describe('isWanted', () => {
+  const item = (className: string, score: number | null): OverlayItem => ({ className, score, label: '', color: null, lineWidth: 1, fill: 0, marks: [] });
+  it('filters by class and score', () => {
+    const filter = { classes: new Set(['car']), minScore: 0.5 };
+    expect([item('car', 0.5), item('car', 0.4), item('car', null), item('dog', 0.9)].map((one) => isWanted(filter, one))).toEqual([true, false, true, false]);
+    expect(isWanted({ classes: null, minScore: 0 }, item('dog', 0))).toBe(true);
+  });
+});

@@ -1,0 +1,129 @@
+import { type Matrix, pictureMatrix, scaledAndMoved } from '../picture-geometry.ts';
+import type { DecodedPicture, Surface } from '../painter.ts';
+import type { OverlaySettings, OverlayView, ShownFrame } from './overlay-commands.ts';
+import { findOverlay, readOverlay } from './overlay-forms.ts';
+import type { OverlayContent } from './overlay-items.ts';
+import { type Context, decodePngMasks, hasPngMasks, OverlayPainter, type PngMasks } from './overlay-painter.ts';
+
+/** Zoom from which on single pixels are shown sharp, as in `picture-view.ts`. */
+const PIXELATED_FROM = 4;
+
+const NO_MASKS: PngMasks = new Map();
+
+/** What a frame's overlay consists of, ready to be drawn. */
+export interface PreparedOverlay {
+  readonly content: OverlayContent;
+  readonly pngMasks: PngMasks;
+}
+
+/** Draws on the picture, in its pixels, in the same task. Errors are its own matter. */
+export type DrawOnPicture = (context: Context, frame: ShownFrame) => void;
+
+interface Shown {
+  readonly frame: ShownFrame;
+  readonly source: DecodedPicture['source'];
+  readonly overlay: PreparedOverlay | null;
+}
+
+/**
+ * Draws picture and overlay on one canvas, of the size of the box in pixels of the screen: the overlay is sharp at every
+ * zoom, and never on another picture than its own.
+ */
+export class Composer {
+  readonly #surface: Surface;
+  readonly #context: Context | null;
+  readonly #painter = new OverlayPainter();
+  readonly #drawOnPicture: DrawOnPicture | null;
+  #settings: OverlaySettings = { path: null, classes: null, minScore: 0, hasCallback: false };
+  #view: OverlayView | null = null;
+  #shown: Shown | null = null;
+  /** Holds an array's samples, which a canvas does not draw in another size. */
+  #samples: OffscreenCanvas | null = null;
+  /** What was not drawn of the last overlay; null for nothing. */
+  problem: string | null = null;
+
+  constructor(surface: Surface, drawOnPicture: DrawOnPicture | null = null) {
+    this.#surface = surface;
+    this.#drawOnPicture = drawOnPicture;
+    this.#context = surface.getContext('2d') as Context | null;
+  }
+
+  get settings(): OverlaySettings {
+    return this.#settings;
+  }
+
+  get view(): OverlayView | null {
+    return this.#view;
+  }
+
+  setSettings(settings: OverlaySettings): void {
+    this.#settings = settings;
+  }
+
+  setView(view: OverlayView): void {
+    this.#view = view;
+  }
+
+  /** The overlay of a frame; null if its message has none. A promise only if something has to be decoded first. */
+  prepare({ message, width, height }: ShownFrame): PreparedOverlay | null | Promise<PreparedOverlay> {
+    const { path } = this.#settings;
+    const found = path === null ? undefined : findOverlay(message, path);
+    if (found === undefined) return null;
+    const content = readOverlay(found, { width, height });
+    if (!hasPngMasks(content)) return { content, pngMasks: NO_MASKS };
+    return decodePngMasks(content).then((pngMasks) => ({ content, pngMasks }));
+  }
+
+  /** Draws a frame, and closes the picture before it. */
+  show(frame: ShownFrame, source: DecodedPicture['source'], overlay: PreparedOverlay | null): void {
+    this.#release();
+    this.#shown = { frame, source, overlay };
+    this.redraw();
+  }
+
+  /** Draws the last frame again, in another view or with other settings. */
+  redraw(): void {
+    const { placement, pixelRatio } = this.#view ?? {};
+    const context = this.#context;
+    if (this.#shown === null || placement === undefined || pixelRatio === undefined || context === null) return;
+    const { frame, source, overlay } = this.#shown;
+    const [width, height] = [Math.ceil(placement.boxWidth * pixelRatio), Math.ceil(placement.boxHeight * pixelRatio)];
+    if (this.#surface.width !== width || this.#surface.height !== height) {
+      this.#surface.width = width;
+      this.#surface.height = height;
+    }
+    // The picture may have another size than the page knows by now.
+    const matrix: Matrix = scaledAndMoved(pictureMatrix({ ...placement, width: frame.width, height: frame.height }), pixelRatio, { x: 0, y: 0 });
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.setTransform(...matrix);
+    context.imageSmoothingEnabled = placement.zoom < PIXELATED_FROM;
+    context.drawImage(this.#drawable(source), 0, 0, frame.width, frame.height);
+    const { classes, minScore } = this.#settings;
+    const filter = { classes: classes === null ? null : new Set(classes), minScore };
+    this.problem = overlay === null ? null : this.#painter.draw(overlay.content, overlay.pngMasks, { context, matrix, pixelRatio, filter });
+    if (this.#drawOnPicture === null) return;
+    context.save();
+    context.setTransform(...matrix);
+    this.#drawOnPicture(context, frame);
+    context.restore();
+  }
+
+  /** Closes the last picture. Idempotent. */
+  close(): void {
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#shown !== null && 'close' in this.#shown.source) this.#shown.source.close();
+    this.#shown = null;
+  }
+
+  #drawable(source: DecodedPicture['source']): CanvasImageSource {
+    if (!(source instanceof ImageData)) return source;
+    const { width, height } = source;
+    if (this.#samples?.width !== width || this.#samples.height !== height) this.#samples = new OffscreenCanvas(width, height);
+    this.#samples.getContext('2d')?.putImageData(source, 0, 0);
+    return this.#samples;
+  }
+}

@@ -1,0 +1,44 @@
+import type { FrameMessage, Value } from '../../../shared/protocol.ts';
+import type { DecodedPicture } from '../painter.ts';
+import type { Placement } from '../picture-geometry.ts';
+
+/** Which overlays are drawn. */
+export interface OverlaySettings {
+  /** Keys, separated by dots, of the overlay in the message; empty for the usual ones; null for none. */
+  readonly path: string | null;
+  /** Names of the classes that are drawn; null for all. */
+  readonly classes: readonly string[] | null;
+  readonly minScore: number;
+  /** Whether pictures are handed to the page, which draws them. */
+  readonly hasCallback: boolean;
+}
+
+/** Where the picture is drawn. */
+export interface OverlayView {
+  readonly placement: Placement;
+  /** Pixels of the canvas per CSS px. */
+  readonly pixelRatio: number;
+}
+
+/** Commands from the page to the session, about overlays. */
+export type OverlayCommand =
+  | { readonly kind: 'settings'; readonly settings: OverlaySettings }
+  | { readonly kind: 'view'; readonly view: OverlayView }
+  /** The page has drawn the picture that it got last. */
+  | { readonly kind: 'presented' };
+
+/** The frame of a picture, without its payload. */
+export type ShownFrame = Pick<FrameMessage, 'sequence' | 'width' | 'height' | 'message' | 'capturedAtUs'>;
+
+/**
+ * Draws on the picture, in its pixels. Called with each picture in the task that draws it, and again when the view changes.
+ */
+export type OverlayCallback = (context: CanvasRenderingContext2D, message: Value, frame: ShownFrame) => void;
+
+export type OverlayEvent =
+  /** From now on, the session draws the picture in its place: its canvas is as large as the box. */
+  | { readonly kind: 'composing' }
+  /** A picture for the page to draw, and to close. */
+  | { readonly kind: 'picture'; readonly frame: ShownFrame; readonly source: DecodedPicture['source'] }
+  /** Why something is not drawn; null if everything is. */
+  | { readonly kind: 'problem'; readonly problem: string | null };

@@ -1,0 +1,80 @@
+import type { Matrix } from '../picture-geometry.ts';
+
+/** Limits per message. What is beyond them is not drawn, and reported. */
+export const OVERLAY_LIMITS = {
+  items: 2000,
+  points: 50_000,
+  /** Characters of a label, text, class or colour. */
+  text: 100,
+  /** Pixels of all masks. */
+  maskPixels: 8 << 20,
+  /** Bytes of all PNG masks, as base64. */
+  pngBytes: 2 << 20,
+  /** Characters of a message that is JSON text. */
+  json: 1 << 20,
+  /** Greatest absolute coordinate, in pixels. */
+  coordinate: 1e6,
+} as const;
+
+/** Coordinates in pixels of the picture: x, y, x, y, … */
+export type Coordinates = readonly number[];
+
+/** What is drawn. Widths and radii are in CSS px, whatever the zoom. */
+export type Mark =
+  | { readonly kind: 'lines'; readonly points: Coordinates; readonly isClosed: boolean }
+  | { readonly kind: 'dots'; readonly points: Coordinates }
+  | { readonly kind: 'text'; readonly x: number; readonly y: number; readonly text: string }
+  | { readonly kind: 'mask'; readonly mask: Mask };
+
+export interface Mask {
+  /** Number of pixels of the mask itself. */
+  readonly width: number;
+  readonly height: number;
+  readonly data:
+    /** Lengths of runs outside and inside of the mask, in turn, column by column as in COCO. */
+    | { readonly kind: 'runs'; readonly runs: readonly number[] }
+    /** Pixels that are neither black nor transparent are inside. */
+    | { readonly kind: 'png'; readonly bytes: Uint8Array<ArrayBuffer> };
+  /** Where the mask lies in the picture: x1, y1, x2, y2. */
+  readonly box: readonly [number, number, number, number];
+}
+
+/** One object of an overlay. */
+export interface OverlayItem {
+  /** Name of the class, for the filter and the colour; empty for none. */
+  readonly className: string;
+  /** 0 to 1; null for none. */
+  readonly score: number | null;
+  /** Text at the object; empty for none. */
+  readonly label: string;
+  /** CSS colour; null for that of the class. */
+  readonly color: string | null;
+  readonly lineWidth: number;
+  /** Opacity of the area, 0 to 1. */
+  readonly fill: number;
+  readonly marks: readonly Mark[];
+}
+
+/** What one message has for the picture. */
+export interface OverlayContent {
+  readonly items: readonly OverlayItem[];
+  /** Why something is not drawn, as a sentence; null if everything is. */
+  readonly problem: string | null;
+}
+
+/** What is drawn of an overlay. */
+export interface OverlayFilter {
+  /** Names of classes; null for all. */
+  readonly classes: ReadonlySet<string> | null;
+  /** Objects without a score are always drawn. */
+  readonly minScore: number;
+}
+
+export function isWanted({ classes, minScore }: OverlayFilter, { className, score }: OverlayItem): boolean {
+  return (classes === null || classes.has(className)) && (score === null || score >= minScore);
+}
+
+/** Map from the pixels of a mask to those of the picture. */
+export function maskMatrix({ width, height, box: [x1, y1, x2, y2] }: Mask): Matrix {
+  return [(x2 - x1) / width, 0, 0, (y2 - y1) / height, x1, y1];
+}

@@ -1,0 +1,207 @@
+import { mapPoint, type Matrix } from '../picture-geometry.ts';
+import { fillRuns } from './masks.ts';
+import { isWanted, type Mask, maskMatrix, type OverlayContent, type OverlayFilter, type OverlayItem } from './overlay-items.ts';
+
+export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
+
+/** Time for the drawing of one overlay. What is left after it is not drawn, and reported. */
+const TIME_LIMIT_MS = 30;
+
+/** Colours of classes: light, because they lie on pictures and on a dark label. */
+const COLORS = ['#ffb454', '#4db8ff', '#3ddc97', '#ff6b6b', '#c792ff', '#ffe14d', '#5ff0e0', '#ff9ed2', '#a3d955', '#8fa8ff', '#ffc9a3', '#d9d9d9'] as const;
+
+const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+const LABEL = { height: 18, padding: 5, bar: 3, background: '#05070acc', color: '#fff' } as const;
+const DOT_RADIUS = 3;
+const MASK_ALPHA = 0.45;
+
+/** How an overlay lies on the canvas. */
+export interface Drawing {
+  readonly context: Context;
+  /** From pixels of the picture to pixels of the canvas. */
+  readonly matrix: Matrix;
+  /** Pixels of the canvas per CSS px. */
+  readonly pixelRatio: number;
+  readonly filter: OverlayFilter;
+}
+
+/** Decoded PNG masks. */
+export type PngMasks = ReadonlyMap<Mask, ImageBitmap>;
+
+/** Decodes the PNG masks of an overlay. One that is damaged is missing. */
+export async function decodePngMasks({ items }: OverlayContent): Promise<PngMasks> {
+  const masks = items.flatMap(({ marks }) => marks.flatMap((mark) => (mark.kind === 'mask' ? [mark.mask] : [])));
+  const decoded = await Promise.all(
+    masks.map(async (mask): Promise<readonly (readonly [Mask, ImageBitmap])[]> => {
+      if (mask.data.kind !== 'png') return [];
+      const blob = new Blob([mask.data.bytes], { type: 'image/png' });
+      const bitmap = await createImageBitmap(blob).catch(() => null);
+      return bitmap === null ? [] : [[mask, bitmap] as const];
+    }),
+  );
+  return new Map(decoded.flat());
+}
+
+/** Whether {@link decodePngMasks} has anything to do. */
+export function hasPngMasks({ items }: OverlayContent): boolean {
+  return items.some(({ marks }) => marks.some((mark) => mark.kind === 'mask' && mark.mask.data.kind === 'png'));
+}
+
+/** Draws overlays in the pixels of the canvas: lines and text have the same size at every zoom. */
+export class OverlayPainter {
+  /** Masks as pictures, for as long as their overlay is drawn again. */
+  readonly #masks = new WeakMap<Mask, OffscreenCanvas>();
+
+  /** @returns why something is not drawn, as a sentence; null if everything is. */
+  draw(content: OverlayContent, pngMasks: PngMasks, drawing: Drawing): string | null {
+    const { context, filter } = drawing;
+    const startMs = performance.now();
+    const wanted = content.items.filter((item) => isWanted(filter, item));
+    context.save();
+    context.lineJoin = 'round';
+    context.lineCap = 'round';
+    context.textBaseline = 'middle';
+    let drawn = 0;
+    for (const item of wanted) {
+      if (performance.now() - startMs > TIME_LIMIT_MS) break;
+      this.#drawItem(item, pngMasks, drawing);
+      drawn += 1;
+    }
+    // Above all objects.
+    for (const item of wanted.slice(0, drawn)) {
+      if (performance.now() - startMs > TIME_LIMIT_MS) break;
+      if (item.label !== '') drawLabel(item, drawing);
+    }
+    context.restore();
+    const cut = drawn < wanted.length ? `only ${drawn} of ${wanted.length} objects were drawn in ${TIME_LIMIT_MS} ms` : null;
+    return [content.problem, cut].filter((text) => text !== null).join('; ') || null;
+  }
+
+  #drawItem(item: OverlayItem, pngMasks: PngMasks, { context, matrix, pixelRatio }: Drawing): void {
+    const color = colorOf(item);
+    for (const mark of item.marks) {
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.strokeStyle = color;
+      context.fillStyle = color;
+      switch (mark.kind) {
+        case 'mask': {
+          const picture = this.#maskPicture(mark.mask, pngMasks, color);
+          if (picture === null) break;
+          context.setTransform(...matrix);
+          context.transform(...maskMatrix(mark.mask));
+          context.imageSmoothingEnabled = false;
+          context.globalAlpha = MASK_ALPHA;
+          context.drawImage(picture, 0, 0);
+          context.globalAlpha = 1;
+          break;
+        }
+        case 'lines': {
+          context.beginPath();
+          for (let at = 0; at < mark.points.length; at += 2) {
+            const { x, y } = mapPoint(matrix, { x: mark.points[at] ?? 0, y: mark.points[at + 1] ?? 0 });
+            if (at === 0) context.moveTo(x, y);
+            else context.lineTo(x, y);
+          }
+          if (mark.isClosed) context.closePath();
+          context.globalAlpha = item.fill;
+          if (mark.isClosed && item.fill > 0) context.fill();
+          context.globalAlpha = 1;
+          context.lineWidth = item.lineWidth * pixelRatio;
+          context.stroke();
+          break;
+        }
+        case 'dots':
+          context.beginPath();
+          for (let at = 0; at < mark.points.length; at += 2) {
+            const { x, y } = mapPoint(matrix, { x: mark.points[at] ?? 0, y: mark.points[at + 1] ?? 0 });
+            const radius = Math.max(DOT_RADIUS, item.lineWidth) * pixelRatio;
+            context.moveTo(x + radius, y);
+            context.arc(x, y, radius, 0, 2 * Math.PI);
+          }
+          context.fill();
+          break;
+        case 'text': {
+          const { x, y } = mapPoint(matrix, mark);
+          drawText(mark.text, x, y, color, { context, pixelRatio });
+          break;
+        }
+        default:
+          mark satisfies never;
+      }
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+  }
+
+  #maskPicture(mask: Mask, pngMasks: PngMasks, color: string): OffscreenCanvas | null {
+    const known = this.#masks.get(mask);
+    if (known !== undefined) return known;
+    const { width, height, data } = mask;
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (context === null) return null;
+    const image = context.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    if (data.kind === 'runs') {
+      fillRuns(data.runs, width, height, pixels, 0xffffffff);
+    } else {
+      const bitmap = pngMasks.get(mask);
+      if (bitmap === undefined) return null;
+      context.drawImage(bitmap, 0, 0);
+      bitmap.close();
+      const source = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
+      // Black and transparent pixels are outside. In memory, alpha is the last byte, thus the highest.
+      for (let at = 0; at < source.length; at += 1) if (((source[at] ?? 0) & 0xffffff) !== 0) pixels[at] = 0xffffffff;
+    }
+    context.putImageData(image, 0, 0);
+    context.globalCompositeOperation = 'source-in';
+    context.fillStyle = color;
+    context.fillRect(0, 0, width, height);
+    this.#masks.set(mask, canvas);
+    return canvas;
+  }
+}
+
+/** The object's own colour, or the same one for the same class. */
+function colorOf({ color, className }: OverlayItem): string {
+  if (color !== null) return color;
+  let hash = 0;
+  for (let at = 0; at < className.length; at += 1) hash = (hash * 31 + className.charCodeAt(at)) % 9973;
+  return COLORS[hash % COLORS.length] ?? COLORS[0];
+}
+
+/** At the top left of the object as it lies on the screen, inside of the canvas. */
+function drawLabel(item: OverlayItem, { context, matrix, pixelRatio }: Drawing): void {
+  let [left, top] = [Infinity, Infinity];
+  const reach = (x: number, y: number): void => {
+    const point = mapPoint(matrix, { x, y });
+    [left, top] = [Math.min(left, point.x), Math.min(top, point.y)];
+  };
+  for (const mark of item.marks) {
+    if (mark.kind === 'mask') {
+      const [x1, y1, x2, y2] = mark.mask.box;
+      reach(x1, y1);
+      reach(x2, y2);
+    } else if (mark.kind === 'text') {
+      reach(mark.x, mark.y);
+    } else {
+      for (let at = 0; at < mark.points.length; at += 2) reach(mark.points[at] ?? 0, mark.points[at + 1] ?? 0);
+    }
+  }
+  if (left === Infinity) return;
+  drawText(item.label, Math.max(0, left), Math.max(LABEL.height * pixelRatio, top) - (LABEL.height / 2) * pixelRatio, colorOf(item), { context, pixelRatio });
+}
+
+/** @param y middle of the text. */
+function drawText(text: string, x: number, y: number, color: string, { context, pixelRatio }: Pick<Drawing, 'context' | 'pixelRatio'>): void {
+  const { height, padding, bar, background, color: textColor } = LABEL;
+  context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
+  context.font = FONT;
+  const width = context.measureText(text).width + bar + 2 * padding;
+  context.fillStyle = background;
+  context.fillRect(0, -height / 2, width, height);
+  context.fillStyle = color;
+  context.fillRect(0, -height / 2, bar, height);
+  context.fillStyle = textColor;
+  context.fillText(text, bar + padding, 0.5);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}

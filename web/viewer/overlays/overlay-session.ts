@@ -1,0 +1,139 @@
+import { runInBackground } from '../../background.ts';
+import type { FrameMessage } from '../../../shared/protocol.ts';
+import type { DecodedPicture, Painter, Surface } from '../painter.ts';
+import { Composer, type PreparedOverlay } from './composer.ts';
+import type { OverlayCommand, OverlayEvent, ShownFrame } from './overlay-commands.ts';
+
+/** Minimum interval between reports of a changed problem, which may change with every frame. */
+const PROBLEM_INTERVAL_MS = 1000;
+
+export type EmitOverlayEvent = (event: OverlayEvent, transfer?: Transferable[]) => void;
+
+/** A decoded frame. `shown` is called when it is drawn. */
+interface Waiting {
+  readonly frame: FrameMessage;
+  readonly picture: DecodedPicture;
+  readonly shown: () => void;
+}
+
+/**
+ * Presents the frames of a session with their overlays: draws both in one task, or hands the pictures to the page, one at
+ * a time, if that draws on them. Until a message has an overlay, pictures are drawn as without this class.
+ */
+export class OverlaySession {
+  readonly #painter: Painter;
+  readonly #emit: EmitOverlayEvent;
+  readonly #composer: Composer;
+  #isComposing = false;
+  /** The frame that is being prepared, or that the page has not drawn yet. */
+  #busy: Waiting | null = null;
+  /** The newest frame behind it. */
+  #waiting: Waiting | null = null;
+  #problem: string | null = null;
+  #problemAtMs = -Infinity;
+
+  constructor(surface: Surface, painter: Painter, emit: EmitOverlayEvent) {
+    this.#painter = painter;
+    this.#emit = emit;
+    this.#composer = new Composer(surface);
+  }
+
+  command(command: OverlayCommand): void {
+    switch (command.kind) {
+      case 'settings': {
+        const hadCallback = this.#composer.settings.hasCallback;
+        this.#composer.setSettings(command.settings);
+        // The page draws no more pictures, also the one that it got last.
+        if (hadCallback && !command.settings.hasCallback) this.#finish();
+        this.#redraw();
+        return;
+      }
+      case 'view':
+        this.#composer.setView(command.view);
+        this.#redraw();
+        return;
+      case 'presented':
+        this.#finish();
+        return;
+      default:
+        command satisfies never;
+    }
+  }
+
+  /** Presents a frame now, or after the one before it; a newer frame replaces it until then. Closes the picture. */
+  present(frame: FrameMessage, picture: DecodedPicture, shown: () => void): void {
+    const next = { frame, picture, shown };
+    if (this.#busy === null) {
+      this.#start(next);
+      return;
+    }
+    this.#waiting?.picture.close();
+    this.#waiting = next;
+  }
+
+  /** Closes all pictures. Idempotent. */
+  close(): void {
+    this.#busy?.picture.close();
+    this.#waiting?.picture.close();
+    this.#busy = null;
+    this.#waiting = null;
+    this.#composer.close();
+  }
+
+  #start(next: Waiting): void {
+    this.#busy = next;
+    const { frame, picture } = next;
+    const { sequence, width, height, message, capturedAtUs } = frame;
+    const about: ShownFrame = { sequence, width, height, message, ...(capturedAtUs === undefined ? {} : { capturedAtUs }) };
+    if (this.#composer.settings.hasCallback) {
+      const { source } = picture;
+      this.#emit({ kind: 'picture', frame: about, source }, [source instanceof ImageData ? source.data.buffer : source]);
+      return;
+    }
+    const prepared = this.#composer.prepare(about);
+    if (prepared instanceof Promise) runInBackground(this.#drawWhenPrepared(next, about, prepared));
+    else this.#draw(next, about, prepared);
+  }
+
+  async #drawWhenPrepared(next: Waiting, about: ShownFrame, preparing: Promise<PreparedOverlay>): Promise<void> {
+    const prepared = await preparing;
+    // Closed meanwhile.
+    if (this.#busy === next) this.#draw(next, about, prepared);
+  }
+
+  #draw(next: Waiting, about: ShownFrame, overlay: PreparedOverlay | null): void {
+    if (!this.#isComposing && (overlay === null || this.#composer.view === null)) {
+      this.#painter.draw(next.picture);
+      next.picture.close();
+    } else {
+      if (!this.#isComposing) this.#emit({ kind: 'composing' });
+      this.#isComposing = true;
+      // Closes the picture with the next one, because a change of the view needs it again.
+      this.#composer.show(about, next.picture.source, overlay);
+      this.#reportProblem();
+    }
+    this.#finish();
+  }
+
+  #finish(): void {
+    const finished = this.#busy;
+    this.#busy = null;
+    finished?.shown();
+    const next = this.#waiting;
+    this.#waiting = null;
+    if (next !== null) this.#start(next);
+  }
+
+  #redraw(): void {
+    if (this.#isComposing && !this.#composer.settings.hasCallback) this.#composer.redraw();
+  }
+
+  #reportProblem(): void {
+    const { problem } = this.#composer;
+    const now = performance.now();
+    if (problem === this.#problem || now - this.#problemAtMs < PROBLEM_INTERVAL_MS) return;
+    this.#problem = problem;
+    this.#problemAtMs = now;
+    this.#emit({ kind: 'problem', problem });
+  }
+}
