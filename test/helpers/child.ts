@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Lines } from './lines.ts';
 
 // Each running child listens for the end of the test process.
@@ -12,9 +14,19 @@ export interface Program {
   readonly stdout: Lines;
   readonly stderr: Lines;
   readonly isRunning: boolean;
+  /** null while it is not started. */
+  readonly pid: number | null;
   /** Its exit code; null when a signal ended it. */
   readonly exited: Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
+}
+
+/** Stops a process, as Ctrl-Z does, and waits until all its threads have stopped. Only on Linux. */
+export async function stopProgram(program: Program): Promise<void> {
+  program.signal('SIGSTOP');
+  const tasks = `/proc/${String(program.pid)}/task`;
+  const isStopped = async (task: string): Promise<boolean> => /^State:\tT/m.test(await readFile(`${tasks}/${task}/status`, 'utf8'));
+  while (!(await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean)) await setImmediate();
 }
 
 /** Kills a process, also a stopped one, and waits for its end. */
@@ -46,6 +58,10 @@ export class Child implements Program, AsyncDisposable {
     });
     // A test process that ends by `exit`, as on Ctrl-C, disposes of nothing.
     process.once('exit', this.#kill);
+  }
+
+  get pid(): number | null {
+    return this.process.pid ?? null;
   }
 
   get isRunning(): boolean {

@@ -61,6 +61,10 @@ export class PythonPeer implements Program, AsyncDisposable {
     return this.#program.stderr;
   }
 
+  get pid(): number | null {
+    return this.#program.pid;
+  }
+
   get isRunning(): boolean {
     return this.#program.isRunning;
   }

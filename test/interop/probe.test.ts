@@ -6,18 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openReceiverKeys } from '../../gateway/netgear/curve-keys.ts';
-import { Child } from '../helpers/child.ts';
+import { runProbe } from '../../gateway/probe/command.ts';
+import { Child, stopProgram } from '../helpers/child.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PICTURE = { height: 120, width: 400, frames: 3000 };
 
-/** Runs the probe as its user does. */
-async function probe(address: string, seconds = 1): Promise<{ code: number | null; lines: string[] }> {
-  await using child = new Child(process.execPath, ['dist/gateway/main.js', 'probe', address, '--seconds', String(seconds)], { cwd: ROOT });
-  const code = await child.exited;
-  return { code, lines: [...child.stdout.all, ...child.stderr.all].filter((line) => line !== '') };
+/** The exit code and the output of `gearway probe`, which runs in this process. */
+async function probe(address: string, seconds = 1): Promise<{ code: number; lines: string[] }> {
+  let output = '';
+  const code = await runProbe([address, '--seconds', String(seconds)], (text) => void (output += text));
+  return { code, lines: output.split('\n').filter((line) => line !== '') };
 }
 
 const good = (...lines: unknown[]): unknown => ({ code: 0, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'No problems found.'] });
@@ -34,7 +35,7 @@ async function client(options: Record<string, unknown>): Promise<PythonPeer> {
   return peer;
 }
 
-describe('gearway probe, of a client', () => {
+describe.concurrent('gearway probe, of a client', () => {
   it.each([
     ['pattern 1 in multi-clients mode', { pattern: 1, bidirectional: true, returns: 'Hi' }, /^✓ It answered \d of \d pictures, the fastest in [\d.]+ ms; it is in multi-clients mode as port "\d+" and returns "Hi" \(str\)\.$/],
     ['pattern 1 alone', { pattern: 1, multiclient: false }, /it is neither bidirectional nor in multi-clients mode, and returns nothing\.$/],
@@ -81,7 +82,7 @@ describe('gearway probe, of a client', () => {
   it('names one that is stopped', async () => {
     const { port, address } = await place();
     await using peer = await client({ port });
-    peer.signal('SIGSTOP');
+    await stopProgram(peer);
     expect(await probe(address)).toEqual(bad(/^✗ The program at tcp:\S+ accepts connections but does not respond: it is stopped/));
   });
 
@@ -100,7 +101,7 @@ describe('gearway probe, of a client', () => {
   });
 });
 
-describe('gearway probe, of a server', () => {
+describe.concurrent('gearway probe, of a server', () => {
   it.each([
     ['pattern 1 with messages', { pattern: 1, bidirectional: true }, [/^✓ It sends JPEG of 400×120 pixels, colour space BGR, \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have a message: \{"n": \d+, "t": [\d.]+\}\.$/]],
     ['pattern 0, raw', { pattern: 0, raw: true }, [/^✓ It sends raw uint8 of shape \(120, 400, 3\), \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have no message/]],
@@ -151,7 +152,7 @@ describe('gearway probe, of a server', () => {
   });
 });
 
-describe('gearway probe, in secure mode', () => {
+describe.concurrent('gearway probe, in secure mode', () => {
   let folder: string;
   /** As NetGear's custom_cert_location: the keys are in `.vidgear/keys`. */
   const keys = (name: string): string => join(folder, name);
@@ -232,8 +233,18 @@ describe('gearway probe, in secure mode', () => {
   });
 });
 
-describe('gearway probe', () => {
-  it('says what is wrong with its arguments, with 2', async () => {
-    for (const address of ['127.0.0.1:5567', 'tcp://127.0.0.1:5567,5568', 'tcp://127.0.0.1:5567?pattern=3']) expect((await probe(address)).code, address).toBe(2);
+describe('gearway probe, as a process', () => {
+  const run = (...args: string[]): Child => new Child(process.execPath, ['dist/gateway/main.js', 'probe', ...args], { cwd: ROOT });
+
+  it.each(['127.0.0.1:5567', 'tcp://127.0.0.1:5567,5568', 'tcp://127.0.0.1:5567?pattern=3'])('exits with 2 for the address %s', async (address) => {
+    await using child = run(address);
+    expect(await child.exited).toBe(2);
+  });
+
+  it('exits with 1 when there are problems, and prints them', async () => {
+    const { address } = await place();
+    await using child = run(address, '--seconds', '1');
+    expect(await child.exited).toBe(1);
+    expect(child.stdout.all).toContain('Problems found (✗).');
   });
 });
