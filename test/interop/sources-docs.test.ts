@@ -16,7 +16,7 @@ const DOCS = readFileSync(new URL('../../docs/source-urls.md', import.meta.url),
 /** Every `--source …` of the table at the beginning. */
 const LINES = [...new Set([...DOCS.slice(DOCS.indexOf('\n|'), DOCS.indexOf('\n## ')).matchAll(/`--source "?([^`"]+)"?`/g)].map(([, url]) => url!))];
 
-/** What becomes of a line here, where there is no camera and no network. */
+/** What becomes of a line here, where there is no camera and no network. A picture that does not change is stale after a while. */
 const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 'failing'])[] = [
   [/^(?:test-pattern:|ffmpeg:(?:lavfi:|video\.|list\.)|directory:|image:)/, 'live'],
   [/^(?:netgear:|netgear-async:|imagezmq:|push:)/, 'waiting'],
@@ -26,8 +26,13 @@ const OUTCOMES: readonly (readonly [line: RegExp, outcome: 'live' | 'waiting' | 
 
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** The stream of a line: all are sources of one gateway. One with `senders=` has a stream for each of them. */
+const nameOf = (line: string): string => /[?&]senders=(\w+)/.exec(line)?.[1] ?? `line-${LINES.indexOf(line)}`;
+
 let folder: string;
 let writer: Child;
+let gateway: Child;
+let address: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gearway-docs-'));
@@ -39,9 +44,18 @@ beforeAll(async () => {
   writer = new Child('ffmpeg', ['-loglevel', 'error', '-y', '-re', '-stream_loop', '-1', '-i', 'video.mp4', '-c:v', 'mjpeg', '-f', 'mjpeg', 'video.pipe'], { cwd: folder });
   mkdirSync(join(folder, 'images'));
   for (let n = 0; n < 20; n += 1) writeFileSync(join(folder, 'images', `img${n}.jpg`), await encodeJpeg({ data: Buffer.alloc(32 * 16 * 3, n * 10), width: 32, height: 16, channels: 3 }));
+  const ports = await freePorts(LINES.length);
+  const sources = LINES.map((line, index) => {
+    // Somebody else may listen there, and nothing may leave this machine.
+    const place = `127.0.0.1:${ports[index]}`;
+    return `${line.includes('senders=') ? '' : `${nameOf(line)}=`}${line.replace(/(?<=:\/\/)(?:239\.0\.0\.1|192\.168\.1\.\d+|127\.0\.0\.1|0\.0\.0\.0):\d+/, place).replace(/192\.168\.1\.\d+|example\.org/, place)}`;
+  });
+  gateway = new Child(process.execPath, [MAIN, '--port', '0', ...sources.flatMap((source) => ['--source', source])], { cwd: folder });
+  address = await gateway.stdout.waitFor('the ready line', (text) => /^Gearway is serving on (http:\S+)\/$/.exec(text)?.[1]);
 });
 
 afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
   await writer[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
@@ -53,13 +67,8 @@ describe('the lines of docs/source-urls.md', () => {
 
   it.each(LINES)('--source %s', async (line) => {
     const [, outcome] = OUTCOMES.find(([pattern]) => pattern.test(line))!;
-    const [port] = await freePorts(1);
-    // Somebody else may listen there, and nothing may leave this machine.
-    const url = line.replace(/(?<=:\/\/)(?:239\.0\.0\.1|192\.168\.1\.\d+|127\.0\.0\.1|0\.0\.0\.0):\d+/, `127.0.0.1:${port}`).replace(/192\.168\.1\.\d+|example\.org/, `127.0.0.1:${port}`);
-    await using gateway = new Child(process.execPath, [MAIN, '--port', '0', '--source', url], { cwd: folder });
-    const address = await gateway.stdout.waitFor('the ready line', (text) => /^Gearway is serving on (http:\S+)\/$/.exec(text)?.[1]);
-    const status = async (): Promise<StreamStatus> => ((await (await fetch(`${address}/api/streams`)).json()) as StreamStatus[])[0]!;
-    const fits = ({ state, source }: StreamStatus): boolean => (outcome === 'live' ? state === 'live' : outcome === 'waiting' ? state === 'waiting' : source.lastError !== null);
+    const status = async (): Promise<StreamStatus> => (await (await fetch(`${address}/api/streams/${nameOf(line)}`)).json()) as StreamStatus;
+    const fits = ({ state, source }: StreamStatus): boolean => (outcome === 'live' ? state === 'live' || state === 'stale' : outcome === 'waiting' ? state === 'waiting' : source.lastError !== null);
     const deadline = performance.now() + 40_000;
     let said = await status();
     for (; !fits(said) && performance.now() < deadline; said = await status()) await elapse(100);
