@@ -99,25 +99,30 @@ export class ZmtpConversation {
  */
 export function probeZmtpPeer(endpoint: string, signal?: AbortSignal): Promise<ZmtpProbeResult> {
   return new Promise((resolve) => {
-    // If aborted, the socket emits 'error' with ABORT_ERR.
-    const socket = connect({ ...socketAddress(endpoint), ...(signal === undefined ? {} : { signal }) });
+    const socket = connect(socketAddress(endpoint));
     let conversation: ZmtpConversation | null = null;
     const finish = (result: ZmtpProbeResult): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
       socket.destroy();
       resolve(result);
     };
     const end = (): void => finish(conversation?.end() ?? { kind: 'silent' });
+    const fail = (code: string): void => (conversation === null ? finish({ kind: 'nobody', code }) : end());
+    const abort = (): void => fail('ABORT_ERR');
     // A total timeout, not one for inactivity: a peer that sends a byte now and then would keep the probe running
     // forever.
-    const timer = setTimeout(() => (conversation === null ? finish({ kind: 'nobody', code: 'ETIMEDOUT' }) : end()), PROBE_TIMEOUT_MS);
+    const timer = setTimeout(() => fail('ETIMEDOUT'), PROBE_TIMEOUT_MS);
+    // Node's own option `signal` keeps every socket until the signal aborts, which may be after a year of probes.
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted === true) abort();
     socket.on('connect', () => (conversation = new ZmtpConversation((bytes) => socket.write(bytes))));
     socket.on('data', (chunk) => {
       const result = conversation?.add(chunk) ?? null;
       if (result !== null) finish(result);
     });
     socket.on('end', end);
-    socket.on('error', (error: NodeJS.ErrnoException) => (conversation === null ? finish({ kind: 'nobody', code: error.code ?? 'unknown' }) : end()));
+    socket.on('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => fail(code));
   });
 }
 

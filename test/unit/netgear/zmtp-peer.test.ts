@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { getEventListeners, once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Pair, Reply, curveKeyPair } from 'zeromq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { probeZmtpPeer, readZmtpPeer, ZmtpConversation } from '../../../gateway/netgear/zmtp-peer.ts';
@@ -113,5 +113,30 @@ describe('probeZmtpPeer', () => {
     await once(silent, 'listening');
     expect(await probeZmtpPeer(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`)).toEqual({ kind: 'silent' });
     silent.close();
+  });
+
+  it('leaves nothing at its signal, whatever it found', async () => {
+    const aborting = new AbortController();
+    const server = createServer((socket) => socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, aborting.signal);
+    await probeZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`, aborting.signal);
+    expect(getEventListeners(aborting.signal, 'abort')).toEqual([]);
+  });
+
+  it('ends when its signal aborts, also before it begins', async () => {
+    const aborting = new AbortController();
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    onTestFinished(() => void silent.close());
+    const endpoint = `tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const probing = probeZmtpPeer(endpoint, aborting.signal);
+    const [socket] = (await once(silent, 'connection')) as [Socket];
+    await once(socket, 'readable');
+    aborting.abort();
+    expect(await probing).toEqual({ kind: 'silent' });
+    expect(await probeZmtpPeer(endpoint, aborting.signal)).toEqual({ kind: 'nobody', code: 'ABORT_ERR' });
+    expect(getEventListeners(aborting.signal, 'abort')).toEqual([]);
   });
 });
