@@ -1,3 +1,4 @@
+import { adaptive } from './adaptive.ts';
 import type { Bench } from './bench.ts';
 import { distance } from './distance.ts';
 import { element } from './element.ts';
@@ -10,6 +11,7 @@ import { mjpeg } from './mjpeg.ts';
 import { native } from './native.ts';
 import { overload } from './overload.ts';
 import { start } from './start.ts';
+import { thin } from './thin.ts';
 
 /** In the order in which they run. */
-export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, overload, distance, element, encode, mjpeg, memory, start];
+export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, overload, distance, thin, adaptive, element, encode, mjpeg, memory, start];

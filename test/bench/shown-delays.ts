@@ -68,7 +68,7 @@ export async function measureShownDelays(feed: Feed, page: Page, fps: number, se
 }
 
 /** @returns a list that grows. */
-async function startScreencast(client: CDPSession): Promise<Shown[]> {
+export async function startScreencast(client: CDPSession): Promise<Shown[]> {
   const shown: Shown[] = [];
   client.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
     // Gone with the page, when that ends first.

@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { symmetricLink } from '../helpers/shaped-relay.ts';
+import { alternate, type Bench } from './bench.ts';
+import { FilmStage } from './film-stage.ts';
+import type { Line, Target } from './report.ts';
+import { agesOf, longestFreezeMs, recoveryMs } from './shown-film.ts';
+import { median, percentile } from './statistics.ts';
+
+const WIDE = 50e6;
+const NARROW = 1e6;
+const DELAY_MS = 20;
+
+/** Before the first change. */
+const SETTLE_MS = 5000;
+
+/** Frames before the change to wide count as being behind the narrow link, without its first part. */
+const ADAPTED_MS = 3000;
+
+/** Bytes per second are those of this time. */
+const RATE_WINDOW_MS = 1000;
+const SAMPLE_MS = 100;
+
+/** The share of the bytes per second before the change to narrow at which the viewer has the source's frames again. */
+const RESTORED = 0.8;
+
+/** Stands for what did not happen within the measurement. */
+const NEVER_MS = 60_000;
+
+interface Measurement {
+  readonly downMs: number;
+  readonly upMs: number;
+  readonly freezeMs: number;
+  readonly framesPerSecond: number;
+  readonly medianMs: number;
+  readonly lateMs: number;
+}
+
+/** A link that becomes narrow and wide again while a viewer watches. */
+export const adaptive: Bench = {
+  name: 'adaptive',
+  summary: 'how soon a viewer follows a link that changes from 50 to 1 Mbit/s and back',
+  effort: { rounds: 4, seconds: 15 },
+  async run({ rounds, seconds }) {
+    await using stage = await FilmStage.open();
+    const kilobytes = Math.round((await stage.make('camera')) / 1000);
+    const { viewer } = await alternate<string, Measurement>(rounds, { viewer: () => measure(stage, seconds) });
+    const line = (what: string, unit: string, of: keyof Measurement, targets: readonly Target[] = []): Line => ({
+      what,
+      unit,
+      digits: unit === 'fps' ? 1 : 0,
+      series: [{ name: 'Gearway', values: (viewer ?? []).map((measurement) => measurement[of]) }],
+      targets,
+    });
+    return {
+      method: `The film of the benchmark thin, 1280x720 at 30 fps, ${kilobytes} KB per frame, in Chromium behind a relay of ${DELAY_MS} ms each way: ${WIDE / 1e6} Mbit/s, then ${NARROW / 1e6} Mbit/s for ${seconds} s, then ${WIDE / 1e6} Mbit/s for ${seconds} s. Recovered: pictures are at most 500 ms old, at 8 fps or more, and remain so for 2 s. Restored: the link carries ${RESTORED * 100} % of the bytes per second before.`,
+      lines: [
+        line('to narrow, until recovered', 'ms', 'downMs', [{ is: 'value', atMost: 2000 }]),
+        line('to wide, until restored', 'ms', 'upMs', [{ is: 'value', atMost: 10_000 }]),
+        line('longest freeze', 'ms', 'freezeMs', [{ is: 'value', atMost: 1000 }]),
+        line(`behind ${NARROW / 1e6} Mbit/s, shown`, 'fps', 'framesPerSecond'),
+        line(`behind ${NARROW / 1e6} Mbit/s, latency, median`, 'ms', 'medianMs'),
+        line(`behind ${NARROW / 1e6} Mbit/s, latency, 95 % within`, 'ms', 'lateMs'),
+      ],
+      notes: [`${NEVER_MS} ms mean that it did not happen within the measurement.`],
+    };
+  },
+};
+
+async function measure(stage: FilmStage, seconds: number): Promise<Measurement> {
+  const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
+  const change = (bitsPerSecond: number): Promise<number> => stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
+  /** Watches for a while. @returns what the link had carried, at each time. */
+  const watch = async (ms: number): Promise<Carried[]> => {
+    const carried: Carried[] = [];
+    for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS)) carried.push({ atMs: Date.now(), bytes: (await stage.relay.ask('carried', port)).down });
+    return carried;
+  };
+  const { result, handedOver } = await stage.show('camera', port, async (page) => {
+    await page.first();
+    const before = await watch(SETTLE_MS);
+    const narrowAtMs = await change(NARROW);
+    await delay(seconds * 1000);
+    const wideAtMs = await change(WIDE);
+    const behind = await watch(seconds * 1000);
+    return { narrowAtMs, wideAtMs, endMs: Date.now(), before, behind, shown: [...page.shown] };
+  });
+  const { narrowAtMs, wideAtMs, endMs, before, behind } = result;
+  const frames = agesOf(handedOver, result.shown);
+  const wanted = RESTORED * Math.max(0, ...bytesPerSecond(before.slice(-1 - (2 * RATE_WINDOW_MS) / SAMPLE_MS)).map(({ rate }) => rate));
+  const restored = bytesPerSecond(behind).find(({ rate }) => rate >= wanted);
+  const adaptedAtMs = Math.min(narrowAtMs + ADAPTED_MS, (narrowAtMs + wideAtMs) / 2);
+  const narrow = frames.filter(({ atMs }) => atMs >= adaptedAtMs && atMs < wideAtMs);
+  const latencies = narrow.map(({ latencyMs }) => latencyMs);
+  return {
+    downMs: recoveryMs(frames, narrowAtMs, wideAtMs) ?? NEVER_MS,
+    upMs: restored === undefined ? NEVER_MS : restored.atMs - wideAtMs,
+    freezeMs: longestFreezeMs(frames, narrowAtMs, endMs),
+    framesPerSecond: (narrow.length * 1000) / (wideAtMs - adaptedAtMs),
+    medianMs: latencies.length === 0 ? NEVER_MS : median(latencies),
+    lateMs: latencies.length === 0 ? NEVER_MS : percentile(latencies, 0.95),
+  };
+}
+
+interface Carried {
+  readonly atMs: number;
+  readonly bytes: number;
+}
+
+/** The rate of the second before each time. */
+function bytesPerSecond(carried: readonly Carried[]): { atMs: number; rate: number }[] {
+  return carried.flatMap(({ atMs, bytes }) => {
+    const from = carried.find((one) => one.atMs <= atMs - RATE_WINDOW_MS + SAMPLE_MS && one.atMs >= atMs - RATE_WINDOW_MS - SAMPLE_MS);
+    return from === undefined ? [] : [{ atMs, rate: ((bytes - from.bytes) * 1000) / (atMs - from.atMs) }];
+  });
+}

@@ -1,0 +1,59 @@
+/** A process with a NetGear server that sends a film of numbered pictures, encoded ahead so that filming takes hardly any processor time. */
+import { NetGearSender } from '../../gateway/netgear/index.ts';
+import { FILM, type FilmName, makeFilm } from './film.ts';
+import { Pace } from './pace.ts';
+import { answerParent } from './processes.ts';
+import type { HandedOver } from './shown-delays.ts';
+
+/** 10 s: more than any picture is late. */
+const FRAMES = 300;
+
+const films = new Map<FilmName, Buffer[]>();
+
+let stop: (() => Promise<HandedOver[]>) | null = null;
+
+function film(sender: NetGearSender, jpegs: readonly Buffer[]): () => Promise<HandedOver[]> {
+  const handedOver: HandedOver[] = [];
+  const pace = new Pace(FILM.fps);
+  let isRunning = true;
+  const running = (async (): Promise<HandedOver[]> => {
+    for (let count = 0; ; count += 1) {
+      await new Promise((resolve) => setTimeout(resolve, pace.waitMs()));
+      if (!isRunning) break;
+      const number = count % jpegs.length;
+      const jpeg = jpegs[number];
+      if (jpeg === undefined) throw new Error('the film is not made yet');
+      handedOver.push({ number, atMs: performance.timeOrigin + performance.now() });
+      await sender.send(jpeg, { message: { number } });
+    }
+    await sender.close({ terminate: false });
+    return handedOver;
+  })();
+  return () => {
+    isRunning = false;
+    return running;
+  };
+}
+
+const handlers = {
+  /** @returns the mean size of its JPEGs, in bytes. */
+  async make(name: FilmName): Promise<number> {
+    const jpegs = await makeFilm(name, FRAMES);
+    films.set(name, jpegs);
+    return jpegs.reduce((sum, { byteLength }) => sum + byteLength, 0) / jpegs.length;
+  },
+  /** Sends it to a NetGear client on this port, again and again. */
+  async film(name: FilmName, port: number): Promise<void> {
+    const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });
+    await sender.ready();
+    stop = film(sender, films.get(name) ?? []);
+  },
+  /** @returns what was handed over, in order. */
+  async stop(): Promise<HandedOver[]> {
+    return (await stop?.()) ?? [];
+  },
+};
+
+export type FilmSource = typeof handlers;
+
+answerParent(handlers);

@@ -1,0 +1,70 @@
+import { launchBrowser } from '../helpers/browsers.ts';
+import { Disposables } from '../helpers/disposables.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import type { Link } from '../helpers/shaped-relay.ts';
+import type { FilmName } from './film.ts';
+import type { FilmSource } from './film-source.ts';
+import type { LinkRelay } from './link-relay.ts';
+import { BenchProcess, endWithBench } from './processes.ts';
+import type { HandedOver } from './shown-delays.ts';
+import { type FilmPage, openFilmPage } from './shown-film.ts';
+
+/** A source with a film, a gateway, links to it, and a browser behind them; each a process. */
+export class FilmStage implements AsyncDisposable {
+  readonly relay: BenchProcess<LinkRelay>;
+  readonly #source: BenchProcess<FilmSource>;
+  readonly #sourcePort: number;
+  readonly #gatewayPort: number;
+  readonly #browser: Awaited<ReturnType<typeof launchBrowser>>;
+  readonly #all: Disposables;
+
+  private constructor(all: Disposables, source: BenchProcess<FilmSource>, relay: BenchProcess<LinkRelay>, browser: Awaited<ReturnType<typeof launchBrowser>>, ports: { source: number; gateway: number }) {
+    this.#all = all;
+    this.#source = source;
+    this.relay = relay;
+    this.#browser = browser;
+    this.#sourcePort = ports.source;
+    this.#gatewayPort = ports.gateway;
+  }
+
+  static async open(): Promise<FilmStage> {
+    const all = new Disposables();
+    try {
+      const [sourcePort = 0] = await freePorts(1);
+      const gateway = all.use(endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`)));
+      const source = all.use(new BenchProcess<FilmSource>('./film-source.ts'));
+      const relay = all.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
+      const browser = all.use(await launchBrowser('chromium'));
+      return new FilmStage(all, source, relay, browser, { source: sourcePort, gateway: Number(new URL(await gateway.url).port) });
+    } catch (error) {
+      await all[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** @returns the mean size of its JPEGs, in bytes. */
+  make(film: FilmName): Promise<number> {
+    return this.#source.ask('make', film);
+  }
+
+  /** @returns the near port of a link to the gateway. */
+  link(link: Link): Promise<number> {
+    return this.relay.ask('open', this.#gatewayPort, link);
+  }
+
+  /** Films while `watch` runs with the viewer page behind a link. @returns its result, and all that was handed over. */
+  async show<T>(film: FilmName, linkPort: number, watch: (page: FilmPage) => Promise<T>): Promise<{ result: T; handedOver: readonly HandedOver[] }> {
+    await this.#source.ask('film', film, this.#sourcePort);
+    try {
+      await using page = await openFilmPage(this.#browser, `http://127.0.0.1:${linkPort}/viewer?bare`);
+      return { result: await watch(page), handedOver: await this.#source.ask('stop') };
+    } finally {
+      await this.#source.ask('stop');
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#all[Symbol.asyncDispose]();
+  }
+}

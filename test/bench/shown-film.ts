@@ -1,0 +1,77 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Browser } from 'puppeteer-core';
+import type { HandedOver, Shown } from './shown-delays.ts';
+import { startScreencast } from './shown-delays.ts';
+
+/** A picture on the screen, and its age then. */
+export interface ShownFrame {
+  readonly atMs: number;
+  readonly latencyMs: number;
+}
+
+/** A page that shows a film; its frames are those on the screen. */
+export interface FilmPage extends AsyncDisposable {
+  /** When the page's address was opened, by the machine's clock. */
+  readonly openedAtMs: number;
+  /** Grows. */
+  readonly shown: readonly Shown[];
+  /** Settles with the first picture that has a number. */
+  first(): Promise<Shown>;
+}
+
+const FIRST_TIMEOUT_MS = 30_000;
+
+/** Opens a page in a fresh profile, so that nothing is cached, in a window of the film's size. */
+export async function openFilmPage(browser: Browser, url: string): Promise<FilmPage> {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage({ type: 'window' });
+  await page.setViewport({ width: 1280, height: 720 });
+  const client = await page.createCDPSession();
+  const shown = await startScreencast(client);
+  const openedAtMs = Date.now();
+  // It ends with the page, if that comes first.
+  page.goto(url, { timeout: FIRST_TIMEOUT_MS }).catch(() => undefined);
+  return {
+    openedAtMs,
+    shown,
+    async first() {
+      for (const deadline = performance.now() + FIRST_TIMEOUT_MS; ; await delay(20)) {
+        const [first] = shown;
+        if (first !== undefined) return first;
+        if (performance.now() > deadline) throw new Error(`${url} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await client.detach();
+      await context.close();
+    },
+  };
+}
+
+/** The age of each picture on the screen. A film repeats its numbers, so a picture is the latest one of its number that was handed over before. */
+export function agesOf(handedOver: readonly HandedOver[], shown: readonly Shown[]): ShownFrame[] {
+  return shown.flatMap(({ number, atMs }) => {
+    const handed = handedOver.findLast((one) => one.number === number && one.atMs <= atMs);
+    return handed === undefined ? [] : [{ atMs, latencyMs: atMs - handed.atMs }];
+  });
+}
+
+/** The longest time without a new picture, from `fromMs` to `toMs`. */
+export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number {
+  const times = [fromMs, ...frames.map(({ atMs }) => atMs).filter((atMs) => atMs > fromMs && atMs < toMs), toMs];
+  return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
+}
+
+/** What counts as current again after a change of the link. */
+const CURRENT = { latencyMs: 500, forMs: 2000, framesPerSecond: 8 } as const;
+
+/** How long after `fromMs` the picture is current, and remains so for two seconds; null if it never is. */
+export function recoveryMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number | null {
+  for (const { atMs } of frames) {
+    if (atMs < fromMs || atMs + CURRENT.forMs > toMs) continue;
+    const behind = frames.filter((frame) => frame.atMs >= atMs && frame.atMs < atMs + CURRENT.forMs);
+    const isCurrent = behind.every(({ latencyMs }) => latencyMs <= CURRENT.latencyMs) && behind.length >= (CURRENT.framesPerSecond * CURRENT.forMs) / 1000;
+    if (isCurrent) return atMs - fromMs;
+  }
+  return null;
+}

@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { symmetricLink } from '../helpers/shaped-relay.ts';
+import { alternate, type Bench } from './bench.ts';
+import type { FilmName } from './film.ts';
+import { FilmStage } from './film-stage.ts';
+import type { Line, Target } from './report.ts';
+import { agesOf, longestFreezeMs } from './shown-film.ts';
+import { median, percentile } from './statistics.ts';
+
+interface ThinLink {
+  readonly bitsPerSecond: number;
+  readonly delayMs: number;
+  readonly film: FilmName;
+  readonly leastFps: number;
+  readonly mostMedianMs: number;
+  readonly mostLateMs: number | null;
+  readonly mostFirstMs: number;
+}
+
+const LINKS: readonly ThinLink[] = [
+  { bitsPerSecond: 2e6, delayMs: 60, film: 'camera', leastFps: 25, mostMedianMs: 250, mostLateMs: 400, mostFirstMs: 1500 },
+  { bitsPerSecond: 2e6, delayMs: 60, film: 'test pattern', leastFps: 25, mostMedianMs: 250, mostLateMs: 400, mostFirstMs: 1500 },
+  { bitsPerSecond: 8e6, delayMs: 20, film: 'camera', leastFps: 28, mostMedianMs: 150, mostLateMs: 250, mostFirstMs: 1000 },
+  { bitsPerSecond: 0.5e6, delayMs: 100, film: 'camera', leastFps: 10, mostMedianMs: 500, mostLateMs: null, mostFirstMs: 3000 },
+];
+
+interface Measurement {
+  readonly framesPerSecond: number;
+  readonly medianMs: number;
+  readonly lateMs: number;
+  readonly firstMs: number;
+  readonly freezeMs: number;
+}
+
+/** The link is known by then. */
+const SETTLE_MS = 4000;
+
+/** A shorter measurement may see no picture at all. */
+const LEAST_SECONDS = 2;
+
+/** What is under way is shown by then, or never. */
+const LATEST_MS = 1500;
+
+const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string => `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
+
+/** A viewer behind a link that does not carry the source's frames as they are. */
+export const thin: Bench = {
+  name: 'thin',
+  summary: 'fps, latency and first picture of 720p at 30 fps in Chromium behind 2, 8 and 0.5 Mbit/s',
+  effort: { rounds: 3, seconds: 10 },
+  async run({ rounds, seconds: wantedSeconds }) {
+    const seconds = Math.max(LEAST_SECONDS, wantedSeconds);
+    await using stage = await FilmStage.open();
+    const bytes = { camera: await stage.make('camera'), 'test pattern': await stage.make('test pattern') };
+    const links = await Promise.all(LINKS.map(async (link) => ({ link, port: await stage.link(symmetricLink(link)) })));
+    const measured = await alternate<string, Measurement>(rounds, Object.fromEntries(links.map(({ link, port }) => [nameOf(link), () => measure(stage, link.film, port, seconds)])));
+    const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
+    return {
+      method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving things and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address.`,
+      lines: LINKS.flatMap((link) => linesOf(link, measured[nameOf(link)] ?? [])),
+      notes: ["The relay carries TCP's payload: its handshakes, slow start and losses are not in these figures."],
+    };
+  },
+};
+
+async function measure(stage: FilmStage, film: FilmName, port: number, seconds: number): Promise<Measurement> {
+  const { result, handedOver } = await stage.show(film, port, async (page) => {
+    const first = await page.first();
+    await delay(SETTLE_MS);
+    const fromMs = Date.now();
+    await delay(seconds * 1000);
+    const toMs = Date.now();
+    await delay(LATEST_MS);
+    return { firstMs: first.atMs - page.openedAtMs, fromMs, toMs, shown: [...page.shown] };
+  });
+  const { fromMs, toMs } = result;
+  const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
+  if (frames.length === 0) throw new Error(`no picture was shown in ${seconds} s`);
+  const latencies = frames.map(({ latencyMs }) => latencyMs);
+  return { framesPerSecond: (frames.length * 1000) / (toMs - fromMs), medianMs: median(latencies), lateMs: percentile(latencies, 0.95), firstMs: result.firstMs, freezeMs: longestFreezeMs(frames, fromMs, toMs) };
+}
+
+function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
+  const line = (what: string, unit: string, of: keyof Measurement, targets: readonly Target[] = []): Line => ({
+    what: `${nameOf(link)}: ${what}`,
+    unit,
+    digits: unit === 'fps' ? 1 : 0,
+    series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[of]) }],
+    targets,
+  });
+  return [
+    line('shown', 'fps', 'framesPerSecond', [{ is: 'value', atLeast: link.leastFps }]),
+    line('latency, median', 'ms', 'medianMs', [{ is: 'value', atMost: link.mostMedianMs }]),
+    line('latency, 95 % within', 'ms', 'lateMs', link.mostLateMs === null ? [] : [{ is: 'value', atMost: link.mostLateMs }]),
+    line('first picture', 'ms', 'firstMs', [{ is: 'value', atMost: link.mostFirstMs }]),
+    line('longest freeze', 'ms', 'freezeMs'),
+  ];
+}
