@@ -35,10 +35,11 @@ const library = (entry: string, name: string, common: string | null): UserConfig
 });
 
 // Builds into one folder: each element, whose rarely used parts are files of their own beside it; its worker, in one file,
-// since bundlers copy it as it is; and the pages, which load the built elements. The two elements share no file: a page that
+// since bundlers copy it as it is, as they do what it loads when an array arrives; and the pages, which load the built elements. The two elements share no file: a page that
 // shows a stream would else load what only a publisher needs.
 export default defineConfig(({ mode }) => {
   if (mode === 'overlays') return library('viewer/overlays/index.ts', 'gearway-overlays', null);
+  if (mode === 'arrays') return library('viewer/arrays/array-decoder.ts', 'gearway-arrays', null);
   if (mode === 'worker') return library('viewer/viewer-worker.ts', 'gearway-worker', null);
   if (mode === 'publisher') return library('publisher/gearway-publisher.ts', 'gearway-publisher', 'publisher-common');
   if (mode === 'publisher-worker') return library('publisher/publisher-worker.ts', 'gearway-publisher-worker', null);

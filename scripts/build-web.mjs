@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 
 /** The builds of vite.config.ts, by mode; each adds to the folder that the first one has emptied. */
-const MODES = ['viewer', 'worker', 'overlays', 'publisher', 'publisher-worker', 'pages'];
+const MODES = ['viewer', 'worker', 'overlays', 'arrays', 'publisher', 'publisher-worker', 'pages'];
 
 const STEPS = [
   ...MODES.map((mode) => ['vite', 'build', '--mode', mode]),

@@ -26,7 +26,7 @@ function* members(lines) {
 }
 
 function publicElement(text, name) {
-  const lines = text.split('\n').filter((line) => !/^import .* from '(?:lit|\.\/ui\/viewer-extras\.ts)';$/.test(line));
+  const lines = text.split('\n').filter((line) => !/^import .* from '(?:lit|\.\/ui\/(?:viewer-extras|array-panels)\.ts)';$/.test(line));
   const start = lines.indexOf(`export declare class ${name} extends LitElement {`);
   const end = lines.indexOf('}', start);
   if (start < 0 || end < 0) throw new Error(`there is no class ${name} as expected`);

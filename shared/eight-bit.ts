@@ -1,3 +1,4 @@
+import { everyValue, readSamples, SAMPLES_AT_ONCE } from './arrays/sample-reader.ts';
 import { GearwayError } from './errors.ts';
 import type { Encoding } from './frame.ts';
 import { parseDtype, pictureChannels, type SampleType } from './ndarray.ts';
@@ -51,60 +52,18 @@ export class EightBitConverter {
   }
 
   #convertWide(bytes: Uint8Array, from: number, to: number, out: Uint8ClampedArray): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const isLittle = !this.type.isBigEndian;
-    const low = this.#low;
-    const scale = this.#scale;
-    // A loop per type: a function called per sample would take several times longer.
-    switch (this.type.name.replace(/^>/, '')) {
-      case 'uint32':
-      case 'u4':
-        for (let at = from; at < to; at += 1) out[at - from] = (view.getUint32(4 * at, isLittle) - low) * scale;
-        return;
-      case 'int32':
-      case 'i4':
-        for (let at = from; at < to; at += 1) out[at - from] = (view.getInt32(4 * at, isLittle) - low) * scale;
-        return;
-      case 'float32':
-      case 'f4':
-        for (let at = from; at < to; at += 1) out[at - from] = (view.getFloat32(4 * at, isLittle) - low) * scale;
-        return;
-      case 'float64':
-      case 'f8':
-        for (let at = from; at < to; at += 1) out[at - from] = (view.getFloat64(8 * at, isLittle) - low) * scale;
-        return;
-      default:
-        for (let at = from; at < to; at += 1) out[at - from] = (readWideInteger(view, 8 * at, this.type) - low) * scale;
+    const values = new Float64Array(Math.min(SAMPLES_AT_ONCE, to - from));
+    for (let at = from; at < to; at += SAMPLES_AT_ONCE) {
+      const count = Math.min(SAMPLES_AT_ONCE, to - at);
+      readSamples(this.type, bytes, at, count, values);
+      for (let index = 0; index < count; index += 1) out[at - from + index] = ((values[index] ?? 0) - this.#low) * this.#scale;
     }
   }
 
   #createTable(): Uint8ClampedArray {
-    const { bytes } = this.type;
-    const table = new Uint8ClampedArray(2 ** (8 * bytes));
-    const value = new DataView(new ArrayBuffer(2));
-    for (let bits = 0; bits < table.length; bits += 1) {
-      value.setUint16(0, bits, true);
-      table[bits] = (readNarrow(value, 0, this.type) - this.#low) * this.#scale;
-    }
-    return table;
+    const values = everyValue(this.type);
+    return Uint8ClampedArray.from(values, (value) => (value - this.#low) * this.#scale);
   }
-}
-
-/** Converters are kept, because a table takes a millisecond to fill. There is one per dtype. */
-const converters = new Map<string, EightBitConverter>();
-
-/**
- * The converter of a type with its own range.
- *
- * @throws {GearwayError} `dtype-unsupported`.
- */
-export function converterOf(dtype: string): EightBitConverter {
-  let converter = converters.get(dtype);
-  if (converter === undefined) {
-    converter = new EightBitConverter(dtype);
-    converters.set(dtype, converter);
-  }
-  return converter;
 }
 
 /**
@@ -115,13 +74,17 @@ export function converterOf(dtype: string): EightBitConverter {
 export function rangeOfSamples(dtype: string, bytes: Uint8Array): SampleRange {
   const type = parseDtype(dtype);
   if (type === undefined) throw unsupportedDtype(dtype);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let low = Infinity;
   let high = -Infinity;
-  for (let at = 0; at < bytes.byteLength; at += type.bytes) {
-    const value = readSample(view, at, type);
-    if (value < low) low = value;
-    if (value > high) high = value;
+  const samples = bytes.byteLength / type.bytes;
+  const values = new Float64Array(Math.min(SAMPLES_AT_ONCE, samples));
+  for (let at = 0; at < samples; at += SAMPLES_AT_ONCE) {
+    const count = Math.min(SAMPLES_AT_ONCE, samples - at);
+    readSamples(type, bytes, at, count, values);
+    for (const value of values.subarray(0, count)) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
   }
   return { low, high };
 }
@@ -144,36 +107,4 @@ export function checkShowable(encoding: Encoding): 1 | 3 | 4 {
 
 function unsupportedDtype(dtype: string): GearwayError {
   return new GearwayError('dtype-unsupported', `samples of dtype ${JSON.stringify(dtype)} cannot be shown as a picture, expected bool, integers or floats of at most 64 bits`);
-}
-
-function readSample(view: DataView, at: number, type: SampleType): number {
-  const { kind, bytes, isBigEndian } = type;
-  if (bytes === 8) return kind === 'float' ? view.getFloat64(at, !isBigEndian) : readWideInteger(view, at, type);
-  if (bytes === 4 && kind === 'float') return view.getFloat32(at, !isBigEndian);
-  if (bytes === 4) return kind === 'int' ? view.getInt32(at, !isBigEndian) : view.getUint32(at, !isBigEndian);
-  return readNarrow(view, at, type);
-}
-
-/** A sample of one or two bytes. */
-function readNarrow(view: DataView, at: number, { kind, bytes, isBigEndian }: SampleType): number {
-  if (bytes === 1) return kind === 'int' ? view.getInt8(at) : view.getUint8(at);
-  if (kind === 'float') return halfToNumber(view.getUint16(at, !isBigEndian));
-  return kind === 'int' ? view.getInt16(at, !isBigEndian) : view.getUint16(at, !isBigEndian);
-}
-
-/** A 64-bit integer as the nearest number. A bigint would take ten times as long. */
-function readWideInteger(view: DataView, at: number, { kind, isBigEndian }: SampleType): number {
-  const [highAt, lowAt] = isBigEndian ? [at, at + 4] : [at + 4, at];
-  const high = kind === 'int' ? view.getInt32(highAt, !isBigEndian) : view.getUint32(highAt, !isBigEndian);
-  return high * 2 ** 32 + view.getUint32(lowAt, !isBigEndian);
-}
-
-/** IEEE 754 binary16. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

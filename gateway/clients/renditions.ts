@@ -1,3 +1,4 @@
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { pictureChannels } from '../../shared/ndarray.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../shared/jpeg-kind.ts';
@@ -5,10 +6,10 @@ import { encodeFrameHead, type RenditionHeader } from '../../shared/protocol.ts'
 import type { Frame } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
-import { toEightBit } from '../codecs/eight-bit.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { type JpegStep, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
 import { StepSizes } from '../renditions/step-sizes.ts';
+import { isDefaultStyle, StyledArrays, styleKey } from './styled-arrays.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
 
 /**
@@ -25,6 +26,9 @@ export interface Rendition {
 /** Of the whole gateway: half of the thread pool, which other work uses as well. */
 const scalings = new ConcurrencyLimit(2);
 
+/** Maximum number of cached JPEGs per frame with different styles. */
+const MAX_STYLED = 8;
+
 /**
  * Creates the renditions of each frame, once for all viewers of a stream: `asIs` (the unmodified JPEG or samples), and
  * `jpeg` for 8-bit raw frames. 16-bit and float frames are always sent as they are, because JPEG would lose precision.
@@ -33,7 +37,9 @@ const scalings = new ConcurrencyLimit(2);
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
-  readonly #converted = new WeakMap<Frame, Promise<Uint8Array>>();
+  readonly #styled = new WeakMap<Frame, Map<string, Promise<Uint8Array>>>();
+  /** Arrays as pixels, for pictures other than JPEGs. */
+  readonly arrays = new StyledArrays();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
   /** By step name. */
   readonly #scaled = new WeakMap<Frame, Map<string, Promise<Rendition>>>();
@@ -125,32 +131,34 @@ export class Renditions {
 
   /**
    * The frame as a JPEG, for receivers that support nothing else: an unmodified JPEG, unless its kind is one that many
-   * decoders lack, which is encoded again as baseline; 8-bit samples encoded; other samples converted to 8 bits and encoded.
+   * decoders lack, which is encoded again as baseline; 8-bit samples encoded; other samples as the viewer shows them.
    *
+   * @param style valid; it does not apply to frames that are JPEGs.
    * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`, `channels-unsupported`,
    * `jpeg-unsupported`.
    */
-  jpeg(frame: Frame): Uint8Array | Promise<Uint8Array> {
+  jpeg(frame: Frame, style: ArrayStyleTexts = {}): Uint8Array | Promise<Uint8Array> {
     if (frame.encoding.kind === 'jpeg') {
       const kind = unusualJpegKind(frame.payload);
       return kind === null ? frame.payload : this.baseline(frame).then(({ payload }) => payload, () => Promise.reject(unsupported(kind)));
     }
-    if (jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
-    let converted = this.#converted.get(frame);
-    if (converted === undefined) {
-      converted = convert(frame);
-      this.#converted.set(frame, converted);
+    if (isDefaultStyle(style) && jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
+    let styled = this.#styled.get(frame);
+    if (styled === undefined) {
+      styled = new Map();
+      this.#styled.set(frame, styled);
     }
-    return converted;
+    const key = styleKey(style);
+    const jpeg = styled.get(key) ?? this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels));
+    styled.set(key, jpeg);
+    const [oldest] = styled.keys();
+    if (styled.size > MAX_STYLED && oldest !== undefined) styled.delete(oldest);
+    return jpeg;
   }
 }
 
 function unsupported(kind: string): GearwayError {
   return new GearwayError('jpeg-unsupported', `the frames are ${kind}, which the gateway cannot decode`);
-}
-
-async function convert(frame: Frame): Promise<Uint8Array> {
-  return encodeJpeg(await toEightBit(frame));
 }
 
 async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {

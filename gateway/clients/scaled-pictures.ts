@@ -1,10 +1,15 @@
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { EncodedPicture, PictureFormat } from '../codecs/encode-picture.ts';
 import type { Frame } from '../hub/frame.ts';
+import { StyledArrays, styleKey } from './styled-arrays.ts';
 
-/** How a stream's pictures are scaled and compressed; at least one of both is set. */
-export type Scaling = Pick<PictureFormat, 'width' | 'quality'>;
+/** How a stream's pictures are scaled, compressed, and, if they are arrays, shown; at least one of them is set. */
+export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
+  /** Valid. Absent: the default. */
+  readonly style?: ArrayStyleTexts;
+}
 
 /** Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame. */
 export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
@@ -36,16 +41,17 @@ export class ScaledPictures {
    * Begins to use a scaling. The caller releases it.
    *
    * @param stream name of the stream.
+   * @param arrays of the stream; those of its other pictures, so that all are shown with the same range.
    * @throws {GearwayError} `too-many` if it would be one more than the limits allow.
    */
-  acquire(stream: string, scaling: Scaling): ScaledStream {
+  acquire(stream: string, scaling: Scaling, arrays = new StyledArrays()): ScaledStream {
     const uses = this.#uses.get(stream) ?? new Map<string, Use>();
-    const key = `${scaling.width} ${scaling.quality}`;
+    const key = `${scaling.width} ${scaling.quality} ${styleKey(scaling.style ?? {})}`;
     const use = uses.get(key) ?? { key, users: 0 };
     if (use.users === 0) {
       const { perStream, total } = SCALING_LIMITS;
-      if (uses.size >= perStream) throw new GearwayError('too-many', `${perStream} different sizes and qualities of the stream ${stream} are in use; ask for one of them, or retry later`);
-      if (this.size >= total) throw new GearwayError('too-many', `${total} different sizes and qualities are in use; retry later`);
+      if (uses.size >= perStream) throw new GearwayError('too-many', `${perStream} different sizes, qualities and styles of the stream ${stream} are in use; ask for one of them, or retry later`);
+      if (this.size >= total) throw new GearwayError('too-many', `${total} different sizes, qualities and styles are in use; retry later`);
       this.#uses.set(stream, uses.set(key, use));
     }
     use.users += 1;
@@ -55,17 +61,17 @@ export class ScaledPictures {
       uses.delete(key);
       if (uses.size === 0) this.#uses.delete(stream);
     };
-    return new ScaledStream((frame) => this.#encode(frame, key, scaling), release);
+    return new ScaledStream((frame) => this.#encode(frame, key, scaling, arrays), release);
   }
 
-  #encode(frame: Frame, key: string, scaling: Scaling): Promise<EncodedPicture> {
+  #encode(frame: Frame, key: string, { width, quality, style = {} }: Scaling, arrays: StyledArrays): Promise<EncodedPicture> {
     const encoded = this.#encoded.get(frame) ?? new Map<string, Promise<EncodedPicture>>();
     const known = encoded.get(key);
     if (known !== undefined) return known;
     const picture = this.#encodings.run(async () => {
       // Loaded on demand: sharp is slow to load, and most gateways never need it.
       const { encodePicture } = await import('../codecs/encode-picture.ts');
-      return encodePicture(frame, { format: 'jpg', ...scaling });
+      return encodePicture(await arrays.eightBit(frame, style, true), { format: 'jpg', width, quality });
     });
     this.#encoded.set(frame, encoded.set(key, picture));
     return picture;

@@ -2,10 +2,10 @@ import sharp, { type Matrix3x3, type Matrix4x4, type Sharp } from 'sharp';
 import { FRAME_LIMITS, type FrameHeader } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { unusualJpegKind } from '../../shared/jpeg-kind.ts';
-import { parseDtype, pictureChannels } from '../../shared/ndarray.ts';
-import { toEightBit } from './eight-bit.ts';
+import { checkShowable } from '../../shared/eight-bit.ts';
+import { type NDArray, parseDtype, pictureChannels } from '../../shared/ndarray.ts';
 
-/** A JPEG, or samples with their type and shape. */
+/** A JPEG, or samples with their type and shape: of 8 bits, or unsigned ones of 16 bits for a PNG. */
 export type EncodablePicture = Pick<FrameHeader, 'encoding' | 'width' | 'height'> & { readonly payload: Uint8Array };
 
 export interface PictureFormat {
@@ -43,7 +43,7 @@ sharp.concurrency(1);
  * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `jpeg-unsupported`, `picture-invalid`.
  */
 export async function encodePicture(picture: EncodablePicture, { format, width, quality }: PictureFormat): Promise<EncodedPicture> {
-  let image = format === 'png' ? (openSixteenBit(picture) ?? (await open(picture))) : await open(picture);
+  let image = (format === 'png' ? openSixteenBit(picture) : null) ?? open(picture);
   if (width !== null) image = image.resize({ width, withoutEnlargement: true, kernel: 'cubic' });
   try {
     image.timeout({ seconds: MAX_SECONDS });
@@ -52,10 +52,14 @@ export async function encodePicture(picture: EncodablePicture, { format, width, 
     const { data, info } = await encoder.toBuffer({ resolveWithObject: true });
     return { data, width: info.width, height: info.height };
   } catch (error) {
-    const kind = picture.encoding.kind === 'jpeg' ? unusualJpegKind(picture.payload) : null;
-    if (kind !== null) throw new GearwayError('jpeg-unsupported', `the latest frame is ${kind}, which the gateway cannot decode`, { cause: error });
-    throw new GearwayError('picture-invalid', 'the latest frame is damaged and cannot be decoded', { cause: error });
+    throw decodeError(picture, error);
   }
+}
+
+function decodeError({ encoding, payload }: EncodablePicture, cause: unknown): GearwayError {
+  const kind = encoding.kind === 'jpeg' ? unusualJpegKind(payload) : null;
+  if (kind !== null) return new GearwayError('jpeg-unsupported', `the latest frame is ${kind}, which the gateway cannot decode`, { cause });
+  return new GearwayError('picture-invalid', 'the latest frame is damaged and cannot be decoded', { cause });
 }
 
 /** zlib level: higher ones take much longer for camera pictures, and hardly reduce the size. */
@@ -67,12 +71,30 @@ const MAX_SECONDS = 10;
 // The picture's size has already been checked, but sharp reads the size from the picture's own header.
 const LIMITS = { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' } as const;
 
-async function open(picture: EncodablePicture): Promise<Sharp> {
-  if (picture.encoding.kind === 'jpeg') return sharp(picture.payload, LIMITS);
-  const { data, width, height, channels } = await toEightBit(picture);
-  const image = sharp(data, { ...LIMITS, raw: { width, height, channels } });
+function open({ encoding, payload, width, height }: EncodablePicture): Sharp {
+  if (encoding.kind === 'jpeg') return sharp(payload, LIMITS);
+  const channels = checkShowable(encoding);
+  if (encoding.dtype !== 'uint8') throw new GearwayError('dtype-unsupported', `the samples are ${encoding.dtype}, expected uint8: arrays have to be rendered first`);
+  const image = sharp(payload, { ...LIMITS, raw: { width, height, channels } });
   if (channels === 1) return image.toColourspace('b-w');
   return image.recomb(SWAPS[channels]);
+}
+
+/**
+ * The samples of a JPEG on the thread pool: `[height, width]`, or BGR `[height, width, 3]`, as OpenCV decodes it.
+ *
+ * @throws {GearwayError} `jpeg-unsupported`, `picture-invalid`.
+ */
+export async function decodeSamples(jpeg: EncodablePicture): Promise<NDArray> {
+  try {
+    const image = open(jpeg).timeout({ seconds: MAX_SECONDS });
+    const isGray = (await image.metadata()).channels === 1;
+    const samples = isGray ? image.toColourspace('b-w') : image.toColourspace('srgb').recomb(SWAPS[3]);
+    const { data, info } = await samples.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    return { dtype: 'uint8', shape: [info.height, info.width, ...(isGray ? [] : [info.channels])], data };
+  } catch (error) {
+    throw decodeError(jpeg, error);
+  }
 }
 
 /** @returns null unless the picture is unsigned 16-bit gray, BGR or BGRA. */

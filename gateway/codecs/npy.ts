@@ -1,5 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
-import { canonicalDtype, type NDArray } from '../../shared/ndarray.ts';
+import { canonicalDtype, type NDArray, parseDtype } from '../../shared/ndarray.ts';
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
@@ -72,4 +72,31 @@ function parseTuple(text: string, refuse: () => GearwayError): readonly number[]
 
 function invalid(what: string): GearwayError {
   return new GearwayError('npy-invalid', `the .npy ${what}`);
+}
+
+const CODES = { bool: 'b', uint: 'u', int: 'i', float: 'f' } as const;
+
+/** Alignment of the samples in a file, by NumPy's NEP 1. */
+const ALIGNMENT = 64;
+
+/**
+ * An array as `numpy.save` writes it, version 1.0. The samples are copied.
+ *
+ * @throws {GearwayError} `dtype-unknown`.
+ */
+export function encodeNpy({ dtype, shape, data }: NDArray): Uint8Array {
+  const type = parseDtype(dtype);
+  if (type === undefined) throw new GearwayError('dtype-unknown', `dtype is ${JSON.stringify(dtype)}, expected a type of real numbers`);
+  const order = type.bytes === 1 ? '|' : type.isBigEndian ? '>' : '<';
+  const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const header = `{'descr': '${order}${CODES[type.kind]}${type.bytes}', 'fortran_order': False, 'shape': (${sizes}), }`;
+  const start = MAGIC.byteLength + 4;
+  const length = Math.ceil((start + header.length + 1) / ALIGNMENT) * ALIGNMENT - start;
+  const file = Buffer.alloc(start + length + data.byteLength, ' ');
+  MAGIC.copy(file);
+  file.set([1, 0, length & 0xff, length >> 8], MAGIC.byteLength);
+  file.write(header, start, 'latin1');
+  file.write('\n', start + length - 1, 'latin1');
+  file.set(data, start + length);
+  return file;
 }

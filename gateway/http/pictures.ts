@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type JpegPictures, MjpegClient, mjpegHeaders } from '../clients/mjpeg/mjpeg-client.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { ScaledPictures, Scaling } from '../clients/scaled-pictures.ts';
+import { isDefaultStyle } from '../clients/styled-arrays.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { Frame } from '../hub/frame.ts';
 import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
-import { readQuality, readQueryFlag, readQueryNumber, readWidth } from './query.ts';
+import { readArrayStyle, readQuality, readQueryFlag, readQueryNumber, readWidth } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
@@ -38,6 +39,8 @@ const ON_DEMAND_WAIT_MS = 5000;
 const MIN_FRAMES_PER_SECOND = 0.1;
 const MAX_FRAMES_PER_SECOND = 120;
 
+const CONTENT_TYPES = { jpg: 'image/jpeg', png: 'image/png', npy: 'application/x-npy' } as const;
+
 /** The JPEGs of an MJPEG client, released with it. */
 interface JpegFeed extends JpegPictures {
   release(): void;
@@ -46,9 +49,8 @@ interface JpegFeed extends JpegPictures {
 type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Readonly<Record<string, string | string[] | undefined>> }>;
 
 /**
- * Adds the routes that need no JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`
- * and
- * `.png`. Closing `app` disconnects the MJPEG clients.
+ * Adds the routes that need no JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`,
+ * `.png` and `.npy`. Closing `app` disconnects the MJPEG clients.
  *
  * Refusals: 404, 400 for an invalid query, 503 with Retry-After if retrying helps.
  */
@@ -88,12 +90,13 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   };
 
   /** @throws {GearwayError} `too-many`. */
-  const openJpegs = ({ stream, shared }: { stream: Stream; shared: Renditions }, scaling: Scaling): JpegFeed => {
-    const { width, quality } = scaling;
-    if (width === null && quality === null) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
-    const scaled = scaledPictures.acquire(stream.name, scaling);
-    const isUnchanged = (frame: Frame): boolean => quality === null && width !== null && width >= frame.width;
-    return { jpeg: (frame) => (isUnchanged(frame) ? shared.jpeg(frame) : scaled.jpeg(frame)), release: () => scaled.release() };
+  const openJpegs = ({ stream, shared }: { stream: Stream; shared: Renditions }, scaling: Required<Scaling>): JpegFeed => {
+    const { width, quality, style } = scaling;
+    if (width === null && quality === null && isDefaultStyle(style)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
+    // Also for a style alone: the limits are for both.
+    const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
+    const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
+    return { jpeg: (frame) => (isUnscaled(frame) ? shared.jpeg(frame, style) : scaled.jpeg(frame)), release: () => scaled.release() };
   };
 
   app.route({
@@ -116,13 +119,15 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
       const quality = readQuality(request.query['quality']);
       if (!quality.ok) return refuse(reply, 400, 'query-invalid', quality.message);
+      const style = readArrayStyle(request.query);
+      if (!style.ok) return refuse(reply, 400, 'query-invalid', style.message);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       let pictures: JpegFeed;
       try {
         share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
         try {
-          pictures = openJpegs(found, { width: width.value, quality: quality.value });
+          pictures = openJpegs(found, { width: width.value, quality: quality.value, style: style.value });
         } catch (error) {
           share.release();
           throw error;
@@ -156,12 +161,17 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
     const quality = readQuality(request.query['quality']);
     if (!quality.ok) return refuse(reply, 400, 'query-invalid', quality.message);
+    const style = readArrayStyle(request.query);
+    if (!style.ok) return refuse(reply, 400, 'query-invalid', style.message);
+    if (format === 'npy' && (width.value !== null || quality.value !== null || !isDefaultStyle(style.value))) {
+      return refuse(reply, 400, 'query-invalid', 'snapshot.npy has the samples as they are, expected neither width, quality nor colours');
+    }
     try {
       holdShare(snapshotShares, request, reply);
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, { format, width: width.value, quality: quality.value });
+    return makeSnapshot(found, reply, { format, width: width.value, quality: quality.value, style: style.value });
   };
 
   const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, options: SnapshotOptions): Promise<unknown> => {
@@ -171,13 +181,13 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     const picture = await snapshots.get(frame, options, found.shared);
     return reply
       .headers({
-        'content-type': options.format === 'jpg' ? 'image/jpeg' : 'image/png',
+        'content-type': CONTENT_TYPES[options.format],
         'gearway-sequence': String(frame.sequence),
         'gearway-received-at': new Date(frame.receivedAtUs / 1000).toISOString(),
       })
       .send(picture);
   };
-  for (const format of ['jpg', 'png'] as const) {
+  for (const format of ['jpg', 'png', 'npy'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
 }

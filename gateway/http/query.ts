@@ -1,3 +1,5 @@
+import { type ArrayStyleTexts, parseArrayStyle } from '../../shared/arrays/array-style.ts';
+import { errorText } from '../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 
 /** Result of parsing a query parameter. */
@@ -34,4 +36,29 @@ export function readQueryNumber(text: string | readonly string[], pattern: RegEx
 export function readQueryFlag(text: string | string[]): boolean | undefined {
   if (text === 'true') return true;
   return text === 'false' ? false : undefined;
+}
+
+/** Query parameters of {@link readArrayStyle}, by the texts of a style. */
+const STYLE_PARAMETERS = ['range', 'colormap', 'noData', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'] as const;
+
+/** Parses how arrays are shown: `?range=400,6000&colormap=turbo&invert=true`. An empty style if there is no such parameter. */
+export function readArrayStyle(query: Readonly<Record<string, string | string[] | undefined>>): Read<ArrayStyleTexts> {
+  const texts: Record<string, string | boolean> = {};
+  for (const name of STYLE_PARAMETERS) {
+    const text = query[name];
+    if (Array.isArray(text)) return { ok: false, message: `${name} is given ${text.length} times, expected once` };
+    if (text !== undefined && text !== '') texts[name] = text;
+  }
+  const { invert } = query;
+  if (invert !== undefined) {
+    const flag = readQueryFlag(invert);
+    if (flag === undefined) return { ok: false, message: `invert is ${JSON.stringify(invert)}, expected true or false` };
+    if (flag) texts['invert'] = true;
+  }
+  try {
+    parseArrayStyle(texts);
+    return { ok: true, value: texts };
+  } catch (error) {
+    return { ok: false, message: errorText(error) };
+  }
 }

@@ -1,11 +1,24 @@
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import { parseDtype } from '../../shared/ndarray.ts';
 import type { Renditions } from '../clients/renditions.ts';
+import { isDefaultStyle, type StyledArrays, styleKey } from '../clients/styled-arrays.ts';
 import type { PictureFormat } from '../codecs/encode-picture.ts';
+import { encodeNpy } from '../codecs/npy.ts';
 import type { Frame } from '../hub/frame.ts';
 
-/** Requested properties of a snapshot. `quality` is absent or null for the frame's own JPEG, or 90 where it is encoded. */
-export type SnapshotOptions = Omit<PictureFormat, 'quality'> & Partial<Pick<PictureFormat, 'quality'>>;
+/** Requested properties of a snapshot. */
+export interface SnapshotOptions {
+  /** `npy`: the samples as they are, or those of the decoded JPEG. */
+  readonly format: PictureFormat['format'] | 'npy';
+  /** Pixels; pictures are never enlarged. null: the frame's own width. */
+  readonly width: number | null;
+  /** Absent or null: the frame's own JPEG, or 90 where it is encoded. */
+  readonly quality?: number | null;
+  /** How arrays are shown; valid. Absent: the default. */
+  readonly style?: ArrayStyleTexts;
+}
 
 /** Maximum number of running and queued encodings; further ones are refused. */
 const MAX_ENCODINGS = 4;
@@ -13,7 +26,7 @@ const MAX_ENCODINGS = 4;
 /** Maximum number of running encodings: half of the thread pool, so that a slow PNG does not block viewers' JPEGs. */
 const MAX_AT_ONCE = 2;
 
-/** Maximum number of cached results per frame; each requested width and quality is one. */
+/** Maximum number of cached results per frame; each requested width, quality and style is one. */
 const MAX_RESULTS = 8;
 
 /** Encodes snapshots of frames, once for all requests with the same options, and few at a time. */
@@ -22,14 +35,14 @@ export class Snapshots {
   readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
 
   /**
-   * Returns a JPEG unmodified if neither format, width nor quality require encoding. A PNG is lossless for 8-bit samples, and
-   * for 16-bit samples of one, three or four channels; others are converted to 8 bits, as in the viewer.
+   * Returns a JPEG unmodified if neither format, width nor quality require encoding. Without a style, a PNG is
+   * lossless for 8-bit samples and unsigned 16-bit samples; others, and all with a style, are as the viewer shows them.
    *
    * @param renditions of the frame's stream; they may already have its JPEG.
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with `dtype-unsupported`,
    * `picture-invalid`.
    */
-  get(frame: Frame, { format, width: wanted, quality: wantedQuality = null }: SnapshotOptions, renditions: Renditions): Uint8Array | Promise<Uint8Array> {
+  get(frame: Frame, { format, width: wanted, quality: wantedQuality = null, style = {} }: SnapshotOptions, renditions: Renditions): Uint8Array | Promise<Uint8Array> {
     const width = wanted === null || wanted >= frame.width ? null : wanted;
     const quality = format === 'jpg' ? wantedQuality : null;
     const isOwnJpeg = format === 'jpg' && width === null && quality === null;
@@ -39,10 +52,10 @@ export class Snapshots {
       results = new Map();
       this.#results.set(frame, results);
     }
-    const key = `${format} ${width} ${quality}`;
+    const key = `${format} ${width} ${quality} ${styleKey(style)}`;
     const known = results.get(key);
     if (known !== undefined) return known;
-    const result = this.inTurn(async () => (isOwnJpeg ? renditions.jpeg(frame) : encode(frame, { format, width, quality })));
+    const result = this.inTurn(async () => (isOwnJpeg ? renditions.jpeg(frame, style) : encode(frame, { format, width, quality, style }, renditions.arrays)));
     results.set(key, result);
     const [oldest] = results.keys();
     if (results.size > MAX_RESULTS && oldest !== undefined) results.delete(oldest);
@@ -63,7 +76,17 @@ export class Snapshots {
 }
 
 /** Loads the encoder on demand: sharp is slow to load, and most gateways never need it. */
-async function encode(frame: Frame, format: PictureFormat): Promise<Uint8Array> {
-  const { encodePicture } = await import('../codecs/encode-picture.ts');
-  return (await encodePicture(frame, format)).data;
+async function encode(frame: Frame, { format, width, quality, style }: Required<SnapshotOptions>, arrays: StyledArrays): Promise<Uint8Array> {
+  const { encoding, payload } = frame;
+  if (format === 'npy' && encoding.kind === 'raw') return encodeNpy({ ...encoding, data: payload });
+  const { decodeSamples, encodePicture } = await import('../codecs/encode-picture.ts');
+  if (format === 'npy') return encodeNpy(await decodeSamples(frame));
+  const picture = format === 'png' && isDefaultStyle(style) && isSixteenBit(frame) ? frame : await arrays.eightBit(frame, style, format === 'jpg');
+  return (await encodePicture(picture, { format, width, quality })).data;
+}
+
+/** Whether a PNG can have the samples exactly. */
+function isSixteenBit({ encoding }: Frame): boolean {
+  const type = encoding.kind === 'jpeg' ? undefined : parseDtype(encoding.dtype);
+  return type?.kind === 'uint' && type.bytes === 2;
 }

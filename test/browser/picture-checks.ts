@@ -28,12 +28,12 @@ export async function decoded(picture: Buffer): Promise<Buffer> {
 export function difference(shown: Buffer, expected: Buffer): { readonly mean: number; readonly most: number } {
   if (shown.length !== expected.length) throw new Error(`the picture has ${shown.length} samples, expected ${expected.length}`);
   const differences = expected.map((value, at) => Math.abs(value - shown[at]!));
-  return { mean: differences.reduce((sum, value) => sum + value, 0) / differences.length, most: Math.max(...differences) };
+  return { mean: differences.reduce((sum, value) => sum + value, 0) / differences.length, most: differences.reduce((most, value) => Math.max(most, value), 0) };
 }
 
 /** The first picture of an MJPEG response. */
-export async function mjpegPicture(url: string): Promise<Buffer> {
-  const response = await fetch(`${url}streams/main/mjpeg`);
+export async function mjpegPicture(url: string, query = ''): Promise<Buffer> {
+  const response = await fetch(`${url}streams/main/mjpeg?${query}`);
   let bytes = Buffer.alloc(0);
   for await (const chunk of response.body!) {
     bytes = Buffer.concat([bytes, chunk as Uint8Array]);

@@ -1,7 +1,7 @@
 import { runInBackground } from '../background.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
 import { DecodeTimeoutError } from './decode-failures.ts';
-import { type DecodedPicture, decodePicture } from './painter.ts';
+import { type DecodedPicture, decodeJpeg } from './painter.ts';
 
 /** Two decodes keep a fast decoder busy. With a slow decoder the second would only queue, and its frame grow old. */
 const MAX_DECODING = 2;
@@ -11,6 +11,8 @@ const DECODE_TIMEOUT_MS = 2000;
 export interface DecoderEvents {
   /** Scale at which a frame of this size is currently shown. */
   scale(frame: FrameMessage): number;
+  /** Decodes a raw frame. Rejects if it cannot be shown. */
+  decodeArray(frame: FrameMessage): Promise<DecodedPicture>;
   /** Decoding has started: time to acknowledge the frame. @param waitMs how long it waited for that. */
   started(frame: FrameMessage, waitMs: number): void;
   /** A decoded frame, newer than all before it. The receiver draws and closes the picture. */
@@ -103,7 +105,7 @@ export class Decoder {
     }, DECODE_TIMEOUT_MS);
     let picture: DecodedPicture;
     try {
-      picture = await decodePicture(frame, this.#events.scale(frame));
+      picture = await (frame.encoding.kind === 'raw' ? this.#events.decodeArray(frame) : decodeJpeg(frame, this.#events.scale(frame)));
     } catch (error) {
       // The frame has been acknowledged already.
       if (finish()) this.#failed(pending, error);

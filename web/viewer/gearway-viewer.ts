@@ -1,16 +1,20 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
 import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
+import type { ShownArray } from './arrays/shown-array.ts';
 import { type Fit, FITS } from './fit.ts';
 import { type Matrix, pictureMatrix, pictureScale, type Point, quarterTurns, WHOLE_VIEW } from './picture-geometry.ts';
 import type { OverlayCallback } from './overlays/overlay-commands.ts';
 import type { OverlayHost } from './overlays/overlay-host.ts';
 import { PictureLayout } from './picture-layout.ts';
+import type { ArrayPanels } from './ui/array-panels.ts';
 import type { ViewerExtras } from './ui/viewer-extras.ts';
 import { viewerStyles } from './ui/viewer-styles.ts';
 import {
+  GearwayArrayEvent,
   GearwayCloseEvent,
   GearwayFrameEvent,
   GearwayOpenEvent,
@@ -26,6 +30,7 @@ import { announcementText, formatAge, formatLatency, SLOW_LINK_LABEL, STATE_LABE
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
+export type { ShownArray } from './arrays/shown-array.ts';
 export type { Fit } from './fit.ts';
 export type { OverlayCallback, ShownFrame } from './overlays/overlay-commands.ts';
 export type { Matrix, Point } from './picture-geometry.ts';
@@ -40,6 +45,9 @@ const RESTARTING = ['src', 'requestedPort', 'spectate', 'noWorker', 'token'] as 
 /** Properties that limit what the gateway sends. */
 const DELIVERING = ['quality', 'maxBitrate', 'maxFps'] as const;
 const OVERLAY_OPTIONS = ['overlays', 'overlayClasses', 'overlayMinScore', 'overlay'] as const;
+
+/** Properties that set how arrays are shown. */
+const ARRAY_STYLE = ['range', 'colormap', 'invert', 'noData', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'] as const;
 
 /** States in which the picture is not what the camera currently sees. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
@@ -72,9 +80,21 @@ const AGE_INTERVAL_MS = 500;
  * @attr {string} overlays - draw the overlays that messages describe; the value names their key in the message, `overlay` or `detections` by default
  * @attr {string} overlay-classes - names of the classes that are drawn, separated by commas; all by default
  * @attr {number} overlay-min-score - least score of the objects that are drawn; 0 by default
+ * @attr {string} range - values with the first and the last colour, `400,6000`; `auto`: from the 1st to the 99th percentile; `type`: all values of the type. By default `auto` for arrays of one channel with 16 bits and more, otherwise `type`
+ * @attr {string} colormap - colours of arrays with one channel: `gray` (the default), `turbo`, `viridis`, `inferno`, `magma`, `jet`, or a table such as `#000,#f00,#fff`
+ * @attr {boolean} invert - reverse the colours
+ * @attr {string} no-data - value without a measurement, which is transparent; `none` for no such value. By default 0 for unsigned 16-bit arrays of one channel
+ * @attr {string} nan-color - colour of NaN; transparent by default
+ * @attr {string} below-color - colour of values below the range; the first one by default
+ * @attr {string} above-color - colour of values above the range; the last one by default
+ * @attr {'bgr' | 'rgb'} channel-order - order of the channels in arrays of three and four; `bgr` by default
+ * @attr {boolean} raw - get 8-bit arrays unmodified instead of as JPEG
+ * @attr {string} unit - unit of the values, shown beside them
+ * @attr {boolean} color-bar - show the colours with their values over the picture
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
+ * @fires {GearwayArrayEvent} gearway-array - an array is shown with another range, type or style than the one before
  * @fires {GearwayRefusedEvent} gearway-refused - the gateway refused this viewer
  * @fires {GearwayReturnRefusedEvent} gearway-return-refused - a value of the property `returnData` was refused
  * @fires {GearwayCloseEvent} gearway-close - the connection has ended
@@ -101,6 +121,7 @@ const AGE_INTERVAL_MS = 500;
  * @csspart controls - the control bar
  * @csspart button - a button of the control bar
  * @csspart stats - the statistics
+ * @csspart color-bar - the colours with their values
  * @cssproperty [--gearway-stage=#05070a] - colour behind the picture
  * @cssproperty [--gearway-accent=#4db8ff] - colour of pressed buttons, plots and focus rings
  * @cssproperty [--gearway-on-accent=#04121d] - text colour on the accent colour
@@ -138,10 +159,22 @@ export class GearwayViewer extends LitElement {
     overlayClasses: { type: String, attribute: 'overlay-classes' },
     overlayMinScore: { type: Number, attribute: 'overlay-min-score' },
     overlay: { attribute: false },
+    range: { type: String },
+    colormap: { type: String },
+    invert: { type: Boolean },
+    noData: { type: String, attribute: 'no-data' },
+    nanColor: { type: String, attribute: 'nan-color' },
+    belowColor: { type: String, attribute: 'below-color' },
+    aboveColor: { type: String, attribute: 'above-color' },
+    channelOrder: { type: String, attribute: 'channel-order' },
+    raw: { type: Boolean },
+    unit: { type: String },
+    colorBar: { type: Boolean, attribute: 'color-bar' },
     token: { attribute: false },
     _chip: { state: true },
     _age: { state: true },
     _extras: { state: true },
+    _arrayPanels: { state: true },
   };
 
   declare src: string;
@@ -168,6 +201,17 @@ export class GearwayViewer extends LitElement {
    * a pixel of the picture, the message, and the frame. null for none.
    */
   declare overlay: OverlayCallback | null;
+  declare range: string;
+  declare colormap: string;
+  declare invert: boolean;
+  declare noData: string;
+  declare nanColor: string;
+  declare belowColor: string;
+  declare aboveColor: string;
+  declare channelOrder: 'bgr' | 'rgb';
+  declare raw: boolean;
+  declare unit: string;
+  declare colorBar: boolean;
   /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
   declare token: string | null;
   /** @internal */
@@ -176,6 +220,8 @@ export class GearwayViewer extends LitElement {
   declare _age: string;
   /** @internal Control bar and statistics, once they are loaded. */
   declare _extras: ViewerExtras | null;
+  /** @internal Colour bar, once it is loaded. */
+  declare _arrayPanels: typeof ArrayPanels | null;
 
   readonly #internals = this.attachInternals();
   readonly #state = new StateController<ViewerState>(this, this.#internals, 'connecting');
@@ -190,6 +236,7 @@ export class GearwayViewer extends LitElement {
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
   #isLoadingExtras = false;
+  #isLoadingArrayPanels = false;
   #ageTimer: ReturnType<typeof setInterval> | null = null;
 
   constructor() {
@@ -212,10 +259,22 @@ export class GearwayViewer extends LitElement {
     this.overlayClasses = '';
     this.overlayMinScore = 0;
     this.overlay = null;
+    this.range = '';
+    this.colormap = '';
+    this.invert = false;
+    this.noData = '';
+    this.nanColor = '';
+    this.belowColor = '';
+    this.aboveColor = '';
+    this.channelOrder = 'bgr';
+    this.raw = false;
+    this.unit = '';
+    this.colorBar = false;
     this.token = null;
     this._chip = '';
     this._age = '';
     this._extras = null;
+    this._arrayPanels = null;
     new PageController(this, { onVisibility: () => this.#updatePause(), onOnline: () => this.#model.retry() });
     new RemovalController(this, { onRemoved: () => this.#close() });
   }
@@ -257,6 +316,11 @@ export class GearwayViewer extends LitElement {
   /** Thread that decodes and draws; null before it is known. */
   get place(): 'worker' | 'main' | null {
     return this.#model.thread;
+  }
+
+  /** How the array on screen is shown: type, range and colours; null before the first array, and for JPEG. */
+  get shownArray(): ShownArray | null {
+    return this.#model.shownArray;
   }
 
   /**
@@ -374,6 +438,9 @@ export class GearwayViewer extends LitElement {
     if (DELIVERING.some((key) => changed.has(key))) this.#model.setDelivery(this.#deliveryOptions());
     if (this.controls || this.showStats) this.#loadExtras();
     if (OVERLAY_OPTIONS.some((key) => changed.has(key))) this.#updateOverlays();
+    if (ARRAY_STYLE.some((key) => changed.has(key))) this.#model.setArrayStyle(this.#arrayStyle());
+    if (changed.has('raw')) this.#model.setRaw(this.raw);
+    if (this.colorBar && this.shownArray !== null) this.#loadArrayPanels();
     this._extras?.update();
     const picture = this.#picture();
     const turns = quarterTurns(this.rotate);
@@ -411,6 +478,7 @@ export class GearwayViewer extends LitElement {
           ${isDimmed && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${spectatorReason === null ? nothing : html`<span title=${spectatorReason}>View only</span>`}
         </div>
+        ${this._arrayPanels?.render(this) ?? nothing}
         ${this._extras?.render() ?? nothing}
         <div class="announcement" role="status">${announcementText(state, reason, spectatorReason)}</div>
       </div>
@@ -471,6 +539,25 @@ export class GearwayViewer extends LitElement {
       },
       // Not fatal: the picture works without them.
       (error: unknown) => console.error('gearway-viewer: overlays could not be loaded', error),
+    );
+  }
+
+  #arrayStyle(): ArrayStyleTexts {
+    const { range, colormap, invert, noData, nanColor, belowColor, aboveColor, channelOrder } = this;
+    return { range, colormap, invert, noData, nanColor, belowColor, aboveColor, channelOrder };
+  }
+
+  /** Loads the colour bar when it is first shown. */
+  #loadArrayPanels(): void {
+    if (this.#isLoadingArrayPanels) return;
+    this.#isLoadingArrayPanels = true;
+    import('./ui/array-panels.ts').then(
+      ({ ArrayPanels, arrayPanelStyles }) => {
+        if (arrayPanelStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(arrayPanelStyles.styleSheet);
+        this._arrayPanels = ArrayPanels;
+      },
+      // Not fatal: the picture works without it.
+      (error: unknown) => console.error('gearway-viewer: the colour bar could not be loaded', error),
     );
   }
 
@@ -604,6 +691,11 @@ export class GearwayViewer extends LitElement {
         this.dispatchEvent(new GearwayOpenEvent({ port, rights, spectatorReason }));
         return;
       }
+      case 'array':
+        if (typeof event.shown?.problem === 'string') console.error(`gearway-viewer: ${event.shown.problem}`);
+        this.requestUpdate();
+        this.dispatchEvent(new GearwayArrayEvent(event.shown));
+        return;
       case 'state':
         this.#updateState();
         return;

@@ -1,4 +1,3 @@
-import { checkShowable, converterOf } from '../../shared/eight-bit.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
 import { pictureSize } from './picture-size.ts';
 
@@ -8,7 +7,7 @@ export type Surface = OffscreenCanvas | HTMLCanvasElement;
 /** A picture ready to be drawn. Its owner closes it. */
 export interface DecodedPicture {
   readonly source: ImageBitmap | ImageData | VideoFrame;
-  /** May be smaller than the frame: see {@link decodePicture}. */
+  /** May be smaller than the frame: see {@link decodeJpeg}. */
   readonly width: number;
   readonly height: number;
   close(): void;
@@ -18,17 +17,12 @@ export interface DecodedPicture {
 const SCALES = 8;
 
 /**
- * Decodes a frame: JPEG by the browser, raw samples by conversion.
+ * Decodes a JPEG. Raw frames are decoded by `arrays/array-pictures.ts`.
  *
- * @param scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode a JPEG at reduced size.
- * @throws {GearwayError} `dtype-unsupported` or `channels-unsupported`; what the browser throws for a JPEG.
+ * @param scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode at reduced size.
+ * @throws what the browser throws.
  */
-export async function decodePicture(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {
-  const { width, height } = pictureSize(frame);
-  if (frame.encoding.kind === 'raw') {
-    const source = convertSamples(frame, frame.encoding.dtype, checkShowable(frame.encoding));
-    return { source, width, height, close: () => undefined };
-  }
+export async function decodeJpeg(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {
   const eighths = Math.max(1, Math.ceil(scale * SCALES));
   if (eighths < SCALES && 'ImageDecoder' in self) return decodeSmaller(frame, eighths / SCALES);
   // `self.` so that the function is looked up on each call: tests replace it.
@@ -55,11 +49,9 @@ async function decodeSmaller(frame: FrameMessage, scale: number): Promise<Decode
   }
 }
 
-/** PNG of a frame, at full size. */
-export async function encodePng(frame: FrameMessage): Promise<Blob> {
-  const { width, height } = pictureSize(frame);
-  const canvas = new OffscreenCanvas(width, height);
-  const picture = await decodePicture(frame);
+/** PNG of a picture. Closes the picture. */
+export async function encodePng(picture: DecodedPicture): Promise<Blob> {
+  const canvas = new OffscreenCanvas(picture.width, picture.height);
   new Painter(canvas).draw(picture);
   picture.close();
   return canvas.convertToBlob({ type: 'image/png' });
@@ -72,7 +64,8 @@ export class Painter {
 
   constructor(surface: Surface) {
     this.#surface = surface;
-    const options = { alpha: false, desynchronized: false };
+    // Pixels without data are transparent.
+    const options = { alpha: true, desynchronized: false };
     this.#context = surface.getContext('2d', options) as CanvasRenderingContext2D | null;
   }
 
@@ -81,33 +74,8 @@ export class Painter {
       this.#surface.width = width;
       this.#surface.height = height;
     }
+    // Replaces all pixels, transparent ones included; `drawImage` blends.
     if (source instanceof ImageData) this.#context?.putImageData(source, 0, 0);
     else this.#context?.drawImage(source, 0, 0);
   }
-}
-
-/** Pixels that are converted at a time: their samples stay in the processor's cache until they are arranged. */
-const PIXELS_AT_ONCE = 4096;
-
-/** Converts gray, BGR and BGRA samples. Alpha is ignored. */
-function convertSamples({ payload, width, height }: FrameMessage, dtype: string, channels: 1 | 3 | 4): ImageData {
-  const converter = converterOf(dtype);
-  const pixels = width * height;
-  const expected = pixels * channels * converter.type.bytes;
-  if (payload.byteLength !== expected) throw new Error(`the frame has ${payload.byteLength} bytes of samples, expected ${expected}`);
-  const image = new ImageData(width, height);
-  const out = image.data;
-  const samples = new Uint8ClampedArray(PIXELS_AT_ONCE * channels);
-  const [green, red] = channels === 1 ? [0, 0] : [1, 2];
-  for (let pixel = 0, to = 0; pixel < pixels; pixel += PIXELS_AT_ONCE) {
-    const count = Math.min(PIXELS_AT_ONCE, pixels - pixel);
-    converter.convert(payload, pixel * channels, (pixel + count) * channels, samples);
-    for (let from = 0; from < count * channels; from += channels, to += 4) {
-      out[to] = samples[from + red] ?? 0;
-      out[to + 1] = samples[from + green] ?? 0;
-      out[to + 2] = samples[from] ?? 0;
-      out[to + 3] = 255;
-    }
-  }
-  return image;
 }

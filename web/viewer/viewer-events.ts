@@ -1,4 +1,5 @@
 import type { Value } from '../../shared/protocol.ts';
+import type { ShownArray } from './arrays/shown-array.ts';
 import type { Matrix } from './picture-geometry.ts';
 import type { ViewerState } from './viewer-messages.ts';
 
@@ -32,6 +33,16 @@ export class GearwayFrameEvent extends CustomEvent<{
 }> {
   constructor(detail: GearwayFrameEvent['detail']) {
     super('gearway-frame', { detail });
+  }
+}
+
+/**
+ * An array is shown with another range, type or style than the one before. `detail` is null when a picture that is not
+ * an array follows. Fired at most once per frame.
+ */
+export class GearwayArrayEvent extends CustomEvent<ShownArray | null> {
+  constructor(detail: ShownArray | null) {
+    super('gearway-array', { detail });
   }
 }
 
@@ -85,6 +96,7 @@ export class GearwayViewEvent extends CustomEvent<{
 export interface GearwayViewerEventMap {
   'gearway-open': GearwayOpenEvent;
   'gearway-frame': GearwayFrameEvent;
+  'gearway-array': GearwayArrayEvent;
   'gearway-state': GearwayStateEvent;
   'gearway-refused': GearwayRefusedEvent;
   'gearway-return-refused': GearwayReturnRefusedEvent;

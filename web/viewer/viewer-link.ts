@@ -1,3 +1,4 @@
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
@@ -23,6 +24,9 @@ const host = new SessionHost<ViewerOpening, ViewerCommand, ViewerEvent>({
 /** The code for overlays, which element and session load when they are wanted. */
 export const OVERLAYS_SCRIPT = new URL(/* @vite-ignore */ './gearway-overlays.js', import.meta.url).href;
 
+/** The code for arrays, which sessions load when the first one arrives. */
+const ARRAYS_SCRIPT = new URL(/* @vite-ignore */ './gearway-arrays.js', import.meta.url).href;
+
 /** A viewer's connection to its session. Each request gets exactly one answer. */
 export class ViewerLink {
   readonly #link: SessionLink<ViewerOpening, ViewerCommand, ViewerEvent>;
@@ -33,13 +37,13 @@ export class ViewerLink {
 
   /** @param canvas new: without a context, and not yet transferred. */
   constructor(
-    options: ViewerOptions,
+    options: Omit<ViewerOptions, 'arraysScript'>,
     canvas: HTMLCanvasElement,
     thread: SessionThread,
     emit: (event: ViewerLinkEvent) => void,
   ) {
     this.#emit = emit;
-    this.#link = new SessionLink(host, { options, canvas }, thread, {
+    this.#link = new SessionLink(host, { options: { ...options, arraysScript: ARRAYS_SCRIPT }, canvas }, thread, {
       opened: () => undefined,
       event: (event) => this.#onEvent(event),
     });
@@ -65,6 +69,16 @@ export class ViewerLink {
 
   commandOverlays(command: OverlayCommand): void {
     this.#link.command({ kind: 'overlay', script: OVERLAYS_SCRIPT, command });
+  }
+
+  /** Sets how arrays are shown. */
+  setArrayStyle(style: ArrayStyleTexts): void {
+    this.#link.command({ kind: 'array-style', style });
+  }
+
+  /** Sets whether 8-bit samples are requested unmodified instead of as JPEG. */
+  setRaw(raw: boolean): void {
+    this.#link.command({ kind: 'raw', raw });
   }
 
   /** Makes a pending attempt to connect immediately. */

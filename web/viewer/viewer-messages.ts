@@ -1,6 +1,8 @@
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
 import type { Quality } from '../../shared/quality.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
+import type { ShownArray } from './arrays/shown-array.ts';
 import type { OverlayCommand, OverlayEvent } from './overlays/overlay-commands.ts';
 
 /**
@@ -18,6 +20,8 @@ export interface ViewerOptions {
   readonly leaseKey: string | null;
   readonly name: string;
   readonly paused: boolean;
+  /** Address of the code for arrays, loaded when the first one arrives. */
+  readonly arraysScript: string;
   readonly delivery: DeliveryOptions;
 }
 
@@ -56,7 +60,10 @@ export type ViewerCommand =
   | { readonly kind: 'box'; readonly box: Box }
   | { readonly kind: 'delivery'; readonly delivery: DeliveryOptions }
   /** `script`: address of the code for overlays, which the first such command loads. */
-  | { readonly kind: 'overlay'; readonly script: string; readonly command: OverlayCommand };
+  | { readonly kind: 'overlay'; readonly script: string; readonly command: OverlayCommand }
+  | { readonly kind: 'array-style'; readonly style: ArrayStyleTexts }
+  /** Whether 8-bit samples are requested unmodified instead of as JPEG. */
+  | { readonly kind: 'raw'; readonly raw: boolean };
 
 /** Statistics of a session, refreshed twice per second. Counters start at the last `welcome`. */
 export interface ViewerStats {
@@ -114,6 +121,8 @@ export type ViewerEvent =
     }
   | { readonly kind: 'stats'; readonly stats: ViewerStats }
   | { readonly kind: 'overlay'; readonly event: OverlayEvent }
+  /** An array is shown with another range, type or style than the one before; null: another picture follows. */
+  | { readonly kind: 'array'; readonly shown: ShownArray | null }
   /** Answer to a return. `id` is null for a sticky value that was set again after a reconnect. */
   | {
       readonly kind: 'returned';

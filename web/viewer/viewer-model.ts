@@ -1,7 +1,9 @@
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import { type Returnable, ReturnRefusedError, toReturnBody, toTtl } from '../connection/return-body.ts';
 import type { SessionThread } from '../connection/session-host.ts';
 import { ELEMENT_HISTORY, History } from '../connection/statistics.ts';
+import type { ShownArray } from './arrays/shown-array.ts';
 import { claimLease, type StoredLease } from './lease-store.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
@@ -37,6 +39,9 @@ export class ViewerModel {
   #spectatorReason: string | null = null;
   #stats: ViewerStats = NO_STATS;
   #box: Box | null = null;
+  #arrayStyle: ArrayStyleTexts = {};
+  #raw = false;
+  #shownArray: ShownArray | null = null;
   #returnData: Returnable | undefined;
   /** Set again in each new session. */
   #sticky: StickyReturn | null = null;
@@ -80,12 +85,17 @@ export class ViewerModel {
     return this.#link?.thread ?? null;
   }
 
+  /** How the array on screen is shown; null before the first one. */
+  get shownArray(): ShownArray | null {
+    return this.#shownArray;
+  }
+
   get returnData(): Returnable | undefined {
     return this.#returnData;
   }
 
   /** @param canvas new: without a context, and not yet transferred. */
-  open(options: Omit<ViewerOptions, 'leaseKey'>, canvas: HTMLCanvasElement, thread: SessionThread): void {
+  open(options: Omit<ViewerOptions, 'leaseKey' | 'arraysScript'>, canvas: HTMLCanvasElement, thread: SessionThread): void {
     this.close();
     this.#gatewayState = { state: 'connecting', reason: `to ${new URL(options.url).host}` };
     this.#lease = claimLease(options.url, options.port);
@@ -93,6 +103,8 @@ export class ViewerModel {
     const link = new ViewerLink({ ...options, leaseKey }, canvas, thread, (event) => this.#receive(event));
     this.#link = link;
     if (this.#box !== null) link.setBox(this.#box);
+    link.setArrayStyle(this.#arrayStyle);
+    link.setRaw(this.#raw);
     const sticky = remainingSticky(this.#sticky);
     // A refusal was reported when the value was set.
     if (sticky !== null) link.setReturnData(sticky.body, sticky.ttlMs).catch(() => undefined);
@@ -107,6 +119,7 @@ export class ViewerModel {
     this.#gatewayState = CONNECTING;
     this.#clearAssignment();
     this.#stats = NO_STATS;
+    this.#shownArray = null;
     this.#history.clear();
   }
 
@@ -126,6 +139,16 @@ export class ViewerModel {
   /** Sends a command to the current session; one that is opened later does not know it. */
   commandOverlays(command: OverlayCommand): void {
     this.#link?.commandOverlays(command);
+  }
+
+  setArrayStyle(style: ArrayStyleTexts): void {
+    this.#arrayStyle = style;
+    this.#link?.setArrayStyle(style);
+  }
+
+  setRaw(raw: boolean): void {
+    this.#raw = raw;
+    this.#link?.setRaw(raw);
   }
 
   retry(): void {
@@ -169,6 +192,9 @@ export class ViewerModel {
       case 'stats':
         this.#stats = event.stats;
         this.#history.add(event.stats);
+        break;
+      case 'array':
+        this.#shownArray = event.shown;
         break;
       case 'open':
         this.#port = event.port;

@@ -1,4 +1,5 @@
 import { runInBackground } from '../background.ts';
+import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { closeCode } from '../../shared/close-code.ts';
 import {
   decodeGatewayMessage,
@@ -16,11 +17,12 @@ import {
   type Welcome,
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
+import { ArrayPictures } from './arrays/array-pictures.ts';
 import { DecodeFailures } from './decode-failures.ts';
 import { Decoder } from './decoder.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import type { OverlaySession } from './overlays/overlay-session.ts';
-import { type DecodedPicture, encodePng, Painter, type Surface } from './painter.ts';
+import { type DecodedPicture, decodeJpeg, encodePng, Painter, type Surface } from './painter.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
 import type { Box, DeliveryOptions, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
 import { pictureSize } from './picture-size.ts';
@@ -56,6 +58,7 @@ class ViewerSession {
   readonly #canvas: Surface;
   readonly #painter: Painter;
   readonly #decoder: Decoder;
+  readonly #arrays: ArrayPictures;
   readonly #failures: DecodeFailures;
   readonly #connection: GatewayConnection<GatewayMessage>;
   #stats = new ViewerStatsMeter();
@@ -63,6 +66,8 @@ class ViewerSession {
   /** Port of the last connection. A restarted gateway does not know the lease, but the port may still be free. */
   #formerPort: number | null = null;
   #paused: boolean;
+  /** Whether 8-bit samples are requested unmodified. */
+  #raw = false;
   #sticky: StickyReturn | null = null;
   #nextId = 1;
   /** Returns without an answer on this connection: the element's id by message id; null for repeated sticky data. */
@@ -95,8 +100,13 @@ class ViewerSession {
     this.#paused = options.paused;
     this.#delivery = options.delivery;
     this.#painter = new Painter(canvas);
+    this.#arrays = new ArrayPictures(
+      () => import(/*@vite-ignore*/ options.arraysScript),
+      (shown) => emit({ kind: 'array', shown }),
+    );
     this.#decoder = new Decoder({
       scale: (frame) => this.#scale(frame),
+      decodeArray: (frame) => this.#arrays.decode(frame),
       started: (frame, waitMs) => this.#acknowledge(frame, waitMs),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
       failed: (frame, error) => this.#failures.failed(frame, error),
@@ -154,6 +164,14 @@ class ViewerSession {
         // Not fatal: the picture works without them.
         runInBackground(this.#commandOverlays(command.script, command.command), (error) => console.error('gearway-viewer: overlays could not be loaded', error));
         return;
+      case 'array-style':
+        runInBackground(this.#setArrayStyle(command.style));
+        return;
+      case 'raw':
+        if (this.#raw === command.raw) return;
+        this.#raw = command.raw;
+        this.#connection.send(encodeMessage({ type: 'want', raw: command.raw }));
+        return;
       case 'retry':
         this.#connection.retryNow();
         return;
@@ -189,6 +207,7 @@ class ViewerSession {
     this.#formerPort = port ?? this.#formerPort;
     this.#stats = new ViewerStatsMeter();
     this.#decoder.reset();
+    runInBackground(this.#arrays.reset());
     this.#isFirst = true;
     this.#emit({ kind: 'open', port, spectatorReason: spectatorReason ?? null, rights, leaseKey });
     this.#failures.reset();
@@ -197,6 +216,7 @@ class ViewerSession {
     this.#sentWant = '';
     this.#sendWant();
     if (this.#paused) this.#connection.send(encodeMessage({ type: 'want', paused: true }));
+    if (this.#raw) this.#connection.send(encodeMessage({ type: 'want', raw: true }));
     const sticky = remainingSticky(this.#sticky);
     if (sticky === null) this.#sticky = null;
     else this.#return(sticky.body, 'sticky', sticky.ttlMs, null);
@@ -328,6 +348,7 @@ class ViewerSession {
 
   #shown(frame: FrameMessage, decodeMs: number): void {
     const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
+    if (frame.encoding.kind === 'jpeg' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
@@ -345,6 +366,20 @@ class ViewerSession {
       return session;
     });
     (await this.#loadingOverlays).command(command);
+  }
+
+  /** The picture on the canvas is drawn again, so that a change is visible while paused. */
+  async #setArrayStyle(style: ArrayStyleTexts): Promise<void> {
+    await this.#arrays.setStyle(style);
+    const frame = this.#drawn;
+    if (frame?.encoding.kind !== 'raw') return;
+    const picture = await this.#arrays.decode(frame, false);
+    if (this.#drawn === frame && this.#overlays !== null) {
+      this.#overlays.present(frame, picture, () => undefined);
+      return;
+    }
+    if (this.#drawn === frame) this.#painter.draw(picture);
+    picture.close();
   }
 
   #scale(frame: FrameMessage): number {
@@ -366,8 +401,12 @@ class ViewerSession {
     const encoding = format === 'png' ? 'png' : received;
     const type = received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream';
     const payload = frame.payload as Uint8Array<ArrayBuffer>;
-    const blob = format === 'png' ? await encodePng(frame) : new Blob([payload], { type });
+    const blob = format === 'png' ? await encodePng(await this.#decodeWhole(frame)) : new Blob([payload], { type });
     this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding, blob } });
+  }
+
+  #decodeWhole(frame: FrameMessage): Promise<DecodedPicture> {
+    return frame.encoding.kind === 'raw' ? this.#arrays.decode(frame, false) : decodeJpeg(frame);
   }
 
   #emitStats(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../../../gateway/codecs/npy.ts';
+import { encodeNpy, isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../../../gateway/codecs/npy.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -105,5 +105,26 @@ describe('isNpy', () => {
     expect(isNpy(BY_NUMPY)).toBe(true);
     expect(isNpy(BY_NUMPY.subarray(0, 6))).toBe(true);
     for (const bytes of [Buffer.alloc(0), BY_NUMPY.subarray(0, 5), BY_NUMPY.subarray(1), Buffer.from('\xff\xd8\xff\xe0', 'latin1')]) expect(isNpy(bytes)).toBe(false);
+  });
+});
+
+describe('encodeNpy', () => {
+  it("writes NumPy's own bytes", () => {
+    expect(Buffer.compare(encodeNpy(readNpy(BY_NUMPY)), BY_NUMPY)).toBe(0);
+  });
+
+  it.each([
+    ['>f4', [1, 1], '>f4', '(1, 1)', 4],
+    ['bool', [2], '|b1', '(2,)', 2],
+    ['int64', [1, 1, 1], '<i8', '(1, 1, 1)', 8],
+  ])('writes %s %j', (dtype, shape, descr, tuple, bytes) => {
+    const npy = encodeNpy({ dtype, shape, data: new Uint8Array(bytes).fill(7) });
+    expect(Buffer.from(npy).toString('latin1', 10, 128).trimEnd()).toBe(`{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`);
+    expect([npy.byteLength, npy[127], ...npy.subarray(128)]).toEqual([128 + bytes, 10, ...Array.from({ length: bytes }, () => 7)]);
+    expect(readNpy(npy)).toMatchObject({ dtype, shape });
+  });
+
+  it('refuses a type that NetGear does not send', () => {
+    expect(() => encodeNpy({ dtype: 'complex64', shape: [1], data: new Uint8Array(8) })).toThrow(coded('dtype-unknown'));
   });
 });

@@ -82,9 +82,9 @@ describe('Snapshots', () => {
     expect(await png(raw('uint16', [1, 1, 4], Uint16Array.of(1, 2000, 65_535, 9)))).toEqual({ values: [65_535, 2000, 1, 9], depth: 'ushort', channels: 4, width: 1, height: 1 });
   });
 
-  it('makes 8 bits of floats', async () => {
+  it('shows floats as viewers do', async () => {
     const frame = raw('float32', [1, 3], Float32Array.of(0, 0.5, 1));
-    expect(await decode(await new Snapshots().get(frame, { format: 'png', width: null }, renditions))).toEqual({ values: [0, 128, 255], depth: 'uchar', channels: 1, width: 3, height: 1 });
+    expect(await decode(await new Snapshots().get(frame, { format: 'png', width: null }, renditions))).toEqual({ values: [0, 0, 0, 255, 128, 128, 128, 255, 255, 255, 255, 255], depth: 'uchar', channels: 4, width: 3, height: 1 });
   });
 
   it('makes a PNG of exactly what a JPEG decodes to', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkShowable, converterOf, EightBitConverter, rangeOfSamples } from '../../../shared/eight-bit.ts';
+import { checkShowable, EightBitConverter, rangeOfSamples } from '../../../shared/eight-bit.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
@@ -35,7 +35,7 @@ const BY_NUMPY: readonly (readonly [dtype: string, hex: string, expected: readon
 
 const convert = (dtype: string, bytes: Uint8Array, count: number): number[] => {
   const out = new Uint8ClampedArray(count);
-  converterOf(dtype).convert(bytes, 0, count, out);
+  new EightBitConverter(dtype).convert(bytes, 0, count, out);
   return [...out];
 };
 
@@ -48,7 +48,7 @@ describe('EightBitConverter', () => {
 
   it.each(BY_NUMPY)('converts a part of %s', (dtype, hex, expected) => {
     const out = new Uint8ClampedArray(3).fill(77);
-    converterOf(dtype).convert(bytesOf(hex), 1, 3, out);
+    new EightBitConverter(dtype).convert(bytesOf(hex), 1, 3, out);
     expect([...out]).toEqual([expected[1], expected[2], 77]);
   });
 
@@ -80,7 +80,7 @@ describe('EightBitConverter', () => {
   });
 
   it.each(['complex64', '<c8', 'object', '|O', '<U4', '|S3', 'float128', 'uint24', ''])('refuses %s', (dtype) => {
-    expect(() => converterOf(dtype)).toThrow(coded('dtype-unsupported'));
+    expect(() => new EightBitConverter(dtype)).toThrow(coded('dtype-unsupported'));
   });
 });
 

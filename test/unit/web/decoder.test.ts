@@ -26,6 +26,7 @@ beforeEach(() => {
   });
   decoder = new Decoder({
     scale: () => 1,
+    decodeArray: () => Promise.reject(new Error('there are no arrays here')),
     started: ({ sequence }) => acknowledged.push(sequence),
     decoded: ({ sequence }, picture) => {
       given.push(sequence);

@@ -25,6 +25,8 @@ interface LinearArray {
 
 const [WIDTH, HEIGHT] = [32, 24];
 
+const LINEAR = 'range=type&noData=none&nanColor=000';
+
 /** Types with both byte orders, shapes, and two pictures of each. */
 const CASES = 21 * 4 * 2;
 
@@ -49,6 +51,8 @@ describe('arrays', () => {
     await using page = await ViewerPage.open(browser, `${url}viewer`);
     await page.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
+      // Linear over all values of the type, and opaque.
+      Object.assign(viewer, { range: 'type', noData: 'none', nanColor: '#000' });
       viewer.addEventListener('gearway-frame', ({ detail }) => document.body.setAttribute('data-sequence', String(detail.sequence)));
     });
     const problems: string[] = [];
@@ -68,8 +72,9 @@ describe('arrays', () => {
       // Extremes in 8-bit samples become a JPEG's noise.
       if (array.kind === 'smooth' || !isJpegForViewers) check(`viewer ${array.name}`, difference(shown.rgb, expected), !isJpegForViewers);
       if (array.kind === 'exact') {
-        const png = Buffer.from(await (await fetch(`${url}streams/main/snapshot.png`)).arrayBuffer());
-        if (/u(?:int1|2)/.test(array.dtype)) {
+        const isSixteenBit = /u(?:int1|2)/.test(array.dtype);
+        const png = Buffer.from(await (await fetch(`${url}streams/main/snapshot.png?${isSixteenBit ? '' : LINEAR}`)).arrayBuffer());
+        if (isSixteenBit) {
           // 16 bits are kept exactly.
           const { data, info } = await sharp(png).toColourspace((array.shape[2] ?? 1) === 1 ? 'grey16' : 'rgb16').raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
           const values = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
@@ -81,7 +86,7 @@ describe('arrays', () => {
           check(`PNG ${array.name}`, difference(await decoded(png), expected), true);
         }
       } else if (array.dtype !== 'bool' || (array.shape[2] ?? 1) === 1) {
-        check(`MJPEG ${array.name}`, difference(await decoded(await mjpegPicture(url)), expected), false);
+        check(`MJPEG ${array.name}`, difference(await decoded(await mjpegPicture(url, LINEAR)), expected), false);
       }
     }
     expect(problems).toEqual([]);

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { frameOfArray, decimation } from '../../../../gateway/hub/returns/array-frame.ts';
-import { toEightBit } from '../../../../gateway/codecs/eight-bit.ts';
+import { grayOf, renderPixels } from '../../../../gateway/codecs/array-pixels.ts';
+import { ArrayRenderer } from '../../../../shared/arrays/array-renderer.ts';
+import { parseArrayStyle } from '../../../../shared/arrays/array-style.ts';
 import type { NDArray } from '../../../../shared/ndarray.ts';
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
 /** What is seen of an array of one row. */
-const seen = async (array: NDArray): Promise<number[]> => [...(await toEightBit(frameOfArray(array, 1))).data];
+const seen = async (array: NDArray): Promise<number[]> => [...grayOf(await renderPixels(new ArrayRenderer(parseArrayStyle({ range: 'type' }), 'bgra'), frameOfArray(array, 1), true)).data];
 
 describe('frameOfArray', () => {
   // The bytes are numpy's: np.array([...], dtype).tobytes().hex()

@@ -1,0 +1,221 @@
+import { checkShowable, EightBitConverter, rangeOfType, type SampleRange } from '../eight-bit.ts';
+import { GearwayError } from '../errors.ts';
+import type { Encoding } from '../frame.ts';
+import { parseDtype, type SampleType } from '../ndarray.ts';
+import { type ArrayStyle, NO_DATA_COLOR, noDataOf, usesAutoRange } from './array-style.ts';
+import { AutoRange, measureRange } from './auto-range.ts';
+import { COLORS, type PackedColor, swapRedAndBlue } from './colormaps.ts';
+import { everyValue, readSamples, SAMPLES_AT_ONCE } from './sample-reader.ts';
+
+/** An array to be shown. */
+export interface RenderedArray {
+  readonly encoding: Encoding;
+  readonly width: number;
+  readonly height: number;
+  readonly payload: Uint8Array;
+}
+
+/** The range with which an array is shown. */
+export interface ShownRange extends SampleRange {
+  readonly dtype: string;
+  readonly channels: 1 | 3 | 4;
+  /** Whether the range follows the values. */
+  readonly isAuto: boolean;
+}
+
+/** What the pixels of an array depend on. */
+interface Prepared extends ShownRange {
+  readonly type: SampleType;
+  readonly payload: Uint8Array;
+}
+
+/** Colours by index of the colormap, and those of special values. */
+interface Palette {
+  readonly colors: Uint32Array;
+  readonly below: PackedColor;
+  readonly above: PackedColor;
+  readonly nan: PackedColor;
+  readonly noDataColor: PackedColor;
+}
+
+/**
+ * Turns arrays into pixels, for the gateway (MJPEG, snapshots) and the browser alike: the same frame with the same style
+ * and range has the same pixels. Values between the ends of the range get the nearest of 256 colours, rounded half to
+ * even; values outside get the first or last one, unless the style has colours for them.
+ */
+export class ArrayRenderer {
+  readonly #isSwapped: boolean;
+  readonly #autoRange = new AutoRange();
+  readonly #values = new Float64Array(SAMPLES_AT_ONCE);
+  readonly #indices = new Uint8ClampedArray(SAMPLES_AT_ONCE * 4);
+  #style: ArrayStyle;
+  #palette: Palette;
+  #prepared: Prepared | null = null;
+  /** Type and value without a measurement of the last array: the automatic range begins again when they change. */
+  #kind = '';
+  /** For one channel of one or two bytes: the pixel of every possible value, by its bytes read as a little-endian integer. */
+  #table: { readonly key: string; readonly pixels: Uint32Array } = { key: '', pixels: new Uint32Array(0) };
+  #converter: { readonly key: string; readonly converter: EightBitConverter } | null = null;
+  #styleNumber = 0;
+
+  /** @param order of the pixels' channels in memory. */
+  constructor(style: ArrayStyle, order: 'rgba' | 'bgra' = 'rgba') {
+    this.#style = style;
+    this.#isSwapped = order === 'bgra';
+    this.#palette = this.#createPalette();
+  }
+
+  get style(): ArrayStyle {
+    return this.#style;
+  }
+
+  /** A new style keeps the automatic range. */
+  set style(style: ArrayStyle) {
+    this.#style = style;
+    this.#styleNumber += 1;
+    this.#palette = this.#createPalette();
+  }
+
+  /** The colours from the least to the greatest value, in the order of the pixels. */
+  get colors(): Uint32Array {
+    return this.#palette.colors;
+  }
+
+  /** Whether all pixels of arrays with one channel are gray or transparent. */
+  get isGray(): boolean {
+    const { colors, below, above, nan } = this.#palette;
+    return [...colors, below, above, nan].every((color) => (color & 0xff) === ((color >>> 8) & 0xff) && (color & 0xff) === ((color >>> 16) & 0xff));
+  }
+
+  /**
+   * Takes an array of a stream, and decides its range. The payload is borrowed until the next call.
+   *
+   * @param isNext whether it follows the last one: the automatic range then follows its values. Otherwise it is shown with
+   * the range of the last one.
+   * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `frame-encoded` for a JPEG, `array-misfit`.
+   */
+  prepare({ encoding, width, height, payload }: RenderedArray, isNext = true): ShownRange {
+    const channels = checkShowable(encoding);
+    const type = encoding.kind === 'jpeg' ? undefined : parseDtype(encoding.dtype);
+    if (type === undefined) throw new GearwayError('dtype-unsupported', 'the array has no type that can be shown');
+    const expected = width * height * channels * type.bytes;
+    if (payload.byteLength !== expected) throw new GearwayError('array-misfit', `the frame has ${payload.byteLength} bytes of samples, expected ${expected}`);
+    const isAuto = usesAutoRange(this.#style, type, channels);
+    let range: SampleRange = typeof this.#style.range === 'object' ? this.#style.range : rangeOfType(type);
+    if (isAuto) {
+      const noData = noDataOf(this.#style, type, channels);
+      const kind = `${type.name} ${channels} ${noData}`;
+      if (kind !== this.#kind) this.#autoRange.reset();
+      this.#kind = kind;
+      if (isNext || this.#autoRange.range === null) this.#autoRange.update(measureRange({ type, width, height, channels, bytes: payload, noData }));
+      range = this.#autoRange.range ?? range;
+    }
+    this.#prepared = { ...range, dtype: type.name, type, channels, isAuto, payload };
+    const { low, high } = range;
+    return { low, high, dtype: type.name, channels, isAuto };
+  }
+
+  /** Forgets the automatic range: the next array is not a successor of the last one. */
+  reset(): void {
+    this.#autoRange.reset();
+  }
+
+  /**
+   * Writes the pixels `from` (included) to `to` (excluded) of the array taken last.
+   *
+   * @param out receives one packed pixel each, from its beginning.
+   */
+  render(from: number, to: number, out: Uint32Array): void {
+    const prepared = this.#prepared;
+    if (prepared === null) return;
+    if (prepared.channels > 1) this.#renderColors(prepared, from, to, out);
+    else if (prepared.type.bytes > 2) this.#renderWide(prepared, from, to, out);
+    else this.#renderNarrow(prepared, from, to, out);
+  }
+
+  /** For one channel of one or two bytes: see `#table`. null for other arrays. */
+  get table(): Uint32Array | null {
+    const prepared = this.#prepared;
+    if (prepared === null || prepared.channels > 1 || prepared.type.bytes > 2) return null;
+    const { low, high, type } = prepared;
+    const key = `${this.#styleNumber} ${type.name} ${low} ${high}`;
+    if (this.#table.key !== key) {
+      const values = everyValue(type);
+      const pixels = new Uint32Array(values.length);
+      this.#map(prepared, values, values.length, pixels, 0);
+      this.#table = { key, pixels };
+    }
+    return this.#table.pixels;
+  }
+
+  #renderNarrow({ payload, type }: Prepared, from: number, to: number, out: Uint32Array): void {
+    const table = this.table ?? new Uint32Array(0);
+    if (type.bytes === 1) {
+      for (let at = from; at < to; at += 1) out[at - from] = table[payload[at] ?? 0] ?? 0;
+    } else if (payload.byteOffset % 2 === 0) {
+      const samples = new Uint16Array(payload.buffer, payload.byteOffset, payload.byteLength / 2);
+      for (let at = from; at < to; at += 1) out[at - from] = table[samples[at] ?? 0] ?? 0;
+    } else {
+      for (let at = from; at < to; at += 1) out[at - from] = table[(payload[2 * at] ?? 0) | ((payload[2 * at + 1] ?? 0) << 8)] ?? 0;
+    }
+  }
+
+  #renderWide(prepared: Prepared, from: number, to: number, out: Uint32Array): void {
+    for (let at = from; at < to; at += SAMPLES_AT_ONCE) {
+      const count = Math.min(SAMPLES_AT_ONCE, to - at);
+      readSamples(prepared.type, prepared.payload, at, count, this.#values);
+      this.#map(prepared, this.#values, count, out, at - from);
+    }
+  }
+
+  /** Values of one channel to pixels. */
+  #map({ low, high, type, channels }: Prepared, values: Float64Array, count: number, out: Uint32Array, outAt: number): void {
+    const { colors, below, above, nan, noDataColor } = this.#palette;
+    const noData = noDataOf(this.#style, type, channels) ?? NaN;
+    const extent = high > low ? high - low : 1;
+    const indices = count <= this.#indices.length ? this.#indices : new Uint8ClampedArray(count);
+    for (let at = 0; at < count; at += 1) indices[at] = (((values[at] ?? 0) - low) / extent) * (COLORS - 1);
+    for (let at = 0; at < count; at += 1) {
+      const value = values[at] ?? 0;
+      if (value >= low && value <= high && value !== noData) out[outAt + at] = colors[indices[at] ?? 0] ?? 0;
+      else if (value === noData) out[outAt + at] = noDataColor;
+      else if (value < low) out[outAt + at] = below;
+      else if (value > high) out[outAt + at] = above;
+      else out[outAt + at] = nan;
+    }
+  }
+
+  /** Three and four channels. Alpha is ignored, and NaN is black. */
+  #renderColors({ dtype, low, high, channels, payload }: Prepared, from: number, to: number, out: Uint32Array): void {
+    const { channelOrder, invert } = this.#style;
+    const key = `${dtype} ${low} ${high}`;
+    if (this.#converter?.key !== key) this.#converter = { key, converter: new EightBitConverter(dtype, { low, high }) };
+    const { converter } = this.#converter;
+    // Position of the channel that is lowest in the packed pixel.
+    const first = (channelOrder === 'rgb') === this.#isSwapped ? 2 : 0;
+    const last = 2 - first;
+    const flip = invert ? 0x00ffffff : 0;
+    const samples = this.#indices;
+    for (let pixel = from; pixel < to; pixel += SAMPLES_AT_ONCE) {
+      const count = Math.min(SAMPLES_AT_ONCE, to - pixel);
+      converter.convert(payload, pixel * channels, (pixel + count) * channels, samples);
+      for (let at = 0, sample = 0; at < count; at += 1, sample += channels) {
+        const packed = ((samples[sample + last] ?? 0) << 16) | ((samples[sample + 1] ?? 0) << 8) | (samples[sample + first] ?? 0);
+        out[pixel - from + at] = ((packed ^ flip) | 0xff000000) >>> 0;
+      }
+    }
+  }
+
+  #createPalette(): Palette {
+    const { colormap, invert, belowColor, aboveColor, nanColor } = this.#style;
+    const inOrder = (color: PackedColor): PackedColor => (this.#isSwapped ? swapRedAndBlue(color) : color);
+    const colors = (invert ? colormap.toReversed() : colormap).map(inOrder);
+    return {
+      colors,
+      below: belowColor === null ? (colors[0] ?? 0) : inOrder(belowColor),
+      above: aboveColor === null ? (colors[COLORS - 1] ?? 0) : inOrder(aboveColor),
+      nan: inOrder(nanColor),
+      noDataColor: NO_DATA_COLOR,
+    };
+  }
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { ArrayRenderer, type RenderedArray } from '../../../../shared/arrays/array-renderer.ts';
+import { type ArrayStyleTexts, parseArrayStyle } from '../../../../shared/arrays/array-style.ts';
+
+type Samples = Uint8Array | Uint16Array | Int16Array | Float32Array | Float64Array | BigInt64Array;
+
+const row = (dtype: string, samples: Samples, shape: readonly number[] = [1, samples.length]): RenderedArray => ({
+  encoding: { kind: 'raw', dtype, shape },
+  width: shape[1]!,
+  height: shape[0]!,
+  payload: new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength),
+});
+
+function rendered(array: RenderedArray, style: ArrayStyleTexts): string[] {
+  const renderer = new ArrayRenderer(parseArrayStyle(style));
+  renderer.prepare(array);
+  const out = new Uint32Array(array.width * array.height);
+  renderer.render(0, out.length, out);
+  return [...out].map((pixel) => [0, 8, 16, 24].map((shift) => ((pixel >>> shift) & 0xff).toString(16).padStart(2, '0')).join(''));
+}
+
+const BLACK = '000000ff';
+const WHITE = 'ffffffff';
+const NONE = '00000000';
+
+describe('ArrayRenderer', () => {
+  it('shows depth from the least to the greatest measurement, with 0 transparent', () => {
+    expect(rendered(row('uint16', Uint16Array.of(0, 400, 5400, 2900)), {})).toEqual([NONE, BLACK, WHITE, '808080ff']);
+    expect(rendered(row('uint16', Uint16Array.of(0, 400)), { noData: 'none' })).toEqual([BLACK, WHITE]);
+  });
+
+  it('shows what floats have besides', () => {
+    const special = Float32Array.of(NaN, Infinity, -Infinity, 0, 1);
+    expect(rendered(row('float32', special), {})).toEqual([NONE, WHITE, BLACK, BLACK, WHITE]);
+    const colors = { nanColor: '#f0f', belowColor: '#00f', aboveColor: '#f00', range: '0,1' };
+    expect(rendered(row('float32', special), colors)).toEqual(['ff00ffff', 'ff0000ff', '0000ffff', BLACK, WHITE]);
+  });
+
+  it('gives a constant array the first colour, and one without any value no colour', () => {
+    expect(rendered(row('int16', Int16Array.of(7, 7)), {})).toEqual([BLACK, BLACK]);
+    expect(rendered(row('int16', Int16Array.of(7, 7)), { invert: true })).toEqual([WHITE, WHITE]);
+    expect(rendered(row('uint16', Uint16Array.of(0, 0)), { colormap: 'turbo' })).toEqual([NONE, NONE]);
+  });
+
+  it('leaves 8 bits as they are, in both orders of channels', () => {
+    expect(rendered(row('uint8', Uint8Array.of(0, 10, 255)), {})).toEqual([BLACK, '0a0a0aff', WHITE]);
+    expect(rendered(row('uint8', Uint8Array.of(1, 2, 3), [1, 1, 3]), {})).toEqual(['030201ff']);
+    expect(rendered(row('uint8', Uint8Array.of(1, 2, 3, 9), [1, 1, 4]), { channelOrder: 'rgb' })).toEqual(['010203ff']);
+    expect(rendered(row('uint8', Uint8Array.of(1, 2, 3), [1, 1, 3]), { invert: true })).toEqual(['fcfdfeff']);
+  });
+
+  it('rounds half to even, as NumPy does', () => {
+    // 0.5 / 255 and 1.5 / 255 of the range.
+    expect(rendered(row('float64', Float64Array.of(0.5, 1.5, 2.5)), { range: '0,255' })).toEqual([BLACK, '020202ff', '020202ff']);
+  });
+
+  it('reads memory that is not aligned', () => {
+    const bytes = Uint8Array.of(9, 1, 0, 2, 0);
+    expect(rendered({ encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] }, width: 2, height: 1, payload: bytes.subarray(1) }, {})).toEqual([BLACK, WHITE]);
+  });
+
+  it('renders a part', () => {
+    const renderer = new ArrayRenderer(parseArrayStyle({ range: '0,255' }));
+    renderer.prepare(row('float32', Float32Array.of(1, 2, 3)));
+    const out = new Uint32Array(3);
+    renderer.render(1, 2, out);
+    expect([...out]).toEqual([0xff020202, 0, 0]);
+  });
+
+  it('keeps its range for an array that is shown again, and begins again with another type', () => {
+    const renderer = new ArrayRenderer(parseArrayStyle({}));
+    expect(renderer.prepare(row('float32', Float32Array.of(0, 10)))).toEqual({ low: 0, high: 10, dtype: 'float32', channels: 1, isAuto: true });
+    expect(renderer.prepare(row('float32', Float32Array.of(0, 50)), false)).toMatchObject({ low: 0, high: 10 });
+    renderer.style = parseArrayStyle({ colormap: 'jet' });
+    expect(renderer.prepare(row('float32', Float32Array.of(0, 10.5)))).toMatchObject({ low: 0, high: 10 });
+    expect(renderer.prepare(row('float64', Float64Array.of(0, 10.5)))).toMatchObject({ low: 0, high: 10.5 });
+  });
+
+  it('knows whether it is gray', () => {
+    expect(new ArrayRenderer(parseArrayStyle({ invert: true })).isGray).toBe(true);
+    expect(new ArrayRenderer(parseArrayStyle({ nanColor: '#f00' })).isGray).toBe(false);
+    expect(new ArrayRenderer(parseArrayStyle({ colormap: 'magma' })).isGray).toBe(false);
+  });
+});

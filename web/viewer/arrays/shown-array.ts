@@ -1,0 +1,16 @@
+/** How the array on screen is shown. */
+export interface ShownArray {
+  /** Canonical dtype, as in NumPy. */
+  readonly dtype: string;
+  readonly channels: 1 | 3 | 4;
+  /** Value with the first colour. */
+  readonly low: number;
+  /** Value with the last colour. */
+  readonly high: number;
+  /** Whether the range follows the values. */
+  readonly isAuto: boolean;
+  /** 256 colours from low to high, each red in the lowest byte and alpha in the highest. */
+  readonly colors: Uint32Array;
+  /** What is wrong with the attributes, as a sentence; null if nothing is. They are then ignored. */
+  readonly problem: string | null;
+}
