@@ -41,7 +41,7 @@ interface ClientsOptions {
 }
 
 /** Maximum length of a native client's address. */
-const MAX_ADDRESS = 1024;
+export const MAX_ADDRESS = 1024;
 
 interface ClientRoute {
   Params: { name: string; id: string };

@@ -36,8 +36,9 @@ const MAX_PLACEHOLDERS = 8;
 /** How long a snapshot waits for the first frame of a suspended source. */
 const ON_DEMAND_WAIT_MS = 5000;
 
-const MIN_FRAMES_PER_SECOND = 0.1;
-const MAX_FRAMES_PER_SECOND = 120;
+/** Range of `?fps=`. */
+export const MIN_FRAMES_PER_SECOND = 0.1;
+export const MAX_FRAMES_PER_SECOND = 120;
 
 const CONTENT_TYPES = { jpg: 'image/jpeg', png: 'image/png', npy: 'application/x-npy' } as const;
 

@@ -36,7 +36,7 @@ interface PublishedStream {
 }
 
 /** Maximum length of a publisher's name. */
-const MAX_NAME = 64;
+export const MAX_NAME = 64;
 
 interface PublishRoute {
   Params: { name: string };

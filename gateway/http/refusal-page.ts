@@ -12,8 +12,9 @@ export interface Refusal {
   readonly options?: readonly string[];
 }
 
+/** Style of pages without scripts. */
 // Copies of the colours and sizes in web/pages/shared/tokens.css, because the page must not load anything.
-const STYLE = `
+export const PAGE_STYLE = `
 :root { color-scheme: light dark; --bg: light-dark(#f5f7f9, #0d1117); --surface: light-dark(#fff, #141a22); --line: light-dark(#e0e5eb, #252e3a); --text: light-dark(#16202c, #e7ecf2); --dim: light-dark(#5a6776, #8e9bab); --accent: light-dark(#0b6cb0, #4db8ff) }
 * { box-sizing: border-box; margin: 0 }
 body { min-height: 100vh; display: grid; place-items: center; padding: 24px; background: var(--bg); color: var(--text); font: 400 0.9375rem/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif }
@@ -26,7 +27,8 @@ pre { padding: 12px; overflow-x: auto; border: 1px solid var(--line); border-rad
 small { color: var(--dim); font-size: 0.8125rem }
 `;
 
-const MARK = '<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5"/><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round"/></svg>';
+/** The logo as SVG. */
+export const PAGE_MARK = '<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5"/><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round"/></svg>';
 
 const TITLES: ReadonlyMap<string, string> = new Map([
   ['host-unknown', 'Unknown host name'],
@@ -37,8 +39,12 @@ const TITLES: ReadonlyMap<string, string> = new Map([
   ['not-allowed', 'Not allowed'],
 ]);
 
-/** The page's policy: only its own style sheet. Any site may frame it, because it has nothing to click. */
-export const REFUSAL_PAGE_POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+/** Policy of a page that loads nothing: only its own style sheet. Any site may frame it, because it has no controls. */
+export function pagePolicy(style: string): string {
+  return `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+}
+
+export const REFUSAL_PAGE_POLICY = pagePolicy(PAGE_STYLE);
 
 /** Creates the HTML page for a refusal. All texts are escaped, and nothing is loaded. */
 export function refusalPage({ status, code, message, options = [] }: Refusal): string {
@@ -48,16 +54,16 @@ export function refusalPage({ status, code, message, options = [] }: Refusal): s
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)} · Gearway</title>
+<title>${escapeHtml(title)} · Gearway</title>
 <link rel="icon" href="data:,">
-<style>${STYLE}</style>
+<style>${PAGE_STYLE}</style>
 </head>
 <body>
 <main>
-<header>${MARK}Gearway</header>
-<h1>${escape(title)}</h1>
-<p>${escape(`${message.charAt(0).toUpperCase()}${message.slice(1)}.`)}</p>
-${options.length === 0 ? '' : `<pre>${options.map((option) => `<code>${escape(option)}</code>`).join('\n')}</pre>\n`}<small>${status} ${escape(code)}</small>
+<header>${PAGE_MARK}Gearway</header>
+<h1>${escapeHtml(title)}</h1>
+<p>${escapeHtml(`${message.charAt(0).toUpperCase()}${message.slice(1)}.`)}</p>
+${options.length === 0 ? '' : `<pre>${options.map((option) => `<code>${escapeHtml(option)}</code>`).join('\n')}</pre>\n`}<small>${status} ${escapeHtml(code)}</small>
 </main>
 </body>
 </html>
@@ -78,6 +84,7 @@ export function prefersHtml(accept: string | undefined): boolean {
   return quality('text/html') > quality('application/json');
 }
 
-function escape(text: string): string {
+/** Cleans a text, and escapes it for HTML. */
+export function escapeHtml(text: string): string {
   return cleanText(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;');
 }

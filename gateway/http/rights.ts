@@ -14,6 +14,8 @@ export interface RouteRights {
   readonly method: string;
   readonly url: string;
   readonly right: RouteRight;
+  /** Whether the token may also be a password. */
+  readonly basic: boolean;
 }
 
 declare module 'fastify' {
@@ -58,7 +60,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (config?.crossOrigin === true && right !== 'public') {
       throw new TypeError(`${route} is crossOrigin and requires the right ${right}, expected public`);
     }
-    for (const each of typeof method === 'string' ? [method] : method) routes.push({ method: each, url, right });
+    for (const each of typeof method === 'string' ? [method] : method) routes.push({ method: each, url, right, basic: config?.basic === true });
   });
   app.addHook('onRequest', async (request, reply) => {
     // No route matched: the response is the same for everyone.

@@ -15,6 +15,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Access } from './access.ts';
+import { serveApiDescription } from './api-description.ts';
 import { type ServedStream, serveClients } from './clients.ts';
 import { refusalOf } from './error-refusal.ts';
 import { eventsRoute } from './events.ts';
@@ -167,6 +168,7 @@ export async function createServer({ streams, access, verifier, names, limits, w
   servePictures(app, { streams, renditions, snapshots, scaledPictures: new ScaledPictures(), createPlaceholder, sharedLimits, snapshotShares, unsent });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages });
 
+  serveApiDescription(app);
   serveWebFiles(app);
   app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `no resource at ${request.url.slice(0, 200)}` }));
   return app;

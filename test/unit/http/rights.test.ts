@@ -29,7 +29,7 @@ const EXPECTED: Readonly<Record<Exclude<RouteRight, 'public' | 'hello'>, Readonl
 const CREDENTIALS: Readonly<Record<string, string | null>> = { none: null, wrong: 'wr0ng', view: 'w4tch', publish: 'c4mera', port: 'arm', administrator: 'adm1n' };
 
 /** Routes that everyone may use, written by hand: a new one must be added here. */
-const PUBLIC = ['/healthz', '/readyz', '/', '/viewer', '/publish', ...readdirSync(new URL('../../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(?:html|js|css|map)$/.test(name)).map((name) => `/${name}`)];
+const PUBLIC = ['/healthz', '/readyz', '/api/', '/api/openapi.json', '/', '/viewer', '/publish', ...readdirSync(new URL('../../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(?:html|js|css|map)$/.test(name)).map((name) => `/${name}`)];
 
 /** Ways to write the same path. A router may match them or not: none may pass without its right. */
 const SPELLINGS: Readonly<Record<string, (path: string, host: string) => string>> = {
@@ -121,7 +121,7 @@ describe('requireRights', () => {
   it('gives the HEAD route of a GET route the same right', async () => {
     const app = build();
     app.get('/view', { config: { right: 'view' } }, async () => 'open');
-    expect(app.routeRights).toEqual([{ method: 'GET', url: '/view', right: 'view' }, { method: 'HEAD', url: '/view', right: 'view' }]);
+    expect(app.routeRights).toEqual([{ method: 'GET', url: '/view', right: 'view', basic: false }, { method: 'HEAD', url: '/view', right: 'view', basic: false }]);
     expect((await app.inject({ method: 'HEAD', url: '/view' })).statusCode).toBe(401);
     await app.close();
   });

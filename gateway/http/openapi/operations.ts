@@ -1,0 +1,95 @@
+import { FRAME_LIMITS } from '../../../shared/frame.ts';
+import { MAX_ADDRESS } from '../clients.ts';
+import { MAX_FRAMES_PER_SECOND, MIN_FRAMES_PER_SECOND } from '../pictures.ts';
+import { MAX_NAME } from '../publishers.ts';
+import { type Schema, schemaOf } from './schemas.ts';
+
+/** Description of one route of the API. */
+export interface Operation {
+  /** One line, imperative. */
+  readonly summary: string;
+  readonly description?: string;
+  /** Group in which the API page shows it. */
+  readonly tag: 'Monitoring' | 'Streams' | 'Clients' | 'Pictures' | 'Publishing';
+  readonly query?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
+  readonly headers?: Readonly<Record<string, { readonly schema: Schema; readonly description: string }>>;
+  /** By media type. */
+  readonly body?: Readonly<Record<string, Schema>>;
+  /** By status, then by media type. Every other status has a `Refusal`. */
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Readonly<Record<string, Schema>> }>>;
+}
+
+const json = (description: string, schema: Schema, status = '200'): Operation['responses'] => ({ [status]: { description, content: { 'application/json': schema } } });
+
+/** Binary data, in OpenAPI 3.1: a media type without a schema. */
+const BINARY: Schema = {};
+
+const WIDTH = { schema: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side }, description: 'Scales the picture down to this width in pixels, never up' };
+const QUALITY = { schema: { type: 'integer', minimum: 1, maximum: 100 }, description: 'Encodes the JPEG with this quality' };
+
+/** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'GET /healthz': { tag: 'Monitoring', summary: 'Check that the process serves requests', responses: json('It does', schemaOf('Health')) },
+  'GET /readyz': {
+    tag: 'Monitoring',
+    summary: 'Check that every source delivers frames',
+    responses: { ...json('All sources deliver', schemaOf('Ready')), ...json('Sources are down', schemaOf('NotReady'), '503') },
+  },
+  'GET /metrics': { tag: 'Monitoring', summary: 'Read the metrics in the text format of Prometheus', responses: { 200: { description: 'Metrics', content: { 'text/plain': { type: 'string' } } } } },
+  'GET /api/rights': { tag: 'Monitoring', summary: 'Read the rights of the sender', responses: json('Rights', schemaOf('Rights')) },
+  'GET /api/gateway': { tag: 'Monitoring', summary: 'Read the public address of the gateway', responses: json('Address', schemaOf('Gateway')) },
+  'GET /api/events': {
+    tag: 'Monitoring',
+    summary: 'Follow the events of clients and streams',
+    description: 'Server-sent events: the kept ones, then each as it happens. The `data` of each is an `Event`.',
+    responses: { 200: { description: 'Endless', content: { 'text/event-stream': schemaOf('Event') } } },
+  },
+  'GET /api/streams': { tag: 'Streams', summary: 'List all streams with their state, counters and clients', responses: json('Streams', { type: 'array', items: schemaOf('Stream') }) },
+  'GET /api/streams/:name': { tag: 'Streams', summary: 'Read the state of one stream', responses: json('Stream', schemaOf('Stream')) },
+  'POST /api/streams/:name/clients': {
+    tag: 'Clients',
+    summary: 'List a native client',
+    description: 'The gateway connects to it whenever it is reachable.',
+    body: { 'application/json': { type: 'object', required: ['address'], properties: { address: { type: 'string', maxLength: MAX_ADDRESS, examples: ['tcp://127.0.0.1:5567?pattern=1'] } } } },
+    responses: json('Its status', schemaOf('Client'), '201'),
+  },
+  'DELETE /api/streams/:name/clients/:id': {
+    tag: 'Clients',
+    summary: 'Disconnect a client permanently',
+    query: { reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; cut after 100 characters' } },
+    responses: json('Its last status', schemaOf('Client')),
+  },
+  'GET /api/streams/:name/clients/:id/return': {
+    tag: 'Clients',
+    summary: 'Read what a client returns',
+    query: { width: WIDTH },
+    responses: { 200: { description: 'A value as JSON, or as text if only Python has it (NaN); a JPEG; an array as PNG', content: { 'application/json': {}, 'text/plain': { type: 'string' }, 'image/jpeg': BINARY, 'image/png': BINARY } } },
+  },
+  'GET /streams/:name/mjpeg': {
+    tag: 'Pictures',
+    summary: 'Watch as MJPEG',
+    query: {
+      fps: { schema: { type: 'number', minimum: MIN_FRAMES_PER_SECOND, maximum: MAX_FRAMES_PER_SECOND }, description: 'Maximum rate' },
+      length: { schema: { type: 'boolean' }, description: 'Whether parts have a Content-Length; by default for programs only' },
+      width: WIDTH,
+      quality: QUALITY,
+    },
+    responses: { 200: { description: 'Endless', content: { 'multipart/x-mixed-replace': BINARY } } },
+  },
+  'GET /streams/:name/snapshot.jpg': { tag: 'Pictures', summary: 'Take a snapshot as JPEG', query: { width: WIDTH, quality: QUALITY }, responses: { 200: { description: 'The latest frame', content: { 'image/jpeg': BINARY } } } },
+  'GET /streams/:name/snapshot.png': { tag: 'Pictures', summary: 'Take a snapshot as PNG', query: { width: WIDTH }, responses: { 200: { description: 'The latest frame', content: { 'image/png': BINARY } } } },
+  'POST /streams/:name/frames': {
+    tag: 'Publishing',
+    summary: 'Publish a picture, or many in one request, to a push: source',
+    query: {
+      publisher: { schema: { type: 'string', maxLength: MAX_NAME }, description: 'Name of the publisher' },
+      takeOver: { schema: { type: 'boolean' }, description: 'Replaces the active publisher' },
+    },
+    headers: {
+      'Gearway-Message': { schema: { type: 'string' }, description: 'JSON that travels with the frame' },
+      'Gearway-Captured-At': { schema: { type: 'string', format: 'date-time' }, description: 'When the picture was taken' },
+    },
+    body: { 'image/jpeg': BINARY, 'application/x-npy': BINARY, 'multipart/form-data': { type: 'object', required: ['frame'], properties: { frame: {}, message: { type: 'string' } } }, 'multipart/x-mixed-replace': BINARY },
+    responses: json('The sequence of the last frame', { type: 'object', required: ['sequence'], properties: { sequence: { type: 'integer' }, frames: { type: 'integer' }, rejected: { type: 'integer' } } }),
+  },
+};

@@ -1,0 +1,83 @@
+import type { ClientStatus, EventActor, GatewayEvent, PortsStatus, RightsStatus, SourceStatus, StreamStatus } from '../../../shared/status.ts';
+import type { SourceDown } from '../../hub/readiness.ts';
+
+/** A JSON Schema, of the version that OpenAPI 3.1 uses (2020-12). */
+export interface Schema {
+  readonly [keyword: string]: unknown;
+}
+
+/** A schema for each field of a type, so that the compiler finds a field that is missing here. */
+type Fields<T> = { readonly [Key in keyof T]-?: Schema };
+
+const text = (description?: string): Schema => ({ type: 'string', ...(description === undefined ? {} : { description }) });
+const count = (description?: string): Schema => ({ type: 'integer', minimum: 0, ...(description === undefined ? {} : { description }) });
+const number = (description?: string): Schema => ({ type: 'number', minimum: 0, ...(description === undefined ? {} : { description }) });
+const oneOf = (...values: readonly string[]): Schema => ({ type: 'string', enum: values });
+const list = (items: Schema, description?: string): Schema => ({ type: 'array', items, ...(description === undefined ? {} : { description }) });
+const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] });
+const port: Schema = { type: 'integer', minimum: 1, maximum: 65_535 };
+/** Fields without which an object is not sent are required; readers must ignore unknown ones. */
+const object = <T>(properties: Fields<T>, optional: readonly (keyof T)[] = []): Schema => ({
+  type: 'object',
+  required: Object.keys(properties).filter((key) => !optional.includes(key as keyof T)),
+  properties,
+});
+const reference = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+/** Schemas of what the API answers, by name. */
+export const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Refusal: object<{ code: string; message: string }>({ code: text('Stable code; see Troubleshooting in the documentation'), message: text('What was expected and what came, as a sentence') }),
+  NotReady: object<{ code: string; message: string; down: readonly SourceDown[] }>({ code: oneOf('not-ready', 'closed'), message: text(), down: list(object<SourceDown>({ stream: text(), kind: text(), reason: text() }), 'Only for senders with the right to view') }, ['down']),
+  Ready: object<{ status: string; streams: number }>({ status: oneOf('ready'), streams: count('Number of streams') }),
+  Health: object<{ status: string }>({ status: oneOf('ok') }),
+  Rights: orNull(object<RightsStatus>({ principal: text('Name of the authenticated identity'), rights: list(oneOf('view', 'return', 'administer', 'publish')), port: orNull(port) })),
+  Gateway: object<{ publicUrl: string | null }>({ publicUrl: orNull(text()) }),
+  Source: object<SourceStatus>({ kind: text('Scheme of its URL'), address: text(), state: text('Its state in a few words'), lastError: orNull(text()), restarts: count('Number of times it was opened again after a failure') }),
+  Ports: object<PortsStatus>({ ranges: list(object<{ from: number; to: number }>({ from: port, to: port })), free: count(), taken: count(), held: list(port, 'Held for viewers that have just disconnected'), reserved: list(port, 'Reserved for the owner of a token') }),
+  Client: object<ClientStatus>({
+    id: text('Identifies this connection'),
+    port: orNull(port),
+    kind: oneOf('native', 'web', 'spectator'),
+    address: text(),
+    state: oneOf('connecting', 'live', 'paused', 'stuck', 'unsupported', 'refused'),
+    reason: text('Why it is in this state, or gets fewer frames; may be empty'),
+    delivered: count('Frames sent'),
+    deliveredBytes: count('Bytes of the pictures of these frames'),
+    dropped: count('Frames replaced by a newer one'),
+    withheld: count('Frames that a native client could not decode'),
+    repeated: count('Frames sent again'),
+    rejected: count('Refused return data'),
+    framesPerSecond: number(),
+    roundTripMs: orNull(number()),
+    delayMs: orNull(number('Latency from the arrival of a frame to its display or answer')),
+    returnData: { description: 'The sticky value; an array or a JPEG is described' },
+  }),
+  Stream: object<StreamStatus>({
+    name: text(),
+    state: oneOf('waiting', 'live', 'stale', 'ended'),
+    reason: text('Why the stream is in this state'),
+    source: reference('Source'),
+    frame: orNull(object<NonNullable<StreamStatus['frame']>>({ sequence: count(), width: count(), height: count(), encoding: text('`jpeg`, or the dtype of an array'), framesPerSecond: number() })),
+    counters: object<StreamStatus['counters']>({ received: count(), receivedBytes: count(), rejected: count(), returnsRejected: count(), returnsDropped: count(), lastRejections: list(text()) }),
+    ports: reference('Ports'),
+    awaited: list(port, 'Native clients that have not been connected yet (start: all)'),
+    clients: list(reference('Client')),
+  }),
+  Event: object<GatewayEvent>({
+    id: count(),
+    time: { type: 'string', format: 'date-time' },
+    kind: oneOf('connect', 'disconnect', 'refuse', 'take-over', 'state', 'add', 'remove'),
+    stream: orNull(text()),
+    client: orNull(text()),
+    port: orNull(port),
+    address: orNull(text()),
+    reason: text(),
+    by: object<EventActor>({ principal: text(), address: text() }),
+  }, ['by']),
+};
+
+/** A reference to one of {@link SCHEMAS}. */
+export function schemaOf(name: string): Schema {
+  if (SCHEMAS[name] === undefined) throw new TypeError(`${name} is not a schema of the API`);
+  return reference(name);
+}
