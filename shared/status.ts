@@ -1,14 +1,23 @@
 /** State of a stream. `waiting`: no frame yet; `stale`: no frame for max(2 s, 5 frame times); `ended`: the source has ended the stream. */
-export type StreamState = 'waiting' | 'live' | 'stale' | 'ended';
+export type StreamState = (typeof STREAM_STATES)[number];
 
-export type ClientKind = 'native' | 'web' | 'spectator';
+/** All values of {@link StreamState}. */
+export const STREAM_STATES = ['waiting', 'live', 'stale', 'ended'] as const;
+
+export type ClientKind = (typeof CLIENT_KINDS)[number];
+
+/** All values of {@link ClientKind}. */
+export const CLIENT_KINDS = ['native', 'web', 'spectator'] as const;
 
 /**
  * State of a client. `connecting`: not connected; `slow`: gets a smaller rendition or fewer frames, because its link carries less than the stream; `paused`: requests no frames; `stuck`: connected, but does not accept
  * frames; `unsupported`: a viewer that can decode none of the frames; `refused`: reachable, but incompatible (different
  * pattern or keys, no encryption).
  */
-export type ClientState = 'connecting' | 'live' | 'slow' | 'paused' | 'stuck' | 'unsupported' | 'refused';
+export type ClientState = (typeof CLIENT_STATES)[number];
+
+/** All values of {@link ClientState}. */
+export const CLIENT_STATES = ['connecting', 'live', 'slow', 'paused', 'stuck', 'unsupported', 'refused'] as const;
 
 /** A client in `GET /api/streams/NAME`. Counters count frames since it connected. */
 export interface ClientStatus {
@@ -64,7 +73,10 @@ export interface PortsStatus {
  * same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
  * clients.
  */
-export type EventKind = 'connect' | 'disconnect' | 'refuse' | 'take-over' | 'state' | 'add' | 'remove';
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** All values of {@link EventKind}. */
+export const EVENT_KINDS = ['connect', 'disconnect', 'refuse', 'take-over', 'state', 'add', 'remove'] as const;
 
 /** Who made an administrative change. */
 export interface EventActor {

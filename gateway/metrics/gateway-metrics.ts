@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import type { ClientKind, ClientState, StreamState, StreamStatus } from '../../shared/status.ts';
+import { CLIENT_KINDS, CLIENT_STATES, type ClientKind, STREAM_STATES, type StreamStatus } from '../../shared/status.ts';
 import type { PortCounters } from '../hub/client-totals.ts';
 import { sourceDown } from '../hub/readiness.ts';
 import type { LatenciesByKind, Stream } from '../hub/stream.ts';
@@ -18,10 +18,6 @@ interface Reading {
   readonly status: StreamStatus;
   readonly totals: readonly PortCounters[];
 }
-
-const STREAM_STATES: readonly StreamState[] = ['waiting', 'live', 'stale', 'ended'];
-const CLIENT_KINDS: readonly ClientKind[] = ['native', 'web', 'spectator'];
-const CLIENT_STATES: readonly ClientState[] = ['connecting', 'live', 'paused', 'stuck', 'unsupported', 'refused'];
 
 /** Clients of one kind and state. */
 const KIND_AND_STATE = ['stream', 'kind', 'state'] as const;

@@ -1,4 +1,4 @@
-import type { ClientStatus, EventActor, GatewayEvent, PortsStatus, RightsStatus, SourceStatus, StreamStatus } from '../../../shared/status.ts';
+import { CLIENT_KINDS, CLIENT_STATES, type ClientStatus, EVENT_KINDS, type EventActor, type GatewayEvent, type PortsStatus, type RightsStatus, type SourceStatus, STREAM_STATES, type StreamStatus } from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
 
 /** A JSON Schema, of the version that OpenAPI 3.1 uses (2020-12). */
@@ -37,9 +37,9 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Client: object<ClientStatus>({
     id: text('Identifies this connection'),
     port: orNull(port),
-    kind: oneOf('native', 'web', 'spectator'),
+    kind: oneOf(...CLIENT_KINDS),
     address: text(),
-    state: oneOf('connecting', 'live', 'paused', 'stuck', 'unsupported', 'refused'),
+    state: oneOf(...CLIENT_STATES),
     reason: text('Why it is in this state, or gets fewer frames; may be empty'),
     delivered: count('Frames sent'),
     deliveredBytes: count('Bytes of the pictures of these frames'),
@@ -54,7 +54,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   Stream: object<StreamStatus>({
     name: text(),
-    state: oneOf('waiting', 'live', 'stale', 'ended'),
+    state: oneOf(...STREAM_STATES),
     reason: text('Why the stream is in this state'),
     source: reference('Source'),
     frame: orNull(object<NonNullable<StreamStatus['frame']>>({ sequence: count(), width: count(), height: count(), encoding: text('`jpeg`, or the dtype of an array'), framesPerSecond: number() })),
@@ -66,7 +66,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Event: object<GatewayEvent>({
     id: count(),
     time: { type: 'string', format: 'date-time' },
-    kind: oneOf('connect', 'disconnect', 'refuse', 'take-over', 'state', 'add', 'remove'),
+    kind: oneOf(...EVENT_KINDS),
     stream: orNull(text()),
     client: orNull(text()),
     port: orNull(port),
