@@ -1,9 +1,11 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
+import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
 import { type Returnable, ReturnRefusedError } from '../connection/return-body.ts';
 import { clientName, socketUrl, streamName, streamUrl } from '../connection/stream-address.ts';
 import { BoxController, PageController, RemovalController, StateController } from '../element/controllers.ts';
+import type { AreaInspection, PixelInspection } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
 import { type Fit, FITS } from './fit.ts';
 import { type Matrix, pictureMatrix, pictureScale, type Point, quarterTurns, WHOLE_VIEW } from './picture-geometry.ts';
@@ -30,6 +32,8 @@ import { announcementText, formatAge, formatLatency, SLOW_LINK_LABEL, STATE_LABE
 
 export type { NDArray } from '../../shared/ndarray.ts';
 export type { Value } from '../../shared/protocol.ts';
+export type { ChannelStatistics, PixelArea } from '../../shared/arrays/inspection.ts';
+export type { AreaInspection, PixelInspection } from './arrays/inspection-query.ts';
 export type { ShownArray } from './arrays/shown-array.ts';
 export type { Fit } from './fit.ts';
 export type { OverlayCallback, ShownFrame } from './overlays/overlay-commands.ts';
@@ -91,6 +95,7 @@ const AGE_INTERVAL_MS = 500;
  * @attr {boolean} raw - get 8-bit arrays unmodified instead of as JPEG
  * @attr {string} unit - unit of the values, shown beside them
  * @attr {boolean} color-bar - show the colours with their values over the picture
+ * @attr {boolean} inspector - show the value under the pointer, statistics of an area, and change the range by drag
  * @fires {GearwayOpenEvent} gearway-open - connected, with or without a port
  * @fires {GearwayFrameEvent} gearway-frame - once per drawn frame
  * @fires {GearwayStateEvent} gearway-state - the state or its reason has changed
@@ -122,6 +127,7 @@ const AGE_INTERVAL_MS = 500;
  * @csspart button - a button of the control bar
  * @csspart stats - the statistics
  * @csspart color-bar - the colours with their values
+ * @csspart inspector - the values under the pointer and of an area
  * @cssproperty [--gearway-stage=#05070a] - colour behind the picture
  * @cssproperty [--gearway-accent=#4db8ff] - colour of pressed buttons, plots and focus rings
  * @cssproperty [--gearway-on-accent=#04121d] - text colour on the accent colour
@@ -170,6 +176,7 @@ export class GearwayViewer extends LitElement {
     raw: { type: Boolean },
     unit: { type: String },
     colorBar: { type: Boolean, attribute: 'color-bar' },
+    inspector: { type: Boolean },
     token: { attribute: false },
     _chip: { state: true },
     _age: { state: true },
@@ -212,6 +219,7 @@ export class GearwayViewer extends LitElement {
   declare raw: boolean;
   declare unit: string;
   declare colorBar: boolean;
+  declare inspector: boolean;
   /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
   declare token: string | null;
   /** @internal */
@@ -220,8 +228,8 @@ export class GearwayViewer extends LitElement {
   declare _age: string;
   /** @internal Control bar and statistics, once they are loaded. */
   declare _extras: ViewerExtras | null;
-  /** @internal Colour bar, once it is loaded. */
-  declare _arrayPanels: typeof ArrayPanels | null;
+  /** @internal Colour bar and inspector, once they are loaded. */
+  declare _arrayPanels: ArrayPanels | null;
 
   readonly #internals = this.attachInternals();
   readonly #state = new StateController<ViewerState>(this, this.#internals, 'connecting');
@@ -270,6 +278,7 @@ export class GearwayViewer extends LitElement {
     this.raw = false;
     this.unit = '';
     this.colorBar = false;
+    this.inspector = false;
     this.token = null;
     this._chip = '';
     this._age = '';
@@ -374,6 +383,19 @@ export class GearwayViewer extends LitElement {
     return this.#overlayProblem;
   }
 
+  /**
+   * The exact values of a pixel of the frame on screen, from its data. null outside of the picture, and before the first
+   * frame.
+   */
+  inspectPixel(x: number, y: number): Promise<PixelInspection | null> {
+    return this.#model.inspectPixel(Math.floor(x), Math.floor(y));
+  }
+
+  /** Statistics of a rectangle of the frame on screen, in pixels, from its data. null as for `inspectPixel()`. */
+  inspectArea(area: PixelArea): Promise<AreaInspection | null> {
+    return this.#model.inspectArea(area);
+  }
+
   /** The whole picture in the window, in CSS px; parts of it may be outside of the element. null before the first frame. */
   get pictureRect(): DOMRect | null {
     return this.#layout?.clientRect ?? null;
@@ -440,7 +462,8 @@ export class GearwayViewer extends LitElement {
     if (OVERLAY_OPTIONS.some((key) => changed.has(key))) this.#updateOverlays();
     if (ARRAY_STYLE.some((key) => changed.has(key))) this.#model.setArrayStyle(this.#arrayStyle());
     if (changed.has('raw')) this.#model.setRaw(this.raw);
-    if (this.colorBar && this.shownArray !== null) this.#loadArrayPanels();
+    if (this.inspector || (this.colorBar && this.shownArray !== null)) this.#loadArrayPanels();
+    this._arrayPanels?.update();
     this._extras?.update();
     const picture = this.#picture();
     const turns = quarterTurns(this.rotate);
@@ -453,17 +476,18 @@ export class GearwayViewer extends LitElement {
 
   protected override render(): TemplateResult {
     const { state, reason } = this.#state;
-    const { controls, spectatorReason } = this;
+    const { spectatorReason } = this;
+    const isInteractive = this.controls || this.inspector;
     const isDimmed = this.#pictureSize !== null && DIMMED.has(state);
     const isSlow = this.#isSlow();
     return html`
       <div
         part="stage"
         class=${`stage ${isDimmed ? 'dim' : ''} ${state === 'paused' ? 'calls' : ''}`}
-        tabindex=${controls ? '0' : nothing}
-        role=${controls ? 'group' : nothing}
-        aria-label=${controls ? this.#pictureLabel() : nothing}
-        @keydown=${controls ? this.#onKey : nothing}
+        tabindex=${isInteractive ? '0' : nothing}
+        role=${isInteractive ? 'group' : nothing}
+        aria-label=${isInteractive ? this.#pictureLabel() : nothing}
+        @keydown=${isInteractive ? this.#onKey : nothing}
       >
         <div part="picture" class="picture"></div>
         <div part="overlay" class="on-picture" hidden><slot name="overlay"></slot></div>
@@ -478,7 +502,7 @@ export class GearwayViewer extends LitElement {
           ${isDimmed && reason !== '' ? html`<span class="why">${reason}</span>` : nothing}
           ${spectatorReason === null ? nothing : html`<span title=${spectatorReason}>View only</span>`}
         </div>
-        ${this._arrayPanels?.render(this) ?? nothing}
+        ${this._arrayPanels?.render() ?? nothing}
         ${this._extras?.render() ?? nothing}
         <div class="announcement" role="status">${announcementText(state, reason, spectatorReason)}</div>
       </div>
@@ -547,21 +571,25 @@ export class GearwayViewer extends LitElement {
     return { range, colormap, invert, noData, nanColor, belowColor, aboveColor, channelOrder };
   }
 
-  /** Loads the colour bar when it is first shown. */
+  /** Loads colour bar and inspector when they are first shown. */
   #loadArrayPanels(): void {
-    if (this.#isLoadingArrayPanels) return;
+    const stage = this.renderRoot.querySelector<HTMLElement>('.stage');
+    if (this.#isLoadingArrayPanels || stage === null) return;
     this.#isLoadingArrayPanels = true;
     import('./ui/array-panels.ts').then(
       ({ ArrayPanels, arrayPanelStyles }) => {
         if (arrayPanelStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(arrayPanelStyles.styleSheet);
-        this._arrayPanels = ArrayPanels;
+        this._arrayPanels = new ArrayPanels(this, stage, () => this.requestUpdate());
       },
-      // Not fatal: the picture works without it.
-      (error: unknown) => console.error('gearway-viewer: the colour bar could not be loaded', error),
+      // Not fatal: the picture works without them.
+      (error: unknown) => console.error('gearway-viewer: colour bar and inspector could not be loaded', error),
     );
   }
 
-  readonly #onKey = (event: KeyboardEvent): void => this._extras?.keydown(event);
+  readonly #onKey = (event: KeyboardEvent): void => {
+    if (this._arrayPanels?.keydown(event) === true) event.preventDefault();
+    else this._extras?.keydown(event);
+  };
 
   readonly #onFullscreen = (): void => this.requestUpdate();
 

@@ -3,12 +3,13 @@ import type { ReturnBody } from '../../shared/protocol.ts';
 import { ReturnRefusedError } from '../connection/return-body.ts';
 import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
+import type { Inspection, InspectionQuery } from './arrays/inspection-query.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import type { Box, DeliveryOptions, Snapshot, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
 import type { ViewerOpening } from './viewer-session.ts';
 
 /** Events of a session other than the answers to requests. */
-export type ViewerLinkEvent = Exclude<ViewerEvent, { kind: 'snapshot' }>;
+export type ViewerLinkEvent = Exclude<ViewerEvent, { kind: 'snapshot' | 'inspection' }>;
 
 const host = new SessionHost<ViewerOpening, ViewerCommand, ViewerEvent>({
   workerScript: new URL(/* @vite-ignore */ './gearway-worker.js', import.meta.url),
@@ -34,6 +35,7 @@ export class ViewerLink {
   #nextId = 1;
   readonly #returns = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
   readonly #snapshots = new Map<number, (snapshot: Snapshot | null) => void>();
+  readonly #inspections = new Map<number, (inspection: Inspection) => void>();
 
   /** @param canvas new: without a context, and not yet transferred. */
   constructor(
@@ -104,6 +106,14 @@ export class ViewerLink {
     });
   }
 
+  inspect(query: InspectionQuery): Promise<Inspection> {
+    const id = this.#takeId();
+    return new Promise((resolve) => {
+      this.#inspections.set(id, resolve);
+      this.#link.command({ kind: 'inspect', id, query });
+    });
+  }
+
   /** Ends the session. Pending requests are answered with `closed`; nothing is emitted afterwards. Idempotent. */
   close(): void {
     if (this.#link.isClosed) return;
@@ -111,6 +121,7 @@ export class ViewerLink {
     const error = new ReturnRefusedError('closed', 'the viewer was closed');
     for (const { reject } of this.#returns.values()) reject(error);
     for (const resolve of this.#snapshots.values()) resolve(null);
+    for (const resolve of this.#inspections.values()) resolve(null);
   }
 
   #return(command: (id: number) => ViewerCommand): Promise<void> {
@@ -131,6 +142,9 @@ export class ViewerLink {
     if (event.kind === 'snapshot') {
       this.#snapshots.get(event.id)?.(event.snapshot);
       this.#snapshots.delete(event.id);
+    } else if (event.kind === 'inspection') {
+      this.#inspections.get(event.id)?.(event.inspection);
+      this.#inspections.delete(event.id);
     } else if (event.kind === 'returned' && event.id !== null) {
       const request = this.#returns.get(event.id);
       this.#returns.delete(event.id);

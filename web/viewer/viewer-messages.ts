@@ -2,6 +2,7 @@ import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { ReturnBody, Value } from '../../shared/protocol.ts';
 import type { Quality } from '../../shared/quality.ts';
 import type { CommonCommand } from '../connection/session-host.ts';
+import type { Inspection, InspectionQuery } from './arrays/inspection-query.ts';
 import type { ShownArray } from './arrays/shown-array.ts';
 import type { OverlayCommand, OverlayEvent } from './overlays/overlay-commands.ts';
 
@@ -61,6 +62,7 @@ export type ViewerCommand =
   | { readonly kind: 'delivery'; readonly delivery: DeliveryOptions }
   /** `script`: address of the code for overlays, which the first such command loads. */
   | { readonly kind: 'overlay'; readonly script: string; readonly command: OverlayCommand }
+  | { readonly kind: 'inspect'; readonly id: number; readonly query: InspectionQuery }
   | { readonly kind: 'array-style'; readonly style: ArrayStyleTexts }
   /** Whether 8-bit samples are requested unmodified instead of as JPEG. */
   | { readonly kind: 'raw'; readonly raw: boolean };
@@ -133,7 +135,8 @@ export type ViewerEvent =
     }
   | { readonly kind: 'refused'; readonly code: number; readonly reason: string }
   | { readonly kind: 'close'; readonly code: number; readonly reason: string }
-  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: Snapshot | null };
+  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: Snapshot | null }
+  | { readonly kind: 'inspection'; readonly id: number; readonly inspection: Inspection };
 
 /** A picture with its message. Its size is that of the picture received, which may be a rendition smaller than the frame. */
 export interface Snapshot {

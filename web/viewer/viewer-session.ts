@@ -18,6 +18,7 @@ import {
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
 import { ArrayPictures } from './arrays/array-pictures.ts';
+import type { InspectionQuery } from './arrays/inspection-query.ts';
 import { DecodeFailures } from './decode-failures.ts';
 import { Decoder } from './decoder.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
@@ -164,6 +165,12 @@ class ViewerSession {
         // Not fatal: the picture works without them.
         runInBackground(this.#commandOverlays(command.script, command.command), (error) => console.error('gearway-viewer: overlays could not be loaded', error));
         return;
+      case 'inspect': {
+        const { id } = command;
+        const failed = (): void => this.#emit({ kind: 'inspection', id, inspection: null });
+        runInBackground(this.#inspect(id, command.query), failed);
+        return;
+      }
       case 'array-style':
         runInBackground(this.#setArrayStyle(command.style));
         return;
@@ -403,6 +410,13 @@ class ViewerSession {
     const payload = frame.payload as Uint8Array<ArrayBuffer>;
     const blob = format === 'png' ? await encodePng(await this.#decodeWhole(frame)) : new Blob([payload], { type });
     this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding, blob } });
+  }
+
+  async #inspect(id: number, query: InspectionQuery): Promise<void> {
+    const frame = this.#drawn;
+    const decoder = await this.#arrays.decoder();
+    const inspection = frame && (await decoder.inspect(frame, query, decodeJpeg));
+    this.#emit({ kind: 'inspection', id, inspection });
   }
 
   #decodeWhole(frame: FrameMessage): Promise<DecodedPicture> {

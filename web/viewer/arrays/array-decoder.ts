@@ -1,8 +1,11 @@
 import { ArrayRenderer } from '../../../shared/arrays/array-renderer.ts';
-import { type ArrayStyleTexts, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
+import { type ArrayStyleTexts, noDataOf, parseArrayStyle } from '../../../shared/arrays/array-style.ts';
+import { areaStatistics, clipArea, type InspectedSamples, pixelValues } from '../../../shared/arrays/inspection.ts';
 import { errorText } from '../../../shared/errors.ts';
+import { parseDtype, pictureChannels } from '../../../shared/ndarray.ts';
 import type { FrameMessage } from '../../../shared/protocol.ts';
 import type { DecodedPicture } from '../painter.ts';
+import type { Inspection, InspectionQuery } from './inspection-query.ts';
 import type { ShownArray } from './shown-array.ts';
 
 /** Decodes raw frames of one stream, in the file that is loaded when the first one arrives. */
@@ -12,6 +15,8 @@ export class ArrayDecoder {
   #problem: string | null = null;
   #shownKey = '';
   #styleNumber = 0;
+  /** The JPEG inspected last: a pointer that moves inspects the same one many times. */
+  #decoded: { readonly frame: FrameMessage; readonly image: ImageData } | null = null;
 
   /** @param onShown called when an array is decoded with another range, type or style than the one before. */
   constructor(onShown: (shown: ShownArray) => void) {
@@ -47,9 +52,46 @@ export class ArrayDecoder {
     return { source, width, height, close: () => undefined };
   }
 
+  /**
+   * Exact values of a frame, from its data.
+   *
+   * @param decodeJpeg decodes a JPEG at its full size.
+   */
+  async inspect(frame: FrameMessage, query: InspectionQuery, decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>): Promise<Inspection> {
+    const samples = await this.#samplesOf(frame, decodeJpeg);
+    const { sequence } = frame;
+    const dtype = frame.encoding.kind === 'jpeg' ? 'jpeg' : samples.dtype;
+    const type = frame.encoding.kind === 'jpeg' ? undefined : parseDtype(samples.dtype);
+    const noData = type === undefined ? null : noDataOf(this.#renderer.style, type, samples.channels);
+    // The fourth channel of a decoded JPEG is the canvas's alpha.
+    const shown = <T>(channels: readonly T[]): readonly T[] => (dtype === 'jpeg' ? channels.slice(0, 3) : channels);
+    if (query.kind === 'pixel') {
+      const { x, y } = query;
+      const values = pixelValues(samples, x, y);
+      return values && { sequence, x, y, dtype, values: shown(values), isNoData: noData !== null && values[0] === noData };
+    }
+    const area = clipArea(samples, query.area);
+    return area && { sequence, area, dtype, channels: shown(areaStatistics(samples, area, noData)) };
+  }
+
+  async #samplesOf(frame: FrameMessage, decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>): Promise<InspectedSamples> {
+    const { encoding, width, height, payload } = frame;
+    if (encoding.kind === 'raw') return { dtype: encoding.dtype, width, height, channels: pictureChannels(encoding.shape) ?? 1, bytes: payload };
+    if (this.#decoded?.frame !== frame) {
+      const picture = await decodeJpeg(frame);
+      const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+      if (context !== null && !(picture.source instanceof ImageData)) context.drawImage(picture.source, 0, 0, width, height);
+      picture.close();
+      this.#decoded = { frame, image: context?.getImageData(0, 0, width, height) ?? new ImageData(width, height) };
+    }
+    const { data } = this.#decoded.image;
+    return { dtype: 'uint8', width, height, channels: 4, bytes: new Uint8Array(data.buffer) };
+  }
+
   /** The next array is not a successor of the last one: the automatic range begins again, and is reported. */
   reset(): void {
     this.#shownKey = '';
+    this.#decoded = null;
     this.#renderer.reset();
   }
 }

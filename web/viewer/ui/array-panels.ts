@@ -1,28 +1,65 @@
 import { css, html, nothing, svg, type TemplateResult } from 'lit';
 import type { ShownArray } from '../arrays/shown-array.ts';
+import { formatValue } from './format-value.ts';
+import { type InspectedViewer, Inspector } from './inspector.ts';
 
 /** The part of the viewer's public API that is used here. */
-export interface ArrayViewer {
+export interface ArrayViewer extends InspectedViewer {
   readonly colorBar: boolean;
-  readonly unit: string;
-  readonly shownArray: ShownArray | null;
+  readonly inspector: boolean;
 }
 
 /** Number of colours of the bar; the browser interpolates between them. */
 const STOPS = 64;
 
-/** Formats a value with at most four significant digits, or all digits of its integer part. */
-export function formatValue(value: number): string {
-  const digits = Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
-  return Math.abs(value) >= 1e7 ? value.toPrecision(4) : String(digits);
-}
+/** Colour bar and inspector of a viewer. Loaded on demand. */
+export class ArrayPanels {
+  readonly #viewer: ArrayViewer;
+  readonly #stage: HTMLElement;
+  readonly #onChange: () => void;
+  #inspector: Inspector | null = null;
 
-/** What is shown over arrays. Loaded on demand. */
-export const ArrayPanels = {
-  render({ colorBar, unit, shownArray }: ArrayViewer): TemplateResult | typeof nothing {
-    return colorBar && shownArray?.channels === 1 ? bar(shownArray, unit) : nothing;
-  },
-} as const;
+  /**
+   * @param stage the box around all content.
+   * @param onChange called when {@link render} would give something else.
+   */
+  constructor(viewer: ArrayViewer, stage: HTMLElement, onChange: () => void) {
+    this.#viewer = viewer;
+    this.#stage = stage;
+    this.#onChange = onChange;
+  }
+
+  /** Inspects while the viewer has an inspector. To be called after each update of the page. */
+  update(): void {
+    const isInspecting = this.#viewer.inspector && this.#viewer.isConnected;
+    if (isInspecting && this.#inspector === null) {
+      this.#inspector = new Inspector(this.#viewer, this.#stage, this.#onChange);
+      this.#onChange();
+    } else if (!isInspecting && this.#inspector !== null) {
+      this.close();
+      this.#onChange();
+    }
+    this.#inspector?.rendered();
+  }
+
+  /** @returns whether the key was handled. */
+  keydown(event: KeyboardEvent): boolean {
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    return this.#inspector?.keydown(event) ?? false;
+  }
+
+  render(): TemplateResult {
+    const { colorBar, unit, shownArray } = this.#viewer;
+    return html`${colorBar && shownArray?.channels === 1 ? bar(shownArray, unit) : nothing}${this.#inspector?.render() ?? nothing}`;
+  }
+
+  /** Ends inspecting. Idempotent. */
+  close(): void {
+    this.#inspector?.close();
+    this.#inspector = null;
+    this.#stage.classList.remove('inspecting');
+  }
+}
 
 function bar({ low, high, colors }: ShownArray, unit: string): TemplateResult {
   const withUnit = (value: number): string => `${formatValue(value)}${unit === '' ? '' : ` ${unit}`}`;
@@ -77,13 +114,100 @@ export const arrayPanelStyles = css`
   .color-bar .unit {
     color: #d3dae2;
   }
+  .inspector {
+    position: absolute;
+    bottom: 52px;
+    left: 12px;
+    width: fit-content;
+    max-width: calc(100% - 96px);
+    padding: 8px;
+    border-radius: 12px;
+    background: #05070ad9;
+    font-size: 0.75rem;
+    font-variant-numeric: tabular-nums;
+  }
+  .inspector .reading {
+    display: flex;
+    align-items: center;
+    gap: 8px;
+  }
+  .inspector .magnifier {
+    flex: none;
+    position: static;
+    width: 54px;
+    height: 54px;
+    border: 1px solid #ffffff40;
+    border-radius: 3px;
+    transform: none;
+    image-rendering: pixelated;
+  }
+  .inspector .tools {
+    display: flex;
+    gap: 4px;
+    margin-top: 6px;
+  }
+  .inspector button {
+    min-height: 28px;
+    padding: 2px 12px;
+    border: 1px solid #ffffff40;
+    border-radius: 6px;
+    background: none;
+    color: inherit;
+    font: inherit;
+    cursor: pointer;
+  }
+  .inspector button[aria-pressed='true'] {
+    background: var(--gearway-accent, #4db8ff);
+    color: var(--gearway-on-accent, #04121d);
+  }
+  .inspector table {
+    border-spacing: 12px 0;
+    margin-left: -12px;
+  }
+  .inspector th {
+    color: #d3dae2;
+    font-weight: 400;
+    text-align: left;
+  }
+  .inspector .histogram {
+    display: block;
+    width: 160px;
+    max-width: 100%;
+    height: 32px;
+    fill: var(--gearway-accent, #4db8ff);
+  }
+  .marker {
+    position: absolute;
+    inset: 0;
+    width: 100%;
+    height: 100%;
+    overflow: hidden;
+    pointer-events: none;
+  }
+  .marker rect {
+    fill: none;
+    stroke: #fff;
+    stroke-width: 1.5;
+    paint-order: stroke;
+    filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000);
+  }
+  .inspecting .picture {
+    cursor: crosshair;
+    touch-action: none;
+  }
+  @media (pointer: coarse) {
+    .inspector button {
+      min-height: 40px;
+    }
+  }
   @container (max-height: 160px) {
     .color-bar {
       display: none;
     }
   }
   @media (prefers-contrast: more) {
-    .color-bar {
+    .color-bar,
+    .inspector {
       background: #000;
       border: 1px solid #fff;
     }
