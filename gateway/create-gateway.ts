@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
+import { GearwayError } from '../shared/errors.ts';
 import { systemErrorCode, systemErrorText } from '../shared/system-errors.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createPlaceholder } from './drawing/placeholder.ts';
@@ -16,12 +17,13 @@ import { ByteBudget } from './hub/byte-budget.ts';
 import { createClientLog } from './hub/client-log.ts';
 import { EventLog } from './hub/event-log.ts';
 import { MAX_RETURN_BYTES } from './hub/returns/returns.ts';
-import type { GatewayOptions } from './config/gateway-options.ts';
-import { listClients, listSources, resolveOptions } from './config/options.ts';
+import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
+import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
+import { type Configuration, reconfigure } from './reconfigure.ts';
 import { type GatewayStream, RunningStream } from './running-stream.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
-export type { GatewayOptions, LimitSettings, NativePolicy, StreamSettings } from './config/gateway-options.ts';
+export type { GatewayOptions, LimitSettings, NativePolicy, Reconfiguration, StreamSettings } from './config/gateway-options.ts';
 export type { GatewayStream } from './running-stream.ts';
 export type { StreamPolicy } from './hub/stream.ts';
 export type { PortData } from './hub/returns/returns.ts';
@@ -57,6 +59,15 @@ export interface Gateway {
    * peers do.
    */
   close(options?: { onClose?: 'keep' | 'terminate' }): Promise<void>;
+  /**
+   * Applies other options while the gateway runs. Streams whose options are equal are not touched.
+   *
+   * @returns what has changed.
+   * @throws {GearwayError} for invalid options, in which case nothing has changed.
+   */
+  reconfigure(options: GatewayOptions): Promise<Reconfiguration>;
+  /** Adds an event of the kind `configure`, for programs that read a configuration. */
+  report(reason: string): void;
   /** Resolves when `close()` is done. */
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -83,18 +94,21 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
 }
 
 async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
-  const resolved = resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+  const resolved = resolveFor(options, sources);
   const events = new EventLog(createClientLog(options.log));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
   const verifier = new JpegVerifier();
-  const streams = new Map(sources.map((named) => [named.name, new RunningStream(named, resolved, events, returnBudget, verifier)]));
+  const withoutRenditions = new Set(resolved.withoutRenditions);
+  let configuration: Configuration = { sources, resolved };
+  const createStream = (named: NamedSource): RunningStream => new RunningStream(named, configuration.resolved, events, returnBudget, verifier);
+  const streams = new Map(sources.map((named) => [named.name, createStream(named)]));
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('at least one source is required');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, sharedLimits: resolved.limits, withoutRenditions: resolved.withoutRenditions, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, sharedLimits: resolved.limits, withoutRenditions, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -121,8 +135,31 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
     throw error;
   }
 
+  /** One at a time. */
+  let reconfiguring: Promise<unknown> = Promise.resolve();
+  const applyOptions = async (changed: GatewayOptions): Promise<Reconfiguration> => {
+    if (closing !== null) throw new GearwayError('closed', 'the gateway is closed');
+    const nextSources = createSources(listSources(changed), options.log);
+    const after: Configuration = { sources: nextSources, resolved: { ...resolveFor(changed, nextSources), log: options.log } };
+    const before = configuration;
+    configuration = after;
+    withoutRenditions.clear();
+    for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
+    return reconfigure(streams, before, after, createStream);
+  };
+
   return {
-    stream: first,
+    get stream() {
+      return [...streams.values()][0] ?? first;
+    },
+    async reconfigure(changed) {
+      const result = reconfiguring.then(async () => applyOptions(changed));
+      reconfiguring = result.catch(() => undefined);
+      return result.catch((error: unknown) => {
+        throw redactorOfUrls([...listSources(changed), ...listClients(changed)]).error(error);
+      });
+    },
+    report: (reason) => events.add({ kind: 'configure', stream: null, client: null, port: null, address: null, reason }),
     streams,
     administratorKey,
     events: () => events.events(),
@@ -140,6 +177,10 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
     closed,
     [Symbol.asyncDispose]: () => close(resolved.onClose),
   };
+}
+
+function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): ResolvedGatewayOptions {
+  return resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

@@ -76,8 +76,8 @@ const MAX_NATIVE_CLIENTS = 256;
 /** A stream with its source and its native clients, which it owns. */
 export class RunningStream implements GatewayStream {
   readonly stream: Stream;
-  readonly #source: Source;
-  readonly #supervisor: SourceSupervisor;
+  #source: Source;
+  #supervisor: SourceSupervisor;
   readonly #options: ResolvedGatewayOptions;
   readonly #policy: NativePolicy;
   readonly #headers = new NativeHeaders();
@@ -135,9 +135,47 @@ export class RunningStream implements GatewayStream {
    * @throws {GearwayError} the errors of {@link RunningStream.addClient}, and `source-unavailable`.
    */
   async open(clients: readonly NativeClientAddress[]): Promise<void> {
+    await this.addClients(clients);
+    await this.#supervisor.open();
+  }
+
+  /** Closes the source, and with it its publishers. */
+  async closeSource(): Promise<void> {
+    await this.#supervisor.close();
+  }
+
+  /** Opens another source in place of a closed one. Clients stay connected; a failure is retried. */
+  startSource({ source, isOnDemand }: NamedSource): void {
+    this.#source = source;
+    this.#placeholderReady = null;
+    this.stream.wait(source.waitingReason);
+    if (source.verifiesJpegs && this.#nativeClients.size > 0) this.#frames.prepare();
+    this.#supervisor = new SourceSupervisor({ source, stream: this.stream, isOnDemand, log: this.#options.log });
+    this.#supervisor.start();
+  }
+
+  /**
+   * Starts a stream that was added while the gateway runs: adds the native clients, and opens the source, whose failures
+   * are retried.
+   *
+   * @throws {GearwayError} the errors of {@link RunningStream.addClient}.
+   */
+  async start(clients: readonly NativeClientAddress[]): Promise<void> {
+    this.#supervisor.start();
+    await this.addClients(clients);
+  }
+
+  /** @throws {GearwayError} the errors of {@link RunningStream.addClient}. */
+  async addClients(clients: readonly NativeClientAddress[]): Promise<void> {
     if (clients.length > 0) await this.#createPlaceholder();
     for (const address of clients) this.#add(address);
-    await this.#supervisor.open();
+  }
+
+  /** Removes native clients, after a termination. Returns when their ports are free. */
+  async removeClients(ports: readonly number[]): Promise<void> {
+    const removed = [...this.#nativeClients].filter(({ port }) => ports.includes(port));
+    for (const client of removed) this.#nativeClients.delete(client);
+    await Promise.all(removed.map((client) => client.close({ terminate: true })));
   }
 
   push(frame: Uint8Array | NDArray, { message = null, capturedAtUs, takeOver = false, check }: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean } = {}): number {

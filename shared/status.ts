@@ -71,12 +71,12 @@ export interface PortsStatus {
 /**
  * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with the
  * same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
- * clients.
+ * clients; `configure`: the configuration was applied, or was not because it is invalid.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** All values of {@link EventKind}. */
-export const EVENT_KINDS = ['connect', 'disconnect', 'refuse', 'take-over', 'state', 'add', 'remove'] as const;
+export const EVENT_KINDS = ['connect', 'disconnect', 'refuse', 'take-over', 'state', 'add', 'remove', 'configure'] as const;
 
 /** Who made an administrative change. */
 export interface EventActor {

@@ -15,8 +15,9 @@ import { createFormats } from './formats.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { formatHelp } from './help.ts';
 import { keyFolder, writeKeyFile } from './key-file.ts';
-import { DEFAULT_CONFIG_FILE, loadOptions } from './load-config.ts';
+import { DEFAULT_CONFIG_FILE, type LoadedOptions, loadOptions } from './load-config.ts';
 import { listSources, resolveOptions } from './options.ts';
+import { Reload } from './reload.ts';
 import { readTokens } from './token-options.ts';
 
 const SHUTDOWN_LIMIT_MS = 1800;
@@ -120,7 +121,8 @@ async function main(): Promise<void> {
     return;
   }
   process.title = formatProcessTitle(process.argv.slice(2));
-  const loaded = await loadOptions(file, { formats: FORMATS, variables, given: [...given], check: checkOptions });
+  const load = async (): Promise<LoadedOptions> => loadOptions(file, { formats: FORMATS, variables, given, check: checkOptions });
+  const loaded = await load();
   for (const warning of [...warnings, ...loaded.warnings]) log.write(`gearway: warning: ${warning}`);
   const options: GatewayOptions = { ...loaded.options, log: (message) => log.write(`${new Date().toISOString()} ${message}`) };
   const starting = createGateway(options);
@@ -133,12 +135,20 @@ async function main(): Promise<void> {
       .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
       .catch((error: unknown) => log.write(`gearway: closing failed: ${errorText(error)}`));
   };
-  onStopSignal((signal) => stop(signal === 'SIGINT' ? 'terminate' : 'keep'));
+  let reload: Reload | null = null;
+  // A terminal that closes sends SIGHUP too.
+  const isDaemon = file !== null && !process.stdin.isTTY;
+  onStopSignal(isDaemon ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => stop(signal === 'SIGINT' ? 'terminate' : 'keep'));
+  if (isDaemon) process.on('SIGHUP', () => reload?.now());
   if (process.env['npm_lifecycle_event'] !== undefined) watchPackageManager(process, () => stop('keep'));
   const gateway = await starting;
   if (isStopping) return;
   try {
     const { url, publicUrl, port } = await gateway.listen();
+    if (file !== null) {
+      reload = new Reload({ file, gateway, load: async () => (await load()).options, log: options.log ?? (() => undefined) });
+      await reload.start();
+    }
     process.stdout.write(`Gearway is serving on ${url}\n${publicUrl === null ? '' : `Public address: ${publicUrl}\n`}`);
     if (gateway.administratorKey !== null) offerKey(gateway.administratorKey, publicUrl ?? url, port);
   } catch (error) {
@@ -151,9 +161,9 @@ async function main(): Promise<void> {
  * Calls `stop` for each termination signal, and ends the process immediately on the second one. Must be called first:
  * process 1 of a container ignores these signals unless it has handlers.
  */
-function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
+function onStopSignal(signals: readonly NodeJS.Signals[], stop: (signal: NodeJS.Signals) => void): void {
   let firstAtMs: number | null = null;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of signals) {
     process.on(signal, () => {
       firstAtMs ??= performance.now();
       if (performance.now() - firstAtMs > SAME_SIGNAL_MS) killProcess(process);

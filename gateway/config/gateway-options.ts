@@ -113,3 +113,15 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   /** Called with one line of text at a time. Default: no log. */
   readonly log?: (message: string) => void;
 }
+
+/** Effect of a new configuration, by names of streams. */
+export interface Reconfiguration {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Streams whose source, options or native clients have changed. */
+  readonly changed: readonly string[];
+  /** Options that have changed, but take effect only after a restart. */
+  readonly needsRestart: readonly string[];
+  /** What could not be applied, as sentences: for example, a native client whose keys are missing. */
+  readonly problems: readonly string[];
+}

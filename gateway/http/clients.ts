@@ -32,7 +32,7 @@ export interface ServedStream {
 interface ClientsOptions {
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** By the stream's name. */
-  readonly renditions: ReadonlyMap<string, Renditions>;
+  readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
   /** Shared by all requests for a single picture. */
   readonly snapshotShares: Shares;

@@ -19,7 +19,7 @@ import { unknownStream } from './unknown-stream.ts';
 interface PicturesOptions {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   /** By stream name; shared with viewers. */
-  readonly renditions: ReadonlyMap<string, Renditions>;
+  readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
   /** Of all streams; shared with viewers. */
   readonly scaledPictures: ScaledPictures;

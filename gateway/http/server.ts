@@ -4,7 +4,6 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { AddressBudgets, type InputLimits } from '../connection/input-budget.ts';
 import { LargeMessages } from '../connection/large-messages.ts';
 import type { ViewerSocket } from '../clients/web/viewer-binding.ts';
-import { Renditions } from '../clients/renditions.ts';
 import { ScaledPictures } from '../clients/scaled-pictures.ts';
 import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
@@ -33,19 +32,21 @@ import { Snapshots } from './snapshots.ts';
 import type { TrustedNames } from './trusted-names.ts';
 import { trustedProxies } from './trusted-proxies.ts';
 import { unknownStream } from './unknown-stream.ts';
+import { StreamRenditions } from './stream-renditions.ts';
 import { boundUnreadBody } from './unread-body.ts';
 import { Upgrades } from './upgrades.ts';
 import { serveViewers } from './viewers.ts';
 import { serveWebFiles } from './web-files.ts';
 
 export interface ServerOptions {
+  /** May change while the server runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
   readonly access: Access;
   readonly names: TrustedNames;
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /** Names of the streams of which no renditions are made; default none. */
+  /** Names of the streams of which no renditions are made; default none. May change for streams that are added later. */
   readonly withoutRenditions?: ReadonlySet<string>;
   /** Limits shared by all peers, and per address. */
   readonly sharedLimits?: SharedLimits;
@@ -156,7 +157,7 @@ export async function createServer({ streams, access, verifier, names, limits, w
   });
   app.get('/api/events', { config: { right: 'view' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
-  const renditions = new Map([...streams.keys()].map((name) => [name, new Renditions({ isEnabled: !withoutRenditions.has(name) })]));
+  const renditions = new StreamRenditions(streams, withoutRenditions);
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
   const largeMessages = new LargeMessages();

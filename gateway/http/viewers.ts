@@ -16,7 +16,7 @@ import { unknownStream } from './unknown-stream.ts';
 interface ViewersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   /** By stream name. */
-  readonly renditions: ReadonlyMap<string, Renditions>;
+  readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly guard: Guard;
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;

@@ -29,6 +29,8 @@ export interface Client extends Follower {
   status(): ClientStatus;
   /** Disconnects this client permanently; `reason` is reported to it if the transport supports that. */
   sendAway(reason: string): void;
+  /** Disconnects this client, which may connect again, if that differs from {@link Client.sendAway}. */
+  disconnect?(reason: string): void;
 }
 
 /** A configured (native) client, which may or may not be connected. */
@@ -139,6 +141,8 @@ export class Stream {
   #rejected = 0;
   #inputRejectedAtMs = -Infinity;
   #showsRejection = false;
+  /** Why the stream was closed; null while it is open. */
+  #closedReason: string | null = null;
   #rejectionLoggedAtMs = -Infinity;
   readonly #lastRejections: string[] = [];
 
@@ -313,6 +317,8 @@ export class Stream {
   /** Offers frames to the client from the next one on; it can read {@link Stream.latest} itself. */
   attach(client: Client): void {
     this.#clients.add(client);
+    // A viewer whose hello arrives after its stream was replaced.
+    if (this.#closedReason !== null) queueMicrotask(() => this.#disconnect(client));
   }
 
   detach(client: Client): void {
@@ -412,10 +418,21 @@ export class Stream {
     };
   }
 
-  /** Idempotent. The creator closes the source and the clients first. */
-  close(): void {
+  /**
+   * Disconnects the remaining clients, which may connect again. Idempotent. The creator closes the source and the native
+   * clients first.
+   */
+  close(reason = 'the gateway stops'): void {
+    this.#closedReason = reason;
     clearInterval(this.#timer);
+    for (const client of this.#clients) this.#disconnect(client);
     this.returns.close();
+  }
+
+  #disconnect(client: Client): void {
+    const reason = this.#closedReason ?? '';
+    if (client.disconnect === undefined) client.sendAway(reason);
+    else client.disconnect(reason);
   }
 
   #checkStale(): void {

@@ -75,6 +75,11 @@ export class SourceSupervisor {
     this.#supervise(run);
   }
 
+  /** Opens the source like {@link SourceSupervisor.open}, but treats a failure of the first `open()` like any other. */
+  start(): void {
+    this.#supervise(null);
+  }
+
   /** Closes the source, which does not use the stream afterwards. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();

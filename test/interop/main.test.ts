@@ -134,6 +134,27 @@ describe('gearway', () => {
       expect(await run('--config', file)).toEqual({ code: 2, stdout: '', stderr: `gearway: ${file}:1:1: the file has the unknown key "prot"; did you mean port? (and 1 more: gearway check-config ${file})\n` });
     });
 
+    it('applies the file again when it changes and on SIGHUP, and nothing of a file with a fault', async () => {
+      const stream = (size: string): string => `streams: {door: {source: "test-pattern:?size=${size}&fps=5"}}\n`;
+      const file = write('changing.yaml', stream('160x120'));
+      const { gateway, url } = await serve('--config', file);
+      await using _ = gateway;
+      const address = async (): Promise<string> => ((await (await fetch(`${url}api/streams/door`)).json()) as { source: { address: string } }).source.address;
+      const reported = (text: string): Promise<string> => gateway.stderr.waitFor(text, (line) => (line.includes(`configuration: ${file}${text}`) ? line : undefined));
+      expect(await address()).toBe('160x120, 5 fps');
+      write('changing.yaml', stream('320x240'));
+      await reported(': changed door');
+      expect(await address()).toBe('320x240, 5 fps');
+      write('changing.yaml', 'prot: 1\n');
+      await reported(':1:1: the file has the unknown key "prot"; did you mean port?; nothing was changed');
+      expect(await address()).toBe('320x240, 5 fps');
+      write('changing.yaml', stream('320x240'));
+      await reported(': nothing has changed');
+      gateway.signal('SIGHUP');
+      await expect.poll(() => gateway.stderr.all.filter((line) => line.endsWith(': nothing has changed')).length, { timeout: 10_000 }).toBe(2);
+      expect(await (await fetch(`${url}healthz`)).json()).toEqual({ status: 'ok' });
+    });
+
     it('checks a file', async () => {
       const file = write('wrong.yaml', 'prot: 80\nstreams:\n  a: {source: "ffmpeg:rtsp://admin:Hunt3r@cam", clients: [tcp]}\n');
       const { code, stdout, stderr } = await run('check-config', file);

@@ -244,6 +244,10 @@ export class ViewerBinding implements Client, LeaseHolder {
     this.#end('disconnect', closeCode.sentAway, reason);
   }
 
+  disconnect(reason: string): void {
+    this.#end('disconnect', closeCode.goingAway, reason);
+  }
+
   status(): ClientStatus {
     const { stream, socket, port } = this.#inside();
     const { state, reason, delivered, deliveredBytes, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();

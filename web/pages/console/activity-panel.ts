@@ -13,6 +13,7 @@ const LABELS: Readonly<Record<EventKind, string>> = {
   state: 'Stream',
   add: 'Added',
   remove: 'Removed',
+  configure: 'Configuration',
 };
 
 /** Class of the dot before the label. */
@@ -24,6 +25,7 @@ const DOTS: Readonly<Record<EventKind, string>> = {
   state: '',
   add: 'live',
   remove: 'stale',
+  configure: '',
 };
 
 /** The latest events of the gateway, newest first. */
