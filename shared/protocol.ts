@@ -139,6 +139,8 @@ export type Want = {
   readonly raw?: boolean;
   /** The viewer cannot decode the JPEGs, and wants them encoded again. */
   readonly baseline?: boolean;
+  /** Whether the viewer decodes H.264; false again if its decoder fails. */
+  readonly video?: boolean;
   readonly quality?: Quality;
   /** 0 for no limit. */
   readonly maxBitsPerSecond?: number;
@@ -172,8 +174,20 @@ export interface RenditionHeader {
   /** Pixels. */
   readonly pictureHeight: number;
 }
+/** H.264 of a rendition: one access unit, its NAL units with their lengths before them (ISO 14496-15). */
+export interface VideoEncodingHeader {
+  readonly kind: 'h264';
+  /** Whether decoding can begin with it. */
+  readonly isKey: boolean;
+  /** With a key frame: codec string of WebCodecs, `avc1.42c028`. */
+  readonly codec?: string;
+  /** With a key frame: the decoder's configuration, `avcC`. */
+  readonly description?: Uint8Array;
+}
+/** Encoding of a frame's payload as it is sent to viewers. */
+export type MessageEncoding = Encoding | VideoEncodingHeader;
 /** Width and height are those of the source's frame; `rendition` describes a payload that differs from it. */
-export type FrameMessage = FrameHeader & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array; readonly rendition?: RenditionHeader };
+export type FrameMessage = Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding } & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array; readonly rendition?: RenditionHeader };
 export type State = {
   readonly type: 'state';
   readonly state: StreamState;
@@ -419,7 +433,7 @@ export function encodePublishedHead({ sequence, capturedAtUs = null, encoding, m
  *
  * @param rendition describes a payload that is not the source's.
  */
-export function encodeFrameHead(frame: FrameHeader, message: Value, rendition?: RenditionHeader): Uint8Array<ArrayBuffer> {
+export function encodeFrameHead(frame: Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding }, message: Value, rendition?: RenditionHeader): Uint8Array<ArrayBuffer> {
   const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
   // Field by field: an object spread into a literal costs more than all the rest, with each frame.
   const header: Record<string, unknown> = { sequence, receivedAtUs };
@@ -430,6 +444,10 @@ export function encodeFrameHead(frame: FrameHeader, message: Value, rendition?: 
   if (encoding.kind === 'raw') {
     header['dtype'] = encoding.dtype;
     header['shape'] = encoding.shape;
+  } else if (encoding.kind === 'h264') {
+    header['isKey'] = encoding.isKey;
+    if (encoding.codec !== undefined) header['codec'] = encoding.codec;
+    if (encoding.description !== undefined) header['description'] = encoding.description;
   }
   if (rendition !== undefined) {
     header['rendition'] = rendition.rendition;
@@ -504,6 +522,7 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
         ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, MAX_FRAMES_PER_SECOND)),
         ...optional(fields, 'raw', boolean),
         ...optional(fields, 'baseline', boolean),
+        ...optional(fields, 'video', boolean),
         ...optional(fields, 'quality', oneOf<Quality>(...QUALITIES)),
         ...optional(fields, 'maxBitsPerSecond', (f, key) => number(f, key, 0, 1e12)),
         ...optional(fields, 'width', (f, key) => integer(f, key, 65_535)),
@@ -532,7 +551,7 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
       ...optional(fields, 'capturedAtUs', integer),
       width: integer(fields, 'width', 65_535),
       height: integer(fields, 'height', 65_535),
-      encoding: decodeEncoding(fields),
+      encoding: fields['encoding'] === 'h264' ? decodeVideo(fields) : decodeEncoding(fields),
       message: (fields['message'] ?? null) as Value,
       payload,
       ...decodeRendition(fields),
@@ -627,6 +646,19 @@ function names(fields: Fields, key: string): readonly string[] {
   const value = fields[key];
   if (!Array.isArray(value) || value.length > MAX_FEATURES) throw bad(`field ${key} is ${describe(value)}, expected a list of at most ${MAX_FEATURES} names`);
   return value.filter((name): name is string => typeof name === 'string' && name.length <= MAX_FEATURE_LENGTH);
+}
+
+/** Maximum number of bytes of a decoder's configuration. */
+const MAX_DESCRIPTION_BYTES = 4096;
+
+function binary(fields: Fields, key: string): Uint8Array {
+  const value = fields[key];
+  if (!(value instanceof Uint8Array) || value.byteLength > MAX_DESCRIPTION_BYTES) throw bad(`field ${key} is ${describe(value)}, expected at most ${MAX_DESCRIPTION_BYTES} bytes`);
+  return value;
+}
+
+function decodeVideo(fields: Fields): VideoEncodingHeader {
+  return { kind: 'h264', isKey: boolean(fields, 'isKey'), ...optional(fields, 'codec', (f, key) => text(f, key, 64)), ...optional(fields, 'description', binary) };
 }
 
 function decodeRendition(fields: Fields): { readonly rendition?: RenditionHeader } {

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type ViewerSocket, ViewerBinding } from '../clients/web/viewer-binding.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { UnsentFrames } from '../clients/unsent-frames.ts';
+import type { VideoEncodings } from '../clients/web/video-encodings.ts';
 import { WebClient, type WebClientLimits } from '../clients/web/web-client.ts';
 import { setMessageLimit } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
@@ -17,6 +18,8 @@ interface ViewersOptions extends SocketShares {
   readonly streams: ReadonlyMap<string, { readonly stream: Stream }>;
   /** By stream name. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
+  /** By stream name. */
+  readonly videos: Pick<ReadonlyMap<string, VideoEncodings>, 'get'>;
   readonly guard: Guard;
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
@@ -33,7 +36,7 @@ interface ViewersOptions extends SocketShares {
  * Adds the viewers' WebSocket, `/streams/NAME/ws`. Reveals whether a stream exists only after the token has been
  * accepted.
  */
-export function serveViewers(app: FastifyInstance, { streams, renditions, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, largeMessages, unsent }: ViewersOptions): void {
+export function serveViewers(app: FastifyInstance, { streams, renditions, videos, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, largeMessages, unsent }: ViewersOptions): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
 
@@ -45,7 +48,7 @@ export function serveViewers(app: FastifyInstance, { streams, renditions, guard,
       count += 1;
       const binding = new ViewerBinding({
         id: `web-${count}`,
-        served: stream === undefined || shared === undefined ? { stream: null, reason: unknownStream(streams, name).message } : { stream, renditions: shared },
+        served: stream === undefined || shared === undefined ? { stream: null, reason: unknownStream(streams, name).message } : { stream, renditions: shared, video: videos.get(name) },
         report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
         address,
         authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),

@@ -1,7 +1,7 @@
 import type { Quality } from '../../shared/quality.ts';
 
 /** One way to send a stream: the source's frames as they are, or a rendition of them. */
-export type Step = { readonly kind: 'source' } | JpegStep;
+export type Step = { readonly kind: 'source' } | JpegStep | VideoStep;
 
 /** JPEG of reduced size and quality. */
 export interface JpegStep {
@@ -10,6 +10,14 @@ export interface JpegStep {
   readonly divisor: 1 | 2 | 4 | 8;
   /** libjpeg's quality, 1 to 100. */
   readonly quality: number;
+}
+
+/** H.264 of reduced size. */
+export interface VideoStep {
+  readonly kind: 'h264';
+  /** Width and height are divided by this number, and rounded to even ones. */
+  readonly divisor: 1 | 2 | 4;
+  readonly bitsPerSecond: number;
 }
 
 /** The frames as they are. */
@@ -29,6 +37,15 @@ const JPEG_STEPS: readonly JpegStep[] = [
   { kind: 'jpeg', divisor: 8, quality: 45 },
 ];
 
+/** H.264 renditions: divisor, and bits per pixel at 30 fps, below which pictures lose more than a smaller size would. */
+const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number])[] = [[1, 0.09], [2, 0.16], [2, 0.08], [4, 0.14]];
+
+/** H.264 needs fewer bits for a slower stream, but not in proportion: the rate of 30 fps always applies. */
+const VIDEO_FPS = 30;
+
+/** Bit rates are multiples of this. */
+const BIT_RATE_UNIT = 10_000;
+
 /** Length of a rendition's shorter side below which its picture is not useful. */
 const MIN_SIDE = 120;
 
@@ -44,34 +61,57 @@ export interface LadderOptions {
   /** Size at which the viewer shows them, in device pixels; 0 if every pixel counts. */
   readonly shownWidth: number;
   readonly shownHeight: number;
+  /** Whether the viewer decodes H.264 and the gateway encodes it: instead of JPEG. */
+  readonly hasVideo?: boolean;
 }
 
 /**
  * Steps that a viewer may get, best first. The source's frames are the first unless the viewer wants smaller ones.
  * Renditions are no larger than needed for the size on screen.
  */
-export function ladder({ quality, width, height, shownWidth, shownHeight }: LadderOptions): readonly Step[] {
+export function ladder({ quality, width, height, shownWidth, shownHeight, hasVideo = false }: LadderOptions): readonly Step[] {
   if (quality === 'source') return [SOURCE];
   const minDivisor = MIN_DIVISOR[quality];
   const isLargeEnough = (divisor: number): boolean => Math.min(width, height) / divisor >= MIN_SIDE;
   // A picture of half the size would fill the screen as well.
   const isTooLarge = (divisor: number): boolean => shownWidth > 0 && width / divisor / 2 >= shownWidth && height / divisor / 2 >= shownHeight;
-  const steps = JPEG_STEPS.filter(({ divisor }) => divisor >= minDivisor && isLargeEnough(divisor));
+  const all: readonly (JpegStep | VideoStep)[] = hasVideo ? videoSteps(width, height) : JPEG_STEPS;
+  const steps = all.filter(({ divisor }) => divisor >= minDivisor && isLargeEnough(divisor));
   const fitting = steps.filter(({ divisor }) => !isTooLarge(divisor));
   // A very small viewer still gets the smallest ones.
   const renditions = fitting.length > 0 ? fitting : steps.slice(-1);
   return minDivisor === 1 || renditions.length === 0 ? [SOURCE, ...renditions] : renditions;
 }
 
+function videoSteps(width: number, height: number): readonly VideoStep[] {
+  return VIDEO_STEPS.map(([divisor, bitsPerPixel]) => {
+    const bits = (width / divisor) * (height / divisor) * VIDEO_FPS * bitsPerPixel;
+    return { kind: 'h264', divisor, bitsPerSecond: Math.max(1, Math.round(bits / BIT_RATE_UNIT)) * BIT_RATE_UNIT };
+  });
+}
+
+/** The JPEG step that takes the place of an H.264 one while there is no encoder: the largest that needs no more bits. */
+export function jpegInstead({ divisor, bitsPerSecond }: VideoStep, { width, height }: { readonly width: number; readonly height: number }, framesPerSecond: number, bytes: (step: Step) => number): JpegStep {
+  const steps = JPEG_STEPS.filter((step) => step.divisor >= divisor && Math.min(width, height) / step.divisor >= MIN_SIDE);
+  return steps.find((step) => bytes(step) * 8 * framesPerSecond <= bitsPerSecond) ?? steps.at(-1) ?? { kind: 'jpeg', divisor: 1, quality: 45 };
+}
+
 /** Identifies a step in frame headers and among the renditions of a stream. */
 export function stepName(step: Step): string {
-  return step.kind === 'source' ? 'source' : `jpeg-${step.divisor}-${step.quality}`;
+  if (step.kind === 'source') return 'source';
+  return step.kind === 'jpeg' ? `jpeg-${step.divisor}-${step.quality}` : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
 }
 
 /** `JPEG 640×360 q50`, for people. */
 export function stepLabel(step: Step, { width, height }: { readonly width: number; readonly height: number }): string {
   if (step.kind === 'source') return `source ${width}×${height}`;
+  if (step.kind === 'h264') return `H.264 ${evenPart(width, step.divisor)}×${evenPart(height, step.divisor)}`;
   return `JPEG ${pictureWidth(step, width)}×${Math.round((height * pictureWidth(step, width)) / width)} q${step.quality}`;
+}
+
+/** Part of a side in pixels, rounded to an even number, as H.264 with 4:2:0 requires. */
+export function evenPart(pixels: number, divisor: number): number {
+  return Math.max(2, Math.round(pixels / divisor / 2) * 2);
 }
 
 /** Width of a rendition in pixels; the height follows from the frame's proportions. */
@@ -90,5 +130,6 @@ const DETAIL_EXPONENT = 0.8;
 /** Expected size of a rendition's frame, before any was encoded. */
 export function expectedBytes(step: Step, sourceBytes: number): number {
   if (step.kind === 'source') return sourceBytes;
+  if (step.kind === 'h264') return step.bitsPerSecond / 8 / VIDEO_FPS;
   return sourceBytes * (1 / step.divisor ** 2) ** DETAIL_EXPONENT * qualityFactor(step.quality);
 }

@@ -1,6 +1,7 @@
 import { runInBackground } from '../background.ts';
 import type { FrameMessage } from '../../shared/protocol.ts';
 import { DecodeTimeoutError } from './decode-failures.ts';
+import { H264Decoder } from './h264-decoder.ts';
 import { type DecodedPicture, decodeJpeg } from './painter.ts';
 
 /** Two decodes keep a fast decoder busy. With a slow decoder the second would only queue, and its frame grow old. */
@@ -19,6 +20,8 @@ export interface DecoderEvents {
   decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
   /** A frame could not be decoded. */
   failed(frame: FrameMessage, error: unknown): void;
+  /** H.264 cannot be decoded: the gateway must send JPEG. */
+  videoFailed(): void;
 }
 
 /** A frame whose decoding has started. */
@@ -31,10 +34,12 @@ interface PendingFrame {
 
 /**
  * Decodes the newest frames: one or two at a time, with one more waiting, which a newer frame replaces. Pictures are
- * delivered in order: of two frames decoded in parallel the newer often finishes first, and waits for the older.
+ * delivered in order: of two frames decoded in parallel the newer often finishes first, and waits for the older. H.264
+ * has a decoder of its own, which gets every chunk.
  */
 export class Decoder {
   readonly #events: DecoderEvents;
+  readonly #video: H264Decoder;
   #waiting: FrameMessage | null = null;
   #waitingSinceMs = 0;
   #decoding = 0;
@@ -49,9 +54,23 @@ export class Decoder {
 
   constructor(events: DecoderEvents) {
     this.#events = events;
+    this.#video = new H264Decoder({
+      started: (frame) => events.started(frame, 0),
+      decoded: (frame, picture, decodeMs) => this.#show(frame, picture, decodeMs),
+      failed: () => {
+        this.failed += 1;
+        events.videoFailed();
+      },
+    });
   }
 
   add(frame: FrameMessage): void {
+    if (frame.encoding.kind === 'h264') {
+      if (this.#video.add(frame)) return;
+      this.skipped += 1;
+      this.#events.started(frame, 0);
+      return;
+    }
     if (this.#waiting !== null) this.skipped += 1;
     this.#waiting = frame;
     this.#waitingSinceMs = performance.now();
@@ -66,6 +85,7 @@ export class Decoder {
   /** A new connection: discards all frames, including those being decoded. */
   reset(): void {
     this.#generation += 1;
+    this.#video.reset();
     this.#waiting = null;
     this.#decoding = 0;
     for (const { picture } of this.#pending) picture?.close();
@@ -145,13 +165,17 @@ export class Decoder {
       if (first === undefined || (first.picture === null && decoded < MAX_DECODING)) return;
       this.#pending.shift();
       const { frame, picture, decodeMs } = first;
-      if (picture === null) continue;
-      if (frame.sequence <= this.#drawnSequence) {
-        this.#skip(picture);
-      } else {
-        this.#drawnSequence = frame.sequence;
-        this.#events.decoded(frame, picture, decodeMs);
-      }
+      if (picture !== null) this.#show(frame, picture, decodeMs);
     }
+  }
+
+  /** Of frames in different encodings, an older one may come after a newer one. */
+  #show(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
+    if (frame.sequence <= this.#drawnSequence) {
+      this.#skip(picture);
+      return;
+    }
+    this.#drawnSequence = frame.sequence;
+    this.#events.decoded(frame, picture, decodeMs);
   }
 }

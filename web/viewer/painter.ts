@@ -69,6 +69,12 @@ export class Painter {
     this.#context = surface.getContext('2d', options) as CanvasRenderingContext2D | null;
   }
 
+  /** The picture that is drawn, as PNG. Only of a canvas in a worker. */
+  png(): Promise<Blob> {
+    if (this.#surface instanceof OffscreenCanvas) return this.#surface.convertToBlob({ type: 'image/png' });
+    return Promise.reject(new TypeError('the canvas belongs to the page'));
+  }
+
   draw({ source, width, height }: DecodedPicture): void {
     if (this.#surface.width !== width || this.#surface.height !== height) {
       this.#surface.width = width;

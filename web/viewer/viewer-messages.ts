@@ -89,7 +89,7 @@ export interface ViewerStats {
   readonly window: number | null;
   readonly width: number;
   readonly height: number;
-  /** `jpeg` or a NumPy dtype; empty before the first frame. */
+  /** `jpeg`, `h264` or a NumPy dtype; empty before the first frame. */
   readonly encoding: string;
   /**
    * What the gateway sends instead of the source's frames and why, such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4

@@ -20,6 +20,7 @@ import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection
 import { ArrayPictures } from './arrays/array-pictures.ts';
 import type { InspectionQuery } from './arrays/inspection-query.ts';
 import { DecodeFailures } from './decode-failures.ts';
+import { canDecodeH264 } from './h264-decoder.ts';
 import { Decoder } from './decoder.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import type { OverlaySession } from './overlays/overlay-session.ts';
@@ -90,6 +91,8 @@ class ViewerSession {
   #unsupported: string | null = null;
   /** The latest `want` of this connection with size and limits, as JSON. */
   #sentWant = '';
+  /** Whether H.264 can be decoded, as far as is known. */
+  #canDecodeVideo = false;
   /** Sequence of the latest frame whose decoding has started. */
   #started = 0;
 
@@ -111,6 +114,7 @@ class ViewerSession {
       started: (frame, waitMs) => this.#acknowledge(frame, waitMs),
       decoded: (frame, picture, decodeMs) => this.#draw(frame, picture, decodeMs),
       failed: (frame, error) => this.#failures.failed(frame, error),
+      videoFailed: () => this.#setVideo(false),
     });
     this.#failures = new DecodeFailures({
       needsBaseline: () => this.#connection.send(encodeMessage({ type: 'want', baseline: true })),
@@ -125,6 +129,7 @@ class ViewerSession {
       report: emit,
       tick: () => this.#emitStats(),
     });
+    runInBackground(canDecodeH264().then((can) => this.#setVideo(can)));
   }
 
   command(command: ViewerCommand): void {
@@ -229,6 +234,11 @@ class ViewerSession {
     else this.#return(sticky.body, 'sticky', sticky.ttlMs, null);
   }
 
+  #setVideo(canDecode: boolean): void {
+    this.#canDecodeVideo = canDecode;
+    this.#sendWant();
+  }
+
   /** Size on screen and limits. A gateway that does not know the fields ignores them. */
   #sendWant(): void {
     const { quality, maxBitsPerSecond, maxFramesPerSecond } = this.#delivery;
@@ -236,7 +246,7 @@ class ViewerSession {
     // A picture that covers its box is larger than the box in one direction.
     const isKnown = width <= MAX_SIDE && height <= MAX_SIDE && this.#box?.covers === false;
     const size = isKnown ? { width: Math.ceil(width), height: Math.ceil(height) } : { width: 0, height: 0 };
-    const want: Want = { type: 'want', quality, maxBitsPerSecond, maxFramesPerSecond, ...size };
+    const want: Want = { type: 'want', video: this.#canDecodeVideo, quality, maxBitsPerSecond, maxFramesPerSecond, ...size };
     // The box is set with each update of the element.
     const key = JSON.stringify(want);
     if (key === this.#sentWant || !this.#connection.isOpen) return;
@@ -404,6 +414,12 @@ class ViewerSession {
     }
     const { sequence, message } = frame;
     const { width, height } = pictureSize(frame);
+    // A chunk of H.264 is not a picture by itself.
+    if (frame.encoding.kind === 'h264') {
+      const blob = await this.#painter.png();
+      this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding: 'png', blob } });
+      return;
+    }
     const received = frame.encoding.kind === 'jpeg' ? 'jpeg' : frame.encoding.dtype;
     const encoding = format === 'png' ? 'png' : received;
     const type = received === 'jpeg' ? 'image/jpeg' : 'application/octet-stream';

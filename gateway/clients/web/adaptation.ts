@@ -4,6 +4,9 @@ import type { Delivery, LinkEstimator } from './link-estimator.ts';
 /** Time beyond the minimum round trip that a frame may take. Twice as long is a queue. */
 const BUDGET_MS = 100;
 
+/** The same for H.264, whose key frames are several times as large as the others. */
+const VIDEO_BUDGET_MS = 200;
+
 /** Number of late frames in a row, and their minimum duration, that indicate a slow link. */
 const LATE_FRAMES = 2;
 const LATE_MS = 250;
@@ -124,7 +127,8 @@ export class Adaptation {
       this.#settledAtMs = nowMs;
     }
     if (this.#settling !== null || sentAtMs < this.#settledAtMs) return;
-    if (delayMs <= BUDGET_MS) {
+    const budgetMs = budgetOf(this.#step);
+    if (delayMs <= budgetMs) {
       this.#good(nowMs);
       return;
     }
@@ -134,7 +138,7 @@ export class Adaptation {
     this.#bestLateRate = Math.max(this.#bestLateRate, bitsPerSecond);
     const isFar = this.#link.leastMs(nowMs) >= LOCAL_MS;
     // The first frame on a distant link is evidence enough: the next ones would only queue.
-    const isClear = isFar && !this.#hadGood && delayMs > 3 * BUDGET_MS;
+    const isClear = isFar && !this.#hadGood && delayMs > 3 * budgetMs;
     const isLasting = this.#lateFrames >= (isFar ? LATE_FRAMES : LOCAL_LATE_FRAMES) && nowMs - this.#lateSinceMs >= LATE_MS;
     if (isClear || isLasting) this.#lower(this.#bestLateRate, nowMs);
   }
@@ -212,7 +216,7 @@ export class Adaptation {
 
   /** Whether a throughput carries all frames of a step, each within the budget. */
   #fits(step: Step, bitsPerSecond: number): boolean {
-    return this.#demand(step) <= bitsPerSecond && this.#context.bytes(step) * 8000 <= bitsPerSecond * BUDGET_MS;
+    return this.#demand(step) <= bitsPerSecond && this.#context.bytes(step) * 8000 <= bitsPerSecond * budgetOf(step);
   }
 
   #demand(step: Step): number {
@@ -236,4 +240,8 @@ export class Adaptation {
     const smaller = steps.findIndex((step) => this.#context.bytes(step) <= current);
     return smaller < 0 ? steps.length - 1 : smaller;
   }
+}
+
+function budgetOf({ kind }: Step): number {
+  return kind === 'h264' ? VIDEO_BUDGET_MS : BUDGET_MS;
 }

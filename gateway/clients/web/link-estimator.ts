@@ -3,8 +3,9 @@ import { WindowedMinimum } from '../../hub/windowed-minimum.ts';
 /** Longest time for which the best throughput of the link counts. */
 const CAPACITY_WINDOW_MS = 2000;
 
-/** Shorter transmissions are within the jitter of timers and threads. */
+/** Shorter transmissions are within the jitter of timers, threads and paths: at least this, and this part of the round trip. */
 const JITTER_MS = 4;
+const JITTER_PART = 0.1;
 
 /** State of the delivery at the time when a frame was sent. */
 export interface SendState {
@@ -32,6 +33,8 @@ export interface Delivery {
  */
 export class LinkEstimator {
   readonly #least = new WindowedMinimum();
+  /** Of pings alone, which take no time to transmit. */
+  readonly #leastPing = new WindowedMinimum();
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
   /** Lower bounds of the capacity, of which the highest of the last seconds counts; ascending in time, descending in value. */
@@ -40,6 +43,7 @@ export class LinkEstimator {
   /** Records a round trip of a small message, such as a ping. */
   roundTrip(ms: number, nowMs: number): void {
     this.#least.add(ms, nowMs);
+    this.#leastPing.add(ms, nowMs);
   }
 
   /** Minimum round trip of the last seconds; 0 while unknown. */
@@ -62,7 +66,7 @@ export class LinkEstimator {
     this.#deliveredBytes += bytes;
     this.#deliveredAtMs = nowMs;
     const delayMs = roundTripMs - this.leastMs(nowMs);
-    this.#addCapacity((newest.bytes * 8000) / Math.max(JITTER_MS, delayMs), nowMs);
+    this.#addCapacity(newest.bytes, roundTripMs, nowMs);
     const seconds = Math.max(1, nowMs - newest.state.deliveredAtMs - waitMs) / 1000;
     return { sequence: newest.sequence, sentAtMs: newest.sentAtMs, delayMs, bitsPerSecond: ((this.#deliveredBytes - newest.state.deliveredBytes) * 8) / seconds };
   }
@@ -78,7 +82,12 @@ export class LinkEstimator {
     this.#capacities = [];
   }
 
-  #addCapacity(bitsPerSecond: number, nowMs: number): void {
+  /** Compares with pings: the minimum of the frames contains their own transmission, and would prove any capacity. */
+  #addCapacity(bytes: number, roundTripMs: number, nowMs: number): void {
+    const pingMs = this.#leastPing.get(nowMs);
+    // The pings were delayed by something else.
+    if (pingMs === undefined || roundTripMs < pingMs) return;
+    const bitsPerSecond = (bytes * 8000) / Math.max(JITTER_MS, pingMs * JITTER_PART, roundTripMs - pingMs);
     while ((this.#capacities.at(-1)?.bitsPerSecond ?? Infinity) <= bitsPerSecond) this.#capacities.pop();
     this.#capacities.push({ bitsPerSecond, atMs: nowMs });
   }

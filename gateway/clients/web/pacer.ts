@@ -53,6 +53,11 @@ export class Pacer {
   /** What the acknowledgements reveal about the link. */
   readonly link = new LinkEstimator();
 
+  /** When the oldest frame in flight was sent; null if there is none. */
+  get oldestSentAtMs(): number | null {
+    return this.#inFlight[0]?.sentAtMs ?? null;
+  }
+
   get bytesInFlight(): number {
     return this.#bytes;
   }

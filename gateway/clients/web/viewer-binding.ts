@@ -8,7 +8,9 @@ import type { LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
-import type { JpegStep, Step } from '../../renditions/ladder.ts';
+import type { JpegStep, Step, VideoStep } from '../../renditions/ladder.ts';
+import type { VideoEncoding } from './video-encoding.ts';
+import type { VideoEncodings } from './video-encodings.ts';
 import { describeReturnData } from '../../hub/returns/describe-return-data.ts';
 import type { Rendition, Renditions } from '../renditions.ts';
 
@@ -57,7 +59,7 @@ interface ViewerBindingOptions {
   /** Unique in the gateway. */
   readonly id: string;
   /** The requested stream and its renditions, or why it does not exist. */
-  readonly served: { readonly stream: Stream; readonly renditions: Renditions } | { readonly stream: null; readonly reason: string };
+  readonly served: { readonly stream: Stream; readonly renditions: Renditions; readonly video?: VideoEncodings | undefined } | { readonly stream: null; readonly reason: string };
   /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
@@ -125,6 +127,17 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   canScale(frame: Frame): boolean {
     return this.#inside().renditions.canScale(frame);
+  }
+
+  get hasVideo(): boolean {
+    const { served } = this.#options;
+    return served.stream !== null && served.video?.isAvailable === true;
+  }
+
+  /** @returns null if H.264 cannot be encoded. */
+  video(step: VideoStep): VideoEncoding | null {
+    const { served } = this.#options;
+    return served.stream === null ? null : (served.video?.get(step) ?? null);
   }
 
   bytesOf(step: Step): number {

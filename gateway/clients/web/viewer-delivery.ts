@@ -1,10 +1,13 @@
 import { formatBitRate } from '../../../shared/bit-rate.ts';
 import type { Delivery as DeliveryMessage, Want } from '../../../shared/protocol.ts';
-import type { Quality } from '../../../shared/quality.ts';
+import { MAX_FRAMES_PER_SECOND, type Quality } from '../../../shared/quality.ts';
 import type { Frame } from '../../hub/frame.ts';
-import { ladder, SOURCE, type Step, stepLabel } from '../../renditions/ladder.ts';
+import { jpegInstead, type JpegStep, ladder, SOURCE, type Step, stepLabel, type VideoStep } from '../../renditions/ladder.ts';
 import { Adaptation, type AdaptationContext } from './adaptation.ts';
 import type { Delivery, LinkEstimator } from './link-estimator.ts';
+
+/** Rate of a source before it is known. */
+const DEFAULT_FPS = 30;
 
 /** What a viewer's delivery needs to know about its stream. */
 export interface DeliveryStream {
@@ -14,6 +17,8 @@ export interface DeliveryStream {
   canScale(frame: Frame): boolean;
   /** Mean size of a step's frames in bytes; 0 while unknown. */
   bytesOf(step: Step): number;
+  /** Whether H.264 can be encoded. */
+  readonly hasVideo: boolean;
 }
 
 /**
@@ -25,13 +30,15 @@ export class ViewerDelivery implements AdaptationContext {
   readonly #adaptation: Adaptation;
   readonly #gatewayMaxBits: number;
   #quality: Quality = 'auto';
-  #maxFramesPerSecond = Infinity;
+  #maxFramesPerSecond = MAX_FRAMES_PER_SECOND;
   #maxBitsPerSecond = Infinity;
   #shownWidth = 0;
   #shownHeight = 0;
   #width = 0;
   #height = 0;
   #canScale = true;
+  #wantsVideo = false;
+  #hasVideo = false;
   #steps: readonly Step[] = [SOURCE];
   #bitsPerSecond = 0;
   #bytesSinceReport = 0;
@@ -60,10 +67,18 @@ export class ViewerDelivery implements AdaptationContext {
   }
 
   bytes(step: Step): number {
+    // An encoder spends its bit rate whatever the frame rate is.
+    if (step.kind === 'h264') return step.bitsPerSecond / 8 / (this.framesPerSecond ?? DEFAULT_FPS);
     return this.#stream.bytesOf(step);
   }
 
-  wanted({ quality, maxFramesPerSecond, maxBitsPerSecond, width, height }: Want): void {
+  /** The JPEG step in place of an H.264 one that cannot be sent yet. */
+  instead(step: VideoStep): JpegStep {
+    return jpegInstead(step, { width: this.#width, height: this.#height }, this.framesPerSecond ?? DEFAULT_FPS, (jpeg) => this.bytes(jpeg));
+  }
+
+  wanted({ quality, video, maxFramesPerSecond, maxBitsPerSecond, width, height }: Want): void {
+    if (video !== undefined) this.#wantsVideo = video;
     if (quality !== undefined) this.#quality = quality;
     if (maxFramesPerSecond !== undefined) this.#maxFramesPerSecond = maxFramesPerSecond;
     if (maxBitsPerSecond !== undefined) this.#maxBitsPerSecond = maxBitsPerSecond || Infinity;
@@ -75,7 +90,7 @@ export class ViewerDelivery implements AdaptationContext {
   /** The step in which a frame is sent next. */
   choose(frame: Frame): Step {
     const canScale = this.#stream.canScale(frame);
-    if (frame.width !== this.#width || frame.height !== this.#height || canScale !== this.#canScale) {
+    if (frame.width !== this.#width || frame.height !== this.#height || canScale !== this.#canScale || this.#mayUseVideo() !== this.#hasVideo) {
       this.#width = frame.width;
       this.#height = frame.height;
       this.#canScale = canScale;
@@ -138,6 +153,17 @@ export class ViewerDelivery implements AdaptationContext {
   #updateSteps(): void {
     if (this.#width === 0) return;
     const [width, height, shownWidth, shownHeight] = [this.#width, this.#height, this.#shownWidth, this.#shownHeight];
-    this.#steps = this.#canScale ? ladder({ quality: this.#quality, width, height, shownWidth, shownHeight }) : [SOURCE];
+    const options = { quality: this.#quality, width, height, shownWidth, shownHeight };
+    this.#hasVideo = this.#mayUseVideo();
+    if (!this.#canScale) this.#steps = [SOURCE];
+    else this.#steps = ladder({ ...options, hasVideo: this.#hasVideo });
+    const last = this.#steps.at(-1);
+    // Below the lowest bit rate of H.264, a few small JPEGs per second are left.
+    if (last?.kind === 'h264' && last.bitsPerSecond > this.maxBitsPerSecond) this.#steps = ladder(options);
+  }
+
+  /** Not with a limited frame rate, because chunks cannot be left out. */
+  #mayUseVideo(): boolean {
+    return this.#wantsVideo && this.#stream.hasVideo && this.#maxFramesPerSecond >= MAX_FRAMES_PER_SECOND;
   }
 }

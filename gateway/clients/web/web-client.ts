@@ -29,6 +29,7 @@ import type { InputBudget } from '../../connection/input-budget.ts';
 import { SOURCE } from '../../renditions/ladder.ts';
 import { Pacer } from './pacer.ts';
 import { ViewerDelivery } from './viewer-delivery.ts';
+import { ViewerVideo } from './viewer-video.ts';
 import type { Admission, ViewerSocket, ViewerFigures, ViewerBinding } from './viewer-binding.ts';
 import { type ProtocolPeer, ProtocolSocket, type ProtocolSocketLimits, type SocketEnd } from '../../connection/protocol-socket.ts';
 import type { Rendition } from '../renditions.ts';
@@ -84,6 +85,9 @@ export interface Transport extends Pick<Writable, 'cork' | 'uncork' | 'writableL
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
 
+/** Longest queue on the path of a viewer that gets H.264. */
+const MAX_QUEUE_MS = 400;
+
 /** Maximum number of pending values of one viewer, while JPEGs are being verified. */
 const MAX_CHECKS = 4;
 
@@ -108,6 +112,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #failing: number | null = null;
   /** null for a viewer that does not show renditions. */
   #delivery: ViewerDelivery | null = null;
+  #video: ViewerVideo | null = null;
   #minIntervalMs = 0;
   #nextSendAtMs = 0;
   #encoding = false;
@@ -148,9 +153,27 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   offer(frame: Frame): void {
     if (this.#paused || this.#admission === null) return;
-    this.#mailbox.put(frame);
     this.#noteWaiting();
+    if (this.#isInVideo(frame)) {
+      this.#mailbox.clear();
+      return;
+    }
+    this.#mailbox.put(frame);
     this.#pump();
+  }
+
+  /** Selects the viewer's H.264 encoding, if any. @returns whether its chunks flow, and contain this frame as well. */
+  #isInVideo(frame: Frame): boolean {
+    if (this.#delivery === null || this.#video === null || this.#wantsRaw) return false;
+    const step = this.#delivery.choose(frame);
+    return this.#video.use(step.kind === 'h264' ? step : null) && this.#video.isFlowing;
+  }
+
+  /** A queue on the path, which one more chunk would lengthen. */
+  #isCongested(): boolean {
+    const now = performance.now();
+    const { oldestSentAtMs } = this.#pacer;
+    return this.#unsentBytes > 0 || (oldestSentAtMs !== null && now - oldestSentAtMs > this.#pacer.link.leastMs(now) + MAX_QUEUE_MS);
   }
 
   /** An acknowledgement that does not come is the first sign of a link that has become slower. */
@@ -242,7 +265,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { binding, limits } = this.#options;
     const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
     this.#admission = { port, mayReturn };
-    if (hello.features?.includes(feature.renditions) === true && binding.makesRenditions) this.#delivery = new ViewerDelivery(binding, this.#pacer.link, limits.maxBitsPerSecond, performance.now());
+    if (hello.features?.includes(feature.renditions) === true && binding.makesRenditions) {
+      this.#delivery = new ViewerDelivery(binding, this.#pacer.link, limits.maxBitsPerSecond, performance.now());
+      this.#video = new ViewerVideo({ encoding: (step) => binding.video(step), send: (chunk) => this.#sendFrame(chunk), isCongested: () => this.#isCongested() });
+    }
     const returnsData = mayReturn && port !== null;
     const messageBytes = returnsData ? limits.messageBytes : MAX_HELLO_BYTES;
     this.#options.onAdmitted?.(messageBytes);
@@ -270,6 +296,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const delivered = this.#pacer.acknowledged(sequence, this.#options.binding.frameTimeMs(), now, waitMs);
     if (delivered !== null) {
       this.#delivery?.delivered(delivered, now);
+      this.#video?.released();
       // Otherwise acknowledging every frame of a fast stream would exhaust the message budget.
       this.#protocol.refundMessage();
       this.#options.binding.acknowledged(this.#pacer.latestRoundTripMs, delayMs);
@@ -293,6 +320,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#paused = paused;
     if (paused) {
       this.#mailbox.clear();
+      this.#video?.close();
       return;
     }
     this.#pacer.resumed(performance.now());
@@ -411,8 +439,9 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { binding } = this.#options;
     const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
     const step = this.#wantsRaw ? SOURCE : (this.#delivery?.choose(frame) ?? SOURCE);
+    const jpegStep = step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;
     // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.
-    if (step.kind === 'jpeg') return binding.scaled(frame, step).catch(unchanged);
+    if (jpegStep !== null) return binding.scaled(frame, jpegStep).catch(unchanged);
     return this.#wantsBaseline && frame.encoding.kind === 'jpeg' ? binding.baseline(frame).catch(unchanged) : unchanged();
   }
 
@@ -461,6 +490,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const report = this.#delivery?.report(performance.now()) ?? null;
     if (report !== null) this.#protocol.send(report);
     this.#noteWaiting();
+    this.#video?.released();
     this.#pump();
   }
 
@@ -472,6 +502,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#admission = null;
     this.#mailbox.clear();
     this.#unsent.release(this);
+    this.#video?.close();
     this.#verification?.cancel();
     this.#options.binding.leave('disconnect', formatEnd(end));
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { expectedBytes, ladder, type LadderOptions, stepLabel, stepName } from '../../../gateway/renditions/ladder.ts';
+import { expectedBytes, jpegInstead, ladder, type LadderOptions, stepLabel, stepName, type VideoStep } from '../../../gateway/renditions/ladder.ts';
 import { StepSizes } from '../../../gateway/renditions/step-sizes.ts';
 
 const HD: LadderOptions = { quality: 'auto', width: 1280, height: 720, shownWidth: 0, shownHeight: 0 };
@@ -26,6 +26,12 @@ describe('ladder', () => {
     expect(names({ shownWidth: 10, shownHeight: 10 })).toEqual(['source', 'jpeg-4-45']);
   });
 
+  it('consists of H.264 for viewers that decode it', () => {
+    expect(names({ hasVideo: true })).toEqual(['source', 'h264-1-2490', 'h264-2-1110', 'h264-2-550', 'h264-4-240']);
+    expect(names({ hasVideo: true, quality: 'quarter' })).toEqual(['h264-4-240']);
+    expect(names({ hasVideo: true, shownWidth: 320, shownHeight: 180 })).toEqual(['source', 'h264-4-240']);
+  });
+
   it('falls in bits from step to step', () => {
     const bytes = ladder({ ...HD, width: 3840, height: 2160 }).map((step) => expectedBytes(step, 1e6));
     expect(bytes).toEqual(bytes.toSorted((a, b) => b - a));
@@ -35,7 +41,22 @@ describe('ladder', () => {
 describe('stepLabel', () => {
   it('names size and quality', () => {
     expect(stepLabel({ kind: 'jpeg', divisor: 2, quality: 50 }, { width: 641, height: 360 })).toBe('JPEG 321×180 q50');
+    expect(stepLabel({ kind: 'h264', divisor: 2, bitsPerSecond: 1e6 }, { width: 643, height: 359 })).toBe('H.264 322×180');
     expect(stepLabel({ kind: 'source' }, { width: 640, height: 360 })).toBe('source 640×360');
+  });
+});
+
+describe('jpegInstead', () => {
+  const bytes = (step: Parameters<typeof expectedBytes>[0]): number => expectedBytes(step, 100_000);
+
+  it('is the largest JPEG that needs no more bits than the H.264, and is no larger', () => {
+    for (const bitsPerSecond of [8e6, 3e6, 1.5e6]) {
+      const step: VideoStep = { kind: 'h264', divisor: 2, bitsPerSecond };
+      const instead = jpegInstead(step, HD, 30, bytes);
+      expect(bytes(instead) * 8 * 30).toBeLessThanOrEqual(bitsPerSecond);
+      expect(instead.divisor).toBeGreaterThanOrEqual(2);
+    }
+    expect(jpegInstead({ kind: 'h264', divisor: 1, bitsPerSecond: 1000 }, HD, 30, bytes)).toEqual({ kind: 'jpeg', divisor: 4, quality: 45 });
   });
 });
 

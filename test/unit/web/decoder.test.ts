@@ -33,6 +33,7 @@ beforeEach(() => {
       picture.close();
     },
     failed: ({ sequence }, error) => failures.push([sequence, String(error)]),
+    videoFailed: () => failures.push([0, 'video']),
   });
 });
 

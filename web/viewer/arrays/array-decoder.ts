@@ -40,8 +40,9 @@ export class ArrayDecoder {
    * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`.
    */
   decode(frame: FrameMessage, isNext = true): DecodedPicture {
-    const { width, height } = frame;
-    const shown = this.#renderer.prepare(frame, isNext);
+    const { width, height, encoding, payload } = frame;
+    if (encoding.kind === 'h264') throw new TypeError('a chunk of H.264 is not an array');
+    const shown = this.#renderer.prepare({ encoding, width, height, payload }, isNext);
     const source = new ImageData(width, height);
     this.#renderer.render(0, width * height, new Uint32Array(source.data.buffer));
     const key = `${this.#styleNumber} ${shown.dtype} ${shown.channels} ${shown.low} ${shown.high}`;

@@ -36,13 +36,12 @@ class Simulation {
 
   constructor({ want = {}, maxBitsPerSecond = Infinity, sourceBytes = SOURCE_BYTES, canScale = true }: { want?: Omit<Want, 'type'>; maxBitsPerSecond?: number; sourceBytes?: number; canScale?: boolean } = {}) {
     const bytesOf = (step: Step): number => expectedBytes(step, sourceBytes);
-    this.delivery = new ViewerDelivery({ frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf }, this.pacer.link, maxBitsPerSecond, 0);
+    this.delivery = new ViewerDelivery({ frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf, hasVideo: false }, this.pacer.link, maxBitsPerSecond, 0);
     this.delivery.wanted({ type: 'want', ...want });
   }
 
   run(forMs: number, { bitsPerSecond, roundTripMs }: Link): readonly Shown[] {
     const from = this.shown.length;
-    if (this.nowMs === 0) this.pacer.link.roundTrip(roundTripMs, 0);
     for (const endMs = this.nowMs + forMs; this.nowMs < endMs; this.nowMs += 1) {
       this.#acknowledge();
       if (Math.floor((this.nowMs * FPS) / 1000) > this.#sequence) {
@@ -52,6 +51,8 @@ class Simulation {
         const { waitingSinceMs, bytesInFlight } = this.pacer;
         if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, bytesInFlight, this.nowMs);
       }
+      // A ping waits behind the frames on its way, as everything does.
+      if (this.nowMs % 1000 === 0) this.pacer.link.roundTrip(roundTripMs + Math.max(0, this.#freeAtMs - this.nowMs), this.nowMs);
       if (this.nowMs % 1000 === 0) this.delivery.report(this.nowMs);
       this.#send(bitsPerSecond, roundTripMs);
     }

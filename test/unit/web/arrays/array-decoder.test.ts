@@ -3,6 +3,7 @@ import { grayOf, renderPixels } from '../../../../gateway/codecs/array-pixels.ts
 import { ArrayRenderer } from '../../../../shared/arrays/array-renderer.ts';
 import { parseArrayStyle } from '../../../../shared/arrays/array-style.ts';
 import { itemBytes } from '../../../../shared/ndarray.ts';
+import type { Encoding } from '../../../../shared/frame.ts';
 import type { FrameMessage } from '../../../../shared/protocol.ts';
 import { ArrayDecoder } from '../../../../web/viewer/arrays/array-decoder.ts';
 import { ArrayPictures } from '../../../../web/viewer/arrays/array-pictures.ts';
@@ -30,7 +31,7 @@ function samples(bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, at) => Math.imul(at + 1, 2_654_435_761) >>> 24);
 }
 
-function frameOf(dtype: string, shape: readonly number[], payload: Uint8Array, sequence = 1): FrameMessage {
+function frameOf(dtype: string, shape: readonly number[], payload: Uint8Array, sequence = 1): FrameMessage & { readonly encoding: Encoding } {
   const [height = 0, width = 0] = shape;
   return { type: 'frame', sequence, receivedAtUs: 0, width, height, encoding: { kind: 'raw', dtype, shape }, message: null, payload };
 }

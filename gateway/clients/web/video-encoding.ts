@@ -1,0 +1,185 @@
+import { encodeFrameHead } from '../../../shared/protocol.ts';
+import { runInBackground } from '../../../shared/background.ts';
+import type { Frame } from '../../hub/frame.ts';
+import type { AccessUnit } from '../../renditions/flv-reader.ts';
+import { H264Encoder, type VideoConfig } from '../../renditions/h264-encoder.ts';
+import { stepName, type VideoStep } from '../../renditions/ladder.ts';
+import type { Rendition } from '../renditions.ts';
+import { encodeMessageBegin } from './web-message.ts';
+
+/** A frame as H.264. */
+export interface VideoChunk extends Rendition {
+  readonly isKey: boolean;
+}
+
+/** A viewer of an encoding. Calls must not block or throw. */
+export interface VideoSubscriber {
+  chunk(chunk: VideoChunk): void;
+  /** The encoder has failed. It starts again, and continues with a key frame; meanwhile there are no chunks. */
+  interrupted(): void;
+}
+
+/** The stream that is encoded. */
+export interface VideoStream {
+  readonly latest: Frame | null;
+  frameTimeMs(): number | undefined;
+  follow(follower: { offer(frame: Frame): void; streamChanged(): void }): void;
+  unfollow(follower: { offer(frame: Frame): void; streamChanged(): void }): void;
+}
+
+export interface VideoEncodingOptions {
+  readonly stream: VideoStream;
+  readonly step: VideoStep;
+  /** The frame as a JPEG. */
+  readonly jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
+  /** Called when the encoder cannot work here, with the reason; the encoding then stays silent. */
+  readonly onUnavailable: (reason: string) => void;
+  /** Called when nobody has used the encoding for a while. */
+  readonly onUnused: () => void;
+  readonly log: (message: string) => void;
+}
+
+/** Minimum interval between key frames on request, which cost the other viewers quality. */
+const KEY_INTERVAL_MS = 500;
+
+/** Interval before an encoder that failed is started again; doubles with each failure. */
+const MIN_RESTART_MS = 250;
+const MAX_FAILURES = 5;
+
+/** An encoder that has worked for this long has not failed to start. */
+const STARTED_MS = 5000;
+
+/** How long an encoder continues without viewers: one that comes back, or a switch to and fro, needs no new one. */
+const UNUSED_MS = 3000;
+
+/** Rate for which bits are distributed before the source's is known. */
+const DEFAULT_FPS = 30;
+
+/**
+ * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are some. The encoder is
+ * started again when it fails, and when the size of the frames changes.
+ */
+export class VideoEncoding {
+  readonly #options: VideoEncodingOptions;
+  readonly #subscribers = new Set<VideoSubscriber>();
+  readonly #follower = { offer: (frame: Frame): void => this.#offer(frame), streamChanged: (): void => undefined };
+  #encoder: H264Encoder<Frame> | null = null;
+  #width = 0;
+  #height = 0;
+  #lastSequence = 0;
+  #needsKey = false;
+  #keyAtMs = -Infinity;
+  #failures = 0;
+  #startedAtMs = 0;
+  #restart: NodeJS.Timeout | null = null;
+  #unused: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(options: VideoEncodingOptions) {
+    this.#options = options;
+    options.stream.follow(this.#follower);
+  }
+
+  /** PID of the encoder, for tests; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#encoder?.pid;
+  }
+
+  /** Sends the chunks from the next key frame on, which is requested. */
+  subscribe(subscriber: VideoSubscriber): void {
+    this.#subscribers.add(subscriber);
+    if (this.#unused !== null) clearTimeout(this.#unused);
+    this.#unused = null;
+    this.requestKey();
+    const { latest } = this.#options.stream;
+    if (this.#encoder === null && latest !== null) this.#offer(latest);
+  }
+
+  unsubscribe(subscriber: VideoSubscriber): void {
+    if (!this.#subscribers.delete(subscriber) || this.#subscribers.size > 0) return;
+    this.#unused = setTimeout(() => this.#options.onUnused(), UNUSED_MS);
+    this.#unused.unref();
+  }
+
+  /** Requests a key frame. Several requests within half a second get one. */
+  requestKey(): void {
+    this.#needsKey = true;
+  }
+
+  /** Ends the encoder. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#options.stream.unfollow(this.#follower);
+    this.#encoder?.close();
+    this.#encoder = null;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    if (this.#unused !== null) clearTimeout(this.#unused);
+  }
+
+  #offer(frame: Frame): void {
+    if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence) return;
+    const jpeg = this.#options.jpeg(frame);
+    if (!(jpeg instanceof Promise)) this.#encode(frame, jpeg);
+    // A frame that cannot be encoded as JPEG is missing in the video.
+    else runInBackground(jpeg.then((data) => this.#encode(frame, data)), () => undefined);
+  }
+
+  #encode(frame: Frame, jpeg: Uint8Array): void {
+    if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence) return;
+    if (frame.width !== this.#width || frame.height !== this.#height) {
+      this.#encoder?.close();
+      this.#encoder = null;
+    }
+    const now = performance.now();
+    if (this.#encoder === null) {
+      this.#encoder = this.#start(frame);
+      // It begins with a key frame.
+      this.#needsKey = false;
+      this.#keyAtMs = now;
+    }
+    const isKey = this.#needsKey && now - this.#keyAtMs >= KEY_INTERVAL_MS;
+    if (!this.#encoder.encode(frame, jpeg, isKey)) return;
+    this.#lastSequence = frame.sequence;
+    if (!isKey) return;
+    this.#needsKey = false;
+    this.#keyAtMs = now;
+  }
+
+  #start({ width, height }: Frame): H264Encoder<Frame> {
+    const { stream, step } = this.#options;
+    this.#width = width;
+    this.#height = height;
+    this.#startedAtMs = performance.now();
+    const frameTimeMs = stream.frameTimeMs();
+    const framesPerSecond = frameTimeMs === undefined || frameTimeMs <= 0 ? DEFAULT_FPS : Math.min(120, Math.max(1, 1000 / frameTimeMs));
+    return new H264Encoder<Frame>({ width, height, framesPerSecond }, step, {
+      encoded: (frame, unit, config) => this.#encoded(frame, unit, config),
+      ended: (reason, isMissing) => this.#failed(reason, isMissing),
+    });
+  }
+
+  #encoded(frame: Frame, unit: AccessUnit, config: VideoConfig): void {
+    const encoder = this.#encoder;
+    if (encoder === null) return;
+    const { width, height } = encoder.size;
+    const header = { rendition: stepName(this.#options.step), pictureWidth: width, pictureHeight: height };
+    const encoding = unit.isKey ? { kind: 'h264' as const, isKey: true, ...config } : { kind: 'h264' as const, isKey: false };
+    const head = encodeFrameHead({ ...frame, encoding }, frame.message, header);
+    const chunk: VideoChunk = { sequence: frame.sequence, begin: encodeMessageBegin(head, unit.data.byteLength), payload: unit.data, isKey: unit.isKey };
+    for (const subscriber of this.#subscribers) subscriber.chunk(chunk);
+  }
+
+  #failed(reason: string, isMissing: boolean): void {
+    const { onUnavailable, log, step } = this.#options;
+    this.#encoder = null;
+    this.#failures = performance.now() - this.#startedAtMs > STARTED_MS ? 1 : this.#failures + 1;
+    log(`the encoder of ${stepName(step)} failed: ${reason}`);
+    for (const subscriber of this.#subscribers) subscriber.interrupted();
+    if (isMissing || this.#failures >= MAX_FAILURES) {
+      onUnavailable(reason);
+      return;
+    }
+    this.#restart = setTimeout(() => (this.#restart = null), MIN_RESTART_MS * 2 ** (this.#failures - 1));
+    this.#restart.unref();
+  }
+}

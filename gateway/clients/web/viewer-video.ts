@@ -1,0 +1,114 @@
+import type { VideoStep } from '../../renditions/ladder.ts';
+import type { VideoChunk, VideoEncoding, VideoSubscriber } from './video-encoding.ts';
+
+/** An encoding, as its viewers use it. */
+export type SharedEncoding = Pick<VideoEncoding, 'subscribe' | 'unsubscribe' | 'requestKey'>;
+
+export interface ViewerVideoOptions {
+  /** @returns the one encoding of this step; null if H.264 cannot be encoded. */
+  readonly encoding: (step: VideoStep) => SharedEncoding | null;
+  readonly send: (chunk: VideoChunk) => void;
+  /** Whether the link has a queue that one more chunk would lengthen. */
+  readonly isCongested: () => boolean;
+}
+
+/** The H.264 encoding to which one viewer is subscribed, and how far it is. */
+interface Subscription extends VideoSubscriber {
+  readonly encoding: SharedEncoding;
+  /** The viewer has the chunks that the next one refers to. */
+  isInStep: boolean;
+  requestedAtMs: number;
+}
+
+/** A key frame that was requested takes no longer, even on a busy machine. */
+const REQUEST_MS = 1000;
+
+/**
+ * H.264 for one viewer. A chunk refers to those before it, so none can be left out: a viewer whose link is congested
+ * skips to the next key frame, which is requested when the link is free again. A switch to another step keeps the former
+ * one until the new one's key frame has come.
+ */
+export class ViewerVideo {
+  readonly #options: ViewerVideoOptions;
+  #current: Subscription | null = null;
+  #next: Subscription | null = null;
+
+  constructor(options: ViewerVideoOptions) {
+    this.#options = options;
+  }
+
+  /** Whether chunks flow: no other frames are needed. */
+  get isFlowing(): boolean {
+    return this.#current?.isInStep === true;
+  }
+
+  /** Selects the step; null for none. @returns whether H.264 is available. */
+  use(step: VideoStep | null): boolean {
+    if (step === null) {
+      this.close();
+      return false;
+    }
+    const encoding = this.#options.encoding(step);
+    if (encoding === null) {
+      this.close();
+      return false;
+    }
+    if (encoding === this.#current?.encoding) {
+      this.#end(this.#next);
+      this.#next = null;
+    } else if (encoding !== this.#next?.encoding) {
+      this.#end(this.#next);
+      this.#next = this.#subscribe(encoding);
+    }
+    return true;
+  }
+
+  /** Call when the link may have become free. */
+  released(): void {
+    const waiting = this.#next ?? this.#current;
+    const now = performance.now();
+    if (waiting === null || waiting.isInStep || now - waiting.requestedAtMs < REQUEST_MS || this.#options.isCongested()) return;
+    waiting.requestedAtMs = now;
+    waiting.encoding.requestKey();
+  }
+
+  /** Ends the subscriptions. Idempotent. */
+  close(): void {
+    this.#end(this.#current);
+    this.#end(this.#next);
+    this.#current = null;
+    this.#next = null;
+  }
+
+  #subscribe(encoding: SharedEncoding): Subscription {
+    const subscription: Subscription = {
+      encoding,
+      isInStep: false,
+      requestedAtMs: performance.now(),
+      chunk: (chunk) => this.#received(subscription, chunk),
+      interrupted: () => (subscription.isInStep = false),
+    };
+    encoding.subscribe(subscription);
+    return subscription;
+  }
+
+  #received(subscription: Subscription, chunk: VideoChunk): void {
+    if (!subscription.isInStep && !chunk.isKey) return;
+    if (this.#options.isCongested()) {
+      subscription.isInStep = false;
+      subscription.requestedAtMs = -Infinity;
+      return;
+    }
+    if (subscription === this.#next) {
+      this.#end(this.#current);
+      this.#current = subscription;
+      this.#next = null;
+    }
+    subscription.isInStep = true;
+    this.#options.send(chunk);
+  }
+
+  #end(subscription: Subscription | null): void {
+    if (subscription !== null) subscription.encoding.unsubscribe(subscription);
+  }
+}

@@ -1,0 +1,106 @@
+import type { Browser } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createGateway, type Gateway } from '../../../gateway/create-gateway.ts';
+import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
+import type { GearwayViewer } from '../../../web/viewer/gearway-viewer.ts';
+import { burnNumber, readNumber } from '../../bench/picture-number.ts';
+import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
+import { ViewerPage } from '../viewer-page.ts';
+
+const [WIDTH, HEIGHT] = [1280, 720];
+const FPS = 15;
+
+/** Publishes numbered pictures. */
+class Camera implements AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly #timer: NodeJS.Timeout;
+  readonly #pictures: readonly Uint8Array[];
+  #n = 0;
+
+  private constructor(gateway: Gateway, pictures: readonly Uint8Array[]) {
+    this.gateway = gateway;
+    this.#pictures = pictures;
+    this.#timer = setInterval(() => this.#publish(), 1000 / FPS);
+  }
+
+  static async start(): Promise<Camera> {
+    const pictures = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => {
+        // Squares of 8 pixels, which a smaller picture still shows.
+        const data = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_value, at) => (Math.imul(((at / 24) | 0) % 160, 2_654_435_761) ^ Math.imul((at / (24 * WIDTH)) | 0, 40_503)) & 127);
+        burnNumber(data, WIDTH, HEIGHT, n);
+        return encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
+      }),
+    );
+    const gateway = await createGateway({ source: 'push:', port: 0 });
+    return new Camera(gateway, pictures);
+  }
+
+  #publish(): void {
+    this.gateway.stream.push(this.#pictures[this.#n % this.#pictures.length]!, { message: { n: this.#n % this.#pictures.length } });
+    this.#n += 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.gateway.close();
+  }
+}
+
+/** Number in the picture and in the message of one snapshot. */
+async function numbers(page: ViewerPage): Promise<{ picture: number | null; message: number | null; encoding: string; width: number }> {
+  const { gray, width, height, message, encoding } = await page.page.evaluate(async () => {
+    const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+    const snapshot = (await viewer.snapshot())!;
+    const bitmap = await createImageBitmap(snapshot.blob);
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+    let text = '';
+    for (let at = 0; at < data.length; at += 4) text += String.fromCharCode(data[at]!);
+    return { gray: btoa(text), width: bitmap.width, height: bitmap.height, message: (snapshot.message as { n: number }).n, encoding: viewer.stats.encoding };
+  });
+  return { picture: readNumber(Buffer.from(gray, 'base64'), width, height), message, encoding, width };
+}
+
+describe('gearway-viewer with small pictures', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser(TESTED_BROWSER);
+  });
+  afterAll(async () => {
+    await browser.close();
+  });
+  const set = (page: ViewerPage, properties: Partial<Pick<GearwayViewer, 'quality' | 'noWorker'>>): Promise<void> =>
+    page.page.evaluate((values) => void Object.assign(document.querySelector<GearwayViewer>('gearway-viewer')!, values), properties);
+
+  it('shows H.264 in which each message has its picture, and the source again', async () => {
+    await using camera = await Camera.start();
+    const { url } = await camera.gateway.listen();
+    await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);
+    await page.where(`element.stats.encoding === 'jpeg' && element.stats.width === ${WIDTH}`);
+    await set(page, { quality: 'half' });
+    await page.where("element.stats.encoding === 'h264'");
+    for (let seen = 0; seen < 10; seen += 1) {
+      const { picture, message, width } = await numbers(page);
+      expect(picture).not.toBeNull();
+      expect(picture).toBe(message);
+      expect(width).toBeLessThan(WIDTH);
+    }
+    await page.where("element.stats.delivery.startsWith('H.264 ')");
+    await set(page, { quality: 'source' });
+    await page.where(`element.stats.encoding === 'jpeg' && element.stats.width === ${WIDTH}`);
+    const { picture, message } = await numbers(page);
+    expect(picture).toBe(message);
+  });
+
+  it('shows smaller JPEGs without a worker', async () => {
+    await using camera = await Camera.start();
+    const { url } = await camera.gateway.listen();
+    await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);
+    await set(page, { quality: 'quarter', noWorker: true });
+    await page.where(`element.place === 'main' && element.stats.encoding === 'jpeg' && element.stats.width === ${WIDTH / 4}`);
+    const { picture, message } = await numbers(page);
+    expect(picture).toBe(message);
+  });
+});

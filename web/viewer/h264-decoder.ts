@@ -1,0 +1,119 @@
+import type { FrameMessage } from '../../shared/protocol.ts';
+import type { DecodedPicture } from './painter.ts';
+
+/** What the encoder of the gateway produces: constrained baseline, level 4. */
+const CODEC = 'avc1.42c028';
+
+/** Chunks inside the decoder beyond which this browser is too slow: acknowledgements then wait for its output. */
+const MAX_INSIDE = 3;
+
+/** A decoder that gives nothing for this long has failed. */
+const STALL_MS = 2000;
+
+export interface H264DecoderEvents {
+  /** The chunk was accepted: time to acknowledge it. */
+  started(frame: FrameMessage): void;
+  /** A decoded frame, in order. The receiver closes the picture. */
+  decoded(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void;
+  /** The decoder does not work: the gateway must send JPEG. */
+  failed(error: unknown): void;
+}
+
+interface Inside {
+  readonly frame: FrameMessage;
+  readonly startMs: number;
+}
+
+/** Whether this thread decodes the gateway's H.264. Not on a page's main thread, whose work would delay each chunk. */
+export async function canDecodeH264(): Promise<boolean> {
+  if (!('WorkerGlobalScope' in self) || !('VideoDecoder' in self)) return false;
+  try {
+    const { supported } = await VideoDecoder.isConfigSupported({ codec: CODEC, optimizeForLatency: true });
+    return supported === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Decodes H.264 with WebCodecs. Each picture is matched with its frame by the frame's number, its time stamp in the decoder. */
+export class H264Decoder {
+  readonly #events: H264DecoderEvents;
+  #decoder: VideoDecoder | null = null;
+  /** Identifies the decoder's configuration. */
+  #configured = '';
+  /** By sequence, in the order of decoding. */
+  readonly #inside = new Map<number, Inside>();
+  #unacknowledged: FrameMessage | null = null;
+
+  constructor(events: H264DecoderEvents) {
+    this.#events = events;
+  }
+
+  /** @returns false for a chunk that cannot be decoded, because those before it are missing. */
+  add(frame: FrameMessage): boolean {
+    const { encoding, sequence, payload } = frame;
+    if (encoding.kind !== 'h264') return false;
+    try {
+      if (encoding.isKey && encoding.codec !== undefined && encoding.description !== undefined) this.#configure(encoding.codec, encoding.description);
+      const decoder = this.#decoder;
+      if (decoder === null) return false;
+      const [oldest] = this.#inside.values();
+      if (oldest !== undefined && performance.now() - oldest.startMs > STALL_MS) throw new Error(`the decoder gives nothing for ${STALL_MS / 1000} s`);
+      this.#inside.set(sequence, { frame, startMs: performance.now() });
+      decoder.decode(new EncodedVideoChunk({ type: encoding.isKey ? 'key' : 'delta', timestamp: sequence, data: payload as Uint8Array<ArrayBuffer> }));
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+    if (this.#inside.size <= MAX_INSIDE) this.#events.started(frame);
+    else this.#unacknowledged = frame;
+    return true;
+  }
+
+  /** Discards what is being decoded. The next chunk must be a key frame. Idempotent. */
+  reset(): void {
+    if (this.#decoder !== null && this.#decoder.state !== 'closed') this.#decoder.close();
+    this.#decoder = null;
+    this.#configured = '';
+    this.#inside.clear();
+    this.#unacknowledged = null;
+  }
+
+  /** The encoder has started again, or another one continues: the configuration may differ. */
+  #configure(codec: string, description: Uint8Array): void {
+    const key = `${codec} ${description.join()}`;
+    if (this.#decoder !== null && key === this.#configured) return;
+    this.reset();
+    const decoder: VideoDecoder = new VideoDecoder({
+      output: (picture) => this.#output(decoder, picture),
+      error: (error) => {
+        if (decoder === this.#decoder) this.#fail(error);
+      },
+    });
+    decoder.configure({ codec, description: Uint8Array.from(description), optimizeForLatency: true });
+    this.#decoder = decoder;
+    this.#configured = key;
+  }
+
+  #output(decoder: VideoDecoder, picture: VideoFrame): void {
+    const inside = decoder === this.#decoder ? this.#inside.get(picture.timestamp) : undefined;
+    if (inside === undefined) {
+      picture.close();
+      return;
+    }
+    // Those before it were dropped by the decoder.
+    for (const sequence of this.#inside.keys()) if (sequence <= picture.timestamp) this.#inside.delete(sequence);
+    const late = this.#unacknowledged;
+    if (late !== null && this.#inside.size <= MAX_INSIDE) {
+      this.#unacknowledged = null;
+      this.#events.started(late);
+    }
+    const { displayWidth: width, displayHeight: height } = picture;
+    this.#events.decoded(inside.frame, { source: picture, width, height, close: () => picture.close() }, performance.now() - inside.startMs);
+  }
+
+  #fail(error: unknown): void {
+    this.reset();
+    this.#events.failed(error);
+  }
+}
