@@ -34,9 +34,10 @@ const programs = {
   nginx: { commands: ['nginx', '/usr/sbin/nginx'], version: '-v' },
   caddy: { commands: ['caddy', '/usr/bin/caddy'], version: 'version' },
   prometheus: { commands: ['prometheus'], version: '--version' },
+  'systemd-analyze': { commands: ['systemd-analyze'], version: '--version' },
   promtool: { commands: ['promtool'], version: '--version' },
 };
-const programPackages = ['nginx-light', 'caddy', 'prometheus'];
+const programPackages = ['nginx-light', 'caddy', 'prometheus', 'systemd'];
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -145,7 +146,7 @@ if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreame
 gstreamer ??= findGstreamer();
 if (gstreamer === undefined) fail(`GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`);
 
-if (Object.values(foundPrograms).includes(undefined)) installPackages('nginx, Caddy or Prometheus', programPackages);
+if (Object.values(foundPrograms).includes(undefined)) installPackages('nginx, Caddy, Prometheus or systemd', programPackages);
 foundPrograms = findPrograms();
 for (const [name, command] of Object.entries(foundPrograms)) if (command === undefined) fail(`${name} does not run. Mend it with: sudo apt-get install ${programPackages.join(' ')}`);
 

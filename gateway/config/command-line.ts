@@ -9,6 +9,7 @@ import { endProcess, killProcess } from '../process/end-process.ts';
 import { LineWriter, survive } from '../process/line-writer.ts';
 import { watchPackageManager } from '../process/parent-watch.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
+import { SERVICE_VARIABLES, ServiceManager } from '../process/service-manager.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
 import { CONFIG_VARIABLE, DECLARED_OPTIONS, type GivenOptions, parseArgsOptions, readFlags, readVariables } from './flags.ts';
 import { createFormats } from './formats.ts';
@@ -76,10 +77,10 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-/** Copies the environment, and removes the options from it, so that child processes do not inherit secrets. */
+/** Copies the environment, and removes the options and systemd's variables, so that child processes do not inherit them. */
 function takeVariables(): Record<string, string | undefined> {
   const taken = { ...process.env };
-  for (const { variable } of DECLARED_OPTIONS) delete process.env[variable];
+  for (const name of [...DECLARED_OPTIONS.map(({ variable }) => variable), ...SERVICE_VARIABLES]) delete process.env[name];
   return taken;
 }
 
@@ -100,6 +101,7 @@ function offerKey(key: string, url: string, port: number): void {
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   const variables = takeVariables();
+  const serviceManager = new ServiceManager(variables, variables['PATH'] ?? '', (message) => log.write(`gearway: warning: ${message}`));
   if (command === 'probe') {
     const { runProbe } = await import('../probe/command.ts');
     process.exitCode = await runProbe(rest, (text) => process.stdout.write(text));
@@ -130,6 +132,7 @@ async function main(): Promise<void> {
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
     isStopping = true;
+    serviceManager.stopping();
     endProcess(process, SHUTDOWN_LIMIT_MS, (message) => log.write(message));
     starting
       .then((gateway) => gateway.close({ onClose: options.onClose ?? onClose }))
@@ -150,6 +153,7 @@ async function main(): Promise<void> {
       await reload.start();
     }
     process.stdout.write(`Gearway is serving on ${url}\n${publicUrl === null ? '' : `Public address: ${publicUrl}\n`}`);
+    serviceManager.ready(process.pid);
     if (gateway.administratorKey !== null) offerKey(gateway.administratorKey, publicUrl ?? url, port);
   } catch (error) {
     await gateway.close({ onClose: 'keep' });
