@@ -14,7 +14,7 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
     return this.read('code');
   }
 
-  async set<Name extends 'src' | 'size' | 'fps' | 'quality' | 'input'>(name: Name, value: GearwayPublisher[Name]): Promise<void> {
+  async set<Name extends 'src' | 'size' | 'fps' | 'quality' | 'maxBitrate' | 'fixed' | 'input'>(name: Name, value: GearwayPublisher[Name]): Promise<void> {
     await this.page.evaluate((property, wanted) => Object.assign(document.querySelector('gearway-publisher')!, { [property]: wanted }), name, value);
   }
 
@@ -31,6 +31,11 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
   /** The text of the element's notice; empty for none. */
   notice(): Promise<string> {
     return this.page.$eval('gearway-publisher', (element) => element.shadowRoot!.querySelector<HTMLElement>('.notice')!.innerText.replaceAll(/\s+/g, ' ').trim());
+  }
+
+  /** The text of the status chip. */
+  status(): Promise<string> {
+    return this.page.$eval('gearway-publisher', (element) => element.shadowRoot!.querySelector<HTMLElement>('.chip')!.innerText.replaceAll(/\s+/g, ' ').trim());
   }
 
   /** The tracks of the camera that is open, as the browser has them. */

@@ -24,8 +24,8 @@ const CHROMIUM_FLAGS = [
 ];
 
 export interface BrowserOptions {
-  /** The browser's own fake camera, which every page may open; a Y4M file is what Chromium's shows. Without: there is none, and nobody who would allow it. */
-  readonly camera?: 'fake' | `${string}.y4m`;
+  /** The browser's own fake camera, which every page may open; a Y4M or MJPEG file is what Chromium's shows, again and again. Without: there is none, and nobody who would allow it. */
+  readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   readonly flags?: readonly string[];
   /** Whether it trusts certificates that nobody has signed. */
   readonly acceptsAnyCertificate?: boolean;

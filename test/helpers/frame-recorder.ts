@@ -13,6 +13,8 @@ export interface RecordedFrame {
   readonly sha1: string;
   /** By performance.now(). */
   readonly atMs: number;
+  /** From its capture by the publisher's clock to its arrival at the gateway; null if the capture time is unknown. */
+  readonly ageMs: number | null;
 }
 
 /** A viewer that takes every frame at once and remembers what was in it. */
@@ -67,9 +69,9 @@ export class FrameRecorder implements AsyncDisposable {
     await once(this.#socket, 'close');
   }
 
-  #take({ sequence, encoding, width, height, payload }: FrameMessage): void {
+  #take({ sequence, encoding, width, height, payload, capturedAtUs, receivedAtUs }: FrameMessage): void {
     this.payload = Buffer.from(payload);
-    this.frames.push({ sequence, encoding, width, height, bytes: payload.byteLength, sha1: createHash('sha1').update(payload).digest('hex'), atMs: performance.now() });
+    this.frames.push({ sequence, encoding, width, height, bytes: payload.byteLength, sha1: createHash('sha1').update(payload).digest('hex'), atMs: performance.now(), ageMs: typeof capturedAtUs === 'number' ? (receivedAtUs - capturedAtUs) / 1000 : null });
     this.#socket.send(encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 0 }));
   }
 }

@@ -27,7 +27,7 @@ import {
   type PublisherSettings,
   type PublisherTarget,
 } from './publisher-model.ts';
-import { isOtherPublisher, noticeText, stateLabel } from './publisher-text.ts';
+import { isOtherPublisher, loweredText, noticeText, stateLabel } from './publisher-text.ts';
 import { controlBar, noticeButtons, type PublisherActions, startButtons } from './ui/publisher-controls.ts';
 import { publisherStyles } from './ui/publisher-styles.ts';
 
@@ -64,6 +64,8 @@ const MAX_QUALITY = 100;
  * @attr {'480p' | '720p' | '1080p'} size - maximum length of the shorter side; `720p` by default
  * @attr {number} fps - maximum frame rate; 15 by default
  * @attr {number} quality - JPEG quality, 1 to 100; 80 by default
+ * @attr {number} max-bitrate - maximum bit rate in bits per second; as many as the link carries by default
+ * @attr {boolean} fixed - keep size, frame rate and quality on a thin link, and only skip frames
  * @attr {boolean} controls - show buttons to start and stop, and to switch camera or share the screen
  * @attr {boolean} no-worker - encode on the main thread
  * @fires {GearwayPublisherStateEvent} gearway-publisher-state - the state or its reason has changed
@@ -110,6 +112,8 @@ export class GearwayPublisher extends LitElement {
     size: { type: String },
     fps: { type: Number },
     quality: { type: Number },
+    maxBitrate: { type: Number, attribute: 'max-bitrate' },
+    fixed: { type: Boolean },
     controls: { type: Boolean },
     noWorker: { type: Boolean, attribute: 'no-worker' },
     token: { attribute: false },
@@ -123,6 +127,8 @@ export class GearwayPublisher extends LitElement {
   declare size: PictureSize;
   declare fps: number;
   declare quality: number;
+  declare maxBitrate: number | null;
+  declare fixed: boolean;
   declare controls: boolean;
   declare noWorker: boolean;
   /** Access token, if the gateway requires one. Not an attribute, which would expose it in the page's markup. */
@@ -142,6 +148,8 @@ export class GearwayPublisher extends LitElement {
     this.size = DEFAULTS.size;
     this.fps = DEFAULTS.fps;
     this.quality = DEFAULTS.quality;
+    this.maxBitrate = null;
+    this.fixed = false;
     this.controls = false;
     this.noWorker = false;
     this.token = null;
@@ -253,6 +261,8 @@ export class GearwayPublisher extends LitElement {
     const { state, reason } = this.#state;
     const hasPicture = this.#model.input !== null;
     const isDimmed = state === 'refused' || state === 'paused';
+    const lowered = state === 'live' ? loweredText(this.stats) : '';
+    const dot = lowered === '' ? state : 'connecting';
     const hasReason = hasPicture && (state === 'connecting' || state === 'paused') && reason !== '';
     const hasBar = this.controls && (state === 'asking' || (hasPicture && state !== 'refused'));
     const { framesPerSecond } = this.stats;
@@ -265,8 +275,9 @@ export class GearwayPublisher extends LitElement {
         <div class="overlay"><slot></slot></div>
         <div part="notice" class="notice"><slot name=${state}>${this.#noticeTemplate(hasPicture)}</slot></div>
         <div part="status" class="chip">
-          <span class=${`dot ${state}`}></span><span>${label}</span>
+          <span class=${`dot ${dot}`}></span><span>${label}</span>
           ${state === 'live' ? html`<span class="figure">${rate}</span>` : nothing}
+          ${lowered === '' ? nothing : html`<span class="why">${lowered}</span>`}
           ${hasReason ? html`<span class="why">${reason}</span>` : nothing}
         </div>
         ${hasBar ? this.#barTemplate() : nothing}
@@ -336,13 +347,14 @@ export class GearwayPublisher extends LitElement {
     const size = this.size in SIZES ? this.size : DEFAULTS.size;
     const fps = this.fps > 0 ? Math.min(this.fps, MAX_FPS) : DEFAULTS.fps;
     const quality = this.quality >= 1 ? Math.min(this.quality, MAX_QUALITY) : DEFAULTS.quality;
+    const maxBitsPerSecond = this.maxBitrate !== null && this.maxBitrate > 0 ? this.maxBitrate : null;
     return {
       input: this.input === 'screen' ? 'screen' : 'camera',
       device: device || null,
       facing: facing === 'user' || facing === 'environment' ? facing : null,
       size,
       fps,
-      encoding: { fps, quality, shortSide: SIZES[size].height },
+      encoding: { fps, quality, shortSide: SIZES[size].height, maxBitsPerSecond, isFixed: this.fixed },
     };
   }
 

@@ -4,7 +4,7 @@ import { SessionLink } from '../connection/session-link.ts';
 import type { OpenInput } from './capture/open-input.ts';
 import { PictureGrabber } from './capture/picture-grabber.ts';
 import { framesOf } from './capture/track-frames.ts';
-import type { EncodingSettings, PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
+import type { EncodingLimits, PublisherCommand, PublisherEvent, PublisherOptions } from './publisher-messages.ts';
 
 /** Events of a session that the link does not handle itself. */
 export type PublisherLinkEvent = Exclude<PublisherEvent, { kind: 'pull' | 'track-unsupported' }>;
@@ -51,7 +51,7 @@ export class PublisherLink {
     if (this.#link.thread !== null) this.#feed();
   }
 
-  setEncoding(encoding: EncodingSettings): void {
+  setEncoding(encoding: EncodingLimits): void {
     this.#link.command({ kind: 'encoding', encoding });
   }
 

@@ -31,6 +31,14 @@ export interface EncodingSettings {
   readonly shortSide: number;
 }
 
+/** The settings that are wanted, and whether they may be lowered to what the link carries. */
+export interface EncodingLimits extends EncodingSettings {
+  /** Maximum bits per second; null for as many as the link carries. */
+  readonly maxBitsPerSecond: number | null;
+  /** Keeps size, quality and rate: only skips frames. */
+  readonly isFixed: boolean;
+}
+
 /** Initial options of a session. `url` is the stream's WebSocket address for publishers. */
 export interface PublisherOptions {
   readonly url: string;
@@ -38,7 +46,7 @@ export interface PublisherOptions {
   readonly name: string;
   /** Replace an active publisher, once. */
   readonly takeOver: boolean;
-  readonly encoding: EncodingSettings;
+  readonly encoding: EncodingLimits;
   readonly message: Value;
 }
 
@@ -69,7 +77,7 @@ export type PublisherCommand =
   | { readonly kind: 'feed'; readonly source: FeedSource | null; readonly isScreen: boolean }
   /** Answer to `pull`. */
   | { readonly kind: 'picture'; readonly bitmap: ImageBitmap; readonly capturedAtMs: number | null }
-  | { readonly kind: 'encoding'; readonly encoding: EncodingSettings }
+  | { readonly kind: 'encoding'; readonly encoding: EncodingLimits }
   | { readonly kind: 'message'; readonly message: Value };
 
 /** Return data of a client: a value, an array, or a Blob with a JPEG. */
@@ -94,6 +102,12 @@ export interface PublisherStats {
   /** Size of the sent frames. */
   readonly width: number;
   readonly height: number;
+  /** JPEG quality of the sent frames. */
+  readonly quality: number;
+  /** Bits per second that the link carries, estimated from acknowledgements; null before that is known. */
+  readonly linkBitsPerSecond: number | null;
+  /** What lowers size, quality or rate below the attributes; null if nothing does. */
+  readonly loweredBy: 'link' | 'max-bitrate' | null;
 }
 
 export type PublisherEvent =
@@ -110,5 +124,5 @@ export type PublisherEvent =
 
 export const NO_PUBLISHER_STATS: PublisherStats = {
   sent: 0, refused: 0, skipped: 0, framesPerSecond: 0, bitsPerSecond: 0, roundTripMs: null, encodeMs: 0, inFlight: 0,
-  clients: null, width: 0, height: 0,
+  clients: null, width: 0, height: 0, quality: 0, linkBitsPerSecond: null, loweredBy: null,
 };

@@ -17,7 +17,7 @@ import { WakeLock } from './capture/wake-lock.ts';
 import { PublisherLink, type PublisherLinkEvent } from './publisher-link.ts';
 import {
   type CameraFailure,
-  type EncodingSettings,
+  type EncodingLimits,
   NO_PUBLISHER_STATS,
   type PublisherOptions,
   type PublisherState,
@@ -29,7 +29,7 @@ export type PublisherTarget = Pick<PublisherOptions, 'url' | 'token' | 'name'> &
 
 /** What to publish, and how. */
 export interface PublisherSettings extends CaptureSettings {
-  readonly encoding: EncodingSettings;
+  readonly encoding: EncodingLimits;
 }
 
 /** Events for the element. `changed`: the state, the cameras or another property may have changed. */

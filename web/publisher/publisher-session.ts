@@ -18,10 +18,10 @@ import { type CaptureFeed, type FeedSink, FrameFeed, PullFeed } from './capture/
 import { type EncodedPicture, JpegEncoder } from './capture/jpeg-encoder.ts';
 import { PictureFlow } from './capture/picture-flow.ts';
 import { RateLimit } from './capture/rate-limit.ts';
+import { Uplink } from './capture/uplink.ts';
 import { framesOf } from './capture/track-frames.ts';
 import type {
   CapturedPicture,
-  EncodingSettings,
   FeedSource,
   PublisherCommand,
   PublisherEvent,
@@ -59,8 +59,8 @@ class PublisherSession {
   readonly #encoder = new JpegEncoder();
   readonly #flow: PictureFlow<CapturedPicture, EncodedPicture>;
   readonly #limit: RateLimit;
+  readonly #uplink: Uplink;
   #stats = new PublisherStatsMeter();
-  #encoding: EncodingSettings;
   #message: Value;
   #takesOver: boolean;
   #feed: CaptureFeed | null = null;
@@ -72,14 +72,15 @@ class PublisherSession {
   /** Ports with sticky data. */
   readonly #sticky = new Set<number>();
   #staleUntilMs = 0;
+  #helloAtMs = 0;
 
   constructor(options: PublisherOptions, emit: (event: PublisherEvent) => void) {
     this.#options = options;
     this.#emit = emit;
-    this.#encoding = options.encoding;
     this.#message = options.message;
     this.#takesOver = options.takeOver;
     this.#limit = new RateLimit(options.encoding.fps);
+    this.#uplink = new Uplink(options.encoding, (fps) => this.#setRate(fps));
     this.#flow = new PictureFlow<CapturedPicture, EncodedPicture>({
       encode: (picture) => this.#encode(picture),
       send: (sequence, encoded) => this.#send(sequence, encoded),
@@ -100,6 +101,7 @@ class PublisherSession {
       case 'feed':
         this.#feed?.close();
         this.#isScreen = command.isScreen;
+        this.#uplink.isScreen = command.isScreen;
         this.#last = null;
         this.#feed = command.source === null ? null : this.#openFeed(command.source);
         return;
@@ -108,11 +110,7 @@ class PublisherSession {
         else command.bitmap.close();
         return;
       case 'encoding':
-        if (command.encoding.fps !== this.#encoding.fps) {
-          this.#limit.fps = command.encoding.fps;
-          this.#feed?.limitRestarted();
-        }
-        this.#encoding = command.encoding;
+        this.#uplink.configure(command.encoding);
         return;
       case 'message':
         this.#message = command.message;
@@ -155,7 +153,13 @@ class PublisherSession {
     }
   }
 
+  #setRate(fps: number): void {
+    this.#limit.fps = fps;
+    this.#feed?.limitRestarted();
+  }
+
   #hello(): Omit<Hello, 'type'> {
+    this.#helloAtMs = performance.now();
     const { name, token } = this.#options;
     return { name, ...(token === null ? {} : { token }), ...(this.#takesOver ? { takeOver: true } : {}) };
   }
@@ -166,6 +170,8 @@ class PublisherSession {
     this.#stats = new PublisherStatsMeter();
     this.#refusedFor = null;
     this.#last = null;
+    const nowMs = performance.now();
+    this.#uplink.connected(nowMs - this.#helloAtMs, nowMs);
     this.#flow.connected();
     // Pictures from before the connection were discarded.
     this.#limit.restart();
@@ -177,6 +183,7 @@ class PublisherSession {
     if (message.type === 'taken') {
       const { sequence, code, reason = '' } = message;
       this.#stats.taken(message);
+      this.#uplink.taken(sequence, performance.now());
       if (code === undefined) this.#refusedFor = null;
       else this.#refuseFrame(code, reason);
       this.#flow.taken(sequence);
@@ -203,7 +210,7 @@ class PublisherSession {
 
   async #encode(picture: CapturedPicture): Promise<EncodedPicture> {
     const startMs = performance.now();
-    const encoded = await this.#encoder.encode(picture, this.#encoding);
+    const encoded = await this.#uplink.encode(startMs, (settings) => this.#encoder.encode(picture, settings));
     this.#stats.encoded(performance.now() - startMs);
     return encoded;
   }
@@ -217,6 +224,7 @@ class PublisherSession {
     message.set(jpeg, head.byteLength);
     this.#connection.send(message);
     this.#stats.sent(sequence, encoded, message.byteLength);
+    this.#uplink.sent(sequence, message.byteLength, performance.now());
     if (this.#isScreen) this.#last = { encoded, atMs: performance.now() };
   }
 
@@ -243,14 +251,15 @@ class PublisherSession {
     if (this.#last !== null && nowMs - this.#last.atMs >= REPEAT_MS) {
       this.#flow.repeat({ ...this.#last.encoded, capturedAtMs: Date.now() });
     }
-    const stats = this.#stats.read(this.#flow.skipped, this.#flow.inFlight);
+    this.#uplink.update(nowMs);
+    const stats = this.#stats.read({ skipped: this.#flow.skipped, inFlight: this.#flow.inFlight, ...this.#uplink.stats(nowMs) });
     this.#emit({ kind: 'stats', stats, isSilent: this.#isSilent(nowMs) });
   }
 
   #isSilent(nowMs: number): boolean {
     const silentSinceMs = this.#feed?.silentSinceMs ?? null;
     if (silentSinceMs === null || this.#isScreen) return false;
-    return nowMs - silentSinceMs > Math.max(SILENT_MS, (SILENT_FRAMES * 1000) / this.#encoding.fps);
+    return nowMs - silentSinceMs > Math.max(SILENT_MS, (SILENT_FRAMES * 1000) / this.#uplink.settings.fps);
   }
 }
 

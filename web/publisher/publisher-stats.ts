@@ -3,6 +3,9 @@ import { average, SMOOTHING } from '../connection/statistics.ts';
 import type { EncodedPicture } from './capture/jpeg-encoder.ts';
 import type { PublisherStats } from './publisher-messages.ts';
 
+/** Statistics that the session knows itself. */
+export type SendingStats = Pick<PublisherStats, 'skipped' | 'inFlight' | 'quality' | 'linkBitsPerSecond' | 'loweredBy'>;
+
 /** Counts and smooths the statistics of a publisher's connection. Rates cover the time since the last reading. */
 export class PublisherStatsMeter {
   #encodeMs = 0;
@@ -43,7 +46,8 @@ export class PublisherStatsMeter {
     this.#roundTripMs = this.#roundTripMs === null ? ms : this.#roundTripMs + (ms - this.#roundTripMs) * SMOOTHING;
   }
 
-  read(skipped: number, inFlight: number): PublisherStats {
+  /** @param sending what the session knows itself. */
+  read(sending: SendingStats): PublisherStats {
     const nowMs = performance.now();
     const seconds = (nowMs - this.#readAtMs) / 1000;
     if (seconds > 0.1) {
@@ -56,15 +60,14 @@ export class PublisherStatsMeter {
     return {
       sent: this.#sent,
       refused: this.#refused,
-      skipped,
       framesPerSecond: this.#framesPerSecond,
       bitsPerSecond: this.#bitsPerSecond,
       roundTripMs: this.#roundTripMs,
       encodeMs: this.#encodeMs,
-      inFlight,
       clients: this.#clients,
       width: this.#width,
       height: this.#height,
+      ...sending,
     };
   }
 }

@@ -1,5 +1,6 @@
+import { formatBitRate } from '../../shared/bit-rate.ts';
 import { closeCode } from '../../shared/close-code.ts';
-import type { CameraFailure, PublisherInput, PublisherState } from './publisher-messages.ts';
+import type { CameraFailure, PublisherInput, PublisherState, PublisherStats } from './publisher-messages.ts';
 
 /** A publisher, as far as its texts depend on it. */
 export interface DescribedPublisher {
@@ -46,6 +47,14 @@ export function isOtherPublisher(code: DescribedPublisher['code']): boolean {
 export function stateLabel({ state, input }: Pick<DescribedPublisher, 'state' | 'input'>): string {
   if (input === 'screen' && state === 'asking') return 'Choose a screen';
   return input === 'screen' && state === 'failed' ? 'No screen' : STATE_LABELS[state];
+}
+
+/** What is sent, and why it is less than the attributes ask for; empty if it is not. */
+export function loweredText(stats: PublisherStats): string {
+  const { loweredBy, width, height, quality, linkBitsPerSecond } = stats;
+  if (loweredBy === null || width === 0) return '';
+  const cause = loweredBy === 'max-bitrate' ? 'maximum bit rate' : linkBitsPerSecond === null ? 'slow link' : `link ${formatBitRate(linkBitsPerSecond)}`;
+  return `${width}×${height}, quality ${quality}: ${cause}`;
 }
 
 /** Title and text of the notice. The text may be empty. */

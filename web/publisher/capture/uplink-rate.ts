@@ -1,0 +1,161 @@
+/** Period of the samples that count: short enough to notice a link that becomes thin within a second. */
+const WINDOW_MS = 1500;
+
+/** This many samples count however old they are. */
+const MIN_SAMPLES = 3;
+
+/** The minimum round trip is that of this time or twice as long: the route may have changed. */
+const ROUND_TRIP_WINDOW_MS = 10_000;
+
+/** Shortest transmission time that clocks and the event loop can measure. */
+const MIN_TRANSMISSION_MS = 1;
+
+/** A frame that takes longer than its samples suggest by this factor and time shows another link: the samples no longer count. Less is a hiccup. */
+const CHANGED = { factor: 2, ms: 300 } as const;
+
+/** Of the samples' rates: a busy program or gateway makes acknowledgements late, so most samples are too low, and few too high. */
+const QUANTILE = 0.75;
+
+/** How much farther apart frames must arrive than they were sent to count as queued. */
+const DISPERSION = 1.2;
+
+interface Sample {
+  readonly atMs: number;
+  readonly bytes: number;
+  readonly transmissionMs: number;
+  readonly roundTripMs: number;
+}
+
+interface SentFrame {
+  readonly sequence: number;
+  readonly bytes: number;
+  readonly sentAtMs: number;
+}
+
+/**
+ * Delivery rate of a publisher's link, from the gateway's acknowledgements. A frame's transmission takes from the moment
+ * at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the time of its
+ * acknowledgement less the minimum round trip. So the rate is right for single frames as well as for frames in a row,
+ * and also if less is sent than the link carries.
+ */
+export class UplinkRate {
+  /** In order. */
+  #inFlight: SentFrame[] = [];
+  #samples: Sample[] = [];
+  #takenAtMs = -Infinity;
+  #lastSentAtMs = -Infinity;
+  /** The greatest rate at which frames in a row have arrived, in the current window and in the one before; in bytes per millisecond. */
+  #spread = 0;
+  #lastSpread = 0;
+  /** Minima of the current window and of the one before. */
+  #roundTripMs = Infinity;
+  #lastRoundTripMs = Infinity;
+  #windowSinceMs = 0;
+
+  /** Minimum round trip in milliseconds; null before it is known. */
+  get minRoundTripMs(): number | null {
+    const ms = Math.min(this.#roundTripMs, this.#lastRoundTripMs);
+    return ms === Infinity ? null : ms;
+  }
+
+  /**
+   * How much longer than the minimum the round trip is: the median of the samples, or that of a frame under way if it is
+   * longer already. 0 before it is known.
+   */
+  queueingMs(nowMs: number): number {
+    const minMs = this.minRoundTripMs ?? 0;
+    const delays = this.#samples.map(({ roundTripMs }) => roundTripMs - minMs).sort((a, b) => a - b);
+    const median = delays[Math.floor(delays.length / 2)] ?? 0;
+    const [pending] = this.#inFlight;
+    return pending === undefined ? median : Math.max(median, nowMs - pending.sentAtMs - minMs);
+  }
+
+  /** A new connection. @param roundTripMs of its greeting, which waits for no frame. */
+  connected(roundTripMs: number, nowMs: number): void {
+    this.#inFlight = [];
+    this.#samples = [];
+    this.#takenAtMs = -Infinity;
+    this.#lastSentAtMs = -Infinity;
+    this.#spread = 0;
+    this.#lastSpread = 0;
+    this.#roundTripMs = roundTripMs;
+    this.#lastRoundTripMs = Infinity;
+    this.#windowSinceMs = nowMs;
+  }
+
+  sent(sequence: number, bytes: number, nowMs: number): void {
+    this.#inFlight.push({ sequence, bytes, sentAtMs: nowMs });
+  }
+
+  /** The gateway has all frames up to this one. */
+  taken(sequence: number, nowMs: number): void {
+    for (let [first] = this.#inFlight; first !== undefined && first.sequence <= sequence; [first] = this.#inFlight) {
+      this.#inFlight.shift();
+      const { bytes, sentAtMs } = first;
+      this.#addSpacing(first, nowMs);
+      this.#addRoundTrip(nowMs - sentAtMs, bytes, nowMs);
+      const transmissionMs = this.#transmissionMs(sentAtMs, nowMs);
+      if (this.#isChanged(bytes, transmissionMs)) this.#samples = [];
+      this.#samples.push({ atMs: nowMs, bytes, transmissionMs, roundTripMs: nowMs - sentAtMs });
+      this.#takenAtMs = nowMs;
+      this.#lastSentAtMs = sentAtMs;
+    }
+    const oldest = this.#samples.findIndex(({ atMs }) => nowMs - atMs <= WINDOW_MS);
+    const excess = Math.min(oldest < 0 ? Infinity : oldest, this.#samples.length - MIN_SAMPLES);
+    if (excess > 0) this.#samples.splice(0, excess);
+  }
+
+  /**
+   * Bits per second; null before the first acknowledgement. A frame that is under way for much longer than expected
+   * counts before it is acknowledged, with the time that it has taken so far.
+   */
+  bitsPerSecond(nowMs: number): number | null {
+    const known = this.#sampledBitsPerSecond();
+    const [pending] = this.#inFlight;
+    if (pending === undefined || known === null) return known;
+    const pendingMs = this.#transmissionMs(pending.sentAtMs, nowMs);
+    return this.#isChanged(pending.bytes, pendingMs) ? (pending.bytes * 8000) / pendingMs : known;
+  }
+
+  #sampledBitsPerSecond(): number | null {
+    const rates = this.#samples.map(({ bytes, transmissionMs }) => (bytes * 8000) / transmissionMs).sort((a, b) => a - b);
+    return rates[Math.floor((rates.length - 1) * QUANTILE)] ?? null;
+  }
+
+  /** Time for which the link was busy with a frame. */
+  #transmissionMs(sentAtMs: number, nowMs: number): number {
+    const startMs = Math.max(sentAtMs + (this.minRoundTripMs ?? 0), this.#takenAtMs);
+    return Math.max(MIN_TRANSMISSION_MS, nowMs - startMs);
+  }
+
+  #isChanged(bytes: number, transmissionMs: number): boolean {
+    const known = this.#sampledBitsPerSecond();
+    return known !== null && transmissionMs > CHANGED.factor * ((bytes * 8000) / known) + CHANGED.ms;
+  }
+
+  /** Frames that arrive farther apart than they were sent have queued: their spacing is the link's rate (packet dispersion). */
+  #addSpacing({ bytes, sentAtMs }: SentFrame, nowMs: number): void {
+    const spacingMs = nowMs - this.#takenAtMs;
+    if (this.#takenAtMs <= sentAtMs || spacingMs < DISPERSION * (sentAtMs - this.#lastSentAtMs)) return;
+    this.#spread = Math.max(this.#spread, bytes / Math.max(MIN_TRANSMISSION_MS, spacingMs));
+  }
+
+  /**
+   * The round trip without the time that the frame itself took on the link, where that is known from the spacing of
+   * frames: otherwise a link that is always full would pass for one with a long round trip. At most half is subtracted,
+   * because a slow program spreads frames too.
+   */
+  #addRoundTrip(ms: number, bytes: number, nowMs: number): void {
+    if (nowMs - this.#windowSinceMs > ROUND_TRIP_WINDOW_MS) {
+      this.#lastRoundTripMs = this.#roundTripMs;
+      this.#roundTripMs = Infinity;
+      // A link that is always full spreads no frames: they are sent as they arrive.
+      if (this.#spread > 0) this.#lastSpread = this.#spread;
+      this.#spread = 0;
+      this.#windowSinceMs = nowMs;
+    }
+    const spread = Math.max(this.#spread, this.#lastSpread);
+    const linkMs = spread === 0 ? 0 : Math.min(ms / 2, bytes / spread);
+    this.#roundTripMs = Math.min(this.#roundTripMs, ms - linkMs);
+  }
+}

@@ -1,0 +1,172 @@
+import type { EncodingSettings } from '../publisher-messages.ts';
+
+/** One step of the ladder, relative to the requested settings. */
+interface Step {
+  /** Of width and height. */
+  readonly scale: number;
+  readonly quality: number;
+  readonly fps: number;
+}
+
+/** A camera keeps its movement, and loses detail. */
+const CAMERA_STEPS: readonly Step[] = [
+  { scale: 1, quality: 1, fps: 1 },
+  { scale: 1, quality: 0.75, fps: 1 },
+  { scale: 0.75, quality: 0.75, fps: 1 },
+  { scale: 0.5, quality: 0.75, fps: 1 },
+  { scale: 0.5, quality: 0.55, fps: 1 },
+  { scale: 0.375, quality: 0.55, fps: 1 },
+  { scale: 0.25, quality: 0.55, fps: 1 },
+  { scale: 0.25, quality: 0.45, fps: 0.7 },
+  { scale: 0.25, quality: 0.35, fps: 0.5 },
+  { scale: 0.25, quality: 0.35, fps: 0.25 },
+];
+
+/** A screen stays readable, and loses movement. */
+const SCREEN_STEPS: readonly Step[] = [
+  { scale: 1, quality: 1, fps: 1 },
+  { scale: 1, quality: 0.75, fps: 1 },
+  { scale: 1, quality: 0.75, fps: 0.5 },
+  { scale: 1, quality: 0.6, fps: 0.25 },
+  { scale: 0.75, quality: 0.6, fps: 0.25 },
+  { scale: 0.5, quality: 0.6, fps: 0.25 },
+  { scale: 0.5, quality: 0.4, fps: 0.15 },
+];
+
+/** Bytes of a JPEG by its quality and pixels, relative to another one: measured with camera pictures, and corrected by what is sent. */
+const BYTES_PER_QUALITY = 1.1;
+const BYTES_PER_PIXELS = 0.85;
+
+/** Shares of the link: beyond the first, a lower step is chosen, one below the second; and a higher one below the third. */
+const OVERLOAD = 0.95;
+const TARGET = 0.8;
+const HEADROOM = 0.65;
+
+/**
+ * Queueing delay, a frame's own transmission included: only above the first is the link too thin, whatever the rate that
+ * a busy program measures. Below the second, the next higher step is tried.
+ */
+const LATE_MS = 150;
+const PROMPT_MS = 80;
+
+/** What is known of a link; null for unknown, or without a limit. */
+export interface LinkState {
+  readonly bitsPerSecond: number | null;
+  readonly queueingMs: number;
+  readonly maxBitsPerSecond: number | null;
+}
+
+/** How long there has to be headroom before a higher step is chosen. Doubles, up to the maximum, each time that the link did not carry it. */
+const UP_AFTER_MS = 2000;
+const MAX_UP_AFTER_MS = 16_000;
+
+/** A step down this soon after one up means that the link did not carry it. */
+const FAILED_WITHIN_MS = 4000;
+
+/** Interval between two steps down: acknowledgements must have time to show the effect. */
+const DOWN_AFTER_MS = 300;
+
+/** Weight of a new frame's size in the average. */
+const SMOOTHING = 0.3;
+
+const MIN_QUALITY = 10;
+
+/** Limits the settings by the link's delivery rate, with hysteresis: down as soon as frames are late, up by probing after two seconds without queueing. */
+export class UplinkSteps {
+  readonly #steps: readonly Step[];
+  readonly #wanted: EncodingSettings;
+  #index = 0;
+  /** Bytes that a frame would take at the highest step. */
+  #fullBytes: number | null = null;
+  #headroomSinceMs: number | null = null;
+  #changedAtMs = -Infinity;
+  #raisedAtMs = -Infinity;
+  #upAfterMs = UP_AFTER_MS;
+
+  /** @param wanted the settings of the highest step. */
+  constructor(wanted: EncodingSettings, isScreen: boolean) {
+    this.#wanted = wanted;
+    this.#steps = isScreen ? SCREEN_STEPS : CAMERA_STEPS;
+  }
+
+  /** 0 for the wanted settings. */
+  get index(): number {
+    return this.#index;
+  }
+
+  /** The settings of the current step. */
+  get settings(): EncodingSettings {
+    const { scale, quality, fps } = this.#step(this.#index);
+    const wanted = this.#wanted;
+    return {
+      ...wanted,
+      shortSide: Math.max(2, Math.round(wanted.shortSide * scale)),
+      quality: Math.max(Math.min(MIN_QUALITY, wanted.quality), Math.round(wanted.quality * quality)),
+      fps: wanted.fps * fps,
+    };
+  }
+
+  /** A frame was encoded with the current settings. */
+  encoded(bytes: number): void {
+    const fullBytes = bytes / this.#relativeBytes(this.#index);
+    this.#fullBytes = this.#fullBytes === null ? fullBytes : this.#fullBytes + (fullBytes - this.#fullBytes) * SMOOTHING;
+  }
+
+  /** Chooses the step for a link. @returns whether the step has changed. */
+  update({ bitsPerSecond, queueingMs, maxBitsPerSecond }: LinkState, nowMs: number): boolean {
+    if (this.#fullBytes === null) return false;
+    const max = maxBitsPerSecond ?? Infinity;
+    const link = bitsPerSecond ?? Infinity;
+    const needs = this.#needs(this.#index);
+    if (needs > max || (needs > link * OVERLOAD && queueingMs > LATE_MS)) {
+      this.#headroomSinceMs = null;
+      if (nowMs - this.#changedAtMs < DOWN_AFTER_MS) return false;
+      return this.#change(Math.max(this.#index, this.#best(Math.min(max, link * TARGET))), nowMs);
+    }
+    const better = this.#better(link, queueingMs, max);
+    if (better >= this.#index) {
+      this.#headroomSinceMs = null;
+      return false;
+    }
+    this.#headroomSinceMs ??= nowMs;
+    return nowMs - this.#headroomSinceMs >= this.#upAfterMs && this.#change(better, nowMs);
+  }
+
+  /** The step that a link with headroom carries; the next one to try if nothing queues. */
+  #better(link: number, queueingMs: number, max: number): number {
+    const next = this.#index - 1;
+    if (next < 0 || queueingMs > LATE_MS) return this.#index;
+    const carried = this.#best(Math.min(max * HEADROOM, link * HEADROOM));
+    return carried > next && queueingMs <= PROMPT_MS && this.#needs(next) <= max * TARGET ? next : carried;
+  }
+
+  #change(index: number, nowMs: number): boolean {
+    if (index === this.#index) return false;
+    if (index < this.#index) this.#raisedAtMs = nowMs;
+    else this.#upAfterMs = nowMs - this.#raisedAtMs < FAILED_WITHIN_MS ? Math.min(MAX_UP_AFTER_MS, 2 * this.#upAfterMs) : UP_AFTER_MS;
+    this.#index = index;
+    this.#changedAtMs = nowMs;
+    this.#headroomSinceMs = null;
+    return true;
+  }
+
+  /** The highest step that takes at most this rate; the lowest if none does. */
+  #best(bitsPerSecond: number): number {
+    const found = this.#steps.findIndex((_, index) => this.#needs(index) <= bitsPerSecond);
+    return found < 0 ? this.#steps.length - 1 : found;
+  }
+
+  /** Bits per second of a step. */
+  #needs(index: number): number {
+    return (this.#fullBytes ?? 0) * this.#relativeBytes(index) * 8 * this.#wanted.fps * this.#step(index).fps;
+  }
+
+  #relativeBytes(index: number): number {
+    const { scale, quality } = this.#step(index);
+    return scale ** (2 * BYTES_PER_PIXELS) * quality ** BYTES_PER_QUALITY;
+  }
+
+  #step(index: number): Step {
+    return this.#steps[index] ?? { scale: 1, quality: 1, fps: 1 };
+  }
+}
