@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { runInBackground } from '../shared/background.ts';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
-import { GearwayError } from '../shared/errors.ts';
+import { errorText, GearwayError } from '../shared/errors.ts';
 import { systemErrorCode, systemErrorText } from '../shared/system-errors.ts';
 import type { GatewayEvent } from '../shared/status.ts';
 import { createPlaceholder } from './drawing/placeholder.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import type { StreamAnnouncement } from './cluster/stream-announcement.ts';
 import type { ViewerSocket } from './clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web/web-client.ts';
 import { JpegVerifier } from './codecs/jpeg-verifier.ts';
@@ -20,7 +23,7 @@ import { MAX_RETURN_BYTES } from './hub/returns/returns.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
 import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
 import { type Configuration, reconfigure } from './reconfigure.ts';
-import { type GatewayStream, RunningStream } from './running-stream.ts';
+import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
 export type { GatewayOptions, LimitSettings, NativePolicy, Reconfiguration, StreamSettings } from './config/gateway-options.ts';
@@ -100,15 +103,22 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const verifier = new JpegVerifier();
   const withoutRenditions = new Set(resolved.withoutRenditions);
   let configuration: Configuration = { sources, resolved };
-  const createStream = (named: NamedSource): RunningStream => new RunningStream(named, configuration.resolved, events, returnBudget, verifier);
+  const cluster = await joinCluster(resolved, sources);
+  const createStream = (named: NamedSource): RunningStream => {
+    const ranges = configuration.resolved.virtualPorts.get(named.name) ?? [];
+    const inCluster = cluster?.local(named.name, { ...named, hasFailover: resolved.failover.has(named.name), ranges, reserved: reservedPortsIn(ranges, resolved) });
+    return new RunningStream(named, configuration.resolved, events, returnBudget, verifier, inCluster);
+  };
   const streams = new Map(sources.map((named) => [named.name, createStream(named)]));
   const [first] = streams.values();
   if (first === undefined) throw new TypeError('at least one source is required');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
+  /** Whether the stream is configured here, and not only at another gateway of the cluster. */
+  const isListed = ({ name }: { readonly name: string }): boolean => configuration.sources.some((source) => source.name === name);
   const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, sharedLimits: resolved.limits, withoutRenditions, webClients, events, createPlaceholder, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
+  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, sharedLimits: resolved.limits, withoutRenditions, webClients, events, createPlaceholder, clusterStatus: () => cluster?.status() ?? null, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -123,11 +133,24 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
     events.close();
     await app.close();
     await verifier.close();
+    await cluster?.close();
     for (const { stream } of all) stream.close();
   };
 
+  /** Adds a stream of another gateway, with its ports unless this gateway configures others. */
+  const addRemote = (inCluster: Cluster, { name, ranges }: StreamAnnouncement): void => {
+    if (streams.has(name) || closing !== null) return;
+    const options = { ...configuration.resolved, virtualPorts: new Map([[name, ranges]]), policies: new Map([[name, resolved.defaultPolicy]]) };
+    const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(ranges, resolved) });
+    const running = new RunningStream({ name, entry: null, url: '', source: stream.source, isOnDemand: true }, options, events, returnBudget, verifier, stream);
+    streams.set(name, running);
+    runInBackground(running.open([]), (error) => resolved.log(`stream ${name} could not be opened: ${errorText(error)}`));
+  };
+  let ownUrl: string | null = resolved.publicUrl?.href ?? null;
+
   try {
-    for (const running of streams.values()) {
+    if (cluster !== null) cluster.start(() => ({ url: ownUrl, streams: [...streams.values()].filter(isListed).map((running) => running.announcement()) }), (remote) => addRemote(cluster, remote));
+    for (const running of [...streams.values()].filter(isListed)) {
       await running.open(clients.filter(({ stream }) => stream === running.name).map(({ address }) => address));
     }
   } catch (error) {
@@ -171,7 +194,9 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
       if (host === 'localhost') await listenOnAllOfLocalhost(app.server);
       const address = app.server.address();
       const actualPort = typeof address === 'object' && address !== null ? address.port : port;
-      return { url: `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };
+      const url = `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`;
+      ownUrl ??= url;
+      return { url, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };
     },
     close: ({ onClose = resolved.onClose } = {}) => close(onClose),
     closed,
@@ -181,6 +206,13 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
 
 function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): ResolvedGatewayOptions {
   return resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+}
+
+/** @returns null without `cluster`. The libraries for NATS are loaded only with it. */
+async function joinCluster({ cluster: address, failover, log }: ResolvedGatewayOptions, sources: readonly NamedSource[]): Promise<Cluster | null> {
+  if (address === null) return null;
+  const { Cluster } = await import('./cluster/cluster.ts');
+  return Cluster.join({ address, streams: new Map(sources.map(({ name }) => [name, { hasFailover: failover.has(name) }])), log });
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

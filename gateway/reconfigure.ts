@@ -12,7 +12,7 @@ export interface Configuration {
 }
 
 /** Options of the whole gateway that are fixed at its start. */
-const FIXED = ['host', 'port', 'tls', 'publicUrl', 'insecure', 'token', 'viewToken', 'publishToken', 'reservedPorts', 'allowOrigins', 'allowHosts', 'trustProxies', 'metricsRight', 'limits', 'viewerMaxBitrate'] as const;
+const FIXED = ['host', 'port', 'tls', 'publicUrl', 'insecure', 'token', 'viewToken', 'publishToken', 'reservedPorts', 'allowOrigins', 'allowHosts', 'trustProxies', 'metricsRight', 'limits', 'viewerMaxBitrate', 'cluster', 'failover'] as const;
 
 /**
  * Applies a new configuration to running streams. Streams whose options are equal are not touched. If only the source of
@@ -28,6 +28,8 @@ export async function reconfigure(streams: Map<string, RunningStream>, before: C
   const newSources = new Map(after.sources.map((source) => [source.name, source]));
   const removed = [...oldSources.keys()].filter((name) => !newSources.has(name));
   const added = [...newSources.keys()].filter((name) => !oldSources.has(name));
+  /** Streams that only other gateways of a cluster had until now. */
+  const adopted = added.filter((name) => streams.has(name));
   const kept = [...newSources.keys()].filter((name) => oldSources.has(name));
   const isRecreated = (name: string): boolean => fixedOptions(name, oldSources.get(name), before.resolved) !== fixedOptions(name, newSources.get(name), after.resolved);
   const recreated = kept.filter(isRecreated);
@@ -37,17 +39,18 @@ export async function reconfigure(streams: Map<string, RunningStream>, before: C
 
   // Old sources end before new ones begin, because they may use the same address or camera.
   const running = (name: string): RunningStream[] => [streams.get(name) ?? []].flat();
-  await Promise.all([...removed, ...recreated].flatMap(running).map((stream) => stream.closeSourceAndClients(after.resolved.onClose)));
+  await Promise.all([...removed, ...recreated, ...adopted].flatMap(running).map((stream) => stream.closeSourceAndClients(after.resolved.onClose)));
   for (const { stream } of [...removed.flatMap(running)]) for (const { id } of stream.clientStatuses()) stream.sendAway(id, 'the stream was removed from the configuration');
-  for (const { stream } of [...removed, ...recreated].flatMap(running)) stream.close('the configuration of the stream has changed');
+  for (const { stream } of [...removed, ...recreated, ...adopted].flatMap(running)) stream.close('the configuration of the stream has changed');
   await Promise.all(switched.flatMap(running).map((stream) => stream.closeSource()));
 
   for (const name of switched) for (const stream of running(name)) startSource(stream, newSources.get(name));
   for (const name of removed) streams.delete(name);
   // In the order of the configuration, which is that of lists and of the first stream.
   const order = after.sources.map((source) => [source.name, added.includes(source.name) || recreated.includes(source.name) ? create(source) : streams.get(source.name)] as const);
+  const remote = [...streams].filter(([name]) => !oldSources.has(name) && !newSources.has(name));
   streams.clear();
-  for (const [name, stream] of order) if (stream !== undefined) streams.set(name, stream);
+  for (const [name, stream] of [...order, ...remote]) if (stream !== undefined) streams.set(name, stream);
 
   const attempt = async (name: string, work: () => Promise<void>): Promise<void> => work().catch((error: unknown) => {
     problems.push(`stream ${name}: ${errorText(error)}`);
@@ -82,5 +85,5 @@ function clientsByStream({ sources, resolved }: Configuration): ReadonlyMap<stri
 }
 
 function textOf(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => (part instanceof Map ? [...part] : part === Infinity ? 'Infinity' : part)) ?? '';
+  return JSON.stringify(value, (_key, part: unknown) => (part instanceof Map || part instanceof Set ? [...part] : part === Infinity ? 'Infinity' : part)) ?? '';
 }

@@ -1,11 +1,15 @@
+import { runInBackground } from '../shared/background.ts';
+import { cleanText } from '../shared/clean-text.ts';
 import { errorText, GearwayError } from '../shared/errors.ts';
 import type { NDArray } from '../shared/ndarray.ts';
 import type { Value } from '../shared/protocol.ts';
-import type { ClientStatus, StreamStatus } from '../shared/status.ts';
+import type { ClientStatus, PortRange, StreamStatus } from '../shared/status.ts';
 import { createPlaceholder } from './drawing/placeholder.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native/native-client.ts';
 import { NativeHeaders } from './clients/native/native-headers.ts';
 import { VerifiedFrames } from './clients/native/verified-frames.ts';
+import type { ClusterStream } from './cluster/cluster.ts';
+import type { StreamAnnouncement } from './cluster/stream-announcement.ts';
 import type { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import type { NamedSource } from './create-sources.ts';
 import type { ByteBudget } from './hub/byte-budget.ts';
@@ -68,6 +72,9 @@ export interface GatewayStream {
 
 const THIS_PROGRAM: SinglePublisher = { label: 'this program', identity: 'this program' };
 
+/** Interval at which a client whose port is taken is tried again. */
+const RETRY_MS = 500;
+
 const SENT_AWAY = 'disconnected by the program that runs this gateway';
 
 /** Maximum number of native clients per stream: each has a socket, which libzmq polls. */
@@ -86,15 +93,20 @@ export class RunningStream implements GatewayStream {
   readonly #nativeClients = new Set<NativeClient>();
   #placeholder: Frame | null = null;
   #placeholderReady: Promise<void> | null = null;
+  readonly #inCluster: ClusterStream | null;
+  /** Configured clients whose ports are not free yet. */
+  readonly #waiting = new Set<NativeClientAddress>();
+  #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   /**
    * @param returnBudget budget for the return data of all streams.
    * @param verifier verifies JPEGs from unknown encoders before NetGear clients, or servers as return data, get them.
    */
-  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedGatewayOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier) {
+  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedGatewayOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier, inCluster: ClusterStream | null = null) {
     this.#source = source;
     this.#options = options;
+    this.#inCluster = inCluster;
     const virtualPorts = options.virtualPorts.get(name) ?? [];
     const policy = options.policies.get(name);
     if (policy === undefined) throw new TypeError(`the options have no policy for the stream ${name}`);
@@ -102,8 +114,9 @@ export class RunningStream implements GatewayStream {
     this.stream = new Stream({
       name,
       virtualPorts,
-      isOnDemand,
-      reservedPorts: [...options.reservedPorts.keys()].filter((port) => virtualPorts.some(({ from, to }) => port >= from && port <= to)),
+      isOnDemand: isOnDemand || inCluster !== null,
+      reservedPorts: reservedPortsIn(virtualPorts, options),
+      ...(inCluster === null ? {} : { ports: inCluster.ports }),
       policy,
       events,
       sourceTakesReturns: source.takesReturns,
@@ -113,7 +126,8 @@ export class RunningStream implements GatewayStream {
     });
     this.#verifier = verifier;
     this.#frames = new VerifiedFrames(verifier, this.stream);
-    this.#supervisor = new SourceSupervisor({ source, stream: this.stream, isOnDemand, log: options.log });
+    inCluster?.attach(this.stream);
+    this.#supervisor = this.#supervise(source, isOnDemand);
   }
 
   get name(): string {
@@ -122,6 +136,7 @@ export class RunningStream implements GatewayStream {
 
   /** null if the source does not accept publishers. */
   get publishing(): Publishing | null {
+    if (this.#inCluster?.isHere() === false) return null;
     return this.#source instanceof PushSource ? this.#source.publishing : null;
   }
 
@@ -150,7 +165,8 @@ export class RunningStream implements GatewayStream {
     this.#placeholderReady = null;
     this.stream.wait(source.waitingReason);
     if (source.verifiesJpegs && this.#nativeClients.size > 0) this.#frames.prepare();
-    this.#supervisor = new SourceSupervisor({ source, stream: this.stream, isOnDemand, log: this.#options.log });
+    this.#inCluster?.replaceLocal(source, isOnDemand);
+    this.#supervisor = this.#supervise(source, isOnDemand);
     this.#supervisor.start();
   }
 
@@ -168,11 +184,12 @@ export class RunningStream implements GatewayStream {
   /** @throws {GearwayError} the errors of {@link RunningStream.addClient}. */
   async addClients(clients: readonly NativeClientAddress[]): Promise<void> {
     if (clients.length > 0) await this.#createPlaceholder();
-    for (const address of clients) this.#add(address);
+    for (const address of clients) this.#addListed(address);
   }
 
   /** Removes native clients, after a termination. Returns when their ports are free. */
   async removeClients(ports: readonly number[]): Promise<void> {
+    for (const address of this.#waiting) if (ports.includes(address.port)) this.#waiting.delete(address);
     const removed = [...this.#nativeClients].filter(({ port }) => ports.includes(port));
     for (const client of removed) this.#nativeClients.delete(client);
     await Promise.all(removed.map((client) => client.close({ terminate: true })));
@@ -209,14 +226,43 @@ export class RunningStream implements GatewayStream {
   }
 
   status(): StreamStatus {
-    return this.stream.status(this.#supervisor.status());
+    const source = this.#supervisor.status();
+    const status = this.stream.status(source);
+    if (this.#inCluster === null) return status;
+    const gateway = this.#inCluster.home();
+    const announced = source.state === 'asleep' ? this.#inCluster.announcement() : null;
+    if (announced === null) return { ...status, gateway };
+    // Nobody watches it here: its state is that at its owner.
+    const { kind, address, state, reason, frame } = announced;
+    return { ...status, state, reason: cleanText(reason), frame, source: { ...source, kind: cleanText(kind), address: cleanText(address) }, gateway };
+  }
+
+  /** What the other gateways of a cluster learn about the stream. */
+  announcement(): StreamAnnouncement {
+    const { kind, address, takesReturns, verifiesJpegs } = this.#source;
+    const { state, reason, frame, ports } = this.stream.status(this.#supervisor.status());
+    return { name: this.name, kind, address: cleanText(address), ranges: ports.ranges, takesReturns, verifiesJpegs, state, reason, frame, clients: this.stream.clientCount };
   }
 
   /** Closes the source, then the native clients. Idempotent. */
   async closeSourceAndClients(onClose: 'keep' | 'terminate'): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#retryTimer);
     await this.#supervisor.close();
     await Promise.all([...this.#nativeClients].map((client) => client.close({ terminate: onClose === 'terminate' })));
+    this.#inCluster?.close();
+  }
+
+  #supervise(source: Source, isOnDemand: boolean): SourceSupervisor {
+    const inCluster = this.#inCluster;
+    return new SourceSupervisor({
+      source: inCluster?.source ?? source,
+      stream: this.stream,
+      get isOnDemand() {
+        return inCluster?.isOnDemand() ?? isOnDemand;
+      },
+      log: this.#options.log,
+    });
   }
 
   /**
@@ -231,6 +277,35 @@ export class RunningStream implements GatewayStream {
     await this.#placeholderReady;
   }
 
+  /** Adds a configured client. If a client of another gateway of the cluster has its port, waits until it is free. */
+  #addListed(address: NativeClientAddress): void {
+    try {
+      this.#add(address);
+    } catch (error) {
+      if (this.#inCluster === null || !(error instanceof GearwayError) || error.code !== 'port-taken') throw error;
+      this.#waitFor(address, error.message);
+    }
+  }
+
+  #waitFor(address: NativeClientAddress, reason: string): void {
+    if (this.#waiting.size === 0 || !this.#waiting.has(address)) this.#options.log(`client ${address.port} waits: ${reason}`);
+    this.#waiting.add(address);
+    this.#retryTimer ??= setTimeout(() => this.#retry(), RETRY_MS);
+  }
+
+  #retry(): void {
+    this.#retryTimer = undefined;
+    const waiting = [...this.#waiting];
+    for (const address of waiting) {
+      try {
+        this.#add(address);
+        this.#waiting.delete(address);
+      } catch (error) {
+        this.#waitFor(address, errorText(error));
+      }
+    }
+  }
+
   #add(address: NativeClientAddress): NativeClient {
     if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are already listed, the maximum per stream`);
     if (this.#source.verifiesJpegs) this.#frames.prepare();
@@ -243,6 +318,11 @@ export class RunningStream implements GatewayStream {
       placeholder: this.#policy.idle === 'card' ? () => this.#placeholder : null,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),
+      onPortLost: (reason) => {
+        this.#nativeClients.delete(client);
+        runInBackground(client.close(), (error) => this.#options.log(`client ${address.port} could not be closed: ${errorText(error)}`));
+        if (!this.#closed) this.#waitFor(address, reason);
+      },
     });
     this.#nativeClients.add(client);
     return client;
@@ -251,4 +331,9 @@ export class RunningStream implements GatewayStream {
   #checkOpen(): void {
     if (this.#closed) throw new GearwayError('closed', 'the gateway is closed');
   }
+}
+
+/** The reserved ports that are among a stream's virtual ports. */
+export function reservedPortsIn(virtualPorts: readonly PortRange[], { reservedPorts }: Pick<ResolvedGatewayOptions, 'reservedPorts'>): readonly number[] {
+  return [...reservedPorts.keys()].filter((port) => virtualPorts.some(({ from, to }) => port >= from && port <= to));
 }

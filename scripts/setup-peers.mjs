@@ -1,5 +1,5 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, GStreamer's RTSP server, nginx, Caddy
-// and Prometheus.
+// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, GStreamer's RTSP server, nginx, Caddy,
+// Prometheus and the NATS server.
 // Runs before `npm test`. Says what it does first; what is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -36,8 +36,9 @@ const programs = {
   prometheus: { commands: ['prometheus'], version: '--version' },
   'systemd-analyze': { commands: ['systemd-analyze'], version: '--version' },
   promtool: { commands: ['promtool'], version: '--version' },
+  nats: { commands: ['nats-server', '/usr/sbin/nats-server'], version: '--version' },
 };
-const programPackages = ['nginx-light', 'caddy', 'prometheus', 'systemd'];
+const programPackages = ['nginx-light', 'caddy', 'prometheus', 'systemd', 'nats-server'];
 
 const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
@@ -146,7 +147,7 @@ if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreame
 gstreamer ??= findGstreamer();
 if (gstreamer === undefined) fail(`GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`);
 
-if (Object.values(foundPrograms).includes(undefined)) installPackages('nginx, Caddy, Prometheus or systemd', programPackages);
+if (Object.values(foundPrograms).includes(undefined)) installPackages('nginx, Caddy, Prometheus, systemd or the NATS server', programPackages);
 foundPrograms = findPrograms();
 for (const [name, command] of Object.entries(foundPrograms)) if (command === undefined) fail(`${name} does not run. Mend it with: sudo apt-get install ${programPackages.join(' ')}`);
 

@@ -128,9 +128,40 @@ export interface SourceStatus {
   readonly restarts: number;
 }
 
+/** The gateway of a cluster that runs a stream's source. */
+export interface StreamHome {
+  /** Name of the gateway. */
+  readonly name: string;
+  /** Where its pages are, if it knows. */
+  readonly url: string | null;
+  /** Whether it is the gateway that answers. */
+  readonly isHere: boolean;
+}
+
+/** A gateway in `GET /api/cluster`. */
+export interface ClusterMember {
+  /** Different at each start. */
+  readonly id: string;
+  readonly name: string;
+  readonly url: string | null;
+  /** Whether it is the gateway that answers. */
+  readonly isSelf: boolean;
+  /** The streams whose sources it lists. */
+  readonly streams: readonly { readonly name: string; readonly state: StreamState; readonly clients: number; readonly isOwner: boolean }[];
+}
+
+/** The answer of `GET /api/cluster`. */
+export interface ClusterStatus {
+  /** Whether a majority of the NATS servers can be reached. */
+  readonly isConnected: boolean;
+  readonly members: readonly ClusterMember[];
+}
+
 /** The answer of `GET /api/streams/NAME`. */
 export interface StreamStatus {
   readonly name: string;
+  /** Only in a cluster: where the source runs; null if no gateway runs it. */
+  readonly gateway?: StreamHome | null;
   readonly state: StreamState;
   /** Why the stream is in this state, as a sentence. */
   readonly reason: string;

@@ -1,4 +1,5 @@
 import { GearwayError } from '../../shared/errors.ts';
+import { parseClusterAddress } from '../cluster/cluster-address.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
 import { resolveClient, splitName } from './client-address.ts';
 import type { Formats } from './config-file.ts';
@@ -27,6 +28,7 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     host: (text) => resolveHost(text),
     proxy: (text) => resolveProxy(text),
     'public-url': (text) => resolvePublicUrl(text),
+    cluster: (text) => parseClusterAddress(text),
     token: checkToken,
   };
 }

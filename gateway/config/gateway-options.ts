@@ -110,6 +110,13 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * Whether closing terminates native clients. Default `keep`; the command terminates on SIGINT and keeps on SIGTERM.
    */
   readonly onClose?: 'keep' | 'terminate';
+  /**
+   * NATS servers by which gateways form a cluster: `nats://HOST:4222`, `tls://USER:PASSWORD@HOST,HOST?ca=FILE`. Every
+   * gateway then serves the streams of all. Default none.
+   */
+  readonly cluster?: string;
+  /** Names of streams that other gateways of the cluster list too: one of them runs the source at a time. Default none. */
+  readonly failover?: readonly string[];
   /** Called with one line of text at a time. Default: no log. */
   readonly log?: (message: string) => void;
 }

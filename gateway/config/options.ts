@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { domainToASCII } from 'node:url';
 import { errorText } from '../../shared/errors.ts';
+import { type ClusterAddress, parseClusterAddress } from '../cluster/cluster-address.ts';
 import { isLoopback } from '../http/access.ts';
 import { parseHost } from '../http/trusted-names.ts';
 import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
@@ -20,6 +21,8 @@ export interface ResolvedGatewayOptions {
   readonly virtualPorts: ReadonlyMap<string, readonly PortRange[]>;
   /** By stream name. */
   readonly policies: ReadonlyMap<string, NativePolicy>;
+  /** Of streams that are not configured here, but at other gateways of the cluster. */
+  readonly defaultPolicy: NativePolicy;
   readonly limits: SharedLimits;
   /** Names of the streams with `renditions: off`. */
   readonly withoutRenditions: ReadonlySet<string>;
@@ -38,6 +41,9 @@ export interface ResolvedGatewayOptions {
   readonly trustProxies: readonly string[];
   readonly metricsRight: 'public' | 'view' | 'administer';
   readonly onClose: 'keep' | 'terminate';
+  readonly cluster: ClusterAddress | null;
+  /** Names of the streams that other gateways of the cluster list too. */
+  readonly failover: ReadonlySet<string>;
   readonly log: (message: string) => void;
 }
 
@@ -83,6 +89,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     clients,
     virtualPorts,
     policies: resolvePolicies(options, streams),
+    defaultPolicy: resolvePolicy(options, {}),
     limits: resolveLimits(options.limits ?? {}),
     withoutRenditions: resolveRenditions(listPerStream(options, 'renditions'), streams),
     viewerMaxBitrate: resolveBitrate(options.viewerMaxBitrate),
@@ -98,6 +105,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     trustProxies: (options.trustProxies ?? []).map(resolveProxy),
     metricsRight: oneOf('metrics-right', options.metricsRight ?? 'view', ['view', 'administer', 'public']),
     onClose,
+    ...resolveCluster(options, streams),
     log: options.log ?? (() => undefined),
   };
 }
@@ -152,6 +160,12 @@ function resolveLimits(limits: Partial<LimitSettings>): SharedLimits {
     return [name, { ...byDefault, ...(total === undefined ? {} : { inAll: total }), ...(perAddress === undefined ? {} : { perAddress }) }];
   });
   return { ...DEFAULT_SHARED_LIMITS, ...(Object.fromEntries(entries) as Partial<SharedLimits>) };
+}
+
+function resolveCluster({ cluster, failover = [] }: GatewayOptions, streams: readonly StreamPorts[]): Pick<ResolvedGatewayOptions, 'cluster' | 'failover'> {
+  for (const name of failover) checkStream('failover', name, '', streams, 'failover');
+  if (cluster === undefined && failover.length > 0) throw invalid('failover requires cluster, because other gateways take the stream over; add --cluster nats://HOST:4222', 'failover');
+  return { cluster: cluster === undefined ? null : parseClusterAddress(cluster), failover: new Set(failover) };
 }
 
 function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamPorts[]): ReadonlyMap<string, readonly PortRange[]> {
@@ -210,10 +224,10 @@ export function parseBitrate(text: string): number {
   return Number(digits) * (unit === 'M' ? 1e6 : unit === 'k' ? 1e3 : 1);
 }
 
-function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamPorts[], key: 'clients' | 'virtualPorts' | 'renditions'): void {
-  if (stream === null || streams.some(({ name, entry }) => name === stream || (key !== 'clients' && entry === stream))) return;
+function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamPorts[], key: 'clients' | 'failover' | 'virtualPorts' | 'renditions'): void {
+  if (stream === null || streams.some(({ name, entry }) => name === stream || ((key === 'virtualPorts' || key === 'renditions') && entry === stream))) return;
   const isEntry = streams.some(({ entry }) => entry === stream);
-  throw invalid(`${option} ${stream}=${rest} names an unknown stream, expected one of ${streams.map(({ name }) => name).join(', ')}`, ...(isEntry ? ['streams', stream, key] : [key]));
+  throw invalid(`${option} ${stream}=${rest} names an unknown stream, expected one of ${streams.map(({ name }) => name).join(', ')}`, ...(isEntry && key !== 'failover' ? ['streams', stream, key] : [key]));
 }
 
 function resolveTls(tls: ResolvedGatewayOptions['tls']): ResolvedGatewayOptions['tls'] {

@@ -220,6 +220,21 @@ export const CONFIG_SCHEMA = {
       description: 'Right that `GET /metrics` requires (docs/operations.md#metrics); `public` requires none.',
       flag: { name: 'metrics-right', value: 'view|administer|public', help: 'right that GET /metrics requires' },
     },
+    cluster: {
+      type: 'string',
+      format: 'cluster',
+      description: 'NATS servers by which gateways form a cluster; each then serves the streams of all (docs/scale-out.md).',
+      examples: ['nats://10.0.0.5:4222'],
+      flag: { name: 'cluster', value: 'URL', help: 'form a cluster with other gateways over NATS, nats://HOST:4222 (docs/scale-out.md)' },
+    },
+    failover: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [],
+      description: 'Names of streams that other gateways of the cluster list too; one of them runs the source at a time.',
+      examples: [['door']],
+      flag: { name: 'failover', value: 'NAME', multiple: true, help: 'another gateway of the cluster may list this stream too, and takes it over' },
+    },
     token: {
       type: 'string',
       format: 'token',

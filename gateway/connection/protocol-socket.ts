@@ -35,7 +35,7 @@ export interface ProtocolPeer<M extends Message> {
   decode(data: Uint8Array, elements: ElementBudget): Hello | M | undefined;
   /**
    * Called with the first message. Must call {@link ProtocolSocket.admit}, {@link ProtocolSocket.refuse} or {@link
-   * ProtocolSocket.close}.
+   * ProtocolSocket.close}, or first {@link ProtocolSocket.postpone}.
    */
   greet(hello: Hello): void;
   /** Called for each message of an admitted peer. Throwing closes the connection. */
@@ -62,8 +62,14 @@ export interface NotAllowed {
   readonly isReported: boolean;
 }
 
-/** `refused`: the refusal is delayed; input is counted, but not decoded. */
-type Phase = 'greeting' | 'refused' | 'admitted' | 'closed';
+/**
+ * `deciding`: messages are kept until the peer is admitted or refused; `refused`: the refusal is delayed; input is
+ * counted, but not decoded.
+ */
+type Phase = 'greeting' | 'deciding' | 'refused' | 'admitted' | 'closed';
+
+/** Maximum number of messages of a peer that is being admitted, besides the limits of a peer before its hello. */
+const MAX_POSTPONED = 16;
 
 const TICK_MS = 1000;
 
@@ -83,6 +89,7 @@ export class ProtocolSocket<M extends Message> {
   readonly #openedAtMs = performance.now();
   #heardAtMs = performance.now();
   #phase: Phase = 'greeting';
+  readonly #postponed: Buffer[] = [];
   #countsBytes = true;
   /** Time of sending of the ping that was not answered yet. */
   #pingedAtMs: number | null = null;
@@ -112,21 +119,33 @@ export class ProtocolSocket<M extends Message> {
     socket.on('error', () => undefined);
   }
 
+  /** Keeps further messages until {@link admit} or {@link refuse} is called, in at most `helloTimeoutMs`. */
+  postpone(): void {
+    if (this.#phase === 'greeting') this.#phase = 'deciding';
+  }
+
   /**
    * Accepts the peer after its hello: its other messages are received from now on.
    *
    * @param bytesPerSecond its byte rate; null for no limit, if back-pressure of the socket limits it.
    */
   admit(bytesPerSecond: number | null): void {
+    if (this.#phase === 'closed') return;
     this.#phase = 'admitted';
     // Before the first data: its round trip is that of an empty path.
     if (this.#peer.roundTrip !== undefined) this.#ping();
+    if (this.#postponed.length > 0) {
+      const postponed = this.#postponed.splice(0);
+      // After the welcome, which the caller sends next.
+      queueMicrotask(() => postponed.forEach((data) => this.#process(data, true)));
+    }
     if (bytesPerSecond === null) this.#countsBytes = false;
     else if (bytesPerSecond !== this.#limits.watchingBytesPerSecond) this.#budget.allowBytes(bytesPerSecond);
   }
 
   /** Closes the connection once `delay` has settled; null: immediately. */
   refuse(code: number, reason: string, delay: Promise<void> | null): void {
+    if (this.#phase === 'closed') return;
     this.#phase = 'refused';
     const close = (): void => this.close(code, reason);
     if (delay === null) close();
@@ -177,6 +196,17 @@ export class ProtocolSocket<M extends Message> {
   #received(data: Buffer, isBinary: boolean): void {
     this.#heardAtMs = performance.now();
     this.#countMessage();
+    if (this.#phase !== 'deciding') {
+      this.#process(data, isBinary);
+      return;
+    }
+    this.#guard(() => {
+      if (!isBinary || this.#postponed.length >= MAX_POSTPONED) throw new GearwayError('message-invalid', `more than ${MAX_POSTPONED} messages, or a text message, before the welcome`);
+      this.#postponed.push(data);
+    });
+  }
+
+  #process(data: Buffer, isBinary: boolean): void {
     if (this.#phase === 'closed' || this.#phase === 'refused') return;
     this.#guard(() => {
       if (!isBinary) throw new GearwayError('message-invalid', 'received a text message, expected binary messages');
@@ -206,7 +236,7 @@ export class ProtocolSocket<M extends Message> {
   #tick(): void {
     const { helloTimeoutMs, bufferedBytes, silenceTimeoutMs } = this.#limits;
     const now = performance.now();
-    if (this.#phase === 'greeting' && now - this.#openedAtMs > helloTimeoutMs) {
+    if ((this.#phase === 'greeting' || this.#phase === 'deciding') && now - this.#openedAtMs > helloTimeoutMs) {
       this.close(closeCode.noHello, `no hello received within ${helloTimeoutMs / 1000} s`);
       return;
     }

@@ -6,6 +6,7 @@ import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { AddressBytes } from '../hub/address-bytes.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type SharedLimits, shareRefusalStatus, Shares } from '../hub/shares.ts';
+import type { StreamStatus } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { Publishing, SinglePublisher } from '../sources/push/publishing.ts';
 import type { AcceptedFrame } from '../sources/source.ts';
@@ -31,6 +32,7 @@ interface PublishersOptions extends SocketShares {
 
 interface PublishedStream {
   readonly stream: Stream;
+  status(): StreamStatus;
   /** null if the source does not accept publishers. */
   readonly publishing: Publishing | null;
 }
@@ -69,6 +71,14 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
 
 /** Errors that do not count as a rejected frame, because they do not depend on the picture. */
 const NOT_COUNTED: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'too-many', 'address-limit', 'length-required']);
+
+/** Why a stream accepts no publishers. */
+function otherSource(served: PublishedStream, name: string): string {
+  const { gateway } = served.status();
+  if (gateway === undefined || gateway?.isHere === true) return `the stream ${name} has another source; start the gateway with --source ${name}=push:`;
+  if (gateway === null) return `the stream ${name} is at no gateway of the cluster at present; retry later`;
+  return `the source of the stream ${name} is at gateway ${gateway.name}; publish there${gateway.url === null ? '' : `: ${gateway.url}`}`;
+}
 
 /**
  * Adds the routes for publishers: `POST /streams/NAME/frames` with single pictures or a streaming multipart body, and
@@ -123,7 +133,7 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
     const { stream, publishing } = served;
     try {
       if (publishing === null) {
-        throw new GearwayError('source-busy', `the stream ${name} has another source; start the gateway with --source ${name}=push:`);
+        throw new GearwayError('source-busy', otherSource(served, name));
       }
       const query = readQuery(request);
       const type = readBodyType(request.headers['content-type']);

@@ -10,7 +10,7 @@ import { Encoders } from '../clients/web/video-encodings.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
-import type { RightsStatus } from '../../shared/status.ts';
+import type { ClusterStatus, RightsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
@@ -57,6 +57,8 @@ export interface ServerOptions {
   readonly events: EventLog;
   /** Creates the placeholder frame that an `<img>` shows before the first frame. */
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
+  /** The answer of `GET /api/cluster`; null without a cluster. Default null. */
+  readonly clusterStatus?: () => ClusterStatus | null;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   /** Public address of the gateway; null if it is the one on which it listens. */
   readonly publicUrl: URL | null;
@@ -91,7 +93,7 @@ function noSchemas(): never {
  * Refusals: 421 for an unknown Host, 403 for a foreign Origin, 401 without the token, 404, each with a message. Every
  * response has the security headers, including Fastify's own error responses.
  */
-export async function createServer({ streams, access, verifier, names, limits, withoutRenditions = new Set(), sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, tls, publicUrl, trustProxies, metricsRight = 'view', log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ streams, access, verifier, names, limits, withoutRenditions = new Set(), sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, clusterStatus = () => null, tls, publicUrl, trustProxies, metricsRight = 'view', log }: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
@@ -151,6 +153,7 @@ export async function createServer({ streams, access, verifier, names, limits, w
     return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };
   });
   app.get('/api/gateway', { config: { right: 'view' } }, async () => ({ publicUrl: publicUrl?.href ?? null }));
+  app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
   app.get('/api/streams', { config: { right: 'view' } }, async () => [...streams.values()].map((served) => served.status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);

@@ -8,12 +8,14 @@ import { nowUs } from './clock.ts';
 import type { EventLog } from './event-log.ts';
 import type { Frame, FrameInput } from './frame.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
-import { type PortRange, PortRegistry } from './port-registry.ts';
+import { type PortRange, PortRegistry, type Ports } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
 import { MAX_STREAM_RETURN_BYTES, Returns } from './returns/returns.ts';
 
 /** Observer of a stream that is not counted as a client. Callbacks must not block or throw. */
-interface Follower {
+export interface Follower {
+  /** Whether it wants frames, which keeps an on-demand source running. Default false. */
+  readonly isActive?: boolean;
   /** Called for each frame. The frame is shared; a newer one should replace one that is still pending. */
   offer(frame: Frame): void;
   /** Called when the stream's state or its reason has changed. */
@@ -86,6 +88,8 @@ export interface StreamOptions {
   readonly virtualPorts: readonly PortRange[];
   /** Virtual ports reserved for the owners of their tokens. */
   readonly reservedPorts?: Iterable<number>;
+  /** Assigns the ports; default a {@link PortRegistry} of the ports above. */
+  readonly ports?: Ports;
   readonly events: EventLog;
   readonly policy?: StreamPolicy;
   /** Whether the source is a server that accepts return data. */
@@ -107,7 +111,7 @@ export type LatenciesByKind = Readonly<Record<ClientKind, LatencyHistogram>>;
 /** A named flow of frames from one source to many clients. Independent of transports. */
 export class Stream {
   readonly name: string;
-  readonly ports: PortRegistry;
+  readonly ports: Ports;
   readonly returns: Returns;
   readonly distribution: Distribution;
   readonly isOnDemand: boolean;
@@ -156,7 +160,7 @@ export class Stream {
     this.#reason = this.#ownReason;
     this.#events = options.events;
     this.#log = options.log;
-    this.ports = new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
+    this.ports = options.ports ?? new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
     this.returns = new Returns({ hasServer: options.sourceTakesReturns, budget: new ByteBudget(MAX_STREAM_RETURN_BYTES, options.returnBudget ?? null) });
     this.#timer = setInterval(() => this.#checkStale(), CHECK_INTERVAL_MS);
     this.#timer.unref();
@@ -183,10 +187,11 @@ export class Stream {
     return this.#rate.recentIntervalMs();
   }
 
-  /** Whether a client wants frames, or a snapshot was requested recently. */
+  /** Whether a client or a follower wants frames, or a snapshot was requested recently. */
   isWatched(): boolean {
     if (performance.now() - this.#snapshotRequestedAtMs < SNAPSHOT_WAKE_MS) return true;
     for (const client of this.#clients) if (client.isActive) return true;
+    for (const follower of this.#followers) if (follower.isActive === true) return true;
     return false;
   }
 

@@ -74,6 +74,10 @@ class RedactedSink implements SourceSink {
     this.#sink.interrupted(this.#redactor.hide(reason));
   }
 
+  reopen(): void {
+    this.#sink.reopen();
+  }
+
   fail(error: unknown): void {
     this.#sink.fail(this.#redactor.error(error));
   }

@@ -5,7 +5,7 @@ import type { AcceptedFrame, SourceSink } from './source.ts';
 import { UprightFrames } from './upright-frames.ts';
 
 /** Why a run ended. */
-type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwatched' } | { readonly kind: 'closed' };
+type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwatched' } | { readonly kind: 'reopened' } | { readonly kind: 'closed' };
 
 interface SourceRunOptions {
   readonly stream: Stream;
@@ -80,6 +80,10 @@ export class SourceRun implements SourceSink {
 
   interrupted(reason: string): void {
     this.#frames.afterwards(() => this.#options.stream.interrupted(reason));
+  }
+
+  reopen(): void {
+    this.#end({ kind: 'reopened' });
   }
 
   fail(error: unknown): void {

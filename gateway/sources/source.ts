@@ -28,10 +28,12 @@ export interface SourceSink {
    * reason.
    */
   interrupted(reason: string): void;
+  /** Closes the source and opens it again at once, because it has changed. This is not a failure. */
+  reopen(): void;
   /** The source has failed: it is closed, and reopened after a back-off. Viewers get the reason. */
   fail(error: unknown): void;
   /** Return data of the clients, for a source that consumes it. */
-  readonly returns: Pick<Returns, 'takeAll' | 'take' | 'takeNewest' | 'values' | 'changes'>;
+  readonly returns: Pick<Returns, 'takeAll' | 'take' | 'takeNewest' | 'values' | 'changes' | 'follow' | 'unfollow'>;
 }
 
 /** Producer of a stream's frames. Opened, closed and reopened by its {@link SourceSupervisor}; calls never overlap. */

@@ -122,7 +122,7 @@ export class SourceSupervisor {
       const end = await run.over;
       await this.#closeSource();
       if (end.kind === 'closed') break;
-      if (end.kind === 'unwatched') {
+      if (end.kind !== 'failed') {
         delayMs = 0;
         continue;
       }

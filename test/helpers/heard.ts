@@ -24,6 +24,10 @@ export class Heard implements SourceSink {
     this.#wake();
   }
   interrupted(): void {}
+  reopen(): void {
+    // Only sources of a cluster are opened again.
+  }
+
   fail(error: unknown): void {
     this.failed.push(error);
     this.#wake();

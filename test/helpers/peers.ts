@@ -9,7 +9,7 @@ const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.met
 const SCRIPTS = fileURLToPath(new URL('../peers/', import.meta.url));
 
 /** What scripts/setup-peers.mjs has found or installed. */
-export function peers(): { chromium: string; firefox: string; python: string; gstreamer: string; nginx: string; caddy: string; prometheus: string; promtool: string } {
+export function peers(): { chromium: string; firefox: string; python: string; gstreamer: string; nginx: string; caddy: string; prometheus: string; promtool: string; nats: string } {
   try {
     return JSON.parse(readFileSync(FOUND, 'utf8')) as ReturnType<typeof peers>;
   } catch (error) {

@@ -51,6 +51,8 @@ interface NativeClientOptions {
   readonly placeholder: (() => Frame | null) | null;
   /** Called when the client was disconnected permanently; it is already closed. */
   readonly onSentAway?: () => void;
+  /** Called in a cluster when a client of another gateway has its port; this one has to be closed. */
+  readonly onPortLost?: (reason: string) => void;
   readonly log: (message: string) => void;
 }
 
@@ -121,7 +123,7 @@ export class NativeClient implements ListedClient {
       accept: (data) => this.#setReturns(data),
       reject: (error) => this.#reject(error),
     });
-    stream.ports.reserve(address.port);
+    stream.ports.reserve(address.port, options.onPortLost);
     try {
       this.#connection = new ClientConnection(address, {
         changed: (state, reason) => this.#changed(state, reason),

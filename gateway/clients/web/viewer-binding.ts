@@ -4,7 +4,7 @@ import { type Hello, type Return, closeCode } from '../../../shared/protocol.ts'
 import type { ClientStatus, EventKind, GatewayEvent, StreamState } from '../../../shared/status.ts';
 import type { NotAllowed } from '../../connection/protocol-socket.ts';
 import type { Frame } from '../../hub/frame.ts';
-import type { LeaseHolder } from '../../hub/port-registry.ts';
+import type { GrantedLease, LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
@@ -66,6 +66,17 @@ interface ViewerBindingOptions {
   /** Decides whether this viewer may watch. */
   readonly authorize: (token: string | undefined) => ViewerAuthorization;
 }
+
+/** A viewer that may watch, before it has its port. */
+interface Entry {
+  readonly served: { readonly stream: Stream; readonly renditions: Renditions };
+  readonly socket: ViewerSocket;
+  readonly rights: readonly string[];
+  readonly name: string;
+}
+
+/** The answer to a viewer whose socket has closed; it is not sent. */
+const CLOSED: Admission = { admitted: false, closeCode: closeCode.goingAway, reason: 'the viewer has disconnected', delay: null };
 
 type Phase =
   | { readonly kind: 'outside' }
@@ -158,7 +169,8 @@ export class ViewerBinding implements Client, LeaseHolder {
     this.#inside().stream.reject(error);
   }
 
-  enter(socket: ViewerSocket, hello: Hello): Admission {
+  /** @returns a promise if the port has to be leased in the cluster; it does not reject. */
+  enter(socket: ViewerSocket, hello: Hello): Admission | Promise<Admission> {
     const { served, authorize } = this.#options;
     const authorization = authorize(hello.token);
     if (!authorization.allowed) {
@@ -167,37 +179,55 @@ export class ViewerBinding implements Client, LeaseHolder {
     }
     // Checked after authorization, so that unauthorized clients cannot find out which streams exist.
     if (served.stream === null) return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
-    const { stream, renditions } = served;
-    const { principal } = authorization;
-    const mayReturn = principal.rights.includes('return');
-    let lease: { port: number; leaseKey: string } | null = null;
-    let spectatorReason: string | null = null;
-    if (hello.spectate !== true && !mayReturn) {
-      spectatorReason = 'your token allows watching only';
-    } else if (hello.spectate !== true) {
-      try {
-        lease = stream.ports.lease(this, { wanted: hello.port, key: hello.leaseKey, owned: principal.port, address: this.addressKey });
-      } catch (error) {
-        const code = error instanceof GearwayError ? error.code : '';
-        const mayWatch = code === 'no-free-port' || (code === 'address-limit' && hello.port === undefined);
-        if (!mayWatch) return { admitted: false, closeCode: LEASE_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error), delay: null };
-        spectatorReason = errorText(error);
-      }
+    const { stream } = served;
+    const { rights, port: owned } = authorization.principal;
+    const entry: Entry = { served, socket, rights, name: hello.name ?? '' };
+    if (hello.spectate === true) return this.#admit(entry, null, null);
+    if (!rights.includes('return')) return this.#admit(entry, null, 'your token allows watching only');
+    const refused = (error: unknown): Admission => this.#withoutPort(entry, hello.port, error);
+    try {
+      const lease = stream.ports.lease(this, { wanted: hello.port, key: hello.leaseKey, owned, address: this.addressKey });
+      if (!(lease instanceof Promise)) return this.#admit(entry, lease, null);
+      return lease.then((granted) => {
+        if (this.#phase.kind === 'outside') return this.#admit(entry, granted, null);
+        // The viewer has disconnected in the meantime.
+        stream.ports.leave(granted.port, this);
+        return CLOSED;
+      }, (error: unknown) => (this.#phase.kind === 'outside' ? refused(error) : CLOSED));
+    } catch (error) {
+      return refused(error);
     }
+  }
+
+  #withoutPort(entry: Entry, wanted: number | undefined, error: unknown): Admission {
+    const code = error instanceof GearwayError ? error.code : '';
+    const mayWatch = code === 'no-free-port' || code === 'cluster-unreachable' || (code === 'address-limit' && wanted === undefined);
+    if (mayWatch) return this.#admit(entry, null, errorText(error));
+    return { admitted: false, closeCode: LEASE_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error), delay: null };
+  }
+
+  #admit({ served: { stream, renditions }, socket, rights, name }: Entry, lease: GrantedLease | null, spectatorReason: string | null): Admission {
     const port = lease?.port ?? null;
-    this.#phase = { kind: 'inside', stream, renditions, socket, port, name: hello.name ?? '' };
+    this.#phase = { kind: 'inside', stream, renditions, socket, port, name };
     const reason = spectatorReason ?? (port === null ? 'watches as a spectator' : `assigned port ${port}`);
     stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason });
-    if (port !== null) stream.returns.join(port);
+    if (port !== null) stream.returns.join(port, this);
     stream.attach(this);
-    const rights = port === null ? principal.rights.filter((right) => right !== 'return') : principal.rights;
-    return { admitted: true, port, leaseKey: lease?.leaseKey ?? null, spectatorReason, rights, mayReturn };
+    return {
+      admitted: true,
+      port,
+      leaseKey: lease?.leaseKey ?? null,
+      spectatorReason,
+      rights: port === null ? rights.filter((right) => right !== 'return') : rights,
+      mayReturn: rights.includes('return'),
+    };
   }
 
   /** @param urgent a sticky value that discards the viewer's once-only values in front of it. */
   give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined, urgent: boolean): void {
     if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'this viewer has no port, and only viewers with a port may return data');
     const { returns } = this.#phase.stream;
+    if (!returns.hasJoined(this.#phase.port, this)) throw new GearwayError('no-port', `port ${this.#phase.port} was taken over by another viewer with the same lease`);
     if (mode === 'sticky' && urgent) returns.discardOnce(this.#phase.port);
     if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
     else returns.push(this.#phase.port, data, ttlMs);
@@ -236,7 +266,7 @@ export class ViewerBinding implements Client, LeaseHolder {
     if (phase.port === null) return;
     stream.ports.leave(phase.port, this);
     // Also after a take-over: the next viewer has not returned anything yet, and our data must not be attributed to it.
-    stream.returns.leave(phase.port);
+    stream.returns.leave(phase.port, this);
   }
 
   offer(frame: Frame): void {
@@ -250,6 +280,10 @@ export class ViewerBinding implements Client, LeaseHolder {
   revoke(): void {
     const text = 'this port was taken over by another viewer with the same lease; close this viewer, or reload it to get another port';
     this.#end('take-over', closeCode.takenOver, text);
+  }
+
+  lose(reason: string): void {
+    this.disconnect(reason);
   }
 
   sendAway(reason: string): void {

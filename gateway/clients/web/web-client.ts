@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { runInBackground } from '../../../shared/background.ts';
 import { GearwayError, errorText } from '../../../shared/errors.ts';
 import { checkNDArray, type NDArray } from '../../../shared/ndarray.ts';
 import {
@@ -257,7 +258,16 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   }
 
   greet(hello: Hello): void {
-    const admission: Admission = this.#options.binding.enter(this, hello);
+    const admission = this.#options.binding.enter(this, hello);
+    if (!(admission instanceof Promise)) {
+      this.#decided(hello, admission);
+      return;
+    }
+    this.#protocol.postpone();
+    runInBackground(admission.then((decided) => this.#decided(hello, decided)), (error) => this.close(closeCode.goingAway, errorText(error)));
+  }
+
+  #decided(hello: Hello, admission: Admission): void {
     if (!admission.admitted) {
       this.#protocol.refuse(admission.closeCode, admission.reason, admission.delay);
       return;

@@ -1,4 +1,4 @@
-import { CLIENT_KINDS, CLIENT_STATES, type ClientStatus, EVENT_KINDS, type EventActor, type GatewayEvent, type PortsStatus, type RightsStatus, type SourceStatus, STREAM_STATES, type StreamStatus } from '../../../shared/status.ts';
+import { CLIENT_KINDS, CLIENT_STATES, type ClientStatus, type ClusterMember, type ClusterStatus, EVENT_KINDS, type EventActor, type GatewayEvent, type PortsStatus, type RightsStatus, type SourceStatus, STREAM_STATES, type StreamHome, type StreamStatus } from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
 
 /** A JSON Schema, of the version that OpenAPI 3.1 uses (2020-12). */
@@ -32,6 +32,16 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Health: object<{ status: string }>({ status: oneOf('ok') }),
   Rights: orNull(object<RightsStatus>({ principal: text('Name of the authenticated identity'), rights: list(oneOf('view', 'return', 'administer', 'publish')), port: orNull(port) })),
   Gateway: object<{ publicUrl: string | null }>({ publicUrl: orNull(text()) }),
+  Cluster: orNull(object<ClusterStatus>({
+    isConnected: { type: 'boolean', description: 'Whether a majority of the NATS servers can be reached' },
+    members: list(object<ClusterMember>({
+      id: text('Different at each start'),
+      name: text(),
+      url: orNull(text()),
+      isSelf: { type: 'boolean', description: 'Whether it is the gateway that answers' },
+      streams: list(object<ClusterMember['streams'][number]>({ name: text(), state: oneOf(...STREAM_STATES), clients: count(), isOwner: { type: 'boolean', description: 'Whether it runs the source' } })),
+    })),
+  })),
   Source: object<SourceStatus>({ kind: text('Scheme of its URL'), address: text(), state: text('Its state in a few words'), lastError: orNull(text()), restarts: count('Number of times it was opened again after a failure') }),
   Ports: object<PortsStatus>({ ranges: list(object<{ from: number; to: number }>({ from: port, to: port })), free: count(), taken: count(), held: list(port, 'Held for viewers that have just disconnected'), reserved: list(port, 'Reserved for the owner of a token') }),
   Client: object<ClientStatus>({
@@ -62,7 +72,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ports: reference('Ports'),
     awaited: list(port, 'Native clients that have not been connected yet (start: all)'),
     clients: list(reference('Client')),
-  }),
+    gateway: orNull(object<StreamHome>({ name: text(), url: orNull(text()), isHere: { type: 'boolean' } })),
+  }, ['gateway']),
   Event: object<GatewayEvent>({
     id: count(),
     time: { type: 'string', format: 'date-time' },

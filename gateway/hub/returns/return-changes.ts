@@ -36,6 +36,14 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
     this.#onReturn = onReturn;
   }
 
+  join(): void {
+    // A publisher learns of a client by its first value.
+  }
+
+  discardOnce(): void {
+    // Publishers get every value.
+  }
+
   /** Sets a sticky value; without `ttlMs` it does not expire. */
   set(port: number, data: ReturnData, ttlMs?: number): void {
     this.#forget(port);

@@ -32,7 +32,27 @@ interface Kept {
   readonly bytes: number;
 }
 
+/** Observer of all changes of a stream's return data. Calls must not block. */
+export interface ReturnFollower {
+  /** A client has joined; it has returned nothing yet. */
+  join(port: number): void;
+  /** A new sticky value; without `ttlMs` it does not expire. */
+  set(port: number, data: ReturnData, ttlMs?: number): void;
+  /** The same sticky value again, with a new time to live. */
+  extend(port: number, ttlMs?: number): void;
+  /** @throws {GearwayError} if the value cannot be accepted, which refuses it. */
+  push(port: number, data: ReturnData, ttlMs?: number): void;
+  /** The once-only values of the port are not wanted any more. */
+  discardOnce(port: number): void;
+  /** The client has left, and its data with it. */
+  end(port: number): void;
+  /** There are no more changes. */
+  detach(): void;
+}
+
 interface Entry {
+  /** Who has joined, see {@link Returns.join}. */
+  readonly by: object;
   /** The same object for as long as the value is unchanged: callers cache by identity. */
   sticky: { readonly kept: Kept; readonly data: StickyData } | null;
   expiresAtMs: number;
@@ -42,7 +62,10 @@ interface Entry {
 }
 
 /** Maximum number of pending once-only values per port; further ones are refused. */
-const MAX_ONCE = 32;
+export const MAX_ONCE = 32;
+
+/** Joins and leaves of callers without an identity. */
+const ANYONE = {};
 
 /**
  * Maximum size of a stream's return data, sticky and once-only values of all ports together, in bytes as counted by
@@ -63,7 +86,7 @@ const MAX_UNREAD_BYTES = 16 << 20;
 export class Returns {
   readonly #entries = new Map<number, Entry>();
   readonly #readers = new Set<BoundedReader<PortData>>();
-  readonly #followers = new Set<ReturnChanges>();
+  readonly #followers = new Set<ReturnFollower>();
   readonly #nowMs: () => number;
   readonly #budget: ByteBudget;
   /** The result of {@link takeAll} while nothing changes, because a reply is needed for every frame. */
@@ -102,17 +125,38 @@ export class Returns {
     this.#rejected += 1;
   }
 
-  /** Adds a client: its port is in the merged object from now on, with null until it returns something. */
-  join(port: number): void {
-    if (this.#entries.has(port)) return;
-    this.#entries.set(port, { sticky: null, expiresAtMs: Infinity, setAt: 0, once: [] });
+  /**
+   * Adds a client: its port is in the merged object from now on, with null until it returns something.
+   *
+   * @param by identity of the client or its connection. It replaces another one on this port, whose data ends: in a
+   * cluster the previous holder of a port may leave after the next one has joined.
+   */
+  join(port: number, by: object = ANYONE): void {
+    const entry = this.#entries.get(port);
+    if (entry?.by === by) return;
+    if (entry !== undefined) this.#remove(port, entry);
+    this.#entries.set(port, { by, sticky: null, expiresAtMs: Infinity, setAt: 0, once: [] });
     this.#all = null;
+    for (const follower of this.#followers) follower.join(port);
   }
 
-  /** Removes a client and its data: a closed tab must not keep a robot driving. */
-  leave(port: number): void {
+  /** Removes a client and its data: a closed tab must not keep a robot driving. Does nothing if another one has replaced it. */
+  leave(port: number, by: object = ANYONE): void {
     const entry = this.#entries.get(port);
-    if (entry === undefined) return;
+    if (entry?.by === by) this.#remove(port, entry);
+  }
+
+  /** Whether the client that joined last on this port is `by`. */
+  hasJoined(port: number, by: object): boolean {
+    return this.#entries.get(port)?.by === by;
+  }
+
+  /** Whether any client has joined. */
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  #remove(port: number, entry: Entry): void {
     this.#entries.delete(port);
     this.#dropSticky(entry);
     for (const { kept } of entry.once) this.#budget.release(kept.bytes);
@@ -158,7 +202,7 @@ export class Returns {
       entry.once.push({ kept: this.#keep(data), expiresAtMs, setAt: (this.#count += 1) });
       this.#all = null;
     }
-    for (const follower of this.#followers) follower.push(port, data);
+    for (const follower of this.#followers) follower.push(port, data, ttlMs);
     this.#publish(port, data);
   }
 
@@ -170,6 +214,7 @@ export class Returns {
       this.#dropped += 1;
     }
     this.#all = null;
+    for (const follower of this.#followers) follower.discardOnce(port);
   }
 
   /** The sticky value of a port; null if there is none, or it has expired. */
@@ -240,20 +285,30 @@ export class Returns {
       () => (this.#dropped += 1),
       () => this.#followers.delete(follower),
     );
+    this.follow(follower);
+    return follower;
+  }
+
+  /** Replays the present clients and their sticky values to the follower, then reports all changes to it. */
+  follow(follower: ReturnFollower): void {
     for (const [port, entry] of this.#entries) {
+      follower.join(port);
       const sticky = this.#live(entry);
       const ttlMs = entry.expiresAtMs === Infinity ? undefined : entry.expiresAtMs - this.#nowMs();
       if (sticky !== null) follower.set(port, sticky, ttlMs);
     }
     this.#followers.add(follower);
     if (this.#closed) follower.detach();
-    return follower;
+  }
+
+  unfollow(follower: ReturnFollower): void {
+    this.#followers.delete(follower);
   }
 
   /** Ends all readers; later ones end immediately. Idempotent. */
   close(): void {
     this.#closed = true;
-    for (const port of this.#entries.keys()) this.leave(port);
+    for (const [port, entry] of this.#entries) this.#remove(port, entry);
     for (const reader of [...this.#readers, ...this.#followers]) reader.detach();
   }
 

@@ -12,6 +12,7 @@ const resolve = (options: GatewayOptions, serverPorts: readonly number[] | null 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolve({})).toEqual({
+      cluster: null, failover: new Set(), defaultPolicy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' },
       host: '127.0.0.1', port: 8080, clients: [], virtualPorts: new Map([['main', [{ from: 6000, to: 6063 }]]]), tls: null, insecure: false, token: null, viewToken: null, publishToken: null, reservedPorts: new Map(), withoutRenditions: new Set(), viewerMaxBitrate: Infinity, allowOrigins: [], allowHosts: [], publicUrl: null, trustProxies: [], metricsRight: 'view', policies: new Map([['main', { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', idle: 'card' }]]), limits: DEFAULT_SHARED_LIMITS, onClose: 'keep', log: expect.any(Function) as unknown,
     });
     expect(() => resolve({}).log('nowhere')).not.toThrow();
@@ -23,7 +24,15 @@ describe('resolveOptions', () => {
       host: '0.0.0.0', port: 0, virtualPorts: '1-1', renditions: 'off', viewerMaxBitrate: 2e6, insecure: true, token: 's', viewToken: 'v', publishToken: 'c', reservedPorts: { 1: 'p' }, allowOrigins: ['https://example.org', 'http://localhost:3000'], allowHosts: ['box.lan'], publicUrl: 'https://example.org/', trustProxies: ['loopback'], metricsRight: 'public', idle: 'silence', onClose: 'terminate', distribution: 'round-robin', start: 'all', onSourceEnd: 'terminate', log,
     };
     const { distribution, start, onSourceEnd, idle, renditions: _, ...rest } = options;
-    expect(resolve(options)).toEqual({ ...rest, policies: new Map([['main', { distribution, start, onSourceEnd, idle }]]), limits: DEFAULT_SHARED_LIMITS, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), withoutRenditions: new Set(['main']), clients: [] });
+    expect(resolve(options)).toEqual({ ...rest, cluster: null, failover: new Set(), defaultPolicy: { distribution, start, onSourceEnd, idle }, policies: new Map([['main', { distribution, start, onSourceEnd, idle }]]), limits: DEFAULT_SHARED_LIMITS, virtualPorts: new Map([['main', [{ from: 1, to: 1 }]]]), tls: null, publicUrl: new URL('https://example.org/'), reservedPorts: new Map([[1, 'p']]), withoutRenditions: new Set(['main']), clients: [] });
+  });
+
+  it('reads the cluster, and the streams that others take over', () => {
+    const { cluster, failover } = resolve({ cluster: 'nats://a', failover: ['main'] });
+    expect([cluster?.servers, [...failover]]).toEqual([['a:4222'], ['main']]);
+    expect(() => resolve({ failover: ['main'] })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ cluster: 'nats://a', failover: ['other'] })).toThrow(coded('option-invalid'));
+    expect(() => resolve({ cluster: 'http://a' })).toThrow(coded('option-invalid'));
   });
 
   it('reads native clients: the port is the identity, unless there is another', () => {

@@ -4,7 +4,7 @@ import { LEASE_HOLD_MS, PortRegistry, type LeaseHolder } from '../../../gateway/
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 function viewer(): LeaseHolder & { readonly revoke: ReturnType<typeof vi.fn<() => void>> } {
-  return { revoke: vi.fn<() => void>() };
+  return { revoke: vi.fn<() => void>(), lose: () => undefined };
 }
 
 /** Three virtual ports and a clock of the test's own. */
@@ -157,7 +157,7 @@ describe('PortRegistry', () => {
   it("reserves no port that is a viewer's, held for one, or reserved for the owner of a token", () => {
     const clock = { nowMs: 0 };
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6002], nowMs: () => clock.nowMs });
-    const viewer = { revoke: () => undefined };
+    const viewer = { revoke: () => undefined, lose: () => undefined };
     registry.lease(viewer);
     expect(() => registry.reserve(6000)).toThrow(coded('port-taken'));
     expect(() => registry.reserve(6002)).toThrow(coded('port-taken'));

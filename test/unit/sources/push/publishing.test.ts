@@ -29,6 +29,7 @@ function setUp({ newestWins = false } = {}): Setup {
     end: () => undefined,
     interrupted: (reason) => void published.push(reason),
     fail: () => undefined,
+    reopen: () => undefined,
     returns: new Returns({ hasServer: false }),
   };
   publishing.open(sink);

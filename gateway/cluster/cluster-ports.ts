@@ -1,0 +1,296 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { runInBackground } from '../../shared/background.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import type { PortRange, PortsStatus } from '../../shared/status.ts';
+import {
+  checkReservable,
+  choosePort,
+  createLeaseKey,
+  type GrantedLease,
+  LASTING_LEASE_MS,
+  LEASE_HOLD_MS,
+  type LeaseHolder,
+  type LeaseRequest,
+  type LeaseState,
+  type Ports,
+  portsStatus,
+  type PortTable,
+} from '../hub/port-registry.ts';
+import type { Membership } from './membership.ts';
+import type { Replica, ReplicaEntry } from './store.ts';
+
+/** A port in the store. Every write of it has another `nonce`. */
+type PortRecord =
+  /** `member` is null after the viewer has left, while the port is held. `hash` is that of the lease key. */
+  | { readonly kind: 'lease'; readonly nonce: string; readonly member: string | null; readonly hash: string; readonly address: string | null; readonly hasLasted: boolean }
+  | { readonly kind: 'native'; readonly nonce: string; readonly member: string }
+  | { readonly kind: 'free'; readonly nonce: string };
+
+type LeaseRecord = Extract<PortRecord, { kind: 'lease' }>;
+
+/** A viewer of this gateway. */
+interface Holder {
+  readonly owner: LeaseHolder;
+  readonly record: LeaseRecord;
+  readonly sinceMs: number;
+}
+
+/**
+ * Time without an acknowledged beat after which a gateway disconnects its viewers with ports, because another gateway may
+ * give these ports to others soon: it takes this one for dead after 3 beats at the least, and then holds the ports.
+ */
+const LEASES_FOR_MS = LEASE_HOLD_MS;
+
+/**
+ * The same for native clients, whose ports another gateway takes sooner, because it may list the same clients: they end
+ * after 12 s without a frame.
+ */
+const NATIVE_FOR_MS = 5000;
+
+/** Number of attempts to lease a port while other gateways take the same ones. */
+const MAX_ATTEMPTS = 16;
+
+/** Interval at which own records without a client, and own clients without a record, are looked for. */
+const TIDY_MS = 5000;
+
+/** Keys expire after an hour without a write. */
+const REFRESH_MS = 1_200_000;
+
+interface ClusterPortsOptions {
+  readonly stream: string;
+  readonly ranges: readonly PortRange[];
+  readonly reserved: Iterable<number>;
+  readonly replica: Replica;
+  readonly membership: Membership;
+  readonly log: (message: string) => void;
+  readonly nowMs?: () => number;
+}
+
+/**
+ * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if nobody else has
+ * written it since. So a port has one holder in the whole cluster, and its key one valid value, whichever gateway a viewer
+ * comes to.
+ */
+export class ClusterPorts implements Ports {
+  readonly #options: ClusterPortsOptions;
+  readonly #nowMs: () => number;
+  readonly #reserved: ReadonlySet<number>;
+  readonly #prefix: string;
+  readonly #entries = new Map<number, ReplicaEntry & { readonly value: PortRecord }>();
+  readonly #holders = new Map<number, Holder>();
+  /** Native clients of this gateway, by port. */
+  readonly #natives = new Map<number, { readonly nonce: string; readonly onLost: (reason: string) => void }>();
+  /** Nonces of writes that are on their way. */
+  readonly #pending = new Set<string>();
+  readonly #stopListening: () => void;
+  #tidiedAtMs: number;
+  #refreshedAtMs: number;
+  #isClosed = false;
+
+  constructor(options: ClusterPortsOptions) {
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#reserved = new Set(options.reserved);
+    this.#prefix = `port.${options.stream}.`;
+    this.#tidiedAtMs = this.#refreshedAtMs = this.#nowMs();
+    for (const [key, entry] of options.replica.entries()) this.#received(key, entry);
+    const stopListening = options.replica.listen((key, entry) => this.#received(key, entry));
+    const stopLapses = options.membership.onLapse((lapseMs) => this.#giveUp(lapseMs));
+    this.#stopListening = () => {
+      stopListening();
+      stopLapses();
+    };
+  }
+
+  reserve(port: number, onLost: (reason: string) => void = () => undefined): void {
+    checkReservable(this.#table(), port, this.#nowMs());
+    const record: PortRecord = { kind: 'native', nonce: createNonce(), member: this.#options.membership.id };
+    this.#natives.set(port, { nonce: record.nonce, onLost });
+    this.#write(port, record, (isWritten) => {
+      if (!isWritten && this.#natives.get(port)?.nonce === record.nonce) this.#loseNative(port, `port ${port} belongs to a client of another gateway`);
+    });
+  }
+
+  free(port: number): void {
+    const native = this.#natives.get(port);
+    if (native === undefined) return;
+    this.#natives.delete(port);
+    if (this.#entries.get(port)?.value.nonce === native.nonce) this.#write(port, { kind: 'free', nonce: createNonce() });
+  }
+
+  status(): PortsStatus {
+    return portsStatus(this.#table(), this.#nowMs());
+  }
+
+  async lease(owner: LeaseHolder, { key, ...request }: LeaseRequest = {}): Promise<GrantedLease> {
+    const { membership, replica } = this.#options;
+    const hashed: LeaseRequest = { ...request, key: key === undefined ? undefined : hashKey(key) };
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const now = this.#nowMs();
+      const port = choosePort(this.#table(), hashed, now);
+      const goesOn = hashed.key !== undefined && this.#lease(port)?.hash === hashed.key;
+      const sinceMs = goesOn ? (this.#holders.get(port)?.sinceMs ?? now - LASTING_LEASE_MS) : now;
+      const leaseKey = createLeaseKey();
+      const record: LeaseRecord = { kind: 'lease', nonce: createNonce(), member: membership.id, hash: hashKey(leaseKey), address: this.#reserved.has(port) ? null : (request.address ?? null), hasLasted: goesOn };
+      this.#pending.add(record.nonce);
+      try {
+        const revision = await replica.update(this.#key(port), record);
+        if (revision === null) continue;
+      } catch (error) {
+        throw new GearwayError('cluster-unreachable', `no port can be assigned, because the cluster cannot be reached (${errorText(error)}); reload the page later`, { cause: error });
+      } finally {
+        this.#pending.delete(record.nonce);
+      }
+      if (this.#isClosed) throw new GearwayError('closed', 'the gateway stops');
+      this.#holders.set(port, { owner, record, sinceMs });
+      // Somebody with the new key has taken over already.
+      if (this.#entries.get(port)?.value.nonce !== record.nonce) this.#revokeSuperseded(port);
+      return { port, leaseKey };
+    }
+    throw new GearwayError('no-free-port', 'the ports are being taken by other viewers; reload the page to try again');
+  }
+
+  leave(port: number, owner: LeaseHolder): void {
+    const holder = this.#holders.get(port);
+    if (holder?.owner !== owner) return;
+    this.#holders.delete(port);
+    const hasLasted = this.#nowMs() - holder.sinceMs >= LASTING_LEASE_MS;
+    this.#write(port, { ...holder.record, nonce: createNonce(), member: null, hasLasted });
+  }
+
+  revoke(port: number, owner: LeaseHolder): void {
+    if (this.#holders.get(port)?.owner !== owner) return;
+    this.#holders.delete(port);
+    this.#write(port, { kind: 'free', nonce: createNonce() });
+  }
+
+  /** Called at least every second: gives up what other gateways may soon take, and writes what could not be written. */
+  tick(): void {
+    const { membership } = this.#options;
+    this.#giveUp(membership.silenceMs);
+    const now = this.#nowMs();
+    if (now - this.#tidiedAtMs < TIDY_MS || !membership.isCertain) return;
+    this.#tidiedAtMs = now;
+    this.#tidy(now);
+  }
+
+  /** @param silenceMs time for which the others may have heard nothing of this gateway. */
+  #giveUp(silenceMs: number): void {
+    if (silenceMs > NATIVE_FOR_MS) {
+      for (const port of this.#natives.keys()) this.#loseNative(port, 'the cluster cannot be reached, so another gateway may serve this client');
+    }
+    if (silenceMs > LEASES_FOR_MS) {
+      for (const [port, { owner }] of this.#holders) {
+        this.#holders.delete(port);
+        owner.lose('the cluster cannot be reached, so the port may be assigned to another viewer');
+      }
+    }
+  }
+
+  /** Holds the ports of the viewers that are still connected, and frees those of native clients. */
+  close(): void {
+    for (const port of this.#natives.keys()) this.free(port);
+    for (const [port, { owner }] of this.#holders) this.leave(port, owner);
+    this.#isClosed = true;
+    this.#stopListening();
+  }
+
+  #tidy(now: number): void {
+    const { membership } = this.#options;
+    const isRefresh = now - this.#refreshedAtMs > REFRESH_MS;
+    if (isRefresh) this.#refreshedAtMs = now;
+    for (const [port, { value }] of this.#entries) {
+      if (value.kind === 'free' || value.member !== membership.id || this.#pending.has(value.nonce)) continue;
+      const isMine = value.nonce === this.#holders.get(port)?.record.nonce || value.nonce === this.#natives.get(port)?.nonce;
+      if (isMine && isRefresh) this.#write(port, value);
+      else if (!isMine && value.kind === 'native') this.#write(port, { kind: 'free', nonce: createNonce() });
+      else if (!isMine) this.#write(port, { ...value, nonce: createNonce(), member: null } as PortRecord);
+    }
+    // The store has lost them.
+    for (const [port, { record }] of this.#holders) if (!this.#isStored(port)) this.#write(port, record);
+    for (const [port, { nonce }] of this.#natives) if (!this.#isStored(port)) this.#write(port, { kind: 'native', nonce, member: membership.id });
+  }
+
+  #isStored(port: number): boolean {
+    return this.#options.replica.get(this.#key(port)) !== undefined;
+  }
+
+  #table(): PortTable {
+    const { membership } = this.#options;
+    const leases = new Map<number, LeaseState>();
+    const native = new Set<number>(this.#natives.keys());
+    for (const [port, { value, atMs }] of this.#entries) {
+      if (value.kind === 'free') continue;
+      const isAlive = value.member !== null && membership.isAlive(value.member);
+      const diedAtMs = value.member === null ? atMs : membership.diedAtMs(value.member);
+      if (value.kind === 'native') {
+        if (isAlive || this.#nowMs() < diedAtMs + NATIVE_FOR_MS) native.add(port);
+        continue;
+      }
+      leases.set(port, {
+        key: value.hash,
+        isOwned: isAlive,
+        heldUntilMs: Math.max(diedAtMs, atMs) + LEASE_HOLD_MS,
+        address: value.address,
+        hasLasted: value.hasLasted || value.member !== null,
+        isReleased: value.member === null,
+      });
+    }
+    return { ranges: this.#options.ranges, reserved: this.#reserved, native, leases };
+  }
+
+  #lease(port: number): LeaseRecord | null {
+    const value = this.#entries.get(port)?.value;
+    return value?.kind === 'lease' ? value : null;
+  }
+
+  #received(key: string, entry: ReplicaEntry): void {
+    if (!key.startsWith(this.#prefix)) return;
+    const port = Number(key.slice(this.#prefix.length));
+    const value = entry.value as PortRecord | undefined;
+    if (value === undefined) this.#entries.delete(port);
+    else this.#entries.set(port, { ...entry, value });
+    this.#revokeSuperseded(port);
+  }
+
+  #revokeSuperseded(port: number): void {
+    const nonce = this.#entries.get(port)?.value.nonce;
+    if (nonce === undefined) return;
+    const holder = this.#holders.get(port);
+    if (holder !== undefined && holder.record.nonce !== nonce) {
+      this.#holders.delete(port);
+      holder.owner.revoke();
+    }
+    const native = this.#natives.get(port);
+    if (native !== undefined && native.nonce !== nonce && !this.#pending.has(native.nonce)) this.#loseNative(port, `port ${port} has been taken by a client of another gateway`);
+  }
+
+  #loseNative(port: number, reason: string): void {
+    const native = this.#natives.get(port);
+    this.#natives.delete(port);
+    native?.onLost(reason);
+  }
+
+  /** Writes a port unless another gateway has written it. What cannot be written is written by {@link tick} later. */
+  #write(port: number, record: PortRecord, done: (isWritten: boolean) => void = () => undefined): void {
+    this.#pending.add(record.nonce);
+    const written = this.#options.replica.update(this.#key(port), record).finally(() => this.#pending.delete(record.nonce));
+    runInBackground(written.then((revision) => done(revision !== null)), (error) => {
+      if (!this.#isClosed) this.#options.log(`cluster: port ${port} of ${this.#options.stream} could not be written: ${errorText(error)}`);
+      done(false);
+    });
+  }
+
+  #key(port: number): string {
+    return `${this.#prefix}${port}`;
+  }
+}
+
+/** The store is readable for all gateways and their administrators; it does not contain keys. */
+function hashKey(key: string): string {
+  return createHash('sha256').update(key).digest('base64url');
+}
+
+function createNonce(): string {
+  return randomBytes(9).toString('base64url');
+}

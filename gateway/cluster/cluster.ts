@@ -1,0 +1,335 @@
+import { hostname } from 'node:os';
+import { runInBackground } from '../../shared/background.ts';
+import { cleanText } from '../../shared/clean-text.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import type { ClusterMember, ClusterStatus, PortRange, StreamHome } from '../../shared/status.ts';
+import type { Ports } from '../hub/port-registry.ts';
+import type { Stream } from '../hub/stream.ts';
+import { sleep } from '../sources/sleep.ts';
+import type { Source } from '../sources/source.ts';
+import type { ClusterAddress } from './cluster-address.ts';
+import { ClusterPorts } from './cluster-ports.ts';
+import { FrameExporter } from './frame-exporter.ts';
+import { CLUSTER_PROTOCOL, keepBeating, memberKey, Membership } from './membership.ts';
+import { MirrorSource } from './mirror-source.ts';
+import { connectNats, type NatsConnections } from './nats.ts';
+import { OwnedSource } from './owned-source.ts';
+import { Ownership } from './ownership.ts';
+import { type HostedStream, SessionHost } from './session-host.ts';
+import { Replica } from './store.ts';
+import type { StreamAnnouncement } from './stream-announcement.ts';
+
+interface ClusterOptions {
+  readonly address: ClusterAddress;
+  /** The streams whose sources this gateway lists at its start, and whether other gateways may list them too. */
+  readonly streams: ReadonlyMap<string, { readonly hasFailover: boolean }>;
+  readonly log: (message: string) => void;
+  /** Default {@link CLUSTER_PROTOCOL}. */
+  readonly protocol?: number;
+}
+
+interface Joined {
+  readonly nats: NatsConnections;
+  readonly replica: Replica;
+  readonly membership: Membership;
+  readonly closing: AbortController;
+  readonly description: { current: () => SelfDescription };
+}
+
+/** How a gateway describes itself to the others. */
+export interface SelfDescription {
+  readonly url: string | null;
+  readonly streams: readonly StreamAnnouncement[];
+}
+
+/** The parts of a stream that are different in a cluster. */
+export interface ClusterStream {
+  readonly ports: Ports;
+  readonly source: Source;
+  /** Whether the source runs only while there are viewers. May change. */
+  readonly isOnDemand: () => boolean;
+  /** Whether this gateway runs the source. */
+  readonly isHere: () => boolean;
+  /** Where the source runs; null if nobody runs it. */
+  readonly home: () => StreamHome | null;
+  /** What its owner says of it; null if the owner is here, or there is none. */
+  readonly announcement: () => StreamAnnouncement | null;
+  /** Replaces the source of this gateway, which must be closed. */
+  replaceLocal(source: Source, isOnDemand: boolean): void;
+  /** Must be called once, with the stream that uses all this. */
+  attach(stream: Stream): void;
+  /** Ends everything of the stream in the cluster. */
+  close(): void;
+}
+
+/** How long an owner that is gone may take to be found dead, at the start of a gateway. */
+const SETTLE_TIMEOUT_MS = 5000;
+
+const CHECK_INTERVAL_MS = 200;
+
+/** Maximum time of leaving, if the servers cannot be reached. */
+const LEAVE_TIMEOUT_MS = 500;
+
+/** Maximum number of streams of other gateways. */
+const MAX_REMOTE_STREAMS = 1024;
+
+/** This gateway's part in the cluster. The creator closes it, after the streams. */
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #nats: NatsConnections;
+  readonly #replica: Replica;
+  readonly #membership: Membership;
+  readonly #ownership: Ownership;
+  readonly #host: SessionHost;
+  /** The streams of this gateway at present. */
+  readonly #streams: Map<string, { readonly hasFailover: boolean }>;
+  readonly #hosted = new Map<string, HostedStream>();
+  readonly #mirrors = new Set<MirrorSource>();
+  readonly #ports = new Set<ClusterPorts>();
+  /** The sources that follow the owners. */
+  readonly #followers = new Set<{ ownerChanged(): void }>();
+  readonly #closing: AbortController;
+  readonly #timer: NodeJS.Timeout;
+  readonly #description: { current: () => SelfDescription };
+  #onRemote: ((announcement: StreamAnnouncement) => void) | null = null;
+
+  private constructor(options: ClusterOptions, { nats, replica, membership, closing, description }: Joined) {
+    this.#options = options;
+    this.#nats = nats;
+    this.#replica = replica;
+    this.#membership = membership;
+    this.#closing = closing;
+    this.#description = description;
+    const { log } = options;
+    this.#streams = new Map(options.streams);
+    this.#ownership = new Ownership({ replica, membership, streams: this.#streams, log });
+    this.#host = new SessionHost({ connection: nats.control, subject: this.#sessionSubject(membership.id), streams: this.#hosted, log });
+    this.#ownership.onChange(() => this.#check());
+    this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
+    nats.onFramesReconnected(() => {
+      for (const { exporter } of this.#hosted.values()) exporter.reconnected();
+      for (const mirror of this.#mirrors) mirror.reconnected();
+    });
+  }
+
+  /**
+   * Joins the cluster, and claims the streams of this gateway.
+   *
+   * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable`, `cluster-version`, `stream-taken`.
+   */
+  static async join(options: ClusterOptions): Promise<Cluster> {
+    const { address, log, protocol = CLUSTER_PROTOCOL } = options;
+    const nats = await connectNats(address, log);
+    const closing = new AbortController();
+    let cluster: Cluster | null = null;
+    try {
+      const store = await nats.openStore();
+      const replica = new Replica(store);
+      const description = { current: (): SelfDescription => ({ url: null, streams: [] }) };
+      const membership = new Membership({ store, replica, protocol, name: address.gateway ?? hostname(), describe: () => description.current(), log });
+      store.follow(replica);
+      keepBeating(membership, closing.signal, (error) => log(`cluster: the directory cannot be written: ${errorText(error)}`));
+      // Its own beat comes after everything that was there before.
+      await waitFor(membership, () => replica.get(memberKey(membership.id)) !== undefined, SETTLE_TIMEOUT_MS);
+      await membership.checkVersions();
+      cluster = new Cluster(options, { nats, replica, membership, closing, description });
+      await cluster.#settle();
+      return cluster;
+    } catch (error) {
+      if (cluster !== null) await cluster.close();
+      closing.abort();
+      await nats[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** @param onRemote called for each stream of another gateway that this one does not have yet, again until it has. */
+  start(describe: () => SelfDescription, onRemote: (announcement: StreamAnnouncement) => void): void {
+    this.#description.current = describe;
+    this.#onRemote = onRemote;
+    this.#check();
+  }
+
+  /** The parts of a stream whose source this gateway lists. */
+  local(name: string, options: { readonly source: Source; readonly isOnDemand: boolean; readonly hasFailover: boolean; readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> }): ClusterStream {
+    this.#streams.set(name, { hasFailover: options.hasFailover });
+    let { isOnDemand } = options;
+    const mirror = this.#mirror(name);
+    const isHere = (): boolean => this.#ownership.isOwner(name);
+    const source = new OwnedSource(options.source, mirror, isHere);
+    const base = this.#base(name, mirror, source, options);
+    return {
+      ...base,
+      isOnDemand: () => isOnDemand || !isHere(),
+      replaceLocal: (local, onDemand) => {
+        isOnDemand = onDemand;
+        source.replaceLocal(local);
+      },
+      attach: (stream) => {
+        base.attach(stream);
+        const exporter = new FrameExporter({ stream, connection: this.#nats.frames, maxPayload: () => this.#nats.maxPayload, subject: this.#frameSubject(this.#membership.id, name) });
+        this.#hosted.set(name, { stream, exporter, isOwner: isHere });
+      },
+      close: () => {
+        base.close();
+        this.#hosted.delete(name);
+        this.#streams.delete(name);
+        runInBackground(this.#ownership.release(name), (error) => this.#options.log(`cluster: stream ${name} could not be released: ${errorText(error)}`));
+      },
+    };
+  }
+
+  /** The parts of a stream that only other gateways list. */
+  remote(name: string, options: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> }): ClusterStream {
+    const mirror = this.#mirror(name);
+    return { ...this.#base(name, mirror, mirror, options), isOnDemand: () => true, replaceLocal: () => undefined };
+  }
+
+  /** For `GET /api/cluster`. */
+  status(): ClusterStatus {
+    return { isConnected: this.#membership.silenceMs < UNREACHABLE_AFTER_MS, members: this.#members() };
+  }
+
+  /** This gateway and the others. */
+  #members(): readonly ClusterMember[] {
+    const self = this.#description.current();
+    const { id } = this.#membership;
+    const own = { id, name: this.#options.address.gateway ?? hostname(), ...self };
+    return [{ member: own, isSelf: true }, ...this.#membership.others().map((member) => ({ member, isSelf: false }))].map(({ member, isSelf }) => ({
+      id: member.id,
+      name: cleanText(member.name),
+      url: member.url,
+      isSelf,
+      streams: member.streams.map(({ name, state, clients }) => ({ name, state, clients, isOwner: this.#ownerOf(name) === member.id })),
+    }));
+  }
+
+  /** Leaves the cluster: the streams of this gateway go to others, and the ports of its viewers are held. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    clearInterval(this.#timer);
+    this.#closing.abort();
+    this.#host.close();
+    for (const ports of this.#ports) ports.close();
+    const left = Promise.all([this.#ownership.close(), this.#membership.leave()]).catch((error: unknown) => this.#options.log(`cluster: could not leave: ${errorText(error)}`));
+    await Promise.race([left, sleep(LEAVE_TIMEOUT_MS)]);
+    await Promise.race([this.#nats[Symbol.asyncDispose](), sleep(LEAVE_TIMEOUT_MS)]);
+  }
+
+  /** Waits until each stream of this gateway has an owner. */
+  async #settle(): Promise<void> {
+    for (const [name, { hasFailover }] of this.#streams) {
+      const isSettled = (): boolean => this.#ownership.isOwner(name) || (hasFailover && this.#ownership.ownerOf(name) !== null);
+      if (await waitFor(this.#membership, isSettled, SETTLE_TIMEOUT_MS)) continue;
+      const owner = this.#membership.member(this.#ownership.ownerOf(name) ?? '')?.name ?? 'another gateway';
+      throw new GearwayError('stream-taken', `the stream ${name} is already at gateway ${cleanText(owner)} of this cluster: give this one another name, or list it with --failover ${name} at both`);
+    }
+  }
+
+  #check(): void {
+    for (const ports of this.#ports) ports.tick();
+    for (const follower of this.#followers) follower.ownerChanged();
+    if (this.#onRemote === null) return;
+    let count = 0;
+    for (const { id, streams } of this.#membership.others()) {
+      for (const stream of streams) {
+        if (this.#streams.has(stream.name) || this.#ownerOf(stream.name) !== id) continue;
+        count += 1;
+        if (count <= MAX_REMOTE_STREAMS) this.#onRemote(stream);
+      }
+    }
+  }
+
+  #base(name: string, mirror: MirrorSource, source: Source & { ownerChanged(): void }, { ranges, reserved }: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> }): Omit<ClusterStream, 'isOnDemand' | 'replaceLocal'> {
+    const ports = new ClusterPorts({ stream: name, ranges, reserved, replica: this.#replica, membership: this.#membership, log: this.#options.log });
+    this.#ports.add(ports);
+    this.#mirrors.add(mirror);
+    this.#followers.add(source);
+    return {
+      ports,
+      source,
+      isHere: () => this.#ownership.isOwner(name),
+      home: () => this.#home(name),
+      announcement: () => this.#announcement(name),
+      attach: (stream) => {
+        // While viewers have ports, their return data goes to the owner, although they may be paused.
+        stream.follow({
+          get isActive() {
+            return !stream.returns.isEmpty;
+          },
+          offer: () => undefined,
+          streamChanged: () => undefined,
+        });
+      },
+      close: () => {
+        ports.close();
+        this.#ports.delete(ports);
+        this.#mirrors.delete(mirror);
+        this.#followers.delete(source);
+      },
+    };
+  }
+
+  #mirror(name: string): MirrorSource {
+    const { control, frames } = this.#nats;
+    return new MirrorSource({
+      stream: name,
+      self: this.#membership.id,
+      control,
+      frames,
+      maxPayload: () => this.#nats.maxPayload,
+      frameSubject: (owner) => this.#frameSubject(owner, name),
+      sessionSubject: (owner) => this.#sessionSubject(owner),
+      owner: () => {
+        const id = this.#ownerOf(name);
+        const announcement = this.#announcement(name);
+        if (id === null || announcement === null) return null;
+        const { takesReturns, verifiesJpegs } = announcement;
+        return { id, name: cleanText(this.#membership.member(id)?.name ?? ''), takesReturns, verifiesJpegs };
+      },
+      log: this.#options.log,
+    });
+  }
+
+  #ownerOf(name: string): string | null {
+    return this.#ownership.ownerOf(name);
+  }
+
+  #home(name: string): StreamHome | null {
+    if (this.#ownership.isOwner(name)) return { name: this.#options.address.gateway ?? hostname(), url: this.#description.current().url, isHere: true };
+    const member = this.#membership.member(this.#ownerOf(name) ?? '');
+    return member === null ? null : { name: cleanText(member.name), url: member.url, isHere: false };
+  }
+
+  #announcement(name: string): StreamAnnouncement | null {
+    const owner = this.#membership.member(this.#ownerOf(name) ?? '');
+    return owner?.streams.find((stream) => stream.name === name) ?? null;
+  }
+
+  #frameSubject(owner: string, stream: string): string {
+    return `${this.#options.address.cluster}.frames.${owner}.${stream}`;
+  }
+
+  #sessionSubject(owner: string): string {
+    return `${this.#options.address.cluster}.session.${owner}`;
+  }
+}
+
+/** Time without an acknowledged beat after which the cluster counts as unreachable. */
+const UNREACHABLE_AFTER_MS = 3000;
+
+/** @returns whether the condition came true in time. */
+function waitFor(membership: Membership, isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = (result: boolean): void => {
+      clearTimeout(timer);
+      stopListening();
+      resolve(result);
+    };
+    const timer = setTimeout(() => finish(isTrue()), timeoutMs);
+    const stopListening = membership.onChange(() => {
+      if (isTrue()) finish(true);
+    });
+    if (isTrue()) finish(true);
+  });
+}

@@ -1,0 +1,111 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { runInBackground } from '../../shared/background.ts';
+import type { Frame } from '../hub/frame.ts';
+import { Mailbox } from '../hub/mailbox.ts';
+import type { Follower, Stream } from '../hub/stream.ts';
+import { encodeFrame, HEAD, PART } from './frame-wire.ts';
+
+/** Maximum number of frames on the way to the NATS server. A newer one replaces the one that waits. */
+const MAX_IN_FLIGHT = 2;
+
+interface FrameExporterOptions {
+  readonly stream: Stream;
+  readonly connection: NatsConnection;
+  readonly maxPayload: () => number;
+  /** Without its last token. */
+  readonly subject: string;
+}
+
+/**
+ * Publishes the frames of a stream for the other gateways while at least one wants them: each frame once, however many
+ * gateways and viewers there are.
+ */
+export class FrameExporter implements Follower {
+  readonly #options: FrameExporterOptions;
+  readonly #mailbox = new Mailbox<Frame>();
+  readonly #wanted = new Set<object>();
+  #inFlight = 0;
+  /** Increases when the connection was lost: what was in flight then does not count any more. */
+  #epoch = 0;
+  #published = 0;
+  #publishedAtMs = -Infinity;
+
+  constructor(options: FrameExporterOptions) {
+    this.#options = options;
+  }
+
+  get isActive(): boolean {
+    return this.#wanted.size > 0;
+  }
+
+  /** Number of frames published. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** Adds a gateway that wants frames. */
+  want(by: object): void {
+    if (this.#wanted.has(by)) return;
+    if (this.#wanted.size === 0) this.#options.stream.follow(this);
+    this.#wanted.add(by);
+    this.repeat();
+  }
+
+  unwant(by: object): void {
+    if (!this.#wanted.delete(by) || this.#wanted.size > 0) return;
+    this.#options.stream.unfollow(this);
+    this.#mailbox.clear();
+  }
+
+  /** Publishes the latest frame again, for a gateway that has missed it. */
+  repeat(): void {
+    const { latest } = this.#options.stream;
+    if (latest !== null && this.#mailbox.isEmpty && this.isActive) this.offer(latest);
+  }
+
+  /** Time since a frame was published. */
+  get silenceMs(): number {
+    return performance.now() - this.#publishedAtMs;
+  }
+
+  offer(frame: Frame): void {
+    this.#mailbox.put(frame);
+    this.#pump();
+  }
+
+  streamChanged(): void {
+    // The state is in the answers to the sessions, and in the directory.
+  }
+
+  reconnected(): void {
+    this.#epoch += 1;
+    this.#inFlight = 0;
+    this.#pump();
+  }
+
+  #pump(): void {
+    const { connection, subject, maxPayload, stream } = this.#options;
+    if (this.#inFlight >= MAX_IN_FLIGHT || !this.isActive) return;
+    const frame = this.#mailbox.take();
+    if (frame === undefined) return;
+    const epoch = this.#epoch;
+    try {
+      const { head, parts } = encodeFrame(frame, maxPayload());
+      connection.publish(`${subject}.${HEAD}`, head);
+      for (const part of parts) connection.publish(`${subject}.${PART}`, part);
+    } catch (error) {
+      stream.reject(error);
+      return;
+    }
+    this.#published += 1;
+    this.#publishedAtMs = performance.now();
+    this.#inFlight += 1;
+    const landed = (): void => {
+      if (epoch !== this.#epoch) return;
+      this.#inFlight -= 1;
+      this.#pump();
+    };
+    // Fails when the connection is lost; `reconnected` is called when it is back.
+    runInBackground(connection.flush().then(landed), () => undefined);
+  }
+}

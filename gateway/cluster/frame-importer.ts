@@ -1,0 +1,102 @@
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { runInBackground } from '../../shared/background.ts';
+import { FrameAssembler, HEAD, type RemoteFrame } from './frame-wire.ts';
+
+/**
+ * Number of messages that the NATS server may send before this gateway has asked for more. The server drops the others, so
+ * that a gateway which falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
+ */
+const WINDOW = 24;
+
+interface FrameImporterOptions {
+  readonly connection: NatsConnection;
+  /** Without its last token. */
+  readonly subject: string;
+  readonly onFrame: (frame: RemoteFrame) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Receives the frames that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`, sent
+ * again and again with a larger maximum. When the server has sent so many, it ends the subscription, and a new one begins
+ * with the next frame.
+ */
+export class FrameImporter {
+  readonly #options: FrameImporterOptions;
+  readonly #assembler: FrameAssembler;
+  #subscription: Subscription | null = null;
+  #received = 0;
+  /** The server is known to send up to this number of messages. */
+  #limit = 0;
+  #isExtending = false;
+  #lastSequence = 0;
+  #missed = 0;
+  #isClosed = false;
+
+  constructor(options: FrameImporterOptions) {
+    this.#options = options;
+    this.#assembler = new FrameAssembler((frame) => this.#frame(frame), options.onError);
+    this.subscribe();
+  }
+
+  /** Sequence of the newest frame; 0 for none. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** Number of frames that were skipped on the way. */
+  get missed(): number {
+    return this.#missed;
+  }
+
+  /** Begins a new subscription, in place of the present one if there is one. */
+  subscribe(): void {
+    this.#subscription?.unsubscribe();
+    if (this.#isClosed || this.#options.connection.isClosed()) return;
+    this.#received = 0;
+    this.#limit = WINDOW;
+    this.#isExtending = false;
+    const { connection, subject } = this.#options;
+    const subscription = connection.subscribe(`${subject}.*`, {
+      callback: (_error, message) => {
+        if (this.#subscription !== subscription) return;
+        this.#received += 1;
+        if (message.subject.endsWith(HEAD)) this.#assembler.head(message.data);
+        else this.#assembler.part(message.data);
+        this.#extend(subscription);
+      },
+    });
+    subscription.unsubscribe(WINDOW);
+    this.#subscription = subscription;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#subscription?.unsubscribe();
+    this.#subscription = null;
+  }
+
+  #extend(subscription: Subscription): void {
+    if (this.#isExtending || this.#received < this.#limit - WINDOW / 2) return;
+    this.#isExtending = true;
+    const next = this.#received + WINDOW;
+    subscription.unsubscribe(next);
+    // The server handles both in order. If the old limit was reached before the answer, the subscription may have ended.
+    const extended = (): void => {
+      if (this.#subscription !== subscription) return;
+      this.#isExtending = false;
+      if (this.#received >= this.#limit) this.subscribe();
+      else this.#limit = next;
+    };
+    // Fails when the connection is lost: the caller subscribes again when it is back.
+    runInBackground(this.#options.connection.flush().then(extended), () => undefined);
+  }
+
+  #frame(frame: RemoteFrame): void {
+    // Repeated for another gateway.
+    if (frame.sequence <= this.#lastSequence) return;
+    if (this.#lastSequence > 0) this.#missed += frame.sequence - this.#lastSequence - 1;
+    this.#lastSequence = frame.sequence;
+    this.#options.onFrame(frame);
+  }
+}

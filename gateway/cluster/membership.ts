@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import { runInBackground } from '../../shared/background.ts';
+import { cleanText } from '../../shared/clean-text.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import { sleep } from '../sources/sleep.ts';
+import type { Replica, ReplicaEntry, Store } from './store.ts';
+import type { StreamAnnouncement } from './stream-announcement.ts';
+
+/** Version of everything that gateways say to each other. Gateways of different versions do not form a cluster. */
+export const CLUSTER_PROTOCOL = 1;
+
+/** Interval between two beats: from the acknowledgement of one to the next. */
+export const BEAT_MS = 500;
+
+/** A member is dead when this many own beats were stored after its latest: at least 3 intervals. */
+export const BEATS_OF_THE_DEAD = 4;
+
+/**
+ * How long a gateway owns what it owns after its last acknowledged beat was sent. Less than 3 intervals: by the time that
+ * another gateway takes it for dead, it knows that it may be.
+ */
+export const OWNS_FOR_MS = 1400;
+
+/** A gateway of the cluster, as it describes itself. */
+export interface Member {
+  /** Random, different at each start. */
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  /** Where its pages are; null before it listens. */
+  readonly url: string | null;
+  readonly protocol: number;
+  readonly hasLeft: boolean;
+  readonly streams: readonly StreamAnnouncement[];
+}
+
+interface Beat extends Member {
+  /** Whether it was sent {@link BEAT_MS} after the previous one was acknowledged. Other beats prove no time. */
+  readonly isRegular: boolean;
+}
+
+interface Known {
+  member: Member;
+  /** Number of own regular beats that were stored before its latest. */
+  beatsBefore: number;
+  /** When it was found to be dead, or has left; null while it is alive. */
+  diedAtMs: number | null;
+}
+
+interface MembershipOptions {
+  readonly store: Store;
+  readonly replica: Replica;
+  readonly name: string;
+  /** Called for each beat. */
+  readonly describe: () => { readonly url: string | null; readonly streams: readonly StreamAnnouncement[] };
+  readonly log: (message: string) => void;
+  readonly nowMs?: () => number;
+  readonly protocol?: number;
+}
+
+/**
+ * Which gateways are alive. Each writes a beat every {@link BEAT_MS} into the store, and takes another one for dead after
+ * {@link BEATS_OF_THE_DEAD} of its own beats without one of the other's. So no clocks are compared, and a gateway that is
+ * cut off from the store, or was stopped, takes nobody for dead.
+ */
+export class Membership {
+  readonly id = randomBytes(6).toString('hex');
+  readonly #options: MembershipOptions;
+  readonly #nowMs: () => number;
+  readonly #known = new Map<string, Known>();
+  readonly #listeners = new Set<() => void>();
+  readonly #stopListening: () => void;
+  readonly #lapseListeners = new Set<(lapseMs: number) => void>();
+  #lapses = 0;
+  #ownBeats = 0;
+  #ackedSentAtMs = -Infinity;
+  #isPreviousAcked = false;
+  #hasLeft = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#stopListening = options.replica.listen((key, entry) => this.#received(key, entry));
+    for (const [key, entry] of options.replica.entries()) this.#received(key, entry);
+  }
+
+  /** Writes one beat. @throws if a majority of the servers cannot be reached in time. */
+  async beat(): Promise<void> {
+    const { store, name, describe, protocol = CLUSTER_PROTOCOL } = this.#options;
+    const isRegular = this.#isPreviousAcked;
+    this.#isPreviousAcked = false;
+    const sentAtMs = this.#nowMs();
+    const beat: Beat = { id: this.id, name, protocol, hasLeft: this.#hasLeft, isRegular, ...describe() };
+    await store.put(memberKey(this.id), JSON.stringify(beat));
+    this.#isPreviousAcked = true;
+    const lapseMs = this.#nowMs() - this.#ackedSentAtMs;
+    this.#ackedSentAtMs = sentAtMs;
+    if (lapseMs < OWNS_FOR_MS) return;
+    this.#lapses += 1;
+    for (const listener of this.#lapseListeners) listener(lapseMs);
+  }
+
+  /** Time since the last beat that a majority of the servers has stored was sent. */
+  get silenceMs(): number {
+    return this.#nowMs() - this.#ackedSentAtMs;
+  }
+
+  /** Whether no other gateway can have taken this one for dead. */
+  get isCertain(): boolean {
+    return this.silenceMs < OWNS_FOR_MS;
+  }
+
+  /**
+   * Number of times that this gateway was not certain and then was again. In the meantime another one may have taken it
+   * for dead, and its claims may still be on their way.
+   */
+  get lapses(): number {
+    return this.#lapses;
+  }
+
+  /** Calls the listener when a lapse ends, with the time for which others may have heard nothing. @returns a function that ends it. */
+  onLapse(listener: (lapseMs: number) => void): () => void {
+    this.#lapseListeners.add(listener);
+    return () => {
+      this.#lapseListeners.delete(listener);
+    };
+  }
+
+  isAlive(id: string): boolean {
+    if (id === this.id) return !this.#hasLeft;
+    return this.#known.get(id)?.diedAtMs === null;
+  }
+
+  /** When the member was found to be dead, by the clock of this gateway. A member that was never seen died long ago. */
+  diedAtMs(id: string): number {
+    return this.#known.get(id)?.diedAtMs ?? -Infinity;
+  }
+
+  /** The other members that are alive and of the same version. */
+  others(): readonly Member[] {
+    const { protocol = CLUSTER_PROTOCOL } = this.#options;
+    return [...this.#known.values()].filter(({ diedAtMs, member }) => diedAtMs === null && member.protocol === protocol).map(({ member }) => member);
+  }
+
+  member(id: string): Member | null {
+    return this.#known.get(id)?.member ?? null;
+  }
+
+  /** Calls the listener after each own beat and each change of a member. @returns a function that ends it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /**
+   * Resolves when no living member speaks another version.
+   *
+   * @throws {GearwayError} `cluster-version` if one does.
+   */
+  async checkVersions(): Promise<void> {
+    const { protocol = CLUSTER_PROTOCOL } = this.#options;
+    const foreign = (): Member[] => [...this.#known.values()].filter(({ member, diedAtMs }) => diedAtMs === null && member.protocol !== protocol).map(({ member }) => member);
+    // What was in the store may be of a member that is gone: it beats, or is found dead.
+    const old = new Set(foreign());
+    while (foreign().length > 0) {
+      const beating = foreign().find((member) => !old.has(member));
+      if (beating !== undefined) throw versionError(beating, protocol);
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.#listeners.delete(done);
+          resolve();
+        };
+        this.#listeners.add(done);
+      });
+    }
+  }
+
+  /** Tells the others that this gateway is gone. */
+  async leave(): Promise<void> {
+    this.#hasLeft = true;
+    this.#stopListening();
+    await this.beat();
+  }
+
+  #received(key: string, { value, atMs }: ReplicaEntry): void {
+    if (!key.startsWith('member.')) return;
+    const member = value as Beat | undefined;
+    if (member === undefined || typeof member.id !== 'string' || memberKey(member.id) !== key) return;
+    if (member.id === this.id) {
+      if (member.isRegular) this.#ownBeats += 1;
+      this.#findDead();
+    } else {
+      const known = this.#known.get(member.id);
+      const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
+      this.#known.set(member.id, { member, beatsBefore: this.#ownBeats, diedAtMs: member.hasLeft ? (known?.diedAtMs ?? atMs) : null });
+      if (isNew && !member.hasLeft) this.#options.log(`cluster: gateway ${cleanText(member.name)} is connected`);
+      if (known?.diedAtMs === null && member.hasLeft) this.#options.log(`cluster: gateway ${cleanText(member.name)} has left`);
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  #findDead(): void {
+    for (const [id, known] of this.#known) {
+      if (known.diedAtMs !== null) {
+        if (this.#nowMs() - known.diedAtMs > FORGET_AFTER_MS) {
+          this.#known.delete(id);
+          this.#options.replica.forget(memberKey(id));
+        }
+        continue;
+      }
+      if (this.#ownBeats - known.beatsBefore < BEATS_OF_THE_DEAD) continue;
+      known.diedAtMs = this.#nowMs();
+      this.#options.log(`cluster: gateway ${cleanText(known.member.name)} is silent and taken for dead`);
+    }
+  }
+}
+
+/** How long a dead member is remembered: longer than any hold of its ports. */
+const FORGET_AFTER_MS = 300_000;
+
+export function memberKey(id: string): string {
+  return `member.${id}`;
+}
+
+function versionError({ name, protocol }: Member, own: number): GearwayError {
+  const remedy = protocol > own ? 'update this gateway' : 'update that gateway first, or stop it';
+  return new GearwayError('cluster-version', `gateway ${cleanText(name)} of this cluster speaks version ${protocol} of the cluster protocol, this one version ${own}: ${remedy}`);
+}
+
+/** Beats until the signal aborts. */
+export function keepBeating(membership: Membership, signal: AbortSignal, onFailure: (error: unknown) => void): void {
+  runInBackground(beatUntil(membership, signal, onFailure), onFailure);
+}
+
+async function beatUntil(membership: Membership, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await membership.beat();
+    } catch (error) {
+      if (!signal.aborted) onFailure(error);
+    }
+    await sleep(BEAT_MS, signal);
+  }
+}
+

@@ -1,0 +1,128 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { SessionAnswer } from './session-wire.ts';
+import type { Source, SourceSink } from '../sources/source.ts';
+import { FrameImporter } from './frame-importer.ts';
+import { MirrorSession } from './mirror-session.ts';
+
+/** The owner of a stream, as a mirror needs it. */
+export interface MirrorOwner {
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  readonly takesReturns: boolean;
+  readonly verifiesJpegs: boolean;
+}
+
+interface MirrorSourceOptions {
+  readonly stream: string;
+  /** Id of this gateway. */
+  readonly self: string;
+  readonly control: NatsConnection;
+  readonly frames: NatsConnection;
+  readonly maxPayload: () => number;
+  readonly frameSubject: (owner: string) => string;
+  readonly sessionSubject: (owner: string) => string;
+  /** The living owner; null if there is none. */
+  readonly owner: () => MirrorOwner | null;
+  readonly log: (message: string) => void;
+}
+
+/** The frames of a stream that another gateway of the cluster owns. */
+export class MirrorSource implements Source {
+  readonly kind = 'cluster';
+  readonly serverPorts = null;
+  /** No timeout: the owner has its own, and reports the state of its stream. */
+  readonly stallMs = null;
+  readonly #options: MirrorSourceOptions;
+  #open: { readonly owner: string; readonly importer: FrameImporter; readonly session: MirrorSession; readonly sink: SourceSink } | { readonly owner: null; readonly sink: SourceSink } | null = null;
+
+  constructor(options: MirrorSourceOptions) {
+    this.#options = options;
+  }
+
+  get address(): string {
+    const owner = this.#options.owner();
+    return owner === null ? 'no gateway' : `gateway ${owner.name}`;
+  }
+
+  get waitingReason(): string {
+    const owner = this.#options.owner();
+    return owner === null ? 'no gateway of the cluster runs the source' : `waiting for frames from gateway ${owner.name}`;
+  }
+
+  get takesReturns(): boolean {
+    return this.#options.owner()?.takesReturns ?? false;
+  }
+
+  get verifiesJpegs(): boolean {
+    return this.#options.owner()?.verifiesJpegs ?? true;
+  }
+
+  state(): string {
+    if (this.#open === null) return 'closed';
+    if (this.#open.owner === null) return 'waiting for a gateway';
+    return this.#open.importer.lastSequence === 0 ? 'connecting' : 'receiving';
+  }
+
+  async open(sink: SourceSink): Promise<void> {
+    const { stream, self, control, frames, maxPayload, frameSubject, sessionSubject, log } = this.#options;
+    const owner = this.#options.owner();
+    if (owner === null) {
+      this.#open = { owner: null, sink };
+      sink.interrupted(this.waitingReason);
+      return;
+    }
+    const importer = new FrameImporter({
+      connection: frames,
+      subject: frameSubject(owner.id),
+      onFrame: ({ input }) => sink.publish(input),
+      onError: (error) => sink.reject(error),
+    });
+    let newestAtLastAnswer = 0;
+    let state = '';
+    const onAnswer = (answer: Extract<SessionAnswer, { ok: true }>): void => {
+      // Frames are there, and none has arrived since the last answer: the subscription has ended.
+      if (answer.newestFrame > importer.lastSequence && importer.lastSequence === newestAtLastAnswer) importer.subscribe();
+      newestAtLastAnswer = importer.lastSequence;
+      const now = `${answer.state}: ${answer.reason}`;
+      if (now === state) return;
+      state = now;
+      if (answer.state === 'ended') sink.end(answer.reason);
+      else if (answer.state !== 'live') sink.interrupted(answer.reason);
+    };
+    const session = new MirrorSession({
+      connection: control,
+      maxPayload,
+      subject: sessionSubject(owner.id),
+      stream,
+      from: self,
+      returns: sink.returns,
+      newestFrame: () => importer.lastSequence,
+      onAnswer,
+      onFailure: (reason) => {
+        state = '';
+        sink.interrupted(`gateway ${owner.name}, which has the source, cannot be reached: ${reason}`);
+      },
+      log,
+    });
+    this.#open = { owner: owner.id, importer, session, sink };
+  }
+
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = null;
+    if (open === null || open.owner === null) return;
+    open.importer.close();
+    await open.session.close();
+  }
+
+  /** Called whenever members or owners have changed. */
+  ownerChanged(): void {
+    if (this.#open !== null && this.#open.owner !== (this.#options.owner()?.id ?? null)) this.#open.sink.reopen();
+  }
+
+  /** The connection for frames was lost and is back. */
+  reconnected(): void {
+    if (this.#open !== null && this.#open.owner !== null) this.#open.importer.subscribe();
+  }
+}

@@ -1,0 +1,287 @@
+import { readFileSync } from 'node:fs';
+import type { KV } from '@nats-io/kv';
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import { runInBackground } from '../../shared/background.ts';
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import { sleep } from '../sources/sleep.ts';
+import type { ClusterAddress } from './cluster-address.ts';
+import type { Replica, Store, StoredEntry } from './store.ts';
+
+/** The connections of a gateway to the NATS servers. The creator closes them. */
+export interface NatsConnections extends AsyncDisposable {
+  /** For everything but frames, so that it never waits behind them. */
+  readonly control: NatsConnection;
+  /** For frames. */
+  readonly frames: NatsConnection;
+  /** Maximum number of bytes of a message. */
+  readonly maxPayload: number;
+  /** Calls `listener` whenever the connection for frames was lost and is back: its subscriptions have lost their limits. */
+  onFramesReconnected(listener: () => void): () => void;
+  /** Opens the bucket, which is created if it does not exist. @throws {GearwayError} `cluster-unsuitable`. */
+  openStore(): Promise<NatsStore>;
+}
+
+/** How long to try to reach a server at the start, because containers start in any order. */
+const CONNECT_TIMEOUT_MS = 20_000;
+
+/** Time after which a write counts as failed. */
+const WRITE_TIMEOUT_MS = 1000;
+
+/** How long a key lives that nobody writes again: longer than holds, shorter than a gateway that is gone for good. */
+const KEY_TTL_MS = 3_600_000;
+
+/** Minimum version of the NATS server: KV with expiry, and reads from the leader. */
+const MIN_SERVER = [2, 9] as const;
+
+/** Error codes of the JetStream API. */
+const WRONG_REVISION = [10_071, 10_164];
+const NO_BUCKET = 10_059;
+
+/**
+ * Connects to NATS.
+ *
+ * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable` if the server is too old, `option-invalid` for a file
+ * that cannot be read.
+ */
+export async function connectNats(address: ClusterAddress, log: (message: string) => void): Promise<NatsConnections> {
+  const [{ connect, credsAuthenticator }, { Kvm }] = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/kv')]);
+  const { servers, isTls, user, password, credentials, ca, cert, key } = address;
+  const options: NodeConnectionOptions = {
+    servers: [...servers],
+    name: 'gearway',
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 100,
+    pingInterval: 1000,
+    maxPingOut: 3,
+    timeout: 3000,
+    ...(user === null ? {} : password === null ? { token: user } : { user, pass: password }),
+    ...(credentials === null ? {} : { authenticator: credsAuthenticator(readOption('credentials', credentials)) }),
+    ...(isTls ? { tls: { ...(ca === null ? {} : { ca: readText('ca', ca) }), ...(cert === null ? {} : { cert: readText('cert', cert) }), ...(key === null ? {} : { key: readText('key', key) }) } } : {}),
+  };
+  const open = async (): Promise<NatsConnection> => {
+    const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
+    for (;;) {
+      try {
+        return await connect(options);
+      } catch (error) {
+        if (performance.now() > untilMs || isRefusal(error)) {
+          throw new GearwayError('cluster-unreachable', `no NATS server can be reached at ${servers.join(', ')}: ${errorText(error)}`, { cause: error });
+        }
+        await sleep(500);
+      }
+    }
+  };
+  const control = await open();
+  const frames = await open().catch(async (error: unknown) => {
+    await control.close();
+    throw error;
+  });
+  const connections = new Connections(control, frames, address, Kvm, log);
+  try {
+    connections.checkServer();
+  } catch (error) {
+    await connections[Symbol.asyncDispose]();
+    throw error;
+  }
+  return connections;
+}
+
+/** Whether trying again is useless: the server is there, and does not let us in. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && /authorization|authentication|permission/i.test(error.message);
+}
+
+function readText(option: string, path: string): string {
+  return Buffer.from(readOption(option, path)).toString('utf8');
+}
+
+function readOption(option: string, path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new GearwayError('option-invalid', `the file of the cluster's option ${option} cannot be read: ${errorText(error)}`, { cause: error });
+  }
+}
+
+type KvmConstructor = typeof import('@nats-io/kv').Kvm;
+
+class Connections implements NatsConnections {
+  readonly control: NatsConnection;
+  readonly frames: NatsConnection;
+  readonly #address: ClusterAddress;
+  readonly #Kvm: KvmConstructor;
+  readonly #log: (message: string) => void;
+  readonly #listeners = new Set<() => void>();
+  #store: NatsStore | null = null;
+
+  constructor(control: NatsConnection, frames: NatsConnection, address: ClusterAddress, Kvm: KvmConstructor, log: (message: string) => void) {
+    this.control = control;
+    this.frames = frames;
+    this.#address = address;
+    this.#Kvm = Kvm;
+    this.#log = log;
+    runInBackground(this.#follow(control, true), (error) => log(`cluster: ${errorText(error)}`));
+    runInBackground(this.#follow(frames, false), (error) => log(`cluster: ${errorText(error)}`));
+  }
+
+  get maxPayload(): number {
+    return this.frames.info?.max_payload ?? 1 << 20;
+  }
+
+  checkServer(): void {
+    const version = this.control.info?.version ?? '0';
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    if (major < MIN_SERVER[0] || (major === MIN_SERVER[0] && minor < MIN_SERVER[1])) {
+      throw new GearwayError('cluster-unsuitable', `the NATS server has version ${version}, expected ${MIN_SERVER.join('.')} or newer`);
+    }
+  }
+
+  onFramesReconnected(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  async openStore(): Promise<NatsStore> {
+    const { cluster, replicas } = this.#address;
+    // A single server knows no name of a NATS cluster.
+    const count = replicas ?? (this.control.info?.cluster === undefined ? 1 : 3);
+    const openBucket = (): Promise<KV> => new this.#Kvm(this.control).create(cluster, { replicas: count, history: 1, ttl: KEY_TTL_MS, allow_direct: false, timeout: WRITE_TIMEOUT_MS });
+    const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
+    for (;;) {
+      try {
+        this.#store = new NatsStore(await openBucket(), openBucket, this.#log);
+        return this.#store;
+      } catch (error) {
+        if (performance.now() > untilMs) {
+          const remedy = count === 1 ? 'start nats-server with -js' : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
+          throw new GearwayError('cluster-unsuitable', `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`, { cause: error });
+        }
+        await sleep(500);
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#store?.close();
+    await Promise.all([this.control.close(), this.frames.close()]);
+  }
+
+  async #follow(connection: NatsConnection, isControl: boolean): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect' && isControl) this.#log(`cluster: the connection to ${status.server} is lost`);
+      if (status.type !== 'reconnect') continue;
+      if (isControl) {
+        this.#log(`cluster: connected to ${status.server}`);
+        this.#store?.watchAgain();
+      } else for (const listener of this.#listeners) listener();
+    }
+  }
+}
+
+/** If an own write has not arrived through the watch for this long, the watch is broken. */
+const WATCH_TIMEOUT_MS = 1000;
+
+/** The {@link Store} in a KV bucket of JetStream. */
+export class NatsStore implements Store {
+  readonly #openBucket: () => Promise<KV>;
+  readonly #log: (message: string) => void;
+  readonly #closing = new AbortController();
+  #kv: KV;
+  #replica: Replica | null = null;
+  #stopWatch: (() => void) | null = null;
+  /** The oldest own write that has not arrived through the watch. */
+  #awaited: { readonly revision: number; readonly atMs: number } | null = null;
+  #newest = 0;
+
+  constructor(kv: KV, openBucket: () => Promise<KV>, log: (message: string) => void) {
+    this.#kv = kv;
+    this.#openBucket = openBucket;
+    this.#log = log;
+  }
+
+  /** Keeps the replica up to date until the connections are closed. */
+  follow(replica: Replica): void {
+    this.#replica = replica;
+    runInBackground(this.#watch(replica), (error) => this.#log(`cluster: the directory is not followed any more: ${errorText(error)}`));
+  }
+
+  async put(key: string, text: string): Promise<number> {
+    if (this.#awaited !== null && performance.now() - this.#awaited.atMs > WATCH_TIMEOUT_MS) this.watchAgain();
+    try {
+      return this.#written(await this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS }));
+    } catch (error) {
+      if (codeOf(error) !== NO_BUCKET && !isNoResponders(error)) throw error;
+      // The servers have lost their files, or have been replaced.
+      this.#kv = await this.#openBucket();
+      return this.#written(await this.#kv.put(key, text, { timeout: WRITE_TIMEOUT_MS }));
+    }
+  }
+
+  async update(key: string, text: string, expected: number): Promise<number | null> {
+    try {
+      return this.#written(await this.#kv.put(key, text, { previousSeq: expected, timeout: WRITE_TIMEOUT_MS }));
+    } catch (error) {
+      if (WRONG_REVISION.includes(codeOf(error) ?? 0)) return null;
+      throw error;
+    }
+  }
+
+  async get(key: string): Promise<StoredEntry | null> {
+    const entry = await this.#kv.get(key);
+    return entry === null || entry.operation !== 'PUT' ? null : { key, text: entry.string(), revision: entry.revision };
+  }
+
+  /** Starts the watch again, from the present values of all keys. */
+  watchAgain(): void {
+    this.#awaited = null;
+    this.#stopWatch?.();
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#stopWatch?.();
+  }
+
+  #written(revision: number): number {
+    if (revision < this.#newest) {
+      this.#log('cluster: the directory is empty, because the NATS servers have lost it; it is written again');
+      this.#newest = 0;
+      this.#replica?.clear();
+      this.watchAgain();
+    }
+    this.#newest = Math.max(this.#newest, revision);
+    this.#awaited ??= { revision, atMs: performance.now() };
+    return revision;
+  }
+
+  async #watch(replica: Replica): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        const watch = await this.#kv.watch();
+        this.#stopWatch = () => watch.stop();
+        if (signal.aborted) watch.stop();
+        for await (const { key, revision, operation, value } of watch) {
+          if (this.#awaited !== null && revision >= this.#awaited.revision) this.#awaited = null;
+          if (operation === 'PUT') replica.apply({ key, text: Buffer.from(value).toString('utf8'), revision });
+        }
+      } catch (error) {
+        if (!signal.aborted) this.#log(`cluster: the directory cannot be read: ${errorText(error)}`);
+        await sleep(WATCH_RETRY_MS, signal);
+      }
+    }
+  }
+}
+
+const WATCH_RETRY_MS = 250;
+
+function codeOf(error: unknown): number | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : null;
+}
+
+function isNoResponders(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'NoRespondersError' || error.name === 'JetStreamNotEnabled' || (error.cause instanceof Error && error.cause.name === 'NoRespondersError'));
+}

@@ -1,0 +1,91 @@
+import { errorText, GearwayError } from '../../shared/errors.ts';
+import { parsePythonJson } from '../codecs/python-json.ts';
+import { NOTHING, type ReturnData } from '../hub/returns/return-data.ts';
+
+/** A change of a port's return data on its way to the owner of the stream. */
+export type ReturnItem =
+  | { readonly kind: 'join' | 'leave' | 'discard'; readonly port: number }
+  | { readonly kind: 'extend'; readonly port: number; readonly ttlMs?: number }
+  | { readonly kind: 'set' | 'once'; readonly port: number; readonly data: ReturnData; readonly ttlMs?: number };
+
+/** What one gateway tells the owner of a stream, in order and acknowledged. */
+export interface Batch {
+  /** Whether it wants frames. */
+  readonly wantsFrames: boolean;
+  /** Sequence of the newest frame that it has, of this owner. */
+  readonly newestFrame: number;
+  /** Whether the session ends. */
+  readonly isLast: boolean;
+  readonly items: readonly ReturnItem[];
+}
+
+/** The JSON of an item; binary data follows all items, in order. */
+interface ItemHead {
+  readonly kind: ReturnItem['kind'];
+  readonly port: number;
+  readonly ttlMs?: number;
+  readonly data?:
+    | { readonly kind: 'value'; readonly json: string }
+    | { readonly kind: 'array'; readonly dtype: string; readonly shape: readonly number[]; readonly bytes: number }
+    | { readonly kind: 'jpeg'; readonly colorspace: string; readonly bytes: number };
+}
+
+const LENGTH_BYTES = 4;
+
+export function encodeBatch({ items, ...batch }: Batch): Uint8Array {
+  const binary: Uint8Array[] = [];
+  const heads = items.map((item): ItemHead => {
+    if (!('data' in item)) return item;
+    const { data, ...rest } = item;
+    if (data.kind === 'value') return { ...rest, data: { kind: 'value', json: data.json } };
+    const bytes = data.kind === 'jpeg' ? data.data : data.array.data;
+    binary.push(bytes);
+    if (data.kind === 'jpeg') return { ...rest, data: { kind: 'jpeg', colorspace: data.colorspace, bytes: bytes.byteLength } };
+    return { ...rest, data: { kind: 'array', dtype: data.array.dtype, shape: data.array.shape, bytes: bytes.byteLength } };
+  });
+  const json = Buffer.from(JSON.stringify({ ...batch, items: heads }));
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt32BE(json.byteLength);
+  return Buffer.concat([length, json, ...binary]);
+}
+
+/** @throws {GearwayError} `batch-invalid`. */
+export function decodeBatch(bytes: Uint8Array): Batch {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    const end = LENGTH_BYTES + buffer.readUInt32BE();
+    const { items, ...batch } = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as Omit<Batch, 'items'> & { readonly items: readonly ItemHead[] };
+    let at = end;
+    const take = (length: number): Uint8Array => {
+      if (!Number.isInteger(length) || length < 0 || at + length > buffer.byteLength) throw new RangeError(`${length} bytes are announced, ${buffer.byteLength - at} are left`);
+      at += length;
+      // Own memory: the values are kept, and the batch is not.
+      return Uint8Array.from(buffer.subarray(at - length, at));
+    };
+    const decoded = items.map((head) => decodeItem(head, take));
+    if (at !== buffer.byteLength) throw new RangeError(`${buffer.byteLength - at} bytes are left over`);
+    return { ...batch, items: decoded };
+  } catch (error) {
+    throw new GearwayError('batch-invalid', `return data from another gateway is malformed: ${errorText(error)}`, { cause: error });
+  }
+}
+
+function decodeItem({ data, ...rest }: ItemHead, take: (length: number) => Uint8Array): ReturnItem {
+  if (rest.kind === 'join' || rest.kind === 'leave' || rest.kind === 'discard') return { kind: rest.kind, port: rest.port };
+  if (rest.kind === 'extend') return { ...rest, kind: 'extend' };
+  return { ...rest, kind: rest.kind, data: decodeData(data, take) };
+}
+
+function decodeData(data: ItemHead['data'], take: (length: number) => Uint8Array): ReturnData {
+  if (data === undefined) return NOTHING;
+  switch (data.kind) {
+    case 'value':
+      return { kind: 'value', json: data.json, value: parsePythonJson(data.json) };
+    case 'array':
+      return { kind: 'array', array: { dtype: data.dtype, shape: data.shape, data: take(data.bytes) } };
+    case 'jpeg':
+      return { kind: 'jpeg', colorspace: data.colorspace, data: take(data.bytes) };
+    default:
+      return data satisfies never;
+  }
+}

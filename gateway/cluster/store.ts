@@ -1,0 +1,117 @@
+/** A value of the cluster's {@link Store}. */
+export interface StoredEntry {
+  readonly key: string;
+  /** JSON. */
+  readonly text: string;
+  /** Increases with each write of any key. */
+  readonly revision: number;
+}
+
+/**
+ * The shared state of the cluster: keys with revisions, in the order of their writes. In a gateway, a bucket of NATS
+ * JetStream; in tests, a model of one.
+ */
+export interface Store {
+  /** @returns the new revision. @throws if a majority of the servers cannot be reached in time. */
+  put(key: string, text: string): Promise<number>;
+  /**
+   * Writes the key if its revision is `expected`; 0 if it must not exist.
+   *
+   * @returns the new revision; null if the key has another one.
+   * @throws if a majority of the servers cannot be reached in time; the value may have been written.
+   */
+  update(key: string, text: string, expected: number): Promise<number | null>;
+  /** @returns null if there is no such key. @throws if the servers cannot be reached in time. */
+  get(key: string): Promise<StoredEntry | null>;
+}
+
+/** A key of a {@link Replica}. */
+export interface ReplicaEntry {
+  /** The parsed value; undefined if the key is known not to exist. */
+  readonly value: unknown;
+  /** 0 if the key does not exist. */
+  readonly revision: number;
+  /** When this revision arrived here, by the clock of the replica. */
+  readonly atMs: number;
+}
+
+type Listener = (key: string, entry: ReplicaEntry) => void;
+
+/** This gateway's copy of the {@link Store}, which a watch keeps up to date. Reads it without waiting. */
+export class Replica {
+  readonly #store: Store;
+  readonly #nowMs: () => number;
+  readonly #entries = new Map<string, ReplicaEntry>();
+  readonly #listeners = new Set<Listener>();
+
+  constructor(store: Store, nowMs: () => number = () => performance.now()) {
+    this.#store = store;
+    this.#nowMs = nowMs;
+  }
+
+  get(key: string): ReplicaEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): IterableIterator<[string, ReplicaEntry]> {
+    return this.#entries.entries();
+  }
+
+  /** Calls the listener for each new revision of a key, in the order of the store. @returns a function that ends it. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Called by the watch, possibly several times per revision. */
+  apply({ key, text, revision }: StoredEntry): void {
+    if (revision <= (this.#entries.get(key)?.revision ?? 0)) return;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      // Not written by a gateway. The revision counts nevertheless, so that the key can be written over.
+    }
+    this.#change(key, { value, revision, atMs: this.#nowMs() });
+  }
+
+  /** Forgets all keys: the store was created again. */
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  /** Removes a key from this copy only, because it has expired in the store. */
+  forget(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  /**
+   * Writes a key if nobody has written it since the revision that this copy has.
+   *
+   * @param options `reads`: whether this copy has their value at once if somebody has. Otherwise it arrives with the watch,
+   * behind everything that was written before it. Default true.
+   * @returns the new revision; null if somebody has.
+   * @throws if the store cannot be reached in time; the value may have been written.
+   */
+  async update(key: string, value: unknown, { reads = true }: { readonly reads?: boolean } = {}): Promise<number | null> {
+    const expected = this.#entries.get(key)?.revision ?? 0;
+    const text = JSON.stringify(value);
+    const revision = await this.#store.update(key, text, expected);
+    if (revision !== null) {
+      this.apply({ key, text, revision });
+      return revision;
+    }
+    const current = await this.#store.get(key);
+    if (current !== null) {
+      if (reads) this.apply(current);
+    } else if ((this.#entries.get(key)?.revision ?? 0) === expected) this.#change(key, { value: undefined, revision: 0, atMs: this.#nowMs() });
+    return null;
+  }
+
+  #change(key: string, entry: ReplicaEntry): void {
+    this.#entries.set(key, entry);
+    for (const listener of this.#listeners) listener(key, entry);
+  }
+}

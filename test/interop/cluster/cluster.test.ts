@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { ClusterStatus } from '../../../shared/status.ts';
+import { closeCode } from '../../../shared/close-code.ts';
+import { freePorts } from '../../helpers/free-port.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { NatsServer } from '../../helpers/nats.ts';
+import { PythonPeer } from '../../helpers/peers.ts';
+import { JPEG, Viewer } from '../../helpers/viewer.ts';
+import { get, Here, served, until } from './here.ts';
+
+const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
+
+describe('gateways over NATS', () => {
+  it('list and serve the streams of all, and say where each lives', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    const streams = await served(b.url);
+    expect(streams.map(({ name, gateway }) => [name, gateway?.name, gateway?.isHere])).toEqual([['yard', 'B', true], ['door', 'A', false]]);
+    const { isConnected, members } = await until('both members', () => get<ClusterStatus>(`${a.url}/api/cluster`), (status) => status.members.length === 2);
+    expect(isConnected).toBe(true);
+    expect(members.map(({ name, isSelf, url }) => [name, isSelf, url])).toEqual([['A', true, `${a.url}/`], ['B', false, `${b.url}/`]]);
+  });
+
+  it('send frames only while somebody watches, each once, with its message and bit by bit the same', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    await served(b.url);
+    const raw = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3).map((_, index) => (index * 7 + (index >> 9)) & 255) };
+    a.gateway.stream.push(raw, { message: { big: 12345678901234567890n, nan: NaN } });
+    await using first = await Viewer.connect(b.url, 'door');
+    first.sendHello();
+    await first.until('welcome');
+    first.want({ raw: true });
+    // The first frame was published before anybody wanted it.
+    const frame = await first.until('frame');
+    await using second = await Viewer.connect(b.url, 'door');
+    await second.hello();
+    second.want({ raw: true });
+    const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+    for (let count = 0; count < 3; count += 1) {
+      const data = raw.data.map((value) => (value + count) & 255);
+      a.gateway.stream.push({ ...raw, data }, { message: { count, big: 12345678901234567890n } });
+      for (const viewer of [first, second]) {
+        let shown = await viewer.until('frame');
+        while ((shown.message as { count?: number }).count !== count) {
+          viewer.ack(shown.sequence);
+          shown = await viewer.until('frame');
+        }
+        viewer.ack(shown.sequence);
+        if (shown.encoding.kind === 'raw') expect(hash(shown.payload)).toBe(hash(data));
+        expect(shown.message).toEqual({ count, big: 12345678901234567890n });
+      }
+    }
+    expect(frame.width).toBe(1280);
+  });
+
+  it('give each port once, keep it for a viewer that hops, and refuse older keys everywhere', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:', virtualPorts: 'door=6000-6009' });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    await served(b.url);
+    const taken: number[] = [];
+    for (let index = 0; index < 4; index += 1) {
+      // Closed with its gateway.
+      const viewer = await Viewer.connect(index % 2 === 0 ? a.url : b.url, 'door');
+      taken.push((await viewer.hello()).port ?? -1);
+    }
+    expect([...taken].sort((a, b) => a - b)).toEqual([6000, 6001, 6002, 6003]);
+    let key: string | null = null;
+    let stolen: string | null = null;
+    for (let hop = 0; hop < 100; hop += 1) {
+      const viewer = await Viewer.connect(hop % 2 === 0 ? a.url : b.url, 'door');
+      const { port, leaseKey } = await viewer.hello(key === null ? {} : { leaseKey: key, port: 6004 });
+      expect(port).toBe(6004);
+      if (hop === 50) stolen = key;
+      key = leaseKey;
+      await viewer[Symbol.asyncDispose]();
+    }
+    for (const url of [a.url, b.url]) {
+      await using thief = await Viewer.connect(url, 'door');
+      thief.sendHello({ leaseKey: stolen ?? '', port: 6004 });
+      expect((await thief.closed).code).toBe(closeCode.portTaken);
+    }
+  });
+
+  it('send return data of all to the source, and end it with its gateway', async () => {
+    await using nats = await NatsServer.start();
+    const [port, native] = (await freePorts(2)) as [number, number];
+    await using a = await GatewayProcess.start('--source', `main=netgear:tcp://127.0.0.1:${port}?pattern=1`, '--cluster', `${nats.url}?gateway=A`);
+    await using b = await GatewayProcess.start('--source', 'yard=push:', '--cluster', `${nats.url}?gateway=B`);
+    await using client = new PythonPeer('client.py', { port: native, bidirectional: true, returns: 'native' });
+    await using server = new PythonPeer('server.py', { port, bidirectional: true, frames: 3000 });
+    const [urlA, urlB] = [await a.url, await b.url];
+    await served(urlB, 'main');
+    await using local = await Viewer.connect(urlA);
+    const own = await local.hello();
+    local.want({ paused: true });
+    local.send({ type: 'return', id: 1, mode: 'sticky', body: { kind: 'value', value: 'local' } });
+    await using remote = await Viewer.connect(urlB);
+    const { port: remotePort } = await remote.hello();
+    remote.want({ paused: true });
+    expect(remotePort).not.toBe(own.port);
+    remote.send({ type: 'return', id: 1, mode: 'sticky', body: { kind: 'value', value: 'remote' } });
+    const added = await fetch(`${urlA}/api/streams/main/clients`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${await a.key}` }, body: JSON.stringify({ address: `tcp://127.0.0.1:${native}` }) });
+    expect(added.status).toBe(201);
+    type Returned = { readonly data: Record<string, unknown> | null };
+    await server.waitFor<Returned>('returned', ({ data }) => data?.[String(own.port)] === 'local' && data[String(remotePort)] === 'remote' && data[String(native)] === 'native');
+    for (let id = 2; id < 22; id += 1) remote.send({ type: 'return', id, mode: 'once', body: { kind: 'value', value: { once: id } } });
+    const seen: number[] = [];
+    await server.waitFor<Returned>('returned', ({ data }) => {
+      const value = data?.[String(remotePort)];
+      if (typeof value === 'object' && value !== null && 'once' in value) seen.push(value.once as number);
+      return seen.at(-1) === 21;
+    });
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, index) => index + 2));
+    b.signal('SIGKILL');
+    const killedAtMs = performance.now();
+    await server.waitFor<Returned>('returned', ({ data }) => data !== null && !(String(remotePort) in data));
+    expect(performance.now() - killedAtMs).toBeLessThan(2000);
+    expect(client.isRunning).toBe(true);
+  });
+
+  it('refuse a stream that another gateway has, and a gateway of another version', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await expect(Here.start(nats.url, 'B', { source: 'door=push:' })).rejects.toThrow(coded('stream-taken'));
+    const { Cluster } = await import('../../../gateway/cluster/cluster.ts');
+    const { parseClusterAddress } = await import('../../../gateway/cluster/cluster-address.ts');
+    const log = (): void => undefined;
+    await expect(Cluster.join({ address: parseClusterAddress(`${nats.url}?gateway=old`), streams: new Map(), log, protocol: 0 })).rejects.toThrow(coded('cluster-version'));
+    expect((await get<ClusterStatus>(`${a.url}/api/cluster`)).members).toHaveLength(1);
+  });
+
+  it('say at which gateway a publisher has to publish', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    await served(b.url);
+    const post = (url: string): Promise<Response> => fetch(`${url}/streams/door/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: Buffer.from(JPEG) });
+    const refused = await post(b.url);
+    expect(refused.status).toBe(409);
+    expect(((await refused.json()) as { message: string }).message).toContain(a.url);
+    expect((await post(a.url)).ok).toBe(true);
+  });
+});

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import type { StreamStatus } from '../../../shared/status.ts';
+import { GatewayProcess } from '../../helpers/gateway-process.ts';
+import { NatsServer } from '../../helpers/nats.ts';
+import { Viewer } from '../../helpers/viewer.ts';
+import { get, Here, served, until } from './here.ts';
+
+const PATTERN = 'main=test-pattern:?size=320x180&fps=20';
+
+/** Acknowledges frames until the viewer's socket ends; keeps the time of the latest. */
+function watch(viewer: Viewer): { readonly latestAtMs: () => number; readonly count: () => number } {
+  let latestAtMs = performance.now();
+  let count = 0;
+  void (async () => {
+    for (;;) {
+      const message = await viewer.take();
+      if (message.type !== 'frame') continue;
+      count += 1;
+      latestAtMs = performance.now();
+      viewer.ack(message.sequence);
+    }
+  })().catch(() => undefined);
+  return { latestAtMs: () => latestAtMs, count: () => count };
+}
+
+/** Time until the next frame. */
+async function nextFrame(watched: ReturnType<typeof watch>): Promise<number> {
+  const fromMs = performance.now();
+  const before = watched.count();
+  await until('a frame', () => watched.count(), (count) => count > before);
+  return performance.now() - fromMs;
+}
+
+describe('a cluster with faults', () => {
+  it('goes on with the source when its gateway is killed, and viewers keep port and picture', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await GatewayProcess.start('--source', PATTERN, '--failover', 'main', '--cluster', `${nats.url}?gateway=A`);
+    await using b = await GatewayProcess.start('--source', PATTERN, '--failover', 'main', '--cluster', `${nats.url}?gateway=B`);
+    const [urlA, urlB] = [await a.url, await b.url];
+    const home = async (): Promise<string | undefined> => (await get<StreamStatus>(`${urlB}/api/streams/main`)).gateway?.name;
+    expect(await until('the owner', home, (name) => name !== undefined)).toBe('A');
+    await using stays = await Viewer.connect(urlB);
+    await stays.hello();
+    const watched = watch(stays);
+    await using hops = await Viewer.connect(urlA);
+    const { port, leaseKey } = await hops.hello();
+    await nextFrame(watched);
+    a.signal('SIGKILL');
+    const killedAtMs = performance.now();
+    await hops.closed;
+    await using hopped = await Viewer.connect(urlB);
+    expect((await hopped.hello({ port: port ?? 0, leaseKey: leaseKey ?? '' })).port).toBe(port);
+    expect(await until('another owner', home, (name) => name === 'B')).toBe('B');
+    await nextFrame(watched);
+    expect(performance.now() - killedAtMs).toBeLessThan(4500);
+    expect(stays.socket.readyState).toBe(stays.socket.OPEN);
+  });
+
+  it('serves frames again within 3 s after the NATS server was killed and started again', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: PATTERN });
+    await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
+    await served(b.url, 'main');
+    await using own = await Viewer.connect(a.url);
+    await using remote = await Viewer.connect(b.url);
+    const { port } = await remote.hello();
+    await own.hello();
+    const [ownFrames, remoteFrames] = [watch(own), watch(remote)];
+    await nextFrame(remoteFrames);
+    await nats.kill();
+    // The viewers of the source's gateway do not notice.
+    expect(await nextFrame(ownFrames)).toBeLessThan(1000);
+    await nats.start();
+    expect(await nextFrame(remoteFrames)).toBeLessThan(3000);
+    expect([own, remote].map(({ socket }) => socket.readyState)).toEqual([own.socket.OPEN, remote.socket.OPEN]);
+    await using another = await until('a port', async () => {
+      const viewer = await Viewer.connect(b.url);
+      const welcome = await viewer.hello();
+      if (welcome.port !== null) return Object.assign(viewer, { port: welcome.port });
+      await viewer[Symbol.asyncDispose]();
+      return null;
+    }, (viewer) => viewer !== null);
+    expect(another?.port).not.toBe(port);
+  });
+
+  it('does not notice that one of three NATS servers is killed', async () => {
+    const [first, second, third] = await NatsServer.startCluster();
+    await using _1 = first;
+    await using _2 = second;
+    await using _3 = third;
+    const servers = [first, second, third].map(({ url }) => url.replace('nats://', '')).join(',');
+    await using a = await Here.start(`nats://${servers}`, 'A', { source: PATTERN });
+    await using b = await Here.start(`nats://${servers}`, 'B', { source: 'yard=push:' });
+    await served(b.url, 'main');
+    await using remote = await Viewer.connect(b.url);
+    await remote.hello();
+    const watched = watch(remote);
+    await nextFrame(watched);
+    await second.kill();
+    await nextFrame(watched);
+    expect(await nextFrame(watched)).toBeLessThan(3000);
+    expect(remote.socket.readyState).toBe(remote.socket.OPEN);
+    expect(a.gateway.stream.status().state).toBe('live');
+  });
+
+  it('is not disturbed by a gateway that is stopped, which skips frames and is not disconnected', async () => {
+    await using nats = await NatsServer.start();
+    await using a = await Here.start(nats.url, 'A', { source: 'main=test-pattern:?size=1280x720&fps=30' });
+    await using slow = await GatewayProcess.start('--source', 'yard=push:', '--cluster', `${nats.url}?gateway=B`);
+    await using c = await Here.start(nats.url, 'C', { source: 'shed=push:' });
+    const url = await slow.url;
+    await Promise.all([served(url, 'main'), served(c.url, 'main')]);
+    await using stuck = await Viewer.connect(url);
+    await stuck.hello();
+    await using other = await Viewer.connect(c.url);
+    await other.hello();
+    const [stuckFrames, otherFrames] = [watch(stuck), watch(other)];
+    await nextFrame(stuckFrames);
+    slow.signal('SIGSTOP');
+    const untilMs = performance.now() + 10_000;
+    while (performance.now() < untilMs) expect(await nextFrame(otherFrames)).toBeLessThan(1000);
+    slow.signal('SIGCONT');
+    // The viewer itself may have been given up, as it has acknowledged nothing for 10 s.
+    await using again = await Viewer.connect(url);
+    await again.hello();
+    expect(await nextFrame(watch(again))).toBeLessThan(3000);
+    expect(nats.log.filter((line) => /slow consumer/i.test(line))).toEqual([]);
+    expect(a.gateway.stream.status().state).toBe('live');
+  });
+});

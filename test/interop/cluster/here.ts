@@ -1,0 +1,44 @@
+import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
+import type { StreamStatus } from '../../../shared/status.ts';
+
+/** A gateway of a cluster, in this process. */
+export class Here implements AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly url: string;
+
+  private constructor(gateway: Gateway, url: string) {
+    this.gateway = gateway;
+    this.url = url;
+  }
+
+  /** @param nats `nats://HOST:PORT`, or a list. */
+  static async start(nats: string, name: string, options: GatewayOptions): Promise<Here> {
+    const gateway = await createGateway({ port: 0, cluster: `${nats}?gateway=${name}`, ...options });
+    const { url } = await gateway.listen();
+    return new Here(gateway, url.replace(/\/$/, ''));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.gateway.close();
+  }
+}
+
+/** The first value that fits, read fifty times a second. */
+export async function until<T>(what: string, read: () => Promise<T> | T, fits: (value: T) => boolean, timeoutMs = 20_000): Promise<T> {
+  const deadlineMs = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await read();
+    if (fits(value)) return value;
+    if (performance.now() > deadlineMs) throw new Error(`${what} did not come: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export async function get<T>(url: string): Promise<T> {
+  return (await (await fetch(url)).json()) as T;
+}
+
+/** Waits until the gateway knows where a stream lives. */
+export function served(url: string, stream = 'door'): Promise<readonly StreamStatus[]> {
+  return until(`stream ${stream}`, () => get<StreamStatus[]>(`${url}/api/streams`), (all) => all.some(({ name, gateway }) => name === stream && gateway !== null));
+}

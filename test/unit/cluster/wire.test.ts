@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { parseClusterAddress } from '../../../gateway/cluster/cluster-address.ts';
+import { encodeFrame, FrameAssembler, type RemoteFrame } from '../../../gateway/cluster/frame-wire.ts';
+import { itemsNow, ReturnQueue } from '../../../gateway/cluster/return-queue.ts';
+import { decodeBatch, encodeBatch } from '../../../gateway/cluster/return-wire.ts';
+import type { Frame } from '../../../gateway/hub/frame.ts';
+import { NOTHING, type ReturnData } from '../../../gateway/hub/returns/return-data.ts';
+import { Returns } from '../../../gateway/hub/returns/returns.ts';
+
+const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
+const value = (text: string): ReturnData => ({ kind: 'value', value: text, json: JSON.stringify(text) });
+
+describe('parseClusterAddress', () => {
+  it('reads servers, login and options', () => {
+    expect(parseClusterAddress('tls://me:p%40ss@a,b:4333/?gateway=door-1&replicas=3&ca=/ca.pem')).toMatchObject({
+      servers: ['a:4222', 'b:4333'], isTls: true, user: 'me', password: 'p@ss', gateway: 'door-1', replicas: 3, ca: '/ca.pem', cluster: 'gearway',
+    });
+    expect(parseClusterAddress('nats://[::1]:4222')).toMatchObject({ servers: ['[::1]:4222'], isTls: false, user: null });
+    expect(parseClusterAddress('nats://secret@a')).toMatchObject({ user: 'secret', password: null });
+  });
+
+  it.each(['a:4222', 'nats://', 'nats://a:0', 'nats://a:65536', 'nats://a?x=1', 'nats://a?replicas=2', 'nats://a?cert=x', 'nats://a?cluster=a.b', 'nats://%zz:a@b'])('refuses %s', (text) => {
+    expect(() => parseClusterAddress(text)).toThrow(coded('option-invalid'));
+  });
+
+  it('does not repeat the password', () => {
+    expect(() => parseClusterAddress('natz://me:hunter2@a')).toThrow(expect.objectContaining({ message: expect.not.stringContaining('hunter2') as string }) as Error);
+  });
+});
+
+function frameOf(payload: Uint8Array, sequence = 1): Frame {
+  return { sequence, receivedAtUs: 0, capturedAtUs: 5, width: payload.byteLength, height: 1, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, payload.byteLength] }, payload, message: { n: sequence, big: 2n ** 70n }, wireHeader: '{"a": 2.0}', isTrusted: true };
+}
+
+describe('FrameAssembler', () => {
+  const payload = Uint8Array.from({ length: 1000 }, (_, index) => index & 255);
+
+  it.each([1000, 999, 500, 334, 300])('puts a frame of parts of at most %i bytes together', (maxPayload) => {
+    const frames: RemoteFrame[] = [];
+    const assembler = new FrameAssembler((frame) => frames.push(frame), (error) => expect.fail(String(error)));
+    const { head, parts } = encodeFrame(frameOf(payload), maxPayload);
+    expect(parts.every(({ buffer, byteLength }) => buffer === payload.buffer && byteLength <= maxPayload)).toBe(true);
+    assembler.head(head);
+    for (const part of parts) assembler.part(part);
+    expect(frames).toHaveLength(1);
+    expect(Buffer.compare(frames[0]!.input.payload, payload)).toBe(0);
+    expect(frames[0]!.input).toMatchObject({ message: { n: 1, big: 2n ** 70n }, wireHeader: '{"a": 2.0}', capturedAtUs: 5, isTrusted: true });
+  });
+
+  it('gives up a frame of which any message is missing, and delivers the next one', () => {
+    const messages = (sequence: number): { kind: 'head' | 'part'; bytes: Uint8Array }[] => {
+      const { head, parts } = encodeFrame(frameOf(payload, sequence), 300);
+      return [{ kind: 'head', bytes: head }, ...parts.map((bytes) => ({ kind: 'part' as const, bytes }))];
+    };
+    for (let missing = 0; missing < messages(1).length; missing += 1) {
+      const frames: RemoteFrame[] = [];
+      const assembler = new FrameAssembler((frame) => frames.push(frame), (error) => expect.fail(String(error)));
+      for (const { kind, bytes } of [...messages(1).filter((_, index) => index !== missing), ...messages(2)]) assembler[kind](bytes);
+      expect(frames.map(({ sequence }) => sequence)).toEqual([2]);
+    }
+  });
+
+  it('refuses heads that are malformed or announce too much, at every length', () => {
+    const { head } = encodeFrame(frameOf(payload), 1000);
+    for (let length = 0; length < head.byteLength; length += 1) {
+      const errors: unknown[] = [];
+      new FrameAssembler(() => expect.fail('no frame'), (error) => errors.push(error)).head(head.subarray(0, length));
+      expect(errors).toEqual([coded('frame-invalid')]);
+    }
+    const errors: unknown[] = [];
+    new FrameAssembler(() => expect.fail('no frame'), (error) => errors.push(error)).head(Buffer.from('{"sequence": 1, "bytes": 67108865}'));
+    expect(errors).toEqual([coded('frame-invalid')]);
+  });
+});
+
+describe('encodeBatch', () => {
+  it('is read again by decodeBatch, and by no prefix of it', () => {
+    const items = [
+      { kind: 'join', port: 6000 },
+      { kind: 'set', port: 6000, data: { kind: 'value', value: 2, json: '2.0' }, ttlMs: 500 },
+      { kind: 'once', port: 6000, data: { kind: 'array', array: { dtype: 'uint8', shape: [2, 2], data: Uint8Array.of(1, 2, 3, 4) } } },
+      { kind: 'set', port: 6001, data: { kind: 'jpeg', colorspace: 'BGR', data: Uint8Array.of(9, 8) } },
+      { kind: 'extend', port: 6000, ttlMs: 100 },
+      { kind: 'discard', port: 6000 },
+      { kind: 'leave', port: 6000 },
+    ] as const;
+    const batch = { wantsFrames: true, newestFrame: 7, isLast: false, items };
+    const bytes = encodeBatch(batch);
+    expect(decodeBatch(bytes)).toEqual(batch);
+    for (let length = 0; length < bytes.byteLength; length += 1) expect(() => decodeBatch(bytes.subarray(0, length))).toThrow(coded('batch-invalid'));
+  });
+});
+
+describe('ReturnQueue', () => {
+  it('replays clients and sticky values, conflates sticky values, and keeps once-only ones in order', () => {
+    const returns = new Returns({ hasServer: false });
+    returns.join(6000);
+    returns.set(6000, value('first'));
+    const queue = new ReturnQueue(() => undefined);
+    returns.follow(queue);
+    returns.push(6000, value('a'));
+    returns.set(6000, value('second'));
+    returns.push(6000, value('b'));
+    expect(itemsNow(queue.take())).toMatchObject([{ kind: 'join', port: 6000 }, { kind: 'once', data: value('a') }, { kind: 'set', data: value('second') }, { kind: 'once', data: value('b') }]);
+    returns.leave(6000);
+    expect(itemsNow(queue.take())).toEqual([{ kind: 'leave', port: 6000 }]);
+    returns.join(6001);
+    returns.leave(6001);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  it('discards once-only values, here and at the owner', () => {
+    const returns = new Returns({ hasServer: false });
+    returns.join(6000);
+    const queue = new ReturnQueue(() => undefined);
+    returns.follow(queue);
+    returns.push(6000, value('forward'));
+    returns.discardOnce(6000);
+    returns.set(6000, value('stop'));
+    expect(itemsNow(queue.take())).toMatchObject([{ kind: 'join' }, { kind: 'discard', port: 6000 }, { kind: 'set', data: value('stop') }]);
+  });
+
+  it('refuses the 33rd once-only value that waits', () => {
+    const returns = new Returns({ hasServer: false });
+    returns.join(6000);
+    returns.follow(new ReturnQueue(() => undefined));
+    for (let count = 0; count < 32; count += 1) returns.push(6000, value('x'));
+    expect(() => returns.push(6000, value('x'))).toThrow(coded('too-many'));
+  });
+
+  it('counts the time to live from when the value came', () => {
+    const clock = { nowMs: 1000 };
+    const queue = new ReturnQueue(() => undefined, () => clock.nowMs);
+    queue.set(6000, NOTHING, 500);
+    queue.push(6000, value('x'), 200);
+    const waiting = queue.take();
+    expect(itemsNow(waiting, 1100)).toMatchObject([{ kind: 'set', ttlMs: 400 }, { kind: 'once', ttlMs: 100 }]);
+    expect(itemsNow(waiting, 1300)).toMatchObject([{ kind: 'set', ttlMs: 200 }]);
+    expect(itemsNow(waiting, 2000)).toMatchObject([{ kind: 'set', ttlMs: 0 }]);
+  });
+
+  it('keeps once-only values that were certainly not received over a new session, behind the joins', () => {
+    const returns = new Returns({ hasServer: false });
+    returns.join(6000);
+    const queue = new ReturnQueue(() => undefined);
+    returns.follow(queue);
+    returns.push(6000, value('a'));
+    const unsent = queue.take();
+    returns.push(6000, value('b'));
+    returns.unfollow(queue);
+    queue.restart(unsent);
+    returns.follow(queue);
+    queue.replayed();
+    expect(itemsNow(queue.take())).toMatchObject([{ kind: 'join' }, { kind: 'once', data: value('a') }, { kind: 'once', data: value('b') }]);
+  });
+});
+
+describe('Returns.join', () => {
+  it('replaces another client on the port, whose data and leaving then do not count', () => {
+    const returns = new Returns({ hasServer: true });
+    const [first, second] = [{}, {}];
+    returns.join(6000, first);
+    returns.set(6000, value('old'));
+    returns.join(6000, second);
+    expect(returns.get(6000)).toBeNull();
+    returns.set(6000, value('new'));
+    returns.leave(6000, first);
+    expect(returns.get(6000)).toMatchObject(value('new'));
+    expect([returns.hasJoined(6000, first), returns.hasJoined(6000, second)]).toEqual([false, true]);
+    returns.leave(6000, second);
+    expect(returns.isEmpty).toBe(true);
+  });
+});
