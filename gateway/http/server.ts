@@ -9,7 +9,7 @@ import { UnsentFrames } from '../clients/unsent-frames.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
-import type { RightsStatus } from '../../shared/status.ts';
+import type { GatewayStatus, RightsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
@@ -22,6 +22,7 @@ import { FailedLogins } from './failed-logins.ts';
 import { Guard } from './guard.ts';
 import { serveHealth } from './health.ts';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS } from './http-server.ts';
+import { networkUrls } from './network-urls.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
@@ -148,7 +149,11 @@ export async function createServer({ streams, access, verifier, names, limits, w
     reply.header('cache-control', 'no-store');
     return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };
   });
-  app.get('/api/gateway', { config: { right: 'view' } }, async () => ({ publicUrl: publicUrl?.href ?? null }));
+  app.get('/api/gateway', { config: { right: 'view' } }, async (): Promise<GatewayStatus> => {
+    const address = app.server.address();
+    const isListening = typeof address === 'object' && address !== null;
+    return { publicUrl: publicUrl?.href ?? null, networkUrls: isListening ? networkUrls(address, tls !== null) : [] };
+  });
   app.get('/api/streams', { config: { right: 'view' } }, async () => [...streams.values()].map((served) => served.status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
