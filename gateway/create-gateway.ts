@@ -14,6 +14,7 @@ import { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import { createSources, type NamedSource } from './create-sources.ts';
 import { Access } from './http/access.ts';
 import { listenOnAllOfLocalhost } from './http/http-server.ts';
+import { networkUrls } from './http/network-urls.ts';
 import { createServer } from './http/server.ts';
 import { TrustedNames } from './http/trusted-names.ts';
 import { ByteBudget } from './hub/byte-budget.ts';
@@ -54,9 +55,10 @@ export interface Gateway {
    */
   events(): AsyncIterableIterator<GatewayEvent>;
   /**
-   * Starts serving HTTP; resolves with the address, and the public one from `publicUrl`. @throws if the port is taken.
+   * Starts serving HTTP; resolves with the address, the public one from `publicUrl`, and `networkUrls`, the addresses of
+   * this machine in its networks. @throws if the port is taken.
    */
-  listen(): Promise<{ readonly url: string; readonly publicUrl: string | null; readonly host: string; readonly port: number }>;
+  listen(): Promise<{ readonly url: string; readonly publicUrl: string | null; readonly networkUrls: readonly string[]; readonly host: string; readonly port: number }>;
   /**
    * Closes sources, then native clients, then viewers, then HTTP. Idempotent. Takes at most about a second, whatever
    * peers do.
@@ -193,10 +195,11 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
       });
       if (host === 'localhost') await listenOnAllOfLocalhost(app.server);
       const address = app.server.address();
-      const actualPort = typeof address === 'object' && address !== null ? address.port : port;
+      const isAddress = typeof address === 'object' && address !== null;
+      const actualPort = isAddress ? address.port : port;
       const url = `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`;
       ownUrl ??= url;
-      return { url, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };
+      return { networkUrls: isAddress ? networkUrls(address, resolved.tls !== null) : [], url, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };
     },
     close: ({ onClose = resolved.onClose } = {}) => close(onClose),
     closed,

@@ -7,6 +7,7 @@ import type { ClientStatus, PortRange, StreamStatus } from '../shared/status.ts'
 import { createPlaceholder } from './drawing/placeholder.ts';
 import { NativeClient, type NativeClientAddress } from './clients/native/native-client.ts';
 import { NativeHeaders } from './clients/native/native-headers.ts';
+import { PlaceholderFrames } from './clients/native/placeholder-frames.ts';
 import { VerifiedFrames } from './clients/native/verified-frames.ts';
 import type { ClusterStream } from './cluster/cluster.ts';
 import type { StreamAnnouncement } from './cluster/stream-announcement.ts';
@@ -14,12 +15,11 @@ import type { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import type { NamedSource } from './create-sources.ts';
 import type { ByteBudget } from './hub/byte-budget.ts';
 import type { EventLog } from './hub/event-log.ts';
-import type { Frame } from './hub/frame.ts';
 import type { PortData } from './hub/returns/returns.ts';
+import type { Frame, FrameSize } from './hub/frame.ts';
 import { Stream } from './hub/stream.ts';
 import { formatPythonJson } from './codecs/python-json.ts';
 import { resolveClient } from './config/client-address.ts';
-import type { NativePolicy } from './config/gateway-options.ts';
 import type { ResolvedGatewayOptions } from './config/options.ts';
 import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
@@ -86,13 +86,12 @@ export class RunningStream implements GatewayStream {
   #source: Source;
   #supervisor: SourceSupervisor;
   readonly #options: ResolvedGatewayOptions;
-  readonly #policy: NativePolicy;
   readonly #headers = new NativeHeaders();
   readonly #frames: VerifiedFrames;
   readonly #verifier: JpegVerifier;
   readonly #nativeClients = new Set<NativeClient>();
-  #placeholder: Frame | null = null;
-  #placeholderReady: Promise<void> | null = null;
+  /** Null if native clients get nothing while there are no frames. */
+  readonly #placeholders: PlaceholderFrames | null;
   readonly #inCluster: ClusterStream | null;
   /** Configured clients whose ports are not free yet. */
   readonly #waiting = new Set<NativeClientAddress>();
@@ -110,7 +109,6 @@ export class RunningStream implements GatewayStream {
     const virtualPorts = options.virtualPorts.get(name) ?? [];
     const policy = options.policies.get(name);
     if (policy === undefined) throw new TypeError(`the options have no policy for the stream ${name}`);
-    this.#policy = policy;
     this.stream = new Stream({
       name,
       virtualPorts,
@@ -124,6 +122,8 @@ export class RunningStream implements GatewayStream {
       waitingReason: source.waitingReason,
       log: options.log,
     });
+    const create = (size: FrameSize | null): Promise<Frame> => createPlaceholder(this.#source.waitingReason, size ?? undefined);
+    this.#placeholders = policy.idle === 'card' ? new PlaceholderFrames({ stream: this.stream, create, log: options.log }) : null;
     this.#verifier = verifier;
     this.#frames = new VerifiedFrames(verifier, this.stream);
     inCluster?.attach(this.stream);
@@ -162,7 +162,7 @@ export class RunningStream implements GatewayStream {
   /** Opens another source in place of a closed one. Clients stay connected; a failure is retried. */
   startSource({ source, isOnDemand }: NamedSource): void {
     this.#source = source;
-    this.#placeholderReady = null;
+    this.#placeholders?.forget();
     this.stream.wait(source.waitingReason);
     if (source.verifiesJpegs && this.#nativeClients.size > 0) this.#frames.prepare();
     this.#inCluster?.replaceLocal(source, isOnDemand);
@@ -183,7 +183,6 @@ export class RunningStream implements GatewayStream {
 
   /** @throws {GearwayError} the errors of {@link RunningStream.addClient}. */
   async addClients(clients: readonly NativeClientAddress[]): Promise<void> {
-    if (clients.length > 0) await this.#createPlaceholder();
     for (const address of clients) this.#addListed(address);
   }
 
@@ -214,11 +213,7 @@ export class RunningStream implements GatewayStream {
     if (stream !== null && stream !== this.name) {
       throw new GearwayError('option-invalid', `client ${text} names the stream ${stream}, expected ${this.name} or no name`);
     }
-    const client = this.#add(address);
-    this.#createPlaceholder().catch((error: unknown) => {
-      this.#options.log(`client ${address.port}: the placeholder frame could not be created: ${errorText(error)}`);
-    });
-    return client.status();
+    return this.#add(address).status();
   }
 
   sendAway(id: string, reason = SENT_AWAY): boolean {
@@ -265,18 +260,6 @@ export class RunningStream implements GatewayStream {
     });
   }
 
-  /**
-   * Creates the placeholder frame once, on demand: drawing it takes a tenth of the gateway's start-up time, and blocks
-   * other streams.
-   */
-  async #createPlaceholder(): Promise<void> {
-    if (this.#policy.idle !== 'card' || this.#frames.lastGood !== null) return;
-    this.#placeholderReady ??= createPlaceholder(this.#source.waitingReason).then((placeholder) => {
-      this.#placeholder = placeholder;
-    });
-    await this.#placeholderReady;
-  }
-
   /** Adds a configured client. If a client of another gateway of the cluster has its port, waits until it is free. */
   #addListed(address: NativeClientAddress): void {
     try {
@@ -315,7 +298,7 @@ export class RunningStream implements GatewayStream {
       headers: this.#headers,
       frames: this.#frames,
       verifyReturned: (jpeg, colorspace) => this.#verifier.verify(jpeg, { lane: 'returns', key: client, colorspace }),
-      placeholder: this.#policy.idle === 'card' ? () => this.#placeholder : null,
+      placeholders: this.#placeholders,
       log: this.#options.log,
       onSentAway: () => this.#nativeClients.delete(client),
       onPortLost: (reason) => {

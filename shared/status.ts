@@ -114,6 +114,14 @@ export interface RightsStatus {
   readonly port: number | null;
 }
 
+/** The answer of `GET /api/gateway`: the addresses at which browsers reach it, each with a slash at its end. */
+export interface GatewayStatus {
+  /** Public address behind a proxy; null if none is configured. */
+  readonly publicUrl: string | null;
+  /** Addresses of this machine in its networks at which the gateway listens. Empty if it serves this machine only. */
+  readonly networkUrls: readonly string[];
+}
+
 /** The source of a stream. */
 export interface SourceStatus {
   /** The scheme of its URL: `netgear`, `ffmpeg`, … */
@@ -166,6 +174,11 @@ export interface StreamStatus {
   /** Why the stream is in this state, as a sentence. */
   readonly reason: string;
   readonly source: SourceStatus;
+  /**
+   * Whether browsers can show frames like the latest one: arrays of other than 1, 3 or 4 channels are for NetGear clients
+   * only. True before the first frame; gateways before 0.2 do not report it.
+   */
+  readonly showable?: boolean;
   /** null before the first frame. `encoding` is `jpeg` or a dtype. */
   readonly frame: {
     readonly sequence: number;

@@ -98,6 +98,16 @@ function offerKey(key: string, url: string, port: number): void {
   }
 }
 
+/** Prints the addresses for other devices, and on a terminal a QR code of the first one. */
+async function offerNetworkUrls(urls: readonly string[]): Promise<void> {
+  const [first] = urls;
+  if (first === undefined) return;
+  process.stdout.write(urls.map((url) => `In your network: ${url}\n`).join(''));
+  if (!process.stdout.isTTY) return;
+  const { renderUnicodeCompact } = await import('uqr');
+  process.stdout.write(`${renderUnicodeCompact(first, { border: 2 })}\n`);
+}
+
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   const variables = takeVariables();
@@ -147,13 +157,14 @@ async function main(): Promise<void> {
   const gateway = await starting;
   if (isStopping) return;
   try {
-    const { url, publicUrl, port } = await gateway.listen();
+    const { url, publicUrl, networkUrls, port } = await gateway.listen();
     if (file !== null) {
       reload = new Reload({ file, gateway, load: async () => (await load()).options, log: options.log ?? (() => undefined) });
       await reload.start();
     }
     process.stdout.write(`Gearway is serving on ${url}\n${publicUrl === null ? '' : `Public address: ${publicUrl}\n`}`);
     serviceManager.ready(process.pid);
+    if (publicUrl === null) await offerNetworkUrls(networkUrls);
     if (gateway.administratorKey !== null) offerKey(gateway.administratorKey, publicUrl ?? url, port);
   } catch (error) {
     await gateway.close({ onClose: 'keep' });

@@ -10,7 +10,7 @@ import { Encoders } from '../clients/web/video-encodings.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
-import type { ClusterStatus, RightsStatus } from '../../shared/status.ts';
+import type { ClusterStatus, GatewayStatus, RightsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
@@ -23,6 +23,7 @@ import { FailedLogins } from './failed-logins.ts';
 import { Guard } from './guard.ts';
 import { serveHealth } from './health.ts';
 import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS } from './http-server.ts';
+import { networkUrls } from './network-urls.ts';
 import { servePictures } from './pictures.ts';
 import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
@@ -152,7 +153,11 @@ export async function createServer({ streams, access, verifier, names, limits, w
     reply.header('cache-control', 'no-store');
     return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };
   });
-  app.get('/api/gateway', { config: { right: 'view' } }, async () => ({ publicUrl: publicUrl?.href ?? null }));
+  app.get('/api/gateway', { config: { right: 'view' } }, async (): Promise<GatewayStatus> => {
+    const address = app.server.address();
+    const isListening = typeof address === 'object' && address !== null;
+    return { publicUrl: publicUrl?.href ?? null, networkUrls: isListening ? networkUrls(address, tls !== null) : [] };
+  });
   app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
   app.get('/api/streams', { config: { right: 'view' } }, async () => [...streams.values()].map((served) => served.status()));
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {

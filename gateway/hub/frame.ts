@@ -2,6 +2,12 @@ import type { FrameHeader } from '../../shared/frame.ts';
 import type { Value } from '../../shared/protocol.ts';
 import type { Orientation } from '../codecs/exif-orientation.ts';
 
+/** Size of a picture, in pixels. */
+export interface FrameSize {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** A frame as a source publishes it. The stream takes ownership of the payload: never write to it again. */
 export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding' | 'capturedAtUs'> {
   readonly payload: Uint8Array;

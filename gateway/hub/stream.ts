@@ -6,7 +6,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
 import type { EventLog } from './event-log.ts';
-import type { Frame, FrameInput } from './frame.ts';
+import type { Frame, FrameInput, FrameSize } from './frame.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { type PortRange, PortRegistry, type Ports } from './port-registry.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -76,6 +76,9 @@ const MAX_REJECTIONS_SHOWN = 8;
 /** How long the rejection of a frame is the reason why there is no picture, unless another one follows. */
 const REJECTION_SHOWN_MS = 5000;
 
+/** Minimum time between two problems in the reason of a stream without a picture. */
+const PROBLEM_INTERVAL_MS = 10_000;
+
 /** Number and time of a frame that has arrived. */
 export interface Arrival {
   readonly sequence: number;
@@ -130,6 +133,7 @@ export class Stream {
   readonly #log: (message: string) => void;
   readonly #timer: NodeJS.Timeout;
   #latest: Frame | null = null;
+  #lastSize: FrameSize | null = null;
   /** The newest frame while `start: all` is holding frames back. */
   #held: Frame | null = null;
   #hasStarted: boolean;
@@ -145,6 +149,9 @@ export class Stream {
   #rejected = 0;
   #inputRejectedAtMs = -Infinity;
   #showsRejection = false;
+  /** Appended to the reason, and when it was set; null for none. */
+  #problem: string | null = null;
+  #problemAtMs = -Infinity;
   /** Why the stream was closed; null while it is open. */
   #closedReason: string | null = null;
   #rejectionLoggedAtMs = -Infinity;
@@ -168,6 +175,11 @@ export class Stream {
 
   get latest(): Frame | null {
     return this.#latest;
+  }
+
+  /** Size of the last frame that was ever published; null before the first one. */
+  get lastSize(): FrameSize | null {
+    return this.#lastSize;
   }
 
   get state(): StreamState {
@@ -219,6 +231,7 @@ export class Stream {
     this.#latestAtMs = performance.now();
     this.#rate.mark(this.#latestAtMs);
     this.#held = frame;
+    if (this.#lastSize?.width !== width || this.#lastSize.height !== height) this.#lastSize = { width, height };
     if (this.#hasStarted) this.#distribute(frame);
     else this.#startWhenAllReady();
     return frame;
@@ -299,6 +312,20 @@ export class Stream {
     if (now - this.#rejectionLoggedAtMs < 10_000) return;
     this.#rejectionLoggedAtMs = now;
     this.#log(`stream ${this.name}: frame rejected (${this.#rejected} so far): ${text}`);
+  }
+
+  /**
+   * What prevents the source from getting frames, such as a server of another pattern. It is appended to the reason
+   * while there is no picture, so that viewers learn it. Null if nothing is known.
+   */
+  explain(problem: string | null): void {
+    if (problem === this.#problem || this.#state === 'live' || this.#showsRejection || !this.#hasStarted) return;
+    const now = performance.now();
+    // Strangers can cause different problems at any rate. Each change is an event.
+    if (problem !== null && now - this.#problemAtMs < PROBLEM_INTERVAL_MS) return;
+    this.#problem = problem;
+    this.#problemAtMs = now;
+    this.#set(this.#state, problem === null ? this.#ownReason : `${this.#ownReason}; ${problem}`);
   }
 
   /** The source has failed; clients keep the last frame until a new one arrives. */
@@ -402,6 +429,7 @@ export class Stream {
       state: this.#state,
       reason: this.#reason,
       source,
+      showable: frame === null || unshowableReason(frame) === null,
       frame: frame && {
         sequence: frame.sequence,
         width: frame.width,
@@ -455,6 +483,7 @@ export class Stream {
 
   #change(state: StreamState, text: string): void {
     this.#showsRejection = false;
+    this.#problem = null;
     this.#ownReason = text;
     if (this.#set(state, text)) this.#log(`stream ${this.name}: ${this.#state}, ${this.#reason}`);
   }
@@ -479,14 +508,20 @@ function createLatencies(): LatenciesByKind {
 
 const FRAMES_ARRIVE = 'frames arrive';
 
-/** The reason of a live stream. NetGear clients take arrays of any shape, of which not all are pictures. */
-function reasonOfLive({ encoding }: Frame): string {
-  if (encoding.kind === 'jpeg') return FRAMES_ARRIVE;
+/** The reason of a live stream. */
+function reasonOfLive(frame: Frame): string {
+  const reason = unshowableReason(frame);
+  return reason === null ? FRAMES_ARRIVE : `${FRAMES_ARRIVE} that viewers cannot show: ${reason}`;
+}
+
+/** Why browsers cannot show a frame; null if they can. NetGear clients take arrays of any shape. */
+function unshowableReason({ encoding }: Frame): string | null {
+  if (encoding.kind === 'jpeg') return null;
   try {
     checkShowable(encoding);
-    return FRAMES_ARRIVE;
+    return null;
   } catch (error) {
-    return `${FRAMES_ARRIVE} that viewers cannot show: ${errorText(error)}`;
+    return errorText(error);
   }
 }
 

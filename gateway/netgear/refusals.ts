@@ -29,10 +29,16 @@ export class Refusals {
     this.#unlogged = 0;
   }
 
+  /** The latest refusal of the last minute; null if there is none. */
+  get latest(): string | null {
+    const latest = this.#latest;
+    return latest === null || performance.now() - latest.atMs > SHOWN_MS ? null : latest.reason;
+  }
+
   /** Appends the latest refusal of the last minute to a state. */
   append(state: string): string {
-    const latest = this.#latest;
-    return latest === null || performance.now() - latest.atMs > SHOWN_MS ? state : `${state}; ${latest.reason}`;
+    const { latest } = this;
+    return latest === null ? state : `${state}; ${latest}`;
   }
 
   /** Removes the latest refusal from the status. */

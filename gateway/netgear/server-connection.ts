@@ -84,6 +84,11 @@ export class ServerConnection {
     return this.#refusals.append(this.#connectedState());
   }
 
+  /** The latest refusal of the last minute, as a sentence without a full stop; null if there is none. */
+  get problem(): string | null {
+    return this.#refusals.latest;
+  }
+
   #connectedState(): string {
     if (this.#peers > 0) return this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`;
     return 'listening';

@@ -32,6 +32,11 @@ export class RedactedSource implements Source {
     return this.#redactor.hide(this.#source.state());
   }
 
+  problem(): string | null {
+    const problem = this.#source.problem?.() ?? null;
+    return problem === null ? null : this.#redactor.hide(problem);
+  }
+
   async open(sink: SourceSink): Promise<void> {
     try {
       await this.#source.open(new RedactedSink(sink, this.#redactor));

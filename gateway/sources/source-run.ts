@@ -11,6 +11,8 @@ interface SourceRunOptions {
   readonly stream: Stream;
   /** The source's `stallMs`, which may change. */
   readonly stallMs: number | null;
+  /** The source's `problem()`; without it, none is reported. */
+  readonly problem?: () => string | null;
   /** Whether it ends when there are no viewers. */
   readonly isOnDemand: boolean;
 }
@@ -99,6 +101,7 @@ export class SourceRun implements SourceSink {
     const { stream, stallMs, isOnDemand } = this.#options;
     if (!isOnDemand || stream.isWatched()) this.#watchedAtMs = now;
     else if (now - this.#watchedAtMs >= UNWATCHED_MS) this.#end({ kind: 'unwatched' });
+    stream.explain(this.#options.problem?.() ?? null);
     if (stallMs === null || this.#hasEnded) return;
     const isFirst = this.#firstFrameAtMs === null;
     const silentMs = now - (isFirst ? this.#openedAtMs : this.#lastFrameAtMs);

@@ -60,6 +60,11 @@ export interface Source {
   /** Current activity in one or two words, for display. */
   state(): string;
   /**
+   * Why its sender's frames do not arrive although it tries, as a sentence: a server of another pattern, for instance. Null
+   * if nothing is known. A source that opens connections itself reports failures instead.
+   */
+  problem?(): string | null;
+  /**
    * Starts feeding the sink; resolves once it is ready to deliver frames.
    *
    * @throws if it cannot work at all, for instance if an address is in use or a program is not installed.

@@ -164,6 +164,7 @@ export class SourceSupervisor {
     const run = new SourceRun({
       stream,
       isOnDemand,
+      problem: () => source.problem?.() ?? null,
       get stallMs() {
         return source.stallMs;
       },

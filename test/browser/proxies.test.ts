@@ -158,9 +158,10 @@ describe.each<[string, ProxyName, string, string]>([
   });
 
   it('shows the console, live, with public addresses to copy', async () => {
-    await using opened = await open(setUp.url);
+    await using opened = await open(`${setUp.url}?stream=main`);
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
+    await opened.page.locator('section[aria-label="Connect"] summary').click();
     await says(opened.page, `${setUp.url}streams/main/mjpeg`);
     expect(opened.problems).toEqual([]);
   });
@@ -218,7 +219,7 @@ describe.each<[string, ProxyName, string, string]>([
   });
 
   it('lasts over a restart of the gateway, which the page reports meanwhile', async () => {
-    await using opened = await open(setUp.url);
+    await using opened = await open(`${setUp.url}?stream=main`);
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
     setUp.gateway.signal('SIGKILL');
@@ -236,20 +237,20 @@ describe('nginx that sends its own Host, as plain proxy_pass does', () => {
     ['under a path', without(nginxPath, HOST_LINE), '/cams/'],
   ])('works with --public-url alone, %s', async (_name, recipe, path) => {
     await using setUp = await SetUp.start('nginx', recipe, path, ['--public-url', 'PUBLIC']);
-    await using opened = await open(setUp.url);
+    await using opened = await open(`${setUp.url}?stream=main`);
     await giveToken(opened.page);
     await becomes(opened.page, 'gearway-viewer', 'live');
     expect(opened.problems).toEqual([]);
   });
 
   it.each([
-    ['console', '', 'gearway-viewer'],
+    ['console', '?stream=main', 'gearway-viewer'],
     ['viewer', 'viewer?stream=main', 'gearway-viewer'],
     ['publisher', 'publish?stream=cam&start', 'gearway-publisher'],
   ])('without it loads the page, and the %s names the option', async (_name, page, tag) => {
     await using setUp = await SetUp.start('nginx', without(nginxPath, HOST_LINE), '/cams/', []);
     await using opened = await open(setUp.url + page);
-    if (page === '') await giveToken(opened.page);
+    if (page === '?stream=main') await giveToken(opened.page);
     await gives(opened.page, tag, `--public-url ${setUp.url}`);
     const lines = setUp.logged('refused');
     expect(lines.length).toBeGreaterThan(0);
@@ -265,7 +266,7 @@ describe.each<[string, ProxyName, string]>([
 ])('%s', (_name, proxyName, recipe) => {
   it('without --public-url shows a page with the options', async () => {
     await using setUp = await SetUp.start(proxyName, recipe, '/', []);
-    await using opened = await open(setUp.url);
+    await using opened = await open(`${setUp.url}?stream=main`);
     expect(await opened.page.title()).toBe('Unknown host name · Gearway');
     await says(opened.page, `--public-url ${setUp.url}`);
     await says(opened.page, `--allow-host ${NAME}`);
@@ -320,7 +321,7 @@ describe('addresses', () => {
 describe('a proxy that does not remove its path', () => {
   it('gets a page that names what was asked for', async () => {
     await using setUp = await SetUp.start('nginx', nginxPath.replace('127.0.0.1:8080/;', '127.0.0.1:8080;'), '/cams/', ['--public-url', 'PUBLIC']);
-    await using opened = await open(setUp.url);
+    await using opened = await open(`${setUp.url}?stream=main`);
     await says(opened.page, 'No resource at /cams/');
   });
 });

@@ -710,6 +710,8 @@ export class GearwayViewer extends LitElement {
         return;
       case 'stats':
         this.#updateSlow();
+        // The chip shows the same latency as `stats`, at the same time.
+        this.#updateChip();
         if (this.showStats) this.requestUpdate();
         return;
       case 'open': {

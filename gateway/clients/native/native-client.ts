@@ -16,6 +16,7 @@ import type { Pattern } from '../../netgear/pattern.ts';
 import { decodeReply } from '../../netgear/reply-codec.ts';
 import { describeReturnData } from '../../hub/returns/describe-return-data.ts';
 import type { NativeHeaders } from './native-headers.ts';
+import type { PlaceholderFrames } from './placeholder-frames.ts';
 import { QueuePacer } from './queue-pacer.ts';
 import type { VerifiedFrames } from './verified-frames.ts';
 import { VerifiedReturns } from './verified-returns.ts';
@@ -44,11 +45,8 @@ interface NativeClientOptions {
   /** Verifies a JPEG that the client returns, before it is accepted. */
   readonly verifyReturned: (jpeg: Uint8Array, colorspace: string) => JpegVerification;
   readonly address: NativeClientAddress;
-  /**
-   * The placeholder frame, sent before the first frame; null while it is not ready. Null: send nothing while there are
-   * no frames.
-   */
-  readonly placeholder: (() => Frame | null) | null;
+  /** Sent after a while without a frame. Null: send nothing while there are no frames. */
+  readonly placeholders: PlaceholderFrames | null;
   /** Called when the client was disconnected permanently; it is already closed. */
   readonly onSentAway?: () => void;
   /** Called in a cluster when a client of another gateway has its port; this one has to be closed. */
@@ -87,7 +85,7 @@ export class NativeClient implements ListedClient {
   readonly #returns: VerifiedReturns;
   readonly #timer: NodeJS.Timeout;
   #closing = false;
-  /** State for the API; `live` only after the client has answered a frame, or subscribed. */
+  /** State for the API; `live` only after the client has answered a frame, or connected while there was none, or subscribed. */
   #state: ClientState = 'connecting';
   /** Why it is stuck; kept while a new connection has not been answered yet. */
   #stuckReason = '';
@@ -99,6 +97,8 @@ export class NativeClient implements ListedClient {
   #failedSends = 0;
   #roundTripMs: number | null = null;
   #lastSentAtMs = -Infinity;
+  /** When the current connection was made. */
+  #readyAtMs = -Infinity;
   /** Since when a subscriber has accepted no frame; null while it accepts them. */
   #refusingSinceMs: number | null = null;
   /** Sequence of the newest frame sent to this client; anything older is a repeat. */
@@ -238,9 +238,11 @@ export class NativeClient implements ListedClient {
     if (state === 'ready') {
       this.#mailbox.clear();
       this.#pacer.reset();
+      this.#readyAtMs = performance.now();
       if (this.#options.address.pattern === 'publish-subscribe') this.#arrived('has subscribed');
-      else if (this.#options.placeholder === null) this.#answered();
-      this.#sendAgain();
+      // There is nothing that it could answer.
+      else if (this.#options.stream.latest === null) this.#arrived('has connected');
+      this.#sendAgain({ usesPlaceholder: false });
       return;
     }
     this.#leave(reason);
@@ -267,19 +269,20 @@ export class NativeClient implements ListedClient {
 
   /**
    * Sends the latest frame, as a repeat if this client already had it. If NetGear clients cannot decode it, sends the
-   * last valid frame instead; if there is none, the placeholder frame.
+   * last valid frame instead; if there is none, the placeholder frame, unless the client has only just connected: a
+   * program may take the size of its first frame for that of all.
    */
-  #sendAgain(): void {
-    const { stream, placeholder, frames } = this.#options;
+  #sendAgain({ usesPlaceholder }: { readonly usesPlaceholder: boolean }): void {
+    const { stream, placeholders, frames } = this.#options;
     if (this.#connection.inFlight > 0) return;
     const { latest } = stream;
     if (latest === null) frames.forget();
     const checked = latest === null ? false : frames.check(latest);
     const good = checked === false ? frames.lastGood : latest;
     if (good === null) {
-      const picture = placeholder?.() ?? null;
+      const picture = usesPlaceholder ? (placeholders?.get() ?? null) : null;
       if (picture !== null) this.#startSending(picture, true);
-    } else if (good.sequence > this.#lastSequence || placeholder !== null) this.#deliver(good, stream.distribution === 'round-robin');
+    } else if (good.sequence > this.#lastSequence || placeholders !== null) this.#deliver(good, stream.distribution === 'round-robin');
   }
 
   #tick(): void {
@@ -290,7 +293,23 @@ export class NativeClient implements ListedClient {
     }
     // A frame may be pending that was not due, or did not fit, when it arrived.
     this.#pump();
-    if (this.#connection.inFlight === 0 && performance.now() - this.#lastSentAtMs > REPEAT_AFTER_MS) this.#sendAgain();
+    if (this.#connection.inFlight > 0) return;
+    const now = performance.now();
+    if (this.#lastSentAtMs >= this.#readyAtMs) {
+      if (now - this.#lastSentAtMs > REPEAT_AFTER_MS) this.#sendAgain({ usesPlaceholder: true });
+      return;
+    }
+    const waitedMs = now - this.#readyAtMs;
+    const waitMs = this.#firstWaitMs();
+    if (waitedMs > waitMs) this.#sendAgain({ usesPlaceholder: true });
+    // Drawn in advance, because that takes time on a busy machine.
+    else if (waitedMs > waitMs / 2 && this.#options.stream.latest === null) this.#options.placeholders?.get();
+  }
+
+  /** How long this client waits for the first frame of its connection. */
+  #firstWaitMs(): number {
+    const { stream, placeholders } = this.#options;
+    return stream.latest === null && placeholders !== null ? placeholders.waitMs : REPEAT_AFTER_MS;
   }
 
   #pump(): void {

@@ -38,7 +38,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /metrics': { tag: 'Monitoring', summary: 'Read the metrics in the text format of Prometheus', responses: { 200: { description: 'Metrics', content: { 'text/plain': { type: 'string' } } } } },
   'GET /api/rights': { tag: 'Monitoring', summary: 'Read the rights of the sender', responses: json('Rights', schemaOf('Rights')) },
   'GET /api/cluster': { tag: 'Monitoring', summary: 'List the gateways of the cluster', responses: json('The cluster; null without one', schemaOf('Cluster')) },
-  'GET /api/gateway': { tag: 'Monitoring', summary: 'Read the public address of the gateway', responses: json('Address', schemaOf('Gateway')) },
+  'GET /api/gateway': { tag: 'Monitoring', summary: 'Read the addresses of the gateway', responses: json('Addresses', schemaOf('Gateway')) },
   'GET /api/events': {
     tag: 'Monitoring',
     summary: 'Follow the events of clients and streams',

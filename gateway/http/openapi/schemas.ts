@@ -1,4 +1,4 @@
-import { CLIENT_KINDS, CLIENT_STATES, type ClientStatus, type ClusterMember, type ClusterStatus, EVENT_KINDS, type EventActor, type GatewayEvent, type PortsStatus, type RightsStatus, type SourceStatus, STREAM_STATES, type StreamHome, type StreamStatus } from '../../../shared/status.ts';
+import { CLIENT_KINDS, CLIENT_STATES, type ClientStatus, type ClusterMember, type ClusterStatus, EVENT_KINDS, type EventActor, type GatewayEvent, type GatewayStatus, type PortsStatus, type RightsStatus, type SourceStatus, STREAM_STATES, type StreamHome, type StreamStatus } from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
 
 /** A JSON Schema, of the version that OpenAPI 3.1 uses (2020-12). */
@@ -31,7 +31,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Ready: object<{ status: string; streams: number }>({ status: oneOf('ready'), streams: count('Number of streams') }),
   Health: object<{ status: string }>({ status: oneOf('ok') }),
   Rights: orNull(object<RightsStatus>({ principal: text('Name of the authenticated identity'), rights: list(oneOf('view', 'return', 'administer', 'publish')), port: orNull(port) })),
-  Gateway: object<{ publicUrl: string | null }>({ publicUrl: orNull(text()) }),
+  Gateway: object<GatewayStatus>({ publicUrl: orNull(text('Public address behind a proxy')), networkUrls: list(text(), 'Addresses of this machine in its networks at which the gateway listens') }),
   Cluster: orNull(object<ClusterStatus>({
     isConnected: { type: 'boolean', description: 'Whether a majority of the NATS servers can be reached' },
     members: list(object<ClusterMember>({
@@ -67,6 +67,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     state: oneOf(...STREAM_STATES),
     reason: text('Why the stream is in this state'),
     source: reference('Source'),
+    showable: { type: 'boolean', description: 'Whether browsers can show frames like the latest one' },
     frame: orNull(object<NonNullable<StreamStatus['frame']>>({ sequence: count(), width: count(), height: count(), encoding: text('`jpeg`, or the dtype of an array'), framesPerSecond: number() })),
     counters: object<StreamStatus['counters']>({ received: count(), receivedBytes: count(), rejected: count(), returnsRejected: count(), returnsDropped: count(), lastRejections: list(text()) }),
     ports: reference('Ports'),

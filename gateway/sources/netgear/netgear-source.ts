@@ -69,6 +69,11 @@ export class NetGearSource implements Source {
     return states.map((state, index) => `port ${this.#options.ports[index]}: ${state}`).join('; ');
   }
 
+  problem(): string | null {
+    for (const connection of this.#connections) if (connection.problem !== null) return connection.problem;
+    return null;
+  }
+
   async open(sink: SourceSink): Promise<void> {
     const { endpoints, ports, pattern, security, isChecked } = this.#options;
     try {

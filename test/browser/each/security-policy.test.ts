@@ -19,7 +19,7 @@ describe('the policy of our pages', () => {
   });
 
   it('allows all that the console does: returned pictures, copying, the theme', async () => {
-    await using opened = await openWatched(browser, `${await gateway.url}/`);
+    await using opened = await openWatched(browser, `${await gateway.url}/?stream=main`);
     const { page } = opened;
     await becomes(page, 'gearway-viewer', 'live');
     expect(await page.$eval('gearway-viewer', (element) => (element as unknown as { place: string }).place)).toBe('worker');
@@ -29,6 +29,8 @@ describe('the policy of our pages', () => {
       await document.querySelector('gearway-viewer')!.setReturnData(await canvas.convertToBlob({ type: 'image/jpeg' }));
     });
     await page.waitForFunction(() => [...document.querySelectorAll('img')].some(({ src, naturalWidth }) => src.startsWith('blob:') && naturalWidth > 0));
+    await page.locator('section[aria-label="Connect"] summary').click();
+    await page.waitForSelector('.snip button');
     await page.$eval('.snip button', (button) => (button as HTMLElement).click());
     await page.waitForFunction(() => document.querySelector('.snip button')!.textContent !== 'Copy');
     await page.$eval('button.icon', (button) => (button as HTMLElement).click());

@@ -88,6 +88,34 @@ describe('Stream', () => {
     expect([stream.state, stream.reason]).toEqual(['live', 'frames arrive']);
   });
 
+  it('appends what prevents the source from getting frames to its reason, while there is no picture', () => {
+    const stream = createStream();
+    const viewer = client(6000);
+    stream.attach(viewer);
+    stream.explain('a server of pattern 0');
+    expect([stream.state, stream.reason]).toEqual(['waiting', 'no frame yet; a server of pattern 0']);
+    // Strangers cannot flood the events with problems.
+    for (let number = 0; number < 100; number += 1) stream.explain(`stranger ${number}`);
+    expect(viewer.streamChanged.mock.calls).toEqual([['waiting', 'no frame yet; a server of pattern 0']]);
+    vi.advanceTimersByTime(10_000);
+    stream.explain('a port scan');
+    expect(stream.reason).toBe('no frame yet; a port scan');
+    stream.explain(null);
+    expect(stream.reason).toBe('no frame yet');
+    stream.publish(INPUT);
+    stream.explain('a server of pattern 0');
+    expect([stream.state, stream.reason]).toEqual(['live', 'frames arrive']);
+  });
+
+  it('reports whether browsers can show its frames', () => {
+    const stream = createStream();
+    const array = (shape: readonly number[]): FrameInput => ({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint8', shape } });
+    stream.publish(array([8, 8, 2]));
+    expect(stream.status(SOURCE).showable).toBe(false);
+    stream.publish(array([8, 8, 3]));
+    expect(stream.status(SOURCE).showable).toBe(true);
+  });
+
   it('keeps the reason of a stream that holds frames back', () => {
     const stream = createStream(undefined, { start: 'all' });
     stream.attachListed(listed(5567));
@@ -195,7 +223,7 @@ describe('Stream', () => {
   it('describes itself', () => {
     const stream = createStream();
     expect(stream.status(SOURCE)).toEqual({
-      name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, frame: null,
+      name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, showable: true, frame: null,
       counters: { received: 0, receivedBytes: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
     });
     for (let i = 0; i < 10; i += 1) {

@@ -28,22 +28,28 @@ const DOTS: Readonly<Record<EventKind, string>> = {
   configure: '',
 };
 
-/** The latest events of the gateway, newest first. */
-export function activityPanel(events: readonly GatewayEvent[]): TemplateResult {
-  const shown = events.slice(-MAX_SHOWN).reverse();
+/**
+ * The latest events, newest first.
+ *
+ * @param stream the stream whose events are shown, with those of no stream; null for all.
+ */
+export function activityPanel(events: readonly GatewayEvent[], stream: string | null): TemplateResult {
+  const own = events.filter((event) => stream === null || event.stream === null || event.stream === stream);
+  const shown = own.slice(-MAX_SHOWN).reverse();
   return html`<section class="panel" aria-label="Activity">
     <h2>Activity</h2>
     ${shown.length === 0
       ? html`<p class="empty">No activity yet.</p>`
       : html`<ol class="activity">
-          ${shown.map(eventRow)}
+          ${shown.map((event) => eventRow(event, stream === null))}
         </ol>`}
   </section>`;
 }
 
-function eventRow({ kind, time, port, address, reason }: GatewayEvent): TemplateResult {
-  const subject = [...(port === null ? [] : [`port ${port}`]), ...(address === null ? [] : [address])].join(', ');
-  const text = kind === 'state' ? capitalize(reason) : html`${subject}: <span class="kind">${reason}</span>`;
+function eventRow({ kind, time, stream, port, address, reason }: GatewayEvent, namesStream: boolean): TemplateResult {
+  const parts = [namesStream ? stream : null, port === null ? null : `port ${port}`, address];
+  const subject = parts.filter((part) => part !== null).join(', ');
+  const text = subject === '' ? capitalize(reason) : html`${subject}: <span class="kind">${reason}</span>`;
   return html`<li>
     <time datetime=${time}>${formatTime(time)}</time
     ><span class="state"><span class=${`dot ${DOTS[kind]}`}></span>${LABELS[kind]}</span

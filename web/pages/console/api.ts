@@ -1,6 +1,6 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { GatewayEvent, StreamStatus } from '../../../shared/status.ts';
-import { type Answer, authorization, fetchStreams } from '../shared/streams.ts';
+import type { GatewayEvent, GatewayStatus, RightsStatus, StreamStatus } from '../../../shared/status.ts';
+import { type Answer, authorization, fetchRights, fetchStreams } from '../shared/streams.ts';
 
 const RETRY_MS = 1500;
 
@@ -16,11 +16,16 @@ export class Api {
     return fetchStreams(this.token);
   }
 
-  /** Public address of the gateway behind a proxy; null if none is configured or the gateway does not respond. */
-  async publicUrl(): Promise<string | null> {
+  /** The rights that the token grants. */
+  rights(): Promise<Answer<RightsStatus>> {
+    return fetchRights(this.token);
+  }
+
+  /** Addresses of the gateway; null if it does not answer. */
+  async gateway(): Promise<GatewayStatus | null> {
     try {
       const response = await this.#fetch('api/gateway');
-      return response.ok ? ((await response.json()) as { publicUrl: string | null }).publicUrl : null;
+      return response.ok ? ((await response.json()) as GatewayStatus) : null;
     } catch {
       return null; // no response: the page reports it, and tries again
     }
@@ -53,6 +58,17 @@ export class Api {
       return blob.type.startsWith('image/') ? blob : null;
     } catch {
       return undefined; // no response: the page reports it, and tries again
+    }
+  }
+
+  /** The latest picture of a stream, and its frame's number. @returns null if there is none, or the gateway is busy. */
+  async snapshot(stream: string, width: number): Promise<{ readonly image: Blob; readonly sequence: number } | null> {
+    try {
+      const response = await this.#fetch(`streams/${encodeURIComponent(stream)}/snapshot.jpg?width=${width}`);
+      if (!response.ok) return null;
+      return { image: await response.blob(), sequence: Number(response.headers.get('gearway-sequence')) };
+    } catch {
+      return null; // no response: the page reports it, and tries again
     }
   }
 

@@ -1,10 +1,17 @@
 import type { StreamStatus } from '../../../shared/status.ts';
 import type { CopyLine } from '../shared/copy-line.ts';
 
+interface ConnectOptions {
+  readonly status: StreamStatus | null;
+  /** Address of the gateway for other devices, without the slash at its end. */
+  readonly base: string;
+  readonly stream: string;
+}
+
 /** Commands and code that connect a source or client to this stream, with the gateway's own addresses. */
-export function connectLines(status: StreamStatus | null, origin: string, stream: string): readonly CopyLine[] {
-  const address = `${origin}/streams/${stream}`;
-  const script = `<script type="module" src="${origin}/gearway-viewer.js"></script>`;
+export function connectLines({ status, base, stream }: ConnectOptions): readonly CopyLine[] {
+  const address = `${base}/streams/${encodeURIComponent(stream)}`;
+  const script = `<script type="module" src="${base}/gearway-viewer.js"></script>`;
   return [
     ...sourceLines(status, address, stream),
     ...clientLines(status),
@@ -17,7 +24,7 @@ export function connectLines(status: StreamStatus | null, origin: string, stream
 function sourceLines(status: StreamStatus | null, address: string, stream: string): readonly CopyLine[] {
   switch (status?.source.kind) {
     case 'netgear':
-      return [{ title: 'Python server', text: pythonServer(status.source.address, stream) }];
+      return [{ title: 'Python server', text: pythonServer(status.source.address, stream, new URL(address).hostname) }];
     case 'push':
       return [{ title: 'Push an image from a shell', text: `curl -F frame=@picture.jpg ${address}/frames` }];
     case 'test-pattern': {
@@ -26,7 +33,7 @@ function sourceLines(status: StreamStatus | null, address: string, stream: strin
         { title: 'Start the gateway with a camera', text: 'npm start -- --source "ffmpeg:camera"' },
         { title: 'Start the gateway with an HTTP camera', text: 'npm start -- --source "mjpeg:http://user:password@192.168.1.20/video.mjpg"' },
         { title: 'Start the gateway with a Python server', text: `npm start -- --source "netgear:${server}"` },
-        { title: 'Python server', text: pythonServer(server, stream) },
+        { title: 'Python server', text: pythonServer(server, stream, '127.0.0.1') },
       ];
     }
     default:
@@ -34,11 +41,14 @@ function sourceLines(status: StreamStatus | null, address: string, stream: strin
   }
 }
 
-/** @param address of the stream's source. */
-function pythonServer(address: string, stream: string): string {
+/**
+ * @param address of the stream's source.
+ * @param gatewayHost name of the gateway for other machines, for a source that listens on all addresses.
+ */
+function pythonServer(address: string, stream: string, gatewayHost: string): string {
   const [, name = '127.0.0.1', list = '5555', pattern = '1'] =
     /^tcp:\/\/(.+):(\d+(?:,\d+)*)\?pattern=(\d)$/.exec(address) ?? [];
-  const host = name.replace(/^(\*|0\.0\.0\.0)$/, location.hostname);
+  const host = name.replace(/^(\*|0\.0\.0\.0)$/, gatewayHost);
   const ports = list.split(',');
   // With several ports, a multi-client server identifies its clients by port. With several servers, each one feeds the
   // stream that is named after its port.

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { PortRange, StreamStatus } from '../../../shared/status.ts';
+import type { Fold } from './fold.ts';
 
 /** Maximum number of ports that are shown as squares. */
 const MAX_SQUARES = 256;
@@ -8,6 +9,8 @@ const MAX_SQUARES = 256;
 const MAX_LISTED = 12;
 
 type PortState = 'free' | 'used' | 'leased' | 'reserved' | 'native';
+
+const STATES: readonly PortState[] = ['used', 'native', 'leased', 'reserved', 'free'];
 
 const LABELS: Readonly<Record<PortState, string>> = {
   free: 'free',
@@ -25,18 +28,34 @@ const DESCRIPTIONS: Readonly<Record<PortState, string>> = {
   native: 'used by a native client',
 };
 
-/** The virtual ports of a stream, and their use. */
-export function portsPanel(status: StreamStatus | null): TemplateResult | typeof nothing {
+interface Port {
+  readonly port: number;
+  readonly state: PortState;
+}
+
+/** The number of virtual ports of a stream in use, and on demand the use of each. */
+export function portsPanel(status: StreamStatus | null, fold: Fold): TemplateResult | typeof nothing {
   if (status === null) return nothing;
   const { ranges } = status.ports;
-  const ports = ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, index) => from + index));
   const stateOf = portStates(status);
-  const summary = portSummary(status, ports.length);
-  const isListed = ports.length <= MAX_LISTED;
-  return html`<section class="panel" aria-label="Web ports">
-    <h2>Web ports <small>${isListed ? summary : `${formatRanges(ranges)}: ${summary}`}</small></h2>
-    ${isListed ? portList(ports, stateOf) : ports.length > MAX_SQUARES ? nothing : squares(ports, stateOf, summary)}
-  </section>`;
+  const ports = ranges.flatMap(({ from, to }) =>
+    Array.from({ length: to - from + 1 }, (_, index) => ({ port: from + index, state: stateOf(from + index) })),
+  );
+  const used = ports.filter(({ state }) => state === 'used' || state === 'native').length;
+  return fold.render(`${used} of ${ports.length} in use`, false, () => details(ports, ranges));
+}
+
+function details(ports: readonly Port[], ranges: readonly PortRange[]): TemplateResult {
+  if (ports.length <= MAX_LISTED) return portList(ports);
+  const counts = STATES.map((state) => ({ state, count: ports.filter((port) => port.state === state).length }));
+  const legend = counts.filter(({ count }) => count > 0);
+  return html`<div class="ports">
+    <p>Ports ${formatRanges(ranges)}. A viewer gets the lowest free one.</p>
+    ${ports.length > MAX_SQUARES ? nothing : squares(ports)}
+    <ul class="port-list">
+      ${legend.map(({ state, count }) => html`<li title=${DESCRIPTIONS[state]}><span class=${`port ${state}`}></span>${count} ${LABELS[state]}</li>`)}
+    </ul>
+  </div>`;
 }
 
 function portStates(status: StreamStatus): (port: number) => PortState {
@@ -50,31 +69,19 @@ function portStates(status: StreamStatus): (port: number) => PortState {
   };
 }
 
-function portSummary({ ports: { taken, free, held, reserved } }: StreamStatus, total: number): string {
-  const parts = [`${taken} of ${total} in use`, `${free} free`];
-  if (held.length > 0) parts.push(`${held.length} leased`);
-  if (reserved.length > 0) parts.push(`${reserved.length} reserved`);
-  return parts.join(', ');
-}
-
-function portList(ports: readonly number[], stateOf: (port: number) => PortState): TemplateResult {
-  const item = (port: number): TemplateResult => {
-    const state = stateOf(port);
-    return html`<li title=${DESCRIPTIONS[state]}>
+function portList(ports: readonly Port[]): TemplateResult {
+  const item = ({ port, state }: Port): TemplateResult =>
+    html`<li title=${DESCRIPTIONS[state]}>
       <span class=${`port ${state}`}></span>${port} <span class="kind">${LABELS[state]}</span>
     </li>`;
-  };
-  return html`<ul class="port-list">
-    ${ports.map(item)}
-  </ul>`;
+  return html`<div class="ports"><ul class="port-list">${ports.map(item)}</ul></div>`;
 }
 
-function squares(ports: readonly number[], stateOf: (port: number) => PortState, summary: string): TemplateResult {
-  const square = (port: number): TemplateResult => {
-    const state = stateOf(port);
-    return html`<span class=${`port ${state}`} title=${`${port}: ${DESCRIPTIONS[state]}`}></span>`;
-  };
-  return html`<div class="ports" role="img" aria-label=${summary}>${ports.map(square)}</div>`;
+/** Hidden from screen readers: the numbers below say the same. */
+function squares(ports: readonly Port[]): TemplateResult {
+  const square = ({ port, state }: Port): TemplateResult =>
+    html`<span class=${`port ${state}`} title=${`${port}: ${DESCRIPTIONS[state]}`}></span>`;
+  return html`<div class="squares" aria-hidden="true">${ports.map(square)}</div>`;
 }
 
 /** `6000–6063, 7000`. Consecutive ranges are joined. */

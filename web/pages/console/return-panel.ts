@@ -3,6 +3,9 @@ import { runInBackground } from '../../background.ts';
 import { errorText } from '../../../shared/errors.ts';
 import type { Value } from '../../../shared/protocol.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
+import { capitalize, sentence } from '../shared/text.ts';
+import { parseJsonText } from './json-text.ts';
+import { SavedCommands } from './saved-commands.ts';
 
 type Result =
   | { readonly kind: 'none' }
@@ -10,120 +13,124 @@ type Result =
   | { readonly kind: 'received' }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** Form for return data: JSON, checked while it is typed, sent once or kept as sticky data. */
+/** How a value is returned: it stays in effect until it is replaced, or is sent once. */
+type Mode = 'hold' | 'once';
+
+/** Form for return data: JSON, checked while it is typed, held until it is replaced, or sent once. */
 export class ReturnPanel {
   readonly #viewer: GearwayViewer;
   readonly #onChange: () => void;
+  readonly #saved: SavedCommands;
   #text = '{ "gripper": "close" }';
-  #isSticky = true;
-  /** The current sticky value, as JSON. */
-  #sticky: string | null = null;
+  /** The value that is being held, as JSON. */
+  #held: string | null = null;
   #result: Result = { kind: 'none' };
 
-  constructor(viewer: GearwayViewer, onChange: () => void) {
+  constructor(viewer: GearwayViewer, stream: string, onChange: () => void) {
     this.#viewer = viewer;
+    this.#saved = new SavedCommands(stream);
     this.#onChange = onChange;
   }
 
-  render(): TemplateResult {
+  /** @param mayReturn whether the user's rights include returning data. */
+  render(mayReturn: boolean): TemplateResult {
     const { port, rights } = this.#viewer;
     const isViewOnly = port === null && rights.length > 0;
     const origin = port !== null ? `from this viewer, port ${port}` : isViewOnly ? 'view only' : 'not connected';
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>${origin}</small></h2>
-      ${isViewOnly ? this.#viewOnlyText() : this.#form()}
+      ${isViewOnly ? this.#viewOnlyText(mayReturn) : this.#form()}
     </section>`;
   }
 
-  #viewOnlyText(): TemplateResult {
-    const { spectatorReason } = this.#viewer;
-    const reason = spectatorReason === null ? 'This viewer has no port' : `No port for this viewer: ${spectatorReason}`;
-    return html`<p class="empty">
-      ${reason}. <button class="link" @click=${() => this.#viewer.reconnect()}>Try again</button>
-    </p>`;
+  #viewOnlyText(mayReturn: boolean): TemplateResult {
+    const reason = sentence(this.#viewer.spectatorReason ?? 'this viewer has no port');
+    const retry = html`<button class="link" @click=${() => this.#viewer.reconnect()}>Try again</button>`;
+    // Without the right, another attempt cannot succeed.
+    return html`<p class="empty">${reason} ${mayReturn ? retry : nothing}</p>`;
   }
 
   #form(): TemplateResult {
-    const parsed = parse(this.#text);
+    const parsed = parseJsonText(this.#text);
     const error = 'error' in parsed ? parsed.error : null;
+    const isDisabled = error !== null || this.#viewer.port === null;
     const isBad = error !== null || this.#result.kind === 'refused';
-    const onSticky = (event: Event): void => {
-      this.#isSticky = (event.target as HTMLInputElement).checked;
+    const send = (mode: Mode) => (): void => {
+      if (!('error' in parsed)) runInBackground(this.#send(parsed.value, mode));
     };
-    return html`<form class="composer" @submit=${(event: Event) => runInBackground(this.#submit(event))}>
+    return html`<form class="composer" @submit=${(event: Event) => event.preventDefault()}>
       <textarea
         aria-label="Value as JSON"
         aria-describedby="verdict"
         spellcheck="false"
+        autocapitalize="off"
+        autocomplete="off"
+        rows="3"
         aria-invalid=${error !== null}
         .value=${this.#text}
-        @input=${(event: Event) => this.#onInput(event)}
+        @input=${(event: Event) => this.#write((event.target as HTMLTextAreaElement).value)}
       ></textarea>
-      <div class="row">
-        <label><input type="checkbox" .checked=${this.#isSticky} @change=${onSticky} /> Keep sending</label>
-        <span id="verdict" class=${`verdict ${isBad ? 'bad' : 'ok'}`} role="status"
-          >${error ?? resultText(this.#result)}</span
-        >
-        <button class="primary" ?disabled=${error !== null || this.#viewer.port === null}>Send</button>
+      <p id="verdict" class=${`verdict ${isBad ? 'bad' : 'ok'}`} role="status">${error ?? resultText(this.#result)}</p>
+      <div class="buttons">
+        <button class="primary hold" type="button" ?disabled=${isDisabled} @click=${send('hold')}>Hold until replaced</button>
+        <button class="second once" type="button" ?disabled=${isDisabled} @click=${send('once')}>Send once</button>
       </div>
-      ${this.#sticky === null ? nothing : this.#stickyRow(this.#sticky)}
+      ${this.#held === null ? nothing : this.#heldRow(this.#held)} ${this.#savedRow(error === null)}
     </form>`;
   }
 
-  #stickyRow(sticky: string): TemplateResult {
-    const stop = (): void => runInBackground(this.#stop());
-    return html`<div class="sticky">
-      <code title=${sticky}>${sticky}</code><button class="quiet" type="button" @click=${stop}>Stop sending</button>
+  #heldRow(held: string): TemplateResult {
+    const stop = (): void => runInBackground(this.#send(null, 'hold'));
+    return html`<div class="held">
+      <span class="dot live"></span><span>Holding</span><code title=${held}>${held}</code
+      ><button class="quiet" type="button" @click=${stop}>Stop</button>
     </div>`;
   }
 
-  #onInput(event: Event): void {
-    this.#text = (event.target as HTMLTextAreaElement).value;
+  #savedRow(isValid: boolean): TemplateResult {
+    const canSave = isValid && !this.#saved.isFull && !this.#saved.has(this.#text);
+    const item = (text: string): TemplateResult =>
+      html`<li>
+        <button class="use" type="button" title="Put into the field" @click=${() => this.#write(text)}>${text}</button
+        ><button class="remove" type="button" aria-label=${`Forget ${text}`} title="Forget" @click=${() => this.#forget(text)}>×</button>
+      </li>`;
+    return html`<div class="saved">
+      <p><span id="saved-title">Saved commands</span><button class="link" type="button" ?disabled=${!canSave} @click=${() => this.#save()}>Save this one</button></p>
+      ${this.#saved.texts.length === 0 ? nothing : html`<ul aria-labelledby="saved-title">${this.#saved.texts.map(item)}</ul>`}
+    </div>`;
+  }
+
+  #write(text: string): void {
+    this.#text = text;
     this.#result = { kind: 'none' };
     this.#onChange();
   }
 
-  async #submit(event: Event): Promise<void> {
-    event.preventDefault();
-    const parsed = parse(this.#text);
-    if ('error' in parsed) return;
-    const { value } = parsed;
-    await this.#send(async () => {
-      if (this.#isSticky) {
-        await this.#viewer.setReturnData(value);
-        this.#sticky = value === null ? null : JSON.stringify(value);
-      } else {
-        await this.#viewer.send(value);
-      }
-    });
+  #save(): void {
+    this.#saved.add(this.#text);
+    this.#onChange();
   }
 
-  #stop(): Promise<void> {
-    return this.#send(async () => {
-      await this.#viewer.setReturnData(null);
-      this.#sticky = null;
-    });
+  #forget(text: string): void {
+    this.#saved.remove(text);
+    this.#onChange();
   }
 
-  async #send(send: () => Promise<void>): Promise<void> {
+  async #send(value: Value, mode: Mode): Promise<void> {
     this.#result = { kind: 'sending' };
     this.#onChange();
     try {
-      await send();
+      if (mode === 'hold') {
+        await this.#viewer.setReturnData(value);
+        this.#held = value === null ? null : JSON.stringify(value);
+      } else {
+        await this.#viewer.send(value);
+      }
       this.#result = { kind: 'received' };
     } catch (error) {
-      this.#result = { kind: 'refused', reason: errorText(error) };
+      this.#result = { kind: 'refused', reason: capitalize(errorText(error)) };
     }
     this.#onChange();
-  }
-}
-
-function parse(text: string): { readonly value: Value } | { readonly error: string } {
-  if (text.trim() === '') return { error: 'Enter a JSON value, such as "stop" or {"speed": 0.2}' };
-  try {
-    return { value: JSON.parse(text) as Value };
-  } catch (error) {
-    return { error: `Invalid JSON: ${errorText(error)}` };
   }
 }
 

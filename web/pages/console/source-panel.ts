@@ -1,18 +1,26 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { StreamStatus } from '../../../shared/status.ts';
+import { capitalize } from '../shared/text.ts';
 
-/** The source of the stream, and its last error. */
-export function sourcePanel(status: StreamStatus | null): TemplateResult | typeof nothing {
+/** The source of the stream, its frames, and its last error. */
+export function sourcePanel(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
   if (status === null) return nothing;
-  const { kind, address, state, lastError, restarts } = status.source;
-  const publishUrl = `publish?stream=${encodeURIComponent(status.name)}`;
+  const { source, frame } = status;
+  const { kind, address, state, lastError, restarts } = source;
   const restarted = restarts === 0 ? '' : ` (restarted ${restarts === 1 ? 'once' : `${restarts} times`})`;
   return html`<section class="panel" aria-label="Source">
-    <h2>Source <small>${state}</small></h2>
+    <h2>Source <small>${kind}</small></h2>
     <div class="source">
-      <p><code>${kind}</code> ${address}</p>
-      ${kind === 'push' ? html`<p><a href=${publishUrl}>Publish from this browser</a></p>` : nothing}
+      ${address === '' ? nothing : html`<p class="address">${address}</p>`}
+      <p class="kind">${capitalize(state)}</p>
+      ${frame === null ? nothing : html`<p class="kind">${frame.width}×${frame.height} ${frame.encoding === 'jpeg' ? 'JPEG' : frame.encoding}, ${frame.framesPerSecond.toFixed(1)} fps</p>`}
+      ${kind === 'push' && mayPublish ? html`<p><a href=${publishUrl(status.name)}>Publish from this browser</a></p>` : nothing}
       ${lastError === null ? nothing : html`<p class="last-error">Last error: ${lastError}${restarted}</p>`}
     </div>
   </section>`;
+}
+
+/** Address of the page that publishes to a stream. */
+export function publishUrl(stream: string): string {
+  return `publish?stream=${encodeURIComponent(stream)}`;
 }

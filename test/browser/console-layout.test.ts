@@ -1,0 +1,268 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { WebViewer } from '../helpers/web-viewer.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PHONE = { width: 390, height: 844, isMobile: true, hasTouch: true } as const;
+const LONG_NAME = 'A name that is as long as names may be, sixty-four characters 01';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchBrowser('chromium');
+});
+afterAll(async () => {
+  await browser.close();
+});
+
+async function open(url: string, viewport: Parameters<Page['setViewport']>[0] = { width: 1440, height: 900 }): Promise<Page & AsyncDisposable> {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage({ type: 'window' });
+  await page.setViewport(viewport);
+  await page.goto(url);
+  return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
+}
+
+const says = (page: Page, words: string): Promise<unknown> => page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
+const isLive = (page: Page): Promise<unknown> => page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate('axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`))') as Promise<string[]>;
+}
+
+/** How far the page is wider than the window, in pixels. */
+const overflow = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+
+describe('the console on a phone', () => {
+  it('has return data directly below the picture, which stays in sight and live while data is returned', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(await gateway.administratorUrl(), PHONE);
+    await isLive(page);
+    await says(page, 'Console (127.0.0.1)');
+    const gap = await page.evaluate(() => document.querySelector('[aria-label="Return data"]')!.getBoundingClientRect().top - document.querySelector('gearway-viewer')!.getBoundingClientRect().bottom);
+    expect(gap).toBeGreaterThanOrEqual(0);
+    expect(gap).toBeLessThan(40);
+    // To the end of the page.
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    await page.waitForFunction(() => scrollY > 200);
+    const { top, bottom } = await page.$eval('gearway-viewer', (viewer) => viewer.getBoundingClientRect().toJSON() as DOMRect);
+    expect([Math.round(top), bottom > 100]).toEqual([0, true]);
+    // The field is not behind the picture when it gets the focus.
+    await page.focus('textarea');
+    expect(await page.$eval('textarea', (field) => field.getBoundingClientRect().top)).toBeGreaterThan(bottom - 1);
+    await page.click('.composer .hold');
+    await says(page, 'Received');
+    expect(await page.$eval('gearway-viewer', ({ state }) => state)).toBe('live');
+    expect(await overflow(page)).toBe(0);
+  });
+});
+
+describe('the clients of the console', () => {
+  it.each([390, 768, 899, 900, 1280, 1440])('show return data and actions in full at %i px, whatever they are called', async (width) => {
+    await using gateway = await GatewayProcess.start();
+    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: LONG_NAME });
+    await viewer.return({ kind: 'value', value: { speed: 1 } });
+    await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
+    await says(page, '{"speed":1}');
+    await page.waitForSelector('[aria-label="Disconnect port 6000"]');
+    const hidden = await page.$$eval('[data-client] :is(.data .text, .action button, .state)', (elements) =>
+      elements.filter((element) => {
+        const { left, right, width: size } = element.getBoundingClientRect();
+        const panel = element.closest('.panel')!.getBoundingClientRect();
+        return size === 0 || left < panel.left || right > panel.right || right > innerWidth;
+      }).map((element) => element.outerHTML),
+    );
+    expect(hidden).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    const isCard = await page.$eval('[data-client]', (row) => getComputedStyle(row).display === 'grid');
+    if (width < 900) expect(isCard).toBe(true);
+    if (width >= 1280) expect(isCard).toBe(false);
+    // The roles of a table stay where it is shown as cards.
+    expect(await page.$$eval('[role=columnheader]', (headings) => headings.map(({ textContent }) => textContent?.trim()))).toContain('Return data');
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it('are not green while their stream waits', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using _viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: 'watcher' });
+    await using page = await open(await gateway.url);
+    await says(page, 'watcher');
+    await says(page, 'Console (127.0.0.1)');
+    expect(await page.$$eval('[data-client] .state', (states) => states.map((state) => `${state.textContent} ${state.firstElementChild!.className}`))).toEqual(['Connected dot idle', 'Connected dot idle']);
+    expect(await page.$('header .dot.live, [data-client] .dot.live')).toBeNull();
+  });
+});
+
+describe('a waiting stream', () => {
+  it('of a publisher offers to publish from this browser, over the picture', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using page = await open(await gateway.url);
+    const link = await page.waitForSelector('gearway-viewer a[href="publish?stream=main"]');
+    expect(await link?.isIntersectingViewport()).toBe(true);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it('shows how to connect, which folds once the stream is live', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using page = await open(await gateway.url);
+    await page.waitForSelector('section[aria-label="Connect"] details[open]');
+    await says(page, 'Push an image from a shell');
+    const { JPEG } = await import('../helpers/viewer.ts');
+    await fetch(`${await gateway.url}/streams/main/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: Uint8Array.from(JPEG) });
+    await page.waitForSelector('section[aria-label="Connect"] details:not([open])');
+    await page.click('section[aria-label="Connect"] summary');
+    await says(page, 'Push an image from a shell');
+  });
+});
+
+describe('the return data of the console', () => {
+  it('is sent once or held, is saved in the browser, and may have the quotes of a phone', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(await gateway.url);
+    await says(page, 'Console (127.0.0.1)');
+    const write = async (text: string): Promise<void> => {
+      await page.click('textarea', { count: 3 });
+      await page.type('textarea', text);
+    };
+    await write('{ gripper: 1 }');
+    await says(page, 'Column 3: write the name in double quotes: "gripper"');
+    await write('{ “gripper”: “open” }');
+    await page.click('.composer .once');
+    await says(page, 'Received');
+    expect((await gateway.status()).clients[0]?.returnData).toBeNull();
+    await page.click('.composer .hold');
+    await gateway.statusWhere('held return data', ({ clients }) => JSON.stringify(clients[0]?.returnData) === '{"gripper":"open"}');
+    await page.click('.saved .link');
+    await write('1');
+    await page.reload();
+    await page.waitForSelector('.saved .use');
+    await page.click('.saved .use');
+    expect(await page.$eval('textarea', ({ value }) => value)).toBe('{ “gripper”: “open” }');
+    await page.click('.saved .remove');
+    expect(await page.$('.saved li')).toBeNull();
+  });
+});
+
+describe('copying', () => {
+  it('works where the page may not use the clipboard, as over plain HTTP', async () => {
+    await using gateway = await GatewayProcess.start('--source', 'push:');
+    await using page = await open('about:blank');
+    await page.evaluateOnNewDocument(() => Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined }));
+    await page.goto(await gateway.url);
+    await page.locator('[aria-label="Copy: Push an image from a shell"]').click();
+    await says(page, 'Copied');
+    await page.focus('textarea');
+    await page.click('textarea', { count: 3 });
+    await page.keyboard.down('Control');
+    await page.keyboard.press('v');
+    await page.keyboard.up('Control');
+    expect(await page.$eval('textarea', ({ value }) => value)).toBe(`curl -F frame=@picture.jpg ${await gateway.url}/streams/main/frames`);
+  });
+});
+
+describe('the addresses for other devices', () => {
+  it('are printed, and shown with a QR code', async () => {
+    await using gateway = await GatewayProcess.start('--host', '0.0.0.0', '--insecure');
+    const { port } = new URL(await gateway.url);
+    const local = `http://127.0.0.1:${port}`;
+    const { networkUrls } = (await (await fetch(`${local}/api/gateway`)).json()) as { networkUrls: string[] };
+    expect(gateway.stdout.all.filter((line) => line.startsWith('In your network: '))).toEqual(networkUrls.map((url) => `In your network: ${url}`));
+    for (const url of networkUrls) expect((await fetch(`${url}healthz`)).status).toBe(200);
+    await using page = await open(local);
+    await isLive(page);
+    await page.locator('section[aria-label="Connect"] summary').click();
+    const [first] = networkUrls;
+    if (first === undefined) await says(page, 'Only this machine can open the gateway');
+    else await page.waitForSelector(`[aria-label="QR code of ${first}?stream=main"]`);
+  });
+
+  it('do not exist for a gateway on the loopback interface, which says how to get one', async () => {
+    await using gateway = await GatewayProcess.start();
+    await using page = await open(await gateway.url);
+    await isLive(page);
+    await page.locator('section[aria-label="Connect"] summary').click();
+    await says(page, '--host 0.0.0.0 --token SECRET');
+    expect(await page.$('.qr')).toBeNull();
+  });
+});
+
+describe('the wall', () => {
+  const SOURCES = ['--source', 'yard=test-pattern:?size=320x180&fps=5', '--source', 'hall=test-pattern:?size=320x240&fps=5', '--source', 'door=push:', '--source', 'arm=test-pattern:?size=320x180&fps=5', '--source', 'roof=push:'];
+
+  it('shows all streams with pictures, and what is wrong in words; one click opens a stream', async () => {
+    await using gateway = await GatewayProcess.start(...SOURCES);
+    for (const width of [390, 1440]) {
+      await using page = await open(await gateway.url, { width, height: 1600 });
+      await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>('.tile img')].filter(({ naturalWidth }) => naturalWidth > 0).length === 3);
+      expect(await page.$$eval('.tile', (tiles) => tiles.map((tile) => (tile as HTMLElement).innerText.replaceAll(/\s+/g, ' ')).filter((text) => text.includes('door')))).toEqual(['No picture door Waiting Waiting for a publisher']);
+      expect(await overflow(page)).toBe(0);
+      expect(await violations(page)).toEqual([]);
+    }
+    await using page = await open(await gateway.url);
+    await page.waitForSelector('.tile img');
+    const first = await page.$eval('[data-stream=yard] img', ({ src }) => src);
+    await page.waitForFunction((src) => document.querySelector<HTMLImageElement>('[data-stream=yard] img')!.src !== src, {}, first);
+    // A wall is not a client, and takes no port.
+    const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as { clients: unknown[] }[];
+    expect(streams.flatMap(({ clients }) => clients)).toEqual([]);
+    await page.type('[type=search]', 'waiting');
+    await page.waitForFunction(() => document.querySelectorAll('.tile').length === 2);
+    await page.click('[type=search]', { count: 3 });
+    await page.type('[type=search]', 'hall');
+    await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
+    await page.click('.tile');
+    await isLive(page);
+    expect(new URL(page.url()).search).toBe('?stream=hall');
+    await page.click('nav .all');
+    await page.waitForSelector('.tile');
+  });
+
+  it('fetches pictures of the streams on screen only', async () => {
+    const many = Array.from({ length: 12 }, (_, index) => ['--source', `cam-${index + 1}=test-pattern:?size=320x180&fps=2`]).flat();
+    await using gateway = await GatewayProcess.start(...many);
+    await using page = await open(await gateway.url, { width: 390, height: 500 });
+    await page.waitForSelector('[data-stream=cam-1] img');
+    const fetched = (): Promise<string[]> => page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => /streams\/([^/]+)\/snapshot/.exec(name)?.[1] ?? '').filter((name) => name !== ''));
+    await page.waitForFunction(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('snapshot')).length > 8);
+    expect(await fetched()).not.toContain('cam-12');
+    await page.evaluate(() => document.querySelector('[data-stream=cam-12]')!.scrollIntoView());
+    await page.waitForSelector('[data-stream=cam-12] img');
+  });
+});
+
+describe('the grid of the viewer page', () => {
+  it('shows the named streams as spectators, after one question for the token', async () => {
+    await using gateway = await GatewayProcess.start('--token', 's3cret', '--source', 'a=test-pattern:?size=320x180&fps=5', '--source', 'b=test-pattern:?size=320x180&fps=5', '--source', 'c=push:');
+    await using page = await open(`${await gateway.url}/viewer?stream=a,b,c`, { width: 1280, height: 720 });
+    await page.waitForSelector('input[name=token]');
+    await page.type('input[name=token]', 'wrong');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelector('[role=alert]')?.textContent === 'Invalid token.');
+    await page.type('input[name=token]', 's3cret');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => [...document.querySelectorAll('gearway-viewer')].map(({ state }) => state).join() === 'live,live,waiting');
+    expect(gateway.stderr.all.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
+    expect(await page.$$eval('gearway-viewer', (viewers) => viewers.map(({ port }) => port))).toEqual([null, null, null]);
+    const boxes = await page.$$eval('gearway-viewer', (viewers) => viewers.map((viewer) => viewer.getBoundingClientRect().toJSON() as DOMRect));
+    expect(new Set(boxes.map(({ width }) => Math.round(width))).size).toBe(1);
+    expect(boxes.every(({ right, bottom }) => right <= 1280 && bottom <= 720)).toBe(true);
+    expect(await violations(page)).toEqual([]);
+  });
+});
+
+describe('a server of another pattern', () => {
+  it('is named in the notice over the picture', async () => {
+    const { PythonPeer } = await import('../helpers/peers.ts');
+    const [source] = (await freePorts(1)) as [number];
+    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
+    await using page = await open(await gateway.url);
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'waiting');
+    await using _server = new PythonPeer('server.py', { port: source, pattern: 0, frames: 600 });
+    await page.waitForFunction(() => /; .*pattern/.test(document.querySelector('gearway-viewer')!.reason));
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import type { ClientStatus, StreamStatus } from '../../../../shared/status.ts';
+import { clientHealth, streamHealth } from '../../../../web/pages/shared/health.ts';
+
+const client = (changes: Partial<ClientStatus> = {}): ClientStatus => ({
+  id: 'web-1', port: 6000, kind: 'web', address: 'Tablet', state: 'live', reason: '', delivered: 1, deliveredBytes: 1, withheld: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 30, roundTripMs: 1, delayMs: 1, returnData: null, ...changes,
+});
+const stream = (changes: Partial<StreamStatus> = {}): StreamStatus => ({
+  name: 'main', state: 'live', reason: 'frames arrive', source: { kind: 'netgear', address: '', state: 'connected', lastError: null, restarts: 0 }, showable: true, frame: null,
+  counters: { received: 1, receivedBytes: 1, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [], free: 0, taken: 0, held: [], reserved: [] }, awaited: [], clients: [], ...changes,
+});
+
+describe('streamHealth', () => {
+  it('is live only while browsers can show the frames', () => {
+    expect(streamHealth(stream())).toMatchObject({ tone: 'live', problem: '' });
+    expect(streamHealth(stream({ showable: false, reason: 'two channels' }))).toMatchObject({ tone: 'stale', problem: 'two channels' });
+    expect(streamHealth(stream({ clients: [client({ state: 'unsupported', reason: '12 bits' })] }))).toMatchObject({ tone: 'stale', problem: '12 bits' });
+  });
+
+  it('is live for gateways that do not report whether frames can be shown', () => {
+    const { showable: _, ...older } = stream();
+    expect(streamHealth(older)).toMatchObject({ tone: 'live' });
+  });
+
+  it.each([
+    ['waiting', 'stale'],
+    ['stale', 'stale'],
+    ['ended', 'bad'],
+  ] as const)('says why a stream is %s', (state, tone) => {
+    expect(streamHealth(stream({ state, reason: 'because' }))).toMatchObject({ tone, problem: 'because' });
+  });
+});
+
+describe('clientHealth', () => {
+  it('is green only while its stream is live and it gets all frames', () => {
+    expect(clientHealth(client(), stream())).toEqual({ tone: 'live', label: 'Live', problem: '' });
+    expect(clientHealth(client(), stream({ state: 'waiting' }))).toMatchObject({ tone: 'idle', label: 'Connected' });
+    expect(clientHealth(client(), null)).toMatchObject({ tone: 'idle' });
+    expect(clientHealth(client({ reason: 'reads 5 fps' }), stream())).toMatchObject({ tone: 'stale', problem: 'reads 5 fps' });
+  });
+});

@@ -1,0 +1,37 @@
+import { html, type TemplateResult } from 'lit';
+
+/** A panel that folds to its heading. Opens and closes automatically until the user has done so. */
+export class Fold {
+  readonly #title: string;
+  readonly #onChange: () => void;
+  /** The user's choice; null before it. */
+  #choice: boolean | null = null;
+
+  constructor(title: string, onChange: () => void) {
+    this.#title = title;
+    this.#onChange = onChange;
+  }
+
+  /**
+   * @param summary shown beside the title.
+   * @param isOpen whether it is open unless the user has chosen otherwise.
+   * @param content rendered only while it is open.
+   */
+  render(summary: string, isOpen: boolean, content: () => TemplateResult): TemplateResult {
+    const isShown = this.#choice ?? isOpen;
+    const onClick = (event: Event): void => {
+      event.preventDefault();
+      this.#choice = !isShown;
+      this.#onChange();
+    };
+    return html`<section class="panel fold" aria-label=${this.#title}>
+      <details ?open=${isShown}>
+        <summary @click=${onClick}>
+          <h2>${this.#title}</h2>
+          <small>${summary}</small>
+        </summary>
+        ${isShown ? content() : ''}
+      </details>
+    </section>`;
+  }
+}

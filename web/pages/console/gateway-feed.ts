@@ -1,0 +1,113 @@
+import { runInBackground } from '../../background.ts';
+import type { GatewayEvent, GatewayStatus, RightsStatus, StreamStatus } from '../../../shared/status.ts';
+import type { Api } from './api.ts';
+
+const POLL_MS = 1000;
+
+/** Delay of the poll after an event, so that events in quick succession cause one. */
+const EVENT_POLL_MS = 50;
+
+const MAX_EVENTS = 64;
+
+/** Latest response of the API. `gone`: it does not answer, for this `reason` if that is known. */
+export type FeedState =
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'token'; readonly reason: string }
+  | { readonly kind: 'gone'; readonly reason: string | null };
+
+interface FeedCallbacks {
+  /** Something has changed. */
+  readonly onChange: () => void;
+  /** The gateway requires a token, or refuses the one that was sent. */
+  readonly onToken: (reason: string) => void;
+}
+
+/** State of the gateway for the pages: streams, rights and events. Polls while the page is visible. */
+export class GatewayFeed {
+  readonly api: Api;
+  readonly events: GatewayEvent[] = [];
+  state: FeedState = { kind: 'loading' };
+  streams: readonly StreamStatus[] = [];
+  /** Null before they are known. */
+  rights: RightsStatus | null = null;
+  /** Null before it is known. */
+  gateway: GatewayStatus | null = null;
+  readonly #callbacks: FeedCallbacks;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Number of requests so far, and the latest whose response is shown. Responses may arrive out of order. */
+  #requests = 0;
+  #shownRequest = 0;
+
+  constructor(api: Api, callbacks: FeedCallbacks) {
+    this.api = api;
+    this.#callbacks = callbacks;
+  }
+
+  /** Runs for as long as the page exists. */
+  start(): void {
+    document.addEventListener('visibilitychange', () => this.#poll());
+    this.#poll();
+    runInBackground(
+      this.api.follow((event) => {
+        this.events.push(event);
+        if (this.events.length > MAX_EVENTS) this.events.shift();
+        this.#schedule(EVENT_POLL_MS);
+      }),
+    );
+  }
+
+  /** Null if the gateway has no stream of this name, or has not answered yet. */
+  stream(name: string): StreamStatus | null {
+    return this.streams.find((stream) => stream.name === name) ?? null;
+  }
+
+  hasRight(right: string): boolean {
+    return this.rights?.rights.includes(right) === true;
+  }
+
+  /** Another token applies from now on: asks again. */
+  async refresh(): Promise<void> {
+    this.rights = null;
+    await this.poll();
+  }
+
+  async poll(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (document.hidden) return;
+    this.#requests += 1;
+    const request = this.#requests;
+    const sentToken = this.api.token;
+    const [response, rights] = await Promise.all([this.api.streams(), this.rights === null ? this.api.rights() : null]);
+    // Another token was entered meanwhile: the response is for the previous one.
+    if (sentToken !== this.api.token || request < this.#shownRequest) return;
+    this.#shownRequest = request;
+    if (rights !== null) this.rights = rights.kind === 'ok' ? rights.value : null;
+    // A restarted gateway may have other addresses and rights.
+    if (response.kind === 'ok' && this.state.kind !== 'ok') runInBackground(this.#describe());
+    if (response.kind !== 'ok') this.rights = null;
+    if (response.kind === 'token') this.#callbacks.onToken(response.reason);
+    if (response.kind === 'ok') this.streams = response.value;
+    this.state = response.kind === 'ok' ? { kind: 'ok' } : response;
+    this.#callbacks.onChange();
+    this.#schedule(POLL_MS);
+  }
+
+  async #describe(): Promise<void> {
+    this.gateway = (await this.api.gateway()) ?? this.gateway;
+    this.#callbacks.onChange();
+  }
+
+  /** A failure does not end the polling. */
+  #poll(): void {
+    runInBackground(this.poll(), (error) => {
+      reportError(error);
+      this.#schedule(POLL_MS);
+    });
+  }
+
+  #schedule(delayMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#poll(), delayMs);
+  }
+}

@@ -1,0 +1,54 @@
+/** Maximum number of commands saved per stream. */
+const MAX_COMMANDS = 24;
+
+/** Commands that the user has saved for a stream, as JSON texts. They stay in this browser. */
+export class SavedCommands {
+  readonly #key: string;
+  #texts: readonly string[];
+
+  constructor(stream: string) {
+    this.#key = `gearway-commands ${stream}`;
+    this.#texts = this.#load();
+  }
+
+  /** In the order in which they were saved. */
+  get texts(): readonly string[] {
+    return this.#texts;
+  }
+
+  get isFull(): boolean {
+    return this.#texts.length >= MAX_COMMANDS;
+  }
+
+  has(text: string): boolean {
+    return this.#texts.includes(text.trim());
+  }
+
+  /** Saves a command that is not saved yet. */
+  add(text: string): void {
+    if (this.has(text) || this.isFull) return;
+    this.#set([...this.#texts, text.trim()]);
+  }
+
+  remove(text: string): void {
+    this.#set(this.#texts.filter((saved) => saved !== text));
+  }
+
+  #set(texts: readonly string[]): void {
+    this.#texts = texts;
+    try {
+      localStorage.setItem(this.#key, JSON.stringify(texts));
+    } catch {
+      // Storage is blocked: the commands last until the page is left.
+    }
+  }
+
+  #load(): readonly string[] {
+    try {
+      const texts: unknown = JSON.parse(localStorage.getItem(this.#key) ?? '[]');
+      return Array.isArray(texts) ? texts.filter((text) => typeof text === 'string').slice(0, MAX_COMMANDS) : [];
+    } catch {
+      return []; // storage is blocked, or another program wrote there
+    }
+  }
+}

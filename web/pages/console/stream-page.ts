@@ -1,0 +1,189 @@
+import { html, type TemplateResult } from 'lit';
+import { runInBackground } from '../../background.ts';
+import type { ClientStatus, StreamStatus } from '../../../shared/status.ts';
+import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
+import { ConfirmDialog } from '../shared/confirm-dialog.ts';
+import { throttled } from '../shared/throttled.ts';
+import { activityPanel } from './activity-panel.ts';
+import { AddClient } from './add-client.ts';
+import { ClientRates } from './client-rates.ts';
+import type { OwnClient } from './client-row.ts';
+import { clientsPanel } from './clients-panel.ts';
+import { connectPanel } from './connect-panel.ts';
+import { EnlargedImage } from './enlarged-image.ts';
+import { Fold } from './fold.ts';
+import type { GatewayFeed } from './gateway-feed.ts';
+import type { LogIn } from './log-in.ts';
+import { type FrameMessage, messagePanel } from './message-panel.ts';
+import { picturePanel } from './picture-panel.ts';
+import { portsPanel } from './ports-panel.ts';
+import { QrCode } from './qr-code.ts';
+import { ReturnImages } from './return-images.ts';
+import { ReturnPanel } from './return-panel.ts';
+import { sourcePanel } from './source-panel.ts';
+
+/** Minimum interval between updates of the message. */
+const MESSAGE_MS = 100;
+
+/** The console of one stream: picture, return data, clients, source. Exists until the page shows another stream. */
+export class StreamPage {
+  readonly name: string;
+  readonly #feed: GatewayFeed;
+  readonly #logIn: LogIn;
+  readonly #onChange: () => void;
+  readonly #viewer: GearwayViewer = document.createElement('gearway-viewer');
+  readonly #rates = new ClientRates();
+  readonly #returnPanel: ReturnPanel;
+  readonly #returnImages: ReturnImages;
+  readonly #enlargedImage: EnlargedImage;
+  readonly #addClient: AddClient;
+  readonly #confirm = new ConfirmDialog();
+  readonly #ports: Fold;
+  readonly #connect: Fold;
+  readonly #qrCode: QrCode;
+  #message: FrameMessage | null = null;
+  #problem: string | null = null;
+
+  constructor(name: string, feed: GatewayFeed, logIn: LogIn, onChange: () => void) {
+    this.name = name;
+    this.#feed = feed;
+    this.#logIn = logIn;
+    this.#onChange = onChange;
+    this.#viewer.token = feed.api.token;
+    this.#viewer.name = 'Console';
+    this.#viewer.controls = true;
+    this.#viewer.src = `streams/${encodeURIComponent(name)}`;
+    this.#returnPanel = new ReturnPanel(this.#viewer, name, onChange);
+    this.#returnImages = new ReturnImages(feed.api, onChange);
+    this.#enlargedImage = new EnlargedImage(this.#returnImages);
+    this.#ports = new Fold('Web ports', onChange);
+    this.#connect = new Fold('Connect', onChange);
+    this.#qrCode = new QrCode(onChange);
+    this.#addClient = new AddClient(async (address) => {
+      const reason = await feed.api.addClient(name, address);
+      await feed.poll();
+      return reason;
+    }, onChange);
+    const updateSoon = throttled(onChange, MESSAGE_MS);
+    this.#viewer.addEventListener('gearway-frame', ({ detail }) => {
+      this.#message = { sequence: detail.sequence, value: detail.message };
+      updateSoon();
+    });
+    for (const type of ['gearway-state', 'gearway-open', 'gearway-close'] as const) {
+      this.#viewer.addEventListener(type, () => onChange());
+    }
+  }
+
+  /** Why the last action failed; null if it did not. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Another token applies. */
+  useToken(token: string | null): void {
+    this.#viewer.token = token;
+  }
+
+  /** The feed has new data. */
+  receive(): void {
+    const clients = this.#status()?.clients ?? [];
+    this.#rates.add(clients);
+    this.#returnImages.update(this.name, clients);
+  }
+
+  forgetProblem(): void {
+    this.#problem = null;
+    this.#onChange();
+  }
+
+  render(): TemplateResult {
+    const status = this.#status();
+    const mayPublish = this.#feed.hasRight('publish');
+    return html`<main class="stream">
+      ${picturePanel(this.#viewer, status, mayPublish)}
+      <div class="side">${this.#returnPanel.render(this.#feed.hasRight('return'))}${messagePanel(this.#message)}</div>
+      <div class="column">${this.#clients(status)}</div>
+      <div class="column">
+        ${sourcePanel(status, mayPublish)}${portsPanel(status, this.#ports)}
+        ${connectPanel({ status, stream: this.name, gateway: this.#feed.gateway, fold: this.#connect, qrCode: this.#qrCode })}
+        ${activityPanel(this.#feed.events, this.name)}
+      </div>
+    </main>`;
+  }
+
+  /** Updates what is not part of the page's content. */
+  updateDialogs(): void {
+    this.#enlargedImage.update(this.#status()?.clients ?? []);
+  }
+
+  #status(): StreamStatus | null {
+    return this.#feed.stream(this.name);
+  }
+
+  #clients(status: StreamStatus | null): TemplateResult {
+    const mayDisconnect = this.#feed.hasRight('administer');
+    const disconnect = (client: ClientStatus): void => runInBackground(this.#disconnect(client));
+    return clientsPanel(status, {
+      stream: this.#feed.state.kind === 'gone' ? null : status,
+      rates: this.#rates,
+      own: this.#own(),
+      mayDisconnect,
+      imageOf: (id) => this.#returnImages.of(id),
+      form: this.#administratorForm(mayDisconnect),
+      disconnect,
+      enlarge: (client) => this.#enlarge(client),
+    });
+  }
+
+  #own(): OwnClient | null {
+    const { port, stats } = this.#viewer;
+    return port === null ? null : { port, latencyMs: stats.delayMs };
+  }
+
+  #administratorForm(mayAdminister: boolean): TemplateResult {
+    if (this.#feed.rights !== null && !mayAdminister) return this.#logIn.renderKeyForm();
+    return this.#addClient.render(mayAdminister ? null : 'Available once the gateway answers.');
+  }
+
+  async #disconnect(client: ClientStatus): Promise<void> {
+    const isNative = client.kind === 'native';
+    const isConfirmed = await this.#confirm.ask(
+      isNative
+        ? {
+            title: `Remove ${client.address}?`,
+            text: 'The gateway ends the NetGear program that is connected there, and no longer connects to it.',
+            action: 'Remove',
+          }
+        : {
+            title: `Disconnect ${client.address}?`,
+            text: 'Its page reports the disconnection, and does not connect again until it is reloaded.',
+            action: 'Disconnect',
+          },
+    );
+    if (!isConfirmed) return;
+    const next = neighbour(client.id);
+    this.#problem = await this.#feed.api.disconnect(this.name, client.id);
+    await this.#feed.poll();
+    // The focused button has disappeared with its client.
+    if (document.activeElement === document.body) focusClient(next);
+  }
+
+  #enlarge(client: ClientStatus): void {
+    this.#enlargedImage.open(client);
+    this.#returnImages.update(this.name, this.#status()?.clients ?? []);
+    this.#onChange();
+  }
+}
+
+/** The client below this one in the table, or above the last one; null if there is no other. */
+function neighbour(id: string): string | null {
+  const row = document.querySelector(`[data-client="${CSS.escape(id)}"]`);
+  const next = row?.nextElementSibling ?? row?.previousElementSibling;
+  return next?.getAttribute('data-client') ?? null;
+}
+
+/** Focuses the button of a client; the panel if it is not there. */
+function focusClient(id: string | null): void {
+  const button = id === null ? null : document.querySelector<HTMLElement>(`[data-client="${CSS.escape(id)}"] .action button`);
+  (button ?? document.querySelector<HTMLElement>('.clients .field'))?.focus();
+}

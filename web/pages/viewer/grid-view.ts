@@ -1,0 +1,44 @@
+import type { Fit, GearwayViewer } from '../../viewer/gearway-viewer.ts';
+import { gridColumns } from './grid-columns.ts';
+import { pageContent, showTitle } from './page-parts.ts';
+
+/** Several streams in a grid that fills the window, for a wall display. Its viewers watch only, and take no ports. */
+export class GridView {
+  readonly #names: readonly string[];
+  readonly #viewers: readonly GearwayViewer[];
+  readonly #grid = document.createElement('div');
+
+  constructor(names: readonly string[], query: URLSearchParams, token: string | null) {
+    this.#names = names;
+    this.#viewers = names.map((name) => createViewer(name, query, token));
+    this.#grid.className = 'grid';
+  }
+
+  open(): void {
+    showTitle(`${this.#names.join(', ')}, Gearway`);
+    this.#grid.append(...this.#viewers);
+    pageContent().append(this.#grid);
+    new ResizeObserver(() => this.#arrange()).observe(this.#grid);
+  }
+
+  #arrange(): void {
+    const { clientWidth, clientHeight } = this.#grid;
+    this.#grid.style.setProperty('--columns', String(gridColumns(this.#viewers.length, clientWidth, clientHeight)));
+  }
+}
+
+function createViewer(name: string, query: URLSearchParams, token: string | null): GearwayViewer {
+  const viewer = document.createElement('gearway-viewer');
+  viewer.src = `streams/${encodeURIComponent(name)}`;
+  viewer.token = token;
+  viewer.spectate = true;
+  viewer.controls = !query.has('bare');
+  viewer.fit = (query.get('fit') ?? 'contain') as Fit;
+  viewer.name = query.get('name') ?? 'Wall display';
+  const label = document.createElement('a');
+  label.className = 'label';
+  label.href = `viewer?stream=${encodeURIComponent(name)}`;
+  label.textContent = name;
+  viewer.append(label);
+  return viewer;
+}
