@@ -25,7 +25,7 @@ class FakeEncoding implements SharedEncoding {
 
   give(sequence: number, isKey = false): void {
     const chunk: VideoChunk = { sequence, isKey, begin: new Uint8Array(0), payload: new Uint8Array(0) };
-    for (const subscriber of [...this.subscribers]) subscriber.chunk(chunk);
+    for (const subscriber of this.subscribers) subscriber.chunk(chunk);
   }
 
   fail(): void {
