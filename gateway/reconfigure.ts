@@ -40,7 +40,7 @@ export async function reconfigure(streams: Map<string, RunningStream>, before: C
   // Old sources end before new ones begin, because they may use the same address or camera.
   const running = (name: string): RunningStream[] => [streams.get(name) ?? []].flat();
   await Promise.all([...removed, ...recreated, ...adopted].flatMap(running).map((stream) => stream.closeSourceAndClients(after.resolved.onClose)));
-  for (const { stream } of [...removed.flatMap(running)]) for (const { id } of stream.clientStatuses()) stream.sendAway(id, 'the stream was removed from the configuration');
+  for (const { stream } of removed.flatMap(running)) for (const { id } of stream.clientStatuses()) stream.sendAway(id, 'the stream was removed from the configuration');
   for (const { stream } of [...removed, ...recreated, ...adopted].flatMap(running)) stream.close('the configuration of the stream has changed');
   await Promise.all(switched.flatMap(running).map((stream) => stream.closeSource()));
 

@@ -61,6 +61,6 @@ ${rows.map(([name, meaning]) => `<tr><td><code>${escapeHtml(name)}</code></td><t
 }
 
 function formatSchema({ type, minimum, maximum, maxLength, format }: { readonly [keyword: string]: unknown }): string {
-  const range = minimum === undefined ? '' : ` from ${String(minimum)} to ${String(maximum)}`;
-  return `${String(format ?? type)}${range}${maxLength === undefined ? '' : `, at most ${String(maxLength)} characters`}`;
+  const range = minimum === undefined ? '' : ` from ${Number(minimum)} to ${Number(maximum)}`;
+  return `${String(format ?? type)}${range}${maxLength === undefined ? '' : `, at most ${Number(maxLength)} characters`}`;
 }
