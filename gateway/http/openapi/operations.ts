@@ -1,3 +1,4 @@
+import { COLORMAP_NAMES } from '../../../shared/arrays/colormaps.ts';
 import { FRAME_LIMITS } from '../../../shared/frame.ts';
 import { MAX_ADDRESS } from '../clients.ts';
 import { MAX_FRAMES_PER_SECOND, MIN_FRAMES_PER_SECOND } from '../pictures.ts';
@@ -26,6 +27,20 @@ const BINARY: Schema = {};
 
 const WIDTH = { schema: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side }, description: 'Scales the picture down to this width in pixels, never up' };
 const QUALITY = { schema: { type: 'integer', minimum: 1, maximum: 100 }, description: 'Encodes the JPEG with this quality' };
+
+const COLOR = { type: 'string', examples: ['ff8800'] };
+
+/** How arrays are shown; without effect on frames that arrive as JPEG. */
+const ARRAY_STYLE: NonNullable<Operation['query']> = {
+  range: { schema: { type: 'string', examples: ['auto', 'type', '400,6000'] }, description: 'Values that get the first and the last colour' },
+  colormap: { schema: { type: 'string', enum: COLORMAP_NAMES }, description: 'Colours of arrays of one channel' },
+  invert: { schema: { type: 'boolean' }, description: 'Reverses the colours' },
+  noData: { schema: { type: 'string', examples: ['0', 'none'] }, description: 'Value without a measurement, or none' },
+  nanColor: { schema: COLOR, description: 'Colour of NaN and of pixels without a measurement' },
+  belowColor: { schema: COLOR, description: 'Colour of values below the range' },
+  aboveColor: { schema: COLOR, description: 'Colour of values above the range' },
+  channelOrder: { schema: { type: 'string', enum: ['bgr', 'rgb'] }, description: 'Order of three and four channels' },
+};
 
 /** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -74,11 +89,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       length: { schema: { type: 'boolean' }, description: 'Whether parts have a Content-Length; by default for programs only' },
       width: WIDTH,
       quality: QUALITY,
+      ...ARRAY_STYLE,
     },
     responses: { 200: { description: 'Endless', content: { 'multipart/x-mixed-replace': BINARY } } },
   },
-  'GET /streams/:name/snapshot.jpg': { tag: 'Pictures', summary: 'Take a snapshot as JPEG', query: { width: WIDTH, quality: QUALITY }, responses: { 200: { description: 'The latest frame', content: { 'image/jpeg': BINARY } } } },
-  'GET /streams/:name/snapshot.png': { tag: 'Pictures', summary: 'Take a snapshot as PNG', query: { width: WIDTH }, responses: { 200: { description: 'The latest frame', content: { 'image/png': BINARY } } } },
+  'GET /streams/:name/snapshot.jpg': { tag: 'Pictures', summary: 'Take a snapshot as JPEG', query: { width: WIDTH, quality: QUALITY, ...ARRAY_STYLE }, responses: { 200: { description: 'The latest frame', content: { 'image/jpeg': BINARY } } } },
+  'GET /streams/:name/snapshot.png': { tag: 'Pictures', summary: 'Take a snapshot as PNG', query: { width: WIDTH, ...ARRAY_STYLE }, responses: { 200: { description: 'The latest frame', content: { 'image/png': BINARY } } } },
+  'GET /streams/:name/snapshot.npy': { tag: 'Pictures', summary: 'Take a snapshot as a NumPy array', responses: { 200: { description: 'The samples of the latest frame', content: { 'application/x-npy': BINARY } } } },
   'POST /streams/:name/frames': {
     tag: 'Publishing',
     summary: 'Publish a picture, or many in one request, to a push: source',
