@@ -76,7 +76,7 @@ describe('createGateway', () => {
     expect(health.status).toBe(200);
     const response = await fetch(`${gateway.url}api/streams/main`);
     expect((await response.json()) as StreamStatus).toEqual({
-      name: 'main', state: 'waiting', reason: 'waiting for a publisher', source: { kind: 'push', address: 'any publisher', state: 'waiting for a publisher', lastError: null, restarts: 0 }, frame: null,
+      name: 'main', state: 'waiting', reason: 'waiting for a publisher', source: { kind: 'push', address: 'any publisher', state: 'waiting for a publisher', lastError: null, restarts: 0 }, showable: true, frame: null,
       counters: { received: 0, receivedBytes: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6063 }], free: 64, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
     });
     expect((await fetch(`${gateway.url}api/streams/other`)).status).toBe(404);

@@ -27,6 +27,18 @@ describe('PlaceholderFrames', () => {
     expect(asked).toEqual([{ width: 640, height: 480 }, { width: 320, height: 240 }]);
   });
 
+  it('draws another one after the source has changed', async () => {
+    let drawn = 0;
+    const size = { width: 640, height: 480 };
+    const create = async (): Promise<Frame> => ({ ...frameOf(size), receivedAtUs: (drawn += 1) });
+    const frames = new PlaceholderFrames({ stream: { lastSize: size }, create, log: () => undefined });
+    frames.get();
+    await expect.poll(() => frames.get()?.receivedAtUs).toBe(1);
+    frames.forget();
+    expect(frames.get()).toBeNull();
+    await expect.poll(() => frames.get()?.receivedAtUs).toBe(2);
+  });
+
   it('waits 2 s once the size is known, and before that as long as NetGear allows', () => {
     const stream: { lastSize: FrameSize | null } = { lastSize: null };
     const frames = new PlaceholderFrames({ stream, create: () => Promise.reject(new Error('nothing is drawn here')), log: () => undefined });
