@@ -94,7 +94,7 @@ describe('--allow-host and --public-url', () => {
     }
     expect(await ask(`${gateway.url}/healthz`, { host: 'other.example.org' })).toMatchObject({ status: 421 });
     expect(await ask(`${gateway.url}/healthz`, { host: 'cams.example.org', origin: 'http://cams.example.org' })).toMatchObject({ status: 403 });
-    expect(await ask(`${gateway.url}/api/gateway`)).toMatchObject({ status: 200, body: '{"publicUrl":"https://cams.example.org/cams/"}' });
+    expect(await ask(`${gateway.url}/api/gateway`)).toMatchObject({ status: 200, body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[]}' });
     expect(gateway.lines).toHaveLength(2);
   });
 });

@@ -3,7 +3,7 @@ import { EventLog } from '../../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../../gateway/hub/frame.ts';
 import { type Client, type ListedClient, round, Stream, type StreamPolicy } from '../../../gateway/hub/stream.ts';
 import { GearwayError } from '../../../shared/errors.ts';
-import type { ClientStatus } from '../../../shared/status.ts';
+import { idleClientStatus } from '../../helpers/client-status.ts';
 import { takeJson } from '../../helpers/take-json.ts';
 
 const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: { n: 1 }, wireHeader: null };
@@ -18,7 +18,7 @@ function createStream(log: (message: string) => void = () => undefined, policy: 
 }
 
 function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
-  const status: ClientStatus = { id: `client-${port}`, port, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, deliveredBytes: 0, dropped: 0, withheld: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null };
+  const status = idleClientStatus(`client-${port}`, port);
   return { id: status.id, isActive: true, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
 }
 

@@ -5,6 +5,7 @@ import { type Client, Stream } from '../../../gateway/hub/stream.ts';
 import type { Source, SourceSink } from '../../../gateway/sources/source.ts';
 import { SourceSupervisor } from '../../../gateway/sources/supervisor.ts';
 import type { StreamState } from '../../../shared/status.ts';
+import { idleClientStatus } from '../../helpers/client-status.ts';
 
 const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: null, wireHeader: null };
 
@@ -52,7 +53,8 @@ function watcher(): Client & { isActive: boolean; readonly told: [StreamState, s
     told,
     offer: () => undefined,
     streamChanged: (state, reason) => void told.push([state, reason]),
-    status: () => { throw new TypeError('not asked for'); },
+    // Asked for its counters when it leaves.
+    status: () => idleClientStatus('watcher'),
     sendAway: () => undefined,
   };
 }
