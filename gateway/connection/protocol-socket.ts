@@ -132,8 +132,6 @@ export class ProtocolSocket<M extends Message> {
   admit(bytesPerSecond: number | null): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'admitted';
-    // Before the first data: its round trip is that of an empty path.
-    if (this.#peer.roundTrip !== undefined) this.#ping();
     if (this.#postponed.length > 0) {
       const postponed = this.#postponed.splice(0);
       // After the welcome, which the caller sends next.
@@ -248,11 +246,12 @@ export class ProtocolSocket<M extends Message> {
       this.cutOff({ kind: 'silent', timeoutMs: silenceTimeoutMs });
       return;
     }
-    this.#ping();
+    this.ping();
     this.#peer.tick?.();
   }
 
-  #ping(): void {
+  /** Measures the round trip ({@link ProtocolPeer.roundTrip}); also called every second. Before the first data, it is that of an empty path. */
+  ping(): void {
     this.#pingedAtMs ??= performance.now();
     this.#socket.ping();
   }

@@ -295,6 +295,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       reason: binding.reason,
       clockUs: nowUs(),
     });
+    this.#protocol.ping();
     const latest = binding.latest();
     if (latest !== null) this.offer(latest);
   }
