@@ -84,7 +84,7 @@ describe('the console', () => {
     await using other = await open(`${await gateway.url}/viewer?stream=main`);
     await page.locator('button[aria-label="Disconnect port 6001"]').click();
     await confirm(page);
-    await other.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'refused');
+    await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'refused');
     expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(/disconnected by the administrator/);
     expect((await gateway.status()).ports).toMatchObject({ taken: 1, held: [] });
     await says(page, 'disconnected by the administrator');
@@ -101,7 +101,7 @@ describe('the console', () => {
     await says(page, 'The gateway does not answer');
     await using second = await GatewayProcess.start('--port', port);
     const startMs = performance.now();
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     expect(performance.now() - startMs).toBeLessThan(2000);
     await second.statusWhere('the viewer', ({ clients }) => clients.length === 1);
     await page.waitForFunction(() => !document.body.innerText.includes('The gateway does not answer'));
@@ -191,7 +191,7 @@ describe('the console', () => {
     // Another tab does not have it.
     await using other = await open(await gateway.url);
     await other.waitForSelector('.key input');
-    await other.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     // The address is entered in the open page, which loads nothing.
     await other.evaluate((hash) => void (location.hash = hash), `key=${await gateway.key}`);
     await other.waitForSelector('#client-address:enabled');
@@ -202,7 +202,7 @@ describe('the console', () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(`${await gateway.url}/#key=of-yesterday`);
     await page.waitForFunction(() => document.querySelector('.key [role=alert]')?.textContent.startsWith('Invalid key'));
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     await page.type('.key input', await gateway.key);
     await page.keyboard.press('Enter');
     await page.waitForSelector('#client-address:enabled');
@@ -248,7 +248,7 @@ describe('the console', () => {
       await confirm(page);
       await page.waitForFunction((label) => document.querySelector(`button[aria-label="${label}"]`) === null, {}, `Remove port ${port}`);
     }
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && !document.body.innerText.includes('(--start all)'));
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live' && !document.body.innerText.includes('(--start all)'));
   });
 
   it.each([['samples', true], ['a JPEG', false]])('shows what a client returns as a picture, large when it is clicked: %s', async (_what, raw) => {
@@ -291,7 +291,7 @@ describe('the console', () => {
     await page.goto(`${await gateway.url}/?stream=${second}`);
     await page.waitForFunction((name) => document.querySelector('gearway-viewer')!.src.endsWith(`/${name}`), {}, String(second));
     await page.goto(`${await gateway.url}/viewer`);
-    await page.waitForFunction((name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')!.state === 'waiting', {}, String(first));
+    await page.waitForFunction((name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')?.state === 'waiting', {}, String(first));
     await using seats = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`);
     await page.goto(await seats.url);
     await page.locator('section[aria-label="Web ports"] summary').click();
@@ -308,14 +308,14 @@ describe('the console', () => {
     await page.waitForFunction(() => document.querySelector<HTMLInputElement>('input[name=token]')?.value === '');
     await page.type('input[name=token]', 's3cret');
     await page.keyboard.press('Enter');
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live' && document.title === 'main, Gearway');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live' && document.title === 'main, Gearway');
     expect(await page.$('form')).toBeNull();
   });
 
   it('is usable by keyboard alone', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.administratorUrl());
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')!.state === 'live');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     await page.waitForSelector('button[aria-label="Disconnect port 6000"]');
     const focused = (): Promise<string> =>
       page.evaluate(() => {

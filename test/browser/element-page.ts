@@ -33,7 +33,7 @@ export abstract class ElementPage<Element extends { readonly state: string; read
   /** Waits until an expression over `element` is true. */
   async where(expression: string): Promise<void> {
     try {
-      await this.page.waitForFunction(`((element) => ${expression})(document.querySelector('${this.#tag}'))`);
+      await this.page.waitForFunction(`((element) => element !== null && (${expression}))(document.querySelector('${this.#tag}'))`);
     } catch (error) {
       throw new Error(`${expression} did not come true; the element is ${await this.state}, ${await this.reason}`, { cause: error });
     }

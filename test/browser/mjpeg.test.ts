@@ -112,7 +112,7 @@ describe('an <img> with MJPEG', () => {
 
       const viewer = await browser.open();
       await viewer.navigate(`${url}viewer`);
-      await viewer.until(`document.querySelector('gearway-viewer').state === 'live'`);
+      await viewer.until(`document.querySelector('gearway-viewer')?.state === 'live'`);
       const painted = (): Promise<number> => viewer.evaluate(`document.querySelector('gearway-viewer').stats.painted`);
 
       const before = { levels: await sixLevels(pictures), painted: await painted(), clients: gateway.stream.clients };

@@ -43,6 +43,7 @@ describe('the policy of our pages', () => {
       await using opened = await openWatched(browser, `${await gateway.url}/viewer${query}`);
       const { page } = opened;
       await becomes(page, 'gearway-viewer', 'live');
+      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.stats.painted > 0);
       await page.evaluate(async () => {
         const viewer = document.querySelector('gearway-viewer')!;
         viewer.showStats = true;
@@ -54,7 +55,7 @@ describe('the policy of our pages', () => {
         await picture.decode();
         viewer.noWorker = true;
       });
-      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.place === 'main' && document.querySelector('gearway-viewer')!.state === 'live');
+      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.place === 'main' && document.querySelector('gearway-viewer')?.state === 'live');
       expect(await opened.problems()).toEqual([]);
     }
   });
