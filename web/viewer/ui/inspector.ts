@@ -83,9 +83,12 @@ export class Inspector {
     const arrow = ARROWS[key];
     if (arrow !== undefined) {
       const factor = shiftKey ? WITH_SHIFT : 1;
-      this.#announcesNext = true;
-      if (this.#tool === 'range') this.#changeRange(arrow.x * factor * RANGE_STEP.key, arrow.y * factor * RANGE_STEP.key);
-      else this.#moveBy(arrow.x * factor, arrow.y * factor);
+      if (this.#tool === 'range') {
+        this.#changeRange(arrow.x * factor * RANGE_STEP.key, arrow.y * factor * RANGE_STEP.key);
+      } else {
+        this.#announcesNext = true;
+        this.#moveBy(arrow.x * factor, arrow.y * factor);
+      }
       return true;
     }
     if (key.toLowerCase() === 'a') this.#choose('area');
@@ -223,10 +226,12 @@ export class Inspector {
     const point = this.#point;
     if (point === null) return;
     const area = this.#selected();
+    // What keys change from now on is announced with the next result.
+    const isAnnounced = this.#announcesNext;
+    this.#announcesNext = false;
     this.#pixel = await this.#viewer.inspectPixel(point.x, point.y);
     this.#area = area && (await this.#viewer.inspectArea(area));
-    if (!this.#announcesNext || this.#pixel === null) return;
-    this.#announcesNext = false;
+    if (!isAnnounced || this.#pixel === null || this.#tool === 'range') return;
     this.#announcement = this.#area === null ? pixelText(this.#pixel, this.#viewer.unit) : areaText(this.#area, this.#viewer.unit);
   }
 
