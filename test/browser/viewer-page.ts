@@ -7,7 +7,10 @@ import { ElementPage, openWindow } from './element-page.ts';
 export class ViewerPage extends ElementPage<GearwayViewer> {
   /** @param prepare runs in the page before any of its scripts. */
   static async open(browser: Browser, url: string, prepare?: () => void): Promise<ViewerPage> {
-    return new ViewerPage(await openWindow(browser, url, prepare), 'gearway-viewer');
+    const page = await openWindow(browser, url, prepare);
+    // The page may wait for the gateway's answer before it adds the viewer.
+    await page.waitForSelector('gearway-viewer');
+    return new ViewerPage(page, 'gearway-viewer');
   }
 
   /** The bare viewer page of a gateway. */

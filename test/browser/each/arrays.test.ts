@@ -116,7 +116,6 @@ describe('JPEGs that this browser may lack', () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);
-    await page.becomes('waiting');
     const good = await encodeJpeg({ data: new Uint8Array(64 * 48), width: 64, height: 48, channels: 1 });
     const bad = Buffer.concat([good.subarray(0, 20), Buffer.of(0xff, 0xc0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0), Buffer.of(0xff, 0xd9)]);
     const states = await page.page.evaluate(() => {
