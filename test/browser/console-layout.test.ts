@@ -222,6 +222,18 @@ describe('the wall', () => {
     await page.waitForSelector('.tile');
   });
 
+  it('has tiles of one size, whatever the names of the streams', async () => {
+    const name = 'n'.repeat(64);
+    await using gateway = await GatewayProcess.start('--source', 'a=test-pattern:?size=320x180&fps=2', '--source', `${name}=test-pattern:?size=320x180&fps=2`);
+    for (const width of [390, 1440]) {
+      await using page = await open(await gateway.url, { width, height: 900 });
+      await page.waitForSelector(`[data-stream=${name}] img`);
+      const [first, second] = await page.$$eval('.tile', (tiles) => tiles.map((tile) => ({ width: tile.clientWidth, height: tile.clientHeight, cut: tile.querySelector('.state')!.getBoundingClientRect().right - tile.getBoundingClientRect().right })));
+      expect(second).toEqual({ ...first, cut: expect.closeTo(first!.cut, 1) as number });
+      expect(first!.cut).toBeLessThan(0);
+    }
+  });
+
   it('fetches pictures of the streams on screen only', async () => {
     const many = Array.from({ length: 12 }, (_, index) => ['--source', `cam-${index + 1}=test-pattern:?size=320x180&fps=2`]).flat();
     await using gateway = await GatewayProcess.start(...many);
