@@ -44,7 +44,7 @@ const ARRAY_STYLE: NonNullable<Operation['query']> = {
 
 /** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
-  'GET /healthz': { tag: 'Monitoring', summary: 'Check that the process serves requests', responses: json('It does', schemaOf('Health')) },
+  'GET /healthz': { tag: 'Monitoring', summary: 'Check that the process serves requests', responses: json('The process serves requests', schemaOf('Health')) },
   'GET /readyz': {
     tag: 'Monitoring',
     summary: 'Check that every source delivers frames',

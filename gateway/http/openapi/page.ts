@@ -10,6 +10,7 @@ section { display: grid; gap: 8px; padding-top: 12px; border-top: 1px solid var(
 h3 { font: 600 0.875rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; overflow-wrap: anywhere }
 table { width: 100%; border-collapse: collapse; font-size: 0.875rem }
 th, td { padding: 4px 12px 4px 0; text-align: start; vertical-align: top; overflow-wrap: anywhere }
+td:first-child { white-space: nowrap }
 th { color: var(--dim); font-weight: 500 }
 a { color: var(--accent) }
 `;
