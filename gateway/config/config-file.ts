@@ -1,6 +1,7 @@
 import { type Document, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { quoteText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
+import { redactorOfUrls } from '../sources/redactor.ts';
 import { expandReferences, expandSecret, type References } from './expand.ts';
 import type { Problem } from './problem.ts';
 import { type Config, CONFIG_SCHEMA, describe, type SchemaNode } from './schema.ts';
@@ -192,7 +193,7 @@ class Checker {
       const name = keyText(key);
       const firstAt = seen.get(name);
       if (firstAt !== undefined) {
-        this.#report(offset, `the key ${quoteText(name)} occurs twice in ${placeOf(path)}, first in line ${this.#at(firstAt).line}`);
+        this.#report(offset, `the key ${quote(name)} occurs twice in ${placeOf(path)}, first in line ${this.#at(firstAt).line}`);
         continue;
       }
       seen.set(name, offset);
@@ -221,13 +222,13 @@ class Checker {
     if (typeof additionalProperties === 'object') {
       if (propertyNames === undefined || new RegExp(propertyNames.pattern).test(name)) return additionalProperties;
       const expected = path.at(-1) === 'streams' ? '1 to 64 letters, digits, - and _' : path.at(-1) === 'reservedPorts' ? 'a port number' : `a name that matches ${propertyNames.pattern}`;
-      this.#report(offset, `the key ${quoteText(name)} in ${placeOf(path)} is invalid, expected ${expected}`);
+      this.#report(offset, `the key ${quote(name)} in ${placeOf(path)} is invalid, expected ${expected}`);
       return null;
     }
     const names = Object.keys(properties);
     const similar = suggest(name, names) ?? names.find((key) => properties[key]?.flag?.name === name) ?? null;
     const hint = similar !== null ? `did you mean ${similar}?` : (this.#elsewhere(name) ?? `expected one of ${names.join(', ')}`);
-    this.#report(offset, `${placeOf(path)} has the unknown key ${quoteText(name)}; ${hint}`);
+    this.#report(offset, `${placeOf(path)} has the unknown key ${quote(name)}; ${hint}`);
     return null;
   }
 
@@ -256,7 +257,7 @@ class Checker {
     }
     if (schema.secret === true && !isReferring) this.hasSecrets = true;
     // A value from elsewhere may be a secret.
-    const shown = schema.secret === true ? 'is not text' : isReferring ? 'has an invalid value' : `is ${quoteText(source === '' ? String(actual) : source)}`;
+    const shown = schema.secret === true ? 'is not text' : isReferring ? 'has an invalid value' : `is ${quote(source === '' ? String(actual) : source)}`;
     if (schema.enum !== undefined) return schema.enum.includes(String(actual)) ? actual : this.#report(offset, `${name} ${shown}, expected ${expected}${this.#enumHint(String(actual), schema.enum)}`);
     const fits = typeof actual === 'string' ? types.includes('string') : typeof actual === 'boolean' ? types.includes('boolean') : Number.isInteger(actual) && types.includes('integer');
     if (!fits) {
@@ -280,6 +281,11 @@ class Checker {
     const similar = suggest(text, words);
     return similar === null ? '' : `; did you mean ${similar}?`;
   }
+}
+
+/** Quotes a key or a value. An address in the wrong place may contain a password. */
+function quote(text: string): string {
+  return quoteText(redactorOfUrls([text]).hide(text));
 }
 
 function placeOf(path: readonly string[]): string {

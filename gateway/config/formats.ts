@@ -27,7 +27,7 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     origin: checkOrigin,
     host: (text) => resolveHost(text),
     proxy: (text) => resolveProxy(text),
-    'public-url': (text) => resolvePublicUrl(text),
+    'public-url': (text) => withoutSecrets(text, () => resolvePublicUrl(text)),
     cluster: (text) => parseClusterAddress(text),
     token: checkToken,
   };

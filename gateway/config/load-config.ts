@@ -1,15 +1,16 @@
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { platform } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errorText } from '../../shared/errors.ts';
 import { systemErrorText } from '../../shared/system-errors.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
+import { splitName } from './client-address.ts';
 import type { Formats, ParsedConfig } from './config-file.ts';
 import type { GivenOptions } from './flags.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { listClients, listSources, parseBitrate } from './options.ts';
 import { ConfigError, invalid, OptionError } from './problem.ts';
 import type { Config } from './schema.ts';
+import { readBeginning } from './secret-file.ts';
 
 /** Name of the configuration file that is read without `--config`. */
 export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
@@ -42,7 +43,7 @@ export async function loadOptions(file: string | null, { formats, variables, giv
   try {
     const options = merge(config, folder, given);
     check(options);
-    return { options, warnings: parsed !== null && file !== null && parsed.hasSecrets && isPublic(file) ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`] : [] };
+    return { options, warnings: parsed?.hasSecrets === true && parsed.isPublic ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`] : [] };
   } catch (error) {
     const path = error instanceof OptionError && error.path.length > 0 ? error.path : ['streams'];
     // The file is not to blame for options that are not in it.
@@ -52,36 +53,19 @@ export async function loadOptions(file: string | null, { formats, variables, giv
 }
 
 /** @throws {ConfigError} if the file cannot be read or has problems. */
-async function readConfigFile(file: string, formats: Formats, variables: LoadOptions['variables']): Promise<ParsedConfig> {
+async function readConfigFile(file: string, formats: Formats, variables: LoadOptions['variables']): Promise<ParsedConfig & { readonly isPublic: boolean }> {
   // The parser takes a tenth of the gateway's start-up time.
   const { MAX_CONFIG_BYTES, parseConfig } = await import('./config-file.ts');
-  let bytes: Uint8Array;
+  let read: ReturnType<typeof readBeginning>;
   try {
-    bytes = readBytes(file, MAX_CONFIG_BYTES + 1);
+    // One byte more than allowed, to detect larger files.
+    read = readBeginning(file, MAX_CONFIG_BYTES + 1);
   } catch (error) {
     throw new ConfigError(file, [{ line: null, column: null, message: `the configuration cannot be read: ${systemErrorText(error)}` }]);
   }
-  const parsed = parseConfig(bytes, formats, { variables, folder: dirname(resolve(file)) });
+  const parsed = parseConfig(read.bytes, formats, { variables, folder: dirname(resolve(file)) });
   if (parsed.problems.length > 0) throw new ConfigError(file, parsed.problems);
-  return parsed;
-}
-
-/** Reads at most `maxBytes`. The file may be a pipe, which is read in several pieces. */
-function readBytes(file: string, maxBytes: number): Uint8Array {
-  const descriptor = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(maxBytes);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < bytes.byteLength; length += count) count = readSync(descriptor, bytes, length, bytes.byteLength - length, null);
-    return bytes.subarray(0, length);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Windows has no such file mode. */
-function isPublic(file: string): boolean {
-  return platform() !== 'win32' && (statSync(file).mode & 0o004) !== 0;
+  return { ...parsed, isPublic: read.isPublic };
 }
 
 function merge(config: Config, folder: string, given: readonly GivenOptions[]): GatewayOptions {
@@ -115,20 +99,15 @@ function textPorts(streams: NonNullable<Config['streams']>): NonNullable<Gateway
   return Object.fromEntries(Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [name, virtualPorts === undefined ? rest : { ...rest, virtualPorts: String(virtualPorts) }]));
 }
 
-/** The name in `NAME=VALUE`; empty for a value without one. */
-function nameIn(text: string): string {
-  return /^([^=]*)=/.exec(text)?.[1] ?? '';
-}
-
 /** The entries of both lists, `NAME=VALUE` or `VALUE`; a later one replaces an earlier one of the same name. */
 function mergeNamed(before: string | readonly string[], entries: readonly string[]): readonly string[] {
-  const names = new Set(entries.map(nameIn));
-  return [...(typeof before === 'string' ? [before] : before).filter((text) => !names.has(nameIn(text))), ...entries];
+  const names = new Set(entries.map((text) => splitName(text).stream));
+  return [...(typeof before === 'string' ? [before] : before).filter((text) => !names.has(splitName(text).stream)), ...entries];
 }
 
 /** The streams without the options that a list with `NAME=VALUE` entries replaces. */
 function withoutNamed(streams: NonNullable<GatewayOptions['streams']>, key: 'virtualPorts' | 'renditions', entries: readonly string[]): NonNullable<GatewayOptions['streams']> {
-  const names = new Set(entries.map(nameIn));
+  const names = new Set(entries.map((text) => splitName(text).stream));
   return Object.fromEntries(
     Object.entries(streams).map(([name, settings]) => {
       const { [key]: _, ...rest } = settings;

@@ -143,7 +143,7 @@ export const CONFIG_SCHEMA = {
       description: 'Further NetGear clients, `NAME=ADDRESS`, for streams that a source names itself (`multiserver=true`, `senders=`); without `NAME=` for the first stream.',
       examples: [['main-5566=tcp://127.0.0.1:5567']],
     },
-    virtualPorts: { ...VIRTUAL_PORTS, description: `${VIRTUAL_PORTS.description} For streams that do not set their own; so are the next five.` },
+    virtualPorts: { ...VIRTUAL_PORTS, description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next five options.` },
     ...ONE_OF,
     renditions: RENDITIONS,
     viewerMaxBitrate: {
@@ -304,7 +304,6 @@ export interface SchemaNode {
   readonly examples?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
-  readonly minLength?: number;
   readonly maxProperties?: number;
   readonly format?: string;
   readonly secret?: boolean;
@@ -319,11 +318,11 @@ export interface SchemaNode {
 const PHRASES: Readonly<Record<string, string>> = { 'virtual-ports': 'ports such as 6000-6063', bitrate: 'bits per second such as 500k or 4M' };
 
 /** What a value must be, as a phrase. */
-export function describe({ type, enum: words, minimum, maximum, items, format }: SchemaNode): string {
+export function describe({ type, enum: words, minimum, maximum, format }: SchemaNode): string {
   if (words !== undefined) return words.join(' or ');
   if (type === 'integer') return `a whole number${minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`}`;
   if (type === 'boolean') return 'true or false';
-  if (type === 'array') return items?.type === 'object' ? 'a list' : 'a list, each entry on its own line after "- "';
+  if (type === 'array') return 'a list, each entry on its own line after "- "';
   if (type === 'object') return 'a map of keys, indented below it';
   return PHRASES[format ?? ''] ?? 'text';
 }

@@ -19,20 +19,26 @@ export interface SecretFile {
  * @throws an error whose message is a phrase, without the path.
  */
 export function readSecretFile(path: string): SecretFile {
-  let descriptor: number | undefined;
   try {
-    descriptor = openSync(path, 'r');
-    // One byte more than allowed, to detect larger files. A pipe is read in several pieces.
-    const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < bytes.byteLength; length += count) count = readSync(descriptor, bytes, length, bytes.byteLength - length, null);
-    if (length > MAX_FILE_BYTES) throw new RangeError(`it has more than ${MAX_FILE_BYTES} bytes`);
-    const stat = fstatSync(descriptor);
-    // Windows has no such file mode.
-    return { text: bytes.toString('utf8', 0, length).replace(/\r?\n$/, ''), isPublic: platform() !== 'win32' && stat.isFile() && (stat.mode & 0o004) !== 0 };
+    const { bytes, isPublic } = readBeginning(path, MAX_FILE_BYTES + 1);
+    if (bytes.byteLength > MAX_FILE_BYTES) throw new RangeError(`it has more than ${MAX_FILE_BYTES} bytes`);
+    return { text: bytes.toString('utf8').replace(/\r?\n$/, ''), isPublic };
   } catch (error) {
     throw new Error(systemErrorText(error), { cause: error });
+  }
+}
+
+/** Reads at most `maxBytes` of a file. A pipe is read in several pieces. */
+export function readBeginning(path: string, maxBytes: number): { readonly bytes: Buffer; readonly isPublic: boolean } {
+  const descriptor = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(maxBytes);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < maxBytes; length += count) count = readSync(descriptor, bytes, length, maxBytes - length, null);
+    const stat = fstatSync(descriptor);
+    // Windows has no such file mode.
+    return { bytes: bytes.subarray(0, length), isPublic: platform() !== 'win32' && stat.isFile() && (stat.mode & 0o004) !== 0 };
   } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
+    closeSync(descriptor);
   }
 }

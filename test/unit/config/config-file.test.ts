@@ -127,6 +127,21 @@ limits: {viewers: {total: 8}}
     for (const line of found) expect(line).not.toMatch(/hush|12345/);
   });
 
+  it.each([
+    ['the value of a stream', 'streams:\n  door: ffmpeg:rtsp://user:hush@host/\n'],
+    ['the name of a stream', 'streams:\n  ? ffmpeg:rtsp://user:hush@host/\n  : source\n'],
+    ['a key', 'mjpeg:http://user:hush@host/?a: 1\n'],
+    ['a word', 'idle: ffmpeg:rtsp://user:hush@host/\n'],
+    ['a number', 'port: http://host/?token=hush\n'],
+    ['the public address', 'publicUrl: https://user:hush@host/\n'],
+  ])('hides the password of an address that is %s', (_what, text) => {
+    const [message = '', ...more] = problems(text);
+    expect(more).toEqual([]);
+    expect(message).toContain('host/');
+    expect(message).toContain('…');
+    expect(message).not.toContain('hush');
+  });
+
   it('knows whether a secret is in the file', () => {
     expect(parse('token: abc\n').hasSecrets).toBe(true);
     expect(parse('token: file:secret\nviewToken: ${A}\nport: 80\n', { A: 'a' }).hasSecrets).toBe(false);
