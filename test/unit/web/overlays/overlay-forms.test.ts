@@ -135,6 +135,8 @@ describe('hostile overlays', () => {
     const { items, problem } = read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => [0, 0, 1, 1]));
     expect(items).toHaveLength(OVERLAY_LIMITS.items);
     expect(problem).toContain('5 objects are beyond the limits');
+    // Each invalid object costs as much as a valid one.
+    expect(read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => null)).problem).toMatch(/^2000 objects are invalid.*; 5 objects are beyond the limits/);
     expect(read([{ points: Array.from({ length: OVERLAY_LIMITS.points + 1 }, () => [0, 0]) }]).items).toEqual([]);
     expect(read([{ box: [0, 0, 1, 1], label: 'x'.repeat(1000) }]).items[0]!.label).toHaveLength(OVERLAY_LIMITS.text);
   });
