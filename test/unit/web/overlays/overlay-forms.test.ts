@@ -149,6 +149,8 @@ describe('hostile overlays', () => {
     ['a mask of another size', [{ mask: { size: [2, 2], counts: [5] } }]],
     ['a mask of gigabytes', [{ mask: { size: [65_535, 65_535], counts: [65_535 * 65_535] } }]],
     ['a PNG of gigabytes', [{ mask: { png: Buffer.from('89504e470d0a1a0a0000000d494844520000ffff0000ffff0806000000', 'hex').toString('base64') } }]],
+    // A chunk that decoders skip, before the one with the size of the picture.
+    ['a PNG that hides its size', [{ mask: { png: Buffer.from('89504e470d0a1a0a000000087a7a5a7a000000010000000100000000', 'hex').toString('base64') } }]],
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
     ['a skeleton without indexes', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
     ['text that is not JSON', '[1, 2'],
