@@ -365,7 +365,7 @@ class ViewerSession {
 
   #shown(frame: FrameMessage, decodeMs: number): void {
     const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
-    if (frame.encoding.kind === 'jpeg' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
+    if (frame.encoding.kind !== 'raw' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
