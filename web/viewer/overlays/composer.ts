@@ -10,10 +10,15 @@ const PIXELATED_FROM = 4;
 
 const NO_MASKS: PngMasks = new Map();
 
-/** What a frame's overlay consists of, ready to be drawn. */
+/** The overlay of a frame, ready to be drawn. Its owner closes it: see {@link closeOverlay}. */
 export interface PreparedOverlay {
   readonly content: OverlayContent;
   readonly pngMasks: PngMasks;
+}
+
+/** Frees the decoded masks of an overlay, also those that were not drawn. Idempotent. */
+export function closeOverlay(overlay: PreparedOverlay | null): void {
+  for (const bitmap of overlay?.pngMasks.values() ?? []) bitmap.close();
 }
 
 /** Draws on the picture, in its pixels, in the same task. Errors are its own matter. */
@@ -74,7 +79,7 @@ export class Composer {
     return decodePngMasks(content).then((pngMasks) => ({ content, pngMasks }));
   }
 
-  /** Draws a frame, and closes the picture before it. */
+  /** Draws a frame, and closes picture and overlay before it. */
   show(frame: ShownFrame, source: DecodedPicture['source'], overlay: PreparedOverlay | null): void {
     this.#release();
     this.#shown = { frame, source, overlay };
@@ -109,13 +114,14 @@ export class Composer {
     context.restore();
   }
 
-  /** Closes the last picture. Idempotent. */
+  /** Closes the last picture and its overlay. Idempotent. */
   close(): void {
     this.#release();
   }
 
   #release(): void {
     if (this.#shown !== null && 'close' in this.#shown.source) this.#shown.source.close();
+    closeOverlay(this.#shown?.overlay ?? null);
     this.#shown = null;
   }
 

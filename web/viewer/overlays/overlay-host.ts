@@ -1,6 +1,6 @@
 import { runInBackground } from '../../background.ts';
 import type { Placement } from '../picture-geometry.ts';
-import { Composer } from './composer.ts';
+import { closeOverlay, Composer } from './composer.ts';
 import type { OverlayCallback, OverlayCommand, OverlayEvent, OverlaySettings, ShownFrame } from './overlay-commands.ts';
 
 /** How the overlays of an element are drawn. */
@@ -117,6 +117,7 @@ export class OverlayHost {
     const prepared = await composer?.prepare(frame);
     if (composer === undefined || prepared === undefined || this.#page?.composer !== composer) {
       if ('close' in source) source.close();
+      closeOverlay(prepared ?? null);
     } else {
       composer.show(frame, source, prepared);
       this.#box.classList.add('called');
