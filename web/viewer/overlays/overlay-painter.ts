@@ -1,3 +1,4 @@
+import { errorText } from '../../../shared/errors.ts';
 import { mapPoint, type Matrix } from '../picture-geometry.ts';
 import { fillRuns } from './masks.ts';
 import { isWanted, type Mask, maskMatrix, type OverlayContent, type OverlayFilter, type OverlayItem } from './overlay-items.ts';
@@ -62,9 +63,16 @@ export class OverlayPainter {
     context.lineCap = 'round';
     context.textBaseline = 'middle';
     let drawn = 0;
+    const failures: unknown[] = [];
     for (const item of wanted) {
       if (performance.now() - startMs > TIME_LIMIT_MS) break;
-      this.#drawItem(item, pngMasks, drawing);
+      try {
+        this.#drawItem(item, pngMasks, drawing);
+      } catch (error) {
+        // Each browser has limits of its own, such as the sides of a canvas. The frame and the others are drawn.
+        failures.push(error);
+        context.globalAlpha = 1;
+      }
       drawn += 1;
     }
     // Above all objects.
@@ -74,7 +82,8 @@ export class OverlayPainter {
     }
     context.restore();
     const cut = drawn < wanted.length ? `only ${drawn} of ${wanted.length} objects were drawn in ${TIME_LIMIT_MS} ms` : null;
-    return [content.problem, cut].filter((text) => text !== null).join('; ') || null;
+    const failed = failures.length > 0 ? `${failures.length} objects could not be drawn: ${errorText(failures[0])}` : null;
+    return [content.problem, failed, cut].filter((text) => text !== null).join('; ') || null;
   }
 
   #drawItem(item: OverlayItem, pngMasks: PngMasks, { context, matrix, pixelRatio }: Drawing): void {

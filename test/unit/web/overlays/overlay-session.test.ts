@@ -97,4 +97,16 @@ describe('OverlaySession', () => {
     session.close();
     expect([...open]).toEqual(['picture 1']);
   });
+
+  it('draws what it can of an overlay, and continues with the next frame', () => {
+    vi.stubGlobal('OffscreenCanvas', class {
+      constructor() {
+        throw new RangeError('too large');
+      }
+    });
+    present(1, [{ mask: { size: [1, 1], counts: [0, 1] } }, BOX]);
+    expect([shown, events]).toEqual([[1], [{ kind: 'composing' }, { kind: 'problem', problem: '1 objects could not be drawn: too large' }]]);
+    present(2, [BOX]);
+    expect(shown).toEqual([1, 2]);
+  });
 });
