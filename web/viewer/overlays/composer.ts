@@ -61,6 +61,11 @@ export class Composer {
     return this.#view;
   }
 
+  /** The last picture, without its overlay; null before the first one. */
+  get source(): DecodedPicture['source'] | null {
+    return this.#shown?.source ?? null;
+  }
+
   setSettings(settings: OverlaySettings): void {
     this.#settings = settings;
   }

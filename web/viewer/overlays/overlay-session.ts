@@ -29,6 +29,9 @@ export class OverlaySession {
   #busy: Waiting | null = null;
   /** Whether the page draws that frame, and closes its picture. */
   #isHandedOver = false;
+  /** The picture that the page draws, and the one that it drew last, if they are H.264: their chunks cannot be decoded again. */
+  #copyInHand: VideoFrame | null = null;
+  #copy: VideoFrame | null = null;
   /** The newest frame behind it. */
   #waiting: Waiting | null = null;
   #problem: string | null = null;
@@ -38,6 +41,11 @@ export class OverlaySession {
     this.#painter = painter;
     this.#emit = emit;
     this.#composer = new Composer(surface);
+  }
+
+  /** The picture shown last, without its overlay; null if it is on the canvas as it is. Of pictures that the page draws, only H.264. */
+  get source(): DecodedPicture['source'] | null {
+    return this.#copy ?? (this.#isComposing ? this.#composer.source : null);
   }
 
   command(command: OverlayCommand): void {
@@ -77,6 +85,10 @@ export class OverlaySession {
   close(): void {
     if (!this.#isHandedOver) this.#busy?.picture.close();
     this.#waiting?.picture.close();
+    this.#copyInHand?.close();
+    this.#copy?.close();
+    this.#copyInHand = null;
+    this.#copy = null;
     this.#busy = null;
     this.#waiting = null;
     this.#composer.close();
@@ -90,6 +102,7 @@ export class OverlaySession {
     this.#isHandedOver = this.#composer.settings.hasCallback;
     if (this.#isHandedOver) {
       const { source } = picture;
+      if (frame.encoding.kind === 'h264') this.#copyInHand = (source as VideoFrame).clone();
       this.#emit({ kind: 'picture', frame: about, source }, [source instanceof ImageData ? source.data.buffer : source]);
       return;
     }
@@ -124,6 +137,9 @@ export class OverlaySession {
     const finished = this.#busy;
     this.#busy = null;
     this.#isHandedOver = false;
+    this.#copy?.close();
+    this.#copy = this.#copyInHand;
+    this.#copyInHand = null;
     finished?.shown();
     const next = this.#waiting;
     this.#waiting = null;

@@ -31,10 +31,10 @@ function settings(hasCallback: boolean, classes: readonly string[] | null = null
   session.command({ kind: 'settings', settings: { path: '', classes, minScore: 0, hasCallback } });
 }
 
-function present(sequence: number, overlay: readonly unknown[]): void {
-  const frame = { type: 'frame', sequence, width: 8, height: 8, encoding: { kind: 'jpeg' }, message: { overlay } as unknown as Value } as FrameMessage;
-  const picture = closable(`picture ${sequence}`);
-  session.present(frame, { source: picture as ImageBitmap, width: 8, height: 8, ...picture }, () => shown.push(sequence));
+function present(sequence: number, overlay: readonly unknown[] | null, kind: 'jpeg' | 'h264' = 'jpeg'): void {
+  const frame = { type: 'frame', sequence, width: 8, height: 8, encoding: { kind }, message: { overlay } as unknown as Value } as FrameMessage;
+  const picture = { ...closable(`picture ${sequence}`), clone: () => ({ copyOf: sequence, ...closable(`copy ${sequence}`) }) };
+  session.present(frame, { source: picture as unknown as VideoFrame, width: 8, height: 8, close: () => picture.close() }, () => shown.push(sequence));
 }
 
 async function decodeMasks(): Promise<void> {
@@ -96,6 +96,23 @@ describe('OverlaySession', () => {
     present(1, []);
     session.close();
     expect([...open]).toEqual(['picture 1']);
+  });
+
+  it('has the last H.264 picture without its overlay, for snapshots', () => {
+    present(1, null, 'h264');
+    expect(session.source).toBeNull();
+    present(2, [BOX], 'h264');
+    expect([...open]).toEqual(['picture 2']);
+    expect(session.source).not.toBeNull();
+    settings(true);
+    present(3, [], 'h264');
+    session.command({ kind: 'presented' });
+    expect(session.source).toMatchObject({ copyOf: 3 });
+    present(4, [], 'h264');
+    expect(session.source).toMatchObject({ copyOf: 3 });
+    session.close();
+    // The page has these.
+    expect([...open]).toEqual(['picture 3', 'picture 4']);
   });
 
   it('draws what it can of an overlay, and continues with the next frame', () => {
