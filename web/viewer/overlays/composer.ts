@@ -1,12 +1,9 @@
-import { type Matrix, pictureMatrix, scaledAndMoved } from '../picture-geometry.ts';
+import { type Matrix, pictureMatrix, PIXELATED_FROM, scaledAndMoved } from '../picture-geometry.ts';
 import type { DecodedPicture, Surface } from '../painter.ts';
 import type { OverlaySettings, OverlayView, ShownFrame } from './overlay-commands.ts';
 import { findOverlay, readOverlay } from './overlay-forms.ts';
 import type { OverlayContent } from './overlay-items.ts';
 import { type Context, decodePngMasks, hasPngMasks, OverlayPainter, type PngMasks } from './overlay-painter.ts';
-
-/** Zoom from which on single pixels are shown sharp, as in `picture-view.ts`. */
-const PIXELATED_FROM = 4;
 
 const NO_MASKS: PngMasks = new Map();
 
