@@ -1,7 +1,7 @@
 import type { FrameMessage } from '../../shared/protocol.ts';
 import type { DecodedPicture } from './painter.ts';
 
-/** What the encoder of the gateway produces: constrained baseline, level 4. */
+/** Profile and level that the gateway's encoder produces: constrained baseline, level 4. */
 const CODEC = 'avc1.42c028';
 
 /** Chunks inside the decoder beyond which this browser is too slow: acknowledgements then wait for its output. */

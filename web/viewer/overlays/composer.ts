@@ -18,7 +18,7 @@ export function closeOverlay(overlay: PreparedOverlay | null): void {
   for (const bitmap of overlay?.pngMasks.values() ?? []) bitmap.close();
 }
 
-/** Draws on the picture, in its pixels, in the same task. Errors are its own matter. */
+/** Draws on the picture, in its pixels, in the same task. Must not throw. */
 export type DrawOnPicture = (context: Context, frame: ShownFrame) => void;
 
 interface Shown {
@@ -41,7 +41,7 @@ export class Composer {
   #shown: Shown | null = null;
   /** Holds an array's samples, which a canvas does not draw in another size. */
   #samples: OffscreenCanvas | null = null;
-  /** What was not drawn of the last overlay; null for nothing. */
+  /** Why part of the last overlay is not drawn, as a sentence; null if everything is. */
   problem: string | null = null;
 
   constructor(surface: Surface, drawOnPicture: DrawOnPicture | null = null) {

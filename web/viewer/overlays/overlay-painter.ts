@@ -5,7 +5,7 @@ import { isWanted, type Mask, maskMatrix, type OverlayContent, type OverlayFilte
 
 export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
 
-/** Time for the drawing of one overlay. What is left after it is not drawn, and reported. */
+/** Maximum time to draw one overlay. Objects that are left after it are not drawn, and reported. */
 const TIME_LIMIT_MS = 30;
 
 /** Colours of classes: light, because they lie on pictures and on a dark label. */
