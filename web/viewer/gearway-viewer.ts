@@ -679,6 +679,7 @@ export class GearwayViewer extends LitElement {
 
   #close(): void {
     this.#model.close();
+    this.#overlayHost?.closed();
     this.#internals.states.delete('spectator');
     if (this.#ageTimer !== null) clearInterval(this.#ageTimer);
   }

@@ -68,12 +68,17 @@ export class OverlayHost {
 
   /** A new session with a new canvas. */
   opened(): void {
-    this.#page?.composer.close();
-    this.#page = null;
+    this.closed();
     this.#box.classList.remove('composed', 'called');
     this.#updatePage();
     this.#sendSettings();
     this.#sendView();
+  }
+
+  /** The session has ended: the picture stays on the canvas, but is not drawn again. Idempotent. */
+  closed(): void {
+    this.#page?.composer.close();
+    this.#page = null;
   }
 
   event(event: OverlayEvent): void {
