@@ -76,12 +76,14 @@ export class OverlayPainter {
       drawn += 1;
     }
     // Above all objects.
+    let labelled = 0;
     for (const item of wanted.slice(0, drawn)) {
       if (performance.now() - startMs > TIME_LIMIT_MS) break;
       if (item.label !== '') drawLabel(item, drawing);
+      labelled += 1;
     }
     context.restore();
-    const cut = drawn < wanted.length ? `only ${drawn} of ${wanted.length} objects were drawn in ${TIME_LIMIT_MS} ms` : null;
+    const cut = labelled < wanted.length ? `only ${drawn} of ${wanted.length} objects, and the labels of ${labelled}, were drawn in ${TIME_LIMIT_MS} ms` : null;
     const failed = failures.length > 0 ? `${failures.length} objects could not be drawn: ${errorText(failures[0])}` : null;
     return [content.problem, failed, cut].filter((text) => text !== null).join('; ') || null;
   }

@@ -58,6 +58,7 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 describe('OverlaySession', () => {
@@ -113,6 +114,12 @@ describe('OverlaySession', () => {
     session.close();
     // The page has these.
     expect([...open]).toEqual(['picture 3', 'picture 4']);
+  });
+
+  it('reports labels that there was no time to draw', () => {
+    vi.spyOn(performance, 'now').mockReturnValueOnce(0).mockReturnValueOnce(0).mockReturnValue(40);
+    present(1, [{ ...BOX, label: 'box' }]);
+    expect(events.at(-1)).toEqual({ kind: 'problem', problem: 'only 1 of 1 objects, and the labels of 0, were drawn in 30 ms' });
   });
 
   it('draws what it can of an overlay, and continues with the next frame', () => {
