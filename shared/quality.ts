@@ -1,5 +1,5 @@
 /**
- * Largest rendition that a viewer wants. `auto`: as the link allows; `source`: only the frames as they are; the others:
+ * Largest rendition that a viewer wants. `auto`: as the link allows; `source`: only unmodified frames; the others:
  * at most this part of the source's width and height.
  */
 export type Quality = 'auto' | 'source' | 'half' | 'quarter';

@@ -23,7 +23,7 @@ export interface ShownRange extends SampleRange {
   readonly isAuto: boolean;
 }
 
-/** What the pixels of an array depend on. */
+/** Everything that determines the pixels of an array. */
 interface Prepared extends ShownRange {
   readonly type: SampleType;
   readonly payload: Uint8Array;

@@ -70,7 +70,7 @@ function greatestCommonDivisor(a: number, b: number): number {
 
 /**
  * Range that follows the values without flicker: it stays while its ends are off by at most a tenth of it, moves
- * gradually beyond that, and is set at once if they are off by more than half of it.
+ * gradually beyond that, and is set immediately if they are off by more than half of it.
  */
 export class AutoRange {
   #range: SampleRange | null = null;

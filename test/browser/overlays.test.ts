@@ -11,7 +11,7 @@ const [WIDTH, HEIGHT] = [640, 360];
 const BLOCK = WIDTH / 16;
 const FPS = 30;
 
-/** Number of composited frames that are judged; the figures in docs/overlays.md are of 1000. */
+/** Number of composited frames that are judged. */
 const FRAMES = Number(process.env['GEARWAY_OVERLAY_FRAMES'] ?? '120');
 
 /** A number as filled boxes, two rows below that in the picture. */

@@ -1,4 +1,4 @@
-import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { type CSSResult, LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import type { PixelArea } from '../../shared/arrays/inspection.ts';
 import { MAX_FRAMES_PER_SECOND, QUALITIES, type Quality } from '../../shared/quality.ts';
@@ -238,13 +238,12 @@ export class GearwayViewer extends LitElement {
   #isPausedByUser = false;
   #layout: PictureLayout | null = null;
   #overlayHost: OverlayHost | null = null;
-  #isLoadingOverlays = false;
   #overlayProblem: string | null = null;
   /** Size of the picture, in its pixels; null before the first frame. */
   #pictureSize: { readonly width: number; readonly height: number } | null = null;
   #pictureAtMs = 0;
-  #isLoadingExtras = false;
-  #isLoadingArrayPanels = false;
+  /** Names of the parts whose code has been requested. */
+  readonly #requested = new Set<string>();
   #ageTimer: ReturnType<typeof setInterval> | null = null;
 
   constructor() {
@@ -525,19 +524,14 @@ export class GearwayViewer extends LitElement {
   /** Loads control bar and statistics when they are first shown. */
   #loadExtras(): void {
     const picture = this.#picture();
-    if (this.#isLoadingExtras || picture === null) return;
-    this.#isLoadingExtras = true;
-    import('./ui/viewer-extras.ts').then(
-      ({ extraStyles, ViewerExtras }) => {
-        if (extraStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(extraStyles.styleSheet);
-        this._extras = new ViewerExtras(this, picture, () => {
-          this.#updateView();
-          this.requestUpdate();
-        });
-      },
-      // Not fatal: the picture works without them.
-      (error: unknown) => console.error('gearway-viewer: control bar and statistics could not be loaded', error),
-    );
+    if (picture === null) return;
+    this.#loadOnce('control bar and statistics', () => import('./ui/viewer-extras.ts'), ({ extraStyles, ViewerExtras }) => {
+      this.#adoptStyles(extraStyles);
+      this._extras = new ViewerExtras(this, picture, () => {
+        this.#updateView();
+        this.requestUpdate();
+      });
+    });
   }
 
   #updateOverlays(): void {
@@ -553,17 +547,12 @@ export class GearwayViewer extends LitElement {
   /** Loads the code for overlays when they are first wanted. */
   #loadOverlays(): void {
     const picture = this.#picture();
-    if (this.#isLoadingOverlays || picture === null) return;
-    this.#isLoadingOverlays = true;
-    import(/*@vite-ignore*/ OVERLAYS_SCRIPT).then(
-      ({ OverlayHost: Host }: typeof import('./overlays/index.ts')) => {
-        this.#overlayHost = new Host(picture, (command) => this.#model.commandOverlays(command), (problem) => (this.#overlayProblem = problem));
-        this.#overlayHost.setPlacement(this.#layout?.placement ?? null);
-        this.#updateOverlays();
-      },
-      // Not fatal: the picture works without them.
-      (error: unknown) => console.error('gearway-viewer: overlays could not be loaded', error),
-    );
+    if (picture === null) return;
+    this.#loadOnce('overlays', () => import(/*@vite-ignore*/ OVERLAYS_SCRIPT), ({ OverlayHost: Host }: typeof import('./overlays/index.ts')) => {
+      this.#overlayHost = new Host(picture, (command) => this.#model.commandOverlays(command), (problem) => (this.#overlayProblem = problem));
+      this.#overlayHost.setPlacement(this.#layout?.placement ?? null);
+      this.#updateOverlays();
+    });
   }
 
   #arrayStyle(): ArrayStyleTexts {
@@ -574,16 +563,22 @@ export class GearwayViewer extends LitElement {
   /** Loads colour bar and inspector when they are first shown. */
   #loadArrayPanels(): void {
     const stage = this.renderRoot.querySelector<HTMLElement>('.stage');
-    if (this.#isLoadingArrayPanels || stage === null) return;
-    this.#isLoadingArrayPanels = true;
-    import('./ui/array-panels.ts').then(
-      ({ ArrayPanels, arrayPanelStyles }) => {
-        if (arrayPanelStyles.styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(arrayPanelStyles.styleSheet);
-        this._arrayPanels = new ArrayPanels(this, stage, () => this.requestUpdate());
-      },
-      // Not fatal: the picture works without them.
-      (error: unknown) => console.error('gearway-viewer: colour bar and inspector could not be loaded', error),
-    );
+    if (stage === null) return;
+    this.#loadOnce('colour bar and inspector', () => import('./ui/array-panels.ts'), ({ ArrayPanels, arrayPanelStyles }) => {
+      this.#adoptStyles(arrayPanelStyles);
+      this._arrayPanels = new ArrayPanels(this, stage, () => this.requestUpdate());
+    });
+  }
+
+  #loadOnce<Module>(name: string, load: () => Promise<Module>, use: (module: Module) => void): void {
+    if (this.#requested.has(name)) return;
+    this.#requested.add(name);
+    // Not fatal: the picture works without the part.
+    load().then(use, (error: unknown) => console.error(`gearway-viewer: ${name} could not be loaded`, error));
+  }
+
+  #adoptStyles({ styleSheet }: CSSResult): void {
+    if (styleSheet !== undefined) this.shadowRoot?.adoptedStyleSheets.push(styleSheet);
   }
 
   readonly #onKey = (event: KeyboardEvent): void => {
@@ -684,6 +679,7 @@ export class GearwayViewer extends LitElement {
 
   #close(): void {
     this.#model.close();
+    this.#overlayHost?.closed();
     this.#internals.states.delete('spectator');
     if (this.#ageTimer !== null) clearInterval(this.#ageTimer);
   }

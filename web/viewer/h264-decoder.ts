@@ -1,13 +1,13 @@
 import type { FrameMessage } from '../../shared/protocol.ts';
 import type { DecodedPicture } from './painter.ts';
 
-/** What the encoder of the gateway produces: constrained baseline, level 4. */
+/** Profile and level that the gateway's encoder produces: constrained baseline, level 4. */
 const CODEC = 'avc1.42c028';
 
 /** Chunks inside the decoder beyond which this browser is too slow: acknowledgements then wait for its output. */
 const MAX_INSIDE = 3;
 
-/** A decoder that gives nothing for this long has failed. */
+/** Time without output after which a decoder with chunks inside has failed. */
 const STALL_MS = 2000;
 
 export interface H264DecoderEvents {
@@ -44,6 +44,8 @@ export class H264Decoder {
   /** By sequence, in the order of decoding. */
   readonly #inside = new Map<number, Inside>();
   #unacknowledged: FrameMessage | null = null;
+  /** Runs while there are chunks inside. A stalled decoder is not noticed by the next chunk: without acknowledgements, none arrives. */
+  #stall: ReturnType<typeof setTimeout> | undefined;
 
   constructor(events: H264DecoderEvents) {
     this.#events = events;
@@ -57,8 +59,7 @@ export class H264Decoder {
       if (encoding.isKey && encoding.codec !== undefined && encoding.description !== undefined) this.#configure(encoding.codec, encoding.description);
       const decoder = this.#decoder;
       if (decoder === null) return false;
-      const [oldest] = this.#inside.values();
-      if (oldest !== undefined && performance.now() - oldest.startMs > STALL_MS) throw new Error(`the decoder gives nothing for ${STALL_MS / 1000} s`);
+      if (this.#inside.size === 0) this.#watch();
       this.#inside.set(sequence, { frame, startMs: performance.now() });
       decoder.decode(new EncodedVideoChunk({ type: encoding.isKey ? 'key' : 'delta', timestamp: sequence, data: payload as Uint8Array<ArrayBuffer> }));
     } catch (error) {
@@ -75,6 +76,7 @@ export class H264Decoder {
     if (this.#decoder !== null && this.#decoder.state !== 'closed') this.#decoder.close();
     this.#decoder = null;
     this.#configured = '';
+    clearTimeout(this.#stall);
     this.#inside.clear();
     this.#unacknowledged = null;
   }
@@ -103,6 +105,7 @@ export class H264Decoder {
     }
     // Those before it were dropped by the decoder.
     for (const sequence of this.#inside.keys()) if (sequence <= picture.timestamp) this.#inside.delete(sequence);
+    this.#watch();
     const late = this.#unacknowledged;
     if (late !== null && this.#inside.size <= MAX_INSIDE) {
       this.#unacknowledged = null;
@@ -112,8 +115,19 @@ export class H264Decoder {
     this.#events.decoded(inside.frame, { source: picture, width, height, close: () => picture.close() }, performance.now() - inside.startMs);
   }
 
+  /** Fails if no output follows in time. */
+  #watch(): void {
+    clearTimeout(this.#stall);
+    this.#stall = setTimeout(() => {
+      if (this.#inside.size > 0) this.#fail(new Error(`no output from the decoder for ${STALL_MS / 1000} s`));
+    }, STALL_MS);
+  }
+
   #fail(error: unknown): void {
+    const late = this.#unacknowledged;
     this.reset();
     this.#events.failed(error);
+    // Otherwise the gateway waits for it, and sends no JPEG.
+    if (late !== null) this.#events.started(late);
   }
 }

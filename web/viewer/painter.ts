@@ -64,9 +64,7 @@ export class Painter {
 
   constructor(surface: Surface) {
     this.#surface = surface;
-    // Pixels without data are transparent.
-    const options = { alpha: true, desynchronized: false };
-    this.#context = surface.getContext('2d', options) as CanvasRenderingContext2D | null;
+    this.#context = surface.getContext('2d') as CanvasRenderingContext2D | null;
   }
 
   /** The picture that is drawn, as PNG. Only of a canvas in a worker. */

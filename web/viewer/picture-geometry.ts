@@ -34,6 +34,9 @@ export interface Placement {
 /** A picture that is neither zoomed nor moved. */
 export const WHOLE_VIEW: Pick<Placement, 'zoom' | 'x' | 'y'> = { zoom: 1, x: 0, y: 0 };
 
+/** Zoom from which on single pixels are shown sharp, not blurred. */
+export const PIXELATED_FROM = 4;
+
 /** Affine map of points, in the order of `CanvasRenderingContext2D.setTransform()`: x' = a·x + c·y + e, y' = b·x + d·y + f. */
 export type Matrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 

@@ -1,6 +1,6 @@
 import { inverted, mapPoint, mappedRect, type Matrix, type Placement, pictureMatrix, pictureScale, type Point, scaledAndMoved } from './picture-geometry.ts';
 
-/** What decides how a picture lies in its box, apart from the box. */
+/** Placement of a picture, without the size of its box. */
 export type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;
 
 /**

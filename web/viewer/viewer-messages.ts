@@ -26,7 +26,7 @@ export interface ViewerOptions {
   readonly delivery: DeliveryOptions;
 }
 
-/** What a viewer accepts. `maxBitsPerSecond`: 0 for no limit; `maxFramesPerSecond`: up to 1000. */
+/** Limits that a viewer sets. `maxBitsPerSecond`: 0 for no limit; `maxFramesPerSecond`: up to 1000. */
 export interface DeliveryOptions {
   readonly quality: Quality;
   readonly maxBitsPerSecond: number;
@@ -92,8 +92,8 @@ export interface ViewerStats {
   /** `jpeg`, `h264` or a NumPy dtype; empty before the first frame. */
   readonly encoding: string;
   /**
-   * What the gateway sends instead of the source's frames and why, such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4
-   * Mbit/s`; empty while these arrive as they are.
+   * Pictures that the gateway sends instead of the source's frames, and why, such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4
+   * Mbit/s`; empty while it sends unmodified frames.
    */
   readonly delivery: string;
   /** Whether the link to the gateway carries less than the stream. */

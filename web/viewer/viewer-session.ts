@@ -365,7 +365,7 @@ class ViewerSession {
 
   #shown(frame: FrameMessage, decodeMs: number): void {
     const { sequence, width, height, message, receivedAtUs, capturedAtUs } = frame;
-    if (frame.encoding.kind === 'jpeg' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
+    if (frame.encoding.kind !== 'raw' && this.#drawn?.encoding.kind === 'raw') runInBackground(this.#arrays.reset());
     const ageMs = this.#connection.clock.ageMs(receivedAtUs);
     this.#stats.drawn(this.#isFirst ? null : ageMs, decodeMs);
     this.#isFirst = false;
@@ -414,9 +414,10 @@ class ViewerSession {
     }
     const { sequence, message } = frame;
     const { width, height } = pictureSize(frame);
-    // A chunk of H.264 is not a picture by itself.
+    // A chunk of H.264 is not a picture by itself. With an overlay, the canvas shows more than the picture.
     if (frame.encoding.kind === 'h264') {
-      const blob = await this.#painter.png();
+      const source = this.#overlays?.source ?? null;
+      const blob = await (source === null ? this.#painter.png() : encodePng({ source, width, height, close: () => undefined }));
       this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding: 'png', blob } });
       return;
     }

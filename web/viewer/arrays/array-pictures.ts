@@ -5,7 +5,7 @@ import type { DecodedPicture } from '../painter.ts';
 import type { ArrayDecoder } from './array-decoder.ts';
 import type { ShownArray } from './shown-array.ts';
 
-/** What the file of the array decoder exports. */
+/** Exports of the array decoder's file. */
 interface ArraysModule {
   readonly ArrayDecoder: typeof ArrayDecoder;
 }

@@ -1,6 +1,6 @@
 import type { ChannelStatistics, PixelArea } from '../../../shared/arrays/inspection.ts';
 
-/** What is to be inspected, in pixels of the frame. */
+/** Pixel or area to inspect, in pixels of the frame. */
 export type InspectionQuery =
   | { readonly kind: 'pixel'; readonly x: number; readonly y: number }
   | { readonly kind: 'area'; readonly area: PixelArea };

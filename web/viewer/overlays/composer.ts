@@ -1,22 +1,24 @@
-import { type Matrix, pictureMatrix, scaledAndMoved } from '../picture-geometry.ts';
+import { type Matrix, pictureMatrix, PIXELATED_FROM, scaledAndMoved } from '../picture-geometry.ts';
 import type { DecodedPicture, Surface } from '../painter.ts';
 import type { OverlaySettings, OverlayView, ShownFrame } from './overlay-commands.ts';
 import { findOverlay, readOverlay } from './overlay-forms.ts';
 import type { OverlayContent } from './overlay-items.ts';
 import { type Context, decodePngMasks, hasPngMasks, OverlayPainter, type PngMasks } from './overlay-painter.ts';
 
-/** Zoom from which on single pixels are shown sharp, as in `picture-view.ts`. */
-const PIXELATED_FROM = 4;
-
 const NO_MASKS: PngMasks = new Map();
 
-/** What a frame's overlay consists of, ready to be drawn. */
+/** The overlay of a frame, ready to be drawn. Its owner closes it: see {@link closeOverlay}. */
 export interface PreparedOverlay {
   readonly content: OverlayContent;
   readonly pngMasks: PngMasks;
 }
 
-/** Draws on the picture, in its pixels, in the same task. Errors are its own matter. */
+/** Frees the decoded masks of an overlay, also those that were not drawn. Idempotent. */
+export function closeOverlay(overlay: PreparedOverlay | null): void {
+  for (const bitmap of overlay?.pngMasks.values() ?? []) bitmap.close();
+}
+
+/** Draws on the picture, in its pixels, in the same task. Must not throw. */
 export type DrawOnPicture = (context: Context, frame: ShownFrame) => void;
 
 interface Shown {
@@ -39,7 +41,7 @@ export class Composer {
   #shown: Shown | null = null;
   /** Holds an array's samples, which a canvas does not draw in another size. */
   #samples: OffscreenCanvas | null = null;
-  /** What was not drawn of the last overlay; null for nothing. */
+  /** Why part of the last overlay is not drawn, as a sentence; null if everything is. */
   problem: string | null = null;
 
   constructor(surface: Surface, drawOnPicture: DrawOnPicture | null = null) {
@@ -54,6 +56,11 @@ export class Composer {
 
   get view(): OverlayView | null {
     return this.#view;
+  }
+
+  /** The last picture, without its overlay; null before the first one. */
+  get source(): DecodedPicture['source'] | null {
+    return this.#shown?.source ?? null;
   }
 
   setSettings(settings: OverlaySettings): void {
@@ -74,7 +81,7 @@ export class Composer {
     return decodePngMasks(content).then((pngMasks) => ({ content, pngMasks }));
   }
 
-  /** Draws a frame, and closes the picture before it. */
+  /** Draws a frame, and closes picture and overlay before it. */
   show(frame: ShownFrame, source: DecodedPicture['source'], overlay: PreparedOverlay | null): void {
     this.#release();
     this.#shown = { frame, source, overlay };
@@ -109,13 +116,14 @@ export class Composer {
     context.restore();
   }
 
-  /** Closes the last picture. Idempotent. */
+  /** Closes the last picture and its overlay. Idempotent. */
   close(): void {
     this.#release();
   }
 
   #release(): void {
     if (this.#shown !== null && 'close' in this.#shown.source) this.#shown.source.close();
+    closeOverlay(this.#shown?.overlay ?? null);
     this.#shown = null;
   }
 

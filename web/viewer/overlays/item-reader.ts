@@ -63,10 +63,10 @@ export class ItemReader {
     return { items: this.#items, problem: problems.length === 0 ? null : problems.join('; ') };
   }
 
-  /** Adds one object per value, as long as the limits allow. */
+  /** Adds one object per value, as long as the limits allow. Invalid objects count: a message can have a million of them. */
   addAll(values: readonly Value[], add: (value: Value) => void): void {
     for (const [index, value] of values.entries()) {
-      if (this.#items.length >= OVERLAY_LIMITS.items || this.#points >= OVERLAY_LIMITS.points) {
+      if (index >= OVERLAY_LIMITS.items || this.#points >= OVERLAY_LIMITS.points) {
         this.#beyond += values.length - index;
         return;
       }
@@ -178,7 +178,7 @@ export class ItemReader {
     } catch {
       throw new InvalidItemError('png of a mask is not base64');
     }
-    // Read before anything is decoded: a small PNG can stand for gigabytes.
+    // Checked before decoding: a small PNG can decode to gigabytes.
     const size = pngSize(bytes);
     if (size === null) throw new InvalidItemError('png of a mask is not a PNG file');
     this.#countMask(size.width * size.height);

@@ -47,11 +47,12 @@ export function fillRuns(runs: readonly number[], width: number, height: number,
   }
 }
 
-const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] as const;
+/** Signature of a PNG file, and length and name of its first chunk: a size in another chunk would not be that of the picture. */
+const PNG_START = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52] as const;
 
 /** Size from the header of a PNG file; null if it is not one. */
 export function pngSize(bytes: Uint8Array): { readonly width: number; readonly height: number } | null {
-  if (bytes.byteLength < 24 || !PNG_SIGNATURE.every((byte, index) => bytes[index] === byte)) return null;
+  if (bytes.byteLength < 24 || !PNG_START.every((byte, index) => bytes[index] === byte)) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   return width > 0 && height > 0 ? { width, height } : null;

@@ -1,6 +1,6 @@
 import { runInBackground } from '../../background.ts';
 import type { Placement } from '../picture-geometry.ts';
-import { Composer } from './composer.ts';
+import { closeOverlay, Composer } from './composer.ts';
 import type { OverlayCallback, OverlayCommand, OverlayEvent, OverlaySettings, ShownFrame } from './overlay-commands.ts';
 
 /** How the overlays of an element are drawn. */
@@ -68,12 +68,17 @@ export class OverlayHost {
 
   /** A new session with a new canvas. */
   opened(): void {
-    this.#page?.composer.close();
-    this.#page = null;
+    this.closed();
     this.#box.classList.remove('composed', 'called');
     this.#updatePage();
     this.#sendSettings();
     this.#sendView();
+  }
+
+  /** The session has ended: the picture stays on the canvas, but is not drawn again. Idempotent. */
+  closed(): void {
+    this.#page?.composer.close();
+    this.#page = null;
   }
 
   event(event: OverlayEvent): void {
@@ -117,6 +122,7 @@ export class OverlayHost {
     const prepared = await composer?.prepare(frame);
     if (composer === undefined || prepared === undefined || this.#page?.composer !== composer) {
       if ('close' in source) source.close();
+      closeOverlay(prepared ?? null);
     } else {
       composer.show(frame, source, prepared);
       this.#box.classList.add('called');

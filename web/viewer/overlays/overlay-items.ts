@@ -1,6 +1,6 @@
 import type { Matrix } from '../picture-geometry.ts';
 
-/** Limits per message. What is beyond them is not drawn, and reported. */
+/** Limits per message. Objects beyond them are not drawn, and reported. */
 export const OVERLAY_LIMITS = {
   items: 2000,
   points: 50_000,
@@ -19,7 +19,7 @@ export const OVERLAY_LIMITS = {
 /** Coordinates in pixels of the picture: x, y, x, y, … */
 export type Coordinates = readonly number[];
 
-/** What is drawn. Widths and radii are in CSS px, whatever the zoom. */
+/** A shape to draw. Widths and radii are in CSS px, whatever the zoom. */
 export type Mark =
   | { readonly kind: 'lines'; readonly points: Coordinates; readonly isClosed: boolean }
   | { readonly kind: 'dots'; readonly points: Coordinates }
@@ -55,14 +55,14 @@ export interface OverlayItem {
   readonly marks: readonly Mark[];
 }
 
-/** What one message has for the picture. */
+/** The overlay of one message. */
 export interface OverlayContent {
   readonly items: readonly OverlayItem[];
   /** Why something is not drawn, as a sentence; null if everything is. */
   readonly problem: string | null;
 }
 
-/** What is drawn of an overlay. */
+/** Which objects of an overlay are drawn. */
 export interface OverlayFilter {
   /** Names of classes; null for all. */
   readonly classes: ReadonlySet<string> | null;

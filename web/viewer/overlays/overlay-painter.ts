@@ -1,10 +1,11 @@
+import { errorText } from '../../../shared/errors.ts';
 import { mapPoint, type Matrix } from '../picture-geometry.ts';
 import { fillRuns } from './masks.ts';
 import { isWanted, type Mask, maskMatrix, type OverlayContent, type OverlayFilter, type OverlayItem } from './overlay-items.ts';
 
 export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
 
-/** Time for the drawing of one overlay. What is left after it is not drawn, and reported. */
+/** Maximum time to draw one overlay. Objects that are left after it are not drawn, and reported. */
 const TIME_LIMIT_MS = 30;
 
 /** Colours of classes: light, because they lie on pictures and on a dark label. */
@@ -62,19 +63,29 @@ export class OverlayPainter {
     context.lineCap = 'round';
     context.textBaseline = 'middle';
     let drawn = 0;
+    const failures: unknown[] = [];
     for (const item of wanted) {
       if (performance.now() - startMs > TIME_LIMIT_MS) break;
-      this.#drawItem(item, pngMasks, drawing);
+      try {
+        this.#drawItem(item, pngMasks, drawing);
+      } catch (error) {
+        // Each browser has limits of its own, such as the sides of a canvas. The frame and the others are drawn.
+        failures.push(error);
+        context.globalAlpha = 1;
+      }
       drawn += 1;
     }
     // Above all objects.
+    let labelled = 0;
     for (const item of wanted.slice(0, drawn)) {
       if (performance.now() - startMs > TIME_LIMIT_MS) break;
       if (item.label !== '') drawLabel(item, drawing);
+      labelled += 1;
     }
     context.restore();
-    const cut = drawn < wanted.length ? `only ${drawn} of ${wanted.length} objects were drawn in ${TIME_LIMIT_MS} ms` : null;
-    return [content.problem, cut].filter((text) => text !== null).join('; ') || null;
+    const cut = labelled < wanted.length ? `only ${drawn} of ${wanted.length} objects, and the labels of ${labelled}, were drawn in ${TIME_LIMIT_MS} ms` : null;
+    const failed = failures.length > 0 ? `${failures.length} objects could not be drawn: ${errorText(failures[0])}` : null;
+    return [content.problem, failed, cut].filter((text) => text !== null).join('; ') || null;
   }
 
   #drawItem(item: OverlayItem, pngMasks: PngMasks, { context, matrix, pixelRatio }: Drawing): void {

@@ -1,7 +1,7 @@
 import { runInBackground } from '../../background.ts';
 import type { FrameMessage } from '../../../shared/protocol.ts';
 import type { DecodedPicture, Painter, Surface } from '../painter.ts';
-import { Composer, type PreparedOverlay } from './composer.ts';
+import { closeOverlay, Composer, type PreparedOverlay } from './composer.ts';
 import type { OverlayCommand, OverlayEvent, ShownFrame } from './overlay-commands.ts';
 
 /** Minimum interval between reports of a changed problem, which may change with every frame. */
@@ -27,6 +27,11 @@ export class OverlaySession {
   #isComposing = false;
   /** The frame that is being prepared, or that the page has not drawn yet. */
   #busy: Waiting | null = null;
+  /** Whether the page draws that frame, and closes its picture. */
+  #isHandedOver = false;
+  /** The picture that the page draws, and the one that it drew last, if they are H.264: their chunks cannot be decoded again. */
+  #copyInHand: VideoFrame | null = null;
+  #copy: VideoFrame | null = null;
   /** The newest frame behind it. */
   #waiting: Waiting | null = null;
   #problem: string | null = null;
@@ -38,13 +43,17 @@ export class OverlaySession {
     this.#composer = new Composer(surface);
   }
 
+  /** The picture shown last, without its overlay; null if it is on the canvas as it is. Of pictures that the page draws, only H.264. */
+  get source(): DecodedPicture['source'] | null {
+    return this.#copy ?? (this.#isComposing ? this.#composer.source : null);
+  }
+
   command(command: OverlayCommand): void {
     switch (command.kind) {
       case 'settings': {
-        const hadCallback = this.#composer.settings.hasCallback;
         this.#composer.setSettings(command.settings);
         // The page draws no more pictures, also the one that it got last.
-        if (hadCallback && !command.settings.hasCallback) this.#finish();
+        if (this.#isHandedOver && !command.settings.hasCallback) this.#finish();
         this.#redraw();
         return;
       }
@@ -53,7 +62,8 @@ export class OverlaySession {
         this.#redraw();
         return;
       case 'presented':
-        this.#finish();
+        // The page answers for its last picture also when it draws none any more.
+        if (this.#isHandedOver) this.#finish();
         return;
       default:
         command satisfies never;
@@ -73,8 +83,12 @@ export class OverlaySession {
 
   /** Closes all pictures. Idempotent. */
   close(): void {
-    this.#busy?.picture.close();
+    if (!this.#isHandedOver) this.#busy?.picture.close();
     this.#waiting?.picture.close();
+    this.#copyInHand?.close();
+    this.#copy?.close();
+    this.#copyInHand = null;
+    this.#copy = null;
     this.#busy = null;
     this.#waiting = null;
     this.#composer.close();
@@ -85,8 +99,10 @@ export class OverlaySession {
     const { frame, picture } = next;
     const { sequence, width, height, message, capturedAtUs } = frame;
     const about: ShownFrame = { sequence, width, height, message, ...(capturedAtUs === undefined ? {} : { capturedAtUs }) };
-    if (this.#composer.settings.hasCallback) {
+    this.#isHandedOver = this.#composer.settings.hasCallback;
+    if (this.#isHandedOver) {
       const { source } = picture;
+      if (frame.encoding.kind === 'h264') this.#copyInHand = (source as VideoFrame).clone();
       this.#emit({ kind: 'picture', frame: about, source }, [source instanceof ImageData ? source.data.buffer : source]);
       return;
     }
@@ -97,14 +113,16 @@ export class OverlaySession {
 
   async #drawWhenPrepared(next: Waiting, about: ShownFrame, preparing: Promise<PreparedOverlay>): Promise<void> {
     const prepared = await preparing;
-    // Closed meanwhile.
     if (this.#busy === next) this.#draw(next, about, prepared);
+    // Closed meanwhile.
+    else closeOverlay(prepared);
   }
 
   #draw(next: Waiting, about: ShownFrame, overlay: PreparedOverlay | null): void {
     if (!this.#isComposing && (overlay === null || this.#composer.view === null)) {
       this.#painter.draw(next.picture);
       next.picture.close();
+      closeOverlay(overlay);
     } else {
       if (!this.#isComposing) this.#emit({ kind: 'composing' });
       this.#isComposing = true;
@@ -118,6 +136,10 @@ export class OverlaySession {
   #finish(): void {
     const finished = this.#busy;
     this.#busy = null;
+    this.#isHandedOver = false;
+    this.#copy?.close();
+    this.#copy = this.#copyInHand;
+    this.#copyInHand = null;
     finished?.shown();
     const next = this.#waiting;
     this.#waiting = null;

@@ -83,7 +83,7 @@ function cssColor(color: number): string {
   return `rgb(${color & 0xff} ${(color >>> 8) & 0xff} ${(color >>> 16) & 0xff})`;
 }
 
-/** Styles of what is shown over arrays. */
+/** Styles of colour bar and inspector. */
 export const arrayPanelStyles = css`
   .color-bar {
     position: absolute;

@@ -128,7 +128,7 @@ export class Inspector {
   /** In its own pixels; null before the first frame. */
   #pictureSize(): Point | null {
     if (this.#size !== null) return this.#size;
-    // While paused, no frame tells.
+    // While paused, no frame arrives.
     const { width, height } = this.#viewer.stats;
     return width === 0 ? null : { x: width, y: height };
   }

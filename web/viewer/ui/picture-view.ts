@@ -1,9 +1,8 @@
+import { PIXELATED_FROM } from '../picture-geometry.ts';
+
 const MIN_ZOOM = 1;
 const MAX_ZOOM = 16;
 const STEP = 1.25;
-
-/** Zoom from which on single pixels are shown sharp, not blurred. */
-const PIXELATED_FROM = 4;
 
 /** Minimum length of a drag. A shorter one is a click. */
 const DRAG_PX = 3;

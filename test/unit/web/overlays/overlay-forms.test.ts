@@ -135,6 +135,8 @@ describe('hostile overlays', () => {
     const { items, problem } = read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => [0, 0, 1, 1]));
     expect(items).toHaveLength(OVERLAY_LIMITS.items);
     expect(problem).toContain('5 objects are beyond the limits');
+    // Each invalid object costs as much as a valid one.
+    expect(read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => null)).problem).toMatch(/^2000 objects are invalid.*; 5 objects are beyond the limits/);
     expect(read([{ points: Array.from({ length: OVERLAY_LIMITS.points + 1 }, () => [0, 0]) }]).items).toEqual([]);
     expect(read([{ box: [0, 0, 1, 1], label: 'x'.repeat(1000) }]).items[0]!.label).toHaveLength(OVERLAY_LIMITS.text);
   });
@@ -147,6 +149,8 @@ describe('hostile overlays', () => {
     ['a mask of another size', [{ mask: { size: [2, 2], counts: [5] } }]],
     ['a mask of gigabytes', [{ mask: { size: [65_535, 65_535], counts: [65_535 * 65_535] } }]],
     ['a PNG of gigabytes', [{ mask: { png: Buffer.from('89504e470d0a1a0a0000000d494844520000ffff0000ffff0806000000', 'hex').toString('base64') } }]],
+    // A chunk that decoders skip, before the one with the size of the picture.
+    ['a PNG that hides its size', [{ mask: { png: Buffer.from('89504e470d0a1a0a000000087a7a5a7a000000010000000100000000', 'hex').toString('base64') } }]],
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
     ['a skeleton without indexes', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
     ['text that is not JSON', '[1, 2'],

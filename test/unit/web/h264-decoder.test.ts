@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { FrameMessage } from '../../../shared/protocol.ts';
+import { H264Decoder } from '../../../web/viewer/h264-decoder.ts';
+
+let output: (picture: VideoFrame) => void;
+let isClosed: boolean;
+let events: string[];
+let decoder: H264Decoder;
+
+class FakeVideoDecoder {
+  state = 'configured';
+  constructor(init: VideoDecoderInit) {
+    output = init.output;
+  }
+  configure(): void {}
+  decode(): void {}
+  close(): void {
+    this.state = 'closed';
+    isClosed = true;
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('VideoDecoder', FakeVideoDecoder);
+  vi.stubGlobal('EncodedVideoChunk', class {});
+  [isClosed, events] = [false, []];
+  decoder = new H264Decoder({
+    started: ({ sequence }) => events.push(`ack ${sequence}`),
+    decoded: ({ sequence }, picture) => {
+      events.push(`picture ${sequence}`);
+      picture.close();
+    },
+    failed: () => events.push('failed'),
+  });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+function add(...sequences: number[]): void {
+  for (const sequence of sequences) {
+    const encoding = { kind: 'h264', isKey: sequence === 1, codec: 'avc1.42c028', description: new Uint8Array(1) };
+    decoder.add({ type: 'frame', sequence, width: 8, height: 8, encoding, payload: new Uint8Array(1) } as unknown as FrameMessage);
+  }
+}
+
+function give(sequence: number): void {
+  output({ timestamp: sequence, displayWidth: 8, displayHeight: 8, close: () => undefined } as VideoFrame);
+}
+
+describe('H264Decoder', () => {
+  it('acknowledges what a slow decoder has not decoded only with its next picture', () => {
+    add(1, 2, 3, 4);
+    expect(events).toEqual(['ack 1', 'ack 2', 'ack 3']);
+    give(1);
+    expect(events.slice(3)).toEqual(['ack 4', 'picture 1']);
+  });
+
+  it('fails without output, although no chunk follows, and lets the gateway continue', () => {
+    add(1, 2, 3, 4, 5);
+    vi.advanceTimersByTime(1900);
+    expect(events).toEqual(['ack 1', 'ack 2', 'ack 3']);
+    vi.advanceTimersByTime(200);
+    expect(events.slice(3)).toEqual(['failed', 'ack 5']);
+    expect(isClosed).toBe(true);
+  });
+
+  it('does not fail while pictures come, nor when nothing is left to decode', () => {
+    add(1, 2);
+    vi.advanceTimersByTime(1900);
+    give(1);
+    vi.advanceTimersByTime(1900);
+    give(2);
+    vi.advanceTimersByTime(60_000);
+    add(3);
+    expect(events).not.toContain('failed');
+  });
+
+  it('leaves no timer behind', () => {
+    add(1, 2);
+    decoder.reset();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
