@@ -9,6 +9,7 @@ import { encodeJpeg } from '../codecs/jpeg.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { type JpegStep, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
 import { StepSizes } from '../renditions/step-sizes.ts';
+import { FrameResults } from './frame-results.ts';
 import { isDefaultStyle, StyledArrays, styleKey } from './styled-arrays.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
 
@@ -37,23 +38,18 @@ const MAX_STYLED = 8;
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
-  readonly #styled = new WeakMap<Frame, Map<string, Promise<Uint8Array>>>();
+  readonly #styled = new FrameResults<Uint8Array>(MAX_STYLED);
   /** Arrays as pixels, for pictures other than JPEGs. */
   readonly arrays = new StyledArrays();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
   /** By step name. */
-  readonly #scaled = new WeakMap<Frame, Map<string, Promise<Rendition>>>();
+  readonly #scaled = new FrameResults<Rendition>();
   readonly #sizes = new StepSizes();
   /** Whether viewers with slow links may get scaled JPEGs. */
   readonly isEnabled: boolean;
 
   constructor({ isEnabled = true }: { readonly isEnabled?: boolean } = {}) {
     this.isEnabled = isEnabled;
-  }
-
-  /** Whether this frame is encoded as JPEG for viewers that do not request raw frames. */
-  encodes(frame: Frame): boolean {
-    return jpegChannels(frame) !== null;
   }
 
   /** @returns a promise only while a raw frame is being encoded. */
@@ -95,12 +91,7 @@ export class Renditions {
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
    */
   scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
-    let steps = this.#scaled.get(frame);
-    if (steps === undefined) this.#scaled.set(frame, (steps = new Map<string, Promise<Rendition>>()));
-    const name = stepName(step);
-    let scaled = steps.get(name);
-    if (scaled === undefined) steps.set(name, (scaled = this.#scale(frame, step)));
-    return scaled;
+    return this.#scaled.get(frame, stepName(step), () => this.#scale(frame, step));
   }
 
   async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
@@ -143,17 +134,7 @@ export class Renditions {
       return kind === null ? frame.payload : this.baseline(frame).then(({ payload }) => payload, () => Promise.reject(unsupported(kind)));
     }
     if (isDefaultStyle(style) && jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
-    let styled = this.#styled.get(frame);
-    if (styled === undefined) {
-      styled = new Map();
-      this.#styled.set(frame, styled);
-    }
-    const key = styleKey(style);
-    const jpeg = styled.get(key) ?? this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels));
-    styled.set(key, jpeg);
-    const [oldest] = styled.keys();
-    if (styled.size > MAX_STYLED && oldest !== undefined) styled.delete(oldest);
-    return jpeg;
+    return this.#styled.get(frame, styleKey(style), () => this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels)));
   }
 }
 
