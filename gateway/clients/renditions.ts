@@ -6,10 +6,10 @@ import { encodeFrameHead, type RenditionHeader } from '../../shared/protocol.ts'
 import type { Frame } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
-import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { type JpegStep, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
 import { StepSizes } from '../renditions/step-sizes.ts';
 import { FrameResults } from './frame-results.ts';
+import { scaleJpeg } from './scale-jpeg.ts';
 import { isDefaultStyle, StyledArrays, styleKey } from './styled-arrays.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
 
@@ -23,9 +23,6 @@ export interface Rendition {
   readonly begin: Uint8Array;
   readonly payload: Uint8Array;
 }
-
-/** Of the whole gateway: half of the thread pool, which other work uses as well. */
-const scalings = new ConcurrencyLimit(2);
 
 /** Maximum number of cached JPEGs per frame with different styles. */
 const MAX_STYLED = 8;
@@ -96,11 +93,7 @@ export class Renditions {
 
   async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
     if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
-    const { data, width, height } = await scalings.run(async () => {
-      // Loaded on demand: sharp is slow to load, and needed only for slow links.
-      const { encodePicture } = await import('../codecs/encode-picture.ts');
-      return encodePicture(frame, { format: 'jpg', width: pictureWidth(step, frame.width), quality: step.quality });
-    });
+    const { data, width, height } = await scaleJpeg(() => frame, { width: pictureWidth(step, frame.width), quality: step.quality });
     this.#sizes.note(step, data.byteLength, performance.now());
     return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, data, { rendition: stepName(step), pictureWidth: width, pictureHeight: height });
   }

@@ -1,9 +1,9 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
-import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { EncodedPicture, PictureFormat } from '../codecs/encode-picture.ts';
 import type { Frame } from '../hub/frame.ts';
 import { FrameResults } from './frame-results.ts';
+import { scaleJpeg } from './scale-jpeg.ts';
 import { StyledArrays, styleKey } from './styled-arrays.ts';
 
 /** How a stream's pictures are scaled, compressed, and, if they are arrays, shown; at least one of them is set. */
@@ -15,16 +15,12 @@ export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
 /** Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame. */
 export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
 
-/** Maximum number of running encodings in all streams: half of the thread pool. */
-const MAX_AT_ONCE = 2;
-
 /**
  * Scaled JPEGs of all streams, each made once per frame and scaling for all clients that use it. Nothing is encoded ahead
  * or queued: clients request the frame that they send next, so if the encoder is slower than the source, frames are
  * skipped.
  */
 export class ScaledPictures {
-  readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
   readonly #encoded = new FrameResults<EncodedPicture>();
   /** Number of users by scaling, by stream. */
   readonly #uses = new Map<string, Map<string, number>>();
@@ -58,14 +54,7 @@ export class ScaledPictures {
       if (uses.size === 0) this.#uses.delete(stream);
     };
     const { width, quality, style = {} } = scaling;
-    const encode = (frame: Frame): Promise<EncodedPicture> =>
-      this.#encoded.get(frame, key, () =>
-        this.#encodings.run(async () => {
-          // Loaded on demand: sharp is slow to load, and most gateways never need it.
-          const { encodePicture } = await import('../codecs/encode-picture.ts');
-          return encodePicture(await arrays.eightBit(frame, style, true), { format: 'jpg', width, quality });
-        }),
-      );
+    const encode = (frame: Frame): Promise<EncodedPicture> => this.#encoded.get(frame, key, () => scaleJpeg(() => arrays.eightBit(frame, style, true), { width, quality }));
     return new ScaledStream(encode, release);
   }
 }

@@ -21,7 +21,7 @@ interface PicturesOptions {
   /** By stream name; shared with viewers. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
-  /** Of all streams; shared with viewers. */
+  /** Of all streams. */
   readonly scaledPictures: ScaledPictures;
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;
