@@ -43,7 +43,7 @@ const KEPT_ERROR_CHARACTERS = 400;
  * its picture, whatever the encoder drops or delays.
  *
  * A key frame is requested by an odd time stamp, for which FFmpeg's option `force_key_frames` tests: its input has no
- * other way to say so.
+ * other way to request one.
  *
  * @typeParam T what identifies a picture.
  */

@@ -34,7 +34,7 @@ export interface VideoEncodingOptions {
   readonly jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   /** Called when the encoder cannot work here, with the reason; the encoding then stays silent. */
   readonly onUnavailable: (reason: string) => void;
-  /** Called when nobody has used the encoding for a while. */
+  /** Called when the encoding has had no viewers for a while. */
   readonly onUnused: () => void;
   readonly log: (message: string) => void;
 }
@@ -49,7 +49,7 @@ const MAX_FAILURES = 5;
 /** An encoder that has worked for this long has not failed to start. */
 const STARTED_MS = 5000;
 
-/** How long an encoder continues without viewers: one that comes back, or a switch to and fro, needs no new one. */
+/** How long an encoder continues without viewers: a viewer that returns, or switches back, does not need a new one. */
 const UNUSED_MS = 3000;
 
 /** Frames that are made JPEGs for the encoder at the same time. Later ones are skipped, as they are if the encoder is slower. */
