@@ -198,7 +198,7 @@ export type State = {
 export type Returned = { readonly type: 'returned'; readonly id: number; readonly accepted: boolean; readonly code?: string; readonly reason?: string };
 /** `window`: how many frames may be in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
-/** What the viewer gets and why. Sent to viewers with the feature `renditions` when it changes, at most once per second. */
+/** Describes what the viewer gets and why. Sent to viewers with the feature `renditions` when it changes, at most once per second. */
 export type Delivery = {
   readonly type: 'delivery';
   /** A sentence such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while it gets the source's frames. */

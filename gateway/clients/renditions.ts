@@ -6,9 +6,10 @@ import { encodeFrameHead, type RenditionHeader } from '../../shared/protocol.ts'
 import type { Frame } from '../hub/frame.ts';
 import { encodeBaseline } from '../codecs/baseline-jpeg.ts';
 import { encodeJpeg } from '../codecs/jpeg.ts';
-import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { type JpegStep, pictureWidth, SOURCE, type Step, stepName } from '../renditions/ladder.ts';
 import { StepSizes } from '../renditions/step-sizes.ts';
+import { FrameResults } from './frame-results.ts';
+import { scaleJpeg } from './scale-jpeg.ts';
 import { isDefaultStyle, StyledArrays, styleKey } from './styled-arrays.ts';
 import { encodeMessageBegin } from './web/web-message.ts';
 
@@ -23,9 +24,6 @@ export interface Rendition {
   readonly payload: Uint8Array;
 }
 
-/** Of the whole gateway: half of the thread pool, which other work uses as well. */
-const scalings = new ConcurrencyLimit(2);
-
 /** Maximum number of cached JPEGs per frame with different styles. */
 const MAX_STYLED = 8;
 
@@ -37,23 +35,18 @@ const MAX_STYLED = 8;
 export class Renditions {
   readonly #asIs = new WeakMap<Frame, Rendition>();
   readonly #jpeg = new WeakMap<Frame, Promise<Rendition>>();
-  readonly #styled = new WeakMap<Frame, Map<string, Promise<Uint8Array>>>();
+  readonly #styled = new FrameResults<Uint8Array>(MAX_STYLED);
   /** Arrays as pixels, for pictures other than JPEGs. */
   readonly arrays = new StyledArrays();
   readonly #baseline = new WeakMap<Frame, Promise<Rendition>>();
   /** By step name. */
-  readonly #scaled = new WeakMap<Frame, Map<string, Promise<Rendition>>>();
+  readonly #scaled = new FrameResults<Rendition>();
   readonly #sizes = new StepSizes();
   /** Whether viewers with slow links may get scaled JPEGs. */
   readonly isEnabled: boolean;
 
   constructor({ isEnabled = true }: { readonly isEnabled?: boolean } = {}) {
     this.isEnabled = isEnabled;
-  }
-
-  /** Whether this frame is encoded as JPEG for viewers that do not request raw frames. */
-  encodes(frame: Frame): boolean {
-    return jpegChannels(frame) !== null;
   }
 
   /** @returns a promise only while a raw frame is being encoded. */
@@ -95,21 +88,12 @@ export class Renditions {
    * @throws {GearwayError} `jpeg-unsupported` or `picture-invalid` if the gateway cannot decode it.
    */
   scaled(frame: Frame, step: JpegStep): Promise<Rendition> {
-    let steps = this.#scaled.get(frame);
-    if (steps === undefined) this.#scaled.set(frame, (steps = new Map<string, Promise<Rendition>>()));
-    const name = stepName(step);
-    let scaled = steps.get(name);
-    if (scaled === undefined) steps.set(name, (scaled = this.#scale(frame, step)));
-    return scaled;
+    return this.#scaled.get(frame, stepName(step), () => this.#scale(frame, step));
   }
 
   async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
     if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
-    const { data, width, height } = await scalings.run(async () => {
-      // Loaded on demand: sharp is slow to load, and needed only for slow links.
-      const { encodePicture } = await import('../codecs/encode-picture.ts');
-      return encodePicture(frame, { format: 'jpg', width: pictureWidth(step, frame.width), quality: step.quality });
-    });
+    const { data, width, height } = await scaleJpeg(() => frame, { width: pictureWidth(step, frame.width), quality: step.quality });
     this.#sizes.note(step, data.byteLength, performance.now());
     return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, data, { rendition: stepName(step), pictureWidth: width, pictureHeight: height });
   }
@@ -143,17 +127,7 @@ export class Renditions {
       return kind === null ? frame.payload : this.baseline(frame).then(({ payload }) => payload, () => Promise.reject(unsupported(kind)));
     }
     if (isDefaultStyle(style) && jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
-    let styled = this.#styled.get(frame);
-    if (styled === undefined) {
-      styled = new Map();
-      this.#styled.set(frame, styled);
-    }
-    const key = styleKey(style);
-    const jpeg = styled.get(key) ?? this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels));
-    styled.set(key, jpeg);
-    const [oldest] = styled.keys();
-    if (styled.size > MAX_STYLED && oldest !== undefined) styled.delete(oldest);
-    return jpeg;
+    return this.#styled.get(frame, styleKey(style), () => this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels)));
   }
 }
 

@@ -1,8 +1,9 @@
 import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
-import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { EncodedPicture, PictureFormat } from '../codecs/encode-picture.ts';
 import type { Frame } from '../hub/frame.ts';
+import { FrameResults } from './frame-results.ts';
+import { scaleJpeg } from './scale-jpeg.ts';
 import { StyledArrays, styleKey } from './styled-arrays.ts';
 
 /** How a stream's pictures are scaled, compressed, and, if they are arrays, shown; at least one of them is set. */
@@ -14,23 +15,15 @@ export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
 /** Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame. */
 export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
 
-/** Maximum number of running encodings in all streams: half of the thread pool. */
-const MAX_AT_ONCE = 2;
-
-interface Use {
-  readonly key: string;
-  users: number;
-}
-
 /**
  * Scaled JPEGs of all streams, each made once per frame and scaling for all clients that use it. Nothing is encoded ahead
  * or queued: clients request the frame that they send next, so if the encoder is slower than the source, frames are
  * skipped.
  */
 export class ScaledPictures {
-  readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
-  readonly #encoded = new WeakMap<Frame, Map<string, Promise<EncodedPicture>>>();
-  readonly #uses = new Map<string, Map<string, Use>>();
+  readonly #encoded = new FrameResults<EncodedPicture>();
+  /** Number of users by scaling, by stream. */
+  readonly #uses = new Map<string, Map<string, number>>();
 
   /** Number of different scalings in use. */
   get size(): number {
@@ -45,36 +38,24 @@ export class ScaledPictures {
    * @throws {GearwayError} `too-many` if it would be one more than the limits allow.
    */
   acquire(stream: string, scaling: Scaling, arrays = new StyledArrays()): ScaledStream {
-    const uses = this.#uses.get(stream) ?? new Map<string, Use>();
+    const uses = this.#uses.get(stream) ?? new Map<string, number>();
     const key = `${scaling.width} ${scaling.quality} ${styleKey(scaling.style ?? {})}`;
-    const use = uses.get(key) ?? { key, users: 0 };
-    if (use.users === 0) {
+    const users = uses.get(key) ?? 0;
+    if (users === 0) {
       const { perStream, total } = SCALING_LIMITS;
       if (uses.size >= perStream) throw new GearwayError('too-many', `${perStream} different sizes, qualities and styles of the stream ${stream} are in use; ask for one of them, or retry later`);
       if (this.size >= total) throw new GearwayError('too-many', `${total} different sizes, qualities and styles are in use; retry later`);
-      this.#uses.set(stream, uses.set(key, use));
     }
-    use.users += 1;
+    this.#uses.set(stream, uses.set(key, users + 1));
     const release = (): void => {
-      use.users -= 1;
-      if (use.users > 0) return;
-      uses.delete(key);
+      const left = (uses.get(key) ?? 0) - 1;
+      if (left > 0) uses.set(key, left);
+      else uses.delete(key);
       if (uses.size === 0) this.#uses.delete(stream);
     };
-    return new ScaledStream((frame) => this.#encode(frame, key, scaling, arrays), release);
-  }
-
-  #encode(frame: Frame, key: string, { width, quality, style = {} }: Scaling, arrays: StyledArrays): Promise<EncodedPicture> {
-    const encoded = this.#encoded.get(frame) ?? new Map<string, Promise<EncodedPicture>>();
-    const known = encoded.get(key);
-    if (known !== undefined) return known;
-    const picture = this.#encodings.run(async () => {
-      // Loaded on demand: sharp is slow to load, and most gateways never need it.
-      const { encodePicture } = await import('../codecs/encode-picture.ts');
-      return encodePicture(await arrays.eightBit(frame, style, true), { format: 'jpg', width, quality });
-    });
-    this.#encoded.set(frame, encoded.set(key, picture));
-    return picture;
+    const { width, quality, style = {} } = scaling;
+    const encode = (frame: Frame): Promise<EncodedPicture> => this.#encoded.get(frame, key, () => scaleJpeg(() => arrays.eightBit(frame, style, true), { width, quality }));
+    return new ScaledStream(encode, release);
   }
 }
 

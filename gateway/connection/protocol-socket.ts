@@ -91,7 +91,7 @@ export class ProtocolSocket<M extends Message> {
   #phase: Phase = 'greeting';
   readonly #postponed: Buffer[] = [];
   #countsBytes = true;
-  /** Time of sending of the ping that was not answered yet. */
+  /** When the oldest unanswered ping was sent; null for none. */
   #pingedAtMs: number | null = null;
 
   /** @param addressBudget shared by all connections of the peer's address. */
@@ -199,7 +199,7 @@ export class ProtocolSocket<M extends Message> {
       return;
     }
     this.#guard(() => {
-      if (!isBinary || this.#postponed.length >= MAX_POSTPONED) throw new GearwayError('message-invalid', `more than ${MAX_POSTPONED} messages, or a text message, before the welcome`);
+      if (!isBinary || this.#postponed.length >= MAX_POSTPONED) throw new GearwayError('message-invalid', `received more than ${MAX_POSTPONED} messages, or a text message, before the welcome`);
       this.#postponed.push(data);
     });
   }

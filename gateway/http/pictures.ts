@@ -9,7 +9,7 @@ import { addressKey, type Share, type SharedLimits, Shares } from '../hub/shares
 import type { Stream } from '../hub/stream.ts';
 import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
-import { readArrayStyle, readQuality, readQueryFlag, readQueryNumber, readWidth } from './query.ts';
+import { type Query, readQueryFlag, readQueryNumber, readScaling } from './query.ts';
 import { sendRefusal } from './refusals.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
@@ -21,7 +21,7 @@ interface PicturesOptions {
   /** By stream name; shared with viewers. */
   readonly renditions: Pick<ReadonlyMap<string, Renditions>, 'get'>;
   readonly snapshots: Snapshots;
-  /** Of all streams; shared with viewers. */
+  /** Of all streams. */
   readonly scaledPictures: ScaledPictures;
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   readonly sharedLimits: Pick<SharedLimits, 'mjpegClients'>;
@@ -47,7 +47,7 @@ interface JpegFeed extends JpegPictures {
   release(): void;
 }
 
-type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Readonly<Record<string, string | string[] | undefined>> }>;
+type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Query }>;
 
 /**
  * Adds the routes that need no JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`,
@@ -93,7 +93,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   /** @throws {GearwayError} `too-many`. */
   const openJpegs = ({ stream, shared }: { stream: Stream; shared: Renditions }, scaling: Required<Scaling>): JpegFeed => {
     const { width, quality, style } = scaling;
-    if (width === null && quality === null && isDefaultStyle(style)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
+    if (isUnchanged(scaling)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
     // Also for a style alone: the limits are for both.
     const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
     const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
@@ -116,19 +116,15 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       const { length } = request.query;
       const wantsLengths = length === undefined ? !isBrowserShowing(request.headers) : readQueryFlag(length);
       if (wantsLengths === undefined) return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
-      const width = readWidth(request.query['width']);
-      if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
-      const quality = readQuality(request.query['quality']);
-      if (!quality.ok) return refuse(reply, 400, 'query-invalid', quality.message);
-      const style = readArrayStyle(request.query);
-      if (!style.ok) return refuse(reply, 400, 'query-invalid', style.message);
+      const scaling = readScaling(request.query);
+      if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       let pictures: JpegFeed;
       try {
         share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
         try {
-          pictures = openJpegs(found, { width: width.value, quality: quality.value, style: style.value });
+          pictures = openJpegs(found, scaling.value);
         } catch (error) {
           share.release();
           throw error;
@@ -158,13 +154,9 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   const sendSnapshot = async (request: PictureRequest, reply: FastifyReply, format: SnapshotOptions['format']): Promise<unknown> => {
     const found = find(request.params.name);
     if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
-    const width = readWidth(request.query['width']);
-    if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
-    const quality = readQuality(request.query['quality']);
-    if (!quality.ok) return refuse(reply, 400, 'query-invalid', quality.message);
-    const style = readArrayStyle(request.query);
-    if (!style.ok) return refuse(reply, 400, 'query-invalid', style.message);
-    if (format === 'npy' && (width.value !== null || quality.value !== null || !isDefaultStyle(style.value))) {
+    const scaling = readScaling(request.query);
+    if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
+    if (format === 'npy' && !isUnchanged(scaling.value)) {
       return refuse(reply, 400, 'query-invalid', 'snapshot.npy has the samples as they are, expected neither width, quality nor colours');
     }
     try {
@@ -172,7 +164,7 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     } catch (error) {
       return refuseShare(reply, error);
     }
-    return makeSnapshot(found, reply, { format, width: width.value, quality: quality.value, style: style.value });
+    return makeSnapshot(found, reply, { format, ...scaling.value });
   };
 
   const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, options: SnapshotOptions): Promise<unknown> => {
@@ -191,6 +183,10 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   for (const format of ['jpg', 'png', 'npy'] as const) {
     app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
   }
+}
+
+function isUnchanged({ width, quality, style }: Required<Scaling>): boolean {
+  return width === null && quality === null && isDefaultStyle(style);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type ArrayStyleTexts, parseArrayStyle } from '../../shared/arrays/array-style.ts';
 import { errorText } from '../../shared/errors.ts';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
+import type { Scaling } from '../clients/scaled-pictures.ts';
 
 /** Result of parsing a query parameter. */
 export type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
@@ -18,7 +19,7 @@ export function readWidth(text: QueryText): Read<number | null> {
 }
 
 /** Parses `?quality=` of a JPEG; null if it is absent. */
-export function readQuality(text: QueryText): Read<number | null> {
+function readQuality(text: QueryText): Read<number | null> {
   if (text === undefined) return { ok: true, value: null };
   const value = readQueryNumber(text, /^\d{1,3}$/, 1, 100);
   if (value !== undefined) return { ok: true, value };
@@ -38,11 +39,24 @@ export function readQueryFlag(text: string | string[]): boolean | undefined {
   return text === 'false' ? false : undefined;
 }
 
+/** The query of a request for a picture. */
+export type Query = Readonly<Record<string, string | string[] | undefined>>;
+
+/** Parses how a picture is scaled, compressed, and, if it is an array, shown. */
+export function readScaling(query: Query): Read<Required<Scaling>> {
+  const width = readWidth(query['width']);
+  if (!width.ok) return width;
+  const quality = readQuality(query['quality']);
+  if (!quality.ok) return quality;
+  const style = readArrayStyle(query);
+  return style.ok ? { ok: true, value: { width: width.value, quality: quality.value, style: style.value } } : style;
+}
+
 /** Query parameters of {@link readArrayStyle}, by the texts of a style. */
 const STYLE_PARAMETERS = ['range', 'colormap', 'noData', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'] as const;
 
 /** Parses how arrays are shown: `?range=400,6000&colormap=turbo&invert=true`. An empty style if there is no such parameter. */
-export function readArrayStyle(query: Readonly<Record<string, string | string[] | undefined>>): Read<ArrayStyleTexts> {
+function readArrayStyle(query: Query): Read<ArrayStyleTexts> {
   const texts: Record<string, string | boolean> = {};
   for (const name of STYLE_PARAMETERS) {
     const text = query[name];

@@ -2,6 +2,7 @@ import type { ArrayStyleTexts } from '../../shared/arrays/array-style.ts';
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { parseDtype } from '../../shared/ndarray.ts';
+import { FrameResults } from '../clients/frame-results.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import { isDefaultStyle, type StyledArrays, styleKey } from '../clients/styled-arrays.ts';
 import type { PictureFormat } from '../codecs/encode-picture.ts';
@@ -31,7 +32,7 @@ const MAX_RESULTS = 8;
 
 /** Encodes snapshots of frames, once for all requests with the same options, and few at a time. */
 export class Snapshots {
-  readonly #results = new WeakMap<Frame, Map<string, Promise<Uint8Array>>>();
+  readonly #results = new FrameResults<Uint8Array>(MAX_RESULTS);
   readonly #encodings = new ConcurrencyLimit(MAX_AT_ONCE);
 
   /**
@@ -47,19 +48,8 @@ export class Snapshots {
     const quality = format === 'jpg' ? wantedQuality : null;
     const isOwnJpeg = format === 'jpg' && width === null && quality === null;
     if (isOwnJpeg && frame.encoding.kind === 'jpeg') return frame.payload;
-    let results = this.#results.get(frame);
-    if (results === undefined) {
-      results = new Map();
-      this.#results.set(frame, results);
-    }
     const key = `${format} ${width} ${quality} ${styleKey(style)}`;
-    const known = results.get(key);
-    if (known !== undefined) return known;
-    const result = this.inTurn(async () => (isOwnJpeg ? renditions.jpeg(frame, style) : encode(frame, { format, width, quality, style }, renditions.arrays)));
-    results.set(key, result);
-    const [oldest] = results.keys();
-    if (results.size > MAX_RESULTS && oldest !== undefined) results.delete(oldest);
-    return result;
+    return this.#results.get(frame, key, () => this.inTurn(async () => (isOwnJpeg ? renditions.jpeg(frame, style) : encode(frame, { format, width, quality, style }, renditions.arrays))));
   }
 
   /**

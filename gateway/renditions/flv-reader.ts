@@ -51,7 +51,7 @@ export class FlvReader {
         this.#pending = data;
         return;
       }
-      if (data.toString('latin1', 0, 3) !== 'FLV') throw new GearwayError('flv-invalid', 'the encoder writes no FLV');
+      if (data.toString('latin1', 0, 3) !== 'FLV') throw new GearwayError('flv-invalid', 'the output of the encoder is not FLV');
       this.#hasHeader = true;
       data = data.subarray(HEADER_BYTES);
     }

@@ -43,7 +43,7 @@ const KEPT_ERROR_CHARACTERS = 400;
  * its picture, whatever the encoder drops or delays.
  *
  * A key frame is requested by an odd time stamp, for which FFmpeg's option `force_key_frames` tests: its input has no
- * other way to say so.
+ * other way to request one.
  *
  * @typeParam T what identifies a picture.
  */
@@ -76,9 +76,10 @@ export class H264Encoder<T> {
       }
     });
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#errors = `${this.#errors}${chunk.toString()}`.slice(-KEPT_ERROR_CHARACTERS)));
-    this.#child.stdin?.on('error', () => undefined); // followed by 'exit'
+    this.#child.stdin?.on('error', () => undefined); // followed by 'close'
     this.#child.once('error', (error: NodeJS.ErrnoException) => this.#end(error.message, error.code === 'ENOENT'));
-    this.#child.once('exit', (code, signal) => this.#end(`FFmpeg ended with ${signal ?? `status ${code}`}${this.#errors === '' ? '' : `: ${this.#errors.trim()}`}`));
+    // Not 'exit', which may come before the last of its error output.
+    this.#child.once('close', (code, signal) => this.#end(`FFmpeg ended with ${signal ?? `status ${code}`}`));
     this.#child.stdin?.write(matroskaHead(input));
   }
 
@@ -98,7 +99,7 @@ export class H264Encoder<T> {
     const now = performance.now();
     if (this.#inside.size === 0) this.#lastOutputAtMs = now;
     if (now - this.#lastOutputAtMs > STALL_MS) {
-      this.#end(`FFmpeg encoded nothing for ${STALL_MS / 1000} s${this.#errors === '' ? '' : `: ${this.#errors.trim()}`}`);
+      this.#end(`FFmpeg encoded nothing for ${STALL_MS / 1000} s`);
       return false;
     }
     if (this.#inside.size >= MAX_INSIDE) return false;
@@ -129,7 +130,8 @@ export class H264Encoder<T> {
   #end(reason: string, isMissing = false): void {
     if (this.#hasEnded) return;
     this.close();
-    this.#events.ended(reason, isMissing);
+    const errors = this.#errors.trim();
+    this.#events.ended(errors === '' ? reason : `${reason}: ${errors}`, isMissing);
   }
 }
 

@@ -49,10 +49,10 @@ const BIT_RATE_UNIT = 10_000;
 /** Length of a rendition's shorter side below which its picture is not useful. */
 const MIN_SIDE = 120;
 
-/** Largest part of the source's width and height, by the viewer's wish. */
+/** Minimum divisor of the source's width and height, by the viewer's quality. */
 const MIN_DIVISOR: Readonly<Record<Exclude<Quality, 'source'>, number>> = { auto: 1, half: 2, quarter: 4 };
 
-/** What the ladder of a viewer depends on. */
+/** Properties of a stream and a viewer that determine the ladder. */
 export interface LadderOptions {
   readonly quality: Quality;
   /** Size of the source's frames. */

@@ -23,12 +23,12 @@ const BLOCK_HEAD = Buffer.from('81000080', 'hex');
 export function matroskaHead({ width, height, framesPerSecond }: { readonly width: number; readonly height: number; readonly framesPerSecond: number }): Buffer {
   const header = element(ID.ebml, uint(ID.ebmlVersion, 1), uint(ID.ebmlReadVersion, 1), uint(ID.maxIdLength, 4), uint(ID.maxSizeLength, 8), text(ID.docType, 'matroska'), uint(ID.docTypeVersion, 4), uint(ID.docTypeReadVersion, 2));
   const info = element(ID.info, uint(ID.timestampScale, TIMESTAMP_SCALE), text(ID.muxer, 'gearway'), text(ID.writer, 'gearway'));
-  // The rate is what encoders distribute their bits by.
+  // Encoders distribute their bits by this rate.
   const track = element(ID.track, uint(ID.trackNumber, 1), uint(ID.trackUid, 1), uint(ID.trackType, 1), uint(ID.lacing, 0), text(ID.codec, 'V_MJPEG'), uint(ID.defaultDuration, Math.round(1e9 / framesPerSecond)), element(ID.video, uint(ID.width, width), uint(ID.height, height)));
   return Buffer.concat([header, Buffer.from(ID.segment, 'hex'), UNKNOWN_SIZE, info, element(ID.tracks, track)]);
 }
 
-/** What precedes a JPEG of this length. @param timeMs rises from picture to picture. */
+/** The bytes in front of a JPEG of this length. @param timeMs rises from picture to picture. */
 export function matroskaFrameHead(timeMs: number, jpegBytes: number): Buffer {
   const time = uint(ID.timestamp, timeMs);
   const block = Buffer.concat([Buffer.from(ID.simpleBlock, 'hex'), size(BLOCK_HEAD.byteLength + jpegBytes), BLOCK_HEAD]);

@@ -9,7 +9,7 @@ import { addressKey } from '../../hub/shares.ts';
 import { type Client, type Stream, round } from '../../hub/stream.ts';
 import type { FrameHolder, UnsentFrames } from '../unsent-frames.ts';
 
-/** Makes the JPEG of a frame, the same for all clients that want it so. */
+/** JPEGs of a stream's frames, shared by all clients with the same options. */
 export interface JpegPictures {
   jpeg(frame: Frame): Uint8Array | Promise<Uint8Array>;
 }

@@ -44,7 +44,7 @@ const CEILING_MS = 30_000;
 /** How long a viewer counts as limited after a late frame. */
 const LIMITED_MS = 2000;
 
-/** What the choice depends on. */
+/** Input of the choice. */
 export interface AdaptationContext {
   /** At least one, best first. */
   readonly steps: readonly Step[];
@@ -60,8 +60,8 @@ export interface AdaptationContext {
  * Chooses the step that a viewer gets, by the queueing delay and delivery rate of its link.
  *
  * Down: late frames saturate the link, so their delivery rate is its throughput, and the best step that it carries is
- * chosen at once, unless a frame that was on time has just proved that the link is not the cause. Up: after a hold time without late frames, by the lower bound of the capacity, or by one step as a
- * probe. A failed increase doubles the hold time (exponential back-off) and keeps the throughput as a ceiling.
+ * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Up: after a hold time
+ * without late frames, by the lower bound of the capacity, or by one step as a probe. A failed increase doubles the hold time (exponential back-off) and keeps the throughput as a ceiling.
  */
 export class Adaptation {
   readonly #link: LinkEstimator;

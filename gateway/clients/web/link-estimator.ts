@@ -22,7 +22,7 @@ export interface Delivery {
   readonly sentAtMs: number;
   /** Time beyond the minimum round trip: transmission of the frame, and its wait in queues of the path. */
   readonly delayMs: number;
-  /** Delivery rate since the frame was sent, in bits per second: what the link carried, whatever it could carry. */
+  /** Delivery rate since the frame was sent, in bits per second; the link may be able to carry more. */
   readonly bitsPerSecond: number;
 }
 

@@ -50,7 +50,7 @@ export class Pacer {
   #window = MIN_WINDOW;
   #waitingSinceMs: number | null = null;
 
-  /** What the acknowledgements reveal about the link. */
+  /** Estimate of the link, from the acknowledgements. */
   readonly link = new LinkEstimator();
 
   /** When the oldest frame in flight was sent; null if there is none. */

@@ -34,7 +34,7 @@ export interface VideoEncodingOptions {
   readonly jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   /** Called when the encoder cannot work here, with the reason; the encoding then stays silent. */
   readonly onUnavailable: (reason: string) => void;
-  /** Called when nobody has used the encoding for a while. */
+  /** Called when the encoding has had no viewers for a while. */
   readonly onUnused: () => void;
   readonly log: (message: string) => void;
 }
@@ -49,8 +49,11 @@ const MAX_FAILURES = 5;
 /** An encoder that has worked for this long has not failed to start. */
 const STARTED_MS = 5000;
 
-/** How long an encoder continues without viewers: one that comes back, or a switch to and fro, needs no new one. */
+/** How long an encoder continues without viewers: a viewer that returns, or switches back, does not need a new one. */
 const UNUSED_MS = 3000;
+
+/** Frames that are made JPEGs for the encoder at the same time. Later ones are skipped, as they are if the encoder is slower. */
+const MAX_CONVERSIONS = 2;
 
 /** Rate for which bits are distributed before the source's is known. */
 const DEFAULT_FPS = 30;
@@ -67,6 +70,7 @@ export class VideoEncoding {
   #width = 0;
   #height = 0;
   #lastSequence = 0;
+  #conversions = 0;
   #needsKey = false;
   #keyAtMs = -Infinity;
   #failures = 0;
@@ -117,11 +121,16 @@ export class VideoEncoding {
   }
 
   #offer(frame: Frame): void {
-    if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence) return;
+    if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence || this.#conversions >= MAX_CONVERSIONS) return;
     const jpeg = this.#options.jpeg(frame);
-    if (!(jpeg instanceof Promise)) this.#encode(frame, jpeg);
+    if (!(jpeg instanceof Promise)) {
+      this.#encode(frame, jpeg);
+      return;
+    }
+    this.#conversions += 1;
+    const converted = jpeg.finally(() => (this.#conversions -= 1)).then((data) => this.#encode(frame, data));
     // A frame that cannot be encoded as JPEG is missing in the video.
-    else runInBackground(jpeg.then((data) => this.#encode(frame, data)), () => undefined);
+    runInBackground(converted, () => undefined);
   }
 
   #encode(frame: Frame, jpeg: Uint8Array): void {

@@ -9,7 +9,7 @@ import type { Delivery, LinkEstimator } from './link-estimator.ts';
 /** Rate of a source before it is known. */
 const DEFAULT_FPS = 30;
 
-/** What a viewer's delivery needs to know about its stream. */
+/** The stream, as a viewer's delivery uses it. */
 export interface DeliveryStream {
   /** Mean interval of the source's frames; undefined before the second. */
   frameTimeMs(): number | undefined;
@@ -22,7 +22,7 @@ export interface DeliveryStream {
 }
 
 /**
- * Decides what a viewer gets: the frames as they are, or a rendition. Combines the wishes of the viewer with the
+ * Decides what a viewer gets: the frames as they are, or a rendition. Combines the viewer's requests with the
  * measured link, and describes the result for people.
  */
 export class ViewerDelivery implements AdaptationContext {

@@ -12,7 +12,7 @@ export interface ViewerVideoOptions {
   readonly isCongested: () => boolean;
 }
 
-/** The H.264 encoding to which one viewer is subscribed, and how far it is. */
+/** One viewer's subscription to an H.264 encoding. */
 interface Subscription extends VideoSubscriber {
   readonly encoding: SharedEncoding;
   /** The viewer has the chunks that the next one refers to. */
@@ -26,7 +26,7 @@ const REQUEST_MS = 1000;
 /**
  * H.264 for one viewer. A chunk refers to those before it, so none can be left out: a viewer whose link is congested
  * skips to the next key frame, which is requested when the link is free again. A switch to another step keeps the former
- * one until the new one's key frame has come.
+ * one until the key frame of the new one has arrived.
  */
 export class ViewerVideo {
   readonly #options: ViewerVideoOptions;

@@ -27,7 +27,7 @@ import type { ReturnData } from '../../hub/returns/returns.ts';
 import { round } from '../../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../../codecs/python-json.ts';
 import type { InputBudget } from '../../connection/input-budget.ts';
-import { SOURCE } from '../../renditions/ladder.ts';
+import { SOURCE, type Step } from '../../renditions/ladder.ts';
 import { Pacer } from './pacer.ts';
 import { ViewerDelivery } from './viewer-delivery.ts';
 import { ViewerVideo } from './viewer-video.ts';
@@ -165,9 +165,14 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   /** Selects the viewer's H.264 encoding, if any. @returns whether its chunks flow, and contain this frame as well. */
   #isInVideo(frame: Frame): boolean {
-    if (this.#delivery === null || this.#video === null || this.#wantsRaw) return false;
-    const step = this.#delivery.choose(frame);
+    if (this.#video === null) return false;
+    const step = this.#step(frame);
     return this.#video.use(step.kind === 'h264' ? step : null) && this.#video.isFlowing;
+  }
+
+  /** The step in which a frame is sent. */
+  #step(frame: Frame): Step {
+    return this.#wantsRaw ? SOURCE : (this.#delivery?.choose(frame) ?? SOURCE);
   }
 
   /** A queue on the path, which one more chunk would lengthen. */
@@ -449,7 +454,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #rendition(frame: Frame): Rendition | Promise<Rendition> {
     const { binding } = this.#options;
     const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
-    const step = this.#wantsRaw ? SOURCE : (this.#delivery?.choose(frame) ?? SOURCE);
+    const step = this.#step(frame);
     const jpegStep = step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;
     // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.
     if (jpegStep !== null) return binding.scaled(frame, jpegStep).catch(unchanged);

@@ -6,6 +6,9 @@ import { WebSocket } from 'ws';
 import { type ViewerSocket, ViewerBinding } from '../../../../gateway/clients/web/viewer-binding.ts';
 import { Renditions } from '../../../../gateway/clients/renditions.ts';
 import { UnsentFrames } from '../../../../gateway/clients/unsent-frames.ts';
+import type { VideoSubscriber } from '../../../../gateway/clients/web/video-encoding.ts';
+import type { VideoEncodings } from '../../../../gateway/clients/web/video-encodings.ts';
+import type { SharedEncoding } from '../../../../gateway/clients/web/viewer-video.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../../../gateway/clients/web/web-client.ts';
 import { EventLog } from '../../../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../../../gateway/hub/frame.ts';
@@ -21,6 +24,7 @@ import {
   decodeGatewayMessage,
   encodeMessage,
   encodeReturn,
+  feature,
   type FrameMessage,
   type ReturnBody,
   type State,
@@ -891,6 +895,23 @@ describe('WebClient: time', () => {
         await Promise.resolve();
       }
     }
+  });
+
+  it('ends the H.264 of a viewer that requests raw frames', () => {
+    const subscribers = new Set<VideoSubscriber>();
+    const encoding: SharedEncoding = { subscribe: (subscriber) => void subscribers.add(subscriber), unsubscribe: (subscriber) => void subscribers.delete(subscriber), requestKey: () => undefined };
+    const socket = new FakeSocket();
+    const video = { isAvailable: true, get: () => encoding } as unknown as VideoEncodings;
+    const place = new ViewerBinding({ id: 'web-1', served: { stream, renditions: new Renditions(), video }, report: () => undefined, address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }) });
+    const client = new WebClient(socket as unknown as WebSocket, { binding: place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    socket.receive({ type: 'hello', features: [feature.renditions] });
+    socket.receive({ type: 'want', video: true, quality: 'half' });
+    stream.publish({ ...INPUT, width: 640, height: 480 });
+    expect(subscribers.size).toBe(1);
+    socket.receive({ type: 'want', raw: true });
+    stream.publish({ ...INPUT, width: 640, height: 480 });
+    expect(subscribers.size).toBe(0);
+    client.close(1001, 'the test ends');
   });
 
   it('lets the frame that waits for the connection be larger than the buffer may be', () => {

@@ -1,0 +1,24 @@
+import type { Frame } from '../hub/frame.ts';
+
+/** Results of work on frames, made once per frame and key for all that request them, and released with the frame. */
+export class FrameResults<T> {
+  readonly #results = new WeakMap<Frame, Map<string, Promise<T>>>();
+  readonly #maxPerFrame: number;
+
+  /** @param maxPerFrame number of results of a frame, beyond which the oldest one is discarded. */
+  constructor(maxPerFrame = Infinity) {
+    this.#maxPerFrame = maxPerFrame;
+  }
+
+  /** @param make may throw; nothing is kept then. */
+  get(frame: Frame, key: string, make: () => Promise<T>): Promise<T> {
+    const results = this.#results.get(frame) ?? new Map<string, Promise<T>>();
+    const known = results.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#results.set(frame, results.set(key, made));
+    const [oldest] = results.keys();
+    if (results.size > this.#maxPerFrame && oldest !== undefined) results.delete(oldest);
+    return made;
+  }
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { VideoEncoding, type VideoStream } from '../../../../gateway/clients/web/video-encoding.ts';
+import type { Frame } from '../../../../gateway/hub/frame.ts';
+
+const frame = (sequence: number): Frame => ({ sequence, receivedAtUs: 0, width: 640, height: 480, encoding: { kind: 'raw', dtype: 'uint8', shape: [480, 640] }, payload: new Uint8Array(0), message: null, wireHeader: null });
+
+/** A stream whose frames the test makes. */
+class FakeStream implements VideoStream {
+  readonly latest = null;
+  offer: (frame: Frame) => void = () => undefined;
+
+  frameTimeMs(): undefined {
+    return undefined;
+  }
+
+  follow(follower: { offer(frame: Frame): void }): void {
+    this.offer = (offered) => follower.offer(offered);
+  }
+
+  unfollow(): void {
+    this.offer = () => undefined;
+  }
+}
+
+describe('VideoEncoding', () => {
+  it('skips frames while earlier ones are still being made JPEGs, and continues afterwards, also if that fails', async () => {
+    const stream = new FakeStream();
+    const conversions: { readonly sequence: number; readonly fail: () => void }[] = [];
+    const encoding = new VideoEncoding({
+      stream,
+      step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
+      jpeg: ({ sequence }) => new Promise((_resolve, reject) => conversions.push({ sequence, fail: () => reject(new Error('damaged')) })),
+      onUnavailable: () => undefined,
+      onUnused: () => undefined,
+      log: () => undefined,
+    });
+    for (let sequence = 1; sequence <= 5; sequence += 1) stream.offer(frame(sequence));
+    expect(conversions.map(({ sequence }) => sequence)).toEqual([1, 2]);
+    conversions[0]?.fail();
+    await new Promise(setImmediate);
+    for (let sequence = 6; sequence <= 9; sequence += 1) stream.offer(frame(sequence));
+    expect(conversions.map(({ sequence }) => sequence)).toEqual([1, 2, 6]);
+    encoding.close();
+  });
+});
