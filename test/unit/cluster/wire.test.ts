@@ -109,6 +109,21 @@ describe('ReturnQueue', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
+  it('ends a client that the owner knows, although another one has come and gone on its port since', () => {
+    const returns = new Returns({ hasServer: false });
+    returns.join(6000);
+    returns.set(6000, value('forward'));
+    const queue = new ReturnQueue(() => undefined);
+    returns.follow(queue);
+    queue.take();
+    for (let count = 0; count < 2; count += 1) {
+      returns.leave(6000);
+      returns.join(6000);
+    }
+    returns.leave(6000);
+    expect(itemsNow(queue.take())).toEqual([{ kind: 'leave', port: 6000 }]);
+  });
+
   it('discards once-only values, here and at the owner', () => {
     const returns = new Returns({ hasServer: false });
     returns.join(6000);
