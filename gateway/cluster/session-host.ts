@@ -43,9 +43,9 @@ export class SessionHost {
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
-  /** Number of sessions that want frames of a stream. */
-  count(stream: string): number {
-    return [...this.#sessions.values()].filter((session) => session.hosted.stream.name === stream).length;
+  /** Ends the sessions of a stream that is closed. If it is created again, the other gateways begin new ones. */
+  endSessions(stream: Stream): void {
+    for (const [id, { hosted }] of this.#sessions) if (hosted.stream === stream) this.#end(id);
   }
 
   /** Ends all sessions. */
