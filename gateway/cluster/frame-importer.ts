@@ -30,7 +30,6 @@ export class FrameImporter {
   #limit = 0;
   #isExtending = false;
   #lastSequence = 0;
-  #missed = 0;
   #isClosed = false;
 
   constructor(options: FrameImporterOptions) {
@@ -42,11 +41,6 @@ export class FrameImporter {
   /** Sequence of the newest frame; 0 for none. */
   get lastSequence(): number {
     return this.#lastSequence;
-  }
-
-  /** Number of frames that were skipped on the way. */
-  get missed(): number {
-    return this.#missed;
   }
 
   /** Begins a new subscription, in place of the present one if there is one. */
@@ -95,7 +89,6 @@ export class FrameImporter {
   #frame(frame: RemoteFrame): void {
     // Repeated for another gateway.
     if (frame.sequence <= this.#lastSequence) return;
-    if (this.#lastSequence > 0) this.#missed += frame.sequence - this.#lastSequence - 1;
     this.#lastSequence = frame.sequence;
     this.#options.onFrame(frame);
   }

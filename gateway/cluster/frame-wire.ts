@@ -53,20 +53,13 @@ export class FrameAssembler {
   #head: Head | null = null;
   #parts: Uint8Array[] = [];
   #missing = 0;
-  #incomplete = 0;
 
   constructor(onFrame: (frame: RemoteFrame) => void, onError: (error: unknown) => void) {
     this.#onFrame = onFrame;
     this.#onError = onError;
   }
 
-  /** Number of frames that were given up. */
-  get incomplete(): number {
-    return this.#incomplete;
-  }
-
   head(bytes: Uint8Array): void {
-    if (this.#head !== null) this.#incomplete += 1;
     this.#head = null;
     this.#parts = [];
     try {
@@ -88,10 +81,7 @@ export class FrameAssembler {
     const parts = this.#parts;
     this.#head = null;
     this.#parts = [];
-    if (this.#missing < 0) {
-      this.#incomplete += 1;
-      return;
-    }
+    if (this.#missing < 0) return;
     const payload = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, head.bytes);
     try {
       const { width, height, encoding, capturedAtUs, wireHeader, isTrusted } = head;
