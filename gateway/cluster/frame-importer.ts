@@ -52,8 +52,10 @@ export class FrameImporter {
     this.#isExtending = false;
     const { connection, subject } = this.#options;
     const subscription = connection.subscribe(`${subject}.*`, {
-      callback: (_error, message) => {
-        if (this.#subscription !== subscription) return;
+      callback: (error, message) => {
+        // Without the right to subscribe. There is no message then.
+        if (error !== null) this.#options.onError(error);
+        if (error !== null || this.#subscription !== subscription) return;
         this.#received += 1;
         if (message.subject.endsWith(HEAD)) this.#assembler.head(message.data);
         else this.#assembler.part(message.data);

@@ -39,7 +39,13 @@ export class SessionHost {
 
   constructor(options: SessionHostOptions) {
     this.#options = options;
-    this.#subscription = options.connection.subscribe(options.subject, { callback: (_error, message) => this.#received(message) });
+    this.#subscription = options.connection.subscribe(options.subject, {
+      callback: (error, message) => {
+        // Without the right to subscribe. There is no message then.
+        if (error === null) this.#received(message);
+        else options.log(`cluster: this gateway cannot serve its streams to the others: ${errorText(error)}`);
+      },
+    });
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
