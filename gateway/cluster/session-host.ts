@@ -16,6 +16,9 @@ const REPEAT_AFTER_MS = 300;
 /** Maximum size of a batch. */
 const MAX_BATCH_BYTES = 64 << 20;
 
+/** Maximum number of sessions: one per stream and gateway that shows it. */
+const MAX_SESSIONS = 4096;
+
 /** A stream whose source this gateway may own. */
 export interface HostedStream {
   readonly stream: Stream;
@@ -90,7 +93,7 @@ export class SessionHost {
     if (hosted === undefined || !hosted.isOwner()) return { ok: false, code: 'not-owner' };
     let session = this.#sessions.get(head.session);
     if (session === undefined) {
-      if (head.batch !== 1) return { ok: false, code: 'restart' };
+      if (head.batch !== 1 || this.#sessions.size >= MAX_SESSIONS) return { ok: false, code: 'restart' };
       session = new Session(hosted);
       this.#sessions.set(head.session, session);
     }
@@ -107,6 +110,7 @@ class Session {
   isLast = false;
   readonly #ports = new Set<number>();
   #parts: Uint8Array[] = [];
+  #partBytes = 0;
   #answered = 0;
   #answer: SessionAnswer | null = null;
 
@@ -120,18 +124,24 @@ class Session {
     // Sent again, because our answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;
     if (batch !== this.#answered + 1) return { ok: false, code: 'restart' };
-    if (part === 0) this.#parts = [];
+    if (part === 0) this.#forgetParts();
     if (parts > 1 && part !== this.#parts.length) return isComplete ? { ok: false, code: 'restart' } : null;
     if (parts > 1) {
-      if (this.#parts.reduce((sum, { byteLength }) => sum + byteLength, 0) > MAX_BATCH_BYTES) return { ok: false, code: 'restart' };
+      this.#partBytes += bytes.byteLength;
+      if (this.#partBytes > MAX_BATCH_BYTES) return { ok: false, code: 'restart' };
       this.#parts.push(Uint8Array.from(bytes));
     }
     if (!isComplete) return null;
     const whole = parts === 1 ? bytes : Buffer.concat(this.#parts);
-    this.#parts = [];
+    this.#forgetParts();
     this.#answer = this.#process(whole);
     this.#answered = batch;
     return this.#answer;
+  }
+
+  #forgetParts(): void {
+    this.#parts = [];
+    this.#partBytes = 0;
   }
 
   /** Ends the return data of its clients, and its interest in frames. */
