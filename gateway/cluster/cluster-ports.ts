@@ -247,9 +247,9 @@ export class ClusterPorts implements Ports {
   #received(key: string, entry: ReplicaEntry): void {
     if (!key.startsWith(this.#prefix)) return;
     const port = Number(key.slice(this.#prefix.length));
-    const value = entry.value as PortRecord | undefined;
-    if (value === undefined) this.#entries.delete(port);
-    else this.#entries.set(port, { ...entry, value });
+    const { value } = entry;
+    if (isPortRecord(value)) this.#entries.set(port, { ...entry, value });
+    else this.#entries.delete(port);
     this.#revokeSuperseded(port);
   }
 
@@ -284,6 +284,16 @@ export class ClusterPorts implements Ports {
   #key(port: number): string {
     return `${this.#prefix}${port}`;
   }
+}
+
+/** Whether a value from the store is a port. Otherwise the port is free, and can be written over. */
+function isPortRecord(value: unknown): value is PortRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, nonce, member, hash, address, hasLasted } = value as Partial<Record<keyof LeaseRecord, unknown>>;
+  if (typeof nonce !== 'string') return false;
+  if (kind === 'free') return true;
+  if (kind === 'native') return typeof member === 'string';
+  return kind === 'lease' && (member === null || typeof member === 'string') && typeof hash === 'string' && (address === null || typeof address === 'string') && typeof hasLasted === 'boolean';
 }
 
 /** The store is readable for all gateways and their administrators; it does not contain keys. */

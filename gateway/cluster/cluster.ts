@@ -172,7 +172,9 @@ export class Cluster {
       },
       close: () => {
         base.close();
+        const hosted = this.#hosted.get(name);
         this.#hosted.delete(name);
+        if (hosted !== undefined) this.#host.endSessions(hosted.stream);
         this.#streams.delete(name);
         runInBackground(this.#ownership.release(name), (error) => this.#options.log(`cluster: stream ${name} could not be released: ${errorText(error)}`));
       },

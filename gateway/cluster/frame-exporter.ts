@@ -27,7 +27,6 @@ export class FrameExporter implements Follower {
   #inFlight = 0;
   /** Increases when the connection was lost: what was in flight then does not count any more. */
   #epoch = 0;
-  #published = 0;
   #publishedAtMs = -Infinity;
 
   constructor(options: FrameExporterOptions) {
@@ -36,11 +35,6 @@ export class FrameExporter implements Follower {
 
   get isActive(): boolean {
     return this.#wanted.size > 0;
-  }
-
-  /** Number of frames published. */
-  get published(): number {
-    return this.#published;
   }
 
   /** Adds a gateway that wants frames. */
@@ -97,7 +91,6 @@ export class FrameExporter implements Follower {
       stream.reject(error);
       return;
     }
-    this.#published += 1;
     this.#publishedAtMs = performance.now();
     this.#inFlight += 1;
     const landed = (): void => {

@@ -30,7 +30,6 @@ export class FrameImporter {
   #limit = 0;
   #isExtending = false;
   #lastSequence = 0;
-  #missed = 0;
   #isClosed = false;
 
   constructor(options: FrameImporterOptions) {
@@ -44,11 +43,6 @@ export class FrameImporter {
     return this.#lastSequence;
   }
 
-  /** Number of frames that were skipped on the way. */
-  get missed(): number {
-    return this.#missed;
-  }
-
   /** Begins a new subscription, in place of the present one if there is one. */
   subscribe(): void {
     this.#subscription?.unsubscribe();
@@ -58,8 +52,10 @@ export class FrameImporter {
     this.#isExtending = false;
     const { connection, subject } = this.#options;
     const subscription = connection.subscribe(`${subject}.*`, {
-      callback: (_error, message) => {
-        if (this.#subscription !== subscription) return;
+      callback: (error, message) => {
+        // Without the right to subscribe. There is no message then.
+        if (error !== null) this.#options.onError(error);
+        if (error !== null || this.#subscription !== subscription) return;
         this.#received += 1;
         if (message.subject.endsWith(HEAD)) this.#assembler.head(message.data);
         else this.#assembler.part(message.data);
@@ -95,7 +91,6 @@ export class FrameImporter {
   #frame(frame: RemoteFrame): void {
     // Repeated for another gateway.
     if (frame.sequence <= this.#lastSequence) return;
-    if (this.#lastSequence > 0) this.#missed += frame.sequence - this.#lastSequence - 1;
     this.#lastSequence = frame.sequence;
     this.#options.onFrame(frame);
   }

@@ -1,5 +1,6 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
 import { type Encoding, FRAME_LIMITS } from '../../shared/frame.ts';
+import { arrayBytes } from '../../shared/ndarray.ts';
 import { formatPythonJson, parsePythonJson } from '../codecs/python-json.ts';
 import type { Frame, FrameInput } from '../hub/frame.ts';
 
@@ -53,20 +54,13 @@ export class FrameAssembler {
   #head: Head | null = null;
   #parts: Uint8Array[] = [];
   #missing = 0;
-  #incomplete = 0;
 
   constructor(onFrame: (frame: RemoteFrame) => void, onError: (error: unknown) => void) {
     this.#onFrame = onFrame;
     this.#onError = onError;
   }
 
-  /** Number of frames that were given up. */
-  get incomplete(): number {
-    return this.#incomplete;
-  }
-
   head(bytes: Uint8Array): void {
-    if (this.#head !== null) this.#incomplete += 1;
     this.#head = null;
     this.#parts = [];
     try {
@@ -88,10 +82,7 @@ export class FrameAssembler {
     const parts = this.#parts;
     this.#head = null;
     this.#parts = [];
-    if (this.#missing < 0) {
-      this.#incomplete += 1;
-      return;
-    }
+    if (this.#missing < 0) return;
     const payload = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, head.bytes);
     try {
       const { width, height, encoding, capturedAtUs, wireHeader, isTrusted } = head;
@@ -111,5 +102,17 @@ function parseHead(bytes: Uint8Array): Head {
   }
   const isSize = Number.isInteger(head.bytes) && head.bytes > 0 && head.bytes <= FRAME_LIMITS.payloadBytes;
   if (!isSize || !Number.isInteger(head.sequence)) throw new GearwayError('frame-invalid', `the head of a frame from another gateway announces ${head.bytes} bytes, expected 1 to ${FRAME_LIMITS.payloadBytes}`);
+  if (!isPicture(head)) throw new GearwayError('frame-invalid', 'the head of a frame from another gateway does not describe a picture of its size');
   return head;
+}
+
+/** Whether all clients can take the frame, as its owner has checked: other programs can publish too. */
+function isPicture({ width, height, encoding, bytes, capturedAtUs, message, wireHeader, isTrusted }: Head): boolean {
+  const isText = typeof message === 'string' && (wireHeader === null || typeof wireHeader === 'string');
+  if (!isText || typeof isTrusted !== 'boolean' || (capturedAtUs !== null && typeof capturedAtUs !== 'number')) return false;
+  const { side, pixels } = FRAME_LIMITS;
+  if (![width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) || width * height > pixels) return false;
+  if (encoding?.kind === 'jpeg') return true;
+  if (encoding?.kind !== 'raw' || !Array.isArray(encoding.shape) || encoding.shape[0] !== height || encoding.shape[1] !== width || encoding.shape.length > 3) return false;
+  return arrayBytes(encoding.dtype, encoding.shape) === bytes;
 }

@@ -4,7 +4,7 @@ import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import { sleep } from '../sources/sleep.ts';
 import type { Replica, ReplicaEntry, Store } from './store.ts';
-import type { StreamAnnouncement } from './stream-announcement.ts';
+import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.ts';
 
 /** Version of everything that gateways say to each other. Gateways of different versions do not form a cluster. */
 export const CLUSTER_PROTOCOL = 1;
@@ -186,8 +186,9 @@ export class Membership {
 
   #received(key: string, { value, atMs }: ReplicaEntry): void {
     if (!key.startsWith('member.')) return;
-    const member = value as Beat | undefined;
-    if (member === undefined || typeof member.id !== 'string' || memberKey(member.id) !== key) return;
+    const { protocol = CLUSTER_PROTOCOL } = this.#options;
+    const member = readBeat(value, protocol);
+    if (member === null || memberKey(member.id) !== key) return;
     if (member.id === this.id) {
       if (member.isRegular) this.#ownBeats += 1;
       this.#findDead();
@@ -222,6 +223,17 @@ const FORGET_AFTER_MS = 300_000;
 
 export function memberKey(id: string): string {
   return `member.${id}`;
+}
+
+/** @returns null if the value is not a beat. Of a member of another version, only the name and the version are known. */
+function readBeat(value: unknown, ownProtocol: number): Beat | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { id, name, url, protocol, hasLeft, isRegular, streams } = value as Partial<Record<keyof Beat, unknown>>;
+  if (typeof id !== 'string' || typeof name !== 'string' || typeof protocol !== 'number') return null;
+  const member = { id, name, protocol, hasLeft: hasLeft === true, isRegular: isRegular === true };
+  if (protocol !== ownProtocol) return { ...member, url: null, streams: [] };
+  if ((url !== null && typeof url !== 'string') || !Array.isArray(streams) || !streams.every(isAnnouncement)) return null;
+  return { ...member, url, streams };
 }
 
 function versionError({ name, protocol }: Member, own: number): GearwayError {

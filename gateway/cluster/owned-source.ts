@@ -44,6 +44,10 @@ export class OwnedSource implements Source {
     return this.#active.state();
   }
 
+  problem(): string | null {
+    return this.#active.problem?.() ?? null;
+  }
+
   async open(sink: SourceSink): Promise<void> {
     const isLocal = this.#isOwner();
     this.#open = { isLocal, sink };

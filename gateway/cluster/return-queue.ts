@@ -95,9 +95,10 @@ export class ReturnQueue implements ReturnFollower {
   }
 
   end(port: number): void {
-    const isUnknown = this.#waiting.some(({ item }) => item.kind === 'join' && item.port === port);
+    // Only a client whose own join comes first is unknown to the owner: the join may wait behind the leave of another one.
+    const first = this.#waiting.find(({ item }) => item.port === port);
     this.#remove(({ item }) => item.port === port);
-    if (!isUnknown) this.#add({ kind: 'leave', port });
+    if (first?.item.kind !== 'join') this.#add({ kind: 'leave', port });
   }
 
   detach(): void {

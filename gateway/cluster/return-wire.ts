@@ -1,4 +1,5 @@
 import { errorText, GearwayError } from '../../shared/errors.ts';
+import { checkNDArray } from '../../shared/ndarray.ts';
 import { parsePythonJson } from '../codecs/python-json.ts';
 import { NOTHING, type ReturnData } from '../hub/returns/return-data.ts';
 
@@ -55,6 +56,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   try {
     const end = LENGTH_BYTES + buffer.readUInt32BE();
     const { items, ...batch } = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as Omit<Batch, 'items'> & { readonly items: readonly ItemHead[] };
+    if (!Number.isInteger(batch.newestFrame)) throw new TypeError('the number of the newest frame is missing');
     let at = end;
     const take = (length: number): Uint8Array => {
       if (!Number.isInteger(length) || length < 0 || at + length > buffer.byteLength) throw new RangeError(`${length} bytes are announced, ${buffer.byteLength - at} are left`);
@@ -71,9 +73,22 @@ export function decodeBatch(bytes: Uint8Array): Batch {
 }
 
 function decodeItem({ data, ...rest }: ItemHead, take: (length: number) => Uint8Array): ReturnItem {
-  if (rest.kind === 'join' || rest.kind === 'leave' || rest.kind === 'discard') return { kind: rest.kind, port: rest.port };
-  if (rest.kind === 'extend') return { ...rest, kind: 'extend' };
-  return { ...rest, kind: rest.kind, data: decodeData(data, take) };
+  const { kind, port, ttlMs = 0 } = rest;
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RangeError(`port is ${port}, expected 1 to 65535`);
+  if (typeof ttlMs !== 'number' || ttlMs < 0) throw new RangeError(`ttlMs is ${ttlMs}, expected at least 0`);
+  switch (kind) {
+    case 'join':
+    case 'leave':
+    case 'discard':
+      return { kind, port };
+    case 'extend':
+      return { ...rest, kind };
+    case 'set':
+    case 'once':
+      return { ...rest, kind, data: decodeData(data, take) };
+    default:
+      throw new TypeError(`an item has the unknown kind ${String(kind satisfies never)}`);
+  }
 }
 
 function decodeData(data: ItemHead['data'], take: (length: number) => Uint8Array): ReturnData {
@@ -81,11 +96,15 @@ function decodeData(data: ItemHead['data'], take: (length: number) => Uint8Array
   switch (data.kind) {
     case 'value':
       return { kind: 'value', json: data.json, value: parsePythonJson(data.json) };
-    case 'array':
-      return { kind: 'array', array: { dtype: data.dtype, shape: data.shape, data: take(data.bytes) } };
+    case 'array': {
+      const array = { dtype: data.dtype, shape: data.shape, data: take(data.bytes) };
+      checkNDArray(array);
+      return { kind: 'array', array };
+    }
     case 'jpeg':
+      if (typeof data.colorspace !== 'string') throw new TypeError('the colour space is missing');
       return { kind: 'jpeg', colorspace: data.colorspace, data: take(data.bytes) };
     default:
-      return data satisfies never;
+      throw new TypeError(`data has the unknown kind ${String((data satisfies never as { readonly kind: unknown }).kind)}`);
   }
 }

@@ -16,6 +16,9 @@ const REPEAT_AFTER_MS = 300;
 /** Maximum size of a batch. */
 const MAX_BATCH_BYTES = 64 << 20;
 
+/** Maximum number of sessions: one per stream and gateway that shows it. */
+const MAX_SESSIONS = 4096;
+
 /** A stream whose source this gateway may own. */
 export interface HostedStream {
   readonly stream: Stream;
@@ -39,13 +42,19 @@ export class SessionHost {
 
   constructor(options: SessionHostOptions) {
     this.#options = options;
-    this.#subscription = options.connection.subscribe(options.subject, { callback: (_error, message) => this.#received(message) });
+    this.#subscription = options.connection.subscribe(options.subject, {
+      callback: (error, message) => {
+        // Without the right to subscribe. There is no message then.
+        if (error === null) this.#received(message);
+        else options.log(`cluster: this gateway cannot serve its streams to the others: ${errorText(error)}`);
+      },
+    });
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
   }
 
-  /** Number of sessions that want frames of a stream. */
-  count(stream: string): number {
-    return [...this.#sessions.values()].filter((session) => session.hosted.stream.name === stream).length;
+  /** Ends the sessions of a stream that is closed. If it is created again, the other gateways begin new ones. */
+  endSessions(stream: Stream): void {
+    for (const [id, { hosted }] of this.#sessions) if (hosted.stream === stream) this.#end(id);
   }
 
   /** Ends all sessions. */
@@ -84,7 +93,7 @@ export class SessionHost {
     if (hosted === undefined || !hosted.isOwner()) return { ok: false, code: 'not-owner' };
     let session = this.#sessions.get(head.session);
     if (session === undefined) {
-      if (head.batch !== 1) return { ok: false, code: 'restart' };
+      if (head.batch !== 1 || this.#sessions.size >= MAX_SESSIONS) return { ok: false, code: 'restart' };
       session = new Session(hosted);
       this.#sessions.set(head.session, session);
     }
@@ -101,6 +110,7 @@ class Session {
   isLast = false;
   readonly #ports = new Set<number>();
   #parts: Uint8Array[] = [];
+  #partBytes = 0;
   #answered = 0;
   #answer: SessionAnswer | null = null;
 
@@ -114,18 +124,24 @@ class Session {
     // Sent again, because our answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;
     if (batch !== this.#answered + 1) return { ok: false, code: 'restart' };
-    if (part === 0) this.#parts = [];
+    if (part === 0) this.#forgetParts();
     if (parts > 1 && part !== this.#parts.length) return isComplete ? { ok: false, code: 'restart' } : null;
     if (parts > 1) {
-      if (this.#parts.reduce((sum, { byteLength }) => sum + byteLength, 0) > MAX_BATCH_BYTES) return { ok: false, code: 'restart' };
+      this.#partBytes += bytes.byteLength;
+      if (this.#partBytes > MAX_BATCH_BYTES) return { ok: false, code: 'restart' };
       this.#parts.push(Uint8Array.from(bytes));
     }
     if (!isComplete) return null;
     const whole = parts === 1 ? bytes : Buffer.concat(this.#parts);
-    this.#parts = [];
+    this.#forgetParts();
     this.#answer = this.#process(whole);
     this.#answered = batch;
     return this.#answer;
+  }
+
+  #forgetParts(): void {
+    this.#parts = [];
+    this.#partBytes = 0;
   }
 
   /** Ends the return data of its clients, and its interest in frames. */

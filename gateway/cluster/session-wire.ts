@@ -40,12 +40,19 @@ export function encodePart(head: PartHead, bytes: Uint8Array): Uint8Array {
 /** Maximum number of bytes that {@link encodePart} adds. */
 export const MAX_PART_HEAD_BYTES = 512;
 
+/** Maximum number of parts of a batch. */
+const MAX_PARTS = 4096;
+
 /** @throws {GearwayError} `batch-invalid`. The bytes are a view. */
 export function decodePart(message: Uint8Array): { readonly head: PartHead; readonly bytes: Uint8Array } {
   const buffer = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
   try {
     const end = LENGTH_BYTES + buffer.readUInt16BE();
-    return { head: JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as PartHead, bytes: buffer.subarray(end) };
+    const head = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as PartHead;
+    const { stream, session, batch, part, parts } = head;
+    if (typeof stream !== 'string' || typeof session !== 'string' || ![batch, part, parts].every(Number.isSafeInteger)) throw new TypeError('the head of a part is incomplete');
+    if (batch < 1 || part < 0 || part >= parts || parts > MAX_PARTS) throw new RangeError(`part ${part} of ${parts} in batch ${batch}`);
+    return { head, bytes: buffer.subarray(end) };
   } catch (error) {
     throw new GearwayError('batch-invalid', `a message from another gateway is malformed: ${errorText(error)}`, { cause: error });
   }

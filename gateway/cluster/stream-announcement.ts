@@ -1,4 +1,4 @@
-import type { PortRange, StreamStatus } from '../../shared/status.ts';
+import { type PortRange, STREAM_STATES, type StreamStatus } from '../../shared/status.ts';
 
 /** A stream that a gateway lists, as the other gateways see it. */
 export interface StreamAnnouncement {
@@ -14,4 +14,37 @@ export interface StreamAnnouncement {
   readonly frame: StreamStatus['frame'];
   /** Number of its clients at that gateway. */
   readonly clients: number;
+}
+
+/** Whether a value from the store is an announcement. Other programs can write there too. */
+export function isAnnouncement(value: unknown): value is StreamAnnouncement {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, kind, address, ranges, takesReturns, verifiesJpegs, state, reason, frame, clients } = value as Partial<Record<keyof StreamAnnouncement, unknown>>;
+  return (
+    typeof name === 'string' && NAME.test(name) &&
+    [kind, address, reason].every((text) => typeof text === 'string') &&
+    [takesReturns, verifiesJpegs].every((flag) => typeof flag === 'boolean') &&
+    STREAM_STATES.some((known) => known === state) &&
+    Number.isInteger(clients) &&
+    Array.isArray(ranges) && ranges.length <= MAX_RANGES && ranges.every(isRange) &&
+    (frame === null || isFrame(frame))
+  );
+}
+
+/** The name in the configuration, and for a source that feeds several streams a part of up to 64 characters more. */
+const NAME = /^[A-Za-z0-9_-]{1,129}$/;
+
+/** Maximum number of ranges: one per port, as in the options of a gateway. */
+const MAX_RANGES = 4096;
+
+function isRange(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { from, to } = value as Partial<Record<keyof PortRange, unknown>>;
+  return Number.isInteger(from) && Number.isInteger(to) && Number(from) >= 1 && Number(from) <= Number(to) && Number(to) <= 65_535;
+}
+
+function isFrame(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { sequence, width, height, encoding, framesPerSecond } = value as Partial<Record<keyof NonNullable<StreamAnnouncement['frame']>, unknown>>;
+  return [sequence, width, height, framesPerSecond].every((number) => typeof number === 'number') && typeof encoding === 'string';
 }

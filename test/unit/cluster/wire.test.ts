@@ -73,6 +73,38 @@ describe('FrameAssembler', () => {
   });
 });
 
+describe('heads of frames that no gateway has written', () => {
+  const jpeg = { sequence: 1, capturedAtUs: null, width: 2, height: 2, encoding: { kind: 'jpeg' }, bytes: 12, message: 'null', wireHeader: null, isTrusted: true };
+  const raw = { ...jpeg, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 2, 3] } };
+
+  function errorsOf(head: object): unknown[] {
+    const errors: unknown[] = [];
+    new FrameAssembler(() => expect.fail('no frame'), (error) => errors.push(error)).head(Buffer.from(JSON.stringify(head)));
+    return errors;
+  }
+
+  it('are taken if they describe a picture', () => {
+    expect([errorsOf(jpeg), errorsOf(raw)]).toEqual([[], []]);
+  });
+
+  it.each([
+    ...(['width', 'height', 'encoding', 'message', 'wireHeader', 'isTrusted'] as const).map((key) => ({ ...jpeg, [key]: undefined })),
+    { ...jpeg, width: 0 },
+    { ...jpeg, width: 1.5 },
+    { ...jpeg, width: 16_385 },
+    { ...jpeg, width: 16_384, height: 16_384 },
+    { ...jpeg, encoding: null },
+    { ...jpeg, encoding: { kind: 'h264' } },
+    { ...raw, encoding: { kind: 'raw', dtype: 'uint8', shape: null } },
+    { ...raw, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 2] } },
+    { ...raw, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 2, 3, 1] } },
+    { ...raw, encoding: { kind: 'raw', dtype: 'uint16', shape: [2, 2, 3] } },
+    { ...raw, width: 3, height: 4 },
+  ])('are refused otherwise: %j', (head) => {
+    expect(errorsOf(head)).toEqual([coded('frame-invalid')]);
+  });
+});
+
 describe('encodeBatch', () => {
   it('is read again by decodeBatch, and by no prefix of it', () => {
     const items = [
@@ -88,6 +120,42 @@ describe('encodeBatch', () => {
     const bytes = encodeBatch(batch);
     expect(decodeBatch(bytes)).toEqual(batch);
     for (let length = 0; length < bytes.byteLength; length += 1) expect(() => decodeBatch(bytes.subarray(0, length))).toThrow(coded('batch-invalid'));
+  });
+});
+
+describe('batches that no gateway has written', () => {
+  function bytesOf(json: unknown, binary: readonly number[] = []): Uint8Array {
+    const text = Buffer.from(JSON.stringify(json));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(text.byteLength);
+    return Buffer.concat([length, text, Buffer.from(binary)]);
+  }
+  const batch = { wantsFrames: true, newestFrame: 0, isLast: false };
+
+  it.each([
+    null,
+    [],
+    { ...batch, items: {} },
+    { ...batch, newestFrame: 'x', items: [] },
+    ...[undefined, '6000', 0, 65_536, 1.5].map((port) => ({ ...batch, items: [{ kind: 'join', port }] })),
+    { ...batch, items: [null] },
+    { ...batch, items: [{ kind: 'x', port: 1 }] },
+    { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: 'x' }] },
+    { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: -1 }] },
+    { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'x' } }] },
+    { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'value', json: 5 } }] },
+    { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'value', json: `${'['.repeat(65)}${']'.repeat(65)}` } }] },
+  ])('are refused: %j', (json) => {
+    expect(() => decodeBatch(bytesOf(json))).toThrow(coded('batch-invalid'));
+  });
+
+  it.each([
+    { kind: 'array', dtype: 'uint8', shape: [2, 2], bytes: 3 },
+    { kind: 'array', dtype: 'object', shape: [3], bytes: 3 },
+    { kind: 'array', dtype: 'uint8', shape: 3, bytes: 3 },
+    { kind: 'jpeg', colorspace: 5, bytes: 3 },
+  ])('are refused for %j with 3 bytes', (data) => {
+    expect(() => decodeBatch(bytesOf({ ...batch, items: [{ kind: 'set', port: 1, data }] }, [1, 2, 3]))).toThrow(coded('batch-invalid'));
   });
 });
 
@@ -107,6 +175,21 @@ describe('ReturnQueue', () => {
     returns.join(6001);
     returns.leave(6001);
     expect(queue.isEmpty).toBe(true);
+  });
+
+  it('ends a client that the owner knows, although another one has come and gone on its port since', () => {
+    const returns = new Returns({ hasServer: false });
+    returns.join(6000);
+    returns.set(6000, value('forward'));
+    const queue = new ReturnQueue(() => undefined);
+    returns.follow(queue);
+    queue.take();
+    for (let count = 0; count < 2; count += 1) {
+      returns.leave(6000);
+      returns.join(6000);
+    }
+    returns.leave(6000);
+    expect(itemsNow(queue.take())).toEqual([{ kind: 'leave', port: 6000 }]);
   });
 
   it('discards once-only values, here and at the owner', () => {

@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ClusterPorts } from '../../../gateway/cluster/cluster-ports.ts';
+import { CLUSTER_PROTOCOL, memberKey, Membership } from '../../../gateway/cluster/membership.ts';
+import { Ownership } from '../../../gateway/cluster/ownership.ts';
+import { Replica } from '../../../gateway/cluster/store.ts';
+import type { StreamAnnouncement } from '../../../gateway/cluster/stream-announcement.ts';
+import { ModelServers, ModelStore } from './model-store.ts';
+
+const YARD: StreamAnnouncement = { name: 'yard', kind: 'push', address: '', ranges: [{ from: 6000, to: 6003 }], takesReturns: true, verifiesJpegs: true, state: 'waiting', reason: 'no frame yet', frame: null, clients: 0 };
+
+function member(id: string, changes: object = {}): object {
+  return { id, name: 'B', url: null, protocol: CLUSTER_PROTOCOL, hasLeft: false, isRegular: true, streams: [YARD], ...changes };
+}
+
+async function setUp(): Promise<{ readonly put: (key: string, value: unknown) => void; readonly membership: Membership; readonly ownership: Ownership; readonly ports: ClusterPorts }> {
+  const servers = new ModelServers();
+  const store = new ModelStore(servers);
+  const replica = new Replica(store);
+  const log = (): void => undefined;
+  const membership = new Membership({ store, replica, name: 'A', describe: () => ({ url: null, streams: [] }), log });
+  const ownership = new Ownership({ replica, membership, streams: new Map(), log });
+  const ports = new ClusterPorts({ stream: 'main', ranges: [{ from: 6000, to: 6000 }], reserved: [], replica, membership, log });
+  await membership.beat();
+  const put = (key: string, value: unknown): void => {
+    servers.put(key, JSON.stringify(value));
+    store.deliver(replica);
+  };
+  return { put, membership, ownership, ports };
+}
+
+describe('values in the store that no gateway has written', () => {
+  it.each([
+    null,
+    5,
+    [],
+    {},
+    member('b', { name: 5 }),
+    member('b', { url: {} }),
+    member('b', { streams: undefined }),
+    member('b', { streams: [null] }),
+    ...(['name', 'kind', 'address', 'ranges', 'takesReturns', 'verifiesJpegs', 'state', 'reason', 'frame', 'clients'] as const).map((key) => member('b', { streams: [{ ...YARD, [key]: undefined }] })),
+    ...['', 'a.b', '*', '>', 'a b', 'a'.repeat(130)].map((name) => member('b', { streams: [{ ...YARD, name }] })),
+    ...[[{}], [{ from: 0, to: 1 }], [{ from: 2, to: 1 }], [{ from: 1, to: 65_536 }], [{ from: 1, to: 1e15 }]].map((ranges) => member('b', { streams: [{ ...YARD, ranges }] })),
+  ])('are not members: %j', async (value) => {
+    const { put, membership } = await setUp();
+    put(memberKey('b'), value);
+    expect(membership.others()).toEqual([]);
+    put(memberKey('b'), member('b'));
+    expect(membership.others()).toMatchObject([{ name: 'B', streams: [YARD] }]);
+  });
+
+  it('do not hold ports, and are written over', async () => {
+    const { put, ports } = await setUp();
+    for (const value of [null, 5, [], {}, { kind: 'native', nonce: 'x' }, { kind: 'lease', nonce: 'x', member: 'b' }, { kind: 'x', nonce: 'x', member: 'b' }]) put('port.main.6000', value);
+    const holder = { revoke: () => undefined, lose: () => undefined };
+    expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
+  });
+
+  it('of any form do no harm', async () => {
+    const { put, membership, ownership, ports } = await setUp();
+    fc.assert(
+      fc.property(fc.constantFrom('member.b', 'owner.main', 'port.main.6000', 'port.main.x', 'else'), fc.jsonValue(), (key, value) => {
+        put(key, value);
+        expect(membership.others()).toEqual([]);
+        expect(ownership.ownerOf('main')).toBeNull();
+        expect(ports.status().free).toBe(1);
+      }),
+    );
+  });
+
+  it('of another version are members without streams', async () => {
+    const { put, membership } = await setUp();
+    put(memberKey('b'), { id: 'b', name: 'B', protocol: CLUSTER_PROTOCOL + 1, streams: 'elsewhere' });
+    expect(membership.others()).toEqual([]);
+    expect(membership.member('b')).toMatchObject({ name: 'B', streams: [] });
+  });
+});
