@@ -233,6 +233,27 @@ describe('the wall', () => {
     await page.evaluate(() => document.querySelector('[data-stream=cam-12]')!.scrollIntoView());
     await page.waitForSelector('[data-stream=cam-12] img');
   });
+
+  it('replaces the page of the only stream and its dialogs, and the other way round, when the gateway restarts with other streams', async () => {
+    const start = (port: string, ...names: string[]): Promise<GatewayProcess> =>
+      GatewayProcess.start('--port', port, ...names.flatMap((name) => ['--source', `${name}=test-pattern:?size=320x180&fps=5`]));
+    const first = await start('0', 'yard');
+    const { port } = new URL(await first.url);
+    await using page = await open(await first.url);
+    await isLive(page);
+    const dialogs = (): Promise<string[]> => page.$$eval('dialog', (elements) => elements.map(({ className }) => className).sort());
+    expect(await dialogs()).toEqual(['confirm', 'enlarged']);
+    await page.evaluate(() => document.querySelector<HTMLDialogElement>('dialog.enlarged')!.showModal());
+    await first[Symbol.asyncDispose]();
+    const second = await start(port, 'yard', 'hall');
+    await page.waitForSelector('.tile');
+    expect(await dialogs()).toEqual([]);
+    await second[Symbol.asyncDispose]();
+    await using _third = await start(port, 'hall');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.src.endsWith('/hall'));
+    await isLive(page);
+    expect(await dialogs()).toEqual(['confirm', 'enlarged']);
+  });
 });
 
 describe('the grid of the viewer page', () => {

@@ -91,6 +91,13 @@ export class StreamPage {
     this.#returnImages.update(clients);
   }
 
+  /** The page shows another stream, or all of them. */
+  close(): void {
+    this.#confirm.remove();
+    this.#enlargedImage.remove();
+    this.#returnImages.update([]);
+  }
+
   forgetProblem(): void {
     this.#problem = null;
     this.#onChange();
