@@ -33,14 +33,14 @@ interface SentFrame {
 }
 
 /**
- * Delivery rate of a publisher's link, from the gateway's acknowledgements. A frame's transmission takes from the moment
+ * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the moment
  * at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the time of its
  * acknowledgement less the minimum round trip. So the rate is right for single frames as well as for frames in a row,
  * and also if less is sent than the link carries.
  */
 export class UplinkRate {
   /** In order. */
-  #inFlight: SentFrame[] = [];
+  readonly #inFlight: SentFrame[] = [];
   #samples: Sample[] = [];
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
@@ -48,9 +48,15 @@ export class UplinkRate {
   #spread = 0;
   #lastSpread = 0;
   /** Minima of the current window and of the one before. */
-  #roundTripMs = Infinity;
+  #roundTripMs: number;
   #lastRoundTripMs = Infinity;
-  #windowSinceMs = 0;
+  #windowSinceMs: number;
+
+  /** @param roundTripMs of the greeting, which waits for no frame; Infinity if it is not known. */
+  constructor(roundTripMs = Infinity, nowMs = 0) {
+    this.#roundTripMs = roundTripMs;
+    this.#windowSinceMs = nowMs;
+  }
 
   /** Minimum round trip in milliseconds; null before it is known. */
   get minRoundTripMs(): number | null {
@@ -68,19 +74,6 @@ export class UplinkRate {
     const median = delays[Math.floor(delays.length / 2)] ?? 0;
     const [pending] = this.#inFlight;
     return pending === undefined ? median : Math.max(median, nowMs - pending.sentAtMs - minMs);
-  }
-
-  /** A new connection. @param roundTripMs of its greeting, which waits for no frame. */
-  connected(roundTripMs: number, nowMs: number): void {
-    this.#inFlight = [];
-    this.#samples = [];
-    this.#takenAtMs = -Infinity;
-    this.#lastSentAtMs = -Infinity;
-    this.#spread = 0;
-    this.#lastSpread = 0;
-    this.#roundTripMs = roundTripMs;
-    this.#lastRoundTripMs = Infinity;
-    this.#windowSinceMs = nowMs;
   }
 
   sent(sequence: number, bytes: number, nowMs: number): void {

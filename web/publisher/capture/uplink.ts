@@ -6,7 +6,7 @@ import { UplinkSteps } from './uplink-steps.ts';
 
 /** Settings of the pictures of a publisher: those that are wanted, or less if its link carries less. */
 export class Uplink {
-  readonly #rate = new UplinkRate();
+  #rate = new UplinkRate();
   readonly #setFps: (fps: number) => void;
   #limits: EncodingLimits;
   #isScreen = false;
@@ -38,9 +38,9 @@ export class Uplink {
     this.#restart();
   }
 
-  /** @param roundTripMs of the greeting. */
+  /** A new connection. @param roundTripMs of its greeting. */
   connected(roundTripMs: number, nowMs: number): void {
-    this.#rate.connected(roundTripMs, nowMs);
+    this.#rate = new UplinkRate(roundTripMs, nowMs);
   }
 
   /** Encodes with the settings for the link as it is now. */

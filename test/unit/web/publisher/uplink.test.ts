@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Uplink } from '../../../../web/publisher/capture/uplink.ts';
 import { UplinkRate } from '../../../../web/publisher/capture/uplink-rate.ts';
 import { UplinkSteps } from '../../../../web/publisher/capture/uplink-steps.ts';
 
@@ -6,7 +7,7 @@ const WANTED = { fps: 15, quality: 80, shortSide: 720 };
 
 /** A link on paper: sends frames at a pace, two in flight at most, and gives their acknowledgements. */
 class PaperLink {
-  readonly rate = new UplinkRate();
+  readonly rate: UplinkRate;
   bitsPerSecond: number;
   readonly roundTripMs: number;
   #freeAtMs = 0;
@@ -14,10 +15,11 @@ class PaperLink {
   nowMs = 0;
   readonly #under: { sequence: number; takenAtMs: number }[] = [];
 
-  constructor(bitsPerSecond: number, roundTripMs: number) {
+  /** @param greetingMs round trip of the greeting. */
+  constructor(bitsPerSecond: number, roundTripMs: number, greetingMs = roundTripMs) {
     this.bitsPerSecond = bitsPerSecond;
     this.roundTripMs = roundTripMs;
-    this.rate.connected(roundTripMs, 0);
+    this.rate = new UplinkRate(greetingMs, 0);
   }
 
   /** Sends one frame when at most one is in flight. @returns its latency, without the way back. */
@@ -61,8 +63,7 @@ describe('UplinkRate', () => {
   });
 
   it('does not take a full queue for a long round trip, though the greeting was slow and all frames wait', () => {
-    const link = new PaperLink(1e6, 40);
-    link.rate.connected(1500, 0);
+    const link = new PaperLink(1e6, 40, 1500);
     for (let n = 0; n < 60; n += 1) link.send(97_000);
     expect(link.nowMs).toBeGreaterThan(40_000);
     expect(link.rate.bitsPerSecond(link.nowMs)! / 1e6).toBeCloseTo(1, 1);
@@ -93,24 +94,25 @@ describe('UplinkRate', () => {
   });
 
   it('measures the minimum round trip again after a while: the route has changed', () => {
-    const rate = new UplinkRate();
-    rate.connected(10, 0);
+    const rate = new UplinkRate(10, 0);
     for (let n = 1; n <= 30; n += 1) {
       rate.sent(n, 1000, n * 1000);
       rate.taken(n, n * 1000 + 90);
     }
     expect(rate.minRoundTripMs).toBe(90);
   });
+});
 
+describe('Uplink', () => {
   it('forgets what was in flight on another connection', () => {
-    const rate = new UplinkRate();
-    rate.connected(10, 0);
-    rate.sent(1, 50_000, 0);
-    rate.connected(10, 60_000);
-    expect(rate.bitsPerSecond(60_000)).toBeNull();
-    rate.sent(2, 1000, 60_000);
-    rate.taken(2, 60_018);
-    expect(rate.bitsPerSecond(60_018)).toBe(1e6);
+    const uplink = new Uplink({ ...WANTED, maxBitsPerSecond: null, isFixed: false }, () => undefined);
+    uplink.connected(10, 0);
+    uplink.sent(1, 50_000, 0);
+    uplink.connected(10, 60_000);
+    expect(uplink.stats(60_000).linkBitsPerSecond).toBeNull();
+    uplink.sent(2, 1000, 60_000);
+    uplink.taken(2, 60_018);
+    expect(uplink.stats(60_018).linkBitsPerSecond).toBe(1e6);
   });
 });
 
