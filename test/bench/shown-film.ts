@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
-import type { HandedOver, Shown } from './shown-delays.ts';
-import { startScreencast } from './shown-delays.ts';
+import type { Line, Target } from './report.ts';
+import { type HandedOver, type Shown, startScreencast } from './shown-delays.ts';
 
 /** A picture on the screen, and its age then. */
 export interface ShownFrame {
@@ -60,6 +60,11 @@ export function agesOf(handedOver: readonly HandedOver[], shown: readonly Shown[
 export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, toMs: number): number {
   const times = [fromMs, ...frames.map(({ atMs }) => atMs).filter((atMs) => atMs > fromMs && atMs < toMs), toMs];
   return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
+}
+
+/** A line of one figure, from the measurements of all rounds. */
+export function filmLine<Figure extends string>(rounds: readonly Readonly<Record<Figure, number>>[], figure: Figure, what: string, unit: 'fps' | 'ms', targets: readonly Target[] = []): Line {
+  return { what, unit, digits: unit === 'fps' ? 1 : 0, series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[figure]) }], targets };
 }
 
 /** What counts as current again after a change of the link. */
