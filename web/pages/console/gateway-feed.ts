@@ -68,7 +68,7 @@ export class GatewayFeed {
     return this.rights?.rights.includes(right) === true;
   }
 
-  /** Another token applies from now on: asks again. */
+  /** Requests everything again, with the current token. */
   async refresh(): Promise<void> {
     this.rights = null;
     await this.poll();

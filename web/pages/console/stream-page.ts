@@ -79,7 +79,7 @@ export class StreamPage {
     return this.#problem;
   }
 
-  /** Another token applies. */
+  /** Uses another token from now on. */
   useToken(token: string | null): void {
     this.#viewer.token = token;
   }

@@ -4,7 +4,7 @@ import type { EncodedPicture } from './jpeg-encoder.ts';
 import { UplinkRate } from './uplink-rate.ts';
 import { UplinkSteps } from './uplink-steps.ts';
 
-/** Settings of the pictures of a publisher: those that are wanted, or less if its link carries less. */
+/** Encoding settings of a publisher: the requested ones, lowered if its link does not carry them. */
 export class Uplink {
   #rate = new UplinkRate();
   readonly #setFps: (fps: number) => void;
@@ -25,7 +25,7 @@ export class Uplink {
     return this.#steps.settings;
   }
 
-  /** Starts again with the settings that are wanted, if they have changed. */
+  /** Restarts with the requested settings, if they have changed. */
   configure(limits: EncodingLimits): void {
     if (isSame(limits, this.#limits)) return;
     this.#limits = limits;
