@@ -9,20 +9,20 @@ const WIDE = 50e6;
 const NARROW = 1e6;
 const DELAY_MS = 20;
 
-/** Before the first change. */
+/** Time before the first change. */
 const SETTLE_MS = 5000;
 
-/** Frames before the change to wide count as being behind the narrow link, without its first part. */
+/** Frames of the narrow link count from this time after the change, or from half of its time if that is earlier. */
 const ADAPTED_MS = 3000;
 
-/** Bytes per second are those of this time. */
+/** Period over which bytes per second are averaged. */
 const RATE_WINDOW_MS = 1000;
 const SAMPLE_MS = 100;
 
-/** The share of the bytes per second before the change to narrow at which the viewer has the source's frames again. */
+/** Share of the bytes per second before the change to narrow from which the viewer gets the source's frames again. */
 const RESTORED = 0.8;
 
-/** Stands for what did not happen within the measurement. */
+/** Reported for an event that did not happen within the measurement. */
 const NEVER_MS = 60_000;
 
 interface Measurement {
@@ -53,7 +53,7 @@ export const adaptive: Bench = {
         filmLine(viewer, 'medianMs', `behind ${NARROW / 1e6} Mbit/s, latency, median`, 'ms'),
         filmLine(viewer, 'lateMs', `behind ${NARROW / 1e6} Mbit/s, latency, 95 % within`, 'ms'),
       ],
-      notes: [`${NEVER_MS} ms mean that it did not happen within the measurement.`],
+      notes: [`${NEVER_MS} ms mean that the event did not happen within the measurement.`],
     };
   },
 };
@@ -61,7 +61,7 @@ export const adaptive: Bench = {
 async function measure(stage: FilmStage, seconds: number): Promise<Measurement> {
   const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
   const change = (bitsPerSecond: number): Promise<number> => stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
-  /** Watches for a while. @returns what the link had carried, at each time. */
+  /** Watches for a while. @returns the bytes that the link had carried, at each time. */
   const watch = async (ms: number): Promise<Carried[]> => {
     const carried: Carried[] = [];
     for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS)) carried.push({ atMs: Date.now(), bytes: (await stage.relay.ask('carried', port)).down });

@@ -32,13 +32,13 @@ interface Measurement {
   readonly freezeMs: number;
 }
 
-/** The link is known by then. */
+/** Time after the first picture in which the gateway learns the link's rate. */
 const SETTLE_MS = 4000;
 
 /** A shorter measurement may see no picture at all. */
 const LEAST_SECONDS = 2;
 
-/** What is under way is shown by then, or never. */
+/** Time after the measurement in which frames in transit are shown. */
 const LATEST_MS = 1500;
 
 const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string => `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;

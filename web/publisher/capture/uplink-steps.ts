@@ -37,7 +37,7 @@ const SCREEN_STEPS: readonly Step[] = [
 const BYTES_PER_QUALITY = 1.1;
 const BYTES_PER_PIXELS = 0.85;
 
-/** Shares of the link's rate. A step that needs more than `OVERLOAD` is replaced by one that needs at most `TARGET`. A higher step may need at most `HEADROOM`. */
+/** Shares of the link's rate. A step that needs more than `OVERLOAD` is replaced by one that needs at most `TARGET`. A higher step may need at most `HEADROOM`, unless it is probed. */
 const OVERLOAD = 0.95;
 const TARGET = 0.8;
 const HEADROOM = 0.65;

@@ -5,7 +5,7 @@ import { UplinkSteps } from '../../../../web/publisher/capture/uplink-steps.ts';
 
 const WANTED = { fps: 15, quality: 80, shortSide: 720 };
 
-/** A link on paper: sends frames at a pace, two in flight at most, and gives their acknowledgements. */
+/** A simulated link: sends frames, at most two in flight, and returns their acknowledgements. */
 class PaperLink {
   readonly rate: UplinkRate;
   bitsPerSecond: number;
@@ -62,7 +62,7 @@ describe('UplinkRate', () => {
     expect(link.rate.bitsPerSecond(link.nowMs)! / bitsPerSecond).toBeCloseTo(1, 1);
   });
 
-  it('does not take a full queue for a long round trip, though the greeting was slow and all frames wait', () => {
+  it('does not mistake a full queue for a long round trip, even if the greeting was slow and all frames wait', () => {
     const link = new PaperLink(1e6, 40, 1500);
     for (let n = 0; n < 60; n += 1) link.send(97_000);
     expect(link.nowMs).toBeGreaterThan(40_000);
@@ -119,7 +119,7 @@ describe('Uplink', () => {
 /** Bytes of a camera's JPEG with these settings, by another formula than the ladder's own. */
 const bytesOf = ({ shortSide, quality }: typeof WANTED): number => 1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
 
-/** Has a ladder choose for a link: a frame's delay is its own transmission, and that of another one if they do not fit. */
+/** Runs the steps on a simulated link: the delay of a frame is its own transmission, and that of another one if the link does not carry them. */
 class Ladder {
   readonly steps: UplinkSteps;
   readonly changes: { readonly atMs: number; readonly isUp: boolean }[] = [];
@@ -148,14 +148,14 @@ class Ladder {
 }
 
 describe('UplinkSteps', () => {
-  it('sends what is wanted on a fast link', () => {
+  it('keeps the requested settings on a fast link', () => {
     const ladder = new Ladder();
     ladder.run(10_000, () => 50e6);
     expect(ladder.steps.settings).toEqual(WANTED);
     expect(ladder.changes).toEqual([]);
   });
 
-  it('lowers nothing because a busy program measures a low rate, if frames are not late', () => {
+  it('keeps the settings if a busy program measures a low rate but frames are not late', () => {
     const ladder = new Ladder();
     ladder.run(20_000, () => 50e6, null, 70);
     expect(ladder.changes).toEqual([]);
@@ -169,7 +169,7 @@ describe('UplinkSteps', () => {
     expect(steps.update({ bitsPerSecond: 1000, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(true);
   });
 
-  it('fits a link of 1 Mbit/s within a second, and tries more ever less often', () => {
+  it('fits a link of 1 Mbit/s within a second, and probes higher steps less and less often', () => {
     const ladder = new Ladder();
     ladder.run(1000, () => 1e6);
     expect(ladder.needs).toBeLessThan(1e6);
@@ -181,7 +181,7 @@ describe('UplinkSteps', () => {
     expect(raises.at(-1)!.atMs - raises.at(-2)!.atMs).toBeGreaterThan(12_000);
   });
 
-  it.each([0, 60])('returns within 15 s to what is wanted when the link is fast again, with acknowledgements %d ms late', (noiseMs) => {
+  it.each([0, 60])('returns to the requested settings within 15 s when the link is fast again, with acknowledgements %d ms late', (noiseMs) => {
     const ladder = new Ladder();
     ladder.run(2000, () => 1e6);
     expect(ladder.steps.index).toBeGreaterThan(2);
