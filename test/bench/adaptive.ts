@@ -2,28 +2,27 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { symmetricLink } from '../helpers/shaped-relay.ts';
 import { alternate, type Bench } from './bench.ts';
 import { FilmStage } from './film-stage.ts';
-import type { Line, Target } from './report.ts';
-import { agesOf, longestFreezeMs, recoveryMs } from './shown-film.ts';
+import { agesOf, filmLine, longestFreezeMs, recoveryMs } from './shown-film.ts';
 import { median, percentile } from './statistics.ts';
 
 const WIDE = 50e6;
 const NARROW = 1e6;
 const DELAY_MS = 20;
 
-/** Before the first change. */
+/** Time before the first change. */
 const SETTLE_MS = 5000;
 
-/** Frames before the change to wide count as being behind the narrow link, without its first part. */
+/** Frames of the narrow link count from this time after the change, or from half of its time if that is earlier. */
 const ADAPTED_MS = 3000;
 
-/** Bytes per second are those of this time. */
+/** Period over which bytes per second are averaged. */
 const RATE_WINDOW_MS = 1000;
 const SAMPLE_MS = 100;
 
-/** The share of the bytes per second before the change to narrow at which the viewer has the source's frames again. */
+/** Share of the bytes per second before the change to narrow from which the viewer gets the source's frames again. */
 const RESTORED = 0.8;
 
-/** Stands for what did not happen within the measurement. */
+/** Reported for an event that did not happen within the measurement. */
 const NEVER_MS = 60_000;
 
 interface Measurement {
@@ -43,25 +42,18 @@ export const adaptive: Bench = {
   async run({ rounds, seconds }) {
     await using stage = await FilmStage.open();
     const kilobytes = Math.round((await stage.make('camera')) / 1000);
-    const { viewer } = await alternate<string, Measurement>(rounds, { viewer: () => measure(stage, seconds) });
-    const line = (what: string, unit: string, of: keyof Measurement, targets: readonly Target[] = []): Line => ({
-      what,
-      unit,
-      digits: unit === 'fps' ? 1 : 0,
-      series: [{ name: 'Gearway', values: (viewer ?? []).map((measurement) => measurement[of]) }],
-      targets,
-    });
+    const { viewer } = await alternate(rounds, { viewer: () => measure(stage, seconds) });
     return {
       method: `The film of the benchmark thin, 1280x720 at 30 fps, ${kilobytes} KB per frame, in Chromium behind a relay of ${DELAY_MS} ms each way: ${WIDE / 1e6} Mbit/s, then ${NARROW / 1e6} Mbit/s for ${seconds} s, then ${WIDE / 1e6} Mbit/s for ${seconds} s. Recovered: pictures are at most 500 ms old, at 8 fps or more, and remain so for 2 s. Restored: the link carries ${RESTORED * 100} % of the bytes per second before.`,
       lines: [
-        line('to narrow, until recovered', 'ms', 'downMs', [{ is: 'value', atMost: 2000 }]),
-        line('to wide, until restored', 'ms', 'upMs', [{ is: 'value', atMost: 10_000 }]),
-        line('longest freeze', 'ms', 'freezeMs', [{ is: 'value', atMost: 1000 }]),
-        line(`behind ${NARROW / 1e6} Mbit/s, shown`, 'fps', 'framesPerSecond'),
-        line(`behind ${NARROW / 1e6} Mbit/s, latency, median`, 'ms', 'medianMs'),
-        line(`behind ${NARROW / 1e6} Mbit/s, latency, 95 % within`, 'ms', 'lateMs'),
+        filmLine(viewer, 'downMs', 'to narrow, until recovered', 'ms', [{ is: 'value', atMost: 2000 }]),
+        filmLine(viewer, 'upMs', 'to wide, until restored', 'ms', [{ is: 'value', atMost: 10_000 }]),
+        filmLine(viewer, 'freezeMs', 'longest freeze', 'ms', [{ is: 'value', atMost: 1000 }]),
+        filmLine(viewer, 'framesPerSecond', `behind ${NARROW / 1e6} Mbit/s, shown`, 'fps'),
+        filmLine(viewer, 'medianMs', `behind ${NARROW / 1e6} Mbit/s, latency, median`, 'ms'),
+        filmLine(viewer, 'lateMs', `behind ${NARROW / 1e6} Mbit/s, latency, 95 % within`, 'ms'),
       ],
-      notes: [`${NEVER_MS} ms mean that it did not happen within the measurement.`],
+      notes: [`${NEVER_MS} ms mean that the event did not happen within the measurement.`],
     };
   },
 };
@@ -69,7 +61,7 @@ export const adaptive: Bench = {
 async function measure(stage: FilmStage, seconds: number): Promise<Measurement> {
   const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
   const change = (bitsPerSecond: number): Promise<number> => stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
-  /** Watches for a while. @returns what the link had carried, at each time. */
+  /** Watches for a while. @returns the bytes that the link had carried, at each time. */
   const watch = async (ms: number): Promise<Carried[]> => {
     const carried: Carried[] = [];
     for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS)) carried.push({ atMs: Date.now(), bytes: (await stage.relay.ask('carried', port)).down });

@@ -1,14 +1,14 @@
 import { createRandom } from '../helpers/jpeg-builder.ts';
 
-/** How far the camera moves, in pixels, and how many times per film. */
+/** Range of the camera's pan, in pixels. It moves there and back once per film. */
 const PAN = { x: 160, y: 90 } as const;
 
 /** Standard deviation of the sensor's noise. */
 const NOISE = 2.5;
 
 /**
- * A film as a camera takes it, the same each time: a scene with detail of every size and hard edges, a slow pan, two things
- * that move, and noise that is different in each picture and sample. It can be repeated without a jump.
+ * A reproducible film like a camera's: a scene with details of all sizes and hard edges, a slow pan, two moving objects,
+ * and noise that differs in each picture and sample. It can be repeated without a jump.
  */
 export class CameraFilm {
   readonly width: number;
@@ -92,7 +92,7 @@ function drawScene(width: number, height: number): Uint8Array {
   return new Uint8Array(scene.buffer);
 }
 
-/** Values at the corners of squares, and between them by interpolation. */
+/** Adds random values at the corners of squares, interpolated between them. */
 function addNoise(light: Float32Array, width: number, height: number, size: number, contrast: number, random: () => number): void {
   const columns = Math.ceil(width / size) + 2;
   const corners = Float32Array.from({ length: columns * (Math.ceil(height / size) + 2) }, () => (random() - 0.5) * 2 * contrast);

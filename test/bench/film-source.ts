@@ -1,11 +1,11 @@
-/** A process with a NetGear server that sends a film of numbered pictures, encoded ahead so that filming takes hardly any processor time. */
+/** A process with a NetGear server that sends a film of numbered pictures, encoded in advance so that sending takes hardly any processor time. */
 import { NetGearSender } from '../../gateway/netgear/index.ts';
 import { FILM, type FilmName, makeFilm } from './film.ts';
 import { Pace } from './pace.ts';
 import { answerParent } from './processes.ts';
 import type { HandedOver } from './shown-delays.ts';
 
-/** 10 s: more than any picture is late. */
+/** 10 s, which is longer than the latency of any picture. */
 const FRAMES = 300;
 
 const films = new Map<FilmName, Buffer[]>();
@@ -42,7 +42,7 @@ const handlers = {
     films.set(name, jpegs);
     return jpegs.reduce((sum, { byteLength }) => sum + byteLength, 0) / jpegs.length;
   },
-  /** Sends it to a NetGear client on this port, again and again. */
+  /** Sends it to a NetGear client on this port, in a loop. */
   async film(name: FilmName, port: number): Promise<void> {
     const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });
     await sender.ready();

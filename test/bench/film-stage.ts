@@ -1,3 +1,4 @@
+import type { Browser } from 'puppeteer-core';
 import { launchBrowser } from '../helpers/browsers.ts';
 import { Disposables } from '../helpers/disposables.ts';
 import { freePorts } from '../helpers/free-port.ts';
@@ -16,10 +17,10 @@ export class FilmStage implements AsyncDisposable {
   readonly #source: BenchProcess<FilmSource>;
   readonly #sourcePort: number;
   readonly #gatewayPort: number;
-  readonly #browser: Awaited<ReturnType<typeof launchBrowser>>;
+  readonly #browser: Browser;
   readonly #all: Disposables;
 
-  private constructor(all: Disposables, source: BenchProcess<FilmSource>, relay: BenchProcess<LinkRelay>, browser: Awaited<ReturnType<typeof launchBrowser>>, ports: { source: number; gateway: number }) {
+  private constructor(all: Disposables, source: BenchProcess<FilmSource>, relay: BenchProcess<LinkRelay>, browser: Browser, ports: { source: number; gateway: number }) {
     this.#all = all;
     this.#source = source;
     this.relay = relay;

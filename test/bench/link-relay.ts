@@ -1,4 +1,4 @@
-/** A process with links, so that what they carry does not delay what is measured. */
+/** A process with links, so that carrying their data does not delay the measured processes. */
 import { type Link, ShapedRelay } from '../helpers/shaped-relay.ts';
 import { answerParent } from './processes.ts';
 

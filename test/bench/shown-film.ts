@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
-import type { HandedOver, Shown } from './shown-delays.ts';
-import { startScreencast } from './shown-delays.ts';
+import type { Line, Target } from './report.ts';
+import { type HandedOver, type Shown, startScreencast } from './shown-delays.ts';
 
 /** A picture on the screen, and its age then. */
 export interface ShownFrame {
@@ -13,7 +13,7 @@ export interface ShownFrame {
 export interface FilmPage extends AsyncDisposable {
   /** When the page's address was opened, by the machine's clock. */
   readonly openedAtMs: number;
-  /** Grows. */
+  /** Grows while the page is open. */
   readonly shown: readonly Shown[];
   /** Settles with the first picture that has a number. */
   first(): Promise<Shown>;
@@ -29,7 +29,7 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
   const client = await page.createCDPSession();
   const shown = await startScreencast(client);
   const openedAtMs = Date.now();
-  // It ends with the page, if that comes first.
+  // It fails if the page is closed first.
   page.goto(url, { timeout: FIRST_TIMEOUT_MS }).catch(() => undefined);
   return {
     openedAtMs,
@@ -62,7 +62,12 @@ export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, t
   return Math.max(...times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs)));
 }
 
-/** What counts as current again after a change of the link. */
+/** A line of one figure, from the measurements of all rounds. */
+export function filmLine<Figure extends string>(rounds: readonly Readonly<Record<Figure, number>>[], figure: Figure, what: string, unit: 'fps' | 'ms', targets: readonly Target[] = []): Line {
+  return { what, unit, digits: unit === 'fps' ? 1 : 0, series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[figure]) }], targets };
+}
+
+/** Maximum latency and minimum rate of a current picture, and how long they must last after a change of the link. */
 const CURRENT = { latencyMs: 500, forMs: 2000, framesPerSecond: 8 } as const;
 
 /** How long after `fromMs` the picture is current, and remains so for two seconds; null if it never is. */

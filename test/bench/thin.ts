@@ -3,8 +3,8 @@ import { symmetricLink } from '../helpers/shaped-relay.ts';
 import { alternate, type Bench } from './bench.ts';
 import type { FilmName } from './film.ts';
 import { FilmStage } from './film-stage.ts';
-import type { Line, Target } from './report.ts';
-import { agesOf, longestFreezeMs } from './shown-film.ts';
+import type { Line } from './report.ts';
+import { agesOf, filmLine, longestFreezeMs } from './shown-film.ts';
 import { median, percentile } from './statistics.ts';
 
 interface ThinLink {
@@ -32,13 +32,13 @@ interface Measurement {
   readonly freezeMs: number;
 }
 
-/** The link is known by then. */
+/** Time after the first picture in which the gateway learns the link's rate. */
 const SETTLE_MS = 4000;
 
 /** A shorter measurement may see no picture at all. */
 const LEAST_SECONDS = 2;
 
-/** What is under way is shown by then, or never. */
+/** Time after the measurement in which frames in transit are shown. */
 const LATEST_MS = 1500;
 
 const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string => `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
@@ -81,18 +81,12 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
 }
 
 function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
-  const line = (what: string, unit: string, of: keyof Measurement, targets: readonly Target[] = []): Line => ({
-    what: `${nameOf(link)}: ${what}`,
-    unit,
-    digits: unit === 'fps' ? 1 : 0,
-    series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[of]) }],
-    targets,
-  });
+  const name = nameOf(link);
   return [
-    line('shown', 'fps', 'framesPerSecond', [{ is: 'value', atLeast: link.leastFps }]),
-    line('latency, median', 'ms', 'medianMs', [{ is: 'value', atMost: link.mostMedianMs }]),
-    line('latency, 95 % within', 'ms', 'lateMs', link.mostLateMs === null ? [] : [{ is: 'value', atMost: link.mostLateMs }]),
-    line('first picture', 'ms', 'firstMs', [{ is: 'value', atMost: link.mostFirstMs }]),
-    line('longest freeze', 'ms', 'freezeMs'),
+    filmLine(rounds, 'framesPerSecond', `${name}: shown`, 'fps', [{ is: 'value', atLeast: link.leastFps }]),
+    filmLine(rounds, 'medianMs', `${name}: latency, median`, 'ms', [{ is: 'value', atMost: link.mostMedianMs }]),
+    filmLine(rounds, 'lateMs', `${name}: latency, 95 % within`, 'ms', link.mostLateMs === null ? [] : [{ is: 'value', atMost: link.mostLateMs }]),
+    filmLine(rounds, 'firstMs', `${name}: first picture`, 'ms', [{ is: 'value', atMost: link.mostFirstMs }]),
+    filmLine(rounds, 'freezeMs', `${name}: longest freeze`, 'ms'),
   ];
 }

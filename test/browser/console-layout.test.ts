@@ -39,7 +39,7 @@ async function violations(page: Page): Promise<string[]> {
 const overflow = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
 describe('the console on a phone', () => {
-  it('has return data directly below the picture, which stays in sight and live while data is returned', async () => {
+  it('shows return data directly below the picture, which stays visible and live while data is returned', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.administratorUrl(), PHONE);
     await isLive(page);
@@ -121,7 +121,7 @@ describe('a waiting stream', () => {
 });
 
 describe('the return data of the console', () => {
-  it('is sent once or held, is saved in the browser, and may have the quotes of a phone', async () => {
+  it('is sent once or held, is saved in the browser, and may contain typographic quotes', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.url);
     await says(page, 'Console (127.0.0.1)');
@@ -181,7 +181,7 @@ describe('the addresses for other devices', () => {
     else await page.waitForSelector(`[aria-label="QR code of ${first}?stream=main"]`);
   });
 
-  it('do not exist for a gateway on the loopback interface, which says how to get one', async () => {
+  it('do not exist for a gateway on the loopback interface, and the page explains how to get one', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(await gateway.url);
     await isLive(page);
@@ -194,7 +194,7 @@ describe('the addresses for other devices', () => {
 describe('the wall', () => {
   const SOURCES = ['--source', 'yard=test-pattern:?size=320x180&fps=5', '--source', 'hall=test-pattern:?size=320x240&fps=5', '--source', 'door=push:', '--source', 'arm=test-pattern:?size=320x180&fps=5', '--source', 'roof=push:'];
 
-  it('shows all streams with pictures, and what is wrong in words; one click opens a stream', async () => {
+  it('shows all streams with their pictures and problems; one click opens a stream', async () => {
     await using gateway = await GatewayProcess.start(...SOURCES);
     for (const width of [390, 1440]) {
       await using page = await open(await gateway.url, { width, height: 1600 });
@@ -245,10 +245,31 @@ describe('the wall', () => {
     await page.evaluate(() => document.querySelector('[data-stream=cam-12]')!.scrollIntoView());
     await page.waitForSelector('[data-stream=cam-12] img');
   });
+
+  it('replaces the page of the only stream and its dialogs, and the other way round, when the gateway restarts with other streams', async () => {
+    const start = (port: string, ...names: string[]): Promise<GatewayProcess> =>
+      GatewayProcess.start('--port', port, ...names.flatMap((name) => ['--source', `${name}=test-pattern:?size=320x180&fps=5`]));
+    const first = await start('0', 'yard');
+    const { port } = new URL(await first.url);
+    await using page = await open(await first.url);
+    await isLive(page);
+    const dialogs = (): Promise<string[]> => page.$$eval('dialog', (elements) => elements.map(({ className }) => className).sort());
+    expect(await dialogs()).toEqual(['confirm', 'enlarged']);
+    await page.evaluate(() => document.querySelector<HTMLDialogElement>('dialog.enlarged')!.showModal());
+    await first[Symbol.asyncDispose]();
+    const second = await start(port, 'yard', 'hall');
+    await page.waitForSelector('.tile');
+    expect(await dialogs()).toEqual([]);
+    await second[Symbol.asyncDispose]();
+    await using _third = await start(port, 'hall');
+    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.src.endsWith('/hall'));
+    await isLive(page);
+    expect(await dialogs()).toEqual(['confirm', 'enlarged']);
+  });
 });
 
 describe('the grid of the viewer page', () => {
-  it('shows the named streams as spectators, after one question for the token', async () => {
+  it('shows the named streams as spectators, after asking for the token once', async () => {
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--source', 'a=test-pattern:?size=320x180&fps=5', '--source', 'b=test-pattern:?size=320x180&fps=5', '--source', 'c=push:');
     await using page = await open(`${await gateway.url}/viewer?stream=a,b,c`, { width: 1280, height: 720 });
     await page.waitForSelector('input[name=token]');

@@ -24,7 +24,7 @@ const CHROMIUM_FLAGS = [
 ];
 
 export interface BrowserOptions {
-  /** The browser's own fake camera, which every page may open; a Y4M or MJPEG file is what Chromium's shows, again and again. Without: there is none, and nobody who would allow it. */
+  /** The browser's own fake camera, which every page may open. Chromium's can play a Y4M or MJPEG file in a loop. By default there is no camera, and no permission for one. */
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   readonly flags?: readonly string[];
   /** Whether it trusts certificates that nobody has signed. */

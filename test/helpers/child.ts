@@ -14,14 +14,14 @@ export interface Program {
   readonly stdout: Lines;
   readonly stderr: Lines;
   readonly isRunning: boolean;
-  /** null while it is not started. */
+  /** Null before it has started. */
   readonly pid: number | null;
   /** Its exit code; null when a signal ended it. */
   readonly exited: Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Stops a process, as Ctrl-Z does, and waits until all its threads have stopped. Only on Linux. */
+/** Stops a process, as Ctrl-Z does, and waits until all its threads have stopped. Linux only. */
 export async function stopProgram(program: Program): Promise<void> {
   program.signal('SIGSTOP');
   const tasks = `/proc/${String(program.pid)}/task`;

@@ -6,15 +6,15 @@ export interface LinkShape {
   readonly bitsPerSecond: number | null;
   /** One-way delay. */
   readonly delayMs: number;
-  /** Added to the delay: evenly distributed from 0 to this, by a seeded generator. Never changes the order. */
+  /** Maximum of a random addition to the delay, uniformly distributed, from a seeded generator. Never changes the order. */
   readonly jitterMs: number;
-  /** Bytes that the router before the link holds. What does not fit is held back at its sender, as TCP does after losses. */
+  /** Size of the queue of the router before the link. Data that does not fit waits at its sender, as with TCP after losses. */
   readonly queueBytes: number;
 }
 
 export const PERFECT_LINK: LinkShape = { bitsPerSecond: null, delayMs: 0, jitterMs: 0, queueBytes: 64 << 10 };
 
-/** Size of a packet; a fast link carries more at a time: what passes in a millisecond. */
+/** Minimum size of a packet. On a fast link, a packet has the bytes that pass in a millisecond. */
 const PACKET_BYTES = 1460;
 
 /** Timers are late by up to a millisecond; events due within this time happen now. */
@@ -41,8 +41,8 @@ interface Packet {
 
 /**
  * One direction of a link, shared by all its connections: a bounded queue, into which they take turns; a bottleneck with
- * a bandwidth; a delay. The shape may change at any time, and counts for packets whose transmission has not begun.
- * Everything but the machine's timers is deterministic.
+ * a bandwidth; a delay. The shape may change at any time, and applies to packets whose transmission has not begun.
+ * Everything except the machine's timers is deterministic.
  */
 export class LinkDirection {
   #shape: LinkShape;
@@ -52,7 +52,7 @@ export class LinkDirection {
   readonly #random: () => number;
   #queuedBytes = 0;
   #carriedBytes = 0;
-  /** When the bottleneck has transmitted all that it was given. */
+  /** Time at which the bottleneck has transmitted everything that it has taken. */
   #freeAtMs = 0;
   #stalledUntilMs = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -73,13 +73,13 @@ export class LinkDirection {
   }
 
   shape(changes: Partial<LinkShape>): void {
-    // After an outage, what waits is transmitted from now on.
+    // After an outage, waiting packets are transmitted from now on.
     if (this.#shape.bitsPerSecond === 0) this.#freeAtMs = performance.now();
     this.#shape = { ...this.#shape, ...changes };
     this.#run();
   }
 
-  /** Delivers nothing for this time, and then all that came meanwhile: a lost packet that TCP repeats. */
+  /** Delivers nothing for this time, and then everything that arrived meanwhile, as after a lost packet that TCP repeats. */
   stall(ms: number): void {
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, performance.now() + ms);
   }
@@ -117,7 +117,7 @@ export class LinkDirection {
     this.#queuedBytes = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
-  /** Does all that is due, and sets the timer for what comes next. */
+  /** Processes everything that is due, and sets the timer for the next event. */
   #run(): void {
     const now = performance.now() + TIMER_SLACK_MS;
     this.#fill();
@@ -159,7 +159,7 @@ export class LinkDirection {
     const { length } = packet.bytes;
     this.#queuedBytes -= length;
     this.#carriedBytes += length;
-    // Begins when the last one ended, also if the timer was late.
+    // It begins when the previous one ended, even if the timer was late.
     this.#freeAtMs += bitsPerSecond === null ? 0 : (length * 8000) / bitsPerSecond;
     const last = this.#underWay.at(-1);
     this.#underWay.push({ ...packet, dueMs: Math.max(last?.dueMs ?? 0, this.#freeAtMs + delayMs + jitterMs * this.#random()) });
@@ -177,7 +177,7 @@ export class LinkDirection {
   }
 }
 
-/** @returns whole packets; nothing else for no bytes, which stand for an end. */
+/** @returns the packets; a single empty one for no bytes, which mark an end. */
 function packetsOf(bytes: Buffer, bitsPerSecond: number | null): Buffer[] {
   const size = Math.max(PACKET_BYTES, Math.round((bitsPerSecond ?? Infinity) / 8000));
   if (bytes.length <= size) return [bytes];

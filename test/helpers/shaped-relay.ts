@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { LinkDirection, type LinkShape, PERFECT_LINK } from './link-direction.ts';
 
-/** A link between two hosts. `up` is what the connecting side sends, `down` what it receives. */
+/** A link between two hosts. `up` carries data from the connecting side, `down` data to it. */
 export interface Link {
   readonly up: Partial<LinkShape>;
   readonly down: Partial<LinkShape>;
@@ -19,7 +19,7 @@ export function symmetricLink(shape: Partial<LinkShape>): Link {
  * acknowledgements of TCP itself are not delayed.
  */
 export class ShapedRelay implements AsyncDisposable {
-  /** Of the near end. */
+  /** Port of the near end. */
   readonly port: number;
   readonly up: LinkDirection;
   readonly down: LinkDirection;
@@ -57,7 +57,7 @@ export class ShapedRelay implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Changes what is named. */
+  /** Changes the given properties of the given directions. */
   shape({ up, down }: Partial<Link>): void {
     if (up !== undefined) this.up.shape(up);
     if (down !== undefined) this.down.shape(down);
@@ -75,7 +75,7 @@ export class ShapedRelay implements AsyncDisposable {
 
 const END = Buffer.alloc(0);
 
-/** Carries what one socket sends to the other. A reset overtakes what is under way; an end does not. */
+/** Carries data from one socket to the other. A reset overtakes data in transit; an end does not. */
 function join(from: Socket, to: Socket, direction: LinkDirection): void {
   const flow = direction.open({
     deliver: (bytes) => {
@@ -88,7 +88,7 @@ function join(from: Socket, to: Socket, direction: LinkDirection): void {
   from.on('end', () => flow.write(END));
   from.on('error', () => to.destroy());
   from.on('close', (hadError) => hadError && flow.close());
-  // One that closed without a fault has ended, and what it sent is still under way.
+  // A socket that closed without an error has ended normally, and its data may still be in transit.
   to.on('error', () => {
     flow.close();
     from.destroy();

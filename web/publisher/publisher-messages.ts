@@ -31,7 +31,7 @@ export interface EncodingSettings {
   readonly shortSide: number;
 }
 
-/** The settings that are wanted, and whether they may be lowered to what the link carries. */
+/** The requested settings, and whether they may be lowered to what the link carries. */
 export interface EncodingLimits extends EncodingSettings {
   /** Maximum bits per second; null for as many as the link carries. */
   readonly maxBitsPerSecond: number | null;

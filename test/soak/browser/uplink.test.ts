@@ -36,7 +36,7 @@ async function open(relay: ShapedRelay): Promise<PublisherPage> {
 }
 
 describe('a publisher on an uplink of 1 Mbit/s', () => {
-  it('lowers size and quality to keep 10 fps and a latency of 500 ms, says why, and sends all again on a fast link', async () => {
+  it('lowers size and quality to keep 10 fps and a latency of 500 ms, reports the reason, and restores the requested settings on a fast link', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using relay = await ShapedRelay.start(Number(new URL(await gateway.url).port), { up: THIN, down: { delayMs: THIN.delayMs } });
     await using publisher = await open(relay);
@@ -63,7 +63,7 @@ describe('a publisher on an uplink of 1 Mbit/s', () => {
     expect(await publisher.status()).toMatch(/^Live [\d.]+ fps$/);
   });
 
-  it('keeps size and quality where it is fixed', async () => {
+  it('keeps size and quality if they are fixed', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using relay = await ShapedRelay.start(Number(new URL(await gateway.url).port), { up: THIN, down: {} });
     await using publisher = await open(relay);
@@ -77,7 +77,7 @@ describe('a publisher on an uplink of 1 Mbit/s', () => {
 });
 
 describe('a publisher with a maximum bit rate', () => {
-  it('sends at most that on a fast link, and says so', async () => {
+  it('stays below it on a fast link, and reports it as the reason', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using relay = await ShapedRelay.start(Number(new URL(await gateway.url).port), { up: {}, down: {} });
     await using publisher = await open(relay);

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ClientTotals } from '../../../gateway/hub/client-totals.ts';
 import type { ClientStatus } from '../../../shared/status.ts';
+import { idleClientStatus } from '../../helpers/client-status.ts';
 
-const client = (fields: Partial<ClientStatus>): ClientStatus => ({
-  id: '', port: 6000, kind: 'web', address: '', state: 'live', reason: '', delivered: 0, deliveredBytes: 0, dropped: 0, withheld: 0, repeated: 0, rejected: 0, framesPerSecond: 0, roundTripMs: null, delayMs: null, returnData: null, ...fields,
-});
+const client = (fields: Partial<ClientStatus>): ClientStatus => ({ ...idleClientStatus('', 6000), ...fields });
 
 describe('ClientTotals', () => {
   it('adds clients that have left and present ones, by kind and port', () => {

@@ -32,7 +32,7 @@ function emptyText(status: StreamStatus | null): string {
 function pendingClients(status: StreamStatus | null): TemplateResult | typeof nothing {
   if (status === null || status.awaited.length === 0) return nothing;
   return html`<p class="strip">
-    <span class="dot waiting"></span
+    <span class="dot stale"></span
     ><span
       >Waiting for ${status.awaited.join(', ')} to connect.
       <span class="kind">No client receives frames until then (--start all).</span></span

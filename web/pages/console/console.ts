@@ -26,6 +26,7 @@ const api = new Api(key ?? loadToken());
 const logIn = new LogIn(api, useToken);
 const feed = new GatewayFeed(api, { onChange: receive, onToken: (reason) => logIn.ask(reason) });
 let streamPage: StreamPage | null = requestedStream === null ? null : openStream(requestedStream);
+/** Shown while there is no page of a stream. Exists from when it is first shown. */
 let wallPage: WallPage | null = null;
 
 // Entering the administrator address in an open page does not reload it.
@@ -55,13 +56,11 @@ function receive(): void {
 function choosePage(): void {
   const [first, second] = feed.streams;
   if (first === undefined) return;
-  if (second !== undefined) {
-    streamPage = null;
-    wallPage ??= new WallPage(feed, update);
-  } else if (streamPage?.name !== first.name) {
-    wallPage = null;
-    streamPage = openStream(first.name);
-  }
+  const only = second === undefined ? first.name : null;
+  if (only === null) wallPage ??= new WallPage(feed, update);
+  if ((streamPage?.name ?? null) === only) return;
+  streamPage?.close();
+  streamPage = only === null ? null : openStream(only);
 }
 
 function page(): TemplateResult {

@@ -38,6 +38,12 @@ export class EnlargedImage {
     else render(this.#content(client, url), this.#dialog);
   }
 
+  /** Removes the dialog from the page. */
+  remove(): void {
+    this.#dialog.close();
+    this.#dialog.remove();
+  }
+
   #content({ port, returnData }: ClientStatus, url: string): TemplateResult {
     const data = describeReturnData(returnData);
     const text = data.kind === 'array' ? data.text : '';

@@ -1,10 +1,11 @@
 import { runInBackground } from '../../background.ts';
 import type { GatewayEvent, GatewayStatus, RightsStatus, StreamStatus } from '../../../shared/status.ts';
+import { throttled } from '../shared/throttled.ts';
 import type { Api } from './api.ts';
 
 const POLL_MS = 1000;
 
-/** Delay of the poll after an event, so that events in quick succession cause one. */
+/** Delay of the poll after an event, so that events in quick succession cause one poll per interval. */
 const EVENT_POLL_MS = 50;
 
 const MAX_EVENTS = 64;
@@ -34,6 +35,7 @@ export class GatewayFeed {
   /** Null before it is known. */
   gateway: GatewayStatus | null = null;
   readonly #callbacks: FeedCallbacks;
+  readonly #pollSoon = throttled(() => this.#poll(), EVENT_POLL_MS);
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Number of requests so far, and the latest whose response is shown. Responses may arrive out of order. */
   #requests = 0;
@@ -52,7 +54,7 @@ export class GatewayFeed {
       this.api.follow((event) => {
         this.events.push(event);
         if (this.events.length > MAX_EVENTS) this.events.shift();
-        this.#schedule(EVENT_POLL_MS);
+        this.#pollSoon();
       }),
     );
   }
@@ -66,7 +68,7 @@ export class GatewayFeed {
     return this.rights?.rights.includes(right) === true;
   }
 
-  /** Another token applies from now on: asks again. */
+  /** Requests everything again, with the current token. */
   async refresh(): Promise<void> {
     this.rights = null;
     await this.poll();
@@ -90,7 +92,7 @@ export class GatewayFeed {
     if (response.kind === 'ok') this.streams = response.value;
     this.state = response.kind === 'ok' ? { kind: 'ok' } : response;
     this.#callbacks.onChange();
-    this.#schedule(POLL_MS);
+    this.#schedule();
   }
 
   async #describe(): Promise<void> {
@@ -102,12 +104,12 @@ export class GatewayFeed {
   #poll(): void {
     runInBackground(this.poll(), (error) => {
       reportError(error);
-      this.#schedule(POLL_MS);
+      this.#schedule();
     });
   }
 
-  #schedule(delayMs: number): void {
+  #schedule(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#poll(), delayMs);
+    this.#timer = setTimeout(() => this.#poll(), POLL_MS);
   }
 }

@@ -5,18 +5,18 @@ import { explainJson } from './json-fault.ts';
 const TYPOGRAPHIC_QUOTES = /[\u201c\u201d\u201e\u201f\u00ab\u00bb]/g;
 
 /**
- * Reads a value that a person has typed as JSON. Typographic quotes are accepted where the text is not JSON otherwise.
+ * Reads a value that a person has typed as JSON. Accepts typographic quotes if the text is not valid JSON as it is.
  *
- * @returns the value, or what is wrong, in words.
+ * @returns the value, or an explanation of the error.
  */
 export function parseJsonText(text: string): { readonly value: Value } | { readonly error: string } {
   if (text.trim() === '') return { error: 'Enter a JSON value, such as "stop" or {"speed": 0.2}' };
   try {
+    // Accepts JSON that is nested too deeply for the explanation below; the gateway refuses it.
     return { value: JSON.parse(text) as Value };
   } catch {
     const straight = text.replaceAll(TYPOGRAPHIC_QUOTES, '"');
     const error = explainJson(straight);
-    // A text that is nested too deeply for the explanation is JSON nevertheless, and the gateway refuses it.
     return error === null ? { value: JSON.parse(straight) as Value } : { error };
   }
 }

@@ -13,7 +13,7 @@ const DEFAULT_RATIO = 16 / 9;
 
 /** The viewer, and the figures of what it shows. */
 export function picturePanel(viewer: GearwayViewer, status: StreamStatus | null, mayPublish: boolean): TemplateResult {
-  render(slottedNotice(viewer, status, mayPublish), viewer);
+  render(slottedNotice(status, mayPublish), viewer);
   viewer.style.setProperty('--ratio', String(boxRatio(viewer, status)));
   return html`<section class="panel picture" aria-label="Picture">
     ${viewer}${figures(viewer)}
@@ -29,9 +29,7 @@ function boxRatio({ rotate, stats }: GearwayViewer, status: StreamStatus | null)
 }
 
 /** Replaces the viewer's own notice where this page has something better to offer. */
-function slottedNotice(viewer: GearwayViewer, status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
-  // Before the first stream is known, the viewer's own notice would not help the user.
-  if (viewer.src === '') return html`<p slot="connecting">Connecting…</p>`;
+function slottedNotice(status: StreamStatus | null, mayPublish: boolean): TemplateResult | typeof nothing {
   if (status?.source.kind !== 'push' || !mayPublish) return nothing;
   return html`<div slot="waiting" class="on-picture">
     <strong>${capitalize(status.reason)}</strong>

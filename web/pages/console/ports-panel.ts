@@ -77,7 +77,7 @@ function portList(ports: readonly Port[]): TemplateResult {
   return html`<div class="ports"><ul class="port-list">${ports.map(item)}</ul></div>`;
 }
 
-/** Hidden from screen readers: the numbers below say the same. */
+/** Hidden from screen readers: the numbers below give the same information. */
 function squares(ports: readonly Port[]): TemplateResult {
   const square = ({ port, state }: Port): TemplateResult =>
     html`<span class=${`port ${state}`} title=${`${port}: ${DESCRIPTIONS[state]}`}></span>`;

@@ -22,13 +22,14 @@ interface Entry {
 /** Return data of a stream's clients, as images. Each is fetched when its data has changed. */
 export class ReturnImages {
   readonly #api: Api;
+  readonly #stream: string;
   readonly #onChange: () => void;
   readonly #entries = new Map<string, Entry>();
-  #stream = '';
   #enlarged: string | null = null;
 
-  constructor(api: Api, onChange: () => void) {
+  constructor(api: Api, stream: string, onChange: () => void) {
     this.#api = api;
+    this.#stream = stream;
     this.#onChange = onChange;
   }
 
@@ -43,9 +44,7 @@ export class ReturnImages {
   }
 
   /** The current clients, as the API reports them. */
-  update(stream: string, clients: readonly ClientStatus[]): void {
-    if (stream !== this.#stream) this.#removeExcept(new Set());
-    this.#stream = stream;
+  update(clients: readonly ClientStatus[]): void {
     const ids = new Set<string>();
     for (const { id, returnData } of clients) {
       const data = describeReturnData(returnData);

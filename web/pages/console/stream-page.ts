@@ -54,7 +54,7 @@ export class StreamPage {
     this.#viewer.controls = true;
     this.#viewer.src = `streams/${encodeURIComponent(name)}`;
     this.#returnPanel = new ReturnPanel(this.#viewer, name, onChange);
-    this.#returnImages = new ReturnImages(feed.api, onChange);
+    this.#returnImages = new ReturnImages(feed.api, name, onChange);
     this.#enlargedImage = new EnlargedImage(this.#returnImages);
     this.#ports = new Fold('Web ports', onChange);
     this.#connect = new Fold('Connect', onChange);
@@ -79,7 +79,7 @@ export class StreamPage {
     return this.#problem;
   }
 
-  /** Another token applies. */
+  /** Uses another token from now on. */
   useToken(token: string | null): void {
     this.#viewer.token = token;
   }
@@ -88,7 +88,14 @@ export class StreamPage {
   receive(): void {
     const clients = this.#status()?.clients ?? [];
     this.#rates.add(clients);
-    this.#returnImages.update(this.name, clients);
+    this.#returnImages.update(clients);
+  }
+
+  /** The page shows another stream, or all of them. */
+  close(): void {
+    this.#confirm.remove();
+    this.#enlargedImage.remove();
+    this.#returnImages.update([]);
   }
 
   forgetProblem(): void {
@@ -170,7 +177,7 @@ export class StreamPage {
 
   #enlarge(client: ClientStatus): void {
     this.#enlargedImage.open(client);
-    this.#returnImages.update(this.name, this.#status()?.clients ?? []);
+    this.#returnImages.update(this.#status()?.clients ?? []);
     this.#onChange();
   }
 }

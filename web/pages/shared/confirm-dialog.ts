@@ -45,4 +45,10 @@ export class ConfirmDialog {
     await new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }));
     return dialog.returnValue === 'confirm';
   }
+
+  /** Cancels the question, and removes the dialog from the page. */
+  remove(): void {
+    this.#dialog.close('cancel');
+    this.#dialog.remove();
+  }
 }

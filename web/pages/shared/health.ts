@@ -8,7 +8,7 @@ export type Tone = 'live' | 'stale' | 'bad' | 'idle';
 export interface Health {
   readonly tone: Tone;
   readonly label: string;
-  /** What is wrong, as a sentence; empty if nothing is. */
+  /** Description of the problem; empty if there is none. */
   readonly problem: string;
 }
 

@@ -2,6 +2,7 @@ import './viewer-page.css';
 import { runInBackground } from '../../background.ts';
 import { loadToken, saveToken } from '../shared/page-token.ts';
 import { fetchStreams } from '../shared/streams.ts';
+import { sentence } from '../shared/text.ts';
 import { GridView } from './grid-view.ts';
 import { SingleView } from './single-view.ts';
 import { pageContent, pageForm, showTitle } from './page-parts.ts';
@@ -53,7 +54,7 @@ async function accessibleStreams(): Promise<{ readonly token: string | null; rea
       if (token !== null) saveToken(token);
       return { token, first: first.name };
     }
-    notice.textContent = answer.kind === 'gone' && answer.reason !== null ? answer.reason : 'Connecting…';
+    notice.textContent = answer.kind === 'gone' && answer.reason !== null ? sentence(answer.reason) : 'Connecting…';
     pageContent().append(notice);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }

@@ -69,7 +69,7 @@ export class Thumbnails {
     return created;
   }
 
-  /** Fetches the picture of the visible stream that was fetched least recently. */
+  /** Fetches the pictures that are due, least recently fetched first, as far as the limit allows. */
   #fetchNext(): void {
     if (document.hidden) return;
     const now = performance.now();

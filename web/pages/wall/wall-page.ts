@@ -8,13 +8,13 @@ import { type Health, streamHealth } from '../shared/health.ts';
 import { capitalize, plural } from '../shared/text.ts';
 import { Thumbnails } from './thumbnails.ts';
 
-/** Number of streams from which on they can be searched. */
+/** Minimum number of streams for which the search field is shown. */
 const SEARCH_FROM = 5;
 
 /** Maximum number of streams on one wall display, each with a connection of its own. */
 const MAX_DISPLAYED = 16;
 
-/** All streams of the gateway, with live thumbnails, their state, and what is wrong. */
+/** All streams of the gateway, with live thumbnails, their state, and any problem. */
 export class WallPage {
   readonly #feed: GatewayFeed;
   readonly #onChange: () => void;

@@ -1,19 +1,19 @@
 /** Period of the samples that count: short enough to notice a link that becomes thin within a second. */
 const WINDOW_MS = 1500;
 
-/** This many samples count however old they are. */
+/** Minimum number of samples that count, however old they are. */
 const MIN_SAMPLES = 3;
 
-/** The minimum round trip is that of this time or twice as long: the route may have changed. */
+/** The minimum round trip covers one or two of these windows, because the route may change. */
 const ROUND_TRIP_WINDOW_MS = 10_000;
 
 /** Shortest transmission time that clocks and the event loop can measure. */
 const MIN_TRANSMISSION_MS = 1;
 
-/** A frame that takes longer than its samples suggest by this factor and time shows another link: the samples no longer count. Less is a hiccup. */
+/** A frame that takes longer than the samples suggest, by this factor and time, means that the link has changed: the samples no longer count. Less is jitter. */
 const CHANGED = { factor: 2, ms: 300 } as const;
 
-/** Of the samples' rates: a busy program or gateway makes acknowledgements late, so most samples are too low, and few too high. */
+/** Quantile of the samples' rates that is used. A busy program or gateway delays acknowledgements, so most samples are too low, and few too high. */
 const QUANTILE = 0.75;
 
 /** How much farther apart frames must arrive than they were sent to count as queued. */
@@ -33,14 +33,14 @@ interface SentFrame {
 }
 
 /**
- * Delivery rate of a publisher's link, from the gateway's acknowledgements. A frame's transmission takes from the moment
+ * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the moment
  * at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the time of its
  * acknowledgement less the minimum round trip. So the rate is right for single frames as well as for frames in a row,
  * and also if less is sent than the link carries.
  */
 export class UplinkRate {
   /** In order. */
-  #inFlight: SentFrame[] = [];
+  readonly #inFlight: SentFrame[] = [];
   #samples: Sample[] = [];
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
@@ -48,9 +48,15 @@ export class UplinkRate {
   #spread = 0;
   #lastSpread = 0;
   /** Minima of the current window and of the one before. */
-  #roundTripMs = Infinity;
+  #roundTripMs: number;
   #lastRoundTripMs = Infinity;
-  #windowSinceMs = 0;
+  #windowSinceMs: number;
+
+  /** @param roundTripMs of the greeting, which waits for no frame; Infinity if it is not known. */
+  constructor(roundTripMs = Infinity, nowMs = 0) {
+    this.#roundTripMs = roundTripMs;
+    this.#windowSinceMs = nowMs;
+  }
 
   /** Minimum round trip in milliseconds; null before it is known. */
   get minRoundTripMs(): number | null {
@@ -68,19 +74,6 @@ export class UplinkRate {
     const median = delays[Math.floor(delays.length / 2)] ?? 0;
     const [pending] = this.#inFlight;
     return pending === undefined ? median : Math.max(median, nowMs - pending.sentAtMs - minMs);
-  }
-
-  /** A new connection. @param roundTripMs of its greeting, which waits for no frame. */
-  connected(roundTripMs: number, nowMs: number): void {
-    this.#inFlight = [];
-    this.#samples = [];
-    this.#takenAtMs = -Infinity;
-    this.#lastSentAtMs = -Infinity;
-    this.#spread = 0;
-    this.#lastSpread = 0;
-    this.#roundTripMs = roundTripMs;
-    this.#lastRoundTripMs = Infinity;
-    this.#windowSinceMs = nowMs;
   }
 
   sent(sequence: number, bytes: number, nowMs: number): void {
@@ -142,7 +135,7 @@ export class UplinkRate {
 
   /**
    * The round trip without the time that the frame itself took on the link, where that is known from the spacing of
-   * frames: otherwise a link that is always full would pass for one with a long round trip. At most half is subtracted,
+   * frames: otherwise a link that is always full would look like one with a long round trip. At most half is subtracted,
    * because a slow program spreads frames too.
    */
   #addRoundTrip(ms: number, bytes: number, nowMs: number): void {

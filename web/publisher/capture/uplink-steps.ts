@@ -33,30 +33,30 @@ const SCREEN_STEPS: readonly Step[] = [
   { scale: 0.5, quality: 0.4, fps: 0.15 },
 ];
 
-/** Bytes of a JPEG by its quality and pixels, relative to another one: measured with camera pictures, and corrected by what is sent. */
+/** Exponents with which the size of a JPEG grows with its quality and pixels: measured with camera pictures, and corrected by the sizes of encoded frames. */
 const BYTES_PER_QUALITY = 1.1;
 const BYTES_PER_PIXELS = 0.85;
 
-/** Shares of the link: beyond the first, a lower step is chosen, one below the second; and a higher one below the third. */
+/** Shares of the link's rate. A step that needs more than `OVERLOAD` is replaced by one that needs at most `TARGET`. A higher step may need at most `HEADROOM`, unless it is probed. */
 const OVERLOAD = 0.95;
 const TARGET = 0.8;
 const HEADROOM = 0.65;
 
 /**
- * Queueing delay, a frame's own transmission included: only above the first is the link too thin, whatever the rate that
- * a busy program measures. Below the second, the next higher step is tried.
+ * Queueing delays, including a frame's own transmission. Only above `LATE_MS` is the link too slow, whatever rate a busy
+ * program measures. Up to `PROMPT_MS`, the next higher step is tried.
  */
 const LATE_MS = 150;
 const PROMPT_MS = 80;
 
-/** What is known of a link; null for unknown, or without a limit. */
+/** Measurements and limit of a link. Null if unknown, or for no limit. */
 export interface LinkState {
   readonly bitsPerSecond: number | null;
   readonly queueingMs: number;
   readonly maxBitsPerSecond: number | null;
 }
 
-/** How long there has to be headroom before a higher step is chosen. Doubles, up to the maximum, each time that the link did not carry it. */
+/** How long there must be headroom before a higher step is chosen. Doubles, up to the maximum, each time the link does not carry the higher step. */
 const UP_AFTER_MS = 2000;
 const MAX_UP_AFTER_MS = 16_000;
 
@@ -71,7 +71,7 @@ const SMOOTHING = 0.3;
 
 const MIN_QUALITY = 10;
 
-/** Limits the settings by the link's delivery rate, with hysteresis: down as soon as frames are late, up by probing after two seconds without queueing. */
+/** Limits the settings by the link's delivery rate, with hysteresis: steps down as soon as frames are late, and probes higher steps after two seconds without queueing. */
 export class UplinkSteps {
   readonly #steps: readonly Step[];
   readonly #wanted: EncodingSettings;
@@ -89,7 +89,7 @@ export class UplinkSteps {
     this.#steps = isScreen ? SCREEN_STEPS : CAMERA_STEPS;
   }
 
-  /** 0 for the wanted settings. */
+  /** 0 for the requested settings. */
   get index(): number {
     return this.#index;
   }

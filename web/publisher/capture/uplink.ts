@@ -4,9 +4,9 @@ import type { EncodedPicture } from './jpeg-encoder.ts';
 import { UplinkRate } from './uplink-rate.ts';
 import { UplinkSteps } from './uplink-steps.ts';
 
-/** Settings of the pictures of a publisher: those that are wanted, or less if its link carries less. */
+/** Encoding settings of a publisher: the requested ones, lowered if its link does not carry them. */
 export class Uplink {
-  readonly #rate = new UplinkRate();
+  #rate = new UplinkRate();
   readonly #setFps: (fps: number) => void;
   #limits: EncodingLimits;
   #isScreen = false;
@@ -25,7 +25,7 @@ export class Uplink {
     return this.#steps.settings;
   }
 
-  /** Starts again with the settings that are wanted, if they have changed. */
+  /** Restarts with the requested settings, if they have changed. */
   configure(limits: EncodingLimits): void {
     if (isSame(limits, this.#limits)) return;
     this.#limits = limits;
@@ -38,9 +38,9 @@ export class Uplink {
     this.#restart();
   }
 
-  /** @param roundTripMs of the greeting. */
+  /** A new connection. @param roundTripMs of its greeting. */
   connected(roundTripMs: number, nowMs: number): void {
-    this.#rate.connected(roundTripMs, nowMs);
+    this.#rate = new UplinkRate(roundTripMs, nowMs);
   }
 
   /** Encodes with the settings for the link as it is now. */

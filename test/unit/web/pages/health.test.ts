@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ClientStatus, StreamStatus } from '../../../../shared/status.ts';
+import { idleClientStatus } from '../../../helpers/client-status.ts';
 import { clientHealth, streamHealth } from '../../../../web/pages/shared/health.ts';
 
-const client = (changes: Partial<ClientStatus> = {}): ClientStatus => ({
-  id: 'web-1', port: 6000, kind: 'web', address: 'Tablet', state: 'live', reason: '', delivered: 1, deliveredBytes: 1, withheld: 0, dropped: 0, repeated: 0, rejected: 0, framesPerSecond: 30, roundTripMs: 1, delayMs: 1, returnData: null, ...changes,
-});
+const client = (changes: Partial<ClientStatus> = {}): ClientStatus => ({ ...idleClientStatus('web-1', 6000), ...changes });
 const stream = (changes: Partial<StreamStatus> = {}): StreamStatus => ({
   name: 'main', state: 'live', reason: 'frames arrive', source: { kind: 'netgear', address: '', state: 'connected', lastError: null, restarts: 0 }, showable: true, frame: null,
   counters: { received: 1, receivedBytes: 1, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [], free: 0, taken: 0, held: [], reserved: [] }, awaited: [], clients: [], ...changes,
@@ -26,7 +25,7 @@ describe('streamHealth', () => {
     ['waiting', 'stale'],
     ['stale', 'stale'],
     ['ended', 'bad'],
-  ] as const)('says why a stream is %s', (state, tone) => {
+  ] as const)('gives the reason why a stream is %s', (state, tone) => {
     expect(streamHealth(stream({ state, reason: 'because' }))).toMatchObject({ tone, problem: 'because' });
   });
 });

@@ -66,7 +66,7 @@ describe('parseJsonText', () => {
     expect(parseJsonText('  ')).toHaveProperty('error');
   });
 
-  it('reads a value that is too deep for an explanation', () => {
+  it('reports an error in a text that is nested too deeply for an explanation', () => {
     const deep = `${'['.repeat(2000)}“a”${']'.repeat(2000)}`;
     expect(parseJsonText(deep)).toHaveProperty('error');
   });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { Uplink } from '../../../../web/publisher/capture/uplink.ts';
 import { UplinkRate } from '../../../../web/publisher/capture/uplink-rate.ts';
 import { UplinkSteps } from '../../../../web/publisher/capture/uplink-steps.ts';
 
 const WANTED = { fps: 15, quality: 80, shortSide: 720 };
 
-/** A link on paper: sends frames at a pace, two in flight at most, and gives their acknowledgements. */
+/** A simulated link: sends frames, at most two in flight, and returns their acknowledgements. */
 class PaperLink {
-  readonly rate = new UplinkRate();
+  readonly rate: UplinkRate;
   bitsPerSecond: number;
   readonly roundTripMs: number;
   #freeAtMs = 0;
@@ -14,10 +15,11 @@ class PaperLink {
   nowMs = 0;
   readonly #under: { sequence: number; takenAtMs: number }[] = [];
 
-  constructor(bitsPerSecond: number, roundTripMs: number) {
+  /** @param greetingMs round trip of the greeting. */
+  constructor(bitsPerSecond: number, roundTripMs: number, greetingMs = roundTripMs) {
     this.bitsPerSecond = bitsPerSecond;
     this.roundTripMs = roundTripMs;
-    this.rate.connected(roundTripMs, 0);
+    this.rate = new UplinkRate(greetingMs, 0);
   }
 
   /** Sends one frame when at most one is in flight. @returns its latency, without the way back. */
@@ -60,9 +62,8 @@ describe('UplinkRate', () => {
     expect(link.rate.bitsPerSecond(link.nowMs)! / bitsPerSecond).toBeCloseTo(1, 1);
   });
 
-  it('does not take a full queue for a long round trip, though the greeting was slow and all frames wait', () => {
-    const link = new PaperLink(1e6, 40);
-    link.rate.connected(1500, 0);
+  it('does not mistake a full queue for a long round trip, even if the greeting was slow and all frames wait', () => {
+    const link = new PaperLink(1e6, 40, 1500);
     for (let n = 0; n < 60; n += 1) link.send(97_000);
     expect(link.nowMs).toBeGreaterThan(40_000);
     expect(link.rate.bitsPerSecond(link.nowMs)! / 1e6).toBeCloseTo(1, 1);
@@ -93,31 +94,32 @@ describe('UplinkRate', () => {
   });
 
   it('measures the minimum round trip again after a while: the route has changed', () => {
-    const rate = new UplinkRate();
-    rate.connected(10, 0);
+    const rate = new UplinkRate(10, 0);
     for (let n = 1; n <= 30; n += 1) {
       rate.sent(n, 1000, n * 1000);
       rate.taken(n, n * 1000 + 90);
     }
     expect(rate.minRoundTripMs).toBe(90);
   });
+});
 
+describe('Uplink', () => {
   it('forgets what was in flight on another connection', () => {
-    const rate = new UplinkRate();
-    rate.connected(10, 0);
-    rate.sent(1, 50_000, 0);
-    rate.connected(10, 60_000);
-    expect(rate.bitsPerSecond(60_000)).toBeNull();
-    rate.sent(2, 1000, 60_000);
-    rate.taken(2, 60_018);
-    expect(rate.bitsPerSecond(60_018)).toBe(1e6);
+    const uplink = new Uplink({ ...WANTED, maxBitsPerSecond: null, isFixed: false }, () => undefined);
+    uplink.connected(10, 0);
+    uplink.sent(1, 50_000, 0);
+    uplink.connected(10, 60_000);
+    expect(uplink.stats(60_000).linkBitsPerSecond).toBeNull();
+    uplink.sent(2, 1000, 60_000);
+    uplink.taken(2, 60_018);
+    expect(uplink.stats(60_018).linkBitsPerSecond).toBe(1e6);
   });
 });
 
 /** Bytes of a camera's JPEG with these settings, by another formula than the ladder's own. */
 const bytesOf = ({ shortSide, quality }: typeof WANTED): number => 1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
 
-/** Has a ladder choose for a link: a frame's delay is its own transmission, and that of another one if they do not fit. */
+/** Runs the steps on a simulated link: the delay of a frame is its own transmission, and that of another one if the link does not carry them. */
 class Ladder {
   readonly steps: UplinkSteps;
   readonly changes: { readonly atMs: number; readonly isUp: boolean }[] = [];
@@ -146,14 +148,14 @@ class Ladder {
 }
 
 describe('UplinkSteps', () => {
-  it('sends what is wanted on a fast link', () => {
+  it('keeps the requested settings on a fast link', () => {
     const ladder = new Ladder();
     ladder.run(10_000, () => 50e6);
     expect(ladder.steps.settings).toEqual(WANTED);
     expect(ladder.changes).toEqual([]);
   });
 
-  it('lowers nothing because a busy program measures a low rate, if frames are not late', () => {
+  it('keeps the settings if a busy program measures a low rate but frames are not late', () => {
     const ladder = new Ladder();
     ladder.run(20_000, () => 50e6, null, 70);
     expect(ladder.changes).toEqual([]);
@@ -167,7 +169,7 @@ describe('UplinkSteps', () => {
     expect(steps.update({ bitsPerSecond: 1000, queueingMs: 1000, maxBitsPerSecond: null }, 0)).toBe(true);
   });
 
-  it('fits a link of 1 Mbit/s within a second, and tries more ever less often', () => {
+  it('fits a link of 1 Mbit/s within a second, and probes higher steps less and less often', () => {
     const ladder = new Ladder();
     ladder.run(1000, () => 1e6);
     expect(ladder.needs).toBeLessThan(1e6);
@@ -179,7 +181,7 @@ describe('UplinkSteps', () => {
     expect(raises.at(-1)!.atMs - raises.at(-2)!.atMs).toBeGreaterThan(12_000);
   });
 
-  it.each([0, 60])('returns within 15 s to what is wanted when the link is fast again, with acknowledgements %d ms late', (noiseMs) => {
+  it.each([0, 60])('returns to the requested settings within 15 s when the link is fast again, with acknowledgements %d ms late', (noiseMs) => {
     const ladder = new Ladder();
     ladder.run(2000, () => 1e6);
     expect(ladder.steps.index).toBeGreaterThan(2);

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { GatewayEvent } from '../../../../shared/status.ts';
+import type { Api } from '../../../../web/pages/console/api.ts';
+import { GatewayFeed } from '../../../../web/pages/console/gateway-feed.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('document', { hidden: false, addEventListener: () => undefined });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** A gateway whose responses take a while. */
+class SlowGateway {
+  polls = 0;
+  fire: () => void = () => undefined;
+  readonly #latencyMs: number;
+
+  constructor(latencyMs: number) {
+    this.#latencyMs = latencyMs;
+  }
+
+  open(): void {
+    const answer = <T>(value: T) => async (): Promise<T> => {
+      await new Promise((resolve) => setTimeout(resolve, this.#latencyMs));
+      return value;
+    };
+    const streams = answer({ kind: 'ok', value: [] } as const);
+    const api: Partial<Api> = {
+      token: null,
+      streams: () => {
+        this.polls += 1;
+        return streams();
+      },
+      rights: answer({ kind: 'gone', reason: null } as const),
+      gateway: answer(null),
+      follow: (onEvent) => {
+        this.fire = () => onEvent({} as GatewayEvent);
+        return new Promise<never>(() => undefined);
+      },
+    };
+    new GatewayFeed(api as Api, { onChange: () => undefined, onToken: () => undefined }).start();
+  }
+}
+
+describe('GatewayFeed', () => {
+  it('polls while events arrive continuously, at a limited rate', async () => {
+    const gateway = new SlowGateway(1);
+    gateway.open();
+    for (let count = 0; count < 200; count += 1) {
+      gateway.fire();
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    expect(gateway.polls).toBeGreaterThan(10);
+    expect(gateway.polls).toBeLessThanOrEqual(1 + 2000 / 50);
+  });
+
+  it('polls soon after an event that arrives during a poll', async () => {
+    const gateway = new SlowGateway(40);
+    gateway.open();
+    await vi.advanceTimersByTimeAsync(20);
+    gateway.fire();
+    await vi.advanceTimersByTimeAsync(60);
+    expect(gateway.polls).toBe(2);
+  });
+
+  it('polls once per second without events', async () => {
+    const gateway = new SlowGateway(0);
+    gateway.open();
+    await vi.advanceTimersByTimeAsync(5500);
+    expect(gateway.polls).toBe(6);
+  });
+});
