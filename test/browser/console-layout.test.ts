@@ -102,7 +102,7 @@ describe('a waiting stream', () => {
   it('of a publisher offers to publish from this browser, over the picture', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using page = await open(await gateway.url);
-    const link = await page.waitForSelector('gearway-viewer a[href="publish?stream=main"]');
+    const link = await page.waitForSelector('gearway-viewer a[href="publish?stream=main"]', { visible: true });
     expect(await link?.isIntersectingViewport()).toBe(true);
     expect(await violations(page)).toEqual([]);
   });

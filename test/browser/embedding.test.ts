@@ -5,7 +5,6 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Site } from '../helpers/site.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 import { PublisherPage } from './publisher-page.ts';
-import { ViewerPage } from './viewer-page.ts';
 
 const docs = (name: string): Promise<string> => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
@@ -22,11 +21,11 @@ describe('docs/embedding.md', () => {
     await using gateway = await GatewayProcess.start('--allow-origin', site.origin);
     gatewayUrl = await gateway.url;
     await using browser = await launchBrowser('chromium');
-    await using viewer = await ViewerPage.open(browser, 'about:blank');
+    const page = await browser.newPage();
     const errors: unknown[] = [];
-    viewer.page.on('pageerror', (error) => errors.push(error));
-    const logged = new Promise<string>((resolve) => viewer.page.on('console', (message) => resolve(message.text())));
-    await viewer.page.goto(site.origin);
+    page.on('pageerror', (error) => errors.push(error));
+    const logged = new Promise<string>((resolve) => page.on('console', (message) => resolve(message.text())));
+    await page.goto(site.origin);
     expect(await logged).toMatch(/^\d+ /);
     await gateway.statusWhere('the sticky value', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
     expect(errors).toEqual([]);

@@ -28,17 +28,21 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
     }, value);
   }
 
-  /** The number in the picture and the one in the message that came with it, if any, from one snapshot. */
-  async numbers(): Promise<{ picture: number; message: number | null } | null> {
-    return this.page.evaluate(async () => {
+  /**
+   * The number in the picture and the one in the message that came with it, if any, from one snapshot.
+   * @param sourceWidth of a source whose pictures may arrive smaller, in pixels.
+   */
+  async numbers(sourceWidth?: number): Promise<{ picture: number; message: number | null } | null> {
+    return this.page.evaluate(async (sourcePixels) => {
       const snapshot = await document.querySelector<GearwayViewer>('gearway-viewer')!.snapshot();
       if (snapshot === null) return null;
       const bitmap = await createImageBitmap(snapshot.blob);
       const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
       context.drawImage(bitmap, 0, 0);
+      const scale = bitmap.width / (sourcePixels ?? bitmap.width);
       let picture = 0;
-      for (let bit = 0; bit < 24; bit += 1) picture = picture * 2 + (context.getImageData(bit * 16 + 8, 8, 1, 1).data[0]! > 127 ? 1 : 0);
+      for (let bit = 0; bit < 24; bit += 1) picture = picture * 2 + (context.getImageData((bit * 16 + 8) * scale, 8 * scale, 1, 1).data[0]! > 127 ? 1 : 0);
       return { picture, message: (snapshot.message as { n: number } | null)?.n ?? null };
-    });
+    }, sourceWidth);
   }
 }
