@@ -17,7 +17,7 @@ export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 4, sequence: { groupOrder: 0 } } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, maxWorkers: 4, isolate: false, sequence: { groupOrder: 0 } } },
       { test: { name: 'interop', include: ['test/interop/**/*.test.ts'], ...peers, maxWorkers: 3, sequence: { groupOrder: 1 } } },
       { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...peers, maxWorkers: 2, sequence: { groupOrder: 2 } } },
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak, sequence: { groupOrder: 3 } } },
