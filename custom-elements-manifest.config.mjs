@@ -1,6 +1,15 @@
 // What the elements show to others, for editors: `npm run manifest` writes dist/custom-elements.json.
-const HIDDEN = new Set(['connectedCallback', 'disconnectedCallback', 'firstUpdated', 'updated', 'render', 'styles', 'properties']);
-const isShown = ({ name, privacy }) => name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
+const HIDDEN = new Set([
+  'connectedCallback',
+  'disconnectedCallback',
+  'firstUpdated',
+  'updated',
+  'render',
+  'styles',
+  'properties',
+]);
+const isShown = ({ name, privacy }) =>
+  name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
 
 /** Unions of texts (`type Fit = 'contain' | …`) by name: an editor can offer them only when they are spelled out. */
 const unions = new Map();
@@ -8,13 +17,20 @@ const unions = new Map();
 const publicOnly = {
   name: 'public-only',
   collectPhase({ ts, node }) {
-    const isUnion = ts.isTypeAliasDeclaration(node) && ts.isUnionTypeNode(node.type) && node.type.types.every((type) => ts.isLiteralTypeNode(type) && ts.isStringLiteral(type.literal));
+    const isUnion =
+      ts.isTypeAliasDeclaration(node) &&
+      ts.isUnionTypeNode(node.type) &&
+      node.type.types.every((type) => ts.isLiteralTypeNode(type) && ts.isStringLiteral(type.literal));
     if (isUnion) unions.set(node.name.text, node.type.getText());
   },
   packageLinkPhase({ customElementsManifest }) {
     const { modules } = customElementsManifest;
     const spellOut = ({ type }) => {
-      if (type !== undefined) type.text = type.text.split(' | ').map((text) => unions.get(text) ?? text).join(' | ');
+      if (type !== undefined)
+        type.text = type.text
+          .split(' | ')
+          .map((text) => unions.get(text) ?? text)
+          .join(' | ');
     };
     for (const { declarations } of modules) {
       for (const declaration of declarations.filter(({ customElement }) => customElement)) {
@@ -29,7 +45,9 @@ const publicOnly = {
       const [element, events] = sources.map((source) => modules.find(({ path }) => path === source));
       const path = `dist/web/${name}.js`;
       const declarations = [...element.declarations, ...events.declarations];
-      const own = [...element.exports, ...events.exports].filter(({ declaration }) => declarations.some(({ name }) => name === declaration.name));
+      const own = [...element.exports, ...events.exports].filter(({ declaration }) =>
+        declarations.some(({ name }) => name === declaration.name),
+      );
       for (const { declaration } of own) declaration.module = path;
       for (const { superclass } of declarations) if (superclass?.name === 'CustomEvent') delete superclass.module;
       return { kind: 'javascript-module', path, declarations, exports: own };
@@ -44,7 +62,15 @@ const publicOnly = {
 // The analyzer reads a default export.
 // oxlint-disable-next-line import/no-default-export
 export default {
-  globs: ['web/viewer/gearway-viewer.ts', 'web/viewer/viewer-events.ts', 'web/viewer/fit.ts', 'web/viewer/viewer-messages.ts', 'web/publisher/gearway-publisher.ts', 'web/publisher/publisher-events.ts', 'web/publisher/publisher-messages.ts'],
+  globs: [
+    'web/viewer/gearway-viewer.ts',
+    'web/viewer/viewer-events.ts',
+    'web/viewer/fit.ts',
+    'web/viewer/viewer-messages.ts',
+    'web/publisher/gearway-publisher.ts',
+    'web/publisher/publisher-events.ts',
+    'web/publisher/publisher-messages.ts',
+  ],
   outdir: 'dist',
   // Else it would write where it wrote to into package.json.
   packagejson: false,

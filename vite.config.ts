@@ -7,13 +7,14 @@ const outDir = resolve(import.meta.dirname, 'dist/web');
 // Its other build tries `new Function`, which a strict Content-Security-Policy reports.
 const alias = { msgpackr: resolve(import.meta.dirname, 'node_modules/msgpackr/dist/index-no-eval.cjs') };
 
-// Tells this build to leave the address of the worker as it stands. In the package it would tell a consumer's Vite the same,
-// which then leaves out the worker's file. As many spaces: the source map stays right.
+// Tells this build to leave the address of the worker as it stands. In the package it would tell a consumer's Vite the
+// same, which then leaves out the worker's file. As many spaces: the source map stays right.
 const NOTE = '/* @vite-ignore */';
 const withoutNote: Plugin = {
   name: 'without-vite-ignore',
   generateBundle(_options, bundle) {
-    for (const file of Object.values(bundle)) if (file.type === 'chunk') file.code = file.code.replaceAll(NOTE, ' '.repeat(NOTE.length));
+    for (const file of Object.values(bundle))
+      if (file.type === 'chunk') file.code = file.code.replaceAll(NOTE, ' '.repeat(NOTE.length));
   },
 };
 
@@ -30,13 +31,20 @@ const library = (entry: string, name: string, common: string | null): UserConfig
     minify: true,
     sourcemap: true,
     lib: { entry: resolve(root, entry), formats: ['es'], fileName: () => `${name}.js` },
-    rollupOptions: { output: { chunkFileNames: 'gearway-[name].js', minify: true, ...(common === null ? {} : { codeSplitting: { groups: [{ name: common, minShareCount: 2 }] } }) } },
+    rollupOptions: {
+      output: {
+        chunkFileNames: 'gearway-[name].js',
+        minify: true,
+        ...(common === null ? {} : { codeSplitting: { groups: [{ name: common, minShareCount: 2 }] } }),
+      },
+    },
   },
 });
 
-// Builds into one folder: each element, whose rarely used parts are files of their own beside it; its worker, in one file,
-// since bundlers copy it as it is, as they do what it loads when an array arrives; and the pages, which load the built elements. The two elements share no file: a page that
-// shows a stream would else load what only a publisher needs.
+// Builds into one folder: each element, whose rarely used parts are files of their own beside it; its worker, in one
+// file, since bundlers copy it as it is, as they do what it loads when an array arrives; and the pages, which load the
+// built elements. The two elements share no file: a page that shows a stream would else load what only a publisher
+// needs.
 export default defineConfig(({ mode }) => {
   if (mode === 'overlays') return library('viewer/overlays/index.ts', 'gearway-overlays', null);
   if (mode === 'arrays') return library('viewer/arrays/array-decoder.ts', 'gearway-arrays', null);

@@ -6,7 +6,13 @@ import { NetGearReceiver } from 'gearway/netgear';
 
 const [port = '5567'] = process.argv.slice(2);
 // The server's message contains the time of capture as `t`.
-const receiver = new NetGearReceiver({ address: '127.0.0.1', port, pattern: 1, bidirectional_mode: true, captured_at: 't' });
+const receiver = new NetGearReceiver({
+  address: '127.0.0.1',
+  port,
+  pattern: 1,
+  bidirectional_mode: true,
+  captured_at: 't',
+});
 await receiver.open();
 console.log(`Waiting for a server at port ${port}`);
 process.once('SIGINT', () => receiver.close());
@@ -14,7 +20,10 @@ process.once('SIGINT', () => receiver.close());
 receiver.setReturnData({ received: 0 });
 for await (const { frame, message, sequence, receivedAtUs, capturedAtUs } of receiver) {
   const age = capturedAtUs === null ? '' : `, ${((receivedAtUs - capturedAtUs) / 1000).toFixed(1)} ms old`;
-  console.log(`${sequence}: ${frame.width}×${frame.height} ${frame.encoding.kind}, ${frame.payload.byteLength} bytes${age}`, message);
+  console.log(
+    `${sequence}: ${frame.width}×${frame.height} ${frame.encoding.kind}, ${frame.payload.byteLength} bytes${age}`,
+    message,
+  );
   receiver.setReturnData({ received: sequence });
 }
 console.log(`The end; ${receiver.dropped} frames were replaced by newer ones`);

@@ -5,7 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const [path = 'picture.jpg', stream = 'http://127.0.0.1:8080/streams/main', frames = 'Infinity'] = process.argv.slice(2);
+const [path = 'picture.jpg', stream = 'http://127.0.0.1:8080/streams/main', frames = 'Infinity'] =
+  process.argv.slice(2);
 const jpeg = await readFile(path);
 const token = process.env.GEARWAY_TOKEN;
 

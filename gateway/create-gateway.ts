@@ -27,7 +27,13 @@ import { type Configuration, reconfigure } from './reconfigure.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
-export type { GatewayOptions, LimitSettings, NativePolicy, Reconfiguration, StreamSettings } from './config/gateway-options.ts';
+export type {
+  GatewayOptions,
+  LimitSettings,
+  NativePolicy,
+  Reconfiguration,
+  StreamSettings,
+} from './config/gateway-options.ts';
 export type { GatewayStream } from './running-stream.ts';
 export type { StreamPolicy } from './hub/stream.ts';
 export type { PortData } from './hub/returns/returns.ts';
@@ -55,10 +61,16 @@ export interface Gateway {
    */
   events(): AsyncIterableIterator<GatewayEvent>;
   /**
-   * Starts serving HTTP; resolves with the address, the public one from `publicUrl`, and `networkUrls`, the addresses of
-   * this machine in its networks. @throws if the port is taken.
+   * Starts serving HTTP; resolves with the address, the public one from `publicUrl`, and `networkUrls`, the addresses
+   * of this machine in its networks. @throws if the port is taken.
    */
-  listen(): Promise<{ readonly url: string; readonly publicUrl: string | null; readonly networkUrls: readonly string[]; readonly host: string; readonly port: number }>;
+  listen(): Promise<{
+    readonly url: string;
+    readonly publicUrl: string | null;
+    readonly networkUrls: readonly string[];
+    readonly host: string;
+    readonly port: number;
+  }>;
   /**
    * Closes sources, then native clients, then viewers, then HTTP. Idempotent. Takes at most about a second, whatever
    * peers do.
@@ -98,7 +110,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   }
 }
 
-async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>, sources: readonly NamedSource[]): Promise<Gateway> {
+async function buildGateway(
+  options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>,
+  sources: readonly NamedSource[],
+): Promise<Gateway> {
   const resolved = resolveFor(options, sources);
   const events = new EventLog(createClientLog(options.log));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
@@ -108,7 +123,12 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const cluster = await joinCluster(resolved, sources);
   const createStream = (named: NamedSource): RunningStream => {
     const ranges = configuration.resolved.virtualPorts.get(named.name) ?? [];
-    const inCluster = cluster?.local(named.name, { ...named, hasFailover: resolved.failover.has(named.name), ranges, reserved: reservedPortsIn(ranges, resolved) });
+    const inCluster = cluster?.local(named.name, {
+      ...named,
+      hasFailover: resolved.failover.has(named.name),
+      ranges,
+      reserved: reservedPortsIn(ranges, resolved),
+    });
     return new RunningStream(named, configuration.resolved, events, returnBudget, verifier, inCluster);
   };
   const streams = new Map(sources.map((named) => [named.name, createStream(named)]));
@@ -116,11 +136,29 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   if (first === undefined) throw new TypeError('at least one source is required');
   const clients = resolved.clients.map(({ stream, address }) => ({ stream: stream ?? first.name, address }));
   /** Whether the stream is configured here, and not only at another gateway of the cluster. */
-  const isListed = ({ name }: { readonly name: string }): boolean => configuration.sources.some((source) => source.name === name);
+  const isListed = ({ name }: { readonly name: string }): boolean =>
+    configuration.sources.some((source) => source.name === name);
   const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
-  const app = await createServer({ streams, access, verifier, names: new TrustedNames(resolved), limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate }, sharedLimits: resolved.limits, withoutRenditions, webClients, events, createPlaceholder, clusterStatus: () => cluster?.status() ?? null, tls: resolved.tls, publicUrl: resolved.publicUrl, trustProxies: resolved.trustProxies, metricsRight: resolved.metricsRight, log: options.log });
+  const app = await createServer({
+    streams,
+    access,
+    verifier,
+    names: new TrustedNames(resolved),
+    limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate },
+    sharedLimits: resolved.limits,
+    withoutRenditions,
+    webClients,
+    events,
+    createPlaceholder,
+    clusterStatus: () => cluster?.status() ?? null,
+    tls: resolved.tls,
+    publicUrl: resolved.publicUrl,
+    trustProxies: resolved.trustProxies,
+    metricsRight: resolved.metricsRight,
+    log: options.log,
+  });
 
   let closing: Promise<void> | null = null;
   const { promise: closed, resolve: settleClosed } = withResolvers();
@@ -142,16 +180,36 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   /** Adds a stream of another gateway, with its ports unless this gateway configures others. */
   const addRemote = (inCluster: Cluster, { name, ranges }: StreamAnnouncement): void => {
     if (streams.has(name) || closing !== null) return;
-    const options = { ...configuration.resolved, virtualPorts: new Map([[name, ranges]]), policies: new Map([[name, resolved.defaultPolicy]]) };
+    const options = {
+      ...configuration.resolved,
+      virtualPorts: new Map([[name, ranges]]),
+      policies: new Map([[name, resolved.defaultPolicy]]),
+    };
     const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(ranges, resolved) });
-    const running = new RunningStream({ name, entry: null, url: '', source: stream.source, isOnDemand: true }, options, events, returnBudget, verifier, stream);
+    const running = new RunningStream(
+      { name, entry: null, url: '', source: stream.source, isOnDemand: true },
+      options,
+      events,
+      returnBudget,
+      verifier,
+      stream,
+    );
     streams.set(name, running);
-    runInBackground(running.open([]), (error) => resolved.log(`stream ${name} could not be opened: ${errorText(error)}`));
+    runInBackground(running.open([]), (error) =>
+      resolved.log(`stream ${name} could not be opened: ${errorText(error)}`),
+    );
   };
   let ownUrl: string | null = resolved.publicUrl?.href ?? null;
 
   try {
-    if (cluster !== null) cluster.start(() => ({ url: ownUrl, streams: [...streams.values()].filter(isListed).map((running) => running.announcement()) }), (remote) => addRemote(cluster, remote));
+    if (cluster !== null)
+      cluster.start(
+        () => ({
+          url: ownUrl,
+          streams: [...streams.values()].filter(isListed).map((running) => running.announcement()),
+        }),
+        (remote) => addRemote(cluster, remote),
+      );
     for (const running of [...streams.values()].filter(isListed)) {
       await running.open(clients.filter(({ stream }) => stream === running.name).map(({ address }) => address));
     }
@@ -165,7 +223,10 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
   const applyOptions = async (changed: GatewayOptions): Promise<Reconfiguration> => {
     if (closing !== null) throw new GearwayError('closed', 'the gateway is closed');
     const nextSources = createSources(listSources(changed), options.log);
-    const after: Configuration = { sources: nextSources, resolved: { ...resolveFor(changed, nextSources), log: options.log } };
+    const after: Configuration = {
+      sources: nextSources,
+      resolved: { ...resolveFor(changed, nextSources), log: options.log },
+    };
     const before = configuration;
     configuration = after;
     withoutRenditions.clear();
@@ -184,14 +245,18 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
         throw redactorOfUrls([...listSources(changed), ...listClients(changed)]).error(error);
       });
     },
-    report: (reason) => events.add({ kind: 'configure', stream: null, client: null, port: null, address: null, reason }),
+    report: (reason) =>
+      events.add({ kind: 'configure', stream: null, client: null, port: null, address: null, reason }),
     streams,
     administratorKey,
     events: () => events.events(),
     async listen() {
       const { host, port } = resolved;
       await app.listen({ host, port }).catch((error: unknown) => {
-        throw Object.assign(new Error(`cannot listen on ${host}, port ${port}: ${systemErrorText(error)}`, { cause: error }), { code: systemErrorCode(error) ?? 'listen-failed' });
+        throw Object.assign(
+          new Error(`cannot listen on ${host}, port ${port}: ${systemErrorText(error)}`, { cause: error }),
+          { code: systemErrorCode(error) ?? 'listen-failed' },
+        );
       });
       if (host === 'localhost') await listenOnAllOfLocalhost(app.server);
       const address = app.server.address();
@@ -199,7 +264,13 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
       const actualPort = isAddress ? address.port : port;
       const url = `${resolved.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actualPort}/`;
       ownUrl ??= url;
-      return { networkUrls: isAddress ? networkUrls(address, resolved.tls !== null) : [], url, publicUrl: resolved.publicUrl?.href ?? null, host, port: actualPort };
+      return {
+        networkUrls: isAddress ? networkUrls(address, resolved.tls !== null) : [],
+        url,
+        publicUrl: resolved.publicUrl?.href ?? null,
+        host,
+        port: actualPort,
+      };
     },
     close: ({ onClose = resolved.onClose } = {}) => close(onClose),
     closed,
@@ -208,14 +279,24 @@ async function buildGateway(options: GatewayOptions & Required<Pick<GatewayOptio
 }
 
 function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): ResolvedGatewayOptions {
-  return resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+  return resolveOptions(
+    options,
+    sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })),
+  );
 }
 
 /** @returns null without `cluster`. The libraries for NATS are loaded only with it. */
-async function joinCluster({ cluster: address, failover, log }: ResolvedGatewayOptions, sources: readonly NamedSource[]): Promise<Cluster | null> {
+async function joinCluster(
+  { cluster: address, failover, log }: ResolvedGatewayOptions,
+  sources: readonly NamedSource[],
+): Promise<Cluster | null> {
   if (address === null) return null;
   const { Cluster } = await import('./cluster/cluster.ts');
-  return Cluster.join({ address, streams: new Map(sources.map(({ name }) => [name, { hasFailover: failover.has(name) }])), log });
+  return Cluster.join({
+    address,
+    streams: new Map(sources.map(({ name }) => [name, { hasFailover: failover.has(name) }])),
+    log,
+  });
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

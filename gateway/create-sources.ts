@@ -49,32 +49,57 @@ interface Kind {
 }
 
 /** Kinds of sources, by URL scheme. */
-const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
-  'test-pattern': {
-    example: 'test-pattern:',
-    create: (request) => createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
-  },
-  ffmpeg: {
-    example: 'ffmpeg:camera',
-    create: (request) => createOnDemand(request, FFMPEG_OPTIONS, (url) => new FfmpegSource(url, request.ffmpeg)),
-  },
-  mjpeg: {
-    example: 'mjpeg:http://HOST/PATH',
-    create: (request) => createOnDemand(request, MJPEG_OPTIONS, (url) => new MjpegSource(parseMjpeg(url))),
-  },
-  directory: {
-    example: 'directory:FOLDER',
-    create: (request) => createOnDemand(request, ['fps', 'loop', 'watch', 'check'], (url) => new DirectorySource(parseDirectory(url))),
-  },
-  image: { example: 'image:FILE', create: (request) => createOnDemand(request, ['check'], (url) => new DirectorySource(parseImage(url))) },
-  netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
-  'netgear-async': {
-    example: 'netgear-async:tcp://HOST:PORT',
-    create: ({ name, url, log }) => [{ name: name ?? DEFAULT_NAME, source: new NetGearAsyncSource(parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt'])), log), isOnDemand: false }],
-  },
-  imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
-  push: { example: 'push:', create: ({ name, url }) => [{ name: name ?? DEFAULT_NAME, source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver', 'check']))), isOnDemand: false }] },
-}));
+const KINDS: ReadonlyMap<string, Kind> = new Map(
+  Object.entries<Kind>({
+    'test-pattern': {
+      example: 'test-pattern:',
+      create: (request) =>
+        createOnDemand(request, ['size', 'fps'], (url) => new TestPatternSource(parseTestPattern(url))),
+    },
+    ffmpeg: {
+      example: 'ffmpeg:camera',
+      create: (request) => createOnDemand(request, FFMPEG_OPTIONS, (url) => new FfmpegSource(url, request.ffmpeg)),
+    },
+    mjpeg: {
+      example: 'mjpeg:http://HOST/PATH',
+      create: (request) => createOnDemand(request, MJPEG_OPTIONS, (url) => new MjpegSource(parseMjpeg(url))),
+    },
+    directory: {
+      example: 'directory:FOLDER',
+      create: (request) =>
+        createOnDemand(request, ['fps', 'loop', 'watch', 'check'], (url) => new DirectorySource(parseDirectory(url))),
+    },
+    image: {
+      example: 'image:FILE',
+      create: (request) => createOnDemand(request, ['check'], (url) => new DirectorySource(parseImage(url))),
+    },
+    netgear: { example: 'netgear:tcp://HOST:PORT?pattern=1', create: createNetGear },
+    'netgear-async': {
+      example: 'netgear-async:tcp://HOST:PORT',
+      create: ({ name, url, log }) => [
+        {
+          name: name ?? DEFAULT_NAME,
+          source: new NetGearAsyncSource(
+            parseNetGearAsync(parseSourceUrl(url, ['pattern', 'returns', 'capturedAt'])),
+            log,
+          ),
+          isOnDemand: false,
+        },
+      ],
+    },
+    imagezmq: { example: 'imagezmq:tcp://0.0.0.0:5555', create: createImagezmq },
+    push: {
+      example: 'push:',
+      create: ({ name, url }) => [
+        {
+          name: name ?? DEFAULT_NAME,
+          source: new PushSource(parsePush(parseSourceUrl(url, ['takeOver', 'check']))),
+          isOnDemand: false,
+        },
+      ],
+    },
+  }),
+);
 
 /** Default name of a stream. */
 const DEFAULT_NAME = 'main';
@@ -95,7 +120,10 @@ export function createSources(urls: readonly string[], log: (message: string) =>
     const kind = KINDS.get((url.split(':', 1)[0] ?? '').toLowerCase());
     if (kind === undefined || !url.includes(':')) {
       const examples = [...KINDS.values()].map(({ example }) => example).join(' ');
-      throw new GearwayError('source-invalid', `source is ${JSON.stringify(text)}, expected one of ${examples}, optionally with NAME= before it`);
+      throw new GearwayError(
+        'source-invalid',
+        `source is ${JSON.stringify(text)}, expected one of ${examples}, optionally with NAME= before it`,
+      );
     }
     return kind.create({ name, url, log, ffmpeg }).map((created) => ({ ...created, entry: name, url }));
   });
@@ -105,15 +133,26 @@ export function createSources(urls: readonly string[], log: (message: string) =>
     const remedy = 'give each source a name: --source door=URL --source yard=URL';
     throw new GearwayError('source-invalid', `the stream ${twice} has two sources, expected one; ${remedy}`);
   }
-  if (all.length === 0 || all.length > MAX_STREAMS) throw new GearwayError('source-invalid', `there are ${all.length} streams, expected 1 to ${MAX_STREAMS}`);
+  if (all.length === 0 || all.length > MAX_STREAMS)
+    throw new GearwayError('source-invalid', `there are ${all.length} streams, expected 1 to ${MAX_STREAMS}`);
   return all;
 }
 
 /** Creates a source that the gateway can start and suspend. Only addresses of such sources can contain passwords. */
-function createOnDemand({ name, url }: Request, known: readonly string[], create: (url: SourceUrl) => Source): readonly CreatedSource[] {
+function createOnDemand(
+  { name, url }: Request,
+  known: readonly string[],
+  create: (url: SourceUrl) => Source,
+): readonly CreatedSource[] {
   const parsed = parseSourceUrl(url, [...known, 'onDemand']);
   const redactor = createRedactor([parsed.target], [...parsed.options.values()].flatMap(wordsOf));
-  return [{ name: name ?? DEFAULT_NAME, source: new RedactedSource(create(parsed), redactor), isOnDemand: readFlag(parsed.options, 'onDemand') }];
+  return [
+    {
+      name: name ?? DEFAULT_NAME,
+      source: new RedactedSource(create(parsed), redactor),
+      isOnDemand: readFlag(parsed.options, 'onDemand'),
+    },
+  ];
 }
 
 /** Creates one stream for all senders, or one for each listed sender. */
@@ -122,27 +161,63 @@ function createImagezmq({ name, url, log }: Request): readonly CreatedSource[] {
   const hub = new ImageHub({ ...options, log });
   const create = (sender: string | null): Source => new ImagezmqSource(hub, { ...options, log }, sender);
   if (senders === null) return [{ name: name ?? DEFAULT_NAME, source: create(null), isOnDemand: false }];
-  return senders.map((sender) => ({ name: name === null ? streamOfSender(sender) : `${name}-${streamOfSender(sender)}`, source: create(sender), isOnDemand: false }));
+  return senders.map((sender) => ({
+    name: name === null ? streamOfSender(sender) : `${name}-${streamOfSender(sender)}`,
+    source: create(sender),
+    isOnDemand: false,
+  }));
 }
 
 function createNetGear({ name, url, log }: Request): readonly CreatedSource[] {
-  const address = parseNetGearAddress(url.slice('netgear:'.length), ['allow', 'multiclient', 'multiserver', 'returns', 'capturedAt', 'check']);
+  const address = parseNetGearAddress(url.slice('netgear:'.length), [
+    'allow',
+    'multiclient',
+    'multiserver',
+    'returns',
+    'capturedAt',
+    'check',
+  ]);
   const sources = createNetGearSources(address, log);
-  return sources.map(({ port, source }) => ({ name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`, source, isOnDemand: false }));
+  return sources.map(({ port, source }) => ({
+    name: port === null ? (name ?? DEFAULT_NAME) : name === null ? port : `${name}-${port}`,
+    source,
+    isOnDemand: false,
+  }));
 }
 
 /** @returns one source; in multi-servers mode one per port. */
-function createNetGearSources({ ports, endpoints, pattern, security, options }: NetGearAddress, log: (message: string) => void): readonly { readonly port: string | null; readonly source: Source }[] {
+function createNetGearSources(
+  { ports, endpoints, pattern, security, options }: NetGearAddress,
+  log: (message: string) => void,
+): readonly { readonly port: string | null; readonly source: Source }[] {
   const multiclient = parseFlag(options, 'multiclient');
   const multiserver = parseFlag(options, 'multiserver');
   const returns = options.get('returns');
   checkModes({ pattern, multiclient, multiserver, bidirectional: returns !== undefined, ports: ports.length });
-  if (returns !== undefined && returns !== 'merge' && returns !== 'newest') throw new GearwayError('option-invalid', `returns is ${JSON.stringify(returns)}, expected merge or newest`);
-  if (returns !== undefined && multiclient) throw new GearwayError('option-invalid', `returns is ${returns}, but with multiclient=true the server always gets each client's data on its port; omit returns`);
-  const rest = { pattern, security, capturedAt: options.get('capturedAt') ?? null, isChecked: parseFlag(options, 'check'), log };
-  const single = (index: number, mode: ReturnsMode): Source => new NetGearSource({ ...rest, returns: mode, endpoints: endpoints.slice(index, index + 1), ports: ports.slice(index, index + 1) });
+  if (returns !== undefined && returns !== 'merge' && returns !== 'newest')
+    throw new GearwayError('option-invalid', `returns is ${JSON.stringify(returns)}, expected merge or newest`);
+  if (returns !== undefined && multiclient)
+    throw new GearwayError(
+      'option-invalid',
+      `returns is ${returns}, but with multiclient=true the server always gets each client's data on its port; omit returns`,
+    );
+  const rest = {
+    pattern,
+    security,
+    capturedAt: options.get('capturedAt') ?? null,
+    isChecked: parseFlag(options, 'check'),
+    log,
+  };
+  const single = (index: number, mode: ReturnsMode): Source =>
+    new NetGearSource({
+      ...rest,
+      returns: mode,
+      endpoints: endpoints.slice(index, index + 1),
+      ports: ports.slice(index, index + 1),
+    });
   if (multiserver) return ports.map((port, index) => ({ port, source: single(index, returns ?? 'merge') }));
   // In pattern 2 every port receives every frame, and nothing is returned, so one port is enough.
-  if (multiclient && pattern === 'request-reply') return [{ port: null, source: new NetGearSource({ ...rest, returns: 'port', endpoints, ports }) }];
+  if (multiclient && pattern === 'request-reply')
+    return [{ port: null, source: new NetGearSource({ ...rest, returns: 'port', endpoints, ports }) }];
   return [{ port: null, source: single(0, returns ?? 'merge') }];
 }

@@ -12,17 +12,40 @@ export interface Configuration {
 }
 
 /** Options of the whole gateway that are fixed at its start. */
-const FIXED = ['host', 'port', 'tls', 'publicUrl', 'insecure', 'token', 'viewToken', 'publishToken', 'reservedPorts', 'allowOrigins', 'allowHosts', 'trustProxies', 'metricsRight', 'limits', 'viewerMaxBitrate', 'cluster', 'failover'] as const;
+const FIXED = [
+  'host',
+  'port',
+  'tls',
+  'publicUrl',
+  'insecure',
+  'token',
+  'viewToken',
+  'publishToken',
+  'reservedPorts',
+  'allowOrigins',
+  'allowHosts',
+  'trustProxies',
+  'metricsRight',
+  'limits',
+  'viewerMaxBitrate',
+  'cluster',
+  'failover',
+] as const;
 
 /**
- * Applies a new configuration to running streams. Streams whose options are equal are not touched. If only the source of
- * a stream has changed, it is replaced and all clients stay; if only native clients have changed, the others stay; if
- * other options have changed, the stream is created again, and its viewers reconnect.
+ * Applies a new configuration to running streams. Streams whose options are equal are not touched. If only the source
+ * of a stream has changed, it is replaced and all clients stay; if only native clients have changed, the others stay;
+ * if other options have changed, the stream is created again, and its viewers reconnect.
  *
  * @param streams contains the running streams, and is modified.
  * @param create creates a stream of the new configuration.
  */
-export async function reconfigure(streams: Map<string, RunningStream>, before: Configuration, after: Configuration, create: (source: NamedSource) => RunningStream): Promise<Reconfiguration> {
+export async function reconfigure(
+  streams: Map<string, RunningStream>,
+  before: Configuration,
+  after: Configuration,
+  create: (source: NamedSource) => RunningStream,
+): Promise<Reconfiguration> {
   const problems: string[] = [];
   const oldSources = new Map(before.sources.map((source) => [source.name, source]));
   const newSources = new Map(after.sources.map((source) => [source.name, source]));
@@ -31,41 +54,68 @@ export async function reconfigure(streams: Map<string, RunningStream>, before: C
   /** Streams that only other gateways of a cluster had until now. */
   const adopted = added.filter((name) => streams.has(name));
   const kept = [...newSources.keys()].filter((name) => oldSources.has(name));
-  const isRecreated = (name: string): boolean => fixedOptions(name, oldSources.get(name), before.resolved) !== fixedOptions(name, newSources.get(name), after.resolved);
+  const isRecreated = (name: string): boolean =>
+    fixedOptions(name, oldSources.get(name), before.resolved) !==
+    fixedOptions(name, newSources.get(name), after.resolved);
   const recreated = kept.filter(isRecreated);
-  const switched = kept.filter((name) => !recreated.includes(name) && oldSources.get(name)?.url !== newSources.get(name)?.url);
+  const switched = kept.filter(
+    (name) => !recreated.includes(name) && oldSources.get(name)?.url !== newSources.get(name)?.url,
+  );
   const [oldClients, newClients] = [clientsByStream(before), clientsByStream(after)];
-  const withOtherClients = kept.filter((name) => !recreated.includes(name) && textOf(oldClients.get(name)) !== textOf(newClients.get(name)));
+  const withOtherClients = kept.filter(
+    (name) => !recreated.includes(name) && textOf(oldClients.get(name)) !== textOf(newClients.get(name)),
+  );
 
   // Old sources end before new ones begin, because they may use the same address or camera.
   const running = (name: string): RunningStream[] => [streams.get(name) ?? []].flat();
-  await Promise.all([...removed, ...recreated, ...adopted].flatMap(running).map((stream) => stream.closeSourceAndClients(after.resolved.onClose)));
-  for (const { stream } of removed.flatMap(running)) for (const { id } of stream.clientStatuses()) stream.sendAway(id, 'the stream was removed from the configuration');
-  for (const { stream } of [...removed, ...recreated, ...adopted].flatMap(running)) stream.close('the configuration of the stream has changed');
+  await Promise.all(
+    [...removed, ...recreated, ...adopted]
+      .flatMap(running)
+      .map((stream) => stream.closeSourceAndClients(after.resolved.onClose)),
+  );
+  for (const { stream } of removed.flatMap(running))
+    for (const { id } of stream.clientStatuses()) stream.sendAway(id, 'the stream was removed from the configuration');
+  for (const { stream } of [...removed, ...recreated, ...adopted].flatMap(running))
+    stream.close('the configuration of the stream has changed');
   await Promise.all(switched.flatMap(running).map((stream) => stream.closeSource()));
 
   for (const name of switched) for (const stream of running(name)) startSource(stream, newSources.get(name));
   for (const name of removed) streams.delete(name);
   // In the order of the configuration, which is that of lists and of the first stream.
-  const order = after.sources.map((source) => [source.name, added.includes(source.name) || recreated.includes(source.name) ? create(source) : streams.get(source.name)] as const);
+  const order = after.sources.map(
+    (source) =>
+      [
+        source.name,
+        added.includes(source.name) || recreated.includes(source.name) ? create(source) : streams.get(source.name),
+      ] as const,
+  );
   const remote = [...streams].filter(([name]) => !oldSources.has(name) && !newSources.has(name));
   streams.clear();
   for (const [name, stream] of [...order, ...remote]) if (stream !== undefined) streams.set(name, stream);
 
-  const attempt = async (name: string, work: () => Promise<void>): Promise<void> => work().catch((error: unknown) => {
-    problems.push(`stream ${name}: ${errorText(error)}`);
-  });
-  for (const name of [...added, ...recreated]) for (const stream of running(name)) await attempt(name, () => stream.start(newClients.get(name) ?? []));
+  const attempt = async (name: string, work: () => Promise<void>): Promise<void> =>
+    work().catch((error: unknown) => {
+      problems.push(`stream ${name}: ${errorText(error)}`);
+    });
+  for (const name of [...added, ...recreated])
+    for (const stream of running(name)) await attempt(name, () => stream.start(newClients.get(name) ?? []));
   for (const name of withOtherClients) {
     const [old, wanted] = [oldClients.get(name) ?? [], newClients.get(name) ?? []];
-    const isIn = (list: readonly NativeClientAddress[], client: NativeClientAddress): boolean => list.some((other) => textOf([other]) === textOf([client]));
+    const isIn = (list: readonly NativeClientAddress[], client: NativeClientAddress): boolean =>
+      list.some((other) => textOf([other]) === textOf([client]));
     for (const stream of running(name)) {
       await stream.removeClients(old.filter((client) => !isIn(wanted, client)).map(({ port }) => port));
       await attempt(name, () => stream.addClients(wanted.filter((client) => !isIn(old, client))));
     }
   }
   const needsRestart = FIXED.filter((key) => textOf(before.resolved[key]) !== textOf(after.resolved[key]));
-  return { added, removed, changed: [...new Set([...recreated, ...switched, ...withOtherClients])], needsRestart, problems };
+  return {
+    added,
+    removed,
+    changed: [...new Set([...recreated, ...switched, ...withOtherClients])],
+    needsRestart,
+    problems,
+  };
 }
 
 function startSource(stream: RunningStream, source: NamedSource | undefined): void {
@@ -73,17 +123,32 @@ function startSource(stream: RunningStream, source: NamedSource | undefined): vo
 }
 
 /** The options of a stream that cannot change while it runs, as a text to compare. */
-function fixedOptions(name: string, source: NamedSource | undefined, { virtualPorts, policies, withoutRenditions }: ResolvedGatewayOptions): string {
-  return textOf([virtualPorts.get(name), policies.get(name), withoutRenditions.has(name), source?.isOnDemand, source?.source.takesReturns]);
+function fixedOptions(
+  name: string,
+  source: NamedSource | undefined,
+  { virtualPorts, policies, withoutRenditions }: ResolvedGatewayOptions,
+): string {
+  return textOf([
+    virtualPorts.get(name),
+    policies.get(name),
+    withoutRenditions.has(name),
+    source?.isOnDemand,
+    source?.source.takesReturns,
+  ]);
 }
 
 function clientsByStream({ sources, resolved }: Configuration): ReadonlyMap<string, readonly NativeClientAddress[]> {
   const first = sources[0]?.name ?? '';
   const clients = new Map<string, NativeClientAddress[]>();
-  for (const { stream, address } of resolved.clients) clients.set(stream ?? first, [...(clients.get(stream ?? first) ?? []), address]);
+  for (const { stream, address } of resolved.clients)
+    clients.set(stream ?? first, [...(clients.get(stream ?? first) ?? []), address]);
   return clients;
 }
 
 function textOf(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => (part instanceof Map || part instanceof Set ? [...part] : part === Infinity ? 'Infinity' : part)) ?? '';
+  return (
+    JSON.stringify(value, (_key, part: unknown) =>
+      part instanceof Map || part instanceof Set ? [...part] : part === Infinity ? 'Infinity' : part,
+    ) ?? ''
+  );
 }

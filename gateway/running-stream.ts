@@ -36,8 +36,8 @@ export interface GatewayStream {
    * The bytes are not copied and must not be written to again.
    *
    * @param options `message`: data sent with the frame; any value that Python's JSON can represent. `capturedAtUs`:
-   * capture time, Unix time in microseconds. `takeOver`: takes over from another publisher (docs/publishing.md). `check`:
-   * whether a JPEG is verified before NetGear clients get it; default true, or as in the source's URL.
+   * capture time, Unix time in microseconds. `takeOver`: takes over from another publisher (docs/publishing.md).
+   * `check`: whether a JPEG is verified before NetGear clients get it; default true, or as in the source's URL.
    * @returns the frame's sequence number.
    * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`,
    * `too-large`,
@@ -45,7 +45,10 @@ export interface GatewayStream {
    * source is not
    * `push:`.
    */
-  push(frame: Uint8Array | NDArray, options?: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean }): number;
+  push(
+    frame: Uint8Array | NDArray,
+    options?: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean },
+  ): number;
   /**
    * Return data from now on: sticky values when they change, and each once-only value. A slow reader misses values,
    * which are counted.
@@ -102,7 +105,14 @@ export class RunningStream implements GatewayStream {
    * @param returnBudget budget for the return data of all streams.
    * @param verifier verifies JPEGs from unknown encoders before NetGear clients, or servers as return data, get them.
    */
-  constructor({ name, source, isOnDemand }: NamedSource, options: ResolvedGatewayOptions, events: EventLog, returnBudget: ByteBudget, verifier: JpegVerifier, inCluster: ClusterStream | null = null) {
+  constructor(
+    { name, source, isOnDemand }: NamedSource,
+    options: ResolvedGatewayOptions,
+    events: EventLog,
+    returnBudget: ByteBudget,
+    verifier: JpegVerifier,
+    inCluster: ClusterStream | null = null,
+  ) {
     this.#source = source;
     this.#options = options;
     this.#inCluster = inCluster;
@@ -122,8 +132,10 @@ export class RunningStream implements GatewayStream {
       waitingReason: source.waitingReason,
       log: options.log,
     });
-    const create = (size: FrameSize | null): Promise<Frame> => createPlaceholder(this.#source.waitingReason, size ?? undefined);
-    this.#placeholders = policy.idle === 'card' ? new PlaceholderFrames({ stream: this.stream, create, log: options.log }) : null;
+    const create = (size: FrameSize | null): Promise<Frame> =>
+      createPlaceholder(this.#source.waitingReason, size ?? undefined);
+    this.#placeholders =
+      policy.idle === 'card' ? new PlaceholderFrames({ stream: this.stream, create, log: options.log }) : null;
     this.#verifier = verifier;
     this.#frames = new VerifiedFrames(verifier, this.stream);
     inCluster?.attach(this.stream);
@@ -171,8 +183,8 @@ export class RunningStream implements GatewayStream {
   }
 
   /**
-   * Starts a stream that was added while the gateway runs: adds the native clients, and opens the source, whose failures
-   * are retried.
+   * Starts a stream that was added while the gateway runs: adds the native clients, and opens the source, whose
+   * failures are retried.
    *
    * @throws {GearwayError} the errors of {@link RunningStream.addClient}.
    */
@@ -194,9 +206,21 @@ export class RunningStream implements GatewayStream {
     await Promise.all(removed.map((client) => client.close({ terminate: true })));
   }
 
-  push(frame: Uint8Array | NDArray, { message = null, capturedAtUs, takeOver = false, check }: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean } = {}): number {
+  push(
+    frame: Uint8Array | NDArray,
+    {
+      message = null,
+      capturedAtUs,
+      takeOver = false,
+      check,
+    }: { message?: Value; capturedAtUs?: number; takeOver?: boolean; check?: boolean } = {},
+  ): number {
     const { publishing } = this;
-    if (publishing === null) throw new GearwayError('source-busy', `the stream's source is ${this.#source.kind}:, expected push: to publish frames`);
+    if (publishing === null)
+      throw new GearwayError(
+        'source-busy',
+        `the stream's source is ${this.#source.kind}:, expected push: to publish frames`,
+      );
     this.#checkOpen();
     formatPythonJson(message); // reject a message that has no Python JSON here, not when it is sent to a client
     const info = { message, capturedAtUs: capturedAtUs ?? null, ...(check === undefined ? {} : { isTrusted: !check }) };
@@ -211,7 +235,10 @@ export class RunningStream implements GatewayStream {
     this.#checkOpen();
     const { stream, address } = resolveClient(text);
     if (stream !== null && stream !== this.name) {
-      throw new GearwayError('option-invalid', `client ${text} names the stream ${stream}, expected ${this.name} or no name`);
+      throw new GearwayError(
+        'option-invalid',
+        `client ${text} names the stream ${stream}, expected ${this.name} or no name`,
+      );
     }
     return this.#add(address).status();
   }
@@ -229,14 +256,32 @@ export class RunningStream implements GatewayStream {
     if (announced === null) return { ...status, gateway };
     // Nobody watches it here: its state is that at its owner.
     const { kind, address, state, reason, frame } = announced;
-    return { ...status, state, reason: cleanText(reason), frame, source: { ...source, kind: cleanText(kind), address: cleanText(address) }, gateway };
+    return {
+      ...status,
+      state,
+      reason: cleanText(reason),
+      frame,
+      source: { ...source, kind: cleanText(kind), address: cleanText(address) },
+      gateway,
+    };
   }
 
   /** What the other gateways of a cluster learn about the stream. */
   announcement(): StreamAnnouncement {
     const { kind, address, takesReturns, verifiesJpegs } = this.#source;
     const { state, reason, frame, ports } = this.stream.status(this.#supervisor.status());
-    return { name: this.name, kind, address: cleanText(address), ranges: ports.ranges, takesReturns, verifiesJpegs, state, reason, frame, clients: this.stream.clientCount };
+    return {
+      name: this.name,
+      kind,
+      address: cleanText(address),
+      ranges: ports.ranges,
+      takesReturns,
+      verifiesJpegs,
+      state,
+      reason,
+      frame,
+      clients: this.stream.clientCount,
+    };
   }
 
   /** Closes the source, then the native clients. Idempotent. */
@@ -271,7 +316,8 @@ export class RunningStream implements GatewayStream {
   }
 
   #waitFor(address: NativeClientAddress, reason: string): void {
-    if (this.#waiting.size === 0 || !this.#waiting.has(address)) this.#options.log(`client ${address.port} waits: ${reason}`);
+    if (this.#waiting.size === 0 || !this.#waiting.has(address))
+      this.#options.log(`client ${address.port} waits: ${reason}`);
     this.#waiting.add(address);
     this.#retryTimer ??= setTimeout(() => this.#retry(), RETRY_MS);
   }
@@ -290,7 +336,11 @@ export class RunningStream implements GatewayStream {
   }
 
   #add(address: NativeClientAddress): NativeClient {
-    if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS) throw new GearwayError('too-many', `${MAX_NATIVE_CLIENTS} native clients are already listed, the maximum per stream`);
+    if (this.#nativeClients.size >= MAX_NATIVE_CLIENTS)
+      throw new GearwayError(
+        'too-many',
+        `${MAX_NATIVE_CLIENTS} native clients are already listed, the maximum per stream`,
+      );
     if (this.#source.verifiesJpegs) this.#frames.prepare();
     const client: NativeClient = new NativeClient({
       address,
@@ -303,7 +353,9 @@ export class RunningStream implements GatewayStream {
       onSentAway: () => this.#nativeClients.delete(client),
       onPortLost: (reason) => {
         this.#nativeClients.delete(client);
-        runInBackground(client.close(), (error) => this.#options.log(`client ${address.port} could not be closed: ${errorText(error)}`));
+        runInBackground(client.close(), (error) =>
+          this.#options.log(`client ${address.port} could not be closed: ${errorText(error)}`),
+        );
         if (!this.#closed) this.#waitFor(address, reason);
       },
     });
@@ -317,6 +369,9 @@ export class RunningStream implements GatewayStream {
 }
 
 /** The reserved ports that are among a stream's virtual ports. */
-export function reservedPortsIn(virtualPorts: readonly PortRange[], { reservedPorts }: Pick<ResolvedGatewayOptions, 'reservedPorts'>): readonly number[] {
+export function reservedPortsIn(
+  virtualPorts: readonly PortRange[],
+  { reservedPorts }: Pick<ResolvedGatewayOptions, 'reservedPorts'>,
+): readonly number[] {
   return [...reservedPorts.keys()].filter((port) => virtualPorts.some(({ from, to }) => port >= from && port <= to));
 }

@@ -1,4 +1,5 @@
-// Builds what browsers load into dist/web, and its types into dist/types. `npm run build:web` runs it, with the project's programs in the PATH.
+// Builds what browsers load into dist/web, and its types into dist/types. `npm run build:web` runs it, with the
+// project's programs in the PATH.
 import { execFileSync } from 'node:child_process';
 
 /** The builds of vite.config.ts, by mode; each adds to the folder that the first one has emptied. */
@@ -6,9 +7,22 @@ const MODES = ['viewer', 'worker', 'overlays', 'arrays', 'publisher', 'publisher
 
 const STEPS = [
   ...MODES.map((mode) => ['vite', 'build', '--mode', mode]),
-  ['tsc', '-p', 'web/tsconfig.json', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types', '--rootDir', '.'],
+  [
+    'tsc',
+    '-p',
+    'web/tsconfig.json',
+    '--noEmit',
+    'false',
+    '--declaration',
+    '--emitDeclarationOnly',
+    '--outDir',
+    'dist/types',
+    '--rootDir',
+    '.',
+  ],
   ['node', 'scripts/public-types.mjs'],
   ['cem', 'analyze'],
 ];
 
-for (const [program, ...args] of STEPS) execFileSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32' });
+for (const [program, ...args] of STEPS)
+  execFileSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32' });

@@ -1,6 +1,6 @@
 /**
- * `npm run dev -- OPTIONS`: runs the gateway from its sources with these options, and the pages from theirs. The gateway restarts when a file of it
- * changes; the page reloads when a file of the page or of an element changes.
+ * `npm run dev -- OPTIONS`: runs the gateway from its sources with these options, and the pages from theirs. The
+ * gateway restarts when a file of it changes; the page reloads when a file of the page or of an element changes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -37,13 +37,24 @@ const target = `http://${GATEWAY.host}:${GATEWAY.port}`;
 const pages = await createServer({
   mode: 'pages',
   plugins: [addresses],
-  server: { ...PAGES, strictPort: true, proxy: Object.fromEntries(['/api', '/streams', '/healthz'].map((path) => [path, { target, ws: true, changeOrigin: true }])) },
+  server: {
+    ...PAGES,
+    strictPort: true,
+    proxy: Object.fromEntries(
+      ['/api', '/streams', '/healthz'].map((path) => [path, { target, ws: true, changeOrigin: true }]),
+    ),
+  },
 });
 await pages.listen();
 
 const own = ['--port', String(GATEWAY.port), '--allow-origin', `http://${PAGES.host}:${PAGES.port}`];
-const gateway = spawn('tsx', ['watch', '--clear-screen=false', 'gateway/main.ts', ...own, ...process.argv.slice(2)], { stdio: 'inherit', shell: process.platform === 'win32' });
-console.log(`Pages from their sources: http://${PAGES.host}:${PAGES.port}/ (add #key=… of the address that the gateway prints, to administer it)`);
+const gateway = spawn('tsx', ['watch', '--clear-screen=false', 'gateway/main.ts', ...own, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  shell: process.platform === 'win32',
+});
+console.log(
+  `Pages from their sources: http://${PAGES.host}:${PAGES.port}/ (add #key=… of the address that the gateway prints, to administer it)`,
+);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => gateway.kill(signal));
 const [code] = await once(gateway, 'exit');

@@ -1,5 +1,6 @@
-// The types of `gearway/viewer` and `gearway/publisher` as they are published: without lit, which is in the bundle and which nobody who installs
-// gearway has, without what the element keeps to itself, and without the files that nothing refers to any more.
+// The types of `gearway/viewer` and `gearway/publisher` as they are published: without lit, which is in the bundle and
+// which nobody who installs gearway has, without what the element keeps to itself, and without the files that nothing
+// refers to any more.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
@@ -26,12 +27,21 @@ function* members(lines) {
 }
 
 function publicElement(text, name) {
-  const lines = text.split('\n').filter((line) => !/^import .* from '(?:lit|\.\/ui\/(?:viewer-extras|array-panels)\.ts)';$/.test(line));
+  const lines = text
+    .split('\n')
+    .filter((line) => !/^import .* from '(?:lit|\.\/ui\/(?:viewer-extras|array-panels)\.ts)';$/.test(line));
   const start = lines.indexOf(`export declare class ${name} extends LitElement {`);
   const end = lines.indexOf('}', start);
   if (start < 0 || end < 0) throw new Error(`there is no class ${name} as expected`);
-  const kept = [...members(lines.slice(start + 1, end))].filter((member) => !member.some((line) => INTERNAL.test(line)));
-  return [...lines.slice(0, start), `export declare class ${name} extends HTMLElement {`, ...kept.flat(), ...lines.slice(end)].join('\n');
+  const kept = [...members(lines.slice(start + 1, end))].filter(
+    (member) => !member.some((line) => INTERNAL.test(line)),
+  );
+  return [
+    ...lines.slice(0, start),
+    `export declare class ${name} extends HTMLElement {`,
+    ...kept.flat(),
+    ...lines.slice(end),
+  ].join('\n');
 }
 
 /** What is published, by path. */
@@ -42,12 +52,14 @@ function keep(path, text = readFileSync(path, 'utf8')) {
   if (files.has(path)) return;
   files.set(path, text.replaceAll(/( from '\.[^']+)\.ts';$/gm, "$1.js';"));
   for (const [, specifier] of text.matchAll(/ from '([^']+)';$/gm)) {
-    if (!specifier.startsWith('.')) throw new Error(`${path} needs ${specifier}, which nobody who installs gearway has`);
+    if (!specifier.startsWith('.'))
+      throw new Error(`${path} needs ${specifier}, which nobody who installs gearway has`);
     keep(join(dirname(path), specifier.replace(/\.ts$/, '.d.ts')));
   }
 }
 
-for (const [file, name] of ENTRIES) keep(join(TYPES, file), publicElement(readFileSync(join(TYPES, file), 'utf8'), name));
+for (const [file, name] of ENTRIES)
+  keep(join(TYPES, file), publicElement(readFileSync(join(TYPES, file), 'utf8'), name));
 rmSync(TYPES, { recursive: true });
 for (const [path, text] of files) {
   mkdirSync(dirname(path), { recursive: true });

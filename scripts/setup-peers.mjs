@@ -1,6 +1,6 @@
-// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg, GStreamer's RTSP server, nginx, Caddy,
-// Prometheus and the NATS server.
-// Runs before `npm test`. Says what it does first; what is there already is left alone.
+// Sets up what the tests run against: the real VidGear in a virtual environment, a Chromium and a Firefox, FFmpeg,
+// GStreamer's RTSP server, nginx, Caddy, Prometheus and the NATS server. Runs before `npm test`. Says what it does
+// first; what is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,12 +14,28 @@ const stamp = join(venv, '.requirements-hash');
 const found = join(root, 'node_modules/.cache/gearway-peers.json');
 /** What each browser is called here and there, Debian's package of it, and what `@puppeteer/browsers` calls it. */
 const browsers = {
-  chromium: { names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'], variable: 'GEARWAY_CHROMIUM', debian: 'chromium', download: 'chrome@stable' },
-  firefox: { names: ['firefox-esr', 'firefox'], variable: 'GEARWAY_FIREFOX', debian: 'firefox-esr', download: 'firefox@stable' },
+  chromium: {
+    names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+    variable: 'GEARWAY_CHROMIUM',
+    debian: 'chromium',
+    download: 'chrome@stable',
+  },
+  firefox: {
+    names: ['firefox-esr', 'firefox'],
+    variable: 'GEARWAY_FIREFOX',
+    debian: 'firefox-esr',
+    download: 'firefox@stable',
+  },
 };
 /** Pythons that may have GStreamer's bindings: the system's own first, whatever else is on the PATH. */
 const gstreamerPythons = ['/usr/bin/python3', 'python3'];
-const gstreamerPackages = ['python3-gi', 'gir1.2-gst-rtsp-server-1.0', 'gstreamer1.0-plugins-base', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-ugly'];
+const gstreamerPackages = [
+  'python3-gi',
+  'gir1.2-gst-rtsp-server-1.0',
+  'gstreamer1.0-plugins-base',
+  'gstreamer1.0-plugins-good',
+  'gstreamer1.0-plugins-ugly',
+];
 const gstreamerCheck = `
 import gi
 gi.require_version("Gst", "1.0")
@@ -29,7 +45,10 @@ Gst.init(None)
 assert all(Gst.ElementFactory.find(name) for name in ["videotestsrc", "jpegenc", "rtpjpegpay", "x264enc", "rtph264pay"])
 `;
 
-/** Other programs, by the commands that run them, with the argument that only prints their version. Debian keeps nginx where only root looks. */
+/**
+ * Other programs, by the commands that run them, with the argument that only prints their version. Debian keeps nginx
+ * where only root looks.
+ */
 const programs = {
   nginx: { commands: ['nginx', '/usr/sbin/nginx'], version: '-v' },
   caddy: { commands: ['caddy', '/usr/bin/caddy'], version: 'version' },
@@ -44,7 +63,10 @@ const isRoot = process.getuid?.() === 0;
 const isDebian = existsSync('/etc/debian_version');
 
 function run(command, args) {
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  execFileSync(command, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
 }
 
 function works(command, ...args) {
@@ -70,10 +92,23 @@ function installBrowser({ names, variable, debian, download }) {
       return names.find((name) => works(name, '--version'));
     }
     // It prints the build and, behind a space, where it put it.
-    const printed = execFileSync('npx', ['--yes', '@puppeteer/browsers@2.10.0', 'install', download, '--path', join(root, 'node_modules/.cache/browsers')], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    const printed = execFileSync(
+      'npx',
+      [
+        '--yes',
+        '@puppeteer/browsers@2.10.0',
+        'install',
+        download,
+        '--path',
+        join(root, 'node_modules/.cache/browsers'),
+      ],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     return printed.trim().split('\n').at(-1).split(' ').slice(1).join(' ');
   } catch (error) {
-    return fail(`no ${debian} could be installed (${error.message}). Mend it with: sudo apt-get install ${debian}; or set ${variable} to the one you have`);
+    return fail(
+      `no ${debian} could be installed (${error.message}). Mend it with: sudo apt-get install ${debian}; or set ${variable} to the one you have`,
+    );
   }
 }
 
@@ -85,7 +120,13 @@ function aptInstall(...packages) {
 const hasFfmpeg = () => works('ffmpeg', '-version') && works('ffprobe', '-version');
 const findGstreamer = () => gstreamerPythons.find((python) => works(python, '-c', gstreamerCheck));
 
-const findPrograms = () => Object.fromEntries(Object.entries(programs).map(([name, { commands, version }]) => [name, commands.find((command) => works(command, version))]));
+const findPrograms = () =>
+  Object.fromEntries(
+    Object.entries(programs).map(([name, { commands, version }]) => [
+      name,
+      commands.find((command) => works(command, version)),
+    ]),
+  );
 
 /** Installs Debian's packages, as root on Debian; else says how. */
 function installPackages(what, packages) {
@@ -100,7 +141,8 @@ function installPackages(what, packages) {
 
 const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex');
 // A project folder that was moved, or a Python that was removed, leaves a virtual environment that does not run.
-const venvReady = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
+const venvReady =
+  existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && works(join(venv, 'bin/python'), '-c', 'import vidgear');
 const ready = Object.fromEntries(Object.entries(browsers).map(([name, browser]) => [name, findBrowser(browser)]));
 const ffmpegReady = hasFfmpeg();
 let gstreamer = findGstreamer();
@@ -131,25 +173,39 @@ if (!venvReady) {
     run(join(venv, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '--requirement', requirements]);
     run(join(venv, 'bin/python'), ['-c', 'from vidgear.gears import NetGear']);
   } catch (error) {
-    fail(`VidGear could not be installed (${error.message}). It needs Python 3.11 or newer with venv. Mend it with: sudo apt-get install python3 python3-venv; then npm test`);
+    fail(
+      `VidGear could not be installed (${error.message}). It needs Python 3.11 or newer with venv. Mend it with: sudo apt-get install python3 python3-venv; then npm test`,
+    );
   }
   writeFileSync(stamp, hash);
 }
 
 for (const [name, browser] of Object.entries(browsers)) {
   ready[name] ??= installBrowser(browser);
-  if (ready[name] === undefined || !works(ready[name], '--version')) fail(`${name} does not run. Mend it with: sudo apt-get install ${browser.debian}; or set ${browser.variable} to the one you have`);
+  if (ready[name] === undefined || !works(ready[name], '--version'))
+    fail(
+      `${name} does not run. Mend it with: sudo apt-get install ${browser.debian}; or set ${browser.variable} to the one you have`,
+    );
 }
 
 if (!ffmpegReady) installPackages('FFmpeg', ['ffmpeg']);
 if (!hasFfmpeg()) fail('ffmpeg and ffprobe do not run. Mend it with: sudo apt-get install ffmpeg');
 if (gstreamer === undefined) installPackages("GStreamer's RTSP server", gstreamerPackages);
 gstreamer ??= findGstreamer();
-if (gstreamer === undefined) fail(`GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`);
+if (gstreamer === undefined)
+  fail(
+    `GStreamer's RTSP server does not run with ${gstreamerPythons.join(' or ')}. Mend it with: sudo apt-get install ${gstreamerPackages.join(' ')}`,
+  );
 
-if (Object.values(foundPrograms).includes(undefined)) installPackages('nginx, Caddy, Prometheus, systemd or the NATS server', programPackages);
+if (Object.values(foundPrograms).includes(undefined))
+  installPackages('nginx, Caddy, Prometheus, systemd or the NATS server', programPackages);
 foundPrograms = findPrograms();
-for (const [name, command] of Object.entries(foundPrograms)) if (command === undefined) fail(`${name} does not run. Mend it with: sudo apt-get install ${programPackages.join(' ')}`);
+for (const [name, command] of Object.entries(foundPrograms))
+  if (command === undefined)
+    fail(`${name} does not run. Mend it with: sudo apt-get install ${programPackages.join(' ')}`);
 
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
-writeFileSync(found, `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer, ...foundPrograms })}\n`);
+writeFileSync(
+  found,
+  `${JSON.stringify({ ...ready, python: join(venv, 'bin/python'), gstreamer, ...foundPrograms })}\n`,
+);

@@ -1,7 +1,7 @@
 /**
- * Runs the tests with another version of Node.js: `npm run test:node -- 26 [more for vitest]`. npm's package `node` brings it, into
- * node_modules/.cache; everything else is what is installed and built. Runs the unit tests and one file with real peers against the
- * build, or what is named instead.
+ * Runs the tests with another version of Node.js: `npm run test:node -- 26 [more for vitest]`. npm's package `node`
+ * brings it, into node_modules/.cache; everything else is what is installed and built. Runs the unit tests and one file
+ * with real peers against the build, or what is named instead.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,12 @@ if (version === undefined || !/^\d+(?:\.\d+){0,2}$/.test(version)) {
 
 /** Ends with the same status when a command fails. */
 function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+    ...options,
+  });
   if (error !== undefined) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -48,7 +48,9 @@ export class EightBitConverter {
     const table = this.#table;
     if (table === null) this.#convertWide(bytes, from, to, out);
     else if (this.type.bytes === 1) for (let at = from; at < to; at += 1) out[at - from] = table[bytes[at] ?? 0] ?? 0;
-    else for (let at = from; at < to; at += 1) out[at - from] = table[(bytes[2 * at] ?? 0) | ((bytes[2 * at + 1] ?? 0) << 8)] ?? 0;
+    else
+      for (let at = from; at < to; at += 1)
+        out[at - from] = table[(bytes[2 * at] ?? 0) | ((bytes[2 * at + 1] ?? 0) << 8)] ?? 0;
   }
 
   #convertWide(bytes: Uint8Array, from: number, to: number, out: Uint8ClampedArray): void {
@@ -56,7 +58,8 @@ export class EightBitConverter {
     for (let at = from; at < to; at += SAMPLES_AT_ONCE) {
       const count = Math.min(SAMPLES_AT_ONCE, to - at);
       readSamples(this.type, bytes, at, count, values);
-      for (let index = 0; index < count; index += 1) out[at - from + index] = ((values[index] ?? 0) - this.#low) * this.#scale;
+      for (let index = 0; index < count; index += 1)
+        out[at - from + index] = ((values[index] ?? 0) - this.#low) * this.#scale;
     }
   }
 
@@ -100,11 +103,17 @@ export function checkShowable(encoding: Encoding): 1 | 3 | 4 {
   if (parseDtype(dtype) === undefined) throw unsupportedDtype(dtype);
   const channels = pictureChannels(shape);
   if (channels === null) {
-    throw new GearwayError('channels-unsupported', `arrays of shape [${shape.join(', ')}] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels`);
+    throw new GearwayError(
+      'channels-unsupported',
+      `arrays of shape [${shape.join(', ')}] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels`,
+    );
   }
   return channels;
 }
 
 function unsupportedDtype(dtype: string): GearwayError {
-  return new GearwayError('dtype-unsupported', `samples of dtype ${JSON.stringify(dtype)} cannot be shown as a picture, expected bool, integers or floats of at most 64 bits`);
+  return new GearwayError(
+    'dtype-unsupported',
+    `samples of dtype ${JSON.stringify(dtype)} cannot be shown as a picture, expected bool, integers or floats of at most 64 bits`,
+  );
 }

@@ -1,15 +1,18 @@
 /** Encoding of a frame's payload. */
 export type Encoding =
   | { readonly kind: 'jpeg' }
-  /** C-contiguous samples. `shape` is `[height, width]` or `[height, width, channels]`; three channels are BGR, four are BGRA, as in OpenCV. */
+  /**
+   * C-contiguous samples. `shape` is `[height, width]` or `[height, width, channels]`; three channels are BGR, four are
+   * BGRA, as in OpenCV.
+   */
   | { readonly kind: 'raw'; readonly dtype: string; readonly shape: readonly number[] };
 
 /**
  * One picture of a stream: immutable, shared by all clients, never copied.
  *
  * `sequence` starts at 1 and increases by one per frame of a stream. `receivedAtUs` is the time at which the last byte
- * arrived, by the gateway's clock, in microseconds of Unix time. `payload` must never be modified: several sockets may be
- * sending it.
+ * arrived, by the gateway's clock, in microseconds of Unix time. `payload` must never be modified: several sockets may
+ * be sending it.
  */
 export interface FrameHeader {
   readonly sequence: number;
@@ -33,4 +36,9 @@ export interface FrameLimits {
   readonly pixels: number;
 }
 
-export const FRAME_LIMITS: FrameLimits = { headerBytes: 1 << 20, payloadBytes: 64 << 20, side: 16_384, pixels: 1 << 26 };
+export const FRAME_LIMITS: FrameLimits = {
+  headerBytes: 1 << 20,
+  payloadBytes: 64 << 20,
+  side: 16_384,
+  pixels: 1 << 26,
+};

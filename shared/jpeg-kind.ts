@@ -40,7 +40,8 @@ function findFrameHeader(jpeg: Uint8Array): { readonly marker: number; readonly 
   let at = 2;
   while (at + 4 < jpeg.byteLength && jpeg[at] === 0xff) {
     const marker = jpeg[at + 1] ?? 0;
-    if (marker === BASELINE || marker === EXTENDED || marker === PROGRESSIVE || UNUSUAL.has(marker)) return { marker, bits: jpeg[at + 4] ?? 0 };
+    if (marker === BASELINE || marker === EXTENDED || marker === PROGRESSIVE || UNUSUAL.has(marker))
+      return { marker, bits: jpeg[at + 4] ?? 0 };
     // A fill byte, or a segment with its length.
     at += marker === 0xff ? 1 : 2 + (jpeg[at + 2] ?? 0) * 256 + (jpeg[at + 3] ?? 0);
   }

@@ -1,7 +1,7 @@
 /**
  * Decoder for MessagePack (github.com/msgpack/msgpack/blob/master/spec.md) from an untrusted peer. It does not allocate
- * memory for an announced length before the bytes are available, and stops at the first limit that is exceeded: the work
- * is bounded by the number of bytes and by {@link MessagePackLimits}.
+ * memory for an announced length before the bytes are available, and stops at the first limit that is exceeded: the
+ * work is bounded by the number of bytes and by {@link MessagePackLimits}.
  */
 import { GearwayError } from './errors.ts';
 
@@ -17,13 +17,18 @@ export interface MessagePackLimits {
   readonly elements: number;
 }
 
-/** Number of elements for which a list, a map, a key, binary or an extension counts: each takes about four times as long as a number. */
+/**
+ * Number of elements for which a list, a map, a key, binary or an extension counts: each takes about four times as long
+ * as a number.
+ */
 const COSTLY_ELEMENTS = 4;
 
 /** Number of bytes of a string or a long integer that count as one element, because processing them takes time too. */
 const BYTES_PER_ELEMENT = 16;
 
-/** Maximum number of bytes of an integer beyond 64 bits: about 9800 digits, more than twice as many as Python parses. */
+/**
+ * Maximum number of bytes of an integer beyond 64 bits: about 9800 digits, more than twice as many as Python parses.
+ */
 export const MAX_INTEGER_BYTES = 4096;
 
 /** Extension type of an integer beyond 64 bits: two's complement, big-endian. */
@@ -175,7 +180,8 @@ class Decoder {
       const key = this.#key(depth);
       const value = this.value(depth + 1);
       // A plain assignment to `__proto__` would change the prototype.
-      if (key === '__proto__') Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
+      if (key === '__proto__')
+        Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
       else map[key] = value;
     }
     return map;
@@ -200,7 +206,8 @@ class Decoder {
   #enter(length: number, minBytes: number, depth: number): void {
     this.#count(COSTLY_ELEMENTS - 1);
     if (depth >= this.#limits.depth) throw invalid(`has lists and maps nested deeper than ${this.#limits.depth}`);
-    if (length * minBytes > this.#end - this.#at) throw invalid(`announces ${length} items, ${this.#end - this.#at} bytes are left`);
+    if (length * minBytes > this.#end - this.#at)
+      throw invalid(`announces ${length} items, ${this.#end - this.#at} bytes are left`);
     if (length > this.elementsLeft) throw this.#tooMany();
   }
 
@@ -210,7 +217,10 @@ class Decoder {
   }
 
   #tooMany(): GearwayError {
-    return new GearwayError('message-pack-too-large', `the MessagePack has more than ${this.#limits.elements} elements (a number or text is one, and a text one more per ${BYTES_PER_ELEMENT} bytes; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
+    return new GearwayError(
+      'message-pack-too-large',
+      `the MessagePack has more than ${this.#limits.elements} elements (a number or text is one, and a text one more per ${BYTES_PER_ELEMENT} bytes; a key, a list and a map are ${COSTLY_ELEMENTS} each)`,
+    );
   }
 
   #text(length: number): string {
@@ -242,8 +252,10 @@ class Decoder {
       this.#take(length);
       return undefined;
     }
-    if (type !== INTEGER_EXTENSION) throw invalid(`has the extension type ${type}, expected ${INTEGER_EXTENSION} for an integer beyond 64 bits`);
-    if (length === 0 || length > MAX_INTEGER_BYTES) throw invalid(`has an integer of ${length} bytes, expected 1 to ${MAX_INTEGER_BYTES}`);
+    if (type !== INTEGER_EXTENSION)
+      throw invalid(`has the extension type ${type}, expected ${INTEGER_EXTENSION} for an integer beyond 64 bits`);
+    if (length === 0 || length > MAX_INTEGER_BYTES)
+      throw invalid(`has an integer of ${length} bytes, expected 1 to ${MAX_INTEGER_BYTES}`);
     const start = this.#take(length);
     let hex = '';
     for (let at = start; at < start + length; at += 1) hex += (this.#bytes[at] ?? 0).toString(16).padStart(2, '0');
@@ -265,13 +277,17 @@ class Decoder {
   /** @returns the start of the next `length` bytes. */
   #take(length: number): number {
     const start = this.#at;
-    if (length > this.#end - start) throw invalid(`ends before its value: ${length} bytes are expected, ${this.#end - start} are left`);
+    if (length > this.#end - start)
+      throw invalid(`ends before its value: ${length} bytes are expected, ${this.#end - start} are left`);
     this.#at = start + length;
     return start;
   }
 }
 
-/** Recent keys by a hash of their bytes, because messages repeat the same few keys. A key overwrites another one with the same hash. */
+/**
+ * Recent keys by a hash of their bytes, because messages repeat the same few keys. A key overwrites another one with
+ * the same hash.
+ */
 const KEY_SLOTS = 256;
 const internedKeys: (string | undefined)[] = Array.from({ length: KEY_SLOTS }, () => undefined);
 

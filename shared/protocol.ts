@@ -53,7 +53,10 @@ export const messageType = {
   delivery: 0x91,
 } as const;
 
-/** Maximum number of bytes of a header by its type, where it is not {@link MAX_HEADER_BYTES}. Checked before anything of the header is decoded. */
+/**
+ * Maximum number of bytes of a header by its type, where it is not {@link MAX_HEADER_BYTES}. Checked before anything of
+ * the header is decoded.
+ */
 const HEADER_BYTES: ReadonlyMap<number, number> = new Map([
   [messageType.hello, MAX_HELLO_BYTES - PRELUDE_BYTES],
   [messageType.ack, 256],
@@ -66,10 +69,16 @@ export function maxHeaderBytes(type: number): number {
   return HEADER_BYTES.get(type) ?? MAX_HEADER_BYTES;
 }
 
-/** Deeper values can be neither decoded nor refused by their id: they end the connection. What a value may hold (`limits.depth`) is far less. */
+/**
+ * Deeper values can be neither decoded nor refused by their id: they end the connection. What a value may hold
+ * (`limits.depth`) is far less.
+ */
 const MAX_HEADER_DEPTH = 512;
 
-/** Limits of a header that a viewer or a publisher sends. A list of as many 64-bit floats as fit in a header is within them. */
+/**
+ * Limits of a header that a viewer or a publisher sends. A list of as many 64-bit floats as fit in a header is within
+ * them.
+ */
 export const PEER_LIMITS: MessagePackLimits = { depth: MAX_HEADER_DEPTH, elements: 1 << 17 };
 
 /** Limits of a header that the gateway sends: the message of a NetGear server may have any number of elements. */
@@ -86,12 +95,25 @@ export interface ElementBudget {
 }
 
 /** Codes of a refused `return`. */
-export type ReturnRefusal = 'value-invalid' | 'array-misfit' | 'jpeg-invalid' | 'too-large' | 'too-many' | 'no-port' | 'not-allowed' | 'superseded';
+export type ReturnRefusal =
+  | 'value-invalid'
+  | 'array-misfit'
+  | 'jpeg-invalid'
+  | 'too-large'
+  | 'too-many'
+  | 'no-port'
+  | 'not-allowed'
+  | 'superseded';
 
-/** A Python value as JavaScript carries it: `int` is number or bigint, `float` is number, `dict` is an object, `list` an array. */
+/**
+ * A Python value as JavaScript carries it: `int` is number or bigint, `float` is number, `dict` is an object, `list` an
+ * array.
+ */
 export type Value = null | boolean | number | bigint | string | readonly Value[] | { readonly [key: string]: Value };
 
-/** What a viewer returns. `sticky` counts until it is replaced or the socket ends; `once` is delivered once, in order. */
+/**
+ * What a viewer returns. `sticky` counts until it is replaced or the socket ends; `once` is delivered once, in order.
+ */
 export type ReturnBody =
   | { readonly kind: 'value'; readonly value: Value }
   | { readonly kind: 'jpeg'; readonly data: Uint8Array }
@@ -113,7 +135,10 @@ export type Hello = {
   /** Extensions that the viewer knows; see {@link feature}. Unknown names are ignored. */
   readonly features?: readonly string[];
 };
-/** `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since `hello`. */
+/**
+ * `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since
+ * `hello`.
+ */
 export type Ack = {
   readonly type: 'ack';
   readonly sequence: number;
@@ -129,7 +154,14 @@ export type Ack = {
   readonly waitMs?: number;
 };
 /** `urgent`: a sticky value that overtakes and discards all pending values of its viewer, such as an emergency stop. */
-export type Return = { readonly type: 'return'; readonly id: number; readonly mode: 'sticky' | 'once'; readonly ttlMs?: number; readonly urgent?: boolean; readonly body: ReturnBody };
+export type Return = {
+  readonly type: 'return';
+  readonly id: number;
+  readonly mode: 'sticky' | 'once';
+  readonly ttlMs?: number;
+  readonly urgent?: boolean;
+  readonly body: ReturnBody;
+};
 /** A field that is absent keeps its last value. */
 export type Want = {
   readonly type: 'want';
@@ -187,7 +219,12 @@ export interface VideoEncodingHeader {
 /** Encoding of a frame's payload as it is sent to viewers. */
 export type MessageEncoding = Encoding | VideoEncodingHeader;
 /** Width and height are those of the source's frame; `rendition` describes a payload that differs from it. */
-export type FrameMessage = Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding } & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array; readonly rendition?: RenditionHeader };
+export type FrameMessage = Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding } & {
+  readonly type: 'frame';
+  readonly message: Value;
+  readonly payload: Uint8Array;
+  readonly rendition?: RenditionHeader;
+};
 export type State = {
   readonly type: 'state';
   readonly state: StreamState;
@@ -195,10 +232,19 @@ export type State = {
   /** After a pause: frames with a smaller sequence number are old and must not be drawn. */
   readonly resumeSequence?: number;
 };
-export type Returned = { readonly type: 'returned'; readonly id: number; readonly accepted: boolean; readonly code?: string; readonly reason?: string };
+export type Returned = {
+  readonly type: 'returned';
+  readonly id: number;
+  readonly accepted: boolean;
+  readonly code?: string;
+  readonly reason?: string;
+};
 /** `window`: how many frames may be in flight to this viewer. */
 export type Pong = { readonly type: 'pong'; readonly id: number; readonly clockUs: number; readonly window?: number };
-/** Describes what the viewer gets and why. Sent to viewers with the feature `renditions` when it changes, at most once per second. */
+/**
+ * Describes what the viewer gets and why. Sent to viewers with the feature `renditions` when it changes, at most once
+ * per second.
+ */
 export type Delivery = {
   readonly type: 'delivery';
   /** A sentence such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while it gets the source's frames. */
@@ -210,20 +256,47 @@ export type Delivery = {
 };
 export type GatewayMessage = Welcome | FrameMessage | State | Returned | Pong | Delivery;
 
-/** A frame that a publisher sends; `sequence` is its own numbering, which rises. The gateway reads the size from the picture. */
-export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'encoding'> & { readonly type: 'frame'; readonly message: Value; readonly payload: Uint8Array };
+/**
+ * A frame that a publisher sends; `sequence` is its own numbering, which rises. The gateway reads the size from the
+ * picture.
+ */
+export type PublishedFrame = Pick<FrameHeader, 'sequence' | 'capturedAtUs' | 'encoding'> & {
+  readonly type: 'frame';
+  readonly message: Value;
+  readonly payload: Uint8Array;
+};
 export type PublisherMessage = Hello | PublishedFrame | Ping;
 
-/** The gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: how many the stream has now. */
-export type Taken = { readonly type: 'taken'; readonly sequence: number; readonly clients: number; readonly code?: string; readonly reason?: string };
+/**
+ * The gateway has read all frames up to `sequence`; with `code`, that one was refused. `clients`: how many the stream
+ * has now.
+ */
+export type Taken = {
+  readonly type: 'taken';
+  readonly sequence: number;
+  readonly clients: number;
+  readonly code?: string;
+  readonly reason?: string;
+};
 /** What a client of the stream returns: a sticky value when it changes, and each once-only value. */
-export type Data = { readonly type: 'data'; readonly port: number; readonly mode: 'sticky' | 'once'; readonly body: ReturnBody };
+export type Data = {
+  readonly type: 'data';
+  readonly port: number;
+  readonly mode: 'sticky' | 'once';
+  readonly body: ReturnBody;
+};
 export type PublisherAnswer = Welcome | Taken | Data | Pong;
 
 // `useRecords: false`: plain maps that any MessagePack library reads. Integers beyond 64 bits are extension 0x42.
 // `structuredClone: false`: no references between values, with which 300 bytes could stand for gigabytes of JSON.
 // `variableMapSize`: each map in its shortest form, as the specification's examples show it.
-const codec = new Packr({ useRecords: false, mapsAsObjects: true, useBigIntExtension: true, structuredClone: false, variableMapSize: true });
+const codec = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  useBigIntExtension: true,
+  structuredClone: false,
+  variableMapSize: true,
+});
 
 /**
  * Encodes prelude and header. A payload follows by reference.
@@ -260,25 +333,36 @@ interface Dialect {
 
 /** @returns undefined for an unknown type that may be ignored. */
 function decodeRaw(bytes: Uint8Array, { types, limits }: Dialect, budget?: ElementBudget): RawMessage | undefined {
-  if (bytes.byteLength < PRELUDE_BYTES) throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
+  if (bytes.byteLength < PRELUDE_BYTES)
+    throw bad(`message is ${bytes.byteLength} bytes, expected at least ${PRELUDE_BYTES}`);
   const at = (index: number): number => bytes[index] ?? 0;
   const type = at(0);
   const headerBytes = at(4) * 2 ** 24 + ((at(5) << 16) | (at(6) << 8) | at(7));
   const payloadStart = PRELUDE_BYTES + Math.ceil(headerBytes / 8) * 8;
   const maxBytes = maxHeaderBytes(type);
-  if (headerBytes > maxBytes) throw bad(`header of type 0x${hexByte(type)} is ${headerBytes} bytes, expected at most ${maxBytes}`);
-  if (payloadStart > bytes.byteLength) throw bad(`message is ${bytes.byteLength} bytes, its header announces ${payloadStart}`);
+  if (headerBytes > maxBytes)
+    throw bad(`header of type 0x${hexByte(type)} is ${headerBytes} bytes, expected at most ${maxBytes}`);
+  if (payloadStart > bytes.byteLength)
+    throw bad(`message is ${bytes.byteLength} bytes, its header announces ${payloadStart}`);
   if (!types.has(type)) {
     if (type & IGNORABLE) return undefined;
     throw bad(`unknown message type 0x${hexByte(type)}`);
   }
-  const { value: fields } = budget === undefined || maxBytes < MAX_HEADER_BYTES ? decodeHeader(bytes, headerBytes, limits) : decodeWithin(budget, bytes, headerBytes, limits);
+  const { value: fields } =
+    budget === undefined || maxBytes < MAX_HEADER_BYTES
+      ? decodeHeader(bytes, headerBytes, limits)
+      : decodeWithin(budget, bytes, headerBytes, limits);
   if (!isMap(fields)) throw bad('header is not a MessagePack map');
   return { type, fields, payload: bytes.subarray(payloadStart) };
 }
 
 /** Decodes no more than the budget allows, so that a peer without any left costs nothing. */
-function decodeWithin(budget: ElementBudget, bytes: Uint8Array, headerBytes: number, limits: MessagePackLimits): Decoded {
+function decodeWithin(
+  budget: ElementBudget,
+  bytes: Uint8Array,
+  headerBytes: number,
+  limits: MessagePackLimits,
+): Decoded {
   const available = Math.floor(budget.available());
   if (available >= limits.elements) {
     const decoded = decodeHeader(bytes, headerBytes, limits);
@@ -286,11 +370,15 @@ function decodeWithin(budget: ElementBudget, bytes: Uint8Array, headerBytes: num
     return decoded;
   }
   try {
-    const decoded = decodeMessagePack(bytes, PRELUDE_BYTES, PRELUDE_BYTES + headerBytes, { ...limits, elements: available });
+    const decoded = decodeMessagePack(bytes, PRELUDE_BYTES, PRELUDE_BYTES + headerBytes, {
+      ...limits,
+      elements: available,
+    });
     budget.spend(decoded.elements);
     return decoded;
   } catch (error) {
-    if (!(error instanceof GearwayError) || error.code !== 'message-pack-too-large') throw bad(`header is not one MessagePack value: ${errorText(error)}`, error);
+    if (!(error instanceof GearwayError) || error.code !== 'message-pack-too-large')
+      throw bad(`header is not one MessagePack value: ${errorText(error)}`, error);
     budget.spend(available);
     throw budget.exceeded();
   }
@@ -318,7 +406,8 @@ function isMap(value: unknown): value is Fields {
 function number(fields: Fields, key: string, min: number, max: number): number {
   const raw = fields[key];
   const value = typeof raw === 'bigint' ? Number(raw) : raw;
-  if (typeof value !== 'number' || !(value >= min && value <= max)) throw bad(`field ${key} is ${describe(raw)}, expected a number from ${min} to ${max}`);
+  if (typeof value !== 'number' || !(value >= min && value <= max))
+    throw bad(`field ${key} is ${describe(raw)}, expected a number from ${min} to ${max}`);
   return value;
 }
 
@@ -330,7 +419,8 @@ function integer(fields: Fields, key: string, max = Number.MAX_SAFE_INTEGER): nu
 
 function text(fields: Fields, key: string, maxLength: number): string {
   const value = fields[key];
-  if (typeof value !== 'string' || value.length > maxLength) throw bad(`field ${key} is ${describe(value)}, expected text of at most ${maxLength} characters`);
+  if (typeof value !== 'string' || value.length > maxLength)
+    throw bad(`field ${key} is ${describe(value)}, expected text of at most ${maxLength} characters`);
   return value;
 }
 
@@ -354,12 +444,14 @@ function describe(value: unknown): string {
   return String(value);
 }
 
-const oneOf = <T extends string>(...allowed: readonly T[]) => (fields: Fields, key: string): T => {
-  const value = fields[key];
-  const found = allowed.find((name) => name === value);
-  if (found === undefined) throw bad(`field ${key} is ${describe(value)}, expected one of ${allowed.join(', ')}`);
-  return found;
-};
+const oneOf =
+  <T extends string>(...allowed: readonly T[]) =>
+  (fields: Fields, key: string): T => {
+    const value = fields[key];
+    const found = allowed.find((name) => name === value);
+    if (found === undefined) throw bad(`field ${key} is ${describe(value)}, expected one of ${allowed.join(', ')}`);
+    return found;
+  };
 
 const streamState = oneOf<StreamState>('waiting', 'live', 'stale', 'ended');
 
@@ -372,16 +464,38 @@ function shape(fields: Fields): readonly number[] {
 }
 
 function noPayload(message: RawMessage): void {
-  if (message.payload.byteLength !== 0) throw bad(`message has ${message.payload.byteLength} bytes behind its header, expected none`);
+  if (message.payload.byteLength !== 0)
+    throw bad(`message has ${message.payload.byteLength} bytes behind its header, expected none`);
 }
 
-const VIEWER: Dialect = { types: new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]), limits: PEER_LIMITS };
-const PUBLISHER: Dialect = { types: new Set<number>([messageType.hello, messageType.frame, messageType.ping]), limits: PEER_LIMITS };
-const ANSWER: Dialect = { types: new Set<number>([messageType.welcome, messageType.taken, messageType.data, messageType.pong]), limits: GATEWAY_LIMITS };
-const GATEWAY: Dialect = { types: new Set<number>([messageType.welcome, messageType.frame, messageType.state, messageType.returned, messageType.pong, messageType.delivery]), limits: GATEWAY_LIMITS };
+const VIEWER: Dialect = {
+  types: new Set<number>([messageType.hello, messageType.ack, messageType.return, messageType.want, messageType.ping]),
+  limits: PEER_LIMITS,
+};
+const PUBLISHER: Dialect = {
+  types: new Set<number>([messageType.hello, messageType.frame, messageType.ping]),
+  limits: PEER_LIMITS,
+};
+const ANSWER: Dialect = {
+  types: new Set<number>([messageType.welcome, messageType.taken, messageType.data, messageType.pong]),
+  limits: GATEWAY_LIMITS,
+};
+const GATEWAY: Dialect = {
+  types: new Set<number>([
+    messageType.welcome,
+    messageType.frame,
+    messageType.state,
+    messageType.returned,
+    messageType.pong,
+    messageType.delivery,
+  ]),
+  limits: GATEWAY_LIMITS,
+};
 
 /** Encodes a message without payload: one binary WebSocket message. */
-export function encodeMessage(message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage> | Taken): Uint8Array<ArrayBuffer> {
+export function encodeMessage(
+  message: Exclude<ViewerMessage, Return> | Exclude<GatewayMessage, FrameMessage> | Taken,
+): Uint8Array<ArrayBuffer> {
   const { type, ...header } = message;
   return encodeHead(messageType[type], header);
 }
@@ -395,7 +509,11 @@ export interface EncodedMessage {
 
 /** Encodes a `return`: head and payload (empty for a value), to be joined into one binary message. */
 export function encodeReturn({ id, mode, ttlMs, urgent, body }: Return): EncodedMessage {
-  return encodeBody(messageType.return, { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }), ...(urgent === undefined ? {} : { urgent }) }, body);
+  return encodeBody(
+    messageType.return,
+    { id, mode, ...(ttlMs === undefined ? {} : { ttlMs }), ...(urgent === undefined ? {} : { urgent }) },
+    body,
+  );
 }
 
 /** Encodes a `data`, as {@link encodeReturn} does. */
@@ -411,14 +529,22 @@ function encodeBody(type: number, fields: Record<string, unknown>, body: ReturnB
     case 'jpeg':
       return { head: encodeHead(type, common), payload: body.data };
     case 'array':
-      return { head: encodeHead(type, { ...common, dtype: body.array.dtype, shape: body.array.shape }), payload: body.array.data };
+      return {
+        head: encodeHead(type, { ...common, dtype: body.array.dtype, shape: body.array.shape }),
+        payload: body.array.data,
+      };
     default:
       return body satisfies never;
   }
 }
 
 /** Encodes the head of a frame that a publisher sends. The payload follows in the same WebSocket message. */
-export function encodePublishedHead({ sequence, capturedAtUs = null, encoding, message }: Omit<PublishedFrame, 'payload' | 'type'>): Uint8Array<ArrayBuffer> {
+export function encodePublishedHead({
+  sequence,
+  capturedAtUs = null,
+  encoding,
+  message,
+}: Omit<PublishedFrame, 'payload' | 'type'>): Uint8Array<ArrayBuffer> {
   return encodeHead(messageType.frame, {
     sequence,
     ...(capturedAtUs === null ? {} : { capturedAtUs }),
@@ -433,7 +559,11 @@ export function encodePublishedHead({ sequence, capturedAtUs = null, encoding, m
  *
  * @param rendition describes a payload that is not the source's.
  */
-export function encodeFrameHead(frame: Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding }, message: Value, rendition?: RenditionHeader): Uint8Array<ArrayBuffer> {
+export function encodeFrameHead(
+  frame: Omit<FrameHeader, 'encoding'> & { readonly encoding: MessageEncoding },
+  message: Value,
+  rendition?: RenditionHeader,
+): Uint8Array<ArrayBuffer> {
   const { sequence, receivedAtUs, capturedAtUs = null, width, height, encoding } = frame;
   // Field by field: an object spread into a literal costs more than all the rest, with each frame.
   const header: Record<string, unknown> = { sequence, receivedAtUs };
@@ -476,7 +606,8 @@ function decodeBody(message: RawMessage): ReturnBody {
   switch (kind) {
     case 'value':
       noPayload(message);
-      // What a value may hold is checked where it is accepted, so that a bad one is refused by its id and not by closing.
+      // What a value may hold is checked where it is accepted, so that a bad one is refused by its id and not by
+      // closing.
       return { kind, value: (fields['value'] ?? null) as Value };
     case 'jpeg':
       return { kind, data: payload };
@@ -562,9 +693,19 @@ export function decodeGatewayMessage(bytes: Uint8Array): GatewayMessage | undefi
     case messageType.welcome:
       return decodeWelcome(fields);
     case messageType.delivery:
-      return { type: 'delivery', text: text(fields, 'text', 1024), isLimited: boolean(fields, 'isLimited'), ...optional(fields, 'linkBitsPerSecond', (f, key) => number(f, key, 0, 1e15)) };
+      return {
+        type: 'delivery',
+        text: text(fields, 'text', 1024),
+        isLimited: boolean(fields, 'isLimited'),
+        ...optional(fields, 'linkBitsPerSecond', (f, key) => number(f, key, 0, 1e15)),
+      };
     case messageType.state:
-      return { type: 'state', state: streamState(fields, 'state'), reason: text(fields, 'reason', 4096), ...optional(fields, 'resumeSequence', integer) };
+      return {
+        type: 'state',
+        state: streamState(fields, 'state'),
+        reason: text(fields, 'reason', 4096),
+        ...optional(fields, 'resumeSequence', integer),
+      };
     case messageType.returned:
       return {
         type: 'returned',
@@ -590,7 +731,14 @@ export function decodePublisherMessage(bytes: Uint8Array, budget?: ElementBudget
   if (message === undefined) return undefined;
   const { fields, payload } = message;
   if (message.type === messageType.frame) {
-    return { type: 'frame', sequence: integer(fields, 'sequence'), ...optional(fields, 'capturedAtUs', integer), encoding: decodeEncoding(fields), message: (fields['message'] ?? null) as Value, payload };
+    return {
+      type: 'frame',
+      sequence: integer(fields, 'sequence'),
+      ...optional(fields, 'capturedAtUs', integer),
+      encoding: decodeEncoding(fields),
+      message: (fields['message'] ?? null) as Value,
+      payload,
+    };
   }
   noPayload(message);
   return message.type === messageType.hello ? decodeHello(fields) : { type: 'ping', id: integer(fields, 'id') };
@@ -607,7 +755,12 @@ export function decodePublisherAnswer(bytes: Uint8Array): PublisherAnswer | unde
   if (message === undefined) return undefined;
   const { fields } = message;
   if (message.type === messageType.data) {
-    return { type: 'data', port: integer(fields, 'port', 65_535), mode: oneOf('sticky', 'once')(fields, 'mode'), body: decodeBody(message) };
+    return {
+      type: 'data',
+      port: integer(fields, 'port', 65_535),
+      mode: oneOf('sticky', 'once')(fields, 'mode'),
+      body: decodeBody(message),
+    };
   }
   noPayload(message);
   switch (message.type) {
@@ -644,7 +797,8 @@ function decodeHello(fields: Fields): Hello {
 /** List of names. Longer ones than any known name are ignored, like all unknown ones. */
 function names(fields: Fields, key: string): readonly string[] {
   const value = fields[key];
-  if (!Array.isArray(value) || value.length > MAX_FEATURES) throw bad(`field ${key} is ${describe(value)}, expected a list of at most ${MAX_FEATURES} names`);
+  if (!Array.isArray(value) || value.length > MAX_FEATURES)
+    throw bad(`field ${key} is ${describe(value)}, expected a list of at most ${MAX_FEATURES} names`);
   return value.filter((name): name is string => typeof name === 'string' && name.length <= MAX_FEATURE_LENGTH);
 }
 
@@ -653,17 +807,29 @@ const MAX_DESCRIPTION_BYTES = 4096;
 
 function binary(fields: Fields, key: string): Uint8Array {
   const value = fields[key];
-  if (!(value instanceof Uint8Array) || value.byteLength > MAX_DESCRIPTION_BYTES) throw bad(`field ${key} is ${describe(value)}, expected at most ${MAX_DESCRIPTION_BYTES} bytes`);
+  if (!(value instanceof Uint8Array) || value.byteLength > MAX_DESCRIPTION_BYTES)
+    throw bad(`field ${key} is ${describe(value)}, expected at most ${MAX_DESCRIPTION_BYTES} bytes`);
   return value;
 }
 
 function decodeVideo(fields: Fields): VideoEncodingHeader {
-  return { kind: 'h264', isKey: boolean(fields, 'isKey'), ...optional(fields, 'codec', (f, key) => text(f, key, 64)), ...optional(fields, 'description', binary) };
+  return {
+    kind: 'h264',
+    isKey: boolean(fields, 'isKey'),
+    ...optional(fields, 'codec', (f, key) => text(f, key, 64)),
+    ...optional(fields, 'description', binary),
+  };
 }
 
 function decodeRendition(fields: Fields): { readonly rendition?: RenditionHeader } {
   if (isAbsent(fields['rendition'])) return {};
-  return { rendition: { rendition: text(fields, 'rendition', 64), pictureWidth: integer(fields, 'pictureWidth', 65_535), pictureHeight: integer(fields, 'pictureHeight', 65_535) } };
+  return {
+    rendition: {
+      rendition: text(fields, 'rendition', 64),
+      pictureWidth: integer(fields, 'pictureWidth', 65_535),
+      pictureHeight: integer(fields, 'pictureHeight', 65_535),
+    },
+  };
 }
 
 function decodeEncoding(fields: Fields): Encoding {
@@ -675,7 +841,8 @@ function decodeWelcome(fields: Fields): Welcome {
   const limits = fields['limits'];
   if (!isMap(limits)) throw bad('field limits is not a map');
   const rights = fields['rights'];
-  if (!Array.isArray(rights) || !rights.every((right) => typeof right === 'string')) throw bad('field rights is not a list of names');
+  if (!Array.isArray(rights) || !rights.every((right) => typeof right === 'string'))
+    throw bad('field rights is not a list of names');
   return {
     type: 'welcome',
     stream: text(fields, 'stream', 256),
@@ -683,7 +850,11 @@ function decodeWelcome(fields: Fields): Welcome {
     ...optional(fields, 'spectatorReason', (f, key) => text(f, key, 4096)),
     leaseKey: fields['leaseKey'] === null ? null : text(fields, 'leaseKey', 32),
     rights,
-    limits: { messageBytes: integer(limits, 'messageBytes'), messagesPerSecond: integer(limits, 'messagesPerSecond'), depth: integer(limits, 'depth') },
+    limits: {
+      messageBytes: integer(limits, 'messageBytes'),
+      messagesPerSecond: integer(limits, 'messagesPerSecond'),
+      depth: integer(limits, 'depth'),
+    },
     state: streamState(fields, 'state'),
     reason: text(fields, 'reason', 4096),
     clockUs: integer(fields, 'clockUs'),
@@ -691,5 +862,10 @@ function decodeWelcome(fields: Fields): Welcome {
 }
 
 function decodePong(fields: Fields): Pong {
-  return { type: 'pong', id: integer(fields, 'id'), clockUs: integer(fields, 'clockUs'), ...optional(fields, 'window', (f, key) => integer(f, key, 255)) };
+  return {
+    type: 'pong',
+    id: integer(fields, 'id'),
+    clockUs: integer(fields, 'clockUs'),
+    ...optional(fields, 'window', (f, key) => integer(f, key, 255)),
+  };
 }

@@ -1,4 +1,7 @@
-/** State of a stream. `waiting`: no frame yet; `stale`: no frame for max(2 s, 5 frame times); `ended`: the source has ended the stream. */
+/**
+ * State of a stream. `waiting`: no frame yet; `stale`: no frame for max(2 s, 5 frame times); `ended`: the source has
+ * ended the stream.
+ */
 export type StreamState = (typeof STREAM_STATES)[number];
 
 /** All values of {@link StreamState}. */
@@ -10,9 +13,10 @@ export type ClientKind = (typeof CLIENT_KINDS)[number];
 export const CLIENT_KINDS = ['native', 'web', 'spectator'] as const;
 
 /**
- * State of a client. `connecting`: not connected; `slow`: gets a smaller rendition or fewer frames, because its link carries less than the stream; `paused`: requests no frames; `stuck`: connected, but does not accept
- * frames; `unsupported`: a viewer that can decode none of the frames; `refused`: reachable, but incompatible (different
- * pattern or keys, no encryption).
+ * State of a client. `connecting`: not connected; `slow`: gets a smaller rendition or fewer frames, because its link
+ * carries less than the stream; `paused`: requests no frames; `stuck`: connected, but does not accept frames;
+ * `unsupported`: a viewer that can decode none of the frames; `refused`: reachable, but incompatible (different pattern
+ * or keys, no encryption).
  */
 export type ClientState = (typeof CLIENT_STATES)[number];
 
@@ -43,7 +47,10 @@ export interface ClientStatus {
   readonly rejected: number;
   readonly framesPerSecond: number;
   readonly roundTripMs: number | null;
-  /** Time from a frame's arrival at the gateway until a viewer has drawn it (as measured by the viewer) or a native client has replied; null while unknown. */
+  /**
+   * Time from a frame's arrival at the gateway until a viewer has drawn it (as measured by the viewer) or a native
+   * client has replied; null while unknown.
+   */
   readonly delayMs: number | null;
   /** The sticky return data as JSON (numbers that JSON lacks as strings). An array is described, not included. */
   readonly returnData: unknown;
@@ -69,14 +76,23 @@ export interface PortsStatus {
 }
 
 /**
- * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with the
- * same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
+ * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with
+ * the same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
  * clients; `configure`: the configuration was applied, or was not because it is invalid.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** All values of {@link EventKind}. */
-export const EVENT_KINDS = ['connect', 'disconnect', 'refuse', 'take-over', 'state', 'add', 'remove', 'configure'] as const;
+export const EVENT_KINDS = [
+  'connect',
+  'disconnect',
+  'refuse',
+  'take-over',
+  'state',
+  'add',
+  'remove',
+  'configure',
+] as const;
 
 /** Who made an administrative change. */
 export interface EventActor {
@@ -155,7 +171,12 @@ export interface ClusterMember {
   /** Whether it is the gateway that answers. */
   readonly isSelf: boolean;
   /** The streams whose sources it lists. */
-  readonly streams: readonly { readonly name: string; readonly state: StreamState; readonly clients: number; readonly isOwner: boolean }[];
+  readonly streams: readonly {
+    readonly name: string;
+    readonly state: StreamState;
+    readonly clients: number;
+    readonly isOwner: boolean;
+  }[];
 }
 
 /** The answer of `GET /api/cluster`. */
@@ -175,8 +196,8 @@ export interface StreamStatus {
   readonly reason: string;
   readonly source: SourceStatus;
   /**
-   * Whether browsers can show frames like the latest one: arrays of other than 1, 3 or 4 channels are for NetGear clients
-   * only. True before the first frame; gateways before 0.2 do not report it.
+   * Whether browsers can show frames like the latest one: arrays of other than 1, 3 or 4 channels are for NetGear
+   * clients only. True before the first frame; gateways before 0.2 do not report it.
    */
   readonly showable?: boolean;
   /** null before the first frame. `encoding` is `jpeg` or a dtype. */

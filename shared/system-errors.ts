@@ -3,7 +3,10 @@ import { errorText } from './errors.ts';
 /** What the operating system's error codes mean for a user, and what to do. */
 const SENTENCES: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'another program uses this address; end that program, or choose another port'],
-  ['EADDRNOTAVAIL', 'this machine does not have this address; use one that it has, 0.0.0.0 for all of them, or 127.0.0.1 for programs on this machine'],
+  [
+    'EADDRNOTAVAIL',
+    'this machine does not have this address; use one that it has, 0.0.0.0 for all of them, or 127.0.0.1 for programs on this machine',
+  ],
   ['ENODEV', 'this machine has no such address or network interface'],
   ['EINVAL', 'the address cannot be used here'],
   ['EACCES', 'permission denied; choose a port of 1024 or above, and files that this user may access'],

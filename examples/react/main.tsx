@@ -24,9 +24,14 @@ function App() {
       />
       <p>
         <label>
-          Speed <input type="range" max="10" value={speed} onChange={({ target }) => setSpeed(Number(target.value))} /> {speed}
+          Speed <input type="range" max="10" value={speed} onChange={({ target }) => setSpeed(Number(target.value))} />{' '}
+          {speed}
         </label>
-        <button onClick={() => viewer.current?.send({ gripper: 'close' }).catch((error: Error) => alert(error.message))}>Close the gripper</button>
+        <button
+          onClick={() => viewer.current?.send({ gripper: 'close' }).catch((error: Error) => alert(error.message))}
+        >
+          Close the gripper
+        </button>
         <output>
           {state}, frame {frame?.sequence ?? '–'}
         </output>

@@ -93,13 +93,21 @@ export class Renditions {
 
   async #scale(frame: Frame, step: JpegStep): Promise<Rendition> {
     if (frame.encoding.kind === 'jpeg') this.#sizes.note(SOURCE, frame.payload.byteLength, performance.now());
-    const { data, width, height } = await scaleJpeg(() => frame, { width: pictureWidth(step, frame.width), quality: step.quality });
+    const { data, width, height } = await scaleJpeg(() => frame, {
+      width: pictureWidth(step, frame.width),
+      quality: step.quality,
+    });
     this.#sizes.note(step, data.byteLength, performance.now());
-    return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, data, { rendition: stepName(step), pictureWidth: width, pictureHeight: height });
+    return createRendition({ ...frame, encoding: { kind: 'jpeg' } }, data, {
+      rendition: stepName(step),
+      pictureWidth: width,
+      pictureHeight: height,
+    });
   }
 
   /**
-   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: decoded and encoded again, unless it is one.
+   * A JPEG frame as baseline JPEG, for viewers that cannot decode its kind: decoded and encoded again, unless it is
+   * one.
    *
    * @throws {GearwayError} `jpeg-unsupported` if the gateway cannot decode it either.
    */
@@ -118,16 +126,24 @@ export class Renditions {
    * decoders lack, which is encoded again as baseline; 8-bit samples encoded; other samples as the viewer shows them.
    *
    * @param style valid; it does not apply to frames that are JPEGs.
-   * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`, `channels-unsupported`,
-   * `jpeg-unsupported`.
+   * @returns a promise only if the frame has to be encoded; it rejects with `dtype-unsupported`,
+   * `channels-unsupported`, `jpeg-unsupported`.
    */
   jpeg(frame: Frame, style: ArrayStyleTexts = {}): Uint8Array | Promise<Uint8Array> {
     if (frame.encoding.kind === 'jpeg') {
       const kind = unusualJpegKind(frame.payload);
-      return kind === null ? frame.payload : this.baseline(frame).then(({ payload }) => payload, () => Promise.reject(unsupported(kind)));
+      return kind === null
+        ? frame.payload
+        : this.baseline(frame).then(
+            ({ payload }) => payload,
+            () => Promise.reject(unsupported(kind)),
+          );
     }
-    if (isDefaultStyle(style) && jpegChannels(frame) !== null) return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
-    return this.#styled.get(frame, styleKey(style), () => this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels)));
+    if (isDefaultStyle(style) && jpegChannels(frame) !== null)
+      return Promise.resolve(this.get(frame, false)).then(({ payload }) => payload);
+    return this.#styled.get(frame, styleKey(style), () =>
+      this.arrays.pixels(frame, style, true).then((pixels) => encodeJpeg(pixels)),
+    );
   }
 }
 
@@ -141,7 +157,11 @@ async function encode(frame: Frame, channels: 1 | 3 | 4): Promise<Rendition> {
 }
 
 function createRendition(frame: Frame, payload: Uint8Array, header?: RenditionHeader): Rendition {
-  return { sequence: frame.sequence, begin: encodeMessageBegin(encodeFrameHead(frame, frame.message, header), payload.byteLength), payload };
+  return {
+    sequence: frame.sequence,
+    begin: encodeMessageBegin(encodeFrameHead(frame, frame.message, header), payload.byteLength),
+    payload,
+  };
 }
 
 /** Number of channels for the JPEG encoder; null if the frame must be sent as it is. */

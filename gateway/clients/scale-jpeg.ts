@@ -10,7 +10,10 @@ const scalings = new ConcurrencyLimit(2);
  * @param picture called when it is its turn.
  * @throws {GearwayError} see `encodePicture`.
  */
-export function scaleJpeg(picture: () => EncodablePicture | Promise<EncodablePicture>, options: Pick<PictureFormat, 'width' | 'quality'>): Promise<EncodedPicture> {
+export function scaleJpeg(
+  picture: () => EncodablePicture | Promise<EncodablePicture>,
+  options: Pick<PictureFormat, 'width' | 'quality'>,
+): Promise<EncodedPicture> {
   return scalings.run(async () => {
     // Loaded on demand: sharp is slow to load, and most gateways never need it.
     const { encodePicture } = await import('../codecs/encode-picture.ts');

@@ -12,13 +12,15 @@ export interface Scaling extends Pick<PictureFormat, 'width' | 'quality'> {
   readonly style?: ArrayStyleTexts;
 }
 
-/** Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame. */
+/**
+ * Maximum number of different scalings in use, per stream and in all streams. Each costs up to one encoding per frame.
+ */
 export const SCALING_LIMITS = { perStream: 8, total: 32 } as const;
 
 /**
- * Scaled JPEGs of all streams, each made once per frame and scaling for all clients that use it. Nothing is encoded ahead
- * or queued: clients request the frame that they send next, so if the encoder is slower than the source, frames are
- * skipped.
+ * Scaled JPEGs of all streams, each made once per frame and scaling for all clients that use it. Nothing is encoded
+ * ahead or queued: clients request the frame that they send next, so if the encoder is slower than the source, frames
+ * are skipped.
  */
 export class ScaledPictures {
   readonly #encoded = new FrameResults<EncodedPicture>();
@@ -43,8 +45,13 @@ export class ScaledPictures {
     const users = uses.get(key) ?? 0;
     if (users === 0) {
       const { perStream, total } = SCALING_LIMITS;
-      if (uses.size >= perStream) throw new GearwayError('too-many', `${perStream} different sizes, qualities and styles of the stream ${stream} are in use; ask for one of them, or retry later`);
-      if (this.size >= total) throw new GearwayError('too-many', `${total} different sizes, qualities and styles are in use; retry later`);
+      if (uses.size >= perStream)
+        throw new GearwayError(
+          'too-many',
+          `${perStream} different sizes, qualities and styles of the stream ${stream} are in use; ask for one of them, or retry later`,
+        );
+      if (this.size >= total)
+        throw new GearwayError('too-many', `${total} different sizes, qualities and styles are in use; retry later`);
     }
     this.#uses.set(stream, uses.set(key, users + 1));
     const release = (): void => {
@@ -54,7 +61,8 @@ export class ScaledPictures {
       if (uses.size === 0) this.#uses.delete(stream);
     };
     const { width, quality, style = {} } = scaling;
-    const encode = (frame: Frame): Promise<EncodedPicture> => this.#encoded.get(frame, key, () => scaleJpeg(() => arrays.eightBit(frame, style, true), { width, quality }));
+    const encode = (frame: Frame): Promise<EncodedPicture> =>
+      this.#encoded.get(frame, key, () => scaleJpeg(() => arrays.eightBit(frame, style, true), { width, quality }));
     return new ScaledStream(encode, release);
   }
 }

@@ -25,7 +25,8 @@ class StyledRenderer {
       const isNext = frame.sequence > this.#lastSequence;
       if (isNext) this.#lastSequence = frame.sequence;
       const pixels = await renderPixels(this.#renderer, frame, isNext);
-      const isGray = isGrayAllowed && this.#renderer.isGray && frame.encoding.kind === 'raw' && (frame.encoding.shape[2] ?? 1) === 1;
+      const isGray =
+        isGrayAllowed && this.#renderer.isGray && frame.encoding.kind === 'raw' && (frame.encoding.shape[2] ?? 1) === 1;
       return isGray ? grayOf(pixels) : pixels;
     });
   }
@@ -55,7 +56,12 @@ export class StyledArrays {
     const { encoding } = frame;
     if (encoding.kind === 'jpeg' || (encoding.dtype === 'uint8' && isDefaultStyle(style))) return frame;
     const { data, width, height, channels } = await this.pixels(frame, style, isGrayAllowed);
-    return { encoding: { kind: 'raw', dtype: 'uint8', shape: [height, width, channels] }, payload: data, width, height };
+    return {
+      encoding: { kind: 'raw', dtype: 'uint8', shape: [height, width, channels] },
+      payload: data,
+      width,
+      height,
+    };
   }
 
   #rendererOf({ sequence }: Frame, style: ArrayStyleTexts): StyledRenderer {

@@ -54,7 +54,8 @@ export class UnsentFrames {
     }
     holders.add(holder);
     while (this.#bytes > this.#maxBytes && this.#counts.size > 1) {
-      for (const slow of this.#slowest()) slow.cutOff('this client is not reading, and the memory for unsent frames is used up');
+      for (const slow of this.#slowest())
+        slow.cutOff('this client is not reading, and the memory for unsent frames is used up');
     }
   }
 
@@ -81,7 +82,8 @@ export class UnsentFrames {
   /** The clients that hold the oldest frame of the address with the most bytes. */
   #slowest(): readonly FrameHolder[] {
     let largest: AddressFrames | null = null;
-    for (const address of this.#addresses.values()) if (largest === null || address.bytes > largest.bytes) largest = address;
+    for (const address of this.#addresses.values())
+      if (largest === null || address.bytes > largest.bytes) largest = address;
     const [oldest] = largest?.holders.values() ?? [];
     return [...(oldest ?? [])];
   }

@@ -23,7 +23,8 @@ export interface ClusterAddress {
 
 const OPTIONS: ReadonlySet<string> = new Set(['credentials', 'ca', 'cert', 'key', 'gateway', 'cluster', 'replicas']);
 
-const EXPECTED = 'nats://HOST:4222, tls://USER:PASSWORD@HOST:4222 or a list nats://HOST,HOST,HOST, and options behind ?';
+const EXPECTED =
+  'nats://HOST:4222, tls://USER:PASSWORD@HOST:4222 or a list nats://HOST,HOST,HOST, and options behind ?';
 
 /**
  * Parses `nats://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…][?OPTION=VALUE&…]`; `tls://` requires TLS.
@@ -32,22 +33,35 @@ const EXPECTED = 'nats://HOST:4222, tls://USER:PASSWORD@HOST:4222 or a list nats
  */
 export function parseClusterAddress(text: string): ClusterAddress {
   const match = /^(nats|tls):\/\/(?:([^@/?]*)@)?([^@/?]+)\/?(?:\?(.*))?$/s.exec(text);
-  if (match === null) throw invalid(`cluster is ${JSON.stringify(text.replace(/\/\/[^@]*@/, '//…@'))}, expected ${EXPECTED}`);
+  if (match === null)
+    throw invalid(`cluster is ${JSON.stringify(text.replace(/\/\/[^@]*@/, '//…@'))}, expected ${EXPECTED}`);
   const [, scheme, login, hosts = '', query = ''] = match;
   const options = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(query)) {
-    if (!OPTIONS.has(name)) throw invalid(`cluster has the unknown option ${JSON.stringify(name)}, expected one of ${[...OPTIONS].join(', ')}`);
-    if (options.has(name) || value === '') throw invalid(`the cluster's option ${name} is given twice or is empty, expected one value`);
+    if (!OPTIONS.has(name))
+      throw invalid(
+        `cluster has the unknown option ${JSON.stringify(name)}, expected one of ${[...OPTIONS].join(', ')}`,
+      );
+    if (options.has(name) || value === '')
+      throw invalid(`the cluster's option ${name} is given twice or is empty, expected one value`);
     options.set(name, value);
   }
   const [user = null, password = null] = login === undefined ? [] : splitLogin(login);
   const cluster = options.get('cluster') ?? 'gearway';
-  if (!/^[A-Za-z0-9_-]{1,32}$/.test(cluster)) throw invalid(`the cluster's option cluster is ${JSON.stringify(cluster)}, expected up to 32 letters, digits, - and _`);
+  if (!/^[A-Za-z0-9_-]{1,32}$/.test(cluster))
+    throw invalid(
+      `the cluster's option cluster is ${JSON.stringify(cluster)}, expected up to 32 letters, digits, - and _`,
+    );
   const gateway = options.get('gateway') ?? null;
-  if (gateway !== null && !/^[\w.:-]{1,64}$/.test(gateway)) throw invalid(`the cluster's option gateway is ${JSON.stringify(gateway)}, expected up to 64 letters, digits, '.', ':', - and _`);
+  if (gateway !== null && !/^[\w.:-]{1,64}$/.test(gateway))
+    throw invalid(
+      `the cluster's option gateway is ${JSON.stringify(gateway)}, expected up to 64 letters, digits, '.', ':', - and _`,
+    );
   const replicas = options.get('replicas');
-  if (replicas !== undefined && !/^[135]$/.test(replicas)) throw invalid(`the cluster's option replicas is ${JSON.stringify(replicas)}, expected 1, 3 or 5`);
-  if (options.has('cert') !== options.has('key')) throw invalid('the cluster has only one of the options cert and key, expected both');
+  if (replicas !== undefined && !/^[135]$/.test(replicas))
+    throw invalid(`the cluster's option replicas is ${JSON.stringify(replicas)}, expected 1, 3 or 5`);
+  if (options.has('cert') !== options.has('key'))
+    throw invalid('the cluster has only one of the options cert and key, expected both');
   return {
     servers: hosts.split(',').map(parseServer),
     isTls: scheme === 'tls' || options.has('ca') || options.has('cert'),
@@ -66,15 +80,22 @@ export function parseClusterAddress(text: string): ClusterAddress {
 function splitLogin(login: string): readonly [string, string?] {
   const [, user = '', password] = /^([^:]*)(?::(.*))?$/s.exec(login) ?? [];
   try {
-    return password === undefined ? [decodeURIComponent(user)] : [decodeURIComponent(user), decodeURIComponent(password)];
+    return password === undefined
+      ? [decodeURIComponent(user)]
+      : [decodeURIComponent(user), decodeURIComponent(password)];
   } catch (error) {
-    throw new GearwayError('option-invalid', "the cluster's user or password is not percent-encoded correctly, expected % as %25", { cause: error });
+    throw new GearwayError(
+      'option-invalid',
+      "the cluster's user or password is not percent-encoded correctly, expected % as %25",
+      { cause: error },
+    );
   }
 }
 
 function parseServer(host: string): string {
   const [, name = '', port = '4222'] = /^(\[[0-9A-Fa-f:]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/.exec(host.trim()) ?? [];
-  if (name === '' || Number(port) < 1 || Number(port) > 65_535) throw invalid(`the cluster's server is ${JSON.stringify(host)}, expected HOST or HOST:PORT`);
+  if (name === '' || Number(port) < 1 || Number(port) > 65_535)
+    throw invalid(`the cluster's server is ${JSON.stringify(host)}, expected HOST or HOST:PORT`);
   return `${name}:${port}`;
 }
 

@@ -22,7 +22,14 @@ import type { Replica, ReplicaEntry } from './store.ts';
 /** A port in the store. Every write of it has another `nonce`. */
 type PortRecord =
   /** `member` is null after the viewer has left, while the port is held. `hash` is that of the lease key. */
-  | { readonly kind: 'lease'; readonly nonce: string; readonly member: string | null; readonly hash: string; readonly address: string | null; readonly hasLasted: boolean }
+  | {
+      readonly kind: 'lease';
+      readonly nonce: string;
+      readonly member: string | null;
+      readonly hash: string;
+      readonly address: string | null;
+      readonly hasLasted: boolean;
+    }
   | { readonly kind: 'native'; readonly nonce: string; readonly member: string }
   | { readonly kind: 'free'; readonly nonce: string };
 
@@ -36,8 +43,8 @@ interface Holder {
 }
 
 /**
- * Time without an acknowledged beat after which a gateway disconnects its viewers with ports, because another gateway may
- * give these ports to others soon: it takes this one for dead after 3 beats at the least, and then holds the ports.
+ * Time without an acknowledged beat after which a gateway disconnects its viewers with ports, because another gateway
+ * may give these ports to others soon: it takes this one for dead after 3 beats at the least, and then holds the ports.
  */
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
@@ -68,8 +75,8 @@ interface ClusterPortsOptions {
 
 /**
  * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if nobody else has
- * written it since. So a port has one holder in the whole cluster, and its key one valid value, whichever gateway a viewer
- * comes to.
+ * written it since. So a port has one holder in the whole cluster, and its key one valid value, whichever gateway a
+ * viewer comes to.
  */
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;
@@ -107,7 +114,8 @@ export class ClusterPorts implements Ports {
     const record: PortRecord = { kind: 'native', nonce: createNonce(), member: this.#options.membership.id };
     this.#natives.set(port, { nonce: record.nonce, onLost });
     this.#write(port, record, (isWritten) => {
-      if (!isWritten && this.#natives.get(port)?.nonce === record.nonce) this.#loseNative(port, `port ${port} belongs to a client of another gateway`);
+      if (!isWritten && this.#natives.get(port)?.nonce === record.nonce)
+        this.#loseNative(port, `port ${port} belongs to a client of another gateway`);
     });
   }
 
@@ -115,7 +123,8 @@ export class ClusterPorts implements Ports {
     const native = this.#natives.get(port);
     if (native === undefined) return;
     this.#natives.delete(port);
-    if (this.#entries.get(port)?.value.nonce === native.nonce) this.#write(port, { kind: 'free', nonce: createNonce() });
+    if (this.#entries.get(port)?.value.nonce === native.nonce)
+      this.#write(port, { kind: 'free', nonce: createNonce() });
   }
 
   status(): PortsStatus {
@@ -131,13 +140,24 @@ export class ClusterPorts implements Ports {
       const goesOn = hashed.key !== undefined && this.#lease(port)?.hash === hashed.key;
       const sinceMs = goesOn ? (this.#holders.get(port)?.sinceMs ?? now - LASTING_LEASE_MS) : now;
       const leaseKey = createLeaseKey();
-      const record: LeaseRecord = { kind: 'lease', nonce: createNonce(), member: membership.id, hash: hashKey(leaseKey), address: this.#reserved.has(port) ? null : (request.address ?? null), hasLasted: goesOn };
+      const record: LeaseRecord = {
+        kind: 'lease',
+        nonce: createNonce(),
+        member: membership.id,
+        hash: hashKey(leaseKey),
+        address: this.#reserved.has(port) ? null : (request.address ?? null),
+        hasLasted: goesOn,
+      };
       this.#pending.add(record.nonce);
       try {
         const revision = await replica.update(this.#key(port), record);
         if (revision === null) continue;
       } catch (error) {
-        throw new GearwayError('cluster-unreachable', `no port can be assigned, because the cluster cannot be reached (${errorText(error)}); reload the page later`, { cause: error });
+        throw new GearwayError(
+          'cluster-unreachable',
+          `no port can be assigned, because the cluster cannot be reached (${errorText(error)}); reload the page later`,
+          { cause: error },
+        );
       } finally {
         this.#pending.delete(record.nonce);
       }
@@ -177,7 +197,8 @@ export class ClusterPorts implements Ports {
   /** @param silenceMs time for which the others may have heard nothing of this gateway. */
   #giveUp(silenceMs: number): void {
     if (silenceMs > NATIVE_FOR_MS) {
-      for (const port of this.#natives.keys()) this.#loseNative(port, 'the cluster cannot be reached, so another gateway may serve this client');
+      for (const port of this.#natives.keys())
+        this.#loseNative(port, 'the cluster cannot be reached, so another gateway may serve this client');
     }
     if (silenceMs > LEASES_FOR_MS) {
       for (const [port, { owner }] of this.#holders) {
@@ -201,14 +222,16 @@ export class ClusterPorts implements Ports {
     if (isRefresh) this.#refreshedAtMs = now;
     for (const [port, { value }] of this.#entries) {
       if (value.kind === 'free' || value.member !== membership.id || this.#pending.has(value.nonce)) continue;
-      const isMine = value.nonce === this.#holders.get(port)?.record.nonce || value.nonce === this.#natives.get(port)?.nonce;
+      const isMine =
+        value.nonce === this.#holders.get(port)?.record.nonce || value.nonce === this.#natives.get(port)?.nonce;
       if (isMine && isRefresh) this.#write(port, value);
       else if (!isMine && value.kind === 'native') this.#write(port, { kind: 'free', nonce: createNonce() });
       else if (!isMine) this.#write(port, { ...value, nonce: createNonce(), member: null } as PortRecord);
     }
     // The store has lost them.
     for (const [port, { record }] of this.#holders) if (!this.#isStored(port)) this.#write(port, record);
-    for (const [port, { nonce }] of this.#natives) if (!this.#isStored(port)) this.#write(port, { kind: 'native', nonce, member: membership.id });
+    for (const [port, { nonce }] of this.#natives)
+      if (!this.#isStored(port)) this.#write(port, { kind: 'native', nonce, member: membership.id });
   }
 
   #isStored(port: number): boolean {
@@ -262,7 +285,8 @@ export class ClusterPorts implements Ports {
       holder.owner.revoke();
     }
     const native = this.#natives.get(port);
-    if (native !== undefined && native.nonce !== nonce && !this.#pending.has(native.nonce)) this.#loseNative(port, `port ${port} has been taken by a client of another gateway`);
+    if (native !== undefined && native.nonce !== nonce && !this.#pending.has(native.nonce))
+      this.#loseNative(port, `port ${port} has been taken by a client of another gateway`);
   }
 
   #loseNative(port: number, reason: string): void {
@@ -274,11 +298,19 @@ export class ClusterPorts implements Ports {
   /** Writes a port unless another gateway has written it. What cannot be written is written by {@link tick} later. */
   #write(port: number, record: PortRecord, done: (isWritten: boolean) => void = () => undefined): void {
     this.#pending.add(record.nonce);
-    const written = this.#options.replica.update(this.#key(port), record).finally(() => this.#pending.delete(record.nonce));
-    runInBackground(written.then((revision) => done(revision !== null)), (error) => {
-      if (!this.#isClosed) this.#options.log(`cluster: port ${port} of ${this.#options.stream} could not be written: ${errorText(error)}`);
-      done(false);
-    });
+    const written = this.#options.replica
+      .update(this.#key(port), record)
+      .finally(() => this.#pending.delete(record.nonce));
+    runInBackground(
+      written.then((revision) => done(revision !== null)),
+      (error) => {
+        if (!this.#isClosed)
+          this.#options.log(
+            `cluster: port ${port} of ${this.#options.stream} could not be written: ${errorText(error)}`,
+          );
+        done(false);
+      },
+    );
   }
 
   #key(port: number): string {
@@ -293,7 +325,13 @@ function isPortRecord(value: unknown): value is PortRecord {
   if (typeof nonce !== 'string') return false;
   if (kind === 'free') return true;
   if (kind === 'native') return typeof member === 'string';
-  return kind === 'lease' && (member === null || typeof member === 'string') && typeof hash === 'string' && (address === null || typeof address === 'string') && typeof hasLasted === 'boolean';
+  return (
+    kind === 'lease' &&
+    (member === null || typeof member === 'string') &&
+    typeof hash === 'string' &&
+    (address === null || typeof address === 'string') &&
+    typeof hasLasted === 'boolean'
+  );
 }
 
 /** The store is readable for all gateways and their administrators; it does not contain keys. */

@@ -103,7 +103,12 @@ export class Cluster {
     const { log } = options;
     this.#streams = new Map(options.streams);
     this.#ownership = new Ownership({ replica, membership, streams: this.#streams, log });
-    this.#host = new SessionHost({ connection: nats.control, subject: this.#sessionSubject(membership.id), streams: this.#hosted, log });
+    this.#host = new SessionHost({
+      connection: nats.control,
+      subject: this.#sessionSubject(membership.id),
+      streams: this.#hosted,
+      log,
+    });
     this.#ownership.onChange(() => this.#check());
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
     nats.onFramesReconnected(() => {
@@ -126,9 +131,18 @@ export class Cluster {
       const store = await nats.openStore();
       const replica = new Replica(store);
       const description = { current: (): SelfDescription => ({ url: null, streams: [] }) };
-      const membership = new Membership({ store, replica, protocol, name: address.gateway ?? hostname(), describe: () => description.current(), log });
+      const membership = new Membership({
+        store,
+        replica,
+        protocol,
+        name: address.gateway ?? hostname(),
+        describe: () => description.current(),
+        log,
+      });
       store.follow(replica);
-      keepBeating(membership, closing.signal, (error) => log(`cluster: the directory cannot be written: ${errorText(error)}`));
+      keepBeating(membership, closing.signal, (error) =>
+        log(`cluster: the directory cannot be written: ${errorText(error)}`),
+      );
       // Its own beat comes after everything that was there before.
       await waitFor(membership, () => replica.get(memberKey(membership.id)) !== undefined, SETTLE_TIMEOUT_MS);
       await membership.checkVersions();
@@ -151,7 +165,16 @@ export class Cluster {
   }
 
   /** The parts of a stream whose source this gateway lists. */
-  local(name: string, options: { readonly source: Source; readonly isOnDemand: boolean; readonly hasFailover: boolean; readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> }): ClusterStream {
+  local(
+    name: string,
+    options: {
+      readonly source: Source;
+      readonly isOnDemand: boolean;
+      readonly hasFailover: boolean;
+      readonly ranges: readonly PortRange[];
+      readonly reserved: Iterable<number>;
+    },
+  ): ClusterStream {
     this.#streams.set(name, { hasFailover: options.hasFailover });
     let { isOnDemand } = options;
     const mirror = this.#mirror(name);
@@ -167,7 +190,12 @@ export class Cluster {
       },
       attach: (stream) => {
         base.attach(stream);
-        const exporter = new FrameExporter({ stream, connection: this.#nats.frames, maxPayload: () => this.#nats.maxPayload, subject: this.#frameSubject(this.#membership.id, name) });
+        const exporter = new FrameExporter({
+          stream,
+          connection: this.#nats.frames,
+          maxPayload: () => this.#nats.maxPayload,
+          subject: this.#frameSubject(this.#membership.id, name),
+        });
         this.#hosted.set(name, { stream, exporter, isOwner: isHere });
       },
       close: () => {
@@ -176,13 +204,18 @@ export class Cluster {
         this.#hosted.delete(name);
         if (hosted !== undefined) this.#host.endSessions(hosted.stream);
         this.#streams.delete(name);
-        runInBackground(this.#ownership.release(name), (error) => this.#options.log(`cluster: stream ${name} could not be released: ${errorText(error)}`));
+        runInBackground(this.#ownership.release(name), (error) =>
+          this.#options.log(`cluster: stream ${name} could not be released: ${errorText(error)}`),
+        );
       },
     };
   }
 
   /** The parts of a stream that only other gateways list. */
-  remote(name: string, options: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> }): ClusterStream {
+  remote(
+    name: string,
+    options: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> },
+  ): ClusterStream {
     const mirror = this.#mirror(name);
     return { ...this.#base(name, mirror, mirror, options), isOnDemand: () => true, replaceLocal: () => undefined };
   }
@@ -197,23 +230,35 @@ export class Cluster {
     const self = this.#description.current();
     const { id } = this.#membership;
     const own = { id, name: this.#options.address.gateway ?? hostname(), ...self };
-    return [{ member: own, isSelf: true }, ...this.#membership.others().map((member) => ({ member, isSelf: false }))].map(({ member, isSelf }) => ({
+    return [
+      { member: own, isSelf: true },
+      ...this.#membership.others().map((member) => ({ member, isSelf: false })),
+    ].map(({ member, isSelf }) => ({
       id: member.id,
       name: cleanText(member.name),
       url: member.url,
       isSelf,
-      streams: member.streams.map(({ name, state, clients }) => ({ name, state, clients, isOwner: this.#ownerOf(name) === member.id })),
+      streams: member.streams.map(({ name, state, clients }) => ({
+        name,
+        state,
+        clients,
+        isOwner: this.#ownerOf(name) === member.id,
+      })),
     }));
   }
 
-  /** Leaves the cluster: the streams of this gateway go to others, and the ports of its viewers are held. Idempotent. */
+  /**
+   * Leaves the cluster: the streams of this gateway go to others, and the ports of its viewers are held. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     clearInterval(this.#timer);
     this.#closing.abort();
     this.#host.close();
     for (const ports of this.#ports) ports.close();
-    const left = Promise.all([this.#ownership.close(), this.#membership.leave()]).catch((error: unknown) => this.#options.log(`cluster: could not leave: ${errorText(error)}`));
+    const left = Promise.all([this.#ownership.close(), this.#membership.leave()]).catch((error: unknown) =>
+      this.#options.log(`cluster: could not leave: ${errorText(error)}`),
+    );
     await Promise.race([left, sleep(LEAVE_TIMEOUT_MS)]);
     await Promise.race([this.#nats[Symbol.asyncDispose](), sleep(LEAVE_TIMEOUT_MS)]);
   }
@@ -221,10 +266,14 @@ export class Cluster {
   /** Waits until each stream of this gateway has an owner. */
   async #settle(): Promise<void> {
     for (const [name, { hasFailover }] of this.#streams) {
-      const isSettled = (): boolean => this.#ownership.isOwner(name) || (hasFailover && this.#ownership.ownerOf(name) !== null);
+      const isSettled = (): boolean =>
+        this.#ownership.isOwner(name) || (hasFailover && this.#ownership.ownerOf(name) !== null);
       if (await waitFor(this.#membership, isSettled, SETTLE_TIMEOUT_MS)) continue;
       const owner = this.#membership.member(this.#ownership.ownerOf(name) ?? '')?.name ?? 'another gateway';
-      throw new GearwayError('stream-taken', `the stream ${name} is already at gateway ${cleanText(owner)} of this cluster: give this one another name, or list it with --failover ${name} at both`);
+      throw new GearwayError(
+        'stream-taken',
+        `the stream ${name} is already at gateway ${cleanText(owner)} of this cluster: give this one another name, or list it with --failover ${name} at both`,
+      );
     }
   }
 
@@ -242,8 +291,20 @@ export class Cluster {
     }
   }
 
-  #base(name: string, mirror: MirrorSource, source: Source & { ownerChanged(): void }, { ranges, reserved }: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> }): Omit<ClusterStream, 'isOnDemand' | 'replaceLocal'> {
-    const ports = new ClusterPorts({ stream: name, ranges, reserved, replica: this.#replica, membership: this.#membership, log: this.#options.log });
+  #base(
+    name: string,
+    mirror: MirrorSource,
+    source: Source & { ownerChanged(): void },
+    { ranges, reserved }: { readonly ranges: readonly PortRange[]; readonly reserved: Iterable<number> },
+  ): Omit<ClusterStream, 'isOnDemand' | 'replaceLocal'> {
+    const ports = new ClusterPorts({
+      stream: name,
+      ranges,
+      reserved,
+      replica: this.#replica,
+      membership: this.#membership,
+      log: this.#options.log,
+    });
     this.#ports.add(ports);
     this.#mirrors.add(mirror);
     this.#followers.add(source);
@@ -298,7 +359,8 @@ export class Cluster {
   }
 
   #home(name: string): StreamHome | null {
-    if (this.#ownership.isOwner(name)) return { name: this.#options.address.gateway ?? hostname(), url: this.#description.current().url, isHere: true };
+    if (this.#ownership.isOwner(name))
+      return { name: this.#options.address.gateway ?? hostname(), url: this.#description.current().url, isHere: true };
     const member = this.#membership.member(this.#ownerOf(name) ?? '');
     return member === null ? null : { name: cleanText(member.name), url: member.url, isHere: false };
   }

@@ -3,8 +3,8 @@ import { runInBackground } from '../../shared/background.ts';
 import { FrameAssembler, HEAD, type RemoteFrame } from './frame-wire.ts';
 
 /**
- * Number of messages that the NATS server may send before this gateway has asked for more. The server drops the others, so
- * that a gateway which falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
+ * Number of messages that the NATS server may send before this gateway has asked for more. The server drops the others,
+ * so that a gateway which falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
  */
 const WINDOW = 24;
 
@@ -17,9 +17,9 @@ interface FrameImporterOptions {
 }
 
 /**
- * Receives the frames that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`, sent
- * again and again with a larger maximum. When the server has sent so many, it ends the subscription, and a new one begins
- * with the next frame.
+ * Receives the frames that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`,
+ * sent again and again with a larger maximum. When the server has sent so many, it ends the subscription, and a new one
+ * begins with the next frame.
  */
 export class FrameImporter {
   readonly #options: FrameImporterOptions;
@@ -77,7 +77,8 @@ export class FrameImporter {
     this.#isExtending = true;
     const next = this.#received + WINDOW;
     subscription.unsubscribe(next);
-    // The server handles both in order. If the old limit was reached before the answer, the subscription may have ended.
+    // The server handles both in order. If the old limit was reached before the answer, the subscription may have
+    // ended.
     const extended = (): void => {
       if (this.#subscription !== subscription) return;
       this.#isExtending = false;

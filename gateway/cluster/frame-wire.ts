@@ -34,10 +34,27 @@ export const PART = 'p';
 const MAX_PART_BYTES = 1 << 20;
 
 /** @returns the head of a frame, and its payload in parts, which are views of it. */
-export function encodeFrame({ sequence, capturedAtUs = null, width, height, encoding, payload, message, wireHeader, isTrusted = false }: Frame, maxPayload: number): { readonly head: Uint8Array; readonly parts: readonly Uint8Array[] } {
-  const head: Head = { sequence, capturedAtUs, width, height, encoding, bytes: payload.byteLength, message: formatPythonJson(message), wireHeader, isTrusted };
+export function encodeFrame(
+  { sequence, capturedAtUs = null, width, height, encoding, payload, message, wireHeader, isTrusted = false }: Frame,
+  maxPayload: number,
+): { readonly head: Uint8Array; readonly parts: readonly Uint8Array[] } {
+  const head: Head = {
+    sequence,
+    capturedAtUs,
+    width,
+    height,
+    encoding,
+    bytes: payload.byteLength,
+    message: formatPythonJson(message),
+    wireHeader,
+    isTrusted,
+  };
   const bytes = Buffer.from(JSON.stringify(head));
-  if (bytes.byteLength > maxPayload) throw new GearwayError('too-large', `the message of the frame is ${bytes.byteLength} bytes, expected at most ${maxPayload} in this cluster (max_payload of the NATS server)`);
+  if (bytes.byteLength > maxPayload)
+    throw new GearwayError(
+      'too-large',
+      `the message of the frame is ${bytes.byteLength} bytes, expected at most ${maxPayload} in this cluster (max_payload of the NATS server)`,
+    );
   const partBytes = Math.min(maxPayload, MAX_PART_BYTES);
   const parts: Uint8Array[] = [];
   for (let at = 0; at < payload.byteLength; at += partBytes) parts.push(payload.subarray(at, at + partBytes));
@@ -86,7 +103,19 @@ export class FrameAssembler {
     const payload = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, head.bytes);
     try {
       const { width, height, encoding, capturedAtUs, wireHeader, isTrusted } = head;
-      this.#onFrame({ sequence: head.sequence, input: { width, height, encoding, payload, capturedAtUs, message: parsePythonJson(head.message), wireHeader, isTrusted } });
+      this.#onFrame({
+        sequence: head.sequence,
+        input: {
+          width,
+          height,
+          encoding,
+          payload,
+          capturedAtUs,
+          message: parsePythonJson(head.message),
+          wireHeader,
+          isTrusted,
+        },
+      });
     } catch (error) {
       this.#onError(error);
     }
@@ -98,21 +127,45 @@ function parseHead(bytes: Uint8Array): Head {
   try {
     head = JSON.parse(Buffer.from(bytes).toString('utf8')) as Head;
   } catch (error) {
-    throw new GearwayError('frame-invalid', `the head of a frame from another gateway is not JSON: ${errorText(error)}`, { cause: error });
+    throw new GearwayError(
+      'frame-invalid',
+      `the head of a frame from another gateway is not JSON: ${errorText(error)}`,
+      { cause: error },
+    );
   }
   const isSize = Number.isInteger(head.bytes) && head.bytes > 0 && head.bytes <= FRAME_LIMITS.payloadBytes;
-  if (!isSize || !Number.isInteger(head.sequence)) throw new GearwayError('frame-invalid', `the head of a frame from another gateway announces ${head.bytes} bytes, expected 1 to ${FRAME_LIMITS.payloadBytes}`);
-  if (!isPicture(head)) throw new GearwayError('frame-invalid', 'the head of a frame from another gateway does not describe a picture of its size');
+  if (!isSize || !Number.isInteger(head.sequence))
+    throw new GearwayError(
+      'frame-invalid',
+      `the head of a frame from another gateway announces ${head.bytes} bytes, expected 1 to ${FRAME_LIMITS.payloadBytes}`,
+    );
+  if (!isPicture(head))
+    throw new GearwayError(
+      'frame-invalid',
+      'the head of a frame from another gateway does not describe a picture of its size',
+    );
   return head;
 }
 
 /** Whether all clients can take the frame, as its owner has checked: other programs can publish too. */
 function isPicture({ width, height, encoding, bytes, capturedAtUs, message, wireHeader, isTrusted }: Head): boolean {
   const isText = typeof message === 'string' && (wireHeader === null || typeof wireHeader === 'string');
-  if (!isText || typeof isTrusted !== 'boolean' || (capturedAtUs !== null && typeof capturedAtUs !== 'number')) return false;
+  if (!isText || typeof isTrusted !== 'boolean' || (capturedAtUs !== null && typeof capturedAtUs !== 'number'))
+    return false;
   const { side, pixels } = FRAME_LIMITS;
-  if (![width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) || width * height > pixels) return false;
+  if (
+    ![width, height].every((length) => Number.isInteger(length) && length >= 1 && length <= side) ||
+    width * height > pixels
+  )
+    return false;
   if (encoding?.kind === 'jpeg') return true;
-  if (encoding?.kind !== 'raw' || !Array.isArray(encoding.shape) || encoding.shape[0] !== height || encoding.shape[1] !== width || encoding.shape.length > 3) return false;
+  if (
+    encoding?.kind !== 'raw' ||
+    !Array.isArray(encoding.shape) ||
+    encoding.shape[0] !== height ||
+    encoding.shape[1] !== width ||
+    encoding.shape.length > 3
+  )
+    return false;
   return arrayBytes(encoding.dtype, encoding.shape) === bytes;
 }

@@ -16,8 +16,8 @@ export const BEAT_MS = 500;
 export const BEATS_OF_THE_DEAD = 4;
 
 /**
- * How long a gateway owns what it owns after its last acknowledged beat was sent. Less than 3 intervals: by the time that
- * another gateway takes it for dead, it knows that it may be.
+ * How long a gateway owns what it owns after its last acknowledged beat was sent. Less than 3 intervals: by the time
+ * that another gateway takes it for dead, it knows that it may be.
  */
 export const OWNS_FOR_MS = 1400;
 
@@ -59,9 +59,9 @@ interface MembershipOptions {
 }
 
 /**
- * Which gateways are alive. Each writes a beat every {@link BEAT_MS} into the store, and takes another one for dead after
- * {@link BEATS_OF_THE_DEAD} of its own beats without one of the other's. So no clocks are compared, and a gateway that is
- * cut off from the store, or was stopped, takes nobody for dead.
+ * Which gateways are alive. Each writes a beat every {@link BEAT_MS} into the store, and takes another one for dead
+ * after {@link BEATS_OF_THE_DEAD} of its own beats without one of the other's. So no clocks are compared, and a gateway
+ * that is cut off from the store, or was stopped, takes nobody for dead.
  */
 export class Membership {
   readonly id = randomBytes(6).toString('hex');
@@ -118,7 +118,11 @@ export class Membership {
     return this.#lapses;
   }
 
-  /** Calls the listener when a lapse ends, with the time for which others may have heard nothing. @returns a function that ends it. */
+  /**
+   * Calls the listener when a lapse ends, with the time for which others may have heard nothing.
+   *
+   * @returns a function that ends it.
+   */
   onLapse(listener: (lapseMs: number) => void): () => void {
     this.#lapseListeners.add(listener);
     return () => {
@@ -139,7 +143,9 @@ export class Membership {
   /** The other members that are alive and of the same version. */
   others(): readonly Member[] {
     const { protocol = CLUSTER_PROTOCOL } = this.#options;
-    return [...this.#known.values()].filter(({ diedAtMs, member }) => diedAtMs === null && member.protocol === protocol).map(({ member }) => member);
+    return [...this.#known.values()]
+      .filter(({ diedAtMs, member }) => diedAtMs === null && member.protocol === protocol)
+      .map(({ member }) => member);
   }
 
   member(id: string): Member | null {
@@ -161,7 +167,10 @@ export class Membership {
    */
   async checkVersions(): Promise<void> {
     const { protocol = CLUSTER_PROTOCOL } = this.#options;
-    const foreign = (): Member[] => [...this.#known.values()].filter(({ member, diedAtMs }) => diedAtMs === null && member.protocol !== protocol).map(({ member }) => member);
+    const foreign = (): Member[] =>
+      [...this.#known.values()]
+        .filter(({ member, diedAtMs }) => diedAtMs === null && member.protocol !== protocol)
+        .map(({ member }) => member);
     // What was in the store may be of a member that is gone: it beats, or is found dead.
     const old = new Set(foreign());
     while (foreign().length > 0) {
@@ -195,9 +204,14 @@ export class Membership {
     } else {
       const known = this.#known.get(member.id);
       const isNew = known === undefined || (known.diedAtMs !== null && !member.hasLeft);
-      this.#known.set(member.id, { member, beatsBefore: this.#ownBeats, diedAtMs: member.hasLeft ? (known?.diedAtMs ?? atMs) : null });
+      this.#known.set(member.id, {
+        member,
+        beatsBefore: this.#ownBeats,
+        diedAtMs: member.hasLeft ? (known?.diedAtMs ?? atMs) : null,
+      });
       if (isNew && !member.hasLeft) this.#options.log(`cluster: gateway ${cleanText(member.name)} is connected`);
-      if (known?.diedAtMs === null && member.hasLeft) this.#options.log(`cluster: gateway ${cleanText(member.name)} has left`);
+      if (known?.diedAtMs === null && member.hasLeft)
+        this.#options.log(`cluster: gateway ${cleanText(member.name)} has left`);
     }
     for (const listener of this.#listeners) listener();
   }
@@ -225,20 +239,26 @@ export function memberKey(id: string): string {
   return `member.${id}`;
 }
 
-/** @returns null if the value is not a beat. Of a member of another version, only the name and the version are known. */
+/**
+ * @returns null if the value is not a beat. Of a member of another version, only the name and the version are known.
+ */
 function readBeat(value: unknown, ownProtocol: number): Beat | null {
   if (typeof value !== 'object' || value === null) return null;
   const { id, name, url, protocol, hasLeft, isRegular, streams } = value as Partial<Record<keyof Beat, unknown>>;
   if (typeof id !== 'string' || typeof name !== 'string' || typeof protocol !== 'number') return null;
   const member = { id, name, protocol, hasLeft: hasLeft === true, isRegular: isRegular === true };
   if (protocol !== ownProtocol) return { ...member, url: null, streams: [] };
-  if ((url !== null && typeof url !== 'string') || !Array.isArray(streams) || !streams.every(isAnnouncement)) return null;
+  if ((url !== null && typeof url !== 'string') || !Array.isArray(streams) || !streams.every(isAnnouncement))
+    return null;
   return { ...member, url, streams };
 }
 
 function versionError({ name, protocol }: Member, own: number): GearwayError {
   const remedy = protocol > own ? 'update this gateway' : 'update that gateway first, or stop it';
-  return new GearwayError('cluster-version', `gateway ${cleanText(name)} of this cluster speaks version ${protocol} of the cluster protocol, this one version ${own}: ${remedy}`);
+  return new GearwayError(
+    'cluster-version',
+    `gateway ${cleanText(name)} of this cluster speaks version ${protocol} of the cluster protocol, this one version ${own}: ${remedy}`,
+  );
 }
 
 /** Beats until the signal aborts. */
@@ -246,7 +266,11 @@ export function keepBeating(membership: Membership, signal: AbortSignal, onFailu
   runInBackground(beatUntil(membership, signal, onFailure), onFailure);
 }
 
-async function beatUntil(membership: Membership, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<void> {
+async function beatUntil(
+  membership: Membership,
+  signal: AbortSignal,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       await membership.beat();
@@ -256,4 +280,3 @@ async function beatUntil(membership: Membership, signal: AbortSignal, onFailure:
     await sleep(BEAT_MS, signal);
   }
 }
-

@@ -33,10 +33,10 @@ interface MirrorSessionOptions {
 }
 
 /**
- * Tells the owner of a stream that this gateway wants its frames, and sends it the return data of this gateway's clients:
- * in batches, one at a time, each of which is sent again until it is answered. If the owner does not know the session any
- * more, a new one begins with all clients and their sticky values. A once-only value arrives once, or is lost with the
- * session.
+ * Tells the owner of a stream that this gateway wants its frames, and sends it the return data of this gateway's
+ * clients: in batches, one at a time, each of which is sent again until it is answered. If the owner does not know the
+ * session any more, a new one begins with all clients and their sticky values. A once-only value arrives once, or is
+ * lost with the session.
  */
 export class MirrorSession {
   readonly #options: MirrorSessionOptions;
@@ -51,7 +51,9 @@ export class MirrorSession {
     this.#options = options;
     this.#queue = new ReturnQueue(() => this.#wake());
     this.#restart();
-    this.#ended = containFailure(this.#run(), (error) => options.log(`cluster: the session of stream ${options.stream} has failed: ${errorText(error)}`));
+    this.#ended = containFailure(this.#run(), (error) =>
+      options.log(`cluster: the session of stream ${options.stream} has failed: ${errorText(error)}`),
+    );
   }
 
   /** Ends the session at the owner, if it can be reached. Resolves when nothing is called any more. */
@@ -99,14 +101,16 @@ export class MirrorSession {
       }
       if (signal.aborted) return;
       if (answer.ok) {
-        for (const reason of answer.refused) log(`stream ${stream}: return data was refused by the gateway of the source: ${cleanText(reason)}`);
+        for (const reason of answer.refused)
+          log(`stream ${stream}: return data was refused by the gateway of the source: ${cleanText(reason)}`);
         onAnswer(answer);
         return;
       }
       if (answer.code === 'not-owner') onFailure('the gateway does not run the source any more');
       // Whether an earlier attempt has arrived is unknown, and no once-only value may arrive twice.
       const lost = attempt === 1 ? 0 : waiting.filter(({ item }) => item.kind === 'once').length;
-      if (lost > 0) log(`stream ${stream}: ${lost} once-only values were lost with the connection to the gateway of the source`);
+      if (lost > 0)
+        log(`stream ${stream}: ${lost} once-only values were lost with the connection to the gateway of the source`);
       this.#restart(attempt === 1 ? waiting : []);
       await sleep(RETRY_MS, signal);
       return;
@@ -129,7 +133,10 @@ export class MirrorSession {
     const partBytes = maxPayload() - MAX_PART_HEAD_BYTES;
     const parts = Math.ceil(bytes.byteLength / partBytes);
     const encode = (part: number): Uint8Array =>
-      encodePart({ stream, session: this.#id, from, batch: this.#batch, part, parts }, bytes.subarray(part * partBytes, (part + 1) * partBytes));
+      encodePart(
+        { stream, session: this.#id, from, batch: this.#batch, part, parts },
+        bytes.subarray(part * partBytes, (part + 1) * partBytes),
+      );
     for (let part = 0; part < parts - 1; part += 1) connection.publish(subject, encode(part));
     const answer = await connection.request(subject, encode(parts - 1), { timeout: ANSWER_TIMEOUT_MS });
     return answer.json<SessionAnswer>();

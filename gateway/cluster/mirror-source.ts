@@ -34,7 +34,15 @@ export class MirrorSource implements Source {
   /** No timeout: the owner has its own, and reports the state of its stream. */
   readonly stallMs = null;
   readonly #options: MirrorSourceOptions;
-  #open: { readonly owner: string; readonly importer: FrameImporter; readonly session: MirrorSession; readonly sink: SourceSink } | { readonly owner: null; readonly sink: SourceSink } | null = null;
+  #open:
+    | {
+        readonly owner: string;
+        readonly importer: FrameImporter;
+        readonly session: MirrorSession;
+        readonly sink: SourceSink;
+      }
+    | { readonly owner: null; readonly sink: SourceSink }
+    | null = null;
 
   constructor(options: MirrorSourceOptions) {
     this.#options = options;
@@ -47,7 +55,9 @@ export class MirrorSource implements Source {
 
   get waitingReason(): string {
     const owner = this.#options.owner();
-    return owner === null ? 'no gateway of the cluster runs the source' : `waiting for frames from gateway ${owner.name}`;
+    return owner === null
+      ? 'no gateway of the cluster runs the source'
+      : `waiting for frames from gateway ${owner.name}`;
   }
 
   get takesReturns(): boolean {
@@ -82,7 +92,8 @@ export class MirrorSource implements Source {
     let state = '';
     const onAnswer = (answer: Extract<SessionAnswer, { ok: true }>): void => {
       // Frames are there, and none has arrived since the last answer: the subscription has ended.
-      if (answer.newestFrame > importer.lastSequence && importer.lastSequence === newestAtLastAnswer) importer.subscribe();
+      if (answer.newestFrame > importer.lastSequence && importer.lastSequence === newestAtLastAnswer)
+        importer.subscribe();
       newestAtLastAnswer = importer.lastSequence;
       const now = `${answer.state}: ${answer.reason}`;
       if (now === state) return;

@@ -15,7 +15,9 @@ export interface NatsConnections extends AsyncDisposable {
   readonly frames: NatsConnection;
   /** Maximum number of bytes of a message. */
   readonly maxPayload: number;
-  /** Calls `listener` whenever the connection for frames was lost and is back: its subscriptions have lost their limits. */
+  /**
+   * Calls `listener` whenever the connection for frames was lost and is back: its subscriptions have lost their limits.
+   */
   onFramesReconnected(listener: () => void): () => void;
   /** Opens the bucket, which is created if it does not exist. @throws {GearwayError} `cluster-unsuitable`. */
   openStore(): Promise<NatsStore>;
@@ -40,11 +42,14 @@ const NO_BUCKET = 10_059;
 /**
  * Connects to NATS.
  *
- * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable` if the server is too old, `option-invalid` for a file
- * that cannot be read.
+ * @throws {GearwayError} `cluster-unreachable`, `cluster-unsuitable` if the server is too old, `option-invalid` for a
+ * file that cannot be read.
  */
 export async function connectNats(address: ClusterAddress, log: (message: string) => void): Promise<NatsConnections> {
-  const [{ connect, credsAuthenticator }, { Kvm }] = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/kv')]);
+  const [{ connect, credsAuthenticator }, { Kvm }] = await Promise.all([
+    import('@nats-io/transport-node'),
+    import('@nats-io/kv'),
+  ]);
   const { servers, isTls, user, password, credentials, ca, cert, key } = address;
   const options: NodeConnectionOptions = {
     servers: [...servers],
@@ -57,7 +62,15 @@ export async function connectNats(address: ClusterAddress, log: (message: string
     timeout: 3000,
     ...(user === null ? {} : password === null ? { token: user } : { user, pass: password }),
     ...(credentials === null ? {} : { authenticator: credsAuthenticator(readOption('credentials', credentials)) }),
-    ...(isTls ? { tls: { ...(ca === null ? {} : { ca: readText('ca', ca) }), ...(cert === null ? {} : { cert: readText('cert', cert) }), ...(key === null ? {} : { key: readText('key', key) }) } } : {}),
+    ...(isTls
+      ? {
+          tls: {
+            ...(ca === null ? {} : { ca: readText('ca', ca) }),
+            ...(cert === null ? {} : { cert: readText('cert', cert) }),
+            ...(key === null ? {} : { key: readText('key', key) }),
+          },
+        }
+      : {}),
   };
   const open = async (): Promise<NatsConnection> => {
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
@@ -66,7 +79,11 @@ export async function connectNats(address: ClusterAddress, log: (message: string
         return await connect(options);
       } catch (error) {
         if (performance.now() > untilMs || isRefusal(error)) {
-          throw new GearwayError('cluster-unreachable', `no NATS server can be reached at ${servers.join(', ')}: ${errorText(error)}`, { cause: error });
+          throw new GearwayError(
+            'cluster-unreachable',
+            `no NATS server can be reached at ${servers.join(', ')}: ${errorText(error)}`,
+            { cause: error },
+          );
         }
         await sleep(500);
       }
@@ -100,7 +117,11 @@ function readOption(option: string, path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new GearwayError('option-invalid', `the file of the cluster's option ${option} cannot be read: ${errorText(error)}`, { cause: error });
+    throw new GearwayError(
+      'option-invalid',
+      `the file of the cluster's option ${option} cannot be read: ${errorText(error)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -115,7 +136,13 @@ class Connections implements NatsConnections {
   readonly #listeners = new Set<() => void>();
   #store: NatsStore | null = null;
 
-  constructor(control: NatsConnection, frames: NatsConnection, address: ClusterAddress, Kvm: KvmConstructor, log: (message: string) => void) {
+  constructor(
+    control: NatsConnection,
+    frames: NatsConnection,
+    address: ClusterAddress,
+    Kvm: KvmConstructor,
+    log: (message: string) => void,
+  ) {
     this.control = control;
     this.frames = frames;
     this.#address = address;
@@ -133,7 +160,10 @@ class Connections implements NatsConnections {
     const version = this.control.info?.version ?? '0';
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (major < MIN_SERVER[0] || (major === MIN_SERVER[0] && minor < MIN_SERVER[1])) {
-      throw new GearwayError('cluster-unsuitable', `the NATS server has version ${version}, expected ${MIN_SERVER.join('.')} or newer`);
+      throw new GearwayError(
+        'cluster-unsuitable',
+        `the NATS server has version ${version}, expected ${MIN_SERVER.join('.')} or newer`,
+      );
     }
   }
 
@@ -148,7 +178,14 @@ class Connections implements NatsConnections {
     const { cluster, replicas } = this.#address;
     // A single server knows no name of a NATS cluster.
     const count = replicas ?? (this.control.info?.cluster === undefined ? 1 : 3);
-    const openBucket = (): Promise<KV> => new this.#Kvm(this.control).create(cluster, { replicas: count, history: 1, ttl: KEY_TTL_MS, allow_direct: false, timeout: WRITE_TIMEOUT_MS });
+    const openBucket = (): Promise<KV> =>
+      new this.#Kvm(this.control).create(cluster, {
+        replicas: count,
+        history: 1,
+        ttl: KEY_TTL_MS,
+        allow_direct: false,
+        timeout: WRITE_TIMEOUT_MS,
+      });
     const untilMs = performance.now() + CONNECT_TIMEOUT_MS;
     for (;;) {
       try {
@@ -156,8 +193,15 @@ class Connections implements NatsConnections {
         return this.#store;
       } catch (error) {
         if (performance.now() > untilMs) {
-          const remedy = count === 1 ? 'start nats-server with -js' : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
-          throw new GearwayError('cluster-unsuitable', `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`, { cause: error });
+          const remedy =
+            count === 1
+              ? 'start nats-server with -js'
+              : `start at least ${count} NATS servers with JetStream, or add ?replicas=1 to the address of the cluster`;
+          throw new GearwayError(
+            'cluster-unsuitable',
+            `the NATS server cannot keep the cluster's directory (${errorText(error)}): ${remedy}`,
+            { cause: error },
+          );
         }
         await sleep(500);
       }
@@ -205,7 +249,9 @@ export class NatsStore implements Store {
   /** Keeps the replica up to date until the connections are closed. */
   follow(replica: Replica): void {
     this.#replica = replica;
-    runInBackground(this.#watch(replica), (error) => this.#log(`cluster: the directory is not followed any more: ${errorText(error)}`));
+    runInBackground(this.#watch(replica), (error) =>
+      this.#log(`cluster: the directory is not followed any more: ${errorText(error)}`),
+    );
   }
 
   async put(key: string, text: string): Promise<number> {
@@ -283,5 +329,10 @@ function codeOf(error: unknown): number | null {
 }
 
 function isNoResponders(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'NoRespondersError' || error.name === 'JetStreamNotEnabled' || (error.cause instanceof Error && error.cause.name === 'NoRespondersError'));
+  return (
+    error instanceof Error &&
+    (error.name === 'NoRespondersError' ||
+      error.name === 'JetStreamNotEnabled' ||
+      (error.cause instanceof Error && error.cause.name === 'NoRespondersError'))
+  );
 }

@@ -1,7 +1,10 @@
 import type { Source, SourceSink } from '../sources/source.ts';
 import type { MirrorSource } from './mirror-source.ts';
 
-/** A source that this gateway lists: it runs while this gateway owns the stream; otherwise the stream mirrors the owner's. */
+/**
+ * A source that this gateway lists: it runs while this gateway owns the stream; otherwise the stream mirrors the
+ * owner's.
+ */
 export class OwnedSource implements Source {
   readonly serverPorts: readonly number[] | null;
   #local: Source;

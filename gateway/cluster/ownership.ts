@@ -17,16 +17,19 @@ interface OwnershipOptions {
 }
 
 /**
- * Decides which gateway owns a stream, that is, runs its source: one at a time. Each stream has a key in the store with the
- * id of its owner. A gateway that lists the stream writes the key if there is no owner, or if the owner is dead. With
- * failover, an owner that cannot prove that it is alive does not own, and after such a lapse writes the key again before
- * it does: see {@link Membership.isCertain} and {@link Membership.lapses}.
+ * Decides which gateway owns a stream, that is, runs its source: one at a time. Each stream has a key in the store with
+ * the id of its owner. A gateway that lists the stream writes the key if there is no owner, or if the owner is dead.
+ * With failover, an owner that cannot prove that it is alive does not own, and after such a lapse writes the key again
+ * before it does: see {@link Membership.isCertain} and {@link Membership.lapses}.
  */
 export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #claiming = new Set<string>();
   /** The latest own claims that were stored. */
-  readonly #confirmed = new Map<string, { readonly revision: number; readonly lapses: number; readonly atMs: number }>();
+  readonly #confirmed = new Map<
+    string,
+    { readonly revision: number; readonly lapses: number; readonly atMs: number }
+  >();
   readonly #listeners = new Set<() => void>();
   readonly #stopListening: () => void;
   #isClosed = false;
@@ -63,7 +66,8 @@ export class Ownership {
   /** Gives up a stream that this gateway does not list any more. */
   async release(stream: string): Promise<void> {
     this.#confirmed.delete(stream);
-    if (!this.#isClosed && this.#recorded(stream) === this.#options.membership.id) await this.#options.replica.update(ownerKey(stream), { member: null });
+    if (!this.#isClosed && this.#recorded(stream) === this.#options.membership.id)
+      await this.#options.replica.update(ownerKey(stream), { member: null });
   }
 
   /** Gives up all streams. */
@@ -82,7 +86,11 @@ export class Ownership {
   /** Whether this gateway has written the key in its present value, and has been certain ever since. */
   #isConfirmed(stream: string): boolean {
     const confirmed = this.#confirmed.get(stream);
-    return confirmed !== undefined && confirmed.lapses === this.#options.membership.lapses && confirmed.revision === this.#options.replica.get(ownerKey(stream))?.revision;
+    return (
+      confirmed !== undefined &&
+      confirmed.lapses === this.#options.membership.lapses &&
+      confirmed.revision === this.#options.replica.get(ownerKey(stream))?.revision
+    );
   }
 
   #needsClaim(stream: string): boolean {
@@ -98,7 +106,9 @@ export class Ownership {
     for (const stream of streams.keys()) {
       if (!this.#needsClaim(stream) || this.#claiming.has(stream) || !membership.isCertain) continue;
       this.#claiming.add(stream);
-      runInBackground(this.#claim(stream), (error) => this.#options.log(`cluster: stream ${stream} could not be claimed: ${errorText(error)}`));
+      runInBackground(this.#claim(stream), (error) =>
+        this.#options.log(`cluster: stream ${stream} could not be claimed: ${errorText(error)}`),
+      );
     }
     for (const listener of this.#listeners) listener();
   }

@@ -84,8 +84,16 @@ export class ReturnQueue implements ReturnFollower {
       bytes += budgetBytes(item.data);
       if (item.port === port) count += 1;
     }
-    if (count >= MAX_ONCE) throw new GearwayError('too-many', `${MAX_ONCE} once-only values are already pending; send fewer, or use sticky values`);
-    if (bytes > MAX_ONCE_BYTES) throw new GearwayError('too-large', `the once-only values on the way to the source take more than ${MAX_ONCE_BYTES} bytes; send less data`);
+    if (count >= MAX_ONCE)
+      throw new GearwayError(
+        'too-many',
+        `${MAX_ONCE} once-only values are already pending; send fewer, or use sticky values`,
+      );
+    if (bytes > MAX_ONCE_BYTES)
+      throw new GearwayError(
+        'too-large',
+        `the once-only values on the way to the source take more than ${MAX_ONCE_BYTES} bytes; send less data`,
+      );
     this.#add({ kind: 'once', port, data }, ttlMs);
   }
 
@@ -95,7 +103,8 @@ export class ReturnQueue implements ReturnFollower {
   }
 
   end(port: number): void {
-    // Only a client whose own join comes first is unknown to the owner: the join may wait behind the leave of another one.
+    // Only a client whose own join comes first is unknown to the owner: the join may wait behind the leave of another
+    // one.
     const first = this.#waiting.find(({ item }) => item.port === port);
     this.#remove(({ item }) => item.port === port);
     if (first?.item.kind !== 'join') this.#add({ kind: 'leave', port });

@@ -41,8 +41,12 @@ export function encodeBatch({ items, ...batch }: Batch): Uint8Array {
     if (data.kind === 'value') return { ...rest, data: { kind: 'value', json: data.json } };
     const bytes = data.kind === 'jpeg' ? data.data : data.array.data;
     binary.push(bytes);
-    if (data.kind === 'jpeg') return { ...rest, data: { kind: 'jpeg', colorspace: data.colorspace, bytes: bytes.byteLength } };
-    return { ...rest, data: { kind: 'array', dtype: data.array.dtype, shape: data.array.shape, bytes: bytes.byteLength } };
+    if (data.kind === 'jpeg')
+      return { ...rest, data: { kind: 'jpeg', colorspace: data.colorspace, bytes: bytes.byteLength } };
+    return {
+      ...rest,
+      data: { kind: 'array', dtype: data.array.dtype, shape: data.array.shape, bytes: bytes.byteLength },
+    };
   });
   const json = Buffer.from(JSON.stringify({ ...batch, items: heads }));
   const length = Buffer.alloc(LENGTH_BYTES);
@@ -55,11 +59,14 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     const end = LENGTH_BYTES + buffer.readUInt32BE();
-    const { items, ...batch } = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as Omit<Batch, 'items'> & { readonly items: readonly ItemHead[] };
+    const { items, ...batch } = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as Omit<Batch, 'items'> & {
+      readonly items: readonly ItemHead[];
+    };
     if (!Number.isInteger(batch.newestFrame)) throw new TypeError('the number of the newest frame is missing');
     let at = end;
     const take = (length: number): Uint8Array => {
-      if (!Number.isInteger(length) || length < 0 || at + length > buffer.byteLength) throw new RangeError(`${length} bytes are announced, ${buffer.byteLength - at} are left`);
+      if (!Number.isInteger(length) || length < 0 || at + length > buffer.byteLength)
+        throw new RangeError(`${length} bytes are announced, ${buffer.byteLength - at} are left`);
       at += length;
       // Own memory: the values are kept, and the batch is not.
       return Uint8Array.from(buffer.subarray(at - length, at));
@@ -68,13 +75,16 @@ export function decodeBatch(bytes: Uint8Array): Batch {
     if (at !== buffer.byteLength) throw new RangeError(`${buffer.byteLength - at} bytes are left over`);
     return { ...batch, items: decoded };
   } catch (error) {
-    throw new GearwayError('batch-invalid', `return data from another gateway is malformed: ${errorText(error)}`, { cause: error });
+    throw new GearwayError('batch-invalid', `return data from another gateway is malformed: ${errorText(error)}`, {
+      cause: error,
+    });
   }
 }
 
 function decodeItem({ data, ...rest }: ItemHead, take: (length: number) => Uint8Array): ReturnItem {
   const { kind, port, ttlMs = 0 } = rest;
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RangeError(`port is ${port}, expected 1 to 65535`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new RangeError(`port is ${port}, expected 1 to 65535`);
   if (typeof ttlMs !== 'number' || ttlMs < 0) throw new RangeError(`ttlMs is ${ttlMs}, expected at least 0`);
   switch (kind) {
     case 'join':
@@ -105,6 +115,8 @@ function decodeData(data: ItemHead['data'], take: (length: number) => Uint8Array
       if (typeof data.colorspace !== 'string') throw new TypeError('the colour space is missing');
       return { kind: 'jpeg', colorspace: data.colorspace, data: take(data.bytes) };
     default:
-      throw new TypeError(`data has the unknown kind ${String((data satisfies never as { readonly kind: unknown }).kind)}`);
+      throw new TypeError(
+        `data has the unknown kind ${String((data satisfies never as { readonly kind: unknown }).kind)}`,
+      );
   }
 }

@@ -66,7 +66,8 @@ export class SessionHost {
 
   #check(): void {
     const now = performance.now();
-    for (const [id, { heardAtMs, hosted }] of this.#sessions) if (now - heardAtMs > SESSION_TIMEOUT_MS || !hosted.isOwner()) this.#end(id);
+    for (const [id, { heardAtMs, hosted }] of this.#sessions)
+      if (now - heardAtMs > SESSION_TIMEOUT_MS || !hosted.isOwner()) this.#end(id);
   }
 
   #end(id: string): void {

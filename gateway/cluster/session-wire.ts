@@ -50,10 +50,14 @@ export function decodePart(message: Uint8Array): { readonly head: PartHead; read
     const end = LENGTH_BYTES + buffer.readUInt16BE();
     const head = JSON.parse(buffer.toString('utf8', LENGTH_BYTES, end)) as PartHead;
     const { stream, session, batch, part, parts } = head;
-    if (typeof stream !== 'string' || typeof session !== 'string' || ![batch, part, parts].every(Number.isSafeInteger)) throw new TypeError('the head of a part is incomplete');
-    if (batch < 1 || part < 0 || part >= parts || parts > MAX_PARTS) throw new RangeError(`part ${part} of ${parts} in batch ${batch}`);
+    if (typeof stream !== 'string' || typeof session !== 'string' || ![batch, part, parts].every(Number.isSafeInteger))
+      throw new TypeError('the head of a part is incomplete');
+    if (batch < 1 || part < 0 || part >= parts || parts > MAX_PARTS)
+      throw new RangeError(`part ${part} of ${parts} in batch ${batch}`);
     return { head, bytes: buffer.subarray(end) };
   } catch (error) {
-    throw new GearwayError('batch-invalid', `a message from another gateway is malformed: ${errorText(error)}`, { cause: error });
+    throw new GearwayError('batch-invalid', `a message from another gateway is malformed: ${errorText(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -90,12 +90,16 @@ export class Replica {
   /**
    * Writes a key if nobody has written it since the revision that this copy has.
    *
-   * @param options `reads`: whether this copy has their value at once if somebody has. Otherwise it arrives with the watch,
-   * behind everything that was written before it. Default true.
+   * @param options `reads`: whether this copy has their value at once if somebody has. Otherwise it arrives with the
+   * watch, behind everything that was written before it. Default true.
    * @returns the new revision; null if somebody has.
    * @throws if the store cannot be reached in time; the value may have been written.
    */
-  async update(key: string, value: unknown, { reads = true }: { readonly reads?: boolean } = {}): Promise<number | null> {
+  async update(
+    key: string,
+    value: unknown,
+    { reads = true }: { readonly reads?: boolean } = {},
+  ): Promise<number | null> {
     const expected = this.#entries.get(key)?.revision ?? 0;
     const text = JSON.stringify(value);
     const revision = await this.#store.update(key, text, expected);
@@ -106,7 +110,8 @@ export class Replica {
     const current = await this.#store.get(key);
     if (current !== null) {
       if (reads) this.apply(current);
-    } else if ((this.#entries.get(key)?.revision ?? 0) === expected) this.#change(key, { value: undefined, revision: 0, atMs: this.#nowMs() });
+    } else if ((this.#entries.get(key)?.revision ?? 0) === expected)
+      this.#change(key, { value: undefined, revision: 0, atMs: this.#nowMs() });
     return null;
   }
 

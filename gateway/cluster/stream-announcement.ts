@@ -19,14 +19,19 @@ export interface StreamAnnouncement {
 /** Whether a value from the store is an announcement. Other programs can write there too. */
 export function isAnnouncement(value: unknown): value is StreamAnnouncement {
   if (typeof value !== 'object' || value === null) return false;
-  const { name, kind, address, ranges, takesReturns, verifiesJpegs, state, reason, frame, clients } = value as Partial<Record<keyof StreamAnnouncement, unknown>>;
+  const { name, kind, address, ranges, takesReturns, verifiesJpegs, state, reason, frame, clients } = value as Partial<
+    Record<keyof StreamAnnouncement, unknown>
+  >;
   return (
-    typeof name === 'string' && NAME.test(name) &&
+    typeof name === 'string' &&
+    NAME.test(name) &&
     [kind, address, reason].every((text) => typeof text === 'string') &&
     [takesReturns, verifiesJpegs].every((flag) => typeof flag === 'boolean') &&
     STREAM_STATES.some((known) => known === state) &&
     Number.isInteger(clients) &&
-    Array.isArray(ranges) && ranges.length <= MAX_RANGES && ranges.every(isRange) &&
+    Array.isArray(ranges) &&
+    ranges.length <= MAX_RANGES &&
+    ranges.every(isRange) &&
     (frame === null || isFrame(frame))
   );
 }
@@ -40,11 +45,22 @@ const MAX_RANGES = 4096;
 function isRange(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { from, to } = value as Partial<Record<keyof PortRange, unknown>>;
-  return Number.isInteger(from) && Number.isInteger(to) && Number(from) >= 1 && Number(from) <= Number(to) && Number(to) <= 65_535;
+  return (
+    Number.isInteger(from) &&
+    Number.isInteger(to) &&
+    Number(from) >= 1 &&
+    Number(from) <= Number(to) &&
+    Number(to) <= 65_535
+  );
 }
 
 function isFrame(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { sequence, width, height, encoding, framesPerSecond } = value as Partial<Record<keyof NonNullable<StreamAnnouncement['frame']>, unknown>>;
-  return [sequence, width, height, framesPerSecond].every((number) => typeof number === 'number') && typeof encoding === 'string';
+  const { sequence, width, height, encoding, framesPerSecond } = value as Partial<
+    Record<keyof NonNullable<StreamAnnouncement['frame']>, unknown>
+  >;
+  return (
+    [sequence, width, height, framesPerSecond].every((number) => typeof number === 'number') &&
+    typeof encoding === 'string'
+  );
 }

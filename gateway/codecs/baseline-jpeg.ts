@@ -11,8 +11,8 @@ const encodings = new ConcurrencyLimit(2);
 const MAX_SECONDS = 10;
 
 /**
- * Decodes a JPEG and encodes it as baseline, for clients that cannot decode its kind: arithmetic coding, lossless. Keeps
- * the size and the EXIF orientation. Runs on the thread pool, and waits while two others run.
+ * Decodes a JPEG and encodes it as baseline, for clients that cannot decode its kind: arithmetic coding, lossless.
+ * Keeps the size and the EXIF orientation. Runs on the thread pool, and waits while two others run.
  *
  * @throws {GearwayError} `jpeg-unsupported` if it is damaged or cannot be decoded here either.
  */
@@ -21,7 +21,9 @@ export async function encodeBaseline(jpeg: Uint8Array): Promise<Uint8Array> {
     try {
       // Loaded on demand: it is slow to load, and hardly any stream needs it.
       const { default: sharp } = await import('sharp');
-      const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' }).timeout({ seconds: MAX_SECONDS });
+      const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' }).timeout({
+        seconds: MAX_SECONDS,
+      });
       return await image.toColourspace('srgb').keepExif().jpeg({ quality: QUALITY }).toBuffer();
     } catch (error) {
       throw new GearwayError('jpeg-unsupported', 'the gateway cannot decode this JPEG either', { cause: error });

@@ -19,28 +19,37 @@ export function isBmp(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads a BMP as OpenCV, Windows and industrial cameras write it: not compressed, with 8 bits (gray, or colours from a palette), 24 or
- * 32 bits a pixel.
+ * Reads a BMP as OpenCV, Windows and industrial cameras write it: not compressed, with 8 bits (gray, or colours from a
+ * palette), 24 or 32 bits a pixel.
  *
  * @returns gray or BGR.
  * @throws {GearwayError} `image-invalid`.
  */
 export function readBmp(bytes: Uint8Array): NDArray {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.byteLength < FILE_HEAD_BYTES + INFO_HEAD_BYTES) throw invalid(`is ${buffer.byteLength} bytes, too few for its header`);
+  if (buffer.byteLength < FILE_HEAD_BYTES + INFO_HEAD_BYTES)
+    throw invalid(`is ${buffer.byteLength} bytes, too few for its header`);
   const start = buffer.readUInt32LE(10);
   const infoBytes = buffer.readUInt32LE(14);
   const [width, signedHeight] = [buffer.readInt32LE(18), buffer.readInt32LE(22)];
   const [bits, compression, colours] = [buffer.readUInt16LE(28), buffer.readUInt32LE(30), buffer.readUInt32LE(46)];
   const height = Math.abs(signedHeight);
   const isPlain = compression === RGB && [8, 24, 32].includes(bits);
-  if (infoBytes < INFO_HEAD_BYTES || !(isPlain || (compression === BITFIELDS && bits === 32))) throw invalid(`has ${bits} bits a pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`);
-  if (width < 1 || height < 1 || width * height > FRAME_LIMITS.pixels) throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in all`);
+  if (infoBytes < INFO_HEAD_BYTES || !(isPlain || (compression === BITFIELDS && bits === 32)))
+    throw invalid(`has ${bits} bits a pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`);
+  if (width < 1 || height < 1 || width * height > FRAME_LIMITS.pixels)
+    throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in all`);
   const stride = Math.ceil((width * bits) / 32) * 4;
-  const palette = bits === 8 ? { at: FILE_HEAD_BYTES + infoBytes, colours: colours === 0 ? 256 : Math.min(colours, 256) } : null;
+  const palette =
+    bits === 8 ? { at: FILE_HEAD_BYTES + infoBytes, colours: colours === 0 ? 256 : Math.min(colours, 256) } : null;
   const headBytes = FILE_HEAD_BYTES + infoBytes + (palette?.colours ?? 0) * 4;
-  if (start < headBytes || buffer.byteLength < start + stride * height) throw invalid(`is ${buffer.byteLength} bytes, its header announces ${start + stride * height}`);
-  if (compression === BITFIELDS && !BGRX_MASKS.every((mask, index) => buffer.byteLength >= 66 && buffer.readUInt32LE(54 + index * 4) === mask)) throw invalid('has its colours in another order than blue, green, red');
+  if (start < headBytes || buffer.byteLength < start + stride * height)
+    throw invalid(`is ${buffer.byteLength} bytes, its header announces ${start + stride * height}`);
+  if (
+    compression === BITFIELDS &&
+    !BGRX_MASKS.every((mask, index) => buffer.byteLength >= 66 && buffer.readUInt32LE(54 + index * 4) === mask)
+  )
+    throw invalid('has its colours in another order than blue, green, red');
   // The rows stand upside down, unless the height is negative.
   const rows = Array.from({ length: height }, (_none, y) => start + (signedHeight < 0 ? y : height - 1 - y) * stride);
   const colourTable = palette === null ? null : buffer.subarray(palette.at, palette.at + palette.colours * 4);
@@ -55,7 +64,11 @@ export function readBmp(bytes: Uint8Array): NDArray {
   return { dtype: 'uint8', shape: colourTable === null ? [height, width, 3] : [height, width], data };
 }
 
-/** Sample by sample: to copy each pixel by a call took 130 ms for 1920×1080, in which no other stream goes on. @returns where they end. */
+/**
+ * Sample by sample: to copy each pixel by a call took 130 ms for 1920×1080, in which no other stream goes on.
+ *
+ * @returns where they end.
+ */
 function copyPixels(row: Buffer, data: Buffer, start: number): number {
   let to = start;
   for (let at = 0; at < row.byteLength; at += 4) {
@@ -81,7 +94,8 @@ function readIndexed(buffer: Buffer, rows: readonly number[], width: number, pal
   for (const row of rows) {
     for (let at = row; at < row + width; at += 1) {
       const entry = (buffer[at] ?? 0) * 4;
-      if (entry >= palette.byteLength) throw invalid(`has a pixel of colour ${entry / 4}, its palette has ${palette.byteLength / 4}`);
+      if (entry >= palette.byteLength)
+        throw invalid(`has a pixel of colour ${entry / 4}, its palette has ${palette.byteLength / 4}`);
       for (let channel = 0; channel < channels; channel += 1) data[to + channel] = palette[entry + channel] ?? 0;
       to += channels;
     }

@@ -5,18 +5,34 @@ import type { HeadedFormat } from './headed-reader.ts';
 const HEAD_BYTES = 54;
 
 /**
- * BMP of three bytes a pixel, which is BGR. Its first row is the picture's last one: FFmpeg turns the picture upside down before, so that
- * nothing has to be turned here.
+ * BMP of three bytes a pixel, which is BGR. Its first row is the picture's last one: FFmpeg turns the picture upside
+ * down before, so that nothing has to be turned here.
  */
 export const BMP: HeadedFormat = {
   maxHeadBytes: HEAD_BYTES,
   readHead(bytes) {
     if (bytes.byteLength < HEAD_BYTES) return null;
-    const [offset, headBytes, width, height] = [10, 14, 18, 22].map((at) => bytes.readInt32LE(at)) as [number, number, number, number];
+    const [offset, headBytes, width, height] = [10, 14, 18, 22].map((at) => bytes.readInt32LE(at)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     const bits = bytes.readUInt16LE(28);
     const compression = bytes.readUInt32LE(30);
-    if (bytes.toString('latin1', 0, 2) !== 'BM' || offset !== HEAD_BYTES || headBytes !== 40 || bits !== 24 || compression !== 0 || width < 1 || height < 1) {
-      throw new GearwayError('picture-invalid', `a picture is a BMP of ${width}×${height} pixels, ${bits} bits, compression ${compression}, samples at ${offset}, expected 24 bits, not compressed, at ${HEAD_BYTES}`);
+    if (
+      bytes.toString('latin1', 0, 2) !== 'BM' ||
+      offset !== HEAD_BYTES ||
+      headBytes !== 40 ||
+      bits !== 24 ||
+      compression !== 0 ||
+      width < 1 ||
+      height < 1
+    ) {
+      throw new GearwayError(
+        'picture-invalid',
+        `a picture is a BMP of ${width}×${height} pixels, ${bits} bits, compression ${compression}, samples at ${offset}, expected 24 bits, not compressed, at ${HEAD_BYTES}`,
+      );
     }
     const row = width * 3;
     const stride = Math.ceil(row / 4) * 4;

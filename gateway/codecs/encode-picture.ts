@@ -26,8 +26,17 @@ const JPEG_QUALITY = 90;
 
 /** Matrices that swap blue and red. */
 const SWAPS: { readonly 3: Matrix3x3; readonly 4: Matrix4x4 } = {
-  3: [[0, 0, 1], [0, 1, 0], [1, 0, 0]],
-  4: [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]],
+  3: [
+    [0, 0, 1],
+    [0, 1, 0],
+    [1, 0, 0],
+  ],
+  4: [
+    [0, 0, 1, 0],
+    [0, 1, 0, 0],
+    [1, 0, 0, 0],
+    [0, 0, 0, 1],
+  ],
 };
 
 // No cache: each frame is encoded only once.
@@ -35,20 +44,26 @@ sharp.cache(false);
 sharp.concurrency(1);
 
 /**
- * Scales and encodes a picture on the thread pool. The one place where pictures are scaled: snapshots, MJPEG and viewers.
- * A JPEG is decoded at ½, ¼ or ⅛ of its size where that is still large enough (libjpeg-turbo's scaled decoding).
- * 1280×720 takes 16 to 18 ms of CPU to 640 pixels, 9 ms to 320. Callers limit how many run at the same time.
+ * Scales and encodes a picture on the thread pool. The one place where pictures are scaled: snapshots, MJPEG and
+ * viewers. A JPEG is decoded at ½, ¼ or ⅛ of its size where that is still large enough (libjpeg-turbo's scaled
+ * decoding). 1280×720 takes 16 to 18 ms of CPU to 640 pixels, 9 ms to 320. Callers limit how many run at the same time.
  *
  * @param picture must not change until the promise settles.
  * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `jpeg-unsupported`, `picture-invalid`.
  */
-export async function encodePicture(picture: EncodablePicture, { format, width, quality }: PictureFormat): Promise<EncodedPicture> {
+export async function encodePicture(
+  picture: EncodablePicture,
+  { format, width, quality }: PictureFormat,
+): Promise<EncodedPicture> {
   let image = (format === 'png' ? openSixteenBit(picture) : null) ?? open(picture);
   if (width !== null) image = image.resize({ width, withoutEnlargement: true, kernel: 'cubic' });
   try {
     image.timeout({ seconds: MAX_SECONDS });
     // JPEG has no alpha channel; that of OpenCV's pictures is opaque.
-    const encoder = format === 'jpg' ? image.removeAlpha().jpeg({ quality: quality ?? JPEG_QUALITY }) : image.png({ compressionLevel: PNG_COMPRESSION });
+    const encoder =
+      format === 'jpg'
+        ? image.removeAlpha().jpeg({ quality: quality ?? JPEG_QUALITY })
+        : image.png({ compressionLevel: PNG_COMPRESSION });
     const { data, info } = await encoder.toBuffer({ resolveWithObject: true });
     return { data, width: info.width, height: info.height };
   } catch (error) {
@@ -58,7 +73,10 @@ export async function encodePicture(picture: EncodablePicture, { format, width, 
 
 function decodeError({ encoding, payload }: EncodablePicture, cause: unknown): GearwayError {
   const kind = encoding.kind === 'jpeg' ? unusualJpegKind(payload) : null;
-  if (kind !== null) return new GearwayError('jpeg-unsupported', `the latest frame is ${kind}, which the gateway cannot decode`, { cause });
+  if (kind !== null)
+    return new GearwayError('jpeg-unsupported', `the latest frame is ${kind}, which the gateway cannot decode`, {
+      cause,
+    });
   return new GearwayError('picture-invalid', 'the latest frame is damaged and cannot be decoded', { cause });
 }
 
@@ -74,7 +92,11 @@ const LIMITS = { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' } as con
 function open({ encoding, payload, width, height }: EncodablePicture): Sharp {
   if (encoding.kind === 'jpeg') return sharp(payload, LIMITS);
   const channels = checkShowable(encoding);
-  if (encoding.dtype !== 'uint8') throw new GearwayError('dtype-unsupported', `the samples are ${encoding.dtype}, expected uint8: arrays have to be rendered first`);
+  if (encoding.dtype !== 'uint8')
+    throw new GearwayError(
+      'dtype-unsupported',
+      `the samples are ${encoding.dtype}, expected uint8: arrays have to be rendered first`,
+    );
   const image = sharp(payload, { ...LIMITS, raw: { width, height, channels } });
   if (channels === 1) return image.toColourspace('b-w');
   return image.recomb(SWAPS[channels]);

@@ -19,8 +19,8 @@ const SHORT = 3;
 const ENTRY_BYTES = 12;
 
 /**
- * Reads the orientation from the contents of a JPEG's APP1 segment. Like browsers, it looks only at the first directory,
- * and only for a single 16-bit number: thumbnails have their own orientation.
+ * Reads the orientation from the contents of a JPEG's APP1 segment. Like browsers, it looks only at the first
+ * directory, and only for a single 16-bit number: thumbnails have their own orientation.
  *
  * @returns null if the segment is not EXIF, is malformed, or has no valid orientation.
  */
@@ -31,11 +31,17 @@ export function readExifOrientation(segment: Uint8Array): Orientation | null {
   const order = tiff.toString('latin1', 0, 4);
   const isLittle = order === 'II*\0';
   if (!isLittle && order !== 'MM\0*') return null;
-  const short = (at: number): number => (isLittle ? byteAt(tiff, at) + byteAt(tiff, at + 1) * 256 : byteAt(tiff, at) * 256 + byteAt(tiff, at + 1));
-  const long = (at: number): number => (isLittle ? short(at) + short(at + 2) * 65_536 : short(at) * 65_536 + short(at + 2));
+  const short = (at: number): number =>
+    isLittle ? byteAt(tiff, at) + byteAt(tiff, at + 1) * 256 : byteAt(tiff, at) * 256 + byteAt(tiff, at + 1);
+  const long = (at: number): number =>
+    isLittle ? short(at) + short(at + 2) * 65_536 : short(at) * 65_536 + short(at + 2);
   const directory = long(4);
   const count = short(directory);
-  for (let at = directory + 2; at < directory + 2 + count * ENTRY_BYTES && at + ENTRY_BYTES <= tiff.byteLength; at += ENTRY_BYTES) {
+  for (
+    let at = directory + 2;
+    at < directory + 2 + count * ENTRY_BYTES && at + ENTRY_BYTES <= tiff.byteLength;
+    at += ENTRY_BYTES
+  ) {
     if (short(at) !== ORIENTATION_TAG) continue;
     const value = short(at + 8);
     return short(at + 2) === SHORT && long(at + 4) === 1 && value >= 1 && value <= 8 ? (value as Orientation) : null;

@@ -31,7 +31,9 @@ export interface HeadedReaderOptions {
   readonly onPicture: (picture: NDArray) => void;
 }
 
-type State = { readonly kind: 'head'; bytes: Buffer } | { readonly kind: 'body'; readonly head: Head; readonly body: Buffer; filled: number };
+type State =
+  | { readonly kind: 'head'; bytes: Buffer }
+  | { readonly kind: 'body'; readonly head: Head; readonly body: Buffer; filled: number };
 
 const NOTHING = Buffer.alloc(0);
 
@@ -50,7 +52,8 @@ export class HeadedReader {
    * @throws {GearwayError} `picture-invalid`, `too-large`; nothing more can be read then.
    */
   read(chunk: Buffer): void {
-    for (let rest = chunk; rest.byteLength > 0; ) rest = this.#state.kind === 'head' ? this.#readHead(rest, this.#state) : this.#readBody(rest, this.#state);
+    for (let rest = chunk; rest.byteLength > 0;)
+      rest = this.#state.kind === 'head' ? this.#readHead(rest, this.#state) : this.#readBody(rest, this.#state);
   }
 
   /** @returns what belongs to the body. */
@@ -60,12 +63,17 @@ export class HeadedReader {
     const bytes = Buffer.concat([state.bytes, chunk.subarray(0, wanted)]);
     const head = format.readHead(bytes);
     if (head === null) {
-      if (bytes.byteLength >= format.maxHeadBytes) throw new GearwayError('picture-invalid', `a picture's header does not end within ${format.maxHeadBytes} bytes`);
+      if (bytes.byteLength >= format.maxHeadBytes)
+        throw new GearwayError(
+          'picture-invalid',
+          `a picture's header does not end within ${format.maxHeadBytes} bytes`,
+        );
       state.bytes = bytes;
       return NOTHING;
     }
     // Before any memory is taken for it.
-    if (head.bodyBytes > maxBodyBytes) throw new GearwayError('too-large', `a picture has ${head.bodyBytes} bytes, expected at most ${maxBodyBytes}`);
+    if (head.bodyBytes > maxBodyBytes)
+      throw new GearwayError('too-large', `a picture has ${head.bodyBytes} bytes, expected at most ${maxBodyBytes}`);
     this.#state = { kind: 'body', head, body: Buffer.allocUnsafeSlow(head.bodyBytes), filled: 0 };
     return chunk.subarray(head.bytes - state.bytes.byteLength);
   }

@@ -45,7 +45,7 @@ let target = head;
 let filled = 0;
 
 process.stdin.on('data', (/** @type {Buffer} */ chunk) => {
-  for (let at = 0; at < chunk.byteLength; ) {
+  for (let at = 0; at < chunk.byteLength;) {
     const copied = chunk.copy(target, filled, at);
     at += copied;
     filled += copied;

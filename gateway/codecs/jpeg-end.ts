@@ -118,7 +118,10 @@ export class JpegEndFinder {
   }
 }
 
-/** Whether a segment of this kind may stand between two scans: tables, DNL, application data, comments, or the next scan. */
+/**
+ * Whether a segment of this kind may stand between two scans: tables, DNL, application data, comments, or the next
+ * scan.
+ */
 function isBetweenScans(marker: number): boolean {
   return marker === 0xc4 || marker === 0xcc || (marker >= 0xda && marker <= 0xef) || marker === COMMENT;
 }

@@ -15,7 +15,10 @@ export interface JpegHeader {
   readonly isHalfChroma: boolean;
   /** Length up to and including EOI. Cameras and phones append padding, other pictures, or films. */
   readonly bytes: number;
-  /** Huffman tables that its first scan uses without defining them: webcams and AVI files rely on the standard ones. Null for most. */
+  /**
+   * Huffman tables that its first scan uses without defining them: webcams and AVI files rely on the standard ones.
+   * Null for most.
+   */
   readonly missingTables: MissingTables | null;
 }
 
@@ -35,9 +38,9 @@ export function tableBit(id: number): number {
 const EOI = Buffer.of(0xff, JPEG_MARKER.EOI);
 
 /**
- * Maximum number of 8×8 blocks that a decoder of a JPEG with several scans visits, each block counted once per scan that contains it.
- * A visit takes up to 0.1 µs, so a decode takes less than half a second. The usual ten scans of a progressive JPEG fit up to 19
- * megapixels without chroma subsampling, and up to 28 with 4:2:0.
+ * Maximum number of 8×8 blocks that a decoder of a JPEG with several scans visits, each block counted once per scan
+ * that contains it. A visit takes up to 0.1 µs, so a decode takes less than half a second. The usual ten scans of a
+ * progressive JPEG fit up to 19 megapixels without chroma subsampling, and up to 28 with 4:2:0.
  */
 export const MAX_BLOCK_VISITS = 1 << 22;
 
@@ -57,9 +60,9 @@ interface Component {
 }
 
 /**
- * Reads a JPEG's metadata (ITU-T T.81, B.2), and checks its structure up to the first scan and its end. Nothing is decoded. Where the picture
- * has several scans, the markers behind the first one are read too: a JPEG of a few KB can hold thousands of scans, each of which
- * costs a decoder a pass over the whole picture.
+ * Reads a JPEG's metadata (ITU-T T.81, B.2), and checks its structure up to the first scan and its end. Nothing is
+ * decoded. Where the picture has several scans, the markers behind the first one are read too: a JPEG of a few KB can
+ * hold thousands of scans, each of which costs a decoder a pass over the whole picture.
  *
  * @param colorspace what a NetGear peer decodes it to: 4 components decode to CMYK alone, and nothing else does.
  * @throws {GearwayError} `jpeg-invalid`; `jpeg-too-complex` when decoding would take too long or too much memory.
@@ -88,7 +91,15 @@ export function readJpegHeader(jpeg: Uint8Array, colorspace?: string): JpegHeade
       if (frame === null) throw invalid('has a scan before its start-of-frame marker');
       // Only baseline and extended sequential frames (SOF0, SOF1) use the standard tables.
       const isMissing = frame.marker <= 0xc1 && (usedTables(jpeg, start + 4, end) & ~defined) !== 0;
-      return describe(frame, { orientation, bytes: readScans(jpeg, segments, frame), missingTables: isMissing ? { at: start, defined } : null }, colorspace);
+      return describe(
+        frame,
+        {
+          orientation,
+          bytes: readScans(jpeg, segments, frame),
+          missingTables: isMissing ? { at: start, defined } : null,
+        },
+        colorspace,
+      );
     }
   }
   throw invalid(TRUNCATED);
@@ -96,8 +107,17 @@ export function readJpegHeader(jpeg: Uint8Array, colorspace?: string): JpegHeade
 
 const TRUNCATED = 'has no EOI: it is truncated';
 
-function describe({ width, height, components, isHalfChroma }: FrameHeader, { orientation, bytes, missingTables }: Pick<JpegHeader, 'bytes' | 'missingTables'> & { readonly orientation: Orientation | null }, colorspace: string | undefined): JpegHeader {
-  if (colorspace !== undefined && (components === 4) !== (colorspace === 'CMYK')) throw invalid(`has ${components} components, which do not decode to ${colorspace}`);
+function describe(
+  { width, height, components, isHalfChroma }: FrameHeader,
+  {
+    orientation,
+    bytes,
+    missingTables,
+  }: Pick<JpegHeader, 'bytes' | 'missingTables'> & { readonly orientation: Orientation | null },
+  colorspace: string | undefined,
+): JpegHeader {
+  if (colorspace !== undefined && (components === 4) !== (colorspace === 'CMYK'))
+    throw invalid(`has ${components} components, which do not decode to ${colorspace}`);
   return { width, height, components, orientation: orientation ?? 1, isHalfChroma, bytes, missingTables };
 }
 
@@ -112,13 +132,20 @@ function readFrameHeader(jpeg: Uint8Array, marker: number, start: number): Frame
   const width = byte(jpeg, start + 7) * 256 + byte(jpeg, start + 8);
   const components = byte(jpeg, start + 9);
   if (width === 0 || height === 0) throw invalid(`is ${width}×${height} pixels`);
-  return { marker, start, width, height, components, isHalfChroma: components === 3 && jpeg[start + 11] === 0x22 && jpeg[start + 14] === 0x11 };
+  return {
+    marker,
+    start,
+    width,
+    height,
+    components,
+    isHalfChroma: components === 3 && jpeg[start + 11] === 0x22 && jpeg[start + 14] === 0x11,
+  };
 }
 
 /** Bits of the tables that a DHT segment defines. */
 function readTables(jpeg: Uint8Array, start: number, end: number): number {
   let bits = 0;
-  for (let at = start; at + 17 <= end; ) {
+  for (let at = start; at + 17 <= end;) {
     bits |= tableBit(jpeg[at] ?? 0);
     let values = 0;
     for (let length = 1; length <= 16; length += 1) values += jpeg[at + length] ?? 0;
@@ -147,10 +174,12 @@ function readScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader)
   const { marker, width, height, components: count } = frame;
   // A sequential JPEG with all components in its first scan has no other: decoders refuse a second one.
   const isSequential = marker !== 0xc2 && marker !== 0xc6 && marker !== 0xca && marker !== 0xce;
-  if ((isSequential && byte(jpeg, segments.start + 4) === count) || width * height > MAX_PIXELS) return findEnd(jpeg, segments);
+  if ((isSequential && byte(jpeg, segments.start + 4) === count) || width * height > MAX_PIXELS)
+    return findEnd(jpeg, segments);
   const components = readComponents(jpeg, frame);
   const all = components.reduce((sum, { blocks }) => sum + blocks, 0);
-  if (all > MAX_BUFFERED_BLOCKS) throw tooComplex(`has several scans and ${all} blocks of 8×8 samples, expected at most ${MAX_BUFFERED_BLOCKS}`);
+  if (all > MAX_BUFFERED_BLOCKS)
+    throw tooComplex(`has several scans and ${all} blocks of 8×8 samples, expected at most ${MAX_BUFFERED_BLOCKS}`);
   let visits = 0;
   let scans = 0;
   do {
@@ -159,7 +188,10 @@ function readScans(jpeg: Uint8Array, segments: JpegSegments, frame: FrameHeader)
     if (segments.marker !== JPEG_MARKER.SOS) continue;
     scans += 1;
     visits += scannedBlocks(jpeg, segments, components);
-    if (visits > MAX_BLOCK_VISITS) throw tooComplex(`has so many scans that decoding visits more than ${MAX_BLOCK_VISITS} blocks of 8×8 samples (${scans} scans of ${all} blocks)`);
+    if (visits > MAX_BLOCK_VISITS)
+      throw tooComplex(
+        `has so many scans that decoding visits more than ${MAX_BLOCK_VISITS} blocks of 8×8 samples (${scans} scans of ${all} blocks)`,
+      );
   } while (segments.next(jpeg));
   return findLastEnd(jpeg, segments.end);
 }
@@ -182,8 +214,8 @@ function findEnd(jpeg: Uint8Array, segments: JpegSegments): number {
 }
 
 /**
- * Finds the end of a JPEG whose scans are damaged, so that they cannot be read marker by marker. Decoders show what they
- * can of it.
+ * Finds the end of a JPEG whose scans are damaged, so that they cannot be read marker by marker. Decoders show what
+ * they can of it.
  *
  * @param start where the last segment ends that could be read.
  */
@@ -201,12 +233,16 @@ function checkCount({ count }: JpegSegments): void {
   if (count > MAX_SEGMENTS) throw tooComplex(`has more than ${MAX_SEGMENTS} segments`);
 }
 
-function readComponents(jpeg: Uint8Array, { start, width, height, components: count }: FrameHeader): readonly Component[] {
+function readComponents(
+  jpeg: Uint8Array,
+  { start, width, height, components: count }: FrameHeader,
+): readonly Component[] {
   const factors = Array.from({ length: count }, (_, index) => {
     const sampling = byte(jpeg, start + 11 + 3 * index);
     return { id: byte(jpeg, start + 10 + 3 * index), horizontal: sampling >> 4, vertical: sampling & 15 };
   });
-  if (factors.some(({ horizontal, vertical }) => horizontal < 1 || vertical < 1 || horizontal > 4 || vertical > 4)) throw invalid('has sampling factors other than 1 to 4');
+  if (factors.some(({ horizontal, vertical }) => horizontal < 1 || vertical < 1 || horizontal > 4 || vertical > 4))
+    throw invalid('has sampling factors other than 1 to 4');
   const columns = Math.ceil(width / (8 * Math.max(...factors.map(({ horizontal }) => horizontal))));
   const rows = Math.ceil(height / (8 * Math.max(...factors.map(({ vertical }) => vertical))));
   return factors.map(({ id, horizontal, vertical }) => ({ id, blocks: columns * horizontal * rows * vertical }));

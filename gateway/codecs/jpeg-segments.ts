@@ -9,15 +9,16 @@ export function isStartOfFrame(marker: number): boolean {
 }
 
 /**
- * Maximum number of bytes of 0xff in entropy-coded data, and of fill bytes: this many, and one more per 64 bytes of the JPEG. In compressed data one byte of 256 is 0xff, and
- * each costs a native search.
+ * Maximum number of bytes of 0xff in entropy-coded data, and of fill bytes: this many, and one more per 64 bytes of the
+ * JPEG. In compressed data one byte of 256 is 0xff, and each costs a native search.
  */
 const MAX_FREE_ESCAPES = 1 << 16;
 const MIN_BYTES_PER_ESCAPE = 64;
 
 /**
- * Walks over the markers of one JPEG: of a whole one, or of one whose bytes are still arriving. Segments are skipped by their length, so
- * a thumbnail inside one is not entered. Entropy-coded data, restart markers and fill bytes are stepped over.
+ * Walks over the markers of one JPEG: of a whole one, or of one whose bytes are still arriving. Segments are skipped by
+ * their length, so a thumbnail inside one is not entered. Entropy-coded data, restart markers and fill bytes are
+ * stepped over.
  *
  * Bytes between segments are an error before the first scan. Behind it they are skipped, as decoders do.
  */
@@ -59,9 +60,12 @@ export class JpegSegments {
     return true;
   }
 
-  /** @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; of a last 0xff; or the length. */
+  /**
+   * @returns the offset of the next marker that is neither data (0xff, 0) nor a restart marker; of a last 0xff; or the
+   * length.
+   */
   #skipData(bytes: Uint8Array, from: number): number {
-    for (let at = from; at < bytes.byteLength; ) {
+    for (let at = from; at < bytes.byteLength;) {
       if (bytes[at] !== 0xff) at = bytes.indexOf(0xff, at);
       if (at < 0) break;
       const next = bytes[at + 1];
@@ -82,7 +86,11 @@ export class JpegSegments {
 
   #countEscape(at: number): void {
     this.#escapes += 1;
-    if (this.#escapes > MAX_FREE_ESCAPES + at / MIN_BYTES_PER_ESCAPE) throw new GearwayError('jpeg-too-complex', `the JPEG has ${this.#escapes} bytes of 0xff in its first ${at} bytes, expected fewer in compressed data`);
+    if (this.#escapes > MAX_FREE_ESCAPES + at / MIN_BYTES_PER_ESCAPE)
+      throw new GearwayError(
+        'jpeg-too-complex',
+        `the JPEG has ${this.#escapes} bytes of 0xff in its first ${at} bytes, expected fewer in compressed data`,
+      );
   }
 }
 

@@ -11,9 +11,9 @@ export interface JpegSequenceOptions {
 const FIRST_BYTES = 256 << 10;
 
 /**
- * Reads JPEGs that follow each other with nothing between, as Raspberry Pi's rpicam-vid writes them. A JPEG ends with its own end marker,
- * not with the next one's first bytes, so that none is a frame time late. A thumbnail within one is skipped with the segment
- * that it stands in.
+ * Reads JPEGs that follow each other with nothing between, as Raspberry Pi's rpicam-vid writes them. A JPEG ends with
+ * its own end marker, not with the next one's first bytes, so that none is a frame time late. A thumbnail within one is
+ * skipped with the segment that it stands in.
  */
 export class JpegSequenceReader {
   readonly #options: JpegSequenceOptions;
@@ -55,7 +55,9 @@ export class JpegSequenceReader {
     this.#filled = filled;
   }
 
-  /** @returns where the JPEG ends; null while its end has not arrived. Bytes that were searched are not searched again. */
+  /**
+   * @returns where the JPEG ends; null while its end has not arrived. Bytes that were searched are not searched again.
+   */
   #findEnd(): number | null {
     const bytes = this.#bytes.subarray(0, this.#filled);
     while (this.#segments.next(bytes)) if (this.#segments.marker === JPEG_MARKER.EOI) return this.#segments.end;
@@ -64,6 +66,7 @@ export class JpegSequenceReader {
 
   #checkSize(bytes: number): void {
     const { maxJpegBytes } = this.#options;
-    if (bytes > maxJpegBytes) throw new GearwayError('too-large', `a JPEG has ${bytes} bytes, expected at most ${maxJpegBytes}`);
+    if (bytes > maxJpegBytes)
+      throw new GearwayError('too-large', `a JPEG has ${bytes} bytes, expected at most ${maxJpegBytes}`);
   }
 }

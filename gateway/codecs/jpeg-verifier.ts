@@ -36,21 +36,28 @@ export interface JpegVerifierOptions {
   readonly maxPixels?: Readonly<Record<JpegLane, number>>;
 }
 
-/** Waiting verifications of the lane `returns`, of one key and in all. Frames are bounded by the streams, which have one waiting each. */
+/**
+ * Waiting verifications of the lane `returns`, of one key and in all. Frames are bounded by the streams, which have one
+ * waiting each.
+ */
 const MAX_WAITING_PER_KEY = 16;
 const MAX_WAITING_RETURNS = 256;
 
 const PROGRAM = fileURLToPath(new URL('./jpeg-decoder-main.js', import.meta.url));
 
-/** A decode that takes longer, with the start of its process, is ended. The limits of {@link readJpegHeader} leave it less than half a second on a machine that is not overloaded. */
+/**
+ * A decode that takes longer, with the start of its process, is ended. The limits of {@link readJpegHeader} leave it
+ * less than half a second on a machine that is not overloaded.
+ */
 const MAX_DECODE_MS = 30_000;
 
 /**
- * Decodes JPEGs from untrusted encoders once, to be sure that a NetGear peer can: VidGear's decoder (simplejpeg) takes libjpeg's warnings for
- * errors, and one error ends its thread for good.
+ * Decodes JPEGs from untrusted encoders once, to be sure that a NetGear peer can: VidGear's decoder (simplejpeg) takes
+ * libjpeg's warnings for errors, and one error ends its thread for good.
  *
- * Decodes run in processes of their own, so they do not delay frames or files on libuv's thread pool, and can be ended at any time. The
- * processes start with the first verification, or {@link JpegVerifier.prepare}, and keep this one alive only while they work.
+ * Decodes run in processes of their own, so they do not delay frames or files on libuv's thread pool, and can be ended
+ * at any time. The processes start with the first verification, or {@link JpegVerifier.prepare}, and keep this one
+ * alive only while they work.
  */
 export class JpegVerifier implements AsyncDisposable {
   readonly #maxDecoders: number;
@@ -67,17 +74,27 @@ export class JpegVerifier implements AsyncDisposable {
   }
 
   /**
-   * Verifies a JPEG: its header at once, its data as soon as a decoder is free. The bytes are not copied and must not change before there is a verdict.
+   * Verifies a JPEG: its header at once, its data as soon as a decoder is free. The bytes are not copied and must not
+   * change before there is a verdict.
    *
-   * Verdicts carry `jpeg-invalid`, `jpeg-too-complex`, `jpeg-unverifiable` (CMYK), `too-large` (pixels), `too-many` (return data that waits), or `decoder-failed`.
+   * Verdicts carry `jpeg-invalid`, `jpeg-too-complex`, `jpeg-unverifiable` (CMYK), `too-large` (pixels), `too-many`
+   * (return data that waits), or `decoder-failed`.
    */
   verify(jpeg: Uint8Array, { lane, key, colorspace }: VerifyOptions): JpegVerification {
     if (this.#closing !== null) return decided(null);
     try {
       const { width, height, components } = readJpegHeader(jpeg, colorspace);
       const pixels = width * height;
-      if (pixels > this.#maxPixels[lane]) throw new GearwayError('too-large', `the JPEG is ${width}×${height} pixels, expected at most ${this.#maxPixels[lane]} in all`);
-      if (components === 4) throw new GearwayError('jpeg-unverifiable', 'the JPEG has 4 components (CMYK), which the decoder here does not know: send it without check, or as an array');
+      if (pixels > this.#maxPixels[lane])
+        throw new GearwayError(
+          'too-large',
+          `the JPEG is ${width}×${height} pixels, expected at most ${this.#maxPixels[lane]} in all`,
+        );
+      if (components === 4)
+        throw new GearwayError(
+          'jpeg-unverifiable',
+          'the JPEG has 4 components (CMYK), which the decoder here does not know: send it without check, or as an array',
+        );
       if (lane === 'returns') this.#checkReturn(key);
       const job = new Job({ jpeg, pixels, lane }, () => this.#waiting[lane].remove(key, job));
       this.#waiting[lane].add(key, job);
@@ -105,13 +122,15 @@ export class JpegVerifier implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    for (const lane of Object.values(this.#waiting)) for (let job = lane.take(); job !== undefined; job = lane.take()) job.settle(null);
+    for (const lane of Object.values(this.#waiting))
+      for (let job = lane.take(); job !== undefined; job = lane.take()) job.settle(null);
     await Promise.all(this.#decoders.splice(0).map((decoder) => decoder.close()));
   }
 
   #checkReturn(key: unknown): void {
     const { returns } = this.#waiting;
-    if (returns.sizeOf(key) >= MAX_WAITING_PER_KEY || returns.size >= MAX_WAITING_RETURNS) throw new GearwayError('too-many', 'too many returned JPEGs wait for verification; send fewer');
+    if (returns.sizeOf(key) >= MAX_WAITING_PER_KEY || returns.size >= MAX_WAITING_RETURNS)
+      throw new GearwayError('too-many', 'too many returned JPEGs wait for verification; send fewer');
   }
 
   #start(): void {
@@ -157,9 +176,24 @@ export class JpegVerifier implements AsyncDisposable {
     let verdict: JpegVerdict | null;
     try {
       const decoder = free ?? this.#addDecoder();
-      verdict = (await decoder.decode(job.picture)) ? { isGood: true } : { isGood: false, error: new GearwayError('jpeg-invalid', 'the JPEG is damaged, or of a kind that a NetGear client cannot decode') };
+      verdict = (await decoder.decode(job.picture))
+        ? { isGood: true }
+        : {
+            isGood: false,
+            error: new GearwayError(
+              'jpeg-invalid',
+              'the JPEG is damaged, or of a kind that a NetGear client cannot decode',
+            ),
+          };
     } catch (error) {
-      verdict = { isGood: false, error: new GearwayError('decoder-failed', `the JPEG was not verified, the decoder failed: ${errorText(error)}`, { cause: error }) };
+      verdict = {
+        isGood: false,
+        error: new GearwayError(
+          'decoder-failed',
+          `the JPEG was not verified, the decoder failed: ${errorText(error)}`,
+          { cause: error },
+        ),
+      };
     }
     if (isReturn) this.#returnsRunning -= 1;
     job.settle(this.#closing === null ? verdict : null);

@@ -22,7 +22,13 @@ export async function encodeJpeg(pixels: Pixels, quality = 90): Promise<Buffer> 
   const source = Buffer.from(pixels.data.buffer, pixels.data.byteOffset, pixels.data.byteLength);
   const scratch = takeScratch(jpegTurbo.bufferSize({ width, height, subsampling }));
   try {
-    const encoded = await jpegTurbo.compress(source, scratch, { format: FORMATS[channels], width, height, subsampling, quality });
+    const encoded = await jpegTurbo.compress(source, scratch, {
+      format: FORMATS[channels],
+      width,
+      height,
+      subsampling,
+      quality,
+    });
     return Buffer.from(encoded);
   } finally {
     scratches.push(scratch);

@@ -3,7 +3,10 @@ export const MAX_BOUNDARY_LENGTH = 70;
 
 /** The media type of a Content-Type without parameters, in lower case. */
 export function mediaType(contentType: string | undefined): string | undefined {
-  return contentType?.trim().split(/[;,\s]/, 1)[0]?.toLowerCase();
+  return contentType
+    ?.trim()
+    .split(/[;,\s]/, 1)[0]
+    ?.toLowerCase();
 }
 
 /**

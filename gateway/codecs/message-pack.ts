@@ -8,7 +8,16 @@ import { PEER_LIMITS } from '../../shared/protocol.ts';
 import { MAX_DEPTH, PythonFloat, type TypedValue } from './python-json.ts';
 
 /** A decoded value. Maps keep the order of their entries. */
-export type Unpacked = null | boolean | number | bigint | PythonFloat | string | Uint8Array | readonly Unpacked[] | ReadonlyMap<string, Unpacked>;
+export type Unpacked =
+  | null
+  | boolean
+  | number
+  | bigint
+  | PythonFloat
+  | string
+  | Uint8Array
+  | readonly Unpacked[]
+  | ReadonlyMap<string, Unpacked>;
 
 /** A value that can be encoded. */
 export type Packable = TypedValue | Uint8Array | BytesMap;
@@ -120,7 +129,8 @@ class Reader {
     for (let index = 0; index < length; index += 1) {
       this.#count(COSTLY_ELEMENTS - 1);
       const key = this.value(depth + 1);
-      if (typeof key !== 'string' && !(key instanceof Uint8Array)) throw invalid('has a map with a key that is neither text nor bytes');
+      if (typeof key !== 'string' && !(key instanceof Uint8Array))
+        throw invalid('has a map with a key that is neither text nor bytes');
       map.set(typeof key === 'string' ? key : decodeText(key), this.value(depth + 1));
     }
     return map;
@@ -128,7 +138,11 @@ class Reader {
 
   #count(elements: number): void {
     this.#elements += elements;
-    if (this.#elements > this.#maxElements) throw new GearwayError('message-pack-too-large', `the MessagePack has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`);
+    if (this.#elements > this.#maxElements)
+      throw new GearwayError(
+        'message-pack-too-large',
+        `the MessagePack has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a map are ${COSTLY_ELEMENTS} each)`,
+      );
   }
 
   #nest(depth: number): void {
@@ -149,7 +163,8 @@ class Reader {
   }
 
   #take(length: number): Buffer {
-    if (this.#at + length > this.#bytes.byteLength) throw invalid(`is ${this.#bytes.byteLength} bytes, it announces ${this.#at + length}`);
+    if (this.#at + length > this.#bytes.byteLength)
+      throw invalid(`is ${this.#bytes.byteLength} bytes, it announces ${this.#at + length}`);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
@@ -214,7 +229,12 @@ function write(value: Packable, parts: Uint8Array[]): void {
 }
 
 /** Encodes type and length: in one byte up to `maxFixed`, otherwise the length in 1, 2 or 4 bytes after the type. */
-function head(length: number, fixed: number | null, maxFixed: number, types: readonly [number | null, number, number]): Buffer {
+function head(
+  length: number,
+  fixed: number | null,
+  maxFixed: number,
+  types: readonly [number | null, number, number],
+): Buffer {
   if (fixed !== null && length <= maxFixed) return Buffer.of(fixed | length);
   const [type8, type16, type32] = types;
   if (type8 !== null && length <= 0xff) return Buffer.of(type8, length);

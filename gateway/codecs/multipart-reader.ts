@@ -24,7 +24,10 @@ export interface MultipartOptions {
 /** Maximum size of the headers of a part. */
 const MAX_HEADER_BYTES = 16 << 10;
 
-/** Maximum number of bytes that belong to no part, between two parts. If they are text, there are no parts after {@link MAX_HEADER_BYTES}. */
+/**
+ * Maximum number of bytes that belong to no part, between two parts. If they are text, there are no parts after {@link
+ * MAX_HEADER_BYTES}.
+ */
 const MAX_GAP_BYTES = 1 << 20;
 
 /** Size of the buffer for headers. */
@@ -39,7 +42,9 @@ const MAX_TRUSTED_BYTES = 1 << 20;
 /** Maximum number of blank bytes between headers and body. */
 const MAX_BLANK_BYTES = 1 << 10;
 
-/** Maximum size of what separates two parts: a boundary with its dashes and what follows it, or the name of a header. */
+/**
+ * Maximum size of what separates two parts: a boundary with its dashes and what follows it, or the name of a header.
+ */
 const MAX_SEPARATOR_BYTES = 128;
 
 /** Minimum size of a boundary that compressed data do not contain by chance, together with the byte behind it. */
@@ -57,8 +62,21 @@ type State =
   | { readonly kind: 'headers'; lineAt: number; searchedTo: number }
   /** Behind the headers: the first bytes that are not blank decide between JPEG and others. */
   | { readonly kind: 'body'; readonly headers: ReadonlyMap<string, string>; blankTo: number }
-  | { readonly kind: 'jpeg'; readonly headers: ReadonlyMap<string, string>; readonly finder: JpegEndFinder; readonly isOpened: boolean; searchedTo: number }
-  | { readonly kind: 'other'; readonly headers: ReadonlyMap<string, string>; readonly length: number | null; isText: boolean; textTo: number; searchedTo: number };
+  | {
+      readonly kind: 'jpeg';
+      readonly headers: ReadonlyMap<string, string>;
+      readonly finder: JpegEndFinder;
+      readonly isOpened: boolean;
+      searchedTo: number;
+    }
+  | {
+      readonly kind: 'other';
+      readonly headers: ReadonlyMap<string, string>;
+      readonly length: number | null;
+      isText: boolean;
+      textTo: number;
+      searchedTo: number;
+    };
 
 /** A boundary in the window. */
 interface Boundary {
@@ -124,7 +142,7 @@ export class MultipartReader {
    */
   read(chunk: Buffer): void {
     if (this.#beginning.length < 64) this.#beginning += chunk.toString('latin1', 0, 64);
-    for (let at = 0; at < chunk.byteLength; ) {
+    for (let at = 0; at < chunk.byteLength;) {
       if (this.#filled === this.#bytes.byteLength) this.#makeRoom();
       const copied = chunk.copy(this.#bytes, this.#filled, at);
       at += copied;
@@ -147,7 +165,9 @@ export class MultipartReader {
         return `its part is not a JPEG, and has neither a Content-Length nor the boundary ${JSON.stringify(this.#boundary?.toString('latin1'))} behind it`;
       case 'gap':
         if (this.#beginning === '') return 'it is empty';
-        return this.#hasSeenBoundary ? 'there is nothing between its boundaries' : `it contains neither a JPEG nor the boundary ${announced}; its first line is ${first}`;
+        return this.#hasSeenBoundary
+          ? 'there is nothing between its boundaries'
+          : `it contains neither a JPEG nor the boundary ${announced}; its first line is ${first}`;
       default:
         return this.#state satisfies never;
     }
@@ -189,7 +209,8 @@ export class MultipartReader {
     }
     // The end may be the beginning of a header, a boundary or a JPEG.
     const unneeded = window.byteLength - MAX_HEADER_BYTES;
-    if (unneeded > 0 && this.#parts === 0 && this.#gapBytes === 0 && !this.#hasSeenBoundary && window.every(isText)) throw this.#withoutParts(MAX_HEADER_BYTES);
+    if (unneeded > 0 && this.#parts === 0 && this.#gapBytes === 0 && !this.#hasSeenBoundary && window.every(isText))
+      throw this.#withoutParts(MAX_HEADER_BYTES);
     if (unneeded > MAX_HEADER_BYTES) this.#skip(unneeded);
     state.searchedTo = Math.max(0, this.#filled - this.#start - MAX_SEPARATOR_BYTES);
     if (this.#gapBytes > MAX_GAP_BYTES) throw this.#withoutParts(MAX_GAP_BYTES);
@@ -197,11 +218,16 @@ export class MultipartReader {
   }
 
   #withoutParts(bytes: number): GearwayError {
-    return new GearwayError('multipart-invalid', `no part begins within ${bytes} bytes of the body: ${this.describe()}`);
+    return new GearwayError(
+      'multipart-invalid',
+      `no part begins within ${bytes} bytes of the body: ${this.describe()}`,
+    );
   }
 
   #readHeaders(window: Buffer, state: Extract<State, { kind: 'headers' }>): boolean {
-    const jpeg = window.subarray(0, MAX_HEADER_BYTES).indexOf(JPEG_BEGIN, Math.max(0, state.searchedTo - JPEG_BEGIN.byteLength));
+    const jpeg = window
+      .subarray(0, MAX_HEADER_BYTES)
+      .indexOf(JPEG_BEGIN, Math.max(0, state.searchedTo - JPEG_BEGIN.byteLength));
     const to = jpeg < 0 ? Math.min(window.byteLength, MAX_HEADER_BYTES + 4) : jpeg;
     const blank = findHeadersEnd(window, state, to);
     if (blank !== null || jpeg >= 0) {
@@ -211,7 +237,11 @@ export class MultipartReader {
       else this.#state = { kind: 'body', headers, blankTo: 0 };
       return true;
     }
-    if (window.byteLength > MAX_HEADER_BYTES) throw new GearwayError('multipart-invalid', `a part has headers of more than ${MAX_HEADER_BYTES} bytes, expected an empty line after at most ${MAX_HEADER_BYTES}`);
+    if (window.byteLength > MAX_HEADER_BYTES)
+      throw new GearwayError(
+        'multipart-invalid',
+        `a part has headers of more than ${MAX_HEADER_BYTES} bytes, expected an empty line after at most ${MAX_HEADER_BYTES}`,
+      );
     return false;
   }
 
@@ -222,7 +252,9 @@ export class MultipartReader {
     const at = state.blankTo;
     const begins = (pattern: Buffer): boolean | 'pending' => {
       const bytes = window.subarray(at, at + pattern.byteLength);
-      return pattern.subarray(0, bytes.byteLength).equals(bytes) && (bytes.byteLength === pattern.byteLength || 'pending');
+      return (
+        pattern.subarray(0, bytes.byteLength).equals(bytes) && (bytes.byteLength === pattern.byteLength || 'pending')
+      );
     };
     const isJpeg = begins(JPEG_BEGIN);
     const isNpy = begins(NPY_BEGIN);
@@ -251,7 +283,9 @@ export class MultipartReader {
     const searched = found.kind === 'pending' ? window.byteLength : found.kind === 'complete' ? found.end : found.next;
     if (wasInHeader || found.kind !== 'pending') {
       const isConfirmed = found.kind === 'complete' && readLength(headers) === found.end;
-      const separator = isConfirmed ? null : this.#findSeparator(window, state.searchedTo, found.kind === 'invalid' ? window.byteLength : searched);
+      const separator = isConfirmed
+        ? null
+        : this.#findSeparator(window, state.searchedTo, found.kind === 'invalid' ? window.byteLength : searched);
       if (separator !== null) {
         this.#emit(headers, separator);
         return true;
@@ -318,7 +352,11 @@ export class MultipartReader {
     const pattern = this.#boundary;
     if (pattern === null) return null;
     const mustBeginLine = pattern.byteLength < MIN_UNMISTAKABLE_BYTES && this.#state.kind !== 'gap';
-    for (let start = window.indexOf(pattern, from); start >= 0 && start < to; start = window.indexOf(pattern, start + 1)) {
+    for (
+      let start = window.indexOf(pattern, from);
+      start >= 0 && start < to;
+      start = window.indexOf(pattern, start + 1)
+    ) {
       const behind = start + pattern.byteLength;
       const next = window[behind];
       if (next === undefined || (next === DASH && behind + 1 === window.byteLength)) return 'pending';
@@ -329,11 +367,18 @@ export class MultipartReader {
     return null;
   }
 
-  /** Whether a body of so many bytes may contain the beginning of a boundary, which has not arrived completely: its length is wrong then. */
+  /**
+   * Whether a body of so many bytes may contain the beginning of a boundary, which has not arrived completely: its
+   * length is wrong then.
+   */
   #mayEndInBoundary(window: Buffer, bytes: number): boolean {
     const pattern = this.#boundary;
     if (pattern === null) return false;
-    for (let start = window.indexOf(DASH, Math.max(0, bytes - pattern.byteLength)); start >= 0 && start < bytes; start = window.indexOf(DASH, start + 1)) {
+    for (
+      let start = window.indexOf(DASH, Math.max(0, bytes - pattern.byteLength));
+      start >= 0 && start < bytes;
+      start = window.indexOf(DASH, start + 1)
+    ) {
       const isPending = window.byteLength < start + pattern.byteLength + 2;
       if (!isPending || !window.subarray(start).equals(pattern.subarray(0, window.byteLength - start))) continue;
       const end = endOfBody(window, start);
@@ -363,8 +408,12 @@ export class MultipartReader {
 
   /** Takes the first line for the boundary if it looks like one, whatever was announced. */
   #learnFirstBoundary(window: Buffer): void {
-    const [, line = ''] = /^[\s\0]*(--[!-~](?:[ -~]{0,70}[!-~])?)[ \t]*[\r\n]/.exec(window.toString('latin1', 0, Math.min(window.byteLength, 256))) ?? [];
-    if (line !== '' && (this.#boundary === null || !line.includes(this.#boundary.toString('latin1')))) this.#boundary = Buffer.from(line, 'latin1');
+    const [, line = ''] =
+      /^[\s\0]*(--[!-~](?:[ -~]{0,70}[!-~])?)[ \t]*[\r\n]/.exec(
+        window.toString('latin1', 0, Math.min(window.byteLength, 256)),
+      ) ?? [];
+    if (line !== '' && (this.#boundary === null || !line.includes(this.#boundary.toString('latin1'))))
+      this.#boundary = Buffer.from(line, 'latin1');
   }
 
   /** @returns whether there is a boundary in the text before a JPEG, other than the announced one. */
@@ -415,8 +464,14 @@ export class MultipartReader {
 
   /** Memory for a body of which so many bytes have arrived: as announced, or some more than for the previous one. */
   #bodyCapacity(bytes: number): number {
-    const announced = this.#state.kind === 'jpeg' || this.#state.kind === 'other' ? readLength(this.#state.headers) : null;
-    if (announced !== null && announced > bytes && announced <= Math.max(MAX_TRUSTED_BYTES, 2 * bytes, 2 * this.#lastBodyBytes)) return announced;
+    const announced =
+      this.#state.kind === 'jpeg' || this.#state.kind === 'other' ? readLength(this.#state.headers) : null;
+    if (
+      announced !== null &&
+      announced > bytes &&
+      announced <= Math.max(MAX_TRUSTED_BYTES, 2 * bytes, 2 * this.#lastBodyBytes)
+    )
+      return announced;
     const expected = Math.ceil(this.#lastBodyBytes * 1.125);
     return Math.max(MIN_BODY_BYTES, expected > bytes ? expected : 2 * bytes);
   }
@@ -430,15 +485,23 @@ export class MultipartReader {
 
   #checkSize(bytes: number): void {
     const { maxBodyBytes } = this.#options;
-    if (bytes > maxBodyBytes) throw new GearwayError('too-large', `a part has at least ${bytes} bytes, expected at most ${maxBodyBytes}`);
+    if (bytes > maxBodyBytes)
+      throw new GearwayError('too-large', `a part has at least ${bytes} bytes, expected at most ${maxBodyBytes}`);
   }
 }
 
 const DASH = 0x2d;
 const LINE_ENDS = [0x0d, 0x0a];
 
-/** Finds the blank line behind headers, up to `to`. Bytes that were searched before are searched again at most for two lines. */
-function findHeadersEnd(window: Buffer, state: { lineAt: number; searchedTo: number }, to: number): { readonly start: number; readonly end: number } | null {
+/**
+ * Finds the blank line behind headers, up to `to`. Bytes that were searched before are searched again at most for two
+ * lines.
+ */
+function findHeadersEnd(
+  window: Buffer,
+  state: { lineAt: number; searchedTo: number },
+  to: number,
+): { readonly start: number; readonly end: number } | null {
   // With the byte before, which may have been the first half of CR LF.
   const arrived = window.subarray(Math.max(0, state.searchedTo - 1), to);
   state.searchedTo = to;

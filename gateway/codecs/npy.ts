@@ -9,7 +9,10 @@ const MAX_HEADER_BYTES = 10_000;
 /** Most bytes in front of the samples. */
 export const MAX_NPY_HEAD_BYTES = MAGIC.byteLength + 6 + MAX_HEADER_BYTES;
 
-/** `'key': value` of the header's dict: a text, a boolean, or a tuple of sizes. What is structured has a list, and is none of ours. */
+/**
+ * `'key': value` of the header's dict: a text, a boolean, or a tuple of sizes. What is structured has a list, and is
+ * none of ours.
+ */
 const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|\(([\d\s,]*)\))\s*/y;
 
 /** Whether bytes are an array as `numpy.save` writes it. */
@@ -18,8 +21,8 @@ export function isNpy(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads an array as `numpy.save` writes it (NumPy's NEP 1, versions 1.0 to 3.0). Its samples stay where they are; whether there
- * are as many as dtype and shape say is for who takes the array.
+ * Reads an array as `numpy.save` writes it (NumPy's NEP 1, versions 1.0 to 3.0). Its samples stay where they are;
+ * whether there are as many as dtype and shape say is for who takes the array.
  *
  * @throws {GearwayError} `npy-invalid`.
  */
@@ -40,7 +43,10 @@ export function readNpy(bytes: Uint8Array): NDArray {
 }
 
 function parseHeader(text: string): { readonly descr: string; readonly shape: readonly number[] } {
-  const refuse = (): GearwayError => invalid(`has the header ${JSON.stringify(text.trim().slice(0, 200))}, expected {'descr': '<u2', 'fortran_order': False, 'shape': (480, 640)}`);
+  const refuse = (): GearwayError =>
+    invalid(
+      `has the header ${JSON.stringify(text.trim().slice(0, 200))}, expected {'descr': '<u2', 'fortran_order': False, 'shape': (480, 640)}`,
+    );
   const fields = new Map<string, string | boolean | readonly number[]>();
   let at = text.indexOf('{') + 1;
   if (text.slice(0, at).trim() !== '{') throw refuse();
@@ -56,7 +62,14 @@ function parseHeader(text: string): { readonly descr: string; readonly shape: re
     at += 1;
   }
   const [descr, order, shape] = [fields.get('descr'), fields.get('fortran_order'), fields.get('shape')];
-  if (text.slice(at).trim() !== '}' || fields.size !== 3 || typeof descr !== 'string' || typeof order !== 'boolean' || typeof shape !== 'object') throw refuse();
+  if (
+    text.slice(at).trim() !== '}' ||
+    fields.size !== 3 ||
+    typeof descr !== 'string' ||
+    typeof order !== 'boolean' ||
+    typeof shape !== 'object'
+  )
+    throw refuse();
   if (order) throw invalid('is in Fortran order, expected C order: numpy.ascontiguousarray(array) before saving it');
   return { descr, shape };
 }
@@ -64,7 +77,11 @@ function parseHeader(text: string): { readonly descr: string; readonly shape: re
 /** What stands between the parentheses: `(480, 640)`, `(5,)`, `()`. */
 function parseTuple(text: string, refuse: () => GearwayError): readonly number[] {
   if (text.trim() === '') return [];
-  const items = text.trim().replace(/,$/, '').split(',').map((item) => item.trim());
+  const items = text
+    .trim()
+    .replace(/,$/, '')
+    .split(',')
+    .map((item) => item.trim());
   // `(5)` is a number in Python, and no tuple.
   if (!text.includes(',') || !items.every((item) => /^\d{1,15}$/.test(item))) throw refuse();
   return items.map(Number);
@@ -86,7 +103,8 @@ const ALIGNMENT = 64;
  */
 export function encodeNpy({ dtype, shape, data }: NDArray): Uint8Array {
   const type = parseDtype(dtype);
-  if (type === undefined) throw new GearwayError('dtype-unknown', `dtype is ${JSON.stringify(dtype)}, expected a type of real numbers`);
+  if (type === undefined)
+    throw new GearwayError('dtype-unknown', `dtype is ${JSON.stringify(dtype)}, expected a type of real numbers`);
   const order = type.bytes === 1 ? '|' : type.isBigEndian ? '>' : '<';
   const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const header = `{'descr': '${order}${CODES[type.kind]}${type.bytes}', 'fortran_order': False, 'shape': (${sizes}), }`;

@@ -49,7 +49,15 @@ export class PythonFloat {
 }
 
 /** A value in which floats and integers are distinguished. */
-export type TypedValue = null | boolean | number | bigint | string | PythonFloat | readonly TypedValue[] | { readonly [key: string]: TypedValue };
+export type TypedValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | PythonFloat
+  | readonly TypedValue[]
+  | { readonly [key: string]: TypedValue };
 
 /** Like {@link parsePythonJson}, but each float becomes a {@link PythonFloat}. */
 export function parseTypedPythonJson(text: string): TypedValue {
@@ -112,7 +120,9 @@ class Parser {
       case 'I':
         return this.#word('Infinity', this.#float(Infinity) as number);
       default:
-        return this.#text.startsWith('-Infinity', this.#at) ? this.#word('-Infinity', this.#float(-Infinity) as number) : this.#number();
+        return this.#text.startsWith('-Infinity', this.#at)
+          ? this.#word('-Infinity', this.#float(-Infinity) as number)
+          : this.#number();
     }
   }
 
@@ -134,7 +144,8 @@ class Parser {
       const value = this.value(depth + 1);
       spans?.set(key, { start, end: this.#at });
       // A plain assignment to `__proto__` would change the prototype.
-      if (key === '__proto__') Object.defineProperty(fields, key, { value, enumerable: true, configurable: true, writable: true });
+      if (key === '__proto__')
+        Object.defineProperty(fields, key, { value, enumerable: true, configurable: true, writable: true });
       else fields[key] = value;
       this.#space();
     } while (this.#skip(','));
@@ -185,7 +196,8 @@ class Parser {
     if (match[1] !== undefined || match[2] !== undefined) return this.#float(number) as number;
     if (Number.isSafeInteger(number)) return number;
     const count = digits.length - (digits.startsWith('-') ? 1 : 0);
-    if (count > MAX_DIGITS) throw new GearwayError('integer-too-long', `an integer has ${count} digits, Python reads at most ${MAX_DIGITS}`);
+    if (count > MAX_DIGITS)
+      throw new GearwayError('integer-too-long', `an integer has ${count} digits, Python reads at most ${MAX_DIGITS}`);
     return BigInt(digits);
   }
 
@@ -197,12 +209,17 @@ class Parser {
 
   #count(elements: number): void {
     this.#elements += elements;
-    if (this.#elements > this.#maxElements) throw new GearwayError('json-too-large', `the JSON has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a dict are ${COSTLY_ELEMENTS} each)`);
+    if (this.#elements > this.#maxElements)
+      throw new GearwayError(
+        'json-too-large',
+        `the JSON has more than ${this.#maxElements} elements (a number or text is one; a key, a list and a dict are ${COSTLY_ELEMENTS} each)`,
+      );
   }
 
   #nest(depth: number): void {
     this.#count(COSTLY_ELEMENTS - 1);
-    if (depth >= MAX_DEPTH) throw new GearwayError('json-too-deep', `lists and dicts are nested deeper than ${MAX_DEPTH}`);
+    if (depth >= MAX_DEPTH)
+      throw new GearwayError('json-too-deep', `lists and dicts are nested deeper than ${MAX_DEPTH}`);
   }
 
   #space(): void {
@@ -257,7 +274,8 @@ class Formatter {
       case 'boolean':
         return this.#write(value ? 'true' : 'false');
       case 'bigint':
-        if (value >= MAX_INTEGER || value <= -MAX_INTEGER) throw invalid(`an integer has more than ${MAX_DIGITS} digits`);
+        if (value >= MAX_INTEGER || value <= -MAX_INTEGER)
+          throw invalid(`an integer has more than ${MAX_DIGITS} digits`);
         return this.#write(value.toString());
       case 'object':
         break;
@@ -265,7 +283,12 @@ class Formatter {
         throw invalid(`a value is ${typeof value}, expected what Python's JSON can hold`);
     }
     if (value === null) return this.#write('null');
-    if (value instanceof PythonFloat) return this.#write(Number.isSafeInteger(value.value) && !Object.is(value.value, -0) ? `${value.value}.0` : formatNumber(value.value));
+    if (value instanceof PythonFloat)
+      return this.#write(
+        Number.isSafeInteger(value.value) && !Object.is(value.value, -0)
+          ? `${value.value}.0`
+          : formatNumber(value.value),
+      );
     if (depth >= MAX_DEPTH) throw invalid(`lists and dicts are nested deeper than ${MAX_DEPTH}`);
     this.#count(2);
     return Array.isArray(value) ? this.#list(value, depth) : this.#dict(value, depth);
@@ -274,17 +297,22 @@ class Formatter {
   #list(list: readonly unknown[], depth: number): string {
     let text = '[';
     // By index, so that holes are visited: they read as undefined, which is refused.
-    for (let index = 0; index < list.length; index += 1) text += this.#separator(index) + this.format(list[index], depth + 1);
+    for (let index = 0; index < list.length; index += 1)
+      text += this.#separator(index) + this.format(list[index], depth + 1);
     return `${text}]`;
   }
 
   #dict(dict: object, depth: number): string {
     const prototype: unknown = Object.getPrototypeOf(dict);
-    if (prototype !== Object.prototype && prototype !== null) throw invalid(`a value is ${className(prototype)}, expected what Python's JSON can hold`);
+    if (prototype !== Object.prototype && prototype !== null)
+      throw invalid(`a value is ${className(prototype)}, expected what Python's JSON can hold`);
     let text = '{';
     let index = 0;
     for (const key of Object.keys(dict)) {
-      text += this.#separator(index) + this.#write(`${formatString(key)}: `) + this.format((dict as Readonly<Record<string, unknown>>)[key], depth + 1);
+      text +=
+        this.#separator(index) +
+        this.#write(`${formatString(key)}: `) +
+        this.format((dict as Readonly<Record<string, unknown>>)[key], depth + 1);
       index += 1;
     }
     return `${text}}`;
@@ -301,7 +329,8 @@ class Formatter {
 
   #count(characters: number): void {
     this.#charactersLeft -= characters;
-    if (this.#charactersLeft < 0) throw new GearwayError('too-large', `a value takes more than ${MAX_JSON_CHARACTERS} characters of JSON`);
+    if (this.#charactersLeft < 0)
+      throw new GearwayError('too-large', `a value takes more than ${MAX_JSON_CHARACTERS} characters of JSON`);
   }
 }
 

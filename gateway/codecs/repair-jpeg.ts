@@ -10,9 +10,9 @@ export interface RepairedJpeg {
 }
 
 /**
- * Repairs a JPEG, for every way into the gateway: bytes behind EOI, which cameras, drivers and phones append, are cut off
- * without a copy; Huffman tables that it relies on without defining them, as from webcams and AVI files, are added. All
- * other bytes stay as they are. What only decoding can repair is done by {@link turnUpright}.
+ * Repairs a JPEG, for every way into the gateway: bytes behind EOI, which cameras, drivers and phones append, are cut
+ * off without a copy; Huffman tables that it relies on without defining them, as from webcams and AVI files, are added.
+ * All other bytes stay as they are. What only decoding can repair is done by {@link turnUpright}.
  *
  * @param colorspace as in {@link readJpegHeader}.
  * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`.
@@ -68,7 +68,9 @@ function addTables(jpeg: Uint8Array, { at, defined }: MissingTables): Buffer {
 
 /** A DHT segment with the standard tables that are not defined. */
 function createSegment(defined: number): Buffer {
-  const tables = STANDARD_TABLES.filter(({ id }) => (tableBit(id) & defined) === 0).map(({ id, counts, values }) => Buffer.concat([Buffer.from([id, ...counts]), Buffer.from(values, 'hex')]));
+  const tables = STANDARD_TABLES.filter(({ id }) => (tableBit(id) & defined) === 0).map(({ id, counts, values }) =>
+    Buffer.concat([Buffer.from([id, ...counts]), Buffer.from(values, 'hex')]),
+  );
   const length = 2 + tables.reduce((sum, { byteLength }) => sum + byteLength, 0);
   return Buffer.concat([Buffer.from([0xff, JPEG_MARKER.DHT, length >> 8, length & 0xff]), ...tables]);
 }

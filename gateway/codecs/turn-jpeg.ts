@@ -27,9 +27,9 @@ const MAX_SECONDS = 15;
 const turning = new ConcurrencyLimit(2);
 
 /**
- * Turns a JPEG according to its EXIF orientation, on the thread pool. It is decoded and encoded again, because no library
- * here turns JPEGs without loss. The result has no EXIF data, but the colour profile. Damaged parts are kept as decoders
- * show them.
+ * Turns a JPEG according to its EXIF orientation, on the thread pool. It is decoded and encoded again, because no
+ * library here turns JPEGs without loss. The result has no EXIF data, but the colour profile. Damaged parts are kept as
+ * decoders show them.
  *
  * @param jpeg must not change until the promise settles.
  * @throws {GearwayError} `jpeg-invalid`.
@@ -43,12 +43,21 @@ export async function turnUpright(jpeg: Uint8Array): Promise<Uint8Array> {
       sharp.cache(false);
       sharp.concurrency(1);
       // Ignores the colour profile, which would change the samples, and keeps it with them.
-      const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'none', ignoreIcc: true }).timeout({ seconds: MAX_SECONDS }).keepIccProfile();
-      const coloured = components === 1 ? image.toColourspace('b-w') : components === 4 ? image.toColourspace('cmyk') : image;
-      return await TURNS[orientation](coloured).jpeg({ quality: QUALITY, chromaSubsampling: isHalfChroma ? '4:2:0' : '4:4:4' }).toBuffer();
+      const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'none', ignoreIcc: true })
+        .timeout({ seconds: MAX_SECONDS })
+        .keepIccProfile();
+      const coloured =
+        components === 1 ? image.toColourspace('b-w') : components === 4 ? image.toColourspace('cmyk') : image;
+      return await TURNS[orientation](coloured)
+        .jpeg({ quality: QUALITY, chromaSubsampling: isHalfChroma ? '4:2:0' : '4:4:4' })
+        .toBuffer();
     } catch (error) {
       const detail = errorText(error).split('\n', 1).join();
-      throw new GearwayError('jpeg-invalid', `the JPEG has the EXIF orientation ${orientation}, and cannot be decoded to be turned: ${detail}`, { cause: error });
+      throw new GearwayError(
+        'jpeg-invalid',
+        `the JPEG has the EXIF orientation ${orientation}, and cannot be decoded to be turned: ${detail}`,
+        { cause: error },
+      );
     }
   });
 }

@@ -19,7 +19,11 @@ interface CheckOptions {
  * @returns the exit status: 0 if the file is valid, 1 otherwise.
  * @throws an error of `parseArgs`.
  */
-export async function runCheckConfig(args: string[], { formats, variables, check }: CheckOptions, print: (text: string) => unknown): Promise<number> {
+export async function runCheckConfig(
+  args: string[],
+  { formats, variables, check }: CheckOptions,
+  print: (text: string) => unknown,
+): Promise<number> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { schema: { type: 'boolean' } } });
   if (values.schema === true) {
     print(formatJsonSchema());
@@ -28,9 +32,16 @@ export async function runCheckConfig(args: string[], { formats, variables, check
   const [file = DEFAULT_CONFIG_FILE] = positionals;
   let streams: readonly string[] = [];
   try {
-    const { warnings } = await loadOptions(file, { formats, variables, given: [], check: (options) => (streams = check(options)) });
+    const { warnings } = await loadOptions(file, {
+      formats,
+      variables,
+      given: [],
+      check: (options) => (streams = check(options)),
+    });
     for (const warning of warnings) print(`warning: ${warning}\n`);
-    print(`${file} is valid: ${streams.length} ${streams.length === 1 ? 'stream' : 'streams'}, ${streams.join(', ')}\n`);
+    print(
+      `${file} is valid: ${streams.length} ${streams.length === 1 ? 'stream' : 'streams'}, ${streams.join(', ')}\n`,
+    );
     return 0;
   } catch (error) {
     if (error instanceof ConfigError) for (const problem of error.problems) print(`${formatProblem(file, problem)}\n`);

@@ -23,20 +23,30 @@ export function splitName(text: string): { readonly stream: string | null; reado
  */
 export function resolveClient(text: string): ListedAddress {
   const { stream, rest } = splitName(text);
-  const { endpoints, ports, pattern, security, options } = parseNetGearAddress(rest, ['id', 'serverPort', 'fps', 'pace']);
+  const { endpoints, ports, pattern, security, options } = parseNetGearAddress(rest, [
+    'id',
+    'serverPort',
+    'fps',
+    'pace',
+  ]);
   const [endpoint = '', port = ''] = [endpoints[0], ports[0]];
   if (endpoint.startsWith('tcp://*:')) {
     const expected = `the machine on which the client runs, such as tcp://127.0.0.1:${port} for this one`;
-    throw new GearwayError('address-invalid', `client ${rest} names no machine (* is for an address to listen on), expected ${expected}`);
+    throw new GearwayError(
+      'address-invalid',
+      `client ${rest} names no machine (* is for an address to listen on), expected ${expected}`,
+    );
   }
   if (ports.length > 1) {
-    const hint = 'list clients separately; for a receiver in multi-servers mode list one of its ports, with serverPort=';
+    const hint =
+      'list clients separately; for a receiver in multi-servers mode list one of its ports, with serverPort=';
     throw invalid(`client ${rest} has ${ports.length} ports, expected 1; ${hint}`);
   }
   const serverPort = options.get('serverPort') ?? null;
   checkModes({ pattern, multiclient: false, multiserver: serverPort !== null, bidirectional: false, ports: 1 });
   const fps = options.get('fps');
-  if (fps !== undefined && !(Number(fps) >= 0.1 && Number(fps) <= 1000)) throw invalid(`client ${rest} has fps=${fps}, expected 0.1 to 1000`);
+  if (fps !== undefined && !(Number(fps) >= 0.1 && Number(fps) <= 1000))
+    throw invalid(`client ${rest} has fps=${fps}, expected 0.1 to 1000`);
   return {
     stream,
     address: {

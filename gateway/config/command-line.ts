@@ -11,7 +11,14 @@ import { watchPackageManager } from '../process/parent-watch.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
 import { SERVICE_VARIABLES, ServiceManager } from '../process/service-manager.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
-import { CONFIG_VARIABLE, DECLARED_OPTIONS, type GivenOptions, parseArgsOptions, readFlags, readVariables } from './flags.ts';
+import {
+  CONFIG_VARIABLE,
+  DECLARED_OPTIONS,
+  type GivenOptions,
+  parseArgsOptions,
+  readFlags,
+  readVariables,
+} from './flags.ts';
 import { createFormats } from './formats.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { formatHelp } from './help.ts';
@@ -52,14 +59,24 @@ function parseCommandLine(args: string[], variables: Readonly<Record<string, str
   const fromVariables = readVariables(variables);
   const tokens = readTokens(values, variables);
   const named = values['config'] ?? variables[CONFIG_VARIABLE];
-  const file = typeof named === 'string' && named !== '' ? named : existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : null;
-  return { help, version, file, given: [fromVariables.given, { ...readFlags(values), ...tokens.options } as GivenOptions], warnings: [...fromVariables.warnings, ...tokens.warnings] };
+  const file =
+    typeof named === 'string' && named !== '' ? named : existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : null;
+  return {
+    help,
+    version,
+    file,
+    given: [fromVariables.given, { ...readFlags(values), ...tokens.options } as GivenOptions],
+    warnings: [...fromVariables.warnings, ...tokens.warnings],
+  };
 }
 
 /** Checks options as a whole, and returns the names of the streams. @throws {GearwayError}. */
 function checkOptions(options: GatewayOptions): string[] {
   const sources = createSources(listSources(options), () => undefined);
-  resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+  resolveOptions(
+    options,
+    sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })),
+  );
   return sources.map(({ name }) => name);
 }
 
@@ -68,7 +85,10 @@ const FORMATS = createFormats((url) => createSources([url], () => undefined));
 function packageVersion(): string {
   for (const path of ['../../package.json', '../../../package.json']) {
     try {
-      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name: string; version: string };
+      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
+        name: string;
+        version: string;
+      };
       if (name === 'gearway') return version;
     } catch {
       // Two levels up from source, three from the build.
@@ -77,10 +97,13 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-/** Copies the environment, and removes the options and systemd's variables, so that child processes do not inherit them. */
+/**
+ * Copies the environment, and removes the options and systemd's variables, so that child processes do not inherit them.
+ */
 function takeVariables(): Record<string, string | undefined> {
   const taken = { ...process.env };
-  for (const name of [...DECLARED_OPTIONS.map(({ variable }) => variable), ...SERVICE_VARIABLES]) delete process.env[name];
+  for (const name of [...DECLARED_OPTIONS.map(({ variable }) => variable), ...SERVICE_VARIABLES])
+    delete process.env[name];
   return taken;
 }
 
@@ -111,7 +134,9 @@ async function offerNetworkUrls(urls: readonly string[]): Promise<void> {
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
   const variables = takeVariables();
-  const serviceManager = new ServiceManager(variables, variables['PATH'] ?? '', (message) => log.write(`gearway: warning: ${message}`));
+  const serviceManager = new ServiceManager(variables, variables['PATH'] ?? '', (message) =>
+    log.write(`gearway: warning: ${message}`),
+  );
   if (command === 'probe') {
     const { runProbe } = await import('../probe/command.ts');
     process.exitCode = await runProbe(rest, (text) => process.stdout.write(text));
@@ -124,7 +149,9 @@ async function main(): Promise<void> {
   }
   if (command === 'check-config') {
     const { runCheckConfig } = await import('./check-command.ts');
-    process.exitCode = await runCheckConfig(rest, { formats: FORMATS, variables, check: checkOptions }, (text) => process.stdout.write(text));
+    process.exitCode = await runCheckConfig(rest, { formats: FORMATS, variables, check: checkOptions }, (text) =>
+      process.stdout.write(text),
+    );
     return;
   }
   const { file, given, warnings, help, version } = parseCommandLine(process.argv.slice(2), variables);
@@ -133,10 +160,14 @@ async function main(): Promise<void> {
     return;
   }
   process.title = formatProcessTitle(process.argv.slice(2));
-  const load = async (): Promise<LoadedOptions> => loadOptions(file, { formats: FORMATS, variables, given, check: checkOptions });
+  const load = async (): Promise<LoadedOptions> =>
+    loadOptions(file, { formats: FORMATS, variables, given, check: checkOptions });
   const loaded = await load();
   for (const warning of [...warnings, ...loaded.warnings]) log.write(`gearway: warning: ${warning}`);
-  const options: GatewayOptions = { ...loaded.options, log: (message) => log.write(`${new Date().toISOString()} ${message}`) };
+  const options: GatewayOptions = {
+    ...loaded.options,
+    log: (message) => log.write(`${new Date().toISOString()} ${message}`),
+  };
   const starting = createGateway(options);
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
@@ -151,7 +182,9 @@ async function main(): Promise<void> {
   let reload: Reload | null = null;
   // A terminal that closes sends SIGHUP too.
   const isDaemon = file !== null && !process.stdin.isTTY;
-  onStopSignal(isDaemon ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => stop(signal === 'SIGINT' ? 'terminate' : 'keep'));
+  onStopSignal(isDaemon ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) =>
+    stop(signal === 'SIGINT' ? 'terminate' : 'keep'),
+  );
   if (isDaemon) process.on('SIGHUP', () => reload?.now());
   if (process.env['npm_lifecycle_event'] !== undefined) watchPackageManager(process, () => stop('keep'));
   const gateway = await starting;
@@ -159,7 +192,12 @@ async function main(): Promise<void> {
   try {
     const { url, publicUrl, networkUrls, port } = await gateway.listen();
     if (file !== null) {
-      reload = new Reload({ file, gateway, load: async () => (await load()).options, log: options.log ?? (() => undefined) });
+      reload = new Reload({
+        file,
+        gateway,
+        load: async () => (await load()).options,
+        log: options.log ?? (() => undefined),
+      });
       await reload.start();
     }
     process.stdout.write(`Gearway is serving on ${url}\n${publicUrl === null ? '' : `Public address: ${publicUrl}\n`}`);
@@ -191,6 +229,13 @@ main().catch((error: unknown) => {
   // Only the first line: Node explains an ambiguous flag in three lines.
   const [sentence = ''] = errorText(error).split('\n', 1);
   // An unexpected argument may be the rest of a password with a space in it.
-  log.write(`gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`);
-  process.exit(error instanceof GearwayError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) ? 2 : 1);
+  log.write(
+    `gearway: ${cleanText(redactorOfUrls(process.argv.slice(2)).hide(sentence.replaceAll(/'[^']*@/g, "'…@")))}`,
+  );
+  process.exit(
+    error instanceof GearwayError ||
+      (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+      ? 2
+      : 1,
+  );
 });

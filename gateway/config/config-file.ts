@@ -1,4 +1,14 @@
-import { type Document, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml';
 import { quoteText } from '../../shared/clean-text.ts';
 import { errorText } from '../../shared/errors.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
@@ -20,7 +30,9 @@ const MAX_TOKENS = 20_000;
 /** Maximum number of problems reported for a file. */
 const MAX_PROBLEMS = 50;
 
-/** Checks of strings, by the `format` of the schema. Each throws an error whose message is a sentence without secrets. */
+/**
+ * Checks of strings, by the `format` of the schema. Each throws an error whose message is a sentence without secrets.
+ */
 export type Formats = Readonly<Record<string, (text: string) => void>>;
 
 /** A configuration file that was read. `config` is complete only if there are no problems. */
@@ -37,27 +49,44 @@ export interface ParsedConfig {
 /** Parses and checks a configuration file. Never throws. */
 export function parseConfig(bytes: Uint8Array, formats: Formats, references: References): ParsedConfig {
   const decoded = decode(bytes);
-  if ('problem' in decoded) return { config: {}, problems: [decoded.problem], hasSecrets: false, locate: () => ({ line: 1, column: 1 }) };
+  if ('problem' in decoded)
+    return { config: {}, problems: [decoded.problem], hasSecrets: false, locate: () => ({ line: 1, column: 1 }) };
   const tooMuch = findExcess(decoded.text);
-  if (tooMuch !== null) return { config: {}, problems: [tooMuch], hasSecrets: false, locate: () => ({ line: 1, column: 1 }) };
+  if (tooMuch !== null)
+    return { config: {}, problems: [tooMuch], hasSecrets: false, locate: () => ({ line: 1, column: 1 }) };
   const lines = new LineCounter();
-  const document = parseDocument(decoded.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'error' });
+  const document = parseDocument(decoded.text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: 'error',
+  });
   const at = (offset: number): { line: number; column: number } => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const locate = (path: readonly string[]): { line: number; column: number } => at(offsetOf(document, path));
   const [syntax] = [...document.errors, ...document.warnings];
-  if (syntax !== undefined) return { config: {}, problems: [{ ...at(syntax.pos[0]), message: explainSyntax(syntax.code, syntax.message) }], hasSecrets: false, locate };
+  if (syntax !== undefined)
+    return {
+      config: {},
+      problems: [{ ...at(syntax.pos[0]), message: explainSyntax(syntax.code, syntax.message) }],
+      hasSecrets: false,
+      locate,
+    };
   const checker = new Checker(document, formats, references, at);
   const config = checker.check() as Config;
   return { config, problems: checker.problems, hasSecrets: checker.hasSecrets, locate };
 }
 
 function decode(bytes: Uint8Array): { readonly text: string } | { readonly problem: Problem } {
-  const refuse = (message: string, line: number | null = null): { problem: Problem } => ({ problem: { line, column: line === null ? null : 1, message } });
-  if (bytes.byteLength > MAX_CONFIG_BYTES) return refuse(`the file has more than ${MAX_CONFIG_BYTES >> 10} KiB, the maximum`);
-  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) return refuse('the file is UTF-16, expected UTF-8; save it as UTF-8');
+  const refuse = (message: string, line: number | null = null): { problem: Problem } => ({
+    problem: { line, column: line === null ? null : 1, message },
+  });
+  if (bytes.byteLength > MAX_CONFIG_BYTES)
+    return refuse(`the file has more than ${MAX_CONFIG_BYTES >> 10} KiB, the maximum`);
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
+    return refuse('the file is UTF-16, expected UTF-8; save it as UTF-8');
   const lineOf = (offset: number): number => bytes.subarray(0, offset).filter((byte) => byte === 0x0a).byteLength + 1;
   const nul = bytes.indexOf(0);
   if (nul >= 0) return refuse('there is a NUL character, expected text', lineOf(nul));
@@ -102,7 +131,8 @@ const NO_ALIASES = 'aliases (*name) are not supported; write the value itself, o
 const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'there is a tab in the indentation, expected spaces',
   BAD_INDENT: 'the indentation does not match the lines before',
-  BLOCK_AS_IMPLICIT_KEY: 'there are two values in one line; write text that ends with ":" or contains ": " in quotes, such as "push:"',
+  BLOCK_AS_IMPLICIT_KEY:
+    'there are two values in one line; write text that ends with ":" or contains ": " in quotes, such as "push:"',
   MULTILINE_IMPLICIT_KEY: 'a line has no ": " between key and value',
   MULTIPLE_DOCS: 'there is a second document (---), expected one',
   TAG_RESOLVE_FAILED: 'there is an unknown tag (!name); write text that begins with ! in quotes',
@@ -145,7 +175,12 @@ class Checker {
   readonly #references: References;
   readonly #at: (offset: number) => { line: number; column: number };
 
-  constructor(document: Document.Parsed, formats: Formats, references: References, at: (offset: number) => { line: number; column: number }) {
+  constructor(
+    document: Document.Parsed,
+    formats: Formats,
+    references: References,
+    at: (offset: number) => { line: number; column: number },
+  ) {
     this.#document = document;
     this.#formats = formats;
     this.#references = references;
@@ -175,7 +210,10 @@ class Checker {
     const offset = node.range?.[0] ?? 0;
     const name = path.length === 0 ? 'the file' : path.join('.');
     const expected = describe(schema);
-    if (isMap(node)) return schema.type === 'object' ? this.#visitMap(node, schema, path) : this.#report(offset, `${name} is a map of keys, expected ${expected}`);
+    if (isMap(node))
+      return schema.type === 'object'
+        ? this.#visitMap(node, schema, path)
+        : this.#report(offset, `${name} is a map of keys, expected ${expected}`);
     if (isSeq(node)) {
       const { items } = schema;
       if (items === undefined) return this.#report(offset, `${name} is a list, expected ${expected}`);
@@ -193,7 +231,10 @@ class Checker {
       const name = keyText(key);
       const firstAt = seen.get(name);
       if (firstAt !== undefined) {
-        this.#report(offset, `the key ${quote(name)} occurs twice in ${placeOf(path)}, first in line ${this.#at(firstAt).line}`);
+        this.#report(
+          offset,
+          `the key ${quote(name)} occurs twice in ${placeOf(path)}, first in line ${this.#at(firstAt).line}`,
+        );
         continue;
       }
       seen.set(name, offset);
@@ -209,25 +250,41 @@ class Checker {
     const missing = (schema.required ?? []).find((key) => !seen.has(key));
     // A misspelled key was reported already.
     const isMisspelled = [...seen.keys()].some((key) => suggest(key, [missing ?? '']) !== null);
-    if (missing !== undefined && !isMisspelled) this.#report(offsetOf(this.#document, path), `${placeOf(path)} has no ${missing}, which is required`);
+    if (missing !== undefined && !isMisspelled)
+      this.#report(offsetOf(this.#document, path), `${placeOf(path)} has no ${missing}, which is required`);
     const { maxProperties = Infinity } = schema;
-    if (seen.size > maxProperties) this.#report(offsetOf(this.#document, path), `${placeOf(path)} has ${seen.size} keys, expected at most ${maxProperties}`);
+    if (seen.size > maxProperties)
+      this.#report(
+        offsetOf(this.#document, path),
+        `${placeOf(path)} has ${seen.size} keys, expected at most ${maxProperties}`,
+      );
     return result;
   }
 
   /** @returns null if the key is not allowed, which was reported. */
-  #childSchema(name: string, { properties = {}, additionalProperties, propertyNames }: SchemaNode, path: readonly string[], offset: number): SchemaNode | null {
+  #childSchema(
+    name: string,
+    { properties = {}, additionalProperties, propertyNames }: SchemaNode,
+    path: readonly string[],
+    offset: number,
+  ): SchemaNode | null {
     const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
     if (known !== undefined) return known;
     if (typeof additionalProperties === 'object') {
       if (propertyNames === undefined || new RegExp(propertyNames.pattern).test(name)) return additionalProperties;
-      const expected = path.at(-1) === 'streams' ? '1 to 64 letters, digits, - and _' : path.at(-1) === 'reservedPorts' ? 'a port number' : `a name that matches ${propertyNames.pattern}`;
+      const expected =
+        path.at(-1) === 'streams'
+          ? '1 to 64 letters, digits, - and _'
+          : path.at(-1) === 'reservedPorts'
+            ? 'a port number'
+            : `a name that matches ${propertyNames.pattern}`;
       this.#report(offset, `the key ${quote(name)} in ${placeOf(path)} is invalid, expected ${expected}`);
       return null;
     }
     const names = Object.keys(properties);
     const similar = suggest(name, names) ?? names.find((key) => properties[key]?.flag?.name === name) ?? null;
-    const hint = similar !== null ? `did you mean ${similar}?` : (this.#elsewhere(name) ?? `expected one of ${names.join(', ')}`);
+    const hint =
+      similar !== null ? `did you mean ${similar}?` : (this.#elsewhere(name) ?? `expected one of ${names.join(', ')}`);
     this.#report(offset, `${placeOf(path)} has the unknown key ${quote(name)}; ${hint}`);
     return null;
   }
@@ -235,8 +292,10 @@ class Checker {
   /** Where a key belongs that is known elsewhere. */
   #elsewhere(name: string): string | null {
     const { streams } = CONFIG_SCHEMA.properties;
-    if (Object.hasOwn(streams.additionalProperties.properties, name)) return `it belongs to a stream: streams.NAME.${name}`;
-    if (Object.hasOwn(CONFIG_SCHEMA.properties, name)) return 'it belongs to the top level of the file, without indentation';
+    if (Object.hasOwn(streams.additionalProperties.properties, name))
+      return `it belongs to a stream: streams.NAME.${name}`;
+    if (Object.hasOwn(CONFIG_SCHEMA.properties, name))
+      return 'it belongs to the top level of the file, without indentation';
     return null;
   }
 
@@ -247,24 +306,40 @@ class Checker {
     let isReferring = false;
     if (typeof value === 'string') {
       try {
-        const expanded = schema.secret === true ? expandSecret(value, this.#references) : expandReferences(value, this.#references);
+        const expanded =
+          schema.secret === true ? expandSecret(value, this.#references) : expandReferences(value, this.#references);
         ({ text: actual, isReferring } = expanded);
       } catch (error) {
         return this.#report(offset, `${name}: ${errorText(error)}`);
       }
       if (isReferring && types.includes('integer') && /^\d{1,9}$/.test(String(actual))) actual = Number(actual);
-      if (isReferring && types.includes('boolean') && /^(?:true|false)$/.test(String(actual))) actual = actual === 'true';
+      if (isReferring && types.includes('boolean') && /^(?:true|false)$/.test(String(actual)))
+        actual = actual === 'true';
     }
     if (schema.secret === true && !isReferring) this.hasSecrets = true;
     // A value from elsewhere may be a secret.
-    const shown = schema.secret === true ? 'is not text' : isReferring ? 'has an invalid value' : `is ${quote(source === '' ? String(actual) : source)}`;
-    if (schema.enum !== undefined) return schema.enum.includes(String(actual)) ? actual : this.#report(offset, `${name} ${shown}, expected ${expected}${this.#enumHint(String(actual), schema.enum)}`);
-    const fits = typeof actual === 'string' ? types.includes('string') : typeof actual === 'boolean' ? types.includes('boolean') : Number.isInteger(actual) && types.includes('integer');
+    const shown =
+      schema.secret === true
+        ? 'is not text'
+        : isReferring
+          ? 'has an invalid value'
+          : `is ${quote(source === '' ? String(actual) : source)}`;
+    if (schema.enum !== undefined)
+      return schema.enum.includes(String(actual))
+        ? actual
+        : this.#report(offset, `${name} ${shown}, expected ${expected}${this.#enumHint(String(actual), schema.enum)}`);
+    const fits =
+      typeof actual === 'string'
+        ? types.includes('string')
+        : typeof actual === 'boolean'
+          ? types.includes('boolean')
+          : Number.isInteger(actual) && types.includes('integer');
     if (!fits) {
       const remedy = types.includes('string') && typeof value !== 'string' ? '; write it in quotes' : '';
       return this.#report(offset, `${name} ${shown}, expected ${expected}${remedy}`);
     }
-    if (typeof actual === 'number' && (actual < (schema.minimum ?? -Infinity) || actual > (schema.maximum ?? Infinity))) return this.#report(offset, `${name} ${shown}, expected ${expected}`);
+    if (typeof actual === 'number' && (actual < (schema.minimum ?? -Infinity) || actual > (schema.maximum ?? Infinity)))
+      return this.#report(offset, `${name} ${shown}, expected ${expected}`);
     const text = typeof actual === 'number' && types.includes('string') ? String(actual) : actual;
     const check = schema.format === undefined ? undefined : this.#formats[schema.format];
     if (check !== undefined && typeof text === 'string') {

@@ -30,16 +30,25 @@ export function expandReferences(text: string, references: References): Expanded
   let isReferring = false;
   const expanded = text.replaceAll(/\$\$\{|\$\{([^}]*)\}?/g, (found, name: string | undefined) => {
     if (name === undefined) return '${';
-    if (!found.endsWith('}')) throw new Error(`a reference has no end, expected ${DOLLAR}{NAME}; write ${DOLLAR}${DOLLAR}{ for the characters themselves`);
+    if (!found.endsWith('}'))
+      throw new Error(
+        `a reference has no end, expected ${DOLLAR}{NAME}; write ${DOLLAR}${DOLLAR}{ for the characters themselves`,
+      );
     isReferring = true;
     return lookUp(name, references);
   });
   return { text: expanded, isReferring };
 }
 
-/** Reads a secret option, which may also be `file:PATH` or `credential:NAME` as a whole. @throws as {@link expandReferences}. */
+/**
+ * Reads a secret option, which may also be `file:PATH` or `credential:NAME` as a whole.
+ *
+ * @throws as {@link expandReferences}.
+ */
 export function expandSecret(text: string, references: References): Expanded {
-  return /^(?:file|credential):/.test(text) ? { text: lookUp(text, references), isReferring: true } : expandReferences(text, references);
+  return /^(?:file|credential):/.test(text)
+    ? { text: lookUp(text, references), isReferring: true }
+    : expandReferences(text, references);
 }
 
 function lookUp(name: string, { variables, folder }: References): string {
@@ -47,12 +56,19 @@ function lookUp(name: string, { variables, folder }: References): string {
   if (kind === 'file') return read(resolve(folder, target), target);
   if (kind === 'credential') {
     const credentials = variables['CREDENTIALS_DIRECTORY'];
-    if (credentials === undefined) throw new Error(`the credential ${target} cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=${target}:FILE`);
-    if (!/^[\w.@-]{1,255}$/.test(target) || target === '..') throw new Error('a credential has an invalid name, expected letters, digits and . _ - @');
+    if (credentials === undefined)
+      throw new Error(
+        `the credential ${target} cannot be read because CREDENTIALS_DIRECTORY is not set; systemd sets it for services with LoadCredential=${target}:FILE`,
+      );
+    if (!/^[\w.@-]{1,255}$/.test(target) || target === '..')
+      throw new Error('a credential has an invalid name, expected letters, digits and . _ - @');
     return read(resolve(credentials, target), `the credential ${target}`);
   }
   const [, variable = '', byDefault] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(name) ?? [];
-  if (variable === '') throw new Error(`a reference names no environment variable, expected ${DOLLAR}{NAME}, ${DOLLAR}{NAME:-default}, ${DOLLAR}{file:PATH} or ${DOLLAR}{credential:NAME}`);
+  if (variable === '')
+    throw new Error(
+      `a reference names no environment variable, expected ${DOLLAR}{NAME}, ${DOLLAR}{NAME:-default}, ${DOLLAR}{file:PATH} or ${DOLLAR}{credential:NAME}`,
+    );
   const value = variables[variable];
   if (value !== undefined && (value !== '' || byDefault === undefined)) return value;
   if (byDefault !== undefined) return byDefault;

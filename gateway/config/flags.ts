@@ -33,13 +33,24 @@ export const DECLARED_OPTIONS: readonly DeclaredOption[] = collect(CONFIG_SCHEMA
 /** Variable with the path of the configuration file, as `--config`. */
 export const CONFIG_VARIABLE = `${PREFIX}CONFIG`;
 
-/** Options for `parseArgs`: each flag, `--NAME-file` for each secret, and those that are not in the configuration file. */
+/**
+ * Options for `parseArgs`: each flag, `--NAME-file` for each secret, and those that are not in the configuration file.
+ */
 export function parseArgsOptions(): ParseArgsOptions {
-  const entries = DECLARED_OPTIONS.flatMap(({ schema, flag: { name, value, multiple = false } }): [string, ParseArgsOptions[string]][] => [
-    [name, { type: value === undefined ? 'boolean' : 'string', multiple }],
-    ...(schema.secret === true ? [[`${name}-file`, { type: 'string' }] satisfies [string, ParseArgsOptions[string]]] : []),
-  ]);
-  return { ...Object.fromEntries(entries), config: { type: 'string' }, help: { type: 'boolean' }, version: { type: 'boolean' } };
+  const entries = DECLARED_OPTIONS.flatMap(
+    ({ schema, flag: { name, value, multiple = false } }): [string, ParseArgsOptions[string]][] => [
+      [name, { type: value === undefined ? 'boolean' : 'string', multiple }],
+      ...(schema.secret === true
+        ? [[`${name}-file`, { type: 'string' }] satisfies [string, ParseArgsOptions[string]]]
+        : []),
+    ],
+  );
+  return {
+    ...Object.fromEntries(entries),
+    config: { type: 'string' },
+    help: { type: 'boolean' },
+    version: { type: 'boolean' },
+  };
 }
 
 /**
@@ -64,7 +75,10 @@ export function readFlags(values: Readonly<Record<string, unknown>>): GivenOptio
  *
  * @throws {GearwayError} `option-invalid`.
  */
-export function readVariables(variables: Readonly<Record<string, string | undefined>>): { readonly given: GivenOptions; readonly warnings: readonly string[] } {
+export function readVariables(variables: Readonly<Record<string, string | undefined>>): {
+  readonly given: GivenOptions;
+  readonly warnings: readonly string[];
+} {
   const given: GivenOptions = {};
   const warnings: string[] = [];
   for (const option of DECLARED_OPTIONS) {
@@ -74,10 +88,18 @@ export function readVariables(variables: Readonly<Record<string, string | undefi
     if (text === undefined || text === '' || schema.secret === true) continue;
     if (flag.name === 'port' && text.startsWith('tcp://')) {
       // Kubernetes sets this for every pod beside a service that is called gearway.
-      warnings.push(`${variable} is ignored because it is a link to a Kubernetes service; set enableServiceLinks: false to suppress it`);
+      warnings.push(
+        `${variable} is ignored because it is a link to a Kubernetes service; set enableServiceLinks: false to suppress it`,
+      );
       continue;
     }
-    put(given, option, flag.multiple === true ? text.split(flag.name === 'source' ? /[\r\n]+/ : /\s+/).filter((entry) => entry.trim() !== '') : readValue(variable, text, schema));
+    put(
+      given,
+      option,
+      flag.multiple === true
+        ? text.split(flag.name === 'source' ? /[\r\n]+/ : /\s+/).filter((entry) => entry.trim() !== '')
+        : readValue(variable, text, schema),
+    );
   }
   const known = [...DECLARED_OPTIONS.map(({ variable }) => variable), CONFIG_VARIABLE];
   for (const name of Object.keys(variables)) {
@@ -89,17 +111,31 @@ export function readVariables(variables: Readonly<Record<string, string | undefi
 }
 
 function collect(schema: SchemaNode, path: readonly string[]): readonly DeclaredOption[] {
-  const own = schema.flag === undefined ? [] : [{ path, schema, flag: schema.flag, variable: `${PREFIX}${schema.flag.name.toUpperCase().replaceAll('-', '_')}` }];
+  const own =
+    schema.flag === undefined
+      ? []
+      : [
+          {
+            path,
+            schema,
+            flag: schema.flag,
+            variable: `${PREFIX}${schema.flag.name.toUpperCase().replaceAll('-', '_')}`,
+          },
+        ];
   const children = Object.entries(schema.properties ?? {}).flatMap(([key, child]) => collect(child, [...path, key]));
-  const values = typeof schema.additionalProperties === 'object' ? collect(schema.additionalProperties, [...path, '*']) : [];
+  const values =
+    typeof schema.additionalProperties === 'object' ? collect(schema.additionalProperties, [...path, '*']) : [];
   const all = [...own, ...children, ...values];
   // Options of streams that also have a common value: the flag sets the common one.
-  return path.length > 0 ? all : all.filter(({ flag }, index) => all.findLastIndex((other) => other.flag.name === flag.name) === index);
+  return path.length > 0
+    ? all
+    : all.filter(({ flag }, index) => all.findLastIndex((other) => other.flag.name === flag.name) === index);
 }
 
 /** @param name of the flag or variable, for messages. */
 function readValue(name: string, text: string, schema: SchemaNode): string | number | boolean {
-  const refuse = (): GearwayError => new GearwayError('option-invalid', `${name} is ${JSON.stringify(text)}, expected ${describe(schema)}`);
+  const refuse = (): GearwayError =>
+    new GearwayError('option-invalid', `${name} is ${JSON.stringify(text)}, expected ${describe(schema)}`);
   if (schema.type === 'integer') {
     if (!/^\d{1,9}$/.test(text) || Number(text) > (schema.maximum ?? Infinity)) throw refuse();
     return Number(text);

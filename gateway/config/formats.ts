@@ -3,7 +3,15 @@ import { parseClusterAddress } from '../cluster/cluster-address.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
 import { resolveClient, splitName } from './client-address.ts';
 import type { Formats } from './config-file.ts';
-import { checkOrigin, checkToken, parseBitrate, parseRanges, resolveHost, resolveProxy, resolvePublicUrl } from './options.ts';
+import {
+  checkOrigin,
+  checkToken,
+  parseBitrate,
+  parseRanges,
+  resolveHost,
+  resolveProxy,
+  resolvePublicUrl,
+} from './options.ts';
 
 /**
  * The checks of the schema's `format`s.
@@ -15,7 +23,11 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     source: (text) => withoutSecrets(text, () => checkSource(text)),
     client: (text) =>
       withoutSecrets(text, () => {
-        if (splitName(text).stream !== null) throw new GearwayError('option-invalid', 'the client names a stream, expected an address only, because it already belongs to one');
+        if (splitName(text).stream !== null)
+          throw new GearwayError(
+            'option-invalid',
+            'the client names a stream, expected an address only, because it already belongs to one',
+          );
         resolveClient(text);
       }),
     'listed-client': (text) => withoutSecrets(text, () => resolveClient(text)),

@@ -18,7 +18,12 @@ export interface StreamSettings extends Partial<NativePolicy> {
 }
 
 /** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
-export type LimitSettings = Readonly<Record<'viewers' | 'publishers' | 'mjpegClients' | 'eventFollowers' | 'snapshots', { readonly total?: number; readonly perAddress?: number }>>;
+export type LimitSettings = Readonly<
+  Record<
+    'viewers' | 'publishers' | 'mjpegClients' | 'eventFollowers' | 'snapshots',
+    { readonly total?: number; readonly perAddress?: number }
+  >
+>;
 
 /**
  * Options of `createGateway()`; every field has a default. The names and meanings are those of `CONFIG_SCHEMA`, with
@@ -40,8 +45,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
   /** Default: docs/limits.md. */
   readonly limits?: Partial<LimitSettings>;
   /**
-   * Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear-options.md lists the options. `NAME=tcp://…` adds the client to
-   * the stream of that name. Default none.
+   * Native clients, `tcp://HOST:PORT?pattern=1`; docs/netgear-options.md lists the options. `NAME=tcp://…` adds the
+   * client to the stream of that name. Default none.
    */
   readonly clients?: readonly string[];
   /**
@@ -115,7 +120,9 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * gateway then serves the streams of all. Default none.
    */
   readonly cluster?: string;
-  /** Names of streams that other gateways of the cluster list too: one of them runs the source at a time. Default none. */
+  /**
+   * Names of streams that other gateways of the cluster list too: one of them runs the source at a time. Default none.
+   */
   readonly failover?: readonly string[];
   /** Called with one line of text at a time. Default: no log. */
   readonly log?: (message: string) => void;

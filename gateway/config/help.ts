@@ -13,7 +13,10 @@ const COMMANDS = `
 /** Formats the text of `gearway --help` from the schema. */
 export function formatHelp(): string {
   const options = [
-    formatOption('--config FILE', 'configuration file (gateway.yaml, if there is one); its options, and environment variables: docs/configuration.md'),
+    formatOption(
+      '--config FILE',
+      'configuration file (gateway.yaml, if there is one); its options, and environment variables: docs/configuration.md',
+    ),
     ...DECLARED_OPTIONS.map((option) => formatOption(signature(option), meaning(option))),
     formatOption('--help, --version', ''),
   ];
@@ -31,7 +34,8 @@ function signature({ schema, flag: { name, value } }: DeclaredOption): string {
 }
 
 function meaning({ schema, variable, flag: { help, multiple = false, perStream = false } }: DeclaredOption): string {
-  const byDefault = typeof schema.default === 'string' || typeof schema.default === 'number' ? ` (${schema.default})` : '';
+  const byDefault =
+    typeof schema.default === 'string' || typeof schema.default === 'number' ? ` (${schema.default})` : '';
   const repeatable = multiple ? `; repeatable${perStream ? ', as NAME=… for one stream' : ''}` : '';
   const secret = schema.secret === true ? `; or set ${variable}: other users can see arguments` : '';
   return `${help}${byDefault}${repeatable}${secret}`;

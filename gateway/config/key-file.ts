@@ -28,7 +28,8 @@ export function writeKeyFile(folder: string, port: number, key: string): KeyFile
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (platform() !== 'win32') {
     const stat = lstatSync(folder);
-    if (!stat.isDirectory() || stat.uid !== userInfo().uid) throw new Error(`${folder} is not a directory of this user`);
+    if (!stat.isDirectory() || stat.uid !== userInfo().uid)
+      throw new Error(`${folder} is not a directory of this user`);
     if ((stat.mode & 0o077) !== 0) chmodSync(folder, 0o700);
   }
   const path = join(folder, `${port}.key`);

@@ -36,24 +36,46 @@ export interface LoadedOptions {
  * @param file path of the file; null for none.
  * @throws {ConfigError} `config-invalid` with all problems of the file, and `option-invalid` for the other options.
  */
-export async function loadOptions(file: string | null, { formats, variables, given, check }: LoadOptions): Promise<LoadedOptions> {
+export async function loadOptions(
+  file: string | null,
+  { formats, variables, given, check }: LoadOptions,
+): Promise<LoadedOptions> {
   const parsed = file === null ? null : await readConfigFile(file, formats, variables);
   const folder = dirname(resolve(file ?? '.'));
   const config = parsed?.config ?? {};
   try {
     const options = merge(config, folder, given);
     check(options);
-    return { options, warnings: parsed?.hasSecrets === true && parsed.isPublic ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`] : [] };
+    return {
+      options,
+      warnings:
+        parsed?.hasSecrets === true && parsed.isPublic
+          ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`]
+          : [],
+    };
   } catch (error) {
     const path = error instanceof OptionError && error.path.length > 0 ? error.path : ['streams'];
     // The file is not to blame for options that are not in it.
     if (parsed === null || file === null || !Object.hasOwn(config, path[0] ?? '')) throw error;
-    throw new ConfigError(file, [{ ...parsed.locate(path), message: errorText(redactorOfUrls([...listSources(config as GatewayOptions), ...listClients(config as GatewayOptions)]).error(error)) }]);
+    throw new ConfigError(file, [
+      {
+        ...parsed.locate(path),
+        message: errorText(
+          redactorOfUrls([...listSources(config as GatewayOptions), ...listClients(config as GatewayOptions)]).error(
+            error,
+          ),
+        ),
+      },
+    ]);
   }
 }
 
 /** @throws {ConfigError} if the file cannot be read or has problems. */
-async function readConfigFile(file: string, formats: Formats, variables: LoadOptions['variables']): Promise<ParsedConfig & { readonly isPublic: boolean }> {
+async function readConfigFile(
+  file: string,
+  formats: Formats,
+  variables: LoadOptions['variables'],
+): Promise<ParsedConfig & { readonly isPublic: boolean }> {
   // The parser takes a tenth of the gateway's start-up time.
   const { MAX_CONFIG_BYTES, parseConfig } = await import('./config-file.ts');
   let read: ReturnType<typeof readBeginning>;
@@ -61,7 +83,9 @@ async function readConfigFile(file: string, formats: Formats, variables: LoadOpt
     // One byte more than allowed, to detect larger files.
     read = readBeginning(file, MAX_CONFIG_BYTES + 1);
   } catch (error) {
-    throw new ConfigError(file, [{ line: null, column: null, message: `the configuration cannot be read: ${systemErrorText(error)}` }]);
+    throw new ConfigError(file, [
+      { line: null, column: null, message: `the configuration cannot be read: ${systemErrorText(error)}` },
+    ]);
   }
   const parsed = parseConfig(read.bytes, formats, { variables, folder: dirname(resolve(file)) });
   if (parsed.problems.length > 0) throw new ConfigError(file, parsed.problems);
@@ -70,13 +94,30 @@ async function readConfigFile(file: string, formats: Formats, variables: LoadOpt
 
 function merge(config: Config, folder: string, given: readonly GivenOptions[]): GatewayOptions {
   const { streams, tls, virtualPorts, viewerMaxBitrate, ...rest } = config;
-  let paths: { cert?: string; key?: string } | undefined = tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
+  let paths: { cert?: string; key?: string } | undefined =
+    tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
   let bitrate = viewerMaxBitrate;
-  let merged: Omit<GatewayOptions, 'tls'> = { ...rest, ...(streams === undefined ? {} : { streams: textPorts(streams) }), ...(virtualPorts === undefined ? {} : { virtualPorts: String(virtualPorts) }) };
-  for (const { source, clients, virtualPorts: ports, renditions, reservedPorts, tls: tlsFiles, viewerMaxBitrate: givenBitrate, ...others } of given) {
+  let merged: Omit<GatewayOptions, 'tls'> = {
+    ...rest,
+    ...(streams === undefined ? {} : { streams: textPorts(streams) }),
+    ...(virtualPorts === undefined ? {} : { virtualPorts: String(virtualPorts) }),
+  };
+  for (const {
+    source,
+    clients,
+    virtualPorts: ports,
+    renditions,
+    reservedPorts,
+    tls: tlsFiles,
+    viewerMaxBitrate: givenBitrate,
+    ...others
+  } of given) {
     // Sources replace the streams of the file; clients add to them.
     const { streams: before = {}, ...common } = merged;
-    const kept = source === undefined ? withoutNamed(withoutNamed(before, 'virtualPorts', ports ?? []), 'renditions', renditions ?? []) : {};
+    const kept =
+      source === undefined
+        ? withoutNamed(withoutNamed(before, 'virtualPorts', ports ?? []), 'renditions', renditions ?? [])
+        : {};
     merged = {
       ...common,
       ...others,
@@ -91,22 +132,38 @@ function merge(config: Config, folder: string, given: readonly GivenOptions[]): 
     bitrate = givenBitrate ?? bitrate;
   }
   if (merged.source === undefined && merged.streams === undefined) merged = { ...merged, source: 'test-pattern:' };
-  return { ...merged, ...(paths === undefined ? {} : { tls: readTls(paths) }), ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }) };
+  return {
+    ...merged,
+    ...(paths === undefined ? {} : { tls: readTls(paths) }),
+    ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }),
+  };
 }
 
 /** Ports may be written as a number. */
 function textPorts(streams: NonNullable<Config['streams']>): NonNullable<GatewayOptions['streams']> {
-  return Object.fromEntries(Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [name, virtualPorts === undefined ? rest : { ...rest, virtualPorts: String(virtualPorts) }]));
+  return Object.fromEntries(
+    Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [
+      name,
+      virtualPorts === undefined ? rest : { ...rest, virtualPorts: String(virtualPorts) },
+    ]),
+  );
 }
 
 /** The entries of both lists, `NAME=VALUE` or `VALUE`; a later one replaces an earlier one of the same name. */
 function mergeNamed(before: string | readonly string[], entries: readonly string[]): readonly string[] {
   const names = new Set(entries.map((text) => splitName(text).stream));
-  return [...(typeof before === 'string' ? [before] : before).filter((text) => !names.has(splitName(text).stream)), ...entries];
+  return [
+    ...(typeof before === 'string' ? [before] : before).filter((text) => !names.has(splitName(text).stream)),
+    ...entries,
+  ];
 }
 
 /** The streams without the options that a list with `NAME=VALUE` entries replaces. */
-function withoutNamed(streams: NonNullable<GatewayOptions['streams']>, key: 'virtualPorts' | 'renditions', entries: readonly string[]): NonNullable<GatewayOptions['streams']> {
+function withoutNamed(
+  streams: NonNullable<GatewayOptions['streams']>,
+  key: 'virtualPorts' | 'renditions',
+  entries: readonly string[],
+): NonNullable<GatewayOptions['streams']> {
   const names = new Set(entries.map((text) => splitName(text).stream));
   return Object.fromEntries(
     Object.entries(streams).map(([name, settings]) => {
@@ -116,8 +173,12 @@ function withoutNamed(streams: NonNullable<GatewayOptions['streams']>, key: 'vir
   );
 }
 
-function readTls({ cert, key }: { readonly cert?: string; readonly key?: string }): { readonly cert: string; readonly key: string } {
-  if (cert === undefined || key === undefined) throw invalid('only one of --tls-cert and --tls-key is given, expected both');
+function readTls({ cert, key }: { readonly cert?: string; readonly key?: string }): {
+  readonly cert: string;
+  readonly key: string;
+} {
+  if (cert === undefined || key === undefined)
+    throw invalid('only one of --tls-cert and --tls-key is given, expected both');
   const read = (name: 'cert' | 'key', path: string): string => {
     try {
       return readFileSync(path, 'utf8');

@@ -69,17 +69,39 @@ interface StreamPorts {
  * @throws {GearwayError} `option-invalid`, and the errors of {@link parseNetGearAddress}.
  */
 export function resolveOptions(options: GatewayOptions, streams: readonly StreamPorts[]): ResolvedGatewayOptions {
-  const { host = '127.0.0.1', port = 8080, token = null, viewToken = null, publishToken = null, insecure = false, allowOrigins = [], onClose = 'keep' } = options;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`port is ${port}, expected 0 to 65535`, 'port');
+  const {
+    host = '127.0.0.1',
+    port = 8080,
+    token = null,
+    viewToken = null,
+    publishToken = null,
+    insecure = false,
+    allowOrigins = [],
+    onClose = 'keep',
+  } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw invalid(`port is ${port}, expected 0 to 65535`, 'port');
   const virtualPorts = resolveVirtualPorts(listPerStream(options, 'virtualPorts'), streams);
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
   const clients = resolveClients(options, streams);
   const both = clients.find(({ address }) => reservedPorts.has(address.port));
-  if (both !== undefined) throw invalid(`port ${both.address.port} is reserved, but belongs to a native client: give that client another identity with ?id=`, 'reservedPorts', String(both.address.port));
+  if (both !== undefined)
+    throw invalid(
+      `port ${both.address.port} is reserved, but belongs to a native client: give that client another identity with ?id=`,
+      'reservedPorts',
+      String(both.address.port),
+    );
   checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
-  if (viewToken !== null && token === null) throw invalid('view-token requires token, because without it anyone may return data; add --token SECRET', 'viewToken');
+  if (viewToken !== null && token === null)
+    throw invalid(
+      'view-token requires token, because without it anyone may return data; add --token SECRET',
+      'viewToken',
+    );
   if (!isLoopback(host) && token === null && !insecure) {
-    throw invalid(`host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`, 'host');
+    throw invalid(
+      `host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`,
+      'host',
+    );
   }
   allowOrigins.forEach(checkOrigin);
   oneOf('on-close', onClose, ['keep', 'terminate']);
@@ -118,30 +140,42 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
 export function checkOrigin(origin: string): void {
   if (origin === 'null') {
     const remedy = 'serve the page over HTTP and allow its origin, or give the sandboxed frame allow-same-origin';
-    throw invalid(`allow-origin is "null", which every local file and sandboxed frame has and nobody can be allowed by; ${remedy}`);
+    throw invalid(
+      `allow-origin is "null", which every local file and sandboxed frame has and nobody can be allowed by; ${remedy}`,
+    );
   }
   if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-    throw invalid(`allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`);
+    throw invalid(
+      `allow-origin is ${JSON.stringify(origin)}, expected an origin such as https://example.org, without a path`,
+    );
   }
 }
 
 /** Source URLs of both forms, `NAME=URL` for those of `streams`. Default `push:`. */
 export function listSources({ source, streams = {} }: GatewayOptions): readonly string[] {
   const named = Object.entries(streams).map(([name, settings]) => `${name}=${settings.source}`);
-  const listed = source === undefined ? (named.length === 0 ? ['push:'] : []) : typeof source === 'string' ? [source] : source;
+  const listed =
+    source === undefined ? (named.length === 0 ? ['push:'] : []) : typeof source === 'string' ? [source] : source;
   return [...listed, ...named];
 }
 
 /** The values of an option in both forms, with `NAME=` before those of `streams`. */
 function listPerStream(options: GatewayOptions, key: 'virtualPorts' | 'renditions'): readonly string[] {
   const { [key]: common = [], streams = {} } = options;
-  const named = Object.entries(streams).flatMap(([name, { [key]: own }]) => (own === undefined ? [] : [`${name}=${own}`]));
+  const named = Object.entries(streams).flatMap(([name, { [key]: own }]) =>
+    own === undefined ? [] : [`${name}=${own}`],
+  );
   return [...(typeof common === 'string' ? [common] : common), ...named];
 }
 
 /** Native clients of both forms, with `NAME=` before those of `streams`. */
 export function listClients({ clients = [], streams = {} }: GatewayOptions): readonly string[] {
-  return [...clients, ...Object.entries(streams).flatMap(([name, settings]) => (settings.clients ?? []).map((client) => `${name}=${client}`))];
+  return [
+    ...clients,
+    ...Object.entries(streams).flatMap(([name, settings]) =>
+      (settings.clients ?? []).map((client) => `${name}=${client}`),
+    ),
+  ];
 }
 
 function resolveClients(options: GatewayOptions, streams: readonly StreamPorts[]): readonly ListedAddress[] {
@@ -151,31 +185,52 @@ function resolveClients(options: GatewayOptions, streams: readonly StreamPorts[]
 }
 
 function resolvePolicies(options: GatewayOptions, streams: readonly StreamPorts[]): ReadonlyMap<string, NativePolicy> {
-  return new Map(streams.map(({ name, entry = name }) => [name, resolvePolicy(options, options.streams?.[entry ?? name] ?? {})]));
+  return new Map(
+    streams.map(({ name, entry = name }) => [name, resolvePolicy(options, options.streams?.[entry ?? name] ?? {})]),
+  );
 }
 
 function resolveLimits(limits: Partial<LimitSettings>): SharedLimits {
   const entries = Object.entries(limits).map(([name, { total, perAddress }]) => {
     const byDefault = DEFAULT_SHARED_LIMITS[name as keyof LimitSettings];
-    return [name, { ...byDefault, ...(total === undefined ? {} : { inAll: total }), ...(perAddress === undefined ? {} : { perAddress }) }];
+    return [
+      name,
+      {
+        ...byDefault,
+        ...(total === undefined ? {} : { inAll: total }),
+        ...(perAddress === undefined ? {} : { perAddress }),
+      },
+    ];
   });
   return { ...DEFAULT_SHARED_LIMITS, ...(Object.fromEntries(entries) as Partial<SharedLimits>) };
 }
 
-function resolveCluster({ cluster, failover = [] }: GatewayOptions, streams: readonly StreamPorts[]): Pick<ResolvedGatewayOptions, 'cluster' | 'failover'> {
+function resolveCluster(
+  { cluster, failover = [] }: GatewayOptions,
+  streams: readonly StreamPorts[],
+): Pick<ResolvedGatewayOptions, 'cluster' | 'failover'> {
   for (const name of failover) checkStream('failover', name, '', streams, 'failover');
-  if (cluster === undefined && failover.length > 0) throw invalid('failover requires cluster, because other gateways take the stream over; add --cluster nats://HOST:4222', 'failover');
+  if (cluster === undefined && failover.length > 0)
+    throw invalid(
+      'failover requires cluster, because other gateways take the stream over; add --cluster nats://HOST:4222',
+      'failover',
+    );
   return { cluster: cluster === undefined ? null : parseClusterAddress(cluster), failover: new Set(failover) };
 }
 
-function resolveVirtualPorts(option: string | readonly string[], streams: readonly StreamPorts[]): ReadonlyMap<string, readonly PortRange[]> {
+function resolveVirtualPorts(
+  option: string | readonly string[],
+  streams: readonly StreamPorts[],
+): ReadonlyMap<string, readonly PortRange[]> {
   let common: readonly PortRange[] | null = null;
   const own = new Map<string, readonly PortRange[]>();
   for (const text of typeof option === 'string' ? [option] : option) {
     const { stream, rest } = splitName(text);
     checkStream('virtual-ports', stream, rest, streams, 'virtualPorts');
     if (stream === null ? common !== null : own.has(stream)) {
-      throw invalid(`virtual-ports is given twice for ${stream === null ? 'all streams' : `stream ${stream}`}; pass one list instead: FROM-TO,FROM-TO`);
+      throw invalid(
+        `virtual-ports is given twice for ${stream === null ? 'all streams' : `stream ${stream}`}; pass one list instead: FROM-TO,FROM-TO`,
+      );
     }
     if (stream === null) common = parseRanges(rest);
     else own.set(stream, parseRanges(rest));
@@ -186,7 +241,12 @@ function resolveVirtualPorts(option: string | readonly string[], streams: readon
       if (serverPorts === null) return [name, given ?? common ?? DEFAULT_VIRTUAL_PORTS];
       if (given !== undefined || (common !== null && streams.every((stream) => stream.serverPorts !== null))) {
         const ports = serverPorts.join(', ');
-        throw invalid(`virtual-ports is set for ${name}, whose virtual ports are those of its server in multi-clients mode: ${ports}`, 'streams', entry ?? name, 'virtualPorts');
+        throw invalid(
+          `virtual-ports is set for ${name}, whose virtual ports are those of its server in multi-clients mode: ${ports}`,
+          'streams',
+          entry ?? name,
+          'virtualPorts',
+        );
       }
       return [name, serverPorts.map((serverPort) => ({ from: serverPort, to: serverPort }))];
     }),
@@ -201,7 +261,11 @@ function resolveRenditions(option: readonly string[], streams: readonly StreamPo
     checkStream('renditions', stream, rest, streams, 'renditions');
     off.set(stream, oneOf('renditions', rest, ['auto', 'off']) === 'off');
   }
-  return new Set(streams.filter(({ name, entry }) => off.get(name) ?? off.get(entry ?? name) ?? off.get(null) ?? false).map(({ name }) => name));
+  return new Set(
+    streams
+      .filter(({ name, entry }) => off.get(name) ?? off.get(entry ?? name) ?? off.get(null) ?? false)
+      .map(({ name }) => name),
+  );
 }
 
 /** Lowest maximum bit rate with which a picture can be shown. */
@@ -209,7 +273,11 @@ const MIN_BITRATE = 10_000;
 
 function resolveBitrate(bitsPerSecond: number | undefined): number {
   if (bitsPerSecond === undefined) return Infinity;
-  if (!(bitsPerSecond >= MIN_BITRATE)) throw invalid(`viewer-max-bitrate is ${bitsPerSecond}, expected bits per second, at least ${MIN_BITRATE}`, 'viewerMaxBitrate');
+  if (!(bitsPerSecond >= MIN_BITRATE))
+    throw invalid(
+      `viewer-max-bitrate is ${bitsPerSecond}, expected bits per second, at least ${MIN_BITRATE}`,
+      'viewerMaxBitrate',
+    );
   return bitsPerSecond;
 }
 
@@ -220,14 +288,33 @@ function resolveBitrate(bitsPerSecond: number | undefined): number {
  */
 export function parseBitrate(text: string): number {
   const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,3})?)([kM]?)$/.exec(text) ?? [];
-  if (digits === undefined) throw invalid(`viewer-max-bitrate is ${JSON.stringify(text)}, expected bits per second such as 500k or 4M`, 'viewerMaxBitrate');
+  if (digits === undefined)
+    throw invalid(
+      `viewer-max-bitrate is ${JSON.stringify(text)}, expected bits per second such as 500k or 4M`,
+      'viewerMaxBitrate',
+    );
   return Number(digits) * (unit === 'M' ? 1e6 : unit === 'k' ? 1e3 : 1);
 }
 
-function checkStream(option: string, stream: string | null, rest: string, streams: readonly StreamPorts[], key: 'clients' | 'failover' | 'virtualPorts' | 'renditions'): void {
-  if (stream === null || streams.some(({ name, entry }) => name === stream || ((key === 'virtualPorts' || key === 'renditions') && entry === stream))) return;
+function checkStream(
+  option: string,
+  stream: string | null,
+  rest: string,
+  streams: readonly StreamPorts[],
+  key: 'clients' | 'failover' | 'virtualPorts' | 'renditions',
+): void {
+  if (
+    stream === null ||
+    streams.some(
+      ({ name, entry }) => name === stream || ((key === 'virtualPorts' || key === 'renditions') && entry === stream),
+    )
+  )
+    return;
   const isEntry = streams.some(({ entry }) => entry === stream);
-  throw invalid(`${option} ${stream}=${rest} names an unknown stream, expected one of ${streams.map(({ name }) => name).join(', ')}`, ...(isEntry && key !== 'failover' ? ['streams', stream, key] : [key]));
+  throw invalid(
+    `${option} ${stream}=${rest} names an unknown stream, expected one of ${streams.map(({ name }) => name).join(', ')}`,
+    ...(isEntry && key !== 'failover' ? ['streams', stream, key] : [key]),
+  );
 }
 
 function resolveTls(tls: ResolvedGatewayOptions['tls']): ResolvedGatewayOptions['tls'] {
@@ -237,7 +324,11 @@ function resolveTls(tls: ResolvedGatewayOptions['tls']): ResolvedGatewayOptions[
     createSecureContext(tls);
   } catch (error) {
     const expected = 'a certificate and its private key, both as PEM';
-    throw new OptionError(['tls', 'cert'], `the certificate or its key is invalid (${errorText(error)}), expected ${expected}`, { cause: error });
+    throw new OptionError(
+      ['tls', 'cert'],
+      `the certificate or its key is invalid (${errorText(error)}), expected ${expected}`,
+      { cause: error },
+    );
   }
   return tls;
 }
@@ -246,8 +337,15 @@ function resolveTls(tls: ResolvedGatewayOptions['tls']): ResolvedGatewayOptions[
 export function resolvePublicUrl(text: string | null): URL | null {
   if (text === null) return null;
   const url = URL.canParse(text) ? new URL(text) : null;
-  const isAddress = url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  if (!isAddress || parseHost(url.host) === null) throw invalid(`public-url is ${JSON.stringify(text)}, expected an address such as https://example.org/cams/`);
+  const isAddress =
+    url !== null &&
+    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.username === '' &&
+    url.password === '' &&
+    url.search === '' &&
+    url.hash === '';
+  if (!isAddress || parseHost(url.host) === null)
+    throw invalid(`public-url is ${JSON.stringify(text)}, expected an address such as https://example.org/cams/`);
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
 }
@@ -262,7 +360,9 @@ export function resolveHost(text: string): string {
   // domainToASCII would silently truncate the name at these characters.
   const parsed = /[/\\?#@\s]/.test(name) ? null : parseHost(host);
   if (parsed === null || (parsed.port ?? 0) > 65_535) {
-    throw invalid(`allow-host is ${JSON.stringify(text)}, expected a host name such as box.lan, or box.lan:8080 for one port`);
+    throw invalid(
+      `allow-host is ${JSON.stringify(text)}, expected a host name such as box.lan, or box.lan:8080 for one port`,
+    );
   }
   return host;
 }
@@ -273,13 +373,20 @@ export function resolveProxy(text: string): string {
   const bits = isIP(address) === 4 ? 32 : 128;
   const isRange = isIP(address) !== 0 && (prefix === null || (Number(prefix) >= 1 && Number(prefix) <= bits));
   if (!isRange && text !== 'loopback') {
-    throw invalid(`trust-proxy is ${JSON.stringify(text)}, expected the IP address of the proxy, a range such as 10.0.0.0/8, or loopback`);
+    throw invalid(
+      `trust-proxy is ${JSON.stringify(text)}, expected the IP address of the proxy, a range such as 10.0.0.0/8, or loopback`,
+    );
   }
   return text;
 }
 
 function resolvePolicy(common: Partial<NativePolicy>, own: Partial<NativePolicy>): NativePolicy {
-  const { distribution, start, onSourceEnd, idle } = { ...DEFAULT_STREAM_POLICY, idle: 'card', ...pickPolicy(common), ...pickPolicy(own) } as const;
+  const { distribution, start, onSourceEnd, idle } = {
+    ...DEFAULT_STREAM_POLICY,
+    idle: 'card',
+    ...pickPolicy(common),
+    ...pickPolicy(own),
+  } as const;
   return {
     distribution: oneOf('distribution', distribution, ['broadcast', 'round-robin']),
     start: oneOf('start', start, ['any', 'all']),
@@ -298,12 +405,19 @@ function pickPolicy({ distribution, start, onSourceEnd, idle }: Partial<NativePo
   };
 }
 
-function resolveReserved(reserved: Readonly<Record<number, string>>, ranges: readonly PortRange[]): ReadonlyMap<number, string> {
+function resolveReserved(
+  reserved: Readonly<Record<number, string>>,
+  ranges: readonly PortRange[],
+): ReadonlyMap<number, string> {
   return new Map(
     Object.entries(reserved).map(([text, token]) => {
       const port = Number(text);
       if (!Number.isInteger(port) || !ranges.some(({ from, to }) => port >= from && port <= to)) {
-        throw invalid(`reserved port is ${text}, expected one of the virtual ports, ${formatPortRanges(ranges)}`, 'reservedPorts', text);
+        throw invalid(
+          `reserved port is ${text}, expected one of the virtual ports, ${formatPortRanges(ranges)}`,
+          'reservedPorts',
+          text,
+        );
       }
       return [port, token];
     }),
@@ -316,12 +430,14 @@ function resolveReserved(reserved: Readonly<Record<number, string>>, ranges: rea
  * @throws {GearwayError} `option-invalid`.
  */
 export function checkToken(token: string): void {
-  if (!/^[\x21-\x7e]{1,512}$/.test(token)) throw invalid('a token is invalid, expected 1 to 512 printable ASCII characters without spaces');
+  if (!/^[\x21-\x7e]{1,512}$/.test(token))
+    throw invalid('a token is invalid, expected 1 to 512 printable ASCII characters without spaces');
 }
 
 function checkTokens(tokens: readonly string[]): void {
   tokens.forEach(checkToken);
-  if (new Set(tokens).size !== tokens.length) throw invalid('two tokens are equal, expected unique tokens, because each grants different rights');
+  if (new Set(tokens).size !== tokens.length)
+    throw invalid('two tokens are equal, expected unique tokens, because each grants different rights');
 }
 
 /**

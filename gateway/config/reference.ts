@@ -15,19 +15,38 @@ export function formatReference(): string {
 }
 
 function formatTable(schema: SchemaNode, path: readonly string[]): string {
-  return ['| Key | Flag | Variable | Default | Meaning |', '|---|---|---|---|---|', ...rowsOf(schema, path, path.length)].join('\n');
+  return [
+    '| Key | Flag | Variable | Default | Meaning |',
+    '|---|---|---|---|---|',
+    ...rowsOf(schema, path, path.length),
+  ].join('\n');
 }
 
 function rowsOf({ properties = {} }: SchemaNode, path: readonly string[], hidden: number): string[] {
   return Object.entries(properties).flatMap(([key, schema]) => {
     const place = [...path, key];
     const name = place.slice(hidden).join('.');
-    if (schema.properties !== undefined) return [row([`\`${name}\``, '', '', '', schema.description ?? '']), ...rowsOf(schema, place, hidden)];
+    if (schema.properties !== undefined)
+      return [row([`\`${name}\``, '', '', '', schema.description ?? '']), ...rowsOf(schema, place, hidden)];
     const declared = DECLARED_OPTIONS.find(({ flag }) => flag.name === schema.flag?.name);
-    const flag = schema.flag === undefined ? '' : `\`--${schema.flag.name}${schema.flag.value === undefined ? '' : ` ${schema.flag.value}`}\`${schema.secret === true ? `, \`--${schema.flag.name}-file FILE\`` : ''}`;
-    const byDefault = schema.default === undefined || (Array.isArray(schema.default) && schema.default.length === 0) ? '' : `\`${JSON.stringify(schema.default).replaceAll('"', '')}\``;
+    const flag =
+      schema.flag === undefined
+        ? ''
+        : `\`--${schema.flag.name}${schema.flag.value === undefined ? '' : ` ${schema.flag.value}`}\`${schema.secret === true ? `, \`--${schema.flag.name}-file FILE\`` : ''}`;
+    const byDefault =
+      schema.default === undefined || (Array.isArray(schema.default) && schema.default.length === 0)
+        ? ''
+        : `\`${JSON.stringify(schema.default).replaceAll('"', '')}\``;
     const example = schema.examples?.[0] === undefined ? '' : `Example: \`${JSON.stringify(schema.examples[0])}\`.`;
-    return [row([`\`${name}\``, flag, declared === undefined ? '' : `\`${declared.variable}\``, byDefault, [schema.description ?? '', valuesOf(schema), example].filter((text) => text !== '').join(' ')])];
+    return [
+      row([
+        `\`${name}\``,
+        flag,
+        declared === undefined ? '' : `\`${declared.variable}\``,
+        byDefault,
+        [schema.description ?? '', valuesOf(schema), example].filter((text) => text !== '').join(' '),
+      ]),
+    ];
   });
 }
 
@@ -47,20 +66,35 @@ const OWN_KEYWORDS: ReadonlySet<string> = new Set(['flag', 'secret', 'format']);
 
 /** The schema as a JSON Schema for editors. Numbers, words and booleans may also be references (`${NAME}`). */
 export function formatJsonSchema(): string {
-  const schema = { $schema: 'http://json-schema.org/draft-07/schema#', title: 'gateway.yaml', ...(editorSchema(CONFIG_SCHEMA) as object) };
+  const schema = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'gateway.yaml',
+    ...(editorSchema(CONFIG_SCHEMA) as object),
+  };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
 function editorSchema(schema: SchemaNode): unknown {
   const entries = Object.entries(schema).flatMap(([key, value]): [string, unknown][] => {
     if (OWN_KEYWORDS.has(key)) return [];
-    if (key === 'properties') return [[key, Object.fromEntries(Object.entries(value as Record<string, SchemaNode>).map(([name, child]) => [name, editorSchema(child)]))]];
-    if ((key === 'additionalProperties' || key === 'items') && typeof value === 'object') return [[key, editorSchema(value as SchemaNode)]];
+    if (key === 'properties')
+      return [
+        [
+          key,
+          Object.fromEntries(
+            Object.entries(value as Record<string, SchemaNode>).map(([name, child]) => [name, editorSchema(child)]),
+          ),
+        ],
+      ];
+    if ((key === 'additionalProperties' || key === 'items') && typeof value === 'object')
+      return [[key, editorSchema(value as SchemaNode)]];
     return [[key, value]];
   });
   const own = Object.fromEntries(entries);
   if (schema.enum === undefined && schema.type !== 'integer' && schema.type !== 'boolean') return own;
   const { description, default: byDefault, examples, ...values } = own;
-  const about = Object.entries({ description, default: byDefault, examples }).filter(([, value]) => value !== undefined);
+  const about = Object.entries({ description, default: byDefault, examples }).filter(
+    ([, value]) => value !== undefined,
+  );
   return { ...Object.fromEntries(about), anyOf: [values, { type: 'string', pattern: String.raw`^\$\{.*\}$` }] };
 }

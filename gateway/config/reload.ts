@@ -28,7 +28,9 @@ export class Reload {
 
   /** Reads and applies the file now, after a reload that is running. */
   now(): void {
-    this.#running = this.#running.then(async () => this.#apply()).catch((error: unknown) => this.#report(`${errorText(error)}; nothing was changed`));
+    this.#running = this.#running
+      .then(async () => this.#apply())
+      .catch((error: unknown) => this.#report(`${errorText(error)}; nothing was changed`));
   }
 
   /** Idempotent. */

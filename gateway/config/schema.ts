@@ -28,19 +28,31 @@ const ONE_OF = {
     enum: ['broadcast', 'round-robin'],
     default: 'broadcast',
     description: 'Send every frame to all native clients, or to one of them in turn.',
-    flag: { name: 'distribution', value: 'broadcast|round-robin', help: 'send every frame to all native clients, or to one in turn' },
+    flag: {
+      name: 'distribution',
+      value: 'broadcast|round-robin',
+      help: 'send every frame to all native clients, or to one in turn',
+    },
   },
   onSourceEnd: {
     enum: ['wait', 'terminate'],
     default: 'wait',
     description: 'Whether to terminate native clients when the source ends.',
-    flag: { name: 'on-source-end', value: 'wait|terminate', help: 'whether to terminate native clients when the source ends' },
+    flag: {
+      name: 'on-source-end',
+      value: 'wait|terminate',
+      help: 'whether to terminate native clients when the source ends',
+    },
   },
   idle: {
     enum: ['card', 'silence'],
     default: 'card',
     description: 'What native clients get while there are no frames: a placeholder frame and repeats, or nothing.',
-    flag: { name: 'idle', value: 'card|silence', help: 'send native clients a placeholder frame while there are no frames, or nothing' },
+    flag: {
+      name: 'idle',
+      value: 'card|silence',
+      help: 'send native clients a placeholder frame while there are no frames, or nothing',
+    },
   },
 } as const;
 
@@ -48,14 +60,21 @@ const RENDITIONS = {
   enum: ['auto', 'off'],
   default: 'auto',
   description: 'Whether web viewers with slow links get smaller pictures (docs/thin-links.md).',
-  flag: { name: 'renditions', value: 'auto|off', multiple: true, perStream: true, help: 'whether viewers with slow links get smaller pictures' },
+  flag: {
+    name: 'renditions',
+    value: 'auto|off',
+    multiple: true,
+    perStream: true,
+    help: 'whether viewers with slow links get smaller pictures',
+  },
 } as const;
 
 const VIRTUAL_PORTS = {
   type: ['string', 'integer'],
   format: 'virtual-ports',
   default: '6000-6063',
-  description: 'Ports for web viewers: `FROM-TO`, or a list such as `6000,6002,7000-7009`. A NetGear server in multi-clients mode defines its own.',
+  description:
+    'Ports for web viewers: `FROM-TO`, or a list such as `6000,6002,7000-7009`. A NetGear server in multi-clients mode defines its own.',
   examples: ['6000-6063'],
   flag: { name: 'virtual-ports', value: 'RANGE', multiple: true, perStream: true, help: 'ports for web viewers' },
 } as const;
@@ -114,7 +133,13 @@ const shares = ({ inAll, perAddress }: ShareLimits, what: string) =>
     description: `Maximum number of ${what}.`,
     properties: {
       total: { type: 'integer', minimum: 1, maximum: 100_000, default: inAll, description: 'In the whole gateway.' },
-      perAddress: { type: 'integer', minimum: 1, maximum: 100_000, default: perAddress, description: 'Per address: an IPv4 address, or an IPv6 network of 64 bits.' },
+      perAddress: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 100_000,
+        default: perAddress,
+        description: 'Per address: an IPv4 address, or an IPv6 network of 64 bits.',
+      },
     },
   }) as const;
 
@@ -135,15 +160,20 @@ export const CONFIG_SCHEMA = {
       propertyNames: { pattern: '^[A-Za-z0-9_-]{1,64}$' },
       additionalProperties: STREAM,
       maxProperties: 64,
-      description: 'The streams, by name: 1 to 64 letters, digits, `-` and `_`. Without any, the gateway shows the test pattern.',
+      description:
+        'The streams, by name: 1 to 64 letters, digits, `-` and `_`. Without any, the gateway shows the test pattern.',
     },
     clients: {
       ...CLIENTS,
       items: { type: 'string', format: 'listed-client' },
-      description: 'Further NetGear clients, `NAME=ADDRESS`, for streams that a source names itself (`multiserver=true`, `senders=`); without `NAME=` for the first stream.',
+      description:
+        'Further NetGear clients, `NAME=ADDRESS`, for streams that a source names itself (`multiserver=true`, `senders=`); without `NAME=` for the first stream.',
       examples: [['main-5566=tcp://127.0.0.1:5567']],
     },
-    virtualPorts: { ...VIRTUAL_PORTS, description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next five options.` },
+    virtualPorts: {
+      ...VIRTUAL_PORTS,
+      description: `${VIRTUAL_PORTS.description} For streams that do not set their own, like the next five options.`,
+    },
     ...ONE_OF,
     renditions: RENDITIONS,
     viewerMaxBitrate: {
@@ -151,19 +181,32 @@ export const CONFIG_SCHEMA = {
       format: 'bitrate',
       description: 'Maximum bit rate of one web viewer that shows renditions, in bits per second.',
       examples: ['4M'],
-      flag: { name: 'viewer-max-bitrate', value: 'RATE', help: 'maximum bit rate of one web viewer, 4M or 500k bits per second' },
+      flag: {
+        name: 'viewer-max-bitrate',
+        value: 'RATE',
+        help: 'maximum bit rate of one web viewer, 4M or 500k bits per second',
+      },
     },
     onClose: {
       enum: ['keep', 'terminate'],
-      description: 'Whether to terminate native clients when the gateway ends. Default: `terminate` on SIGINT (Ctrl+C), `keep` on SIGTERM.',
-      flag: { name: 'on-close', value: 'keep|terminate', help: 'whether to terminate native clients (default: terminate on SIGINT, keep on SIGTERM)' },
+      description:
+        'Whether to terminate native clients when the gateway ends. Default: `terminate` on SIGINT (Ctrl+C), `keep` on SIGTERM.',
+      flag: {
+        name: 'on-close',
+        value: 'keep|terminate',
+        help: 'whether to terminate native clients (default: terminate on SIGINT, keep on SIGTERM)',
+      },
     },
     host: {
       type: 'string',
       default: '127.0.0.1',
       description: 'Address to listen on. Addresses beyond this machine require `token` or `insecure`.',
       examples: ['0.0.0.0'],
-      flag: { name: 'host', value: 'ADDRESS', help: 'address to listen on; others than loopback require --token or --insecure' },
+      flag: {
+        name: 'host',
+        value: 'ADDRESS',
+        help: 'address to listen on; others than loopback require --token or --insecure',
+      },
     },
     port: {
       type: 'integer',
@@ -179,8 +222,20 @@ export const CONFIG_SCHEMA = {
       required: ['cert', 'key'],
       description: 'Serve over TLS. Browsers require it to use a camera from another machine.',
       properties: {
-        cert: { type: 'string', format: 'path', description: 'File with the certificate chain, PEM.', examples: ['/etc/gearway/cert.pem'], flag: { name: 'tls-cert', value: 'FILE', help: 'serve over TLS: certificate chain (PEM)' } },
-        key: { type: 'string', format: 'path', description: 'File with the private key, PEM.', examples: ['/etc/gearway/key.pem'], flag: { name: 'tls-key', value: 'FILE', help: 'serve over TLS: private key (PEM)' } },
+        cert: {
+          type: 'string',
+          format: 'path',
+          description: 'File with the certificate chain, PEM.',
+          examples: ['/etc/gearway/cert.pem'],
+          flag: { name: 'tls-cert', value: 'FILE', help: 'serve over TLS: certificate chain (PEM)' },
+        },
+        key: {
+          type: 'string',
+          format: 'path',
+          description: 'File with the private key, PEM.',
+          examples: ['/etc/gearway/key.pem'],
+          flag: { name: 'tls-key', value: 'FILE', help: 'serve over TLS: private key (PEM)' },
+        },
       },
     },
     publicUrl: {
@@ -188,7 +243,11 @@ export const CONFIG_SCHEMA = {
       format: 'public-url',
       description: 'Public address of the gateway behind a proxy (docs/behind-a-proxy.md).',
       examples: ['https://example.org/cams/'],
-      flag: { name: 'public-url', value: 'URL', help: 'public address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)' },
+      flag: {
+        name: 'public-url',
+        value: 'URL',
+        help: 'public address of the gateway behind a proxy, https://example.org/cams/ (docs/behind-a-proxy.md)',
+      },
     },
     allowOrigins: {
       type: 'array',
@@ -202,7 +261,8 @@ export const CONFIG_SCHEMA = {
       type: 'array',
       items: { type: 'string', format: 'host' },
       default: [],
-      description: "Further names by which browsers reach the gateway. This machine's name, alone and with `.local`, is always accepted.",
+      description:
+        "Further names by which browsers reach the gateway. This machine's name, alone and with `.local`, is always accepted.",
       examples: [['box.lan']],
       flag: { name: 'allow-host', value: 'NAME', multiple: true, help: 'additional host name of the gateway, box.lan' },
     },
@@ -210,9 +270,15 @@ export const CONFIG_SCHEMA = {
       type: 'array',
       items: { type: 'string', format: 'proxy' },
       default: [],
-      description: "Proxies whose `X-Forwarded-*` headers tell the client's address: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`.",
+      description:
+        "Proxies whose `X-Forwarded-*` headers tell the client's address: IP addresses, ranges such as `10.0.0.0/8`, or `loopback`.",
       examples: [['loopback']],
-      flag: { name: 'trust-proxy', value: 'ADDRESS', multiple: true, help: 'trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback' },
+      flag: {
+        name: 'trust-proxy',
+        value: 'ADDRESS',
+        multiple: true,
+        help: 'trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback',
+      },
     },
     metricsRight: {
       enum: ['view', 'administer', 'public'],
@@ -223,17 +289,28 @@ export const CONFIG_SCHEMA = {
     cluster: {
       type: 'string',
       format: 'cluster',
-      description: 'NATS servers by which gateways form a cluster; each then serves the streams of all (docs/scale-out.md).',
+      description:
+        'NATS servers by which gateways form a cluster; each then serves the streams of all (docs/scale-out.md).',
       examples: ['nats://10.0.0.5:4222'],
-      flag: { name: 'cluster', value: 'URL', help: 'form a cluster with other gateways over NATS, nats://HOST:4222 (docs/scale-out.md)' },
+      flag: {
+        name: 'cluster',
+        value: 'URL',
+        help: 'form a cluster with other gateways over NATS, nats://HOST:4222 (docs/scale-out.md)',
+      },
     },
     failover: {
       type: 'array',
       items: { type: 'string' },
       default: [],
-      description: 'Names of streams that other gateways of the cluster list too; one of them runs the source at a time.',
+      description:
+        'Names of streams that other gateways of the cluster list too; one of them runs the source at a time.',
       examples: [['door']],
-      flag: { name: 'failover', value: 'NAME', multiple: true, help: 'another gateway of the cluster may list this stream too, and takes it over' },
+      flag: {
+        name: 'failover',
+        value: 'NAME',
+        multiple: true,
+        help: 'another gateway of the cluster may list this stream too, and takes it over',
+      },
     },
     token: {
       type: 'string',
@@ -255,18 +332,30 @@ export const CONFIG_SCHEMA = {
       type: 'string',
       format: 'token',
       secret: true,
-      description: 'Token that grants publishing to `push:` sources only. If it is set, publishing always requires a token.',
+      description:
+        'Token that grants publishing to `push:` sources only. If it is set, publishing always requires a token.',
       examples: ['file:/etc/gearway/publish-token'],
       flag: { name: 'publish-token', value: 'SECRET', help: 'token that grants publishing to push: sources only' },
     },
     reservedPorts: {
       type: 'object',
       propertyNames: { pattern: '^[0-9]{1,5}$' },
-      additionalProperties: { type: 'string', format: 'token', secret: true, description: 'Token of the owner of this port.' },
+      additionalProperties: {
+        type: 'string',
+        format: 'token',
+        secret: true,
+        description: 'Token of the owner of this port.',
+      },
       secret: true,
-      description: 'Virtual ports kept for the owners of these tokens. Such a token grants watching, and returning data on its port.',
+      description:
+        'Virtual ports kept for the owners of these tokens. Such a token grants watching, and returning data on its port.',
       examples: [{ 6007: 'file:/etc/gearway/port-6007' }],
-      flag: { name: 'reserve', value: 'PORT=SECRET', multiple: true, help: 'reserve a virtual port for the owner of this token' },
+      flag: {
+        name: 'reserve',
+        value: 'PORT=SECRET',
+        multiple: true,
+        help: 'reserve a virtual port for the owner of this token',
+      },
     },
     insecure: {
       type: 'boolean',
@@ -283,7 +372,10 @@ export const CONFIG_SCHEMA = {
         publishers: shares(DEFAULT_SHARED_LIMITS.publishers, "publishers' WebSockets"),
         mjpegClients: shares(DEFAULT_SHARED_LIMITS.mjpegClients, 'MJPEG clients'),
         eventFollowers: shares(DEFAULT_SHARED_LIMITS.eventFollowers, 'followers of `GET /api/events`'),
-        snapshots: shares(DEFAULT_SHARED_LIMITS.snapshots, 'requests for a snapshot or returned data, until the picture has been read'),
+        snapshots: shares(
+          DEFAULT_SHARED_LIMITS.snapshots,
+          'requests for a snapshot or returned data, until the picture has been read',
+        ),
       },
     },
   },
@@ -315,12 +407,16 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
 }
 
-const PHRASES: Readonly<Record<string, string>> = { 'virtual-ports': 'ports such as 6000-6063', bitrate: 'bits per second such as 500k or 4M' };
+const PHRASES: Readonly<Record<string, string>> = {
+  'virtual-ports': 'ports such as 6000-6063',
+  bitrate: 'bits per second such as 500k or 4M',
+};
 
 /** What a value must be, as a phrase. */
 export function describe({ type, enum: words, minimum, maximum, format }: SchemaNode): string {
   if (words !== undefined) return words.join(' or ');
-  if (type === 'integer') return `a whole number${minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`}`;
+  if (type === 'integer')
+    return `a whole number${minimum === undefined || maximum === undefined ? '' : ` from ${minimum} to ${maximum}`}`;
   if (type === 'boolean') return 'true or false';
   if (type === 'array') return 'a list, each entry on its own line after "- "';
   if (type === 'object') return 'a map of keys, indented below it';

@@ -34,10 +34,14 @@ export function readBeginning(path: string, maxBytes: number): { readonly bytes:
   try {
     const bytes = Buffer.alloc(maxBytes);
     let length = 0;
-    for (let count = -1; count !== 0 && length < maxBytes; length += count) count = readSync(descriptor, bytes, length, maxBytes - length, null);
+    for (let count = -1; count !== 0 && length < maxBytes; length += count)
+      count = readSync(descriptor, bytes, length, maxBytes - length, null);
     const stat = fstatSync(descriptor);
     // Windows has no such file mode.
-    return { bytes: bytes.subarray(0, length), isPublic: platform() !== 'win32' && stat.isFile() && (stat.mode & 0o004) !== 0 };
+    return {
+      bytes: bytes.subarray(0, length),
+      isPublic: platform() !== 'win32' && stat.isFile() && (stat.mode & 0o004) !== 0,
+    };
   } finally {
     closeSync(descriptor);
   }

@@ -20,7 +20,10 @@ export interface SourceUrl {
  */
 export function parseSourceUrl(url: string, known: readonly string[]): SourceUrl {
   if (url.length > MAX_SOURCE_URL_LENGTH) {
-    throw new GearwayError('source-invalid', `the source URL has ${url.length} characters, expected at most ${MAX_SOURCE_URL_LENGTH}`);
+    throw new GearwayError(
+      'source-invalid',
+      `the source URL has ${url.length} characters, expected at most ${MAX_SOURCE_URL_LENGTH}`,
+    );
   }
   const colon = url.indexOf(':');
   const kind = url.slice(0, colon);
@@ -33,11 +36,17 @@ export function parseSourceUrl(url: string, known: readonly string[]): SourceUrl
   if (hasOwnQuery && pairs.length > 0 && unknown.length === pairs.length) return { target: rest, options: new Map() };
   const [first] = unknown;
   if (first !== undefined) {
-    const help = hasOwnQuery ? `; to give the address its own query, put it first: ${kind}:ADDRESS?channel=1?${known[0] ?? ''}=…` : '';
-    throw new GearwayError('source-invalid', `${kind}: has the option ${JSON.stringify(first[0])}, expected one of ${known.join(', ')}${help}`);
+    const help = hasOwnQuery
+      ? `; to give the address its own query, put it first: ${kind}:ADDRESS?channel=1?${known[0] ?? ''}=…`
+      : '';
+    throw new GearwayError(
+      'source-invalid',
+      `${kind}: has the option ${JSON.stringify(first[0])}, expected one of ${known.join(', ')}${help}`,
+    );
   }
   const options = new Map(pairs);
-  if (options.size !== pairs.length) throw new GearwayError('source-invalid', `${kind}: has an option twice, expected unique options`);
+  if (options.size !== pairs.length)
+    throw new GearwayError('source-invalid', `${kind}: has an option twice, expected unique options`);
   return { target: rest.slice(0, mark), options };
 }
 
@@ -46,12 +55,21 @@ export function parseSourceUrl(url: string, known: readonly string[]): SourceUrl
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function readSize(options: ReadonlyMap<string, string>, { min, max }: { readonly min: Size; readonly max: Size }): Size | null {
+export function readSize(
+  options: ReadonlyMap<string, string>,
+  { min, max }: { readonly min: Size; readonly max: Size },
+): Size | null {
   const text = options.get('size');
   if (text === undefined) return null;
   const [, width = '', height = ''] = /^(\d{1,5})x(\d{1,5})$/.exec(text) ?? [];
   const size = { width: Number(width), height: Number(height) };
-  if (width === '' || size.width < min.width || size.height < min.height || size.width > max.width || size.height > max.height) {
+  if (
+    width === '' ||
+    size.width < min.width ||
+    size.height < min.height ||
+    size.width > max.width ||
+    size.height > max.height
+  ) {
     const expected = `WIDTHxHEIGHT from ${min.width}x${min.height} to ${max.width}x${max.height}`;
     throw new GearwayError('source-invalid', `size is ${JSON.stringify(text)}, expected ${expected}`);
   }
@@ -69,12 +87,20 @@ export interface Size {
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function readNumberOption(options: ReadonlyMap<string, string>, name: string, min: number, max: number): number | null {
+export function readNumberOption(
+  options: ReadonlyMap<string, string>,
+  name: string,
+  min: number,
+  max: number,
+): number | null {
   const text = options.get(name);
   if (text === undefined) return null;
   const value = Number(text);
   if (!/^\d{1,7}(?:\.\d{1,6})?$/.test(text) || value < min || value > max) {
-    throw new GearwayError('source-invalid', `${name} is ${JSON.stringify(text)}, expected a number from ${min} to ${max}`);
+    throw new GearwayError(
+      'source-invalid',
+      `${name} is ${JSON.stringify(text)}, expected a number from ${min} to ${max}`,
+    );
   }
   return value;
 }
@@ -84,11 +110,16 @@ export function readNumberOption(options: ReadonlyMap<string, string>, name: str
  *
  * @throws {GearwayError} `source-invalid`.
  */
-export function readWord<T extends string>(options: ReadonlyMap<string, string>, name: string, words: readonly T[]): T | null {
+export function readWord<T extends string>(
+  options: ReadonlyMap<string, string>,
+  name: string,
+  words: readonly T[],
+): T | null {
   const text = options.get(name);
   if (text === undefined) return null;
   const found = words.find((word) => word === text);
-  if (found === undefined) throw new GearwayError('source-invalid', `${name} is ${JSON.stringify(text)}, expected ${words.join(' or ')}`);
+  if (found === undefined)
+    throw new GearwayError('source-invalid', `${name} is ${JSON.stringify(text)}, expected ${words.join(' or ')}`);
   return found;
 }
 

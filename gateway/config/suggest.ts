@@ -13,7 +13,9 @@ export function suggest(text: string, names: readonly string[]): string | null {
     const distance = editDistance(wanted, normalize(name));
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }
-  return best !== null && bestDistance <= Math.max(1, Math.floor(Math.max(wanted.length, normalize(best).length) / 3)) ? best : null;
+  return best !== null && bestDistance <= Math.max(1, Math.floor(Math.max(wanted.length, normalize(best).length) / 3))
+    ? best
+    : null;
 }
 
 const MAX_LENGTH = 64;
@@ -31,7 +33,8 @@ function editDistance(a: string, b: string): number {
     for (let column = 1; column <= b.length; column += 1) {
       const same = a[row - 1] === b[column - 1] ? 0 : 1;
       let cost = Math.min((last[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1, (last[column - 1] ?? 0) + same);
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) cost = Math.min(cost, (beforeLast[column - 2] ?? 0) + 1);
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1])
+        cost = Math.min(cost, (beforeLast[column - 2] ?? 0) + 1);
       next.push(cost);
     }
     [beforeLast, last] = [last, next];

@@ -7,7 +7,9 @@ import { readSecretFile } from './secret-file.ts';
 export type TokenFlags = Readonly<Record<string, unknown>>;
 
 /** Environment variables with secrets. `GEARWAY_RESERVE` contains `PORT=SECRET` entries, separated by white space. */
-export const TOKEN_VARIABLES: readonly string[] = DECLARED_OPTIONS.filter(({ schema }) => schema.secret === true).map(({ variable }) => variable);
+export const TOKEN_VARIABLES: readonly string[] = DECLARED_OPTIONS.filter(({ schema }) => schema.secret === true).map(
+  ({ variable }) => variable,
+);
 
 /** Secrets from all sources, and warnings for the log. */
 interface TokenOptions {
@@ -25,7 +27,12 @@ interface TokenOptions {
 export function readTokens(flags: TokenFlags, environment: Readonly<Record<string, string | undefined>>): TokenOptions {
   const warnings: string[] = [];
   const options: Record<string, unknown> = {};
-  for (const { path, schema, flag: { name, multiple = false }, variable } of DECLARED_OPTIONS) {
+  for (const {
+    path,
+    schema,
+    flag: { name, multiple = false },
+    variable,
+  } of DECLARED_OPTIONS) {
     if (schema.secret !== true) continue;
     const file = flags[`${name}-file`];
     const fromFile = typeof file === 'string' ? read(`${name}-file`, file, warnings) : undefined;
@@ -38,8 +45,13 @@ export function readTokens(flags: TokenFlags, environment: Readonly<Record<strin
       ]);
       continue;
     }
-    const given = [...(fromFlag === undefined ? [] : [`--${name}`]), ...(fromFile === undefined ? [] : [`--${name}-file`]), ...(fromVariable === undefined ? [] : [variable])];
-    if (given.length > 1) throw new GearwayError('option-invalid', `${given.join(' and ')} are both given, expected only one`);
+    const given = [
+      ...(fromFlag === undefined ? [] : [`--${name}`]),
+      ...(fromFile === undefined ? [] : [`--${name}-file`]),
+      ...(fromVariable === undefined ? [] : [variable]),
+    ];
+    if (given.length > 1)
+      throw new GearwayError('option-invalid', `${given.join(' and ')} are both given, expected only one`);
     const secret = fromFlag ?? fromFile ?? fromVariable;
     if (secret !== undefined) options[path.join('.')] = secret;
   }
@@ -67,7 +79,11 @@ function parseReserved(lists: readonly [string, readonly string[]][]): Record<nu
     for (const text of texts) {
       const match = /^(\d{1,5})=(.+)$/s.exec(text);
       // The message omits the entry, which may contain a secret.
-      if (match === null) throw new GearwayError('option-invalid', `${option} has an invalid entry, expected PORT=SECRET, such as 6007=abc`);
+      if (match === null)
+        throw new GearwayError(
+          'option-invalid',
+          `${option} has an invalid entry, expected PORT=SECRET, such as 6007=abc`,
+        );
       const port = Number(match[1]);
       if (Object.hasOwn(reserved, port)) {
         const names = lists.map(([name]) => name).join(', ');

@@ -2,7 +2,10 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runInBackground } from '../../shared/background.ts';
 
-/** Interval at which the file is examined. Notifications of the system miss changes behind symbolic links and on network file systems. */
+/**
+ * Interval at which the file is examined. Notifications of the system miss changes behind symbolic links and on network
+ * file systems.
+ */
 const INTERVAL_MS = 200;
 
 /** Watches one file, also if it is replaced by renaming or by changing a symbolic link on the way to it. */
@@ -11,7 +14,9 @@ export class FileWatch {
   readonly #onChange: () => void;
   readonly #closing = new AbortController();
 
-  /** @param onChange called when the file has changed and then not changed for one interval; not if it has disappeared. */
+  /**
+   * @param onChange called when the file has changed and then not changed for one interval; not if it has disappeared.
+   */
   constructor(path: string, onChange: () => void) {
     this.#path = path;
     this.#onChange = onChange;

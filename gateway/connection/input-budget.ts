@@ -45,7 +45,8 @@ export class InputBudget {
 
   /** @throws {GearwayError} `too-much`. */
   spendMessage(nowMs: number): void {
-    if (!this.#messages.take(nowMs)) throw new GearwayError('too-much', `more than ${this.#limits.messagesPerSecond} messages per second; send fewer`);
+    if (!this.#messages.take(nowMs))
+      throw new GearwayError('too-much', `more than ${this.#limits.messagesPerSecond} messages per second; send fewer`);
     this.#shared?.spendMessage(nowMs);
   }
 
@@ -63,7 +64,8 @@ export class InputBudget {
 
   /** @throws {GearwayError} `too-much`. */
   spendBytes(bytes: number, nowMs: number): void {
-    if (!this.#bytes.take(nowMs, bytes)) throw new GearwayError('too-much', 'this client exceeds its byte rate; send less data');
+    if (!this.#bytes.take(nowMs, bytes))
+      throw new GearwayError('too-much', 'this client exceeds its byte rate; send less data');
     this.#shared?.spendBytes(bytes, nowMs);
   }
 
@@ -89,7 +91,11 @@ export class InputBudget {
     return {
       available: () => this.availableElements(performance.now()),
       spend: (elements) => this.spendElements(elements, performance.now()),
-      exceeded: () => new GearwayError('too-much', `more than ${this.#limits.elementsPerSecond} elements of values per second; send arrays, or less data`),
+      exceeded: () =>
+        new GearwayError(
+          'too-much',
+          `more than ${this.#limits.elementsPerSecond} elements of values per second; send arrays, or less data`,
+        ),
     };
   }
 }

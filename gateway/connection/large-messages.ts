@@ -66,7 +66,10 @@ export class LargeMessages {
   #mayContinue(sender: MessageSender): boolean {
     const { address } = sender;
     if (this.#bytes > MAX_BYTES) return this.#isOldest(sender, () => true);
-    return (this.#addressBytes.get(address) ?? 0) <= MAX_BYTES_PER_ADDRESS || this.#isOldest(sender, (other) => other.address === address);
+    return (
+      (this.#addressBytes.get(address) ?? 0) <= MAX_BYTES_PER_ADDRESS ||
+      this.#isOldest(sender, (other) => other.address === address)
+    );
   }
 
   #isOldest(sender: MessageSender, among: (other: MessageSender) => boolean): boolean {
@@ -111,7 +114,10 @@ export class LargeMessages {
     const startedBeforeMs = performance.now() - TIMEOUT_MS;
     for (const [sender, { isWaiting, startedAtMs }] of this.#messages) {
       if (isWaiting) sender.paused();
-      else if (startedAtMs < startedBeforeMs) sender.timedOut(`a message of more than ${LARGE_BYTES >> 10} KiB took more than ${TIMEOUT_MS / 1000} s while others waited`);
+      else if (startedAtMs < startedBeforeMs)
+        sender.timedOut(
+          `a message of more than ${LARGE_BYTES >> 10} KiB took more than ${TIMEOUT_MS / 1000} s while others waited`,
+        );
     }
   }
 }

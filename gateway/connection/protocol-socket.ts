@@ -95,7 +95,12 @@ export class ProtocolSocket<M extends Message> {
   #pingedAtMs: number | null = null;
 
   /** @param addressBudget shared by all connections of the peer's address. */
-  constructor(socket: WebSocket, peer: ProtocolPeer<M>, limits: ProtocolSocketLimits, addressBudget: InputBudget | null = null) {
+  constructor(
+    socket: WebSocket,
+    peer: ProtocolPeer<M>,
+    limits: ProtocolSocketLimits,
+    addressBudget: InputBudget | null = null,
+  ) {
     this.#socket = socket;
     this.#peer = peer;
     this.#limits = limits;
@@ -111,7 +116,8 @@ export class ProtocolSocket<M extends Message> {
     socket.on('ping', () => this.#receivedControl());
     socket.on('pong', () => {
       this.#receivedControl();
-      if (this.#pingedAtMs !== null && this.#phase === 'admitted') this.#peer.roundTrip?.(performance.now() - this.#pingedAtMs);
+      if (this.#pingedAtMs !== null && this.#phase === 'admitted')
+        this.#peer.roundTrip?.(performance.now() - this.#pingedAtMs);
       this.#pingedAtMs = null;
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
@@ -176,7 +182,9 @@ export class ProtocolSocket<M extends Message> {
     else if (this.#countsBytes) this.#guard(() => this.#budget.spendBytes(bytes, performance.now()));
   }
 
-  /** Must be called at intervals while the connection is not read: the peer's pongs are unread, but it is not silent. */
+  /**
+   * Must be called at intervals while the connection is not read: the peer's pongs are unread, but it is not silent.
+   */
   inputPaused(): void {
     this.#heardAtMs = performance.now();
   }
@@ -199,7 +207,11 @@ export class ProtocolSocket<M extends Message> {
       return;
     }
     this.#guard(() => {
-      if (!isBinary || this.#postponed.length >= MAX_POSTPONED) throw new GearwayError('message-invalid', `received more than ${MAX_POSTPONED} messages, or a text message, before the welcome`);
+      if (!isBinary || this.#postponed.length >= MAX_POSTPONED)
+        throw new GearwayError(
+          'message-invalid',
+          `received more than ${MAX_POSTPONED} messages, or a text message, before the welcome`,
+        );
       this.#postponed.push(data);
     });
   }
@@ -211,7 +223,8 @@ export class ProtocolSocket<M extends Message> {
       const message = this.#peer.decode(data, this.#elements);
       if (message === undefined) return;
       if (this.#phase === 'greeting') {
-        if (!isHello(message)) throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
+        if (!isHello(message))
+          throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
         this.#peer.greet(message);
         return;
       }
@@ -250,7 +263,10 @@ export class ProtocolSocket<M extends Message> {
     this.#peer.tick?.();
   }
 
-  /** Measures the round trip ({@link ProtocolPeer.roundTrip}); also called every second. Before the first data, it is that of an empty path. */
+  /**
+   * Measures the round trip ({@link ProtocolPeer.roundTrip}); also called every second. Before the first data, it is
+   * that of an empty path.
+   */
   ping(): void {
     this.#pingedAtMs ??= performance.now();
     this.#socket.ping();

@@ -28,7 +28,10 @@ const BYTES_PER_FRAGMENT = 8 << 10;
  * Options of the WebSocket server. Messages have at most {@link MAX_HELLO_BYTES} until {@link setMessageLimit} raises
  * the limit.
  */
-export function webSocketOptions(): Pick<ServerOptions, 'maxPayload' | 'maxFragments' | 'perMessageDeflate' | 'handleProtocols'> {
+export function webSocketOptions(): Pick<
+  ServerOptions,
+  'maxPayload' | 'maxFragments' | 'perMessageDeflate' | 'handleProtocols'
+> {
   return {
     maxPayload: MAX_HELLO_BYTES,
     maxFragments: MIN_FRAGMENTS,
@@ -43,7 +46,8 @@ export function webSocketOptions(): Pick<ServerOptions, 'maxPayload' | 'maxFragm
  */
 export function transportOf(socket: WebSocket): Duplex {
   const { _socket: transport } = socket as WebSocket & { readonly _socket?: Duplex };
-  if (transport === undefined) throw new TypeError('a WebSocket of ws has no _socket any more: its version has changed');
+  if (transport === undefined)
+    throw new TypeError('a WebSocket of ws has no _socket any more: its version has changed');
   return transport;
 }
 
@@ -92,7 +96,8 @@ interface Receiver {
 /** Returns the parser of a WebSocket, from an internal field of ws. */
 function receiverOf(socket: WebSocket): Receiver {
   const { _receiver: receiver } = socket as WebSocket & { readonly _receiver?: Receiver };
-  if (typeof receiver?._maxPayload !== 'number') throw new TypeError('a WebSocket of ws has no _receiver._maxPayload any more: its version has changed');
+  if (typeof receiver?._maxPayload !== 'number')
+    throw new TypeError('a WebSocket of ws has no _receiver._maxPayload any more: its version has changed');
   return receiver;
 }
 
@@ -104,7 +109,13 @@ export function controlFrameBytes(data: Buffer): number {
 /** Closes a WebSocket with a close code of the protocol. Terminates it if the peer does not answer the close. */
 export function closeWebSocket(socket: WebSocket, code: number, reason: string): void {
   // The protocol limits a reason to 123 bytes (RFC 6455, 5.5).
-  socket.close(code, Buffer.from(cleanText(reason)).subarray(0, 123).toString().replace(/\uFFFD+$/, ''));
+  socket.close(
+    code,
+    Buffer.from(cleanText(reason))
+      .subarray(0, 123)
+      .toString()
+      .replace(/\uFFFD+$/, ''),
+  );
   const timer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
   timer.unref();
   socket.once('close', () => clearTimeout(timer));

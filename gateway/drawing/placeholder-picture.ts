@@ -27,8 +27,10 @@ export function drawBackdrop(raster: Raster): void {
   ]);
   const cell = Math.max(MIN_CELL_PX, Math.round(Math.max(width, height) / GRID_CELLS));
   const line = Math.max(1, Math.round(cell / 80));
-  for (let x = Math.floor((width % cell) / 2) || cell; x < width; x += cell) fillRect(raster, { x, y: 0, width: line, height }, INKS.grid);
-  for (let y = Math.floor((height % cell) / 2) || cell; y < height; y += cell) fillRect(raster, { x: 0, y, width, height: line }, INKS.grid);
+  for (let x = Math.floor((width % cell) / 2) || cell; x < width; x += cell)
+    fillRect(raster, { x, y: 0, width: line, height }, INKS.grid);
+  for (let y = Math.floor((height % cell) / 2) || cell; y < height; y += cell)
+    fillRect(raster, { x: 0, y, width, height: line }, INKS.grid);
 }
 
 /** Measures of the placeholder's parts, from top to bottom, relative to the title's height unless noted. */
@@ -111,7 +113,9 @@ function fitText(textWidth: number, height: number, title: string, sentence: str
 function layoutHeight(titlePx: number, sentencePx: number, lineCount: number): number {
   const above = titlePx * (LAYOUT.ring + LAYOUT.gapBelowRing + 1);
   if (lineCount === 0) return above;
-  return above + titlePx * LAYOUT.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * LAYOUT.lineHeight) + sentencePx;
+  return (
+    above + titlePx * LAYOUT.gapBelowTitle + (lineCount - 1) * Math.round(sentencePx * LAYOUT.lineHeight) + sentencePx
+  );
 }
 
 /** Wraps text at spaces into lines of similar length. A word longer than a line gets its own line and is clipped. */
@@ -120,7 +124,8 @@ function wrap(text: string, columns: number): string[] {
   const lineCount = fillLines(words, columns).length;
   let width = columns;
   // The narrowest block with the same number of lines, to avoid a last line with a single word.
-  while (width > 1 && fillLines(words, width - 1).length === lineCount && words.every((word) => word.length < width)) width -= 1;
+  while (width > 1 && fillLines(words, width - 1).length === lineCount && words.every((word) => word.length < width))
+    width -= 1;
   return fillLines(words, width);
 }
 

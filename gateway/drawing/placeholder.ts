@@ -19,6 +19,13 @@ export async function createPlaceholder(sentence: string, size: FrameSize = DEFA
   const { width, height } = size.width * size.height > MAX_PIXELS ? DEFAULT_SIZE : size;
   const data = drawPlaceholder(width, height, 'WAITING', sentence);
   const payload = await encodeJpeg({ data, width, height, channels: 3 });
-  const header = { sequence: 0, receivedAtUs: nowUs(), capturedAtUs: null, width, height, encoding: { kind: 'jpeg' } } as const;
+  const header = {
+    sequence: 0,
+    receivedAtUs: nowUs(),
+    capturedAtUs: null,
+    width,
+    height,
+    encoding: { kind: 'jpeg' },
+  } as const;
   return { ...header, payload, message: null, wireHeader: null, isTrusted: true };
 }

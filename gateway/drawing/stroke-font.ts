@@ -46,7 +46,10 @@ const GLYPHS: Readonly<Record<string, { readonly width: number; readonly path: s
   X: { width: 11.5, path: 'M 0 0 L 11.5 20 M 11.5 0 L 0 20' },
   Y: { width: 12, path: 'M 0 0 L 6 10.5 L 12 0 M 6 10.5 L 6 20' },
   Z: { width: 11, path: 'M 0 0 L 11 0 L 0 20 L 11 20' },
-  a: { width: 9.6, path: 'A 5.2 10.4 4.4 4.4 -156 0 L 9.6 20 M 9.6 12.4 L 4 12.4 A 4 16.2 4 3.8 -90 -270 L 5 20 A 5 15.6 4.6 4.4 90 0' },
+  a: {
+    width: 9.6,
+    path: 'A 5.2 10.4 4.4 4.4 -156 0 L 9.6 20 M 9.6 12.4 L 4 12.4 A 4 16.2 4 3.8 -90 -270 L 5 20 A 5 15.6 4.6 4.4 90 0',
+  },
   b: { width: 10, path: 'M 0 0 L 0 20 M 0 15 A 5 11 5 5 180 360 A 5 15 5 5 0 180' },
   c: { width: 9.4, path: 'A 5 11 5 5 -28 -180 A 5 15 5 5 180 28' },
   d: { width: 10, path: 'M 10 0 L 10 20 M 10 15 A 5 15 5 5 0 180 A 5 11 5 5 180 360' },

@@ -4,7 +4,13 @@ import { errorText } from '../../shared/errors.ts';
 import { closeCode } from '../../shared/protocol.ts';
 import type { AddressBudgets, InputBudget } from '../connection/input-budget.ts';
 import type { LargeMessages } from '../connection/large-messages.ts';
-import { closeWebSocket, controlFrameBytes, meterInput, transportOf, type WebSocket } from '../connection/web-socket.ts';
+import {
+  closeWebSocket,
+  controlFrameBytes,
+  meterInput,
+  transportOf,
+  type WebSocket,
+} from '../connection/web-socket.ts';
 import { addressKey, type Share, type Shares } from '../hub/shares.ts';
 import { clientAddress } from './client-address.ts';
 
@@ -58,12 +64,21 @@ export function acceptSocket<T extends SocketOwner>(
   } catch (error) {
     share?.release();
     socket.on('error', () => undefined);
-    meterInput(socket, () => undefined, () => false);
+    meterInput(
+      socket,
+      () => undefined,
+      () => false,
+    );
     closeWebSocket(socket, closeCode.tooMuch, errorText(error));
     return;
   }
   const transport = transportOf(socket);
-  const owner = create({ transport, address, addressBudget: addressBudgets.join(key), onAdmitted: () => greeting.release() });
+  const owner = create({
+    transport,
+    address,
+    addressBudget: addressBudgets.join(key),
+    onAdmitted: () => greeting.release(),
+  });
   const meter = largeMessages.join({
     address: key,
     resume: () => transport.resume(),
@@ -76,7 +91,8 @@ export function acceptSocket<T extends SocketOwner>(
   };
   meterInput(socket, received, () => meter.isWaiting);
   socket.on('message', () => meter.completed());
-  for (const event of ['ping', 'pong'] as const) socket.on(event, (data: Buffer) => meter.control(controlFrameBytes(data)));
+  for (const event of ['ping', 'pong'] as const)
+    socket.on(event, (data: Buffer) => meter.control(controlFrameBytes(data)));
   owners.add(owner);
   const forget = (): void => {
     owners.delete(owner);

@@ -12,7 +12,14 @@ export type Right = 'view' | 'return' | 'administer' | 'publish';
 /** A known identity and its rights. */
 export interface Principal {
   /** Used in messages, the log and audit events. */
-  readonly name: 'administrator key' | 'token' | 'view token' | 'publish token' | 'port token' | 'this machine' | 'anyone';
+  readonly name:
+    | 'administrator key'
+    | 'token'
+    | 'view token'
+    | 'publish token'
+    | 'port token'
+    | 'this machine'
+    | 'anyone';
   readonly rights: readonly Right[];
   /** The only port that this principal may lease; null for any free one. */
   readonly port: number | null;
@@ -31,7 +38,11 @@ export interface Sender {
  */
 export type Authorization =
   | { readonly allowed: true; readonly principal: Principal }
-  | { readonly allowed: false; readonly cause: 'token-missing' | 'token-wrong' | 'right-missing'; readonly message: string };
+  | {
+      readonly allowed: false;
+      readonly cause: 'token-missing' | 'token-wrong' | 'right-missing';
+      readonly message: string;
+    };
 
 export interface AccessOptions {
   /** Address on which the gateway listens. */
@@ -65,9 +76,14 @@ export class Access {
       [administratorKey, { name: 'administrator key', rights: ALL_RIGHTS, port: null }],
       [viewToken, { name: 'view token', rights: ['view'], port: null }],
       [publishToken, { name: 'publish token', rights: ['publish'], port: null }],
-      ...[...reservedPorts].map(([port, secret]): [string, Principal] => [secret, { name: 'port token', rights: ['view', 'return'], port }]),
+      ...[...reservedPorts].map(([port, secret]): [string, Principal] => [
+        secret,
+        { name: 'port token', rights: ['view', 'return'], port },
+      ]),
     ];
-    this.#tokens = tokens.flatMap(([secret, principal]) => (secret === null ? [] : [{ hash: hash(secret), principal }]));
+    this.#tokens = tokens.flatMap(([secret, principal]) =>
+      secret === null ? [] : [{ hash: hash(secret), principal }],
+    );
   }
 
   /**
@@ -78,7 +94,12 @@ export class Access {
     const known = token === undefined ? null : this.#find(token);
     const principal = known ?? this.#withoutToken(sender);
     if (principal?.rights.includes(right) === true) return { allowed: true, principal };
-    if (known !== null) return { allowed: false, cause: 'right-missing', message: `the ${known.name} does not give the right to ${right}` };
+    if (known !== null)
+      return {
+        allowed: false,
+        cause: 'right-missing',
+        message: `the ${known.name} does not give the right to ${right}`,
+      };
     if (token !== undefined) return { allowed: false, cause: 'token-wrong', message: 'invalid token' };
     return { allowed: false, cause: 'token-missing', message: this.#explain(right, sender) };
   }
@@ -94,15 +115,18 @@ export class Access {
   #withoutToken(sender: Sender): Principal | null {
     const { host, token, publishToken, insecure } = this.#options;
     if (token !== null) return null;
-    if (isLoopback(host) && whyNotLocal(sender) === null) return publishToken === null ? THIS_MACHINE : { ...THIS_MACHINE, rights: ['view', 'return'] };
+    if (isLoopback(host) && whyNotLocal(sender) === null)
+      return publishToken === null ? THIS_MACHINE : { ...THIS_MACHINE, rights: ['view', 'return'] };
     return insecure ? ANYONE : null;
   }
 
   #explain(right: Right, sender: Sender): string {
     const { host, token, publishToken } = this.#options;
     if (token !== null) return 'this gateway requires a token';
-    if (right === 'administer') return 'this requires the administrator key, which the gateway prints when it starts, or a token (--token)';
-    if (right === 'publish' && (publishToken !== null || !isLoopback(host))) return 'publishing requires a token (--publish-token, or --token)';
+    if (right === 'administer')
+      return 'this requires the administrator key, which the gateway prints when it starts, or a token (--token)';
+    if (right === 'publish' && (publishToken !== null || !isLoopback(host)))
+      return 'publishing requires a token (--publish-token, or --token)';
     return `${whyNotLocal(sender) ?? 'this request'} needs a token: start the gateway with --token`;
   }
 }
@@ -117,7 +141,8 @@ const ANYONE: Principal = { name: 'anyone', rights: ['view', 'return'], port: nu
  * Headers with which proxies, CDNs and load balancers report where a request came from, in Node's lower-case spelling.
  * A program on this machine has no reason to send one, and a browser cannot.
  */
-const FORWARDING_HEADER = /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;
+const FORWARDING_HEADER =
+  /^(?:forwarded|forwarded-.*|via|cdn-loop|(?:cf|fly|fastly)-.*|x-(?:forwarded|original|real|remote|rewrite|proxy|envoy|azure|amz|amzn|appengine|cloud).*|(?:.*-)?(?:client|connecting|remote|user)-?(?:ip|addr(?:ess)?))$/;
 
 /** Why a request may not come directly from this machine, as the subject of a sentence; null if it does. */
 function whyNotLocal({ peer, headers }: Sender): string | null {
@@ -126,7 +151,8 @@ function whyNotLocal({ peer, headers }: Sender): string | null {
   if (forwarding !== undefined) return `a request that came through a proxy (${forwarding.slice(0, 24)})`;
   const { host, origin } = headers;
   if (!isThisMachine(parseHost(host)?.name ?? '')) return 'a request for a name other than localhost';
-  if (origin !== undefined && !isThisMachine(originHost(origin) ?? '')) return 'a request from a page of another machine';
+  if (origin !== undefined && !isThisMachine(originHost(origin) ?? ''))
+    return 'a request from a page of another machine';
   return null;
 }
 
@@ -163,7 +189,9 @@ LOOPBACK.addAddress('::1', 'ipv6');
  */
 export function isThisMachine(name: string): boolean {
   const address = name.toLowerCase().replace(/%.*$/, '');
-  return address === 'localhost' || (isIP(address) !== 0 && LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'));
+  return (
+    address === 'localhost' || (isIP(address) !== 0 && LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'))
+  );
 }
 
 function hash(token: string): Buffer {

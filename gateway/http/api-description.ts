@@ -11,6 +11,12 @@ export function serveApiDescription(app: FastifyInstance): void {
   });
   app.get('/api/', { config: { right: 'public' } }, async (_request, reply) => {
     const { API_PAGE_POLICY, apiPage } = await import('./openapi/page.ts');
-    return reply.headers({ 'cache-control': 'no-cache', 'content-type': 'text/html; charset=utf-8', 'content-security-policy': API_PAGE_POLICY }).send(apiPage(app.routeRights));
+    return reply
+      .headers({
+        'cache-control': 'no-cache',
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': API_PAGE_POLICY,
+      })
+      .send(apiPage(app.routeRights));
   });
 }

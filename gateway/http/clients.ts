@@ -51,79 +51,119 @@ interface ClientRoute {
  * Adds the API's routes for a stream's clients: add a native client, remove any client, read its return data. Each
  * change is logged and reported as an event with its principal.
  */
-export function serveClients(app: FastifyInstance, { streams, renditions, snapshots, snapshotShares, log }: ClientsOptions): void {
+export function serveClients(
+  app: FastifyInstance,
+  { streams, renditions, snapshots, snapshotShares, log }: ClientsOptions,
+): void {
   const returned = new ReturnedPictures(snapshots);
-  const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply => refuse(reply, 404, 'client-unknown', `no client ${JSON.stringify(id)} is connected to ${name}`);
+  const refuseClient = (reply: FastifyReply, name: string, id: string): FastifyReply =>
+    refuse(reply, 404, 'client-unknown', `no client ${JSON.stringify(id)} is connected to ${name}`);
 
-  const audit = (request: FastifyRequest, kind: 'add' | 'remove', { stream }: ServedStream, { id, port, address }: ClientStatus): void => {
+  const audit = (
+    request: FastifyRequest,
+    kind: 'add' | 'remove',
+    { stream }: ServedStream,
+    { id, port, address }: ClientStatus,
+  ): void => {
     const by: EventActor = { principal: request.principal?.name ?? 'unknown', address: clientAddress(request) };
     const reason = `${kind === 'add' ? 'added' : 'removed'} by ${by.principal} (${by.address})`;
     log(`stream ${stream.name}: client ${id} ${reason}`);
     stream.report({ kind, client: id, port, address, reason, by });
   };
 
-  app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>('/api/streams/:name/clients', { config: { right: 'administer' } }, async (request, reply) => {
-    const { name } = request.params;
-    const served = streams.get(name);
-    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
-    const address = request.body?.address;
-    if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
-      const expected = `JSON with an address of at most ${MAX_ADDRESS} characters, {"address": "tcp://HOST:PORT?pattern=1"}`;
-      return refuse(reply, 400, 'address-invalid', `the body has no valid address, expected ${expected}`);
-    }
-    if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
-      // The folder would be created and read, and administrators of the gateway need not have access to its file
-      // system.
-      const remedy = 'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
-      return refuse(reply, 400, 'option-invalid', `the address has keys=, a folder on the gateway's machine, which the API does not accept: ${remedy}`);
-    }
-    const added = served.addClient(address.trim());
-    audit(request, 'add', served, added);
-    return reply.code(201).send(added);
-  });
+  app.post<{ Params: { name: string }; Body: { address?: unknown } | null | undefined }>(
+    '/api/streams/:name/clients',
+    { config: { right: 'administer' } },
+    async (request, reply) => {
+      const { name } = request.params;
+      const served = streams.get(name);
+      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
+      const address = request.body?.address;
+      if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
+        const expected = `JSON with an address of at most ${MAX_ADDRESS} characters, {"address": "tcp://HOST:PORT?pattern=1"}`;
+        return refuse(reply, 400, 'address-invalid', `the body has no valid address, expected ${expected}`);
+      }
+      if (new URLSearchParams(/\?(.*)$/s.exec(address)?.[1]).has('keys')) {
+        // The folder would be created and read, and administrators of the gateway need not have access to its file
+        // system.
+        const remedy =
+          'list this client with --client when the gateway starts, or use secure= alone for the folder ~/.vidgear/keys';
+        return refuse(
+          reply,
+          400,
+          'option-invalid',
+          `the address has keys=, a folder on the gateway's machine, which the API does not accept: ${remedy}`,
+        );
+      }
+      const added = served.addClient(address.trim());
+      audit(request, 'add', served, added);
+      return reply.code(201).send(added);
+    },
+  );
 
-  app.delete<ClientRoute & { Querystring: { reason?: string } }>('/api/streams/:name/clients/:id', { config: { right: 'administer' } }, async (request, reply) => {
-    const { name, id } = request.params;
-    const served = streams.get(name);
-    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
-    const { reason } = request.query;
-    const text = (typeof reason === 'string' && cleanText(reason, 100)) || 'disconnected by the administrator; reload the page to reconnect';
-    const removed = served.stream.sendAway(id, text);
-    if (removed === null) return refuseClient(reply, name, id);
-    audit(request, 'remove', served, removed);
-    return removed;
-  });
+  app.delete<ClientRoute & { Querystring: { reason?: string } }>(
+    '/api/streams/:name/clients/:id',
+    { config: { right: 'administer' } },
+    async (request, reply) => {
+      const { name, id } = request.params;
+      const served = streams.get(name);
+      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
+      const { reason } = request.query;
+      const text =
+        (typeof reason === 'string' && cleanText(reason, 100)) ||
+        'disconnected by the administrator; reload the page to reconnect';
+      const removed = served.stream.sendAway(id, text);
+      if (removed === null) return refuseClient(reply, name, id);
+      audit(request, 'remove', served, removed);
+      return removed;
+    },
+  );
 
-  app.get<ClientRoute & { Querystring: { width?: string | string[] } }>('/api/streams/:name/clients/:id/return', { config: { right: 'view' } }, async (request, reply) => {
-    const { name, id } = request.params;
-    const served = streams.get(name);
-    const shared = renditions.get(name);
-    if (served === undefined || shared === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
-    const client = served.stream.clientStatus(id);
-    if (client === null) return refuseClient(reply, name, id);
-    const width = readWidth(request.query.width);
-    if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
-    const data = client.port === null ? null : served.stream.returns.get(client.port);
-    reply.header('cache-control', 'no-store');
-    if (data === null || (data.kind === 'value' && data.value === null)) {
-      const text = client.port === null ? `${id} is a spectator, and spectators return no data` : `port ${client.port} has no return data`;
-      return refuse(reply, 404, 'no-return-data', text);
-    }
-    try {
-      holdShare(snapshotShares, request, reply);
-    } catch (error) {
-      return refuseShare(reply, error);
-    }
-    // Values such as NaN exist only in Python's JSON and are sent as plain text.
-    if (data.kind === 'value') return reply.type(isJson(data) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8').send(data.json);
-    try {
-      const picture = await returned.get(data, width.value, shared);
-      return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
-    } catch (error) {
-      if (!(error instanceof GearwayError) || error.code !== 'picture-invalid') throw error;
-      throw new GearwayError(error.code, `the picture returned by port ${client.port} is damaged and cannot be shown`, { cause: error });
-    }
-  });
+  app.get<ClientRoute & { Querystring: { width?: string | string[] } }>(
+    '/api/streams/:name/clients/:id/return',
+    { config: { right: 'view' } },
+    async (request, reply) => {
+      const { name, id } = request.params;
+      const served = streams.get(name);
+      const shared = renditions.get(name);
+      if (served === undefined || shared === undefined)
+        return sendRefusal(request, reply, unknownStream(streams, name));
+      const client = served.stream.clientStatus(id);
+      if (client === null) return refuseClient(reply, name, id);
+      const width = readWidth(request.query.width);
+      if (!width.ok) return refuse(reply, 400, 'query-invalid', width.message);
+      const data = client.port === null ? null : served.stream.returns.get(client.port);
+      reply.header('cache-control', 'no-store');
+      if (data === null || (data.kind === 'value' && data.value === null)) {
+        const text =
+          client.port === null
+            ? `${id} is a spectator, and spectators return no data`
+            : `port ${client.port} has no return data`;
+        return refuse(reply, 404, 'no-return-data', text);
+      }
+      try {
+        holdShare(snapshotShares, request, reply);
+      } catch (error) {
+        return refuseShare(reply, error);
+      }
+      // Values such as NaN exist only in Python's JSON and are sent as plain text.
+      if (data.kind === 'value')
+        return reply
+          .type(isJson(data) ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8')
+          .send(data.json);
+      try {
+        const picture = await returned.get(data, width.value, shared);
+        return await reply.type(data.kind === 'jpeg' ? 'image/jpeg' : 'image/png').send(picture);
+      } catch (error) {
+        if (!(error instanceof GearwayError) || error.code !== 'picture-invalid') throw error;
+        throw new GearwayError(
+          error.code,
+          `the picture returned by port ${client.port} is damaged and cannot be shown`,
+          { cause: error },
+        );
+      }
+    },
+  );
 }
 
 /**
@@ -143,7 +183,11 @@ class ReturnedPictures {
    *
    * @throws {GearwayError} `no-picture`, `busy`, `picture-invalid`.
    */
-  async get(data: Exclude<StickyData, { kind: 'value' }>, width: number | null, renditions: Renditions): Promise<Uint8Array> {
+  async get(
+    data: Exclude<StickyData, { kind: 'value' }>,
+    width: number | null,
+    renditions: Renditions,
+  ): Promise<Uint8Array> {
     const step = data.kind === 'jpeg' ? 1 : decimation(data.array, width);
     let frames = this.#frames.get(data);
     if (frames === undefined) this.#frames.set(data, (frames = new Map<number, Promise<Frame>>()));
@@ -171,7 +215,16 @@ const MAX_SIZES = 4;
 
 function jpegFrame(payload: Uint8Array): Frame {
   const { width, height } = readJpegHeader(payload);
-  return { sequence: 0, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
+  return {
+    sequence: 0,
+    receivedAtUs: 0,
+    width,
+    height,
+    encoding: { kind: 'jpeg' },
+    payload,
+    message: null,
+    wireHeader: null,
+  };
 }
 
 /**

@@ -19,7 +19,20 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** System errors caused by an address or a name in the request. */
-const BY_ADDRESS: ReadonlySet<string> = new Set(['EINVAL', 'ENODEV', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'ENAMETOOLONG', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EPERM', 'EHOSTUNREACH', 'ENETUNREACH']);
+const BY_ADDRESS: ReadonlySet<string> = new Set([
+  'EINVAL',
+  'ENODEV',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_NONAME',
+  'ENAMETOOLONG',
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+  'EACCES',
+  'EPERM',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 
 /**
  * The refusal for an error that a route has thrown, so that a user's mistake is never answered with 500. Only refused
@@ -28,7 +41,8 @@ const BY_ADDRESS: ReadonlySet<string> = new Set(['EINVAL', 'ENODEV', 'ENOTFOUND'
  * @returns null for a fault of the gateway.
  */
 export function refusalOf(error: unknown): Refusal | null {
-  if (error instanceof GearwayError) return { status: STATUSES.get(error.code) ?? 400, code: error.code, message: error.message };
+  if (error instanceof GearwayError)
+    return { status: STATUSES.get(error.code) ?? 400, code: error.code, message: error.message };
   const code = systemErrorCode(error);
   if (code === null || !BY_ADDRESS.has(code)) return null;
   return { status: 400, code: 'address-invalid', message: systemErrorText(error) };

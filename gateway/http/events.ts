@@ -24,7 +24,10 @@ const HEADERS: Readonly<Record<string, string>> = {
  * `Last-Event-ID`, then each as it happens. `id` is the event's, `event` its kind, `data` the event as JSON. 429 or 503
  * beyond the limits. Clients that do not read are disconnected by the server's stall timeout.
  */
-export function eventsRoute(log: EventLog, limits: ShareLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
+export function eventsRoute(
+  log: EventLog,
+  limits: ShareLimits,
+): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const followers = new Shares('followers of the events', limits);
   return async (request, reply) => {
     // Node sends the headers of a response without a body only when it ends.
@@ -38,7 +41,8 @@ export function eventsRoute(log: EventLog, limits: ShareLimits): (request: Fasti
     reply.hijack();
     const { raw } = reply;
     try {
-      for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
+      for (const [name, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) raw.setHeader(name, value);
       raw.writeHead(200, HEADERS);
       await follow(log, Number(request.headers['last-event-id']), raw);
     } finally {

@@ -68,7 +68,12 @@ export class FailedLogins {
    *
    * @returns how to refuse it: immediately, after the promise has resolved, or as one of too many.
    */
-  count(address: string): { readonly kind: 'at-once' } | { readonly kind: 'delayed'; readonly until: Promise<void> } | { readonly kind: 'too-many' } {
+  count(
+    address: string,
+  ):
+    | { readonly kind: 'at-once' }
+    | { readonly kind: 'delayed'; readonly until: Promise<void> }
+    | { readonly kind: 'too-many' } {
     const block = addressKey(address);
     const entry = this.#entry(block);
     const nowMs = performance.now();

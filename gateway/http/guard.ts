@@ -41,7 +41,10 @@ export class Guard {
       this.#failedLogins.count(address);
       return TOO_MANY;
     }
-    const authorization = this.#access.authorize(token, right, { peer: peerAddress(request), headers: request.headers });
+    const authorization = this.#access.authorize(token, right, {
+      peer: peerAddress(request),
+      headers: request.headers,
+    });
     if (authorization.allowed) return authorization;
     const { cause, message } = authorization;
     const denial: Denial = {

@@ -14,7 +14,8 @@ interface HealthOptions {
 }
 
 /**
- * Adds the routes for monitoring: `/healthz` (the process serves requests), `/readyz` (all sources deliver), `/metrics`.
+ * Adds the routes for monitoring: `/healthz` (the process serves requests), `/readyz` (all sources deliver),
+ * `/metrics`.
  */
 export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight }: HealthOptions): void {
   app.get('/healthz', { config: { right: 'public' } }, async () => ({ status: 'ok' }));
@@ -36,7 +37,9 @@ export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight
   app.get('/metrics', { config: { right: metricsRight, basic: true } }, async (_request, reply) => {
     loading ??= import('../metrics/gateway-metrics.ts').then(({ GatewayMetrics: Metrics }) => new Metrics(streams));
     const metrics = await loading;
-    return reply.headers({ 'cache-control': 'no-store', 'content-type': metrics.contentType }).send(await metrics.text());
+    return reply
+      .headers({ 'cache-control': 'no-store', 'content-type': metrics.contentType })
+      .send(await metrics.text());
   });
 }
 

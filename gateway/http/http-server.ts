@@ -1,6 +1,12 @@
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
-import { createServer as createPlainServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer as createPlainServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createSocketServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -66,7 +72,10 @@ interface HttpServerOptions {
  * Timeouts are set here, because Fastify sets `requestTimeout` after Node has derived `headersTimeout` from its
  * default, and Node swaps the two if the latter is larger.
  */
-export function createHttpServer(handler: RequestListener, { tls, limits, onUpgrade, isTrustedProxy, connections = connectionShares(descriptorLimit()) }: HttpServerOptions): Server {
+export function createHttpServer(
+  handler: RequestListener,
+  { tls, limits, onUpgrade, isTrustedProxy, connections = connectionShares(descriptorLimit()) }: HttpServerOptions,
+): Server {
   const openResponses = new OpenResponses(limits.pipelinedRequests);
   const options = {
     headersTimeout: limits.headersTimeoutMs,
@@ -77,7 +86,10 @@ export function createHttpServer(handler: RequestListener, { tls, limits, onUpgr
     // Requests without Host are answered by `checkRequestOrigin`, with a message.
     requireHostHeader: false,
   };
-  const server = tls === null ? createPlainServer(options) : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutMs });
+  const server =
+    tls === null
+      ? createPlainServer(options)
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutMs });
   server.timeout = limits.stallTimeoutMs;
   const shares = new Shares('connections', connections);
   // Also emitted for the additional addresses of `listenOnAllOfLocalhost`.
@@ -92,16 +104,27 @@ export function createHttpServer(handler: RequestListener, { tls, limits, onUpgr
   server.on('checkExpectation', (request, response) => {
     if (!openResponses.admit(request, response)) return;
     boundUnreadBody(request);
-    refuseRequest(request, response, { status: 417, code: 'request-invalid', message: 'the Expect header is not supported, except 100-continue' });
+    refuseRequest(request, response, {
+      status: 417,
+      code: 'request-invalid',
+      message: 'the Expect header is not supported, except 100-continue',
+    });
   });
-  server.on('clientError', (error: Error & { readonly code?: string }, socket: Socket) => answerClientError(error, socket, openResponses.hasStarted(socket)));
+  server.on('clientError', (error: Error & { readonly code?: string }, socket: Socket) =>
+    answerClientError(error, socket, openResponses.hasStarted(socket)),
+  );
   server.on('upgrade', (request, socket, head) => {
     if (takeConnection(request, socket, openResponses)) onUpgrade(request, socket, head);
   });
   server.on('connect', (request: IncomingMessage, socket: Duplex) => {
     if (!takeConnection(request, socket, openResponses)) return;
     const message = 'this gateway is not a proxy: CONNECT is not supported';
-    refuseConnection(socket, { status: 405, code: 'request-invalid', message, headers: { allow: 'GET, HEAD, POST, DELETE, OPTIONS' } });
+    refuseConnection(socket, {
+      status: 405,
+      code: 'request-invalid',
+      message,
+      headers: { allow: 'GET, HEAD, POST, DELETE, OPTIONS' },
+    });
   });
   return server;
 }

@@ -50,12 +50,24 @@ interface JpegFeed extends JpegPictures {
 type PictureRequest = FastifyRequest<{ Params: { name: string }; Querystring: Query }>;
 
 /**
- * Adds the routes that need no JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs, `/streams/NAME/snapshot.jpg`,
- * `.png` and `.npy`. Closing `app` disconnects the MJPEG clients.
+ * Adds the routes that need no JavaScript: `/streams/NAME/mjpeg` for `<img>` and programs,
+ * `/streams/NAME/snapshot.jpg`, `.png` and `.npy`. Closing `app` disconnects the MJPEG clients.
  *
  * Refusals: 404, 400 for an invalid query, 503 with Retry-After if retrying helps.
  */
-export function servePictures(app: FastifyInstance, { streams, renditions, snapshots, scaledPictures, createPlaceholder, sharedLimits, snapshotShares, unsent }: PicturesOptions): void {
+export function servePictures(
+  app: FastifyInstance,
+  {
+    streams,
+    renditions,
+    snapshots,
+    scaledPictures,
+    createPlaceholder,
+    sharedLimits,
+    snapshotShares,
+    unsent,
+  }: PicturesOptions,
+): void {
   const mjpegShares = new Shares('MJPEG clients', sharedLimits.mjpegClients);
   const mjpegClients = new Set<MjpegClient>();
   let mjpegCount = 0;
@@ -91,13 +103,19 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
   };
 
   /** @throws {GearwayError} `too-many`. */
-  const openJpegs = ({ stream, shared }: { stream: Stream; shared: Renditions }, scaling: Required<Scaling>): JpegFeed => {
+  const openJpegs = (
+    { stream, shared }: { stream: Stream; shared: Renditions },
+    scaling: Required<Scaling>,
+  ): JpegFeed => {
     const { width, quality, style } = scaling;
     if (isUnchanged(scaling)) return { jpeg: (frame) => shared.jpeg(frame), release: () => undefined };
     // Also for a style alone: the limits are for both.
     const scaled = scaledPictures.acquire(stream.name, scaling, shared.arrays);
     const isUnscaled = (frame: Frame): boolean => quality === null && (width === null || width >= frame.width);
-    return { jpeg: (frame) => (isUnscaled(frame) ? shared.jpeg(frame, style) : scaled.jpeg(frame)), release: () => scaled.release() };
+    return {
+      jpeg: (frame) => (isUnscaled(frame) ? shared.jpeg(frame, style) : scaled.jpeg(frame)),
+      release: () => scaled.release(),
+    };
   };
 
   app.route({
@@ -108,14 +126,18 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       const found = find(request.params.name);
       if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
       const { fps } = request.query;
-      const maxFramesPerSecond = fps === undefined ? null : readQueryNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
+      const maxFramesPerSecond =
+        fps === undefined
+          ? null
+          : readQueryNumber(fps, /^\d{1,3}(?:\.\d{1,3})?$/, MIN_FRAMES_PER_SECOND, MAX_FRAMES_PER_SECOND);
       if (maxFramesPerSecond === undefined) {
         const expected = `a number from ${MIN_FRAMES_PER_SECOND} to ${MAX_FRAMES_PER_SECOND}`;
         return refuse(reply, 400, 'query-invalid', `fps is ${JSON.stringify(fps)}, expected ${expected}`);
       }
       const { length } = request.query;
       const wantsLengths = length === undefined ? !isBrowserShowing(request.headers) : readQueryFlag(length);
-      if (wantsLengths === undefined) return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
+      if (wantsLengths === undefined)
+        return refuse(reply, 400, 'query-invalid', `length is ${JSON.stringify(length)}, expected true or false`);
       const scaling = readScaling(request.query);
       if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
@@ -133,9 +155,19 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
         return refuseShare(reply, error);
       }
       reply.hijack();
-      for (const [header, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(header, value);
+      for (const [header, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) reply.raw.setHeader(header, value);
       mjpegCount += 1;
-      const client = new MjpegClient(reply.raw, { id: `mjpeg-${mjpegCount}`, stream: found.stream, pictures, createPlaceholder: placeholderOf, address: clientAddress(request), maxFramesPerSecond, hasLengths: wantsLengths, unsent });
+      const client = new MjpegClient(reply.raw, {
+        id: `mjpeg-${mjpegCount}`,
+        stream: found.stream,
+        pictures,
+        createPlaceholder: placeholderOf,
+        address: clientAddress(request),
+        maxFramesPerSecond,
+        hasLengths: wantsLengths,
+        unsent,
+      });
       mjpegClients.add(client);
       const forget = (): void => {
         mjpegClients.delete(client);
@@ -151,13 +183,22 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     for (const client of mjpegClients) client.close();
   });
 
-  const sendSnapshot = async (request: PictureRequest, reply: FastifyReply, format: SnapshotOptions['format']): Promise<unknown> => {
+  const sendSnapshot = async (
+    request: PictureRequest,
+    reply: FastifyReply,
+    format: SnapshotOptions['format'],
+  ): Promise<unknown> => {
     const found = find(request.params.name);
     if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     const scaling = readScaling(request.query);
     if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
     if (format === 'npy' && !isUnchanged(scaling.value)) {
-      return refuse(reply, 400, 'query-invalid', 'snapshot.npy has the samples as they are, expected neither width, quality nor colours');
+      return refuse(
+        reply,
+        400,
+        'query-invalid',
+        'snapshot.npy has the samples as they are, expected neither width, quality nor colours',
+      );
     }
     try {
       holdShare(snapshotShares, request, reply);
@@ -167,10 +208,20 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
     return makeSnapshot(found, reply, { format, ...scaling.value });
   };
 
-  const makeSnapshot = async (found: { stream: Stream; shared: Renditions }, reply: FastifyReply, options: SnapshotOptions): Promise<unknown> => {
+  const makeSnapshot = async (
+    found: { stream: Stream; shared: Renditions },
+    reply: FastifyReply,
+    options: SnapshotOptions,
+  ): Promise<unknown> => {
     found.stream.noteSnapshotRequest();
     const frame = found.stream.latest ?? (found.stream.isOnDemand ? await nextFrame(found.stream) : null);
-    if (frame === null) return refuse(reply.header('retry-after', '1'), 503, 'no-frame', `no frame is available yet: ${found.stream.reason}`);
+    if (frame === null)
+      return refuse(
+        reply.header('retry-after', '1'),
+        503,
+        'no-frame',
+        `no frame is available yet: ${found.stream.reason}`,
+      );
     const picture = await snapshots.get(frame, options, found.shared);
     return reply
       .headers({
@@ -181,7 +232,9 @@ export function servePictures(app: FastifyInstance, { streams, renditions, snaps
       .send(picture);
   };
   for (const format of ['jpg', 'png', 'npy'] as const) {
-    app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) => sendSnapshot(request, reply, format));
+    app.get(`/streams/:name/snapshot.${format}`, pictureRoute, async (request: PictureRequest, reply) =>
+      sendSnapshot(request, reply, format),
+    );
   }
 }
 

@@ -14,7 +14,14 @@ import { acceptSocket, type SocketShares } from './accept-socket.ts';
 import { bearerToken } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
-import { type BodyType, MAX_FORM_BYTES, type PublishedFrame, readBodyType, readForm, readPicture } from '../publishers/published-frame.ts';
+import {
+  type BodyType,
+  MAX_FORM_BYTES,
+  type PublishedFrame,
+  readBodyType,
+  readForm,
+  readPicture,
+} from '../publishers/published-frame.ts';
 import { announcedBytes } from '../publishers/request-body.ts';
 import { sendRefusal } from './refusals.ts';
 import { unknownStream } from './unknown-stream.ts';
@@ -70,12 +77,21 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Errors that do not count as a rejected frame, because they do not depend on the picture. */
-const NOT_COUNTED: ReadonlySet<string> = new Set(['publisher-present', 'taken-over', 'closed', 'busy', 'too-many', 'address-limit', 'length-required']);
+const NOT_COUNTED: ReadonlySet<string> = new Set([
+  'publisher-present',
+  'taken-over',
+  'closed',
+  'busy',
+  'too-many',
+  'address-limit',
+  'length-required',
+]);
 
 /** Why a stream accepts no publishers. */
 function otherSource(served: PublishedStream, name: string): string {
   const { gateway } = served.status();
-  if (gateway === undefined || gateway?.isHere === true) return `the stream ${name} has another source; start the gateway with --source ${name}=push:`;
+  if (gateway === undefined || gateway?.isHere === true)
+    return `the stream ${name} has another source; start the gateway with --source ${name}=push:`;
   if (gateway === null) return `the stream ${name} is at no gateway of the cluster at present; retry later`;
   return `the source of the stream ${name} is at gateway ${gateway.name}; publish there${gateway.url === null ? '' : `: ${gateway.url}`}`;
 }
@@ -94,7 +110,10 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
   const bodyBytes = new AddressBytes(sharedLimits.bodyBytes);
 
   /** Reads a picture within the limits for bodies and bytes. A chunked body counts as the largest possible one. */
-  const receiveWithin = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'streaming' }>): Promise<PublishedFrame> => {
+  const receiveWithin = async (
+    request: PublishRequest,
+    type: Exclude<BodyType, { kind: 'streaming' }>,
+  ): Promise<PublishedFrame> => {
     const bytes = announcedBytes(request.raw, MAX_FORM_BYTES) ?? MAX_FORM_BYTES;
     const address = addressKey(clientAddress(request));
     const share = bodies.acquire(address);
@@ -110,7 +129,12 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
     }
   };
 
-  const receiveSingle = async (request: PublishRequest, type: Exclude<BodyType, { kind: 'streaming' }>, publishing: Publishing, { label, publisher, takeOver }: PublishQuery): Promise<object> => {
+  const receiveSingle = async (
+    request: PublishRequest,
+    type: Exclude<BodyType, { kind: 'streaming' }>,
+    publishing: Publishing,
+    { label, publisher, takeOver }: PublishQuery,
+  ): Promise<object> => {
     const single: SinglePublisher = { label, identity: `${clientAddress(request)} ${publisher}` };
     let accepted: AcceptedFrame;
     try {
@@ -138,11 +162,21 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
       const query = readQuery(request);
       const type = readBodyType(request.headers['content-type']);
       if (type.kind !== 'streaming') return await receiveSingle(request, type, publishing, query);
-      return await receiveStreamingPost({ request: request.raw, boundary: type.boundary, stream, publishing, ...query });
+      return await receiveStreamingPost({
+        request: request.raw,
+        boundary: type.boundary,
+        stream,
+        publishing,
+        ...query,
+      });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       if (error.code === 'busy' || shareRefusalStatus(error) !== null) reply.header('retry-after', '1');
-      return sendRefusal(request, reply, { status: STATUSES.get(error.code) ?? 400, code: error.code, message: error.message });
+      return sendRefusal(request, reply, {
+        status: STATUSES.get(error.code) ?? 400,
+        code: error.code,
+        message: error.message,
+      });
     }
   };
   // A separate scope without Fastify's body parsers and their limits: bodies are read by this route.
@@ -153,24 +187,37 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
   });
 }
 
-function serveWebPublishers(app: FastifyInstance, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages }: PublishersOptions): void {
+function serveWebPublishers(
+  app: FastifyInstance,
+  { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages }: PublishersOptions,
+): void {
   const publishers = new Set<WebPublisher>();
   const sockets = new Shares("publishers' connections", sharedLimits.publishers);
 
-  app.get<{ Params: { name: string } }>('/streams/:name/publish', { websocket: true, config: { right: 'hello' } }, (socket, request) => {
-    const { name } = request.params;
-    acceptSocket(socket, request, { sockets, greetings, addressBudgets, largeMessages }, publishers, ({ address, addressBudget, onAdmitted }) => {
-      return new WebPublisher(socket, {
-        served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name).message },
-        report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
-        address,
-        authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
-        limits,
-        addressBudget,
-        onAdmitted,
-      });
-    });
-  });
+  app.get<{ Params: { name: string } }>(
+    '/streams/:name/publish',
+    { websocket: true, config: { right: 'hello' } },
+    (socket, request) => {
+      const { name } = request.params;
+      acceptSocket(
+        socket,
+        request,
+        { sockets, greetings, addressBudgets, largeMessages },
+        publishers,
+        ({ address, addressBudget, onAdmitted }) => {
+          return new WebPublisher(socket, {
+            served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name).message },
+            report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
+            address,
+            authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
+            limits,
+            addressBudget,
+            onAdmitted,
+          });
+        },
+      );
+    },
+  );
   // Before the server waits for its connections. Active publishers have already been ended by their source.
   app.addHook('preClose', async () => {
     for (const publisher of publishers) publisher.close(closeCode.goingAway, 'the gateway stops');

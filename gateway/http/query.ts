@@ -15,7 +15,10 @@ export function readWidth(text: QueryText): Read<number | null> {
   const { side } = FRAME_LIMITS;
   const value = readQueryNumber(text, /^\d{1,5}$/, 1, side);
   if (value !== undefined) return { ok: true, value };
-  return { ok: false, message: `width is ${JSON.stringify(text)}, expected a whole number of pixels from 1 to ${side}` };
+  return {
+    ok: false,
+    message: `width is ${JSON.stringify(text)}, expected a whole number of pixels from 1 to ${side}`,
+  };
 }
 
 /** Parses `?quality=` of a JPEG; null if it is absent. */
@@ -27,7 +30,12 @@ function readQuality(text: QueryText): Read<number | null> {
 }
 
 /** @returns undefined if the text does not match `pattern`, or the number is out of range. */
-export function readQueryNumber(text: string | readonly string[], pattern: RegExp, from: number, to: number): number | undefined {
+export function readQueryNumber(
+  text: string | readonly string[],
+  pattern: RegExp,
+  from: number,
+  to: number,
+): number | undefined {
   if (typeof text !== 'string' || !pattern.test(text)) return undefined;
   const number = Number(text);
   return number >= from && number <= to ? number : undefined;
@@ -53,9 +61,20 @@ export function readScaling(query: Query): Read<Required<Scaling>> {
 }
 
 /** Query parameters of {@link readArrayStyle}, by the texts of a style. */
-const STYLE_PARAMETERS = ['range', 'colormap', 'noData', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'] as const;
+const STYLE_PARAMETERS = [
+  'range',
+  'colormap',
+  'noData',
+  'nanColor',
+  'belowColor',
+  'aboveColor',
+  'channelOrder',
+] as const;
 
-/** Parses how arrays are shown: `?range=400,6000&colormap=turbo&invert=true`. An empty style if there is no such parameter. */
+/**
+ * Parses how arrays are shown: `?range=400,6000&colormap=turbo&invert=true`. An empty style if there is no such
+ * parameter.
+ */
 function readArrayStyle(query: Query): Read<ArrayStyleTexts> {
   const texts: Record<string, string | boolean> = {};
   for (const name of STYLE_PARAMETERS) {
@@ -66,7 +85,8 @@ function readArrayStyle(query: Query): Read<ArrayStyleTexts> {
   const { invert } = query;
   if (invert !== undefined) {
     const flag = readQueryFlag(invert);
-    if (flag === undefined) return { ok: false, message: `invert is ${JSON.stringify(invert)}, expected true or false` };
+    if (flag === undefined)
+      return { ok: false, message: `invert is ${JSON.stringify(invert)}, expected true or false` };
     if (flag) texts['invert'] = true;
   }
   try {

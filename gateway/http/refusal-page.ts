@@ -28,7 +28,8 @@ small { color: var(--dim); font-size: 0.8125rem }
 `;
 
 /** The logo as SVG. */
-export const PAGE_MARK = '<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5"/><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round"/></svg>';
+export const PAGE_MARK =
+  '<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="2.5" y="5" width="12" height="14" rx="2.5"/><path d="M14.5 10l7-4v12l-7-4" stroke-linejoin="round"/></svg>';
 
 const TITLES: ReadonlyMap<string, string> = new Map([
   ['host-unknown', 'Unknown host name'],
@@ -86,5 +87,10 @@ export function prefersHtml(accept: string | undefined): boolean {
 
 /** Cleans a text, and escapes it for HTML. */
 export function escapeHtml(text: string): string {
-  return cleanText(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;');
+  return cleanText(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
 }

@@ -46,7 +46,10 @@ export function sendRefusal(request: FastifyRequest, reply: FastifyReply, refusa
   const { status, code, message } = refusal;
   reply.code(status).header('cache-control', 'no-store').header('vary', 'origin, accept');
   if (!prefersHtml(request.headers.accept)) return reply.send({ code, message });
-  return reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', REFUSAL_PAGE_POLICY).send(refusalPage(refusal));
+  return reply
+    .header('content-type', 'text/html; charset=utf-8')
+    .header('content-security-policy', REFUSAL_PAGE_POLICY)
+    .send(refusalPage(refusal));
 }
 
 /**

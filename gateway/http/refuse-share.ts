@@ -13,5 +13,8 @@ const RETRY_AFTER_SECONDS = 5;
 export function refuseShare(reply: FastifyReply, error: unknown): FastifyReply {
   const status = shareRefusalStatus(error);
   if (status === null || !(error instanceof GearwayError)) throw error;
-  return reply.code(status).header('retry-after', String(RETRY_AFTER_SECONDS)).send({ code: error.code, message: errorText(error) });
+  return reply
+    .code(status)
+    .header('retry-after', String(RETRY_AFTER_SECONDS))
+    .send({ code: error.code, message: errorText(error) });
 }

@@ -90,21 +90,39 @@ function findFrameRefusal(request: FastifyRequest, names: TrustedNames): Refusal
 
 function findOriginRefusal(request: FastifyRequest, names: TrustedNames): Refusal | null {
   const { origin, 'sec-fetch-site': site } = request.headers;
-  const refusal = (message: string, ...options: string[]): Refusal => ({ status: 403, code: 'origin-not-allowed', message, options });
+  const refusal = (message: string, ...options: string[]): Refusal => ({
+    status: 403,
+    code: 'origin-not-allowed',
+    message,
+    options,
+  });
   if (names.isAnonymousEmbedding(request.headers)) {
-    return refusal('a page of another origin may embed this only if it reveals its origin; write <img crossorigin="anonymous">, and start the gateway with --allow-origin and that origin');
+    return refusal(
+      'a page of another origin may embed this only if it reveals its origin; write <img crossorigin="anonymous">, and start the gateway with --allow-origin and that origin',
+    );
   }
   if (origin === undefined || names.isAllowedOrigin(origin, hostsOf(request))) return null;
-  if (origin === 'null') return refusal('pages without an origin may not use the gateway; serve a local file over HTTP, and give a sandboxed frame allow-same-origin');
+  if (origin === 'null')
+    return refusal(
+      'pages without an origin may not use the gateway; serve a local file over HTTP, and give a sandboxed frame allow-same-origin',
+    );
   if (originOf(origin) !== origin) return refusal('the Origin header is not an origin');
   const publicUrl = `--public-url ${origin}/`;
   const allowOriginOption = `--allow-origin ${origin}`;
   // The browser guarantees that page and request have the same origin, so a proxy must have changed Host.
   if (site === 'same-origin') {
-    return refusal(`the gateway does not know its public address ${origin}; start it with ${publicUrl} (append the path, if any)`, publicUrl);
+    return refusal(
+      `the gateway does not know its public address ${origin}; start it with ${publicUrl} (append the path, if any)`,
+      publicUrl,
+    );
   }
-  if (site === 'cross-site' || site === 'same-site') return refusal(`pages of ${origin} may not use the gateway; start it with ${allowOriginOption}`, allowOriginOption);
-  return refusal(`pages of ${origin} may not use the gateway; start it with ${publicUrl} (append the path, if any) if a proxy serves the gateway at this address, or with ${allowOriginOption} if the page belongs to another site`, publicUrl, allowOriginOption);
+  if (site === 'cross-site' || site === 'same-site')
+    return refusal(`pages of ${origin} may not use the gateway; start it with ${allowOriginOption}`, allowOriginOption);
+  return refusal(
+    `pages of ${origin} may not use the gateway; start it with ${publicUrl} (append the path, if any) if a proxy serves the gateway at this address, or with ${allowOriginOption} if the page belongs to another site`,
+    publicUrl,
+    allowOriginOption,
+  );
 }
 
 /**

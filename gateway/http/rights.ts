@@ -60,7 +60,8 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (config?.crossOrigin === true && right !== 'public') {
       throw new TypeError(`${route} is crossOrigin and requires the right ${right}, expected public`);
     }
-    for (const each of typeof method === 'string' ? [method] : method) routes.push({ method: each, url, right, basic: config?.basic === true });
+    for (const each of typeof method === 'string' ? [method] : method)
+      routes.push({ method: each, url, right, basic: config?.basic === true });
   });
   app.addHook('onRequest', async (request, reply) => {
     // No route matched: the response is the same for everyone.
@@ -69,7 +70,11 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (right === undefined) throw new TypeError('a route without a right was matched');
     if (right === 'public' || right === 'hello') return undefined;
     const { authorization } = request.headers;
-    const decision = guard.decide(request, bearerToken(authorization) ?? (basic ? basicPassword(authorization) : undefined), right);
+    const decision = guard.decide(
+      request,
+      bearerToken(authorization) ?? (basic ? basicPassword(authorization) : undefined),
+      right,
+    );
     if (decision.allowed) {
       request.principal = decision.principal;
       return undefined;

@@ -10,8 +10,28 @@ const HSTS_SECONDS = 15_552_000;
  * features.
  */
 const PERMISSIONS = [
-  ...['camera', 'display-capture', 'screen-wake-lock', 'fullscreen', 'picture-in-picture', 'clipboard-write', 'autoplay'].map((feature) => `${feature}=(self)`),
-  ...['microphone', 'geolocation', 'accelerometer', 'gyroscope', 'magnetometer', 'midi', 'payment', 'usb', 'serial', 'hid', 'xr-spatial-tracking'].map((feature) => `${feature}=()`),
+  ...[
+    'camera',
+    'display-capture',
+    'screen-wake-lock',
+    'fullscreen',
+    'picture-in-picture',
+    'clipboard-write',
+    'autoplay',
+  ].map((feature) => `${feature}=(self)`),
+  ...[
+    'microphone',
+    'geolocation',
+    'accelerometer',
+    'gyroscope',
+    'magnetometer',
+    'midi',
+    'payment',
+    'usb',
+    'serial',
+    'hid',
+    'xr-spatial-tracking',
+  ].map((feature) => `${feature}=()`),
 ].join(', ');
 
 /**
@@ -54,6 +74,7 @@ export class SecurityHeaders {
     if (this.#isTls || this.#isPublicTls || isHere) reply.header('cross-origin-opener-policy', 'same-origin');
     // Not for localhost, which other services of this machine share, nor for IP addresses, for which browsers ignore
     // it.
-    if (this.#isTls && name !== '' && !isHere && isIP(name) === 0) reply.header('strict-transport-security', `max-age=${HSTS_SECONDS}`);
+    if (this.#isTls && name !== '' && !isHere && isIP(name) === 0)
+      reply.header('strict-transport-security', `max-age=${HSTS_SECONDS}`);
   }
 }

@@ -49,7 +49,9 @@ export interface ServerOptions {
   /** Decodes the JPEGs that viewers return. */
   readonly verifier: JpegVerifier;
   readonly limits: WebClientLimits;
-  /** Names of the streams of which no renditions are made; default none. May change for streams that are added later. */
+  /**
+   * Names of the streams of which no renditions are made; default none. May change for streams that are added later.
+   */
   readonly withoutRenditions?: ReadonlySet<string>;
   /** Limits shared by all peers, and per address. */
   readonly sharedLimits?: SharedLimits;
@@ -74,7 +76,11 @@ export interface ServerOptions {
 }
 
 /** Input limits of all WebSockets of one address together, excluding publishers' frames. */
-const ADDRESS_INPUT_LIMITS: InputLimits = { messagesPerSecond: 5000, bytesPerSecond: 64 << 20, elementsPerSecond: 1 << 18 };
+const ADDRESS_INPUT_LIMITS: InputLimits = {
+  messagesPerSecond: 5000,
+  bytesPerSecond: 64 << 20,
+  elementsPerSecond: 1 << 18,
+};
 
 /** Maximum size of a JSON body. Pictures are not read by Fastify, and have their own limits. */
 const MAX_API_BODY_BYTES = 4 << 10;
@@ -94,11 +100,35 @@ function noSchemas(): never {
  * Refusals: 421 for an unknown Host, 403 for a foreign Origin, 401 without the token, 404, each with a message. Every
  * response has the security headers, including Fastify's own error responses.
  */
-export async function createServer({ streams, access, verifier, names, limits, withoutRenditions = new Set(), sharedLimits = DEFAULT_SHARED_LIMITS, connectionLimits = DEFAULT_CONNECTION_LIMITS, webClients, events, createPlaceholder, clusterStatus = () => null, tls, publicUrl, trustProxies, metricsRight = 'view', log }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({
+  streams,
+  access,
+  verifier,
+  names,
+  limits,
+  withoutRenditions = new Set(),
+  sharedLimits = DEFAULT_SHARED_LIMITS,
+  connectionLimits = DEFAULT_CONNECTION_LIMITS,
+  webClients,
+  events,
+  createPlaceholder,
+  clusterStatus = () => null,
+  tls,
+  publicUrl,
+  trustProxies,
+  metricsRight = 'view',
+  log,
+}: ServerOptions): Promise<FastifyInstance> {
   const headers = new SecurityHeaders(names, { isTls: tls !== null, publicUrl });
   const upgrades = new Upgrades(connectionLimits.upgradeTimeoutMs);
   const app = Fastify({
-    serverFactory: (handler) => createHttpServer(handler, { tls, limits: connectionLimits, isTrustedProxy: trustedProxies(trustProxies), onUpgrade: (request, socket, head) => upgrades.receive(request, socket, head) }),
+    serverFactory: (handler) =>
+      createHttpServer(handler, {
+        tls,
+        limits: connectionLimits,
+        isTrustedProxy: trustedProxies(trustProxies),
+        onUpgrade: (request, socket, head) => upgrades.receive(request, socket, head),
+      }),
     // `createHttpServer` answers these; without a handler Fastify would answer them again.
     clientErrorHandler: () => undefined,
     logger: false,
@@ -113,7 +143,11 @@ export async function createServer({ streams, access, verifier, names, limits, w
       boundUnreadBody(request.raw);
       // @fastify/websocket closes the socket of a refused upgrade in a hook, which does not run here.
       if (upgrades.has(request.raw)) reply.raw.once('finish', () => request.raw.socket.destroySoon());
-      sendRefusal(request, reply as FastifyReply, { status: error.statusCode ?? 400, code: 'request-invalid', message: error.message });
+      sendRefusal(request, reply as FastifyReply, {
+        status: error.statusCode ?? 400,
+        code: 'request-invalid',
+        message: error.message,
+      });
     },
   });
   await app.register(fastifyWebsocket, { options: { ...webSocketOptions(), server: upgrades.server } });
@@ -128,7 +162,9 @@ export async function createServer({ streams, access, verifier, names, limits, w
     const status = error.statusCode ?? 500;
     if (status < 500) return reply.code(status).send({ code: 'request-invalid', message: error.message });
     log(`internal error at ${request.method} ${request.routeOptions.url ?? ''}: ${error.stack ?? error.message}`);
-    return reply.code(status).send({ code: 'internal-error', message: 'internal error; the log of the gateway has the details' });
+    return reply
+      .code(status)
+      .send({ code: 'internal-error', message: 'internal error; the log of the gateway has the details' });
   });
   checkRequestOrigin(app, { names, headers, log: new RefusalLog(log) });
   // Refusals may quote untrusted input.
@@ -141,7 +177,11 @@ export async function createServer({ streams, access, verifier, names, limits, w
   app.addHook('preClose', async () => {
     isClosing = true;
   });
-  app.addHook('onRequest', async (request, reply) => (isClosing ? sendRefusal(request, reply, { status: 503, code: 'closed', message: 'the gateway is stopping' }) : undefined));
+  app.addHook('onRequest', async (request, reply) =>
+    isClosing
+      ? sendRefusal(request, reply, { status: 503, code: 'closed', message: 'the gateway is stopping' })
+      : undefined,
+  );
   const failedLogins = new FailedLogins({ events, log });
   app.addHook('onClose', async () => failedLogins.close());
   const guard = new Guard(access, failedLogins);
@@ -159,7 +199,9 @@ export async function createServer({ streams, access, verifier, names, limits, w
     return { publicUrl: publicUrl?.href ?? null, networkUrls: isListening ? networkUrls(address, tls !== null) : [] };
   });
   app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
-  app.get('/api/streams', { config: { right: 'view' } }, async () => [...streams.values()].map((served) => served.status()));
+  app.get('/api/streams', { config: { right: 'view' } }, async () =>
+    [...streams.values()].map((served) => served.status()),
+  );
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
     if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
@@ -169,27 +211,72 @@ export async function createServer({ streams, access, verifier, names, limits, w
 
   const renditions = new PerStream(streams, ({ name }) => new Renditions({ isEnabled: !withoutRenditions.has(name) }));
   const encoders = new Encoders();
-  const videos = new PerStream(streams, (stream) => new VideoEncodings(stream, (frame) => renditions.of(stream).jpeg(frame), encoders, (message) => log(`stream ${stream.name}: ${message}`)));
+  const videos = new PerStream(
+    streams,
+    (stream) =>
+      new VideoEncodings(
+        stream,
+        (frame) => renditions.of(stream).jpeg(frame),
+        encoders,
+        (message) => log(`stream ${stream.name}: ${message}`),
+      ),
+  );
   app.addHook('onClose', async () => encoders.close());
   const greetings = new Shares('connections without a hello', sharedLimits.greetings);
   const addressBudgets = new AddressBudgets(ADDRESS_INPUT_LIMITS);
   const largeMessages = new LargeMessages();
   const unsent = new UnsentFrames();
-  serveViewers(app, { streams, renditions, videos, guard, verifier, limits, webClients, events, viewerLimits: sharedLimits.viewers, greetings, addressBudgets, largeMessages, unsent });
+  serveViewers(app, {
+    streams,
+    renditions,
+    videos,
+    guard,
+    verifier,
+    limits,
+    webClients,
+    events,
+    viewerLimits: sharedLimits.viewers,
+    greetings,
+    addressBudgets,
+    largeMessages,
+    unsent,
+  });
   const snapshots = new Snapshots();
   const snapshotShares = new Shares('requests for pictures', sharedLimits.snapshots);
   serveClients(app, { streams, renditions, snapshots, snapshotShares, log });
-  servePictures(app, { streams, renditions, snapshots, scaledPictures: new ScaledPictures(), createPlaceholder, sharedLimits, snapshotShares, unsent });
+  servePictures(app, {
+    streams,
+    renditions,
+    snapshots,
+    scaledPictures: new ScaledPictures(),
+    createPlaceholder,
+    sharedLimits,
+    snapshotShares,
+    unsent,
+  });
   servePublishers(app, { streams, guard, limits, events, sharedLimits, greetings, addressBudgets, largeMessages });
 
   serveApiDescription(app);
   serveWebFiles(app);
-  app.setNotFoundHandler(async (request, reply) => sendRefusal(request, reply, { status: 404, code: 'not-found', message: `no resource at ${request.url.slice(0, 200)}` }));
+  app.setNotFoundHandler(async (request, reply) =>
+    sendRefusal(request, reply, {
+      status: 404,
+      code: 'not-found',
+      message: `no resource at ${request.url.slice(0, 200)}`,
+    }),
+  );
   return app;
 }
 
 /** Cleans the message of a refusal, `{code, message}`; returns anything else unchanged. */
 function cleanMessage(payload: unknown): unknown {
-  if (typeof payload !== 'object' || payload === null || !('code' in payload) || !('message' in payload) || typeof payload.message !== 'string') return payload;
+  if (
+    typeof payload !== 'object' ||
+    payload === null ||
+    !('code' in payload) ||
+    !('message' in payload) ||
+    typeof payload.message !== 'string'
+  )
+    return payload;
   return { ...payload, message: cleanText(payload.message) };
 }

@@ -43,13 +43,21 @@ export class Snapshots {
    * @throws {GearwayError} `busy` if too many encodings are pending; rejects with `dtype-unsupported`,
    * `picture-invalid`.
    */
-  get(frame: Frame, { format, width: wanted, quality: wantedQuality = null, style = {} }: SnapshotOptions, renditions: Renditions): Uint8Array | Promise<Uint8Array> {
+  get(
+    frame: Frame,
+    { format, width: wanted, quality: wantedQuality = null, style = {} }: SnapshotOptions,
+    renditions: Renditions,
+  ): Uint8Array | Promise<Uint8Array> {
     const width = wanted === null || wanted >= frame.width ? null : wanted;
     const quality = format === 'jpg' ? wantedQuality : null;
     const isOwnJpeg = format === 'jpg' && width === null && quality === null;
     if (isOwnJpeg && frame.encoding.kind === 'jpeg') return frame.payload;
     const key = `${format} ${width} ${quality} ${styleKey(style)}`;
-    return this.#results.get(frame, key, () => this.inTurn(async () => (isOwnJpeg ? renditions.jpeg(frame, style) : encode(frame, { format, width, quality, style }, renditions.arrays))));
+    return this.#results.get(frame, key, () =>
+      this.inTurn(async () =>
+        isOwnJpeg ? renditions.jpeg(frame, style) : encode(frame, { format, width, quality, style }, renditions.arrays),
+      ),
+    );
   }
 
   /**
@@ -66,12 +74,19 @@ export class Snapshots {
 }
 
 /** Loads the encoder on demand: sharp is slow to load, and most gateways never need it. */
-async function encode(frame: Frame, { format, width, quality, style }: Required<SnapshotOptions>, arrays: StyledArrays): Promise<Uint8Array> {
+async function encode(
+  frame: Frame,
+  { format, width, quality, style }: Required<SnapshotOptions>,
+  arrays: StyledArrays,
+): Promise<Uint8Array> {
   const { encoding, payload } = frame;
   if (format === 'npy' && encoding.kind === 'raw') return encodeNpy({ ...encoding, data: payload });
   const { decodeSamples, encodePicture } = await import('../codecs/encode-picture.ts');
   if (format === 'npy') return encodeNpy(await decodeSamples(frame));
-  const picture = format === 'png' && isDefaultStyle(style) && isSixteenBit(frame) ? frame : await arrays.eightBit(frame, style, format === 'jpg');
+  const picture =
+    format === 'png' && isDefaultStyle(style) && isSixteenBit(frame)
+      ? frame
+      : await arrays.eightBit(frame, style, format === 'jpg');
   return (await encodePicture(picture, { format, width, quality })).data;
 }
 

@@ -59,7 +59,10 @@ export class TrustedNames {
 
   constructor({ host, allowHosts, allowOrigins, publicUrl, tls }: TrustedNamesOptions) {
     this.#names = new Set(['localhost', parseHost(host)?.name ?? host, ...namesOfMachine(hostname())]);
-    this.#allowed = [...allowHosts.map(parseHost).filter((allowed) => allowed !== null), ...(publicUrl === null ? [] : [{ name: publicUrl.hostname.replace(/\.$/, ''), port: null }])];
+    this.#allowed = [
+      ...allowHosts.map(parseHost).filter((allowed) => allowed !== null),
+      ...(publicUrl === null ? [] : [{ name: publicUrl.hostname.replace(/\.$/, ''), port: null }]),
+    ];
     this.#origins = new Set(allowOrigins);
     this.#publicUrl = publicUrl;
     this.#certificate = tls === null ? null : new X509Certificate(tls.cert);
@@ -79,7 +82,14 @@ export class TrustedNames {
     if (host === null) return false;
     const { name, port } = host;
     if (isIP(name) !== 0 || this.#names.has(name)) return true;
-    if (this.#allowed.some((allowed) => allowed.name === name && (allowed.port === null || (port === null ? [80, 443].includes(allowed.port) : port === allowed.port)))) return true;
+    if (
+      this.#allowed.some(
+        (allowed) =>
+          allowed.name === name &&
+          (allowed.port === null || (port === null ? [80, 443].includes(allowed.port) : port === allowed.port)),
+      )
+    )
+      return true;
     return this.#certificate?.checkHost(name, { subject: 'never' }) !== undefined;
   }
 
@@ -102,7 +112,13 @@ export class TrustedNames {
    */
   isAnonymousEmbedding(headers: IncomingHttpHeaders): boolean {
     const site = headers['sec-fetch-site'];
-    return headers.origin === undefined && headers['sec-fetch-mode'] === 'no-cors' && site !== undefined && site !== 'same-origin' && site !== 'none';
+    return (
+      headers.origin === undefined &&
+      headers['sec-fetch-mode'] === 'no-cors' &&
+      site !== undefined &&
+      site !== 'same-origin' &&
+      site !== 'none'
+    );
   }
 
   /**
@@ -111,7 +127,8 @@ export class TrustedNames {
    */
   forbiddenFrame(headers: IncomingHttpHeaders, hosts: readonly string[]): string | null {
     const { 'sec-fetch-dest': destination, 'sec-fetch-site': site, referer } = headers;
-    if (typeof destination !== 'string' || !FRAMES.has(destination) || (site !== 'cross-site' && site !== 'same-site')) return null;
+    if (typeof destination !== 'string' || !FRAMES.has(destination) || (site !== 'cross-site' && site !== 'same-site'))
+      return null;
     const origin = originOf(referer);
     return origin === null || this.isAllowedOrigin(origin, hosts) ? null : origin;
   }
@@ -124,7 +141,8 @@ export class TrustedNames {
   #isOriginOf(origin: string, host: string): boolean {
     const bare = withoutDot(host);
     // Only the public address with its own scheme is ours: http://example.org may come from a man in the middle.
-    if (this.#publicUrl !== null && originOf(`${this.#publicUrl.protocol}//${bare}`) === this.#publicUrl.origin) return false;
+    if (this.#publicUrl !== null && originOf(`${this.#publicUrl.protocol}//${bare}`) === this.#publicUrl.origin)
+      return false;
     return ['http:', 'https:'].some((scheme) => originOf(`${scheme}//${bare}`) === withoutDot(origin));
   }
 }

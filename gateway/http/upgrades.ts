@@ -34,7 +34,8 @@ export class Upgrades {
     this.#timers.set(request, timer);
     this.#pending.add(socket);
     socket.once('close', () => this.#settle(request, socket));
-    if (!this.server.emit('upgrade', request, socket, head)) refuseConnection(socket, { status: 503, code: 'closed', message: 'the gateway is stopping' });
+    if (!this.server.emit('upgrade', request, socket, head))
+      refuseConnection(socket, { status: 503, code: 'closed', message: 'the gateway is stopping' });
   }
 
   /**
@@ -50,11 +51,19 @@ export class Upgrades {
       const isWebSocketRoute = webSocketUrls.has(request.routeOptions.url ?? '');
       // A request without a route is answered with 404 anyway.
       if (request.ws && !isWebSocketRoute) {
-        return sendRefusal(request, reply, { status: 404, code: 'not-found', message: `no WebSocket at ${request.url.slice(0, 200)}` });
+        return sendRefusal(request, reply, {
+          status: 404,
+          code: 'not-found',
+          message: `no WebSocket at ${request.url.slice(0, 200)}`,
+        });
       }
       if (isWebSocketRoute && !request.ws) {
         reply.headers({ connection: 'upgrade', upgrade: 'websocket' });
-        return sendRefusal(request, reply, { status: 426, code: 'upgrade-required', message: 'this URL accepts only WebSocket connections' });
+        return sendRefusal(request, reply, {
+          status: 426,
+          code: 'upgrade-required',
+          message: 'this URL accepts only WebSocket connections',
+        });
       }
       return undefined;
     });
@@ -81,14 +90,16 @@ export class Upgrades {
 
 /** @returns null for a WebSocket handshake (RFC 6455, section 4.2.1) without a body. */
 function checkHandshake({ method, headers }: IncomingMessage): RawRefusal | null {
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return invalid('unsupported protocol in Upgrade, expected websocket');
+  if (headers.upgrade?.toLowerCase() !== 'websocket')
+    return invalid('unsupported protocol in Upgrade, expected websocket');
   if (method !== 'GET') return invalid('the method of a WebSocket handshake must be GET');
   if (headers['sec-websocket-version'] !== '13') {
     const refusal = invalid('unsupported version of the WebSocket protocol, expected 13');
     return { ...refusal, status: 426, headers: { 'sec-websocket-version': '13' } };
   }
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return invalid('Sec-WebSocket-Key is missing or malformed');
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return invalid('a WebSocket handshake must not have a body');
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0)
+    return invalid('a WebSocket handshake must not have a body');
   return null;
 }
 

@@ -36,35 +36,65 @@ interface ViewersOptions extends SocketShares {
  * Adds the viewers' WebSocket, `/streams/NAME/ws`. Reveals whether a stream exists only after the token has been
  * accepted.
  */
-export function serveViewers(app: FastifyInstance, { streams, renditions, videos, guard, verifier, limits, webClients, events, viewerLimits, greetings, addressBudgets, largeMessages, unsent }: ViewersOptions): void {
+export function serveViewers(
+  app: FastifyInstance,
+  {
+    streams,
+    renditions,
+    videos,
+    guard,
+    verifier,
+    limits,
+    webClients,
+    events,
+    viewerLimits,
+    greetings,
+    addressBudgets,
+    largeMessages,
+    unsent,
+  }: ViewersOptions,
+): void {
   let count = 0;
   const viewers = new Shares('viewers', viewerLimits);
 
-  app.get<{ Params: { name: string } }>('/streams/:name/ws', { websocket: true, config: { right: 'hello' } }, (socket, request) => {
-    const { name } = request.params;
-    const stream = streams.get(name)?.stream;
-    const shared = renditions.get(name);
-    acceptSocket<WebClient>(socket, request, { sockets: viewers, greetings, addressBudgets, largeMessages }, webClients, ({ transport, address, addressBudget, onAdmitted }) => {
-      count += 1;
-      const binding = new ViewerBinding({
-        id: `web-${count}`,
-        served: stream === undefined || shared === undefined ? { stream: null, reason: unknownStream(streams, name).message } : { stream, renditions: shared, video: videos.get(name) },
-        report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
-        address,
-        authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
-      });
-      return new WebClient(socket, {
-        binding,
-        transport,
-        limits,
-        unsent,
-        verifyJpeg: (jpeg) => verifier.verify(jpeg, { lane: 'returns', key: binding, colorspace: 'BGR' }),
-        addressBudget,
-        onAdmitted: (messageBytes) => {
-          onAdmitted();
-          setMessageLimit(socket, messageBytes);
+  app.get<{ Params: { name: string } }>(
+    '/streams/:name/ws',
+    { websocket: true, config: { right: 'hello' } },
+    (socket, request) => {
+      const { name } = request.params;
+      const stream = streams.get(name)?.stream;
+      const shared = renditions.get(name);
+      acceptSocket<WebClient>(
+        socket,
+        request,
+        { sockets: viewers, greetings, addressBudgets, largeMessages },
+        webClients,
+        ({ transport, address, addressBudget, onAdmitted }) => {
+          count += 1;
+          const binding = new ViewerBinding({
+            id: `web-${count}`,
+            served:
+              stream === undefined || shared === undefined
+                ? { stream: null, reason: unknownStream(streams, name).message }
+                : { stream, renditions: shared, video: videos.get(name) },
+            report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
+            address,
+            authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
+          });
+          return new WebClient(socket, {
+            binding,
+            transport,
+            limits,
+            unsent,
+            verifyJpeg: (jpeg) => verifier.verify(jpeg, { lane: 'returns', key: binding, colorspace: 'BGR' }),
+            addressBudget,
+            onAdmitted: (messageBytes) => {
+              onAdmitted();
+              setMessageLimit(socket, messageBytes);
+            },
+          });
         },
-      });
-    });
-  });
+      );
+    },
+  );
 }

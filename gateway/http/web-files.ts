@@ -47,7 +47,11 @@ class WebFile {
     const content = (this.#content ??= this.#read());
     const isGzip = acceptsGzip(headers['accept-encoding']);
     const tag = `"${this.#tag}${isGzip ? '-gzip' : ''}"`;
-    reply.headers({ etag: tag, vary: 'accept-encoding', 'cache-control': this.#isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache' });
+    reply.headers({
+      etag: tag,
+      vary: 'accept-encoding',
+      'cache-control': this.#isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+    });
     if (matches(headers['if-none-match'], tag)) return reply.code(304).send();
     reply.type(this.type);
     if (!isGzip) return reply.send(content);
@@ -74,17 +78,30 @@ export function serveWebFiles(app: FastifyInstance): void {
   }
   for (const [path, name] of PAGES) {
     const file = files.get(`/${name}`);
-    app.get(path, PUBLIC, async (request, reply) => file?.send(request, reply) ?? reply.code(503).send({ code: 'pages-missing', message: `the page ${name} has not been built: run npm run build` }));
+    app.get(
+      path,
+      PUBLIC,
+      async (request, reply) =>
+        file?.send(request, reply) ??
+        reply
+          .code(503)
+          .send({ code: 'pages-missing', message: `the page ${name} has not been built: run npm run build` }),
+    );
   }
 }
 
 /** If-None-Match (RFC 9110, section 13.1.2), which compares weakly. */
 function matches(header: string | undefined, tag: string): boolean {
-  return header !== undefined && header.split(',').some((given) => given.trim() === '*' || given.trim().replace(/^W\//, '') === tag);
+  return (
+    header !== undefined &&
+    header.split(',').some((given) => given.trim() === '*' || given.trim().replace(/^W\//, '') === tag)
+  );
 }
 
 function acceptsGzip(header: string | string[] | undefined): boolean {
-  return String(header ?? '').split(',').some((coding) => /^\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
+  return String(header ?? '')
+    .split(',')
+    .some((coding) => /^\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$)[\d.]+\s*)?$/i.test(coding));
 }
 
 /** Built files by URL path, such as `/gearway-viewer.js`. Empty without a build. */

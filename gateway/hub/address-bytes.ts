@@ -24,7 +24,10 @@ export class AddressBytes {
   reserve(address: string, bytes: number): () => void {
     const budget = this.#budgets.get(address) ?? new ByteBudget(Math.floor(this.#all.capacity / 2), this.#all);
     if (budget.used + bytes > budget.capacity) {
-      throw new GearwayError('address-limit', `your address is already uploading ${budget.used} bytes of pictures; retry later`);
+      throw new GearwayError(
+        'address-limit',
+        `your address is already uploading ${budget.used} bytes of pictures; retry later`,
+      );
     }
     if (!budget.reserve(bytes)) {
       throw new GearwayError('busy', `${this.#all.used} bytes of pictures are already being uploaded; retry later`);

@@ -36,7 +36,10 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
       resolve({ value: item, done: false });
       return;
     }
-    while (this.#unread.length >= this.#maxItems || (this.#unread.length > 0 && this.#unreadBytes + bytes > this.#maxBytes)) {
+    while (
+      this.#unread.length >= this.#maxItems ||
+      (this.#unread.length > 0 && this.#unreadBytes + bytes > this.#maxBytes)
+    ) {
       this.#unreadBytes -= this.#unread.shift()?.bytes ?? 0;
       this.#onDrop();
     }
@@ -51,7 +54,8 @@ export class BoundedReader<T> implements AsyncIterableIterator<T> {
       return Promise.resolve({ value: unread.item, done: false });
     }
     if (this.#done) return Promise.resolve({ value: undefined, done: true });
-    if (this.#waiting !== null) return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
+    if (this.#waiting !== null)
+      return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 

@@ -17,7 +17,15 @@ export interface PortCounters extends ClientCounters {
 /** Maximum number of ports of a stream that are counted separately. */
 const MAX_PORTS = 256;
 
-const NONE: Omit<PortCounters, 'kind' | 'port'> = { clients: 0, delivered: 0, deliveredBytes: 0, dropped: 0, withheld: 0, repeated: 0, rejected: 0 };
+const NONE: Omit<PortCounters, 'kind' | 'port'> = {
+  clients: 0,
+  delivered: 0,
+  deliveredBytes: 0,
+  dropped: 0,
+  withheld: 0,
+  repeated: 0,
+  rejected: 0,
+};
 
 /**
  * Counters of a stream's clients by kind and port, which outlive the clients: they never decrease while the gateway
@@ -52,6 +60,9 @@ export class ClientTotals {
 function addTo(totals: Map<string, PortCounters>, key: string, status: ClientStatus): void {
   const before = totals.get(key);
   if (before === undefined) return;
-  const sums = Object.fromEntries(COUNTERS.map((name) => [name, before[name] + status[name]])) as Pick<ClientStatus, (typeof COUNTERS)[number]>;
+  const sums = Object.fromEntries(COUNTERS.map((name) => [name, before[name] + status[name]])) as Pick<
+    ClientStatus,
+    (typeof COUNTERS)[number]
+  >;
   totals.set(key, { ...before, ...sums, clients: before.clients + 1 });
 }

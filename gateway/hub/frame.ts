@@ -12,8 +12,8 @@ export interface FrameSize {
 export interface FrameInput extends Pick<FrameHeader, 'width' | 'height' | 'encoding' | 'capturedAtUs'> {
   readonly payload: Uint8Array;
   /**
-   * How a JPEG has to be turned to be upright, according to its EXIF data. Sources publish such frames, streams only have
-   * upright ones. Default 1, upright.
+   * How a JPEG has to be turned to be upright, according to its EXIF data. Sources publish such frames, streams only
+   * have upright ones. Default 1, upright.
    */
   readonly orientation?: Orientation;
   /** Data that the server sent with the frame; null if there is none. */

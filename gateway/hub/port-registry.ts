@@ -30,7 +30,10 @@ export interface LeaseState {
   readonly address: string | null;
   /** Whether it lasted long enough to stay held when no other port is free. */
   readonly hasLasted: boolean;
-  /** Whether its holder is known to have left. Otherwise it may still be using the port until the hold ends. Default true. */
+  /**
+   * Whether its holder is known to have left. Otherwise it may still be using the port until the hold ends. Default
+   * true.
+   */
   readonly isReleased?: boolean;
 }
 
@@ -159,7 +162,13 @@ export class PortRegistry implements Ports {
     const lease = this.#leases.get(port);
     if (lease?.owner !== owner) return;
     const now = this.#nowMs();
-    this.#leases.set(port, { ...lease, owner: null, isOwned: false, heldUntilMs: now + LEASE_HOLD_MS, hasLasted: now - lease.sinceMs >= LASTING_LEASE_MS });
+    this.#leases.set(port, {
+      ...lease,
+      owner: null,
+      isOwned: false,
+      heldUntilMs: now + LEASE_HOLD_MS,
+      hasLasted: now - lease.sinceMs >= LASTING_LEASE_MS,
+    });
   }
 
   revoke(port: number, owner: LeaseHolder): void {
@@ -180,9 +189,13 @@ export function createLeaseKey(): string {
 export function checkReservable(table: PortTable, port: number, nowMs: number): void {
   const another = 'give this client another identity with ?id=';
   if (table.native.has(port)) throw new GearwayError('port-taken', `port ${port} is listed twice; ${another}`);
-  if (table.reserved.has(port)) throw new GearwayError('port-taken', `port ${port} is reserved for the owner of its token; ${another}`);
+  if (table.reserved.has(port))
+    throw new GearwayError('port-taken', `port ${port} is reserved for the owner of its token; ${another}`);
   if (!isFree(table, port, nowMs)) {
-    throw new GearwayError('port-taken', `port ${port} is leased to a viewer, or held for one that has just left; ${another}`);
+    throw new GearwayError(
+      'port-taken',
+      `port ${port} is leased to a viewer, or held for one that has just left; ${another}`,
+    );
   }
 }
 
@@ -201,11 +214,15 @@ export function portsStatus(table: PortTable, nowMs: number): PortsStatus {
 /**
  * Chooses the port for a viewer's request. A pure function: the caller makes the lease.
  *
- * @throws {GearwayError} `port-taken`, `port-out-of-range`, `address-limit`, `port-reserved` (also when the owner of one
- * port requests another); `no-free-port` when no specific port was requested, or when this stream does not have the
+ * @throws {GearwayError} `port-taken`, `port-out-of-range`, `address-limit`, `port-reserved` (also when the owner of
+ * one port requests another); `no-free-port` when no specific port was requested, or when this stream does not have the
  * owner's port.
  */
-export function choosePort(table: PortTable, { wanted, key, owned = null, address }: LeaseRequest, nowMs: number): number {
+export function choosePort(
+  table: PortTable,
+  { wanted, key, owned = null, address }: LeaseRequest,
+  nowMs: number,
+): number {
   if (owned !== null) {
     if (wanted !== undefined && wanted !== owned) {
       throw new GearwayError('port-reserved', `port ${wanted} was requested, but this token is for port ${owned}`);
@@ -242,16 +259,21 @@ export function choosePort(table: PortTable, { wanted, key, owned = null, addres
 
 function checkWanted(table: PortTable, wanted: number, nowMs: number): void {
   const another = 'request another port, or none';
-  if (table.native.has(wanted)) throw new GearwayError('port-taken', `port ${wanted} belongs to a native client; ${another}`);
+  if (table.native.has(wanted))
+    throw new GearwayError('port-taken', `port ${wanted} belongs to a native client; ${another}`);
   if (!table.ranges.some(({ from, to }) => wanted >= from && wanted <= to)) {
     const ranges = formatPortRanges(table.ranges);
-    throw new GearwayError('port-out-of-range', `port is ${wanted}, expected one of this stream's virtual ports, ${ranges}`);
+    throw new GearwayError(
+      'port-out-of-range',
+      `port is ${wanted}, expected one of this stream's virtual ports, ${ranges}`,
+    );
   }
   if (table.reserved.has(wanted)) {
     const text = `port ${wanted} is reserved for the owner of its token; present that token, or request another port`;
     throw new GearwayError('port-reserved', text);
   }
-  if (!isFree(table, wanted, nowMs)) throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ${another}`);
+  if (!isFree(table, wanted, nowMs))
+    throw new GearwayError('port-taken', `port ${wanted} is taken by another viewer; ${another}`);
 }
 
 /** The quota of an address. */
@@ -263,7 +285,8 @@ function portsPerAddress({ ranges }: PortTable): number {
 function hasItsShare(table: PortTable, address: string | undefined, nowMs: number): boolean {
   if (address === undefined) return false;
   let count = 0;
-  for (const [port, lease] of table.leases) if (lease.address === address && (lease.isOwned || isHeld(table, port, nowMs))) count += 1;
+  for (const [port, lease] of table.leases)
+    if (lease.address === address && (lease.isOwned || isHeld(table, port, nowMs))) count += 1;
   return count >= portsPerAddress(table);
 }
 
@@ -276,7 +299,14 @@ function shareTaken(table: PortTable): GearwayError {
 function oldestHeld(table: PortTable, nowMs: number, matches: (lease: LeaseState) => boolean): number | null {
   let oldest: { readonly port: number; readonly heldUntilMs: number } | null = null;
   for (const [port, lease] of table.leases) {
-    if (lease.isReleased === false || !isHeld(table, port, nowMs) || table.native.has(port) || table.reserved.has(port) || !matches(lease)) continue;
+    if (
+      lease.isReleased === false ||
+      !isHeld(table, port, nowMs) ||
+      table.native.has(port) ||
+      table.reserved.has(port) ||
+      !matches(lease)
+    )
+      continue;
     if (oldest === null || lease.heldUntilMs < oldest.heldUntilMs) oldest = { port, heldUntilMs: lease.heldUntilMs };
   }
   return oldest?.port ?? null;

@@ -88,7 +88,10 @@ export class Shares {
     }
     const count = address === null ? 0 : (this.#counts.get(address) ?? 0);
     if (count >= perAddress && !(isAdministrator && forAdministrators > 0)) {
-      throw new GearwayError('address-limit', `your address already has ${perAddress} ${this.#name}, its maximum; end one of them first`);
+      throw new GearwayError(
+        'address-limit',
+        `your address already has ${perAddress} ${this.#name}, its maximum; end one of them first`,
+      );
     }
     this.#count += 1;
     if (address !== null) this.#counts.set(address, count + 1);
@@ -142,5 +145,8 @@ export function addressKey(ip: string | undefined): string {
     const length = trailing.length + (trailing.at(-1)?.includes('.') === true ? 1 : 0);
     groups.push(...Array.from({ length: 8 - groups.length - length }, () => '0'), ...trailing);
   }
-  return `${groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
 }

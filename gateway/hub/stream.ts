@@ -1,7 +1,14 @@
 import { cleanText } from '../../shared/clean-text.ts';
 import { checkShowable } from '../../shared/eight-bit.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import type { ClientKind, ClientStatus, GatewayEvent, SourceStatus, StreamState, StreamStatus } from '../../shared/status.ts';
+import type {
+  ClientKind,
+  ClientStatus,
+  GatewayEvent,
+  SourceStatus,
+  StreamState,
+  StreamStatus,
+} from '../../shared/status.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ClientTotals, type PortCounters } from './client-totals.ts';
 import { nowUs } from './clock.ts';
@@ -168,7 +175,10 @@ export class Stream {
     this.#events = options.events;
     this.#log = options.log;
     this.ports = options.ports ?? new PortRegistry(options.virtualPorts, { reserved: options.reservedPorts ?? [] });
-    this.returns = new Returns({ hasServer: options.sourceTakesReturns, budget: new ByteBudget(MAX_STREAM_RETURN_BYTES, options.returnBudget ?? null) });
+    this.returns = new Returns({
+      hasServer: options.sourceTakesReturns,
+      budget: new ByteBudget(MAX_STREAM_RETURN_BYTES, options.returnBudget ?? null),
+    });
     this.#timer = setInterval(() => this.#checkStale(), CHECK_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -224,7 +234,17 @@ export class Stream {
    * @param arrival of a frame that had to be processed first. No newer one may have been published.
    */
   publish(input: FrameInput, { sequence, receivedAtUs }: Arrival = this.arrive()): Frame {
-    const { width, height, encoding, payload, message, wireHeader, capturedAtUs = null, isTrusted = false, onVerified } = input;
+    const {
+      width,
+      height,
+      encoding,
+      payload,
+      message,
+      wireHeader,
+      capturedAtUs = null,
+      isTrusted = false,
+      onVerified,
+    } = input;
     const header = { sequence, receivedAtUs, capturedAtUs, width, height, encoding };
     const frame: Frame = { ...header, payload, message, wireHeader, isTrusted, onVerified };
     this.#receivedBytes += payload.byteLength;
@@ -245,7 +265,11 @@ export class Stream {
   #startWhenAllReady(): void {
     const pending = this.pendingClients();
     if (pending.length > 0) {
-      if (this.#held !== null) this.#change('waiting', `holding frames until every client has connected once, missing: ${pending.join(', ')} (start: all)`);
+      if (this.#held !== null)
+        this.#change(
+          'waiting',
+          `holding frames until every client has connected once, missing: ${pending.join(', ')} (start: all)`,
+        );
       return;
     }
     this.#hasStarted = true;
@@ -452,8 +476,8 @@ export class Stream {
   }
 
   /**
-   * Disconnects the remaining clients, which may connect again. Idempotent. The creator closes the source and the native
-   * clients first.
+   * Disconnects the remaining clients, which may connect again. Idempotent. The creator closes the source and the
+   * native clients first.
    */
   close(reason = 'the gateway stops'): void {
     this.#closedReason = reason;

@@ -69,7 +69,11 @@ class HubHistogram extends Histogram {
       for (const [index, added] of counts.entries()) {
         count += added;
         const bound = LATENCY_BOUNDS_MS[index];
-        values.push({ metricName: `${name}_bucket`, labels: { ...labels, le: bound === undefined ? '+Inf' : bound / 1000 }, value: count });
+        values.push({
+          metricName: `${name}_bucket`,
+          labels: { ...labels, le: bound === undefined ? '+Inf' : bound / 1000 },
+          value: count,
+        });
       }
       values.push({ metricName: `${name}_sum`, labels, value: sumMs / 1000 });
       values.push({ metricName: `${name}_count`, labels, value: count });

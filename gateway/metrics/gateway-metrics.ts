@@ -38,8 +38,18 @@ export class GatewayMetrics {
     this.#streams = streams;
     this.#addStreams();
     this.#addClients();
-    this.#addLatencies('gearway_round_trip_seconds', 'Time from sending a frame to its acknowledgement by a viewer or its answer by a native client.', (stream) => stream.roundTrips, CLIENT_KINDS);
-    this.#addLatencies('gearway_latency_seconds', 'Time from the arrival of a frame until a viewer has drawn it, smoothed and reported by the viewer.', (stream) => stream.latencies, ['web', 'spectator']);
+    this.#addLatencies(
+      'gearway_round_trip_seconds',
+      'Time from sending a frame to its acknowledgement by a viewer or its answer by a native client.',
+      (stream) => stream.roundTrips,
+      CLIENT_KINDS,
+    );
+    this.#addLatencies(
+      'gearway_latency_seconds',
+      'Time from the arrival of a frame until a viewer has drawn it, smoothed and reported by the viewer.',
+      (stream) => stream.latencies,
+      ['web', 'spectator'],
+    );
   }
 
   get contentType(): string {
@@ -58,58 +68,145 @@ export class GatewayMetrics {
 
   #addStreams(): void {
     const counters: readonly (readonly [name: string, help: string, value: (status: StreamStatus) => number])[] = [
-      ['gearway_stream_frames_received_total', 'Frames that arrived from the source.', ({ counters: { received } }) => received],
-      ['gearway_stream_bytes_received_total', 'Bytes of the pictures that arrived from the source.', ({ counters: { receivedBytes } }) => receivedBytes],
-      ['gearway_stream_frames_rejected_total', 'Malformed frames, which were not forwarded.', ({ counters: { rejected } }) => rejected],
-      ['gearway_stream_returns_rejected_total', 'Refused return data and malformed messages of viewers.', ({ counters: { returnsRejected } }) => returnsRejected],
-      ['gearway_stream_returns_dropped_total', 'Once-only return data that was discarded because it was not read in time.', ({ counters: { returnsDropped } }) => returnsDropped],
-      ['gearway_source_restarts_total', 'Number of times the source was opened again after a failure.', ({ source: { restarts } }) => restarts],
+      [
+        'gearway_stream_frames_received_total',
+        'Frames that arrived from the source.',
+        ({ counters: { received } }) => received,
+      ],
+      [
+        'gearway_stream_bytes_received_total',
+        'Bytes of the pictures that arrived from the source.',
+        ({ counters: { receivedBytes } }) => receivedBytes,
+      ],
+      [
+        'gearway_stream_frames_rejected_total',
+        'Malformed frames, which were not forwarded.',
+        ({ counters: { rejected } }) => rejected,
+      ],
+      [
+        'gearway_stream_returns_rejected_total',
+        'Refused return data and malformed messages of viewers.',
+        ({ counters: { returnsRejected } }) => returnsRejected,
+      ],
+      [
+        'gearway_stream_returns_dropped_total',
+        'Once-only return data that was discarded because it was not read in time.',
+        ({ counters: { returnsDropped } }) => returnsDropped,
+      ],
+      [
+        'gearway_source_restarts_total',
+        'Number of times the source was opened again after a failure.',
+        ({ source: { restarts } }) => restarts,
+      ],
     ];
     for (const [name, help, value] of counters) {
       addCounter(this.#registry, { name, help, labels: ['stream'] }, (set) => {
-        for (const { stream: { name: stream }, status } of this.#readings) set({ stream }, value(status));
+        for (const {
+          stream: { name: stream },
+          status,
+        } of this.#readings)
+          set({ stream }, value(status));
       });
     }
-    addGauge(this.#registry, { name: 'gearway_stream_state', help: 'Whether the stream is in this state.', labels: ['stream', 'state'] }, (set) => {
-      for (const { stream: { name: stream }, status } of this.#readings) for (const state of STREAM_STATES) set({ stream, state }, status.state === state ? 1 : 0);
-    });
-    addGauge(this.#registry, { name: 'gearway_stream_last_frame_timestamp_seconds', help: 'Arrival of the latest frame, Unix time.', labels: ['stream'] }, (set) => {
-      for (const { stream } of this.#readings) if (stream.latest !== null) set({ stream: stream.name }, stream.latest.receivedAtUs / 1e6);
-    });
-    addGauge(this.#registry, { name: 'gearway_source_up', help: 'Whether the source is not down, as in /readyz.', labels: ['stream', 'kind'] }, (set) => {
-      for (const { stream: { name: stream }, status } of this.#readings) set({ stream, kind: status.source.kind }, sourceDown(status) === null ? 1 : 0);
-    });
-    addGauge(this.#registry, { name: 'gearway_ports', help: 'Virtual ports by state.', labels: ['stream', 'state'] }, (set) => {
-      for (const { stream: { name: stream }, status } of this.#readings) {
-        set({ stream, state: 'free' }, status.ports.free);
-        set({ stream, state: 'taken' }, status.ports.taken);
-      }
-    });
+    addGauge(
+      this.#registry,
+      { name: 'gearway_stream_state', help: 'Whether the stream is in this state.', labels: ['stream', 'state'] },
+      (set) => {
+        for (const {
+          stream: { name: stream },
+          status,
+        } of this.#readings)
+          for (const state of STREAM_STATES) set({ stream, state }, status.state === state ? 1 : 0);
+      },
+    );
+    addGauge(
+      this.#registry,
+      {
+        name: 'gearway_stream_last_frame_timestamp_seconds',
+        help: 'Arrival of the latest frame, Unix time.',
+        labels: ['stream'],
+      },
+      (set) => {
+        for (const { stream } of this.#readings)
+          if (stream.latest !== null) set({ stream: stream.name }, stream.latest.receivedAtUs / 1e6);
+      },
+    );
+    addGauge(
+      this.#registry,
+      { name: 'gearway_source_up', help: 'Whether the source is not down, as in /readyz.', labels: ['stream', 'kind'] },
+      (set) => {
+        for (const {
+          stream: { name: stream },
+          status,
+        } of this.#readings)
+          set({ stream, kind: status.source.kind }, sourceDown(status) === null ? 1 : 0);
+      },
+    );
+    addGauge(
+      this.#registry,
+      { name: 'gearway_ports', help: 'Virtual ports by state.', labels: ['stream', 'state'] },
+      (set) => {
+        for (const {
+          stream: { name: stream },
+          status,
+        } of this.#readings) {
+          set({ stream, state: 'free' }, status.ports.free);
+          set({ stream, state: 'taken' }, status.ports.taken);
+        }
+      },
+    );
   }
 
   #addClients(): void {
-    addGauge(this.#registry, { name: 'gearway_clients', help: 'Clients by kind and state.', labels: KIND_AND_STATE }, (set) => {
-      for (const { stream: { name: stream }, status } of this.#readings) {
-        for (const kind of CLIENT_KINDS) {
-          for (const state of CLIENT_STATES) set({ stream, kind, state }, status.clients.filter((client) => client.kind === kind && client.state === state).length);
+    addGauge(
+      this.#registry,
+      { name: 'gearway_clients', help: 'Clients by kind and state.', labels: KIND_AND_STATE },
+      (set) => {
+        for (const {
+          stream: { name: stream },
+          status,
+        } of this.#readings) {
+          for (const kind of CLIENT_KINDS) {
+            for (const state of CLIENT_STATES)
+              set(
+                { stream, kind, state },
+                status.clients.filter((client) => client.kind === kind && client.state === state).length,
+              );
+          }
         }
-      }
-    });
+      },
+    );
     const counters: readonly (readonly [name: string, help: string, value: (counters: PortCounters) => number])[] = [
       ['gearway_client_connections_total', 'Clients that have connected or were listed.', ({ clients }) => clients],
       ['gearway_client_frames_delivered_total', 'Frames sent to clients.', ({ delivered }) => delivered],
-      ['gearway_client_bytes_delivered_total', 'Bytes of the pictures sent to clients, without repeats.', ({ deliveredBytes }) => deliveredBytes],
-      ['gearway_client_frames_repeated_total', 'Frames sent again while there was no newer one.', ({ repeated }) => repeated],
+      [
+        'gearway_client_bytes_delivered_total',
+        'Bytes of the pictures sent to clients, without repeats.',
+        ({ deliveredBytes }) => deliveredBytes,
+      ],
+      [
+        'gearway_client_frames_repeated_total',
+        'Frames sent again while there was no newer one.',
+        ({ repeated }) => repeated,
+      ],
       ['gearway_client_returns_rejected_total', 'Refused values that clients returned.', ({ rejected }) => rejected],
     ];
     for (const [name, help, value] of counters) {
       addCounter(this.#registry, { name, help, labels: KIND_AND_PORT }, (set) => {
-        for (const { stream, totals } of this.#readings) for (const each of totals) set({ stream: stream.name, kind: each.kind, port: each.port }, value(each));
+        for (const { stream, totals } of this.#readings)
+          for (const each of totals) set({ stream: stream.name, kind: each.kind, port: each.port }, value(each));
       });
     }
-    const dropped = { name: 'gearway_client_frames_dropped_total', help: 'Frames that clients did not get: overtaken by a newer one, or undecodable for a native client.', labels: [...KIND_AND_PORT, 'cause'] };
+    const dropped = {
+      name: 'gearway_client_frames_dropped_total',
+      help: 'Frames that clients did not get: overtaken by a newer one, or undecodable for a native client.',
+      labels: [...KIND_AND_PORT, 'cause'],
+    };
     addCounter(this.#registry, dropped, (set) => {
-      for (const { stream: { name: stream }, totals } of this.#readings) {
+      for (const {
+        stream: { name: stream },
+        totals,
+      } of this.#readings) {
         for (const { kind, port, dropped: overtaken, withheld } of totals) {
           set({ stream, kind, port, cause: 'overtaken' }, overtaken);
           if (kind === 'native') set({ stream, kind, port, cause: 'undecodable' }, withheld);
@@ -118,9 +215,15 @@ export class GatewayMetrics {
     });
   }
 
-  #addLatencies(name: string, help: string, of: (stream: Stream) => LatenciesByKind, kinds: readonly ClientKind[]): void {
+  #addLatencies(
+    name: string,
+    help: string,
+    of: (stream: Stream) => LatenciesByKind,
+    kinds: readonly ClientKind[],
+  ): void {
     addHistogram(this.#registry, { name, help, labels: ['stream', 'kind'] }, (set) => {
-      for (const { stream } of this.#readings) for (const kind of kinds) set({ stream: stream.name, kind }, of(stream)[kind]);
+      for (const { stream } of this.#readings)
+        for (const kind of kinds) set({ stream: stream.name, kind }, of(stream)[kind]);
     });
   }
 }

@@ -9,8 +9,8 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 let registry: Registry | null = null;
 
 /**
- * CPU time, memory, garbage collection, descriptors and event loop of this process. One for all gateways of the process,
- * because its measurements run until the process ends; they begin with the first scrape.
+ * CPU time, memory, garbage collection, descriptors and event loop of this process. One for all gateways of the
+ * process, because its measurements run until the process ends; they begin with the first scrape.
  */
 export function processMetrics(): Registry {
   if (registry !== null) return registry;

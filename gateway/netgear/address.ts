@@ -20,7 +20,9 @@ export interface NetGearAddress {
 }
 
 const HOST = String.raw`\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.*_-]+`;
-const ADDRESS = new RegExp(String.raw`^(tcp://(?:${HOST})|ipc:///[^?#\s,\0]{1,96}?):(\d{1,5}(?:,\d{1,5})*)(?:\?(.*))?$`);
+const ADDRESS = new RegExp(
+  String.raw`^(tcp://(?:${HOST})|ipc:///[^?#\s,\0]{1,96}?):(\d{1,5}(?:,\d{1,5})*)(?:\?(.*))?$`,
+);
 
 const COMMON = ['pattern', 'secure', 'keys'] as const;
 
@@ -43,12 +45,18 @@ export function parseNetGearAddress(typed: string, known: readonly string[] = []
   }
   checkHost(base);
   if (new Set(ports.map(Number)).size !== ports.length) {
-    throw new GearwayError('address-invalid', `address ${text} lists a port twice, expected unique ports: a port identifies a peer`);
+    throw new GearwayError(
+      'address-invalid',
+      `address ${text} lists a port twice, expected unique ports: a port identifies a peer`,
+    );
   }
   const options = new Map(new URLSearchParams(query));
   for (const key of options.keys()) {
     if (![...COMMON, ...known].includes(key)) {
-      throw new GearwayError('address-invalid', `address ${text} has the option ${JSON.stringify(key)}, expected one of ${[...COMMON, ...known].join(', ')}`);
+      throw new GearwayError(
+        'address-invalid',
+        `address ${text} has the option ${JSON.stringify(key)}, expected one of ${[...COMMON, ...known].join(', ')}`,
+      );
     }
   }
   const pattern = parsePattern(options.get('pattern') ?? '1');
@@ -88,7 +96,11 @@ function resolveSecurity(options: ReadonlyMap<string, string>, text: string): Se
     return null;
   }
   const allow = options.get('allow');
-  return { mode, folder: resolveKeysFolder(options.get('keys')), allowedAddresses: allow === undefined ? null : allow.split(',') };
+  return {
+    mode,
+    folder: resolveKeysFolder(options.get('keys')),
+    allowedAddresses: allow === undefined ? null : allow.split(','),
+  };
 }
 
 /**
@@ -99,6 +111,7 @@ function resolveSecurity(options: ReadonlyMap<string, string>, text: string): Se
  */
 export function parseFlag(options: ReadonlyMap<string, string>, name: string): boolean {
   const text = options.get(name) ?? 'false';
-  if (text !== 'true' && text !== 'false') throw new GearwayError('option-invalid', `${name} is ${JSON.stringify(text)}, expected true or false`);
+  if (text !== 'true' && text !== 'false')
+    throw new GearwayError('option-invalid', `${name} is ${JSON.stringify(text)}, expected true or false`);
   return text === 'true';
 }

@@ -120,7 +120,10 @@ export function sharedAuthenticator(): Authenticator {
  *
  * @returns why the peer is refused; null if it is admitted.
  */
-export function judgePeer({ mode, folder, allowedAddresses }: Security, { address, mechanism, publicKey }: ConnectingPeer): string | null {
+export function judgePeer(
+  { mode, folder, allowedAddresses }: Security,
+  { address, mechanism, publicKey }: ConnectingPeer,
+): string | null {
   if (mechanism !== 'CURVE' || publicKey?.byteLength !== 32) return `${address} was refused: it presented no CURVE key`;
   if (allowedAddresses !== null && !allowedAddresses.includes(address)) {
     return `${address} was refused: the option allow lists only ${allowedAddresses.join(', ')}`;

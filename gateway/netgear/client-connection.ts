@@ -62,7 +62,11 @@ const GONE_AFTER_MS = 1500;
  */
 const OPENER_SHAPE = [16, 16, 3] as const;
 const OPENER = {
-  header: encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: OPENER_SHAPE }, 'null', { pattern: 'pair', serverPort: null, dropMessage: true }),
+  header: encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: OPENER_SHAPE }, 'null', {
+    pattern: 'pair',
+    serverPort: null,
+    dropMessage: true,
+  }),
   payload: new Uint8Array(OPENER_SHAPE.reduce((product, size) => product * size, 1)),
 } as const;
 
@@ -220,10 +224,12 @@ export class ClientConnection {
           link.acceptedAtMs = performance.now();
         },
         ready: current(() => {
-          if (needsOpener) runInBackground(this.#transmit(link, OPENER.header, OPENER.payload), (error) => this.#events.failed(error));
+          if (needsOpener)
+            runInBackground(this.#transmit(link, OPENER.header, OPENER.payload), (error) => this.#events.failed(error));
           else begin();
         }),
-        handshakeFailed: (failure) => current(() => runInBackground(this.#explain(failure), (error) => this.#events.failed(error)))(),
+        handshakeFailed: (failure) =>
+          current(() => runInBackground(this.#explain(failure), (error) => this.#events.failed(error)))(),
         disconnected: current(() => {
           link.acceptedAtMs = null;
           if (link.ready || link.sentAtMs.length > 0) this.#reopen('connecting', 'the connection was lost');
@@ -266,8 +272,14 @@ export class ClientConnection {
     this.#retryLater();
     if (failure === 'refused') {
       const { endpoint, security } = this.#options;
-      const key = security?.mode === 'ironhouse' ? ', and with secure=2 only if our public_keys/client.key was among its keys when it started' : '';
-      this.#change('refused', `the client at ${endpoint} refuses this gateway: in secure mode it accepts only the IP address in its own options${key}`);
+      const key =
+        security?.mode === 'ironhouse'
+          ? ', and with secure=2 only if our public_keys/client.key was among its keys when it started'
+          : '';
+      this.#change(
+        'refused',
+        `the client at ${endpoint} refuses this gateway: in secure mode it accepts only the IP address in its own options${key}`,
+      );
       return;
     }
     const result = await probeZmtpPeer(this.#options.endpoint, this.#closing.signal);
@@ -282,9 +294,11 @@ export class ClientConnection {
     const { endpoint, pattern, security } = this.#options;
     const number = formatPattern(pattern);
     if (result.kind === 'silent') return `the program at ${endpoint} closed the connection during the handshake`;
-    if (result.kind === 'foreign') return `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`;
+    if (result.kind === 'foreign')
+      return `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`;
     const { mechanism, socketType } = result;
-    if (security === null && mechanism !== 'NULL') return `the client at ${endpoint} is in secure mode; add secure=1 or secure=2 to its address`;
+    if (security === null && mechanism !== 'NULL')
+      return `the client at ${endpoint} is in secure mode; add secure=1 or secure=2 to its address`;
     if (security !== null && mechanism === 'NULL') {
       return `the client at ${endpoint} is not in secure mode, or it restarted unencrypted after 12 s without data; no frames are sent`;
     }
@@ -306,7 +320,10 @@ export class ClientConnection {
     if (oldest !== undefined && now - oldest > this.#replyTimeoutMs) this.#unanswered();
     else if (link.ready || oldest !== undefined) return;
     else if (link.acceptedAtMs !== null && now - link.acceptedAtMs > STUCK_AFTER_MS) {
-      this.#change('stuck', 'accepts connections but does not complete the handshake: it is stopped, or not a NetGear client');
+      this.#change(
+        'stuck',
+        'accepts connections but does not complete the handshake: it is stopped, or not a NetGear client',
+      );
     } else if (link.acceptedAtMs === null && now - link.openedAtMs > GONE_AFTER_MS) {
       this.#host.refresh(now);
       this.#change('connecting', this.#notListening());
@@ -315,7 +332,9 @@ export class ClientConnection {
 
   #notListening(): string {
     const { endpoint } = this.#options;
-    return this.#host.problem === null ? `nothing is listening at ${endpoint}` : `the client at ${endpoint} cannot be reached: ${this.#host.problem}`;
+    return this.#host.problem === null
+      ? `nothing is listening at ${endpoint}`
+      : `the client at ${endpoint} cannot be reached: ${this.#host.problem}`;
   }
 
   /** The peer has not answered a frame in time: it is stuck, or libzmq takes its program for an old ZeroMQ peer. */

@@ -84,14 +84,22 @@ export class ClientSocket {
     if (this.#delimited) this.#socket = new Dealer(options);
     else if (pattern === 'pair') this.#socket = new Pair(options);
     else {
-      this.#socket = new XPublisher({ ...options, sendHighWaterMark: 1, sendBufferSize: SUBSCRIBER_SEND_BUFFER_BYTES, maxMessageSize: MAX_SUBSCRIPTION_BYTES, noDrop: true });
+      this.#socket = new XPublisher({
+        ...options,
+        sendHighWaterMark: 1,
+        sendBufferSize: SUBSCRIBER_SEND_BUFFER_BYTES,
+        maxMessageSize: MAX_SUBSCRIPTION_BYTES,
+        noDrop: true,
+      });
     }
     this.#listen(events);
     try {
       this.#socket.connect(endpoint);
     } catch (error) {
       this.close();
-      throw new GearwayError('address-invalid', `cannot connect to ${endpoint}: ${systemErrorText(error)}`, { cause: error });
+      throw new GearwayError('address-invalid', `cannot connect to ${endpoint}: ${systemErrorText(error)}`, {
+        cause: error,
+      });
     }
     runInBackground(this.#receive(events), (error) => this.#broken(events, error));
   }
@@ -130,7 +138,8 @@ export class ClientSocket {
       accepted = shaken = false;
       if (failed) events.handshakeFailed('closed');
       // libzmq does not reconnect after a message that is too large.
-      else if (isSubscriber && !this.#hasSubscribed) events.broken(new GearwayError('disconnected', 'the client disconnected before it had subscribed'));
+      else if (isSubscriber && !this.#hasSubscribed)
+        events.broken(new GearwayError('disconnected', 'the client disconnected before it had subscribed'));
       else events.disconnected();
     });
     const failed = (failure: HandshakeFailure): (() => void) =>
@@ -152,7 +161,11 @@ export class ClientSocket {
       disconnect: gone,
       close: gone,
     };
-    followEvents(this.#socket.events, ({ type }) => listeners[type]?.(), (error) => this.#broken(events, error));
+    followEvents(
+      this.#socket.events,
+      ({ type }) => listeners[type]?.(),
+      (error) => this.#broken(events, error),
+    );
   }
 
   #broken(events: ClientSocketEvents, error: unknown): void {
@@ -166,7 +179,10 @@ export class ClientSocket {
       if (this.#socket instanceof XPublisher) {
         subscriptions += 1;
         if (subscriptions > MAX_SUBSCRIPTIONS) {
-          throw new GearwayError('flooded', `the client has sent more than ${MAX_SUBSCRIPTIONS} subscriptions, expected one`);
+          throw new GearwayError(
+            'flooded',
+            `the client has sent more than ${MAX_SUBSCRIPTIONS} subscriptions, expected one`,
+          );
         }
         if (parts[0]?.[0] !== SUBSCRIBED) continue;
         this.#hasSubscribed = true;
@@ -180,7 +196,11 @@ export class ClientSocket {
   }
 }
 
-function curveOptions(security: Security | null): { curvePublicKey?: string; curveSecretKey?: string; curveServerKey?: string } {
+function curveOptions(security: Security | null): {
+  curvePublicKey?: string;
+  curveSecretKey?: string;
+  curveServerKey?: string;
+} {
   if (security === null) return {};
   const { publicKey, secretKey, peerPublicKey } = openSenderKeys(security.folder);
   return { curvePublicKey: publicKey, curveSecretKey: secretKey, curveServerKey: peerPublicKey };

@@ -4,6 +4,10 @@ import { PlainServerSocket } from './plain-server-socket.ts';
 import type { ServerSocket, ServerSocketEvents, ServerSocketOptions } from './server-socket.ts';
 
 /** @throws {GearwayError} `keys-missing`, `keys-invalid`. */
-export function createServerSocket(options: ServerSocketOptions, security: Security | null, events: ServerSocketEvents): ServerSocket {
+export function createServerSocket(
+  options: ServerSocketOptions,
+  security: Security | null,
+  events: ServerSocketEvents,
+): ServerSocket {
   return security === null ? new PlainServerSocket(options, events) : new CurveServerSocket(options, security, events);
 }

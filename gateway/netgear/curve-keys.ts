@@ -55,7 +55,10 @@ export function parseSecureMode(text: string): SecureMode | null {
     case '2':
       return 'ironhouse';
     default:
-      throw new GearwayError('option-invalid', `secure is ${JSON.stringify(text)}, expected 0 (none), 1 (StoneHouse) or 2 (IronHouse)`);
+      throw new GearwayError(
+        'option-invalid',
+        `secure is ${JSON.stringify(text)}, expected 0 (none), 1 (StoneHouse) or 2 (IronHouse)`,
+      );
   }
 }
 
@@ -129,7 +132,8 @@ function readCertificate(path: string): string {
     throw new GearwayError('keys-missing', `${path} cannot be read (${errorText(error)}): ${remedy}`, { cause: error });
   }
   if (bytes.byteLength === 0) {
-    const remedy = 'copy the keys from the other end, or delete those in public_keys and private_keys to have new ones created';
+    const remedy =
+      'copy the keys from the other end, or delete those in public_keys and private_keys to have new ones created';
     throw new GearwayError('keys-invalid', `${path} is empty, as after a full disk: ${remedy}`);
   }
   if (bytes.byteLength > MAX_CERTIFICATE_BYTES) {
@@ -141,7 +145,11 @@ function readCertificate(path: string): string {
 
 function find(text: string, name: 'public-key' | 'secret-key', path: string): string {
   const key = new RegExp(`^\\s*${name}${KEY}`, 'm').exec(text)?.[1];
-  if (key === undefined) throw new GearwayError('keys-invalid', `${path} has no ${name} of 40 characters, expected a certificate as pyzmq writes it`);
+  if (key === undefined)
+    throw new GearwayError(
+      'keys-invalid',
+      `${path} has no ${name} of 40 characters, expected a certificate as pyzmq writes it`,
+    );
   return key;
 }
 

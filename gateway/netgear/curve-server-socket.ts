@@ -5,7 +5,13 @@ import { openReceiverKeys, type Security } from './curve-keys.ts';
 import { HandshakeLog } from './handshake-log.ts';
 import { KEEP_ALIVE } from './keep-alive.ts';
 import { receiveAll, UNBOUNDED_QUEUE } from './receive-all.ts';
-import { PAIR_IS_TAKEN, type ServerMessage, type ServerSocket, type ServerSocketEvents, type ServerSocketOptions } from './server-socket.ts';
+import {
+  PAIR_IS_TAKEN,
+  type ServerMessage,
+  type ServerSocket,
+  type ServerSocketEvents,
+  type ServerSocketOptions,
+} from './server-socket.ts';
 import { followEvents } from './socket-events.ts';
 
 /**
@@ -97,7 +103,11 @@ export class CurveServerSocket implements ServerSocket {
         pattern satisfies never;
         throw new TypeError(`no pattern: ${String(pattern)}`);
     }
-    followEvents(this.#socket.events, (event) => this.#happened(event), (error) => this.#events.failed(error));
+    followEvents(
+      this.#socket.events,
+      (event) => this.#happened(event),
+      (error) => this.#events.failed(error),
+    );
   }
 
   async bind(endpoint: string): Promise<void> {

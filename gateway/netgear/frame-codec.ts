@@ -35,7 +35,18 @@ export interface NetGearTermination {
 
 /** Colour spaces of simplejpeg: the channel orders to which a NetGear receiver decodes. */
 export const COLORSPACES: ReadonlySet<string> = new Set([
-  'RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK',
+  'RGB',
+  'BGR',
+  'RGBX',
+  'BGRX',
+  'XBGR',
+  'XRGB',
+  'GRAY',
+  'RGBA',
+  'BGRA',
+  'ABGR',
+  'ARGB',
+  'CMYK',
 ]);
 
 /** Header keys whose absence crashes a real receiver (`KeyError`). */
@@ -48,10 +59,15 @@ const REQUIRED_KEYS = ['compression', 'message', 'pattern', 'dtype', 'shape'] as
  * errors of
  *   {@link parsePythonObject}.
  */
-export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = FRAME_LIMITS): NetGearFrame | NetGearTermination {
+export function decodeFrame(
+  parts: readonly Uint8Array[],
+  limits: FrameLimits = FRAME_LIMITS,
+): NetGearFrame | NetGearTermination {
   const [header, payload] = parts;
-  if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `message has ${parts.length} parts, expected a header and a payload`);
-  if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `header is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
+  if (header === undefined || parts.length > 2)
+    throw new GearwayError('parts-unexpected', `message has ${parts.length} parts, expected a header and a payload`);
+  if (header.byteLength > limits.headerBytes)
+    throw new GearwayError('too-large', `header is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
   const headerText = decodeUtf8(header);
   const { fields, spans } = parsePythonObject(headerText);
   if (fields['terminate_flag'] === true) return { kind: 'termination', serverPort: readServerPort(fields) };
@@ -59,17 +75,34 @@ export function decodeFrame(parts: readonly Uint8Array[], limits: FrameLimits = 
   for (const key of REQUIRED_KEYS) {
     if (fields[key] === undefined) throw invalid(`header has no ${key}`);
   }
-  if (payload === undefined) throw new GearwayError('parts-unexpected', 'message has 1 part, expected a header and a payload');
-  if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `payload is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
+  if (payload === undefined)
+    throw new GearwayError('parts-unexpected', 'message has 1 part, expected a header and a payload');
+  if (payload.byteLength > limits.payloadBytes)
+    throw new GearwayError(
+      'too-large',
+      `payload is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`,
+    );
   if (patternNumber(fields) === undefined) throw invalid('header has an unknown pattern, expected 0, 1 or 2');
 
   const shape = spans.get('shape');
-  const picture = fields['compression'] === false ? readRaw(fields, headerText.slice(shape?.start, shape?.end), payload) : readCompressed(fields['compression'], payload);
+  const picture =
+    fields['compression'] === false
+      ? readRaw(fields, headerText.slice(shape?.start, shape?.end), payload)
+      : readCompressed(fields['compression'], payload);
   const { width, height } = picture;
   if (width > limits.side || height > limits.side || width * height > limits.pixels) {
-    throw new GearwayError('too-large', `frame is ${width}×${height} pixels, expected sides of at most ${limits.side} and at most ${limits.pixels} pixels`);
+    throw new GearwayError(
+      'too-large',
+      `frame is ${width}×${height} pixels, expected sides of at most ${limits.side} and at most ${limits.pixels} pixels`,
+    );
   }
-  return { kind: 'frame', ...picture, message: fields['message'] ?? null, serverPort: readServerPort(fields), headerText };
+  return {
+    kind: 'frame',
+    ...picture,
+    message: fields['message'] ?? null,
+    serverPort: readServerPort(fields),
+    headerText,
+  };
 }
 
 /** The port as text; a server sends the type that its user passed, which may be a number. */
@@ -92,18 +125,33 @@ type FrameContent = Pick<NetGearFrame, 'width' | 'height' | 'encoding' | 'colors
  * JavaScript cannot distinguish from 480.
  */
 function readRaw({ dtype, shape }: ParsedObject['fields'], shapeText: string, payload: Uint8Array): FrameContent {
-  if (typeof dtype !== 'string' || !isShape(shape)) throw invalid('header of a raw frame has no dtype and shape of an image');
+  if (typeof dtype !== 'string' || !isShape(shape))
+    throw invalid('header of a raw frame has no dtype and shape of an image');
   if (/[.eE]/.test(shapeText)) throw invalid(`header has the shape ${shapeText.slice(0, 100)}, expected integers`);
   const expected = arrayBytes(dtype, shape);
-  if (expected !== payload.byteLength) throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
+  if (expected !== payload.byteLength)
+    throw new GearwayError('array-misfit', `payload is ${payload.byteLength} bytes, the header announces ${expected}`);
   const [height = 0, width = 0] = shape;
-  return { width, height, encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape }, colorspace: null, orientation: 1, payload };
+  return {
+    width,
+    height,
+    encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape },
+    colorspace: null,
+    orientation: 1,
+    payload,
+  };
 }
 
 function readCompressed(compression: Value | undefined, payload: Uint8Array): FrameContent {
-  if (typeof compression !== 'object' || compression === null || Array.isArray(compression)) throw invalid('header has a compression that is neither false nor a dict');
+  if (typeof compression !== 'object' || compression === null || Array.isArray(compression))
+    throw invalid('header has a compression that is neither false nor a dict');
   const { dct, ups, colorspace } = compression as { [key: string]: Value };
-  if (typeof dct !== 'boolean' || typeof ups !== 'boolean' || typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) {
+  if (
+    typeof dct !== 'boolean' ||
+    typeof ups !== 'boolean' ||
+    typeof colorspace !== 'string' ||
+    !COLORSPACES.has(colorspace)
+  ) {
     throw invalid('header has a compression without dct, ups and a known colorspace');
   }
   const { jpeg, header } = repairJpeg(payload, colorspace);
@@ -112,7 +160,11 @@ function readCompressed(compression: Value | undefined, payload: Uint8Array): Fr
 }
 
 function isShape(shape: Value | undefined): shape is readonly number[] {
-  return Array.isArray(shape) && (shape.length === 2 || shape.length === 3) && shape.every((size) => Number.isSafeInteger(size) && Number(size) > 0);
+  return (
+    Array.isArray(shape) &&
+    (shape.length === 2 || shape.length === 3) &&
+    shape.every((size) => Number.isSafeInteger(size) && Number(size) > 0)
+  );
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -145,9 +197,15 @@ export interface HeaderVariant {
  * @param messageJson Python JSON.
  * @param colorspace channel order to which a receiver decodes a JPEG.
  */
-export function encodeFrameHeader(encoding: Encoding, messageJson: string, { pattern, serverPort, dropMessage }: HeaderVariant, colorspace = 'BGR'): string {
+export function encodeFrameHeader(
+  encoding: Encoding,
+  messageJson: string,
+  { pattern, serverPort, dropMessage }: HeaderVariant,
+  colorspace = 'BGR',
+): string {
   const port = serverPort === null ? '' : `"port": ${JSON.stringify(serverPort)}, `;
-  const compression = encoding.kind === 'jpeg' ? `{"dct": true, "ups": false, "colorspace": ${JSON.stringify(colorspace)}}` : 'false';
+  const compression =
+    encoding.kind === 'jpeg' ? `{"dct": true, "ups": false, "colorspace": ${JSON.stringify(colorspace)}}` : 'false';
   const dtype = encoding.kind === 'jpeg' ? '""' : JSON.stringify(encoding.dtype);
   const shape = encoding.kind === 'jpeg' ? '""' : `[${encoding.shape.join(', ')}]`;
   return `{${port}"terminate_flag": false, "compression": ${compression}, "message": ${dropMessage ? 'null' : messageJson}, "pattern": "${formatPattern(pattern)}", "dtype": ${dtype}, "shape": ${shape}}`;
@@ -173,13 +231,16 @@ export function rewriteFrameHeader(headerText: string, change: HeaderVariant): s
   }
   let text = headerText;
   // From the end, so that earlier offsets stay valid.
-  for (const edit of edits.sort((a, b) => b.start - a.start)) text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
+  for (const edit of edits.sort((a, b) => b.start - a.start))
+    text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
   return text;
 }
 
 /** Encodes a server's notice that it terminates; with its port for a receiver in multi-servers mode. */
 export function encodeTermination(serverPort: string | null): string {
-  return serverPort === null ? '{"terminate_flag": true}' : `{"terminate_flag": true, "port": ${JSON.stringify(serverPort)}}`;
+  return serverPort === null
+    ? '{"terminate_flag": true}'
+    : `{"terminate_flag": true, "port": ${JSON.stringify(serverPort)}}`;
 }
 
 /** A receiver's reply to a termination. */

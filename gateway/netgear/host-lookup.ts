@@ -41,6 +41,9 @@ export class HostLookup {
       this.#problem = problem;
     };
     const failed = (error: unknown): void => settle(systemErrorCode(error) === null ? null : systemErrorText(error));
-    runInBackground(lookup(name).then(() => settle(null)), failed);
+    runInBackground(
+      lookup(name).then(() => settle(null)),
+      failed,
+    );
   }
 }

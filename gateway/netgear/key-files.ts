@@ -1,5 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { curveKeyPair } from 'zeromq';
 import { errorText, GearwayError } from '../../shared/errors.ts';
@@ -35,7 +49,9 @@ export function createKeysWhenMissing(folder: string): void {
 
 /** Whether a folder has any key, of either kind. */
 export function hasKeys(folder: string): boolean {
-  return Object.entries(FOLDERS).some(([name, ending]) => list(join(folder, name)).some((file) => file.endsWith(ending)));
+  return Object.entries(FOLDERS).some(([name, ending]) =>
+    list(join(folder, name)).some((file) => file.endsWith(ending)),
+  );
 }
 
 /**
@@ -67,8 +83,11 @@ function makeKeys(folder: string, publish: (files: readonly WrittenFile[]) => vo
     }
     publish(files);
   } catch (error) {
-    const remedy = 'Specify a writable folder with keys= (custom_cert_location in a program), or copy the keys there from the other end';
-    throw new GearwayError('keys-missing', `cannot create keys in ${folder}: ${errorText(error)}. ${remedy}`, { cause: error });
+    const remedy =
+      'Specify a writable folder with keys= (custom_cert_location in a program), or copy the keys there from the other end';
+    throw new GearwayError('keys-missing', `cannot create keys in ${folder}: ${errorText(error)}. ${remedy}`, {
+      cause: error,
+    });
   } finally {
     for (const { temporary } of files) rmSync(temporary, { force: true });
   }
@@ -144,7 +163,14 @@ function replaceAll(files: readonly WrittenFile[]): void {
 function awaitOtherProcess(folder: string): void {
   const endMs = performance.now() + CREATION_MS;
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
-  while (performance.now() < endMs && Object.keys(FOLDERS).some((name) => list(join(folder, name)).some((file) => file.endsWith(UNFINISHED) && ageMs(join(folder, name, file)) < CREATION_MS))) {
+  while (
+    performance.now() < endMs &&
+    Object.keys(FOLDERS).some((name) =>
+      list(join(folder, name)).some(
+        (file) => file.endsWith(UNFINISHED) && ageMs(join(folder, name, file)) < CREATION_MS,
+      ),
+    )
+  ) {
     Atomics.wait(sleeper, 0, 0, CREATION_POLL_MS);
   }
 }
@@ -152,7 +178,8 @@ function awaitOtherProcess(folder: string): void {
 /** Removes temporary files of a process that was killed while writing. */
 function removeLeftOver(folder: string): void {
   for (const file of list(folder)) {
-    if (file.endsWith(UNFINISHED) && ageMs(join(folder, file)) > LEFT_OVER_MS) rmSync(join(folder, file), { force: true });
+    if (file.endsWith(UNFINISHED) && ageMs(join(folder, file)) > LEFT_OVER_MS)
+      rmSync(join(folder, file), { force: true });
   }
 }
 

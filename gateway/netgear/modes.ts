@@ -19,9 +19,12 @@ export interface Modes {
 export function checkModes({ pattern, multiclient, multiserver, bidirectional, ports }: Modes): void {
   const number = formatPattern(pattern);
   if (multiclient && multiserver) throw invalid('multi-clients mode and multi-servers mode are mutually exclusive');
-  if (multiclient && pattern === 'pair') throw invalid(`multi-clients mode needs pattern 1 or 2, pattern is ${number}: a PAIR socket has a single peer`);
-  if (multiserver && pattern === 'pair') throw invalid(`multi-servers mode needs pattern 1 or 2, pattern is ${number}: a PAIR socket has a single peer`);
-  if (bidirectional && pattern === 'publish-subscribe') throw invalid(`bidirectional mode needs pattern 0 or 1, pattern is ${number}: a subscriber has no way to answer`);
+  if (multiclient && pattern === 'pair')
+    throw invalid(`multi-clients mode needs pattern 1 or 2, pattern is ${number}: a PAIR socket has a single peer`);
+  if (multiserver && pattern === 'pair')
+    throw invalid(`multi-servers mode needs pattern 1 or 2, pattern is ${number}: a PAIR socket has a single peer`);
+  if (bidirectional && pattern === 'publish-subscribe')
+    throw invalid(`bidirectional mode needs pattern 0 or 1, pattern is ${number}: a subscriber has no way to answer`);
   if (ports > 1 && !multiclient && !multiserver) {
     throw invalid(`${ports} ports are given, expected 1: several ports require multi-clients or multi-servers mode`);
   }

@@ -68,7 +68,15 @@ const SIDES = {
 } as const;
 
 const COMMON = [
-  'address', 'port', 'protocol', 'pattern', 'multiclient_mode', 'multiserver_mode', 'bidirectional_mode', 'secure_mode', 'custom_cert_location',
+  'address',
+  'port',
+  'protocol',
+  'pattern',
+  'multiclient_mode',
+  'multiserver_mode',
+  'bidirectional_mode',
+  'secure_mode',
+  'custom_cert_location',
 ] as const;
 
 const FLAGS = ['multiclient_mode', 'multiserver_mode', 'bidirectional_mode'] as const;
@@ -103,20 +111,33 @@ const REFUSED: Readonly<Record<string, string>> = {
  * @param own names of the options that only this side has.
  * @throws {GearwayError} `option-invalid`, `address-invalid`, `modes-invalid`.
  */
-export function resolveNetGearOptions(side: keyof typeof SIDES, options: NetGearOptions, own: readonly string[]): ResolvedNetGearOptions {
+export function resolveNetGearOptions(
+  side: keyof typeof SIDES,
+  options: NetGearOptions,
+  own: readonly string[],
+): ResolvedNetGearOptions {
   checkNames(options, [...COMMON, ...own]);
   for (const name of FLAGS) checkFlag(options, name);
   const { address = SIDES[side].address, port, protocol = 'tcp', pattern: patternNumber = 0 } = options;
-  if (![0, 1, 2].includes(patternNumber)) throw invalid(`pattern is ${JSON.stringify(patternNumber)}, expected 0 (pair), 1 (request-reply) or 2 (publish-subscribe)`);
+  if (![0, 1, 2].includes(patternNumber))
+    throw invalid(
+      `pattern is ${JSON.stringify(patternNumber)}, expected 0 (pair), 1 (request-reply) or 2 (publish-subscribe)`,
+    );
   if (!['tcp', 'ipc'].includes(protocol)) throw invalid(`protocol is ${JSON.stringify(protocol)}, expected tcp or ipc`);
-  const { multiclient_mode: multiclient = false, multiserver_mode: multiserver = false, bidirectional_mode: bidirectional = false } = options;
+  const {
+    multiclient_mode: multiclient = false,
+    multiserver_mode: multiserver = false,
+    bidirectional_mode: bidirectional = false,
+  } = options;
   const named = port === undefined ? ['5555'] : [port].flat();
   // Neither may inject a part of the URL that is built from them below.
   if (!named.every((name) => /^\d+$/.test(String(name))) || address.includes('?')) {
     const text = `address is ${JSON.stringify(address)} and port is ${JSON.stringify(port)}`;
     throw new GearwayError('address-invalid', `${text}, expected a host or path, and numeric ports`);
   }
-  const { ports, endpoints, pattern } = parseNetGearAddress(`${protocol}://${address}:${named.join(',')}?pattern=${patternNumber}`);
+  const { ports, endpoints, pattern } = parseNetGearAddress(
+    `${protocol}://${address}:${named.join(',')}?pattern=${patternNumber}`,
+  );
   checkModes({ pattern, multiclient, multiserver, bidirectional, ports: ports.length });
   checkPorts(side, options, ports.length);
   return { ports, endpoints, pattern, multiclient, multiserver, bidirectional, security: resolveSecurity(options) };
@@ -125,7 +146,8 @@ export function resolveNetGearOptions(side: keyof typeof SIDES, options: NetGear
 /** @throws {GearwayError} `option-invalid` if the option is set and not a boolean. */
 export function checkFlag(options: object, name: string): void {
   const value: unknown = Reflect.get(options, name);
-  if (value !== undefined && typeof value !== 'boolean') throw invalid(`${name} is ${JSON.stringify(value)}, expected true or false`);
+  if (value !== undefined && typeof value !== 'boolean')
+    throw invalid(`${name} is ${JSON.stringify(value)}, expected true or false`);
 }
 
 /**

@@ -17,7 +17,11 @@ const ASYNC_PATTERNS: readonly AsyncPattern[] = [...PATTERNS, 'push-pull'];
  */
 export function parsePattern(text: string): Pattern {
   const pattern = /^[012]$/.test(text) ? PATTERNS[Number(text)] : undefined;
-  if (pattern === undefined) throw new GearwayError('pattern-unknown', `pattern is ${JSON.stringify(text)}, expected 0 (pair), 1 (request-reply) or 2 (publish-subscribe)`);
+  if (pattern === undefined)
+    throw new GearwayError(
+      'pattern-unknown',
+      `pattern is ${JSON.stringify(text)}, expected 0 (pair), 1 (request-reply) or 2 (publish-subscribe)`,
+    );
   return pattern;
 }
 
@@ -28,7 +32,11 @@ export function parsePattern(text: string): Pattern {
  */
 export function parseAsyncPattern(text: string): AsyncPattern {
   const pattern = /^[0123]$/.test(text) ? ASYNC_PATTERNS[Number(text)] : undefined;
-  if (pattern === undefined) throw new GearwayError('pattern-unknown', `pattern is ${JSON.stringify(text)}, expected 0 (pair), 1 (request-reply), 2 (publish-subscribe) or 3 (push-pull)`);
+  if (pattern === undefined)
+    throw new GearwayError(
+      'pattern-unknown',
+      `pattern is ${JSON.stringify(text)}, expected 0 (pair), 1 (request-reply), 2 (publish-subscribe) or 3 (push-pull)`,
+    );
   return pattern;
 }
 
@@ -37,8 +45,20 @@ export function formatPattern(pattern: AsyncPattern): string {
   return String(ASYNC_PATTERNS.indexOf(pattern));
 }
 
-const RECEIVER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REP: 'request-reply', ROUTER: 'request-reply', SUB: 'publish-subscribe', XSUB: 'publish-subscribe' };
-const SENDER_SOCKETS: Readonly<Record<string, Pattern>> = { PAIR: 'pair', REQ: 'request-reply', DEALER: 'request-reply', PUB: 'publish-subscribe', XPUB: 'publish-subscribe' };
+const RECEIVER_SOCKETS: Readonly<Record<string, Pattern>> = {
+  PAIR: 'pair',
+  REP: 'request-reply',
+  ROUTER: 'request-reply',
+  SUB: 'publish-subscribe',
+  XSUB: 'publish-subscribe',
+};
+const SENDER_SOCKETS: Readonly<Record<string, Pattern>> = {
+  PAIR: 'pair',
+  REQ: 'request-reply',
+  DEALER: 'request-reply',
+  PUB: 'publish-subscribe',
+  XPUB: 'publish-subscribe',
+};
 
 /**
  * The pattern of a peer's ZeroMQ socket type; null if that side has no such socket. NetGear's `client` binds, its

@@ -41,7 +41,8 @@ export function isReceived(picture: Sendable): boolean {
 export type Sendable = Uint8Array | NDArray | Picture;
 
 /**
- * Converts a frame to a picture, repairs it as in {@link repairJpeg}, and validates it: a malformed one would end a real client's receiver thread.
+ * Converts a frame to a picture, repairs it as in {@link repairJpeg}, and validates it: a malformed one would end a
+ * real client's receiver thread.
  *
  * @param colorspace of a JPEG, as in {@link describeJpeg}.
  * @throws {GearwayError} `jpeg-invalid`, `colorspace-unknown`, `array-misfit`, `dtype-unknown`, `shape-invalid`.
@@ -86,7 +87,17 @@ function rawPicture(array: NDArray): SentPicture {
   const { dtype, shape, data } = array;
   const [height = 0, width = 0] = shape;
   if (shape.length < 2 || shape.length > 3 || shape.includes(0)) {
-    throw new GearwayError('shape-invalid', `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels]`);
+    throw new GearwayError(
+      'shape-invalid',
+      `shape is [${shape.join(', ')}], expected [height, width] or [height, width, channels]`,
+    );
   }
-  return { encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape: [...shape] }, width, height, payload: data, colorspace: null, orientation: 1 };
+  return {
+    encoding: { kind: 'raw', dtype: canonicalDtype(dtype), shape: [...shape] },
+    width,
+    height,
+    payload: data,
+    colorspace: null,
+    orientation: 1,
+  };
 }

@@ -6,8 +6,22 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { TokenBucket } from '../../shared/token-bucket.ts';
 import type { AsyncPattern } from './pattern.ts';
-import { PAIR_IS_TAKEN, type ServerMessage, type ServerSocket, type ServerSocketEvents, type ServerSocketOptions } from './server-socket.ts';
-import { encodeGreeting, encodeMessage, encodePong, encodeReady, ZmtpDecoder, ZmtpError, type ZmtpLimits } from './zmtp-codec.ts';
+import {
+  PAIR_IS_TAKEN,
+  type ServerMessage,
+  type ServerSocket,
+  type ServerSocketEvents,
+  type ServerSocketOptions,
+} from './server-socket.ts';
+import {
+  encodeGreeting,
+  encodeMessage,
+  encodePong,
+  encodeReady,
+  ZmtpDecoder,
+  ZmtpError,
+  type ZmtpLimits,
+} from './zmtp-codec.ts';
 import { socketAddress } from './zmtp-peer.ts';
 
 /** The ZeroMQ socket types of a pattern: ours, and those of its peers. */
@@ -25,7 +39,10 @@ const SUBSCRIPTION = encodeMessage([Buffer.of(1)]);
  * Maximum number of parts before header and picture: the empty delimiter of a request, and one identifier per broker.
  */
 const MAX_ENVELOPE_PARTS = 16;
-const LIMITS: ZmtpLimits = { messageBytes: FRAME_LIMITS.payloadBytes + 2 * FRAME_LIMITS.headerBytes, parts: MAX_ENVELOPE_PARTS + 16 };
+const LIMITS: ZmtpLimits = {
+  messageBytes: FRAME_LIMITS.payloadBytes + 2 * FRAME_LIMITS.headerBytes,
+  parts: MAX_ENVELOPE_PARTS + 16,
+};
 
 /** Maximum number of bytes of an identifier in an envelope (RFC 28). */
 const MAX_IDENTIFIER_BYTES = 255;
@@ -121,7 +138,11 @@ export class PlainServerSocket implements ServerSocket {
   #peers = 0;
   #closing: Promise<void> | null = null;
 
-  constructor({ pattern, expected }: ServerSocketOptions, events: ServerSocketEvents, limits: PeerLimits = DEFAULT_PEER_LIMITS) {
+  constructor(
+    { pattern, expected }: ServerSocketOptions,
+    events: ServerSocketEvents,
+    limits: PeerLimits = DEFAULT_PEER_LIMITS,
+  ) {
     this.#pattern = pattern;
     this.#expected = expected;
     this.#limits = pattern === 'pair' ? { ...limits, peers: 1 } : limits;
@@ -134,7 +155,9 @@ export class PlainServerSocket implements ServerSocket {
 
   async bind(endpoint: string): Promise<void> {
     const address = await listenAddress(endpoint);
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) => this.#accept(socket));
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) =>
+      this.#accept(socket),
+    );
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(address, () => {
@@ -333,7 +356,9 @@ export class PlainServerSocket implements ServerSocket {
   #makeRoom(): boolean {
     const nowMs = performance.now();
     const isIdle = ({ handshake, goodAtMs, connectedAtMs }: Connection): boolean =>
-      handshake === null && nowMs - connectedAtMs > this.#limits.idleMs && (this.#pattern === 'pair' ? goodAtMs === -Infinity : nowMs - goodAtMs > this.#limits.idleMs);
+      handshake === null &&
+      nowMs - connectedAtMs > this.#limits.idleMs &&
+      (this.#pattern === 'pair' ? goodAtMs === -Infinity : nowMs - goodAtMs > this.#limits.idleMs);
     const [idle] = [...this.#connections.values()].filter(isIdle).sort((a, b) => a.goodAtMs - b.goodAtMs);
     if (idle === undefined) return false;
     this.#refuse(idle, `${describe(idle)} was disconnected: it was idle, and a new peer needed its slot`);
@@ -368,7 +393,10 @@ export class PlainServerSocket implements ServerSocket {
     }
     if (heldBytes > this.#limits.heldBytes && most !== null) {
       const limit = `${Math.round(this.#limits.heldBytes / (1 << 20))} MiB`;
-      this.#refuse(most, `${describe(most)} was disconnected: unfinished messages exceed ${limit}, and its own is the largest`);
+      this.#refuse(
+        most,
+        `${describe(most)} was disconnected: unfinished messages exceed ${limit}, and its own is the largest`,
+      );
     }
   }
 }

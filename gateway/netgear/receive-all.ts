@@ -51,7 +51,10 @@ const MAX_MESSAGE_MS = 50;
  * @throws {GearwayError} `flooded` when messages arrive faster than they can be read: close the socket, which frees its
  *   queue, and open it again after a pause. Also any failure of the socket itself, which a single message cannot cause.
  */
-export async function* receiveAll(socket: ReceivingSocket, limits: QueueLimits | null = DEFAULT_QUEUE_LIMITS): AsyncGenerator<Uint8Array[], void, void> {
+export async function* receiveAll(
+  socket: ReceivingSocket,
+  limits: QueueLimits | null = DEFAULT_QUEUE_LIMITS,
+): AsyncGenerator<Uint8Array[], void, void> {
   let empty = 0;
   let turnAtMs = performance.now();
   let run = { messages: 0, bytes: 0, ms: 0 };
@@ -77,7 +80,10 @@ export async function* receiveAll(socket: ReceivingSocket, limits: QueueLimits |
       run.ms += Math.min(now - readAtMs, MAX_MESSAGE_MS);
       if ((run.messages > limits.messages || run.bytes > limits.bytes) && run.ms > limits.ms) {
         const amount = `${run.messages} messages (${run.bytes} bytes) in a row`;
-        throw new GearwayError('flooded', `peers send faster than messages can be read: ${amount}; the socket is reopened after a pause`);
+        throw new GearwayError(
+          'flooded',
+          `peers send faster than messages can be read: ${amount}; the socket is reopened after a pause`,
+        );
       }
     }
     readAtMs = now;

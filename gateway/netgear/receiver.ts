@@ -4,7 +4,13 @@ import type { Value } from '../../shared/protocol.ts';
 import { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import { readCapturedAt } from './captured-at.ts';
 import type { NetGearFrame } from './frame-codec.ts';
-import { checkFlag, invalid, type NetGearOptions, resolveNetGearOptions, type ResolvedNetGearOptions } from './options.ts';
+import {
+  checkFlag,
+  invalid,
+  type NetGearOptions,
+  resolveNetGearOptions,
+  type ResolvedNetGearOptions,
+} from './options.ts';
 import { markReceived, type Picture } from './picture.ts';
 import { NOTHING_RETURNED, type ReplyData } from './reply-codec.ts';
 import { type Returnable, toReplyData } from './return-data.ts';
@@ -83,7 +89,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   readonly #verified = new WeakSet<Uint8Array>();
   /** Pending frames by port, in the order in which the ports got one. */
   readonly #waiting = new Map<string, Received>();
-  readonly #readers: { readonly resolve: (received: Received | null) => void; readonly reject: (error: unknown) => void }[] = [];
+  readonly #readers: {
+    readonly resolve: (received: Received | null) => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
   /** Why it closed by itself. */
   #failure: GearwayError | null = null;
   /** Servers that have sent frames and have not terminated. */
@@ -106,25 +115,35 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     this.#capturedAt = readPath(options.captured_at);
     const security = allowing(this.#options.security, options.allow);
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
-    this.#connections = ports.map((port, index) => new ServerConnection({ endpoint: endpoints[index] ?? '', port, pattern, security }, {
-      received: (frame) => {
-        this.#received(this.#portOf(frame.serverPort, port), frame);
-        return this.#reply;
-      },
-      rejected: (error) => {
-        this.#rejected += 1;
-        this.#rejection = errorText(error);
-      },
-      ended: (serverPort) => this.#ended(this.#portOf(serverPort, port)),
-      unanswered: () => {}, // the server has disconnected; nothing to do
-      failed: (error) => this.#failed(error),
-    }));
+    this.#connections = ports.map(
+      (port, index) =>
+        new ServerConnection(
+          { endpoint: endpoints[index] ?? '', port, pattern, security },
+          {
+            received: (frame) => {
+              this.#received(this.#portOf(frame.serverPort, port), frame);
+              return this.#reply;
+            },
+            rejected: (error) => {
+              this.#rejected += 1;
+              this.#rejection = errorText(error);
+            },
+            ended: (serverPort) => this.#ended(this.#portOf(serverPort, port)),
+            unanswered: () => {}, // the server has disconnected; nothing to do
+            failed: (error) => this.#failed(error),
+          },
+        ),
+    );
   }
 
   /** Status of each port, in order. */
   get servers(): readonly ServerStatus[] {
     const { ports, endpoints } = this.#options;
-    return this.#connections.map((connection, index) => ({ port: ports[index] ?? '', endpoint: endpoints[index] ?? '', state: connection.state() }));
+    return this.#connections.map((connection, index) => ({
+      port: ports[index] ?? '',
+      endpoint: endpoints[index] ?? '',
+      state: connection.state(),
+    }));
   }
 
   /** Number of valid frames received. */
@@ -212,7 +231,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   #place(data: Returnable): Promise<void> | undefined {
     const { pattern, multiclient, bidirectional } = this.#options;
     if (pattern === 'publish-subscribe') {
-      throw new GearwayError('modes-invalid', 'return data needs pattern 0 or 1, pattern is 2: subscribers cannot answer');
+      throw new GearwayError(
+        'modes-invalid',
+        'return data needs pattern 0 or 1, pattern is 2: subscribers cannot answer',
+      );
     }
     if (!multiclient && !bidirectional) {
       throw new GearwayError('modes-invalid', 'return data needs bidirectional_mode or multiclient_mode at both ends');
@@ -220,7 +242,8 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
     const given = toReplyData(data);
     this.#given = given;
     this.#returnRejection = null;
-    if (given.kind === 'jpeg' && this.#verifier !== null && !this.#verified.has(given.data)) return this.#verify(given, this.#verifier);
+    if (given.kind === 'jpeg' && this.#verifier !== null && !this.#verified.has(given.data))
+      return this.#verify(given, this.#verifier);
     this.#reply = given;
     return undefined;
   }
@@ -318,7 +341,11 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 
   #failed(error: unknown): void {
-    this.#failure ??= new GearwayError('source-unavailable', `a socket of the receiver has failed: ${errorText(error)}`, { cause: error });
+    this.#failure ??= new GearwayError(
+      'source-unavailable',
+      `a socket of the receiver has failed: ${errorText(error)}`,
+      { cause: error },
+    );
     for (const { reject } of this.#readers.splice(0)) reject(this.#failure);
     this.#startClosing(0);
   }
@@ -329,7 +356,10 @@ export class NetGearReceiver implements AsyncIterable<Received>, AsyncDisposable
   }
 }
 
-function allowing(security: ResolvedNetGearOptions['security'], allow: readonly string[] | undefined): ResolvedNetGearOptions['security'] {
+function allowing(
+  security: ResolvedNetGearOptions['security'],
+  allow: readonly string[] | undefined,
+): ResolvedNetGearOptions['security'] {
   if (allow === undefined) return security;
   if (security === null) throw invalid('allow requires secure_mode 1 or 2');
   if (!Array.isArray(allow) || allow.length === 0) throw invalid('allow is not a list of IP addresses');

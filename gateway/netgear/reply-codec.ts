@@ -33,23 +33,35 @@ const RECEIVED = /^Data received on device: \S+ !$/;
  */
 export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = DEFAULT_REPLY_LIMITS): Reply {
   const [header, payload] = parts;
-  if (header === undefined || parts.length > 2) throw new GearwayError('parts-unexpected', `reply has ${parts.length} parts, expected 1 or 2`);
-  if (header.byteLength > limits.headerBytes) throw new GearwayError('too-large', `reply is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
+  if (header === undefined || parts.length > 2)
+    throw new GearwayError('parts-unexpected', `reply has ${parts.length} parts, expected 1 or 2`);
+  if (header.byteLength > limits.headerBytes)
+    throw new GearwayError('too-large', `reply is ${header.byteLength} bytes, expected at most ${limits.headerBytes}`);
   const text = decodeUtf8(header);
   if (!text.startsWith('{')) {
     if (payload !== undefined) throw new GearwayError('parts-unexpected', 'reply is text and has 2 parts, expected 1');
     if (text === TERMINATION_REPLY || text === MULTISERVER_TERMINATION_REPLY) return { kind: 'termination' };
     if (RECEIVED.test(text)) return { kind: 'text' };
-    throw new GearwayError('header-invalid', `reply is a text of ${text.length} characters, expected JSON or a standard reply of NetGear`);
+    throw new GearwayError(
+      'header-invalid',
+      `reply is a text of ${text.length} characters, expected JSON or a standard reply of NetGear`,
+    );
   }
 
   const { fields, spans } = parsePythonObject(text);
   if (fields['return_type'] === 'ndarray') {
-    if (payload === undefined) throw new GearwayError('parts-unexpected', 'reply has 1 part, expected 2: it announces an array');
-    if (payload.byteLength > limits.payloadBytes) throw new GearwayError('too-large', `array is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`);
-    if (fields['compression'] !== false) return { kind: 'jpeg', data: payload, colorspace: readColorspace(fields['compression']) };
+    if (payload === undefined)
+      throw new GearwayError('parts-unexpected', 'reply has 1 part, expected 2: it announces an array');
+    if (payload.byteLength > limits.payloadBytes)
+      throw new GearwayError(
+        'too-large',
+        `array is ${payload.byteLength} bytes, expected at most ${limits.payloadBytes}`,
+      );
+    if (fields['compression'] !== false)
+      return { kind: 'jpeg', data: payload, colorspace: readColorspace(fields['compression']) };
     const { array_dtype: dtype, array_shape: shape } = fields;
-    if (typeof dtype !== 'string' || !Array.isArray(shape)) throw new GearwayError('header-invalid', 'reply with an array has no array_dtype and array_shape');
+    if (typeof dtype !== 'string' || !Array.isArray(shape))
+      throw new GearwayError('header-invalid', 'reply with an array has no array_dtype and array_shape');
     const array = { dtype, shape: shape as number[], data: payload };
     checkNDArray(array);
     return { kind: 'array', array };
@@ -62,8 +74,12 @@ export function decodeReply(parts: readonly Uint8Array[], limits: ReplyLimits = 
 }
 
 function readColorspace(compression: Value | undefined): string {
-  const colorspace = typeof compression === 'object' && compression !== null && !Array.isArray(compression) ? (compression as { [key: string]: Value })['colorspace'] : undefined;
-  if (typeof colorspace !== 'string' || !COLORSPACES.has(colorspace)) throw new GearwayError('header-invalid', 'reply with a JPEG has no compression with a known colorspace');
+  const colorspace =
+    typeof compression === 'object' && compression !== null && !Array.isArray(compression)
+      ? (compression as { [key: string]: Value })['colorspace']
+      : undefined;
+  if (typeof colorspace !== 'string' || !COLORSPACES.has(colorspace))
+    throw new GearwayError('header-invalid', 'reply with a JPEG has no compression with a known colorspace');
   return colorspace;
 }
 
@@ -102,10 +118,16 @@ export function encodeReply(port: string, data: ReplyData): (string | Uint8Array
       return [`${head}"${pythonType(data.json)}", "data": ${data.json}}`];
     case 'array': {
       const { dtype, shape, data: bytes } = data.array;
-      return [`${head}"ndarray", "compression": false, "array_dtype": ${JSON.stringify(dtype)}, "array_shape": [${shape.join(', ')}], "data": null}`, bytes];
+      return [
+        `${head}"ndarray", "compression": false, "array_dtype": ${JSON.stringify(dtype)}, "array_shape": [${shape.join(', ')}], "data": null}`,
+        bytes,
+      ];
     }
     case 'jpeg':
-      return [`${head}"ndarray", "compression": {"dct": true, "ups": false, "colorspace": "${data.colorspace}"}, "array_dtype": "", "array_shape": "", "data": null}`, data.data];
+      return [
+        `${head}"ndarray", "compression": {"dct": true, "ups": false, "colorspace": "${data.colorspace}"}, "array_dtype": "", "array_shape": "", "data": null}`,
+        data.data,
+      ];
     default:
       return data satisfies never;
   }

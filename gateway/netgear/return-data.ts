@@ -18,7 +18,12 @@ export type Returned = Value | NDArray | Uint8Array;
 
 /** Whether return data is an array. Unambiguous, because a dict from JSON cannot contain bytes. */
 export function isNDArray(data: Returnable): data is NDArray {
-  return typeof data === 'object' && data !== null && 'data' in data && (data as { data: unknown }).data instanceof Uint8Array;
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'data' in data &&
+    (data as { data: unknown }).data instanceof Uint8Array
+  );
 }
 
 /**
@@ -56,7 +61,12 @@ export function fromReply(reply: Reply): Returned {
 }
 
 function isJpeg(data: Returnable): data is Jpeg {
-  return typeof data === 'object' && data !== null && 'jpeg' in data && (data as { jpeg: unknown }).jpeg instanceof Uint8Array;
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'jpeg' in data &&
+    (data as { jpeg: unknown }).jpeg instanceof Uint8Array
+  );
 }
 
 function jpegReply(data: Uint8Array, colorspace?: string): ReplyData {

@@ -73,7 +73,14 @@ export class SenderClient {
 
   get status(): SenderClientStatus {
     const { state, reason } = this.#connection;
-    return { port: this.port, endpoint: this.#options.endpoint, state, reason, sent: this.#sent, dropped: this.#dropped };
+    return {
+      port: this.port,
+      endpoint: this.#options.endpoint,
+      state,
+      reason,
+      sent: this.#sent,
+      dropped: this.#dropped,
+    };
   }
 
   /**
@@ -86,7 +93,8 @@ export class SenderClient {
       this.#exchange = exchange;
       const sending = this.#connection.send(header, payload).then((isTaken) => {
         if (isTaken) this.#sent += 1;
-        else if (this.#exchange === exchange) this.#fail(new GearwayError('disconnected', `client ${this.port}: ${this.#connection.reason}`));
+        else if (this.#exchange === exchange)
+          this.#fail(new GearwayError('disconnected', `client ${this.port}: ${this.#connection.reason}`));
       });
       runInBackground(sending, (error) => this.#fail(error));
     });

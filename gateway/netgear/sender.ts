@@ -5,7 +5,13 @@ import { turnUpright } from '../codecs/turn-jpeg.ts';
 import { REPLY_TIMEOUT_MS } from './client-connection.ts';
 import { createKeys } from './key-files.ts';
 import { encodeFrameHeader, encodeTermination } from './frame-codec.ts';
-import { checkFlag, invalid, type NetGearOptions, resolveNetGearOptions, type ResolvedNetGearOptions } from './options.ts';
+import {
+  checkFlag,
+  invalid,
+  type NetGearOptions,
+  resolveNetGearOptions,
+  type ResolvedNetGearOptions,
+} from './options.ts';
 import { isReceived, type Sendable, type SentPicture, toPicture } from './picture.ts';
 import { formatPythonJson } from '../codecs/python-json.ts';
 import { fromReply, type Returned } from './return-data.ts';
@@ -156,10 +162,17 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     const picture = toPicture(frame, colorspace);
     const prepare = (): Promise<Uint8Array> => this.#prepare(picture, isReceived(frame));
     const variant = { pattern, serverPort: multiserver ? (ports[0] ?? null) : null, dropMessage: false };
-    const header = encodeFrameHeader(picture.encoding, formatPythonJson(message), variant, picture.colorspace ?? undefined);
+    const header = encodeFrameHeader(
+      picture.encoding,
+      formatPythonJson(message),
+      variant,
+      picture.colorspace ?? undefined,
+    );
     if (pattern === 'publish-subscribe') {
       const payload = await prepare();
-      await Promise.all(this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, payload)));
+      await Promise.all(
+        this.#clients.filter(({ isReady }) => isReady).map((client) => client.publish(header, payload)),
+      );
       return null as SendResult<M>;
     }
     const { port, data } = await this.#exchange(header, prepare);
@@ -204,7 +217,11 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     // The result comes from our own encoder, and needs no verification.
     if (orientation !== 1) return turnUpright(payload);
     if (this.#verifier === null || encoding.kind !== 'jpeg' || isTrusted) return payload;
-    const verdict = await this.#verifier.verify(payload, { lane: 'frames', key: this, ...(colorspace === null ? {} : { colorspace }) }).verdict;
+    const verdict = await this.#verifier.verify(payload, {
+      lane: 'frames',
+      key: this,
+      ...(colorspace === null ? {} : { colorspace }),
+    }).verdict;
     if (verdict === null) throw closedError();
     if (!verdict.isGood) throw verdict.error;
     return payload;
@@ -214,7 +231,10 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
     const most = this.#clients.length;
     if (this.#pending >= most) {
       const calls = most === 1 ? '1 send() call is' : `${most} send() calls are`;
-      throw new GearwayError('busy', `${calls} pending, the maximum for ${most === 1 ? '1 client' : `${most} clients`}; await one first`);
+      throw new GearwayError(
+        'busy',
+        `${calls} pending, the maximum for ${most === 1 ? '1 client' : `${most} clients`}; await one first`,
+      );
     }
     this.#pending += 1;
     try {
@@ -234,7 +254,9 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
       const waiting: Waiting = {
         start: (client) => {
           clearTimeout(timer);
-          client.exchange(header, payload).then((reply) => resolve({ port: client.port, data: fromReply(reply) }), reject);
+          client
+            .exchange(header, payload)
+            .then((reply) => resolve({ port: client.port, data: fromReply(reply) }), reject);
         },
         reject: (error) => {
           clearTimeout(timer);
@@ -244,7 +266,9 @@ export class NetGearSender<M extends boolean = false> implements AsyncDisposable
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
         const reasons = this.clients.map(({ port, reason }) => `${port}: ${reason}`).join('; ');
-        reject(new GearwayError('no-client', `no client accepted the frame within ${this.#timeoutMs / 1000} s: ${reasons}`));
+        reject(
+          new GearwayError('no-client', `no client accepted the frame within ${this.#timeoutMs / 1000} s: ${reasons}`),
+        );
       }, this.#timeoutMs);
       this.#waiting.push(waiting);
       this.#serve();

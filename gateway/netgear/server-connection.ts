@@ -122,16 +122,20 @@ export class ServerConnection {
     this.#senders.clear();
     this.#peers = 0;
     this.#hasWaitingServer = false;
-    const socket: ServerSocket = createServerSocket({ pattern, expected: `a server of pattern ${formatPattern(pattern)}` }, security, {
-      peers: (count) => {
-        this.#peers = count;
+    const socket: ServerSocket = createServerSocket(
+      { pattern, expected: `a server of pattern ${formatPattern(pattern)}` },
+      security,
+      {
+        peers: (count) => {
+          this.#peers = count;
+        },
+        refused: (reason) => {
+          this.#hasWaitingServer ||= reason === PAIR_IS_TAKEN;
+          this.#refusals.note(reason);
+        },
+        failed: (error) => this.#failed(socket, error),
       },
-      refused: (reason) => {
-        this.#hasWaitingServer ||= reason === PAIR_IS_TAKEN;
-        this.#refusals.note(reason);
-      },
-      failed: (error) => this.#failed(socket, error),
-    });
+    );
     try {
       await socket.bind(endpoint);
     } catch (error) {
@@ -164,7 +168,10 @@ export class ServerConnection {
     }
     this.#refusals.note(error.message);
     const pause = new AbortController();
-    this.#reopening = { pause, done: containFailure(this.#reopen(socket, pause.signal), (failure) => this.#failed(socket, failure)) };
+    this.#reopening = {
+      pause,
+      done: containFailure(this.#reopen(socket, pause.signal), (failure) => this.#failed(socket, failure)),
+    };
   }
 
   /** Closes the socket, which frees its queue, and listens again after a pause. */

@@ -14,7 +14,11 @@ const EVENTS_PER_TURN = 32;
  *
  * @param onFailure called if events stop although the socket is open.
  */
-export function followEvents(observer: Observer, onEvent: (event: Event) => void, onFailure: (error: unknown) => void): void {
+export function followEvents(
+  observer: Observer,
+  onEvent: (event: Event) => void,
+  onFailure: (error: unknown) => void,
+): void {
   runInBackground(follow(observer, onEvent), (error) => {
     if (!observer.closed) onFailure(error);
   });

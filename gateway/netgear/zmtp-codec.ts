@@ -106,11 +106,14 @@ export class ZmtpDecoder {
   /** @returns whether it is complete. */
   #readGreeting(): boolean {
     const bytes = this.#peek(GREETING_BYTES);
-    if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f)) throw new ZmtpError('foreign', 'the first bytes are not a greeting');
-    if (bytes.byteLength > 10 && (bytes[10] ?? 0) < 3) throw new ZmtpError('foreign', 'the greeting is ZMTP 2, expected ZMTP 3');
+    if ((bytes.byteLength > 0 && bytes[0] !== 0xff) || (bytes.byteLength > 9 && bytes[9] !== 0x7f))
+      throw new ZmtpError('foreign', 'the first bytes are not a greeting');
+    if (bytes.byteLength > 10 && (bytes[10] ?? 0) < 3)
+      throw new ZmtpError('foreign', 'the greeting is ZMTP 2, expected ZMTP 3');
     if (bytes.byteLength < GREETING_BYTES) return false;
     const mechanism = Buffer.from(bytes).toString('latin1', 12, 32).replace(/\0+$/, '');
-    if (mechanism !== 'NULL') throw new ZmtpError('mechanism', `the mechanism is ${JSON.stringify(mechanism)}, expected NULL`);
+    if (mechanism !== 'NULL')
+      throw new ZmtpError('mechanism', `the mechanism is ${JSON.stringify(mechanism)}, expected NULL`);
     this.#take(GREETING_BYTES);
     this.#state = 'ready';
     return true;
@@ -121,12 +124,20 @@ export class ZmtpDecoder {
     const head = this.#peek(9);
     const [flags] = head;
     if (flags === undefined) return null;
-    if (flags > 7 || ((flags & COMMAND) !== 0 && (flags & MORE) !== 0)) throw new ZmtpError(this.#state === 'ready' ? 'handshake' : 'frame', `a frame has the flags ${flags}`);
+    if (flags > 7 || ((flags & COMMAND) !== 0 && (flags & MORE) !== 0))
+      throw new ZmtpError(this.#state === 'ready' ? 'handshake' : 'frame', `a frame has the flags ${flags}`);
     const isLong = (flags & LONG) !== 0;
     if (head.byteLength < (isLong ? 9 : 2)) return null;
     const length = isLong ? Number(Buffer.from(head).readBigUInt64BE(1)) : (head[1] ?? 0);
-    const limit = (flags & COMMAND) !== 0 || this.#state === 'ready' ? MAX_COMMAND_BYTES : this.#limits.messageBytes - this.#messageBytes;
-    if (length > limit) throw new ZmtpError(this.#state === 'ready' ? 'handshake' : 'too-large', `a frame has ${length} bytes, expected at most ${limit}`);
+    const limit =
+      (flags & COMMAND) !== 0 || this.#state === 'ready'
+        ? MAX_COMMAND_BYTES
+        : this.#limits.messageBytes - this.#messageBytes;
+    if (length > limit)
+      throw new ZmtpError(
+        this.#state === 'ready' ? 'handshake' : 'too-large',
+        `a frame has ${length} bytes, expected at most ${limit}`,
+      );
     this.#take(isLong ? 9 : 2);
     return { flags, length };
   }
@@ -135,18 +146,22 @@ export class ZmtpDecoder {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     const name = bytes.toString('latin1', 1, 1 + (bytes[0] ?? 0));
     if (this.#state === 'ready') {
-      if (name !== 'READY') throw new ZmtpError('handshake', `the first command is ${JSON.stringify(name)}, expected READY`);
+      if (name !== 'READY')
+        throw new ZmtpError('handshake', `the first command is ${JSON.stringify(name)}, expected READY`);
       this.#state = 'traffic';
       return { kind: 'ready', socketType: readProperties(bytes.subarray(6)).get('socket-type') ?? '' };
     }
     // The context follows the name and two bytes of TTL.
-    return name === 'PING' && bytes.byteLength >= 7 ? { kind: 'ping', context: bytes.subarray(7, 7 + 16) } : { kind: 'command' };
+    return name === 'PING' && bytes.byteLength >= 7
+      ? { kind: 'ping', context: bytes.subarray(7, 7 + 16) }
+      : { kind: 'command' };
   }
 
   /** The first unread bytes, at most `count`. Read-only: they may be shared with the chunk. */
   #peek(count: number): Uint8Array {
     const [first = new Uint8Array()] = this.#chunks;
-    if (this.#chunks.length < 2 || first.byteLength - this.#offset >= count) return first.subarray(this.#offset, this.#offset + count);
+    if (this.#chunks.length < 2 || first.byteLength - this.#offset >= count)
+      return first.subarray(this.#offset, this.#offset + count);
     const joined = Buffer.allocUnsafe(Math.min(count, this.#available));
     let at = 0;
     for (const [index, chunk] of this.#chunks.entries()) {
@@ -178,12 +193,16 @@ export class ZmtpDecoder {
 /** Properties of a READY, by lower-case name. */
 function readProperties(bytes: Buffer): Map<string, string> {
   const properties = new Map<string, string>();
-  for (let at = 0; at < bytes.byteLength; ) {
+  for (let at = 0; at < bytes.byteLength;) {
     const nameEnd = at + 1 + (bytes[at] ?? 0);
     if (nameEnd + 4 > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property without a value');
     const valueEnd = nameEnd + 4 + bytes.readUInt32BE(nameEnd);
-    if (valueEnd > bytes.byteLength) throw new ZmtpError('handshake', 'READY has a property whose length exceeds the command');
-    properties.set(bytes.toString('latin1', at + 1, nameEnd).toLowerCase(), bytes.toString('latin1', nameEnd + 4, valueEnd));
+    if (valueEnd > bytes.byteLength)
+      throw new ZmtpError('handshake', 'READY has a property whose length exceeds the command');
+    properties.set(
+      bytes.toString('latin1', at + 1, nameEnd).toLowerCase(),
+      bytes.toString('latin1', nameEnd + 4, valueEnd),
+    );
     at = valueEnd;
   }
   return properties;
@@ -211,7 +230,11 @@ export function encodePong(context: Uint8Array): Uint8Array {
 }
 
 function encodeCommand(name: string, body: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.of(COMMAND, 1 + name.length + body.byteLength, name.length), Buffer.from(name, 'latin1'), body]);
+  return Buffer.concat([
+    Buffer.of(COMMAND, 1 + name.length + body.byteLength, name.length),
+    Buffer.from(name, 'latin1'),
+    body,
+  ]);
 }
 
 /** Encodes a message as consecutive buffers. The parts are not copied: they must not change before they are written. */

@@ -46,11 +46,12 @@ function readSocketType(command: Buffer): string | null {
   if (command.length < 2 + length) return null;
   const body = command.subarray(2, 2 + length);
   if (body.toString('latin1', 0, 6) !== '\u0005READY') return null;
-  for (let at = 6; at < body.length; ) {
+  for (let at = 6; at < body.length;) {
     const nameEnd = at + 1 + (body[at] ?? 0);
     if (nameEnd + 4 > body.length) return null;
     const valueEnd = nameEnd + 4 + body.readUInt32BE(nameEnd);
-    if (body.toString('latin1', at + 1, nameEnd).toLowerCase() === 'socket-type') return body.toString('latin1', nameEnd + 4, valueEnd);
+    if (body.toString('latin1', at + 1, nameEnd).toLowerCase() === 'socket-type')
+      return body.toString('latin1', nameEnd + 4, valueEnd);
     at = valueEnd;
   }
   return null;
@@ -130,5 +131,8 @@ export function probeZmtpPeer(endpoint: string, signal?: AbortSignal): Promise<Z
 export function socketAddress(endpoint: string): { path: string } | { host: string; port: number } {
   if (endpoint.startsWith('ipc://')) return { path: endpoint.slice('ipc://'.length) };
   const colon = endpoint.lastIndexOf(':');
-  return { host: endpoint.slice('tcp://'.length, colon).replace(/^\[|\]$/g, ''), port: Number(endpoint.slice(colon + 1)) };
+  return {
+    host: endpoint.slice('tcp://'.length, colon).replace(/^\[|\]$/g, ''),
+    port: Number(endpoint.slice(colon + 1)),
+  };
 }

@@ -27,12 +27,20 @@ export async function probeClient(target: ProbeTarget, peer: ZmtpPeer, say: Say)
   const type = peer.socketType;
   const actual = type === null ? null : patternOfSocket(type);
   if (type !== null && actual === null) {
-    say(bad(`A ${type} socket is listening at ${endpoint}, expected a NetGear client (PAIR, REP or SUB). Is it a server, or another program?`));
+    say(
+      bad(
+        `A ${type} socket is listening at ${endpoint}, expected a NetGear client (PAIR, REP or SUB). Is it a server, or another program?`,
+      ),
+    );
     return;
   }
   say(good(`A NetGear client is listening at ${endpoint}: it binds, and a server connects to it.`));
   if (peer.mechanism !== 'NULL' && security === null) {
-    say(bad('It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if its keys are not in ~/.vidgear/keys.'));
+    say(
+      bad(
+        'It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if its keys are not in ~/.vidgear/keys.',
+      ),
+    );
     return;
   }
   if (peer.mechanism === 'NULL' && security !== null) {
@@ -66,22 +74,30 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
   const answers: Answers = { count: 0, roundTripMs: Infinity, last: null };
   let settle: (state: string) => void = () => undefined;
   const settled = new Promise<string>((resolve) => (settle = resolve));
-  const connection = new ClientConnection({ endpoint, pattern, security }, {
-    changed: (state) => settle(state),
-    replied: (parts, roundTripMs) => {
-      answers.count += 1;
-      answers.roundTripMs = Math.min(answers.roundTripMs, roundTripMs);
-      answers.last = parts.map((part) => Uint8Array.from(part));
+  const connection = new ClientConnection(
+    { endpoint, pattern, security },
+    {
+      changed: (state) => settle(state),
+      replied: (parts, roundTripMs) => {
+        answers.count += 1;
+        answers.roundTripMs = Math.min(answers.roundTripMs, roundTripMs);
+        answers.last = parts.map((part) => Uint8Array.from(part));
+      },
+      failed: (error) => say(bad(`Its reply is invalid: ${errorText(error)}.`)),
     },
-    failed: (error) => say(bad(`Its reply is invalid: ${errorText(error)}.`)),
-  });
+  );
   try {
     const state = await Promise.race([settled, sleep(READY_TIMEOUT_MS, 'time')]);
     if (state !== 'ready') {
       if (connection.handshakeFailure === 'refused') {
         const copy = `copy ${security?.folder ?? ''}/public_keys/client.key into its public_keys folder, and restart it`;
-        const key = security?.mode === 'ironhouse' ? `In secure mode 2 (IronHouse) it accepts only keys that it had when it started: ${copy}. ` : '';
-        say(bad(`It refuses this machine. ${key}In secure mode it also accepts only the IP address in its own options.`));
+        const key =
+          security?.mode === 'ironhouse'
+            ? `In secure mode 2 (IronHouse) it accepts only keys that it had when it started: ${copy}. `
+            : '';
+        say(
+          bad(`It refuses this machine. ${key}In secure mode it also accepts only the IP address in its own options.`),
+        );
         return 'done';
       }
       if (isGuess) return 'misfit';
@@ -102,26 +118,43 @@ async function exchange(target: ProbeTarget, pattern: Pattern, isGuess: boolean,
  * Sends pictures with a port in the header: a client in multi-servers mode, which cannot be detected, crashes without
  * it. Others ignore it.
  */
-async function sendPictures(connection: ClientConnection, serverPort: string, pattern: Pattern, seconds: number): Promise<number> {
+async function sendPictures(
+  connection: ClientConnection,
+  serverPort: string,
+  pattern: Pattern,
+  seconds: number,
+): Promise<number> {
   const [width, height] = [320, 240];
   const jpeg = await encodeJpeg({ data: new Uint8Array(width * height * 3).fill(96), width, height, channels: 3 });
   let sent = 0;
-  for (const endMs = performance.now() + 1000 * seconds; performance.now() < endMs; ) {
-    const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, { pattern, serverPort, dropMessage: false });
+  for (const endMs = performance.now() + 1000 * seconds; performance.now() < endMs;) {
+    const header = encodeFrameHeader({ kind: 'jpeg' }, `{"probe": ${sent + 1}}`, {
+      pattern,
+      serverPort,
+      dropMessage: false,
+    });
     if (connection.inFlight < MAX_IN_FLIGHT && (await connection.send(header, jpeg))) sent += 1;
     await sleep(FRAME_INTERVAL_MS);
   }
   return sent;
 }
 
-function sayAnswers({ endpoint }: ProbeTarget, pattern: Pattern, sent: number, { count, roundTripMs, last }: Answers, reason: string, say: Say): void {
+function sayAnswers(
+  { endpoint }: ProbeTarget,
+  pattern: Pattern,
+  sent: number,
+  { count, roundTripMs, last }: Answers,
+  reason: string,
+  say: Say,
+): void {
   if (pattern === 'publish-subscribe') {
     if (sent === 0) say(bad(`It accepted no picture: ${reason}.`));
     else say(good(`It has subscribed, and was sent ${sent} pictures. In pattern 2 there are no replies.`));
     return;
   }
   if (last === null) {
-    const causes = 'another server is already connected to it, or its receiver thread has crashed (the process keeps running)';
+    const causes =
+      'another server is already connected to it, or its receiver thread has crashed (the process keeps running)';
     say(bad(`It answered none of ${sent} pictures: ${causes}. Stop the other server, or restart the client.`));
     return;
   }
@@ -131,7 +164,9 @@ function sayAnswers({ endpoint }: ProbeTarget, pattern: Pattern, sent: number, {
     return;
   }
   try {
-    say(good(`It answered ${count} of ${sent} pictures, the fastest in ${rounded(roundTripMs)} ms; ${describe(last)}.`));
+    say(
+      good(`It answered ${count} of ${sent} pictures, the fastest in ${rounded(roundTripMs)} ms; ${describe(last)}.`),
+    );
   } catch (error) {
     say(bad(`Its reply is not a NetGear reply (${errorText(error)}). Is there another program at ${endpoint}?`));
   }

@@ -21,12 +21,20 @@ export async function probeServer(target: ProbeTarget, say: Say): Promise<void> 
     peer = await awaitZmtpPeer(endpoint, 1000 * seconds);
   } catch (error) {
     const cause = `the probe cannot wait for a server there (${errorText(error)})`;
-    say(bad(`No client is listening at ${endpoint}, and ${cause}. Start the NetGear client there, or run the probe on that machine.`));
+    say(
+      bad(
+        `No client is listening at ${endpoint}, and ${cause}. Start the NetGear client there, or run the probe on that machine.`,
+      ),
+    );
     return;
   }
   if (peer === null) {
     const remedy = 'Start one of them; the client binds this address, the server connects to it.';
-    say(bad(`No peer found: no client is listening at ${endpoint}, and no server connected to it within ${seconds} s. ${remedy}`));
+    say(
+      bad(
+        `No peer found: no client is listening at ${endpoint}, and no server connected to it within ${seconds} s. ${remedy}`,
+      ),
+    );
     return;
   }
   if (peer.kind !== 'zmtp') {
@@ -36,12 +44,20 @@ export async function probeServer(target: ProbeTarget, say: Say): Promise<void> 
   const actual = peer.socketType === null ? null : patternOfSocket(peer.socketType, 'server');
   if (peer.socketType !== null && actual === null) {
     const question = 'Is it a receiver instead of a sender (receive_mode), or another program?';
-    say(bad(`A ${peer.socketType} socket connects to ${endpoint}, expected a NetGear server (PAIR, REQ or PUB). ${question}`));
+    say(
+      bad(
+        `A ${peer.socketType} socket connects to ${endpoint}, expected a NetGear server (PAIR, REQ or PUB). ${question}`,
+      ),
+    );
     return;
   }
   say(good(`A NetGear server connects to ${endpoint}: its client must bind this address.`));
   if (peer.mechanism !== 'NULL' && security === null) {
-    say(bad('It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if our keys are not in ~/.vidgear/keys.'));
+    say(
+      bad(
+        'It is in secure mode, but the address is not: add secure=1 or secure=2, and keys= if our keys are not in ~/.vidgear/keys.',
+      ),
+    );
     return;
   }
   if (peer.mechanism === 'NULL' && security !== null) {
@@ -66,25 +82,36 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
   const { endpoint, port, security, seconds, pattern: wanted } = target;
   let refusal = '';
   for (const pattern of candidates(actual, wanted)) {
-    const received: ReceivedFrames = { count: 0, rejected: null, first: null, message: null, sinceMs: 0, untilMs: 0, hasEnded: false };
-    const connection = new ServerConnection({ endpoint, port, pattern, security }, {
-      received: (frame) => {
-        received.untilMs = performance.now();
-        if (received.count === 0) received.sinceMs = received.untilMs;
-        received.count += 1;
-        received.first ??= { ...frame, payload: new Uint8Array(0) };
-        if (frame.message !== null) received.message ??= formatPythonJson(frame.message);
-        return NOTHING_RETURNED;
+    const received: ReceivedFrames = {
+      count: 0,
+      rejected: null,
+      first: null,
+      message: null,
+      sinceMs: 0,
+      untilMs: 0,
+      hasEnded: false,
+    };
+    const connection = new ServerConnection(
+      { endpoint, port, pattern, security },
+      {
+        received: (frame) => {
+          received.untilMs = performance.now();
+          if (received.count === 0) received.sinceMs = received.untilMs;
+          received.count += 1;
+          received.first ??= { ...frame, payload: new Uint8Array(0) };
+          if (frame.message !== null) received.message ??= formatPythonJson(frame.message);
+          return NOTHING_RETURNED;
+        },
+        rejected: (error) => {
+          received.rejected = errorText(error);
+        },
+        ended: () => (received.hasEnded = true),
+        unanswered: () => undefined,
+        failed: (error) => {
+          received.rejected = errorText(error);
+        },
       },
-      rejected: (error) => {
-        received.rejected = errorText(error);
-      },
-      ended: () => (received.hasEnded = true),
-      unanswered: () => undefined,
-      failed: (error) => {
-        received.rejected = errorText(error);
-      },
-    });
+    );
     try {
       await openSoon(connection);
       await until(CONNECT_TIMEOUT_MS, () => connection.state().startsWith('connected'));
@@ -111,11 +138,18 @@ async function receive(target: ProbeTarget, actual: Pattern | null, say: Say): P
     // Refused because of its key or address, so another pattern would not help.
     if (/key|allow lists/.test(refusal)) break;
   }
-  const hint = security?.mode === 'ironhouse' ? ` With secure=2 its public_keys/client.key must be in ${security.folder}/public_keys.` : '';
+  const hint =
+    security?.mode === 'ironhouse'
+      ? ` With secure=2 its public_keys/client.key must be in ${security.folder}/public_keys.`
+      : '';
   say(bad(`It cannot connect: ${refusal.replace(/^listening;? ?/, '') || 'it has disconnected'}.${hint}`));
 }
 
-function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded }: ReceivedFrames, seconds: number, say: Say): void {
+function sayFrames(
+  { count, rejected, first, message, sinceMs, untilMs, hasEnded }: ReceivedFrames,
+  seconds: number,
+  say: Say,
+): void {
   if (rejected !== null) say(bad(`It sends invalid frames: ${rejected}.`));
   if (first === null) {
     const cause = 'its program does not call send(), or is waiting for its camera';
@@ -123,7 +157,10 @@ function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded
     return;
   }
   const { encoding, width, height, colorspace, serverPort } = first;
-  const picture = encoding.kind === 'jpeg' ? `JPEG of ${width}×${height} pixels, colour space ${colorspace}` : `raw ${encoding.dtype} of shape (${encoding.shape.join(', ')})`;
+  const picture =
+    encoding.kind === 'jpeg'
+      ? `JPEG of ${width}×${height} pixels, colour space ${colorspace}`
+      : `raw ${encoding.dtype} of shape (${encoding.shape.join(', ')})`;
   const rate = count > 1 ? `, ${rounded((1000 * (count - 1)) / (untilMs - sinceMs))} fps` : '';
   say(good(`It sends ${picture}${rate}.`));
   say(good(message === null ? 'Its frames have no message.' : `Its frames have a message: ${shown(message)}.`));
@@ -134,7 +171,11 @@ function sayFrames({ count, rejected, first, message, sinceMs, untilMs, hasEnded
 /** More than one server is valid only in multi-server mode, where each sends its port. */
 function saySeveral(peers: number, hasWaitingServer: boolean, { first }: ReceivedFrames, say: Say): void {
   if (hasWaitingServer) {
-    say(bad('Another server tries to connect, but a PAIR socket accepts only one. Stop one of them, or give each its own port.'));
+    say(
+      bad(
+        'Another server tries to connect, but a PAIR socket accepts only one. Stop one of them, or give each its own port.',
+      ),
+    );
   }
   if (peers < 2 || (first !== null && first.serverPort !== null)) return;
   const remedy = 'stop all but one, give each its own port, or set multiserver_mode at both ends';
@@ -143,17 +184,18 @@ function saySeveral(peers: number, hasWaitingServer: boolean, { first }: Receive
 
 /** Opens a connection, with retries, because ZeroMQ frees an address asynchronously after its socket was closed. */
 async function openSoon(connection: ServerConnection): Promise<void> {
-  for (const endMs = performance.now() + CONNECT_TIMEOUT_MS; ; ) {
+  for (const endMs = performance.now() + CONNECT_TIMEOUT_MS; ;) {
     try {
       await connection.open();
       return;
     } catch (error) {
-      if (!(error instanceof GearwayError) || error.code !== 'source-unavailable' || performance.now() > endMs) throw error;
+      if (!(error instanceof GearwayError) || error.code !== 'source-unavailable' || performance.now() > endMs)
+        throw error;
       await sleep(POLL_MS);
     }
   }
 }
 
 async function until(timeoutMs: number, isSo: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo(); ) await sleep(POLL_MS);
+  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs && !isSo();) await sleep(POLL_MS);
 }

@@ -11,7 +11,17 @@ import type { ProbeTarget } from './probe-target.ts';
  * Options of the gateway's addresses that are accepted, so that an address can be copied from a command line, but
  * ignored here.
  */
-const GATEWAY_OPTIONS = ['allow', 'id', 'serverPort', 'fps', 'pace', 'multiclient', 'multiserver', 'returns', 'capturedAt'];
+const GATEWAY_OPTIONS = [
+  'allow',
+  'id',
+  'serverPort',
+  'fps',
+  'pace',
+  'multiclient',
+  'multiserver',
+  'returns',
+  'capturedAt',
+];
 
 /**
  * Diagnoses an address by acting as the other end of a NetGear connection for a few seconds: as a server if a client is
@@ -23,10 +33,23 @@ const GATEWAY_OPTIONS = ['allow', 'id', 'serverPort', 'fps', 'pace', 'multiclien
  * @throws {GearwayError} for an invalid address, and for keys that cannot be read.
  */
 export async function probe(address: string, seconds: number, say: (finding: Finding) => void): Promise<boolean> {
-  const { endpoints, ports, pattern, security } = parseNetGearAddress(address.replace(/^netgear:/, ''), GATEWAY_OPTIONS);
+  const { endpoints, ports, pattern, security } = parseNetGearAddress(
+    address.replace(/^netgear:/, ''),
+    GATEWAY_OPTIONS,
+  );
   const [endpoint, port] = [endpoints[0], ports[0]];
-  if (endpoint === undefined || port === undefined || ports.length > 1) throw new GearwayError('option-invalid', `address ${address} has ${ports.length} ports, expected 1: probe them separately`);
-  const target: ProbeTarget = { endpoint, port, pattern: /[?&]pattern=/.test(address) ? pattern : null, security, seconds };
+  if (endpoint === undefined || port === undefined || ports.length > 1)
+    throw new GearwayError(
+      'option-invalid',
+      `address ${address} has ${ports.length} ports, expected 1: probe them separately`,
+    );
+  const target: ProbeTarget = {
+    endpoint,
+    port,
+    pattern: /[?&]pattern=/.test(address) ? pattern : null,
+    security,
+    seconds,
+  };
   let isGood = true;
   await diagnose(target, (finding) => {
     isGood &&= finding.isGood;
@@ -39,7 +62,11 @@ async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): P
   const { endpoint, security } = target;
   // Otherwise connecting would create new keys, which match no peer.
   if (security !== null && !hasKeys(security.folder)) {
-    say(bad(`There are no keys in ${security.folder}: copy that folder from the other end, or specify another one with keys=.`));
+    say(
+      bad(
+        `There are no keys in ${security.folder}: copy that folder from the other end, or specify another one with keys=.`,
+      ),
+    );
     return;
   }
   const found = await probeZmtpPeer(endpoint.replace('tcp://*:', 'tcp://127.0.0.1:'));
@@ -48,14 +75,27 @@ async function diagnose(target: ProbeTarget, say: (finding: Finding) => void): P
       await probeClient(target, found, say);
       return;
     case 'foreign':
-      say(bad(`The program at ${endpoint} does not speak ZeroMQ: another program uses this port. Stop it, or use another port at both ends.`));
+      say(
+        bad(
+          `The program at ${endpoint} does not speak ZeroMQ: another program uses this port. Stop it, or use another port at both ends.`,
+        ),
+      );
       return;
     case 'silent':
-      say(bad(`The program at ${endpoint} accepts connections but does not respond: it is stopped (a debugger, Ctrl-Z), or not a NetGear client. Resume or restart it.`));
+      say(
+        bad(
+          `The program at ${endpoint} accepts connections but does not respond: it is stopped (a debugger, Ctrl-Z), or not a NetGear client. Resume or restart it.`,
+        ),
+      );
       return;
     case 'nobody':
       if (found.code === 'ECONNREFUSED' || found.code === 'ENOENT') await probeServer(target, say);
-      else say(bad(`${endpoint} cannot be reached (${found.code}): check the address, the network and the firewall of that machine.`));
+      else
+        say(
+          bad(
+            `${endpoint} cannot be reached (${found.code}): check the address, the network and the firewall of that machine.`,
+          ),
+        );
       return;
     default:
       found satisfies never;

@@ -12,7 +12,9 @@ export function endProcess(target: NodeJS.Process, limitMs: number, log: (messag
   target.exitCode = 0;
   target.once('beforeExit', () => target.exit(0));
   const timer = setTimeout(() => {
-    log(`gearway: killed because it was still running ${limitMs} ms after the signal: ${target.getActiveResourcesInfo().join(', ')}`);
+    log(
+      `gearway: killed because it was still running ${limitMs} ms after the signal: ${target.getActiveResourcesInfo().join(', ')}`,
+    );
     killProcess(target);
   }, limitMs);
   timer.unref();

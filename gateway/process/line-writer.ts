@@ -40,7 +40,10 @@ export class LineWriter {
     const lost = this.#lost;
     if (lost === 0) return;
     this.#lost = 0;
-    this.#send(`${new Date().toISOString()} log: ${lost} ${lost === 1 ? 'line was' : 'lines were'} lost because writing failed`, lost);
+    this.#send(
+      `${new Date().toISOString()} log: ${lost} ${lost === 1 ? 'line was' : 'lines were'} lost because writing failed`,
+      lost,
+    );
   }
 
   /** @param lines number of lines to count as lost if this one cannot be written. */
@@ -59,6 +62,8 @@ export class LineWriter {
 export function survive(stream: Writable): void {
   stream.on('error', () => undefined);
   // Node has no public API for this, but has had this field since its first version.
-  const { _handle: handle } = stream as Writable & { readonly _handle?: { setBlocking?(blocking: boolean): number } | null };
+  const { _handle: handle } = stream as Writable & {
+    readonly _handle?: { setBlocking?(blocking: boolean): number } | null;
+  };
   handle?.setBlocking?.(false);
 }

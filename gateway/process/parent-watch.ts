@@ -28,7 +28,10 @@ const PACKAGE_MANAGER = /^(?:node|npm|npx|pnpm|yarn|bun)/;
  *
  * @param self this process (`process`).
  */
-export function watchPackageManager(self: Pick<NodeJS.Process, 'ppid' | 'platform' | 'kill'>, onGone: () => void): void {
+export function watchPackageManager(
+  self: Pick<NodeJS.Process, 'ppid' | 'platform' | 'kill'>,
+  onGone: () => void,
+): void {
   const parent = self.ppid;
   const info = readProcess(parent, self.platform);
   if (info === null) return;
@@ -38,7 +41,9 @@ export function watchPackageManager(self: Pick<NodeJS.Process, 'ppid' | 'platfor
     if (self.ppid !== parent) return true;
     if (!isShell) return false;
     // The shell outlives a package manager that was killed, because it waits for this process.
-    return self.platform === 'linux' ? readProcess(parent, 'linux')?.parent !== info.parent : !isAlive(info.parent, self);
+    return self.platform === 'linux'
+      ? readProcess(parent, 'linux')?.parent !== info.parent
+      : !isAlive(info.parent, self);
   };
   const timer = setInterval(() => {
     if (!isOrphan()) return;
@@ -53,10 +58,18 @@ function readProcess(pid: number, platform: NodeJS.Platform): ProcessInfo | null
   try {
     if (platform === 'linux') {
       // The name is in parentheses, and may contain parentheses.
-      const [, name = '', parent = ''] = /^\d+ \((.*)\) \S+ (\d+) /s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+      const [, name = '', parent = ''] =
+        /^\d+ \((.*)\) \S+ (\d+) /s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
       return { parent: Number(parent), name };
     }
-    const [, parent = '', path = ''] = /^\s*(\d+)\s+(.+?)\s*$/.exec(execFileSync('ps', ['-o', 'ppid=,comm=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 1000 })) ?? [];
+    const [, parent = '', path = ''] =
+      /^\s*(\d+)\s+(.+?)\s*$/.exec(
+        execFileSync('ps', ['-o', 'ppid=,comm=', '-p', String(pid)], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+          timeout: 1000,
+        }),
+      ) ?? [];
     return path === '' ? null : { parent: Number(parent), name: basename(path) };
   } catch {
     return null; // it has just exited, or there is no ps (Windows)

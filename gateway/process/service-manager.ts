@@ -30,7 +30,8 @@ export class ServiceManager {
   }
 
   /**
-   * Reports that the service is ready, and from then on, at half the interval of the watchdog, that its event loop runs.
+   * Reports that the service is ready, and from then on, at half the interval of the watchdog, that its event loop
+   * runs.
    *
    * @param pid of this process.
    */
@@ -52,7 +53,11 @@ export class ServiceManager {
 
   #notify(...args: readonly string[]): void {
     if (this.#variables['NOTIFY_SOCKET'] === undefined) return;
-    const child = spawn('systemd-notify', args, { env: this.#environment, stdio: 'ignore', timeout: REPORT_TIMEOUT_MS });
+    const child = spawn('systemd-notify', args, {
+      env: this.#environment,
+      stdio: 'ignore',
+      timeout: REPORT_TIMEOUT_MS,
+    });
     child.once('error', (error) => this.#failed(error.message));
     child.once('exit', (code, signal) => {
       if (code !== 0) this.#failed(`systemd-notify ended with ${code ?? signal ?? 'no code'}`);

@@ -28,9 +28,17 @@ const MAX_FORM_PARTS = 64;
 const TYPES = 'image/jpeg, application/x-npy, multipart/form-data or multipart/x-mixed-replace';
 
 /** Names of the type JPEG: the registered one, and those that cameras and old programs use. */
-const JPEG_TYPES: ReadonlySet<string | undefined> = new Set(['image/jpeg', 'image/jpg', 'image/pjpeg', 'image/x-jpeg', 'image/x-jpg']);
+const JPEG_TYPES: ReadonlySet<string | undefined> = new Set([
+  'image/jpeg',
+  'image/jpg',
+  'image/pjpeg',
+  'image/x-jpeg',
+  'image/x-jpg',
+]);
 
-/** Kind of a request's body. `streaming`: a sequence of pictures without an end; its boundary is null if not announced. */
+/**
+ * Kind of a request's body. `streaming`: a sequence of pictures without an end; its boundary is null if not announced.
+ */
 export type BodyType =
   | { readonly kind: 'picture'; readonly type: string | undefined }
   | { readonly kind: 'form'; readonly boundary: string }
@@ -49,12 +57,18 @@ export interface PublishedFrame {
  */
 export function readBodyType(contentType: string | undefined): BodyType {
   const type = mediaType(contentType);
-  if (type === undefined || type === 'application/octet-stream' || type === 'application/x-npy' || JPEG_TYPES.has(type)) return { kind: 'picture', type };
+  if (type === undefined || type === 'application/octet-stream' || type === 'application/x-npy' || JPEG_TYPES.has(type))
+    return { kind: 'picture', type };
   // Also multipart/mixed, which some cameras send.
-  if (!type.startsWith('multipart/')) throw new GearwayError('type-unknown', `the Content-Type is ${JSON.stringify(type)}, expected ${TYPES}`);
+  if (!type.startsWith('multipart/'))
+    throw new GearwayError('type-unknown', `the Content-Type is ${JSON.stringify(type)}, expected ${TYPES}`);
   const boundary = readBoundary(contentType);
   if (type !== 'multipart/form-data') return { kind: 'streaming', boundary };
-  if (boundary === null) throw new GearwayError('multipart-invalid', `the Content-Type is ${JSON.stringify(contentType?.slice(0, 200))}, expected a boundary of 1 to ${MAX_BOUNDARY_LENGTH} characters`);
+  if (boundary === null)
+    throw new GearwayError(
+      'multipart-invalid',
+      `the Content-Type is ${JSON.stringify(contentType?.slice(0, 200))}, expected a boundary of 1 to ${MAX_BOUNDARY_LENGTH} characters`,
+    );
   return { kind: 'form', boundary };
 }
 
@@ -98,10 +112,12 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
     maxBodyBytes: MAX_PICTURE_BYTES,
     onPart: (part) => {
       parts += 1;
-      if (parts > MAX_FORM_PARTS) throw new GearwayError('multipart-invalid', `the form has more than ${MAX_FORM_PARTS} parts`);
+      if (parts > MAX_FORM_PARTS)
+        throw new GearwayError('multipart-invalid', `the form has more than ${MAX_FORM_PARTS} parts`);
       const name = fieldName(part);
       if (name !== 'frame' && name !== 'message') return;
-      if (fields.has(name)) throw new GearwayError('multipart-invalid', `the form has the field ${name} twice, expected it once`);
+      if (fields.has(name))
+        throw new GearwayError('multipart-invalid', `the form has the field ${name} twice, expected it once`);
       fields.set(name, part);
     },
   });
@@ -110,13 +126,20 @@ export async function readForm(request: IncomingMessage, boundary: string): Prom
     bytes = checkBytes(bytes + chunk.byteLength, MAX_FORM_BYTES);
     reader.read(chunk);
   });
-  if (!reader.hasEnded) throw new GearwayError('multipart-invalid', `the form does not end, expected --${boundary}-- after its last field`);
+  if (!reader.hasEnded)
+    throw new GearwayError('multipart-invalid', `the form does not end, expected --${boundary}-- after its last field`);
   const [frame, message] = [fields.get('frame'), fields.get('message')];
   if (frame === undefined) {
-    throw new GearwayError('multipart-invalid', 'the form has no field frame, expected a JPEG or .npy file: curl -F frame=@picture.jpg');
+    throw new GearwayError(
+      'multipart-invalid',
+      'the form has no field frame, expected a JPEG or .npy file: curl -F frame=@picture.jpg',
+    );
   }
   if (message !== undefined && request.headers['gearway-message'] !== undefined) {
-    throw new GearwayError('value-invalid', 'the message is given both as a field and as a header, expected only one of them');
+    throw new GearwayError(
+      'value-invalid',
+      'the message is given both as a field and as a header, expected only one of them',
+    );
   }
   return {
     picture: toSendable(mediaType(frame.headers.get('content-type')), frame.body),
@@ -136,7 +159,10 @@ export function toSendable(type: string | undefined, body: Buffer): Sendable {
   const isUntyped = type === undefined || type === '' || type === 'application/octet-stream';
   if (isUntyped && isNpy(body)) return readNpy(body);
   if (isUntyped || JPEG_TYPES.has(type) || beginsAsJpeg(body)) return body;
-  throw new GearwayError('type-unknown', `the type of the picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`);
+  throw new GearwayError(
+    'type-unknown',
+    `the type of the picture is ${JSON.stringify(type)}, expected image/jpeg or application/x-npy`,
+  );
 }
 
 function infoOf({ 'gearway-message': message, 'gearway-captured-at': capturedAt }: IncomingHttpHeaders): PictureInfo {
@@ -145,7 +171,11 @@ function infoOf({ 'gearway-message': message, 'gearway-captured-at': capturedAt 
 }
 
 function readMessage(bytes: Uint8Array, where: string): Value {
-  if (bytes.byteLength > MAX_MESSAGE_BYTES) throw new GearwayError('too-large', `${where} has ${bytes.byteLength} bytes, expected at most ${MAX_MESSAGE_BYTES}`);
+  if (bytes.byteLength > MAX_MESSAGE_BYTES)
+    throw new GearwayError(
+      'too-large',
+      `${where} has ${bytes.byteLength} bytes, expected at most ${MAX_MESSAGE_BYTES}`,
+    );
   try {
     return parsePythonJson(decodeUtf8(bytes), PEER_LIMITS.elements);
   } catch (error) {
@@ -157,7 +187,10 @@ function readTime(text: string): number {
   const us = readIsoTime(text);
   if (us !== null) return us;
   const expected = 'a time with its zone, such as 2026-01-31T12:00:00.123456Z';
-  throw new GearwayError('value-invalid', `Gearway-Captured-At is ${JSON.stringify(text.slice(0, 64))}, expected ${expected}`);
+  throw new GearwayError(
+    'value-invalid',
+    `Gearway-Captured-At is ${JSON.stringify(text.slice(0, 64))}, expected ${expected}`,
+  );
 }
 
 function fieldName({ headers }: Part): string | undefined {

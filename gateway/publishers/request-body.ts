@@ -8,7 +8,11 @@ import { GearwayError } from '../../shared/errors.ts';
  * @param signal aborts reading; its reason is thrown.
  * @throws the error of `take`, and `body-incomplete` if the connection closes before the end of the body.
  */
-export function readChunks(request: IncomingMessage, take: (chunk: Buffer) => void, signal?: AbortSignal): Promise<void> {
+export function readChunks(
+  request: IncomingMessage,
+  take: (chunk: Buffer) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       request.off('data', taken);
@@ -32,7 +36,8 @@ export function readChunks(request: IncomingMessage, take: (chunk: Buffer) => vo
       settle();
       resolve();
     };
-    const closed = (): void => fail(new GearwayError('body-incomplete', 'the connection was closed before the body was complete'));
+    const closed = (): void =>
+      fail(new GearwayError('body-incomplete', 'the connection was closed before the body was complete'));
     const aborted = (): void => fail(signal?.reason as Error);
     // 'error' is followed by 'close'; without a listener it would end the process.
     request.on('error', () => undefined);
@@ -81,7 +86,10 @@ export function announcedBytes({ headers }: IncomingMessage, maxBytes: number): 
   // Node has already refused invalid and contradictory lengths.
   if (length !== undefined) return checkBytes(Number(length), maxBytes);
   if (headers['transfer-encoding'] === undefined) {
-    throw new GearwayError('length-required', 'the request has no body, expected one with Content-Length, or a chunked one');
+    throw new GearwayError(
+      'length-required',
+      'the request has no body, expected one with Content-Length, or a chunked one',
+    );
   }
   return null;
 }
@@ -91,6 +99,7 @@ export function announcedBytes({ headers }: IncomingMessage, maxBytes: number): 
  * @throws {GearwayError} `too-large`.
  */
 export function checkBytes(bytes: number, maxBytes: number): number {
-  if (bytes > maxBytes) throw new GearwayError('too-large', `the body has at least ${bytes} bytes, expected at most ${maxBytes}`);
+  if (bytes > maxBytes)
+    throw new GearwayError('too-large', `the body has at least ${bytes} bytes, expected at most ${maxBytes}`);
   return bytes;
 }

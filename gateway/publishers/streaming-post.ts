@@ -49,7 +49,14 @@ const MAX_USELESS_PARTS = 10;
  * `type-unknown`,
  * `too-large`, `too-many`, `body-incomplete`, and if no frame was valid, the error of the first one.
  */
-export async function receiveStreamingPost({ request, boundary, stream, publishing, label, takeOver }: StreamingPostOptions): Promise<StreamingResult> {
+export async function receiveStreamingPost({
+  request,
+  boundary,
+  stream,
+  publishing,
+  label,
+  takeOver,
+}: StreamingPostOptions): Promise<StreamingResult> {
   announcedBytes(request, Infinity);
   const lost = new AbortController();
   const lease = publishing.enter(
@@ -57,7 +64,11 @@ export async function receiveStreamingPost({ request, boundary, stream, publishi
       label,
       end: (end) => {
         const isClosed = end.kind === 'closed';
-        lost.abort(isClosed ? new GearwayError('closed', 'the gateway stops') : new GearwayError('taken-over', `${end.by} has taken over this stream`));
+        lost.abort(
+          isClosed
+            ? new GearwayError('closed', 'the gateway stops')
+            : new GearwayError('taken-over', `${end.by} has taken over this stream`),
+        );
       },
     },
     { takeOver },
@@ -66,7 +77,11 @@ export async function receiveStreamingPost({ request, boundary, stream, publishi
   const endExemption = exemptFromTimeout(request.socket);
   request.socket.setKeepAlive(true, KEEP_ALIVE_MS);
   const parts = new Parts(lease);
-  const reader = new MultipartReader({ boundary, maxBodyBytes: MAX_PICTURE_BYTES, onPart: (part) => parts.publish(part) });
+  const reader = new MultipartReader({
+    boundary,
+    maxBodyBytes: MAX_PICTURE_BYTES,
+    onPart: (part) => parts.publish(part),
+  });
   let kind: EventKind = 'disconnect';
   let why = 'has left';
   try {
@@ -101,7 +116,8 @@ class Parts {
 
   /** @throws {GearwayError} if the request must be ended. */
   publish({ headers, body }: Part): void {
-    if (!this.#budget.take(performance.now())) throw new GearwayError('too-many', `more than ${MAX_PARTS_PER_SECOND} parts per second; send fewer`);
+    if (!this.#budget.take(performance.now()))
+      throw new GearwayError('too-many', `more than ${MAX_PARTS_PER_SECOND} parts per second; send fewer`);
     try {
       // Between two boundaries.
       if (body.byteLength === 0 && !headers.has('content-type')) return;

@@ -3,10 +3,28 @@ import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { runInBackground } from '../../shared/background.ts';
 import { formatLabel } from '../../shared/clean-text.ts';
 import { GearwayError, errorText } from '../../shared/errors.ts';
-import { closeCode, type Data, decodePublisherMessage, type ElementBudget, encodeData, type Hello, MAX_HEADER_BYTES, PRELUDE_BYTES, type PublishedFrame, type PublisherMessage, type ReturnBody } from '../../shared/protocol.ts';
+import {
+  closeCode,
+  type Data,
+  decodePublisherMessage,
+  type ElementBudget,
+  encodeData,
+  type Hello,
+  MAX_HEADER_BYTES,
+  PRELUDE_BYTES,
+  type PublishedFrame,
+  type PublisherMessage,
+  type ReturnBody,
+} from '../../shared/protocol.ts';
 import type { EventKind, GatewayEvent } from '../../shared/status.ts';
 import type { InputBudget } from '../connection/input-budget.ts';
-import { type NotAllowed, type ProtocolPeer, ProtocolSocket, type ProtocolSocketLimits, type SocketEnd } from '../connection/protocol-socket.ts';
+import {
+  type NotAllowed,
+  type ProtocolPeer,
+  ProtocolSocket,
+  type ProtocolSocketLimits,
+  type SocketEnd,
+} from '../connection/protocol-socket.ts';
 import { setMessageLimit } from '../connection/web-socket.ts';
 import { nowUs } from '../hub/clock.ts';
 import type { ReturnChanges } from '../hub/returns/return-changes.ts';
@@ -22,12 +40,16 @@ interface WebPublisherOptions {
   /**
    * The requested stream, with `publishing` null if its source does not accept publishers; or why it does not exist.
    */
-  readonly served: { readonly stream: Stream; readonly publishing: Publishing | null } | { readonly stream: null; readonly reason: string };
+  readonly served:
+    | { readonly stream: Stream; readonly publishing: Publishing | null }
+    | { readonly stream: null; readonly reason: string };
   /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether the owner of this token may publish. */
-  readonly authorize: (token: string | undefined) => { readonly allowed: true; readonly principal: { readonly rights: readonly string[] } } | NotAllowed;
+  readonly authorize: (
+    token: string | undefined,
+  ) => { readonly allowed: true; readonly principal: { readonly rights: readonly string[] } } | NotAllowed;
   readonly limits: ProtocolSocketLimits;
   /** Input budget shared by all connections of the publisher's address. Bytes of frames do not count. */
   readonly addressBudget?: InputBudget | null;
@@ -148,29 +170,47 @@ export class WebPublisher implements ProtocolPeer<Message> {
       port: null,
       leaseKey: null,
       rights: decision.principal.rights,
-      limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: limits.messagesPerSecond, depth: MAX_DEPTH },
+      limits: {
+        messageBytes: MAX_PUBLISHED_MESSAGE_BYTES,
+        messagesPerSecond: limits.messagesPerSecond,
+        depth: MAX_DEPTH,
+      },
       state: stream.state,
       reason: stream.reason,
       clockUs: nowUs(),
     });
-    runInBackground(this.#forward(returns), (error) => this.close(closeCode.goingAway, `return data cannot be sent: ${errorText(error)}`));
+    runInBackground(this.#forward(returns), (error) =>
+      this.close(closeCode.goingAway, `return data cannot be sent: ${errorText(error)}`),
+    );
   }
 
   #publish({ sequence, capturedAtUs, encoding, message, payload }: PublishedFrame): void {
     if (this.#admitted === null) return;
     const { stream, lease } = this.#admitted;
     if (sequence <= this.#lastSequence) {
-      throw new GearwayError('message-invalid', `frame ${sequence} follows frame ${this.#lastSequence}, expected increasing numbers`);
+      throw new GearwayError(
+        'message-invalid',
+        `frame ${sequence} follows frame ${this.#lastSequence}, expected increasing numbers`,
+      );
     }
     this.#lastSequence = sequence;
     try {
       formatPythonJson(message); // reject a message that has no Python JSON here, not when it is sent to a client
-      lease.publish(encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload }, { message, capturedAtUs: capturedAtUs ?? null });
+      lease.publish(
+        encoding.kind === 'jpeg' ? payload : { dtype: encoding.dtype, shape: encoding.shape, data: payload },
+        { message, capturedAtUs: capturedAtUs ?? null },
+      );
       this.#protocol.send({ type: 'taken', sequence, clients: stream.clientCount });
     } catch (error) {
       if (!(error instanceof GearwayError)) throw error;
       lease.reject(error);
-      this.#protocol.send({ type: 'taken', sequence, clients: stream.clientCount, code: error.code, reason: error.message });
+      this.#protocol.send({
+        type: 'taken',
+        sequence,
+        clients: stream.clientCount,
+        code: error.code,
+        reason: error.message,
+      });
     }
   }
 
@@ -189,7 +229,8 @@ export class WebPublisher implements ProtocolPeer<Message> {
   }
 
   #leaseLost(end: PublisherEnd): void {
-    if (end.kind === 'taken-over') this.close(closeCode.takenOver, `the stream has another publisher now: ${end.by}; close this one`);
+    if (end.kind === 'taken-over')
+      this.close(closeCode.takenOver, `the stream has another publisher now: ${end.by}; close this one`);
     else this.close(closeCode.goingAway, 'the gateway stops');
   }
 
@@ -230,7 +271,8 @@ function encodeChange(data: Data): Uint8Array {
   const { head, payload } = encodeData(data);
   // A native client's JSON may exceed the maximum message size as MessagePack. Null is better than the outdated
   // previous value.
-  if (head.byteLength > PRELUDE_BYTES + MAX_HEADER_BYTES) return encodeChange({ ...data, body: { kind: 'value', value: null } });
+  if (head.byteLength > PRELUDE_BYTES + MAX_HEADER_BYTES)
+    return encodeChange({ ...data, body: { kind: 'value', value: null } });
   return payload.byteLength === 0 ? head : Buffer.concat([head, payload]);
 }
 

@@ -33,7 +33,10 @@ const AVC = 7;
 const SEQUENCE_HEADER = 0;
 const NALUS = 1;
 
-/** Reads H.264 from FLV (Adobe Flash Video File Format 10.1), which FFmpeg writes access unit by access unit, with time stamps. */
+/**
+ * Reads H.264 from FLV (Adobe Flash Video File Format 10.1), which FFmpeg writes access unit by access unit, with time
+ * stamps.
+ */
 export class FlvReader {
   readonly #events: FlvEvents;
   #pending: Buffer = Buffer.alloc(0);
@@ -51,16 +54,22 @@ export class FlvReader {
         this.#pending = data;
         return;
       }
-      if (data.toString('latin1', 0, 3) !== 'FLV') throw new GearwayError('flv-invalid', 'the output of the encoder is not FLV');
+      if (data.toString('latin1', 0, 3) !== 'FLV')
+        throw new GearwayError('flv-invalid', 'the output of the encoder is not FLV');
       this.#hasHeader = true;
       data = data.subarray(HEADER_BYTES);
     }
     while (data.byteLength >= TAG_HEADER_BYTES) {
       const bytes = data.readUIntBE(1, 3);
-      if (bytes > MAX_TAG_BYTES) throw new GearwayError('flv-invalid', `a tag is ${bytes} bytes, expected at most ${MAX_TAG_BYTES}`);
+      if (bytes > MAX_TAG_BYTES)
+        throw new GearwayError('flv-invalid', `a tag is ${bytes} bytes, expected at most ${MAX_TAG_BYTES}`);
       const end = TAG_HEADER_BYTES + bytes + TRAILER_BYTES;
       if (data.byteLength < end) break;
-      if (data[0] === VIDEO_TAG) this.#video(data.subarray(TAG_HEADER_BYTES, TAG_HEADER_BYTES + bytes), data.readUIntBE(4, 3) + (data[7] ?? 0) * 2 ** 24);
+      if (data[0] === VIDEO_TAG)
+        this.#video(
+          data.subarray(TAG_HEADER_BYTES, TAG_HEADER_BYTES + bytes),
+          data.readUIntBE(4, 3) + (data[7] ?? 0) * 2 ** 24,
+        );
       data = data.subarray(end);
     }
     this.#pending = data;

@@ -39,8 +39,8 @@ const STALL_MS = 3000;
 const KEPT_ERROR_CHARACTERS = 400;
 
 /**
- * FFmpeg with libx264, as a process: JPEGs in, access units out. Both have time stamps, by which each unit is matched with
- * its picture, whatever the encoder drops or delays.
+ * FFmpeg with libx264, as a process: JPEGs in, access units out. Both have time stamps, by which each unit is matched
+ * with its picture, whatever the encoder drops or delays.
  *
  * A key frame is requested by an odd time stamp, for which FFmpeg's option `force_key_frames` tests: its input has no
  * other way to request one.
@@ -63,7 +63,10 @@ export class H264Encoder<T> {
   constructor(input: EncoderInput, step: VideoStep, events: EncoderEvents<T>, command = 'ffmpeg') {
     this.#events = events;
     this.size = videoSize(input, step);
-    this.#child = spawn(command, encoderArguments(input, step, this.size), { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+    this.#child = spawn(command, encoderArguments(input, step, this.size), {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
     const reader = new FlvReader({
       configured: (description) => (this.#config = { codec: codecOf(description), description }),
       unit: (unit) => this.#encoded(unit),
@@ -75,7 +78,10 @@ export class H264Encoder<T> {
         this.#end(errorText(error));
       }
     });
-    this.#child.stderr?.on('data', (chunk: Buffer) => (this.#errors = `${this.#errors}${chunk.toString()}`.slice(-KEPT_ERROR_CHARACTERS)));
+    this.#child.stderr?.on(
+      'data',
+      (chunk: Buffer) => (this.#errors = `${this.#errors}${chunk.toString()}`.slice(-KEPT_ERROR_CHARACTERS)),
+    );
     this.#child.stdin?.on('error', () => undefined); // followed by 'close'
     this.#child.once('error', (error: NodeJS.ErrnoException) => this.#end(error.message, error.code === 'ENOENT'));
     // Not 'exit', which may come before the last of its error output.
@@ -148,25 +154,85 @@ function codecOf(description: Uint8Array): string {
 /** Length of the rate control's buffer in seconds: a key frame takes at most this long on the link. */
 const BUFFER_SECONDS = 0.2;
 
-function encoderArguments({ width, height }: EncoderInput, { divisor, bitsPerSecond }: VideoStep, size: VideoSize): readonly string[] {
+function encoderArguments(
+  { width, height }: EncoderInput,
+  { divisor, bitsPerSecond }: VideoStep,
+  size: VideoSize,
+): readonly string[] {
   const rate = String(bitsPerSecond);
   const isLarge = width * height > 1920 * 1088;
   return [
-    '-hide_banner', '-loglevel', 'error',
-    // Input: nothing is analysed, and one thread, because each further one delays pictures. Not `-fflags nobuffer`, which
-    // discards the first picture.
-    '-probesize', '32', '-analyzeduration', '0', '-fpsprobesize', '0', '-threads', '1', '-flags', 'low_delay',
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    // Input: nothing is analysed, and one thread, because each further one delays pictures. Not `-fflags nobuffer`,
+    // which discards the first picture.
+    '-probesize',
+    '32',
+    '-analyzeduration',
+    '0',
+    '-fpsprobesize',
+    '0',
+    '-threads',
+    '1',
+    '-flags',
+    'low_delay',
     ...(divisor === 1 ? [] : ['-lowres', String(Math.log2(divisor))]),
-    '-f', 'matroska', '-i', 'pipe:0',
-    '-an', '-vf', `scale=${size.width}:${size.height}:flags=fast_bilinear`, '-pix_fmt', 'yuv420p',
+    '-f',
+    'matroska',
+    '-i',
+    'pipe:0',
+    '-an',
+    '-vf',
+    `scale=${size.width}:${size.height}:flags=fast_bilinear`,
+    '-pix_fmt',
+    'yuv420p',
     // Time stamps go through unchanged: FFmpeg would otherwise subtract the first one.
-    '-copyts', '-fps_mode', 'passthrough', '-enc_time_base', '1:1000',
-    '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-profile:v', 'baseline', '-level:v', isLarge ? '5.1' : '4.0', '-threads', '1',
+    '-copyts',
+    '-fps_mode',
+    'passthrough',
+    '-enc_time_base',
+    '1:1000',
+    '-c:v',
+    'libx264',
+    '-preset',
+    'ultrafast',
+    '-tune',
+    'zerolatency',
+    '-profile:v',
+    'baseline',
+    '-level:v',
+    isLarge ? '5.1' : '4.0',
+    '-threads',
+    '1',
     // Key frames only on request.
-    '-g', '100000', '-sc_threshold', '0', '-forced-idr', '1', '-force_key_frames', 'expr:mod(round(t*1000),2)',
-    '-b:v', rate, '-maxrate', rate, '-bufsize', String(Math.round(bitsPerSecond * BUFFER_SECONDS)),
+    '-g',
+    '100000',
+    '-sc_threshold',
+    '0',
+    '-forced-idr',
+    '1',
+    '-force_key_frames',
+    'expr:mod(round(t*1000),2)',
+    '-b:v',
+    rate,
+    '-maxrate',
+    rate,
+    '-bufsize',
+    String(Math.round(bitsPerSecond * BUFFER_SECONDS)),
     // JPEG's colours, which decoders would otherwise guess from the size.
-    '-colorspace', 'smpte170m', '-color_primaries', 'smpte170m', '-color_trc', 'smpte170m',
-    '-flush_packets', '1', '-f', 'flv', '-flvflags', 'no_duration_filesize', 'pipe:1',
+    '-colorspace',
+    'smpte170m',
+    '-color_primaries',
+    'smpte170m',
+    '-color_trc',
+    'smpte170m',
+    '-flush_packets',
+    '1',
+    '-f',
+    'flv',
+    '-flvflags',
+    'no_duration_filesize',
+    'pipe:1',
   ];
 }

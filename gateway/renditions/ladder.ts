@@ -24,8 +24,8 @@ export interface VideoStep {
 export const SOURCE: Step = { kind: 'source' };
 
 /**
- * JPEG renditions, from the largest to the smallest. Neighbours differ by a factor of 1.4 to 2.5 in bits, so that trying
- * the next larger one delays few frames.
+ * JPEG renditions, from the largest to the smallest. Neighbours differ by a factor of 1.4 to 2.5 in bits, so that
+ * trying the next larger one delays few frames.
  */
 const JPEG_STEPS: readonly JpegStep[] = [
   { kind: 'jpeg', divisor: 1, quality: 60 },
@@ -37,8 +37,15 @@ const JPEG_STEPS: readonly JpegStep[] = [
   { kind: 'jpeg', divisor: 8, quality: 45 },
 ];
 
-/** H.264 renditions: divisor, and bits per pixel at 30 fps, below which pictures lose more than a smaller size would. */
-const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number])[] = [[1, 0.09], [2, 0.16], [2, 0.08], [4, 0.14]];
+/**
+ * H.264 renditions: divisor, and bits per pixel at 30 fps, below which pictures lose more than a smaller size would.
+ */
+const VIDEO_STEPS: readonly (readonly [divisor: 1 | 2 | 4, bitsPerPixel: number])[] = [
+  [1, 0.09],
+  [2, 0.16],
+  [2, 0.08],
+  [4, 0.14],
+];
 
 /** H.264 needs fewer bits for a slower stream, but not in proportion: the rate of 30 fps always applies. */
 const VIDEO_FPS = 30;
@@ -69,12 +76,20 @@ export interface LadderOptions {
  * Steps that a viewer may get, best first. The source's frames are the first unless the viewer wants smaller ones.
  * Renditions are no larger than needed for the size on screen.
  */
-export function ladder({ quality, width, height, shownWidth, shownHeight, hasVideo = false }: LadderOptions): readonly Step[] {
+export function ladder({
+  quality,
+  width,
+  height,
+  shownWidth,
+  shownHeight,
+  hasVideo = false,
+}: LadderOptions): readonly Step[] {
   if (quality === 'source') return [SOURCE];
   const minDivisor = MIN_DIVISOR[quality];
   const isLargeEnough = (divisor: number): boolean => Math.min(width, height) / divisor >= MIN_SIDE;
   // A picture of half the size would fill the screen as well.
-  const isTooLarge = (divisor: number): boolean => shownWidth > 0 && width / divisor / 2 >= shownWidth && height / divisor / 2 >= shownHeight;
+  const isTooLarge = (divisor: number): boolean =>
+    shownWidth > 0 && width / divisor / 2 >= shownWidth && height / divisor / 2 >= shownHeight;
   const all: readonly (JpegStep | VideoStep)[] = hasVideo ? videoSteps(width, height) : JPEG_STEPS;
   const steps = all.filter(({ divisor }) => divisor >= minDivisor && isLargeEnough(divisor));
   const fitting = steps.filter(({ divisor }) => !isTooLarge(divisor));
@@ -90,16 +105,30 @@ function videoSteps(width: number, height: number): readonly VideoStep[] {
   });
 }
 
-/** The JPEG step that takes the place of an H.264 one while there is no encoder: the largest that needs no more bits. */
-export function jpegInstead({ divisor, bitsPerSecond }: VideoStep, { width, height }: { readonly width: number; readonly height: number }, framesPerSecond: number, bytes: (step: Step) => number): JpegStep {
-  const steps = JPEG_STEPS.filter((step) => step.divisor >= divisor && Math.min(width, height) / step.divisor >= MIN_SIDE);
-  return steps.find((step) => bytes(step) * 8 * framesPerSecond <= bitsPerSecond) ?? steps.at(-1) ?? { kind: 'jpeg', divisor: 1, quality: 45 };
+/**
+ * The JPEG step that takes the place of an H.264 one while there is no encoder: the largest that needs no more bits.
+ */
+export function jpegInstead(
+  { divisor, bitsPerSecond }: VideoStep,
+  { width, height }: { readonly width: number; readonly height: number },
+  framesPerSecond: number,
+  bytes: (step: Step) => number,
+): JpegStep {
+  const steps = JPEG_STEPS.filter(
+    (step) => step.divisor >= divisor && Math.min(width, height) / step.divisor >= MIN_SIDE,
+  );
+  return (
+    steps.find((step) => bytes(step) * 8 * framesPerSecond <= bitsPerSecond) ??
+    steps.at(-1) ?? { kind: 'jpeg', divisor: 1, quality: 45 }
+  );
 }
 
 /** Identifies a step in frame headers and among the renditions of a stream. */
 export function stepName(step: Step): string {
   if (step.kind === 'source') return 'source';
-  return step.kind === 'jpeg' ? `jpeg-${step.divisor}-${step.quality}` : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
+  return step.kind === 'jpeg'
+    ? `jpeg-${step.divisor}-${step.quality}`
+    : `h264-${step.divisor}-${step.bitsPerSecond / 1000}`;
 }
 
 /** `JPEG 640×360 q50`, for people. */
@@ -119,7 +148,10 @@ export function pictureWidth({ divisor }: JpegStep, frameWidth: number): number 
   return Math.ceil(frameWidth / divisor);
 }
 
-/** Bytes of a JPEG of this quality in relation to a camera's: measured with photographs and drawings, 0.26 to 0.5 at quality 50. */
+/**
+ * Bytes of a JPEG of this quality in relation to a camera's: measured with photographs and drawings, 0.26 to 0.5 at
+ * quality 50.
+ */
 function qualityFactor(quality: number): number {
   return 0.3 + (quality - 45) / 120;
 }

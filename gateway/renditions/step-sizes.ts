@@ -11,7 +11,10 @@ interface Size {
   atMs: number;
 }
 
-/** Mean sizes of the frames of each step of a stream, shared by all its viewers: measured, or estimated from the source's. */
+/**
+ * Mean sizes of the frames of each step of a stream, shared by all its viewers: measured, or estimated from the
+ * source's.
+ */
 export class StepSizes {
   readonly #sizes = new Map<string, Size>();
 

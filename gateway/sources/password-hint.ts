@@ -6,7 +6,9 @@ import { hasUnencodedPassword } from './redactor.ts';
  * a port or a path.
  */
 export function withPasswordHint(error: unknown, address: string): unknown {
-  if (!(error instanceof GearwayError) || error.code !== 'source-failed' || !hasUnencodedPassword(address)) return error;
-  const hint = 'characters such as # / ? @ % and spaces in a password must be percent-encoded, as %23 %2F %3F %40 %25 %20';
+  if (!(error instanceof GearwayError) || error.code !== 'source-failed' || !hasUnencodedPassword(address))
+    return error;
+  const hint =
+    'characters such as # / ? @ % and spaces in a password must be percent-encoded, as %23 %2F %3F %40 %25 %20';
   return new GearwayError(error.code, `${error.message}; ${hint}`, { cause: error });
 }

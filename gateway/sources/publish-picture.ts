@@ -24,22 +24,41 @@ export interface PictureInfo {
 
 /**
  * Validates and publishes a picture that does not come from a NetGear server: a JPEG by its header, after it has been
- * repaired as in {@link repairJpeg}; an array by its shape. Browsers get it immediately; NetGear clients get a JPEG only after it has been decoded once, unless it is
- * trusted.
+ * repaired as in {@link repairJpeg}; an array by its shape. Browsers get it immediately; NetGear clients get a JPEG
+ * only after it has been decoded once, unless it is trusted.
  *
  * @param isSourceTrusted whether the source's JPEGs are sent to NetGear clients without verification.
  * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`, `dtype-unknown`, `shape-invalid`, `array-misfit`,
  * `too-large`.
  */
-export function publishPicture(sink: Pick<SourceSink, 'publish'>, data: Sendable, { message = null, messageJson, capturedAtUs = null, isTrusted, onVerified }: PictureInfo = {}, isSourceTrusted = false): AcceptedFrame {
+export function publishPicture(
+  sink: Pick<SourceSink, 'publish'>,
+  data: Sendable,
+  { message = null, messageJson, capturedAtUs = null, isTrusted, onVerified }: PictureInfo = {},
+  isSourceTrusted = false,
+): AcceptedFrame {
   // The colour space is the one to which native clients decode a JPEG.
   const { width, height, encoding, payload, orientation } = toPicture(data, 'BGR');
   const limits = FRAME_LIMITS;
   const isTooWide = width < 1 || height < 1 || width > limits.side || height > limits.side;
   if (isTooWide || width * height > limits.pixels || payload.byteLength > limits.payloadBytes) {
     const expected = `sides of at most ${limits.side}, ${limits.pixels} pixels and ${limits.payloadBytes} bytes`;
-    throw new GearwayError('too-large', `frame is ${width}×${height} pixels and ${payload.byteLength} bytes, expected ${expected}`);
+    throw new GearwayError(
+      'too-large',
+      `frame is ${width}×${height} pixels and ${payload.byteLength} bytes, expected ${expected}`,
+    );
   }
   const wireHeader = messageJson === undefined ? null : encodeFrameHeader(encoding, messageJson, ANY_CLIENT);
-  return sink.publish({ width, height, encoding, payload, orientation, message, capturedAtUs, wireHeader, isTrusted: isTrusted ?? isSourceTrusted, onVerified });
+  return sink.publish({
+    width,
+    height,
+    encoding,
+    payload,
+    orientation,
+    message,
+    capturedAtUs,
+    wireHeader,
+    isTrusted: isTrusted ?? isSourceTrusted,
+    onVerified,
+  });
 }

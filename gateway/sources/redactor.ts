@@ -5,7 +5,8 @@ import { splitWords } from './ffmpeg/split-words.ts';
 
 /** URL parameters with secret values, up to the next parameter or the end of the word. */
 // Not `keys=`, the folder with CURVE keys.
-const SECRET_PARAMETER = /([?&](?!keys=)[^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
+const SECRET_PARAMETER =
+  /([?&](?!keys=)[^=&?#\s]{0,64}?(?:pas|pwd|psw|pin|secret|token|auth|key|sig|cred|session|jwt|hash)[^=&?#\s]{0,64}=)([^&\s]*)/gi;
 
 /** The same for a text that consists of an address only, so that values may contain spaces. */
 const SECRET_PARAMETER_OF_ADDRESS = new RegExp(SECRET_PARAMETER.source.replace(String.raw`[^&\s]*)`, '[^&]*)'), 'gi');
@@ -74,7 +75,8 @@ export function createRedactor(addresses: readonly string[], words: readonly str
   const addSecret = (secret: string): void => {
     if (added.has(secret)) return;
     added.add(secret);
-    for (const variant of variantsOf(secret)) if (variant.length >= MIN_SECRET_LENGTH) replacements.set(variant, HIDDEN);
+    for (const variant of variantsOf(secret))
+      if (variant.length >= MIN_SECRET_LENGTH) replacements.set(variant, HIDDEN);
   };
   for (const text of [...addresses, ...words]) if (text.length > MAX_SOURCE_URL_LENGTH) replacements.set(text, HIDDEN);
   const isExamined = ({ length }: string): boolean => length <= MAX_SOURCE_URL_LENGTH;
@@ -87,19 +89,27 @@ export function createRedactor(addresses: readonly string[], words: readonly str
       // If the password contains a delimiter, parsers report a part of it as a host, port or path.
       for (const variant of [password, decode(password)]) for (const part of variant.split(DELIMITERS)) addSecret(part);
       for (const variant of variantsOf(password)) replacements.set(`${user}:${variant}@`, `${user}:${HIDDEN}@`);
-      for (const pair of [`${user}:${password}`, `${decode(user)}:${decode(password)}`]) addSecret(Buffer.from(pair).toString('base64').replace(/=+$/, ''));
+      for (const pair of [`${user}:${password}`, `${decode(user)}:${decode(password)}`])
+        addSecret(Buffer.from(pair).toString('base64').replace(/=+$/, ''));
     }
-    for (const [, , value = ''] of address.matchAll(SECRET_PARAMETER_OF_ADDRESS)) for (const part of [value, ...value.split(DELIMITERS)]) addSecret(part);
+    for (const [, , value = ''] of address.matchAll(SECRET_PARAMETER_OF_ADDRESS))
+      for (const part of [value, ...value.split(DELIMITERS)]) addSecret(part);
   }
   words.forEach((word, index) => {
     if (!SECRET_OPTION.test(words[index - 1] ?? '') || !isExamined(word)) return;
     addSecret(word);
-    for (const part of word.replaceAll(HEADER_NAME, ' ').split(/[\s:;,="'\\]+/)) if (!HEADER_WORD.test(part)) addSecret(part);
+    for (const part of word.replaceAll(HEADER_NAME, ' ').split(/[\s:;,="'\\]+/))
+      if (!HEADER_WORD.test(part)) addSecret(part);
   });
   // Longest first, because one secret may be a part of another.
   const listed = [...replacements].sort(([a], [b]) => b.length - a.length);
-  const long = listed.filter(([text, hidden]) => hidden === HIDDEN && text.length >= LONG_SECRET_LENGTH).map(([text]) => text);
-  const hide = (text: string): string => hideUrls(listed.reduce((result, [secret, hidden]) => result.replaceAll(secret, hidden), long.reduce(hideBeginnings, text)));
+  const long = listed
+    .filter(([text, hidden]) => hidden === HIDDEN && text.length >= LONG_SECRET_LENGTH)
+    .map(([text]) => text);
+  const hide = (text: string): string =>
+    hideUrls(
+      listed.reduce((result, [secret, hidden]) => result.replaceAll(secret, hidden), long.reduce(hideBeginnings, text)),
+    );
   return {
     hide,
     error: (error) => {
@@ -115,7 +125,10 @@ export function createRedactor(addresses: readonly string[], words: readonly str
 export function redactorOfUrls(urls: readonly string[]): Redactor {
   return createRedactor(
     urls.flatMap((url) => {
-      const rest = url.replace(/^(?:[A-Za-z0-9_-]{1,64}=)?(?:ffmpeg|mjpeg|image|directory|netgear|netgear-async|imagezmq|push|test-pattern):/, '');
+      const rest = url.replace(
+        /^(?:[A-Za-z0-9_-]{1,64}=)?(?:ffmpeg|mjpeg|image|directory|netgear|netgear-async|imagezmq|push|test-pattern):/,
+        '',
+      );
       const mark = rest.lastIndexOf('?');
       return mark < 0 ? [rest] : [rest.slice(0, mark), rest];
     }),

@@ -5,7 +5,11 @@ import type { AcceptedFrame, SourceSink } from './source.ts';
 import { UprightFrames } from './upright-frames.ts';
 
 /** Why a run ended. */
-type RunEnd = { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwatched' } | { readonly kind: 'reopened' } | { readonly kind: 'closed' };
+type RunEnd =
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'unwatched' }
+  | { readonly kind: 'reopened' }
+  | { readonly kind: 'closed' };
 
 interface SourceRunOptions {
   readonly stream: Stream;
@@ -106,6 +110,7 @@ export class SourceRun implements SourceSink {
     const isFirst = this.#firstFrameAtMs === null;
     const silentMs = now - (isFirst ? this.#openedAtMs : this.#lastFrameAtMs);
     const limitMs = isFirst ? stallMs * FIRST_FRAME_FACTOR : stallMs;
-    if (silentMs >= limitMs) this.fail(new GearwayError('source-stalled', `no ${isFirst ? 'first ' : ''}frame for ${limitMs / 1000} s`));
+    if (silentMs >= limitMs)
+      this.fail(new GearwayError('source-stalled', `no ${isFirst ? 'first ' : ''}frame for ${limitMs / 1000} s`));
   }
 }

@@ -6,8 +6,8 @@ import type { Returns } from '../hub/returns/returns.ts';
 export interface AcceptedFrame {
   readonly sequence: number;
   /**
-   * Present if the frame is turned first, according to its EXIF orientation. Resolves when it was published, or gave way
-   * to a newer one; with the error if it cannot be turned, which has been counted. Never rejects.
+   * Present if the frame is turned first, according to its EXIF orientation. Resolves when it was published, or gave
+   * way to a newer one; with the error if it cannot be turned, which has been counted. Never rejects.
    */
   readonly turned?: Promise<GearwayError | null>;
 }
@@ -60,8 +60,8 @@ export interface Source {
   /** Current activity in one or two words, for display. */
   state(): string;
   /**
-   * Why its sender's frames do not arrive although it tries, as a sentence: a server of another pattern, for instance. Null
-   * if nothing is known. A source that opens connections itself reports failures instead.
+   * Why its sender's frames do not arrive although it tries, as a sentence: a server of another pattern, for instance.
+   * Null if nothing is known. A source that opens connections itself reports failures instead.
    */
   problem?(): string | null;
   /**

@@ -11,5 +11,7 @@ export function stallTimeMs(fps: number | null): number {
   return Math.max(STALL_MS, (STALL_FRAMES * 1000) / (fps ?? Infinity));
 }
 
-/** How much earlier than the supervisor a source itself gives up on a silent network, because its error names the cause. */
+/**
+ * How much earlier than the supervisor a source itself gives up on a silent network, because its error names the cause.
+ */
 export const SOONER_MS = 500;

@@ -90,7 +90,13 @@ export class SourceSupervisor {
 
   status(): SourceStatus {
     const { kind, address } = this.#options.source;
-    return { kind, address: cleanText(address), state: cleanText(this.#state()), lastError: this.#lastError, restarts: this.#restarts };
+    return {
+      kind,
+      address: cleanText(address),
+      state: cleanText(this.#state()),
+      lastError: this.#lastError,
+      restarts: this.#restarts,
+    };
   }
 
   #state(): string {

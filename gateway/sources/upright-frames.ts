@@ -72,7 +72,8 @@ export class UprightFrames {
     this.#running = turning;
     const fail = (error: unknown): void => {
       if (turning.isDiscarded) return;
-      const reason = error instanceof GearwayError ? error : new GearwayError('jpeg-invalid', String(error), { cause: error });
+      const reason =
+        error instanceof GearwayError ? error : new GearwayError('jpeg-invalid', String(error), { cause: error });
       this.#stream.reject(reason);
       turning.settle(reason);
     };
@@ -82,7 +83,12 @@ export class UprightFrames {
       this.#stream.publish(upright(turning.input, payload), turning.arrival);
       turning.settle(null);
     };
-    runInBackground(turn().catch(fail).then(() => this.#finish(turning)), fail);
+    runInBackground(
+      turn()
+        .catch(fail)
+        .then(() => this.#finish(turning)),
+      fail,
+    );
   }
 
   #finish({ isDiscarded, changes }: Turning): void {

@@ -39,9 +39,9 @@ interface Palette {
 }
 
 /**
- * Turns arrays into pixels, for the gateway (MJPEG, snapshots) and the browser alike: the same frame with the same style
- * and range has the same pixels. Values between the ends of the range get the nearest of 256 colours, rounded half to
- * even; values outside get the first or last one, unless the style has colours for them.
+ * Turns arrays into pixels, for the gateway (MJPEG, snapshots) and the browser alike: the same frame with the same
+ * style and range has the same pixels. Values between the ends of the range get the nearest of 256 colours, rounded
+ * half to even; values outside get the first or last one, unless the style has colours for them.
  */
 export class ArrayRenderer {
   readonly #isSwapped: boolean;
@@ -53,7 +53,10 @@ export class ArrayRenderer {
   #prepared: Prepared | null = null;
   /** Type and value without a measurement of the last array: the automatic range begins again when they change. */
   #kind = '';
-  /** For one channel of one or two bytes: the pixel of every possible value, by its bytes read as a little-endian integer. */
+  /**
+   * For one channel of one or two bytes: the pixel of every possible value, by its bytes read as a little-endian
+   * integer.
+   */
   #table: { readonly key: string; readonly pixels: Uint32Array } = { key: '', pixels: new Uint32Array(0) };
   #converter: { readonly key: string; readonly converter: EightBitConverter } | null = null;
   #styleNumber = 0;
@@ -84,14 +87,16 @@ export class ArrayRenderer {
   /** Whether all pixels of arrays with one channel are gray or transparent. */
   get isGray(): boolean {
     const { colors, below, above, nan } = this.#palette;
-    return [...colors, below, above, nan].every((color) => (color & 0xff) === ((color >>> 8) & 0xff) && (color & 0xff) === ((color >>> 16) & 0xff));
+    return [...colors, below, above, nan].every(
+      (color) => (color & 0xff) === ((color >>> 8) & 0xff) && (color & 0xff) === ((color >>> 16) & 0xff),
+    );
   }
 
   /**
    * Takes an array of a stream, and decides its range. The payload is borrowed until the next call.
    *
-   * @param isNext whether it follows the last one: the automatic range then follows its values. Otherwise it is shown with
-   * the range of the last one.
+   * @param isNext whether it follows the last one: the automatic range then follows its values. Otherwise it is shown
+   * with the range of the last one.
    * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `frame-encoded` for a JPEG, `array-misfit`.
    */
   prepare({ encoding, width, height, payload }: RenderedArray, isNext = true): ShownRange {
@@ -99,7 +104,11 @@ export class ArrayRenderer {
     const type = encoding.kind === 'jpeg' ? undefined : parseDtype(encoding.dtype);
     if (type === undefined) throw new GearwayError('dtype-unsupported', 'the array has no type that can be shown');
     const expected = width * height * channels * type.bytes;
-    if (payload.byteLength !== expected) throw new GearwayError('array-misfit', `the frame has ${payload.byteLength} bytes of samples, expected ${expected}`);
+    if (payload.byteLength !== expected)
+      throw new GearwayError(
+        'array-misfit',
+        `the frame has ${payload.byteLength} bytes of samples, expected ${expected}`,
+      );
     const isAuto = usesAutoRange(this.#style, type, channels);
     let range: SampleRange = typeof this.#style.range === 'object' ? this.#style.range : rangeOfType(type);
     if (isAuto) {
@@ -107,7 +116,8 @@ export class ArrayRenderer {
       const kind = `${type.name} ${channels} ${noData}`;
       if (kind !== this.#kind) this.#autoRange.reset();
       this.#kind = kind;
-      if (isNext || this.#autoRange.range === null) this.#autoRange.update(measureRange({ type, width, height, channels, bytes: payload, noData }));
+      if (isNext || this.#autoRange.range === null)
+        this.#autoRange.update(measureRange({ type, width, height, channels, bytes: payload, noData }));
       range = this.#autoRange.range ?? range;
     }
     this.#prepared = { ...range, dtype: type.name, type, channels, isAuto, payload };
@@ -156,7 +166,8 @@ export class ArrayRenderer {
       const samples = new Uint16Array(payload.buffer, payload.byteOffset, payload.byteLength / 2);
       for (let at = from; at < to; at += 1) out[at - from] = table[samples[at] ?? 0] ?? 0;
     } else {
-      for (let at = from; at < to; at += 1) out[at - from] = table[(payload[2 * at] ?? 0) | ((payload[2 * at + 1] ?? 0) << 8)] ?? 0;
+      for (let at = from; at < to; at += 1)
+        out[at - from] = table[(payload[2 * at] ?? 0) | ((payload[2 * at + 1] ?? 0) << 8)] ?? 0;
     }
   }
 
@@ -169,7 +180,13 @@ export class ArrayRenderer {
   }
 
   /** Values of one channel to pixels. */
-  #map({ low, high, type, channels }: Prepared, values: Float64Array, count: number, out: Uint32Array, outAt: number): void {
+  #map(
+    { low, high, type, channels }: Prepared,
+    values: Float64Array,
+    count: number,
+    out: Uint32Array,
+    outAt: number,
+  ): void {
     const { colors, below, above, nan, noDataColor } = this.#palette;
     const noData = noDataOf(this.#style, type, channels) ?? NaN;
     const extent = high > low ? high - low : 1;
@@ -200,7 +217,8 @@ export class ArrayRenderer {
       const count = Math.min(SAMPLES_AT_ONCE, to - pixel);
       converter.convert(payload, pixel * channels, (pixel + count) * channels, samples);
       for (let at = 0, sample = 0; at < count; at += 1, sample += channels) {
-        const packed = ((samples[sample + last] ?? 0) << 16) | ((samples[sample + 1] ?? 0) << 8) | (samples[sample + first] ?? 0);
+        const packed =
+          ((samples[sample + last] ?? 0) << 16) | ((samples[sample + 1] ?? 0) << 8) | (samples[sample + first] ?? 0);
         out[pixel - from + at] = ((packed ^ flip) | 0xff000000) >>> 0;
       }
     }

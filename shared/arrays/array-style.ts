@@ -48,9 +48,22 @@ export const NO_DATA_COLOR: PackedColor = 0;
  * @throws {GearwayError} `style-invalid`.
  */
 export function parseArrayStyle(texts: ArrayStyleTexts): ArrayStyle {
-  const { range = '', colormap = '', invert = false, noData = '', nanColor = '', belowColor = '', aboveColor = '', channelOrder = '' } = texts;
+  const {
+    range = '',
+    colormap = '',
+    invert = false,
+    noData = '',
+    nanColor = '',
+    belowColor = '',
+    aboveColor = '',
+    channelOrder = '',
+  } = texts;
   const order = channelOrder === '' ? 'bgr' : channelOrder;
-  if (order !== 'bgr' && order !== 'rgb') throw new GearwayError('style-invalid', `the channel order is ${JSON.stringify(channelOrder)}, expected bgr or rgb`);
+  if (order !== 'bgr' && order !== 'rgb')
+    throw new GearwayError(
+      'style-invalid',
+      `the channel order is ${JSON.stringify(channelOrder)}, expected bgr or rgb`,
+    );
   return {
     range: parseRange(range),
     colormap: colormapOf(colormap === '' ? 'gray' : colormap),
@@ -70,7 +83,10 @@ function parseRange(text: string): ArrayStyle['range'] {
   const parts = name.split(',');
   const [low, high] = parts.map(parseNumber);
   if (parts.length !== 2 || low === undefined || high === undefined || low >= high) {
-    throw new GearwayError('style-invalid', `range is ${JSON.stringify(text)}, expected auto, type, or two increasing numbers such as "400,6000"`);
+    throw new GearwayError(
+      'style-invalid',
+      `range is ${JSON.stringify(text)}, expected auto, type, or two increasing numbers such as "400,6000"`,
+    );
   }
   return { low, high };
 }
@@ -80,7 +96,11 @@ function parseNoData(text: string): ArrayStyle['noData'] {
   if (name === '') return 'default';
   if (name === 'none') return name;
   const value = parseNumber(name);
-  if (value === undefined) throw new GearwayError('style-invalid', `the value without a measurement is ${JSON.stringify(text)}, expected a number or none`);
+  if (value === undefined)
+    throw new GearwayError(
+      'style-invalid',
+      `the value without a measurement is ${JSON.stringify(text)}, expected a number or none`,
+    );
   return value;
 }
 
@@ -102,7 +122,10 @@ export function noDataOf({ noData }: Pick<ArrayStyle, 'noData'>, type: SampleTyp
   return type.kind === 'uint' && type.bytes === 2 ? 0 : null;
 }
 
-/** Whether the range follows the values: by default for one channel of 16 bits and more, which hardly ever fill their type. */
+/**
+ * Whether the range follows the values: by default for one channel of 16 bits and more, which hardly ever fill their
+ * type.
+ */
 export function usesAutoRange({ range }: Pick<ArrayStyle, 'range'>, type: SampleType, channels: number): boolean {
   return range === 'auto' || (range === 'default' && channels === 1 && type.bytes >= 2);
 }

@@ -45,9 +45,15 @@ export function pixelValues(samples: InspectedSamples, x: number, y: number): re
 }
 
 /** The part of an area that lies in the picture; null if there is none. */
-export function clipArea({ width, height }: Pick<InspectedSamples, 'width' | 'height'>, area: PixelArea): PixelArea | null {
+export function clipArea(
+  { width, height }: Pick<InspectedSamples, 'width' | 'height'>,
+  area: PixelArea,
+): PixelArea | null {
   const [left, top] = [Math.max(0, Math.floor(area.x)), Math.max(0, Math.floor(area.y))];
-  const [right, bottom] = [Math.min(width, Math.ceil(area.x + area.width)), Math.min(height, Math.ceil(area.y + area.height))];
+  const [right, bottom] = [
+    Math.min(width, Math.ceil(area.x + area.width)),
+    Math.min(height, Math.ceil(area.y + area.height)),
+  ];
   return right > left && bottom > top ? { x: left, y: top, width: right - left, height: bottom - top } : null;
 }
 
@@ -57,8 +63,14 @@ export function clipArea({ width, height }: Pick<InspectedSamples, 'width' | 'he
  * @param area inside the picture: see {@link clipArea}.
  * @param noData value that does not count; null for none.
  */
-export function areaStatistics(samples: InspectedSamples, area: PixelArea, noData: number | null): readonly ChannelStatistics[] {
-  return Array.from({ length: samples.channels }, (_, channel) => channelStatistics(valuesOf(samples, area, channel), noData));
+export function areaStatistics(
+  samples: InspectedSamples,
+  area: PixelArea,
+  noData: number | null,
+): readonly ChannelStatistics[] {
+  return Array.from({ length: samples.channels }, (_, channel) =>
+    channelStatistics(valuesOf(samples, area, channel), noData),
+  );
 }
 
 function valuesOf({ dtype, width, channels, bytes }: InspectedSamples, area: PixelArea, channel: number): Float64Array {
@@ -83,7 +95,8 @@ function channelStatistics(all: Float64Array, noData: number | null): ChannelSta
   }
   const histogram = Array.from({ length: HISTOGRAM_STEPS }, () => 0);
   for (const value of values) {
-    const step = max > min ? Math.min(HISTOGRAM_STEPS - 1, Math.floor(((value - min) / (max - min)) * HISTOGRAM_STEPS)) : 0;
+    const step =
+      max > min ? Math.min(HISTOGRAM_STEPS - 1, Math.floor(((value - min) / (max - min)) * HISTOGRAM_STEPS)) : 0;
     histogram[step] = (histogram[step] ?? 0) + 1;
   }
   return { count: values.length, mean: sum / values.length, min, max, histogram };

@@ -8,7 +8,14 @@ import type { SampleType } from '../ndarray.ts';
  * @param step distance from one sample to the next; 1 reads all.
  * @param out receives `count` values, from its beginning.
  */
-export function readSamples(type: SampleType, bytes: Uint8Array, from: number, count: number, out: Float64Array, step = 1): void {
+export function readSamples(
+  type: SampleType,
+  bytes: Uint8Array,
+  from: number,
+  count: number,
+  out: Float64Array,
+  step = 1,
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { bytes: size, kind } = type;
   const isLittle = !type.isBigEndian;

@@ -5,8 +5,9 @@ const SPARE_EVERY = 16;
 const LEAST_EVERY_MS = 50;
 
 /**
- * A source that is as fast as its viewers: it makes a frame for each acknowledgement that they send on average, at the end of
- * the event loop's turn. The process sleeps when the viewers are slower than it is, as with a source of just their speed.
+ * A source that is as fast as its viewers: it makes a frame for each acknowledgement that they send on average, at the
+ * end of the event loop's turn. The process sleeps when the viewers are slower than it is, as with a source of just
+ * their speed.
  */
 export class AckDriver {
   readonly #push: () => void;

@@ -60,11 +60,13 @@ export const adaptive: Bench = {
 
 async function measure(stage: FilmStage, seconds: number): Promise<Measurement> {
   const port = await stage.link(symmetricLink({ bitsPerSecond: WIDE, delayMs: DELAY_MS }));
-  const change = (bitsPerSecond: number): Promise<number> => stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
+  const change = (bitsPerSecond: number): Promise<number> =>
+    stage.relay.ask('shape', port, symmetricLink({ bitsPerSecond }));
   /** Watches for a while. @returns the bytes that the link had carried, at each time. */
   const watch = async (ms: number): Promise<Carried[]> => {
     const carried: Carried[] = [];
-    for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS)) carried.push({ atMs: Date.now(), bytes: (await stage.relay.ask('carried', port)).down });
+    for (const endMs = Date.now() + ms; Date.now() < endMs; await delay(SAMPLE_MS))
+      carried.push({ atMs: Date.now(), bytes: (await stage.relay.ask('carried', port)).down });
     return carried;
   };
   const { result, handedOver } = await stage.show('camera', port, async (page) => {
@@ -78,7 +80,9 @@ async function measure(stage: FilmStage, seconds: number): Promise<Measurement> 
   });
   const { narrowAtMs, wideAtMs, endMs, before, behind } = result;
   const frames = agesOf(handedOver, result.shown);
-  const wanted = RESTORED * Math.max(0, ...bytesPerSecond(before.slice(-1 - (2 * RATE_WINDOW_MS) / SAMPLE_MS)).map(({ rate }) => rate));
+  const wanted =
+    RESTORED *
+    Math.max(0, ...bytesPerSecond(before.slice(-1 - (2 * RATE_WINDOW_MS) / SAMPLE_MS)).map(({ rate }) => rate));
   const restored = bytesPerSecond(behind).find(({ rate }) => rate >= wanted);
   const adaptedAtMs = Math.min(narrowAtMs + ADAPTED_MS, (narrowAtMs + wideAtMs) / 2);
   const narrow = frames.filter(({ atMs }) => atMs >= adaptedAtMs && atMs < wideAtMs);
@@ -101,7 +105,9 @@ interface Carried {
 /** The rate of the second before each time. */
 function bytesPerSecond(carried: readonly Carried[]): { atMs: number; rate: number }[] {
   return carried.flatMap(({ atMs, bytes }) => {
-    const from = carried.find((one) => one.atMs <= atMs - RATE_WINDOW_MS + SAMPLE_MS && one.atMs >= atMs - RATE_WINDOW_MS - SAMPLE_MS);
+    const from = carried.find(
+      (one) => one.atMs <= atMs - RATE_WINDOW_MS + SAMPLE_MS && one.atMs >= atMs - RATE_WINDOW_MS - SAMPLE_MS,
+    );
     return from === undefined ? [] : [{ atMs, rate: ((bytes - from.bytes) * 1000) / (atMs - from.atMs) }];
   });
 }

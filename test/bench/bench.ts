@@ -21,7 +21,9 @@ export interface Bench {
   readonly name: string;
   /** One line for the usage. */
   readonly summary: string;
-  /** What its figures are published with. With one round of half a second it takes seconds: it runs, and proves nothing. */
+  /**
+   * What its figures are published with. With one round of half a second it takes seconds: it runs, and proves nothing.
+   */
   readonly effort: BenchEffort;
   run(options: BenchOptions): Promise<Report>;
 }
@@ -32,7 +34,10 @@ export interface Bench {
  *
  * @returns what each of them measured, a value of each round.
  */
-export async function alternate<K extends string, T>(rounds: number, measurements: Readonly<Record<K, () => Promise<T>>>): Promise<Record<K, T[]>> {
+export async function alternate<K extends string, T>(
+  rounds: number,
+  measurements: Readonly<Record<K, () => Promise<T>>>,
+): Promise<Record<K, T[]>> {
   const names = Object.keys(measurements) as K[];
   const results = Object.fromEntries(names.map((name) => [name, [] as T[]])) as Record<K, T[]>;
   if (rounds > 1) for (const name of names) await measurements[name]();

@@ -14,4 +14,18 @@ import { start } from './start.ts';
 import { thin } from './thin.ts';
 
 /** In the order in which they run. */
-export const BENCHES: readonly Bench[] = [fanOut, native, hop, latency, overload, distance, thin, adaptive, element, encode, mjpeg, memory, start];
+export const BENCHES: readonly Bench[] = [
+  fanOut,
+  native,
+  hop,
+  latency,
+  overload,
+  distance,
+  thin,
+  adaptive,
+  element,
+  encode,
+  mjpeg,
+  memory,
+  start,
+];

@@ -31,7 +31,10 @@ export class BroadcastViewer {
   }
 }
 
-/** The least that a server for many viewers does: each frame goes to everybody, with two in flight and one waiting, like ours. */
+/**
+ * The least that a server for many viewers does: each frame goes to everybody, with two in flight and one waiting, like
+ * ours.
+ */
 export class Broadcast {
   readonly #viewers = new Set<BroadcastViewer>();
   readonly #driver = new AckDriver(() => {

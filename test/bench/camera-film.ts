@@ -7,8 +7,8 @@ const PAN = { x: 160, y: 90 } as const;
 const NOISE = 2.5;
 
 /**
- * A reproducible film like a camera's: a scene with details of all sizes and hard edges, a slow pan, two moving objects,
- * and noise that differs in each picture and sample. It can be repeated without a jump.
+ * A reproducible film like a camera's: a scene with details of all sizes and hard edges, a slow pan, two moving
+ * objects, and noise that differs in each picture and sample. It can be repeated without a jump.
  */
 export class CameraFilm {
   readonly width: number;
@@ -26,7 +26,9 @@ export class CameraFilm {
     this.#sceneWidth = width + PAN.x;
     this.#scene = drawScene(this.#sceneWidth, height + PAN.y);
     // Longer than a row, so that each row begins elsewhere in it.
-    this.#noise = Int8Array.from({ length: 1 << 16 }, () => Math.round((this.#random() + this.#random() + this.#random() + this.#random() - 2) * Math.sqrt(3) * NOISE));
+    this.#noise = Int8Array.from({ length: 1 << 16 }, () =>
+      Math.round((this.#random() + this.#random() + this.#random() + this.#random() - 2) * Math.sqrt(3) * NOISE),
+    );
   }
 
   /** BGR samples of a picture, in memory of its own. */
@@ -40,11 +42,18 @@ export class CameraFilm {
     for (let y = 0; y < height; y += 1) {
       const from = ((top + y) * this.#sceneWidth + left) * 3;
       const noiseFrom = Math.floor(this.#random() * (this.#noise.length - rowBytes));
-      for (let at = 0; at < rowBytes; at += 1) samples[y * rowBytes + at] = (this.#scene[from + at] ?? 0) + (this.#noise[noiseFrom + at] ?? 0);
+      for (let at = 0; at < rowBytes; at += 1)
+        samples[y * rowBytes + at] = (this.#scene[from + at] ?? 0) + (this.#noise[noiseFrom + at] ?? 0);
     }
     for (const [index, radius] of [height / 6, height / 11].entries()) {
       const angle = turn * (index + 2) + index;
-      this.#drawBall(samples, width * (0.5 + 0.4 * Math.cos(angle)), height * (0.5 + 0.35 * Math.sin(2 * angle)), radius, index);
+      this.#drawBall(
+        samples,
+        width * (0.5 + 0.4 * Math.cos(angle)),
+        height * (0.5 + 0.35 * Math.sin(2 * angle)),
+        radius,
+        index,
+      );
     }
     return new Uint8Array(samples.buffer);
   }
@@ -58,7 +67,8 @@ export class CameraFilm {
         if (distance > 1) continue;
         const light = 60 + 170 * Math.sqrt(1 - distance) - (Math.floor((dx + dy) * 5) % 2 === 0 ? 40 : 0);
         const noise = this.#noise[(y * 331 + x) & 0xffff] ?? 0;
-        for (let channel = 0; channel < 3; channel += 1) samples[(y * this.width + x) * 3 + channel] = light * (channel === index ? 1 : 0.6) + noise;
+        for (let channel = 0; channel < 3; channel += 1)
+          samples[(y * this.width + x) * 3 + channel] = light * (channel === index ? 1 : 0.6) + noise;
       }
     }
   }
@@ -68,7 +78,13 @@ export class CameraFilm {
 function drawScene(width: number, height: number): Uint8Array {
   const random = createRandom(5);
   const light = new Float32Array(width * height);
-  for (const [size, contrast] of [[240, 60], [60, 26], [15, 12], [4, 7]] as const) addNoise(light, width, height, size, contrast, random);
+  for (const [size, contrast] of [
+    [240, 60],
+    [60, 26],
+    [15, 12],
+    [4, 7],
+  ] as const)
+    addNoise(light, width, height, size, contrast, random);
   const scene = new Uint8ClampedArray(width * height * 3);
   for (let at = 0; at < light.length; at += 1) {
     const value = 70 + 60 * (at / light.length) + (light[at] ?? 0);
@@ -93,9 +109,19 @@ function drawScene(width: number, height: number): Uint8Array {
 }
 
 /** Adds random values at the corners of squares, interpolated between them. */
-function addNoise(light: Float32Array, width: number, height: number, size: number, contrast: number, random: () => number): void {
+function addNoise(
+  light: Float32Array,
+  width: number,
+  height: number,
+  size: number,
+  contrast: number,
+  random: () => number,
+): void {
   const columns = Math.ceil(width / size) + 2;
-  const corners = Float32Array.from({ length: columns * (Math.ceil(height / size) + 2) }, () => (random() - 0.5) * 2 * contrast);
+  const corners = Float32Array.from(
+    { length: columns * (Math.ceil(height / size) + 2) },
+    () => (random() - 0.5) * 2 * contrast,
+  );
   for (let y = 0; y < height; y += 1) {
     const row = Math.floor(y / size);
     const downwards = y / size - row;
@@ -104,7 +130,8 @@ function addNoise(light: Float32Array, width: number, height: number, size: numb
       const rightwards = x / size - column;
       const corner = row * columns + column;
       const above = (corners[corner] ?? 0) * (1 - rightwards) + (corners[corner + 1] ?? 0) * rightwards;
-      const below = (corners[corner + columns] ?? 0) * (1 - rightwards) + (corners[corner + columns + 1] ?? 0) * rightwards;
+      const below =
+        (corners[corner + columns] ?? 0) * (1 - rightwards) + (corners[corner + columns + 1] ?? 0) * rightwards;
       const at = y * width + x;
       light[at] = (light[at] ?? 0) + above * (1 - downwards) + below * downwards;
     }

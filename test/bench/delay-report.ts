@@ -10,16 +10,24 @@ type Measured = Readonly<Record<string, readonly ShownDelays[]>>;
 
 /** Median and 95th percentile of the frames, a value of each round. */
 export function delayLines(what: string, measured: Measured, targets: readonly Target[]): Line[] {
-  const series = (of: (delaysMs: readonly number[]) => number): Line['series'] => Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map(({ delaysMs }) => of(delaysMs)) }));
+  const series = (of: (delaysMs: readonly number[]) => number): Line['series'] =>
+    Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map(({ delaysMs }) => of(delaysMs)) }));
   return [
     { what: `${what}, median frame`, unit: 'ms', digits: 1, series: series(median), targets },
-    { what: `${what}, 95 % of the frames within`, unit: 'ms', digits: 1, series: series((delaysMs) => percentile(delaysMs, 0.95)) },
+    {
+      what: `${what}, 95 % of the frames within`,
+      unit: 'ms',
+      digits: 1,
+      series: series((delaysMs) => percentile(delaysMs, 0.95)),
+    },
   ];
 }
 
 export function delayNotes(measured: Measured): string[] {
   return Object.entries(measured).flatMap(([name, rounds]) => {
     const share = median(rounds.map(({ delaysMs, handedOver }) => delaysMs.length / handedOver));
-    return share >= MOST_SHOWN ? [] : [`${name}: ${formatPercent(share)} of the frames were seen on the screen; the delay is theirs.`];
+    return share >= MOST_SHOWN
+      ? []
+      : [`${name}: ${formatPercent(share)} of the frames were seen on the screen; the delay is theirs.`];
   });
 }

@@ -25,7 +25,8 @@ export interface DiscardingViewerOptions {
 
 /**
  * A viewer that costs next to nothing: it reads the headers of WebSocket frames and a message's sequence number, passes
- * over the rest where it lies, and acknowledges each frame when its last byte has come. Pings it answers, as browsers do.
+ * over the rest where it lies, and acknowledges each frame when its last byte has come. Pings it answers, as browsers
+ * do.
  */
 export class DiscardingViewer {
   /** Frames received in whole. */
@@ -162,7 +163,8 @@ export class DiscardingViewer {
     const opcode = first & 0x0f;
     const { begin, length } = frameLength(bytes, at);
     if (opcode === opcodes.close) {
-      const reason = length < 2 ? 'no code' : `${bytes.readUInt16BE(begin)} ${bytes.toString('utf8', begin + 2, at + size)}`;
+      const reason =
+        length < 2 ? 'no code' : `${bytes.readUInt16BE(begin)} ${bytes.toString('utf8', begin + 2, at + size)}`;
       this.#fail(new Error(`the server has closed the WebSocket: ${reason}`));
     }
     if (opcode === opcodes.ping) this.#socket.write(PONG);
@@ -194,7 +196,9 @@ export class DiscardingViewer {
   }
 }
 
-/** Bytes of a WebSocket header and of what is read of the message behind it; fewer while too little is there to tell. */
+/**
+ * Bytes of a WebSocket header and of what is read of the message behind it; fewer while too little is there to tell.
+ */
 function headerBytes(bytes: Buffer, at: number, end: number): number {
   if (end - at < 2) return 2;
   const short = bytes.readUInt8(at + 1);
@@ -225,7 +229,10 @@ function readInteger(bytes: Buffer, at: number): number {
     case 0xce:
       return bytes.readUInt32BE(at + 1);
     default:
-      if (first >= 0x80) throw new RangeError(`byte 0x${first.toString(16)} where the frame's sequence number was expected: has the protocol's header changed?`);
+      if (first >= 0x80)
+        throw new RangeError(
+          `byte 0x${first.toString(16)} where the frame's sequence number was expected: has the protocol's header changed?`,
+        );
       return first;
   }
 }

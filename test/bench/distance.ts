@@ -49,24 +49,59 @@ export const distance: Bench = {
     const relay = processes.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
     const viewers = processes.use(new BenchProcess<TimedViewers>('./timed-viewers.ts'));
     const [large, small] = await Promise.all([startGateway(processes, 'jpeg'), startGateway(processes, 'small')]);
-    const far = await Promise.all(ROUND_TRIPS_MS.map(async (roundTripMs) => [`${roundTripMs} ms`, await relay.ask('open', large, symmetricLink({ delayMs: roundTripMs / 2 }))] as const));
-    const thinPort = await relay.ask('open', small, symmetricLink({ delayMs: THIN.roundTripMs / 2, bitsPerSecond: THIN.bitsPerSecond }));
+    const far = await Promise.all(
+      ROUND_TRIPS_MS.map(
+        async (roundTripMs) =>
+          [`${roundTripMs} ms`, await relay.ask('open', large, symmetricLink({ delayMs: roundTripMs / 2 }))] as const,
+      ),
+    );
+    const thinPort = await relay.ask(
+      'open',
+      small,
+      symmetricLink({ delayMs: THIN.roundTripMs / 2, bitsPerSecond: THIN.bitsPerSecond }),
+    );
     const measured = await alternate<string, Measurement>(rounds, {
       ...Object.fromEntries(far.map(([name, port]) => [name, () => measure(viewers, port, seconds)])),
       thin: () => measure(viewers, thinPort, seconds * THIN_TIMES),
     });
-    const ours = (name: string, of: keyof Measurement): Line['series'] => [{ name: 'Gearway', values: (measured[name] ?? []).map((measurement) => measurement[of]) }];
+    const ours = (name: string, of: keyof Measurement): Line['series'] => [
+      { name: 'Gearway', values: (measured[name] ?? []).map((measurement) => measurement[of]) },
+    ];
     const thin = `${THIN.bitsPerSecond / 1e6} Mbit/s, ${THIN.roundTripMs} ms round trip, ${SMALL_PAYLOAD_BYTES / 1000} KB frames`;
     return {
       method: `${FPS} frames/s from a NetGear server to a viewer behind a relay that takes its time both ways, as a link does that loses nothing; the viewer acknowledges each frame with its last byte. Frames of 100 KB; behind the thin link of ${SMALL_PAYLOAD_BYTES / 1000} KB, of which it carries ${1000 / TRANSMISSION_MS} a second, for ${seconds * THIN_TIMES} s. Delay: from a frame's arrival at the gateway until its last byte is at the viewer.`,
       lines: [
-        ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({ what: `${roundTripMs} ms round trip`, unit: 'frames/s', digits: 1, series: ours(`${roundTripMs} ms`, 'framesPerSecond'), targets: roundTripMs <= FAR_MS ? [{ is: 'value', atLeast: LEAST_FPS }] : [] })),
-        ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({ what: `${roundTripMs} ms round trip, median delay`, unit: 'ms', digits: 1, series: ours(`${roundTripMs} ms`, 'delayMs') })),
+        ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
+          what: `${roundTripMs} ms round trip`,
+          unit: 'frames/s',
+          digits: 1,
+          series: ours(`${roundTripMs} ms`, 'framesPerSecond'),
+          targets: roundTripMs <= FAR_MS ? [{ is: 'value', atLeast: LEAST_FPS }] : [],
+        })),
+        ...ROUND_TRIPS_MS.map((roundTripMs): Line => ({
+          what: `${roundTripMs} ms round trip, median delay`,
+          unit: 'ms',
+          digits: 1,
+          series: ours(`${roundTripMs} ms`, 'delayMs'),
+        })),
         { what: thin, unit: 'frames/s', digits: 1, series: ours('thin', 'framesPerSecond') },
-        { what: `${thin}, delay of the last third less that of the first`, unit: 'ms', digits: 1, series: ours('thin', 'growthMs') },
-        { what: `${thin}, median delay`, unit: 'ms', digits: 1, series: ours('thin', 'delayMs'), targets: [{ is: 'value', atMost: Math.round((2 * FRAME_MS + 2 * TRANSMISSION_MS) * 10) / 10 }] },
+        {
+          what: `${thin}, delay of the last third less that of the first`,
+          unit: 'ms',
+          digits: 1,
+          series: ours('thin', 'growthMs'),
+        },
+        {
+          what: `${thin}, median delay`,
+          unit: 'ms',
+          digits: 1,
+          series: ours('thin', 'delayMs'),
+          targets: [{ is: 'value', atMost: Math.round((2 * FRAME_MS + 2 * TRANSMISSION_MS) * 10) / 10 }],
+        },
       ],
-      notes: ["The relay is a process, since this kernel delays no packets for us: TCP's own behaviour over distance (its slow start, its losses) is not in these figures."],
+      notes: [
+        "The relay is a process, since this kernel delays no packets for us: TCP's own behaviour over distance (its slow start, its losses) is not in these figures.",
+      ],
     };
   },
 };
@@ -74,7 +109,9 @@ export const distance: Bench = {
 /** @returns the port of a gateway with a NetGear server of its own. */
 async function startGateway(processes: Disposables, frame: 'jpeg' | 'small'): Promise<number> {
   const [sourcePort = 0] = await freePorts(1);
-  const gateway = processes.use(endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`)));
+  const gateway = processes.use(
+    endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`)),
+  );
   const source = processes.use(new BenchProcess<FrameSource>('./frame-source.ts'));
   await source.ask('send', sourcePort, frame, FPS);
   return Number(new URL(await gateway.url).port);
@@ -88,5 +125,9 @@ async function measure(viewers: BenchProcess<TimedViewers>, port: number, second
   const [seen] = await viewers.ask('stop');
   await viewers.ask('disconnect');
   const drawn = seen?.drawn ?? [];
-  return { framesPerSecond: drawn.length / seconds, delayMs: median(drawn.map(({ delayMs }) => delayMs)), growthMs: delayGrowth(drawn, seconds) };
+  return {
+    framesPerSecond: drawn.length / seconds,
+    delayMs: median(drawn.map(({ delayMs }) => delayMs)),
+    growthMs: delayGrowth(drawn, seconds),
+  };
 }

@@ -29,7 +29,10 @@ const LEAST_SHOWN = 97;
 /** Of the main thread, in percent: the rest is for the page's own work. */
 const MOST_MAIN_THREAD = 15;
 
-/** What `<gearway-viewer>` shows and takes: alone, beside a page that somebody writes by hand for one picture, and in a grid. */
+/**
+ * What `<gearway-viewer>` shows and takes: alone, beside a page that somebody writes by hand for one picture, and in a
+ * grid.
+ */
 export const element: Bench = {
   name: 'element',
   summary: "most frames/s and the main thread's share: one viewer beside a page written by hand, and a grid of viewers",
@@ -39,7 +42,10 @@ export const element: Bench = {
     let gridUrl = '';
     await using site = await Site.serve((path) => gridPage(gridUrl, Number.parseInt(path.slice(1), 10)));
     await using camera = new Camera(cameraPort, GRID_SIZE, '--allow-origin', site.origin);
-    await using gateway = new BenchProcess<GatewayServer>('./gateway-server.ts', options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : []);
+    await using gateway = new BenchProcess<GatewayServer>(
+      './gateway-server.ts',
+      options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [],
+    );
     await using bare = new BenchProcess<BareServer>('./bare-server.ts');
     await using browser = await launchBrowser('chromium');
     const page = await browser.newPage({ type: 'window' });
@@ -67,22 +73,43 @@ export const element: Bench = {
 };
 
 /** One viewer that gets all that it takes. */
-async function measureOne(page: Page, size: PictureSize, ports: { gateway: number; bare: number }, { rounds, seconds }: BenchOptions): Promise<Line[]> {
+async function measureOne(
+  page: Page,
+  size: PictureSize,
+  ports: { gateway: number; bare: number },
+  { rounds, seconds }: BenchOptions,
+): Promise<Line[]> {
   await page.setViewport({ width: size.width, height: size.height });
   const measured = await alternate(rounds, {
     Gearway: () => measurePainting(page, viewersPage(`http://127.0.0.1:${ports.gateway}/viewer?bare`, 1), seconds),
     'bare page': () => measurePainting(page, barePage(`http://127.0.0.1:${ports.bare}/fast`), seconds),
   });
-  const series = (of: (painting: Painting) => number): Line['series'] => Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map(of) }));
+  const series = (of: (painting: Painting) => number): Line['series'] =>
+    Object.entries(measured).map(([name, rounds]) => ({ name, values: rounds.map(of) }));
   return [
-    { what: `1 viewer, ${size.height}p`, unit: 'frames/s', series: series((painting) => painting.framesPerSecond), targets: [{ is: 'ratio', to: 'bare page', atLeast: 0.9 }] },
-    mainThreadLine(`1 viewer, ${size.height}p`, series((painting) => painting.mainThread * 100)),
+    {
+      what: `1 viewer, ${size.height}p`,
+      unit: 'frames/s',
+      series: series((painting) => painting.framesPerSecond),
+      targets: [{ is: 'ratio', to: 'bare page', atLeast: 0.9 }],
+    },
+    mainThreadLine(
+      `1 viewer, ${size.height}p`,
+      series((painting) => painting.mainThread * 100),
+    ),
   ];
 }
 
-async function measureGrid(page: Page, url: string, viewers: number, { rounds, seconds }: BenchOptions): Promise<Line[]> {
+async function measureGrid(
+  page: Page,
+  url: string,
+  viewers: number,
+  { rounds, seconds }: BenchOptions,
+): Promise<Line[]> {
   await page.setViewport(GRID_WINDOW);
-  const { Gearway: measured } = await alternate(rounds, { Gearway: () => measurePainting(page, viewersPage(url, viewers), seconds) });
+  const { Gearway: measured } = await alternate(rounds, {
+    Gearway: () => measurePainting(page, viewersPage(url, viewers), seconds),
+  });
   const what = `${viewers} viewers, ${GRID_SIZE.height}p, ${GRID_FPS} frames/s`;
   return [
     {
@@ -97,7 +124,13 @@ async function measureGrid(page: Page, url: string, viewers: number, { rounds, s
 }
 
 function mainThreadLine(what: string, series: Line['series']): Line {
-  return { what, unit: '% of the main thread', digits: 1, series, targets: [{ is: 'value', atMost: MOST_MAIN_THREAD }] };
+  return {
+    what,
+    unit: '% of the main thread',
+    digits: 1,
+    series,
+    targets: [{ is: 'value', atMost: MOST_MAIN_THREAD }],
+  };
 }
 
 function gridPage(gateway: string, viewers: number): string {

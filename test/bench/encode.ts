@@ -29,7 +29,10 @@ export const encode: Bench = {
   summary: 'raw 720p at 30 frames/s to JPEG: encodings a frame, event-loop delay, CPU',
   effort: { rounds: 6, seconds: 3 },
   async run({ rounds, seconds, viewers: counts, cpuProfile }) {
-    await using gateway = new BenchProcess<EncodeGateway>('./encode-gateway.ts', cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : []);
+    await using gateway = new BenchProcess<EncodeGateway>(
+      './encode-gateway.ts',
+      cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [],
+    );
     await using viewers = new BenchProcess<Viewers>('./viewers.ts');
     const [samples, jpeg] = await Promise.all([makePicture(SIZE, 'samples'), makePicture(SIZE, 'jpeg')]);
     const port = await gateway.ask('listen', FPS);
@@ -46,16 +49,41 @@ export const encode: Bench = {
     const lines: Line[] = [];
     for (const count of counts ?? VIEWER_COUNTS) {
       process.stderr.write(`  ${count} viewers …\n`);
-      const measured = await alternate(rounds, { raw: () => measure('samples', count), JPEG: () => measure('jpeg', count) });
+      const measured = await alternate(rounds, {
+        raw: () => measure('samples', count),
+        JPEG: () => measure('jpeg', count),
+      });
       const series = (of: (measurement: Measurement) => number): Line['series'] => [
         { name: 'Gearway', values: measured.raw.map(of) },
         { name: 'frames that come as JPEG', values: measured.JPEG.map(of) },
       ];
       lines.push(
-        { what: `${count} viewers`, unit: 'encodings a frame', digits: 2, series: series(({ encoded, pushed }) => encoded / pushed), targets: [{ is: 'value', atMost: 1.01 }] },
-        { what: `${count} viewers, event-loop delay, 99 % within`, unit: 'ms', digits: 1, series: series(({ loopDelayMs }) => loopDelayMs), targets: [{ is: 'value', atMost: MOST_LOOP_DELAY_MS }] },
-        { what: `${count} viewers, each`, unit: 'frames/s', digits: 1, series: series(({ framesPerSecond }) => framesPerSecond) },
-        { what: `${count} viewers`, unit: 'CPU ms a frame of the source', digits: 1, series: series(({ cpuUs, pushed }) => cpuUs / 1000 / pushed) },
+        {
+          what: `${count} viewers`,
+          unit: 'encodings a frame',
+          digits: 2,
+          series: series(({ encoded, pushed }) => encoded / pushed),
+          targets: [{ is: 'value', atMost: 1.01 }],
+        },
+        {
+          what: `${count} viewers, event-loop delay, 99 % within`,
+          unit: 'ms',
+          digits: 1,
+          series: series(({ loopDelayMs }) => loopDelayMs),
+          targets: [{ is: 'value', atMost: MOST_LOOP_DELAY_MS }],
+        },
+        {
+          what: `${count} viewers, each`,
+          unit: 'frames/s',
+          digits: 1,
+          series: series(({ framesPerSecond }) => framesPerSecond),
+        },
+        {
+          what: `${count} viewers`,
+          unit: 'CPU ms a frame of the source',
+          digits: 1,
+          series: series(({ cpuUs, pushed }) => cpuUs / 1000 / pushed),
+        },
       );
     }
     return {

@@ -64,7 +64,10 @@ interface Contestant {
   readonly port: number;
 }
 
-/** The whole gateway beside the least that ws and raw sockets can do: the same bytes, as many acknowledgements, in alternation. */
+/**
+ * The whole gateway beside the least that ws and raw sockets can do: the same bytes, as many acknowledgements, in
+ * alternation.
+ */
 export const fanOut: Bench = {
   name: 'fan-out',
   summary: 'frames/s and CPU per delivered 100 KB frame, the whole gateway beside ws and raw sockets',
@@ -87,12 +90,21 @@ export const fanOut: Bench = {
     }
     const peerViewers = options.viewers?.at(-1) ?? PEER_VIEWERS;
     process.stderr.write(`  ${peerViewers} viewers, MJPEG servers …\n`);
-    const peers = await compareWithMjpegServers(async () => (await measure(contestants.Gearway, viewers, peerViewers, options.seconds)).framesPerSecond, peerViewers, options);
+    const peers = await compareWithMjpegServers(
+      async () => (await measure(contestants.Gearway, viewers, peerViewers, options.seconds)).framesPerSecond,
+      peerViewers,
+      options,
+    );
     return report(rows, peers);
   },
 };
 
-async function measureRow(contestants: Record<ServerName, Contestant>, viewers: BenchProcess<Viewers>, count: number, { rounds, seconds }: BenchOptions): Promise<Row> {
+async function measureRow(
+  contestants: Record<ServerName, Contestant>,
+  viewers: BenchProcess<Viewers>,
+  count: number,
+  { rounds, seconds }: BenchOptions,
+): Promise<Row> {
   const measured = await alternate(rounds, {
     Gearway: () => measure(contestants.Gearway, viewers, count, seconds),
     ws: () => measure(contestants.ws, viewers, count, seconds),
@@ -102,7 +114,12 @@ async function measureRow(contestants: Record<ServerName, Contestant>, viewers: 
 }
 
 /** Has one server measured with so many viewers. */
-async function measure({ server, port }: Contestant, viewers: BenchProcess<Viewers>, count: number, seconds: number): Promise<Measurement> {
+async function measure(
+  { server, port }: Contestant,
+  viewers: BenchProcess<Viewers>,
+  count: number,
+  seconds: number,
+): Promise<Measurement> {
   await viewers.ask('connect', port, count);
   await delay(SETTLE_MS);
   const machine = new MachineMeter();
@@ -121,7 +138,8 @@ async function measure({ server, port }: Contestant, viewers: BenchProcess<Viewe
     framesPerSecond,
     cpuUsPerFrame: (serverCores * 1e6) / framesPerSecond,
     // Little's law: what is under way is the rate times the time that it takes.
-    framesInFlight: usage.roundTripMs === undefined ? FRAMES_IN_FLIGHT : ((framesPerSecond / count) * usage.roundTripMs) / 1000,
+    framesInFlight:
+      usage.roundTripMs === undefined ? FRAMES_IN_FLIGHT : ((framesPerSecond / count) * usage.roundTripMs) / 1000,
     serverCores,
     viewerCores: viewed.cpuUs / 1000 / viewed.elapsedMs,
     othersShare,
@@ -138,11 +156,23 @@ function report(rows: readonly Row[], peers: { readonly line: Line; readonly not
 }
 
 function lines({ viewers, measured }: Row): Line[] {
-  const series = (key: 'framesPerSecond' | 'cpuUsPerFrame'): Line['series'] => Object.entries(measured).map(([name, values]) => ({ name, values: values.map((value) => value[key]) }));
+  const series = (key: 'framesPerSecond' | 'cpuUsPerFrame'): Line['series'] =>
+    Object.entries(measured).map(([name, values]) => ({ name, values: values.map((value) => value[key]) }));
   const cpuTargets: Target[] = viewers >= CPU_TARGET_FROM ? [{ is: 'ratio', to: 'raw sockets', atMost: 1.3 }] : [];
   return [
-    { what: `${viewers} viewers`, unit: 'frames/s', series: series('framesPerSecond'), targets: [{ is: 'ratio', to: 'raw sockets', atLeast: 0.85 }] },
-    { what: `${viewers} viewers`, unit: 'CPU µs a frame', digits: 1, series: series('cpuUsPerFrame'), targets: cpuTargets },
+    {
+      what: `${viewers} viewers`,
+      unit: 'frames/s',
+      series: series('framesPerSecond'),
+      targets: [{ is: 'ratio', to: 'raw sockets', atLeast: 0.85 }],
+    },
+    {
+      what: `${viewers} viewers`,
+      unit: 'CPU µs a frame',
+      digits: 1,
+      series: series('cpuUsPerFrame'),
+      targets: cpuTargets,
+    },
   ];
 }
 
@@ -151,10 +181,16 @@ function notes({ viewers, measured }: Row): string[] {
   const found: string[] = [];
   for (const [name, measurements] of Object.entries(measured)) {
     const share = median(measurements.map(({ viewerCores }) => viewerCores));
-    if (share >= VIEWERS_BUSY) found.push(`${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the frames/s are its limit, not the server's. The CPU per frame holds.`);
+    if (share >= VIEWERS_BUSY)
+      found.push(
+        `${viewers} viewers, ${name}: the viewers' process is ${formatPercent(share)} busy, so the frames/s are its limit, not the server's. The CPU per frame holds.`,
+      );
   }
-  const others = median(Object.values(measured).flatMap((measurements) => measurements.map(({ othersShare }) => othersShare)));
-  if (others >= OTHERS_BUSY) found.push(`${viewers} viewers: other processes used ${formatPercent(others)} of the machine meanwhile.`);
+  const others = median(
+    Object.values(measured).flatMap((measurements) => measurements.map(({ othersShare }) => othersShare)),
+  );
+  if (others >= OTHERS_BUSY)
+    found.push(`${viewers} viewers: other processes used ${formatPercent(others)} of the machine meanwhile.`);
   const of = (pick: (measurement: Measurement) => number): number => median(measured.Gearway.map(pick));
   found.push(
     `${viewers} viewers, Gearway: ${of((m) => m.framesInFlight).toFixed(1)} frames in flight a viewer; garbage collected ${formatPercent(of((m) => m.usage.gcMs / m.usage.elapsedMs))} of the time, at most ${of((m) => m.usage.longestGcMs).toFixed(1)} ms at once; event-loop delay p99 ${of((m) => m.usage.loopDelayMs).toFixed(1)} ms; its process ${formatPercent(of((m) => m.serverCores))} busy.`,

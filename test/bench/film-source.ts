@@ -1,4 +1,7 @@
-/** A process with a NetGear server that sends a film of numbered pictures, encoded in advance so that sending takes hardly any processor time. */
+/**
+ * A process with a NetGear server that sends a film of numbered pictures, encoded in advance so that sending takes
+ * hardly any processor time.
+ */
 import { NetGearSender } from '../../gateway/netgear/index.ts';
 import { FILM, type FilmName, makeFilm } from './film.ts';
 import { Pace } from './pace.ts';

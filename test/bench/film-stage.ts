@@ -20,7 +20,13 @@ export class FilmStage implements AsyncDisposable {
   readonly #browser: Browser;
   readonly #all: Disposables;
 
-  private constructor(all: Disposables, source: BenchProcess<FilmSource>, relay: BenchProcess<LinkRelay>, browser: Browser, ports: { source: number; gateway: number }) {
+  private constructor(
+    all: Disposables,
+    source: BenchProcess<FilmSource>,
+    relay: BenchProcess<LinkRelay>,
+    browser: Browser,
+    ports: { source: number; gateway: number },
+  ) {
     this.#all = all;
     this.#source = source;
     this.relay = relay;
@@ -33,11 +39,16 @@ export class FilmStage implements AsyncDisposable {
     const all = new Disposables();
     try {
       const [sourcePort = 0] = await freePorts(1);
-      const gateway = all.use(endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`)));
+      const gateway = all.use(
+        endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`)),
+      );
       const source = all.use(new BenchProcess<FilmSource>('./film-source.ts'));
       const relay = all.use(new BenchProcess<LinkRelay>('./link-relay.ts'));
       const browser = all.use(await launchBrowser('chromium'));
-      return new FilmStage(all, source, relay, browser, { source: sourcePort, gateway: Number(new URL(await gateway.url).port) });
+      return new FilmStage(all, source, relay, browser, {
+        source: sourcePort,
+        gateway: Number(new URL(await gateway.url).port),
+      });
     } catch (error) {
       await all[Symbol.asyncDispose]();
       throw error;
@@ -55,7 +66,11 @@ export class FilmStage implements AsyncDisposable {
   }
 
   /** Films while `watch` runs with the viewer page behind a link. @returns its result, and all that was handed over. */
-  async show<T>(film: FilmName, linkPort: number, watch: (page: FilmPage) => Promise<T>): Promise<{ result: T; handedOver: readonly HandedOver[] }> {
+  async show<T>(
+    film: FilmName,
+    linkPort: number,
+    watch: (page: FilmPage) => Promise<T>,
+  ): Promise<{ result: T; handedOver: readonly HandedOver[] }> {
     await this.#source.ask('film', film, this.#sourcePort);
     try {
       await using page = await openFilmPage(this.#browser, `http://127.0.0.1:${linkPort}/viewer?bare`);

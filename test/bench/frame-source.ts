@@ -9,7 +9,14 @@ const RAW_SHAPE = [720, 1280, 3];
 const frames = {
   jpeg: createPayload(),
   small: createPayload(SMALL_PAYLOAD_BYTES),
-  raw: { dtype: 'uint8', shape: RAW_SHAPE, data: Buffer.alloc(RAW_SHAPE.reduce((product, size) => product * size, 1), 0x55) },
+  raw: {
+    dtype: 'uint8',
+    shape: RAW_SHAPE,
+    data: Buffer.alloc(
+      RAW_SHAPE.reduce((product, size) => product * size, 1),
+      0x55,
+    ),
+  },
 } satisfies Record<string, Sendable>;
 
 export type FrameName = keyof typeof frames;
@@ -29,7 +36,11 @@ async function send(sender: NetGearSender, frame: Sendable, framesPerSecond: num
 let current: NetGearSender | null = null;
 
 const handlers = {
-  /** Settles with the first frame; sends until it shall rest. @param framesPerSecond null for as many as are answered. */
+  /**
+   * Settles with the first frame; sends until it shall rest.
+   *
+   * @param framesPerSecond null for as many as are answered.
+   */
   async send(port: number, name: FrameName, framesPerSecond: number | null): Promise<void> {
     await handlers.rest();
     const sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1, check: false });

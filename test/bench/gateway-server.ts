@@ -11,7 +11,10 @@ import { ACK_BYTES, createPayload } from './wire.ts';
 const meter = new UsageMeter();
 let payload = createPayload();
 
-/** Pushes as fast as the viewers acknowledge. The gateway shows no acknowledgements, so they are counted by length where they arrive. */
+/**
+ * Pushes as fast as the viewers acknowledge. The gateway shows no acknowledgements, so they are counted by length where
+ * they arrive.
+ */
 function pushAsFastAsTaken(stream: GatewayStream): void {
   const driver = new AckDriver(() => void stream.push(payload));
   subscribe('net.server.socket', (event) => {
@@ -25,7 +28,8 @@ function pushAsFastAsTaken(stream: GatewayStream): void {
         driver.acknowledged(Math.max(1, Math.floor(bytes.length / ACK_BYTES)));
         return;
       }
-      // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not count.
+      // The first is `hello`: what is HTTP goes to the parser and not by here, so that a browser's other sockets do not
+      // count.
       isViewer = true;
       driver.joined();
     });

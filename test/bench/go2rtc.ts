@@ -17,7 +17,13 @@ export class Go2rtc implements AsyncDisposable {
    */
   constructor(port: number, source: string) {
     this.#port = port;
-    const config = { api: { listen: `127.0.0.1:${port}` }, rtsp: { listen: '' }, webrtc: { listen: '' }, srtp: { listen: '' }, streams: { main: source } };
+    const config = {
+      api: { listen: `127.0.0.1:${port}` },
+      rtsp: { listen: '' },
+      webrtc: { listen: '' },
+      srtp: { listen: '' },
+      streams: { main: source },
+    };
     this.#server = endWithBench(new Child('go2rtc', ['-config', JSON.stringify(config)]));
   }
 

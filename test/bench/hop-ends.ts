@@ -16,7 +16,14 @@ const RAW_SHAPE = [720, 1280, 3];
 
 const frames = {
   jpeg: createPayload(),
-  raw: { dtype: 'uint8', shape: RAW_SHAPE, data: Buffer.alloc(RAW_SHAPE.reduce((product, size) => product * size, 1), 0x55) },
+  raw: {
+    dtype: 'uint8',
+    shape: RAW_SHAPE,
+    data: Buffer.alloc(
+      RAW_SHAPE.reduce((product, size) => product * size, 1),
+      0x55,
+    ),
+  },
 } satisfies Record<string, Sendable>;
 
 export type FrameName = keyof typeof frames;
@@ -88,7 +95,8 @@ async function openRelay(sourcePort: number, port: number): Promise<Way> {
       buffer,
       callback(bytes) {
         readBytes += bytes;
-        while (expected[0] !== undefined && expected[0].end <= readBytes) took.push(performance.now() - (expected.shift()?.sentAtMs ?? NaN));
+        while (expected[0] !== undefined && expected[0].end <= readBytes)
+          took.push(performance.now() - (expected.shift()?.sentAtMs ?? NaN));
         return true;
       },
     },

@@ -1,6 +1,6 @@
 /**
- * The least that a Node process can do between NetGear and a viewer: what comes out of a ZeroMQ socket is written to a TCP
- * socket, and the sender is answered. No checks, no WebSocket, no pacing.
+ * The least that a Node process can do between NetGear and a viewer: what comes out of a ZeroMQ socket is written to a
+ * TCP socket, and the sender is answered. No checks, no WebSocket, no pacing.
  */
 import { createServer, type Socket } from 'node:net';
 import { Reply } from 'zeromq';

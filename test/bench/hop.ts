@@ -39,7 +39,8 @@ type Measured = Readonly<Record<FrameName, Readonly<Record<string, readonly Hop[
 function report(measured: Measured): Report {
   const names = ['jpeg', 'raw'] as const;
   return {
-    method: 'A NetGear server (our NetGearSender, pattern 1) and a viewer that asks for raw frames are one process, so that one clock measures: from handing a frame to the ZeroMQ socket until its last byte is read, 60 frames/s. Beside it a process that writes what comes from a ZeroMQ socket to a TCP socket, and does nothing else.',
+    method:
+      'A NetGear server (our NetGearSender, pattern 1) and a viewer that asks for raw frames are one process, so that one clock measures: from handing a frame to the ZeroMQ socket until its last byte is read, 60 frames/s. Beside it a process that writes what comes from a ZeroMQ socket to a TCP socket, and does nothing else.',
     lines: names.flatMap((name) => lines(name, measured[name])),
     notes: names.flatMap((name) => lost(name, measured[name])),
   };
@@ -47,7 +48,8 @@ function report(measured: Measured): Report {
 
 function lines(name: FrameName, hops: Measured[FrameName]): Line[] {
   const { what, atMost } = FRAMES[name];
-  const series = (key: 'median' | 'p95'): Line['series'] => Object.entries(hops).map(([of, values]) => ({ name: of, values: values.map((value) => value[key]) }));
+  const series = (key: 'median' | 'p95'): Line['series'] =>
+    Object.entries(hops).map(([of, values]) => ({ name: of, values: values.map((value) => value[key]) }));
   return [
     { what: `${what}, median`, unit: 'ms', digits: 2, series: series('median'), targets: [{ is: 'value', atMost }] },
     { what: `${what}, 95th percentile`, unit: 'ms', digits: 2, series: series('p95') },
@@ -59,6 +61,10 @@ function lost(name: FrameName, hops: Measured[FrameName]): string[] {
   return Object.entries(hops).flatMap(([of, values]) => {
     const sum = (key: 'sent' | 'received'): number => values.reduce((total, value) => total + value[key], 0);
     const missing = sum('sent') - sum('received');
-    return missing === 0 ? [] : [`${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not come, or not within 0.2 s of the last.`];
+    return missing === 0
+      ? []
+      : [
+          `${FRAMES[name].what}, ${of}: ${missing} of ${sum('sent')} frames did not come, or not within 0.2 s of the last.`,
+        ];
   });
 }

@@ -32,13 +32,23 @@ export const latency: Bench = {
 
     const page = await browser.newPage({ type: 'window' });
     await page.setViewport({ width: SIZE.width, height: SIZE.height });
-    const feeds = { Gearway: elementFeed(camera), WebGear: webGear, 'bare page': bareFeed(bare, barePort), ...(go2rtc === null ? {} : { go2rtc: go2rtcFeed(go2rtc, bare) }) };
-    const measurements = Object.entries(feeds).map(([name, feed]) => [name, () => measureShownDelays(feed, page, FPS, seconds)] as const);
+    const feeds = {
+      Gearway: elementFeed(camera),
+      WebGear: webGear,
+      'bare page': bareFeed(bare, barePort),
+      ...(go2rtc === null ? {} : { go2rtc: go2rtcFeed(go2rtc, bare) }),
+    };
+    const measurements = Object.entries(feeds).map(
+      ([name, feed]) => [name, () => measureShownDelays(feed, page, FPS, seconds)] as const,
+    );
     const measured = await alternate<string, ShownDelays>(rounds, Object.fromEntries(measurements));
     return {
       method: `From a frame of ${SIZE.width}x${SIZE.height} as samples in the program's hands, at ${FPS} frames/s, to Chromium's compositor showing it in a window of that size, by its screencast. All encode JPEG at quality 90, 4:2:2, about ${SIZE.kilobytes} KB. Gearway: NetGear's server, the gateway, <gearway-viewer> on the viewer page. WebGear and go2rtc: their MJPEG in <img>. The bare page: ws, a worker, createImageBitmap and a canvas.`,
       lines: delayLines(`${SIZE.height}p, ${FPS} frames/s`, measured, TARGETS),
-      notes: [...delayNotes(measured), ...(go2rtc === null ? ['go2rtc is not on the PATH, and was not measured.'] : [])],
+      notes: [
+        ...delayNotes(measured),
+        ...(go2rtc === null ? ['go2rtc is not on the PATH, and was not measured.'] : []),
+      ],
     };
   },
 };

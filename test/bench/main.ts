@@ -46,13 +46,19 @@ function readCommandLine(): CommandLine {
   const rounds = values.rounds === undefined ? null : integer('rounds', values.rounds);
   const seconds = values.seconds === undefined ? null : positive('seconds', values.seconds);
   const viewers = values.viewers?.split(',').map((text) => integer('viewers', text)) ?? null;
-  const optionsOf = ({ effort }: Bench): BenchOptions => ({ rounds: rounds ?? effort.rounds, seconds: seconds ?? effort.seconds, viewers, cpuProfile: values['cpu-prof'] });
+  const optionsOf = ({ effort }: Bench): BenchOptions => ({
+    rounds: rounds ?? effort.rounds,
+    seconds: seconds ?? effort.seconds,
+    viewers,
+    cpuProfile: values['cpu-prof'],
+  });
   return { benches: benches.length === 0 ? BENCHES : benches, optionsOf, docs: values.docs };
 }
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0 && value < 1e6)) throw new UsageError(`--${name} is ${JSON.stringify(text)}, expected a number above 0`);
+  if (!(value > 0 && value < 1e6))
+    throw new UsageError(`--${name} is ${JSON.stringify(text)}, expected a number above 0`);
   return value;
 }
 

@@ -17,7 +17,11 @@ export interface Memory {
 const handlers = {
   async listen(sourcePort: number): Promise<number> {
     // A port is held for a while after its viewer has left: enough of them for those that come and go.
-    const gateway = await createGateway({ port: 0, source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`, virtualPorts: '10000-14095' });
+    const gateway = await createGateway({
+      port: 0,
+      source: `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`,
+      virtualPorts: '10000-14095',
+    });
     const { port } = await gateway.listen();
     return port;
   },

@@ -21,12 +21,18 @@ const IDLE_COUNTS = [100, 1000];
 const WINDOW = 8;
 const STUCK_COUNT = 200;
 
-/** Frames that the kernel does not take, so that the gateway itself has to hold them. A window of them is two or three, and the latest one. */
+/**
+ * Frames that the kernel does not take, so that the gateway itself has to hold them. A window of them is two or three,
+ * and the latest one.
+ */
 const LARGE_STUCK_COUNT = 20;
 const LARGE_FRAMES = 4;
 const LARGE_BYTES = 1280 * 720 * 3;
 
-/** Viewers that are there before the first look: as many as connect at once, so that what a crowd leaves behind once is not counted as others'. */
+/**
+ * Viewers that are there before the first look: as many as connect at once, so that what a crowd leaves behind once is
+ * not counted as others'.
+ */
 const FIRST_VIEWERS = 50;
 
 const FRAMES_PER_SECOND = 30;
@@ -47,8 +53,8 @@ const MAX_SAMPLE_MS = 2000;
 const WARM_UP_SHARE = 1 / 6;
 
 /**
- * MB an hour that count as flat: with thousands of frames a second, the smallest object (16 bytes) left behind by one frame in ten is above it, and
- * 2 KB of each viewer that came and went.
+ * MB an hour that count as flat: with thousands of frames a second, the smallest object (16 bytes) left behind by one
+ * frame in ten is above it, and 2 KB of each viewer that came and went.
  */
 const FLAT = 10;
 
@@ -77,17 +83,63 @@ export const memory: Bench = {
     const large = await repeat(rounds, () => measureStuck(peers, largeCount, 'raw'));
     process.stderr.write('  long run …\n');
     const run = await measureLoad(peers, seconds);
-    const total = (grown: readonly Memory[]): Memory[] => grown.map(({ residentBytes, usedBytes }) => ({ residentBytes: residentBytes * largeCount, usedBytes: usedBytes * largeCount }));
+    const total = (grown: readonly Memory[]): Memory[] =>
+      grown.map(({ residentBytes, usedBytes }) => ({
+        residentBytes: residentBytes * largeCount,
+        usedBytes: usedBytes * largeCount,
+      }));
     return {
       method: `The gateway is a process with a NetGear server's frames of ${PAYLOAD_BYTES / KB} KB, ${FRAMES_PER_SECOND} a second. Viewers: how much more it holds, after a collection of garbage, than with the first ${FIRST_VIEWERS}; each round is another process. What the kernel holds for a socket is no process's memory. Long run: as many frames as the gateway takes, ${LOAD_VIEWERS} viewers that take what they can, and ${PASSING_VIEWERS} that come and go with each sample.`,
       lines: [
-        ...counts.map((count, i): Line => ({ what: `${count} paused viewers`, unit: 'KB a viewer', digits: 1, series: series(idle.flatMap((round) => round[i] ?? []), KB), targets: [{ is: 'value', atMost: IDLE_KB }] })),
-        { what: `${stuckCount} viewers that read nothing`, unit: 'KB a viewer', digits: 1, series: series(stuck, KB), targets: [{ is: 'value', atMost: IDLE_KB + (WINDOW * PAYLOAD_BYTES) / KB / stuckCount }] },
-        { what: `${largeCount} viewers that read nothing of ${(LARGE_BYTES / MB).toFixed(1)} MB frames`, unit: 'MB in all', digits: 1, series: series(total(large), MB), targets: [{ is: 'value', atMost: Math.round(LARGE_FRAMES * LARGE_BYTES / MB) }] },
-        { what: 'long run', unit: 'MB', digits: 1, series: series(run.samples.map(([, sample]) => sample), MB) },
-        { what: 'long run, slope', unit: 'MB an hour', digits: 1, series: slopes(run.samples), targets: seconds >= JUDGED_FROM_S ? [{ is: 'value', atMost: FLAT }] : [] },
+        ...counts.map((count, i): Line => ({
+          what: `${count} paused viewers`,
+          unit: 'KB a viewer',
+          digits: 1,
+          series: series(
+            idle.flatMap((round) => round[i] ?? []),
+            KB,
+          ),
+          targets: [{ is: 'value', atMost: IDLE_KB }],
+        })),
+        {
+          what: `${stuckCount} viewers that read nothing`,
+          unit: 'KB a viewer',
+          digits: 1,
+          series: series(stuck, KB),
+          targets: [{ is: 'value', atMost: IDLE_KB + (WINDOW * PAYLOAD_BYTES) / KB / stuckCount }],
+        },
+        {
+          what: `${largeCount} viewers that read nothing of ${(LARGE_BYTES / MB).toFixed(1)} MB frames`,
+          unit: 'MB in all',
+          digits: 1,
+          series: series(total(large), MB),
+          targets: [{ is: 'value', atMost: Math.round((LARGE_FRAMES * LARGE_BYTES) / MB) }],
+        },
+        {
+          what: 'long run',
+          unit: 'MB',
+          digits: 1,
+          series: series(
+            run.samples.map(([, sample]) => sample),
+            MB,
+          ),
+        },
+        {
+          what: 'long run, slope',
+          unit: 'MB an hour',
+          digits: 1,
+          series: slopes(run.samples),
+          targets: seconds >= JUDGED_FROM_S ? [{ is: 'value', atMost: FLAT }] : [],
+        },
       ],
-      notes: [...longRunNotes(run), ...(seconds >= JUDGED_FROM_S ? [] : [`A long run of ${seconds} s is too short to judge its slope: from ${JUDGED_FROM_S} s on, at most ${FLAT} MB an hour count as flat.`])],
+      notes: [
+        ...longRunNotes(run),
+        ...(seconds >= JUDGED_FROM_S
+          ? []
+          : [
+              `A long run of ${seconds} s is too short to judge its slope: from ${JUDGED_FROM_S} s on, at most ${FLAT} MB an hour count as flat.`,
+            ]),
+      ],
     };
   },
 };
@@ -121,7 +173,12 @@ function startGateway(): Gateway {
 }
 
 /** @returns the port for viewers, when there is a frame for them. */
-async function feed(gateway: Gateway, { source }: Peers, frame: FrameName, framesPerSecond: number | null): Promise<number> {
+async function feed(
+  gateway: Gateway,
+  { source }: Peers,
+  frame: FrameName,
+  framesPerSecond: number | null,
+): Promise<number> {
   const [sourcePort = 0] = await freePorts(1);
   const port = await gateway.ask('listen', sourcePort);
   await source.ask('send', sourcePort, frame, framesPerSecond);
@@ -152,7 +209,8 @@ async function measureIdle(peers: Peers, counts: readonly number[]): Promise<Mem
 async function measureStuck(peers: Peers, count: number, frame: FrameName): Promise<Memory> {
   await using gateway = startGateway();
   const port = await feed(gateway, peers, frame, FRAMES_PER_SECOND);
-  const connect = (viewers: number): Promise<void> => peers.still.ask('connect', port, viewers, { want: { raw: true } });
+  const connect = (viewers: number): Promise<void> =>
+    peers.still.ask('connect', port, viewers, { want: { raw: true } });
   await connect(FIRST_VIEWERS);
   await delay(SETTLE_MS);
   const before = await gateway.ask('memory', true);
@@ -170,7 +228,10 @@ async function leave({ source, still }: Peers): Promise<void> {
 }
 
 function added(before: Memory, after: Memory, count: number): Memory {
-  return { residentBytes: (after.residentBytes - before.residentBytes) / count, usedBytes: (after.usedBytes - before.usedBytes) / count };
+  return {
+    residentBytes: (after.residentBytes - before.residentBytes) / count,
+    usedBytes: (after.usedBytes - before.usedBytes) / count,
+  };
 }
 
 interface LongRun {
@@ -212,5 +273,7 @@ function slopes(samples: LongRun['samples']): Line['series'] {
 
 function longRunNotes({ samples, framesPerSecond, passed }: LongRun): string[] {
   const sizes = samples.map(([, { residentBytes }]) => residentBytes / MB);
-  return [`Long run: ${framesPerSecond.toFixed(0)} frames/s delivered, ${passed} viewers came and went; the process was ${Math.min(...sizes).toFixed(0)} to ${Math.max(...sizes).toFixed(0)} MB large, uncollected frames among it.`];
+  return [
+    `Long run: ${framesPerSecond.toFixed(0)} frames/s delivered, ${passed} viewers came and went; the process was ${Math.min(...sizes).toFixed(0)} to ${Math.max(...sizes).toFixed(0)} MB large, uncollected frames among it.`,
+  ];
 }

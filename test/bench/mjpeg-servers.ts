@@ -13,36 +13,54 @@ import { PAYLOAD_BYTES } from './wire.ts';
 const SETTLE_MS = 1000;
 
 /**
- * What others deliver to so many viewers in all, frames of the same size in MJPEG over HTTP: WebGear as its users use it, which encodes for each
- * viewer; WebGear with frames that are encoded ahead; go2rtc, where it is there.
+ * What others deliver to so many viewers in all, frames of the same size in MJPEG over HTTP: WebGear as its users use
+ * it, which encodes for each viewer; WebGear with frames that are encoded ahead; go2rtc, where it is there.
  *
  * @param gateway what ours delivers to them, over WebSocket.
  */
-export async function compareWithMjpegServers(gateway: () => Promise<number>, viewers: number, { rounds, seconds }: BenchEffort): Promise<{ line: Line; notes: string[] }> {
+export async function compareWithMjpegServers(
+  gateway: () => Promise<number>,
+  viewers: number,
+  { rounds, seconds }: BenchEffort,
+): Promise<{ line: Line; notes: string[] }> {
   const [webGearPort = 0, readyMadePort = 0, go2rtcPort = 0] = await freePorts(3);
   const picture = { width: 1280, height: 720, kilobytes: PAYLOAD_BYTES / 1000, fps: null };
   await using webGear = startPython('webgear_server.py', { ...picture, port: webGearPort });
   await using readyMade = startPython('webgear_server.py', { ...picture, port: readyMadePort, ready_made: true });
   await using source = new BenchProcess<MjpegSource>('./mjpeg-source.ts');
   await using process = new BenchProcess<MjpegViewers>('./mjpeg-viewers.ts');
-  await using go2rtc = Go2rtc.isThere() ? new Go2rtc(go2rtcPort, `http://127.0.0.1:${await source.ask('listen')}/`) : null;
+  await using go2rtc = Go2rtc.isThere()
+    ? new Go2rtc(go2rtcPort, `http://127.0.0.1:${await source.ask('listen')}/`)
+    : null;
   const urls = {
     WebGear: `${(await webGear.waitFor<{ url: string }>('ready')).url}/video`,
     'WebGear, ready-made': `${(await readyMade.waitFor<{ url: string }>('ready')).url}/video`,
     ...(go2rtc === null ? {} : { go2rtc: `${await go2rtc.ready()}/api/stream.mjpeg?src=main` }),
   };
-  const others = Object.entries(urls).map(([name, url]) => [name, () => measure(process, url, viewers, seconds)] as const);
+  const others = Object.entries(urls).map(
+    ([name, url]) => [name, () => measure(process, url, viewers, seconds)] as const,
+  );
   const measured = await alternate<string, number>(rounds, { Gearway: gateway, ...Object.fromEntries(others) });
   const targets: Target[] = [{ is: 'ratio', to: 'WebGear', atLeast: 20 }];
   if (go2rtc !== null) targets.push({ is: 'ratio', to: 'go2rtc', atLeast: 1 });
   return {
-    line: { what: `${viewers} viewers in all, beside MJPEG servers`, unit: 'frames/s', series: Object.entries(measured).map(([name, values]) => ({ name, values })), targets },
+    line: {
+      what: `${viewers} viewers in all, beside MJPEG servers`,
+      unit: 'frames/s',
+      series: Object.entries(measured).map(([name, values]) => ({ name, values })),
+      targets,
+    },
     notes: go2rtc === null ? ['go2rtc is not on the PATH, and was not measured.'] : [],
   };
 }
 
 /** Frames/s in all. */
-async function measure(process: BenchProcess<MjpegViewers>, url: string, viewers: number, seconds: number): Promise<number> {
+async function measure(
+  process: BenchProcess<MjpegViewers>,
+  url: string,
+  viewers: number,
+  seconds: number,
+): Promise<number> {
   await process.ask('connect', url, viewers);
   await delay(SETTLE_MS);
   await process.ask('start');

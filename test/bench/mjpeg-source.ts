@@ -4,7 +4,11 @@ import { answerParent, listen } from './processes.ts';
 import { createPayload } from './wire.ts';
 
 const payload = createPayload();
-const part = Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${payload.length}\r\n\r\n`), payload, Buffer.from('\r\n')]);
+const part = Buffer.concat([
+  Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${payload.length}\r\n\r\n`),
+  payload,
+  Buffer.from('\r\n'),
+]);
 
 const handlers = {
   listen(): Promise<number> {

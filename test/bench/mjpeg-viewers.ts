@@ -17,7 +17,10 @@ class MjpegViewer implements CountingViewer {
   #head = '';
   /** The end of the last read, which may hold the begin of a boundary. */
   #tail = Buffer.alloc(0);
-  #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => undefined, reject: () => undefined };
+  #settle: { resolve: () => void; reject: (error: Error) => void } = {
+    resolve: () => undefined,
+    reject: () => undefined,
+  };
   #failure: Error | null = null;
 
   constructor(url: URL) {

@@ -15,7 +15,7 @@ const RATES = [
 /** MJPEG in an `<img>`, ours and WebGear's: what a place without JavaScript gets. */
 export const mjpeg: Bench = {
   name: 'mjpeg',
-  summary: 'ms from a frame in a program\'s hands to the browser\'s screen, by MJPEG in an <img>, beside WebGear',
+  summary: "ms from a frame in a program's hands to the browser's screen, by MJPEG in an <img>, beside WebGear",
   effort: { rounds: 6, seconds: 4 },
   async run({ rounds, seconds }) {
     const [cameraPort = 0, ...webGearPorts] = await freePorts(1 + RATES.length);
@@ -29,7 +29,10 @@ export const mjpeg: Bench = {
     const gearway = imageFeed(camera);
     const lines: Line[] = [];
     const notes: string[] = [];
-    for (const [{ fps, atMost }, webGear] of [[RATES[0], slow], [RATES[1], fast]] as const) {
+    for (const [{ fps, atMost }, webGear] of [
+      [RATES[0], slow],
+      [RATES[1], fast],
+    ] as const) {
       const measured = await alternate(rounds, {
         Gearway: () => measureShownDelays(gearway, page, fps, seconds),
         WebGear: () => measureShownDelays(webGear, page, fps, seconds),

@@ -8,7 +8,9 @@ import { type Usage, UsageMeter } from './usage-meter.ts';
 
 export type Kind = 'jpeg' | 'raw';
 
-/** A frame comes this often in any case: the first one, and one for a client that was not there when it was asked for. */
+/**
+ * A frame comes this often in any case: the first one, and one for a client that was not there when it was asked for.
+ */
 const LEAST_EVERY_MS = 50;
 
 const LIVE_TIMEOUT_MS = 10_000;
@@ -24,8 +26,8 @@ function push(): void {
   if (serving !== null && frames !== null) stream?.push(frames[serving]);
 }
 
-// The gateway shows no answers of its clients as they come, so they are seen where they arrive. One frame for all that came in a turn of the event
-// loop: each client finds a new one as soon as it may have it.
+// The gateway shows no answers of its clients as they come, so they are seen where they arrive. One frame for all that
+// came in a turn of the event loop: each client finds a new one as soon as it may have it.
 const receive = Reflect.get(Dealer.prototype, 'receive') as (this: Dealer) => Promise<unknown>;
 function receiveAndPush(this: Dealer): Promise<unknown> {
   const parts = receive.call(this);
@@ -44,10 +46,18 @@ Object.defineProperty(Dealer.prototype, 'receive', { value: receiveAndPush });
 
 const handlers = {
   /** @param jpeg base64, as is `raw`: a BGR picture of this shape. */
-  async open(ports: readonly number[], { jpeg, raw, shape }: { jpeg: string; raw: string; shape: readonly number[] }): Promise<void> {
+  async open(
+    ports: readonly number[],
+    { jpeg, raw, shape }: { jpeg: string; raw: string; shape: readonly number[] },
+  ): Promise<void> {
     frames = { jpeg: Buffer.from(jpeg, 'base64'), raw: { dtype: 'uint8', shape, data: Buffer.from(raw, 'base64') } };
     // Silent while others are measured.
-    const gateway = await createGateway({ port: 0, source: 'push:?check=false', idle: 'silence', clients: ports.map((port) => `tcp://127.0.0.1:${port}?pattern=1`) });
+    const gateway = await createGateway({
+      port: 0,
+      source: 'push:?check=false',
+      idle: 'silence',
+      clients: ports.map((port) => `tcp://127.0.0.1:${port}?pattern=1`),
+    });
     ({ stream } = gateway);
     setInterval(push, LEAST_EVERY_MS);
   },
@@ -58,14 +68,19 @@ const handlers = {
     for (;;) {
       const absent = stream?.clients.filter(({ state }) => state !== 'live') ?? [];
       if (kind === null || absent.length === 0) return;
-      if (performance.now() > deadlineMs) throw new Error(`clients are not live: ${absent.map(({ port, state, reason }) => `${port} is ${state}, ${reason}`).join('; ')}`);
+      if (performance.now() > deadlineMs)
+        throw new Error(
+          `clients are not live: ${absent.map(({ port, state, reason }) => `${port} is ${state}, ${reason}`).join('; ')}`,
+        );
       await delay(20);
     }
   },
   start: (): void => meter.start(),
   stop: (): Usage => meter.stop(),
   /** Why clients get fewer frames than there are; nothing when they get all that they take. */
-  reasons: (): string[] => [...new Set((stream?.clients ?? []).map(({ reason }) => reason).filter((reason) => reason !== ''))],
+  reasons: (): string[] => [
+    ...new Set((stream?.clients ?? []).map(({ reason }) => reason).filter((reason) => reason !== '')),
+  ],
 };
 
 export type NativeGateway = typeof handlers;

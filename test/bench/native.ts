@@ -84,15 +84,27 @@ export const native: Bench = {
   },
 };
 
-async function measureClients(picture: Picture, count: number, options: BenchOptions): Promise<{ rows: Row[]; notes: string[] }> {
+async function measureClients(
+  picture: Picture,
+  count: number,
+  options: BenchOptions,
+): Promise<{ rows: Row[]; notes: string[] }> {
   const ports = await freePorts(count);
   await using processes = new Disposables();
   const clients = ports.map((port) => processes.use(new NativePeer('native_client.py', { port })));
-  const gateway = processes.use(new BenchProcess<NativeGateway>('./native-gateway.ts', options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : []));
+  const gateway = processes.use(
+    new BenchProcess<NativeGateway>(
+      './native-gateway.ts',
+      options.cpuProfile ? ['--cpu-prof', `--cpu-prof-dir=${ARTIFACTS}`] : [],
+    ),
+  );
   // Both connect to the clients all the time; one of them sends.
-  const server = (raw: boolean): NativePeer => processes.use(new NativePeer('native_server.py', { ...SIZE, ports, raw }));
+  const server = (raw: boolean): NativePeer =>
+    processes.use(new NativePeer('native_server.py', { ...SIZE, ports, raw }));
   const servers = count === COMPARED_CLIENTS ? { jpeg: server(false), raw: server(true) } : null;
-  await Promise.all([...clients, ...(servers === null ? [] : Object.values(servers))].map((peer) => peer.waitFor('ready')));
+  await Promise.all(
+    [...clients, ...(servers === null ? [] : Object.values(servers))].map((peer) => peer.waitFor('ready')),
+  );
   await gateway.ask('open', ports, picture);
 
   const measure = (sender: Sender) => () => measureSender(sender, clients, options.seconds);
@@ -109,7 +121,11 @@ async function measureClients(picture: Picture, count: number, options: BenchOpt
 }
 
 function contestants(measured: Readonly<Record<string, readonly Measurement[]>>, kind: Kind): Row['measured'] {
-  return Object.fromEntries(Object.entries(measured).flatMap(([name, values]) => (name.startsWith(`${kind} `) ? [[name.slice(kind.length + 1), values]] : [])));
+  return Object.fromEntries(
+    Object.entries(measured).flatMap(([name, values]) =>
+      name.startsWith(`${kind} `) ? [[name.slice(kind.length + 1), values]] : [],
+    ),
+  );
 }
 
 function gatewaySender(gateway: BenchProcess<NativeGateway>, kind: Kind): Sender {
@@ -137,7 +153,10 @@ function serverSender(server: NativePeer): Sender {
     },
     async stop() {
       const after = await server.ask('rest');
-      return { cpuUs: (after.cpuSeconds - before.cpuSeconds) * 1e6, elapsedMs: (after.seconds - before.seconds) * 1000 };
+      return {
+        cpuUs: (after.cpuSeconds - before.cpuSeconds) * 1e6,
+        elapsedMs: (after.seconds - before.seconds) * 1000,
+      };
     },
   };
 }
@@ -152,7 +171,12 @@ async function measureSender(sender: Sender, clients: readonly NativePeer[], sec
   const rates = after.map((now, i) => rate(before[i] ?? now, now));
   const framesPerSecond = rates.reduce((sum, { frames }) => sum + frames, 0) / rates.length;
   const serverCores = cpuUs / 1000 / elapsedMs;
-  return { framesPerSecond, serverCores, cpuUsPerFrame: (serverCores * 1e6) / (framesPerSecond * clients.length), clientCores: rates.reduce((sum, { cores }) => sum + cores, 0) };
+  return {
+    framesPerSecond,
+    serverCores,
+    cpuUsPerFrame: (serverCores * 1e6) / (framesPerSecond * clients.length),
+    clientCores: rates.reduce((sum, { cores }) => sum + cores, 0),
+  };
 }
 
 /** Between two looks, a second of its own clock. */
@@ -171,10 +195,16 @@ function report({ jpeg, raw, shape }: Picture, rows: readonly Row[], notes: read
 }
 
 function lines({ clients, kind, measured }: Row): Line[] {
-  const series = (key: 'framesPerSecond' | 'cpuUsPerFrame'): Line['series'] => Object.entries(measured).map(([name, values]) => ({ name, values: values.map((value) => value[key]) }));
+  const series = (key: 'framesPerSecond' | 'cpuUsPerFrame'): Line['series'] =>
+    Object.entries(measured).map(([name, values]) => ({ name, values: values.map((value) => value[key]) }));
   const what = `${clients} ${clients === 1 ? 'client' : 'clients'}, ${NAMES[kind]}`;
   return [
-    { what, unit: 'frames/s a client', series: series('framesPerSecond'), targets: SERVER in measured ? [{ is: 'ratio', to: SERVER, atLeast: TARGETS[kind] }] : [] },
+    {
+      what,
+      unit: 'frames/s a client',
+      series: series('framesPerSecond'),
+      targets: SERVER in measured ? [{ is: 'ratio', to: SERVER, atLeast: TARGETS[kind] }] : [],
+    },
     { what, unit: 'CPU µs a frame', series: series('cpuUsPerFrame') },
   ];
 }

@@ -20,7 +20,10 @@ const HEALTHY = 9;
 /** Windows settle. */
 const SETTLE_MS = 500;
 
-/** Between a slow viewer's first and last third: what counts as flat. A queue of but one frame more would be four times that. */
+/**
+ * Between a slow viewer's first and last third: what counts as flat. A queue of but one frame more would be four times
+ * that.
+ */
 const FLAT_MS = FRAME_MS / 4;
 
 interface Measurement {
@@ -37,7 +40,9 @@ export const overload: Bench = {
   effort: { rounds: 3, seconds: 60 },
   async run({ rounds, seconds }) {
     const [sourcePort = 0] = await freePorts(1);
-    await using gateway = endWithBench(await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`));
+    await using gateway = endWithBench(
+      await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${sourcePort}?pattern=1`),
+    );
     await using source = new BenchProcess<FrameSource>('./frame-source.ts');
     await using viewers = new BenchProcess<TimedViewers>('./timed-viewers.ts');
     await source.ask('send', sourcePort, 'jpeg', FPS);
@@ -52,11 +57,37 @@ export const overload: Bench = {
     return {
       method: `Frames of 100 KB at ${FPS} frames/s from a NetGear server; ${HEALTHY} viewers that take each at once, and one that takes ${WORK_MS.toFixed(1)} ms over each, in ${seconds} s with it and ${seconds} s without it. Delay: from a frame's arrival at the gateway until it is drawn, the viewer's own work included.`,
       lines: [
-        { what: 'slow viewer, median delay', unit: 'ms', digits: 1, series: ours(slow.map(({ delayMs }) => delayMs)), targets: [{ is: 'value', atMost: round(2 * FRAME_MS + WORK_MS) }] },
-        { what: 'slow viewer, delay of the last third less that of the first', unit: 'ms', digits: 1, series: ours(slow.map(({ growthMs }) => growthMs)), targets: [{ is: 'value', atMost: round(FLAT_MS) }] },
+        {
+          what: 'slow viewer, median delay',
+          unit: 'ms',
+          digits: 1,
+          series: ours(slow.map(({ delayMs }) => delayMs)),
+          targets: [{ is: 'value', atMost: round(2 * FRAME_MS + WORK_MS) }],
+        },
+        {
+          what: 'slow viewer, delay of the last third less that of the first',
+          unit: 'ms',
+          digits: 1,
+          series: ours(slow.map(({ growthMs }) => growthMs)),
+          targets: [{ is: 'value', atMost: round(FLAT_MS) }],
+        },
         { what: 'slow viewer', unit: 'frames/s', digits: 1, series: ours(slow.map(({ rate }) => rate)) },
-        { what: `${HEALTHY} healthy viewers, 95 % of the gaps between frames within`, unit: 'ms', digits: 1, series: gaps(measured), targets: [{ is: 'ratio', to: 'without it', atMost: 1.1 }] },
-        { what: `${HEALTHY} healthy viewers, each`, unit: 'frames/s', digits: 1, series: Object.entries(measured).map(([name, of]) => ({ name, values: of.map(({ healthyRate }) => healthyRate) })) },
+        {
+          what: `${HEALTHY} healthy viewers, 95 % of the gaps between frames within`,
+          unit: 'ms',
+          digits: 1,
+          series: gaps(measured),
+          targets: [{ is: 'ratio', to: 'without it', atMost: 1.1 }],
+        },
+        {
+          what: `${HEALTHY} healthy viewers, each`,
+          unit: 'frames/s',
+          digits: 1,
+          series: Object.entries(measured).map(([name, of]) => ({
+            name,
+            values: of.map(({ healthyRate }) => healthyRate),
+          })),
+        },
       ],
       notes: [],
     };
@@ -67,7 +98,12 @@ function gaps(measured: Readonly<Record<string, readonly Measurement[]>>): Line[
   return Object.entries(measured).map(([name, of]) => ({ name, values: of.map(({ healthyGapMs }) => healthyGapMs) }));
 }
 
-async function measure(viewers: BenchProcess<TimedViewers>, port: number, worksMs: readonly number[], seconds: number): Promise<Measurement> {
+async function measure(
+  viewers: BenchProcess<TimedViewers>,
+  port: number,
+  worksMs: readonly number[],
+  seconds: number,
+): Promise<Measurement> {
   await viewers.ask('connect', port, worksMs);
   await delay(SETTLE_MS);
   await viewers.ask('start');
@@ -88,7 +124,11 @@ function gapsOf({ drawn }: Seen): number[] {
 }
 
 function describeSlow({ drawn }: Seen, seconds: number): Measurement['slow'] {
-  return { delayMs: median(drawn.map(({ delayMs }) => delayMs)), growthMs: delayGrowth(drawn, seconds), rate: drawn.length / seconds };
+  return {
+    delayMs: median(drawn.map(({ delayMs }) => delayMs)),
+    growthMs: delayGrowth(drawn, seconds),
+    rate: drawn.length / seconds,
+  };
 }
 
 function round(value: number): number {

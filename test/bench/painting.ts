@@ -5,7 +5,10 @@ import type { Page } from 'puppeteer-core';
 export interface Painting {
   /** Of the page's pictures in all. */
   readonly framesPerSecond: number;
-  /** What part of the frames that there were the picture which got the fewest has shown; 1 where there is one for each frame taken. */
+  /**
+   * What part of the frames that there were the picture which got the fewest has shown; 1 where there is one for each
+   * frame taken.
+   */
   readonly leastShown: number;
   /** Share of the time in which the page's main thread was at work. */
   readonly mainThread: number;
@@ -49,13 +52,24 @@ export function viewersPage(url: string, viewers: number): PaintingPage {
 
 /** The page written by hand. */
 export function barePage(url: string): PaintingPage {
-  return { url, isReady: 'countPainted().then((painted) => painted > 0)', prepare: '', count: 'countPainted().then((painted) => [{ painted, sequence: painted }])' };
+  return {
+    url,
+    isReady: 'countPainted().then((painted) => painted > 0)',
+    prepare: '',
+    count: 'countPainted().then((painted) => [{ painted, sequence: painted }])',
+  };
 }
 
 /** Has a page paint for a while, with a clean one before and behind. */
-export async function measurePainting(page: Page, { url, isReady, prepare, count }: PaintingPage, seconds: number): Promise<Painting> {
+export async function measurePainting(
+  page: Page,
+  { url, isReady, prepare, count }: PaintingPage,
+  seconds: number,
+): Promise<Painting> {
   const read = async (): Promise<{ counts: Count; atMs: number; busySeconds: number; atSeconds: number }> => {
-    const { counts, atMs } = (await page.evaluate(`(async () => ({ counts: await ${count}, atMs: performance.now() }))()`)) as { counts: Count; atMs: number };
+    const { counts, atMs } = (await page.evaluate(
+      `(async () => ({ counts: await ${count}, atMs: performance.now() }))()`,
+    )) as { counts: Count; atMs: number };
     const { TaskDuration: busySeconds = NaN, Timestamp: atSeconds = NaN } = await page.metrics();
     return { counts, atMs, busySeconds, atSeconds };
   };

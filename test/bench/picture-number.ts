@@ -20,7 +20,13 @@ interface Block {
 function blocks(width: number, height: number): Block[] {
   const size = width / COLUMNS;
   return Array.from({ length: BITS }, (_, index) => index).flatMap((index) =>
-    [false, true].map((inverted) => ({ bit: BITS - 1 - index, left: (2 + index) * size, top: height / 2 - (inverted ? 0 : size), size, inverted })),
+    [false, true].map((inverted) => ({
+      bit: BITS - 1 - index,
+      left: (2 + index) * size,
+      top: height / 2 - (inverted ? 0 : size),
+      size,
+      inverted,
+    })),
   );
 }
 
@@ -28,7 +34,8 @@ function blocks(width: number, height: number): Block[] {
 export function burnNumber(samples: Uint8Array, width: number, height: number, number: number): void {
   for (const { bit, left, top, size, inverted } of blocks(width, height)) {
     const value = ((number >> bit) & 1) === (inverted ? 0 : 1) ? 255 : 0;
-    for (let y = top; y < top + size; y += 1) samples.fill(value, (y * width + left) * 3, (y * width + left + size) * 3);
+    for (let y = top; y < top + size; y += 1)
+      samples.fill(value, (y * width + left) * 3, (y * width + left + size) * 3);
   }
 }
 

@@ -35,7 +35,9 @@ export class BenchProcess<H extends Handlers> implements AsyncDisposable {
   /** @param script beside this file. */
   constructor(script: string, execArgv: readonly string[] = []) {
     this.#name = script;
-    this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), { execArgv: [...process.execArgv, ...execArgv] });
+    this.#child = fork(fileURLToPath(new URL(script, import.meta.url)), {
+      execArgv: [...process.execArgv, ...execArgv],
+    });
     this.#child.on('message', (answer) => this.#answered(answer as Answer));
     this.#child.once('exit', (code, signal) => {
       leftovers.delete(this.#kill);
@@ -108,6 +110,7 @@ export function answerParent(handlers: Handlers): void {
 export async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error(`the server's address is ${address}, expected a port`);
+  if (address === null || typeof address === 'string')
+    throw new Error(`the server's address is ${address}, expected a port`);
   return address.port;
 }

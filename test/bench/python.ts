@@ -22,6 +22,10 @@ export function startPython(script: string, options: Readonly<Record<string, unk
 /** The picture of number 0, as BGR samples or as a JPEG. */
 export async function makePicture(size: PictureSize, form: 'samples' | 'jpeg'): Promise<Buffer> {
   const script = fileURLToPath(new URL('./bench_picture.py', import.meta.url));
-  const { stdout } = await promisify(execFile)(peers().python, [script, JSON.stringify({ ...size, jpeg: form === 'jpeg' })], { encoding: 'buffer', maxBuffer: MAX_BYTES });
+  const { stdout } = await promisify(execFile)(
+    peers().python,
+    [script, JSON.stringify({ ...size, jpeg: form === 'jpeg' })],
+    { encoding: 'buffer', maxBuffer: MAX_BYTES },
+  );
   return stdout;
 }

@@ -1,6 +1,6 @@
 /**
- * The least a Node process can do to deliver frames: it writes one ready-made piece of memory to every socket, and counts
- * acknowledgements by their length. No stream, no pacing by the link, no parsing.
+ * The least a Node process can do to deliver frames: it writes one ready-made piece of memory to every socket, and
+ * counts acknowledgements by their length. No stream, no pacing by the link, no parsing.
  */
 import { createServer, type Socket } from 'node:net';
 import { Broadcast, BroadcastViewer } from './broadcast.ts';

@@ -18,7 +18,11 @@ export async function writeFigures(name: string, machine: string, report: Report
   return path;
 }
 
-/** Replaces the benchmark's plot, and its table between the marks of docs/performance.md. @throws when there are no such marks. */
+/**
+ * Replaces the benchmark's plot, and its table between the marks of docs/performance.md.
+ *
+ * @throws when there are no such marks.
+ */
 export async function writeDocs(name: string, machine: string, report: Report): Promise<void> {
   await mkdir(`${DOCS}images`, { recursive: true });
   await writeFile(`${DOCS}images/bench-${name}.svg`, plotReport(name, report));
@@ -26,6 +30,12 @@ export async function writeDocs(name: string, machine: string, report: Report): 
   const page = await readFile(path, 'utf8');
   const [begin, end] = [`<!-- bench:${name} -->\n`, `<!-- /bench:${name} -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from === -1 || to < from) throw new Error(`${path} has no ${begin.trim()} … ${end}: add them where the table shall stand`);
-  await writeFile(path, page.slice(0, from + begin.length) + `![${name}](images/bench-${name}.svg)\n\n${formatMarkdown(report, machine)}` + page.slice(to));
+  if (from === -1 || to < from)
+    throw new Error(`${path} has no ${begin.trim()} … ${end}: add them where the table shall stand`);
+  await writeFile(
+    path,
+    page.slice(0, from + begin.length) +
+      `![${name}](images/bench-${name}.svg)\n\n${formatMarkdown(report, machine)}` +
+      page.slice(to),
+  );
 }

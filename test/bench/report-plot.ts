@@ -21,7 +21,10 @@ const STYLE = `
   .interval { stroke: #1f2328; stroke-width: 1.5 }
   @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .ours { fill: #3bc9db } .theirs { fill: #5c6570 } .interval { stroke: #e6edf3 } }`;
 
-/** A report as a picture: a bar for each series of each line, as long as its median, with the interval of the median. Each line has a scale of its own. */
+/**
+ * A report as a picture: a bar for each series of each line, as long as its median, with the interval of the median.
+ * Each line has a scale of its own.
+ */
 export function plotReport(title: string, { lines }: Report): string {
   let y = MARGIN;
   const parts = lines.map((line) => {
@@ -36,10 +39,18 @@ function plotLine({ what, unit, digits, series }: Line, top: number): string {
   const most = Math.max(...series.flatMap(({ values }) => summarize(values).interval.high), Number.MIN_VALUE);
   const scale = (WIDTH - 2 * MARGIN - NAME_WIDTH - VALUE_WIDTH) / most;
   const bars = series.map((one, i) => plotBar(one, i === 0, top + HEADING_HEIGHT + i * BAR_STEP, scale, digits));
-  return [`<text class="heading" x="${MARGIN}" y="${top + 14}">${escape(`${what}, ${unit}`)}</text>`, ...bars].join('\n');
+  return [`<text class="heading" x="${MARGIN}" y="${top + 14}">${escape(`${what}, ${unit}`)}</text>`, ...bars].join(
+    '\n',
+  );
 }
 
-function plotBar({ name, values }: Series, isOurs: boolean, y: number, scale: number, digits: number | undefined): string {
+function plotBar(
+  { name, values }: Series,
+  isOurs: boolean,
+  y: number,
+  scale: number,
+  digits: number | undefined,
+): string {
   const { median, interval } = summarize(values);
   const x = (value: number): number => Math.round((MARGIN + NAME_WIDTH + Math.max(0, value) * scale) * 10) / 10;
   const middle = y + BAR_HEIGHT / 2;

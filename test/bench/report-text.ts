@@ -37,13 +37,22 @@ function markdownRows(line: Line): string[][] {
   const [ours, ...others] = line.series;
   const what = `${line.what}, ${line.unit}`;
   const spread = (values: readonly number[]): string => formatSpread(summarize(values), line.digits);
-  const beside = (names: readonly string[]): string => others.filter(({ name }) => names.includes(name)).map(({ name, values }) => `${name}: ${spread(values)}`).join('; ');
+  const beside = (names: readonly string[]): string =>
+    others
+      .filter(({ name }) => names.includes(name))
+      .map(({ name, values }) => `${name}: ${spread(values)}`)
+      .join('; ');
   const targets = line.targets ?? [];
   const compared = targets.flatMap((target) => (target.is === 'value' ? [] : [target.to]));
   const rest = others.map(({ name }) => name).filter((name) => !compared.includes(name));
   const cells = targets.map((target) => {
     const { figure, verdict, digits } = judge(line, target);
-    return [target.is === 'value' ? '' : beside([target.to]), formatInterval(figure, digits), formatTarget(target, digits), `**${verdict}**`];
+    return [
+      target.is === 'value' ? '' : beside([target.to]),
+      formatInterval(figure, digits),
+      formatTarget(target, digits),
+      `**${verdict}**`,
+    ];
   });
   if (rest.length > 0 || cells.length === 0) cells.push([beside(rest), '', '', '']);
   return cells.map((row, i) => [i === 0 ? what : '', i === 0 && ours !== undefined ? spread(ours.values) : '', ...row]);

@@ -29,7 +29,8 @@ export interface Series {
 }
 
 /** What the first series of a line should be: by itself, or beside another one of the line. */
-export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'difference'; readonly to: string }) & ({ readonly atLeast: number } | { readonly atMost: number });
+export type Target = ({ readonly is: 'value' } | { readonly is: 'ratio' | 'difference'; readonly to: string }) &
+  ({ readonly atLeast: number } | { readonly atMost: number });
 
 /** `undecided`: the interval of the median straddles the target. */
 export type Verdict = 'met' | 'missed' | 'undecided';
@@ -45,7 +46,10 @@ export interface Judgement {
 export function judge(line: Line, target: Target): Judgement {
   const figure = summarize(compare(line, target));
   const { low, high } = figure.interval;
-  const verdict = 'atLeast' in target ? decide(low >= target.atLeast, high < target.atLeast) : decide(high <= target.atMost, low > target.atMost);
+  const verdict =
+    'atLeast' in target
+      ? decide(low >= target.atLeast, high < target.atLeast)
+      : decide(high <= target.atMost, low > target.atMost);
   return { figure, verdict, digits: target.is === 'ratio' ? 2 : (line.digits ?? 0) };
 }
 
@@ -59,7 +63,10 @@ function compare({ what, series }: Line, target: Target): readonly number[] {
   const ours = series[0]?.values ?? [];
   if (target.is === 'value') return ours;
   const theirs = series.find(({ name }) => name === target.to)?.values ?? [];
-  if (theirs.length !== ours.length) throw new RangeError(`${what}: ${ours.length} rounds of ours and ${theirs.length} of ${target.to} cannot be compared`);
+  if (theirs.length !== ours.length)
+    throw new RangeError(
+      `${what}: ${ours.length} rounds of ours and ${theirs.length} of ${target.to} cannot be compared`,
+    );
   return ours.map((value, round) => {
     const other = theirs[round] ?? NaN;
     return target.is === 'ratio' ? value / other : value - other;

@@ -41,8 +41,8 @@ const FIRST_TIMEOUT_MS = 15_000;
 const SCREENCAST = { format: 'jpeg', quality: 60, maxWidth: 640, maxHeight: 360, everyNthFrame: 1 } as const;
 
 /**
- * From a frame in a program's hands to the browser's compositor having put it on the screen. Chromium's screencast gives
- * what was composited, with the time; the picture's own number says which frame it is.
+ * From a frame in a program's hands to the browser's compositor having put it on the screen. Chromium's screencast
+ * gives what was composited, with the time; the picture's own number says which frame it is.
  */
 export async function measureShownDelays(feed: Feed, page: Page, fps: number, seconds: number): Promise<ShownDelays> {
   const client = await page.createCDPSession();
@@ -50,7 +50,8 @@ export async function measureShownDelays(feed: Feed, page: Page, fps: number, se
     const shown = await startScreencast(client);
     await feed.open(page, fps);
     for (const deadline = performance.now() + FIRST_TIMEOUT_MS; shown.length === 0; await delay(20)) {
-      if (performance.now() > deadline) throw new Error(`${page.url()} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
+      if (performance.now() > deadline)
+        throw new Error(`${page.url()} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
     }
     await delay(SETTLE_MS);
     const from = Date.now();
@@ -73,9 +74,14 @@ export async function startScreencast(client: CDPSession): Promise<Shown[]> {
   client.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
     // Gone with the page, when that ends first.
     client.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
-    const { data: gray, width, height } = jpegTurbo.decompressSync(Buffer.from(data, 'base64'), { format: jpegTurbo.FORMAT_GRAY });
+    const {
+      data: gray,
+      width,
+      height,
+    } = jpegTurbo.decompressSync(Buffer.from(data, 'base64'), { format: jpegTurbo.FORMAT_GRAY });
     const number = readNumber(gray, width, height);
-    if (number !== null && number !== shown.at(-1)?.number && metadata.timestamp !== undefined) shown.push({ number, atMs: metadata.timestamp * 1000 });
+    if (number !== null && number !== shown.at(-1)?.number && metadata.timestamp !== undefined)
+      shown.push({ number, atMs: metadata.timestamp * 1000 });
   });
   await client.send('Page.startScreencast', SCREENCAST);
   return shown;

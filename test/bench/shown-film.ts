@@ -38,7 +38,8 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
       for (const deadline = performance.now() + FIRST_TIMEOUT_MS; ; await delay(20)) {
         const [first] = shown;
         if (first !== undefined) return first;
-        if (performance.now() > deadline) throw new Error(`${url} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
+        if (performance.now() > deadline)
+          throw new Error(`${url} showed no picture with a number within ${FIRST_TIMEOUT_MS / 1000} s`);
       }
     },
     async [Symbol.asyncDispose]() {
@@ -48,7 +49,10 @@ export async function openFilmPage(browser: Browser, url: string): Promise<FilmP
   };
 }
 
-/** The age of each picture on the screen. A film repeats its numbers, so a picture is the latest one of its number that was handed over before. */
+/**
+ * The age of each picture on the screen. A film repeats its numbers, so a picture is the latest one of its number that
+ * was handed over before.
+ */
 export function agesOf(handedOver: readonly HandedOver[], shown: readonly Shown[]): ShownFrame[] {
   return shown.flatMap(({ number, atMs }) => {
     const handed = handedOver.findLast((one) => one.number === number && one.atMs <= atMs);
@@ -63,8 +67,20 @@ export function longestFreezeMs(frames: readonly ShownFrame[], fromMs: number, t
 }
 
 /** A line of one figure, from the measurements of all rounds. */
-export function filmLine<Figure extends string>(rounds: readonly Readonly<Record<Figure, number>>[], figure: Figure, what: string, unit: 'fps' | 'ms', targets: readonly Target[] = []): Line {
-  return { what, unit, digits: unit === 'fps' ? 1 : 0, series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[figure]) }], targets };
+export function filmLine<Figure extends string>(
+  rounds: readonly Readonly<Record<Figure, number>>[],
+  figure: Figure,
+  what: string,
+  unit: 'fps' | 'ms',
+  targets: readonly Target[] = [],
+): Line {
+  return {
+    what,
+    unit,
+    digits: unit === 'fps' ? 1 : 0,
+    series: [{ name: 'Gearway', values: rounds.map((measurement) => measurement[figure]) }],
+    targets,
+  };
 }
 
 /** Maximum latency and minimum rate of a current picture, and how long they must last after a change of the link. */
@@ -75,7 +91,9 @@ export function recoveryMs(frames: readonly ShownFrame[], fromMs: number, toMs: 
   for (const { atMs } of frames) {
     if (atMs < fromMs || atMs + CURRENT.forMs > toMs) continue;
     const behind = frames.filter((frame) => frame.atMs >= atMs && frame.atMs < atMs + CURRENT.forMs);
-    const isCurrent = behind.every(({ latencyMs }) => latencyMs <= CURRENT.latencyMs) && behind.length >= (CURRENT.framesPerSecond * CURRENT.forMs) / 1000;
+    const isCurrent =
+      behind.every(({ latencyMs }) => latencyMs <= CURRENT.latencyMs) &&
+      behind.length >= (CURRENT.framesPerSecond * CURRENT.forMs) / 1000;
     if (isCurrent) return atMs - fromMs;
   }
   return null;

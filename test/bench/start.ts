@@ -38,12 +38,23 @@ export const start: Bench = {
       [GATEWAY]: () => openPage(browser, `${url}/viewer?stream=main`, 'gearway-frame'),
       [EMPTY_PAGE]: () => openPage(browser, `${url}/healthz`, 'load'),
     });
-    const series = (measured: Readonly<Record<string, readonly number[]>>): Line['series'] => Object.entries(measured).map(([name, values]) => ({ name, values }));
+    const series = (measured: Readonly<Record<string, readonly number[]>>): Line['series'] =>
+      Object.entries(measured).map(([name, values]) => ({ name, values }));
     return {
       method: `The command is started with the test pattern, and a viewer's WebSocket tries every ${RETRY_MS} ms until it has the first frame's last byte; beside it, a Node process that does nothing, until it has ended. Then the viewer page of a running gateway in Chromium, each time in a fresh profile of a warm browser, so that nothing is cached: from the start of the navigation to the animation frame behind the first gearway-frame, by the page's clock; beside it, a page of one line of text, to the animation frame behind its load event.`,
       lines: [
-        { what: 'process start to first frame', unit: 'ms', series: series(starts), targets: [{ is: 'value', atMost: STARTED_WITHIN_MS }] },
-        { what: 'page load to first frame', unit: 'ms', series: series(pages), targets: [{ is: 'value', atMost: PAINTED_WITHIN_MS }] },
+        {
+          what: 'process start to first frame',
+          unit: 'ms',
+          series: series(starts),
+          targets: [{ is: 'value', atMost: STARTED_WITHIN_MS }],
+        },
+        {
+          what: 'page load to first frame',
+          unit: 'ms',
+          series: series(pages),
+          targets: [{ is: 'value', atMost: PAINTED_WITHIN_MS }],
+        },
       ],
       notes: [],
     };
@@ -89,7 +100,9 @@ async function openPage(browser: Browser, url: string, event: 'gearway-frame' | 
   });
   const page = await context.newPage({ type: 'window' });
   // While capturing, since gearway-frame does not bubble.
-  await page.evaluateOnNewDocument(`window.painted = new Promise((resolve) => addEventListener('${event}', () => requestAnimationFrame(() => resolve(performance.now())), { capture: true, once: true }))`);
+  await page.evaluateOnNewDocument(
+    `window.painted = new Promise((resolve) => addEventListener('${event}', () => requestAnimationFrame(() => resolve(performance.now())), { capture: true, once: true }))`,
+  );
   await page.goto(url);
   return (await page.evaluate('window.painted')) as number;
 }

@@ -34,17 +34,22 @@ export function median(values: readonly number[]): number {
 
 /** @param values at least one, in any order. @param share 0.95 for the value that 95 % of them are below. */
 export function percentile(values: readonly number[], share: number): number {
-  return quantile(values.toSorted((a, b) => a - b), share);
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    share,
+  );
 }
 
 /**
- * The slope of a line through points, after Theil and Sen: the median of the slopes between any two. Unlike least squares it is not moved by some
- * points that lie far off, as memory just before a collection does.
+ * The slope of a line through points, after Theil and Sen: the median of the slopes between any two. Unlike least
+ * squares it is not moved by some points that lie far off, as memory just before a collection does.
  *
  * @param points at least two with different x.
  */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
-  const slopes = points.flatMap(([x, y], i) => points.slice(0, i).flatMap(([x0, y0]) => (x === x0 ? [] : [(y - y0) / (x - x0)])));
+  const slopes = points.flatMap(([x, y], i) =>
+    points.slice(0, i).flatMap(([x0, y0]) => (x === x0 ? [] : [(y - y0) / (x - x0)])),
+  );
   return median(slopes);
 }
 
@@ -56,8 +61,9 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 /**
- * From order statistics, so that nothing is assumed of the distribution: the k-th smallest and k-th largest value miss the
- * median only when fewer than k of n values fall on one side, a matter of tossing n coins. 10 values: the 2nd and the 9th.
+ * From order statistics, so that nothing is assumed of the distribution: the k-th smallest and k-th largest value miss
+ * the median only when fewer than k of n values fall on one side, a matter of tossing n coins. 10 values: the 2nd and
+ * the 9th.
  */
 function medianInterval(sorted: readonly number[]): MedianInterval {
   const n = sorted.length;

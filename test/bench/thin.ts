@@ -18,10 +18,42 @@ interface ThinLink {
 }
 
 const LINKS: readonly ThinLink[] = [
-  { bitsPerSecond: 2e6, delayMs: 60, film: 'camera', leastFps: 25, mostMedianMs: 250, mostLateMs: 400, mostFirstMs: 1500 },
-  { bitsPerSecond: 2e6, delayMs: 60, film: 'test pattern', leastFps: 25, mostMedianMs: 250, mostLateMs: 400, mostFirstMs: 1500 },
-  { bitsPerSecond: 8e6, delayMs: 20, film: 'camera', leastFps: 28, mostMedianMs: 150, mostLateMs: 250, mostFirstMs: 1000 },
-  { bitsPerSecond: 0.5e6, delayMs: 100, film: 'camera', leastFps: 10, mostMedianMs: 500, mostLateMs: null, mostFirstMs: 3000 },
+  {
+    bitsPerSecond: 2e6,
+    delayMs: 60,
+    film: 'camera',
+    leastFps: 25,
+    mostMedianMs: 250,
+    mostLateMs: 400,
+    mostFirstMs: 1500,
+  },
+  {
+    bitsPerSecond: 2e6,
+    delayMs: 60,
+    film: 'test pattern',
+    leastFps: 25,
+    mostMedianMs: 250,
+    mostLateMs: 400,
+    mostFirstMs: 1500,
+  },
+  {
+    bitsPerSecond: 8e6,
+    delayMs: 20,
+    film: 'camera',
+    leastFps: 28,
+    mostMedianMs: 150,
+    mostLateMs: 250,
+    mostFirstMs: 1000,
+  },
+  {
+    bitsPerSecond: 0.5e6,
+    delayMs: 100,
+    film: 'camera',
+    leastFps: 10,
+    mostMedianMs: 500,
+    mostLateMs: null,
+    mostFirstMs: 3000,
+  },
 ];
 
 interface Measurement {
@@ -41,7 +73,8 @@ const LEAST_SECONDS = 2;
 /** Time after the measurement in which frames in transit are shown. */
 const LATEST_MS = 1500;
 
-const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string => `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
+const nameOf = ({ bitsPerSecond, delayMs, film }: ThinLink): string =>
+  `${bitsPerSecond / 1e6} Mbit/s, ${delayMs} ms each way, ${film}`;
 
 /** A viewer behind a link that does not carry the source's frames as they are. */
 export const thin: Bench = {
@@ -53,7 +86,10 @@ export const thin: Bench = {
     await using stage = await FilmStage.open();
     const bytes = { camera: await stage.make('camera'), 'test pattern': await stage.make('test pattern') };
     const links = await Promise.all(LINKS.map(async (link) => ({ link, port: await stage.link(symmetricLink(link)) })));
-    const measured = await alternate<string, Measurement>(rounds, Object.fromEntries(links.map(({ link, port }) => [nameOf(link), () => measure(stage, link.film, port, seconds)])));
+    const measured = await alternate<string, Measurement>(
+      rounds,
+      Object.fromEntries(links.map(({ link, port }) => [nameOf(link), () => measure(stage, link.film, port, seconds)])),
+    );
     const kilobytes = (film: FilmName): number => Math.round(bytes[film] / 1000);
     return {
       method: `1280x720 at 30 fps as JPEG (quality 90, 4:2:2) from a NetGear server: a film with a pan, moving things and sensor noise, ${kilobytes('camera')} KB per frame, and the test pattern, ${kilobytes('test pattern')} KB. Chromium opens the viewer page with an empty cache behind a relay with the link's bandwidth and delay in both directions and a queue of 64 KiB. From a frame handed to the NetGear server to Chromium's compositor showing it, by its screencast, for ${seconds} s, ${SETTLE_MS / 1000} s after the first picture. First picture: from opening the page's address.`,
@@ -77,7 +113,13 @@ async function measure(stage: FilmStage, film: FilmName, port: number, seconds: 
   const frames = agesOf(handedOver, result.shown).filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
   if (frames.length === 0) throw new Error(`no picture was shown in ${seconds} s`);
   const latencies = frames.map(({ latencyMs }) => latencyMs);
-  return { framesPerSecond: (frames.length * 1000) / (toMs - fromMs), medianMs: median(latencies), lateMs: percentile(latencies, 0.95), firstMs: result.firstMs, freezeMs: longestFreezeMs(frames, fromMs, toMs) };
+  return {
+    framesPerSecond: (frames.length * 1000) / (toMs - fromMs),
+    medianMs: median(latencies),
+    lateMs: percentile(latencies, 0.95),
+    firstMs: result.firstMs,
+    freezeMs: longestFreezeMs(frames, fromMs, toMs),
+  };
 }
 
 function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
@@ -85,7 +127,13 @@ function linesOf(link: ThinLink, rounds: readonly Measurement[]): Line[] {
   return [
     filmLine(rounds, 'framesPerSecond', `${name}: shown`, 'fps', [{ is: 'value', atLeast: link.leastFps }]),
     filmLine(rounds, 'medianMs', `${name}: latency, median`, 'ms', [{ is: 'value', atMost: link.mostMedianMs }]),
-    filmLine(rounds, 'lateMs', `${name}: latency, 95 % within`, 'ms', link.mostLateMs === null ? [] : [{ is: 'value', atMost: link.mostLateMs }]),
+    filmLine(
+      rounds,
+      'lateMs',
+      `${name}: latency, 95 % within`,
+      'ms',
+      link.mostLateMs === null ? [] : [{ is: 'value', atMost: link.mostLateMs }],
+    ),
     filmLine(rounds, 'firstMs', `${name}: first picture`, 'ms', [{ is: 'value', atMost: link.mostFirstMs }]),
     filmLine(rounds, 'freezeMs', `${name}: longest freeze`, 'ms'),
   ];

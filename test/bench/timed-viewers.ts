@@ -52,7 +52,16 @@ class TimedViewer {
       this.#waiting = frame;
       return;
     }
-    this.#socket.send(encodeMessage({ type: 'ack', sequence: frame.sequence, painted: this.#painted, skipped: this.#skipped, failed: 0, decodeMs: this.#workMs }));
+    this.#socket.send(
+      encodeMessage({
+        type: 'ack',
+        sequence: frame.sequence,
+        painted: this.#painted,
+        skipped: this.#skipped,
+        failed: 0,
+        decodeMs: this.#workMs,
+      }),
+    );
     if (this.#workMs === 0) {
       this.#draw(frame);
       return;
@@ -91,7 +100,9 @@ const handlers = {
   },
   /** In the order in which they connected. */
   stop(): Seen[] {
-    return viewers.map(({ drawn }) => ({ drawn: drawn.map(({ atMs, delayMs }) => ({ atMs: atMs - startedAtMs, delayMs })) }));
+    return viewers.map(({ drawn }) => ({
+      drawn: drawn.map(({ atMs, delayMs }) => ({ atMs: atMs - startedAtMs, delayMs })),
+    }));
   },
   async disconnect(): Promise<void> {
     await Promise.all(viewers.map((viewer) => viewer.close()));

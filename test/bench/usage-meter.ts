@@ -37,7 +37,13 @@ export class UsageMeter {
     this.#loopDelay.disable();
     this.#collected(this.#garbage.takeRecords());
     this.#garbage.disconnect();
-    return { elapsedMs, cpuUs: user + system, gcMs: this.#gcMs, longestGcMs: this.#longestGcMs, loopDelayMs: Math.max(0, this.#loopDelay.percentile(99) / 1e6 - 1) };
+    return {
+      elapsedMs,
+      cpuUs: user + system,
+      gcMs: this.#gcMs,
+      longestGcMs: this.#longestGcMs,
+      loopDelayMs: Math.max(0, this.#loopDelay.percentile(99) / 1e6 - 1),
+    };
   }
 
   #collected(entries: readonly { readonly duration: number }[]): void {

@@ -1,6 +1,6 @@
 /**
- * The bytes that both servers and the viewers of fan-out exchange: a viewer's handshake, `hello` and acknowledgement made
- * ahead and masked, a frame made ahead and joined. WebSocket framing: RFC 6455, 5.2.
+ * The bytes that both servers and the viewers of fan-out exchange: a viewer's handshake, `hello` and acknowledgement
+ * made ahead and masked, a frame made ahead and joined. WebSocket framing: RFC 6455, 5.2.
  */
 import { createHash } from 'node:crypto';
 import { encodeFrameHead, encodeMessage, PROTOCOL, type Want } from '../../shared/protocol.ts';
@@ -21,7 +21,27 @@ const FIN = 0x80;
 export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
   const payload = Buffer.alloc(bytes);
   for (let i = 0; i < payload.length; i += 1) payload[i] = (i * 167 + (i >> 8)) % 0xff; // all but 0xff, which begins a marker
-  const startOfFrame = [0xff, 0xc0, 0, 17, 8, HEIGHT >> 8, HEIGHT & 0xff, WIDTH >> 8, WIDTH & 0xff, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
+  const startOfFrame = [
+    0xff,
+    0xc0,
+    0,
+    17,
+    8,
+    HEIGHT >> 8,
+    HEIGHT & 0xff,
+    WIDTH >> 8,
+    WIDTH & 0xff,
+    3,
+    1,
+    0x22,
+    0,
+    2,
+    0x11,
+    1,
+    3,
+    0x11,
+    1,
+  ];
   const startOfScan = [0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0];
   payload.set([0xff, 0xd8, ...startOfFrame, ...startOfScan]);
   payload.set([0xff, 0xd9], payload.length - 2);
@@ -31,7 +51,10 @@ export function createPayload(bytes = PAYLOAD_BYTES): Buffer {
 /** A frame's message as the gateway sends it, in one piece. */
 export function createMessage(): Buffer {
   const encoding = { kind: 'jpeg' } as const;
-  const head = encodeFrameHead({ sequence: 1_000_000, receivedAtUs: 1766400000000000, width: WIDTH, height: HEIGHT, encoding }, null);
+  const head = encodeFrameHead(
+    { sequence: 1_000_000, receivedAtUs: 1766400000000000, width: WIDTH, height: HEIGHT, encoding },
+    null,
+  );
   return Buffer.concat([head, createPayload()]);
 }
 
@@ -63,7 +86,14 @@ export function handshakeRequest(port: number): string {
 export function handshakeResponse(request: string): string {
   const key = /^sec-websocket-key: *(\S+)/im.exec(request)?.[1] ?? '';
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-  return ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket', `Sec-WebSocket-Accept: ${accept}`, `Sec-WebSocket-Protocol: ${PROTOCOL}`, '\r\n'].join('\r\n');
+  return [
+    'HTTP/1.1 101 Switching Protocols',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    `Sec-WebSocket-Accept: ${accept}`,
+    `Sec-WebSocket-Protocol: ${PROTOCOL}`,
+    '\r\n',
+  ].join('\r\n');
 }
 
 /** `hello` as a masked WebSocket frame. */
@@ -79,7 +109,16 @@ export const PONG = Buffer.of(FIN | 0x0a, 0x80, ...MASK);
 
 // A sequence number above 65535 takes five bytes; the four that say it are written over for each acknowledgement.
 const SEQUENCE_PLACEHOLDER = 0x01020304;
-const ackMessage = Buffer.from(encodeMessage({ type: 'ack', sequence: SEQUENCE_PLACEHOLDER, painted: 100_000, skipped: 2, failed: 0, decodeMs: 6.1 }));
+const ackMessage = Buffer.from(
+  encodeMessage({
+    type: 'ack',
+    sequence: SEQUENCE_PLACEHOLDER,
+    painted: 100_000,
+    skipped: 2,
+    failed: 0,
+    decodeMs: 6.1,
+  }),
+);
 const sequenceAt = ackMessage.indexOf(Buffer.of(0xce, 1, 2, 3, 4)) + 1;
 const maskedAck = mask(ackMessage);
 const sequenceAtMasked = maskedAck.length - ackMessage.length + sequenceAt;
@@ -101,6 +140,9 @@ function mask(message: Uint8Array): Buffer {
 }
 
 function shortLength({ byteLength }: Uint8Array): number {
-  if (byteLength > 125) throw new RangeError(`message is ${byteLength} bytes, expected at most 125, which a short WebSocket header can say`);
+  if (byteLength > 125)
+    throw new RangeError(
+      `message is ${byteLength} bytes, expected at most 125, which a short WebSocket header can say`,
+    );
   return byteLength;
 }

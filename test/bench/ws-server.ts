@@ -1,4 +1,7 @@
-/** What a program would write itself with ws: it sends each viewer a ready-made message, in one piece. No stream, no pacing by the link, no parsing. */
+/**
+ * What a program would write itself with ws: it sends each viewer a ready-made message, in one piece. No stream, no
+ * pacing by the link, no parsing.
+ */
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { PROTOCOL } from '../../shared/protocol.ts';

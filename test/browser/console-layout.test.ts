@@ -19,7 +19,10 @@ afterAll(async () => {
   await browser.close();
 });
 
-async function open(url: string, viewport: Parameters<Page['setViewport']>[0] = { width: 1440, height: 900 }): Promise<Page & AsyncDisposable> {
+async function open(
+  url: string,
+  viewport: Parameters<Page['setViewport']>[0] = { width: 1440, height: 900 },
+): Promise<Page & AsyncDisposable> {
   const context = await browser.createBrowserContext();
   const page = await context.newPage({ type: 'window' });
   await page.setViewport(viewport);
@@ -27,16 +30,21 @@ async function open(url: string, viewport: Parameters<Page['setViewport']>[0] = 
   return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
 }
 
-const says = (page: Page, words: string): Promise<unknown> => page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
-const isLive = (page: Page): Promise<unknown> => page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
+const says = (page: Page, words: string): Promise<unknown> =>
+  page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
+const isLive = (page: Page): Promise<unknown> =>
+  page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
 
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
-  return page.evaluate('axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`))') as Promise<string[]>;
+  return page.evaluate(
+    'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`))',
+  ) as Promise<string[]>;
 }
 
 /** How far the page is wider than the window, in pixels. */
-const overflow = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+const overflow = (page: Page): Promise<number> =>
+  page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
 describe('the console on a phone', () => {
   it('shows return data directly below the picture, which stays visible and live while data is returned', async () => {
@@ -44,13 +52,20 @@ describe('the console on a phone', () => {
     await using page = await open(await gateway.administratorUrl(), PHONE);
     await isLive(page);
     await says(page, 'Console (127.0.0.1)');
-    const gap = await page.evaluate(() => document.querySelector('[aria-label="Return data"]')!.getBoundingClientRect().top - document.querySelector('gearway-viewer')!.getBoundingClientRect().bottom);
+    const gap = await page.evaluate(
+      () =>
+        document.querySelector('[aria-label="Return data"]')!.getBoundingClientRect().top -
+        document.querySelector('gearway-viewer')!.getBoundingClientRect().bottom,
+    );
     expect(gap).toBeGreaterThanOrEqual(0);
     expect(gap).toBeLessThan(40);
     // To the end of the page.
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     await page.waitForFunction(() => scrollY > 200);
-    const { top, bottom } = await page.$eval('gearway-viewer', (viewer) => viewer.getBoundingClientRect().toJSON() as DOMRect);
+    const { top, bottom } = await page.$eval(
+      'gearway-viewer',
+      (viewer) => viewer.getBoundingClientRect().toJSON() as DOMRect,
+    );
     expect([Math.round(top), bottom > 100]).toEqual([0, true]);
     // The field is not behind the picture when it gets the focus.
     await page.focus('textarea');
@@ -63,29 +78,36 @@ describe('the console on a phone', () => {
 });
 
 describe('the clients of the console', () => {
-  it.each([390, 768, 899, 900, 1280, 1440])('show return data and actions in full at %i px, whatever they are called', async (width) => {
-    await using gateway = await GatewayProcess.start();
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: LONG_NAME });
-    await viewer.return({ kind: 'value', value: { speed: 1 } });
-    await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
-    await says(page, '{"speed":1}');
-    await page.waitForSelector('[aria-label="Disconnect port 6000"]');
-    const hidden = await page.$$eval('[data-client] :is(.data .text, .action button, .state)', (elements) =>
-      elements.filter((element) => {
-        const { left, right, width: size } = element.getBoundingClientRect();
-        const panel = element.closest('.panel')!.getBoundingClientRect();
-        return size === 0 || left < panel.left || right > panel.right || right > innerWidth;
-      }).map((element) => element.outerHTML),
-    );
-    expect(hidden).toEqual([]);
-    expect(await overflow(page)).toBe(0);
-    const isCard = await page.$eval('[data-client]', (row) => getComputedStyle(row).display === 'grid');
-    if (width < 900) expect(isCard).toBe(true);
-    if (width >= 1280) expect(isCard).toBe(false);
-    // The roles of a table stay where it is shown as cards.
-    expect(await page.$$eval('[role=columnheader]', (headings) => headings.map(({ textContent }) => textContent?.trim()))).toContain('Return data');
-    expect(await violations(page)).toEqual([]);
-  });
+  it.each([390, 768, 899, 900, 1280, 1440])(
+    'show return data and actions in full at %i px, whatever they are called',
+    async (width) => {
+      await using gateway = await GatewayProcess.start();
+      await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: LONG_NAME });
+      await viewer.return({ kind: 'value', value: { speed: 1 } });
+      await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
+      await says(page, '{"speed":1}');
+      await page.waitForSelector('[aria-label="Disconnect port 6000"]');
+      const hidden = await page.$$eval('[data-client] :is(.data .text, .action button, .state)', (elements) =>
+        elements
+          .filter((element) => {
+            const { left, right, width: size } = element.getBoundingClientRect();
+            const panel = element.closest('.panel')!.getBoundingClientRect();
+            return size === 0 || left < panel.left || right > panel.right || right > innerWidth;
+          })
+          .map((element) => element.outerHTML),
+      );
+      expect(hidden).toEqual([]);
+      expect(await overflow(page)).toBe(0);
+      const isCard = await page.$eval('[data-client]', (row) => getComputedStyle(row).display === 'grid');
+      if (width < 900) expect(isCard).toBe(true);
+      if (width >= 1280) expect(isCard).toBe(false);
+      // The roles of a table stay where it is shown as cards.
+      expect(
+        await page.$$eval('[role=columnheader]', (headings) => headings.map(({ textContent }) => textContent?.trim())),
+      ).toContain('Return data');
+      expect(await violations(page)).toEqual([]);
+    },
+  );
 
   it('are not green while their stream waits', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
@@ -93,7 +115,11 @@ describe('the clients of the console', () => {
     await using page = await open(await gateway.url);
     await says(page, 'watcher');
     await says(page, 'Console (127.0.0.1)');
-    expect(await page.$$eval('[data-client] .state', (states) => states.map((state) => `${state.textContent} ${state.firstElementChild!.className}`))).toEqual(['Connected dot idle', 'Connected dot idle']);
+    expect(
+      await page.$$eval('[data-client] .state', (states) =>
+        states.map((state) => `${state.textContent} ${state.firstElementChild!.className}`),
+      ),
+    ).toEqual(['Connected dot idle', 'Connected dot idle']);
     expect(await page.$('header .dot.live, [data-client] .dot.live')).toBeNull();
   });
 });
@@ -113,7 +139,11 @@ describe('a waiting stream', () => {
     await page.waitForSelector('section[aria-label="Connect"] details[open]');
     await says(page, 'Push an image from a shell');
     const { JPEG } = await import('../helpers/viewer.ts');
-    await fetch(`${await gateway.url}/streams/main/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: Uint8Array.from(JPEG) });
+    await fetch(`${await gateway.url}/streams/main/frames`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/jpeg' },
+      body: Uint8Array.from(JPEG),
+    });
     await page.waitForSelector('section[aria-label="Connect"] details:not([open])');
     await page.click('section[aria-label="Connect"] summary');
     await says(page, 'Push an image from a shell');
@@ -136,7 +166,10 @@ describe('the return data of the console', () => {
     await says(page, 'Received');
     expect((await gateway.status()).clients[0]?.returnData).toBeNull();
     await page.click('.composer .hold');
-    await gateway.statusWhere('held return data', ({ clients }) => JSON.stringify(clients[0]?.returnData) === '{"gripper":"open"}');
+    await gateway.statusWhere(
+      'held return data',
+      ({ clients }) => JSON.stringify(clients[0]?.returnData) === '{"gripper":"open"}',
+    );
     await page.click('.saved .link');
     await write('1');
     await page.reload();
@@ -152,7 +185,9 @@ describe('copying', () => {
   it('works where the page may not use the clipboard, as over plain HTTP', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using page = await open('about:blank');
-    await page.evaluateOnNewDocument(() => Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined }));
+    await page.evaluateOnNewDocument(() =>
+      Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined }),
+    );
     await page.goto(await gateway.url);
     await page.locator('[aria-label="Copy: Push an image from a shell"]').click();
     await says(page, 'Copied');
@@ -161,7 +196,9 @@ describe('copying', () => {
     await page.keyboard.down('Control');
     await page.keyboard.press('v');
     await page.keyboard.up('Control');
-    expect(await page.$eval('textarea', ({ value }) => value)).toBe(`curl -F frame=@picture.jpg ${await gateway.url}/streams/main/frames`);
+    expect(await page.$eval('textarea', ({ value }) => value)).toBe(
+      `curl -F frame=@picture.jpg ${await gateway.url}/streams/main/frames`,
+    );
   });
 });
 
@@ -171,7 +208,9 @@ describe('the addresses for other devices', () => {
     const { port } = new URL(await gateway.url);
     const local = `http://127.0.0.1:${port}`;
     const { networkUrls } = (await (await fetch(`${local}/api/gateway`)).json()) as { networkUrls: string[] };
-    expect(gateway.stdout.all.filter((line) => line.startsWith('In your network: '))).toEqual(networkUrls.map((url) => `In your network: ${url}`));
+    expect(gateway.stdout.all.filter((line) => line.startsWith('In your network: '))).toEqual(
+      networkUrls.map((url) => `In your network: ${url}`),
+    );
     for (const url of networkUrls) expect((await fetch(`${url}healthz`)).status).toBe(200);
     await using page = await open(local);
     await isLive(page);
@@ -192,21 +231,46 @@ describe('the addresses for other devices', () => {
 });
 
 describe('the wall', () => {
-  const SOURCES = ['--source', 'yard=test-pattern:?size=320x180&fps=5', '--source', 'hall=test-pattern:?size=320x240&fps=5', '--source', 'door=push:', '--source', 'arm=test-pattern:?size=320x180&fps=5', '--source', 'roof=push:'];
+  const SOURCES = [
+    '--source',
+    'yard=test-pattern:?size=320x180&fps=5',
+    '--source',
+    'hall=test-pattern:?size=320x240&fps=5',
+    '--source',
+    'door=push:',
+    '--source',
+    'arm=test-pattern:?size=320x180&fps=5',
+    '--source',
+    'roof=push:',
+  ];
 
   it('shows all streams with their pictures and problems; one click opens a stream', async () => {
     await using gateway = await GatewayProcess.start(...SOURCES);
     for (const width of [390, 1440]) {
       await using page = await open(await gateway.url, { width, height: 1600 });
-      await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>('.tile img')].filter(({ naturalWidth }) => naturalWidth > 0).length === 3);
-      expect(await page.$$eval('.tile', (tiles) => tiles.map((tile) => (tile as HTMLElement).innerText.replaceAll(/\s+/g, ' ')).filter((text) => text.includes('door')))).toEqual(['No picture door Waiting Waiting for a publisher']);
+      await page.waitForFunction(
+        () =>
+          [...document.querySelectorAll<HTMLImageElement>('.tile img')].filter(({ naturalWidth }) => naturalWidth > 0)
+            .length === 3,
+      );
+      expect(
+        await page.$$eval('.tile', (tiles) =>
+          tiles
+            .map((tile) => (tile as HTMLElement).innerText.replaceAll(/\s+/g, ' '))
+            .filter((text) => text.includes('door')),
+        ),
+      ).toEqual(['No picture door Waiting Waiting for a publisher']);
       expect(await overflow(page)).toBe(0);
       expect(await violations(page)).toEqual([]);
     }
     await using page = await open(await gateway.url);
     await page.waitForSelector('.tile img');
     const first = await page.$eval('[data-stream=yard] img', ({ src }) => src);
-    await page.waitForFunction((src) => document.querySelector<HTMLImageElement>('[data-stream=yard] img')!.src !== src, {}, first);
+    await page.waitForFunction(
+      (src) => document.querySelector<HTMLImageElement>('[data-stream=yard] img')!.src !== src,
+      {},
+      first,
+    );
     // A wall is not a client, and takes no port.
     const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as { clients: unknown[] }[];
     expect(streams.flatMap(({ clients }) => clients)).toEqual([]);
@@ -224,23 +288,45 @@ describe('the wall', () => {
 
   it('has tiles of one size, whatever the names of the streams', async () => {
     const name = 'n'.repeat(64);
-    await using gateway = await GatewayProcess.start('--source', 'a=test-pattern:?size=320x180&fps=2', '--source', `${name}=test-pattern:?size=320x180&fps=2`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'a=test-pattern:?size=320x180&fps=2',
+      '--source',
+      `${name}=test-pattern:?size=320x180&fps=2`,
+    );
     for (const width of [390, 1440]) {
       await using page = await open(await gateway.url, { width, height: 900 });
       await page.waitForSelector(`[data-stream=${name}] img`);
-      const [first, second] = await page.$$eval('.tile', (tiles) => tiles.map((tile) => ({ width: tile.clientWidth, height: tile.clientHeight, cut: tile.querySelector('.state')!.getBoundingClientRect().right - tile.getBoundingClientRect().right })));
+      const [first, second] = await page.$$eval('.tile', (tiles) =>
+        tiles.map((tile) => ({
+          width: tile.clientWidth,
+          height: tile.clientHeight,
+          cut: tile.querySelector('.state')!.getBoundingClientRect().right - tile.getBoundingClientRect().right,
+        })),
+      );
       expect(second).toEqual({ ...first, cut: expect.closeTo(first!.cut, 1) as number });
       expect(first!.cut).toBeLessThan(0);
     }
   });
 
   it('fetches pictures of the streams on screen only', async () => {
-    const many = Array.from({ length: 12 }, (_, index) => ['--source', `cam-${index + 1}=test-pattern:?size=320x180&fps=2`]).flat();
+    const many = Array.from({ length: 12 }, (_, index) => [
+      '--source',
+      `cam-${index + 1}=test-pattern:?size=320x180&fps=2`,
+    ]).flat();
     await using gateway = await GatewayProcess.start(...many);
     await using page = await open(await gateway.url, { width: 390, height: 500 });
     await page.waitForSelector('[data-stream=cam-1] img');
-    const fetched = (): Promise<string[]> => page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => /streams\/([^/]+)\/snapshot/.exec(name)?.[1] ?? '').filter((name) => name !== ''));
-    await page.waitForFunction(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('snapshot')).length > 8);
+    const fetched = (): Promise<string[]> =>
+      page.evaluate(() =>
+        performance
+          .getEntriesByType('resource')
+          .map(({ name }) => /streams\/([^/]+)\/snapshot/.exec(name)?.[1] ?? '')
+          .filter((name) => name !== ''),
+      );
+    await page.waitForFunction(
+      () => performance.getEntriesByType('resource').filter(({ name }) => name.includes('snapshot')).length > 8,
+    );
     expect(await fetched()).not.toContain('cam-12');
     await page.evaluate(() => document.querySelector('[data-stream=cam-12]')!.scrollIntoView());
     await page.waitForSelector('[data-stream=cam-12] img');
@@ -248,12 +334,17 @@ describe('the wall', () => {
 
   it('replaces the page of the only stream and its dialogs, and the other way round, when the gateway restarts with other streams', async () => {
     const start = (port: string, ...names: string[]): Promise<GatewayProcess> =>
-      GatewayProcess.start('--port', port, ...names.flatMap((name) => ['--source', `${name}=test-pattern:?size=320x180&fps=5`]));
+      GatewayProcess.start(
+        '--port',
+        port,
+        ...names.flatMap((name) => ['--source', `${name}=test-pattern:?size=320x180&fps=5`]),
+      );
     const first = await start('0', 'yard');
     const { port } = new URL(await first.url);
     await using page = await open(await first.url);
     await isLive(page);
-    const dialogs = (): Promise<string[]> => page.$$eval('dialog', (elements) => elements.map(({ className }) => className).sort());
+    const dialogs = (): Promise<string[]> =>
+      page.$$eval('dialog', (elements) => elements.map(({ className }) => className).sort());
     expect(await dialogs()).toEqual(['confirm', 'enlarged']);
     await page.evaluate(() => document.querySelector<HTMLDialogElement>('dialog.enlarged')!.showModal());
     await first[Symbol.asyncDispose]();
@@ -270,7 +361,16 @@ describe('the wall', () => {
 
 describe('the grid of the viewer page', () => {
   it('shows the named streams as spectators, after asking for the token once', async () => {
-    await using gateway = await GatewayProcess.start('--token', 's3cret', '--source', 'a=test-pattern:?size=320x180&fps=5', '--source', 'b=test-pattern:?size=320x180&fps=5', '--source', 'c=push:');
+    await using gateway = await GatewayProcess.start(
+      '--token',
+      's3cret',
+      '--source',
+      'a=test-pattern:?size=320x180&fps=5',
+      '--source',
+      'b=test-pattern:?size=320x180&fps=5',
+      '--source',
+      'c=push:',
+    );
     await using page = await open(`${await gateway.url}/viewer?stream=a,b,c`, { width: 1280, height: 720 });
     await page.waitForSelector('input[name=token]');
     await page.type('input[name=token]', 'wrong');
@@ -278,10 +378,18 @@ describe('the grid of the viewer page', () => {
     await page.waitForFunction(() => document.querySelector('[role=alert]')?.textContent === 'Invalid token.');
     await page.type('input[name=token]', 's3cret');
     await page.keyboard.press('Enter');
-    await page.waitForFunction(() => [...document.querySelectorAll('gearway-viewer')].map(({ state }) => state).join() === 'live,live,waiting');
+    await page.waitForFunction(
+      () => [...document.querySelectorAll('gearway-viewer')].map(({ state }) => state).join() === 'live,live,waiting',
+    );
     expect(gateway.stderr.all.filter((line) => line.includes('failed log-in'))).toHaveLength(1);
-    expect(await page.$$eval('gearway-viewer', (viewers) => viewers.map(({ port }) => port))).toEqual([null, null, null]);
-    const boxes = await page.$$eval('gearway-viewer', (viewers) => viewers.map((viewer) => viewer.getBoundingClientRect().toJSON() as DOMRect));
+    expect(await page.$$eval('gearway-viewer', (viewers) => viewers.map(({ port }) => port))).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    const boxes = await page.$$eval('gearway-viewer', (viewers) =>
+      viewers.map((viewer) => viewer.getBoundingClientRect().toJSON() as DOMRect),
+    );
     expect(new Set(boxes.map(({ width }) => Math.round(width))).size).toBe(1);
     expect(boxes.every(({ right, bottom }) => right <= 1280 && bottom <= 720)).toBe(true);
     expect(await violations(page)).toEqual([]);

@@ -22,7 +22,10 @@ afterAll(async () => {
   await browser.close();
 });
 
-async function open(url: string, { width = 1440, dark = true }: { width?: number; dark?: boolean } = {}): Promise<Page & AsyncDisposable> {
+async function open(
+  url: string,
+  { width = 1440, dark = true }: { width?: number; dark?: boolean } = {},
+): Promise<Page & AsyncDisposable> {
   const context = await browser.createBrowserContext();
   const page = await context.newPage({ type: 'window' });
   await page.setViewport({ width, height: 1000 });
@@ -31,17 +34,27 @@ async function open(url: string, { width = 1440, dark = true }: { width?: number
   return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
 }
 
-const says = (page: Page, words: string): Promise<unknown> => page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
+const says = (page: Page, words: string): Promise<unknown> =>
+  page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as Violation[];
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`);
+  return found.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`,
+  );
 }
 
 /** Waits until a form says why it refused, and expects an empty field with the focus. */
 async function refused(page: Page, place: string, words: string): Promise<void> {
-  await page.waitForFunction((where, wanted) => document.querySelector(`${where} [role=alert]`)?.textContent === wanted && document.activeElement?.getAttribute('aria-invalid') === 'true', {}, place, words);
+  await page.waitForFunction(
+    (where, wanted) =>
+      document.querySelector(`${where} [role=alert]`)?.textContent === wanted &&
+      document.activeElement?.getAttribute('aria-invalid') === 'true',
+    {},
+    place,
+    words,
+  );
   expect(await page.$eval(`${place} input[name=token]`, (field) => (field as HTMLInputElement).value)).toBe('');
 }
 
@@ -56,7 +69,8 @@ async function confirm(page: Page): Promise<void> {
   await page.waitForSelector('dialog[open]', { hidden: true });
 }
 
-const isDisabled = (page: Page): Promise<boolean> => page.$eval('.composer .hold', (button) => (button as HTMLButtonElement).disabled);
+const isDisabled = (page: Page): Promise<boolean> =>
+  page.$eval('.composer .hold', (button) => (button as HTMLButtonElement).disabled);
 
 describe('the console', () => {
   it('shows the clients, and returns what is typed: kept until it is stopped, or once', async () => {
@@ -71,7 +85,11 @@ describe('the console', () => {
     await page.click('.composer .hold');
     await says(page, 'Received');
     await says(page, '{"gripper":"open"}');
-    expect((await gateway.status()).clients[0]).toMatchObject({ port: 6000, kind: 'web', returnData: { gripper: 'open' } });
+    expect((await gateway.status()).clients[0]).toMatchObject({
+      port: 6000,
+      kind: 'web',
+      returnData: { gripper: 'open' },
+    });
     await page.click('.held .quiet');
     await gateway.statusWhere('cleared return data', ({ clients }) => clients[0]?.returnData === null);
     expect(errors).toEqual([]);
@@ -85,7 +103,9 @@ describe('the console', () => {
     await page.locator('button[aria-label="Disconnect port 6001"]').click();
     await confirm(page);
     await other.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'refused');
-    expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(/disconnected by the administrator/);
+    expect(await other.evaluate(() => document.querySelector('gearway-viewer')!.reason)).toMatch(
+      /disconnected by the administrator/,
+    );
     expect((await gateway.status()).ports).toMatchObject({ taken: 1, held: [] });
     await says(page, 'disconnected by the administrator');
   });
@@ -138,7 +158,10 @@ describe('the console', () => {
     await says(page, `Nothing is listening at tcp://127.0.0.1:${port}`);
     expect(await page.$eval('#client-address', (input) => (input as HTMLInputElement).value)).toBe('');
     const button = `button[aria-label="Remove port ${port}"]`;
-    const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '');
+    const focused = (): Promise<string> =>
+      page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '',
+      );
     await page.focus(button);
     await page.keyboard.press('Enter');
     await says(page, `Remove tcp://127.0.0.1:${port}?`);
@@ -201,7 +224,9 @@ describe('the console', () => {
   it('says that a key is an old one, and shows the picture nevertheless', async () => {
     await using gateway = await GatewayProcess.start();
     await using page = await open(`${await gateway.url}/#key=of-yesterday`);
-    await page.waitForFunction(() => document.querySelector('.key [role=alert]')?.textContent.startsWith('Invalid key'));
+    await page.waitForFunction(() =>
+      document.querySelector('.key [role=alert]')?.textContent.startsWith('Invalid key'),
+    );
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
     await page.type('.key input', await gateway.key);
     await page.keyboard.press('Enter');
@@ -237,7 +262,14 @@ describe('the console', () => {
     const [wrong, missing] = (await freePorts(2)) as [number, number];
     await using peer = new PythonPeer('client.py', { port: wrong, pattern: 0 });
     await peer.waitFor('ready');
-    await using gateway = await GatewayProcess.start('--start', 'all', '--client', `tcp://127.0.0.1:${wrong}?pattern=1`, '--client', `tcp://127.0.0.1:${missing}`);
+    await using gateway = await GatewayProcess.start(
+      '--start',
+      'all',
+      '--client',
+      `tcp://127.0.0.1:${wrong}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${missing}`,
+    );
     await using page = await open(await gateway.administratorUrl());
     await says(page, `Waiting for ${wrong}, ${missing} to connect`);
     await says(page, `The client at tcp://127.0.0.1:${wrong} has pattern 0, its address says pattern 1`);
@@ -246,20 +278,42 @@ describe('the console', () => {
     for (const port of [wrong, missing]) {
       await page.locator(`button[aria-label="Remove port ${port}"]`).click();
       await confirm(page);
-      await page.waitForFunction((label) => document.querySelector(`button[aria-label="${label}"]`) === null, {}, `Remove port ${port}`);
+      await page.waitForFunction(
+        (label) => document.querySelector(`button[aria-label="${label}"]`) === null,
+        {},
+        `Remove port ${port}`,
+      );
     }
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live' && !document.body.innerText.includes('(--start all)'));
+    await page.waitForFunction(
+      () =>
+        document.querySelector('gearway-viewer')?.state === 'live' &&
+        !document.body.innerText.includes('(--start all)'),
+    );
   });
 
-  it.each([['samples', true], ['a JPEG', false]])('shows what a client returns as a picture, large when it is clicked: %s', async (_what, raw) => {
+  it.each([
+    ['samples', true],
+    ['a JPEG', false],
+  ])('shows what a client returns as a picture, large when it is clicked: %s', async (_what, raw) => {
     const [port] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--token', 's3cret', '--client', `tcp://127.0.0.1:${port}`);
-    await using peer = new PythonPeer('client.py', { port, bidirectional: true, returns: { $array: 'uint8', shape: [300, 400, 3] }, raw_returns: raw });
+    await using peer = new PythonPeer('client.py', {
+      port,
+      bidirectional: true,
+      returns: { $array: 'uint8', shape: [300, 400, 3] },
+      raw_returns: raw,
+    });
     await peer.waitFor('progress');
     await using page = await open(await gateway.url);
     await page.type('#token', 's3cret');
     await page.keyboard.press('Enter');
-    const drawn = (selector: string, width: number): Promise<unknown> => page.waitForFunction((place, wanted) => document.querySelector<HTMLImageElement>(place)?.naturalWidth === wanted, {}, selector, width);
+    const drawn = (selector: string, width: number): Promise<unknown> =>
+      page.waitForFunction(
+        (place, wanted) => document.querySelector<HTMLImageElement>(place)?.naturalWidth === wanted,
+        {},
+        selector,
+        width,
+      );
     await drawn('.thumb img', 192);
     await says(page, raw ? 'uint8 [300, 400, 3]' : 'JPEG, 400×300');
     const small = await page.$eval('.thumb img', (image) => (image as HTMLImageElement).src);
@@ -269,34 +323,75 @@ describe('the console', () => {
     expect(await page.$eval('dialog h2', (title) => title.textContent)).toContain(`Return data of port ${port}`);
     expect(await violations(page)).toEqual([]);
     // The small one's memory is free.
-    expect(await page.evaluate((url) => fetch(url).then(() => true, () => false), small)).toBe(false);
+    expect(
+      await page.evaluate(
+        (url) =>
+          fetch(url).then(
+            () => true,
+            () => false,
+          ),
+        small,
+      ),
+    ).toBe(false);
     await page.keyboard.press('Escape');
     expect(await page.$('dialog[open]')).toBeNull();
     // The data stays the same: nothing is fetched again.
-    const before = await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/return')).length);
+    const before = await page.evaluate(
+      () => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/return')).length,
+    );
     const asked = await page.evaluate(() => performance.getEntriesByType('resource').length);
     await page.waitForFunction((count) => performance.getEntriesByType('resource').length > count + 2, {}, asked);
-    expect(await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/return')).length)).toBe(before);
+    expect(
+      await page.evaluate(
+        () => performance.getEntriesByType('resource').filter(({ name }) => name.includes('/return')).length,
+      ),
+    ).toBe(before);
     peer.signal('SIGKILL');
     await page.waitForFunction(() => document.querySelector('.thumb') === null);
   });
 
   it('names the stream of the address, whatever it is called, and lists the ports of its server', async () => {
     const [first, second, seat, another] = (await freePorts(4)) as [number, number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${first},${second}?multiserver=true`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${first},${second}?multiserver=true`,
+    );
     await using page = await open(`${await gateway.url}/?stream=${first}`);
     await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'waiting');
-    expect(await page.$eval('gearway-viewer', ({ reason }) => reason)).toBe(`waiting for a NetGear server to connect to tcp://127.0.0.1:${first} with pattern 1`);
-    expect(await page.$$eval('nav a', (links) => links.map((link) => `${link.textContent} ${link.getAttribute('aria-current')}`))).toEqual(['All streams null', `${first} page`, `${second} null`]);
+    expect(await page.$eval('gearway-viewer', ({ reason }) => reason)).toBe(
+      `waiting for a NetGear server to connect to tcp://127.0.0.1:${first} with pattern 1`,
+    );
+    expect(
+      await page.$$eval('nav a', (links) =>
+        links.map((link) => `${link.textContent} ${link.getAttribute('aria-current')}`),
+      ),
+    ).toEqual(['All streams null', `${first} page`, `${second} null`]);
     await page.goto(`${await gateway.url}/?stream=${second}`);
-    await page.waitForFunction((name) => document.querySelector('gearway-viewer')!.src.endsWith(`/${name}`), {}, String(second));
+    await page.waitForFunction(
+      (name) => document.querySelector('gearway-viewer')!.src.endsWith(`/${name}`),
+      {},
+      String(second),
+    );
     await page.goto(`${await gateway.url}/viewer`);
-    await page.waitForFunction((name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')?.state === 'waiting', {}, String(first));
-    await using seats = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`);
+    await page.waitForFunction(
+      (name) => document.title === `${name}, Gearway` && document.querySelector('gearway-viewer')?.state === 'waiting',
+      {},
+      String(first),
+    );
+    await using seats = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${seat},${another}?multiclient=true`,
+    );
     await page.goto(await seats.url);
     await page.locator('section[aria-label="Web ports"] summary').click();
     await page.waitForSelector('.port-list');
-    expect((await page.$$eval('.port-list li', (items) => items.map((item) => item.innerText.replaceAll(/\s+/g, ' ').trim()))).join()).toMatch(new RegExp(`^${seat} (?:in use|free),${another} free$`));
+    expect(
+      (
+        await page.$$eval('.port-list li', (items) =>
+          items.map((item) => item.innerText.replaceAll(/\s+/g, ' ').trim()),
+        )
+      ).join(),
+    ).toMatch(new RegExp(`^${seat} (?:in use|free),${another} free$`));
   });
 
   it('asks on the viewer page for the token before it knows a stream', async () => {
@@ -308,7 +403,9 @@ describe('the console', () => {
     await page.waitForFunction(() => document.querySelector<HTMLInputElement>('input[name=token]')?.value === '');
     await page.type('input[name=token]', 's3cret');
     await page.keyboard.press('Enter');
-    await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live' && document.title === 'main, Gearway');
+    await page.waitForFunction(
+      () => document.querySelector('gearway-viewer')?.state === 'live' && document.title === 'main, Gearway',
+    );
     expect(await page.$('form')).toBeNull();
   });
 
@@ -322,7 +419,9 @@ describe('the console', () => {
         let element = document.activeElement;
         while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
         const [label] = element instanceof HTMLInputElement ? (element.labels ?? []) : [];
-        return element?.getAttribute('aria-label') ?? (label ?? element)?.textContent?.replaceAll(/\s+/g, ' ').trim() ?? '';
+        return (
+          element?.getAttribute('aria-label') ?? (label ?? element)?.textContent?.replaceAll(/\s+/g, ' ').trim() ?? ''
+        );
       });
     const reached: string[] = [];
     for (let i = 0; i < 60; i += 1) {
@@ -331,11 +430,30 @@ describe('the console', () => {
       if (reached.includes(name) && name === reached[0]) break;
       if (name !== '') reached.push(name);
     }
-    for (const name of ['Toggle dark theme', 'Live picture of main', 'Pause', 'Save snapshot', 'Statistics', 'Mirror', 'Full screen', 'Value as JSON', 'Hold until replaced', 'Send once', 'Save this one', 'Message as a tree', 'Disconnect port 6000', 'Add a native client', 'Web ports 1 of 64 in use', 'Connect phones, Python, web pages']) {
+    for (const name of [
+      'Toggle dark theme',
+      'Live picture of main',
+      'Pause',
+      'Save snapshot',
+      'Statistics',
+      'Mirror',
+      'Full screen',
+      'Value as JSON',
+      'Hold until replaced',
+      'Send once',
+      'Save this one',
+      'Message as a tree',
+      'Disconnect port 6000',
+      'Add a native client',
+      'Web ports 1 of 64 in use',
+      'Connect phones, Python, web pages',
+    ]) {
       expect(reached, name).toContain(name);
     }
     const press = async (key: 'k' | 'i' | 'm' | 'r'): Promise<void> => {
-      await page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus());
+      await page.evaluate(() =>
+        document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus(),
+      );
       await page.keyboard.press(key);
     };
     await press('k');
@@ -345,7 +463,9 @@ describe('the console', () => {
     await press('i');
     await press('m');
     await press('r');
-    expect(await page.$eval('gearway-viewer', ({ showStats, mirror, rotate }) => ({ showStats, mirror, rotate }))).toEqual({ showStats: true, mirror: true, rotate: 90 });
+    expect(
+      await page.$eval('gearway-viewer', ({ showStats, mirror, rotate }) => ({ showStats, mirror, rotate })),
+    ).toEqual({ showStats: true, mirror: true, rotate: 90 });
   });
 
   it.each([
@@ -357,11 +477,16 @@ describe('the console', () => {
   ])('passes axe-core: %s', async (_name, path, dark) => {
     await using gateway = await GatewayProcess.start('--client', 'tcp://127.0.0.1:65530');
     for (const width of [390, 1440]) {
-      await using page = await open(path === '#key=' ? await gateway.administratorUrl() : `${await gateway.url}/${path}`, { dark, width });
+      await using page = await open(
+        path === '#key=' ? await gateway.administratorUrl() : `${await gateway.url}/${path}`,
+        { dark, width },
+      );
       await page.waitForFunction(() => document.querySelector('gearway-viewer')?.state === 'live');
       if (path !== 'viewer') await says(page, 'Console');
       await page.evaluate(() => (document.querySelector('gearway-viewer')!.showStats = true));
-      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats table') !== null);
+      await page.waitForFunction(
+        () => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.stats table') !== null,
+      );
       expect(await violations(page)).toEqual([]);
     }
   });

@@ -1,7 +1,14 @@
 import type { Browser, Page } from 'puppeteer-core';
 
 /** A page with one of our elements, in a window and a profile of its own; closed with its profile. */
-export abstract class ElementPage<Element extends { readonly state: string; readonly reason: string; readonly place: 'worker' | 'main' | null; readonly stats: unknown }> implements AsyncDisposable {
+export abstract class ElementPage<
+  Element extends {
+    readonly state: string;
+    readonly reason: string;
+    readonly place: 'worker' | 'main' | null;
+    readonly stats: unknown;
+  },
+> implements AsyncDisposable {
   readonly page: Page;
   readonly #tag: string;
 
@@ -33,9 +40,13 @@ export abstract class ElementPage<Element extends { readonly state: string; read
   /** Waits until an expression over `element` is true. */
   async where(expression: string): Promise<void> {
     try {
-      await this.page.waitForFunction(`((element) => element !== null && (${expression}))(document.querySelector('${this.#tag}'))`);
+      await this.page.waitForFunction(
+        `((element) => element !== null && (${expression}))(document.querySelector('${this.#tag}'))`,
+      );
     } catch (error) {
-      throw new Error(`${expression} did not come true; the element is ${await this.state}, ${await this.reason}`, { cause: error });
+      throw new Error(`${expression} did not come true; the element is ${await this.state}, ${await this.reason}`, {
+        cause: error,
+      });
     }
   }
 

@@ -27,7 +27,10 @@ describe('docs/embedding.md', () => {
     const logged = new Promise<string>((resolve) => page.on('console', (message) => resolve(message.text())));
     await page.goto(site.origin);
     expect(await logged).toMatch(/^\d+ /);
-    await gateway.statusWhere('the sticky value', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+    await gateway.statusWhere(
+      'the sticky value',
+      ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
+    );
     expect(errors).toEqual([]);
   });
 });

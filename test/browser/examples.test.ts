@@ -18,19 +18,29 @@ import { ViewerPage } from './viewer-page.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 /** The README, and the page that it sends newcomers to. */
-const README = ['README.md', 'docs/getting-started.md'].map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')).join('\n');
+const README = ['README.md', 'docs/getting-started.md']
+  .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
+  .join('\n');
 
 /** An example's text for a gateway at another address than the default. */
-const exampleFor = (name: string, gatewayUrl: string): string => readFileSync(join(EXAMPLES, name), 'utf8').replaceAll('http://127.0.0.1:8080', gatewayUrl);
+const exampleFor = (name: string, gatewayUrl: string): string =>
+  readFileSync(join(EXAMPLES, name), 'utf8').replaceAll('http://127.0.0.1:8080', gatewayUrl);
 
 describe('examples', () => {
   it('server.py and client.py talk to each other through the gateway', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${native}?pattern=1`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${native}?pattern=1`,
+    );
     await using client = new Child(peers().python, ['-u', 'client.py', String(native), '60'], { cwd: EXAMPLES });
     await gateway.statusWhere('a live client', ({ clients }) => clients[0]?.state === 'live');
     await using server = new Child(peers().python, ['-u', 'server.py', String(source), '120'], { cwd: EXAMPLES });
-    await client.stdout.waitFor('a frame with its message', (line) => (/^frame \(480, 640, 3\) message \{'number': \d+\}$/.test(line) ? line : undefined));
+    await client.stdout.waitFor('a frame with its message', (line) =>
+      /^frame \(480, 640, 3\) message \{'number': \d+\}$/.test(line) ? line : undefined,
+    );
     await server.stdout.waitFor('return data', (line) => (line.includes(`'${native}': {'seen': `) ? line : undefined));
   });
 
@@ -38,7 +48,12 @@ describe('examples', () => {
     const [http, source] = (await freePorts(2)) as [number, number];
     const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
     // Any JPEG will do: the test pattern's own.
-    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=320x240', '--virtual-ports', `${source}-${source}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'test-pattern:?size=320x240',
+      '--virtual-ports',
+      `${source}-${source}`,
+    );
     await using browser = await launchBrowser('chromium');
     const { page } = await ViewerPage.ofGateway(browser, gateway);
     const jpeg = await page.evaluate(async () => {
@@ -53,7 +68,9 @@ describe('examples', () => {
     const path = join(folder, 'picture.jpg');
     writeFileSync(path, Uint8Array.from(jpeg));
     await using program = new Child(process.execPath, ['push.mjs', path, String(http)], { cwd: EXAMPLES });
-    await program.stdout.waitFor('the address', (line) => (line === `Open http://127.0.0.1:${http}/` ? line : undefined));
+    await program.stdout.waitFor('the address', (line) =>
+      line === `Open http://127.0.0.1:${http}/` ? line : undefined,
+    );
     await page.goto(`http://127.0.0.1:${http}/viewer`);
     await page.waitForFunction(() => document.querySelector<GearwayViewer>('gearway-viewer')?.state === 'live');
     await page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send('hello'));
@@ -71,7 +88,10 @@ describe('examples', () => {
     const logged = new Promise((resolve) => page.on('console', (message) => resolve(message.text())));
     await page.goto(site.origin);
     expect(await logged).toMatch(/^\d+ /);
-    await gateway.statusWhere('the sticky value', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+    await gateway.statusWhere(
+      'the sticky value',
+      ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
+    );
   });
 
   it('iframe.html works from another origin', async () => {
@@ -89,7 +109,10 @@ describe('examples', () => {
       return { place, fit, controls };
     });
     expect(seen).toEqual({ place: 'worker', fit: 'cover', controls: false });
-    expect((await gateway.status()).clients[0]).toMatchObject({ kind: 'web', address: expect.stringMatching(/^frame /) });
+    expect((await gateway.status()).clients[0]).toMatchObject({
+      kind: 'web',
+      address: expect.stringMatching(/^frame /),
+    });
   });
 
   it('publish.html sends a camera from another origin, with its message, and shows what is returned', async () => {
@@ -121,7 +144,11 @@ describe('examples', () => {
       await viewer.becomes('live');
       expect(await viewer.place).toBe('worker');
       await viewer.page.waitForFunction(() => /^live, frame \d+$/.test(document.querySelector('output')!.innerText));
-      const returned = (speed: number) => gateway.statusWhere(`speed ${speed}`, ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === speed);
+      const returned = (speed: number) =>
+        gateway.statusWhere(
+          `speed ${speed}`,
+          ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === speed,
+        );
       await returned(0);
       await viewer.page.focus('input');
       await viewer.page.keyboard.press('ArrowRight');
@@ -143,21 +170,39 @@ describe('examples', () => {
 describe('the README and docs/getting-started.md', () => {
   /** A fenced block of these pages by its language and a word in it. */
   const block = (language: string, word: string): string => {
-    const found = [...README.matchAll(/```(\w+)\n([\s\S]*?)```/g)].find(([, name, text]) => name === language && text!.includes(word));
+    const found = [...README.matchAll(/```(\w+)\n([\s\S]*?)```/g)].find(
+      ([, name, text]) => name === language && text!.includes(word),
+    );
     if (found === undefined) throw new Error(`there is no ${language} block with ${word}`);
     return found[2]!;
   };
 
   it('has Python snippets that work as pasted', async () => {
     const [source, native] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${native}?pattern=1`);
-    await using client = new Child(peers().python, ['-u', '-c', block('python', 'receive_mode').replace('"5567"', `"${native}"`)]);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${native}?pattern=1`,
+    );
+    await using client = new Child(peers().python, [
+      '-u',
+      '-c',
+      block('python', 'receive_mode').replace('"5567"', `"${native}"`),
+    ]);
     await gateway.statusWhere('a live client', ({ clients }) => clients[0]?.state === 'live');
     // There is no camera here: its place is taken by a generated picture, and nothing else is changed.
-    const camera = 'class Camera:\n    def read(self):\n        import numpy as np, time\n        time.sleep(0.03)\n        return True, np.zeros((240, 320, 3), np.uint8)\n';
-    const snippet = block('python', 'VideoCapture').replace('cv2.VideoCapture(0)', 'Camera()').replace('"5555"', `"${source}"`);
+    const camera =
+      'class Camera:\n    def read(self):\n        import numpy as np, time\n        time.sleep(0.03)\n        return True, np.zeros((240, 320, 3), np.uint8)\n';
+    const snippet = block('python', 'VideoCapture')
+      .replace('cv2.VideoCapture(0)', 'Camera()')
+      .replace('"5555"', `"${source}"`);
     await using server = new Child(peers().python, ['-u', '-c', camera + snippet]);
-    await client.stdout.waitFor('a frame', (line) => (/^\{'number': \d+\} \(240, 320, 3\)$/.test(line) ? line : undefined));
-    await server.stdout.waitFor('return data', (line) => (line === `{'${native}': {'gripper': 'open'}}` ? line : undefined));
+    await client.stdout.waitFor('a frame', (line) =>
+      /^\{'number': \d+\} \(240, 320, 3\)$/.test(line) ? line : undefined,
+    );
+    await server.stdout.waitFor('return data', (line) =>
+      line === `{'${native}': {'gripper': 'open'}}` ? line : undefined,
+    );
   });
 });

@@ -17,7 +17,13 @@ describe('a frame on a page of another origin', () => {
   /** The text in a frame of this page, once it has what is looked for. */
   async function frameSays(page: Page, words: string): Promise<void> {
     const frame = page.frames()[1]!;
-    await frame.waitForFunction((wanted) => document.body.innerText.includes(wanted) || document.querySelector('gearway-viewer')?.reason.includes(wanted) === true, {}, words);
+    await frame.waitForFunction(
+      (wanted) =>
+        document.body.innerText.includes(wanted) ||
+        document.querySelector('gearway-viewer')?.reason.includes(wanted) === true,
+      {},
+      words,
+    );
   }
 
   it.each<[string, string, boolean, string]>([
@@ -27,22 +33,35 @@ describe('a frame on a page of another origin', () => {
     ['names the sandbox that takes its origin away', 'sandbox="allow-scripts"', true, 'allow-same-origin'],
   ])('%s', async (_name, attributes, isListed, words) => {
     let gatewayUrl = '';
-    await using site = await Site.serve(() => `<!doctype html><title>site</title><iframe ${attributes} width="600" height="400" src="${gatewayUrl}/viewer?stream=main"></iframe>`);
+    await using site = await Site.serve(
+      () =>
+        `<!doctype html><title>site</title><iframe ${attributes} width="600" height="400" src="${gatewayUrl}/viewer?stream=main"></iframe>`,
+    );
     await using gateway = await GatewayProcess.start(...(isListed ? ['--allow-origin', site.origin] : []));
     // Another site, not only another port.
     gatewayUrl = (await gateway.url).replace('127.0.0.1', 'localhost');
     await using opened = await openWatched(browser, site.origin);
     await frameSays(opened.page, words);
-    if (words.startsWith('--') || words.startsWith('allow')) expect(gateway.stderr.all.filter((line) => line.includes('refused'))).toHaveLength(1);
+    if (words.startsWith('--') || words.startsWith('allow'))
+      expect(gateway.stderr.all.filter((line) => line.includes('refused'))).toHaveLength(1);
   });
 
   it('gives an element on an unlisted page the option, which the log has as well', async () => {
     let gatewayUrl = '';
-    await using site = await Site.serve(() => `<!doctype html><title>site</title><script type="module" src="${gatewayUrl}/gearway-viewer.js"></script><gearway-viewer src="${gatewayUrl}/streams/main"></gearway-viewer>`);
+    await using site = await Site.serve(
+      () =>
+        `<!doctype html><title>site</title><script type="module" src="${gatewayUrl}/gearway-viewer.js"></script><gearway-viewer src="${gatewayUrl}/streams/main"></gearway-viewer>`,
+    );
     await using gateway = await GatewayProcess.start();
     gatewayUrl = await gateway.url;
     await using opened = await openWatched(browser, site.origin);
-    await opened.page.waitForFunction((option) => document.querySelector('gearway-viewer')?.reason.includes(option), {}, `--allow-origin ${site.origin}`);
-    await gateway.stderr.waitFor('the refusal', (line) => (line.includes(`--allow-origin ${site.origin}`) ? true : undefined));
+    await opened.page.waitForFunction(
+      (option) => document.querySelector('gearway-viewer')?.reason.includes(option),
+      {},
+      `--allow-origin ${site.origin}`,
+    );
+    await gateway.stderr.waitFor('the refusal', (line) =>
+      line.includes(`--allow-origin ${site.origin}`) ? true : undefined,
+    );
   });
 });

@@ -18,7 +18,8 @@ afterAll(async () => {
 const LEVELS = Array.from({ length: 25 }, (_, index) => 8 + index * 9);
 const TOLERANCE = 3;
 
-const flat = (level: number, width: number, height: number): Promise<Buffer> => encodeJpeg({ data: new Uint8Array(width * height).fill(level), width, height, channels: 1 });
+const flat = (level: number, width: number, height: number): Promise<Buffer> =>
+  encodeJpeg({ data: new Uint8Array(width * height).fill(level), width, height, channels: 1 });
 
 /** The gray level of a JPEG's pixel. */
 function levelAt(jpeg: string, x: number, y: number): number {
@@ -42,10 +43,13 @@ describe('an <img> with MJPEG', () => {
     await tab.until('document.images[0].naturalWidth === 1280');
 
     const shown: { level: number; atMs: number }[] = [];
-    tab.on<{ data: string; sessionId: number; metadata: { timestamp: number } }>('Page.screencastFrame', ({ data, sessionId, metadata }) => {
-      void tab.send('Page.screencastFrameAck', { sessionId });
-      shown.push({ level: levelAt(data, 100, 100), atMs: metadata.timestamp * 1000 });
-    });
+    tab.on<{ data: string; sessionId: number; metadata: { timestamp: number } }>(
+      'Page.screencastFrame',
+      ({ data, sessionId, metadata }) => {
+        void tab.send('Page.screencastFrameAck', { sessionId });
+        shown.push({ level: levelAt(data, 100, 100), atMs: metadata.timestamp * 1000 });
+      },
+    );
     await tab.send('Page.startScreencast', { format: 'jpeg', quality: 90, everyNthFrame: 1 });
     const jpegs = await Promise.all(LEVELS.map((level) => flat(level, 640, 480)));
     const pushed: { level: number; atMs: number }[] = [];
@@ -56,7 +60,13 @@ describe('an <img> with MJPEG', () => {
     }
     await elapse(300);
     // The first ones meet a browser that still warms up.
-    const delaysMs = pushed.slice(5).map(({ level, atMs }) => (shown.find((frame) => Math.abs(frame.level - level) <= TOLERANCE && frame.atMs >= atMs - 5)?.atMs ?? Infinity) - atMs);
+    const delaysMs = pushed
+      .slice(5)
+      .map(
+        ({ level, atMs }) =>
+          (shown.find((frame) => Math.abs(frame.level - level) <= TOLERANCE && frame.atMs >= atMs - 5)?.atMs ??
+            Infinity) - atMs,
+      );
     const figures = `from push to shown: median ${median(delaysMs).toFixed(1)} ms, ${delaysMs.map((delay) => delay.toFixed(0)).join(' ')}`;
     expect(median(delaysMs), figures).toBeLessThanOrEqual(60);
     // The picture stays when the gateway has gone.
@@ -68,7 +78,9 @@ describe('an <img> with MJPEG', () => {
 
   /** A site of its own, as somebody's dashboard is. */
   async function openSite(): Promise<{ origin: string } & AsyncDisposable> {
-    const server = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><title>Dashboard</title>'));
+    const server = createServer((_request, response) =>
+      response.setHeader('content-type', 'text/html').end('<!doctype html><title>Dashboard</title>'),
+    );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     return {
@@ -90,7 +102,13 @@ describe('an <img> with MJPEG', () => {
   // (crossorigin: without cookies and passwords) and those of another name count apart from the viewer page's.
   it.each([
     ['a listed page of another origin', (url: string, origin: string) => ({ page: origin, host: url })],
-    ['a page of the gateway by its other name', (url: string) => ({ page: `${url.replace('127.0.0.1', 'localhost')}healthz`, host: url.replace('127.0.0.1', 'localhost') })],
+    [
+      'a page of the gateway by its other name',
+      (url: string) => ({
+        page: `${url.replace('127.0.0.1', 'localhost')}healthz`,
+        host: url.replace('127.0.0.1', 'localhost'),
+      }),
+    ],
   ])('works six times on %s, beside the viewer page in another tab', async (_name, addresses) => {
     await using site = await openSite();
     await using gateway = await createGateway({ port: 0, allowOrigins: [site.origin] });
@@ -106,9 +124,14 @@ describe('an <img> with MJPEG', () => {
       const pictures = await browser.open();
       await pictures.navigate(page);
       // Six addresses: of one address in one page the browser makes one connection.
-      const images = [0, 1, 2, 3, 4, 5].map((index) => `<img crossorigin="anonymous" src="${host}streams/main/mjpeg?n=${index}" style="position: fixed; left: ${index * 100}px; top: 0">`);
+      const images = [0, 1, 2, 3, 4, 5].map(
+        (index) =>
+          `<img crossorigin="anonymous" src="${host}streams/main/mjpeg?n=${index}" style="position: fixed; left: ${index * 100}px; top: 0">`,
+      );
       await pictures.evaluate(`document.body.innerHTML = ${JSON.stringify(images.join(''))}`);
-      await expect.poll(() => gateway.stream.clients.filter(({ delivered }) => delivered > 2).length, { timeout: 10_000 }).toBe(6);
+      await expect
+        .poll(() => gateway.stream.clients.filter(({ delivered }) => delivered > 2).length, { timeout: 10_000 })
+        .toBe(6);
 
       const viewer = await browser.open();
       await viewer.navigate(`${url}viewer`);
@@ -119,14 +142,18 @@ describe('an <img> with MJPEG', () => {
       await elapse(1000);
       const after = { levels: await sixLevels(pictures), painted: await painted(), clients: gateway.stream.clients };
       const figures = JSON.stringify({ before, after });
-      expect(after.clients.map(({ kind }) => kind), figures).toEqual(['web', ...Array<string>(6).fill('spectator')]);
+      expect(
+        after.clients.map(({ kind }) => kind),
+        figures,
+      ).toEqual(['web', ...Array<string>(6).fill('spectator')]);
       for (const [index, level] of after.levels.entries()) {
         expect(Math.abs(level - before.levels[index]!), figures).toBeGreaterThan(TOLERANCE);
         // Which of the known levels it is, is known.
         expect(Math.min(...LEVELS.map((known) => Math.abs(known - level))), figures).toBeLessThanOrEqual(TOLERANCE);
       }
       expect(after.painted - before.painted, figures).toBeGreaterThanOrEqual(5);
-      for (const [index, { delivered }] of after.clients.entries()) expect(delivered - before.clients[index]!.delivered, figures).toBeGreaterThanOrEqual(5);
+      for (const [index, { delivered }] of after.clients.entries())
+        expect(delivered - before.clients[index]!.delivered, figures).toBeGreaterThanOrEqual(5);
       await viewer.close();
       await pictures.close();
     } finally {

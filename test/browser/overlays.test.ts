@@ -20,7 +20,11 @@ function numberBoxes(number: number): unknown[] {
     [false, true].map((inverted) => {
       const isOne = ((number >> (11 - index)) & 1) === 1;
       const [x, y] = [(2 + index) * BLOCK, HEIGHT / 2 + (inverted ? 2 : 1) * BLOCK];
-      return { box: [x + 2, y + 2, x + BLOCK - 2, y + BLOCK - 2], color: isOne !== inverted ? '#fff' : '#000', fill: 1 };
+      return {
+        box: [x + 2, y + 2, x + BLOCK - 2, y + BLOCK - 2],
+        color: isOne !== inverted ? '#fff' : '#000',
+        fill: 1,
+      };
     }),
   );
 }
@@ -32,14 +36,24 @@ async function composited(client: CDPSession, count: number): Promise<{ picture:
   const done = new Promise<void>((call) => (resolve = call));
   client.on('Page.screencastFrame', ({ data, sessionId }) => {
     client.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
-    const { data: gray, width, height } = jpegTurbo.decompressSync(Buffer.from(data, 'base64'), { format: jpegTurbo.FORMAT_GRAY });
+    const {
+      data: gray,
+      width,
+      height,
+    } = jpegTurbo.decompressSync(Buffer.from(data, 'base64'), { format: jpegTurbo.FORMAT_GRAY });
     const picture = readNumber(gray, width, height);
     // The overlay's number is where the picture's would be, two rows of blocks further up.
     const overlay = readNumber(gray.subarray(Math.round((width / 16) * 2) * width), width, height);
     if (picture !== null && overlay !== null) seen.push({ picture, overlay });
     if (seen.length >= count) resolve();
   });
-  await client.send('Page.startScreencast', { format: 'jpeg', quality: 80, maxWidth: WIDTH, maxHeight: HEIGHT, everyNthFrame: 1 });
+  await client.send('Page.startScreencast', {
+    format: 'jpeg',
+    quality: 80,
+    maxWidth: WIDTH,
+    maxHeight: HEIGHT,
+    everyNthFrame: 1,
+  });
   await done;
   await client.send('Page.stopScreencast');
   return seen;
@@ -101,19 +115,22 @@ describe('overlays in step', () => {
   ];
   const CASES = USES.flatMap((use) => [false, true].map((isBusy) => ({ ...use, isBusy })));
 
-  it.each(CASES)('$name: every composited frame has the overlay of its picture; main thread blocked half the time: $isBusy', async ({ draw, isBusy }) => {
-    await using view = await open();
-    await view.page.evaluate(draw);
-    if (isBusy) {
-      await view.page.evaluate(() => {
-        setInterval(() => {
-          for (const end = performance.now() + 50; performance.now() < end; );
-        }, 100);
-      });
-    }
-    const seen = await composited(await view.page.createCDPSession(), FRAMES);
-    const wrong = seen.filter(({ picture, overlay }) => picture !== overlay);
-    expect(new Set(seen.map(({ picture }) => picture)).size).toBeGreaterThan(FRAMES / 10);
-    expect(wrong, `of ${seen.length}`).toEqual([]);
-  });
+  it.each(CASES)(
+    '$name: every composited frame has the overlay of its picture; main thread blocked half the time: $isBusy',
+    async ({ draw, isBusy }) => {
+      await using view = await open();
+      await view.page.evaluate(draw);
+      if (isBusy) {
+        await view.page.evaluate(() => {
+          setInterval(() => {
+            for (const end = performance.now() + 50; performance.now() < end;);
+          }, 100);
+        });
+      }
+      const seen = await composited(await view.page.createCDPSession(), FRAMES);
+      const wrong = seen.filter(({ picture, overlay }) => picture !== overlay);
+      expect(new Set(seen.map(({ picture }) => picture)).size).toBeGreaterThan(FRAMES / 10);
+      expect(wrong, `of ${seen.length}`).toEqual([]);
+    },
+  );
 });

@@ -26,9 +26,13 @@ export async function decoded(picture: Buffer): Promise<Buffer> {
 
 /** By how much two pictures of one size differ. */
 export function difference(shown: Buffer, expected: Buffer): { readonly mean: number; readonly most: number } {
-  if (shown.length !== expected.length) throw new Error(`the picture has ${shown.length} samples, expected ${expected.length}`);
+  if (shown.length !== expected.length)
+    throw new Error(`the picture has ${shown.length} samples, expected ${expected.length}`);
   const differences = expected.map((value, at) => Math.abs(value - shown[at]!));
-  return { mean: differences.reduce((sum, value) => sum + value, 0) / differences.length, most: differences.reduce((most, value) => Math.max(most, value), 0) };
+  return {
+    mean: differences.reduce((sum, value) => sum + value, 0) / differences.length,
+    most: differences.reduce((most, value) => Math.max(most, value), 0),
+  };
 }
 
 /** The first picture of an MJPEG response. */

@@ -24,7 +24,9 @@ const TOKEN = 's3cret';
 const docs = await readFile(new URL('../../docs/behind-a-proxy.md', import.meta.url), 'utf8');
 
 function recipes(language: string): readonly [root: string, path: string] {
-  const [root, path] = [...docs.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, text]) => text!);
+  const [root, path] = [...docs.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+    ([, text]) => text!,
+  );
   return [root!, path!];
 }
 
@@ -34,7 +36,11 @@ const caddyPath = caddyOtherName.replace('example.org', NAME);
 const nginxPath = nginxRoot.replace(/^ {4}location [\s\S]*?^ {4}\}\n/m, nginxLocation);
 
 /** A recipe without the lines that match. */
-const without = (recipe: string, lines: RegExp): string => recipe.split('\n').filter((line) => !lines.test(line)).join('\n');
+const without = (recipe: string, lines: RegExp): string =>
+  recipe
+    .split('\n')
+    .filter((line) => !lines.test(line))
+    .join('\n');
 
 const WEB_SOCKET_LINES = /Upgrade|upgrade/;
 const HOST_LINE = /proxy_set_header Host/;
@@ -49,7 +55,13 @@ class SetUp extends Disposables {
   readonly url: string;
   readonly proxy: ReverseProxy;
 
-  private constructor(gateway: GatewayProcess, proxy: ReverseProxy, url: string, gatewayPort: number, options: readonly string[]) {
+  private constructor(
+    gateway: GatewayProcess,
+    proxy: ReverseProxy,
+    url: string,
+    gatewayPort: number,
+    options: readonly string[],
+  ) {
     super();
     this.gateway = gateway;
     this.proxy = this.use(proxy);
@@ -62,7 +74,17 @@ class SetUp extends Disposables {
   static async start(name: ProxyName, recipe: string, path: string, options: readonly string[]): Promise<SetUp> {
     const [port, gatewayPort] = (await freePorts(2)) as [number, number];
     const url = `https://${NAME}:${port}${path}`;
-    const all = ['--port', String(gatewayPort), '--token', TOKEN, '--source', 'main=test-pattern:?size=320x240', '--source', 'cam=push:', ...options.map((option) => option.replace('PUBLIC', url))];
+    const all = [
+      '--port',
+      String(gatewayPort),
+      '--token',
+      TOKEN,
+      '--source',
+      'main=test-pattern:?size=320x240',
+      '--source',
+      'cam=push:',
+      ...options.map((option) => option.replace('PUBLIC', url)),
+    ];
     const proxy = await ReverseProxy.start(name, recipe, port, gatewayPort);
     try {
       return new SetUp(await GatewayProcess.start(...all), proxy, url, gatewayPort, all);
@@ -84,13 +106,18 @@ class SetUp extends Disposables {
   }
 
   async status(stream = 'main'): Promise<StreamStatus> {
-    const response = await fetch(`http://127.0.0.1:${this.#gatewayPort}/api/streams/${stream}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    const response = await fetch(`http://127.0.0.1:${this.#gatewayPort}/api/streams/${stream}`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
     return (await response.json()) as StreamStatus;
   }
 
   /** A GET through the proxy from another address of this machine. */
   async get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
-    const outgoing = request(new URL(path, this.url), { ...ELSEWHERE, headers: { authorization: `Bearer ${TOKEN}`, ...headers } }).end();
+    const outgoing = request(new URL(path, this.url), {
+      ...ELSEWHERE,
+      headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+    }).end();
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
     return response;
   }
@@ -102,12 +129,16 @@ class SetUp extends Disposables {
 }
 
 /** A client of the proxy that is not the proxy itself: its address can be told from the proxy's. */
-const lookup: LookupFunction = (_name, { all }, done) => (all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4));
+const lookup: LookupFunction = (_name, { all }, done) =>
+  all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 const ELSEWHERE = { localAddress: '127.0.0.9', rejectUnauthorized: false, lookup } as const;
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchBrowser('chromium', { camera: 'fake', flags: ['--ignore-certificate-errors', `--host-resolver-rules=MAP ${NAME} 127.0.0.1`] });
+  browser = await launchBrowser('chromium', {
+    camera: 'fake',
+    flags: ['--ignore-certificate-errors', `--host-resolver-rules=MAP ${NAME} 127.0.0.1`],
+  });
 });
 afterAll(async () => {
   await browser.close();
@@ -122,7 +153,9 @@ interface WatchedPage extends AsyncDisposable {
 async function open(url: string): Promise<WatchedPage> {
   const problems: string[] = [];
   const page = await openWindow(browser, 'about:blank', () => {
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`violation of ${violatedDirective}: ${blockedURI}`));
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+      console.error(`violation of ${violatedDirective}: ${blockedURI}`),
+    );
   });
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('console', (message) => {
@@ -132,7 +165,8 @@ async function open(url: string): Promise<WatchedPage> {
   return { page, problems, [Symbol.asyncDispose]: () => page.browserContext().close() };
 }
 
-const says = (page: Page, words: string): Promise<unknown> => page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
+const says = (page: Page, words: string): Promise<unknown> =>
+  page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 async function giveToken(page: Page): Promise<void> {
   const field = await page.waitForSelector('input[type=password]');
@@ -140,8 +174,10 @@ async function giveToken(page: Page): Promise<void> {
   await field!.press('Enter');
 }
 
-const becomes = (page: Page, tag: string, state: string): Promise<unknown> => page.waitForFunction(`document.querySelector('${tag}')?.state === '${state}'`);
-const gives = (page: Page, tag: string, words: string): Promise<unknown> => page.waitForFunction(`document.querySelector('${tag}')?.reason.includes(${JSON.stringify(words)})`);
+const becomes = (page: Page, tag: string, state: string): Promise<unknown> =>
+  page.waitForFunction(`document.querySelector('${tag}')?.state === '${state}'`);
+const gives = (page: Page, tag: string, words: string): Promise<unknown> =>
+  page.waitForFunction(`document.querySelector('${tag}')?.reason.includes(${JSON.stringify(words)})`);
 
 describe.each<[string, ProxyName, string, string]>([
   ['nginx at the root', 'nginx', nginxRoot, '/'],
@@ -201,7 +237,10 @@ describe.each<[string, ProxyName, string, string]>([
   });
 
   it("tells clients apart by their own addresses, which they can't make up", async () => {
-    const socket = new WebSocket(`${setUp.url.replace('https', 'wss')}streams/main/ws`, PROTOCOL, { ...ELSEWHERE, headers: { 'x-forwarded-for': '203.0.113.7' } });
+    const socket = new WebSocket(`${setUp.url.replace('https', 'wss')}streams/main/ws`, PROTOCOL, {
+      ...ELSEWHERE,
+      headers: { 'x-forwarded-for': '203.0.113.7' },
+    });
     await once(socket, 'open');
     socket.send(encodeMessage({ type: 'hello', token: TOKEN, name: 'elsewhere' }));
     await once(socket, 'message');
@@ -211,12 +250,13 @@ describe.each<[string, ProxyName, string, string]>([
   });
 
   // A skipped test counts as failed: there is none for the root.
-  if (path !== '/') it('leads from the path without its slash to the page', async () => {
-    const answer = await setUp.get(path.slice(0, -1));
-    answer.resume();
-    expect([301, 302]).toContain(answer.statusCode);
-    expect(new URL(answer.headers.location!, setUp.url).pathname).toBe(path);
-  });
+  if (path !== '/')
+    it('leads from the path without its slash to the page', async () => {
+      const answer = await setUp.get(path.slice(0, -1));
+      answer.resume();
+      expect([301, 302]).toContain(answer.statusCode);
+      expect(new URL(answer.headers.location!, setUp.url).pathname).toBe(path);
+    });
 
   it('lasts over a restart of the gateway, which the page reports meanwhile', async () => {
     await using opened = await open(`${setUp.url}?stream=main`);
@@ -290,7 +330,10 @@ describe('nginx without the lines for WebSockets', () => {
     ['viewer', 'viewer?stream=main', 'gearway-viewer'],
     ['publisher', 'publish?stream=cam&start', 'gearway-publisher'],
   ])('is named by the %s and in the log', async (name, page, tag) => {
-    await using setUp = await SetUp.start('nginx', without(nginxRoot, WEB_SOCKET_LINES), '/', ['--public-url', 'PUBLIC']);
+    await using setUp = await SetUp.start('nginx', without(nginxRoot, WEB_SOCKET_LINES), '/', [
+      '--public-url',
+      'PUBLIC',
+    ]);
     await using opened = await open(setUp.url + page);
     if (name === 'console') await giveToken(opened.page);
     await gives(opened.page, tag, 'does not forward WebSockets');
@@ -311,7 +354,12 @@ describe('addresses', () => {
   it.each<[string, string, readonly string[], string]>([
     ["are the proxy's without --trust-proxy", nginxRoot, [], '127.0.0.1'],
     ["are the proxy's where another one is trusted", nginxRoot, ['--trust-proxy', '10.0.0.0/8'], '127.0.0.1'],
-    ["are the proxy's where it does not report them", without(nginxRoot, ADDRESS_LINES), ['--trust-proxy', 'loopback'], '127.0.0.1'],
+    [
+      "are the proxy's where it does not report them",
+      without(nginxRoot, ADDRESS_LINES),
+      ['--trust-proxy', 'loopback'],
+      '127.0.0.1',
+    ],
     ["are the clients' with both", nginxRoot, ['--trust-proxy', '127.0.0.1'], '127.0.0.9'],
   ])('%s', async (_name, recipe, options, expected) => {
     expect(await addressThrough(recipe, options)).toBe(expected);
@@ -320,7 +368,10 @@ describe('addresses', () => {
 
 describe('a proxy that does not remove its path', () => {
   it('gets a page that names what was asked for', async () => {
-    await using setUp = await SetUp.start('nginx', nginxPath.replace('127.0.0.1:8080/;', '127.0.0.1:8080;'), '/cams/', ['--public-url', 'PUBLIC']);
+    await using setUp = await SetUp.start('nginx', nginxPath.replace('127.0.0.1:8080/;', '127.0.0.1:8080;'), '/cams/', [
+      '--public-url',
+      'PUBLIC',
+    ]);
     await using opened = await open(`${setUp.url}?stream=main`);
     await says(opened.page, 'No resource at /cams/');
   });

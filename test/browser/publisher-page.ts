@@ -14,12 +14,22 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
     return this.read('code');
   }
 
-  async set<Name extends 'src' | 'size' | 'fps' | 'quality' | 'maxBitrate' | 'fixed' | 'input'>(name: Name, value: GearwayPublisher[Name]): Promise<void> {
-    await this.page.evaluate((property, wanted) => Object.assign(document.querySelector('gearway-publisher')!, { [property]: wanted }), name, value);
+  async set<Name extends 'src' | 'size' | 'fps' | 'quality' | 'maxBitrate' | 'fixed' | 'input'>(
+    name: Name,
+    value: GearwayPublisher[Name],
+  ): Promise<void> {
+    await this.page.evaluate(
+      (property, wanted) => Object.assign(document.querySelector('gearway-publisher')!, { [property]: wanted }),
+      name,
+      value,
+    );
   }
 
   async setMessage(message: Value): Promise<void> {
-    await this.page.evaluate((wanted) => (document.querySelector('gearway-publisher')!.message = wanted as Value), message as unknown);
+    await this.page.evaluate(
+      (wanted) => (document.querySelector('gearway-publisher')!.message = wanted as Value),
+      message as unknown,
+    );
   }
 
   /** Presses the first of the element's buttons with this name, as it is read out. */
@@ -30,12 +40,16 @@ export class PublisherPage extends ElementPage<GearwayPublisher> {
 
   /** The text of the element's notice; empty for none. */
   notice(): Promise<string> {
-    return this.page.$eval('gearway-publisher', (element) => element.shadowRoot!.querySelector<HTMLElement>('.notice')!.innerText.replaceAll(/\s+/g, ' ').trim());
+    return this.page.$eval('gearway-publisher', (element) =>
+      element.shadowRoot!.querySelector<HTMLElement>('.notice')!.innerText.replaceAll(/\s+/g, ' ').trim(),
+    );
   }
 
   /** The text of the status chip. */
   status(): Promise<string> {
-    return this.page.$eval('gearway-publisher', (element) => element.shadowRoot!.querySelector<HTMLElement>('.chip')!.innerText.replaceAll(/\s+/g, ' ').trim());
+    return this.page.$eval('gearway-publisher', (element) =>
+      element.shadowRoot!.querySelector<HTMLElement>('.chip')!.innerText.replaceAll(/\s+/g, ' ').trim(),
+    );
   }
 
   /** The tracks of the camera that is open, as the browser has them. */

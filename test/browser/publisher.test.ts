@@ -30,25 +30,43 @@ describe('a camera whose pictures are numbered', () => {
   let browser: Browser;
   beforeAll(async () => {
     folder = await Folder.create();
-    browser = await launchBrowser('chromium', { camera: await writeNumberedCamera(`${folder.file('numbers')}.y4m`, { count: COUNT, fps: 10 }) });
+    browser = await launchBrowser('chromium', {
+      camera: await writeNumberedCamera(`${folder.file('numbers')}.y4m`, { count: COUNT, fps: 10 }),
+    });
   });
   afterAll(async () => {
     await browser.close();
     await folder[Symbol.asyncDispose]();
   });
 
-  /** Sees to it that a viewer's picture is a newer one again and again, if smaller: on a busy machine, the publisher sends less. */
+  /**
+   * Sees to it that a viewer's picture is a newer one again and again, if smaller: on a busy machine, the publisher
+   * sends less.
+   */
   async function seesNew(viewer: ViewerPage, times: number): Promise<void> {
     const seen = new Set<number>();
-    await expect.poll(async () => seen.add((await viewer.numbers(640))?.picture ?? -1).size, { timeout: 30_000, interval: 100 }).toBeGreaterThan(times);
+    await expect
+      .poll(async () => seen.add((await viewer.numbers(640))?.picture ?? -1).size, { timeout: 30_000, interval: 100 })
+      .toBeGreaterThan(times);
     for (const number of seen) expect(number).toBeLessThan(COUNT);
   }
 
   it('reaches two real clients and two viewers in order, with their return data on the way back; the page is closed, and opened again', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
-    await using gateway = await start('--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`);
+    await using gateway = await start(
+      '--client',
+      `tcp://127.0.0.1:${a}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${b}?pattern=0`,
+    );
     await using first = new PythonPeer('client.py', { port: a, pattern: 1, multiclient: true, height: 480 });
-    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true, returns: { gripper: 'open' }, height: 480 });
+    await using second = new PythonPeer('client.py', {
+      port: b,
+      pattern: 0,
+      bidirectional: true,
+      returns: { gripper: 'open' },
+      height: 480,
+    });
     await using viewerBrowser = await launchBrowser('chromium');
     await using one = await ViewerPage.ofGateway(viewerBrowser, gateway);
     await using another = await ViewerPage.ofGateway(viewerBrowser, gateway);
@@ -59,14 +77,23 @@ describe('a camera whose pictures are numbered', () => {
       await using publisher = await publish(browser, await gateway.url, '&name=phone&fps=30');
       await publisher.becomes('live');
       expect(await publisher.place).toBe('worker');
-      await gateway.statusWhere('four live clients', ({ clients, source }) => source.state === 'phone (127.0.0.1)' && clients.filter(({ state }) => state === 'live').length === 4);
+      await gateway.statusWhere(
+        'four live clients',
+        ({ clients, source }) =>
+          source.state === 'phone (127.0.0.1)' && clients.filter(({ state }) => state === 'live').length === 4,
+      );
       await Promise.all([seesNew(one, 8), seesNew(another, 8)]);
       before = await first.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
       // Numbers go back only where the camera's file begins again.
       expect(before.disordered).toBeLessThanOrEqual(1);
       expect(before.last).toBeLessThan(COUNT);
       await second.waitFor<ClientReport>('progress', ({ count }) => count >= 60);
-      const says = (text: string): Promise<unknown> => publisher.page.waitForFunction((wanted) => document.querySelector('.returned-data')?.textContent.replaceAll(/\s+/g, ' ').includes(wanted), {}, text);
+      const says = (text: string): Promise<unknown> =>
+        publisher.page.waitForFunction(
+          (wanted) => document.querySelector('.returned-data')?.textContent.replaceAll(/\s+/g, ' ').includes(wanted),
+          {},
+          text,
+        );
       await says(`${b}{"gripper":"open"}`);
       await one.returnData([1, 'two', null]);
       await says(`${await one.port}[1,"two",null]`);
@@ -120,16 +147,18 @@ describe('a page that publishes', () => {
     await publisher.press('Use camera');
     await publisher.where("element.state === 'live' && element.input === 'camera'");
     const { counters } = await gateway.status();
-    await gateway.statusWhere('the camera\'s frames', ({ counters: now }) => now.received > counters.received + 10);
+    await gateway.statusWhere("the camera's frames", ({ counters: now }) => now.received > counters.received + 10);
   });
 
   it('takes changes that are made together, and while a camera is being opened', async () => {
     await using gateway = await GatewayProcess.start('--source', 'a=push:', '--source', 'b=push:');
     const url = await gateway.url;
-    const publishing = async (stream: string): Promise<string> => ((await (await fetch(`${url}/api/streams/${stream}`)).json()) as StreamStatus).source.state;
+    const publishing = async (stream: string): Promise<string> =>
+      ((await (await fetch(`${url}/api/streams/${stream}`)).json()) as StreamStatus).source.state;
     await using browser = await using({ camera: 'fake' });
     await using publisher = await PublisherPage.open(browser, `${url}/publish?stream=a&name=phone`);
-    const act = (work: (element: GearwayPublisher) => void): Promise<void> => publisher.page.$eval('gearway-publisher', work);
+    const act = (work: (element: GearwayPublisher) => void): Promise<void> =>
+      publisher.page.$eval('gearway-publisher', work);
     await act((element) => {
       element.start();
       element.src = 'streams/b';
@@ -174,7 +203,9 @@ describe('a page that publishes', () => {
     // A track of the browser's that ends without `stop()`, as a camera's that is unplugged.
     await using publisher = await PublisherPage.open(browser, `${await gateway.url}/publish?stream=main&start`, () => {
       const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-      const { MediaStreamTrackGenerator } = globalThis as unknown as { MediaStreamTrackGenerator: new (options: { kind: 'video' }) => MediaStreamTrack & { writable: WritableStream } };
+      const { MediaStreamTrackGenerator } = globalThis as unknown as {
+        MediaStreamTrackGenerator: new (options: { kind: 'video' }) => MediaStreamTrack & { writable: WritableStream };
+      };
       navigator.mediaDevices.getUserMedia = async (constraints) => {
         const [track] = (await open(constraints)).getVideoTracks();
         const generated = new MediaStreamTrackGenerator({ kind: 'video' });
@@ -218,7 +249,12 @@ describe('a page that publishes', () => {
       await publisher.page.keyboard.type(token);
       await publisher.page.keyboard.press('Enter');
     };
-    const says = (words: string): Promise<unknown> => publisher.page.waitForFunction((wanted) => document.querySelector('.token-form')?.textContent.includes(wanted), {}, words);
+    const says = (words: string): Promise<unknown> =>
+      publisher.page.waitForFunction(
+        (wanted) => document.querySelector('.token-form')?.textContent.includes(wanted),
+        {},
+        words,
+      );
     await says('Publishing requires a token');
     for (const wrong of ['wrong', 'wrong']) {
       await enter(wrong);
@@ -259,7 +295,10 @@ describe('a page that publishes', () => {
 
   async function violations({ page }: PublisherPage): Promise<string[]> {
     await page.evaluate(AXE);
-    const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as { id: string; nodes: { html: string }[] }[];
+    const found = (await page.evaluate('axe.run().then(({ violations }) => violations)')) as {
+      id: string;
+      nodes: { html: string }[];
+    }[];
     return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`);
   }
 });

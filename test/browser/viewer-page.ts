@@ -14,7 +14,12 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
   }
 
   /** The bare viewer page of a gateway. */
-  static async ofGateway(browser: Browser, gateway: GatewayProcess, query = '?stream=main', prepare?: () => void): Promise<ViewerPage> {
+  static async ofGateway(
+    browser: Browser,
+    gateway: GatewayProcess,
+    query = '?stream=main',
+    prepare?: () => void,
+  ): Promise<ViewerPage> {
     return ViewerPage.open(browser, `${await gateway.url}/viewer${query}`, prepare);
   }
 
@@ -41,7 +46,8 @@ export class ViewerPage extends ElementPage<GearwayViewer> {
       context.drawImage(bitmap, 0, 0);
       const scale = bitmap.width / (sourcePixels ?? bitmap.width);
       let picture = 0;
-      for (let bit = 0; bit < 24; bit += 1) picture = picture * 2 + (context.getImageData((bit * 16 + 8) * scale, 8 * scale, 1, 1).data[0]! > 127 ? 1 : 0);
+      for (let bit = 0; bit < 24; bit += 1)
+        picture = picture * 2 + (context.getImageData((bit * 16 + 8) * scale, 8 * scale, 1, 1).data[0]! > 127 ? 1 : 0);
       return { picture, message: (snapshot.message as { n: number } | null)?.n ?? null };
     }, sourceWidth);
   }

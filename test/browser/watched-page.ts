@@ -13,7 +13,9 @@ export async function openWatched(browser: Browser, url: string): Promise<Watche
   const page = await openWindow(browser, 'about:blank', () => {
     const violations: string[] = [];
     Object.assign(globalThis, { violations });
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) => violations.push(`${violatedDirective}: ${blockedURI} (${sourceFile})`));
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) =>
+      violations.push(`${violatedDirective}: ${blockedURI} (${sourceFile})`),
+    );
   });
   page.on('pageerror', (error) => errors.push(String(error)));
   // Also what a worker violates, and what the browser does not understand of our headers.

@@ -1,4 +1,7 @@
-/** The attacking process: runs one target for some seconds, then reports over IPC. Apart from the one that watches, so that its work delays no measurement. */
+/**
+ * The attacking process: runs one target for some seconds, then reports over IPC. Apart from the one that watches, so
+ * that its work delays no measurement.
+ */
 import { setMaxListeners } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setPriority } from 'node:os';
@@ -34,7 +37,10 @@ process.on('disconnect', () => process.exit(1));
 
 async function run(order: AttackOrder): Promise<void> {
   setPriority(NICE);
-  const report = order.target === 'decoders' ? await attackDecoders(order) : await attackSockets(order, createTarget(order.target, await createSamples()));
+  const report =
+    order.target === 'decoders'
+      ? await attackDecoders(order)
+      : await attackSockets(order, createTarget(order.target, await createSamples()));
   process.send?.(report, () => process.disconnect());
 }
 
@@ -66,7 +72,13 @@ class Tally {
   }
 
   report(): AttackReport {
-    return { inputs: this.inputs, next: this.next, answers: Object.fromEntries([...this.#answers].sort(([a], [b]) => a.localeCompare(b))), findings: this.findings, lastScripts: formatScripts(this.#last.flat()) };
+    return {
+      inputs: this.inputs,
+      next: this.next,
+      answers: Object.fromEntries([...this.#answers].sort(([a], [b]) => a.localeCompare(b))),
+      findings: this.findings,
+      lastScripts: formatScripts(this.#last.flat()),
+    };
   }
 }
 
@@ -94,7 +106,9 @@ async function attackSockets(order: AttackOrder, target: Target): Promise<Attack
         while (!stopping.signal.aborted) {
           await gate.pass();
           const { number, scripts } = take();
-          const outcomes = await Promise.all(scripts.map(async (script) => ({ script, outcome: await runScript(script, stopping.signal) })));
+          const outcomes = await Promise.all(
+            scripts.map(async (script) => ({ script, outcome: await runScript(script, stopping.signal) })),
+          );
           for (const { script, outcome } of outcomes) ended(number, scripts, script, outcome);
           // Nothing listens any more: the gateway has gone, which the main process judges.
           if (outcomes.every(({ outcome }) => outcome.error === 'ECONNREFUSED')) await delay(50);
@@ -107,7 +121,12 @@ async function attackSockets(order: AttackOrder, target: Target): Promise<Attack
 }
 
 /** Accepts what the gateway connects, and runs the next script of that port on it. */
-async function serve(world: AttackOrder['world'], gate: Gate, take: () => { readonly number: number; readonly scripts: readonly Script[] }, ended: (number: number, scripts: readonly Script[], script: Script, outcome: Outcome) => void): Promise<void> {
+async function serve(
+  world: AttackOrder['world'],
+  gate: Gate,
+  take: () => { readonly number: number; readonly scripts: readonly Script[] },
+  ended: (number: number, scripts: readonly Script[], script: Script, outcome: Outcome) => void,
+): Promise<void> {
   const open = new Set<Promise<void>>();
   const servers = await Promise.all(
     world.fakes.map(
@@ -119,7 +138,8 @@ async function serve(world: AttackOrder['world'], gate: Gate, take: () => { read
               socket.on('error', () => undefined);
               await gate.pass();
               let next = take();
-              // Inputs are drawn for any port; those for others are passed over, so that a number always names the same input.
+              // Inputs are drawn for any port; those for others are passed over, so that a number always names the same
+              // input.
               for (let tries = 0; tries < 200 && next.scripts[0]?.port !== fake.port; tries += 1) next = take();
               const [script] = next.scripts;
               if (script === undefined || stopping.signal.aborted) {
@@ -153,7 +173,8 @@ class Gate {
   async pass(): Promise<void> {
     const now = performance.now();
     this.#nextAtMs = Math.max(now - 200, this.#nextAtMs + this.#intervalMs);
-    if (this.#nextAtMs > now) await delay(this.#nextAtMs - now, undefined, { signal: stopping.signal }).catch(() => undefined);
+    if (this.#nextAtMs > now)
+      await delay(this.#nextAtMs - now, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
 }
 
@@ -177,7 +198,14 @@ async function attackDecoders(order: AttackOrder): Promise<AttackReport> {
       if (performance.now() > deadlineMs || stopping.signal.aborted) break;
       if (failed.has(decoder.name)) continue;
       const seed = new Random(order.seed, decoder.name, order.first + round).uint32() | 0;
-      if (!(await fuzzDecoder(decoder, { seed, numRuns: RUNS, interruptAfterTimeLimit: Math.max(1, deadlineMs - performance.now()) }, tally))) failed.add(decoder.name);
+      if (
+        !(await fuzzDecoder(
+          decoder,
+          { seed, numRuns: RUNS, interruptAfterTimeLimit: Math.max(1, deadlineMs - performance.now()) },
+          tally,
+        ))
+      )
+        failed.add(decoder.name);
     }
     tally.next = order.first + round + 1;
   }
@@ -186,7 +214,10 @@ async function attackDecoders(order: AttackOrder): Promise<AttackReport> {
 
 /** @returns whether it passed. */
 async function fuzzDecoder(decoder: Decoder, parameters: fc.Parameters<[unknown]>, tally: Tally): Promise<boolean> {
-  const result = await fc.check(fc.asyncProperty(decoder.inputs, (input) => check(decoder, input)), { timeout: 60_000, ...parameters });
+  const result = await fc.check(
+    fc.asyncProperty(decoder.inputs, (input) => check(decoder, input)),
+    { timeout: 60_000, ...parameters },
+  );
   tally.inputs += result.numRuns;
   tally.answered([result.failed ? 'failed' : 'passed']);
   if (!result.failed) return true;

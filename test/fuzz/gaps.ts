@@ -31,20 +31,28 @@ export function longest(gaps: readonly Gap[]): number {
   return gaps.reduce((most, { fromMs, toMs }) => Math.max(most, toMs - fromMs), 0);
 }
 
-/** Within this time of each other, processes of one overloaded machine stand still, though rarely at the same moment. */
+/**
+ * Within this time of each other, processes of one overloaded machine stand still, though rarely at the same moment.
+ */
 const NEAR_MS = 1000;
 
 /**
- * Takes the machine's part out of gaps: the time for which the gateway had no processor, and gaps near which the gateway that nobody attacks had one at least
- * half as long. On a quiet machine nothing is taken out.
+ * Takes the machine's part out of gaps: the time for which the gateway had no processor, and gaps near which the
+ * gateway that nobody attacks had one at least half as long. On a quiet machine nothing is taken out.
  *
  * @param waitedMs how long the gateway, and the process that watches, had no processor between two times.
  * @returns milliseconds of the longest gap that is the gateway's own, and of the longest as it was seen.
  */
-export function ownGap(gaps: readonly Gap[], control: readonly Gap[], waitedMs: (fromMs: number, toMs: number) => number): { readonly ownMs: number; readonly seenMs: number } {
+export function ownGap(
+  gaps: readonly Gap[],
+  control: readonly Gap[],
+  waitedMs: (fromMs: number, toMs: number) => number,
+): { readonly ownMs: number; readonly seenMs: number } {
   const own = gaps.flatMap(({ fromMs, toMs }) => {
     const ms = toMs - fromMs - waitedMs(fromMs, toMs);
-    const isMachine = control.some((other) => other.toMs > fromMs - NEAR_MS && other.fromMs < toMs + NEAR_MS && other.toMs - other.fromMs >= ms / 2);
+    const isMachine = control.some(
+      (other) => other.toMs > fromMs - NEAR_MS && other.fromMs < toMs + NEAR_MS && other.toMs - other.fromMs >= ms / 2,
+    );
     return isMachine ? [] : [ms];
   });
   return { ownMs: Math.max(0, ...own), seenMs: longest(gaps) };

@@ -14,11 +14,15 @@ const SETTLE_MS = 15_000;
 /** Descriptors that come and go by themselves: FFmpeg's and libzmq's helpers, connections that are being made again. */
 const SPARE_DESCRIPTORS = 8;
 
-/** Memory that a process may keep after an attack: heaps grow to the size of their load. Whether they go on growing is judged by the slope of a long run. */
+/**
+ * Memory that a process may keep after an attack: heaps grow to the size of their load. Whether they go on growing is
+ * judged by the slope of a long run.
+ */
 const MAX_KEPT_MIB = 192;
 
 /** Log lines that only an exception that nobody caught leaves. */
-const UNCAUGHT = /uncaught|unhandled|triggerUncaughtException|^\s+at .+:\d+:\d+\)?$|node:internal|Maximum call stack|Invalid string length|heap out of memory/i;
+const UNCAUGHT =
+  /uncaught|unhandled|triggerUncaughtException|^\s+at .+:\d+:\d+\)?$|node:internal|Maximum call stack|Invalid string length|heap out of memory/i;
 
 /** Where everything stood before an attack. */
 export interface Baseline {
@@ -52,7 +56,16 @@ export interface Figures {
 }
 
 export async function takeBaseline(bed: TestBed): Promise<Baseline> {
-  return { figures: readFigures(bed.gateway.process.pid!), counts: await bed.counts(), nativeIds: await bed.nativeIds(), pushed: bed.framesOf(1), served: bed.framesOf(0), sent: bed.sent, logLines: bed.gateway.stderr.all.length, sinceMs: performance.now() };
+  return {
+    figures: readFigures(bed.gateway.process.pid!),
+    counts: await bed.counts(),
+    nativeIds: await bed.nativeIds(),
+    pushed: bed.framesOf(1),
+    served: bed.framesOf(0),
+    sent: bed.sent,
+    logLines: bed.gateway.stderr.all.length,
+    sinceMs: performance.now(),
+  };
 }
 
 /**
@@ -60,16 +73,27 @@ export async function takeBaseline(bed: TestBed): Promise<Baseline> {
  *
  * @param start where things stood when the gateway had warmed up; @param before the same at the begin of this attack.
  */
-export async function judge(bed: TestBed, target: string, start: Baseline, before: Baseline): Promise<{ readonly figures: Figures | null; readonly findings: readonly Finding[] }> {
+export async function judge(
+  bed: TestBed,
+  target: string,
+  start: Baseline,
+  before: Baseline,
+): Promise<{ readonly figures: Figures | null; readonly findings: readonly Finding[] }> {
   const findings: Finding[] = [];
   const found = (what: string): void => void findings.push({ target, input: null, what });
   const attackEndedMs = performance.now();
-  const during = { viewers: bed.viewers.map((viewer) => viewer.gaps.since(before.sinceMs)), control: bed.control.gaps.since(before.sinceMs) };
+  const during = {
+    viewers: bed.viewers.map((viewer) => viewer.gaps.since(before.sinceMs)),
+    control: bed.control.gaps.since(before.sinceMs),
+  };
   const log = bed.gateway.stderr.all.slice(before.logLines);
   const trace = log.findIndex((line) => UNCAUGHT.test(line));
-  if (trace >= 0) found(`the log has an exception that nobody caught: ${log.slice(Math.max(0, trace - 2), trace + 6).join(' | ')}`);
+  if (trace >= 0)
+    found(`the log has an exception that nobody caught: ${log.slice(Math.max(0, trace - 2), trace + 6).join(' | ')}`);
   if (!bed.gateway.isRunning) {
-    found(`the gateway ended with ${String(bed.gateway.process.exitCode ?? bed.gateway.process.signalCode)}: ${bed.gateway.stderr.all.slice(-12).join(' | ')}`);
+    found(
+      `the gateway ended with ${String(bed.gateway.process.exitCode ?? bed.gateway.process.signalCode)}: ${bed.gateway.stderr.all.slice(-12).join(' | ')}`,
+    );
     return { figures: null, findings };
   }
 
@@ -78,39 +102,71 @@ export async function judge(bed: TestBed, target: string, start: Baseline, befor
   const isSettled = async (): Promise<boolean> => {
     const { descriptors, closeWait } = readFigures(pid);
     const { webClients } = await bed.counts();
-    return descriptors <= start.figures.descriptors + SPARE_DESCRIPTORS && closeWait <= start.figures.closeWait && webClients <= start.counts.webClients;
+    return (
+      descriptors <= start.figures.descriptors + SPARE_DESCRIPTORS &&
+      closeWait <= start.figures.closeWait &&
+      webClients <= start.counts.webClients
+    );
   };
-  await until(isSettled, SETTLE_MS).catch((error: unknown) => found(`the API failed after the attack: ${String(error)}`));
+  await until(isSettled, SETTLE_MS).catch((error: unknown) =>
+    found(`the API failed after the attack: ${String(error)}`),
+  );
   const after = readFigures(pid);
   const counts = await bed.counts().catch(() => start.counts);
-  if (after.descriptors > start.figures.descriptors + SPARE_DESCRIPTORS) found(`${after.descriptors} descriptors are open ${SETTLE_MS / 1000} s after the attack, ${start.figures.descriptors} were at the start (${after.sockets} of them sockets, ${start.figures.sockets} at the start)`);
-  if (after.closeWait > start.figures.closeWait) found(`${after.closeWait} sockets stay in CLOSE-WAIT, ${start.figures.closeWait} at the start`);
-  if (counts.webClients > start.counts.webClients) found(`${counts.webClients} web clients are listed, ${start.counts.webClients} at the start`);
-  if (counts.nativeClients !== start.counts.nativeClients) found(`${counts.nativeClients} native clients are listed, ${start.counts.nativeClients} at the start`);
-  if (after.residentMiB > start.figures.residentMiB + MAX_KEPT_MIB) found(`${after.residentMiB.toFixed()} MiB are resident after the attack, ${start.figures.residentMiB.toFixed()} at the start`);
+  if (after.descriptors > start.figures.descriptors + SPARE_DESCRIPTORS)
+    found(
+      `${after.descriptors} descriptors are open ${SETTLE_MS / 1000} s after the attack, ${start.figures.descriptors} were at the start (${after.sockets} of them sockets, ${start.figures.sockets} at the start)`,
+    );
+  if (after.closeWait > start.figures.closeWait)
+    found(`${after.closeWait} sockets stay in CLOSE-WAIT, ${start.figures.closeWait} at the start`);
+  if (counts.webClients > start.counts.webClients)
+    found(`${counts.webClients} web clients are listed, ${start.counts.webClients} at the start`);
+  if (counts.nativeClients !== start.counts.nativeClients)
+    found(`${counts.nativeClients} native clients are listed, ${start.counts.nativeClients} at the start`);
+  if (after.residentMiB > start.figures.residentMiB + MAX_KEPT_MIB)
+    found(
+      `${after.residentMiB.toFixed()} MiB are resident after the attack, ${start.figures.residentMiB.toFixed()} at the start`,
+    );
 
   bed.viewers.forEach((viewer, index) => {
-    if (viewer.ended !== null) found(`the honest viewer of ${index === 0 ? 'the attacked' : 'another'} stream was closed: ${viewer.ended}`);
+    if (viewer.ended !== null)
+      found(`the honest viewer of ${index === 0 ? 'the attacked' : 'another'} stream was closed: ${viewer.ended}`);
   });
   const [attacked, other] = during.viewers.map((gaps) => ownGap(gaps, during.control, bed.waitedMs));
-  for (const [what, ms] of [['the attacked', attacked?.ownMs ?? 0], ['another', other?.ownMs ?? 0]] as const) {
+  for (const [what, ms] of [
+    ['the attacked', attacked?.ownMs ?? 0],
+    ['another', other?.ownMs ?? 0],
+  ] as const) {
     if (ms >= MAX_GAP_MS) found(`the honest viewer of ${what} stream waited ${ms.toFixed()} ms for a frame`);
   }
   const probes = bed.prober.since(before.sinceMs).filter(({ atMs }) => atMs < attackEndedMs);
   const controlProbes = bed.controlProber.since(before.sinceMs);
-  const health = ownGap(probes.map(toGap), [...controlProbes.map(toGap).filter(({ fromMs, toMs }) => toMs - fromMs >= 100), ...during.control], bed.waitedMs);
+  const health = ownGap(
+    probes.map(toGap),
+    [...controlProbes.map(toGap).filter(({ fromMs, toMs }) => toMs - fromMs >= 100), ...during.control],
+    bed.waitedMs,
+  );
   if (health.ownMs >= MAX_GAP_MS) found(`/healthz took ${health.ownMs.toFixed()} ms`);
   if (bed.prober.failures > 0) found(`/healthz failed ${bed.prober.failures} times`);
   bed.prober.failures = 0;
 
-  const peers = [['server', bed.server], ['client of the server', bed.clients[0]], ['client of the pushed stream', bed.clients[1]]] as const;
-  for (const [what, peer] of peers) if (!peer.isRunning) found(`the real ${what} has ended: ${peer.stderr.all.slice(-6).join(' | ')}`);
+  const peers = [
+    ['server', bed.server],
+    ['client of the server', bed.clients[0]],
+    ['client of the pushed stream', bed.clients[1]],
+  ] as const;
+  for (const [what, peer] of peers)
+    if (!peer.isRunning) found(`the real ${what} has ended: ${peer.stderr.all.slice(-6).join(' | ')}`);
   const [servedAfter, sentAfter] = [bed.framesOf(0), bed.sent];
-  if (!(await until(() => bed.framesOf(0) > servedAfter, 10_000))) found(`the real client of the server gets no more frames: ${bed.clients[0].stderr.all.slice(-6).join(' | ')}`);
+  if (!(await until(() => bed.framesOf(0) > servedAfter, 10_000)))
+    found(`the real client of the server gets no more frames: ${bed.clients[0].stderr.all.slice(-6).join(' | ')}`);
   if (!(await until(() => bed.sent > sentAfter, 10_000))) found('the real server sends no more frames');
   // Frames that are repeated while nobody publishes count: the receiver's thread is alive.
   const pushedAfter = bed.framesOf(1);
-  if (!(await until(() => bed.framesOf(1) > pushedAfter, 10_000))) found(`the real client of the pushed stream gets no more frames: ${bed.clients[1].stderr.all.slice(-6).join(' | ')}`);
+  if (!(await until(() => bed.framesOf(1) > pushedAfter, 10_000)))
+    found(
+      `the real client of the pushed stream gets no more frames: ${bed.clients[1].stderr.all.slice(-6).join(' | ')}`,
+    );
 
   const tookMs = probes.map(({ tookMs: ms }) => ms);
   const figures: Figures = {

@@ -1,4 +1,7 @@
-/** `npm run fuzz`: attacks a gateway from all sides, and judges it by what real peers and honest viewers see. See docs/security.md. */
+/**
+ * `npm run fuzz`: attacks a gateway from all sides, and judges it by what real peers and honest viewers see. See
+ * docs/security.md.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -45,7 +48,9 @@ const SHUTDOWN_MS = 2000;
 /** How long ports stay reserved for viewers that have left, and some seconds. */
 const HELD_MS = 36_000;
 
-/** With fewer attacks in the second half of a run, what is left of each says more about the target than about a leak. */
+/**
+ * With fewer attacks in the second half of a run, what is left of each says more about the target than about a leak.
+ */
 const MIN_SLOPE_POINTS = 12;
 
 /** Targets take turns, and each leaves the heap at another size. */
@@ -69,7 +74,17 @@ function readCommandLine(): CommandLine {
   let values;
   try {
     ({ values } = parseArgs({
-      options: { seconds: { type: 'string' }, minutes: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' }, input: { type: 'string' }, decoder: { type: 'string' }, path: { type: 'string' }, replay: { type: 'string' }, help: { type: 'boolean', default: false } },
+      options: {
+        seconds: { type: 'string' },
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        only: { type: 'string' },
+        input: { type: 'string' },
+        decoder: { type: 'string' },
+        path: { type: 'string' },
+        replay: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
     }));
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
@@ -77,15 +92,30 @@ function readCommandLine(): CommandLine {
   if (values.help) throw new UsageError('');
   const number = (name: string, text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value)) throw new UsageError(`--${name} is ${JSON.stringify(text)}, expected a number`);
+    if (text.trim() === '' || !Number.isFinite(value))
+      throw new UsageError(`--${name} is ${JSON.stringify(text)}, expected a number`);
     return value;
   };
   const only = values.only?.split(',') ?? TARGET_NAMES;
   const unknown = only.find((name) => !TARGET_NAMES.includes(name));
   if (unknown !== undefined) throw new UsageError(`there is no target ${JSON.stringify(unknown)}`);
-  const seconds = values.minutes === undefined ? number('seconds', values.seconds ?? '60') : number('minutes', values.minutes) * 60;
-  const replay = values.decoder === undefined || values.path === undefined ? undefined : { decoder: values.decoder, path: values.path };
-  return { seconds, only, seeds: values.seed?.split(',').map((text) => number('seed', text)) ?? [1, Number(new Date().toISOString().slice(0, 10).replaceAll('-', ''))], first: number('input', values.input ?? '0'), replay, file: values.replay ?? null };
+  const seconds =
+    values.minutes === undefined ? number('seconds', values.seconds ?? '60') : number('minutes', values.minutes) * 60;
+  const replay =
+    values.decoder === undefined || values.path === undefined
+      ? undefined
+      : { decoder: values.decoder, path: values.path };
+  return {
+    seconds,
+    only,
+    seeds: values.seed?.split(',').map((text) => number('seed', text)) ?? [
+      1,
+      Number(new Date().toISOString().slice(0, 10).replaceAll('-', '')),
+    ],
+    first: number('input', values.input ?? '0'),
+    replay,
+    file: values.replay ?? null,
+  };
 }
 
 /** Runs one target in a process of its own. */
@@ -116,8 +146,13 @@ interface Slice {
 /** Divides the time among targets and seeds, in rounds. */
 function plan({ seconds, seeds, only }: CommandLine): readonly Slice[] {
   const perTarget = seconds / only.length;
-  const rounds = Math.max(1, Math.min(Math.ceil(perTarget / MAX_SLICE_S / seeds.length) * seeds.length, Math.floor(perTarget / MIN_SLICE_S)));
-  return Array.from({ length: rounds }, (_, round) => only.map((target) => ({ target, seed: seeds[round % seeds.length] ?? 1, seconds: perTarget / rounds }))).flat();
+  const rounds = Math.max(
+    1,
+    Math.min(Math.ceil(perTarget / MAX_SLICE_S / seeds.length) * seeds.length, Math.floor(perTarget / MIN_SLICE_S)),
+  );
+  return Array.from({ length: rounds }, (_, round) =>
+    only.map((target) => ({ target, seed: seeds[round % seeds.length] ?? 1, seconds: perTarget / rounds })),
+  ).flat();
 }
 
 interface Run {
@@ -137,13 +172,22 @@ async function fuzz(line: CommandLine): Promise<Run> {
     let started = await takeBaseline(bed);
     for (const { target, seed, seconds } of slices) {
       const key = `${target} ${seed}`;
-      const order: AttackOrder = { target, seed, seconds, first: target === 'decoders' && line.replay !== undefined ? seed : (next.get(key) ?? line.first), world: setup.world, ...(line.replay === undefined ? {} : { replay: line.replay }) };
+      const order: AttackOrder = {
+        target,
+        seed,
+        seconds,
+        first: target === 'decoders' && line.replay !== undefined ? seed : (next.get(key) ?? line.first),
+        world: setup.world,
+        ...(line.replay === undefined ? {} : { replay: line.replay }),
+      };
       const { report, figures, findings } = await attack(bed, order, started);
       next.set(key, report.next);
       run.findings.push(...findings.map((finding) => ({ ...finding, seed })));
       run.rows.push({ target, seed, inputs: report.inputs, answers: report.answers, figures });
       if (figures !== null) run.memory.push([performance.now() / 60_000, figures.residentMiB[1]]);
-      process.stderr.write(`  ${target} (seed ${seed}): ${report.inputs} inputs, ${findings.length === 0 ? 'nothing found' : `${findings.length} found`}\n`);
+      process.stderr.write(
+        `  ${target} (seed ${seed}): ${report.inputs} inputs, ${findings.length === 0 ? 'nothing found' : `${findings.length} found`}\n`,
+      );
       for (const { what } of findings) process.stderr.write(`    ${what.slice(0, 500)}\n`);
       // The next target is judged by itself.
       if (findings.some(({ what }) => isLasting(what))) {
@@ -156,9 +200,17 @@ async function fuzz(line: CommandLine): Promise<Run> {
     }
     run.findings.push(...(await judgeEnd(bed)).map((finding) => ({ ...finding, seed: 0 })));
     const late = run.memory.slice(Math.floor(run.memory.length / 2));
-    if (late.length >= MIN_SLOPE_POINTS && !isFlat(regress(late), NEGLIGIBLE_MIB_PER_MINUTE)) run.findings.push({ target: 'end', input: null, seed: 0, what: `RSS after each attack rises over the second half of the run: ${formatSlope(regress(late), 'MiB/min')}` });
+    if (late.length >= MIN_SLOPE_POINTS && !isFlat(regress(late), NEGLIGIBLE_MIB_PER_MINUTE))
+      run.findings.push({
+        target: 'end',
+        input: null,
+        seed: 0,
+        what: `RSS after each attack rises over the second half of the run: ${formatSlope(regress(late), 'MiB/min')}`,
+      });
   } finally {
-    await bed[Symbol.asyncDispose]().catch((error: unknown) => run.findings.push({ target: 'end', input: null, seed: 0, what: String(error) }));
+    await bed[Symbol.asyncDispose]().catch((error: unknown) =>
+      run.findings.push({ target: 'end', input: null, seed: 0, what: String(error) }),
+    );
   }
   return run;
 }
@@ -175,14 +227,21 @@ async function start(setup: Setup): Promise<TestBed> {
   return bed;
 }
 
-async function attack(bed: TestBed, order: AttackOrder, started: Baseline): Promise<{ report: AttackReport; figures: Figures | null; findings: readonly Finding[] }> {
+async function attack(
+  bed: TestBed,
+  order: AttackOrder,
+  started: Baseline,
+): Promise<{ report: AttackReport; figures: Figures | null; findings: readonly Finding[] }> {
   const running = new Attack(order);
   const before = await takeBaseline(bed);
   const ended = bed.gateway.exited.then(() => running.stop());
   const report = await running.report;
   void ended;
   const judged = await judge(bed, order.target, started, before);
-  const findings = [...report.findings, ...judged.findings.map((finding) => ({ ...finding, scripts: report.lastScripts }))];
+  const findings = [
+    ...report.findings,
+    ...judged.findings.map((finding) => ({ ...finding, scripts: report.lastScripts })),
+  ];
   return { report, figures: judged.figures, findings };
 }
 
@@ -190,13 +249,23 @@ async function attack(bed: TestBed, order: AttackOrder, started: Baseline): Prom
 async function judgeEnd(bed: TestBed): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const held = async (): Promise<boolean> => (await bed.counts()).held === 0;
-  if (!(await until(held, HELD_MS))) findings.push({ target: 'end', input: null, what: `${(await bed.counts()).held} ports are still held ${HELD_MS / 1000} s after the last viewer` });
+  if (!(await until(held, HELD_MS)))
+    findings.push({
+      target: 'end',
+      input: null,
+      what: `${(await bed.counts()).held} ports are still held ${HELD_MS / 1000} s after the last viewer`,
+    });
   const startMs = performance.now();
   bed.gateway.signal('SIGTERM');
   const code = await Promise.race([bed.gateway.exited, delay(10_000, 'none' as const)]);
   const tookMs = performance.now() - startMs;
   if (code !== 0) findings.push({ target: 'end', input: null, what: `SIGTERM ended the gateway with ${String(code)}` });
-  if (tookMs > SHUTDOWN_MS) findings.push({ target: 'end', input: null, what: `SIGTERM took ${tookMs.toFixed()} ms, expected at most ${SHUTDOWN_MS}` });
+  if (tookMs > SHUTDOWN_MS)
+    findings.push({
+      target: 'end',
+      input: null,
+      what: `SIGTERM took ${tookMs.toFixed()} ms, expected at most ${SHUTDOWN_MS}`,
+    });
   return findings;
 }
 
@@ -204,11 +273,26 @@ async function judgeEnd(bed: TestBed): Promise<readonly Finding[]> {
 async function makeSmaller(setup: Setup, report: AttackReport, run: Run, target: string, seed: number): Promise<void> {
   const scripts = parseScripts(report.lastScripts);
   const smallest = await minimize(scripts, (some) => ends(setup, some), MAX_REPLAYS);
-  run.findings.push({ target, seed, input: null, what: `the smallest input that ended the gateway: ${smallest.length} of ${scripts.length} connections: ${smallest.slice(0, 3).map(({ what }) => what).join('; ')}`, scripts: JSON.stringify(smallest.slice(0, 20).map(describeScript)) });
+  run.findings.push({
+    target,
+    seed,
+    input: null,
+    what: `the smallest input that ended the gateway: ${smallest.length} of ${scripts.length} connections: ${smallest
+      .slice(0, 3)
+      .map(({ what }) => what)
+      .join('; ')}`,
+    scripts: JSON.stringify(smallest.slice(0, 20).map(describeScript)),
+  });
 }
 
 function describeScript({ what, port, steps }: Script): unknown {
-  return { what, port, steps: steps.map((step) => (step.kind === 'send' ? { send: Buffer.from(step.bytes).subarray(0, 2000).toString('hex') } : step)) };
+  return {
+    what,
+    port,
+    steps: steps.map((step) =>
+      step.kind === 'send' ? { send: Buffer.from(step.bytes).subarray(0, 2000).toString('hex') } : step,
+    ),
+  };
 }
 
 /** Whether these scripts end a gateway that has just started. */
@@ -227,7 +311,12 @@ async function replay(world: World, scripts: readonly Script[]): Promise<void> {
   const { signal } = new AbortController();
   setMaxListeners(0, signal);
   const fakes = new Set(world.fakes.map(({ port }) => port));
-  for (let at = 0; at < scripts.length; at += 16) await Promise.all(scripts.slice(at, at + 16).map((script) => (fakes.has(script.port) ? acceptOnce(script, signal) : runScript(script, signal))));
+  for (let at = 0; at < scripts.length; at += 16)
+    await Promise.all(
+      scripts
+        .slice(at, at + 16)
+        .map((script) => (fakes.has(script.port) ? acceptOnce(script, signal) : runScript(script, signal))),
+    );
 }
 
 async function acceptOnce(script: Script, signal: AbortSignal): Promise<void> {
@@ -262,16 +351,24 @@ async function main(): Promise<void> {
   if (line.file !== null) {
     const { scripts } = JSON.parse(await readFile(line.file, 'utf8')) as { scripts: unknown };
     const setup = await createSetup(true);
-    console.log((await ends(setup, parseScripts(JSON.stringify(scripts)))) ? 'the gateway ended' : 'the gateway goes on');
+    console.log(
+      (await ends(setup, parseScripts(JSON.stringify(scripts)))) ? 'the gateway ended' : 'the gateway goes on',
+    );
     return;
   }
-  console.log(`fuzz: ${line.seconds} s, seeds ${line.seeds.join(' and ')}, targets ${line.only.join(', ')}\n${describeMachine()}`);
+  console.log(
+    `fuzz: ${line.seconds} s, seeds ${line.seeds.join(' and ')}, targets ${line.only.join(', ')}\n${describeMachine()}`,
+  );
   const run = await fuzz(line);
   console.log(formatTable(run.rows, run.memory));
   const paths = await writeArtifacts(run);
   run.findings.forEach((finding, index) => {
-    const again = finding.replay ?? `--only ${finding.target} --seed ${finding.seed}${finding.input === null ? '' : ` --input ${finding.input}`}`;
-    console.log(`\nFOUND ${finding.target}: ${finding.what}\n  replay: npm run fuzz -- ${again}${paths[index] === '' ? '' : `\n  inputs: ${paths[index]}`}`);
+    const again =
+      finding.replay ??
+      `--only ${finding.target} --seed ${finding.seed}${finding.input === null ? '' : ` --input ${finding.input}`}`;
+    console.log(
+      `\nFOUND ${finding.target}: ${finding.what}\n  replay: npm run fuzz -- ${again}${paths[index] === '' ? '' : `\n  inputs: ${paths[index]}`}`,
+    );
   });
   console.log(run.findings.length === 0 ? '\nfuzz: nothing found' : `\nfuzz: ${run.findings.length} violations`);
   process.exitCode = run.findings.length === 0 ? 0 : 1;

@@ -8,11 +8,20 @@ export class Packed {
 }
 
 /** What {@link packValue} writes. Objects become maps. */
-export type Packable = null | boolean | number | bigint | string | Uint8Array | Packed | readonly Packable[] | { readonly [key: string]: Packable };
+export type Packable =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Packed
+  | readonly Packable[]
+  | { readonly [key: string]: Packable };
 
 /**
- * Writes MessagePack by hand, so that a fuzzer can put any bytes in any place. Lone surrogates become U+FFFD, as in every UTF-8 encoder; integers beyond
- * 64 bits wrap.
+ * Writes MessagePack by hand, so that a fuzzer can put any bytes in any place. Lone surrogates become U+FFFD, as in
+ * every UTF-8 encoder; integers beyond 64 bits wrap.
  */
 export function packValue(value: Packable): Buffer {
   const parts: Uint8Array[] = [];
@@ -70,8 +79,18 @@ function packBigInt(value: bigint): Buffer {
   return bytes;
 }
 
-/** @param fixed the byte for short ones, with the count in its low bits; null where there is none. @param byte the code with one byte of count. */
-function head(count: number, fixed: number | null, maxFixed: number, byte: number | null, word: number, long: number): Buffer {
+/**
+ * @param fixed the byte for short ones, with the count in its low bits; null where there is none.
+ * @param byte the code with one byte of count.
+ */
+function head(
+  count: number,
+  fixed: number | null,
+  maxFixed: number,
+  byte: number | null,
+  word: number,
+  long: number,
+): Buffer {
   if (fixed !== null && count <= maxFixed) return Buffer.of(fixed | count);
   if (byte !== null && count < 2 ** 8) return Buffer.of(byte, count);
   if (count < 2 ** 16) return Buffer.of(word, count >> 8, count & 0xff);

@@ -1,13 +1,18 @@
 /**
- * Makes a list that fails smaller (delta debugging, Zeller and Hildebrandt): pieces are left out as long as the rest still fails.
+ * Makes a list that fails smaller (delta debugging, Zeller and Hildebrandt): pieces are left out as long as the rest
+ * still fails.
  *
  * @param fails runs the items; asked at most `maxRuns` times.
  * @returns a list that failed, in the same order; the whole one when nothing smaller did.
  */
-export async function minimize<T>(items: readonly T[], fails: (items: readonly T[]) => Promise<boolean>, maxRuns: number): Promise<readonly T[]> {
+export async function minimize<T>(
+  items: readonly T[],
+  fails: (items: readonly T[]) => Promise<boolean>,
+  maxRuns: number,
+): Promise<readonly T[]> {
   let smallest = items;
   let pieces = 2;
-  for (let runs = 0; smallest.length > 1 && runs < maxRuns; ) {
+  for (let runs = 0; smallest.length > 1 && runs < maxRuns;) {
     const size = Math.ceil(smallest.length / pieces);
     let found: readonly T[] | null = null;
     for (let start = 0; start < smallest.length && runs < maxRuns && found === null; start += size) {

@@ -27,8 +27,19 @@ export async function createSamples(): Promise<Samples> {
     source().resize(1, 1).jpeg().toBuffer(),
     source().resize(640, 480).jpeg().toBuffer(),
   ]);
-  const others = await Promise.all([source().png().toBuffer(), source().png({ palette: true }).toBuffer(), source().webp().toBuffer(), source().tiff().toBuffer()]);
-  const npys = [npyOf('|u1', [48, 64, 3], 48 * 64 * 3), npyOf('<u2', [48, 64], 48 * 64 * 2), npyOf('<f4', [48, 64], 48 * 64 * 4), npyOf('>i2', [48, 64], 48 * 64 * 2), npyOf('|b1', [4, 4], 16)];
+  const others = await Promise.all([
+    source().png().toBuffer(),
+    source().png({ palette: true }).toBuffer(),
+    source().webp().toBuffer(),
+    source().tiff().toBuffer(),
+  ]);
+  const npys = [
+    npyOf('|u1', [48, 64, 3], 48 * 64 * 3),
+    npyOf('<u2', [48, 64], 48 * 64 * 2),
+    npyOf('<f4', [48, 64], 48 * 64 * 4),
+    npyOf('>i2', [48, 64], 48 * 64 * 2),
+    npyOf('|b1', [4, 4], 16),
+  ];
   return { jpegs, npys, bmps: [bmp(24), bmp(8), bmp(32), bmp(1)], others };
 }
 
@@ -72,7 +83,11 @@ function segmentsOf(jpeg: Buffer): Segment[] {
     at = end;
     if (marker !== 0xda) continue;
     let scanEnd = at;
-    while (scanEnd + 1 < jpeg.length && !(jpeg[scanEnd] === 0xff && jpeg[scanEnd + 1] !== 0 && ((jpeg[scanEnd + 1] ?? 0) & 0xf8) !== 0xd0)) scanEnd += 1;
+    while (
+      scanEnd + 1 < jpeg.length &&
+      !(jpeg[scanEnd] === 0xff && jpeg[scanEnd + 1] !== 0 && ((jpeg[scanEnd + 1] ?? 0) & 0xf8) !== 0xd0)
+    )
+      scanEnd += 1;
     segments.push({ marker: null, body: jpeg.subarray(at, scanEnd) });
     at = scanEnd;
   }
@@ -85,37 +100,73 @@ function joinSegments(segments: readonly Segment[]): Buffer {
 
 function segment(marker: number, body: Uint8Array): Buffer {
   if (marker === 0xd8 || marker === 0xd9) return Buffer.of(0xff, marker);
-  return Buffer.concat([Buffer.of(0xff, marker, ((body.byteLength + 2) >> 8) & 0xff, (body.byteLength + 2) & 0xff), body]);
+  return Buffer.concat([
+    Buffer.of(0xff, marker, ((body.byteLength + 2) >> 8) & 0xff, (body.byteLength + 2) & 0xff),
+    body,
+  ]);
 }
 
-/** What can be wrong with a JPEG without being noise: each keeps the rest whole, so that decoders read far before they notice. */
+/**
+ * What can be wrong with a JPEG without being noise: each keeps the rest whole, so that decoders read far before they
+ * notice.
+ */
 const DAMAGES: readonly ((segments: Segment[], random: Random) => Segment[])[] = [
   // Bytes before EOI, as webcams and grabbers leave them.
-  (segments, random) => [...segments.slice(0, -1), { marker: null, body: random.chance(0.5) ? Buffer.alloc(random.between(1, 600)) : random.bytes(random.between(1, 64)) }, ...segments.slice(-1)],
+  (segments, random) => [
+    ...segments.slice(0, -1),
+    {
+      marker: null,
+      body: random.chance(0.5) ? Buffer.alloc(random.between(1, 600)) : random.bytes(random.between(1, 64)),
+    },
+    ...segments.slice(-1),
+  ],
   // A scan that ends early.
   (segments, random) => mapScans(segments, (scan) => scan.subarray(0, Math.floor(scan.length * random.next()))),
   // Bytes changed within a scan.
   (segments, random) =>
     mapScans(segments, (scan) => {
       const copy = Buffer.from(scan);
-      for (let n = random.between(1, 60); n > 0 && copy.length > 0; n -= 1) copy[random.below(copy.length)] = random.below(256);
+      for (let n = random.between(1, 60); n > 0 && copy.length > 0; n -= 1)
+        copy[random.below(copy.length)] = random.below(256);
       return copy;
     }),
   // The same scan again, once or hundreds of times.
   (segments, random) => {
     const at = segments.findLastIndex(({ marker }) => marker === 0xda);
     const scan = segments.slice(at, at + 2);
-    return at < 0 ? segments : [...segments.slice(0, at), ...Array.from({ length: random.weighted([[3, 1], [2, 10], [1, 300]]) + 1 }, () => scan).flat(), ...segments.slice(at + 2)];
+    return at < 0
+      ? segments
+      : [
+          ...segments.slice(0, at),
+          ...Array.from(
+            {
+              length:
+                random.weighted([
+                  [3, 1],
+                  [2, 10],
+                  [1, 300],
+                ]) + 1,
+            },
+            () => scan,
+          ).flat(),
+          ...segments.slice(at + 2),
+        ];
   },
   // Another kind of frame: extended, progressive, lossless, arithmetic.
-  (segments, random) => segments.map((part) => (isStartOfFrame(part) ? { marker: random.pick([0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb]), body: part.body } : part)),
+  (segments, random) =>
+    segments.map((part) =>
+      isStartOfFrame(part)
+        ? { marker: random.pick([0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb]), body: part.body }
+        : part,
+    ),
   // Size, precision, components and sampling of the frame.
   (segments, random) =>
     segments.map((part) => {
       if (!isStartOfFrame(part)) return part;
       const body = Buffer.from(part.body);
       const at = random.pick([0, 1, 2, 3, 4, 5, 6, 7, 10, 13]);
-      if (at < body.length) body[at] = random.pick([0, 1, 2, 3, 4, 8, 12, 16, 0x11, 0x12, 0x21, 0x22, 0x41, 0x44, 0x7f, 0xff]);
+      if (at < body.length)
+        body[at] = random.pick([0, 1, 2, 3, 4, 8, 12, 16, 0x11, 0x12, 0x21, 0x22, 0x41, 0x44, 0x7f, 0xff]);
       return { marker: part.marker, body };
     }),
   // Missing, doubled or moved segments: tables, frame, scan, end.
@@ -130,7 +181,11 @@ const DAMAGES: readonly ((segments: Segment[], random: Random) => Segment[])[] =
   // Restart intervals that the scan does not keep.
   (segments, random) => insertBefore(segments, 0xda, { marker: 0xdd, body: Buffer.of(0, random.pick([1, 2, 255])) }),
   // Application data: thumbnails, orientation, many comments.
-  (segments, random) => insertBefore(segments, random.pick([0xc0, 0xc2, 0xda, 0xdb]), { marker: random.pick([0xe0, 0xe1, 0xe2, 0xee, 0xfe]), body: random.chance(0.5) ? joinSegments(segments).subarray(0, 60_000) : random.bytes(random.between(0, 300)) }),
+  (segments, random) =>
+    insertBefore(segments, random.pick([0xc0, 0xc2, 0xda, 0xdb]), {
+      marker: random.pick([0xe0, 0xe1, 0xe2, 0xee, 0xfe]),
+      body: random.chance(0.5) ? joinSegments(segments).subarray(0, 60_000) : random.bytes(random.between(0, 300)),
+    }),
   // Padding behind the end, as of buffers of a fixed size.
   (segments, random) => [...segments, { marker: null, body: Buffer.alloc(random.pick([1, 63, 64, 65, 1000, 5000])) }],
   // Two pictures.
@@ -165,8 +220,8 @@ export function damageJpeg(jpeg: Buffer, random: Random): Buffer {
 }
 
 /**
- * A progressive JPEG of many scans that are a few bytes each and cost their decoder a pass over all coefficients: 4096 × 4096 with 1200 scans is 40 KB and
- * ten seconds of work. Must not be written to.
+ * A progressive JPEG of many scans that are a few bytes each and cost their decoder a pass over all coefficients: 4096
+ * × 4096 with 1200 scans is 40 KB and ten seconds of work. Must not be written to.
  */
 export function scanBomb(width: number, height: number, scans: number): Buffer {
   const key = `${width}x${height} ${scans}`;
@@ -182,7 +237,8 @@ function createScanBomb(width: number, height: number, scans: number): Buffer {
   const frame = Buffer.of(8, height >> 8, height & 0xff, width >> 8, width & 0xff, 1, 1, 0x11, 0);
   const quantization = Buffer.concat([Buffer.of(0), Buffer.alloc(64, 1)]);
   // One code of one bit each: DC difference 0, and AC "the next 16384 to 32767 blocks are done" (run length class 14).
-  const table = (kind: number, symbol: number): Buffer => Buffer.concat([Buffer.of(kind), Buffer.of(1), Buffer.alloc(15), Buffer.of(symbol)]);
+  const table = (kind: number, symbol: number): Buffer =>
+    Buffer.concat([Buffer.of(kind), Buffer.of(1), Buffer.alloc(15), Buffer.of(symbol)]);
   const dc = segment(0xda, Buffer.of(1, 1, 0x00, 0, 0, 0x00));
   const dcData = Buffer.alloc(Math.ceil(blocks / 8));
   const runs = Math.ceil(blocks / 32_767);
@@ -191,6 +247,18 @@ function createScanBomb(width: number, height: number, scans: number): Buffer {
   const bits = '011111111111111'.repeat(runs).padEnd(acData.length * 8, '1');
   for (let at = 0; at < acData.length; at += 1) acData[at] = Number.parseInt(bits.slice(at * 8, at * 8 + 8), 2);
   const stuffed = Buffer.from([...acData].flatMap((byte) => (byte === 0xff ? [0xff, 0] : [byte])));
-  const ac = Array.from({ length: scans }, (_, n) => Buffer.concat([segment(0xda, Buffer.of(1, 1, 0x00, 1 + (n % 63), 1 + (n % 63), 0x00)), stuffed]));
-  return Buffer.concat([Buffer.of(0xff, 0xd8), segment(0xdb, quantization), segment(0xc2, frame), segment(0xc4, table(0x00, 0)), segment(0xc4, table(0x10, 0xe0)), dc, dcData, ...ac, Buffer.of(0xff, 0xd9)]);
+  const ac = Array.from({ length: scans }, (_, n) =>
+    Buffer.concat([segment(0xda, Buffer.of(1, 1, 0x00, 1 + (n % 63), 1 + (n % 63), 0x00)), stuffed]),
+  );
+  return Buffer.concat([
+    Buffer.of(0xff, 0xd8),
+    segment(0xdb, quantization),
+    segment(0xc2, frame),
+    segment(0xc4, table(0x00, 0)),
+    segment(0xc4, table(0x10, 0xe0)),
+    dc,
+    dcData,
+    ...ac,
+    Buffer.of(0xff, 0xd9),
+  ]);
 }

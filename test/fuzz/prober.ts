@@ -20,10 +20,20 @@ export class Prober implements Disposable {
   constructor(port: number, from: string) {
     this.#timer = setInterval(() => {
       const atMs = performance.now();
-      const request = get({ host: '127.0.0.1', port, path: '/healthz', agent: this.#agent, headers: { 'x-forwarded-for': from }, timeout: 20_000 }, (response) => {
-        response.resume();
-        response.on('end', () => this.probes.push({ atMs, tookMs: performance.now() - atMs }));
-      });
+      const request = get(
+        {
+          host: '127.0.0.1',
+          port,
+          path: '/healthz',
+          agent: this.#agent,
+          headers: { 'x-forwarded-for': from },
+          timeout: 20_000,
+        },
+        (response) => {
+          response.resume();
+          response.on('end', () => this.probes.push({ atMs, tookMs: performance.now() - atMs }));
+        },
+      );
       request.on('error', () => (this.failures += 1));
     }, INTERVAL_MS);
   }

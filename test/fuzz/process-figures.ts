@@ -30,7 +30,13 @@ export function readFigures(pid: number): ProcessFigures {
   }
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
-  return { descriptors, sockets: inodes.size, closeWait: countInState(pid, inodes, CLOSE_WAIT), residentMiB: field('VmRSS') / 1024, threads: field('Threads') };
+  return {
+    descriptors,
+    sockets: inodes.size,
+    closeWait: countInState(pid, inodes, CLOSE_WAIT),
+    residentMiB: field('VmRSS') / 1024,
+    threads: field('Threads'),
+  };
 }
 
 function countInState(pid: number, inodes: ReadonlySet<string>, state: string): number {

@@ -9,8 +9,8 @@ interface Sample {
 }
 
 /**
- * How long a process's main thread was ready to run and had no processor, as the Linux scheduler counts it. On a machine that others use too, this is the part of
- * a delay that is not the process's own.
+ * How long a process's main thread was ready to run and had no processor, as the Linux scheduler counts it. On a
+ * machine that others use too, this is the part of a delay that is not the process's own.
  */
 export class ProcessorWait implements Disposable {
   readonly #samples: Sample[] = [];

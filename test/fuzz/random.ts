@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 
 /**
- * Deterministic pseudo-random numbers (xoshiro128**). The same key gives the same sequence on every machine, so an input is named by its seed, target
- * and number alone and can be made again without the inputs before it.
+ * Deterministic pseudo-random numbers (xoshiro128**). The same key gives the same sequence on every machine, so an
+ * input is named by its seed, target and number alone and can be made again without the inputs before it.
  */
 export class Random {
   readonly #state: Uint32Array;

@@ -2,7 +2,9 @@
 export interface Regression {
   readonly slope: number;
   readonly intercept: number;
-  /** Half the width of the interval that holds the true slope with 95 % probability; Infinity with fewer than 3 points. */
+  /**
+   * Half the width of the interval that holds the true slope with 95 % probability; Infinity with fewer than 3 points.
+   */
   readonly slopeError: number;
   readonly points: number;
 }
@@ -20,7 +22,10 @@ export function regress(points: readonly (readonly [x: number, y: number])[]): R
   return { slope, intercept, slopeError, points: n };
 }
 
-/** The 97.5th percentile of Student's t distribution, by the expansion of Cornish and Fisher (exact to 1 % from 3 degrees of freedom on), and the exact values below. */
+/**
+ * The 97.5th percentile of Student's t distribution, by the expansion of Cornish and Fisher (exact to 1 % from 3
+ * degrees of freedom on), and the exact values below.
+ */
 export function studentT(degrees: number): number {
   if (degrees === 1) return 12.706;
   if (degrees === 2) return 4.303;
@@ -31,7 +36,9 @@ export function studentT(degrees: number): number {
   return z + g1 / degrees + g2 / degrees ** 2 + g3 / degrees ** 3;
 }
 
-/** Whether the values may as well not rise: the interval of the slope reaches zero, or the rise is below what matters. */
+/**
+ * Whether the values may as well not rise: the interval of the slope reaches zero, or the rise is below what matters.
+ */
 export function isFlat({ slope, slopeError }: Regression, negligible: number): boolean {
   return slope - slopeError <= 0 || slope < negligible;
 }

@@ -4,18 +4,23 @@ import type { Route } from './world.ts';
 
 /** The part of a Fastify instance that is needed to see its routes. */
 interface Instance {
-  addHook(name: 'onRoute', hook: (route: { readonly method: string | readonly string[]; readonly path: string }) => void): void;
+  addHook(
+    name: 'onRoute',
+    hook: (route: { readonly method: string | readonly string[]; readonly path: string }) => void,
+  ): void;
 }
 
 /**
- * The routes of the gateway, read from its router: a gateway that does not listen is created, and Fastify announces each instance on a diagnostics channel
- * before its routes are added.
+ * The routes of the gateway, read from its router: a gateway that does not listen is created, and Fastify announces
+ * each instance on a diagnostics channel before its routes are added.
  */
 export async function listRoutes(): Promise<readonly Route[]> {
   const routes: Route[] = [];
   const observe = (message: unknown): void => {
     const { fastify } = message as { readonly fastify: Instance };
-    fastify.addHook('onRoute', ({ method, path }) => routes.push(...[method].flat().map((name) => ({ method: name, path }))));
+    fastify.addHook('onRoute', ({ method, path }) =>
+      routes.push(...[method].flat().map((name) => ({ method: name, path }))),
+    );
   };
   subscribe('fastify.initialization', observe);
   try {

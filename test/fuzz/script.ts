@@ -1,7 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What one end of a connection does. All that is sent is fixed in advance, so that a script can be stored, replayed and made smaller. */
+/**
+ * What one end of a connection does. All that is sent is fixed in advance, so that a script can be stored, replayed and
+ * made smaller.
+ */
 export type Step =
   | { readonly kind: 'send'; readonly bytes: Uint8Array }
   | { readonly kind: 'wait'; readonly ms: number }
@@ -74,7 +77,8 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
   const pause = async (ms: number, ...others: Promise<unknown>[]): Promise<void> => {
     if (ms > 0) await Promise.race([delay(ms), closed, ...others]);
   };
-  if (socket.connecting) await Promise.race([new Promise<void>((resolve) => socket.once('connect', () => resolve())), closed]);
+  if (socket.connecting)
+    await Promise.race([new Promise<void>((resolve) => socket.once('connect', () => resolve())), closed]);
   for (const step of script.steps) {
     if (socket.destroyed) break;
     switch (step.kind) {
@@ -113,10 +117,15 @@ export async function perform(script: Script, socket: Socket, signal: AbortSigna
   return { end, received: Buffer.concat(kept), receivedBytes, error: failure?.code ?? null };
 }
 
-/** Bytes that are stored, of all steps together; of further ones only their number is, because a string cannot hold more. */
+/**
+ * Bytes that are stored, of all steps together; of further ones only their number is, because a string cannot hold
+ * more.
+ */
 const MAX_STORED_BYTES = 64 << 20;
 
-type StoredSend = { readonly kind: 'send'; readonly base64: string } | { readonly kind: 'send'; readonly zeros: number };
+type StoredSend =
+  | { readonly kind: 'send'; readonly base64: string }
+  | { readonly kind: 'send'; readonly zeros: number };
 
 /** A script as JSON, bytes as base64. */
 export function formatScripts(scripts: readonly Script[]): string {
@@ -127,12 +136,23 @@ export function formatScripts(scripts: readonly Script[]): string {
     leftBytes -= bytes.byteLength;
     return { kind: 'send', base64: Buffer.from(bytes).toString('base64') };
   };
-  return JSON.stringify(scripts.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? store(step.bytes) : step)) })));
+  return JSON.stringify(
+    scripts.map((script) => ({
+      ...script,
+      steps: script.steps.map((step) => (step.kind === 'send' ? store(step.bytes) : step)),
+    })),
+  );
 }
 
 /** Reads what {@link formatScripts} wrote. */
 export function parseScripts(json: string): Script[] {
-  const stored = JSON.parse(json) as (Omit<Script, 'steps'> & { readonly steps: readonly (Exclude<Step, { kind: 'send' }> | StoredSend)[] })[];
-  const bytesOf = (step: StoredSend): Uint8Array => ('zeros' in step ? Buffer.alloc(step.zeros) : Buffer.from(step.base64, 'base64'));
-  return stored.map((script) => ({ ...script, steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', bytes: bytesOf(step) } : step)) }));
+  const stored = JSON.parse(json) as (Omit<Script, 'steps'> & {
+    readonly steps: readonly (Exclude<Step, { kind: 'send' }> | StoredSend)[];
+  })[];
+  const bytesOf = (step: StoredSend): Uint8Array =>
+    'zeros' in step ? Buffer.alloc(step.zeros) : Buffer.from(step.base64, 'base64');
+  return stored.map((script) => ({
+    ...script,
+    steps: script.steps.map((step) => (step.kind === 'send' ? { kind: 'send', bytes: bytesOf(step) } : step)),
+  }));
 }

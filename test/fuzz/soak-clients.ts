@@ -52,8 +52,12 @@ async function run(order: SoakClientsOrder): Promise<void> {
   await Promise.all([
     ...random.times(order.viewers, () => comeAndGo(() => watch(order.port))),
     ...random.times(order.returning, () => comeAndGo(() => watchAndReturn(order.port))),
-    ...random.times(order.mjpeg, () => comeAndGo(() => follow(order.port, '/streams/main/mjpeg', () => (totals.pictures += 1)))),
-    ...random.times(order.followers, () => comeAndGo(() => follow(order.port, '/api/events', () => (totals.events += 1)))),
+    ...random.times(order.mjpeg, () =>
+      comeAndGo(() => follow(order.port, '/streams/main/mjpeg', () => (totals.pictures += 1))),
+    ),
+    ...random.times(order.followers, () =>
+      comeAndGo(() => follow(order.port, '/api/events', () => (totals.events += 1))),
+    ),
     takeSnapshots(order.port, order.snapshotsPerSecond),
   ]);
   clearInterval(reporting);
@@ -98,14 +102,28 @@ async function watchAndReturn(port: number): Promise<void> {
     const message = decodeGatewayMessage(data);
     if (message?.type === 'frame') {
       totals.frames += 1;
-      socket.send(encodeMessage({ type: 'ack', sequence: message.sequence, painted: message.sequence, skipped: 0, failed: 0, decodeMs: 0 }));
+      socket.send(
+        encodeMessage({
+          type: 'ack',
+          sequence: message.sequence,
+          painted: message.sequence,
+          skipped: 0,
+          failed: 0,
+          decodeMs: 0,
+        }),
+      );
     } else if (message?.type === 'returned') totals[message.accepted ? 'returned' : 'refused'] += 1;
   });
   socket.send(encodeMessage({ type: 'hello' }));
   let id = 0;
   const returning = setInterval(() => {
     id += 1;
-    const { head, payload } = encodeReturn({ type: 'return', id, mode: random.chance(0.2) ? 'once' : 'sticky', body: anyBody() });
+    const { head, payload } = encodeReturn({
+      type: 'return',
+      id,
+      mode: random.chance(0.2) ? 'once' : 'sticky',
+      body: anyBody(),
+    });
     socket.send(Buffer.concat([head, payload]));
   }, 250);
   try {
@@ -122,7 +140,13 @@ async function watchAndReturn(port: number): Promise<void> {
 function anyBody(): ReturnBody {
   return random.weighted<() => ReturnBody>([
     [4, () => ({ kind: 'value', value: { x: random.next(), label: 'soak', list: [1, 2.5, null, true] } })],
-    [2, () => ({ kind: 'array', array: { dtype: 'float32', shape: [64, 64], data: Buffer.alloc(64 * 64 * 4, random.below(256)) } })],
+    [
+      2,
+      () => ({
+        kind: 'array',
+        array: { dtype: 'float32', shape: [64, 64], data: Buffer.alloc(64 * 64 * 4, random.below(256)) },
+      }),
+    ],
     [1, () => ({ kind: 'jpeg', data: samples.jpegs[6] ?? samples.jpegs[0]! })],
   ])();
 }

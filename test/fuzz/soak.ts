@@ -1,4 +1,7 @@
-/** `npm run soak`: a gateway under a steady load of clients that come and go, and what it holds while time passes and afterwards. */
+/**
+ * `npm run soak`: a gateway under a steady load of clients that come and go, and what it holds while time passes and
+ * afterwards.
+ */
 import { fork } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,7 +28,10 @@ const ARTIFACTS = fileURLToPath(new URL('../.artifacts/', import.meta.url));
 
 const SAMPLE_MS = 5000;
 
-/** Samples that are averaged to one point of the regression: neighbours are alike, and would make the interval too narrow. */
+/**
+ * Samples that are averaged to one point of the regression: neighbours are alike, and would make the interval too
+ * narrow.
+ */
 const SAMPLES_A_POINT = 6;
 
 /** A rise that does not matter, MiB per minute: 10 MiB an hour, as in `npm run bench -- memory`. */
@@ -58,10 +64,25 @@ class Peers implements AsyncDisposable {
   constructor(url: string, server: number, clients: readonly [number, number]) {
     const endless = 1_000_000_000;
     this.#starts = {
-      server: () => new PythonPeer('server.py', { port: server, bidirectional: true, frames: endless, fps: 30, quiet: true }),
-      'client of the server': () => new PythonPeer('client.py', { port: clients[0], bidirectional: true, returns: { n: 1.5 } }),
-      'client of main': () => new PythonPeer('client.py', { port: clients[1], bidirectional: true, returns: { $array: 'float32', shape: [32, 32] }, height: 720 }),
-      publisher: () => new PythonPeer('push_requests.py', { url: `${url}/streams/cam`, frames: endless, fps: 15, how: 'running', query: { takeOver: 'true' } }),
+      server: () =>
+        new PythonPeer('server.py', { port: server, bidirectional: true, frames: endless, fps: 30, quiet: true }),
+      'client of the server': () =>
+        new PythonPeer('client.py', { port: clients[0], bidirectional: true, returns: { n: 1.5 } }),
+      'client of main': () =>
+        new PythonPeer('client.py', {
+          port: clients[1],
+          bidirectional: true,
+          returns: { $array: 'float32', shape: [32, 32] },
+          height: 720,
+        }),
+      publisher: () =>
+        new PythonPeer('push_requests.py', {
+          url: `${url}/streams/cam`,
+          frames: endless,
+          fps: 15,
+          how: 'running',
+          query: { takeOver: 'true' },
+        }),
     };
     for (const [name, start] of Object.entries(this.#starts)) this.#running.set(name, start());
   }
@@ -94,10 +115,26 @@ function count(peer: PythonPeer): number {
   return peer.events<ClientReport>('progress').at(-1)?.count ?? 0;
 }
 
-async function soak(minutes: number, load: number): Promise<{ readonly text: string; readonly figures: object; readonly failures: readonly string[] }> {
+async function soak(
+  minutes: number,
+  load: number,
+): Promise<{ readonly text: string; readonly figures: object; readonly failures: readonly string[] }> {
   const [server = 0, served = 0, direct = 0] = await freePorts(3);
   const local = (port: number): string => `tcp://127.0.0.1:${port}?pattern=1`;
-  await using gateway = await GatewayProcess.start('--trust-proxy', 'loopback', '--source', 'main=test-pattern:?size=1280x720&fps=30', '--source', `real=netgear:${local(server)}`, '--source', 'cam=push:', '--client', `real=${local(served)}`, '--client', `main=${local(direct)}`);
+  await using gateway = await GatewayProcess.start(
+    '--trust-proxy',
+    'loopback',
+    '--source',
+    'main=test-pattern:?size=1280x720&fps=30',
+    '--source',
+    `real=netgear:${local(server)}`,
+    '--source',
+    'cam=push:',
+    '--client',
+    `real=${local(served)}`,
+    '--client',
+    `main=${local(direct)}`,
+  );
   const url = await gateway.url;
   const port = Number(new URL(url).port);
   const pid = gateway.process.pid!;
@@ -115,7 +152,14 @@ async function soak(minutes: number, load: number): Promise<{ readonly text: str
   {
     await using peers = new Peers(url, server, [served, direct]);
     using prober = new Prober(port, '192.0.2.3');
-    const order: SoakClientsOrder = { port, viewers: 20 * load - 5 * load, returning: 5 * load, mjpeg: load, followers: load, snapshotsPerSecond: load };
+    const order: SoakClientsOrder = {
+      port,
+      viewers: 20 * load - 5 * load,
+      returning: 5 * load,
+      mjpeg: load,
+      followers: load,
+      snapshotsPerSecond: load,
+    };
     const clients = fork(fileURLToPath(new URL('./soak-clients.ts', import.meta.url)));
     clients.on('message', (message) => (report = message as SoakClientsReport));
     const ended = new Promise<void>((resolve) => clients.once('exit', () => resolve()));
@@ -129,7 +173,10 @@ async function soak(minutes: number, load: number): Promise<{ readonly text: str
         restartAtMs += RESTART_MS;
         await peers.restartNext();
       }
-      if (samples.length % 12 === 0) process.stderr.write(`  ${(elapsedMs() / 60_000).toFixed(1)} min: ${samples.at(-1)!.residentMiB.toFixed()} MiB, ${samples.at(-1)!.descriptors} descriptors, ${JSON.stringify(report)}\n`);
+      if (samples.length % 12 === 0)
+        process.stderr.write(
+          `  ${(elapsedMs() / 60_000).toFixed(1)} min: ${samples.at(-1)!.residentMiB.toFixed()} MiB, ${samples.at(-1)!.descriptors} descriptors, ${JSON.stringify(report)}\n`,
+        );
     }
     probes = prober.probes.map(({ tookMs }) => tookMs);
     if (prober.failures > 0) failures.push(`/healthz failed ${prober.failures} times`);
@@ -137,13 +184,19 @@ async function soak(minutes: number, load: number): Promise<{ readonly text: str
     await ended;
     ({ restarts, lost, frames: nativeFrames } = peers);
   }
-  if (!gateway.isRunning) return { text: gateway.stderr.all.slice(-20).join('\n'), figures: {}, failures: [`the gateway ended with ${String(gateway.process.exitCode)}`] };
+  if (!gateway.isRunning)
+    return {
+      text: gateway.stderr.all.slice(-20).join('\n'),
+      figures: {},
+      failures: [`the gateway ended with ${String(gateway.process.exitCode)}`],
+    };
 
   const isBack = (): boolean => readFigures(pid).descriptors <= start.descriptors + SPARE_DESCRIPTORS;
   await until(isBack, SETTLE_MS);
   await delay(1000);
   const end = readFigures(pid);
-  if (end.descriptors > start.descriptors + SPARE_DESCRIPTORS) failures.push(`${end.descriptors} descriptors are open at the end, ${start.descriptors} were at the start`);
+  if (end.descriptors > start.descriptors + SPARE_DESCRIPTORS)
+    failures.push(`${end.descriptors} descriptors are open at the end, ${start.descriptors} were at the start`);
   if (end.closeWait > 0) failures.push(`${end.closeWait} sockets stay in CLOSE-WAIT`);
   if (lost.length > 0) failures.push(`real peers ended by themselves: ${lost.join('; ')}`);
   const late = samples.slice(Math.floor(samples.length / 2));
@@ -155,8 +208,23 @@ async function soak(minutes: number, load: number): Promise<{ readonly text: str
   if (memory !== null && !isFlat(memory, NEGLIGIBLE)) failures.push(`RSS rises: ${formatSlope(memory, 'MiB/min')}`);
   const trace = gateway.stderr.all.find((line) => /uncaught|unhandled|^\s+at .+:\d+:\d+\)?$/i.test(line));
   if (trace !== undefined) failures.push(`the log has an exception: ${trace}`);
-  const healthz = probes.length === 0 ? null : { p50: percentile(probes, 0.5), p99: percentile(probes, 0.99), max: Math.max(...probes) };
-  const figures = { minutes, load, machine: describeMachine(), start, end, memory, healthz, clients: report, nativeFrames, restarts, samples };
+  const healthz =
+    probes.length === 0
+      ? null
+      : { p50: percentile(probes, 0.5), p99: percentile(probes, 0.99), max: Math.max(...probes) };
+  const figures = {
+    minutes,
+    load,
+    machine: describeMachine(),
+    start,
+    end,
+    memory,
+    healthz,
+    clients: report,
+    nativeFrames,
+    restarts,
+    samples,
+  };
   const text = [
     `soak: ${minutes} min at load ${load}; ${restarts} restarts of real peers; ${JSON.stringify(report)}; ${nativeFrames} frames at real clients`,
     `RSS MiB: ${start.residentMiB.toFixed()} at the start, ${samples.at(-1)?.residentMiB.toFixed() ?? '–'} under load, ${end.residentMiB.toFixed()} at the end; second half ${memory === null ? 'too short for a slope' : formatSlope(memory, 'MiB/min')}`,
@@ -173,7 +241,13 @@ function mean(values: readonly number[]): number {
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' }, load: { type: 'string', default: '4' }, help: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '30' },
+    load: { type: 'string', default: '4' },
+    help: { type: 'boolean', default: false },
+  },
+});
 const [minutes, load] = [Number(values.minutes), Number(values.load)];
 if (values.help || !(minutes > 0) || !(load > 0)) {
   process.stdout.write(USAGE);

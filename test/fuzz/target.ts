@@ -43,7 +43,9 @@ export function sendSteps(random: Random, bytes: Uint8Array): Script['steps'] {
   const cuts = random.times(random.between(1, 5), () => random.below(bytes.byteLength)).sort((a, b) => a - b);
   return [...cuts, bytes.byteLength].flatMap((end, index) => {
     const piece = bytes.subarray(cuts[index - 1] ?? 0, end);
-    return piece.byteLength === 0 ? [] : [{ kind: 'send', bytes: piece } as const, { kind: 'wait', ms: random.between(0, 15) } as const];
+    return piece.byteLength === 0
+      ? []
+      : [{ kind: 'send', bytes: piece } as const, { kind: 'wait', ms: random.between(0, 15) } as const];
   });
 }
 
@@ -52,7 +54,10 @@ export function httpStatuses(outcome: Outcome): number[] {
   return [...outcome.received.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 }
 
-/** What an HTTP server must never answer: an error of its own. 503 is a limit; 501 is documented for array types that are not supported. */
+/**
+ * What an HTTP server must never answer: an error of its own. 503 is a limit; 501 is documented for array types that
+ * are not supported.
+ */
 export function serverErrors(outcome: Outcome): string | null {
   const status = httpStatuses(outcome).find((code) => code >= 500 && code !== 501 && code !== 503);
   return status === undefined ? null : `answered ${status}: ${outcome.received.toString('latin1').slice(0, 300)}`;

@@ -24,6 +24,7 @@ export const TARGET_NAMES: readonly string[] = [...Object.keys(TARGETS), 'decode
 /** @throws {RangeError} for a name that is not a target with sockets. */
 export function createTarget(name: string, samples: Samples): Target {
   const create = TARGETS[name];
-  if (create === undefined) throw new RangeError(`there is no target ${JSON.stringify(name)}, expected one of ${TARGET_NAMES.join(', ')}`);
+  if (create === undefined)
+    throw new RangeError(`there is no target ${JSON.stringify(name)}, expected one of ${TARGET_NAMES.join(', ')}`);
   return create(samples);
 }

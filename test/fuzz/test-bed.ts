@@ -35,18 +35,32 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
   const secret = (): string => randomBytes(12).toString('hex');
   const tokens = { administer: secret(), view: secret(), publish: secret(), port: secret() };
   const zmq: ZmqPort[] = [{ port: server, socket: 'REP', codec: 'netgear', isFramesAllowed: false }];
-  const sources = ['main=test-pattern:?size=320x240&fps=30', 'side=test-pattern:?size=320x240&fps=30', 'cam=push:', `real=netgear:tcp://127.0.0.1:${server}?pattern=1`];
+  const sources = [
+    'main=test-pattern:?size=320x240&fps=30',
+    'side=test-pattern:?size=320x240&fps=30',
+    'cam=push:',
+    `real=netgear:tcp://127.0.0.1:${server}?pattern=1`,
+  ];
   const listen = (socket: ZmqPort['socket'], codec: ZmqPort['codec']): number => {
     const port = next();
     zmq.push({ port, socket, codec, isFramesAllowed: true });
     return port;
   };
   const local = (port: number): string => `tcp://127.0.0.1:${port}`;
-  sources.push(`rep=netgear:${local(listen('REP', 'netgear'))}?pattern=1`, `pair=netgear:${local(listen('PAIR', 'netgear'))}?pattern=0`, `sub=netgear:${local(listen('SUB', 'netgear'))}?pattern=2`);
-  sources.push(`seats=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiclient=true`, `many=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiserver=true`);
+  sources.push(
+    `rep=netgear:${local(listen('REP', 'netgear'))}?pattern=1`,
+    `pair=netgear:${local(listen('PAIR', 'netgear'))}?pattern=0`,
+    `sub=netgear:${local(listen('SUB', 'netgear'))}?pattern=2`,
+  );
+  sources.push(
+    `seats=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiclient=true`,
+    `many=netgear:${local(listen('REP', 'netgear'))},${listen('REP', 'netgear')}?multiserver=true`,
+  );
   sources.push(`hub=imagezmq:${local(listen('REP', 'imagezmq'))}`);
   const asyncSockets = ['PAIR', 'REP', 'SUB', 'PULL'] as const;
-  asyncSockets.forEach((socket, pattern) => sources.push(`async${pattern}=netgear-async:${local(listen(socket, 'async'))}?pattern=${pattern}`));
+  asyncSockets.forEach((socket, pattern) =>
+    sources.push(`async${pattern}=netgear-async:${local(listen(socket, 'async'))}?pattern=${pattern}`),
+  );
   const fakes: FakePort[] = [];
   const fake = (socket: FakePort['socket']): number => {
     const port = next();
@@ -57,9 +71,47 @@ export async function createSetup(heavy: boolean): Promise<Setup> {
   clients.push(`main=${local(fake('PAIR'))}?pattern=0`, `main=${local(fake('SUB'))}?pattern=2`);
   sources.push(`pubs=imagezmq:${local(fake('PUB'))}?pattern=publish-subscribe`);
   clients.push(`real=${local(served)}?pattern=1`, `cam=${local(pushed)}?pattern=1`);
-  const options = ['--port', String(http), '--trust-proxy', 'loopback', '--virtual-ports', VIRTUAL_PORTS, '--token', tokens.administer, '--view-token', tokens.view, '--publish-token', tokens.publish, '--reserve', `${RESERVED_PORT}=${tokens.port}`];
-  const world: World = { httpPort: http, tokens, reservedPort: RESERVED_PORT, viewed: ['main', 'real'], pushed: ['cam'], routes: await listRoutes(), zmq, fakes, innocents: [...[served, pushed, ...fakes.map(({ port }) => port)].map((port) => `native-${port}`), ...Array.from({ length: 8 }, (_, n) => `web-${n}`)], heavy };
-  return { args: [...sources.flatMap((source) => ['--source', source]), ...clients.flatMap((client) => ['--client', client]), ...options], world, serverPort: server, clientPorts: [served, pushed] };
+  const options = [
+    '--port',
+    String(http),
+    '--trust-proxy',
+    'loopback',
+    '--virtual-ports',
+    VIRTUAL_PORTS,
+    '--token',
+    tokens.administer,
+    '--view-token',
+    tokens.view,
+    '--publish-token',
+    tokens.publish,
+    '--reserve',
+    `${RESERVED_PORT}=${tokens.port}`,
+  ];
+  const world: World = {
+    httpPort: http,
+    tokens,
+    reservedPort: RESERVED_PORT,
+    viewed: ['main', 'real'],
+    pushed: ['cam'],
+    routes: await listRoutes(),
+    zmq,
+    fakes,
+    innocents: [
+      ...[served, pushed, ...fakes.map(({ port }) => port)].map((port) => `native-${port}`),
+      ...Array.from({ length: 8 }, (_, n) => `web-${n}`),
+    ],
+    heavy,
+  };
+  return {
+    args: [
+      ...sources.flatMap((source) => ['--source', source]),
+      ...clients.flatMap((client) => ['--client', client]),
+      ...options,
+    ],
+    world,
+    serverPort: server,
+    clientPorts: [served, pushed],
+  };
 }
 
 /** What the API says of the gateway, as far as it must come back to where it was. */
@@ -86,7 +138,14 @@ export class TestBed implements AsyncDisposable {
   readonly #owned: Disposables;
   readonly #world: World;
 
-  private constructor(parts: Pick<TestBed, 'gateway' | 'server' | 'clients' | 'viewers' | 'control' | 'prober' | 'controlProber' | 'waits'>, owned: Disposables, world: World) {
+  private constructor(
+    parts: Pick<
+      TestBed,
+      'gateway' | 'server' | 'clients' | 'viewers' | 'control' | 'prober' | 'controlProber' | 'waits'
+    >,
+    owned: Disposables,
+    world: World,
+  ) {
     this.gateway = parts.gateway;
     this.server = parts.server;
     this.clients = parts.clients;
@@ -104,20 +163,61 @@ export class TestBed implements AsyncDisposable {
     const owned = new Disposables();
     try {
       const gateway = owned.use(await GatewayProcess.start(...args));
-      const control = owned.use(await GatewayProcess.start('--source', 'test-pattern:?size=320x240&fps=30', '--token', world.tokens.administer, '--view-token', world.tokens.view, '--trust-proxy', 'loopback'));
+      const control = owned.use(
+        await GatewayProcess.start(
+          '--source',
+          'test-pattern:?size=320x240&fps=30',
+          '--token',
+          world.tokens.administer,
+          '--view-token',
+          world.tokens.view,
+          '--trust-proxy',
+          'loopback',
+        ),
+      );
       const controlPort = Number(new URL(await control.url).port);
-      const server = owned.use(new PythonPeer('server.py', { port: serverPort, bidirectional: true, frames: 1_000_000_000, fps: 20, quiet: true }));
-      const clients = [owned.use(new PythonPeer('client.py', { port: served, bidirectional: true })), owned.use(new PythonPeer('client.py', { port: pushed, bidirectional: true, height: -1 }))] as const;
-      const viewer = async (port: number, stream: string): Promise<WatchingViewer> => owned.use(await WatchingViewer.open({ port, stream, token: world.tokens.view, from: INNOCENT, name: 'innocent' }));
+      const server = owned.use(
+        new PythonPeer('server.py', {
+          port: serverPort,
+          bidirectional: true,
+          frames: 1_000_000_000,
+          fps: 20,
+          quiet: true,
+        }),
+      );
+      const clients = [
+        owned.use(new PythonPeer('client.py', { port: served, bidirectional: true })),
+        owned.use(new PythonPeer('client.py', { port: pushed, bidirectional: true, height: -1 })),
+      ] as const;
+      const viewer = async (port: number, stream: string): Promise<WatchingViewer> =>
+        owned.use(
+          await WatchingViewer.open({ port, stream, token: world.tokens.view, from: INNOCENT, name: 'innocent' }),
+        );
       const viewers = [await viewer(world.httpPort, 'main'), await viewer(world.httpPort, 'side')] as const;
       const controlViewer = await viewer(controlPort, 'main');
-      await Promise.all([server.waitFor('progress'), ...clients.map((client) => client.waitFor<ClientReport>('progress', ({ count }) => count > 0))]);
+      await Promise.all([
+        server.waitFor('progress'),
+        ...clients.map((client) => client.waitFor<ClientReport>('progress', ({ count }) => count > 0)),
+      ]);
       const own = <T extends Disposable>(disposable: T): T => {
         owned.use({ [Symbol.asyncDispose]: async () => disposable[Symbol.dispose]() });
         return disposable;
       };
       const waits = [gateway.process.pid!, process.pid].map((pid) => own(new ProcessorWait(pid)));
-      return new TestBed({ gateway, server, clients, viewers, control: controlViewer, prober: own(new Prober(world.httpPort, JUDGE)), controlProber: own(new Prober(controlPort, JUDGE)), waits }, owned, world);
+      return new TestBed(
+        {
+          gateway,
+          server,
+          clients,
+          viewers,
+          control: controlViewer,
+          prober: own(new Prober(world.httpPort, JUDGE)),
+          controlProber: own(new Prober(controlPort, JUDGE)),
+          waits,
+        },
+        owned,
+        world,
+      );
     } catch (error) {
       await owned[Symbol.asyncDispose]();
       throw error;
@@ -125,7 +225,8 @@ export class TestBed implements AsyncDisposable {
   }
 
   /** Milliseconds without a processor between two times, of the gateway and of the process that watches. */
-  readonly waitedMs = (fromMs: number, toMs: number): number => this.waits.reduce((sum, wait) => sum + wait.between(fromMs, toMs), 0);
+  readonly waitedMs = (fromMs: number, toMs: number): number =>
+    this.waits.reduce((sum, wait) => sum + wait.between(fromMs, toMs), 0);
 
   /** Frames that a real client has received. */
   framesOf(client: 0 | 1): number {
@@ -143,7 +244,10 @@ export class TestBed implements AsyncDisposable {
   }
 
   async statuses(): Promise<readonly StreamStatus[]> {
-    const response = await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams`, { headers: { authorization: `Bearer ${this.#world.tokens.administer}`, connection: 'close' }, signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams`, {
+      headers: { authorization: `Bearer ${this.#world.tokens.administer}`, connection: 'close' },
+      signal: AbortSignal.timeout(20_000),
+    });
     if (!response.ok) throw new Error(`GET /api/streams answers ${response.status}`);
     return (await response.json()) as StreamStatus[];
   }
@@ -152,7 +256,11 @@ export class TestBed implements AsyncDisposable {
     const all = await this.statuses();
     const clients = all.flatMap((status) => status.clients);
     const native = clients.filter(({ kind }) => kind === 'native').length;
-    return { webClients: clients.length - native, nativeClients: native, held: all.reduce((sum, { ports }) => sum + ports.held.length, 0) };
+    return {
+      webClients: clients.length - native,
+      nativeClients: native,
+      held: all.reduce((sum, { ports }) => sum + ports.held.length, 0),
+    };
   }
 
   /** Takes native clients that an input has listed off the list again. @param before their ids at the start. */
@@ -160,13 +268,20 @@ export class TestBed implements AsyncDisposable {
     for (const { name, clients } of await this.statuses()) {
       for (const { id, kind } of clients) {
         if (kind !== 'native' || before.has(`${name} ${id}`)) continue;
-        await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams/${name}/clients/${encodeURIComponent(id)}`, { method: 'DELETE', headers: { authorization: `Bearer ${this.#world.tokens.administer}`, connection: 'close' } });
+        await fetch(`http://127.0.0.1:${this.#world.httpPort}/api/streams/${name}/clients/${encodeURIComponent(id)}`, {
+          method: 'DELETE',
+          headers: { authorization: `Bearer ${this.#world.tokens.administer}`, connection: 'close' },
+        });
       }
     }
   }
 
   async nativeIds(): Promise<ReadonlySet<string>> {
-    return new Set((await this.statuses()).flatMap(({ name, clients }) => clients.filter(({ kind }) => kind === 'native').map(({ id }) => `${name} ${id}`)));
+    return new Set(
+      (await this.statuses()).flatMap(({ name, clients }) =>
+        clients.filter(({ kind }) => kind === 'native').map(({ id }) => `${name} ${id}`),
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,8 +15,23 @@ export class WatchingViewer implements AsyncDisposable {
   }
 
   /** @param from the address that a proxy would report. */
-  static async open({ port, stream, token, from, name }: { readonly port: number; readonly stream: string; readonly token: string; readonly from: string; readonly name: string }): Promise<WatchingViewer> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/streams/${stream}/ws`, PROTOCOL, { headers: { 'x-forwarded-for': from }, perMessageDeflate: false });
+  static async open({
+    port,
+    stream,
+    token,
+    from,
+    name,
+  }: {
+    readonly port: number;
+    readonly stream: string;
+    readonly token: string;
+    readonly from: string;
+    readonly name: string;
+  }): Promise<WatchingViewer> {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/streams/${stream}/ws`, PROTOCOL, {
+      headers: { 'x-forwarded-for': from },
+      perMessageDeflate: false,
+    });
     const viewer = new WatchingViewer(socket);
     socket.on('error', () => undefined);
     socket.on('close', (code, reason) => (viewer.ended = `${code} ${String(reason)}`));
@@ -26,7 +41,16 @@ export class WatchingViewer implements AsyncDisposable {
         const message = decodeGatewayMessage(data);
         if (message?.type !== 'frame') return;
         viewer.gaps.event();
-        socket.send(encodeMessage({ type: 'ack', sequence: message.sequence, painted: message.sequence, skipped: 0, failed: 0, decodeMs: 0 }));
+        socket.send(
+          encodeMessage({
+            type: 'ack',
+            sequence: message.sequence,
+            painted: message.sequence,
+            skipped: 0,
+            failed: 0,
+            decodeMs: 0,
+          }),
+        );
         resolve();
       });
     });

@@ -18,7 +18,10 @@ export const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, 
 const MASK = Buffer.of(0x37, 0xfa, 0x21, 0x3d);
 
 /** Encodes a frame as a client sends it. */
-export function encodeFrame(payload: Uint8Array, { opcode: code = opcode.binary, fin = true, rsv = 0, masked = true, announced, lengthBytes = 0 }: FrameOptions = {}): Buffer {
+export function encodeFrame(
+  payload: Uint8Array,
+  { opcode: code = opcode.binary, fin = true, rsv = 0, masked = true, announced, lengthBytes = 0 }: FrameOptions = {},
+): Buffer {
   const length = announced ?? BigInt(payload.byteLength);
   const wide = lengthBytes === 8 || length > 0xffffn ? 8 : lengthBytes === 2 || length > 125n ? 2 : 0;
   const head = Buffer.alloc(2 + wide);
@@ -34,8 +37,15 @@ export function encodeFrame(payload: Uint8Array, { opcode: code = opcode.binary,
 
 /** A message in frames that end at the given places. */
 export function encodeFragments(message: Uint8Array, ends: readonly number[], code: number = opcode.binary): Buffer[] {
-  const cuts = [...new Set([...ends.filter((end) => end >= 0 && end < message.byteLength), message.byteLength])].sort((a, b) => a - b);
-  return cuts.map((end, index) => encodeFrame(message.subarray(cuts[index - 1] ?? 0, end), { opcode: index === 0 ? code : opcode.continuation, fin: index === cuts.length - 1 }));
+  const cuts = [...new Set([...ends.filter((end) => end >= 0 && end < message.byteLength), message.byteLength])].sort(
+    (a, b) => a - b,
+  );
+  return cuts.map((end, index) =>
+    encodeFrame(message.subarray(cuts[index - 1] ?? 0, end), {
+      opcode: index === 0 ? code : opcode.continuation,
+      fin: index === cuts.length - 1,
+    }),
+  );
 }
 
 /** The payload of a close frame. */
@@ -54,7 +64,12 @@ export function upgradeRequest(port: number, path: string, headers: Readonly<Rec
     'Sec-WebSocket-Protocol': PROTOCOL,
     ...headers,
   };
-  return Buffer.from(`GET ${path} HTTP/1.1\r\n${Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1');
+  return Buffer.from(
+    `GET ${path} HTTP/1.1\r\n${Object.entries(all)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')}\r\n`,
+    'latin1',
+  );
 }
 
 /** What a server sent on a WebSocket: how many messages, and how it closed. */
@@ -65,7 +80,10 @@ export class ServerFrames {
   /** How many messages there were of each type of the gateway's protocol. */
   readonly types = new Map<number, number>();
 
-  /** @param bytes all that came, from the handshake's answer on; it may end anywhere. @returns undefined when the handshake was refused. */
+  /**
+   * @param bytes all that came, from the handshake's answer on; it may end anywhere.
+   * @returns undefined when the handshake was refused.
+   */
   static read(bytes: Buffer): ServerFrames | undefined {
     const end = bytes.indexOf('\r\n\r\n');
     if (end < 0 || !bytes.toString('latin1', 0, 12).startsWith('HTTP/1.1 101')) return undefined;

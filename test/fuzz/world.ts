@@ -12,7 +12,10 @@ export interface ZmqPort {
   readonly socket: 'REP' | 'PAIR' | 'SUB' | 'PULL';
   /** What its frames look like. */
   readonly codec: 'netgear' | 'imagezmq' | 'async';
-  /** Whether peers may send frames. Without secure mode anyone who reaches a NetGear port may; where a real server sends, they would be mixed with its own. */
+  /**
+   * Whether peers may send frames. Without secure mode anyone who reaches a NetGear port may; where a real server
+   * sends, they would be mixed with its own.
+   */
   readonly isFramesAllowed: boolean;
 }
 
@@ -23,10 +26,18 @@ export interface FakePort {
   readonly socket: 'REP' | 'PAIR' | 'SUB' | 'PUB';
 }
 
-/** What the fuzzers know of the gateway under test. Plain data, so that it can be handed to another process and stored with an input. */
+/**
+ * What the fuzzers know of the gateway under test. Plain data, so that it can be handed to another process and stored
+ * with an input.
+ */
 export interface World {
   readonly httpPort: number;
-  readonly tokens: { readonly administer: string; readonly view: string; readonly publish: string; readonly port: string };
+  readonly tokens: {
+    readonly administer: string;
+    readonly view: string;
+    readonly publish: string;
+    readonly port: string;
+  };
   readonly reservedPort: number;
   /** Streams with return data. */
   readonly viewed: readonly string[];

@@ -1,7 +1,16 @@
-/** Bytes of the ZeroMQ Message Transport Protocol (https://rfc.zeromq.org/spec/23/), of which every field can be wrong. */
+/**
+ * Bytes of the ZeroMQ Message Transport Protocol (https://rfc.zeromq.org/spec/23/), of which every field can be wrong.
+ */
 
 /** Signature, version, mechanism and whether it is the mechanism's server. */
-export function greeting(mechanism = 'NULL', { major = 3, minor = 0, asServer = 0 }: { readonly major?: number; readonly minor?: number; readonly asServer?: number } = {}): Buffer {
+export function greeting(
+  mechanism = 'NULL',
+  {
+    major = 3,
+    minor = 0,
+    asServer = 0,
+  }: { readonly major?: number; readonly minor?: number; readonly asServer?: number } = {},
+): Buffer {
   const bytes = Buffer.alloc(64);
   bytes[0] = 0xff;
   bytes[9] = 0x7f;
@@ -29,7 +38,14 @@ export function command(name: string, data: Uint8Array): Buffer {
 }
 
 /** One frame; `more` says that the message goes on. */
-export function frame(body: Uint8Array, { more = false, command: isCommand = false, announced }: { readonly more?: boolean; readonly command?: boolean; readonly announced?: bigint } = {}): Buffer {
+export function frame(
+  body: Uint8Array,
+  {
+    more = false,
+    command: isCommand = false,
+    announced,
+  }: { readonly more?: boolean; readonly command?: boolean; readonly announced?: bigint } = {},
+): Buffer {
   const length = announced ?? BigInt(body.byteLength);
   const isLong = length > 255n;
   const head = Buffer.alloc(isLong ? 9 : 2);
@@ -44,4 +60,22 @@ export function message(parts: readonly Uint8Array[]): Buffer {
   return Buffer.concat(parts.map((part, index) => frame(part, { more: index < parts.length - 1 })));
 }
 
-export const SOCKET_TYPES = ['PAIR', 'PUB', 'SUB', 'REQ', 'REP', 'DEALER', 'ROUTER', 'PULL', 'PUSH', 'XPUB', 'XSUB', 'STREAM', 'CLIENT', 'SERVER', 'rep', '', 'X'.repeat(200)] as const;
+export const SOCKET_TYPES = [
+  'PAIR',
+  'PUB',
+  'SUB',
+  'REQ',
+  'REP',
+  'DEALER',
+  'ROUTER',
+  'PULL',
+  'PUSH',
+  'XPUB',
+  'XSUB',
+  'STREAM',
+  'CLIENT',
+  'SERVER',
+  'rep',
+  '',
+  'X'.repeat(200),
+] as const;

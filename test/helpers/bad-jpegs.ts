@@ -6,8 +6,23 @@ const FAULTS: readonly ((jpeg: Buffer) => Buffer)[] = [
   (jpeg) => Buffer.concat([jpeg.subarray(0, -2), Buffer.alloc(8), jpeg.subarray(-2)]),
   (jpeg) => Buffer.concat([jpeg.subarray(0, jpeg.byteLength * 0.6), jpeg.subarray(-2)]),
   (jpeg) => Buffer.concat([jpeg.subarray(0, -200), Buffer.of(0xff, 0xd3), jpeg.subarray(-200)]),
-  (jpeg) => Buffer.concat([jpeg.subarray(0, 2), segment(0xe0, ...Buffer.from('JFIF\0'), 2, 1, 0, 0, 1, 0, 1, 0, 0), jpeg.subarray(20)]),
-  () => buildJpeg({ width: 400, height: 120, sampling: [[2, 2], [2, 1], [1, 2]], random: createRandom(1) }),
+  (jpeg) =>
+    Buffer.concat([
+      jpeg.subarray(0, 2),
+      segment(0xe0, ...Buffer.from('JFIF\0'), 2, 1, 0, 0, 1, 0, 1, 0, 0),
+      jpeg.subarray(20),
+    ]),
+  () =>
+    buildJpeg({
+      width: 400,
+      height: 120,
+      sampling: [
+        [2, 2],
+        [2, 1],
+        [1, 2],
+      ],
+      random: createRandom(1),
+    }),
 ];
 
 /** Number of {@link JPEGS}. */
@@ -16,4 +31,6 @@ export const COUNT = 15;
 export const isBad = (index: number): boolean => index % 3 !== 2;
 const whole = await numberedJpegs(COUNT);
 /** Numbered JPEGs, two of three with a fault. */
-export const JPEGS = whole.map((jpeg, index) => (isBad(index) ? FAULTS[(index - Math.floor(index / 3)) % FAULTS.length]!(jpeg) : jpeg));
+export const JPEGS = whole.map((jpeg, index) =>
+  isBad(index) ? FAULTS[(index - Math.floor(index / 3)) % FAULTS.length]!(jpeg) : jpeg,
+);

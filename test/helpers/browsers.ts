@@ -24,24 +24,45 @@ const CHROMIUM_FLAGS = [
 ];
 
 export interface BrowserOptions {
-  /** The browser's own fake camera, which every page may open. Chromium's can play a Y4M or MJPEG file in a loop. By default there is no camera, and no permission for one. */
+  /**
+   * The browser's own fake camera, which every page may open. Chromium's can play a Y4M or MJPEG file in a loop. By
+   * default there is no camera, and no permission for one.
+   */
   readonly camera?: 'fake' | `${string}.${'y4m' | 'mjpeg'}`;
   readonly flags?: readonly string[];
   /** Whether it trusts certificates that nobody has signed. */
   readonly acceptsAnyCertificate?: boolean;
 }
 
-/** A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page wants a window of its own, `newPage({ type: 'window' })`: one in a tab behind counts as hidden. */
-export async function launchBrowser(name: BrowserName, options: BrowserOptions = {}): Promise<Browser & AsyncDisposable> {
+/**
+ * A real browser without a screen: Chromium over CDP, Firefox over WebDriver BiDi. Each page wants a window of its own,
+ * `newPage({ type: 'window' })`: one in a tab behind counts as hidden.
+ */
+export async function launchBrowser(
+  name: BrowserName,
+  options: BrowserOptions = {},
+): Promise<Browser & AsyncDisposable> {
   const browser = await launch(name, options);
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
-function launch(name: BrowserName, { camera, flags = [], acceptsAnyCertificate = false }: BrowserOptions): Promise<Browser> {
+function launch(
+  name: BrowserName,
+  { camera, flags = [], acceptsAnyCertificate = false }: BrowserOptions,
+): Promise<Browser> {
   const executablePath = findOnPath(peers()[name]);
   if (name === 'firefox') {
-    const extraPrefsFirefox = camera === undefined ? {} : { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true };
-    return puppeteer.launch({ browser: 'firefox', executablePath, headless: true, acceptInsecureCerts: acceptsAnyCertificate, defaultViewport: WINDOW, extraPrefsFirefox, args: [...flags] });
+    const extraPrefsFirefox =
+      camera === undefined ? {} : { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true };
+    return puppeteer.launch({
+      browser: 'firefox',
+      executablePath,
+      headless: true,
+      acceptInsecureCerts: acceptsAnyCertificate,
+      defaultViewport: WINDOW,
+      extraPrefsFirefox,
+      args: [...flags],
+    });
   }
   return puppeteer.launch({
     executablePath,
@@ -50,12 +71,21 @@ function launch(name: BrowserName, { camera, flags = [], acceptsAnyCertificate =
     defaultViewport: WINDOW,
     // Else each WebSocket message is sent to us as well, and the page is several times slower.
     networkEnabled: false,
-    args: [...CHROMIUM_FLAGS, ...(camera === undefined ? [] : cameraFlags(camera)), ...flags, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
+    args: [
+      ...CHROMIUM_FLAGS,
+      ...(camera === undefined ? [] : cameraFlags(camera)),
+      ...flags,
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    ],
   });
 }
 
 function cameraFlags(camera: string): readonly string[] {
-  return ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', ...(camera === 'fake' ? [] : [`--use-file-for-fake-video-capture=${camera}`])];
+  return [
+    '--use-fake-ui-for-media-stream',
+    '--use-fake-device-for-media-stream',
+    ...(camera === 'fake' ? [] : [`--use-file-for-fake-video-capture=${camera}`]),
+  ];
 }
 
 function findOnPath(name: string): string {

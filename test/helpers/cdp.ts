@@ -18,14 +18,29 @@ interface Reply {
   readonly error?: { readonly message: string };
 }
 
-const FLAGS = ['--headless=new', '--remote-debugging-port=0', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--headless=new',
+  '--remote-debugging-port=0',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
-/** Chromium over its own protocol (CDP), for what a testing library stands in the way of: screencasts and plain tabs of one profile. */
+/**
+ * Chromium over its own protocol (CDP), for what a testing library stands in the way of: screencasts and plain tabs of
+ * one profile.
+ */
 export class CdpBrowser implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly #socket: WebSocket;
-  readonly #pending = new Map<number, { resolve: (result: Fields) => void; reject: (error: Error) => void; method: string }>();
+  readonly #pending = new Map<
+    number,
+    { resolve: (result: Fields) => void; reject: (error: Error) => void; method: string }
+  >();
   readonly #tabs = new Map<string, CdpTab>();
   #lastId = 0;
 
@@ -35,15 +50,23 @@ export class CdpBrowser implements AsyncDisposable {
     this.#socket = socket;
     socket.on('message', (data: Buffer) => this.#received(JSON.parse(data.toString()) as Reply));
     socket.on('close', () => {
-      for (const { reject, method } of this.#pending.values()) reject(new Error(`Chromium has gone before it answered ${method}`));
+      for (const { reject, method } of this.#pending.values())
+        reject(new Error(`Chromium has gone before it answered ${method}`));
       this.#pending.clear();
     });
   }
 
   static async launch(): Promise<CdpBrowser> {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-chromium-'));
-    const child = spawn(peers().chromium, [...FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), `--user-data-dir=${folder}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const url = await new Lines(child.stderr).waitFor("Chromium's address", (line) => /^DevTools listening on (ws:\S+)$/.exec(line)?.[1]);
+    const child = spawn(
+      peers().chromium,
+      [...FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), `--user-data-dir=${folder}`, 'about:blank'],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    const url = await new Lines(child.stderr).waitFor(
+      "Chromium's address",
+      (line) => /^DevTools listening on (ws:\S+)$/.exec(line)?.[1],
+    );
     const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 1 << 28 });
     await once(socket, 'open');
     return new CdpBrowser(child, folder, socket);
@@ -51,8 +74,15 @@ export class CdpBrowser implements AsyncDisposable {
 
   /** An empty tab of the one profile, in a window of its own: what is hidden by another is not painted. */
   async open(): Promise<CdpTab> {
-    const { targetId } = (await this.send('Target.createTarget', { url: 'about:blank', newWindow: true, width: 640, height: 480 })) as { targetId: string };
-    const { sessionId } = (await this.send('Target.attachToTarget', { targetId, flatten: true })) as { sessionId: string };
+    const { targetId } = (await this.send('Target.createTarget', {
+      url: 'about:blank',
+      newWindow: true,
+      width: 640,
+      height: 480,
+    })) as { targetId: string };
+    const { sessionId } = (await this.send('Target.attachToTarget', { targetId, flatten: true })) as {
+      sessionId: string;
+    };
     const tab = new CdpTab(this, targetId, sessionId);
     this.#tabs.set(sessionId, tab);
     await tab.send('Page.enable');
@@ -70,7 +100,10 @@ export class CdpBrowser implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const exited = this.#process.exitCode === null && this.#process.signalCode === null ? once(this.#process, 'exit') : Promise.resolve();
+    const exited =
+      this.#process.exitCode === null && this.#process.signalCode === null
+        ? once(this.#process, 'exit')
+        : Promise.resolve();
     this.send('Browser.close').catch(() => undefined); // it may go before it answers
     const killer = setTimeout(() => this.#process.kill('SIGKILL'), 3000);
     await exited;
@@ -138,19 +171,25 @@ export class CdpTab {
 
   /** The value of a JavaScript expression; a promise's when it is one. */
   async evaluate<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = (await this.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })) as {
+    const { result, exceptionDetails } = (await this.send('Runtime.evaluate', {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+    })) as {
       result: { value: T };
       exceptionDetails?: { text: string; exception?: { description?: string } };
     };
-    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 
   /** Asks ten times a second until the expression is true. */
   async until(expression: string, timeoutMs = 20_000): Promise<void> {
-    for (const deadline = performance.now() + timeoutMs; ; ) {
+    for (const deadline = performance.now() + timeoutMs; ;) {
       if ((await this.evaluate<unknown>(expression)) === true) return;
-      if (performance.now() > deadline) throw new Error(`did not become true within ${timeoutMs / 1000} s: ${expression}`);
+      if (performance.now() > deadline)
+        throw new Error(`did not become true within ${timeoutMs / 1000} s: ${expression}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -25,7 +25,8 @@ export interface Program {
 export async function stopProgram(program: Program): Promise<void> {
   program.signal('SIGSTOP');
   const tasks = `/proc/${String(program.pid)}/task`;
-  const isStopped = async (task: string): Promise<boolean> => /^State:\tT/m.test(await readFile(`${tasks}/${task}/status`, 'utf8'));
+  const isStopped = async (task: string): Promise<boolean> =>
+    /^State:\tT/m.test(await readFile(`${tasks}/${task}/status`, 'utf8'));
   while (!(await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean)) await setImmediate();
 }
 

@@ -9,6 +9,9 @@ export const formats = createFormats((url) => createSources([url], () => undefin
 /** Checks options as a whole, as the command does; returns the names of the streams. */
 export function checkOptions(options: GatewayOptions): string[] {
   const sources = createSources(listSources(options), () => undefined);
-  resolveOptions(options, sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })));
+  resolveOptions(
+    options,
+    sources.map(({ name, entry, source }) => ({ name, entry, serverPorts: source.serverPorts })),
+  );
   return sources.map(({ name }) => name);
 }

@@ -19,7 +19,10 @@ export class CuttableProxy implements AsyncDisposable {
     const sockets = new Set<Socket>();
     const server = createServer((near) => {
       const far = connect(Number(port), hostname);
-      for (const [from, to] of [[near, far], [far, near]] as const) {
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
         sockets.add(from);
         from.on('data', (chunk) => void to.write(chunk));
         // An end that comes during a cut is an end that nobody hears of.

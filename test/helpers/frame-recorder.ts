@@ -39,7 +39,9 @@ export class FrameRecorder implements AsyncDisposable {
 
   /** @param url `http://127.0.0.1:PORT`. */
   static async open(url: string, stream = 'main'): Promise<FrameRecorder> {
-    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/streams/${stream}/ws`, PROTOCOL, { perMessageDeflate: false });
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/streams/${stream}/ws`, PROTOCOL, {
+      perMessageDeflate: false,
+    });
     const recorder = new FrameRecorder(socket);
     await once(socket, 'open');
     socket.send(encodeMessage({ type: 'hello' }));
@@ -51,7 +53,8 @@ export class FrameRecorder implements AsyncDisposable {
     const deadline = performance.now() + timeoutMs;
     while (this.frames.length < count) {
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new Error(`${this.frames.length} frames came, expected ${count}; states: ${this.states.join('; ')}`);
+      if (leftMs <= 0)
+        throw new Error(`${this.frames.length} frames came, expected ${count}; states: ${this.states.join('; ')}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         this.#wake = () => {
@@ -71,7 +74,16 @@ export class FrameRecorder implements AsyncDisposable {
 
   #take({ sequence, encoding, width, height, payload, capturedAtUs, receivedAtUs }: FrameMessage): void {
     this.payload = Buffer.from(payload);
-    this.frames.push({ sequence, encoding, width, height, bytes: payload.byteLength, sha1: createHash('sha1').update(payload).digest('hex'), atMs: performance.now(), ageMs: typeof capturedAtUs === 'number' ? (receivedAtUs - capturedAtUs) / 1000 : null });
+    this.frames.push({
+      sequence,
+      encoding,
+      width,
+      height,
+      bytes: payload.byteLength,
+      sha1: createHash('sha1').update(payload).digest('hex'),
+      atMs: performance.now(),
+      ageMs: typeof capturedAtUs === 'number' ? (receivedAtUs - capturedAtUs) / 1000 : null,
+    });
     this.#socket.send(encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 0 }));
   }
 }

@@ -1,6 +1,9 @@
 import { createServer } from 'node:net';
 
-/** Below the range from which Linux, macOS and Windows take the local port of a connection, or that of a listener which asks for any. */
+/**
+ * Below the range from which Linux, macOS and Windows take the local port of a connection, or that of a listener which
+ * asks for any.
+ */
 const FIRST = 10_000;
 const COUNT = 20_000;
 

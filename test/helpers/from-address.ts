@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 
-/** Options of a gateway that believes {@link forwardedFrom}. All loopback addresses count as one, so that tests cannot send from several. */
+/**
+ * Options of a gateway that believes {@link forwardedFrom}. All loopback addresses count as one, so that tests cannot
+ * send from several.
+ */
 export const TRUST_FORWARDED = { trustProxies: ['loopback'], insecure: true } as const;
 
 /** Headers of a request that a proxy on this machine forwards for `address`. */

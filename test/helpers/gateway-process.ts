@@ -14,14 +14,27 @@ export class GatewayProcess extends Child {
   readonly #url: Promise<string>;
   readonly #key: Promise<string>;
 
-  /** @param args of the command. Without `--source` there is a small test pattern, which takes little of the processor. */
+  /**
+   * @param args of the command. Without `--source` there is a small test pattern, which takes little of the processor.
+   */
   constructor(...args: string[]) {
-    const source = args.some((arg) => arg.startsWith('--source')) ? [] : ['--source', 'test-pattern:?size=320x180&fps=15'];
-    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...source, ...args], { cwd: ROOT, env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER } });
-    this.#url = this.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)\/$/.exec(line)?.[1]);
+    const source = args.some((arg) => arg.startsWith('--source'))
+      ? []
+      : ['--source', 'test-pattern:?size=320x180&fps=15'];
+    super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...source, ...args], {
+      cwd: ROOT,
+      env: { ...process.env, XDG_RUNTIME_DIR: KEY_FOLDER },
+    });
+    this.#url = this.stdout.waitFor(
+      'the ready line',
+      (line) => /^Gearway is serving on (https?:\S+)\/$/.exec(line)?.[1],
+    );
     // A gateway that never gets ready is reported by whoever asks for its address.
     this.#url.catch(() => undefined);
-    this.#key = this.stdout.waitFor('the administrator key', (line) => /^Administer it at https?:\S+\/#key=(\S+)$/.exec(line)?.[1]);
+    this.#key = this.stdout.waitFor(
+      'the administrator key',
+      (line) => /^Administer it at https?:\S+\/#key=(\S+)$/.exec(line)?.[1],
+    );
     this.#key.catch(() => undefined);
   }
 
@@ -55,7 +68,10 @@ export class GatewayProcess extends Child {
     const code = await this.exited;
     clearTimeout(killer);
     const took = `${Math.round(performance.now() - fromMs)} ms after SIGTERM`;
-    if (code !== 0) throw new Error(`the gateway ended with ${code ?? this.process.signalCode}, ${took}:\n${this.stderr.all.slice(-12).join('\n')}`);
+    if (code !== 0)
+      throw new Error(
+        `the gateway ended with ${code ?? this.process.signalCode}, ${took}:\n${this.stderr.all.slice(-12).join('\n')}`,
+      );
   }
 
   async status(): Promise<StreamStatus> {
@@ -69,7 +85,8 @@ export class GatewayProcess extends Child {
     for (;;) {
       const status = await this.status();
       if (fits(status)) return status;
-      if (performance.now() > deadline) throw new Error(`${what} did not come; the status is ${JSON.stringify(status, null, 1)}`);
+      if (performance.now() > deadline)
+        throw new Error(`${what} did not come; the status is ${JSON.stringify(status, null, 1)}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

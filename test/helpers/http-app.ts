@@ -34,14 +34,53 @@ export interface HttpAppOptions {
 }
 
 /** Closed by disposal, with its web clients. */
-export async function createHttpApp({ stream: streamOptions = {}, publishing = null, sourceKind = 'push', access = {}, limits = {}, sharedLimits = {}, trustProxies = [], withoutRenditions = new Set(), connectionLimits }: HttpAppOptions = {}): Promise<HttpApp> {
+export async function createHttpApp({
+  stream: streamOptions = {},
+  publishing = null,
+  sourceKind = 'push',
+  access = {},
+  limits = {},
+  sharedLimits = {},
+  trustProxies = [],
+  withoutRenditions = new Set(),
+  connectionLimits,
+}: HttpAppOptions = {}): Promise<HttpApp> {
   const events = new EventLog();
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log: () => undefined, ...streamOptions });
+  const stream = new Stream({
+    name: 'main',
+    virtualPorts: [{ from: 6000, to: 6003 }],
+    sourceTakesReturns: true,
+    events,
+    waitingReason: 'no frame yet',
+    log: () => undefined,
+    ...streamOptions,
+  });
   const verifier = new JpegVerifier();
   const webClients = new Set<ViewerSocket>();
   const app = await createServer({
-    streams: new Map([['main', { stream, publishing, status: () => stream.status({ kind: sourceKind, address: '', state: '', lastError: null, restarts: 0 }), addClient: () => { throw new Error('no native clients here'); } }]]),
-    access: new Access({ host: '127.0.0.1', insecure: false, token: null, administratorKey: null, viewToken: null, publishToken: null, reservedPorts: new Map(), ...access }),
+    streams: new Map([
+      [
+        'main',
+        {
+          stream,
+          publishing,
+          status: () => stream.status({ kind: sourceKind, address: '', state: '', lastError: null, restarts: 0 }),
+          addClient: () => {
+            throw new Error('no native clients here');
+          },
+        },
+      ],
+    ]),
+    access: new Access({
+      host: '127.0.0.1',
+      insecure: false,
+      token: null,
+      administratorKey: null,
+      viewToken: null,
+      publishToken: null,
+      reservedPorts: new Map(),
+      ...access,
+    }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),
     verifier,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, ...limits },

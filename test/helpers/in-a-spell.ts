@@ -2,14 +2,18 @@ import { setTimeout as elapse } from 'node:timers/promises';
 
 const SPELLS = 5;
 
-/** Before the second spell, and as much more before each one after it: what else runs on the machine often does so for some seconds. */
+/**
+ * Before the second spell, and as much more before each one after it: what else runs on the machine often does so for
+ * some seconds.
+ */
 const REST_MS = 2000;
 
 /**
  * Checks a time, a rate or a share, measured in up to five spells, until one is as it should be.
  *
- * The machine is shared, and what else runs on it can only make such a figure worse: a hiccup of the machine's is seen in
- * one spell, a fault of ours in all of them. What does not depend on time is asserted while measuring, and fails at once.
+ * The machine is shared, and what else runs on it can only make such a figure worse: a hiccup of the machine's is seen
+ * in one spell, a fault of ours in all of them. What does not depend on time is asserted while measuring, and fails at
+ * once.
  *
  * @throws what `measure` throws, and what `check` throws of the last spell.
  */

@@ -85,7 +85,16 @@ export interface BuiltJpeg {
 }
 
 /** A sequential JPEG of one scan with pseudo-random contents. */
-export function buildJpeg({ width, height, sampling, frameMarker = 0xc0, precision = 8, restartInterval = 0, before = [], random }: BuiltJpeg): Buffer {
+export function buildJpeg({
+  width,
+  height,
+  sampling,
+  frameMarker = 0xc0,
+  precision = 8,
+  restartInterval = 0,
+  before = [],
+  random,
+}: BuiltJpeg): Buffer {
   const horizontal = Math.max(...sampling.map(([h]) => h));
   const vertical = Math.max(...sampling.map(([, v]) => v));
   const isInterleaved = sampling.length > 1;
@@ -149,17 +158,34 @@ export interface BombOptions {
 const LONGEST_RUN_BITS = 14;
 const LONGEST_RUN = (1 << (LONGEST_RUN_BITS + 1)) - 1;
 
-/** A JPEG of few bytes in many scans, each of which has a decoder visit all blocks. A valid one: decoders have nothing to object to. */
+/**
+ * A JPEG of few bytes in many scans, each of which has a decoder visit all blocks. A valid one: decoders have nothing
+ * to object to.
+ */
 export function buildBomb({ width, height, scans, kind = 'progressive', components = 1 }: BombOptions): Buffer {
   const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
   const ids = Array.from({ length: components }, (_, index) => index + 1);
-  const frame = segment(kind === 'progressive' ? 0xc2 : 0xc0, 8, height >> 8, height & 255, width >> 8, width & 255, components, ...ids.flatMap((id) => [id, 0x11, 0]));
+  const frame = segment(
+    kind === 'progressive' ? 0xc2 : 0xc0,
+    8,
+    height >> 8,
+    height & 255,
+    width >> 8,
+    width & 255,
+    components,
+    ...ids.flatMap((id) => [id, 0x11, 0]),
+  );
   const head = [SOI, segment(0xdb, 0, ...Array<number>(64).fill(1)), frame, huffmanTable(0x00, [0], 1)];
   if (kind === 'sequential') {
     // Two bits a block: no difference, end of block.
     const data = Buffer.alloc(Math.ceil(blocks / 4));
     const scan = (id: number): Buffer => Buffer.concat([segment(0xda, 1, id, 0, 0, 63, 0), data]);
-    return Buffer.concat([...head, huffmanTable(0x10, [0], 1), ...Array.from({ length: scans }, (_, index) => scan(ids[index % components] ?? 1)), EOI]);
+    return Buffer.concat([
+      ...head,
+      huffmanTable(0x10, [0], 1),
+      ...Array.from({ length: scans }, (_, index) => scan(ids[index % components] ?? 1)),
+      EOI,
+    ]);
   }
   const bits = new BitWriter();
   for (let left = blocks; left > 0; left -= LONGEST_RUN) {
@@ -168,8 +194,14 @@ export function buildBomb({ width, height, scans, kind = 'progressive', componen
     bits.write(size, CODE_BITS);
     bits.write(run - (1 << size), size);
   }
-  const first = Buffer.concat([segment(0xda, components, ...ids.flatMap((id) => [id, 0]), 0, 0, 0), Buffer.alloc(Math.ceil((blocks * components) / 8))]);
+  const first = Buffer.concat([
+    segment(0xda, components, ...ids.flatMap((id) => [id, 0]), 0, 0, 0),
+    Buffer.alloc(Math.ceil((blocks * components) / 8)),
+  ]);
   const runs = Buffer.concat([segment(0xda, 1, 1, 0, 1, 63, 0), bits.toBuffer()]);
-  const runTable = huffmanTable(0x10, Array.from({ length: LONGEST_RUN_BITS + 1 }, (_, size) => size << 4));
+  const runTable = huffmanTable(
+    0x10,
+    Array.from({ length: LONGEST_RUN_BITS + 1 }, (_, size) => size << 4),
+  );
   return Buffer.concat([...head, runTable, first, ...Array<Buffer>(scans).fill(runs), EOI]);
 }

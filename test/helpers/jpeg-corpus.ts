@@ -13,33 +13,101 @@ export interface Sample {
 
 type Random = () => number;
 
-const sample = (name: string, jpeg: Buffer, isCommon = false, colorspace: Sample['colorspace'] = 'BGR'): Sample => ({ name, jpeg, colorspace, isCommon });
+const sample = (name: string, jpeg: Buffer, isCommon = false, colorspace: Sample['colorspace'] = 'BGR'): Sample => ({
+  name,
+  jpeg,
+  colorspace,
+  isCommon,
+});
 
 /** Undamaged JPEGs of real encoders. */
 async function encoded(random: Random): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for (const [width, height] of [[64, 48], [97, 61], [8, 8], [1, 1], [17, 300]] as const) {
-    const pixels = Buffer.from(Array.from({ length: width * height * 3 }, (_, at) => (Math.sin(at / 50) * 100 + 128 + random() * 20) & 255));
-    for (const [name, subsampling] of [['4:4:4', jpegTurbo.SAMP_444], ['4:2:2', jpegTurbo.SAMP_422], ['4:2:0', jpegTurbo.SAMP_420], ['4:4:0', jpegTurbo.SAMP_440]] as const) {
-      for (const quality of [20, 90]) samples.push(sample(`${width}×${height} ${name} q${quality}`, Buffer.from(jpegTurbo.compressSync(pixels, { format: jpegTurbo.FORMAT_BGR, width, height, subsampling, quality })), true));
+  for (const [width, height] of [
+    [64, 48],
+    [97, 61],
+    [8, 8],
+    [1, 1],
+    [17, 300],
+  ] as const) {
+    const pixels = Buffer.from(
+      Array.from({ length: width * height * 3 }, (_, at) => (Math.sin(at / 50) * 100 + 128 + random() * 20) & 255),
+    );
+    for (const [name, subsampling] of [
+      ['4:4:4', jpegTurbo.SAMP_444],
+      ['4:2:2', jpegTurbo.SAMP_422],
+      ['4:2:0', jpegTurbo.SAMP_420],
+      ['4:4:0', jpegTurbo.SAMP_440],
+    ] as const) {
+      for (const quality of [20, 90])
+        samples.push(
+          sample(
+            `${width}×${height} ${name} q${quality}`,
+            Buffer.from(
+              jpegTurbo.compressSync(pixels, { format: jpegTurbo.FORMAT_BGR, width, height, subsampling, quality }),
+            ),
+            true,
+          ),
+        );
     }
-    samples.push(sample(`${width}×${height} gray`, Buffer.from(jpegTurbo.compressSync(pixels, { format: jpegTurbo.FORMAT_GRAY, width, height, subsampling: jpegTurbo.SAMP_GRAY })), true));
+    samples.push(
+      sample(
+        `${width}×${height} gray`,
+        Buffer.from(
+          jpegTurbo.compressSync(pixels, {
+            format: jpegTurbo.FORMAT_GRAY,
+            width,
+            height,
+            subsampling: jpegTurbo.SAMP_GRAY,
+          }),
+        ),
+        true,
+      ),
+    );
     const image = (): Sharp => sharp(pixels, { raw: { width, height, channels: 3 } });
-    for (const chromaSubsampling of ['4:2:0', '4:4:4']) samples.push(sample(`${width}×${height} progressive ${chromaSubsampling}`, await image().jpeg({ progressive: true, chromaSubsampling }).toBuffer(), true));
+    for (const chromaSubsampling of ['4:2:0', '4:4:4'])
+      samples.push(
+        sample(
+          `${width}×${height} progressive ${chromaSubsampling}`,
+          await image().jpeg({ progressive: true, chromaSubsampling }).toBuffer(),
+          true,
+        ),
+      );
     samples.push(sample(`${width}×${height} mozjpeg`, await image().jpeg({ mozjpeg: true }).toBuffer(), true));
-    samples.push(sample(`${width}×${height} with EXIF`, await image().withExif({ IFD0: { Copyright: 'x'.repeat(500) } }).jpeg().toBuffer(), true));
-    samples.push(sample(`${width}×${height} CMYK`, await image().toColourspace('cmyk').jpeg().toBuffer(), false, 'CMYK'));
+    samples.push(
+      sample(
+        `${width}×${height} with EXIF`,
+        await image()
+          .withExif({ IFD0: { Copyright: 'x'.repeat(500) } })
+          .jpeg()
+          .toBuffer(),
+        true,
+      ),
+    );
+    samples.push(
+      sample(`${width}×${height} CMYK`, await image().toColourspace('cmyk').jpeg().toBuffer(), false, 'CMYK'),
+    );
   }
   return samples;
 }
 
-/** Every combination of sampling factors that one, two, three and four components can have, as far as they differ from each other in kind. */
+/**
+ * Every combination of sampling factors that one, two, three and four components can have, as far as they differ from
+ * each other in kind.
+ */
 function samplings(random: Random): Sample[] {
   const factors = [1, 2, 3, 4].flatMap((h) => [1, 2, 3, 4].map((v) => [h, v] as const));
   const samples: Sample[] = [];
   const add = (sampling: readonly (readonly [number, number])[]): void => {
     const text = sampling.map(([h, v]) => `${h}x${v}`).join(',');
-    samples.push(sample(`sampling ${text}`, buildJpeg({ width: 50, height: 35, sampling, random }), false, sampling.length === 4 ? 'CMYK' : 'BGR'));
+    samples.push(
+      sample(
+        `sampling ${text}`,
+        buildJpeg({ width: 50, height: 35, sampling, random }),
+        false,
+        sampling.length === 4 ? 'CMYK' : 'BGR',
+      ),
+    );
   };
   for (const first of factors) {
     add([first]);
@@ -53,26 +121,81 @@ function samplings(random: Random): Sample[] {
 /** Kinds of JPEG that the standard knows and decoders may not. */
 function kinds(random: Random): Sample[] {
   const samples: Sample[] = [];
-  const base = { width: 50, height: 35, sampling: [[2, 2], [1, 1], [1, 1]], random } as const;
-  for (let frameMarker = 0xc0; frameMarker <= 0xcf; frameMarker += 1) samples.push(sample(`marker ${frameMarker.toString(16)}`, buildJpeg({ ...base, frameMarker })));
-  for (const precision of [2, 8, 10, 12, 16]) for (const frameMarker of [0xc0, 0xc1]) samples.push(sample(`${precision} bits, ${frameMarker.toString(16)}`, buildJpeg({ ...base, precision, frameMarker })));
-  for (const restartInterval of [1, 2, 3, 7, 100]) samples.push(sample(`restart every ${restartInterval}`, buildJpeg({ ...base, restartInterval })));
-  const jfif = (major: number, minor: number, name = 'JFIF\0'): Buffer => segment(0xe0, ...Buffer.from(name), major, minor, 0, 0, 1, 0, 1, 0, 0);
-  for (const [major, minor] of [[1, 1], [1, 2], [2, 1], [0, 0], [3, 9]] as const) samples.push(sample(`JFIF ${major}.${minor}`, buildJpeg({ ...base, before: [jfif(major, minor)] })));
+  const base = {
+    width: 50,
+    height: 35,
+    sampling: [
+      [2, 2],
+      [1, 1],
+      [1, 1],
+    ],
+    random,
+  } as const;
+  for (let frameMarker = 0xc0; frameMarker <= 0xcf; frameMarker += 1)
+    samples.push(sample(`marker ${frameMarker.toString(16)}`, buildJpeg({ ...base, frameMarker })));
+  for (const precision of [2, 8, 10, 12, 16])
+    for (const frameMarker of [0xc0, 0xc1])
+      samples.push(
+        sample(`${precision} bits, ${frameMarker.toString(16)}`, buildJpeg({ ...base, precision, frameMarker })),
+      );
+  for (const restartInterval of [1, 2, 3, 7, 100])
+    samples.push(sample(`restart every ${restartInterval}`, buildJpeg({ ...base, restartInterval })));
+  const jfif = (major: number, minor: number, name = 'JFIF\0'): Buffer =>
+    segment(0xe0, ...Buffer.from(name), major, minor, 0, 0, 1, 0, 1, 0, 0);
+  for (const [major, minor] of [
+    [1, 1],
+    [1, 2],
+    [2, 1],
+    [0, 0],
+    [3, 9],
+  ] as const)
+    samples.push(sample(`JFIF ${major}.${minor}`, buildJpeg({ ...base, before: [jfif(major, minor)] })));
   for (const transform of [0, 1, 2, 9]) {
-    samples.push(sample(`Adobe transform ${transform}`, buildJpeg({ ...base, before: [segment(0xee, ...Buffer.from('Adobe'), 0, 100, 0, 0, 0, 0, transform)] })));
-    samples.push(sample(`Adobe transform ${transform}, four components`, buildJpeg({ ...base, sampling: [[1, 1], [1, 1], [1, 1], [1, 1]], before: [segment(0xee, ...Buffer.from('Adobe'), 0, 100, 0, 0, 0, 0, transform)] }), false, 'CMYK'));
+    samples.push(
+      sample(
+        `Adobe transform ${transform}`,
+        buildJpeg({ ...base, before: [segment(0xee, ...Buffer.from('Adobe'), 0, 100, 0, 0, 0, 0, transform)] }),
+      ),
+    );
+    samples.push(
+      sample(
+        `Adobe transform ${transform}, four components`,
+        buildJpeg({
+          ...base,
+          sampling: [
+            [1, 1],
+            [1, 1],
+            [1, 1],
+            [1, 1],
+          ],
+          before: [segment(0xee, ...Buffer.from('Adobe'), 0, 100, 0, 0, 0, 0, transform)],
+        }),
+        false,
+        'CMYK',
+      ),
+    );
   }
-  samples.push(sample('thumbnail', buildJpeg({ ...base, before: [segment(0xe1, ...Buffer.from('Exif\0\0'), ...buildJpeg({ ...base, width: 16, height: 16 }))] })));
+  samples.push(
+    sample(
+      'thumbnail',
+      buildJpeg({
+        ...base,
+        before: [segment(0xe1, ...Buffer.from('Exif\0\0'), ...buildJpeg({ ...base, width: 16, height: 16 }))],
+      }),
+    ),
+  );
   samples.push(sample('comment', buildJpeg({ ...base, before: [segment(0xfe, 1, 2, 3)] })));
-  for (const kind of ['progressive', 'sequential'] as const) for (const scans of [1, 10, 300]) samples.push(sample(`${kind}, ${scans} scans`, buildBomb({ width: 64, height: 64, scans, kind, components: 3 })));
+  for (const kind of ['progressive', 'sequential'] as const)
+    for (const scans of [1, 10, 300])
+      samples.push(sample(`${kind}, ${scans} scans`, buildBomb({ width: 64, height: 64, scans, kind, components: 3 })));
   return samples;
 }
 
 /** Offsets of the markers of a JPEG, those in the data included. */
 function markersOf(jpeg: Buffer): number[] {
   const found: number[] = [];
-  for (let at = 2; at + 1 < jpeg.byteLength; at += 1) if (jpeg[at] === 0xff && jpeg[at + 1] !== 0 && jpeg[at + 1] !== 0xff) found.push(at);
+  for (let at = 2; at + 1 < jpeg.byteLength; at += 1)
+    if (jpeg[at] === 0xff && jpeg[at + 1] !== 0 && jpeg[at + 1] !== 0xff) found.push(at);
   return found;
 }
 
@@ -110,7 +233,8 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
     () => ({ fault: 'bytes missing in the scan', jpeg: without(jpeg, inScan(), inScan()) }),
     () => {
       const changed = Buffer.from(jpeg);
-      for (let count = 1 + pick(40), at = inScan(); count > 0; count -= 1, at += 1) if (at < jpeg.byteLength - 2) changed[at] = pick(256);
+      for (let count = 1 + pick(40), at = inScan(); count > 0; count -= 1, at += 1)
+        if (at < jpeg.byteLength - 2) changed[at] = pick(256);
       return { fault: 'bytes changed in the scan', jpeg: changed };
     },
     () => {
@@ -124,7 +248,14 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
       changed[2 + pick(Math.min(scan, 600))] = pick(256);
       return { fault: 'a byte changed in the header', jpeg: changed };
     },
-    () => ({ fault: 'a segment missing', jpeg: without(jpeg, marker, Math.min(jpeg.byteLength - 2, marker + 2 + jpeg.readUInt16BE(Math.min(marker + 2, jpeg.byteLength - 2)))) }),
+    () => ({
+      fault: 'a segment missing',
+      jpeg: without(
+        jpeg,
+        marker,
+        Math.min(jpeg.byteLength - 2, marker + 2 + jpeg.readUInt16BE(Math.min(marker + 2, jpeg.byteLength - 2))),
+      ),
+    }),
     () => ({ fault: 'a restart marker in the data', jpeg: inserted(jpeg, inScan(), Buffer.of(0xff, 0xd0 + pick(8))) }),
     () => ({ fault: 'a marker in the data', jpeg: inserted(jpeg, inScan(), Buffer.of(0xff, 0xc0 + pick(64))) }),
     () => ({ fault: 'SOI twice', jpeg: Buffer.concat([SOI, jpeg]) }),
@@ -132,13 +263,17 @@ function damage(jpeg: Buffer, random: Random): { readonly fault: string; readonl
     () => ({ fault: 'another scan', jpeg: inserted(jpeg, jpeg.byteLength - 2, jpeg.subarray(scan, -2)) }),
     () => ({ fault: 'padding', jpeg: Buffer.concat([jpeg, Buffer.alloc(pick(64), pick(2) * 255)]) }),
     () => ({ fault: 'fill bytes', jpeg: inserted(jpeg, marker, Buffer.alloc(1 + pick(4), 0xff)) }),
-    () => ({ fault: 'half of another behind', jpeg: Buffer.concat([jpeg.subarray(0, inScan()), jpeg.subarray(inScan())]) }),
+    () => ({
+      fault: 'half of another behind',
+      jpeg: Buffer.concat([jpeg.subarray(0, inScan()), jpeg.subarray(inScan())]),
+    }),
   ];
   return cases[pick(cases.length)]!();
 }
 
 /**
- * JPEGs for comparing verdicts, the same for the same seed: of real encoders, of all samplings and kinds, and damaged ones.
+ * JPEGs for comparing verdicts, the same for the same seed: of real encoders, of all samplings and kinds, and damaged
+ * ones.
  *
  * @param damaged number of damaged ones.
  */

@@ -3,7 +3,7 @@ import { segment } from './jpeg-builder.ts';
 /** A JPEG's segments in front of its first scan's data. */
 export function segmentsOf(jpeg: Buffer): { readonly marker: number; readonly from: number; readonly to: number }[] {
   const found: { marker: number; from: number; to: number }[] = [];
-  for (let at = 2; found.at(-1)?.marker !== 0xda; ) {
+  for (let at = 2; found.at(-1)?.marker !== 0xda;) {
     const to = at + 2 + jpeg.readUInt16BE(at + 2);
     found.push({ marker: jpeg[at + 1]!, from: at, to });
     at = to;
@@ -22,7 +22,7 @@ export function withoutTables(jpeg: Buffer, isRemoved: (id: number) => boolean =
       continue;
     }
     const kept: number[] = [];
-    for (let at = from + 4; at < to; ) {
+    for (let at = from + 4; at < to;) {
       const next = at + 17 + jpeg.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
       if (!isRemoved(jpeg[at]!)) kept.push(...jpeg.subarray(at, next));
       at = next;
@@ -38,10 +38,19 @@ export function withSegments(jpeg: Buffer, ...segments: readonly Buffer[]): Buff
 }
 
 /** An APP1 segment with EXIF data that has only an orientation, and a thumbnail. */
-export function exif(orientation: number, { isLittle = true, type = 3, thumbnail = Buffer.alloc(0) }: { isLittle?: boolean; type?: number; thumbnail?: Buffer } = {}): Buffer {
+export function exif(
+  orientation: number,
+  {
+    isLittle = true,
+    type = 3,
+    thumbnail = Buffer.alloc(0),
+  }: { isLittle?: boolean; type?: number; thumbnail?: Buffer } = {},
+): Buffer {
   const tiff = Buffer.alloc(26);
   tiff.write(isLittle ? 'II*\0' : 'MM\0*', 0, 'latin1');
-  const [short, long] = isLittle ? [tiff.writeUInt16LE.bind(tiff), tiff.writeUInt32LE.bind(tiff)] : [tiff.writeUInt16BE.bind(tiff), tiff.writeUInt32BE.bind(tiff)];
+  const [short, long] = isLittle
+    ? [tiff.writeUInt16LE.bind(tiff), tiff.writeUInt32LE.bind(tiff)]
+    : [tiff.writeUInt16BE.bind(tiff), tiff.writeUInt32BE.bind(tiff)];
   long(8, 4);
   short(1, 8);
   short(0x0112, 10);
@@ -60,16 +69,20 @@ export function oriented(jpeg: Buffer, orientation: number): Buffer {
 export const TAILS: Readonly<Record<string, (bytes: number, jpeg: Buffer) => Buffer>> = {
   zeros: (bytes) => Buffer.alloc(bytes),
   'bytes of 0xff': (bytes) => Buffer.alloc(bytes, 0xff),
-  'text': (bytes) => Buffer.alloc(bytes, 'a short film, and no JPEG '),
-  'pseudo-random bytes': (bytes) => Buffer.from(Array.from({ length: bytes }, (_, at) => (at * 7919 + (at >> 3) * 31) & 255)),
+  text: (bytes) => Buffer.alloc(bytes, 'a short film, and no JPEG '),
+  'pseudo-random bytes': (bytes) =>
+    Buffer.from(Array.from({ length: bytes }, (_, at) => (at * 7919 + (at >> 3) * 31) & 255)),
   'a second JPEG': (bytes, jpeg) => Buffer.concat(Array<Buffer>(Math.ceil(bytes / jpeg.byteLength)).fill(jpeg)),
-  'the end of an older picture': (bytes, jpeg) => Buffer.concat([Buffer.alloc(Math.max(0, bytes - 200), 0x55), jpeg.subarray(-200)]),
+  'the end of an older picture': (bytes, jpeg) =>
+    Buffer.concat([Buffer.alloc(Math.max(0, bytes - 200), 0x55), jpeg.subarray(-200)]),
 };
 
 export const TAIL_BYTES = [1, 2, 63, 64, 65, 1000, 100_000] as const;
 
 /** Where the pixel (x, y) of a stored picture belongs in the upright one (EXIF 2.3, 4.6.4 A): by orientation. */
-const UPRIGHT: Readonly<Record<number, (x: number, y: number, width: number, height: number) => readonly [x: number, y: number]>> = {
+const UPRIGHT: Readonly<
+  Record<number, (x: number, y: number, width: number, height: number) => readonly [x: number, y: number]>
+> = {
   1: (x, y) => [x, y],
   2: (x, y, width) => [width - 1 - x, y],
   3: (x, y, width, height) => [width - 1 - x, height - 1 - y],
@@ -83,10 +96,21 @@ const UPRIGHT: Readonly<Record<number, (x: number, y: number, width: number, hei
 export const ORIENTATIONS = [1, 2, 3, 4, 5, 6, 7, 8] as const;
 
 /** BGR of the corners of an upright {@link storedPicture}: top left, top right, bottom left, bottom right. */
-export const CORNERS = [[40, 40, 220], [40, 200, 40], [220, 60, 40], [230, 230, 230]] as const;
+export const CORNERS = [
+  [40, 40, 220],
+  [40, 200, 40],
+  [220, 60, 40],
+  [230, 230, 230],
+] as const;
 
-/** BGR samples of a picture that has {@link CORNERS}, each filling a quarter, after it was turned. Sides are those of the upright picture. */
-export function storedPicture(orientation: number, { width, height }: { readonly width: number; readonly height: number }): { readonly data: Buffer; readonly width: number; readonly height: number; readonly channels: 3 } {
+/**
+ * BGR samples of a picture that has {@link CORNERS}, each filling a quarter, after it was turned. Sides are those of
+ * the upright picture.
+ */
+export function storedPicture(
+  orientation: number,
+  { width, height }: { readonly width: number; readonly height: number },
+): { readonly data: Buffer; readonly width: number; readonly height: number; readonly channels: 3 } {
   const [storedWidth, storedHeight] = orientation >= 5 ? [height, width] : [width, height];
   const data = Buffer.alloc(width * height * 3);
   for (let y = 0; y < storedHeight; y += 1) {
@@ -99,7 +123,21 @@ export function storedPicture(orientation: number, { width, height }: { readonly
 }
 
 /** How far the corners of decoded samples are from {@link CORNERS}, at most. */
-export function cornerError(samples: Uint8Array, { width, height, isRgb = false }: { readonly width: number; readonly height: number; readonly isRgb?: boolean }): number {
-  const places = [[4, 4], [width - 5, 4], [4, height - 5], [width - 5, height - 5]] as const;
-  return Math.max(...places.flatMap(([x, y], corner) => CORNERS[corner]!.map((expected, channel) => Math.abs(expected - samples[(y * width + x) * 3 + (isRgb ? 2 - channel : channel)]!))));
+export function cornerError(
+  samples: Uint8Array,
+  { width, height, isRgb = false }: { readonly width: number; readonly height: number; readonly isRgb?: boolean },
+): number {
+  const places = [
+    [4, 4],
+    [width - 5, 4],
+    [4, height - 5],
+    [width - 5, height - 5],
+  ] as const;
+  return Math.max(
+    ...places.flatMap(([x, y], corner) =>
+      CORNERS[corner]!.map((expected, channel) =>
+        Math.abs(expected - samples[(y * width + x) * 3 + (isRgb ? 2 - channel : channel)]!),
+      ),
+    ),
+  );
 }

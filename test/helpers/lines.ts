@@ -36,7 +36,8 @@ export class Lines {
         if (value !== undefined) return value;
       }
       const leftMs = deadline - performance.now();
-      if (this.#ended || leftMs <= 0) throw new Error(`${what} did not come; the last lines were:\n${this.all.slice(-12).join('\n')}`);
+      if (this.#ended || leftMs <= 0)
+        throw new Error(`${what} did not come; the last lines were:\n${this.all.slice(-12).join('\n')}`);
       await new Promise<void>((resolve) => {
         const done = (): void => {
           clearTimeout(timer);

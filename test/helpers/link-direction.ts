@@ -6,9 +6,14 @@ export interface LinkShape {
   readonly bitsPerSecond: number | null;
   /** One-way delay. */
   readonly delayMs: number;
-  /** Maximum of a random addition to the delay, uniformly distributed, from a seeded generator. Never changes the order. */
+  /**
+   * Maximum of a random addition to the delay, uniformly distributed, from a seeded generator. Never changes the order.
+   */
   readonly jitterMs: number;
-  /** Size of the queue of the router before the link. Data that does not fit waits at its sender, as with TCP after losses. */
+  /**
+   * Size of the queue of the router before the link. Data that does not fit waits at its sender, as with TCP after
+   * losses.
+   */
   readonly queueBytes: number;
 }
 
@@ -40,8 +45,8 @@ interface Packet {
 }
 
 /**
- * One direction of a link, shared by all its connections: a bounded queue, into which they take turns; a bottleneck with
- * a bandwidth; a delay. The shape may change at any time, and applies to packets whose transmission has not begun.
+ * One direction of a link, shared by all its connections: a bounded queue, into which they take turns; a bottleneck
+ * with a bandwidth; a delay. The shape may change at any time, and applies to packets whose transmission has not begun.
  * Everything except the machine's timers is deterministic.
  */
 export class LinkDirection {
@@ -79,7 +84,10 @@ export class LinkDirection {
     this.#run();
   }
 
-  /** Delivers nothing for this time, and then everything that arrived meanwhile, as after a lost packet that TCP repeats. */
+  /**
+   * Delivers nothing for this time, and then everything that arrived meanwhile, as after a lost packet that TCP
+   * repeats.
+   */
   stall(ms: number): void {
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, performance.now() + ms);
   }
@@ -112,7 +120,8 @@ export class LinkDirection {
     if (at >= 0) this.#flows.splice(at, 1);
     flow.pending.length = 0;
     for (const packets of [this.#queue, this.#underWay]) {
-      for (let index = packets.length - 1; index >= 0; index -= 1) if (packets[index]?.flow === flow) packets.splice(index, 1);
+      for (let index = packets.length - 1; index >= 0; index -= 1)
+        if (packets[index]?.flow === flow) packets.splice(index, 1);
     }
     this.#queuedBytes = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
@@ -124,9 +133,13 @@ export class LinkDirection {
     while (this.#transmit(now)) this.#fill();
     this.#deliver(now);
     const [next] = this.#underWay;
-    const dueMs = Math.min(next === undefined ? Infinity : Math.max(next.dueMs, this.#stalledUntilMs), this.#queue.length > 0 && this.#shape.bitsPerSecond !== 0 ? this.#freeAtMs : Infinity);
+    const dueMs = Math.min(
+      next === undefined ? Infinity : Math.max(next.dueMs, this.#stalledUntilMs),
+      this.#queue.length > 0 && this.#shape.bitsPerSecond !== 0 ? this.#freeAtMs : Infinity,
+    );
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = dueMs === Infinity ? null : setTimeout(() => this.#run(), Math.max(0, Math.floor(dueMs - performance.now())));
+    this.#timer =
+      dueMs === Infinity ? null : setTimeout(() => this.#run(), Math.max(0, Math.floor(dueMs - performance.now())));
   }
 
   /** Takes a packet of each flow in turn, as long as there is room. */
@@ -162,7 +175,10 @@ export class LinkDirection {
     // It begins when the previous one ended, even if the timer was late.
     this.#freeAtMs += bitsPerSecond === null ? 0 : (length * 8000) / bitsPerSecond;
     const last = this.#underWay.at(-1);
-    this.#underWay.push({ ...packet, dueMs: Math.max(last?.dueMs ?? 0, this.#freeAtMs + delayMs + jitterMs * this.#random()) });
+    this.#underWay.push({
+      ...packet,
+      dueMs: Math.max(last?.dueMs ?? 0, this.#freeAtMs + delayMs + jitterMs * this.#random()),
+    });
     return true;
   }
 
@@ -181,5 +197,7 @@ export class LinkDirection {
 function packetsOf(bytes: Buffer, bitsPerSecond: number | null): Buffer[] {
   const size = Math.max(PACKET_BYTES, Math.round((bitsPerSecond ?? Infinity) / 8000));
   if (bytes.length <= size) return [bytes];
-  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.subarray(index * size, (index + 1) * size));
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+    bytes.subarray(index * size, (index + 1) * size),
+  );
 }

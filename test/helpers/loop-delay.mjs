@@ -1,5 +1,5 @@
-// Preloaded into a gateway: says on its stderr, once a second, by how much its event loop was late: the 99th percentile in ms since
-// the last SIGUSR2, before which it was starting.
+// Preloaded into a gateway: says on its stderr, once a second, by how much its event loop was late: the 99th percentile
+// in ms since the last SIGUSR2, before which it was starting.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const delays = monitorEventLoopDelay({ resolution: 1 });

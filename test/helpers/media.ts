@@ -45,8 +45,19 @@ export async function ffmpeg(...args: string[]): Promise<void> {
   await promisify(execFile)('ffmpeg', ['-hide_banner', '-nostdin', '-loglevel', 'error', '-y', ...args]);
 }
 
-/** Samples of a picture with a number burned in, as picture_number.py reads it, all others different from picture to picture. */
-export function numberedSamples(number: number, { width, height, channels, bytes }: { readonly width: number; readonly height: number; readonly channels: number; readonly bytes: 1 | 2 }): Buffer {
+/**
+ * Samples of a picture with a number burned in, as picture_number.py reads it, all others different from picture to
+ * picture.
+ */
+export function numberedSamples(
+  number: number,
+  {
+    width,
+    height,
+    channels,
+    bytes,
+  }: { readonly width: number; readonly height: number; readonly channels: number; readonly bytes: 1 | 2 },
+): Buffer {
   const samples = Buffer.alloc(width * height * channels * bytes);
   const most = bytes === 1 ? 0xff : 0xffff;
   for (let y = 0; y < height; y += 1) {
@@ -64,16 +75,34 @@ export function numberedSamples(number: number, { width, height, channels, bytes
 
 /** JPEGs that are all different, by another encoder than FFmpeg's. */
 export function numberedJpegs(count: number, { width = 400, height = 120 } = {}): Promise<Buffer[]> {
-  return Promise.all(Array.from({ length: count }, (_, number) => encodeJpeg({ data: numberedSamples(number, { width, height, channels: 3, bytes: 1 }), width, height, channels: 3 }, 90)));
+  return Promise.all(
+    Array.from({ length: count }, (_, number) =>
+      encodeJpeg(
+        { data: numberedSamples(number, { width, height, channels: 3, bytes: 1 }), width, height, channels: 3 },
+        90,
+      ),
+    ),
+  );
 }
 
-/** Writes what a browser's fake camera shows, again and again: grey pictures with a number burned in, 640 by 480, as Y4M (https://wiki.multimedia.cx/index.php/YUV4MPEG2). */
-export async function writeNumberedCamera<Path extends string>(path: Path, { count, fps }: { readonly count: number; readonly fps: number }): Promise<Path> {
+/**
+ * Writes what a browser's fake camera shows, again and again: grey pictures with a number burned in, 640 by 480, as Y4M
+ * (https://wiki.multimedia.cx/index.php/YUV4MPEG2).
+ */
+export async function writeNumberedCamera<Path extends string>(
+  path: Path,
+  { count, fps }: { readonly count: number; readonly fps: number },
+): Promise<Path> {
   const [width, height] = [640, 480];
   const pictures = Array.from({ length: count }, (_, number) => {
     const samples = Buffer.alloc(width * height * 1.5, 128);
     for (let y = 0; y < BLOCK; y += 1) {
-      for (let bit = 0; bit < BITS; bit += 1) samples.fill((number >> (BITS - 1 - bit)) & 1 ? 235 : 16, y * width + bit * BLOCK, y * width + (bit + 1) * BLOCK);
+      for (let bit = 0; bit < BITS; bit += 1)
+        samples.fill(
+          (number >> (BITS - 1 - bit)) & 1 ? 235 : 16,
+          y * width + bit * BLOCK,
+          y * width + (bit + 1) * BLOCK,
+        );
     }
     return Buffer.concat([Buffer.from('FRAME\n'), samples]);
   });
@@ -94,7 +123,9 @@ export class MjpegCamera implements AsyncDisposable {
   }
 
   /** @param serve answers a request; `multipart` may help. */
-  static async serve(serve: (response: ServerResponse, request: IncomingMessage, index: number) => void): Promise<MjpegCamera> {
+  static async serve(
+    serve: (response: ServerResponse, request: IncomingMessage, index: number) => void,
+  ): Promise<MjpegCamera> {
     const server = createServer((request, response) => {
       camera.requests.push(request);
       serve(response, request, camera.requests.length - 1);
@@ -128,7 +159,11 @@ export const MULTIPART = { 'Content-Type': 'multipart/x-mixed-replace; boundary=
 
 /** A part of a multipart body. */
 export function part(jpeg: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`), jpeg, Buffer.from('\r\n')]);
+  return Buffer.concat([
+    Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`),
+    jpeg,
+    Buffer.from('\r\n'),
+  ]);
 }
 
 /** A program that is started again whenever it ends: a server that serves one client. */

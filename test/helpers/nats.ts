@@ -30,9 +30,22 @@ export class NatsServer implements AsyncDisposable {
   /** Three servers that form a NATS cluster, in which one may be missing. */
   static async startCluster(): Promise<readonly [NatsServer, NatsServer, NatsServer]> {
     const ports = await freePorts(6);
-    const routes = ports.slice(3).map((port) => `nats://127.0.0.1:${port}`).join(',');
+    const routes = ports
+      .slice(3)
+      .map((port) => `nats://127.0.0.1:${port}`)
+      .join(',');
     const create = (index: number): Promise<NatsServer> =>
-      NatsServer.create(ports[index] ?? 0, '--name', `n${index}`, '--cluster_name', 'test', '--cluster', `nats://127.0.0.1:${ports[index + 3]}`, '--routes', routes);
+      NatsServer.create(
+        ports[index] ?? 0,
+        '--name',
+        `n${index}`,
+        '--cluster_name',
+        'test',
+        '--cluster',
+        `nats://127.0.0.1:${ports[index + 3]}`,
+        '--routes',
+        routes,
+      );
     const servers = [await create(0), await create(1), await create(2)] as const;
     await Promise.all(servers.map((server) => server.start()));
     return servers;
@@ -52,8 +65,19 @@ export class NatsServer implements AsyncDisposable {
 
   /** Resolves when it accepts connections. */
   async start(): Promise<void> {
-    this.#process = new Child(process.env['GEARWAY_NATS_SERVER'] ?? peers().nats, ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#folder, ...this.#args]);
-    await this.#process.stderr.waitFor('the ready line', (line) => (line.includes('Server is ready') ? line : undefined));
+    this.#process = new Child(process.env['GEARWAY_NATS_SERVER'] ?? peers().nats, [
+      '-a',
+      '127.0.0.1',
+      '-p',
+      String(this.port),
+      '-js',
+      '-sd',
+      this.#folder,
+      ...this.#args,
+    ]);
+    await this.#process.stderr.waitFor('the ready line', (line) =>
+      line.includes('Server is ready') ? line : undefined,
+    );
   }
 
   signal(signal: NodeJS.Signals): void {

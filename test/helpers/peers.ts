@@ -9,7 +9,17 @@ const FOUND = new URL('../../node_modules/.cache/gearway-peers.json', import.met
 const SCRIPTS = fileURLToPath(new URL('../peers/', import.meta.url));
 
 /** What scripts/setup-peers.mjs has found or installed. */
-export function peers(): { chromium: string; firefox: string; python: string; gstreamer: string; nginx: string; caddy: string; prometheus: string; promtool: string; nats: string } {
+export function peers(): {
+  chromium: string;
+  firefox: string;
+  python: string;
+  gstreamer: string;
+  nginx: string;
+  caddy: string;
+  prometheus: string;
+  promtool: string;
+  nats: string;
+} {
   try {
     return JSON.parse(readFileSync(FOUND, 'utf8')) as ReturnType<typeof peers>;
   } catch (error) {
@@ -17,7 +27,9 @@ export function peers(): { chromium: string; firefox: string; python: string; gs
   }
 }
 
-/** What test/peers/client.py says of the frames that it has had; with `progress` twice a second, with `done` at its end. */
+/**
+ * What test/peers/client.py says of the frames that it has had; with `progress` twice a second, with `done` at its end.
+ */
 export interface ClientReport {
   readonly count: number;
   /** Frames that came again, without a message. */
@@ -44,9 +56,13 @@ export class PythonPeer implements Program, AsyncDisposable {
   /** @param python another interpreter than the one with VidGear. */
   constructor(script: string, options: Readonly<Record<string, unknown>>, python?: string) {
     const argument = JSON.stringify(options);
-    this.#program = python === undefined
-      ? forkPython(peers().python, script, argument)
-      : new Child(python, ['-u', script, argument], { cwd: SCRIPTS, env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+    this.#program =
+      python === undefined
+        ? forkPython(peers().python, script, argument)
+        : new Child(python, ['-u', script, argument], {
+            cwd: SCRIPTS,
+            env: { ...process.env, PYTHONWARNINGS: 'ignore' },
+          });
   }
 
   get stdin(): Writable {
@@ -90,12 +106,20 @@ export class PythonPeer implements Program, AsyncDisposable {
   }
 
   /** The first event of this kind that fits. */
-  waitFor<T = Record<string, never>>(kind: string, fits: (event: T) => boolean = () => true, timeoutMs = 30_000): Promise<T> {
+  waitFor<T = Record<string, never>>(
+    kind: string,
+    fits: (event: T) => boolean = () => true,
+    timeoutMs = 30_000,
+  ): Promise<T> {
     return this.stdout
-      .waitFor(`event ${kind}`, (line) => {
-        const event = parse(line);
-        return event?.['event'] === kind && fits(event as T) ? (event as T) : undefined;
-      }, timeoutMs)
+      .waitFor(
+        `event ${kind}`,
+        (line) => {
+          const event = parse(line);
+          return event?.['event'] === kind && fits(event as T) ? (event as T) : undefined;
+        },
+        timeoutMs,
+      )
       .catch((error: unknown) => {
         throw new Error(`${String(error)}\nstderr: ${this.stderr.all.slice(-8).join('\n')}`);
       });

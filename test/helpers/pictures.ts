@@ -30,6 +30,10 @@ export function jpegSized(width: number, height: number): Buffer {
 /** An array of zeros as `numpy.save` writes it. */
 export function npyOf(descr: string, shape: readonly number[], dataBytes: number): Buffer {
   const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`.padEnd(117) + '\n';
-  const head = Buffer.concat([Buffer.from('934e554d50590100', 'hex'), Buffer.from([header.length & 0xff, header.length >> 8]), Buffer.from(header)]);
+  const head = Buffer.concat([
+    Buffer.from('934e554d50590100', 'hex'),
+    Buffer.from([header.length & 0xff, header.length >> 8]),
+    Buffer.from(header),
+  ]);
   return Buffer.concat([head, Buffer.alloc(dataBytes)]);
 }

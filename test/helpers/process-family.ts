@@ -11,7 +11,10 @@ export interface FamilyMember {
   readonly command: string;
 }
 
-/** All processes that descend from one: they inherit a variable of the environment, whatever happens to those in between. Linux only. */
+/**
+ * All processes that descend from one: they inherit a variable of the environment, whatever happens to those in
+ * between. Linux only.
+ */
 export class ProcessFamily {
   readonly #mark = `${VARIABLE}=${randomUUID()}`;
 
@@ -28,7 +31,13 @@ export class ProcessFamily {
         if (!readFileSync(`/proc/${entry}/environ`, 'utf8').split('\0').includes(this.#mark)) return [];
         const [, state, parent] = /^\d+ \(.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${entry}/stat`, 'utf8')) ?? [];
         if (state === 'Z' || state === 'X') return [];
-        return [{ pid: Number(entry), parent: Number(parent), command: readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim() }];
+        return [
+          {
+            pid: Number(entry),
+            parent: Number(parent),
+            command: readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
+          },
+        ];
       } catch {
         return []; // it has just ended
       }
@@ -39,7 +48,12 @@ export class ProcessFamily {
   async until(what: string, fits: (members: readonly FamilyMember[]) => boolean, timeoutMs = 20_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!fits(this.members())) {
-      if (performance.now() > deadline) throw new Error(`${what} did not come within ${timeoutMs} ms; there are\n${this.members().map(({ pid, parent, command }) => `${pid} (of ${parent}) ${command}`).join('\n')}`);
+      if (performance.now() > deadline)
+        throw new Error(
+          `${what} did not come within ${timeoutMs} ms; there are\n${this.members()
+            .map(({ pid, parent, command }) => `${pid} (of ${parent}) ${command}`)
+            .join('\n')}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }

@@ -29,12 +29,21 @@ export class Prometheus implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-prometheus-'));
     const [port] = await freePorts(1);
     const authorization = token === null ? {} : { authorization: { credentials: token } };
-    const config = { global: { scrape_interval: '1s' }, scrape_configs: [{ job_name: 'gearway', ...authorization, static_configs: [{ targets: [target] }] }] };
+    const config = {
+      global: { scrape_interval: '1s' },
+      scrape_configs: [{ job_name: 'gearway', ...authorization, static_configs: [{ targets: [target] }] }],
+    };
     // JSON is YAML.
     await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
-    const process = new Child(peers().prometheus, [`--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`, `--web.listen-address=127.0.0.1:${port}`]);
+    const process = new Child(peers().prometheus, [
+      `--config.file=${join(folder, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ]);
     const prometheus = new Prometheus(folder, process, `http://127.0.0.1:${port}`);
-    await process.stderr.waitFor('Prometheus to be ready', (line) => (line.includes('Server is ready') ? line : undefined));
+    await process.stderr.waitFor('Prometheus to be ready', (line) =>
+      line.includes('Server is ready') ? line : undefined,
+    );
     return prometheus;
   }
 
@@ -52,7 +61,14 @@ export class Prometheus implements AsyncDisposable {
 }
 
 /** Runs promtool. @returns its exit code, and everything that it printed. */
-export function promtool(args: readonly string[], { input = '', cwd }: { readonly input?: string; readonly cwd?: string } = {}): { readonly code: number | null; readonly output: string } {
-  const { status, stdout, stderr } = spawnSync(peers().promtool, args, { input, encoding: 'utf8', ...(cwd === undefined ? {} : { cwd }) });
+export function promtool(
+  args: readonly string[],
+  { input = '', cwd }: { readonly input?: string; readonly cwd?: string } = {},
+): { readonly code: number | null; readonly output: string } {
+  const { status, stdout, stderr } = spawnSync(peers().promtool, args, {
+    input,
+    encoding: 'utf8',
+    ...(cwd === undefined ? {} : { cwd }),
+  });
   return { code: status, output: `${stdout}${stderr}` };
 }

@@ -1,7 +1,17 @@
 import { once } from 'node:events';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
-import { decodePublisherAnswer, encodeMessage, encodePublishedHead, type Hello, PROTOCOL, type PublishedFrame, type PublisherAnswer, type Taken, type Welcome } from '../../shared/protocol.ts';
+import {
+  decodePublisherAnswer,
+  encodeMessage,
+  encodePublishedHead,
+  type Hello,
+  PROTOCOL,
+  type PublishedFrame,
+  type PublisherAnswer,
+  type Taken,
+  type Welcome,
+} from '../../shared/protocol.ts';
 
 /** The test's end of a publisher's WebSocket. */
 export class Publisher implements AsyncDisposable {
@@ -29,8 +39,16 @@ export class Publisher implements AsyncDisposable {
   }
 
   /** Over TCP. @param url `http://127.0.0.1:PORT`. */
-  static async connect(url: string, { stream = 'main', headers = {} }: { stream?: string; headers?: Record<string, string> } = {}): Promise<Publisher> {
-    const publisher = new Publisher(new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/publish`, PROTOCOL, { perMessageDeflate: false, headers }));
+  static async connect(
+    url: string,
+    { stream = 'main', headers = {} }: { stream?: string; headers?: Record<string, string> } = {},
+  ): Promise<Publisher> {
+    const publisher = new Publisher(
+      new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/publish`, PROTOCOL, {
+        perMessageDeflate: false,
+        headers,
+      }),
+    );
     await once(publisher.socket, 'open');
     return publisher;
   }
@@ -58,7 +76,13 @@ export class Publisher implements AsyncDisposable {
   }
 
   /** Sends a frame, of the next number where none is given. */
-  sendFrame({ sequence = this.#sequence + 1, encoding = { kind: 'jpeg' }, message = null, capturedAtUs = null, payload }: Partial<PublishedFrame> & Pick<PublishedFrame, 'payload'>): void {
+  sendFrame({
+    sequence = this.#sequence + 1,
+    encoding = { kind: 'jpeg' },
+    message = null,
+    capturedAtUs = null,
+    payload,
+  }: Partial<PublishedFrame> & Pick<PublishedFrame, 'payload'>): void {
     this.#sequence = sequence;
     this.socket.send(Buffer.concat([encodePublishedHead({ sequence, encoding, message, capturedAtUs }), payload]));
   }

@@ -13,8 +13,9 @@ const FOLDER = fileURLToPath(new URL('../peers/', import.meta.url));
 type Report = { readonly id: number; readonly pid: number } | { readonly pid: number; readonly code: number | null };
 
 /**
- * Forks Python peers from one process that has imported VidGear (test/peers/host.py), which saves about a second per peer. There is one host per
- * test file, because Vitest runs each file in a process of its own; it ends with that process.
+ * Forks Python peers from one process that has imported VidGear (test/peers/host.py), which saves about a second per
+ * peer. There is one host per test file, because Vitest runs each file in a process of its own; it ends with that
+ * process.
  */
 class PythonHost {
   readonly #child: Child;
@@ -28,12 +29,18 @@ class PythonHost {
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     const server = createServer((socket) => this.#accept(socket)).listen(this.#socket);
     server.unref();
-    this.#child = new Child(python, ['-u', join(FOLDER, 'host.py')], { env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+    this.#child = new Child(python, ['-u', join(FOLDER, 'host.py')], {
+      env: { ...process.env, PYTHONWARNINGS: 'ignore' },
+    });
     this.#child.stdout.each((line) => this.#report(JSON.parse(line) as Report));
-    this.#child.exited.then((code) => {
-      for (const peer of this.#peers.values()) peer.ended(null);
-      if (code !== 0) console.error(`the Python host ended with ${String(code)}: ${this.#child.stderr.all.slice(-8).join('\n')}`);
-    }, () => undefined);
+    this.#child.exited.then(
+      (code) => {
+        for (const peer of this.#peers.values()) peer.ended(null);
+        if (code !== 0)
+          console.error(`the Python host ended with ${String(code)}: ${this.#child.stderr.all.slice(-8).join('\n')}`);
+      },
+      () => undefined,
+    );
   }
 
   fork(script: string, argument: string): ForkedPeer {
@@ -41,7 +48,9 @@ class PythonHost {
     const peer = new ForkedPeer();
     this.#peers.set(this.#forked, peer);
     const environment = { ...process.env, PYTHONWARNINGS: 'ignore' };
-    this.#child.stdin.write(`${JSON.stringify({ id: this.#forked, script, argument, folder: FOLDER, environment, socket: this.#socket })}\n`);
+    this.#child.stdin.write(
+      `${JSON.stringify({ id: this.#forked, script, argument, folder: FOLDER, environment, socket: this.#socket })}\n`,
+    );
     return peer;
   }
 

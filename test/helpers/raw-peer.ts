@@ -42,7 +42,11 @@ export class RawPeer implements AsyncDisposable {
     await once(transport, 'connect');
     if (protocol === 'http:') return new RawPeer(transport, transport);
     // Not the transport itself: Node ends with a segmentation fault when the socket below a TLS socket is reset.
-    const secure = connectTls({ socket: Duplex.from({ readable: transport, writable: transport }), host: hostname, ...(ca === undefined ? {} : { ca }) });
+    const secure = connectTls({
+      socket: Duplex.from({ readable: transport, writable: transport }),
+      host: hostname,
+      ...(ca === undefined ? {} : { ca }),
+    });
     await once(secure, 'secureConnect');
     return new RawPeer(transport, secure);
   }

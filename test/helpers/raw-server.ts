@@ -26,7 +26,10 @@ export class RawServer implements AsyncDisposable {
   }
 
   /** @param answer called with each request when its headers have come. */
-  static async start(answer: (request: RawRequest) => void, { isSecure = false, host = '127.0.0.1' } = {}): Promise<RawServer> {
+  static async start(
+    answer: (request: RawRequest) => void,
+    { isSecure = false, host = '127.0.0.1' } = {},
+  ): Promise<RawServer> {
     const onSocket = (socket: Socket): void => {
       raw.#sockets.add(socket);
       socket.on('close', () => raw.#sockets.delete(socket));
@@ -37,7 +40,11 @@ export class RawServer implements AsyncDisposable {
         if (!text.includes('\r\n\r\n')) return;
         const [first = '', ...lines] = text.split('\r\n');
         text = '';
-        const headers = new Map(lines.filter((line) => line !== '').map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+        const headers = new Map(
+          lines
+            .filter((line) => line !== '')
+            .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+        );
         const request = { path: first.split(' ')[1]!, headers, socket, index: raw.requests.length };
         raw.requests.push(request);
         answer(request);

@@ -8,7 +8,8 @@ import { peers } from './peers.ts';
 
 export type ProxyName = 'nginx' | 'caddy';
 
-const certificateFile = (name: 'cert' | 'key'): string => fileURLToPath(new URL(`./certificate/${name}.pem`, import.meta.url));
+const certificateFile = (name: 'cert' | 'key'): string =>
+  fileURLToPath(new URL(`./certificate/${name}.pem`, import.meta.url));
 
 /** A real nginx or Caddy on this machine, over TLS, as the public name of a gateway. */
 export class ReverseProxy implements AsyncDisposable {
@@ -23,7 +24,8 @@ export class ReverseProxy implements AsyncDisposable {
   /**
    * Starts a proxy in a folder of its own, and waits until it accepts connections.
    *
-   * @param config as in docs/behind-a-proxy.md: the usual port, the paths of the certificate and the address of the gateway are replaced.
+   * @param config as in docs/behind-a-proxy.md: the usual port, the paths of the certificate and the address of the
+   * gateway are replaced.
    * @param port where it listens.
    * @param gatewayPort of the gateway, on this machine. It need not run yet.
    */
@@ -35,7 +37,13 @@ export class ReverseProxy implements AsyncDisposable {
     const text = config.replaceAll('127.0.0.1:8080', `127.0.0.1:${gatewayPort}`);
     await writeFile(file, name === 'nginx' ? nginxConfig(text, folder, port) : caddyConfig(text, port));
     await mkdir(join(folder, 'logs'), { recursive: true });
-    const process = name === 'nginx' ? new Child(command, ['-p', folder, '-c', file, '-e', join(folder, 'error.log')]) : new Child(command, ['run', '--config', file, '--adapter', 'caddyfile'], { cwd: folder, env: { ...globalThis.process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder } });
+    const process =
+      name === 'nginx'
+        ? new Child(command, ['-p', folder, '-c', file, '-e', join(folder, 'error.log')])
+        : new Child(command, ['run', '--config', file, '--adapter', 'caddyfile'], {
+            cwd: folder,
+            env: { ...globalThis.process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
+          });
     const proxy = new ReverseProxy(folder, process);
     try {
       while (!(await accepts(port))) {
@@ -48,7 +56,10 @@ export class ReverseProxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** Reads the configuration again, as nginx does on SIGHUP: new workers take over, and the old ones end with their connections. */
+  /**
+   * Reads the configuration again, as nginx does on SIGHUP: new workers take over, and the old ones end with their
+   * connections.
+   */
   reload(): void {
     this.#process.signal('SIGHUP');
   }
@@ -66,7 +77,9 @@ function nginxConfig(server: string, folder: string, port: number): string {
     .replace('listen 443 ssl;', `listen 127.0.0.1:${port} ssl;`)
     .replace(/ssl_certificate \S+;/, `ssl_certificate ${certificateFile('cert')};`)
     .replace(/ssl_certificate_key \S+;/, `ssl_certificate_key ${certificateFile('key')};`);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${join(folder, kind)};`).join('\n');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)
+    .join('\n');
   // One process that needs no rights: the files are ours.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `daemon off; ${user} worker_processes 1; pid ${join(folder, 'pid')}; error_log ${join(folder, 'error.log')};
@@ -78,7 +91,11 @@ ${own}
 }
 
 function caddyConfig(site: string, port: number): string {
-  const own = site.replace(/^(\S+) \{/m, (_all, name: string) => `https://${name}:${port} {\n\ttls ${certificateFile('cert')} ${certificateFile('key')}\n\tbind 127.0.0.1`);
+  const own = site.replace(
+    /^(\S+) \{/m,
+    (_all, name: string) =>
+      `https://${name}:${port} {\n\ttls ${certificateFile('cert')} ${certificateFile('key')}\n\tbind 127.0.0.1`,
+  );
   return `{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n${own}`;
 }
 

@@ -26,7 +26,10 @@ export async function watchFiles(gateway: GatewayProcess): Promise<Viewer> {
   return viewer;
 }
 
-/** The next frame of a `directory:` source as its file has it. The frames before the gateway has read `want` are JPEGs of the arrays. */
+/**
+ * The next frame of a `directory:` source as its file has it. The frames before the gateway has read `want` are JPEGs
+ * of the arrays.
+ */
 export async function nextFile(viewer: Viewer): Promise<SeenFile> {
   for (;;) {
     const { sequence, payload, message, encoding } = await viewer.until('frame');

@@ -19,14 +19,20 @@ export class Site implements AsyncDisposable {
    * @param read the file at a path; `/` is index.html.
    * @param headers sent with each of them.
    */
-  static async serve(read: (path: string) => Promise<string | Buffer> | string, headers: Readonly<Record<string, string>> = {}): Promise<Site> {
+  static async serve(
+    read: (path: string) => Promise<string | Buffer> | string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Site> {
     const server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://site');
       const path = pathname === '/' ? '/index.html' : pathname;
       Promise.resolve(path)
         .then(read)
         .then(
-          (body) => response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...headers }).end(body),
+          (body) =>
+            response
+              .writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...headers })
+              .end(body),
           () => response.writeHead(404).end(),
         );
     });

@@ -2,11 +2,25 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
-import { decodeGatewayMessage, encodeMessage, encodeReturn, type GatewayMessage, type Hello, PROTOCOL, type Return, type ReturnBody, type Returned, type Want, type Welcome } from '../../shared/protocol.ts';
+import {
+  decodeGatewayMessage,
+  encodeMessage,
+  encodeReturn,
+  type GatewayMessage,
+  type Hello,
+  PROTOCOL,
+  type Return,
+  type ReturnBody,
+  type Returned,
+  type Want,
+  type Welcome,
+} from '../../shared/protocol.ts';
 
 /** A JPEG of 8 × 8 pixels as simplejpeg made it. */
 export const JPEG = ((): Uint8Array => {
-  const { replies } = JSON.parse(readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8')) as { replies: { parts: { base64?: string }[] }[] };
+  const { replies } = JSON.parse(
+    readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8'),
+  ) as { replies: { parts: { base64?: string }[] }[] };
   return Uint8Array.from(Buffer.from(replies[0]?.parts[1]?.base64 ?? '', 'base64'));
 })();
 
@@ -36,7 +50,12 @@ export class Viewer implements AsyncDisposable {
 
   /** Over TCP. @param url `http://127.0.0.1:PORT`. */
   static async connect(url: string, stream = 'main', options: ClientOptions = {}): Promise<Viewer> {
-    const viewer = new Viewer(new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/ws`, PROTOCOL, { perMessageDeflate: false, ...options }));
+    const viewer = new Viewer(
+      new WebSocket(`${url.replace(/^http/, 'ws').replace(/\/$/, '')}/streams/${stream}/ws`, PROTOCOL, {
+        perMessageDeflate: false,
+        ...options,
+      }),
+    );
     await once(viewer.socket, 'open');
     return viewer;
   }
@@ -87,7 +106,17 @@ export class Viewer implements AsyncDisposable {
   }
 
   ack(sequence: number, delayMs?: number): void {
-    this.socket.send(encodeMessage({ type: 'ack', sequence, painted: 0, skipped: 0, failed: 0, decodeMs: 1, ...(delayMs === undefined ? {} : { delayMs }) }));
+    this.socket.send(
+      encodeMessage({
+        type: 'ack',
+        sequence,
+        painted: 0,
+        skipped: 0,
+        failed: 0,
+        decodeMs: 1,
+        ...(delayMs === undefined ? {} : { delayMs }),
+      }),
+    );
   }
 
   want(fields: Omit<Want, 'type'>): void {
@@ -110,4 +139,3 @@ export class Viewer implements AsyncDisposable {
     await this.closed;
   }
 }
-

@@ -17,8 +17,19 @@ const post = async (url: string, body: Uint8Array | FormData, headers: Record<st
 };
 
 /** Ways in of single pictures, by name. */
-export const WAYS_IN: Readonly<Record<string, { source: (port: number) => string; open: (gateway: Gateway, url: string, port: number) => Promise<WayIn> }>> = {
-  'a POST': { source: () => 'push:', open: async (_gateway, url) => ({ send: (jpeg) => post(url, jpeg, { 'content-type': 'image/jpeg' }), [Symbol.asyncDispose]: nothing }) },
+export const WAYS_IN: Readonly<
+  Record<
+    string,
+    { source: (port: number) => string; open: (gateway: Gateway, url: string, port: number) => Promise<WayIn> }
+  >
+> = {
+  'a POST': {
+    source: () => 'push:',
+    open: async (_gateway, url) => ({
+      send: (jpeg) => post(url, jpeg, { 'content-type': 'image/jpeg' }),
+      [Symbol.asyncDispose]: nothing,
+    }),
+  },
   'a form': {
     source: () => 'push:',
     open: async (_gateway, url) => ({
@@ -33,8 +44,18 @@ export const WAYS_IN: Readonly<Record<string, { source: (port: number) => string
   'a running POST': {
     source: () => 'push:',
     open: async (_gateway, url) => {
-      const request = new RunningRequest(`${url}streams/main/frames`, { 'content-type': 'multipart/x-mixed-replace; boundary=frame' });
-      return { send: (jpeg) => request.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`, jpeg, '\r\n'), [Symbol.asyncDispose]: () => request[Symbol.asyncDispose]() };
+      const request = new RunningRequest(`${url}streams/main/frames`, {
+        'content-type': 'multipart/x-mixed-replace; boundary=frame',
+      });
+      return {
+        send: (jpeg) =>
+          request.write(
+            `--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`,
+            jpeg,
+            '\r\n',
+          ),
+        [Symbol.asyncDispose]: () => request[Symbol.asyncDispose](),
+      };
     },
   },
   'a WebSocket': {
@@ -42,10 +63,16 @@ export const WAYS_IN: Readonly<Record<string, { source: (port: number) => string
     open: async (_gateway, url) => {
       const publisher = await Publisher.connect(url);
       await publisher.hello();
-      return { send: (payload) => publisher.publish({ payload }), [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose]() };
+      return {
+        send: (payload) => publisher.publish({ payload }),
+        [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose](),
+      };
     },
   },
-  'stream.push()': { source: () => 'push:', open: async (gateway) => ({ send: async (jpeg) => gateway.stream.push(jpeg), [Symbol.asyncDispose]: nothing }) },
+  'stream.push()': {
+    source: () => 'push:',
+    open: async (gateway) => ({ send: async (jpeg) => gateway.stream.push(jpeg), [Symbol.asyncDispose]: nothing }),
+  },
   imagezmq: {
     source: (port) => `imagezmq:tcp://127.0.0.1:${port}`,
     open: async (_gateway, _url, port) => {
@@ -66,7 +93,11 @@ export const WAYS_IN: Readonly<Record<string, { source: (port: number) => string
       // Not the library's sender, which repairs its pictures.
       const socket = new Request({ linger: 0 });
       socket.connect(`tcp://127.0.0.1:${port}`);
-      const header = encodeFrameHeader({ kind: 'jpeg' }, 'null', { pattern: 'request-reply', serverPort: null, dropMessage: false });
+      const header = encodeFrameHeader({ kind: 'jpeg' }, 'null', {
+        pattern: 'request-reply',
+        serverPort: null,
+        dropMessage: false,
+      });
       return {
         async send(jpeg) {
           await socket.send([header, jpeg]);

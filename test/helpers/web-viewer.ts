@@ -1,6 +1,17 @@
 import { once } from 'node:events';
 import WebSocket from 'ws';
-import { decodeGatewayMessage, encodeMessage, encodeReturn, type FrameMessage, type Hello, PROTOCOL, type ReturnBody, type Returned, type Value, type Welcome } from '../../shared/protocol.ts';
+import {
+  decodeGatewayMessage,
+  encodeMessage,
+  encodeReturn,
+  type FrameMessage,
+  type Hello,
+  PROTOCOL,
+  type ReturnBody,
+  type Returned,
+  type Value,
+  type Welcome,
+} from '../../shared/protocol.ts';
 
 /** A web viewer without a browser: it takes every frame at once, and remembers only what it was sent with. */
 export class WebViewer implements AsyncDisposable {
@@ -26,7 +37,11 @@ export class WebViewer implements AsyncDisposable {
   }
 
   /** @param url `http://127.0.0.1:PORT/streams/NAME`. */
-  static async open(url: string, hello: Omit<Hello, 'type'> = {}, headers: Readonly<Record<string, string>> = {}): Promise<WebViewer> {
+  static async open(
+    url: string,
+    hello: Omit<Hello, 'type'> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<WebViewer> {
     const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/ws`, PROTOCOL, { headers });
     const viewer = new WebViewer(socket);
     await once(socket, 'open');
@@ -54,6 +69,16 @@ export class WebViewer implements AsyncDisposable {
   #take({ sequence, message, capturedAtUs, receivedAtUs }: FrameMessage): void {
     this.capturedAtUs = capturedAtUs ?? null;
     this.messages.push(message);
-    this.#socket.send(encodeMessage({ type: 'ack', sequence, painted: sequence, skipped: 0, failed: 0, decodeMs: 0, delayMs: Math.max(0, Date.now() - receivedAtUs / 1000) }));
+    this.#socket.send(
+      encodeMessage({
+        type: 'ack',
+        sequence,
+        painted: sequence,
+        skipped: 0,
+        failed: 0,
+        decodeMs: 0,
+        delayMs: Math.max(0, Date.now() - receivedAtUs / 1000),
+      }),
+    );
   }
 }

@@ -11,24 +11,83 @@ const multiPicture = segment(0xe2, ...Buffer.from('MPF\0MM\0*'));
 
 async function progressive(): Promise<Buffer> {
   const pixels = Buffer.from(Array.from({ length: 24 * 16 * 3 }, () => Math.floor(random() * 256)));
-  return await sharp(pixels, { raw: { width: 24, height: 16, channels: 3 } }).jpeg({ progressive: true }).toBuffer();
+  return await sharp(pixels, { raw: { width: 24, height: 16, channels: 3 } })
+    .jpeg({ progressive: true })
+    .toBuffer();
 }
 
 /** JPEGs of every structure; a COM segment with a number can be added behind SOI. */
 const PICTURES: readonly { readonly jpeg: Buffer; readonly preview?: Buffer }[] = [
   { jpeg: buildJpeg({ width: 8, height: 8, sampling: [[1, 1]], random }) },
-  { jpeg: buildJpeg({ width: 64, height: 48, sampling: [[2, 1], [1, 1], [1, 1]], random }) },
-  { jpeg: buildJpeg({ width: 48, height: 32, sampling: [[1, 1], [1, 1], [1, 1]], restartInterval: 2, random }) },
-  { jpeg: buildJpeg({ width: 32, height: 32, sampling: [[2, 2], [1, 1], [1, 1]], before: [withThumbnail], random }) },
-  { jpeg: buildJpeg({ width: 16, height: 16, sampling: [[1, 1]], before: [segment(0xe0, ...Buffer.from('JFIF\0')), withThumbnail, segment(0xfe, ...Buffer.alloc(700, 0xff))], random }) },
-  { jpeg: buildJpeg({ width: 320, height: 200, sampling: [[2, 2], [1, 1], [1, 1]], random }) },
+  {
+    jpeg: buildJpeg({
+      width: 64,
+      height: 48,
+      sampling: [
+        [2, 1],
+        [1, 1],
+        [1, 1],
+      ],
+      random,
+    }),
+  },
+  {
+    jpeg: buildJpeg({
+      width: 48,
+      height: 32,
+      sampling: [
+        [1, 1],
+        [1, 1],
+        [1, 1],
+      ],
+      restartInterval: 2,
+      random,
+    }),
+  },
+  {
+    jpeg: buildJpeg({
+      width: 32,
+      height: 32,
+      sampling: [
+        [2, 2],
+        [1, 1],
+        [1, 1],
+      ],
+      before: [withThumbnail],
+      random,
+    }),
+  },
+  {
+    jpeg: buildJpeg({
+      width: 16,
+      height: 16,
+      sampling: [[1, 1]],
+      before: [segment(0xe0, ...Buffer.from('JFIF\0')), withThumbnail, segment(0xfe, ...Buffer.alloc(700, 0xff))],
+      random,
+    }),
+  },
+  {
+    jpeg: buildJpeg({
+      width: 320,
+      height: 200,
+      sampling: [
+        [2, 2],
+        [1, 1],
+        [1, 1],
+      ],
+      random,
+    }),
+  },
   { jpeg: await progressive() },
-  { jpeg: buildJpeg({ width: 24, height: 24, sampling: [[1, 1]], before: [multiPicture], random }), preview: THUMBNAIL },
+  {
+    jpeg: buildJpeg({ width: 24, height: 24, sampling: [[1, 1]], before: [multiPicture], random }),
+    preview: THUMBNAIL,
+  },
 ];
 
 /** Offsets behind the segments of a JPEG, up to the first scan. */
 function headerEnd(jpeg: Buffer): number {
-  for (let at = 2; ; ) {
+  for (let at = 2; ;) {
     const end = at + 2 + jpeg.readUInt16BE(at + 2);
     if (jpeg[at + 1] === 0xda) return end;
     at = end;
@@ -65,7 +124,18 @@ export interface WrongCamera {
 }
 
 export const wrongCameras: fc.Arbitrary<WrongCamera> = fc.record({
-  boundary: fc.constantFrom('frame', 'cam', 'a', '--myboundary', '----WebKitFormBoundaryx', 'ThisRandomString', "'()+_,-./:=?", 'a b', '=_x', '123456789000000000000987654321'),
+  boundary: fc.constantFrom(
+    'frame',
+    'cam',
+    'a',
+    '--myboundary',
+    '----WebKitFormBoundaryx',
+    'ThisRandomString',
+    "'()+_,-./:=?",
+    'a b',
+    '=_x',
+    '123456789000000000000987654321',
+  ),
   announced: fc.constantFrom('same', 'same', 'same', 'dashed', 'missing', 'another'),
   separators: fc.constantFrom('boundaries', 'boundaries', 'boundaries', 'all but the first', 'headers', 'nothing'),
   hasMoreDashes: fc.boolean(),
@@ -81,13 +151,25 @@ export const wrongCameras: fc.Arbitrary<WrongCamera> = fc.record({
       cut: fc.double({ min: 0, max: 1, noNaN: true }),
       padding: fc.constantFrom(0, 0, 0, 1, 64, 65, 2000, 6000),
       length: fc.constantFrom('right', 'right', 'none', 'none', 'short', 'long', 'huge', 'zero', 'negative', 'words'),
-      type: fc.constantFrom('image/jpeg', 'image/jpeg', 'image/jpg', 'image/pjpeg', 'image/jpeg;size=', 'application/octet-stream', 'text/plain', ''),
+      type: fc.constantFrom(
+        'image/jpeg',
+        'image/jpeg',
+        'image/jpg',
+        'image/pjpeg',
+        'image/jpeg;size=',
+        'application/octet-stream',
+        'text/plain',
+        '',
+      ),
       isDoubled: fc.boolean(),
       isClosed: fc.constantFrom(false, false, false, true),
     }) as fc.Arbitrary<WrongPart>,
     { minLength: 1, maxLength: 7 },
   ),
-  pieces: fc.array(fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 3000 }), fc.constant(65_536)), { minLength: 1, maxLength: 4 }),
+  pieces: fc.array(fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 3000 }), fc.constant(65_536)), {
+    minLength: 1,
+    maxLength: 4,
+  }),
 }) as fc.Arbitrary<WrongCamera>;
 
 /** What a camera sends. */
@@ -105,7 +187,8 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
   const marked = Buffer.concat([SOI, segment(0xfe, ...Buffer.from(`picture ${number}`)), jpeg.subarray(2)]);
   const isSeparated = camera.separators === 'boundaries' || (camera.separators === 'all but the first' && number > 0);
   // Within data, a boundary of one letter, or one that nothing has announced, is none unless it begins a line.
-  const isUnknown = camera.separators === 'all but the first' && (camera.announced === 'missing' || camera.announced === 'another');
+  const isUnknown =
+    camera.separators === 'all but the first' && (camera.announced === 'missing' || camera.announced === 'another');
   const isMistakable = camera.ending === 'nothing' && (camera.boundary === 'a' || isUnknown);
   switch (part.kind) {
     case 'jpeg':
@@ -119,7 +202,9 @@ function bodyOf(part: WrongPart, number: number, camera: WrongCamera): Buffer | 
     case 'text':
       return isMistakable ? null : Buffer.from('{"motion": [1, 2, 3],\r\n\r\n "note": "--"}');
     case 'binary':
-      return isMistakable ? null : Buffer.concat([Buffer.of(1, 2, 0xff, 0xd9, 0xff, 0xd8, 0), Buffer.alloc(300, 0xa5), EOI]);
+      return isMistakable
+        ? null
+        : Buffer.concat([Buffer.of(1, 2, 0xff, 0xd9, 0xff, 0xd8, 0), Buffer.alloc(300, 0xa5), EOI]);
     case 'empty':
       return Buffer.alloc(0);
   }
@@ -169,7 +254,11 @@ export function send(camera: WrongCamera): Sent {
     const hasBoundary = separators === 'boundaries' || (separators === 'all but the first' && number > 0);
     if (hasBoundary) write((part.isDoubled ? line + lineEnds : '') + line + lineEnds);
     if (separators !== 'nothing') {
-      const headers = [`Content-Type: ${part.type}`, ...(nameless === '' ? [] : [nameless]), ...(length === null ? [] : [`Content-Length: ${length}`])];
+      const headers = [
+        `Content-Type: ${part.type}`,
+        ...(nameless === '' ? [] : [nameless]),
+        ...(length === null ? [] : [`Content-Length: ${length}`]),
+      ];
       write(headers.map((header) => header + lineEnds).join('') + lineEnds.repeat(camera.blankLines));
     }
     write(body);
@@ -187,7 +276,10 @@ export function send(camera: WrongCamera): Sent {
 }
 
 /** What arrives is cut here, besides at the end of each JPEG. */
-export function* cut({ bytes, jpegs }: Sent, sizes: readonly number[]): Generator<{ readonly piece: Buffer; readonly end: number }> {
+export function* cut(
+  { bytes, jpegs }: Sent,
+  sizes: readonly number[],
+): Generator<{ readonly piece: Buffer; readonly end: number }> {
   const ends = [...jpegs.map(({ end }) => end), bytes.byteLength];
   for (let at = 0, turn = 0; at < bytes.byteLength; turn += 1) {
     const next = ends.find((end) => end > at) ?? bytes.byteLength;

@@ -14,7 +14,11 @@ export function greeting(minor: 0 | 1 = 1, mechanism = 'NULL'): Buffer {
 
 /** A command of ZMTP 3 with a body of at most 255 bytes. */
 export function command(name: string, body: Uint8Array = Buffer.alloc(0)): Buffer {
-  return Buffer.concat([Buffer.of(4, 1 + name.length + body.byteLength, name.length), Buffer.from(name, 'latin1'), body]);
+  return Buffer.concat([
+    Buffer.of(4, 1 + name.length + body.byteLength, name.length),
+    Buffer.from(name, 'latin1'),
+    body,
+  ]);
 }
 
 /** The READY command of a socket. */
@@ -24,7 +28,10 @@ export function ready(socketType: string, identity: Uint8Array = Buffer.alloc(0)
     length.writeUInt32BE(value.byteLength);
     return Buffer.concat([Buffer.of(name.length), Buffer.from(name, 'latin1'), length, value]);
   };
-  return command('READY', Buffer.concat([property('Socket-Type', Buffer.from(socketType, 'latin1')), property('Identity', identity)]));
+  return command(
+    'READY',
+    Buffer.concat([property('Socket-Type', Buffer.from(socketType, 'latin1')), property('Identity', identity)]),
+  );
 }
 
 /** One part of a message; `more` when another follows. */
@@ -83,7 +90,8 @@ export class RawPeer implements Disposable {
 
   /** Resolves when the other end has read what was written, or has ended. */
   async drained(): Promise<void> {
-    if (this.#socket.writableNeedDrain && !this.#socket.destroyed) await Promise.race([this.closed, once(this.#socket, 'drain').catch(() => undefined)]);
+    if (this.#socket.writableNeedDrain && !this.#socket.destroyed)
+      await Promise.race([this.closed, once(this.#socket, 'drain').catch(() => undefined)]);
   }
 
   /** @returns false when the connection ends before so many bytes have come in all. */

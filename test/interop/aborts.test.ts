@@ -1,4 +1,7 @@
-/** Whatever a connection does and however it ends, the gateway has as much open afterwards as before. Runs the built command. */
+/**
+ * Whatever a connection does and however it ends, the gateway has as much open afterwards as before. Runs the built
+ * command.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { get as getPlain } from 'node:http';
 import { get as getSecure } from 'node:https';
@@ -13,9 +16,17 @@ import { RawPeer } from '../helpers/raw-peer.ts';
 import { JPEG } from '../helpers/viewer.ts';
 
 const CRLF = '\r\n';
-const request = (path: string, ...headers: string[]): string => [`GET ${path} HTTP/1.1`, 'Host: 127.0.0.1', ...headers, CRLF].join(CRLF);
-const post = (path: string, body: string | Uint8Array, ...headers: string[]): Buffer => Buffer.concat([Buffer.from(request(path, ...headers).replace('GET', 'POST')), Buffer.from(body)]);
-const UPGRADE = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', `Sec-WebSocket-Protocol: ${PROTOCOL}`];
+const request = (path: string, ...headers: string[]): string =>
+  [`GET ${path} HTTP/1.1`, 'Host: 127.0.0.1', ...headers, CRLF].join(CRLF);
+const post = (path: string, body: string | Uint8Array, ...headers: string[]): Buffer =>
+  Buffer.concat([Buffer.from(request(path, ...headers).replace('GET', 'POST')), Buffer.from(body)]);
+const UPGRADE = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  `Sec-WebSocket-Protocol: ${PROTOCOL}`,
+];
 const MULTIPART = 'Content-Type: multipart/x-mixed-replace; boundary=b';
 
 /** A masked binary WebSocket frame (RFC 6455, section 5.2) of less than 65536 bytes; the mask is zero. */
@@ -32,11 +43,45 @@ const CASES: readonly Case[] = [
   ['nothing', [], null],
   ['half a request line', ['GET /heal'], null],
   ['half the headers', ['GET /healthz HTTP/1.1\r\nHost: 127.0'], null],
-  ['half a JSON body', [post('/api/streams/main/clients', '{"addr', 'Content-Type: application/json', 'Content-Length: 100')], null],
-  ['half a picture', [post('/streams/pushed/frames', JPEG.subarray(0, 100), 'Content-Type: image/jpeg', `Content-Length: ${JPEG.byteLength}`)], null],
-  ['half a chunk of a picture', [post('/streams/pushed/frames', '64\r\nhalf', 'Content-Type: image/jpeg', 'Transfer-Encoding: chunked')], null],
-  ['a running publication', [post('/streams/pushed/frames', '--b\r\nContent-Type: image/jpeg\r\n\r\nhalf', MULTIPART, 'Content-Length: 100000')], null],
-  ['a chunk that is none', [post('/streams/pushed/frames', 'zz\r\n', MULTIPART, 'Transfer-Encoding: chunked')], 'HTTP/1.1 4'],
+  [
+    'half a JSON body',
+    [post('/api/streams/main/clients', '{"addr', 'Content-Type: application/json', 'Content-Length: 100')],
+    null,
+  ],
+  [
+    'half a picture',
+    [
+      post(
+        '/streams/pushed/frames',
+        JPEG.subarray(0, 100),
+        'Content-Type: image/jpeg',
+        `Content-Length: ${JPEG.byteLength}`,
+      ),
+    ],
+    null,
+  ],
+  [
+    'half a chunk of a picture',
+    [post('/streams/pushed/frames', '64\r\nhalf', 'Content-Type: image/jpeg', 'Transfer-Encoding: chunked')],
+    null,
+  ],
+  [
+    'a running publication',
+    [
+      post(
+        '/streams/pushed/frames',
+        '--b\r\nContent-Type: image/jpeg\r\n\r\nhalf',
+        MULTIPART,
+        'Content-Length: 100000',
+      ),
+    ],
+    null,
+  ],
+  [
+    'a chunk that is none',
+    [post('/streams/pushed/frames', 'zz\r\n', MULTIPART, 'Transfer-Encoding: chunked')],
+    'HTTP/1.1 4',
+  ],
   ['bytes that are not HTTP', ['\x16\x03\x01\x02\x00\x01'], 'HTTP/1.1 400'],
   ['no Host', ['GET / HTTP/1.1\r\n\r\n'], 'HTTP/1.1 421'],
   ['a URL that cannot be decoded', [request('/%')], 'HTTP/1.1 400'],
@@ -44,38 +89,96 @@ const CASES: readonly Case[] = [
   ['a page', [request('/')], 'HTTP/1.1 200'],
   ['a file and no reading', [request('/gearway-worker.js.map')], 'HTTP/1.1 200'],
   ['ten files in a pipeline', [request('/gearway-worker.js.map').repeat(10)], 'HTTP/1.1 200'],
-  ['ten compressed files in a pipeline', [request('/gearway-worker.js', 'Accept-Encoding: gzip').repeat(10)], 'HTTP/1.1 200'],
+  [
+    'ten compressed files in a pipeline',
+    [request('/gearway-worker.js', 'Accept-Encoding: gzip').repeat(10)],
+    'HTTP/1.1 200',
+  ],
   ['ten snapshots in a pipeline', [request('/streams/main/snapshot.png').repeat(10)], null],
   ['1500 snapshots in a pipeline', [request('/streams/main/snapshot.png').repeat(1500)], null],
-  ['streams behind one that does not end', [request('/streams/main/mjpeg') + request('/streams/main/mjpeg') + request('/api/events') + request('/gearway-viewer.js') + request('/streams/main/snapshot.jpg')], 'image/jpeg'],
-  ['streams behind an unfinished picture', [request('/streams/silent/snapshot.jpg') + request('/api/events').repeat(5)], null],
+  [
+    'streams behind one that does not end',
+    [
+      request('/streams/main/mjpeg') +
+        request('/streams/main/mjpeg') +
+        request('/api/events') +
+        request('/gearway-viewer.js') +
+        request('/streams/main/snapshot.jpg'),
+    ],
+    'image/jpeg',
+  ],
+  [
+    'streams behind an unfinished picture',
+    [request('/streams/silent/snapshot.jpg') + request('/api/events').repeat(5)],
+    null,
+  ],
   ['MJPEG', [request('/streams/main/mjpeg')], 'image/jpeg'],
   ['events', [request('/api/events')], 'retry'],
   ['events with HEAD', [request('/api/events').replace('GET', 'HEAD')], 'HTTP/1.1 200'],
-  ['Expect: 100-continue', [post('/streams/pushed/frames', '', 'Content-Type: image/jpeg', 'Content-Length: 100', 'Expect: 100-continue')], '100 Continue'],
+  [
+    'Expect: 100-continue',
+    [post('/streams/pushed/frames', '', 'Content-Type: image/jpeg', 'Content-Length: 100', 'Expect: 100-continue')],
+    '100 Continue',
+  ],
   ['another expectation', [request('/', 'Expect: tea')], 'HTTP/1.1 417'],
   ['CONNECT', ['CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n'], 'HTTP/1.1 405'],
   ['half a handshake', [request('/streams/main/ws', ...UPGRADE).slice(0, -10)], null],
   ['a WebSocket', [request('/streams/main/ws', ...UPGRADE)], '101 Switching'],
   ['a viewer', [request('/streams/main/ws', ...UPGRADE), HELLO], 'leaseKey'],
-  ['a viewer in a header of a frame', [request('/streams/main/ws', ...UPGRADE), HELLO, Uint8Array.of(0x82)], 'leaseKey'],
-  ['a viewer in a frame', [request('/streams/main/ws', ...UPGRADE), HELLO, frame(new Uint8Array(10), { announced: 1000 })], 'leaseKey'],
-  ['a viewer between two fragments', [request('/streams/main/ws', ...UPGRADE), HELLO, frame(new Uint8Array(10), { isFinal: false })], 'leaseKey'],
-  ['a viewer that breaks the protocol', [request('/streams/main/ws', ...UPGRADE), HELLO, Uint8Array.of(0xff, 0xff)], 'leaseKey'],
-  ['a viewer whose hello comes with the handshake', [Buffer.concat([Buffer.from(request('/streams/main/ws', ...UPGRADE)), HELLO])], 'leaseKey'],
+  [
+    'a viewer in a header of a frame',
+    [request('/streams/main/ws', ...UPGRADE), HELLO, Uint8Array.of(0x82)],
+    'leaseKey',
+  ],
+  [
+    'a viewer in a frame',
+    [request('/streams/main/ws', ...UPGRADE), HELLO, frame(new Uint8Array(10), { announced: 1000 })],
+    'leaseKey',
+  ],
+  [
+    'a viewer between two fragments',
+    [request('/streams/main/ws', ...UPGRADE), HELLO, frame(new Uint8Array(10), { isFinal: false })],
+    'leaseKey',
+  ],
+  [
+    'a viewer that breaks the protocol',
+    [request('/streams/main/ws', ...UPGRADE), HELLO, Uint8Array.of(0xff, 0xff)],
+    'leaseKey',
+  ],
+  [
+    'a viewer whose hello comes with the handshake',
+    [Buffer.concat([Buffer.from(request('/streams/main/ws', ...UPGRADE)), HELLO])],
+    'leaseKey',
+  ],
   ['a publisher', [request('/streams/pushed/publish', ...UPGRADE), HELLO], null],
   ['a WebSocket of an unknown stream', [request('/streams/nope/ws', ...UPGRADE)], '101 Switching'],
   ['an upgrade of a URL that cannot be decoded', [request('/%', 'Connection: Upgrade', 'Upgrade: x')], 'HTTP/1.1 400'],
   ['a handshake of a URL that cannot be decoded', [request('/%', ...UPGRADE)], 'HTTP/1.1 400'],
   ['a handshake of a URL without a route', [request('/nowhere', ...UPGRADE)], 'HTTP/1.1 404'],
   ['a handshake of another route', [request('/streams/main/mjpeg', ...UPGRADE)], 'HTTP/1.1 404'],
-  ['an upgrade to HTTP/2', [request('/healthz', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__')], 'HTTP/1.1 400'],
+  [
+    'an upgrade to HTTP/2',
+    [request('/healthz', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__')],
+    'HTTP/1.1 400',
+  ],
   ['a handshake with POST', [request('/streams/main/ws', ...UPGRADE).replace('GET', 'POST')], 'HTTP/1.1 400'],
-  ['a handshake with half a body', [request('/streams/main/ws', ...UPGRADE, 'Content-Length: 100'), 'half'], 'HTTP/1.1 400'],
+  [
+    'a handshake with half a body',
+    [request('/streams/main/ws', ...UPGRADE, 'Content-Length: 100'), 'half'],
+    'HTTP/1.1 400',
+  ],
   ['a handshake behind a file', [request('/gearway-viewer.js') + request('/streams/main/ws', ...UPGRADE)], null],
   ['a handshake behind MJPEG', [request('/streams/main/mjpeg') + request('/streams/main/ws', ...UPGRADE)], null],
-  ['a handshake while MJPEG is under way', [request('/streams/main/mjpeg'), request('/streams/main/ws', ...UPGRADE)], null],
-  ['CONNECT behind ten files', [`${request('/gearway-viewer.js').repeat(10)}CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`], null],
+  [
+    'a handshake while MJPEG is under way',
+    [request('/streams/main/mjpeg'), request('/streams/main/ws', ...UPGRADE)],
+    null,
+  ],
+  [
+    'CONNECT behind ten files',
+    [`${request('/gearway-viewer.js').repeat(10)}CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`],
+    null,
+  ],
 ];
 
 /** Ways to end, each after `sent` (the bytes have left) or `answered` (something has come back). */
@@ -99,7 +202,9 @@ const ENDS: Readonly<Record<string, End>> = {
 
 interface Census {
   readonly descriptors: number;
-  /** Connections of the gateway's port by state: `01` is established, `08` CLOSE-WAIT (Linux, include/net/tcp_states.h). */
+  /**
+   * Connections of the gateway's port by state: `01` is established, `08` CLOSE-WAIT (Linux, include/net/tcp_states.h).
+   */
   readonly connections: readonly string[];
   /** Without those that are held for viewers who have left. */
   readonly portsTaken: number;
@@ -108,7 +213,10 @@ interface Census {
 }
 
 // A leak of one connection is seen, whatever their number. With TLS each takes several milliseconds of both sides.
-describe.each([{ tls: false, connections: 8 }, { tls: true, connections: 2 }])('aborted connections, TLS $tls', ({ tls, connections: count }) => {
+describe.each([
+  { tls: false, connections: 8 },
+  { tls: true, connections: 2 },
+])('aborted connections, TLS $tls', ({ tls, connections: count }) => {
   const { cert } = readCertificate();
   let gateway: GatewayProcess;
   let url: string;
@@ -133,7 +241,9 @@ describe.each([{ tls: false, connections: 8 }, { tls: true, connections: 2 }])('
       .split('\n')
       .map((line) => line.trim().split(/\s+/))
       // Those that have an owner: not TIME-WAIT, nor ours.
-      .filter(([, local = '', , state, , , , , , inode]) => local.endsWith(`:${port}`) && state !== '0A' && inode !== '0')
+      .filter(
+        ([, local = '', , state, , , , , , inode]) => local.endsWith(`:${port}`) && state !== '0A' && inode !== '0',
+      )
       .map(([, , , state = '']) => state);
     return {
       descriptors: readdirSync(`/proc/${pid}/fd`).length,
@@ -144,51 +254,78 @@ describe.each([{ tls: false, connections: 8 }, { tls: true, connections: 2 }])('
     };
   }
 
-  const rssMiB = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${gateway.process.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const rssMiB = (): number =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${gateway.process.pid}/status`, 'utf8'))?.[1]) / 1024;
 
   beforeAll(async () => {
-    const [certFile = '', keyFile = ''] = ['cert', 'key'].map((name) => fileURLToPath(new URL(`../helpers/certificate/${name}.pem`, import.meta.url)));
-    gateway = await GatewayProcess.start('--source', 'main=test-pattern:?size=640x480&fps=30', '--source', 'pushed=push:', '--source', 'silent=push:', '--virtual-ports', '6000-6999', ...(tls ? ['--tls-cert', certFile, '--tls-key', keyFile] : []));
+    const [certFile = '', keyFile = ''] = ['cert', 'key'].map((name) =>
+      fileURLToPath(new URL(`../helpers/certificate/${name}.pem`, import.meta.url)),
+    );
+    gateway = await GatewayProcess.start(
+      '--source',
+      'main=test-pattern:?size=640x480&fps=30',
+      '--source',
+      'pushed=push:',
+      '--source',
+      'silent=push:',
+      '--virtual-ports',
+      '6000-6999',
+      ...(tls ? ['--tls-cert', certFile, '--tls-key', keyFile] : []),
+    );
     url = await gateway.url;
     // What is made when it is first used: libraries, pictures, descriptors of the thread pool.
-    for (let round = 0; round < 3; round += 1) await Promise.all(['/streams/main/snapshot.png', '/streams/main/snapshot.jpg', '/gearway-worker.js.map', '/'].map(ask));
+    for (let round = 0; round < 3; round += 1)
+      await Promise.all(
+        ['/streams/main/snapshot.png', '/streams/main/snapshot.jpg', '/gearway-worker.js.map', '/'].map(ask),
+      );
     before = await census();
     rssBeforeMiB = rssMiB();
   }, 60_000);
   afterAll(() => gateway[Symbol.asyncDispose](), 20_000);
 
-  it.each(CASES)('leave nothing behind: %s', async (_name, bytes, answer) => {
-    for (const end of Object.values(ENDS)) {
-      for (const isAnswered of answer === null ? [false] : [false, true]) {
-        await Promise.all(
-          Array.from({ length: count }, async () => {
-            const peer = await RawPeer.connect(url, tls ? cert : undefined);
-            for (const [index, part] of bytes.entries()) {
-              // Each part behind the first is sent when there was an answer to the one before.
-              if (index > 0) await peer.receive('\r\n\r\n');
-              peer.send(part);
-            }
-            if (isAnswered) await peer.receive(answer ?? '');
-            if (isAnswered && !peer.text.includes(answer ?? '')) throw new Error(`${answer} did not come, but ${JSON.stringify(peer.text.slice(0, 300))}`);
-            await end(peer, () => ask('/healthz'));
-            await peer.closed;
-          }),
-        );
+  it.each(CASES)(
+    'leave nothing behind: %s',
+    async (_name, bytes, answer) => {
+      for (const end of Object.values(ENDS)) {
+        for (const isAnswered of answer === null ? [false] : [false, true]) {
+          await Promise.all(
+            Array.from({ length: count }, async () => {
+              const peer = await RawPeer.connect(url, tls ? cert : undefined);
+              for (const [index, part] of bytes.entries()) {
+                // Each part behind the first is sent when there was an answer to the one before.
+                if (index > 0) await peer.receive('\r\n\r\n');
+                peer.send(part);
+              }
+              if (isAnswered) await peer.receive(answer ?? '');
+              if (isAnswered && !peer.text.includes(answer ?? ''))
+                throw new Error(`${answer} did not come, but ${JSON.stringify(peer.text.slice(0, 300))}`);
+              await end(peer, () => ask('/healthz'));
+              await peer.closed;
+            }),
+          );
+        }
       }
-    }
-    // Until nothing is left that was not there before; also not half a second later than that.
-    await expect.poll(census, { timeout: 15_000, interval: 100 }).toEqual(before);
-  }, 60_000);
+      // Until nothing is left that was not there before; also not half a second later than that.
+      await expect.poll(census, { timeout: 15_000, interval: 100 }).toEqual(before);
+    },
+    60_000,
+  );
 
   it('need no more memory than before', () => {
     expect(rssMiB() - rssBeforeMiB).toBeLessThan(96);
   });
 
   it('leave room for all that one address may have of the followers of the events', async () => {
-    const peers = await Promise.all(Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress }, () => RawPeer.connect(url, tls ? cert : undefined)));
+    const peers = await Promise.all(
+      Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress }, () =>
+        RawPeer.connect(url, tls ? cert : undefined),
+      ),
+    );
     for (const peer of peers) peer.send(request('/api/events'));
     await Promise.all(peers.map((peer) => peer.receive('retry: 1000')));
-    expect(peers.filter((peer) => peer.text.includes('retry: 1000'))).toHaveLength(DEFAULT_SHARED_LIMITS.eventFollowers.perAddress);
+    expect(peers.filter((peer) => peer.text.includes('retry: 1000'))).toHaveLength(
+      DEFAULT_SHARED_LIMITS.eventFollowers.perAddress,
+    );
     for (const peer of peers) peer.close();
     await expect.poll(census, { timeout: 15_000, interval: 100 }).toEqual(before);
   }, 30_000);

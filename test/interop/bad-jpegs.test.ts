@@ -15,28 +15,42 @@ import { COUNT, isBad, JPEGS } from '../helpers/bad-jpegs.ts';
 const GOOD = JPEGS.flatMap((_, index) => (isBad(index) ? [] : [index]));
 
 describe('JPEGs that end a real client, among good ones', () => {
-  it.each(Object.entries(WAYS_IN))('by %s: it gets the good ones, viewers get all', async (_name, { source, open }) => {
-    const [port = 0, native = 0] = await freePorts(2);
-    await using all = new Disposables();
-    const client = all.use(new PythonPeer('client.py', { port: native, height: 120, numbers: true }));
-    const gateway = all.use(await createGateway({ source: source(port), port: 0, clients: [`tcp://127.0.0.1:${native}`] }));
-    const { url } = await gateway.listen();
-    await expect.poll(() => gateway.stream.clients[0]?.state, { timeout: 30_000 }).toBe('live');
-    const viewer = all.use(await FrameRecorder.open(url.replace(/\/$/, '')));
-    await expect.poll(() => gateway.stream.clients.length).toBe(2);
-    const way = all.use(await open(gateway, url, port));
-    for (const [index, jpeg] of JPEGS.entries()) {
-      const before = gateway.stream.status().counters.rejected;
-      await way.send(jpeg);
-      if (isBad(index)) await expect.poll(() => gateway.stream.status().counters.rejected, { timeout: 15_000, message: `picture ${index} is rejected` }).toBe(before + 1);
-      else await client.waitFor<{ n: number }>('number', ({ n }) => n === index);
-    }
-    expect((await viewer.take(COUNT)).map(({ bytes }) => bytes)).toEqual(JPEGS.map(({ byteLength }) => byteLength));
-    expect(client.events<{ n: number }>('number').map(({ n }) => n)).toEqual(GOOD);
-    expect(client.isRunning).toBe(true);
-    const { counters } = gateway.stream.status();
-    expect(counters.lastRejections).toSatisfy((texts: string[]) => texts.every((text) => text.startsWith('jpeg-invalid: ')));
-  }, 150_000);
+  it.each(Object.entries(WAYS_IN))(
+    'by %s: it gets the good ones, viewers get all',
+    async (_name, { source, open }) => {
+      const [port = 0, native = 0] = await freePorts(2);
+      await using all = new Disposables();
+      const client = all.use(new PythonPeer('client.py', { port: native, height: 120, numbers: true }));
+      const gateway = all.use(
+        await createGateway({ source: source(port), port: 0, clients: [`tcp://127.0.0.1:${native}`] }),
+      );
+      const { url } = await gateway.listen();
+      await expect.poll(() => gateway.stream.clients[0]?.state, { timeout: 30_000 }).toBe('live');
+      const viewer = all.use(await FrameRecorder.open(url.replace(/\/$/, '')));
+      await expect.poll(() => gateway.stream.clients.length).toBe(2);
+      const way = all.use(await open(gateway, url, port));
+      for (const [index, jpeg] of JPEGS.entries()) {
+        const before = gateway.stream.status().counters.rejected;
+        await way.send(jpeg);
+        if (isBad(index))
+          await expect
+            .poll(() => gateway.stream.status().counters.rejected, {
+              timeout: 15_000,
+              message: `picture ${index} is rejected`,
+            })
+            .toBe(before + 1);
+        else await client.waitFor<{ n: number }>('number', ({ n }) => n === index);
+      }
+      expect((await viewer.take(COUNT)).map(({ bytes }) => bytes)).toEqual(JPEGS.map(({ byteLength }) => byteLength));
+      expect(client.events<{ n: number }>('number').map(({ n }) => n)).toEqual(GOOD);
+      expect(client.isRunning).toBe(true);
+      const { counters } = gateway.stream.status();
+      expect(counters.lastRejections).toSatisfy((texts: string[]) =>
+        texts.every((text) => text.startsWith('jpeg-invalid: ')),
+      );
+    },
+    150_000,
+  );
 
   it('as a directory', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gearway-bad-jpegs-'));
@@ -47,7 +61,11 @@ describe('JPEGs that end a real client, among good ones', () => {
     }
     const [native = 0] = await freePorts(1);
     await using client = new PythonPeer('client.py', { port: native, height: 120, numbers: true });
-    await using gateway = await createGateway({ source: `directory:${folder}?fps=5&loop=true`, port: 0, clients: [`tcp://127.0.0.1:${native}`] });
+    await using gateway = await createGateway({
+      source: `directory:${folder}?fps=5&loop=true`,
+      port: 0,
+      clients: [`tcp://127.0.0.1:${native}`],
+    });
     for (const number of GOOD) await client.waitFor<{ n: number }>('number', ({ n }) => n === number);
     expect(new Set(client.events<{ n: number }>('number').map(({ n }) => n))).toEqual(new Set(GOOD));
     await expect.poll(() => gateway.stream.status().counters.rejected).toBeGreaterThan(3);
@@ -56,7 +74,13 @@ describe('JPEGs that end a real client, among good ones', () => {
 
   it('from the sender of gearway/netgear, which refuses them', async () => {
     const [port = 0] = await freePorts(1);
-    await using client = new PythonPeer('client.py', { port, pattern: 1, multiclient: false, height: 120, numbers: true });
+    await using client = new PythonPeer('client.py', {
+      port,
+      pattern: 1,
+      multiclient: false,
+      height: 120,
+      numbers: true,
+    });
     await using sender = new NetGearSender({ address: '127.0.0.1', port, pattern: 1 });
     await sender.ready();
     for (const [index, jpeg] of JPEGS.entries()) {
@@ -75,7 +99,9 @@ describe('JPEGs that end a real client, among good ones', () => {
     await receiver.open();
     await using server = new PythonPeer('server.py', { port, bidirectional: true, frames: 3000, multiclient: false });
     await receiver.recv({ return_data: 'good' });
-    for (const [index, jpeg] of JPEGS.entries()) if (isBad(index)) await expect(receiver.recv({ return_data: jpeg })).rejects.toMatchObject({ code: 'jpeg-invalid' });
+    for (const [index, jpeg] of JPEGS.entries())
+      if (isBad(index))
+        await expect(receiver.recv({ return_data: jpeg })).rejects.toMatchObject({ code: 'jpeg-invalid' });
     await receiver.recv();
     await receiver.recv();
     expect(server.isRunning).toBe(true);
@@ -89,7 +115,8 @@ describe('JPEGs that end a real client, among good ones', () => {
     gateway.stream.addClient(`tcp://127.0.0.1:${native}`);
     gateway.stream.push(JPEGS[1]!, { check: false });
     let payload: Uint8Array | undefined;
-    while (payload === undefined || !Buffer.from(payload).equals(JPEGS[1]!)) payload = (await receiver.recv())?.frame.payload;
+    while (payload === undefined || !Buffer.from(payload).equals(JPEGS[1]!))
+      payload = (await receiver.recv())?.frame.payload;
     expect(gateway.stream.status().counters.rejected).toBe(0);
   });
 });

@@ -12,7 +12,7 @@ import { nextFile, watchFiles, type Written } from '../helpers/seen-files.ts';
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "gearway \"d'ir\" ü;-"));
+  folder = await mkdtemp(join(tmpdir(), 'gearway "d\'ir" ü;-'));
 });
 
 afterEach(async () => {
@@ -25,7 +25,12 @@ describe('a folder of images', () => {
     await writer.waitFor('done');
     const written = writer.events<Written>('wrote');
     const [port] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', `directory:${folder}?fps=4&loop=true`, '--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `directory:${folder}?fps=4&loop=true`,
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
     await using client = new PythonPeer('client.py', { port, hash: true });
     await using viewer = await watchFiles(gateway);
     const seen = new Map<string, string>();
@@ -42,19 +47,27 @@ describe('a folder of images', () => {
     expect((await gateway.status()).counters.rejected).toBe(0);
   });
 
-  it.each(['', '&onDemand=true', '&watch=true'])('is refused in a sentence when it is not there, with %j', async (option) => {
-    const gateway = new GatewayProcess('--source', `directory:${folder}/gone?${option === '&watch=true' ? 'watch=true' : `fps=2${option}`}`);
-    if (option === '&onDemand=true') {
-      // It sleeps, and nobody has looked.
-      await using asleep = gateway;
-      await using viewer = await watchFiles(asleep);
-      expect((await asleep.statusWhere('a failure', ({ source }) => source.lastError !== null)).source.lastError).toContain('cannot be read');
-      expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
-      return;
-    }
-    expect(await gateway.exited).not.toBe(0);
-    expect(gateway.stderr.all.join('\n')).toContain(`gearway: the folder ${folder}/gone cannot be read`);
-  });
+  it.each(['', '&onDemand=true', '&watch=true'])(
+    'is refused in a sentence when it is not there, with %j',
+    async (option) => {
+      const gateway = new GatewayProcess(
+        '--source',
+        `directory:${folder}/gone?${option === '&watch=true' ? 'watch=true' : `fps=2${option}`}`,
+      );
+      if (option === '&onDemand=true') {
+        // It sleeps, and nobody has looked.
+        await using asleep = gateway;
+        await using viewer = await watchFiles(asleep);
+        expect(
+          (await asleep.statusWhere('a failure', ({ source }) => source.lastError !== null)).source.lastError,
+        ).toContain('cannot be read');
+        expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
+        return;
+      }
+      expect(await gateway.exited).not.toBe(0);
+      expect(gateway.stderr.all.join('\n')).toContain(`gearway: the folder ${folder}/gone cannot be read`);
+    },
+  );
 });
 
 describe('a folder that is watched', () => {
@@ -66,10 +79,18 @@ describe('a folder that is watched', () => {
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);
     const { counters } = await gateway.statusWhere('two rejections', ({ counters: { rejected } }) => rejected === 2);
-    expect(counters.lastRejections).toEqual(expect.arrayContaining(['jpeg-invalid: half.jpg: the JPEG has no EOI: it is truncated', 'image-invalid: pre-allocated.jpg: unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy']));
+    expect(counters.lastRejections).toEqual(
+      expect.arrayContaining([
+        'jpeg-invalid: half.jpg: the JPEG has no EOI: it is truncated',
+        'image-invalid: pre-allocated.jpg: unknown file format, expected JPEG, PNG, BMP, WebP, TIFF or .npy',
+      ]),
+    );
     expect(counters.received).toBe(0);
     await writeFile(join(folder, 'half.jpg'), whole);
-    expect(await nextFile(viewer)).toMatchObject({ file: 'half.jpg', sha1: createHash('sha1').update(whole).digest('hex') });
+    expect(await nextFile(viewer)).toMatchObject({
+      file: 'half.jpg',
+      sha1: createHash('sha1').update(whole).digest('hex'),
+    });
     expect((await gateway.status()).counters).toMatchObject({ received: 1, rejected: 2 });
   });
 
@@ -79,7 +100,10 @@ describe('a folder that is watched', () => {
     await using viewer = await watchFiles(gateway);
     expect((await nextFile(viewer)).file).toBe('a.jpg');
     await rm(folder, { recursive: true });
-    const { reason } = await gateway.statusWhere('the reason', ({ state, source }) => state === 'stale' && source.state === 'the folder does not exist');
+    const { reason } = await gateway.statusWhere(
+      'the reason',
+      ({ state, source }) => state === 'stale' && source.state === 'the folder does not exist',
+    );
     expect(reason).toContain(`the folder ${folder} cannot be read`);
     await mkdir(folder);
     await writeFile(join(folder, 'b.jpg'), jpegOf(3000));

@@ -9,10 +9,18 @@ import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { peers } from '../helpers/peers.ts';
 import { WebViewer } from '../helpers/web-viewer.ts';
 
-const DOCS = ['python-server.md', 'python-clients.md'].map((name) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')).join('\n');
-const BLOCKS = [...DOCS.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, text]) => ({ language, text: text ?? '' }));
+const DOCS = ['python-server.md', 'python-clients.md']
+  .map((name) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8'))
+  .join('\n');
+const BLOCKS = [...DOCS.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
+  language,
+  text: text ?? '',
+}));
 
-/** The programs and commands of docs/python-server.md and docs/python-clients.md, as they stand there but for the ports, which others may have. */
+/**
+ * The programs and commands of docs/python-server.md and docs/python-clients.md, as they stand there but for the ports,
+ * which others may have.
+ */
 class Page implements AsyncDisposable {
   readonly #folder: string;
   readonly #ports: ReadonlyMap<string, number>;
@@ -25,7 +33,10 @@ class Page implements AsyncDisposable {
 
   static async open(...ports: string[]): Promise<Page> {
     const free = await freePorts(ports.length);
-    return new Page(await mkdtemp(join(tmpdir(), 'gearway-docs-')), new Map(ports.map((port, index) => [port, free[index]!])));
+    return new Page(
+      await mkdtemp(join(tmpdir(), 'gearway-docs-')),
+      new Map(ports.map((port, index) => [port, free[index]!])),
+    );
   }
 
   port(written: string): number {
@@ -38,7 +49,9 @@ class Page implements AsyncDisposable {
     if (block === undefined) throw new Error(`docs/python-*.md has no ${name}`);
     const path = join(this.#folder, name);
     writeFileSync(path, this.#here(block.text));
-    return this.#keep(new Child(peers().python, ['-u', path, ...args], { env: { ...process.env, PYTHONWARNINGS: 'ignore' } }));
+    return this.#keep(
+      new Child(peers().python, ['-u', path, ...args], { env: { ...process.env, PYTHONWARNINGS: 'ignore' } }),
+    );
   }
 
   /** The command line with this in it. */
@@ -64,7 +77,10 @@ class Page implements AsyncDisposable {
   }
 }
 
-const has = (part: string) => (line: string): string | undefined => (line.includes(part) ? line : undefined);
+const has =
+  (part: string) =>
+  (line: string): string | undefined =>
+    line.includes(part) ? line : undefined;
 
 describe('docs/python-server.md and docs/python-clients.md', () => {
   it('puts the gateway in front of a server', async () => {
@@ -75,7 +91,9 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
     expect((await viewer.welcome).port).toBe(6000);
     const server = page.python('server.py');
-    await server.stdout.waitFor('what the clients return', (line) => (line.includes(`'${page.port('5567')}': 'Hi'`) && line.includes("'6000': None") ? line : undefined));
+    await server.stdout.waitFor('what the clients return', (line) =>
+      line.includes(`'${page.port('5567')}': 'Hi'`) && line.includes("'6000': None") ? line : undefined,
+    );
     await client.stdout.waitFor('a message with its frame', has("{'number': 60} (480, 640, 3)"));
   });
 
@@ -89,8 +107,15 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
   it('gives servers in multi-servers mode a stream each', async () => {
     await using page = await Page.open('5566', '5577', '5588', '5600');
     const gateway = await page.gateway('multiserver=true');
-    const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as { name: string; clients: { port: number }[] }[];
-    expect(streams.map(({ name, clients }) => [name, clients.map(({ port }) => port)])).toEqual([[String(page.port('5566')), [page.port('5600')]], [String(page.port('5577')), []], [String(page.port('5588')), []]]);
+    const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as {
+      name: string;
+      clients: { port: number }[];
+    }[];
+    expect(streams.map(({ name, clients }) => [name, clients.map(({ port }) => port)])).toEqual([
+      [String(page.port('5566')), [page.port('5600')]],
+      [String(page.port('5577')), []],
+      [String(page.port('5588')), []],
+    ]);
   });
 
   it('puts the gateway in place of a server', async () => {
@@ -99,7 +124,9 @@ describe('docs/python-server.md and docs/python-clients.md', () => {
     const [first, second] = ['5567', '5577'].map((port) => page.python('receiver.py', String(page.port(port))));
     await gateway.statusWhere('two live clients', ({ clients }) => clients.every(({ state }) => state === 'live'));
     const sender = page.python('sender.py');
-    for (const port of ['5567', '5577']) await sender.stdout.waitFor('return data', has(`${page.port(port)} from ${page.port(port)}`));
-    for (const receiver of [first, second]) await receiver!.stdout.waitFor('a message with its frame', has('60 (480, 640, 3)'));
+    for (const port of ['5567', '5577'])
+      await sender.stdout.waitFor('return data', has(`${page.port(port)} from ${page.port(port)}`));
+    for (const receiver of [first, second])
+      await receiver!.stdout.waitFor('a message with its frame', has('60 (480, 640, 3)'));
   });
 });

@@ -12,7 +12,17 @@ import { Child } from '../helpers/child.ts';
 import { FrameRecorder, type RecordedFrame } from '../helpers/frame-recorder.ts';
 import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
-import { ffmpeg, Folder, MjpegCamera, MULTIPART, numberedJpegs, numberedSamples, part, programsOf, Respawning } from '../helpers/media.ts';
+import {
+  ffmpeg,
+  Folder,
+  MjpegCamera,
+  MULTIPART,
+  numberedJpegs,
+  numberedSamples,
+  part,
+  programsOf,
+  Respawning,
+} from '../helpers/media.ts';
 import { type ClientReport, PythonPeer } from '../helpers/peers.ts';
 import { Site } from '../helpers/site.ts';
 import { isRunning } from '../helpers/is-running.ts';
@@ -29,7 +39,10 @@ function placesIn(list: readonly Buffer[], frames: readonly RecordedFrame[]): nu
 }
 
 /** The command to its end. */
-async function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<{ code: number | null; stdout: string; stderr: string }> {
+async function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = new Child(process.execPath, ['dist/gateway/main.js', ...args], { cwd: ROOT, env });
   const code = await child.exited;
   return { code, stdout: child.stdout.all.join('\n'), stderr: child.stderr.all.join('\n') };
@@ -40,7 +53,8 @@ describe('a file', () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(50);
     await folder.write('a.mjpeg', Buffer.concat(jpegs));
-    if (kind !== 'mjpeg') await ffmpeg('-framerate', '25', '-i', folder.file('a.mjpeg'), '-c', 'copy', folder.file(`a.${kind}`));
+    if (kind !== 'mjpeg')
+      await ffmpeg('-framerate', '25', '-i', folder.file('a.mjpeg'), '-c', 'copy', folder.file(`a.${kind}`));
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file(`a.${kind}`)}?loop=true`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     const frames = await viewer.take(120);
@@ -48,7 +62,10 @@ describe('a file', () => {
     expect(places).not.toContain(-1);
     frames.forEach(({ sequence }, index) => {
       const before = frames[index - 1];
-      if (before !== undefined) expect((places[index]! - places[index - 1]! + 50) % 50, `frame ${sequence}`).toBe((sequence - before.sequence) % 50);
+      if (before !== undefined)
+        expect((places[index]! - places[index - 1]! + 50) % 50, `frame ${sequence}`).toBe(
+          (sequence - before.sequence) % 50,
+        );
     });
     expect((await gateway.status()).source).toMatchObject({ lastError: null, restarts: 0 });
   });
@@ -57,11 +74,18 @@ describe('a file', () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(26);
     const whole = Buffer.concat(jpegs.slice(0, 25));
-    const path = await folder.write('a.mjpeg', Buffer.concat([whole, jpegs[25]!.subarray(0, jpegs[25]!.byteLength / 2)]));
+    const path = await folder.write(
+      'a.mjpeg',
+      Buffer.concat([whole, jpegs[25]!.subarray(0, jpegs[25]!.byteLength / 2)]),
+    );
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     const status = await gateway.statusWhere('the end', ({ state }) => state === 'ended');
-    expect(status).toMatchObject({ reason: 'the file has ended', source: { state: 'ended', restarts: 0, lastError: null }, counters: { received: 25 } });
+    expect(status).toMatchObject({
+      reason: 'the file has ended',
+      source: { state: 'ended', restarts: 0, lastError: null },
+      counters: { received: 25 },
+    });
     expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
     expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
   });
@@ -82,8 +106,15 @@ describe('a file', () => {
     const jpegs = await numberedJpegs(10);
     await folder.write(name.replace(/\?$/, ''), Buffer.concat(jpegs));
     // Relative, so that nothing stands before the name.
-    await using gateway = new Child(process.execPath, [fileURLToPath(new URL('dist/gateway/main.js', `file://${ROOT}`)), '--port', '0', '--source', `ffmpeg:${name}`], { cwd: folder.path });
-    const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
+    await using gateway = new Child(
+      process.execPath,
+      [fileURLToPath(new URL('dist/gateway/main.js', `file://${ROOT}`)), '--port', '0', '--source', `ffmpeg:${name}`],
+      { cwd: folder.path },
+    );
+    const url = await gateway.stdout.waitFor(
+      'the ready line',
+      (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1],
+    );
     await using viewer = await FrameRecorder.open(url);
     await viewer.take(1);
     expect(placesIn(jpegs, viewer.frames)).not.toContain(-1);
@@ -115,14 +146,18 @@ describe('a playlist', () => {
     await using folder = await Folder.create();
     const jpegs = await numberedJpegs(30);
     const names = ["it's one.mjpeg", 'two "b";$(x).mjpeg', '-three ☃.mjpeg'];
-    for (const [index, name] of names.entries()) await folder.write(name, Buffer.concat(jpegs.slice(index * 10, index * 10 + 10)));
+    for (const [index, name] of names.entries())
+      await folder.write(name, Buffer.concat(jpegs.slice(index * 10, index * 10 + 10)));
     const path = await folder.write('list.m3u', `#EXTM3U\n${names.join('\n')}\n`);
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     await gateway.statusWhere('the end', ({ state }) => state === 'ended');
     const places = placesIn(jpegs, viewer.frames);
     expect(places).not.toContain(-1);
-    expect((await gateway.status())).toMatchObject({ reason: 'the playlist has ended', counters: { received: 30, rejected: 0 } });
+    expect(await gateway.status()).toMatchObject({
+      reason: 'the playlist has ended',
+      counters: { received: 30, rejected: 0 },
+    });
   });
 
   it('is looped', async () => {
@@ -150,24 +185,44 @@ describe('raw frames', () => {
     ['gray16le', { channels: 1, bytes: 2 }, 'uint16'],
     ['gray', { channels: 1, bytes: 1 }, 'uint8'],
     ['bgr24', { channels: 3, bytes: 1 }, 'uint8'],
-  ] as const)('of %s reach a real client bit for bit, also of a width that BMP pads', async (pixels, { channels, bytes }, dtype) => {
-    await using folder = await Folder.create();
-    const size = { width: 403, height: 121, channels, bytes };
-    const pictures = Array.from({ length: 60 }, (_, number) => numberedSamples(number, size));
-    await folder.write('a.raw', Buffer.concat(pictures));
-    // FFV1 loses nothing. It knows no bgr24, but BGR of 32 bits.
-    const raw = ['-f', 'rawvideo', '-video_size', '403x121', '-pixel_format', pixels, '-framerate', '10'];
-    await ffmpeg(...raw, '-i', folder.file('a.raw'), '-c:v', 'ffv1', '-pix_fmt', pixels === 'bgr24' ? 'bgr0' : pixels, folder.file('a.mkv'));
-    const [port] = (await freePorts(1)) as [number];
-    await using client = new PythonPeer('client.py', { port, height: 121, hash: true });
-    await client.waitFor('ready');
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('a.mkv')}?pixels=${pixels}&loop=true`, '--client', `tcp://127.0.0.1:${port}`);
-    await client.waitFor<{ n: number }>('frame', ({ n }) => n === 50);
-    const seen = client.events<{ n: number; sha1: string }>('frame');
-    expect(seen.length).toBeGreaterThan(30);
-    expect(seen.map(({ sha1: hash }) => hash)).toEqual(seen.map(({ n }) => sha1(pictures[n]!)));
-    expect(await gateway.status()).toMatchObject({ frame: { width: 403, height: 121, encoding: dtype }, counters: { rejected: 0 } });
-  });
+  ] as const)(
+    'of %s reach a real client bit for bit, also of a width that BMP pads',
+    async (pixels, { channels, bytes }, dtype) => {
+      await using folder = await Folder.create();
+      const size = { width: 403, height: 121, channels, bytes };
+      const pictures = Array.from({ length: 60 }, (_, number) => numberedSamples(number, size));
+      await folder.write('a.raw', Buffer.concat(pictures));
+      // FFV1 loses nothing. It knows no bgr24, but BGR of 32 bits.
+      const raw = ['-f', 'rawvideo', '-video_size', '403x121', '-pixel_format', pixels, '-framerate', '10'];
+      await ffmpeg(
+        ...raw,
+        '-i',
+        folder.file('a.raw'),
+        '-c:v',
+        'ffv1',
+        '-pix_fmt',
+        pixels === 'bgr24' ? 'bgr0' : pixels,
+        folder.file('a.mkv'),
+      );
+      const [port] = (await freePorts(1)) as [number];
+      await using client = new PythonPeer('client.py', { port, height: 121, hash: true });
+      await client.waitFor('ready');
+      await using gateway = await GatewayProcess.start(
+        '--source',
+        `ffmpeg:${folder.file('a.mkv')}?pixels=${pixels}&loop=true`,
+        '--client',
+        `tcp://127.0.0.1:${port}`,
+      );
+      await client.waitFor<{ n: number }>('frame', ({ n }) => n === 50);
+      const seen = client.events<{ n: number; sha1: string }>('frame');
+      expect(seen.length).toBeGreaterThan(30);
+      expect(seen.map(({ sha1: hash }) => hash)).toEqual(seen.map(({ n }) => sha1(pictures[n]!)));
+      expect(await gateway.status()).toMatchObject({
+        frame: { width: 403, height: 121, encoding: dtype },
+        counters: { rejected: 0 },
+      });
+    },
+  );
 });
 
 describe('lavfi', () => {
@@ -175,7 +230,14 @@ describe('lavfi', () => {
     const [a, b] = (await freePorts(2)) as [number, number];
     await using first = new PythonPeer('client.py', { port: a });
     await using second = new PythonPeer('client.py', { port: b, pattern: 2 });
-    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=642x480:rate=30', '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}?pattern=2`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'ffmpeg:lavfi:testsrc2=size=642x480:rate=30',
+      '--client',
+      `tcp://127.0.0.1:${a}`,
+      '--client',
+      `tcp://127.0.0.1:${b}?pattern=2`,
+    );
     await using one = await FrameRecorder.open(await gateway.url);
     await using two = await FrameRecorder.open(await gateway.url);
     for (const client of [first, second]) await client.waitFor<ClientReport>('progress', ({ count }) => count > 60);
@@ -199,7 +261,26 @@ describe('MJPEG over HTTP', () => {
     const jpegs = await numberedJpegs(40);
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
     const [port] = (await freePorts(1)) as [number];
-    const serve = (): Child => new Child('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-content_type', 'multipart/x-mixed-replace;boundary=ffmpeg', '-f', 'mpjpeg', '-listen', '1', `http://127.0.0.1:${port}/`]);
+    const serve = (): Child =>
+      new Child('ffmpeg', [
+        '-hide_banner',
+        '-loglevel',
+        'error',
+        '-re',
+        '-stream_loop',
+        '-1',
+        '-i',
+        path,
+        '-c',
+        'copy',
+        '-content_type',
+        'multipart/x-mixed-replace;boundary=ffmpeg',
+        '-f',
+        'mpjpeg',
+        '-listen',
+        '1',
+        `http://127.0.0.1:${port}/`,
+      ]);
     await using _server = new Respawning(serve);
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://127.0.0.1:${port}/`);
     await using viewer = await FrameRecorder.open(await gateway.url);
@@ -211,31 +292,44 @@ describe('MJPEG over HTTP', () => {
     await using second = await GatewayProcess.start('--source', `ffmpeg:${await first.url}/streams/main/mjpeg`);
     await using viewer = await FrameRecorder.open(await second.url);
     await viewer.take(60);
-    expect(await second.status()).toMatchObject({ state: 'live', frame: { width: 1280, height: 720, encoding: 'jpeg' }, counters: { rejected: 0 }, source: { lastError: null } });
+    expect(await second.status()).toMatchObject({
+      state: 'live',
+      frame: { width: 1280, height: 720, encoding: 'jpeg' },
+      counters: { rejected: 0 },
+      source: { lastError: null },
+    });
   });
 
-  it.each(['', '?quality=80', '?pixels=bgr24', '?pixels=gray16le'])('is never a frame late: the last picture is there though none comes behind it %s', async (options) => {
-    // Dark ones, and a bright one.
-    const [dark, bright] = (await Promise.all([20, 220].map((value) => encodeJpeg({ data: Buffer.alloc(320 * 240 * 3, value), width: 320, height: 240, channels: 3 })))) as [Buffer, Buffer];
-    let give: (jpeg: Buffer) => void = () => undefined;
-    await using camera = await MjpegCamera.serve((response) => {
-      response.writeHead(200, MULTIPART);
-      const timer = setInterval(() => response.write(part(dark)), 50);
-      response.on('close', () => clearInterval(timer));
-      // ffprobe was the first one.
-      give = (jpeg) => {
-        clearInterval(timer);
-        response.write(part(jpeg));
-      };
-    });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/${options}`);
-    await using viewer = await FrameRecorder.open(await gateway.url);
-    await viewer.take(10);
-    const darkest = viewer.frames.at(-1)!.sha1;
-    give(bright);
-    const deadline = performance.now() + 4000;
-    while (viewer.frames.at(-1)!.sha1 === darkest) await viewer.take(viewer.frames.length + 1, deadline - performance.now());
-  });
+  it.each(['', '?quality=80', '?pixels=bgr24', '?pixels=gray16le'])(
+    'is never a frame late: the last picture is there though none comes behind it %s',
+    async (options) => {
+      // Dark ones, and a bright one.
+      const [dark, bright] = (await Promise.all(
+        [20, 220].map((value) =>
+          encodeJpeg({ data: Buffer.alloc(320 * 240 * 3, value), width: 320, height: 240, channels: 3 }),
+        ),
+      )) as [Buffer, Buffer];
+      let give: (jpeg: Buffer) => void = () => undefined;
+      await using camera = await MjpegCamera.serve((response) => {
+        response.writeHead(200, MULTIPART);
+        const timer = setInterval(() => response.write(part(dark)), 50);
+        response.on('close', () => clearInterval(timer));
+        // ffprobe was the first one.
+        give = (jpeg) => {
+          clearInterval(timer);
+          response.write(part(jpeg));
+        };
+      });
+      await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/${options}`);
+      await using viewer = await FrameRecorder.open(await gateway.url);
+      await viewer.take(10);
+      const darkest = viewer.frames.at(-1)!.sha1;
+      give(bright);
+      const deadline = performance.now() + 4000;
+      while (viewer.frames.at(-1)!.sha1 === darkest)
+        await viewer.take(viewer.frames.length + 1, deadline - performance.now());
+    },
+  );
 
   it.each([
     ['refuses', 401, /wrong or missing user name and password/],
@@ -243,9 +337,15 @@ describe('MJPEG over HTTP', () => {
     ['is broken', 503, /the server refuses/],
   ])('from one that %s: says so, and shows no password', async (_, code, sentence) => {
     await using camera = await MjpegCamera.serve((response) => void response.writeHead(code).end());
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url.replace('127', 'admin:hunter22@127')}/?token=abcdefgh`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:${camera.url.replace('127', 'admin:hunter22@127')}/?token=abcdefgh`,
+    );
     await using viewer = await FrameRecorder.open(await gateway.url);
-    const status = await gateway.statusWhere('a failure', ({ source }) => source.lastError !== null && source.restarts > 0);
+    const status = await gateway.statusWhere(
+      'a failure',
+      ({ source }) => source.lastError !== null && source.restarts > 0,
+    );
     expect(status.source.lastError).toMatch(sentence);
     expect(status.source.address).toContain('admin:…@');
     for (const text of [JSON.stringify(status), gateway.stderr.all.join('\n'), viewer.states.join('\n')]) {
@@ -263,11 +363,18 @@ describe('MJPEG over HTTP', () => {
 
   it('with damaged pictures among the good ones harms no real client', async () => {
     const jpegs = await numberedJpegs(40);
-    const damaged = jpegs.map((jpeg, index) => (index % 4 === 1 ? Buffer.concat([jpeg.subarray(0, Math.floor(jpeg.byteLength / 2)), jpeg.subarray(-2)]) : jpeg));
+    const damaged = jpegs.map((jpeg, index) =>
+      index % 4 === 1 ? Buffer.concat([jpeg.subarray(0, Math.floor(jpeg.byteLength / 2)), jpeg.subarray(-2)]) : jpeg,
+    );
     await using camera = await MjpegCamera.endless(damaged, 40);
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port, height: 120, numbers: true });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/`, '--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:${camera.url}/`,
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
     await client.waitFor<ClientReport>('progress', ({ count }) => count > 100);
     expect(client.events<{ n: number }>('number').filter(({ n }) => n % 4 === 1)).toEqual([]);
     const { counters, source } = await gateway.status();
@@ -278,12 +385,18 @@ describe('MJPEG over HTTP', () => {
 
   it('whose pictures all have a fault is encoded anew', async () => {
     const jpegs = await numberedJpegs(10);
-    // A version of JFIF that there is not, as FFmpeg before 5.0 makes it of JPEG over RTSP: libjpeg warns, and NetGear takes a warning for an error.
+    // A version of JFIF that there is not, as FFmpeg before 5.0 makes it of JPEG over RTSP: libjpeg warns, and NetGear
+    // takes a warning for an error.
     for (const jpeg of jpegs) jpeg.writeUInt16BE(0x0201, jpeg.indexOf('JFIF') + 5);
     await using camera = await MjpegCamera.endless(jpegs, 40);
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port, height: 120 });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${camera.url}/`, '--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:${camera.url}/`,
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
     await client.waitFor<ClientReport>('progress', ({ count }) => count > 50);
     expect(await gateway.status()).toMatchObject({ state: 'live', source: { restarts: 0, lastError: null } });
   });
@@ -308,21 +421,52 @@ describe('MJPEG over HTTP', () => {
 describe('a recording over HTTP', () => {
   it('is played at its own speed, and ends', async () => {
     await using folder = await Folder.create();
-    await ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25', '-t', '3', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-movflags', '+faststart', folder.file('a.mp4'));
+    await ffmpeg(
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc2=size=320x240:rate=25',
+      '-t',
+      '3',
+      '-c:v',
+      'libx264',
+      '-pix_fmt',
+      'yuv420p',
+      '-movflags',
+      '+faststart',
+      folder.file('a.mp4'),
+    );
     await using site = await Site.folder(folder.path);
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${site.origin}/a.mp4`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     const status = await gateway.statusWhere('the end', ({ state }) => state === 'ended');
-    expect(status).toMatchObject({ reason: 'the recording has ended', counters: { received: 75 }, source: { restarts: 0 } });
+    expect(status).toMatchObject({
+      reason: 'the recording has ended',
+      counters: { received: 75 },
+      source: { restarts: 0 },
+    });
     expect(viewer.frames.at(-1)!.atMs - viewer.frames[0]!.atMs).toBeGreaterThan(2000);
   });
 });
 
 describe('a named pipe', () => {
-  it('is shown at its writer\'s speed, and waits for the next one', async () => {
+  it("is shown at its writer's speed, and waits for the next one", async () => {
     await using folder = await Folder.create();
     await promisify(execFile)('mkfifo', [folder.file('p')]);
-    const write = (): Promise<void> => ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25', '-t', '1', '-c:v', 'mjpeg', '-f', 'mjpeg', folder.file('p'));
+    const write = (): Promise<void> =>
+      ffmpeg(
+        '-f',
+        'lavfi',
+        '-i',
+        'testsrc2=size=320x240:rate=25',
+        '-t',
+        '1',
+        '-c:v',
+        'mjpeg',
+        '-f',
+        'mjpeg',
+        folder.file('p'),
+      );
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('p')}?format=mjpeg`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     await write();
@@ -338,17 +482,34 @@ describe('RTSP', () => {
   it('with a password works, and the password is shown nowhere', async () => {
     await using camera = new RtspCamera({ user: 'admin', password: 'hunter@22' });
     const address = await camera.address();
-    await using gateway = await GatewayProcess.start('--source', `a=ffmpeg:rtsp://admin:hunter%4022@${address}/h264`, '--source', `b=ffmpeg:rtsp://admin:wrong22@${address}/h264`, '--source', `c=ffmpeg:rtsp://admin:hunter%4022@${address}/nothing`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `a=ffmpeg:rtsp://admin:hunter%4022@${address}/h264`,
+      '--source',
+      `b=ffmpeg:rtsp://admin:wrong22@${address}/h264`,
+      '--source',
+      `c=ffmpeg:rtsp://admin:hunter%4022@${address}/nothing`,
+    );
     await using viewer = await FrameRecorder.open(await gateway.url, 'a');
     await viewer.take(10);
     const errors = async (): Promise<(string | null)[]> => {
-      const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as { source: { lastError: string | null } }[];
+      const streams = (await (await fetch(`${await gateway.url}/api/streams`)).json()) as {
+        source: { lastError: string | null };
+      }[];
       return streams.map(({ source }) => source.lastError);
     };
     let seen = await errors();
     while (seen[1] === null || seen[2] === null) seen = await errors();
-    expect(seen).toEqual([null, expect.stringContaining('wrong or missing user name and password') as string, expect.stringContaining('the server has no stream at this path') as string]);
-    const shown = [await (await fetch(`${await gateway.url}/api/streams`)).text(), ...gateway.stderr.all, ...viewer.states].join('\n');
+    expect(seen).toEqual([
+      null,
+      expect.stringContaining('wrong or missing user name and password') as string,
+      expect.stringContaining('the server has no stream at this path') as string,
+    ]);
+    const shown = [
+      await (await fetch(`${await gateway.url}/api/streams`)).text(),
+      ...gateway.stderr.all,
+      ...viewer.states,
+    ].join('\n');
     for (const secret of ['hunter', 'wrong22']) expect(shown).not.toContain(secret);
     expect(shown).toContain(`rtsp://admin:…@${address}/h264`);
   });
@@ -360,7 +521,9 @@ describe('RTSP', () => {
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(30);
     await first[Symbol.asyncDispose]();
-    const { source } = await gateway.statusWhere('that nobody is there', (status) => /nothing is listening/.test(status.source.lastError ?? ''));
+    const { source } = await gateway.statusWhere('that nobody is there', (status) =>
+      /nothing is listening/.test(status.source.lastError ?? ''),
+    );
     expect(source.restarts).toBeGreaterThan(0);
     await using second = new RtspCamera({ port });
     await second.address();
@@ -369,9 +532,15 @@ describe('RTSP', () => {
   });
 
   it('of a server that says nothing is said to be so', async () => {
-    await using server = createServer((socket) => void socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1');
+    await using server = createServer((socket) => void socket.on('error', () => undefined).resume()).listen(
+      0,
+      '127.0.0.1',
+    );
     await once(server, 'listening');
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/x`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/x`,
+    );
     const { source } = await gateway.statusWhere('a failure', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/the server no longer responds|the server does not respond/);
     await gateway[Symbol.asyncDispose]();
@@ -381,10 +550,18 @@ describe('RTSP', () => {
 describe('an FFmpeg', () => {
   it('does not outlive a gateway that is killed, though it waits for a server that says nothing', async () => {
     await using camera = await MjpegCamera.serve(() => undefined);
-    await using silent = new GatewayProcess('--source', `ffmpeg:${camera.url}/?quality=80`, '--source', 'b=ffmpeg:lavfi:testsrc2=rate=5');
+    await using silent = new GatewayProcess(
+      '--source',
+      `ffmpeg:${camera.url}/?quality=80`,
+      '--source',
+      'b=ffmpeg:lavfi:testsrc2=rate=5',
+    );
     await silent.url;
     await silent.statusWhere('two of them', () => camera.requests.length > 0);
-    const pids = [...(await programsOf(silent.process.pid!, 'ffmpeg')), ...(await programsOf(silent.process.pid!, 'ffprobe'))];
+    const pids = [
+      ...(await programsOf(silent.process.pid!, 'ffmpeg')),
+      ...(await programsOf(silent.process.pid!, 'ffprobe')),
+    ];
     expect(pids).toHaveLength(2);
     silent.signal('SIGKILL');
     await silent.exited;
@@ -396,15 +573,25 @@ describe('an FFmpeg', () => {
   });
 
   it('that is not there ends the gateway at its start, with the command that installs it', async () => {
-    const { code, stdout, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], { ...process.env, PATH: '/nonexistent' });
+    const { code, stdout, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], {
+      ...process.env,
+      PATH: '/nonexistent',
+    });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^gearway: ffmpeg is not installed, or not in the PATH; install it with: \S[^\n]+$/);
   });
 
   it('that is too old ends the gateway at its start', async () => {
     await using folder = await Folder.create();
-    await folder.write('ffmpeg', '#!/bin/sh\necho "ffmpeg version 3.4.8-0ubuntu0.2 Copyright (c) 2000-2020 the FFmpeg developers"\n', 0o755);
-    const { code, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], { ...process.env, PATH: `${folder.path}:/bin:/usr/bin` });
+    await folder.write(
+      'ffmpeg',
+      '#!/bin/sh\necho "ffmpeg version 3.4.8-0ubuntu0.2 Copyright (c) 2000-2020 the FFmpeg developers"\n',
+      0o755,
+    );
+    const { code, stderr } = await run(['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2'], {
+      ...process.env,
+      PATH: `${folder.path}:/bin:/usr/bin`,
+    });
     expect(code).toBe(2);
     expect(stderr).toMatch(/^gearway: ffmpeg is version 3\.4, expected 4\.3 or newer; update it with: /);
   });
@@ -416,9 +603,20 @@ describe('picamera', () => {
     const jpegs = await numberedJpegs(20);
     await folder.write('all.mjpeg', Buffer.concat(jpegs));
     // Its place in the test: no Raspberry Pi is here.
-    await folder.write('rpicam-vid', `#!/bin/sh\n[ "$1" = --version ] && exit\necho "$@" > "${folder.file('args')}"\ncat "${folder.file('all.mjpeg')}"\nexec sleep 100\n`, 0o755);
-    await using gateway = new Child(process.execPath, ['dist/gateway/main.js', '--port', '0', '--source', 'ffmpeg:picamera?size=400x120&fps=30'], { cwd: ROOT, env: { ...process.env, PATH: `${folder.path}:${process.env['PATH']}` } });
-    const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1]);
+    await folder.write(
+      'rpicam-vid',
+      `#!/bin/sh\n[ "$1" = --version ] && exit\necho "$@" > "${folder.file('args')}"\ncat "${folder.file('all.mjpeg')}"\nexec sleep 100\n`,
+      0o755,
+    );
+    await using gateway = new Child(
+      process.execPath,
+      ['dist/gateway/main.js', '--port', '0', '--source', 'ffmpeg:picamera?size=400x120&fps=30'],
+      { cwd: ROOT, env: { ...process.env, PATH: `${folder.path}:${process.env['PATH']}` } },
+    );
+    const url = await gateway.stdout.waitFor(
+      'the ready line',
+      (line) => /^Gearway is serving on (http:\S+)\/$/.exec(line)?.[1],
+    );
     await using viewer = await FrameRecorder.open(url);
     // It may be read in pieces.
     for (let count = 1; !viewer.payload.equals(jpegs[19]!); count += 1) await viewer.take(count);

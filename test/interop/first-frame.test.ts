@@ -25,9 +25,21 @@ async function temporaryFile(name: string): Promise<string> {
 describe('a program that opens its video file by the first frame', () => {
   it('writes a readable video when it is started before its server', async () => {
     const [source, port] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${port}?pattern=1`);
-    await using writer = new PythonPeer('video_writer.py', { port, file: await temporaryFile('before.avi'), frames: FRAMES });
-    await gateway.statusWhere('a connected client', ({ state, clients }) => state === 'waiting' && clients[0]?.state === 'live');
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${port}?pattern=1`,
+    );
+    await using writer = new PythonPeer('video_writer.py', {
+      port,
+      file: await temporaryFile('before.avi'),
+      frames: FRAMES,
+    });
+    await gateway.statusWhere(
+      'a connected client',
+      ({ state, clients }) => state === 'waiting' && clients[0]?.state === 'live',
+    );
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
     const done = await writer.waitFor<{ received: number; count: number; shape: number[] }>('done');
     expect(done.received).toBe(FRAMES);
@@ -39,13 +51,22 @@ describe('a program that opens its video file by the first frame', () => {
 
   it('gets a placeholder of the size of the stream when it is started while the server is away', async () => {
     const [source, port] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${port}?pattern=1`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${port}?pattern=1`,
+    );
     {
       await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 20, ...PICTURE });
       await server.waitFor('done');
     }
     await gateway.statusWhere('a stream that has ended', ({ state }) => state === 'ended');
-    await using writer = new PythonPeer('video_writer.py', { port, file: await temporaryFile('away.avi'), frames: FRAMES });
+    await using writer = new PythonPeer('video_writer.py', {
+      port,
+      file: await temporaryFile('away.avi'),
+      frames: FRAMES,
+    });
     await writer.waitFor('size');
     await using _server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
     const done = await writer.waitFor<{ received: number; shape: number[] }>('done');

@@ -15,9 +15,27 @@ const STEP: VideoStep = { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 };
 
 /** Moving pictures as FFmpeg's own JPEG encoder makes them. */
 function jpegs(width: number, height: number, count = 30): readonly Uint8Array[] {
-  const data = execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=${width}x${height}:rate=30`, '-frames:v', String(count), '-f', 'mjpeg', '-q:v', '4', '-'], { maxBuffer: 1 << 26 });
+  const data = execFileSync(
+    'ffmpeg',
+    [
+      '-v',
+      'error',
+      '-f',
+      'lavfi',
+      '-i',
+      `testsrc2=size=${width}x${height}:rate=30`,
+      '-frames:v',
+      String(count),
+      '-f',
+      'mjpeg',
+      '-q:v',
+      '4',
+      '-',
+    ],
+    { maxBuffer: 1 << 26 },
+  );
   const found: Uint8Array[] = [];
-  for (let start = 0; start < data.byteLength; ) {
+  for (let start = 0; start < data.byteLength;) {
     const end = data.indexOf(Buffer.from([0xff, 0xd9]), start) + 2;
     found.push(data.subarray(start, end));
     start = end;
@@ -32,7 +50,11 @@ interface Encoded {
 }
 
 /** Feeds pictures until the encoder has given as many as are expected. */
-async function encode(pictures: readonly Uint8Array[], count: number, isKey: (item: number) => boolean): Promise<readonly Encoded[]> {
+async function encode(
+  pictures: readonly Uint8Array[],
+  count: number,
+  isKey: (item: number) => boolean,
+): Promise<readonly Encoded[]> {
   const encoded: Encoded[] = [];
   let failure: string | null = null;
   const encoder = new H264Encoder<number>({ width: WIDTH, height: HEIGHT, framesPerSecond: 30 }, STEP, {
@@ -61,14 +83,29 @@ describe('H264Encoder', () => {
   it('makes what another decoder shows as as many pictures', async () => {
     const encoded = await encode(jpegs(WIDTH, HEIGHT), 20, () => false);
     const [sps, pps] = parameterSets(encoded[0]!.config.description);
-    const stream = Buffer.concat([START, sps, START, pps, ...encoded.flatMap(({ unit }) => units(unit.data).flatMap((nal) => [START, nal]))]);
-    const raw = execFileSync('ffmpeg', ['-v', 'error', '-f', 'h264', '-i', 'pipe:0', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'], { input: stream, maxBuffer: 1 << 26 });
+    const stream = Buffer.concat([
+      START,
+      sps,
+      START,
+      pps,
+      ...encoded.flatMap(({ unit }) => units(unit.data).flatMap((nal) => [START, nal])),
+    ]);
+    const raw = execFileSync(
+      'ffmpeg',
+      ['-v', 'error', '-f', 'h264', '-i', 'pipe:0', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'],
+      { input: stream, maxBuffer: 1 << 26 },
+    );
     expect(raw.byteLength).toBe(encoded.length * WIDTH * HEIGHT);
   });
 
   it('reports a program that is missing', async () => {
     const ended = await new Promise<{ isMissing: boolean }>((resolve) => {
-      new H264Encoder<number>({ width: WIDTH, height: HEIGHT, framesPerSecond: 30 }, STEP, { encoded: () => undefined, ended: (_reason, isMissing) => resolve({ isMissing }) }, '/nowhere/ffmpeg');
+      new H264Encoder<number>(
+        { width: WIDTH, height: HEIGHT, framesPerSecond: 30 },
+        STEP,
+        { encoded: () => undefined, ended: (_reason, isMissing) => resolve({ isMissing }) },
+        '/nowhere/ffmpeg',
+      );
     });
     expect(ended.isMissing).toBe(true);
   });
@@ -88,7 +125,7 @@ function parameterSets(description: Uint8Array): readonly [Buffer, Buffer] {
 function units(data: Uint8Array): readonly Buffer[] {
   const buffer = Buffer.from(data);
   const found: Buffer[] = [];
-  for (let at = 0; at < buffer.byteLength; ) {
+  for (let at = 0; at < buffer.byteLength;) {
     const bytes = buffer.readUInt32BE(at);
     found.push(buffer.subarray(at + 4, at + 4 + bytes));
     at += 4 + bytes;
@@ -98,17 +135,40 @@ function units(data: Uint8Array): readonly Buffer[] {
 
 describe('FlvReader', () => {
   it('reads the same in whatever pieces FLV comes, and rejects what is not FLV', () => {
-    const file = execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=30', '-frames:v', '5', '-c:v', 'libx264', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p', '-f', 'flv', '-']);
+    const file = execFileSync('ffmpeg', [
+      '-v',
+      'error',
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc2=size=64x48:rate=30',
+      '-frames:v',
+      '5',
+      '-c:v',
+      'libx264',
+      '-tune',
+      'zerolatency',
+      '-pix_fmt',
+      'yuv420p',
+      '-f',
+      'flv',
+      '-',
+    ]);
     const read = (pieces: readonly Buffer[]): unknown[] => {
       const found: unknown[] = [];
-      const reader = new FlvReader({ configured: (description) => found.push(description.byteLength), unit: ({ timeMs, isKey, data }) => found.push([timeMs, isKey, data.byteLength]) });
+      const reader = new FlvReader({
+        configured: (description) => found.push(description.byteLength),
+        unit: ({ timeMs, isKey, data }) => found.push([timeMs, isKey, data.byteLength]),
+      });
       for (const piece of pieces) reader.read(piece);
       return found;
     };
     const whole = read([file]);
     expect(whole).toHaveLength(6);
     expect(read(Array.from(file, (_, at) => file.subarray(at, at + 1)))).toEqual(whole);
-    expect(() => read([Buffer.from('RIFF and something else')])).toThrow(expect.objectContaining({ code: 'flv-invalid' }));
+    expect(() => read([Buffer.from('RIFF and something else')])).toThrow(
+      expect.objectContaining({ code: 'flv-invalid' }),
+    );
   });
 });
 
@@ -142,7 +202,13 @@ class VideoViewers implements AsyncDisposable {
 
   #publish(): void {
     this.#n += 1;
-    const input: FrameInput = { ...this.#size, encoding: { kind: 'jpeg' }, payload: this.#pictures[this.#n % this.#pictures.length]!, message: { n: this.#n }, wireHeader: null };
+    const input: FrameInput = {
+      ...this.#size,
+      encoding: { kind: 'jpeg' },
+      payload: this.#pictures[this.#n % this.#pictures.length]!,
+      message: { n: this.#n },
+      wireHeader: null,
+    };
     this.http.stream.publish(input);
   }
 

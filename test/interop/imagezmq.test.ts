@@ -26,7 +26,8 @@ async function middle({ encoding, payload }: FrameMessage): Promise<number> {
   return gray[at] ?? -1;
 }
 
-const stream = async (gateway: GatewayProcess, name: string): Promise<StreamStatus> => (await fetch(`${await gateway.url}/api/streams/${name}`)).json() as Promise<StreamStatus>;
+const stream = async (gateway: GatewayProcess, name: string): Promise<StreamStatus> =>
+  (await fetch(`${await gateway.url}/api/streams/${name}`)).json() as Promise<StreamStatus>;
 
 describe('imagezmq', () => {
   it.each([
@@ -36,15 +37,37 @@ describe('imagezmq', () => {
     ['PUB, raw', true, true],
   ])('gives its pictures to viewers and native clients: %s', async (_name, publish, raw) => {
     const [port = 0, native = 0] = await freePorts(2);
-    await using gateway = await GatewayProcess.start('--source', publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`, '--client', `tcp://127.0.0.1:${native}`);
-    await using client = new PythonPeer('marked_client.py', { port: native, pattern: 1, mark: 100, size: [HEIGHT, WIDTH] });
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`,
+      '--client',
+      `tcp://127.0.0.1:${native}`,
+    );
+    await using client = new PythonPeer('marked_client.py', {
+      port: native,
+      pattern: 1,
+      mark: 100,
+      size: [HEIGHT, WIDTH],
+    });
     await using viewer = await Viewer.connect(await gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
-    await using sender = new PythonPeer('imagezmq_sender.py', { port, publish, raw, name: 'kitchen', mark: 100, frames: 90 });
+    await using sender = new PythonPeer('imagezmq_sender.py', {
+      port,
+      publish,
+      raw,
+      name: 'kitchen',
+      mark: 100,
+      frames: 90,
+    });
     const frame = await viewer.until('frame');
     viewer.ack(frame.sequence);
-    expect(frame).toMatchObject({ width: WIDTH, height: HEIGHT, message: 'kitchen', encoding: raw ? { kind: 'raw', dtype: 'uint8', shape: [HEIGHT, WIDTH, 3] } : { kind: 'jpeg' } });
+    expect(frame).toMatchObject({
+      width: WIDTH,
+      height: HEIGHT,
+      message: 'kitchen',
+      encoding: raw ? { kind: 'raw', dtype: 'uint8', shape: [HEIGHT, WIDTH, 3] } : { kind: 'jpeg' },
+    });
     if (raw) expect([...frame.payload.subarray(0, 6)]).toEqual([1, 2, 3, 100, 100, 100]);
     else expect(Math.abs((await middle(frame)) - 100)).toBeLessThanOrEqual(2);
     await sender.waitFor('done');
@@ -54,7 +77,9 @@ describe('imagezmq', () => {
     // A publisher's first pictures go by before anybody has subscribed.
     if (publish) expect(counters.received).toBeGreaterThan(30);
     else expect(counters.received).toBe(90);
-    expect(await client.waitFor<{ marked: number; unmarked: number }>('progress', ({ marked }) => marked > 30)).toMatchObject({ unmarked: 0 });
+    expect(
+      await client.waitFor<{ marked: number; unmarked: number }>('progress', ({ marked }) => marked > 30),
+    ).toMatchObject({ unmarked: 0 });
   });
 
   it.each([
@@ -65,17 +90,24 @@ describe('imagezmq', () => {
   ])('keeps its pictures bit for bit: %s', async (_name, publish, raw) => {
     const [port = 0, native = 0] = await freePorts(2);
     const frames = 60;
-    await using gateway = await GatewayProcess.start('--source', publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`, '--client', `tcp://127.0.0.1:${native}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`,
+      '--client',
+      `tcp://127.0.0.1:${native}`,
+    );
     await using client = new PythonPeer('client.py', { port: native, hash: true });
     await using viewer = await Viewer.connect(await gateway.url);
     await viewer.hello();
     viewer.want({ raw: true });
-    await gateway.statusWhere('a client that is there', ({ clients }) => clients.some(({ kind, state }) => kind === 'native' && state === 'live'));
+    await gateway.statusWhere('a client that is there', ({ clients }) =>
+      clients.some(({ kind, state }) => kind === 'native' && state === 'live'),
+    );
     await using sender = new PythonPeer('imagezmq_sender.py', { port, publish, raw, numbered: true, frames, fps: 20 });
     const seen: string[] = [];
     // Of a publisher's, the first go by before anybody has subscribed, and the last is what is sure to come.
     const hashes = (): Map<string, Sent> => new Map(sender.events<Sent>('sent').map((sent) => [sent.sha1, sent]));
-    for (let last = -1; last < frames - 1; ) {
+    for (let last = -1; last < frames - 1;) {
       const frame = await viewer.until('frame');
       viewer.ack(frame.sequence);
       const sha1 = createHash('sha1').update(frame.payload).digest('hex');
@@ -94,14 +126,22 @@ describe('imagezmq', () => {
 
   it('has a stream for each sender that is named, and says that another comes', async () => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}?senders=kitchen,porch`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `imagezmq:tcp://127.0.0.1:${port}?senders=kitchen,porch`,
+    );
     const url = await gateway.url;
     await using kitchen = await Viewer.connect(url, 'kitchen');
     await using porch = await Viewer.connect(url, 'porch');
     await Promise.all([kitchen.hello(), porch.hello()]);
     const marks = { kitchen: 60, porch: 180, attic: 240 };
-    const senders = Object.entries(marks).map(([name, mark]) => new PythonPeer('imagezmq_sender.py', { port, name, mark, frames: 60 }));
-    for (const [viewer, name] of [[kitchen, 'kitchen'], [porch, 'porch']] as const) {
+    const senders = Object.entries(marks).map(
+      ([name, mark]) => new PythonPeer('imagezmq_sender.py', { port, name, mark, frames: 60 }),
+    );
+    for (const [viewer, name] of [
+      [kitchen, 'kitchen'],
+      [porch, 'porch'],
+    ] as const) {
       for (let n = 0; n < 20; n += 1) {
         const frame = await viewer.until('frame');
         viewer.ack(frame.sequence);
@@ -122,15 +162,22 @@ describe('imagezmq', () => {
     await using first = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', mark: 60, frames: 300 });
     await using second = new PythonPeer('imagezmq_sender.py', { port, name: 'porch', mark: 180, frames: 300 });
     await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
-    const { source } = await gateway.statusWhere('a word of both', ({ source: { state } }) => state.includes('senders='));
-    expect(source.state).toBe('2 senders connected; pictures of kitchen and porch alternate in this stream; use senders=kitchen,porch for one stream each');
+    const { source } = await gateway.statusWhere('a word of both', ({ source: { state } }) =>
+      state.includes('senders='),
+    );
+    expect(source.state).toBe(
+      '2 senders connected; pictures of kitchen and porch alternate in this stream; use senders=kitchen,porch for one stream each',
+    );
     expect(gateway.stderr.all.filter((line) => line.includes('alternate in this stream'))).toHaveLength(1);
   });
 
   it.each([
     ['one that counts', ['1', '2', '3', '4', '5', '6', '7']],
     ['one that writes JSON', ['{"moving": true}', '{"moving": false}']],
-    ['one with a word that changes now and then', [...Array.from({ length: 10 }, () => 'motion'), ...Array.from({ length: 10 }, () => 'still')]],
+    [
+      'one with a word that changes now and then',
+      [...Array.from({ length: 10 }, () => 'motion'), ...Array.from({ length: 10 }, () => 'still')],
+    ],
     ['one with numbers', [2.0, 3]],
   ])('says nothing of the kind about a single sender: %s', async (_name, messages) => {
     const [port = 0] = await freePorts(1);
@@ -146,26 +193,38 @@ describe('imagezmq', () => {
     expect(gateway.stderr.all.join('\n')).not.toContain('take turns');
   });
 
-  it.each(['SIGTERM', 'SIGKILL'] as const)('goes on with the same sender after the gateway has ended by %s and is back', async (signal) => {
-    const [port = 0] = await freePorts(1);
-    const gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
-    // Between two pictures: who waits for an answer when its hub goes waits for ever, which is imagezmq's own limit.
-    await using sender = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', frames: 60, pause_at: 30 });
-    await sender.waitFor('paused');
-    gateway.signal(signal);
-    await gateway.exited;
-    sender.stdin.write('go on\n');
-    await using again = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
-    await sender.waitFor('done');
-    expect((await again.status()).counters).toMatchObject({ received: 30, rejected: 0 });
-  });
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'goes on with the same sender after the gateway has ended by %s and is back',
+    async (signal) => {
+      const [port = 0] = await freePorts(1);
+      const gateway = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
+      // Between two pictures: who waits for an answer when its hub goes waits for ever, which is imagezmq's own limit.
+      await using sender = new PythonPeer('imagezmq_sender.py', { port, name: 'kitchen', frames: 60, pause_at: 30 });
+      await sender.waitFor('paused');
+      gateway.signal(signal);
+      await gateway.exited;
+      sender.stdin.write('go on\n');
+      await using again = await GatewayProcess.start('--source', `imagezmq:tcp://127.0.0.1:${port}`);
+      await sender.waitFor('done');
+      expect((await again.status()).counters).toMatchObject({ received: 30, rejected: 0 });
+    },
+  );
 
   it.each([false, true])('goes on with a sender that was killed and comes back, publishing: %s', async (publish) => {
     const [port = 0] = await freePorts(1);
-    await using gateway = await GatewayProcess.start('--source', publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      publish ? `imagezmq:tcp://127.0.0.1:${port}?pattern=publish-subscribe` : `imagezmq:tcp://127.0.0.1:${port}`,
+    );
     await using viewer = await Viewer.connect(await gateway.url);
     await viewer.hello();
-    await using killed = new PythonPeer('imagezmq_sender.py', { port, publish, name: 'kitchen', mark: 60, frames: 3000 });
+    await using killed = new PythonPeer('imagezmq_sender.py', {
+      port,
+      publish,
+      name: 'kitchen',
+      mark: 60,
+      frames: 3000,
+    });
     await viewer.until('frame');
     killed.signal('SIGKILL');
     await gateway.statusWhere('a stale stream', ({ state }) => state === 'stale');

@@ -29,12 +29,25 @@ describe('gearway', () => {
     ['whoever read its output has gone', ['python3', '-c', READER_GONE]],
   ])('serves, and ends as it should, while %s', async (_name, [command = '', ...args]) => {
     const [port = 0] = await freePorts(1);
-    await using child = new Child(command, [...args, process.execPath, 'dist/gateway/main.js', '--port', String(port), '--source', 'push:'], { cwd: ROOT });
+    await using child = new Child(
+      command,
+      [...args, process.execPath, 'dist/gateway/main.js', '--port', String(port), '--source', 'push:'],
+      { cwd: ROOT },
+    );
     const url = `http://127.0.0.1:${port}`;
-    const served = async (): Promise<boolean> => fetch(`${url}/healthz`).then(({ ok }) => ok, () => false);
+    const served = async (): Promise<boolean> =>
+      fetch(`${url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
     await expect.poll(served, { timeout: 20_000 }).toBe(true);
     // Each makes a line of the log.
-    for (let index = 0; index < 20; index += 1) await fetch(`${url}/streams/main/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: index % 2 === 0 ? jpegSized(64, 48) : 'no picture' });
+    for (let index = 0; index < 20; index += 1)
+      await fetch(`${url}/streams/main/frames`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/jpeg' },
+        body: index % 2 === 0 ? jpegSized(64, 48) : 'no picture',
+      });
     expect(await served()).toBe(true);
     if (command === 'sh') child.signal('SIGTERM');
     else child.stdin.end();

@@ -16,7 +16,9 @@ import { Child } from '../helpers/child.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const [CERT_FILE = '', KEY_FILE = ''] = ['cert', 'key'].map((name) => fileURLToPath(new URL(`../helpers/certificate/${name}.pem`, import.meta.url)));
+const [CERT_FILE = '', KEY_FILE = ''] = ['cert', 'key'].map((name) =>
+  fileURLToPath(new URL(`../helpers/certificate/${name}.pem`, import.meta.url)),
+);
 const COMMAND = ['--import', 'tsx', 'gateway/main.ts'];
 
 /** Runs the command to its end. */
@@ -31,7 +33,10 @@ function run(...args: string[]): Promise<{ code: number; stdout: string; stderr:
 /** A gateway that serves. */
 async function serve(...args: string[]): Promise<{ gateway: Child; url: string }> {
   const gateway = new Child(process.execPath, [...COMMAND, '--port', '0', ...args], { cwd: ROOT });
-  const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1]);
+  const url = await gateway.stdout.waitFor(
+    'the ready line',
+    (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1],
+  );
   return { gateway, url };
 }
 
@@ -62,7 +67,10 @@ describe('gearway', () => {
 
   it.each([
     ['a source without its kind', ['--source', 'rtsp://admin:Hunt3r#Green@cam/live']],
-    ['a password with a space that no quotes keep together', ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live']],
+    [
+      'a password with a space that no quotes keep together',
+      ['--source', 'ffmpeg:rtsp://admin:Hunt3r', 'Green@cam/live'],
+    ],
     ['an option with an unknown value', ['--source', 'ffmpeg:rtsp://admin:Hunt3r?fps=Green@cam/live']],
   ])('says what is wrong without the password: %s', async (_name, args) => {
     const { code, stdout, stderr } = await run(...args);
@@ -74,11 +82,32 @@ describe('gearway', () => {
   it('explains its flags', async () => {
     const { code, stdout, stderr } = await run('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const flag of ['host', 'port', 'source', 'client', 'virtual-ports', 'token', 'view-token', 'publish-token', 'insecure', 'allow-origin', 'public-url', 'allow-host', 'trust-proxy', 'on-close', 'idle', 'help', 'version']) expect(stdout).toContain(`--${flag}`);
+    for (const flag of [
+      'host',
+      'port',
+      'source',
+      'client',
+      'virtual-ports',
+      'token',
+      'view-token',
+      'publish-token',
+      'insecure',
+      'allow-origin',
+      'public-url',
+      'allow-host',
+      'trust-proxy',
+      'on-close',
+      'idle',
+      'help',
+      'version',
+    ])
+      expect(stdout).toContain(`--${flag}`);
   });
 
   it('says its version', async () => {
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     expect(await run('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
@@ -90,10 +119,21 @@ describe('gearway', () => {
   });
 
   it('serves several sources, each as a stream with its own ports', async () => {
-    const { gateway, url } = await serve('--source', 'door=test-pattern:?size=160x120&fps=5', '--source', 'yard=push:', '--virtual-ports', 'yard=7000-7001');
+    const { gateway, url } = await serve(
+      '--source',
+      'door=test-pattern:?size=160x120&fps=5',
+      '--source',
+      'yard=push:',
+      '--virtual-ports',
+      'yard=7000-7001',
+    );
     await using _ = gateway;
     expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([
-      { name: 'door', source: { kind: 'test-pattern', address: '160x120, 5 fps' }, ports: { ranges: [{ from: 6000, to: 6063 }] } },
+      {
+        name: 'door',
+        source: { kind: 'test-pattern', address: '160x120, 5 fps' },
+        ports: { ranges: [{ from: 6000, to: 6063 }] },
+      },
       { name: 'yard', source: { kind: 'push' }, ports: { ranges: [{ from: 7000, to: 7001 }] } },
     ]);
     await using viewer = await Viewer.connect(url, 'yard');
@@ -110,12 +150,17 @@ describe('gearway', () => {
     };
 
     it('serves its streams, and lets flags and variables precede it', async () => {
-      const file = write('two.yaml', 'streams:\n  door: {source: "test-pattern:?size=160x120&fps=5"}\n  yard: {source: "push:", virtualPorts: 7000}\nport: 1\ntoken: file:token\n');
+      const file = write(
+        'two.yaml',
+        'streams:\n  door: {source: "test-pattern:?size=160x120&fps=5"}\n  yard: {source: "push:", virtualPorts: 7000}\nport: 1\ntoken: file:token\n',
+      );
       write('token', 'abc\n');
       const { gateway, url } = await serve('--config', file, '--virtual-ports', 'door=8000');
       await using _ = gateway;
       expect((await fetch(`${url}api/streams`)).status).toBe(401);
-      expect(await (await fetch(`${url}api/streams`, { headers: { authorization: 'Bearer abc' } })).json()).toMatchObject([
+      expect(
+        await (await fetch(`${url}api/streams`, { headers: { authorization: 'Bearer abc' } })).json(),
+      ).toMatchObject([
         { name: 'door', ports: { ranges: [{ from: 8000, to: 8000 }] } },
         { name: 'yard', ports: { ranges: [{ from: 7000, to: 7000 }] } },
       ]);
@@ -123,15 +168,28 @@ describe('gearway', () => {
 
     it('reads gateway.yaml in its folder, and variables', async () => {
       write('gateway.yaml', 'streams: {door: {source: "push:"}}\n');
-      const gateway = new Child(process.execPath, ['--import', fileURLToPath(import.meta.resolve('tsx')), join(ROOT, 'gateway/main.ts')], { cwd: folder, env: { ...process.env, GEARWAY_PORT: '0', GEARWAY_VIRTUAL_PORTS: '9000' } });
+      const gateway = new Child(
+        process.execPath,
+        ['--import', fileURLToPath(import.meta.resolve('tsx')), join(ROOT, 'gateway/main.ts')],
+        { cwd: folder, env: { ...process.env, GEARWAY_PORT: '0', GEARWAY_VIRTUAL_PORTS: '9000' } },
+      );
       await using _ = gateway;
-      const url = await gateway.stdout.waitFor('the ready line', (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1]);
-      expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([{ name: 'door', ports: { ranges: [{ from: 9000, to: 9000 }] } }]);
+      const url = await gateway.stdout.waitFor(
+        'the ready line',
+        (line) => /^Gearway is serving on (https?:\S+)$/.exec(line)?.[1],
+      );
+      expect(await (await fetch(`${url}api/streams`)).json()).toMatchObject([
+        { name: 'door', ports: { ranges: [{ from: 9000, to: 9000 }] } },
+      ]);
     });
 
     it('ends with 2 and the place of the first problem', async () => {
       const file = write('bad.yaml', 'prot: 80\nhots: a\n');
-      expect(await run('--config', file)).toEqual({ code: 2, stdout: '', stderr: `gearway: ${file}:1:1: the file has the unknown key "prot"; did you mean port? (and 1 more: gearway check-config ${file})\n` });
+      expect(await run('--config', file)).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `gearway: ${file}:1:1: the file has the unknown key "prot"; did you mean port? (and 1 more: gearway check-config ${file})\n`,
+      });
     });
 
     it('applies the file again when it changes and on SIGHUP, and nothing of a file with a fault', async () => {
@@ -139,8 +197,10 @@ describe('gearway', () => {
       const file = write('changing.yaml', stream('160x120'));
       const { gateway, url } = await serve('--config', file);
       await using _ = gateway;
-      const address = async (): Promise<string> => ((await (await fetch(`${url}api/streams/door`)).json()) as { source: { address: string } }).source.address;
-      const reported = (text: string): Promise<string> => gateway.stderr.waitFor(text, (line) => (line.includes(`configuration: ${file}${text}`) ? line : undefined));
+      const address = async (): Promise<string> =>
+        ((await (await fetch(`${url}api/streams/door`)).json()) as { source: { address: string } }).source.address;
+      const reported = (text: string): Promise<string> =>
+        gateway.stderr.waitFor(text, (line) => (line.includes(`configuration: ${file}${text}`) ? line : undefined));
       expect(await address()).toBe('160x120, 5 fps');
       write('changing.yaml', stream('320x240'));
       await reported(': changed door');
@@ -151,17 +211,31 @@ describe('gearway', () => {
       write('changing.yaml', stream('320x240'));
       await reported(': nothing has changed');
       gateway.signal('SIGHUP');
-      await expect.poll(() => gateway.stderr.all.filter((line) => line.endsWith(': nothing has changed')).length, { timeout: 10_000 }).toBe(2);
+      await expect
+        .poll(() => gateway.stderr.all.filter((line) => line.endsWith(': nothing has changed')).length, {
+          timeout: 10_000,
+        })
+        .toBe(2);
       expect(await (await fetch(`${url}healthz`)).json()).toEqual({ status: 'ok' });
     });
 
     it('checks a file', async () => {
-      const file = write('wrong.yaml', 'prot: 80\nstreams:\n  a: {source: "ffmpeg:rtsp://admin:Hunt3r@cam", clients: [tcp]}\n');
+      const file = write(
+        'wrong.yaml',
+        'prot: 80\nstreams:\n  a: {source: "ffmpeg:rtsp://admin:Hunt3r@cam", clients: [tcp]}\n',
+      );
       const { code, stdout, stderr } = await run('check-config', file);
-      expect(stdout.split('\n').map((line) => line.slice(file.length, file.length + 6))).toEqual([':1:1: ', expect.stringMatching(/^:3:\d+/), '']);
+      expect(stdout.split('\n').map((line) => line.slice(file.length, file.length + 6))).toEqual([
+        ':1:1: ',
+        expect.stringMatching(/^:3:\d+/),
+        '',
+      ]);
       expect(stdout).not.toContain('Hunt3r');
       expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
-      expect(await run('check-config', 'gateway.example.yaml')).toMatchObject({ code: 0, stdout: 'gateway.example.yaml is valid: 3 streams, robot, door, phone\n' });
+      expect(await run('check-config', 'gateway.example.yaml')).toMatchObject({
+        code: 0,
+        stdout: 'gateway.example.yaml is valid: 3 streams, robot, door, phone\n',
+      });
       expect(JSON.parse((await run('check-config', '--schema')).stdout)).toMatchObject({ title: 'gateway.yaml' });
     });
   });

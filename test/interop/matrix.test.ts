@@ -47,17 +47,37 @@ const WIDTH = 401;
 /** Of the frames of a publisher, which drops what the network does not take at once, and is not waited for. */
 const MOST = FRAMES / 2;
 
-/** All combinations that NetGear allows: bidirectional not in pattern 2, multi-clients not in pattern 0, keys not over ipc, whose peers have no IP address to allow. */
+/**
+ * All combinations that NetGear allows: bidirectional not in pattern 2, multi-clients not in pattern 0, keys not over
+ * ipc, whose peers have no IP address to allow.
+ */
 function allPeers(multiclients: readonly boolean[]): Peer[] {
   return PATTERNS.flatMap((pattern) =>
-    [false, true].filter((bidirectional) => !bidirectional || pattern !== 2).flatMap((bidirectional) =>
-      multiclients.filter((multiclient) => !multiclient || pattern !== 0).flatMap((multiclient) =>
-        [...MODES.map((secure) => ({ secure, protocol: 'tcp' as const })), { secure: 0 as const, protocol: 'ipc' as const }].map(({ secure, protocol }) => ({
-          name: [`pattern ${pattern}`, `secure ${secure}`, protocol, ...(multiclient ? ['multi-clients'] : []), ...(bidirectional ? ['bidirectional'] : [])].join(', '),
-          pattern, protocol, secure, multiclient, bidirectional,
-        })),
+    [false, true]
+      .filter((bidirectional) => !bidirectional || pattern !== 2)
+      .flatMap((bidirectional) =>
+        multiclients
+          .filter((multiclient) => !multiclient || pattern !== 0)
+          .flatMap((multiclient) =>
+            [
+              ...MODES.map((secure) => ({ secure, protocol: 'tcp' as const })),
+              { secure: 0 as const, protocol: 'ipc' as const },
+            ].map(({ secure, protocol }) => ({
+              name: [
+                `pattern ${pattern}`,
+                `secure ${secure}`,
+                protocol,
+                ...(multiclient ? ['multi-clients'] : []),
+                ...(bidirectional ? ['bidirectional'] : []),
+              ].join(', '),
+              pattern,
+              protocol,
+              secure,
+              multiclient,
+              bidirectional,
+            })),
+          ),
       ),
-    ),
   );
 }
 
@@ -75,8 +95,8 @@ function url({ protocol, address, port }: Place, { pattern, secure }: Peer, keys
 }
 
 /**
- * In secure mode a real receiver of pattern 2 gets nothing, whoever sends: its high-water mark is 1, and the one place is taken for ever by the
- * credential that its own authenticator gives out (libzmq counts it in, and never out).
+ * In secure mode a real receiver of pattern 2 gets nothing, whoever sends: its high-water mark is 1, and the one place
+ * is taken for ever by the credential that its own authenticator gives out (libzmq counts it in, and never out).
  */
 function isDeaf({ pattern, secure }: Peer): boolean {
   return pattern === 2 && secure !== 0;
@@ -91,17 +111,30 @@ function withoutRepeats(frames: readonly Received[]): Received[] {
   return frames.filter(({ n }, index) => n !== frames[index - 1]?.n);
 }
 
-/** Checks one client's frames against those sent: every one, but of patterns that drop; in order, bit for bit, with their messages. */
-function compare(received: readonly Received[], sent: readonly Sent[], { isLossy, hasMessages }: { isLossy: boolean; hasMessages: boolean }): string {
+/**
+ * Checks one client's frames against those sent: every one, but of patterns that drop; in order, bit for bit, with
+ * their messages.
+ */
+function compare(
+  received: readonly Received[],
+  sent: readonly Sent[],
+  { isLossy, hasMessages }: { isLossy: boolean; hasMessages: boolean },
+): string {
   const expected = new Map(sent.map((each) => [each.n, each]));
   const numbers = received.map(({ n }) => n);
-  const wrong = received.filter(({ n, sha1, dtype, shape }) => expected.get(n)?.sha1 !== sha1 || dtype !== 'uint8' || shape.join() !== `${HEIGHT},${WIDTH},3`);
+  const wrong = received.filter(
+    ({ n, sha1, dtype, shape }) =>
+      expected.get(n)?.sha1 !== sha1 || dtype !== 'uint8' || shape.join() !== `${HEIGHT},${WIDTH},3`,
+  );
   if (wrong.length > 0) return `other pictures than were sent: ${wrong.map(({ n }) => n).join()}`;
   if (numbers.some((n, index) => n <= (numbers[index - 1] ?? -1))) return `out of order: ${numbers.join()}`;
-  const misplaced = received.filter(({ n, message }) => (hasMessages ? message?.n !== n || message.from !== expected.get(n)?.server : message !== null));
+  const misplaced = received.filter(({ n, message }) =>
+    hasMessages ? message?.n !== n || message.from !== expected.get(n)?.server : message !== null,
+  );
   if (misplaced.length > 0) return `other messages than were sent: ${JSON.stringify(misplaced[0])}`;
   const missed = [...expected.keys()].filter((n) => !numbers.includes(n));
-  if (isLossy ? numbers.length < MOST : missed.length > 0) return `${numbers.length} of ${sent.length} frames; missed ${missed.join()}`;
+  if (isLossy ? numbers.length < MOST : missed.length > 0)
+    return `${numbers.length} of ${sent.length} frames; missed ${missed.join()}`;
   return 'as sent';
 }
 
@@ -111,16 +144,35 @@ describe('the gateway as a server', () => {
     const peers = allPeers([false, true]);
     const [source, ...ports] = (await freePorts(peers.length + 1)) as [number, ...number[]];
     const clients = peers.map((peer, index) => ({ ...peer, ...place(peer, ports[index]!, folder.path) }));
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, ...clients.flatMap((client) => ['--client', url(client, client, folder.path)]));
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      ...clients.flatMap((client) => ['--client', url(client, client, folder.path)]),
+    );
     const byPort = clients.toSorted((a, b) => a.port - b.port);
-    await using plain = manyClients(clients.filter(({ secure }) => secure === 0), folder.path);
-    await using stonehouse = manyClients(clients.filter(({ secure }) => secure === 1), folder.path);
-    await using ironhouse = manyClients(clients.filter(({ secure }) => secure === 2), folder.path);
+    await using plain = manyClients(
+      clients.filter(({ secure }) => secure === 0),
+      folder.path,
+    );
+    await using stonehouse = manyClients(
+      clients.filter(({ secure }) => secure === 1),
+      folder.path,
+    );
+    await using ironhouse = manyClients(
+      clients.filter(({ secure }) => secure === 2),
+      folder.path,
+    );
     const processes = [plain, stonehouse, ironhouse];
     await gateway.statusWhere('all clients live', (status) => status.clients.every(({ state }) => state === 'live'));
-    const kinds = [{ name: 'jpeg', first: 100 }, { name: 'raw', first: 200, raw: true }].map((kind) => ({ ...kind, port: source, pattern: 1, bidirectional: true, steps: true }));
+    const kinds = [
+      { name: 'jpeg', first: 100 },
+      { name: 'raw', first: 200, raw: true },
+    ].map((kind) => ({ ...kind, port: source, pattern: 1, bidirectional: true, steps: true }));
     await using server = new PythonPeer('many_servers.py', { frames: FRAMES, sequences: [kinds] });
-    const watched = processes.map((peer, secure) => ({ isThere: watch(peer), names: clients.filter((client) => client.secure === secure && client.pattern !== 2).map(({ name }) => name) }));
+    const watched = processes.map((peer, secure) => ({
+      isThere: watch(peer),
+      names: clients.filter((client) => client.secure === secure && client.pattern !== 2).map(({ name }) => name),
+    }));
     await takeTurns(server, gateway, kinds, (n) => Promise.all(watched.map(({ isThere, names }) => isThere(names, n))));
 
     const frames = processes.flatMap((peer) => peer.events<Received>('frame'));
@@ -129,16 +181,40 @@ describe('the gateway as a server', () => {
       const first = sent[0]!.n;
       const results = clients.map(({ name, pattern, bidirectional }) => {
         const received = frames.filter((frame) => frame.client === name && frame.n >= first && frame.n < first + 100);
-        return [name, received.length === 0 ? 'nothing' : compare(withoutRepeats(received), sent, { isLossy: pattern === 2, hasMessages: bidirectional })];
+        return [
+          name,
+          received.length === 0
+            ? 'nothing'
+            : compare(withoutRepeats(received), sent, { isLossy: pattern === 2, hasMessages: bidirectional }),
+        ];
       });
-      expect({ kind, ...Object.fromEntries(results) }).toEqual({ kind, ...Object.fromEntries(clients.map((client) => [client.name, isDeaf(client) ? 'nothing' : 'as sent'])) });
+      expect({ kind, ...Object.fromEntries(results) }).toEqual({
+        kind,
+        ...Object.fromEntries(clients.map((client) => [client.name, isDeaf(client) ? 'nothing' : 'as sent'])),
+      });
       // Clients in multi-clients mode return data also where they are not bidirectional.
-      const returned = server.events<Returned>('returned').filter((each) => each.server === kind).at(-1)?.data;
-      expect(Object.entries(returned ?? {}).filter(([, value]) => value !== null)).toEqual(byPort.filter(returnsData).map(({ name, port }) => [String(port), { from: name }]));
+      const returned = server
+        .events<Returned>('returned')
+        .filter((each) => each.server === kind)
+        .at(-1)?.data;
+      expect(Object.entries(returned ?? {}).filter(([, value]) => value !== null)).toEqual(
+        byPort.filter(returnsData).map(({ name, port }) => [String(port), { from: name }]),
+      );
     }
     const status = await gateway.status();
-    expect(status.clients.filter((_, index) => !isDeaf(byPort[index]!)).map(({ port, state, rejected, returnData }) => ({ port, state, rejected, returnData }))).toEqual(
-      byPort.filter((client) => !isDeaf(client)).map((client) => ({ port: client.port, state: 'live', rejected: 0, returnData: returnsData(client) ? { from: client.name } : null })),
+    expect(
+      status.clients
+        .filter((_, index) => !isDeaf(byPort[index]!))
+        .map(({ port, state, rejected, returnData }) => ({ port, state, rejected, returnData })),
+    ).toEqual(
+      byPort
+        .filter((client) => !isDeaf(client))
+        .map((client) => ({
+          port: client.port,
+          state: 'live',
+          rejected: 0,
+          returnData: returnsData(client) ? { from: client.name } : null,
+        })),
     );
     expect(status.counters).toMatchObject({ received: 2 * FRAMES, rejected: 0, returnsRejected: 0 });
   });
@@ -148,11 +224,20 @@ describe('a real client of pattern 2 in secure mode', () => {
   it('gets nothing, and the API says so as soon as the network is full', async () => {
     await using folder = await temporaryFolder();
     const [port] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=1280x720&fps=30', '--client', `tcp://127.0.0.1:${port}?pattern=2&secure=1&keys=${folder.path}`);
-    await using client = new PythonPeer('many_clients.py', { clients: [{ name: 'it', port, pattern: 2, secure: 1, keys: folder.path }] });
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'test-pattern:?size=1280x720&fps=30',
+      '--client',
+      `tcp://127.0.0.1:${port}?pattern=2&secure=1&keys=${folder.path}`,
+    );
+    await using client = new PythonPeer('many_clients.py', {
+      clients: [{ name: 'it', port, pattern: 2, secure: 1, keys: folder.path }],
+    });
     await client.waitFor('ready');
     const { clients } = await gateway.statusWhere('a stuck client', (status) => status.clients[0]?.state === 'stuck');
-    expect(clients[0]!.reason).toMatch(/subscribed but not receiving: NetGear's pattern 2 does not work in secure mode/);
+    expect(clients[0]!.reason).toMatch(
+      /subscribed but not receiving: NetGear's pattern 2 does not work in secure mode/,
+    );
     expect(client.events('frame')).toEqual([]);
   });
 });
@@ -186,10 +271,16 @@ interface Turn {
 }
 
 /**
- * Lets each server send its next frame when the last one is everywhere, so that nothing depends on how fast this machine is, and the next
- * server of a sequence begin when the gateway has seen the last one go: a PAIR socket drops what comes before that.
+ * Lets each server send its next frame when the last one is everywhere, so that nothing depends on how fast this
+ * machine is, and the next server of a sequence begin when the gateway has seen the last one go: a PAIR socket drops
+ * what comes before that.
  */
-async function takeTurns(servers: PythonPeer, gateway: GatewayProcess, sequence: readonly Turn[], arrived: (n: number) => Promise<unknown>): Promise<void> {
+async function takeTurns(
+  servers: PythonPeer,
+  gateway: GatewayProcess,
+  sequence: readonly Turn[],
+  arrived: (n: number) => Promise<unknown>,
+): Promise<void> {
   for (const [index, { name, first, steps }] of sequence.entries()) {
     if (index > 0) servers.stdin.write(`${name}\n`);
     for (let n = first; steps && n < first + FRAMES; n += 1) {
@@ -202,7 +293,10 @@ async function takeTurns(servers: PythonPeer, gateway: GatewayProcess, sequence:
 }
 
 function manyClients(clients: readonly (Peer & Place)[], keys: string): PythonPeer {
-  return new PythonPeer('many_clients.py', { height: HEIGHT, clients: clients.map((client) => ({ ...client, keys, returns: { from: client.name } })) });
+  return new PythonPeer('many_clients.py', {
+    height: HEIGHT,
+    clients: clients.map((client) => ({ ...client, keys, returns: { from: client.name } })),
+  });
 }
 
 describe('the gateway as a client', () => {
@@ -211,20 +305,66 @@ describe('the gateway as a client', () => {
     // One gateway for each way to reach it; through it go servers of all kinds, one after another.
     const ways = allPeers([false]).filter(({ bidirectional }) => !bidirectional);
     const ports = await freePorts(2 * ways.length);
-    const routes = ways.map((way, index) => ({ ...way, source: place(way, ports[2 * index]!, folder.path), clientPort: ports[2 * index + 1]! }));
-    const running = routes.map((route) => new GatewayProcess('--source', `netgear:${url(route.source, route, folder.path)}`, '--client', `tcp://127.0.0.1:${route.clientPort}`));
-    await using _ = { [Symbol.asyncDispose]: () => Promise.all(running.map((gateway) => gateway[Symbol.asyncDispose]())).then(() => undefined) };
+    const routes = ways.map((way, index) => ({
+      ...way,
+      source: place(way, ports[2 * index]!, folder.path),
+      clientPort: ports[2 * index + 1]!,
+    }));
+    const running = routes.map(
+      (route) =>
+        new GatewayProcess(
+          '--source',
+          `netgear:${url(route.source, route, folder.path)}`,
+          '--client',
+          `tcp://127.0.0.1:${route.clientPort}`,
+        ),
+    );
+    await using _ = {
+      [Symbol.asyncDispose]: () =>
+        Promise.all(running.map((gateway) => gateway[Symbol.asyncDispose]())).then(() => undefined),
+    };
     await Promise.all(running.map((gateway) => gateway.url));
-    await using client = new PythonPeer('many_clients.py', { height: HEIGHT, clients: routes.map(({ name, clientPort }) => ({ name, port: clientPort, pattern: 1, bidirectional: true, returns: { from: name } })) });
-    await Promise.all(running.map((gateway) => gateway.statusWhere('a client with return data', ({ clients }) => clients.every(({ returnData }) => returnData !== null))));
+    await using client = new PythonPeer('many_clients.py', {
+      height: HEIGHT,
+      clients: routes.map(({ name, clientPort }) => ({
+        name,
+        port: clientPort,
+        pattern: 1,
+        bidirectional: true,
+        returns: { from: name },
+      })),
+    });
+    await Promise.all(
+      running.map((gateway) =>
+        gateway.statusWhere('a client with return data', ({ clients }) =>
+          clients.every(({ returnData }) => returnData !== null),
+        ),
+      ),
+    );
     const sequences = routes.map(({ name, pattern, secure, source }) =>
-      [false, true].flatMap((raw) =>
-        [false, true].filter((bidirectional) => !bidirectional || pattern !== 2).map((bidirectional) => ({ name: `${name}, ${raw ? 'raw' : 'JPEG'}${bidirectional ? ', bidirectional' : ''}`, raw, bidirectional, pattern, secure, keys: folder.path, ...source })),
-      ).map((server, index) => ({ ...server, first: 100 * (index + 1), steps: pattern !== 2 })),
+      [false, true]
+        .flatMap((raw) =>
+          [false, true]
+            .filter((bidirectional) => !bidirectional || pattern !== 2)
+            .map((bidirectional) => ({
+              name: `${name}, ${raw ? 'raw' : 'JPEG'}${bidirectional ? ', bidirectional' : ''}`,
+              raw,
+              bidirectional,
+              pattern,
+              secure,
+              keys: folder.path,
+              ...source,
+            })),
+        )
+        .map((server, index) => ({ ...server, first: 100 * (index + 1), steps: pattern !== 2 })),
     );
     await using server = new PythonPeer('many_servers.py', { frames: FRAMES, sequences });
     const isThere = watch(client);
-    await Promise.all(running.map((gateway, index) => takeTurns(server, gateway, sequences[index]!, (n) => isThere([routes[index]!.name], n))));
+    await Promise.all(
+      running.map((gateway, index) =>
+        takeTurns(server, gateway, sequences[index]!, (n) => isThere([routes[index]!.name], n)),
+      ),
+    );
 
     const frames = client.events<Received>('frame');
     const results: Record<string, unknown> = {};
@@ -232,13 +372,26 @@ describe('the gateway as a client', () => {
     for (const [index, route] of routes.entries()) {
       for (const { name, first, bidirectional } of sequences[index]!) {
         const sent = server.events<Sent>('sent').filter((each) => each.server === name);
-        const received = frames.filter(({ client: receiver, n }) => receiver === route.name && n >= first && n < first + 100);
+        const received = frames.filter(
+          ({ client: receiver, n }) => receiver === route.name && n >= first && n < first + 100,
+        );
         const isLossy = route.pattern === 2;
-        results[name] = { frames: compare(withoutRepeats(received), sent, { isLossy, hasMessages: bidirectional }), returned: server.events<Returned>('returned').filter((each) => each.server === name).at(-1)?.data ?? null };
-        expected[name] = { frames: 'as sent', returned: bidirectional ? { [route.clientPort]: { from: route.name } } : null };
+        results[name] = {
+          frames: compare(withoutRepeats(received), sent, { isLossy, hasMessages: bidirectional }),
+          returned:
+            server
+              .events<Returned>('returned')
+              .filter((each) => each.server === name)
+              .at(-1)?.data ?? null,
+        };
+        expected[name] = {
+          frames: 'as sent',
+          returned: bidirectional ? { [route.clientPort]: { from: route.name } } : null,
+        };
       }
     }
     expect(results).toEqual(expected);
-    for (const gateway of running) expect((await gateway.status()).counters).toMatchObject({ rejected: 0, returnsRejected: 0 });
+    for (const gateway of running)
+      expect((await gateway.status()).counters).toMatchObject({ rejected: 0, returnsRejected: 0 });
   });
 });

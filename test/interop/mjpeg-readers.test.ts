@@ -42,14 +42,24 @@ describe('programs that read MJPEG', () => {
     ['opencv', null, '?length=false'],
   ])('get every picture whole: %s through %s', async (how, through, query = '') => {
     const origin = through === null ? await gateway.url : proxied;
-    await using reader = new PythonPeer('mjpeg_reader.py', { url: `${origin}/streams/main/mjpeg${query}`, how, seconds: SECONDS, shape: [240, 320, 3] });
+    await using reader = new PythonPeer('mjpeg_reader.py', {
+      url: `${origin}/streams/main/mjpeg${query}`,
+      how,
+      seconds: SECONDS,
+      shape: [240, 320, 3],
+    });
     const { pictures, broken } = await reader.waitFor<{ pictures: number; broken: number }>('done');
     expect(broken).toBe(0);
     expect(pictures).toBeGreaterThanOrEqual(EXPECTED);
   });
 
   it('that require a length are told by its absence, where it was refused', async () => {
-    await using reader = new PythonPeer('mjpeg_reader.py', { url: `${await gateway.url}/streams/main/mjpeg?length=false`, how: 'lengths', seconds: SECONDS, shape: [240, 320, 3] });
+    await using reader = new PythonPeer('mjpeg_reader.py', {
+      url: `${await gateway.url}/streams/main/mjpeg?length=false`,
+      how: 'lengths',
+      seconds: SECONDS,
+      shape: [240, 320, 3],
+    });
     await reader.exited;
     expect(reader.stderr.all.at(-1)).toBe('ValueError: multipart: no content length');
   });
@@ -58,10 +68,29 @@ describe('programs that read MJPEG', () => {
   it.each([
     [['-f', 'mpjpeg']],
     [[]],
-    [['-avoid_negative_ts', 'make_zero', '-fflags', 'nobuffer', '-flags', 'low_delay', '-strict', 'experimental', '-fflags', '+genpts+discardcorrupt', '-use_wallclock_as_timestamps', '1']],
+    [
+      [
+        '-avoid_negative_ts',
+        'make_zero',
+        '-fflags',
+        'nobuffer',
+        '-flags',
+        'low_delay',
+        '-strict',
+        'experimental',
+        '-fflags',
+        '+genpts+discardcorrupt',
+        '-use_wallclock_as_timestamps',
+        '1',
+      ],
+    ],
   ])('are FFmpeg with %j', async (args) => {
     const url = `${await gateway.url}/streams/main/mjpeg`;
-    const { stdout } = await promisify(execFile)('ffmpeg', ['-v', 'error', ...args, '-i', url, '-frames:v', '20', '-f', 'rawvideo', '-pix_fmt', 'gray', 'pipe:1'], { encoding: 'buffer', maxBuffer: 64 << 20, timeout: 30_000 });
+    const { stdout } = await promisify(execFile)(
+      'ffmpeg',
+      ['-v', 'error', ...args, '-i', url, '-frames:v', '20', '-f', 'rawvideo', '-pix_fmt', 'gray', 'pipe:1'],
+      { encoding: 'buffer', maxBuffer: 64 << 20, timeout: 30_000 },
+    );
     expect(stdout.byteLength).toBe(20 * 320 * 240);
   });
 });

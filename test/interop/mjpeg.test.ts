@@ -7,8 +7,27 @@ import { Folder, numberedJpegs } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 
 const PATHS = [
-  'jpg', 'type-with-size', 'no-first-boundary', 'no-boundary', 'lf-before-boundary', 'nothing-before-boundary', 'short-length', 'long-length', 'empty-line', 'lf', 'dashes', 'icy', 'untyped', 'texts', 'padded', 'chunked', 'redirected', 'still',
-  'basic', 'digest-md5', 'digest-sha256',
+  'jpg',
+  'type-with-size',
+  'no-first-boundary',
+  'no-boundary',
+  'lf-before-boundary',
+  'nothing-before-boundary',
+  'short-length',
+  'long-length',
+  'empty-line',
+  'lf',
+  'dashes',
+  'icy',
+  'untyped',
+  'texts',
+  'padded',
+  'chunked',
+  'redirected',
+  'still',
+  'basic',
+  'digest-md5',
+  'digest-sha256',
 ];
 
 let camera: PythonPeer;
@@ -25,10 +44,20 @@ afterAll(async () => {
 });
 
 /** Waits until a stream is as it should be. */
-async function streamWhere(gateway: GatewayProcess, name: string, fits: (status: StreamStatus) => boolean): Promise<StreamStatus> {
-  const read = async (): Promise<StreamStatus> => (await (await fetch(`${await gateway.url}/api/streams/${name}`)).json()) as StreamStatus;
+async function streamWhere(
+  gateway: GatewayProcess,
+  name: string,
+  fits: (status: StreamStatus) => boolean,
+): Promise<StreamStatus> {
+  const read = async (): Promise<StreamStatus> =>
+    (await (await fetch(`${await gateway.url}/api/streams/${name}`)).json()) as StreamStatus;
   let status = await read();
-  for (const deadline = performance.now() + 30_000; !fits(status) && performance.now() < deadline; status = await read()) await new Promise((resolve) => setTimeout(resolve, 100));
+  for (
+    const deadline = performance.now() + 30_000;
+    !fits(status) && performance.now() < deadline;
+    status = await read()
+  )
+    await new Promise((resolve) => setTimeout(resolve, 100));
   return status;
 }
 
@@ -36,12 +65,21 @@ describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
   it('shows every camera, picture for picture, and its password nowhere', async () => {
     const picture = Buffer.from(await (await fetch(`http://${address}/picture`)).arrayBuffer());
     // Percent-encoded, and as people write it.
-    const sources = PATHS.map((path, index) => `${path}=${kind}:http://admin:${index % 2 === 0 ? 'Hunt3r%232%2Fcam' : 'Hunt3r#2/cam'}@${address}/${path}`);
+    const sources = PATHS.map(
+      (path, index) =>
+        `${path}=${kind}:http://admin:${index % 2 === 0 ? 'Hunt3r%232%2Fcam' : 'Hunt3r#2/cam'}@${address}/${path}`,
+    );
     await using gateway = await GatewayProcess.start(...sources.flatMap((source) => ['--source', source]));
     for (const path of PATHS) {
       const status = await streamWhere(gateway, path, ({ frame }) => (frame?.sequence ?? 0) >= 2);
-      expect(status, path).toMatchObject({ state: 'live', counters: { rejected: 0 }, source: { kind, lastError: null, restarts: 0, state: 'running' } });
-      const snapshot = Buffer.from(await (await fetch(`${await gateway.url}/streams/${path}/snapshot.jpg`)).arrayBuffer());
+      expect(status, path).toMatchObject({
+        state: 'live',
+        counters: { rejected: 0 },
+        source: { kind, lastError: null, restarts: 0, state: 'running' },
+      });
+      const snapshot = Buffer.from(
+        await (await fetch(`${await gateway.url}/streams/${path}/snapshot.jpg`)).arrayBuffer(),
+      );
       expect(snapshot.equals(picture), path).toBe(true);
       expect(JSON.stringify(status)).not.toContain('Hunt3r');
     }
@@ -51,12 +89,20 @@ describe.each(['mjpeg', 'ffmpeg'])('%s:', (kind) => {
 
 describe('ffmpeg: with options for FFmpeg', () => {
   it('says what FFmpeg says of a wrong camera, and how to show it', async () => {
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:http://${address}/jpg?size=160x120`, '--source', `mended=ffmpeg:http://${address}/jpg?size=160x120&format=mjpeg`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:http://${address}/jpg?size=160x120`,
+      '--source',
+      `mended=ffmpeg:http://${address}/jpg?size=160x120&format=mjpeg`,
+    );
     const { source } = await streamWhere(gateway, 'main', (status) => status.source.lastError !== null);
     expect(source.lastError).toMatch(/Unexpected Content-Type : image\/jpg/);
     expect(source.lastError).toMatch(/format=mjpeg/);
     expect(source.lastError).toMatch(/read without FFmpeg/);
-    expect(await streamWhere(gateway, 'mended', ({ frame }) => frame !== null)).toMatchObject({ state: 'live', frame: { width: 160, height: 120 } });
+    expect(await streamWhere(gateway, 'mended', ({ frame }) => frame !== null)).toMatchObject({
+      state: 'live',
+      frame: { width: 160, height: 120 },
+    });
   });
 });
 
@@ -75,6 +121,9 @@ describe('image:', () => {
     await expect.poll(shown).toBe(1);
     await rename(await folder.write('next', jpegs[2]!), path);
     await expect.poll(shown).toBe(2);
-    expect(await gateway.status()).toMatchObject({ state: 'live', source: { kind: 'image', address: path, lastError: null } });
+    expect(await gateway.status()).toMatchObject({
+      state: 'live',
+      source: { kind: 'image', address: path, lastError: null },
+    });
   });
 });

@@ -3,7 +3,8 @@ import { freePorts } from '../helpers/free-port.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
 import { Viewer } from '../helpers/viewer.ts';
 
-const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> => gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
+const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> =>
+  gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
 
 describe('a source on demand', () => {
   let gateway: GatewayProcess;
@@ -11,7 +12,12 @@ describe('a source on demand', () => {
 
   beforeAll(async () => {
     [port = 0] = await freePorts(1);
-    gateway = await GatewayProcess.start('--source', 'test-pattern:?onDemand=true', '--client', `tcp://127.0.0.1:${port}`);
+    gateway = await GatewayProcess.start(
+      '--source',
+      'test-pattern:?onDemand=true',
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
   });
 
   afterAll(async () => {

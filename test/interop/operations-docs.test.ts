@@ -9,13 +9,21 @@ const run = promisify(execFile);
 
 /** Runs a line with this gateway in the place of the usual address. @returns what it printed. */
 async function runLine(line: string, gateway: GatewayProcess): Promise<string> {
-  const here = line.replaceAll('http://127.0.0.1:8080', await gateway.url).replace(/^promtool /, `${peers().promtool} `);
+  const here = line
+    .replaceAll('http://127.0.0.1:8080', await gateway.url)
+    .replace(/^promtool /, `${peers().promtool} `);
   const { stdout } = await run('bash', ['-c', `set -o pipefail; ${here}`], { cwd: ROOT });
   return stdout;
 }
 
 /** What the example lines of docs/operations.md print, in order. */
-const PRINTED: readonly RegExp[] = [/^\{"status":"ok"\}$/, /^\{"status":"ready","streams":1\}$/, /^gearway_stream_frames_received_total\{stream="main"\} \d+$/m, /SUCCESS: 10 rules found/, /SUCCESS/];
+const PRINTED: readonly RegExp[] = [
+  /^\{"status":"ok"\}$/,
+  /^\{"status":"ready","streams":1\}$/,
+  /^gearway_stream_frames_received_total\{stream="main"\} \d+$/m,
+  /SUCCESS: 10 rules found/,
+  /SUCCESS/,
+];
 
 describe('docs/operations.md', () => {
   it('has example lines that print what it says', async () => {

@@ -9,40 +9,80 @@ const PICTURE = { height: 120, width: 400 };
 describe('--start all', () => {
   it('gives nobody a frame before each listed client was there once, and says who is waited for', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}?pattern=2`, '--start', 'all');
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${a}`,
+      '--client',
+      `tcp://127.0.0.1:${b}?pattern=2`,
+      '--start',
+      'all',
+    );
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, ...PICTURE });
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
-    const held = await gateway.statusWhere('a stream that is held', ({ counters, awaited }) => counters.received > 60 && awaited.length === 1);
-    expect(held).toMatchObject({ state: 'waiting', awaited: [b], reason: `holding frames until every client has connected once, missing: ${b} (start: all)` });
-    expect(held.clients.map(({ port, delivered }) => ({ port, delivered }))).toEqual([{ port: a, delivered: 0 }, { port: b, delivered: 0 }, { port: 6000, delivered: 0 }].sort((x, y) => x.port - y.port));
+    const held = await gateway.statusWhere(
+      'a stream that is held',
+      ({ counters, awaited }) => counters.received > 60 && awaited.length === 1,
+    );
+    expect(held).toMatchObject({
+      state: 'waiting',
+      awaited: [b],
+      reason: `holding frames until every client has connected once, missing: ${b} (start: all)`,
+    });
+    expect(held.clients.map(({ port, delivered }) => ({ port, delivered }))).toEqual(
+      [
+        { port: a, delivered: 0 },
+        { port: b, delivered: 0 },
+        { port: 6000, delivered: 0 },
+      ].sort((x, y) => x.port - y.port),
+    );
     // The server is answered meanwhile, as it would give up otherwise.
     expect(server.isRunning).toBe(true);
     await using second = new PythonPeer('client.py', { port: b, pattern: 2, ...PICTURE });
     await gateway.statusWhere('a live stream', ({ state, awaited }) => state === 'live' && awaited.length === 0);
-    const { first: firstNumber, mismatched } = await first.waitFor<ClientReport>('progress', ({ last }) => last !== null);
+    const { first: firstNumber, mismatched } = await first.waitFor<ClientReport>(
+      'progress',
+      ({ last }) => last !== null,
+    );
     expect(firstNumber).toBeGreaterThan(60);
     expect(mismatched).toBe(0);
     await second.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 0);
     await expect.poll(() => viewer.messages.length).toBeGreaterThan(10);
     // Once started it stays so.
     second.signal('SIGKILL');
-    await gateway.statusWhere('one client gone', ({ clients, state }) => state === 'live' && clients.some(({ port, state: now }) => port === b && now === 'connecting'));
+    await gateway.statusWhere(
+      'one client gone',
+      ({ clients, state }) =>
+        state === 'live' && clients.some(({ port, state: now }) => port === b && now === 'connecting'),
+    );
   });
 });
 
 describe('--distribution round-robin', () => {
   it('deals the frames to native clients in turn, none twice, and passes over who is missing; viewers get all', async () => {
     const [source, a, b, missing] = (await freePorts(4)) as [number, number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, ...[a, missing, b].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]), '--distribution', 'round-robin');
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      ...[a, missing, b].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]),
+      '--distribution',
+      'round-robin',
+    );
     await using one = new PythonPeer('client.py', { port: a, bidirectional: true, numbers: true, ...PICTURE });
     await using two = new PythonPeer('client.py', { port: b, bidirectional: true, numbers: true, ...PICTURE });
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
-    await gateway.statusWhere('two live clients', ({ clients }) => clients.filter(({ kind, state }) => kind === 'native' && state === 'live').length === 2);
+    await gateway.statusWhere(
+      'two live clients',
+      ({ clients }) => clients.filter(({ kind, state }) => kind === 'native' && state === 'live').length === 2,
+    );
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 200, ...PICTURE });
     await server.waitFor('done');
     const numbers = (peer: PythonPeer): number[] => peer.events<{ n: number }>('number').map(({ n }) => n);
-    await expect.poll(() => [...numbers(one), ...numbers(two)].sort((x, y) => x - y), { timeout: 5000 }).toEqual(Array.from({ length: 200 }, (_, index) => index));
+    await expect
+      .poll(() => [...numbers(one), ...numbers(two)].sort((x, y) => x - y), { timeout: 5000 })
+      .toEqual(Array.from({ length: 200 }, (_, index) => index));
     const [ones, twos] = [numbers(one), numbers(two)];
     expect(Math.abs(ones.length - twos.length)).toBeLessThanOrEqual(10);
     expect(viewer.messages.filter((message) => message !== null).length).toBeGreaterThan(190);
@@ -53,8 +93,15 @@ describe('--on-source-end terminate', () => {
   it('ends the native clients with the source, in every pattern; who comes back is served', async () => {
     const [source, ...ports] = (await freePorts(4)) as [number, number, number, number];
     const patterns = [0, 1, 2];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, ...patterns.flatMap((pattern) => ['--client', `tcp://127.0.0.1:${ports[pattern]}?pattern=${pattern}`]), '--on-source-end', 'terminate');
-    const start = (pattern: number): PythonPeer => new PythonPeer('client.py', { port: ports[pattern], pattern, bidirectional: pattern < 2, ...PICTURE });
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      ...patterns.flatMap((pattern) => ['--client', `tcp://127.0.0.1:${ports[pattern]}?pattern=${pattern}`]),
+      '--on-source-end',
+      'terminate',
+    );
+    const start = (pattern: number): PythonPeer =>
+      new PythonPeer('client.py', { port: ports[pattern], pattern, bidirectional: pattern < 2, ...PICTURE });
     const clients = patterns.map(start);
     await gateway.statusWhere('three live clients', ({ clients: all }) => all.every(({ state }) => state === 'live'));
     {
@@ -64,9 +111,13 @@ describe('--on-source-end terminate', () => {
       await Promise.all(clients.map((client) => client.exited));
     }
     await using again = start(1);
-    await gateway.statusWhere('a live client', ({ clients: all }) => all.some(({ port, state }) => port === ports[1] && state === 'live'));
+    await gateway.statusWhere('a live client', ({ clients: all }) =>
+      all.some(({ port, state }) => port === ports[1] && state === 'live'),
+    );
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, ...PICTURE });
-    expect(await again.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 15)).toMatchObject({ mismatched: 0 });
+    expect(await again.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 15)).toMatchObject({
+      mismatched: 0,
+    });
     expect(server.isRunning).toBe(true);
   });
 });
@@ -79,7 +130,12 @@ describe('native clients through the API', () => {
     await using client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'here', ...PICTURE });
     const clients = `${await gateway.url}/api/streams/main/clients`;
     const administer = { authorization: `Bearer ${await gateway.key}` };
-    const post = (address: string): Promise<Response> => fetch(clients, { method: 'POST', headers: { 'content-type': 'application/json', ...administer }, body: JSON.stringify({ address }) });
+    const post = (address: string): Promise<Response> =>
+      fetch(clients, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...administer },
+        body: JSON.stringify({ address }),
+      });
     const added = await post(`tcp://127.0.0.1:${a}`);
     expect(added.status).toBe(201);
     expect(await added.json()).toMatchObject({ id: `native-${a}`, port: a, kind: 'native', state: 'connecting' });
@@ -88,7 +144,15 @@ describe('native clients through the API', () => {
     expect([twice.status, ((await twice.json()) as { code: string }).code]).toEqual([409, 'port-taken']);
     expect((await fetch(`${clients}/native-${a}`, { method: 'DELETE', headers: administer })).status).toBe(200);
     await client.waitFor('done');
-    const gone = await server.waitFor<{ data: Record<string, unknown> | null; n: number }>('returned', ({ data }) => data !== null && Object.keys(data).length === 0 && server.events<{ data: Record<string, unknown> | null }>('returned').some(({ data: earlier }) => earlier?.[a] === 'here'));
+    const gone = await server.waitFor<{ data: Record<string, unknown> | null; n: number }>(
+      'returned',
+      ({ data }) =>
+        data !== null &&
+        Object.keys(data).length === 0 &&
+        server
+          .events<{ data: Record<string, unknown> | null }>('returned')
+          .some(({ data: earlier }) => earlier?.[a] === 'here'),
+    );
     expect(gone.data).toEqual({});
     expect((await gateway.status()).clients).toEqual([]);
   });

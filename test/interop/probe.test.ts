@@ -21,8 +21,14 @@ async function probe(address: string, seconds = 1): Promise<{ code: number; line
   return { code, lines: output.split('\n').filter((line) => line !== '') };
 }
 
-const good = (...lines: unknown[]): unknown => ({ code: 0, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'No problems found.'] });
-const bad = (...lines: unknown[]): unknown => ({ code: 1, lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'Problems found (✗).'] });
+const good = (...lines: unknown[]): unknown => ({
+  code: 0,
+  lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'No problems found.'],
+});
+const bad = (...lines: unknown[]): unknown => ({
+  code: 1,
+  lines: [...lines.map((line) => expect.stringMatching(line as RegExp) as unknown), 'Problems found (✗).'],
+});
 
 async function place(): Promise<{ port: number; address: string }> {
   const [port] = (await freePorts(1)) as [number];
@@ -37,26 +43,52 @@ async function client(options: Record<string, unknown>): Promise<PythonPeer> {
 
 describe.concurrent('gearway probe, of a client', () => {
   it.each([
-    ['pattern 1 in multi-clients mode', { pattern: 1, bidirectional: true, returns: 'Hi' }, /^✓ It answered \d of \d pictures, the fastest in [\d.]+ ms; it is in multi-clients mode as port "\d+" and returns "Hi" \(str\)\.$/],
-    ['pattern 1 alone', { pattern: 1, multiclient: false }, /it is neither bidirectional nor in multi-clients mode, and returns nothing\.$/],
-    ['pattern 0, bidirectional', { pattern: 0, bidirectional: true, raw_returns: true, returns: { $array: 'float32', shape: [2, 3] } }, /it is in bidirectional mode and returns an array of float32, shape \(2, 3\)\.$/],
-    ['pattern 2', { pattern: 2 }, /^✓ It has subscribed, and was sent \d+ pictures\. In pattern 2 there are no replies\.$/],
+    [
+      'pattern 1 in multi-clients mode',
+      { pattern: 1, bidirectional: true, returns: 'Hi' },
+      /^✓ It answered \d of \d pictures, the fastest in [\d.]+ ms; it is in multi-clients mode as port "\d+" and returns "Hi" \(str\)\.$/,
+    ],
+    [
+      'pattern 1 alone',
+      { pattern: 1, multiclient: false },
+      /it is neither bidirectional nor in multi-clients mode, and returns nothing\.$/,
+    ],
+    [
+      'pattern 0, bidirectional',
+      { pattern: 0, bidirectional: true, raw_returns: true, returns: { $array: 'float32', shape: [2, 3] } },
+      /it is in bidirectional mode and returns an array of float32, shape \(2, 3\)\.$/,
+    ],
+    [
+      'pattern 2',
+      { pattern: 2 },
+      /^✓ It has subscribed, and was sent \d+ pictures\. In pattern 2 there are no replies\.$/,
+    ],
   ])('finds one of %s', async (_name, options, answers) => {
     const { port, address } = await place();
     await using peer = await client({ port, ...options });
-    expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(good(/^✓ A NetGear client is listening at tcp:\/\/127\.0\.0\.1:\d+: it binds, and a server connects to it\.$/, new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as the address says\\.$`), answers));
+    expect(await probe(`${address}?pattern=${options.pattern}`)).toEqual(
+      good(
+        /^✓ A NetGear client is listening at tcp:\/\/127\.0\.0\.1:\d+: it binds, and a server connects to it\.$/,
+        new RegExp(`^✓ It has pattern ${options.pattern} \\([a-z-]+\\), as the address says\\.$`),
+        answers,
+      ),
+    );
     // It was not told to end, and serves whoever comes next.
     expect(await probe(address)).toMatchObject({ code: 0 });
     expect(peer.isRunning).toBe(true);
   });
 
-  it.each([1, 2])('does not end the receiver of one in multi-servers mode, pattern %i, which dies of a frame without port', async (pattern) => {
-    const { port, address } = await place();
-    await using peer = new PythonPeer('client.py', { multiserver: true, ports: [port], pattern });
-    await peer.waitFor('ready');
-    for (const _time of ['first', 'again']) expect(await probe(`${address}?pattern=${pattern}`)).toMatchObject({ code: 0 });
-    expect(peer.stderr.all.join('\n')).not.toContain('KeyError');
-  });
+  it.each([1, 2])(
+    'does not end the receiver of one in multi-servers mode, pattern %i, which dies of a frame without port',
+    async (pattern) => {
+      const { port, address } = await place();
+      await using peer = new PythonPeer('client.py', { multiserver: true, ports: [port], pattern });
+      await peer.waitFor('ready');
+      for (const _time of ['first', 'again'])
+        expect(await probe(`${address}?pattern=${pattern}`)).toMatchObject({ code: 0 });
+      expect(peer.stderr.all.join('\n')).not.toContain('KeyError');
+    },
+  );
 
   it('takes an address as it stands in a command line of the gateway', async () => {
     const { port, address } = await place();
@@ -68,14 +100,22 @@ describe.concurrent('gearway probe, of a client', () => {
   it('names another pattern than the address says', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, pattern: 0 });
-    expect(await probe(`${address}?pattern=1`)).toEqual(bad(/^✓ A NetGear client is listening/, /^✗ It has pattern 0 \(pair\), the address says pattern 1: both ends need the same\.$/, /^✓ It answered/));
+    expect(await probe(`${address}?pattern=1`)).toEqual(
+      bad(
+        /^✓ A NetGear client is listening/,
+        /^✗ It has pattern 0 \(pair\), the address says pattern 1: both ends need the same\.$/,
+        /^✓ It answered/,
+      ),
+    );
   });
 
   it('names what does not speak ZeroMQ', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
-    expect(await probe(`tcp://127.0.0.1:${port}`)).toEqual(bad(/^✗ The program at tcp:\S+ does not speak ZeroMQ: another program uses this port/));
+    expect(await probe(`tcp://127.0.0.1:${port}`)).toEqual(
+      bad(/^✗ The program at tcp:\S+ does not speak ZeroMQ: another program uses this port/),
+    );
     server.close();
   });
 
@@ -83,46 +123,99 @@ describe.concurrent('gearway probe, of a client', () => {
     const { port, address } = await place();
     await using peer = await client({ port });
     await stopProgram(peer);
-    expect(await probe(address)).toEqual(bad(/^✗ The program at tcp:\S+ accepts connections but does not respond: it is stopped/));
+    expect(await probe(address)).toEqual(
+      bad(/^✗ The program at tcp:\S+ accepts connections but does not respond: it is stopped/),
+    );
   });
 
   it('names one that takes frames and answers none, as one whose receiver has died does', async () => {
     const { port, address } = await place();
     await using peer = new PythonPeer('silent_client.py', { port });
     await peer.waitFor('ready');
-    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear client/, /^✓ It has pattern 1/, /^✗ It answered none of \d+ pictures: another server is already connected to it, or its receiver thread has crashed/));
+    expect(await probe(address, 2)).toEqual(
+      bad(
+        /^✓ A NetGear client/,
+        /^✓ It has pattern 1/,
+        /^✗ It answered none of \d+ pictures: another server is already connected to it, or its receiver thread has crashed/,
+      ),
+    );
   });
 
   it('names a server at the wrong end', async () => {
     const { port, address } = await place();
     await using peer = new PythonPeer('silent_client.py', { port, type: 'PUB' });
     await peer.waitFor('ready');
-    expect(await probe(address)).toEqual(bad(/^✗ A PUB socket is listening at tcp:\S+, expected a NetGear client \(PAIR, REP or SUB\)/));
+    expect(await probe(address)).toEqual(
+      bad(/^✗ A PUB socket is listening at tcp:\S+, expected a NetGear client \(PAIR, REP or SUB\)/),
+    );
   });
 });
 
 describe.concurrent('gearway probe, of a server', () => {
   it.each([
-    ['pattern 1 with messages', { pattern: 1, bidirectional: true }, [/^✓ It sends JPEG of 400×120 pixels, colour space BGR, \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have a message: \{"n": \d+, "t": [\d.]+\}\.$/]],
-    ['pattern 0, raw', { pattern: 0, raw: true }, [/^✓ It sends raw uint8 of shape \(120, 400, 3\), \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have no message/]],
+    [
+      'pattern 1 with messages',
+      { pattern: 1, bidirectional: true },
+      [
+        /^✓ It sends JPEG of 400×120 pixels, colour space BGR, \d\d(?:\.\d)? fps\.$/,
+        /^✓ Its frames have a message: \{"n": \d+, "t": [\d.]+\}\.$/,
+      ],
+    ],
+    [
+      'pattern 0, raw',
+      { pattern: 0, raw: true },
+      [/^✓ It sends raw uint8 of shape \(120, 400, 3\), \d\d(?:\.\d)? fps\.$/, /^✓ Its frames have no message/],
+    ],
     ['pattern 2', { pattern: 2 }, [/^✓ It sends JPEG/, /^✓ Its frames have no message/]],
-    ['multi-servers mode', { pattern: 1, multiserver: true }, [/^✓ It sends JPEG/, /^✓ Its frames have no message/, /^✓ It is in multi-servers mode, as port \d+: use multiserver=true\.$/]],
+    [
+      'multi-servers mode',
+      { pattern: 1, multiserver: true },
+      [
+        /^✓ It sends JPEG/,
+        /^✓ Its frames have no message/,
+        /^✓ It is in multi-servers mode, as port \d+: use multiserver=true\.$/,
+      ],
+    ],
   ])('finds one of %s', async (_name, options, frames) => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, ...PICTURE, ...options });
-    expect(await probe(`${address}?pattern=${options.pattern}`, 2)).toEqual(good(/^✓ A NetGear server connects to tcp:\S+: its client must bind this address\.$/, new RegExp(`^✓ It has pattern ${options.pattern} `), ...frames));
+    expect(await probe(`${address}?pattern=${options.pattern}`, 2)).toEqual(
+      good(
+        /^✓ A NetGear server connects to tcp:\S+: its client must bind this address\.$/,
+        new RegExp(`^✓ It has pattern ${options.pattern} `),
+        ...frames,
+      ),
+    );
   });
 
   it('names another pattern than the address says', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE });
-    expect(await probe(`${address}?pattern=1`, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1: both ends need the same\.$/, /^✓ It sends/, /^✓ Its frames have no message/));
+    expect(await probe(`${address}?pattern=1`, 2)).toEqual(
+      bad(
+        /^✓ A NetGear server connects/,
+        /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1: both ends need the same\.$/,
+        /^✓ It sends/,
+        /^✓ Its frames have no message/,
+      ),
+    );
   });
 
   it('names one that sends nothing', async () => {
     const { port, address } = await place();
-    await using _server = new PythonPeer('server.py', { port, pattern: 2, ...PICTURE, pauses: [{ at: 0, seconds: 60 }] });
-    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server connects/, /^✓ It has pattern 2/, /^✗ It is connected, but sent nothing for 2 s: its program does not call send\(\)/));
+    await using _server = new PythonPeer('server.py', {
+      port,
+      pattern: 2,
+      ...PICTURE,
+      pauses: [{ at: 0, seconds: 60 }],
+    });
+    expect(await probe(address, 2)).toEqual(
+      bad(
+        /^✓ A NetGear server connects/,
+        /^✓ It has pattern 2/,
+        /^✗ It is connected, but sent nothing for 2 s: its program does not call send\(\)/,
+      ),
+    );
   });
 
   it.each([
@@ -133,12 +226,17 @@ describe.concurrent('gearway probe, of a server', () => {
     await using first = new PythonPeer('server.py', { port, pattern, ...PICTURE });
     await using second = new PythonPeer('server.py', { port, pattern, ...PICTURE });
     await Promise.all([first.waitFor('ready'), second.waitFor('ready')]);
-    expect(await probe(`${address}?pattern=${pattern}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✓ It has pattern/, /^✓ It sends/, /^✓ Its frames have no message/, fault));
+    expect(await probe(`${address}?pattern=${pattern}`, 2)).toEqual(
+      bad(/^✓ A NetGear server/, /^✓ It has pattern/, /^✓ It sends/, /^✓ Its frames have no message/, fault),
+    );
   });
 
   it('listens where a killed client has left its socket file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-probe-'));
-    await using killed = new Child(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(join(folder, 'feed:5555'))}, () => console.log('ready'))`]);
+    await using killed = new Child(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(join(folder, 'feed:5555'))}, () => console.log('ready'))`,
+    ]);
     await killed.stdout.waitFor('ready', (line) => line);
     killed.signal('SIGKILL');
     await killed.exited;
@@ -148,7 +246,9 @@ describe.concurrent('gearway probe, of a server', () => {
 
   it('says that nobody is there', async () => {
     const { address } = await place();
-    expect(await probe(address)).toEqual(bad(/^✗ No peer found: no client is listening at tcp:\S+, and no server connected to it within 1 s/));
+    expect(await probe(address)).toEqual(
+      bad(/^✗ No peer found: no client is listening at tcp:\S+, and no server connected to it within 1 s/),
+    );
   });
 });
 
@@ -162,84 +262,136 @@ describe.concurrent('gearway probe, in secure mode', () => {
     // The client knows its own server key, and a client key that is not ours; we know its server key.
     await cp(keys('theirs'), keys('stranger'), { recursive: true });
     await rm(join(keys('stranger'), '.vidgear/keys/private_keys/client.key_secret'));
-    await cp(join(keys('ours'), '.vidgear/keys/private_keys/client.key_secret'), join(keys('stranger'), '.vidgear/keys/private_keys/client.key_secret'));
+    await cp(
+      join(keys('ours'), '.vidgear/keys/private_keys/client.key_secret'),
+      join(keys('stranger'), '.vidgear/keys/private_keys/client.key_secret'),
+    );
   });
   afterAll(() => rm(folder, { recursive: true }));
 
   it.each([1, 2])('finds a client of mode %i that has our keys', async (secure) => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure, keys: keys('ours') });
-    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`)).toEqual(good(/^✓ A NetGear client/, /^✓ It accepts our keys: the connection is encrypted\.$/, /^✓ It has pattern 1/, /^✓ It answered/));
+    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`)).toEqual(
+      good(
+        /^✓ A NetGear client/,
+        /^✓ It accepts our keys: the connection is encrypted\.$/,
+        /^✓ It has pattern 1/,
+        /^✓ It answered/,
+      ),
+    );
   });
 
   it('says that a client is in secure mode, but the address is not', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 1, keys: keys('ours') });
-    expect(await probe(address)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is in secure mode, but the address is not: add secure=1/));
+    expect(await probe(address)).toEqual(
+      bad(/^✓ A NetGear client/, /^✗ It is in secure mode, but the address is not: add secure=1/),
+    );
   });
 
   it('says that a client is not in secure mode, but the address is', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port });
-    expect(await probe(`${address}?secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It is not in secure mode, but the address is/));
+    expect(await probe(`${address}?secure=1&keys=${keys('ours')}`)).toEqual(
+      bad(/^✓ A NetGear client/, /^✗ It is not in secure mode, but the address is/),
+    );
   });
 
   it('names the wrong server key', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 1, keys: keys('theirs') });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It does not accept our keys: \S+\/public_keys\/server\.key must match its/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`)).toEqual(
+      bad(/^✓ A NetGear client/, /^✗ It does not accept our keys: \S+\/public_keys\/server\.key must match its/),
+    );
   });
 
   it('names a key that an IronHouse client does not know', async () => {
     const { port, address } = await place();
     await using _peer = await client({ port, secure: 2, keys: keys('theirs') });
-    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('stranger')}`)).toEqual(bad(/^✓ A NetGear client/, /^✗ It refuses this machine\. In secure mode 2 \(IronHouse\) it accepts only keys that it had when it started: copy/));
+    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('stranger')}`)).toEqual(
+      bad(
+        /^✓ A NetGear client/,
+        /^✗ It refuses this machine\. In secure mode 2 \(IronHouse\) it accepts only keys that it had when it started: copy/,
+      ),
+    );
   });
 
   it.each([1, 2])('finds a server of mode %i that has our keys', async (secure) => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure, keys: keys('ours'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`, 2)).toEqual(good(/^✓ A NetGear server/, /^✓ It has pattern 1/, /^✓ Its keys match ours/, /^✓ It sends JPEG/, /^✓ Its frames have no message/));
+    expect(await probe(`${address}?pattern=1&secure=${secure}&keys=${keys('ours')}`, 2)).toEqual(
+      good(
+        /^✓ A NetGear server/,
+        /^✓ It has pattern 1/,
+        /^✓ Its keys match ours/,
+        /^✓ It sends JPEG/,
+        /^✓ Its frames have no message/,
+      ),
+    );
   });
 
   it('says that a server is in secure mode, but the address is not', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('ours'), ...PICTURE });
-    expect(await probe(address, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It is in secure mode, but the address is not: add secure=1/));
+    expect(await probe(address, 2)).toEqual(
+      bad(/^✓ A NetGear server/, /^✗ It is in secure mode, but the address is not: add secure=1/),
+    );
   });
 
   it('finds the pattern of a server that the address does not say', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, pattern: 2, secure: 1, keys: keys('ours'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1/, /^✓ Its keys/, /^✓ It sends/, /^✓ Its frames have no message/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(
+      bad(
+        /^✓ A NetGear server/,
+        /^✗ It has pattern 2 \(publish-subscribe\), the address says pattern 1/,
+        /^✓ Its keys/,
+        /^✓ It sends/,
+        /^✓ Its frames have no message/,
+      ),
+    );
   });
 
   it('names a server that takes us for another', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('theirs'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It cannot connect: a server was refused: its public_keys\/server\.key does not match our private_keys\/server\.key_secret\.$/));
+    expect(await probe(`${address}?pattern=1&secure=1&keys=${keys('ours')}`, 2)).toEqual(
+      bad(
+        /^✓ A NetGear server/,
+        /^✗ It cannot connect: a server was refused: its public_keys\/server\.key does not match our private_keys\/server\.key_secret\.$/,
+      ),
+    );
   });
 
   it('makes no keys', async () => {
     const { address } = await place();
-    expect(await probe(`${address}?secure=1&keys=${keys('none')}`)).toEqual(bad(/^✗ There are no keys in \S+\/none\/\.vidgear\/keys: copy that folder from the other end/));
+    expect(await probe(`${address}?secure=1&keys=${keys('none')}`)).toEqual(
+      bad(/^✗ There are no keys in \S+\/none\/\.vidgear\/keys: copy that folder from the other end/),
+    );
     expect(existsSync(keys('none'))).toBe(false);
   });
 
   it('names a server whose key we do not know', async () => {
     const { port, address } = await place();
     await using _server = new PythonPeer('server.py', { port, secure: 1, keys: keys('stranger'), ...PICTURE });
-    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('theirs')}`, 2)).toEqual(bad(/^✓ A NetGear server/, /^✗ It cannot connect: .*its key \S{40} is not in/));
+    expect(await probe(`${address}?pattern=1&secure=2&keys=${keys('theirs')}`, 2)).toEqual(
+      bad(/^✓ A NetGear server/, /^✗ It cannot connect: .*its key \S{40} is not in/),
+    );
   });
 });
 
 describe('gearway probe, as a process', () => {
-  const run = (...args: string[]): Child => new Child(process.execPath, ['dist/gateway/main.js', 'probe', ...args], { cwd: ROOT });
+  const run = (...args: string[]): Child =>
+    new Child(process.execPath, ['dist/gateway/main.js', 'probe', ...args], { cwd: ROOT });
 
-  it.each(['127.0.0.1:5567', 'tcp://127.0.0.1:5567,5568', 'tcp://127.0.0.1:5567?pattern=3'])('exits with 2 for the address %s', async (address) => {
-    await using child = run(address);
-    expect(await child.exited).toBe(2);
-  });
+  it.each(['127.0.0.1:5567', 'tcp://127.0.0.1:5567,5568', 'tcp://127.0.0.1:5567?pattern=3'])(
+    'exits with 2 for the address %s',
+    async (address) => {
+      await using child = run(address);
+      expect(await child.exited).toBe(2);
+    },
+  );
 
   it('exits with 1 when there are problems, and prints them', async () => {
     const { address } = await place();

@@ -41,7 +41,13 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
       ping: 7,
       frames: 60,
     });
-    expect(await viewer.waitFor('welcome')).toMatchObject({ stream: 'main', port: 6007, rights: ['view', 'return', 'publish'], state: 'live', leaseKey: expect.stringMatching(/^[0-9a-f]{32}$/) as string });
+    expect(await viewer.waitFor('welcome')).toMatchObject({
+      stream: 'main',
+      port: 6007,
+      rights: ['view', 'return', 'publish'],
+      state: 'live',
+      leaseKey: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+    });
     const sticky = { list: [1, 0.5, null, 'é', true], big: 5_000_000_000 };
     await server.waitFor<Returned>('returned', ({ data }) => JSON.stringify(data?.['6007']) === JSON.stringify(sticky));
     expect(await viewer.waitFor('closed')).toMatchObject({ code: 1000 });
@@ -53,11 +59,20 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
     ]);
     expect(viewer.events<{ id: number }>('pong').map(({ id }) => id)).toEqual([7]);
     const frames = viewer.events<Frame>('frame');
-    // The server counts from 0, the stream from 1; both rise by one, with a gap where a frame was dropped for this viewer.
-    for (const { sequence, message, encoding } of frames) expect({ n: message.n, encoding }).toEqual({ n: sequence - 1, encoding: 'jpeg' });
+    // The server counts from 0, the stream from 1; both rise by one, with a gap where a frame was dropped for this
+    // viewer.
+    for (const { sequence, message, encoding } of frames)
+      expect({ n: message.n, encoding }).toEqual({ n: sequence - 1, encoding: 'jpeg' });
     const values = server.events<Returned>('returned').map(({ data }) => data?.['6007']);
-    expect(values.filter((value) => value !== undefined && value !== null)).toEqual(['first', { $ndarray: { dtype: 'uint8', shape: [2], data: 'AAE=' } }, sticky]);
-    await server.waitFor<Returned>('returned', ({ n, data }) => n > frames.at(-1)!.message.n && data?.['6007'] === undefined);
+    expect(values.filter((value) => value !== undefined && value !== null)).toEqual([
+      'first',
+      { $ndarray: { dtype: 'uint8', shape: [2], data: 'AAE=' } },
+      sticky,
+    ]);
+    await server.waitFor<Returned>(
+      'returned',
+      ({ n, data }) => n > frames.at(-1)!.message.n && data?.['6007'] === undefined,
+    );
   });
 
   it('gets raw frames bit for bit when it wants them so', async () => {
@@ -65,19 +80,35 @@ describe('protocol_viewer.py, written from docs/protocol.md alone', () => {
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using viewer = new PythonPeer(SCRIPT, { url: await address(gateway), want: { raw: true }, frames: 20 });
     await viewer.waitFor('welcome');
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, raw: true, hash: true, frames: 120 });
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      raw: true,
+      hash: true,
+      frames: 120,
+    });
     await viewer.waitFor('closed');
     const sent = new Map(server.events<{ n: number; sha1: string }>('sent').map(({ n, sha1 }) => [n, sha1]));
     const frames = viewer.events<Frame>('frame').filter(({ encoding }) => encoding === 'raw');
     expect(frames.length).toBeGreaterThan(15);
     for (const { dtype, shape, bytes, sha1, message } of frames) {
-      expect({ dtype, shape, bytes, sha1 }).toEqual({ dtype: 'uint8', shape: [479, 641, 3], bytes: 479 * 641 * 3, sha1: sent.get(message.n) });
+      expect({ dtype, shape, bytes, sha1 }).toEqual({
+        dtype: 'uint8',
+        shape: [479, 641, 3],
+        bytes: 479 * 641 * 3,
+        sha1: sent.get(message.n),
+      });
     }
   });
 
   it('watches as a spectator without a port, and may not return data', async () => {
     await using gateway = await GatewayProcess.start();
-    await using viewer = new PythonPeer(SCRIPT, { url: await address(gateway), hello: { spectate: true }, returns: [{ id: 1, mode: 'sticky', kind: 'value', value: 1 }], frames: 5 });
+    await using viewer = new PythonPeer(SCRIPT, {
+      url: await address(gateway),
+      hello: { spectate: true },
+      returns: [{ id: 1, mode: 'sticky', kind: 'value', value: 1 }],
+      frames: 5,
+    });
     expect(await viewer.waitFor('welcome')).toMatchObject({ port: null, leaseKey: null });
     expect(await viewer.waitFor('returned')).toMatchObject({ id: 1, accepted: false, code: 'no-port' });
     await viewer.waitFor('closed');

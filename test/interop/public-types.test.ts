@@ -78,27 +78,33 @@ document.body.append(publisher, document.querySelector('gearway-publisher')!);
 `;
 
 describe('the types of the elements', { timeout: 60_000 }, () => {
-  it.each(['bundler', 'nodenext'])('serve a program that has installed nothing else, resolved as %s does', async (resolution) => {
-    const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
-    const installed = join(folder, 'node_modules/gearway');
-    await mkdir(installed, { recursive: true });
-    await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
-    await cp(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true });
-    await writeFile(join(folder, 'viewer.mts'), VIEWER);
-    await writeFile(join(folder, 'publisher.mts'), PUBLISHER);
-    const compilerOptions = {
-      target: 'ES2022',
-      lib: ['ES2023', 'DOM', 'DOM.Iterable'],
-      module: resolution === 'bundler' ? 'ESNext' : 'NodeNext',
-      moduleResolution: resolution,
-      strict: true,
-      noEmit: true,
-      types: [],
-    };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['viewer.mts', 'publisher.mts'] }));
-    expect(await complaints(folder)).toBe('');
-    await rm(folder, { recursive: true });
-  });
+  it.each(['bundler', 'nodenext'])(
+    'serve a program that has installed nothing else, resolved as %s does',
+    async (resolution) => {
+      const folder = await mkdtemp(join(tmpdir(), 'gearway-'));
+      const installed = join(folder, 'node_modules/gearway');
+      await mkdir(installed, { recursive: true });
+      await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
+      await cp(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true });
+      await writeFile(join(folder, 'viewer.mts'), VIEWER);
+      await writeFile(join(folder, 'publisher.mts'), PUBLISHER);
+      const compilerOptions = {
+        target: 'ES2022',
+        lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+        module: resolution === 'bundler' ? 'ESNext' : 'NodeNext',
+        moduleResolution: resolution,
+        strict: true,
+        noEmit: true,
+        types: [],
+      };
+      await writeFile(
+        join(folder, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions, files: ['viewer.mts', 'publisher.mts'] }),
+      );
+      expect(await complaints(folder)).toBe('');
+      await rm(folder, { recursive: true });
+    },
+  );
 
   it('serve the React example, whose declaration of the element is the one in docs/embedding.md', async () => {
     expect(await complaints(join(ROOT, 'examples/react'))).toBe('');

@@ -11,19 +11,32 @@ import { NetGearSender } from '../../gateway/netgear/sender.ts';
 import { Disposables } from '../helpers/disposables.ts';
 import { FrameRecorder } from '../helpers/frame-recorder.ts';
 import { freePorts } from '../helpers/free-port.ts';
-import { cornerError, CORNERS, ORIENTATIONS, oriented, storedPicture, TAIL_BYTES, TAILS, withoutTables } from '../helpers/jpeg-variants.ts';
+import {
+  cornerError,
+  CORNERS,
+  ORIENTATIONS,
+  oriented,
+  storedPicture,
+  TAIL_BYTES,
+  TAILS,
+  withoutTables,
+} from '../helpers/jpeg-variants.ts';
 import { Folder, MjpegCamera, numberedJpegs } from '../helpers/media.ts';
 import { PythonPeer } from '../helpers/peers.ts';
 import { WAYS_IN } from '../helpers/ways-in.ts';
 
 const sha1 = (data: Uint8Array): string => createHash('sha1').update(data).digest('hex');
 
-const tails = Object.entries(TAILS).flatMap(([name, tail]) => TAIL_BYTES.map((bytes) => ({ name: `${bytes} × ${name}`, tail, bytes })));
+const tails = Object.entries(TAILS).flatMap(([name, tail]) =>
+  TAIL_BYTES.map((bytes) => ({ name: `${bytes} × ${name}`, tail, bytes })),
+);
 const whole = await numberedJpegs(tails.length);
 const padded = whole.map((jpeg, index) => Buffer.concat([jpeg, tails[index]!.tail(tails[index]!.bytes, jpeg)]));
 
 const SIZE = { width: 320, height: 240 };
-const lying = await Promise.all(ORIENTATIONS.map(async (orientation) => oriented(await encodeJpeg(storedPicture(orientation, SIZE)), orientation)));
+const lying = await Promise.all(
+  ORIENTATIONS.map(async (orientation) => oriented(await encodeJpeg(storedPicture(orientation, SIZE)), orientation)),
+);
 
 /** How far a JPEG's corners are from those of the upright picture. */
 async function errorOf(jpeg: Uint8Array): Promise<number> {
@@ -79,7 +92,11 @@ describe('JPEGs of an MJPEG camera', () => {
     const seen = (): Set<string> => new Set(viewer.frames.map((frame) => frame.sha1));
     await expect.poll(() => [...originals].filter((each) => !seen().has(each)).length, { timeout: 30_000 }).toBe(0);
     await expect.poll(() => viewer.frames.some(({ width }) => width === 320), { timeout: 30_000 }).toBe(true);
-    for (const { width, height } of viewer.frames) expect([[320, 240], [400, 120]]).toContainEqual([width, height]);
+    for (const { width, height } of viewer.frames)
+      expect([
+        [320, 240],
+        [400, 120],
+      ]).toContainEqual([width, height]);
     const others = viewer.frames.filter((frame) => frame.width === 400 && !originals.has(frame.sha1));
     // Only the one whose tables were missing is not what the encoder wrote.
     expect(new Set(others.map((frame) => frame.sha1)).size).toBeLessThan(2);
@@ -111,9 +128,16 @@ describe('pictures with an orientation', () => {
     const url = await listen(gateway);
     await expect.poll(() => gateway.stream.clients[0]?.state, { timeout: 30_000 }).toBe('live');
     for (const [index, jpeg] of lying.entries()) {
-      const response = await fetch(`${url}/streams/main/frames`, { method: 'POST', body: jpeg, headers: { 'content-type': 'image/jpeg' } });
+      const response = await fetch(`${url}/streams/main/frames`, {
+        method: 'POST',
+        body: jpeg,
+        headers: { 'content-type': 'image/jpeg' },
+      });
       expect(await response.json()).toEqual({ sequence: index + 1 });
-      expect(gateway.stream.status().frame, `orientation ${ORIENTATIONS[index]}`).toMatchObject({ ...SIZE, sequence: index + 1 });
+      expect(gateway.stream.status().frame, `orientation ${ORIENTATIONS[index]}`).toMatchObject({
+        ...SIZE,
+        sequence: index + 1,
+      });
       for (const path of ['snapshot.jpg', 'snapshot.png', 'snapshot.jpg?width=160', 'snapshot.png?width=160']) {
         const snapshot = Buffer.from(await (await fetch(`${url}/streams/main/${path}`)).arrayBuffer());
         const { width, height } = await sharp(snapshot).metadata();
@@ -123,8 +147,16 @@ describe('pictures with an orientation', () => {
       const part = await mjpegPart(url);
       expect(readJpegHeader(part)).toMatchObject({ ...SIZE, orientation: 1 });
       expect(await errorOf(part)).toBeLessThan(4);
-      const near = (corners: number[][]): boolean => Math.max(...corners.flatMap((corner, at) => corner.map((sample, channel) => Math.abs(sample - CORNERS[at]![channel]!)))) < 5;
-      await client.waitFor<{ shape: number[]; corners: number[][] }>('corners', ({ shape, corners }) => shape.join() === '240,320,3' && near(corners));
+      const near = (corners: number[][]): boolean =>
+        Math.max(
+          ...corners.flatMap((corner, at) =>
+            corner.map((sample, channel) => Math.abs(sample - CORNERS[at]![channel]!)),
+          ),
+        ) < 5;
+      await client.waitFor<{ shape: number[]; corners: number[][] }>(
+        'corners',
+        ({ shape, corners }) => shape.join() === '240,320,3' && near(corners),
+      );
     }
     const shapes = client.events<{ shape: number[] }>('corners').map(({ shape }) => shape.join());
     expect(shapes).not.toContain('320,240,3');
@@ -140,11 +172,16 @@ describe('pictures with an orientation', () => {
     for (const orientation of ORIENTATIONS) {
       const { data, width, height } = storedPicture(orientation, SIZE);
       for (let at = 0; at < data.byteLength; at += 3) [data[at], data[at + 2]] = [data[at + 2]!, data[at]!];
-      await folder.write(`${orientation}.${extension}`, await encode(sharp(data, { raw: { width, height, channels: 3 } }).withMetadata({ orientation })).toBuffer());
+      await folder.write(
+        `${orientation}.${extension}`,
+        await encode(sharp(data, { raw: { width, height, channels: 3 } }).withMetadata({ orientation })).toBuffer(),
+      );
     }
     await using gateway = await createGateway({ source: `directory:${folder.path}?fps=50`, port: 0 });
     const url = await listen(gateway);
-    await expect.poll(() => gateway.stream.status()).toMatchObject({ state: 'ended', counters: { received: 8, rejected: 0 }, frame: SIZE });
+    await expect
+      .poll(() => gateway.stream.status())
+      .toMatchObject({ state: 'ended', counters: { received: 8, rejected: 0 }, frame: SIZE });
     const snapshot = Buffer.from(await (await fetch(`${url}/streams/main/snapshot.png`)).arrayBuffer());
     expect(await errorOf(snapshot)).toBeLessThan(5);
   });
@@ -152,9 +189,22 @@ describe('pictures with an orientation', () => {
   it('are refused with a reason where they cannot be decoded, and counted once', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const url = await listen(gateway);
-    const broken = oriented(Buffer.from('ffd8ffc0001108000a000a03011100021101031101ffda0008010100003f0012ffd9', 'hex'), 6);
-    const response = await fetch(`${url}/streams/main/frames`, { method: 'POST', body: broken, headers: { 'content-type': 'image/jpeg' } });
-    expect([response.status, await response.json()]).toEqual([400, { code: 'jpeg-invalid', message: expect.stringContaining('has the EXIF orientation 6, and cannot be decoded to be turned') as string }]);
+    const broken = oriented(
+      Buffer.from('ffd8ffc0001108000a000a03011100021101031101ffda0008010100003f0012ffd9', 'hex'),
+      6,
+    );
+    const response = await fetch(`${url}/streams/main/frames`, {
+      method: 'POST',
+      body: broken,
+      headers: { 'content-type': 'image/jpeg' },
+    });
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      {
+        code: 'jpeg-invalid',
+        message: expect.stringContaining('has the EXIF orientation 6, and cannot be decoded to be turned') as string,
+      },
+    ]);
     expect(gateway.stream.status().counters.rejected).toBe(1);
   });
 });
@@ -172,7 +222,9 @@ describe('the sender of gearway/netgear', () => {
     await client.waitFor('corners', () => client.events('corners').length === lying.length);
     for (const { shape, corners } of client.events<{ shape: number[]; corners: number[][] }>('corners')) {
       expect(shape).toEqual([240, 320, 3]);
-      for (const [at, corner] of corners.entries()) for (const [channel, sample] of corner.entries()) expect(Math.abs(sample - CORNERS[at]![channel]!)).toBeLessThan(5);
+      for (const [at, corner] of corners.entries())
+        for (const [channel, sample] of corner.entries())
+          expect(Math.abs(sample - CORNERS[at]![channel]!)).toBeLessThan(5);
     }
     await toNode.send(padded[3]!);
     expect(Buffer.compare((await receiver.recv())!.frame.payload, whole[3]!)).toBe(0);

@@ -1,4 +1,7 @@
-/** Passwords of sources, in every text that leaves a gateway. FFmpeg is a script that reads addresses as FFmpeg does, and prints what it reads. */
+/**
+ * Passwords of sources, in every text that leaves a gateway. FFmpeg is a script that reads addresses as FFmpeg does,
+ * and prints what it reads.
+ */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -55,14 +58,20 @@ const SOURCES: readonly ((password: string) => string)[] = [
   (password) => `ffmpeg:http://admin:${password}@127.0.0.1:9/mjpeg?channel=1?copy=true`,
   (password) => `mjpeg:http://admin:${password}@127.0.0.1:9/mjpeg?channel=1?fps=2`,
   (password) => `ffmpeg:rtmp://127.0.0.1:9/live?token=${encoded(password)}?fps=5`,
-  (password) => `ffmpeg:rtsp://127.0.0.1:9/live?inputArgs=${encoded(`-http_proxy "http://admin:${password.replaceAll('"', '')}@127.0.0.1:9"`)}`,
-  (password) => `ffmpeg:http://127.0.0.1:9/live?inputArgs=${encoded(`-headers "Authorization: Basic ${Buffer.from(`admin:${password}`).toString('base64')}"`)}`,
+  (password) =>
+    `ffmpeg:rtsp://127.0.0.1:9/live?inputArgs=${encoded(`-http_proxy "http://admin:${password.replaceAll('"', '')}@127.0.0.1:9"`)}`,
+  (password) =>
+    `ffmpeg:http://127.0.0.1:9/live?inputArgs=${encoded(`-headers "Authorization: Basic ${Buffer.from(`admin:${password}`).toString('base64')}"`)}`,
 ];
 
 /** Characters that some parser treats as special. test/unit/sources/redactor.test.ts has all others. */
 const CHARACTERS = [...Array.from(' #/?@:%&+="\'\\[;,!'), '\t', 'é', '\u202E'];
 
-const atAnyPlace = (character: string): readonly string[] => [`${character}Hunt3rGreen`, `Hunt3r${character}Green`, `Hunt3rGreen${character}`];
+const atAnyPlace = (character: string): readonly string[] => [
+  `${character}Hunt3rGreen`,
+  `Hunt3r${character}Green`,
+  `Hunt3rGreen${character}`,
+];
 
 const SECRET = /Hunt3r|Green|SHVudDNy|R3JlZW/i;
 
@@ -74,17 +83,28 @@ describe('a password in a source', () => {
   /** Waits until every source has failed. */
   async function start(source: readonly string[]): Promise<Gateway> {
     const gateway = await createGateway({ port: 0, source, log: (line) => log.push(line) });
-    await expect.poll(() => [...gateway.streams.values()].every((stream) => stream.status().source.lastError !== null), { timeout: 60_000, interval: 100 }).toBe(true);
+    await expect
+      .poll(() => [...gateway.streams.values()].every((stream) => stream.status().source.lastError !== null), {
+        timeout: 60_000,
+        interval: 100,
+      })
+      .toBe(true);
     return gateway;
   }
 
   /** All that a gateway says about its streams. */
   async function textsOf(gateway: Gateway): Promise<string> {
     const { url } = await gateway.listen();
-    const texts: string[] = [inspect([...gateway.streams.values()].map((stream) => stream.status()), { depth: 9 })];
+    const texts: string[] = [
+      inspect(
+        [...gateway.streams.values()].map((stream) => stream.status()),
+        { depth: 9 },
+      ),
+    ];
     texts.push(await (await fetch(`${url}api/streams`)).text());
     const events = gateway.events();
-    for (let wanted = gateway.streams.size; wanted > 0; wanted -= 1) texts.push(JSON.stringify((await events.next()).value));
+    for (let wanted = gateway.streams.size; wanted > 0; wanted -= 1)
+      texts.push(JSON.stringify((await events.next()).value));
     await events.return?.();
     for (const name of [...gateway.streams.keys()].slice(0, 6)) {
       const snapshot = await fetch(`${url}streams/${name}/snapshot.jpg`);
@@ -98,31 +118,64 @@ describe('a password in a source', () => {
     return texts.join('\n');
   }
 
-  it.each(SOURCES.map((sourceOf, index) => [sourceOf('PASSWORD'), sourceOf, index === 0] as const))('reaches nobody, whatever its characters: %s', async (_example, sourceOf, isFirst) => {
-    const passwords = CHARACTERS.flatMap((character) => (isFirst ? atAnyPlace(character) : [`Hunt3r${character}Green`]));
-    for (let from = 0; from < passwords.length; from += MAX_STREAMS) {
-      await using gateway = await start(passwords.slice(from, from + MAX_STREAMS).map((password, index) => `s${index}=${sourceOf(password)}`));
-      const texts = await textsOf(gateway);
-      for (const line of [...texts.split('\n'), ...log.splice(0), ...painted.splice(0)]) expect(line).not.toMatch(SECRET);
-      // What is left can be understood.
-      expect(texts).toMatch(/127\.0\.0\.1:9/);
-    }
-  });
+  it.each(SOURCES.map((sourceOf, index) => [sourceOf('PASSWORD'), sourceOf, index === 0] as const))(
+    'reaches nobody, whatever its characters: %s',
+    async (_example, sourceOf, isFirst) => {
+      const passwords = CHARACTERS.flatMap((character) =>
+        isFirst ? atAnyPlace(character) : [`Hunt3r${character}Green`],
+      );
+      for (let from = 0; from < passwords.length; from += MAX_STREAMS) {
+        await using gateway = await start(
+          passwords.slice(from, from + MAX_STREAMS).map((password, index) => `s${index}=${sourceOf(password)}`),
+        );
+        const texts = await textsOf(gateway);
+        for (const line of [...texts.split('\n'), ...log.splice(0), ...painted.splice(0)])
+          expect(line).not.toMatch(SECRET);
+        // What is left can be understood.
+        expect(texts).toMatch(/127\.0\.0\.1:9/);
+      }
+    },
+  );
 
   it('is said to need percent-encoding when it does', async () => {
-    await using gateway = await start(['plain=ffmpeg:rtsp://admin:Hunt3r@127.0.0.1:9/', ...['#', '/', '?', '@', ' ', '%'].map((character, index) => `s${index}=ffmpeg:rtsp://admin:Hunt3r${character}x@127.0.0.1:9/`)]);
-    const hints = [...gateway.streams].map(([name, stream]) => [name === 'plain', /percent-encoded/.test(stream.status().source.lastError ?? '')]);
+    await using gateway = await start([
+      'plain=ffmpeg:rtsp://admin:Hunt3r@127.0.0.1:9/',
+      ...['#', '/', '?', '@', ' ', '%'].map(
+        (character, index) => `s${index}=ffmpeg:rtsp://admin:Hunt3r${character}x@127.0.0.1:9/`,
+      ),
+    ]);
+    const hints = [...gateway.streams].map(([name, stream]) => [
+      name === 'plain',
+      /percent-encoded/.test(stream.status().source.lastError ?? ''),
+    ]);
     expect(hints).toEqual([[true, false], ...Array.from({ length: 6 }, () => [false, true])]);
   });
 
   it.each(CHARACTERS)('is not in what is thrown, with %j', async (character) => {
     for (const password of atAnyPlace(character).slice(0, 2)) {
       for (const source of [
-        [`rtsp://admin:${password}@cam/`], [`cam=rtsp://admin:${password}@cam/`], [`ffmpeg:rtsp:/admin:${password}@cam/`], [`ffmpeg:rtsp://admin:${password}@cam/?fps=none`], [`ffmpeg:rtsp://admin:${password}@cam/?fps=1&fps=2`],
-        [`ffmpeg:rtsp://admin:${password}@cam/?inputArgs=${encoded(`-headers 'Cookie: ${password}`)}`], ['ffmpeg:camera', `ffmpeg:rtsp://admin:${password}@cam/`], [`directory:smb://admin:${password}@nas/folder`], [`netgear:tcp://admin:${password}@cam:5555`],
-        [`imagezmq:tcp://admin:${password}@cam:5555`], [`netgear-async:tcp://admin:${password}@cam:5555`], [`test-pattern:rtsp://admin:${password}@cam/`], [`push:rtsp://admin:${password}@cam/`], [`mjpeg:rtsp://admin:${password}@cam/`], [`mjpeg:http://admin:${password}@cam:99999/`], [`image:http://admin:${password}@cam/`], [`mjpeg:http://admin:${password}@cam/?fps=none`],
+        [`rtsp://admin:${password}@cam/`],
+        [`cam=rtsp://admin:${password}@cam/`],
+        [`ffmpeg:rtsp:/admin:${password}@cam/`],
+        [`ffmpeg:rtsp://admin:${password}@cam/?fps=none`],
+        [`ffmpeg:rtsp://admin:${password}@cam/?fps=1&fps=2`],
+        [`ffmpeg:rtsp://admin:${password}@cam/?inputArgs=${encoded(`-headers 'Cookie: ${password}`)}`],
+        ['ffmpeg:camera', `ffmpeg:rtsp://admin:${password}@cam/`],
+        [`directory:smb://admin:${password}@nas/folder`],
+        [`netgear:tcp://admin:${password}@cam:5555`],
+        [`imagezmq:tcp://admin:${password}@cam:5555`],
+        [`netgear-async:tcp://admin:${password}@cam:5555`],
+        [`test-pattern:rtsp://admin:${password}@cam/`],
+        [`push:rtsp://admin:${password}@cam/`],
+        [`mjpeg:rtsp://admin:${password}@cam/`],
+        [`mjpeg:http://admin:${password}@cam:99999/`],
+        [`image:http://admin:${password}@cam/`],
+        [`mjpeg:http://admin:${password}@cam/?fps=none`],
       ]) {
-        const error: unknown = await createGateway({ source }).then((gateway) => gateway.close(), (thrown: unknown) => thrown);
+        const error: unknown = await createGateway({ source }).then(
+          (gateway) => gateway.close(),
+          (thrown: unknown) => thrown,
+        );
         if (source.length > 1 || error !== undefined) expect(inspect(error, { depth: 9 })).not.toMatch(SECRET);
       }
     }

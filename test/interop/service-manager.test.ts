@@ -14,7 +14,11 @@ interface Report {
 const UNIT = join(ROOT, 'deploy/systemd/gearway.service');
 
 /** Starts the gateway as systemd does. */
-const start = (environment: NodeJS.ProcessEnv): Child => new Child(process.execPath, ['dist/gateway/main.js', '--port', '0', '--source', 'push:'], { cwd: ROOT, env: { ...process.env, ...environment } });
+const start = (environment: NodeJS.ProcessEnv): Child =>
+  new Child(process.execPath, ['dist/gateway/main.js', '--port', '0', '--source', 'push:'], {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+  });
 
 describe('a gateway of systemd', () => {
   it('reports that it is ready, alive and stopping, through a real datagram socket', async () => {
@@ -22,13 +26,25 @@ describe('a gateway of systemd', () => {
     try {
       await using manager = new PythonPeer('notify_socket.py', { path: join(folder, 'notify') });
       await manager.waitFor('ready');
-      await using gateway = start({ NOTIFY_SOCKET: join(folder, 'notify'), WATCHDOG_USEC: '1000000', XDG_RUNTIME_DIR: folder });
+      await using gateway = start({
+        NOTIFY_SOCKET: join(folder, 'notify'),
+        WATCHDOG_USEC: '1000000',
+        XDG_RUNTIME_DIR: folder,
+      });
       const { text } = await manager.waitFor<Report>('report', ({ text: report }) => report.includes('READY=1'));
       expect(text).toContain(`MAINPID=${gateway.process.pid}`);
       // It serves requests by then.
-      const url = await gateway.stdout.waitFor('the address', (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1]);
+      const url = await gateway.stdout.waitFor(
+        'the address',
+        (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1],
+      );
       expect((await fetch(`${url}healthz`)).status).toBe(200);
-      await expect.poll(() => manager.events<Report>('report').filter(({ text: report }) => report.includes('WATCHDOG=1')).length, { timeout: 15_000 }).toBeGreaterThan(2);
+      await expect
+        .poll(
+          () => manager.events<Report>('report').filter(({ text: report }) => report.includes('WATCHDOG=1')).length,
+          { timeout: 15_000 },
+        )
+        .toBeGreaterThan(2);
       gateway.signal('SIGTERM');
       expect(await gateway.exited).toBe(0);
       await manager.waitFor<Report>('report', ({ text: report }) => report.includes('STOPPING=1'));
@@ -41,9 +57,18 @@ describe('a gateway of systemd', () => {
   it('runs on, with one line in the log, if systemd does not listen', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gearway-systemd-'));
     try {
-      await using gateway = start({ NOTIFY_SOCKET: join(folder, 'nobody'), WATCHDOG_USEC: '500000', XDG_RUNTIME_DIR: folder });
-      await gateway.stderr.waitFor('a warning', (line) => (line.includes('systemd could not be notified') ? line : undefined));
-      const url = await gateway.stdout.waitFor('the address', (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1]);
+      await using gateway = start({
+        NOTIFY_SOCKET: join(folder, 'nobody'),
+        WATCHDOG_USEC: '500000',
+        XDG_RUNTIME_DIR: folder,
+      });
+      await gateway.stderr.waitFor('a warning', (line) =>
+        line.includes('systemd could not be notified') ? line : undefined,
+      );
+      const url = await gateway.stdout.waitFor(
+        'the address',
+        (line) => /^Gearway is serving on (\S+)$/.exec(line)?.[1],
+      );
       expect((await fetch(`${url}healthz`)).status).toBe(200);
       gateway.signal('SIGTERM');
       expect(await gateway.exited).toBe(0);
@@ -60,7 +85,10 @@ describe('deploy/systemd/gearway.service', () => {
     try {
       const unit = join(folder, 'gearway.service');
       // The program that systemd looks for is this Node.js.
-      await writeFile(unit, (await readFile(UNIT, 'utf8')).replace('/usr/bin/node', process.execPath).replace(/^Documentation=.*\n/m, ''));
+      await writeFile(
+        unit,
+        (await readFile(UNIT, 'utf8')).replace('/usr/bin/node', process.execPath).replace(/^Documentation=.*\n/m, ''),
+      );
       const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
       expect({ status, output: `${stdout}${stderr}` }).toEqual({ status: 0, output: '' });
     } finally {

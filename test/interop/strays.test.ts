@@ -24,20 +24,27 @@ const STRAYS: readonly ((port: number) => Promise<void>)[] = [
     using _peer = await RawPeer.shake(port, 'PUSH');
   },
   // Floods: what is no request, and what is one and no frame. Then cut off with a full queue.
-  ...[message('hello'), message('a', 'b', 'c'), message('', 'hello'), message('', '{"terminate_flag": true}')].map((bytes) => async (port: number) => {
-    const peer = await RawPeer.shake(port, 'DEALER');
-    if (peer === null) return;
-    const flood = Buffer.concat(Array.from({ length: 200 }, () => bytes));
-    for (let count = 0; count < 50 && peer.write(flood); count += 1) await turn();
-    peer.reset();
-  }),
+  ...[message('hello'), message('a', 'b', 'c'), message('', 'hello'), message('', '{"terminate_flag": true}')].map(
+    (bytes) => async (port: number) => {
+      const peer = await RawPeer.shake(port, 'DEALER');
+      if (peer === null) return;
+      const flood = Buffer.concat(Array.from({ length: 200 }, () => bytes));
+      for (let count = 0; count < 50 && peer.write(flood); count += 1) await turn();
+      peer.reset();
+    },
+  ),
 ];
 
 describe('a real server and a real client, while strays come to the port of the source', () => {
   it('exchange every frame', async () => {
     const FRAMES = 300;
     const [source = 0, native = 0] = await freePorts(2);
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${native}?pattern=1`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${native}?pattern=1`,
+    );
     await using client = new PythonPeer('client.py', { port: native, height: 479 });
     await client.waitFor('ready');
     await using server = new PythonPeer('server.py', { port: source, pattern: 1, frames: FRAMES, quiet: true });
@@ -58,10 +65,16 @@ describe('a real server and a real client, while strays come to the port of the 
     }
     expect(gateway.isRunning).toBe(true);
     const { counters } = await gateway.status();
-    // REQ sends the next frame after the answer to the one before: none may be lost, and none be answered by what was meant for another.
+    // REQ sends the next frame after the answer to the one before: none may be lost, and none be answered by what was
+    // meant for another.
     expect(counters.received).toBe(FRAMES);
-    expect((await gateway.statusWhere('the client has had frames', ({ clients }) => (clients[0]?.delivered ?? 0) > 0)).clients[0]?.rejected).toBe(0);
+    expect(
+      (await gateway.statusWhere('the client has had frames', ({ clients }) => (clients[0]?.delivered ?? 0) > 0))
+        .clients[0]?.rejected,
+    ).toBe(0);
     // A line per 10 s, whatever thousands of strays come.
-    expect(gateway.stderr.all.filter((line) => line.includes('refused') || line.includes('rejected')).length).toBeLessThan(60);
+    expect(
+      gateway.stderr.all.filter((line) => line.includes('refused') || line.includes('rejected')).length,
+    ).toBeLessThan(60);
   });
 });

@@ -1,4 +1,7 @@
-/** The command under what starts and stops it: npm, a service manager, a container, a terminal. Linux only; needs root for the container. */
+/**
+ * The command under what starts and stops it: npm, a service manager, a container, a terminal. Linux only; needs root
+ * for the container.
+ */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +15,10 @@ const OPTIONS = ['--port', '0', '--source', 'ffmpeg:lavfi:testsrc2=size=320x240:
 
 const GATEWAY = [process.execPath, 'dist/gateway/main.js', ...OPTIONS] as const;
 
-/** From the signal to the end of the last process: 0.5 s until the package manager's end is noticed, 1.8 s to close, and the time that a busy machine takes. */
+/**
+ * From the signal to the end of the last process: 0.5 s until the package manager's end is noticed, 1.8 s to close, and
+ * the time that a busy machine takes.
+ */
 const LIMIT_MS = 4000;
 
 /** By the title that it gives itself. */
@@ -51,10 +57,12 @@ async function start(command: string, ...args: string[]): Promise<Running> {
   }
 }
 
-const nothingLeft = (family: ProcessFamily): Promise<void> => family.until('the end of all processes', (members) => members.length === 0, LIMIT_MS);
+const nothingLeft = (family: ProcessFamily): Promise<void> =>
+  family.until('the end of all processes', (members) => members.length === 0, LIMIT_MS);
 
 describe('npm start', () => {
-  // SIGINT to npm alone is not among them: npm and its shell go on running then, and wait for a program that has not heard of it.
+  // SIGINT to npm alone is not among them: npm and its shell go on running then, and wait for a program that has not
+  // heard of it.
   it.each(['SIGTERM', 'SIGHUP', 'SIGKILL'] as const)('leaves nothing running when npm gets %s', async (signal) => {
     await using running = await start('npm', 'start', '--', ...OPTIONS);
     running.child.signal(signal);
@@ -72,17 +80,25 @@ describe('npm start', () => {
 function groupOf({ family, gateway }: Running): number {
   const members = new Map(family.members().map((member) => [member.pid, member]));
   let pid = gateway;
-  for (let parent = members.get(pid)?.parent; parent !== undefined && members.has(parent) && !members.get(parent)!.command.startsWith('setsid'); parent = members.get(pid)?.parent) pid = parent;
+  for (
+    let parent = members.get(pid)?.parent;
+    parent !== undefined && members.has(parent) && !members.get(parent)!.command.startsWith('setsid');
+    parent = members.get(pid)?.parent
+  )
+    pid = parent;
   return pid;
 }
 
 describe('a service manager', () => {
-  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const)('ends the gateway and its programs by %s to the process', async (signal) => {
-    await using running = await start(...GATEWAY);
-    running.child.signal(signal);
-    await nothingLeft(running.family);
-    expect(await running.child.exited).toBe(signal === 'SIGKILL' ? null : 0);
-  });
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const)(
+    'ends the gateway and its programs by %s to the process',
+    async (signal) => {
+      await using running = await start(...GATEWAY);
+      running.child.signal(signal);
+      await nothingLeft(running.family);
+      expect(await running.child.exited).toBe(signal === 'SIGKILL' ? null : 0);
+    },
+  );
 
   it('ends them by SIGTERM to the whole group', async () => {
     await using running = await start('setsid', '--wait', ...GATEWAY);
@@ -102,7 +118,13 @@ describe('a service manager', () => {
 });
 
 describe('a container, where the gateway is process 1', () => {
-  const unshare = ['--pid', '--fork', '--mount-proc', '--kill-child', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'])];
+  const unshare = [
+    '--pid',
+    '--fork',
+    '--mount-proc',
+    '--kill-child',
+    ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+  ];
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends on %s', async (signal) => {
     await using running = await start('unshare', ...unshare, ...GATEWAY);
@@ -125,11 +147,18 @@ describe('a terminal', () => {
   it('stops the gateway by Ctrl+C', async () => {
     await using running = await onTerminal();
     running.child.stdin.write('\u0003');
-    await running.family.until('the end of gateway and FFmpeg', (members) => !members.some((member) => isGateway(member) || isFfmpeg(member)), LIMIT_MS);
+    await running.family.until(
+      'the end of gateway and FFmpeg',
+      (members) => !members.some((member) => isGateway(member) || isFfmpeg(member)),
+      LIMIT_MS,
+    );
   });
 });
 
-/** Runs a command on a new terminal, and passes its output on. Closes the terminal when its own input ends, and waits for the command then. */
+/**
+ * Runs a command on a new terminal, and passes its output on. Closes the terminal when its own input ends, and waits
+ * for the command then.
+ */
 const TERMINAL = `
 import os, pty, select, sys
 pid, fd = pty.fork()

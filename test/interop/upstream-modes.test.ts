@@ -16,20 +16,52 @@ interface Done {
 describe('a server in multi-clients mode', () => {
   it("gives a seat's JPEG to the server as the picture that it is", async () => {
     const seats = await freePorts(2);
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`,
+    );
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { port: seats[1]! });
-    await viewer.return({ kind: 'jpeg', data: await encodeJpeg({ data: new Uint8Array(32 * 16 * 3).fill(200), width: 32, height: 16, channels: 3 }) });
-    await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, frames: 60, height: 120, width: 400, quiet: true });
+    await viewer.return({
+      kind: 'jpeg',
+      data: await encodeJpeg({ data: new Uint8Array(32 * 16 * 3).fill(200), width: 32, height: 16, channels: 3 }),
+    });
+    await using server = new PythonPeer('server.py', {
+      ports: seats,
+      multiclient: true,
+      frames: 60,
+      height: 120,
+      width: 400,
+      quiet: true,
+    });
     // One colour: every decoder gives 200 for each sample.
-    expect((await server.waitFor<Done>('done')).by_port).toEqual({ [seats[0]!]: null, [seats[1]!]: { $array: 'uint8', shape: [16, 32, 3], sha1: createHash('sha1').update(new Uint8Array(32 * 16 * 3).fill(200)).digest('hex') } });
+    expect((await server.waitFor<Done>('done')).by_port).toEqual({
+      [seats[0]!]: null,
+      [seats[1]!]: {
+        $array: 'uint8',
+        shape: [16, 32, 3],
+        sha1: createHash('sha1')
+          .update(new Uint8Array(32 * 16 * 3).fill(200))
+          .digest('hex'),
+      },
+    });
   });
 
   it('that publishes is received once, at its first port, and has no seats', async () => {
     const seats = await freePorts(2);
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true&pattern=2`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true&pattern=2`,
+    );
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
     expect((await viewer.welcome).port).toBe(6000);
-    await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, pattern: 2, frames: 120, height: 120, width: 400 });
+    await using server = new PythonPeer('server.py', {
+      ports: seats,
+      multiclient: true,
+      pattern: 2,
+      frames: 120,
+      height: 120,
+      width: 400,
+    });
     await server.waitFor('done');
     const { received } = (await gateway.statusWhere('frames', ({ counters }) => counters.received > 60)).counters;
     // A publisher's first ones find nobody yet; none comes twice.
@@ -40,9 +72,15 @@ describe('a server in multi-clients mode', () => {
 describe('servers in multi-servers mode', () => {
   it.each([1, 2])('are a stream each, and one that ends leaves the others alone, pattern %i', async (pattern) => {
     const ports = await freePorts(3);
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${ports.join(',')}?multiserver=true&pattern=${pattern}`);
-    const streams = async (): Promise<StreamStatus[]> => (await (await fetch(`${await gateway.url}/api/streams`)).json()) as StreamStatus[];
-    expect((await streams()).map(({ name, state }) => ({ name, state }))).toEqual(ports.map((port) => ({ name: String(port), state: 'waiting' })));
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${ports.join(',')}?multiserver=true&pattern=${pattern}`,
+    );
+    const streams = async (): Promise<StreamStatus[]> =>
+      (await (await fetch(`${await gateway.url}/api/streams`)).json()) as StreamStatus[];
+    expect((await streams()).map(({ name, state }) => ({ name, state }))).toEqual(
+      ports.map((port) => ({ name: String(port), state: 'waiting' })),
+    );
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/${ports[2]}`);
     const options = { multiserver: true, pattern, bidirectional: pattern === 1, height: 120, width: 400 };
     await using first = new PythonPeer('server.py', { ...options, port: ports[0], frames: 60 });
@@ -51,13 +89,21 @@ describe('servers in multi-servers mode', () => {
     if (pattern === 1) {
       await viewer.return({ kind: 'value', value: 'stop' });
       await third.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === '{"6000":"stop"}');
-      expect(second.events<{ data: unknown }>('returned').every(({ data }) => JSON.stringify(data) === '{}')).toBe(true);
+      expect(second.events<{ data: unknown }>('returned').every(({ data }) => JSON.stringify(data) === '{}')).toBe(
+        true,
+      );
     }
     await first.waitFor('done');
     const states = async (): Promise<string> => (await streams()).map(({ state }) => state).join();
     await expect.poll(states, { timeout: 5000 }).toBe('ended,live,live');
     const before = (await streams()).map(({ counters }) => counters.received);
-    await expect.poll(async () => (await streams()).slice(1).every(({ counters }, index) => counters.received > before[index + 1]! + 30), { timeout: 10_000 }).toBe(true);
+    await expect
+      .poll(
+        async () =>
+          (await streams()).slice(1).every(({ counters }, index) => counters.received > before[index + 1]! + 30),
+        { timeout: 10_000 },
+      )
+      .toBe(true);
     expect(await states()).toBe('ended,live,live');
     expect([second.isRunning, third.isRunning]).toEqual([true, true]);
   });
@@ -66,9 +112,20 @@ describe('servers in multi-servers mode', () => {
 describe('a native client in multi-servers mode', () => {
   it.each([1, 2])('hears of the port that serverPort= names, pattern %i', async (pattern) => {
     const [a] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=30', '--client', `tcp://127.0.0.1:${a}?pattern=${pattern}&serverPort=5566`, '--on-close', 'terminate');
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'test-pattern:?size=640x480&fps=30',
+      '--client',
+      `tcp://127.0.0.1:${a}?pattern=${pattern}&serverPort=5566`,
+      '--on-close',
+      'terminate',
+    );
     await using client = new PythonPeer('client.py', { multiserver: true, ports: [a], pattern });
-    await client.waitFor('from', ({ port, message }: { port: string; message: { number?: number } | null }) => port === '5566' && (message?.number ?? 0) > 0);
+    await client.waitFor(
+      'from',
+      ({ port, message }: { port: string; message: { number?: number } | null }) =>
+        port === '5566' && (message?.number ?? 0) > 0,
+    );
     // Its one server ends, and so does it.
     gateway.signal('SIGTERM');
     await client.waitFor('done');
@@ -79,11 +136,22 @@ describe('a native client in multi-servers mode', () => {
 describe('returns=', () => {
   it('newest is the newest value alone, whoever sent it, arrays included', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=0&returns=newest`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=0&returns=newest`,
+    );
     await using one = await WebViewer.open(`${await gateway.url}/streams/main`);
     await using two = await WebViewer.open(`${await gateway.url}/streams/main`);
-    await using server = new PythonPeer('server.py', { port: source, pattern: 0, bidirectional: true, frames: 900, height: 120, width: 400 });
-    const returned = (json: string): Promise<unknown> => server.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === json);
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      pattern: 0,
+      bidirectional: true,
+      frames: 900,
+      height: 120,
+      width: 400,
+    });
+    const returned = (json: string): Promise<unknown> =>
+      server.waitFor<{ data: unknown }>('returned', ({ data }) => JSON.stringify(data) === json);
     await one.return({ kind: 'value', value: 'from one' });
     await returned('"from one"');
     await two.return({ kind: 'value', value: [1, 2.5, null] });
@@ -99,9 +167,18 @@ describe('returns=', () => {
 describe('capturedAt=', () => {
   it('brings the time of capture from the message to the viewer', async () => {
     const [source] = (await freePorts(1)) as [number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1&capturedAt=t`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1&capturedAt=t`,
+    );
     await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
-    await using _server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 600, height: 120, width: 400 });
+    await using _server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      frames: 600,
+      height: 120,
+      width: 400,
+    });
     await expect.poll(() => viewer.messages.length, { timeout: 20_000 }).toBeGreaterThan(0);
     const { t } = viewer.messages.at(-1) as { t: number };
     expect(viewer.capturedAtUs).toBe(Math.round(t * 1_000_000));
@@ -117,11 +194,17 @@ describe('a second PAIR server', () => {
     await using first = new PythonPeer('server.py', options);
     await gateway.statusWhere('frames', ({ state }) => state === 'live');
     await using second = new PythonPeer('server.py', options);
-    await gateway.statusWhere('a waiting server', ({ source: { state } }) => state === 'connected; another server is waiting for the first one to disconnect');
+    await gateway.statusWhere(
+      'a waiting server',
+      ({ source: { state } }) => state === 'connected; another server is waiting for the first one to disconnect',
+    );
     const [before] = second.events('returned');
     expect(before).toBeUndefined();
     first.signal('SIGKILL');
     await second.waitFor('returned');
-    await gateway.statusWhere('one server', ({ state, source: now }) => state === 'live' && now.state.startsWith('connected'));
+    await gateway.statusWhere(
+      'one server',
+      ({ state, source: now }) => state === 'live' && now.state.startsWith('connected'),
+    );
   });
 });

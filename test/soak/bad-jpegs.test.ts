@@ -15,7 +15,11 @@ describe('JPEGs that end a real client, among good ones', () => {
     gateway.stream.addClient(`tcp://127.0.0.1:${native}`);
     await client.waitFor<{ count: number }>('progress', ({ count }) => count >= 1);
     await expect.poll(() => gateway.stream.clients[0]?.repeated, { timeout: 30_000 }).toBeGreaterThan(5);
-    expect(gateway.stream.clients[0]).toMatchObject({ state: 'live', delivered: 0, reason: expect.stringContaining('cannot decode') as string });
+    expect(gateway.stream.clients[0]).toMatchObject({
+      state: 'live',
+      delivered: 0,
+      reason: expect.stringContaining('cannot decode') as string,
+    });
     expect(client.isRunning).toBe(true);
     gateway.stream.push(JPEGS[2]!);
     await client.waitFor<{ n: number }>('number', ({ n }) => n === 2);

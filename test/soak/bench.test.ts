@@ -12,14 +12,21 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 // It runs, and measures something: whether a target is met says nobody on a machine that others use.
 describe('npm run bench', () => {
   it.each(BENCHES.map(({ name }) => name))('%s', async (name) => {
-    const { stdout } = await promisify(execFile)('npm', ['run', 'bench', '--', name, '--rounds', '1', '--seconds', '0.5', '--viewers', '2'], { cwd: ROOT });
+    const { stdout } = await promisify(execFile)(
+      'npm',
+      ['run', 'bench', '--', name, '--rounds', '1', '--seconds', '0.5', '--viewers', '2'],
+      { cwd: ROOT },
+    );
     const report = JSON.parse(await readFile(`${ARTIFACTS}bench-${name}.json`, 'utf8')) as Report;
     expect(report.lines.length).toBeGreaterThan(0);
     for (const { what, series } of report.lines) {
       expect(stdout).toContain(what);
       for (const { name: of, values } of series) {
         expect(values.length, `${what}: ${of}`).toBeGreaterThan(0);
-        expect(values.every((value) => Number.isFinite(value)), `${what}: ${of}: ${values.join(', ')}`).toBe(true);
+        expect(
+          values.every((value) => Number.isFinite(value)),
+          `${what}: ${of}: ${values.join(', ')}`,
+        ).toBe(true);
       }
     }
   });

@@ -11,7 +11,7 @@ import { nextFile, type SeenFile, watchFiles, type Written } from '../helpers/se
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "gearway \"d'ir\" ü;-"));
+  folder = await mkdtemp(join(tmpdir(), 'gearway "d\'ir" ü;-'));
 });
 
 afterEach(async () => {
@@ -21,18 +21,23 @@ afterEach(async () => {
 describe('a folder of images', () => {
   it('comes in the order of its names and at its rate, and ends', async () => {
     for (let n = 0; n < 40; n += 1) await writeFile(join(folder, `img ${n}.jpg`), jpegOf(2000 + n));
-    await inASpell(async () => {
-      await using gateway = await GatewayProcess.start('--source', `directory:${folder}?fps=25&onDemand=true`);
-      await using viewer = await watchFiles(gateway);
-      const seen: SeenFile[] = [];
-      while (seen.length < 40) seen.push(await nextFile(viewer));
-      expect(seen.map(({ file }) => file)).toEqual(Array.from({ length: 40 }, (_none, n) => `img ${n}.jpg`));
-      expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(`all images of ${folder} have been shown`);
-      return (seen[39]!.atMs - seen[0]!.atMs) / 39;
-    }, (frameTimeMs) => {
-      expect(frameTimeMs).toBeGreaterThan(39.6);
-      expect(frameTimeMs).toBeLessThan(40.4);
-    });
+    await inASpell(
+      async () => {
+        await using gateway = await GatewayProcess.start('--source', `directory:${folder}?fps=25&onDemand=true`);
+        await using viewer = await watchFiles(gateway);
+        const seen: SeenFile[] = [];
+        while (seen.length < 40) seen.push(await nextFile(viewer));
+        expect(seen.map(({ file }) => file)).toEqual(Array.from({ length: 40 }, (_none, n) => `img ${n}.jpg`));
+        expect((await gateway.statusWhere('the end', ({ state }) => state === 'ended')).reason).toBe(
+          `all images of ${folder} have been shown`,
+        );
+        return (seen[39]!.atMs - seen[0]!.atMs) / 39;
+      },
+      (frameTimeMs) => {
+        expect(frameTimeMs).toBeGreaterThan(39.6);
+        expect(frameTimeMs).toBeLessThan(40.4);
+      },
+    );
   });
 });
 
@@ -50,12 +55,15 @@ describe('a folder that is watched', () => {
     try {
       const seen: SeenFile[] = [];
       const watching = (async () => {
-        for (let frame = await nextFile(viewer); frame.file !== 'zz last.jpg'; frame = await nextFile(viewer)) seen.push(frame);
+        for (let frame = await nextFile(viewer); frame.file !== 'zz last.jpg'; frame = await nextFile(viewer))
+          seen.push(frame);
       })();
       await Promise.all(writers.map((writer) => writer.waitFor('done', undefined, 60_000)));
       await writeFile(join(folder, 'zz last.jpg'), jpegOf(5000));
       await watching;
-      const known = new Set(writers.flatMap((writer) => writer.events<Written>('writes').map(({ name, sha1 }) => `${name} ${sha1}`)));
+      const known = new Set(
+        writers.flatMap((writer) => writer.events<Written>('writes').map(({ name, sha1 }) => `${name} ${sha1}`)),
+      );
       const unknown = seen.filter(({ file, sha1 }) => !known.has(`${file} ${sha1}`));
       expect(unknown).toEqual([]);
       expect(seen.length).toBeGreaterThan(50);
@@ -73,16 +81,19 @@ describe('a folder that is watched', () => {
     await using gateway = await GatewayProcess.start('--source', `directory:${folder}?watch=true`);
     await using viewer = await watchFiles(gateway);
     await nextFile(viewer);
-    await inASpell(async () => {
-      const delays: number[] = [];
-      for (let n = 0; n < 20; n += 1) {
-        const name = `new ${performance.now()}.jpg`;
-        const beganMs = performance.now();
-        await writeFile(join(folder, name), jpegOf(1600 + n));
-        expect((await nextFile(viewer)).file).toBe(name);
-        delays.push(performance.now() - beganMs);
-      }
-      return delays.sort((a, b) => a - b)[10]!;
-    }, (medianMs) => expect(medianMs).toBeLessThan(50));
+    await inASpell(
+      async () => {
+        const delays: number[] = [];
+        for (let n = 0; n < 20; n += 1) {
+          const name = `new ${performance.now()}.jpg`;
+          const beganMs = performance.now();
+          await writeFile(join(folder, name), jpegOf(1600 + n));
+          expect((await nextFile(viewer)).file).toBe(name);
+          delays.push(performance.now() - beganMs);
+        }
+        return delays.sort((a, b) => a - b)[10]!;
+      },
+      (medianMs) => expect(medianMs).toBeLessThan(50),
+    );
   });
 });

@@ -39,13 +39,19 @@ async function end(gateway: Child, signal: NodeJS.Signals): Promise<{ ms: number
   return { ms: performance.now() - from, code };
 }
 
-/** A gateway in which three of the four threads of libuv's pool are blocked for good, as by a file system that does not answer. */
+/**
+ * A gateway in which three of the four threads of libuv's pool are blocked for good, as by a file system that does not
+ * answer.
+ */
 async function serveBlocked(folder: string): Promise<Child> {
   // Nobody writes to the FIFO: opening it waits forever.
   const fifo = join(folder, 'fifo');
   execFileSync('mkfifo', [fifo]);
   const blocker = join(folder, 'blocker.cjs');
-  writeFileSync(blocker, `process.on('SIGUSR2', () => { for (let i = 0; i < 3; i += 1) require('node:fs').open(${JSON.stringify(fifo)}, () => {}); process.stdout.write('blocked\\n'); });`);
+  writeFileSync(
+    blocker,
+    `process.on('SIGUSR2', () => { for (let i = 0; i < 3; i += 1) require('node:fs').open(${JSON.stringify(fifo)}, () => {}); process.stdout.write('blocked\\n'); });`,
+  );
   const { gateway } = await serve(['--require', blocker], '--source', 'push:');
   gateway.signal('SIGUSR2');
   await gateway.stdout.waitFor('the blocked threads', (line) => (line === 'blocked' ? line : undefined));
@@ -53,20 +59,24 @@ async function serveBlocked(folder: string): Promise<Child> {
 }
 
 describe('the end of the gateway', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('comes within 2 s of %s while threads of the pool are blocked', async (signal) => {
-    await inASpell(
-      async () => {
-        using folder = temporaryFolder();
-        await using gateway = await serveBlocked(folder.path);
-        const { ms } = await end(gateway, signal);
-        return { ms, log: gateway.stderr.all.join('\n') };
-      },
-      ({ ms, log }) => {
-        expect(ms).toBeLessThan(LIMIT_MS);
-        expect(log).toContain('gearway: killed because it was still running 1800 ms after the signal: FSReqCallback');
-      },
-    );
-  }, 120_000);
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'comes within 2 s of %s while threads of the pool are blocked',
+    async (signal) => {
+      await inASpell(
+        async () => {
+          using folder = temporaryFolder();
+          await using gateway = await serveBlocked(folder.path);
+          const { ms } = await end(gateway, signal);
+          return { ms, log: gateway.stderr.all.join('\n') };
+        },
+        ({ ms, log }) => {
+          expect(ms).toBeLessThan(LIMIT_MS);
+          expect(log).toContain('gearway: killed because it was still running 1800 ms after the signal: FSReqCallback');
+        },
+      );
+    },
+    120_000,
+  );
 
   it('comes immediately at the second signal, also while threads of the pool are blocked', async () => {
     await inASpell(
@@ -83,47 +93,65 @@ describe('the end of the gateway', () => {
   }, 120_000);
 
   it('comes within 2 s and with 0 whatever is connected', async () => {
-    await inASpell(async () => {
-      // A client that has stopped: its address accepts connections and says nothing.
-      await using stopped = new Child(process.execPath, ['-e', "require('node:net').createServer(() => {}).listen(0, '127.0.0.1', function () { console.log(this.address().port); })"]);
-      const port = await stopped.stdout.waitFor('the port', (line) => line);
-      const { gateway, url } = await serve([], '--source', 'main=test-pattern:?size=640x480&fps=30', '--source', 'pushed=push:', '--client', `tcp://127.0.0.1:${port}`, '--virtual-ports', 'main=6000-6299');
-      await using _ = gateway;
-      stopped.signal('SIGSTOP');
-      await using peers = new Disposables();
-      // In groups: each has 5 s for its hello.
-      for (let group = 0; group < 10; group += 1) {
-        const viewers = await Promise.all(Array.from({ length: 20 }, async () => peers.use(await Viewer.connect(url))));
-        await Promise.all(viewers.map((viewer) => viewer.hello()));
-        for (const viewer of viewers) viewer.socket.pause();
-      }
-      const requests = [
-        'GET /streams/main/mjpeg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-        'GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-        'POST /streams/pushed/frames HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nContent-Length: 100000\r\n\r\n--b\r\n',
-        'GET /streams/main/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-        'GET /half',
-        '',
-      ];
-      for (const request of requests) {
-        for (const halfClose of [false, true]) {
-          const peer = peers.use(await RawPeer.connect(url));
-          peer.send(request);
-          if (halfClose) await peer.halfClose();
-          else if (request.endsWith('\r\n\r\n')) await peer.receive('\r\n\r\n');
-          peer.pause();
+    await inASpell(
+      async () => {
+        // A client that has stopped: its address accepts connections and says nothing.
+        await using stopped = new Child(process.execPath, [
+          '-e',
+          "require('node:net').createServer(() => {}).listen(0, '127.0.0.1', function () { console.log(this.address().port); })",
+        ]);
+        const port = await stopped.stdout.waitFor('the port', (line) => line);
+        const { gateway, url } = await serve(
+          [],
+          '--source',
+          'main=test-pattern:?size=640x480&fps=30',
+          '--source',
+          'pushed=push:',
+          '--client',
+          `tcp://127.0.0.1:${port}`,
+          '--virtual-ports',
+          'main=6000-6299',
+        );
+        await using _ = gateway;
+        stopped.signal('SIGSTOP');
+        await using peers = new Disposables();
+        // In groups: each has 5 s for its hello.
+        for (let group = 0; group < 10; group += 1) {
+          const viewers = await Promise.all(
+            Array.from({ length: 20 }, async () => peers.use(await Viewer.connect(url))),
+          );
+          await Promise.all(viewers.map((viewer) => viewer.hello()));
+          for (const viewer of viewers) viewer.socket.pause();
         }
-      }
-      const silent = connect(Number(new URL(url).port), '127.0.0.1');
-      silent.on('error', () => undefined);
-      await once(silent, 'connect');
-      const ended = await end(gateway, 'SIGTERM');
-      silent.destroy();
-      return ended;
-    }, ({ ms, code }) => {
-      expect(ms).toBeLessThan(LIMIT_MS);
-      expect(code).toBe(0);
-    });
+        const requests = [
+          'GET /streams/main/mjpeg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+          'GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+          'POST /streams/pushed/frames HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\nContent-Length: 100000\r\n\r\n--b\r\n',
+          'GET /streams/main/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+          'GET /half',
+          '',
+        ];
+        for (const request of requests) {
+          for (const halfClose of [false, true]) {
+            const peer = peers.use(await RawPeer.connect(url));
+            peer.send(request);
+            if (halfClose) await peer.halfClose();
+            else if (request.endsWith('\r\n\r\n')) await peer.receive('\r\n\r\n');
+            peer.pause();
+          }
+        }
+        const silent = connect(Number(new URL(url).port), '127.0.0.1');
+        silent.on('error', () => undefined);
+        await once(silent, 'connect');
+        const ended = await end(gateway, 'SIGTERM');
+        silent.destroy();
+        return ended;
+      },
+      ({ ms, code }) => {
+        expect(ms).toBeLessThan(LIMIT_MS);
+        expect(code).toBe(0);
+      },
+    );
   }, 180_000);
 });
 
@@ -131,21 +159,46 @@ describe('the start of the gateway', () => {
   /** Runs the command to its end, behind a line of the shell. */
   const run = (setup: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
     new Promise((resolve) => {
-      execFile('sh', ['-c', `${setup} && exec "$0" "$@"`, process.execPath, COMMAND, '--port', '0', ...args], { cwd: ROOT, timeout: 20_000 }, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-      });
+      execFile(
+        'sh',
+        ['-c', `${setup} && exec "$0" "$@"`, process.execPath, COMMAND, '--port', '0', ...args],
+        { cwd: ROOT, timeout: 20_000 },
+        (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+        },
+      );
     });
 
-  it.each([80, 64, 48, 40, 32, 28])('ends with 1 and one sentence with %i descriptors', async (limit) => {
-    const { code, stdout, stderr } = await run(`ulimit -n ${limit}`, '--source', 'test-pattern:');
-    expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  }, 30_000);
+  it.each([80, 64, 48, 40, 32, 28])(
+    'ends with 1 and one sentence with %i descriptors',
+    async (limit) => {
+      const { code, stdout, stderr } = await run(`ulimit -n ${limit}`, '--source', 'test-pattern:');
+      expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    },
+    30_000,
+  );
 
   it('serves with 128 descriptors, refuses what is too much, and is well again', async () => {
-    const gateway = new Child('sh', ['-c', 'ulimit -n 128 && exec "$0" "$@"', process.execPath, COMMAND, '--port', '0', '--source', 'test-pattern:?size=160x120&fps=10'], { cwd: ROOT });
+    const gateway = new Child(
+      'sh',
+      [
+        '-c',
+        'ulimit -n 128 && exec "$0" "$@"',
+        process.execPath,
+        COMMAND,
+        '--port',
+        '0',
+        '--source',
+        'test-pattern:?size=160x120&fps=10',
+      ],
+      { cwd: ROOT },
+    );
     await using _ = gateway;
-    const url = await gateway.stdout.waitFor('the ready line', (line) => /(http:\/\/127\.0\.0\.1:\d+)\//.exec(line)?.[1]);
+    const url = await gateway.stdout.waitFor(
+      'the ready line',
+      (line) => /(http:\/\/127\.0\.0\.1:\d+)\//.exec(line)?.[1],
+    );
     await using viewer = await Viewer.connect(url);
     await viewer.hello();
     const peers = await Promise.all(Array.from({ length: 200 }, () => RawPeer.connect(url)));
@@ -155,14 +208,27 @@ describe('the start of the gateway', () => {
     viewer.ack(sequence);
     expect((await viewer.until('frame')).sequence).toBeGreaterThan(sequence);
     for (const peer of peers) peer.close();
-    await expect.poll(() => fetch(`${url}/healthz`).then(({ status }) => status, () => 0), { timeout: 10_000 }).toBe(200);
+    await expect
+      .poll(
+        () =>
+          fetch(`${url}/healthz`).then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(200);
     expect(gateway.isRunning).toBe(true);
   }, 60_000);
 
   it('ends with one sentence when the folder of its keys cannot be written', async () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, '.vidgear'), 'a file where the folder should be');
-    const { code, stderr } = await run(`export HOME=${folder.path}`, '--source', 'netgear:tcp://127.0.0.1:5999?pattern=1&secure=1');
+    const { code, stderr } = await run(
+      `export HOME=${folder.path}`,
+      '--source',
+      'netgear:tcp://127.0.0.1:5999?pattern=1&secure=1',
+    );
     expect(stderr).toMatch(/^gearway: [^\n]+\n$/);
     expect(code).toBeGreaterThan(0);
   }, 30_000);

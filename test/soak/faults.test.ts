@@ -11,54 +11,113 @@ const PICTURE = { height: 120, width: 400 };
 
 describe('native clients', () => {
   it(`are served each of ${KILLS} times that they are killed and started again, and the one beside them feels nothing`, async () => {
-    await inASpell(async () => {
-      const [source, a, b] = (await freePorts(3)) as [number, number, number];
-      await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
-      await using healthy = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b', warm_up: 30, ...PICTURE });
-      await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60 * 5, ...PICTURE });
-      await healthy.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
-      for (let time = 1; time <= KILLS; time += 1) {
-        const client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: time, ...PICTURE });
-        await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
-        // Its new value, and not that of the one before it.
-        const returned = await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => data?.[a] === time);
-        expect(returned.data).toEqual({ [a]: time, [b]: 'b' });
-        client.signal('SIGKILL');
-        await client.exited;
-        await gateway.statusWhere('that it is gone', ({ clients }) => clients.some(({ port, state }) => port === a && state === 'connecting'));
-      }
-      const felt = await healthy.waitFor<ClientReport>('progress');
-      const [latest = felt] = healthy.events<ClientReport>('progress').slice(-1);
-      expect(latest).toMatchObject({ gaps: 0, mismatched: 0 });
-      return latest;
-    }, ({ longest }) => expect(longest).toBeLessThan(0.1));
+    await inASpell(
+      async () => {
+        const [source, a, b] = (await freePorts(3)) as [number, number, number];
+        await using gateway = await GatewayProcess.start(
+          '--source',
+          `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+          '--client',
+          `tcp://127.0.0.1:${a}`,
+          '--client',
+          `tcp://127.0.0.1:${b}`,
+        );
+        await using healthy = new PythonPeer('client.py', {
+          port: b,
+          bidirectional: true,
+          returns: 'b',
+          warm_up: 30,
+          ...PICTURE,
+        });
+        await using server = new PythonPeer('server.py', {
+          port: source,
+          bidirectional: true,
+          frames: 30 * 60 * 5,
+          ...PICTURE,
+        });
+        await healthy.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
+        for (let time = 1; time <= KILLS; time += 1) {
+          const client = new PythonPeer('client.py', { port: a, bidirectional: true, returns: time, ...PICTURE });
+          await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
+          // Its new value, and not that of the one before it.
+          const returned = await server.waitFor<{ data: Record<string, unknown> | null }>(
+            'returned',
+            ({ data }) => data?.[a] === time,
+          );
+          expect(returned.data).toEqual({ [a]: time, [b]: 'b' });
+          client.signal('SIGKILL');
+          await client.exited;
+          await gateway.statusWhere('that it is gone', ({ clients }) =>
+            clients.some(({ port, state }) => port === a && state === 'connecting'),
+          );
+        }
+        const felt = await healthy.waitFor<ClientReport>('progress');
+        const [latest = felt] = healthy.events<ClientReport>('progress').slice(-1);
+        expect(latest).toMatchObject({ gaps: 0, mismatched: 0 });
+        return latest;
+      },
+      ({ longest }) => expect(longest).toBeLessThan(0.1),
+    );
   });
 
   it('get their first frame within 1 s when they bind late, in every pattern', async () => {
     const [source, ...ports] = (await freePorts(4)) as [number, number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, ...ports.flatMap((port, pattern) => ['--client', `tcp://127.0.0.1:${port}?pattern=${pattern}`]));
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      ...ports.flatMap((port, pattern) => ['--client', `tcp://127.0.0.1:${port}?pattern=${pattern}`]),
+    );
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      frames: 30 * 60,
+      ...PICTURE,
+    });
     await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
     for (const [pattern, port] of ports.entries()) {
-      await inASpell(async () => {
-        await using client = new PythonPeer('client.py', { port, pattern, bidirectional: pattern < 2, ...PICTURE });
-        await client.waitFor('ready');
-        const startMs = performance.now();
-        await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
-        return performance.now() - startMs;
-      }, (tookMs) => expect(tookMs, `pattern ${pattern}`).toBeLessThan(1000));
+      await inASpell(
+        async () => {
+          await using client = new PythonPeer('client.py', { port, pattern, bidirectional: pattern < 2, ...PICTURE });
+          await client.waitFor('ready');
+          const startMs = performance.now();
+          await client.waitFor<ClientReport>('progress', ({ first }) => first !== null);
+          return performance.now() - startMs;
+        },
+        (tookMs) => expect(tookMs, `pattern ${pattern}`).toBeLessThan(1000),
+      );
     }
     expect(server.isRunning).toBe(true);
   });
 
   it('whose user takes 10 of 30 frames a second are at most 1 s behind, 10 s after their queue of 96 is full', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}?pattern=0&fps=5`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${a}`,
+      '--client',
+      `tcp://127.0.0.1:${b}?pattern=0&fps=5`,
+    );
     await using slow = new PythonPeer('client.py', { port: a, bidirectional: true, slow: 0.1, ...PICTURE });
-    await using limited = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true, slow: 0.1, ...PICTURE });
+    await using limited = new PythonPeer('client.py', {
+      port: b,
+      pattern: 0,
+      bidirectional: true,
+      slow: 0.1,
+      ...PICTURE,
+    });
     await gateway.statusWhere('two live clients', ({ clients }) => clients.every(({ state }) => state === 'live'));
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
-    const reasonOf = (port: number) => ({ clients }: Awaited<ReturnType<typeof gateway.status>>) => clients.find((client) => client.port === port)?.reason ?? '';
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      frames: 30 * 60,
+      ...PICTURE,
+    });
+    const reasonOf =
+      (port: number) =>
+      ({ clients }: Awaited<ReturnType<typeof gateway.status>>) =>
+        clients.find((client) => client.port === port)?.reason ?? '';
     await gateway.statusWhere('a full queue', (status) => reasonOf(a)(status).startsWith('queue full'));
     await elapse(11_000);
     const latest = (peer: PythonPeer): ClientReport => peer.events<ClientReport>('progress').at(-1)!;
@@ -76,19 +135,51 @@ describe('native clients', () => {
 
   it('and a server go on when the gateway is restarted under them', async () => {
     const [source, a, b, c] = (await freePorts(4)) as [number, number, number, number];
-    const options = ['--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`, '--client', `tcp://127.0.0.1:${c}?pattern=2`];
+    const options = [
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${a}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${b}?pattern=0`,
+      '--client',
+      `tcp://127.0.0.1:${c}?pattern=2`,
+    ];
     const first = await GatewayProcess.start(...options);
-    const clients = [1, 0, 2].map((pattern, index) => new PythonPeer('client.py', { port: [a, b, c][index], pattern, bidirectional: pattern < 2, returns: pattern < 2 ? pattern : undefined, ...PICTURE }));
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 60, ...PICTURE });
-    const hasAll = (data: Record<string, unknown> | null): boolean => data?.[a] === 1 && data[b] === 0 && data[c] === null;
+    const clients = [1, 0, 2].map(
+      (pattern, index) =>
+        new PythonPeer('client.py', {
+          port: [a, b, c][index],
+          pattern,
+          bidirectional: pattern < 2,
+          returns: pattern < 2 ? pattern : undefined,
+          ...PICTURE,
+        }),
+    );
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      frames: 30 * 60,
+      ...PICTURE,
+    });
+    const hasAll = (data: Record<string, unknown> | null): boolean =>
+      data?.[a] === 1 && data[b] === 0 && data[c] === null;
     await server.waitFor<{ data: Record<string, unknown> | null }>('returned', ({ data }) => hasAll(data));
     await Promise.all(clients.map((client) => client.waitFor<ClientReport>('progress', ({ last }) => last !== null)));
     await first[Symbol.asyncDispose]();
     const stoppedAt = Date.now() / 1000;
     await using second = await GatewayProcess.start(...options);
-    await second.statusWhere('all of them live', (status) => status.state === 'live' && status.clients.every(({ state }) => state === 'live'));
-    const { n } = await server.waitFor<{ n: number; data: Record<string, unknown> | null; t: number }>('progress', ({ data, t }) => t > stoppedAt && hasAll(data));
-    const reports = await Promise.all(clients.map((client) => client.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > n + 15)));
+    await second.statusWhere(
+      'all of them live',
+      (status) => status.state === 'live' && status.clients.every(({ state }) => state === 'live'),
+    );
+    const { n } = await server.waitFor<{ n: number; data: Record<string, unknown> | null; t: number }>(
+      'progress',
+      ({ data, t }) => t > stoppedAt && hasAll(data),
+    );
+    const reports = await Promise.all(
+      clients.map((client) => client.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > n + 15)),
+    );
     for (const report of reports) expect(report.mismatched).toBe(0);
     for (const peer of [...clients, server]) expect(peer.isRunning).toBe(true);
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));

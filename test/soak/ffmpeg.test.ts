@@ -30,50 +30,87 @@ describe('a file', () => {
     ['60000/1001', 59.94],
   ])('of H.264 at %s frames/s keeps its rate within 1 %, looped', async (rate, expected) => {
     await using folder = await Folder.create();
-    await ffmpeg('-f', 'lavfi', '-i', `testsrc2=size=640x360:rate=${rate}`, '-f', 'lavfi', '-i', 'sine', '-t', '2', '-c:v', 'libx264', '-bf', '2', '-pix_fmt', 'yuv420p', folder.file('a.mp4'));
+    await ffmpeg(
+      '-f',
+      'lavfi',
+      '-i',
+      `testsrc2=size=640x360:rate=${rate}`,
+      '-f',
+      'lavfi',
+      '-i',
+      'sine',
+      '-t',
+      '2',
+      '-c:v',
+      'libx264',
+      '-bf',
+      '2',
+      '-pix_fmt',
+      'yuv420p',
+      folder.file('a.mp4'),
+    );
     await using gateway = await GatewayProcess.start('--source', `ffmpeg:${folder.file('a.mp4')}?loop=true`);
     await using viewer = await FrameRecorder.open(await gateway.url);
     // The first ones come as fast as FFmpeg can.
     await viewer.take(60);
-    await inASpell(async () => {
-      const from = viewer.frames.length;
-      await viewer.take(from + Math.round(expected * 8));
-      return rateOf(viewer.frames.slice(from));
-    }, (measured) => expect(Math.abs(measured / expected - 1)).toBeLessThan(0.01));
+    await inASpell(
+      async () => {
+        const from = viewer.frames.length;
+        await viewer.take(from + Math.round(expected * 8));
+        return rateOf(viewer.frames.slice(from));
+      },
+      (measured) => expect(Math.abs(measured / expected - 1)).toBeLessThan(0.01),
+    );
     expect(viewer.frames[0]).toMatchObject({ width: 640, height: 360, encoding: { kind: 'jpeg' } });
-    expect(await gateway.status()).toMatchObject({ state: 'live', source: { kind: 'ffmpeg', state: 'running', lastError: null, restarts: 0 }, counters: { rejected: 0 } });
+    expect(await gateway.status()).toMatchObject({
+      state: 'live',
+      source: { kind: 'ffmpeg', state: 'running', lastError: null, restarts: 0 },
+      counters: { rejected: 0 },
+    });
   });
 
   it('is encoded where other pictures are asked for', async () => {
     await using folder = await Folder.create();
     const path = await folder.write('a.mjpeg', Buffer.concat(await numberedJpegs(50)));
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}?loop=true&size=320x96&fps=50&quality=30&filter=hflip`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:${path}?loop=true&size=320x96&fps=50&quality=30&filter=hflip`,
+    );
     await using viewer = await FrameRecorder.open(await gateway.url);
     const frames = await viewer.take(100);
     expect(frames.every(({ width, height }) => width === 320 && height === 96)).toBe(true);
-    await inASpell(async () => {
-      const from = viewer.frames.length;
-      await viewer.take(from + 250);
-      return rateOf(viewer.frames.slice(from));
-    }, (rate) => expect(Math.abs(rate / 50 - 1)).toBeLessThan(0.02));
+    await inASpell(
+      async () => {
+        const from = viewer.frames.length;
+        await viewer.take(from + 250);
+        return rateOf(viewer.frames.slice(from));
+      },
+      (rate) => expect(Math.abs(rate / 50 - 1)).toBeLessThan(0.02),
+    );
   });
 });
 
 describe('lavfi', () => {
   it('on demand: shows its first picture within a second of the first viewer, and sleeps again', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=640x480:rate=30?onDemand=true');
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'ffmpeg:lavfi:testsrc2=size=640x480:rate=30?onDemand=true',
+    );
     await gateway.statusWhere('sleep', ({ source }) => source.state === 'asleep');
     expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
-    await inASpell(async () => {
-      const fromMs = performance.now();
-      await using viewer = await FrameRecorder.open(await gateway.url);
-      await viewer.take(1);
-      const tookMs = performance.now() - fromMs;
-      await viewer[Symbol.asyncDispose]();
-      await gateway.statusWhere('sleep', ({ source }) => source.state === 'asleep', 6000);
-      expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
-      return tookMs;
-    }, (tookMs) => expect(tookMs).toBeLessThan(1000));
+    await inASpell(
+      async () => {
+        const fromMs = performance.now();
+        await using viewer = await FrameRecorder.open(await gateway.url);
+        await viewer.take(1);
+        const tookMs = performance.now() - fromMs;
+        await viewer[Symbol.asyncDispose]();
+        await gateway.statusWhere('sleep', ({ source }) => source.state === 'asleep', 6000);
+        expect(await programsOf(gateway.process.pid!, 'ffmpeg')).toEqual([]);
+        return tookMs;
+      },
+      (tookMs) => expect(tookMs).toBeLessThan(1000),
+    );
   });
 });
 
@@ -82,16 +119,28 @@ describe('RTSP', () => {
     await using camera = new RtspCamera();
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:rtsp://${await camera.address()}/${kind}`, '--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:rtsp://${await camera.address()}/${kind}`,
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
     await using viewer = await FrameRecorder.open(await gateway.url);
     await viewer.take(60);
-    await inASpell(async () => {
-      const from = viewer.frames.length;
-      await viewer.take(from + 150);
-      return rateOf(viewer.frames.slice(from));
-    }, (rate) => expect(Math.abs(rate / 30 - 1)).toBeLessThan(0.02));
+    await inASpell(
+      async () => {
+        const from = viewer.frames.length;
+        await viewer.take(from + 150);
+        return rateOf(viewer.frames.slice(from));
+      },
+      (rate) => expect(Math.abs(rate / 30 - 1)).toBeLessThan(0.02),
+    );
     await client.waitFor<ClientReport>('progress', ({ count }) => count > 60);
-    expect(await gateway.status()).toMatchObject({ frame: { width: 640, height: 480, encoding: 'jpeg' }, counters: { rejected: 0 }, source: { lastError: null, restarts: 0 } });
+    expect(await gateway.status()).toMatchObject({
+      frame: { width: 640, height: 480, encoding: 'jpeg' },
+      counters: { rejected: 0 },
+      source: { lastError: null, restarts: 0 },
+    });
   });
 });
 
@@ -102,13 +151,21 @@ describe('an FFmpeg', () => {
     const path = await folder.write('a.mjpeg', Buffer.concat(jpegs));
     const [port] = (await freePorts(1)) as [number];
     await using client = new PythonPeer('client.py', { port, height: 120 });
-    await using gateway = await GatewayProcess.start('--source', `ffmpeg:${path}?loop=true`, '--client', `tcp://127.0.0.1:${port}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `ffmpeg:${path}?loop=true`,
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
     await using viewer = await FrameRecorder.open(await gateway.url);
     for (let time = 1; time <= 5; time += 1) {
       await viewer.take(viewer.frames.length + 30);
       const [pid] = await programsOf(gateway.process.pid!, 'ffmpeg');
       process.kill(pid!, 'SIGKILL');
-      const { source } = await gateway.statusWhere('another one', ({ state, source: { restarts } }) => restarts === time && state === 'live');
+      const { source } = await gateway.statusWhere(
+        'another one',
+        ({ state, source: { restarts } }) => restarts === time && state === 'live',
+      );
       expect(source.lastError).toBe('ffmpeg was killed by SIGKILL');
     }
     await viewer.take(viewer.frames.length + 30);
@@ -132,9 +189,13 @@ describe('an FFmpeg', () => {
   });
 
   it('that prints for ever takes no memory, and its pictures come', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'ffmpeg:lavfi:testsrc2=size=320x240:rate=30?inputArgs=-loglevel trace');
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'ffmpeg:lavfi:testsrc2=size=320x240:rate=30?inputArgs=-loglevel trace',
+    );
     await using viewer = await FrameRecorder.open(await gateway.url);
-    const memory = async (): Promise<number> => Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${gateway.process.pid}/status`, 'utf8'))?.[1]);
+    const memory = async (): Promise<number> =>
+      Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${gateway.process.pid}/status`, 'utf8'))?.[1]);
     await viewer.take(100);
     const before = await memory();
     await viewer.take(400);
@@ -143,4 +204,3 @@ describe('an FFmpeg', () => {
     expect(gateway.stderr.all.length).toBeLessThan(20);
   });
 });
-

@@ -22,13 +22,18 @@ describe('JPEGs that take long to decode', () => {
     ['as many scans as are allowed', HEAVIEST],
   ])('with %s, returned by six viewers, hold up neither frames nor others nor the end', async (_name, data) => {
     await using all = new Disposables();
-    const gateway = all.use(await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=30', '--virtual-ports', '6000-6063'));
+    const gateway = all.use(
+      await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=30', '--virtual-ports', '6000-6063'),
+    );
     const url = await gateway.url;
     const recorder = all.use(await FrameRecorder.open(url));
     await recorder.take(30);
-    const longestGap = (from: number): number => Math.max(...recorder.frames.slice(from + 1).map(({ atMs }, index) => atMs - recorder.frames[from + index]!.atMs));
+    const longestGap = (from: number): number =>
+      Math.max(...recorder.frames.slice(from + 1).map(({ atMs }, index) => atMs - recorder.frames[from + index]!.atMs));
     const honest = all.use(await WebViewer.open(`${url}/streams/main`));
-    const attackers = await Promise.all(Array.from({ length: 6 }, async () => all.use(await WebViewer.open(`${url}/streams/main`))));
+    const attackers = await Promise.all(
+      Array.from({ length: 6 }, async () => all.use(await WebViewer.open(`${url}/streams/main`))),
+    );
     // What a busy machine does to it without any attack
     const quietFrom = recorder.frames.length;
     await delay(1000 * SECONDS);
@@ -38,7 +43,11 @@ describe('JPEGs that take long to decode', () => {
     let isOver = false;
     const attacks = attackers.map(async (viewer) => {
       // Refused or not: the next one follows at once. The last ones are answered by nobody.
-      while (!isOver) await Promise.all([Promise.race([viewer.return({ kind: 'jpeg', data }).catch(() => undefined), delay(1000)]), delay(200)]);
+      while (!isOver)
+        await Promise.all([
+          Promise.race([viewer.return({ kind: 'jpeg', data }).catch(() => undefined), delay(1000)]),
+          delay(200),
+        ]);
     });
     let answered = 0;
     let slowestMs = 0;
@@ -49,7 +58,9 @@ describe('JPEGs that take long to decode', () => {
       answered += 1;
       await delay(50);
     }
-    process.stdout.write(`${recorder.frames.length - from} frames, longest gap ${longestGap(from).toFixed(0)} ms (${quietMs.toFixed(0)} ms without the attack); ${answered} returns answered, the slowest after ${slowestMs.toFixed(0)} ms\n`);
+    process.stdout.write(
+      `${recorder.frames.length - from} frames, longest gap ${longestGap(from).toFixed(0)} ms (${quietMs.toFixed(0)} ms without the attack); ${answered} returns answered, the slowest after ${slowestMs.toFixed(0)} ms\n`,
+    );
     expect(longestGap(from)).toBeLessThan(500 + quietMs);
     expect(answered).toBeGreaterThan(0);
     const stoppedAtMs = performance.now();

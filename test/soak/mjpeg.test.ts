@@ -25,17 +25,25 @@ async function hear(server: RawServer, options = ''): Promise<Heard> {
 }
 
 describe('a stream', () => {
-  it.each([['', 4.5], ['?fps=0.8', 5.75]])('that becomes silent fails%s', async (options, seconds) => {
+  it.each([
+    ['', 4.5],
+    ['?fps=0.8', 5.75],
+  ])('that becomes silent fails%s', async (options, seconds) => {
     await using server = await RawServer.start(({ socket }) => void socket.write(Buffer.concat([HEAD, part(JPEG)])));
     const heard = await hear(server, options);
     await heard.until(() => heard.frames.length > 0);
     const startMs = performance.now();
     await heard.until(() => heard.failed.length > 0);
-    expect(heard.failed).toEqual([expect.objectContaining({ code: 'source-stalled', message: `the camera has sent nothing for ${seconds} s` })]);
+    expect(heard.failed).toEqual([
+      expect.objectContaining({ code: 'source-stalled', message: `the camera has sent nothing for ${seconds} s` }),
+    ]);
     expect((performance.now() - startMs) / 1000).toBeGreaterThan(seconds - 0.1);
   });
 
-  it.each([['no response', ''], ['no data', HEAD]])('with %s fails', async (_name, text) => {
+  it.each([
+    ['no response', ''],
+    ['no data', HEAD],
+  ])('with %s fails', async (_name, text) => {
     await using server = await RawServer.start(({ socket }) => void socket.write(text));
     const heard = await hear(server);
     await heard.until(() => heard.failed.length > 0);

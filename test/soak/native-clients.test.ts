@@ -10,64 +10,111 @@ const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeou
 
 describe('native clients', () => {
   it('do not feel one that is missing, one that is stopped for 10 s, and one that is killed and comes back', async () => {
-    await inASpell(async () => {
-      const [source, missing, stopped, killed, healthy] = (await freePorts(5)) as [number, number, number, number, number];
-      await using gateway = await GatewayProcess.start(
-        '--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`,
-        ...[missing, stopped, killed, healthy].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]),
-      );
-      const options = { bidirectional: true, returns: 1, warm_up: 30 };
-      await using stoppedClient = new PythonPeer('client.py', { port: stopped, ...options });
-      await using killedClient = new PythonPeer('client.py', { port: killed, ...options });
-      await using healthyClient = new PythonPeer('client.py', { port: healthy, ...options });
-      await gateway.statusWhere('three live clients', ({ clients }) => clients.filter(({ state }) => state === 'live').length === 3);
-      await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 20 });
-      await healthyClient.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
+    await inASpell(
+      async () => {
+        const [source, missing, stopped, killed, healthy] = (await freePorts(5)) as [
+          number,
+          number,
+          number,
+          number,
+          number,
+        ];
+        await using gateway = await GatewayProcess.start(
+          '--source',
+          `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+          ...[missing, stopped, killed, healthy].flatMap((port) => ['--client', `tcp://127.0.0.1:${port}`]),
+        );
+        const options = { bidirectional: true, returns: 1, warm_up: 30 };
+        await using stoppedClient = new PythonPeer('client.py', { port: stopped, ...options });
+        await using killedClient = new PythonPeer('client.py', { port: killed, ...options });
+        await using healthyClient = new PythonPeer('client.py', { port: healthy, ...options });
+        await gateway.statusWhere(
+          'three live clients',
+          ({ clients }) => clients.filter(({ state }) => state === 'live').length === 3,
+        );
+        await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * 20 });
+        await healthyClient.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 30);
 
-      stoppedClient.signal('SIGSTOP');
-      killedClient.signal('SIGKILL');
-      await elapse(5000);
-      const during = await gateway.status();
-      const state = (port: number): string | undefined => during.clients.find((client) => client.port === port)?.state;
-      expect([state(missing), state(stopped), state(killed), state(healthy)]).toEqual(['connecting', 'stuck', 'connecting', 'live']);
-      await using back = new PythonPeer('client.py', { port: killed, ...options });
-      await elapse(5000);
-      stoppedClient.signal('SIGCONT');
+        stoppedClient.signal('SIGSTOP');
+        killedClient.signal('SIGKILL');
+        await elapse(5000);
+        const during = await gateway.status();
+        const state = (port: number): string | undefined =>
+          during.clients.find((client) => client.port === port)?.state;
+        expect([state(missing), state(stopped), state(killed), state(healthy)]).toEqual([
+          'connecting',
+          'stuck',
+          'connecting',
+          'live',
+        ]);
+        await using back = new PythonPeer('client.py', { port: killed, ...options });
+        await elapse(5000);
+        stoppedClient.signal('SIGCONT');
 
-      await server.waitFor('done', undefined, 60_000);
-      const [resumed, returned, felt] = await Promise.all([stoppedClient, back, healthyClient].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 585)));
-      expect(felt).toMatchObject({ gaps: 0, mismatched: 0 });
-      expect(returned!.mismatched).toBe(0);
-      return { resumed, returned, felt };
-    }, ({ resumed, returned, felt }) => {
-      expect(felt!.stale).toEqual([]);
-      // Three frame times of 30 frames/s.
-      expect(felt!.longest).toBeLessThan(0.1);
-      expect(resumed!.stale.length).toBeLessThanOrEqual(2);
-      expect(returned!.stale.length).toBeLessThanOrEqual(2);
-    });
+        await server.waitFor('done', undefined, 60_000);
+        const [resumed, returned, felt] = await Promise.all(
+          [stoppedClient, back, healthyClient].map((peer) =>
+            peer.waitFor<ClientReport>('progress', ({ last }) => (last ?? 0) > 585),
+          ),
+        );
+        expect(felt).toMatchObject({ gaps: 0, mismatched: 0 });
+        expect(returned!.mismatched).toBe(0);
+        return { resumed, returned, felt };
+      },
+      ({ resumed, returned, felt }) => {
+        expect(felt!.stale).toEqual([]);
+        // Three frame times of 30 frames/s.
+        expect(felt!.longest).toBeLessThan(0.1);
+        expect(resumed!.stale.length).toBeLessThanOrEqual(2);
+        expect(returned!.stale.length).toBeLessThanOrEqual(2);
+      },
+    );
   });
 
   it('outlive a source that is quiet longer than they wait, and no source at all', async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${a}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${b}?pattern=0`,
+    );
     await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional: true });
     await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional: true });
     await Promise.all([first.waitFor('progress'), second.waitFor('progress')]);
     await elapse(QUIET_SECONDS * 1000);
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 60, pauses: [{ at: 30, seconds: QUIET_SECONDS }] });
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      frames: 60,
+      pauses: [{ at: 30, seconds: QUIET_SECONDS }],
+    });
     await server.waitFor('done', undefined, (QUIET_SECONDS + 30) * 1000);
-    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => last !== null && last > 30).then(() => peer)));
+    const reports = await Promise.all(
+      [first, second].map((peer) =>
+        peer.waitFor<ClientReport>('progress', ({ last }) => last !== null && last > 30).then(() => peer),
+      ),
+    );
     expect(reports.every(({ isRunning }) => isRunning)).toBe(true);
     const { clients } = await gateway.status();
-    expect(clients.map(({ delivered, dropped }) => ({ delivered, dropped }))).toEqual([{ delivered: 60, dropped: 0 }, { delivered: 60, dropped: 0 }]);
+    expect(clients.map(({ delivered, dropped }) => ({ delivered, dropped }))).toEqual([
+      { delivered: 60, dropped: 0 },
+      { delivered: 60, dropped: 0 },
+    ]);
     // The message of a repeat is null: it was acted on before.
     for (const { repeated } of clients) expect(repeated).toBeGreaterThanOrEqual(2 * Math.floor(QUIET_SECONDS / 4));
   });
 
   it('hear the termination on SIGINT, and the gateway is gone within 2 s although one does not answer', async () => {
     const [a, b] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
+    await using gateway = await GatewayProcess.start(
+      '--client',
+      `tcp://127.0.0.1:${a}`,
+      '--client',
+      `tcp://127.0.0.1:${b}`,
+    );
     await using ends = new PythonPeer('client.py', { port: a, bidirectional: true });
     await using hangs = new PythonPeer('client.py', { port: b, bidirectional: true });
     await Promise.all([ends.waitFor('progress'), hangs.waitFor('progress')]);

@@ -8,7 +8,8 @@ import { Viewer } from '../helpers/viewer.ts';
 /** Waiting for what has no event: time itself. */
 const elapse = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> => gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
+const sleeps = (gateway: GatewayProcess, timeoutMs?: number): Promise<unknown> =>
+  gateway.statusWhere('a source that sleeps', ({ source }) => source.state === 'asleep', timeoutMs);
 
 describe('a source on demand', () => {
   let gateway: GatewayProcess;
@@ -16,7 +17,12 @@ describe('a source on demand', () => {
 
   beforeAll(async () => {
     [port = 0] = await freePorts(1);
-    gateway = await GatewayProcess.start('--source', 'test-pattern:?onDemand=true', '--client', `tcp://127.0.0.1:${port}`);
+    gateway = await GatewayProcess.start(
+      '--source',
+      'test-pattern:?onDemand=true',
+      '--client',
+      `tcp://127.0.0.1:${port}`,
+    );
   });
 
   afterAll(async () => {
@@ -24,21 +30,24 @@ describe('a source on demand', () => {
   });
 
   it('shows its first picture within a second of the first viewer, and sleeps within 5 s of the last', async () => {
-    await inASpell(async () => {
-      await sleeps(gateway);
-      const came = performance.now();
-      const viewer = await Viewer.connect(await gateway.url);
-      await viewer.hello();
-      await viewer.until('frame');
-      const firstMs = performance.now() - came;
-      await viewer[Symbol.asyncDispose]();
-      const left = performance.now();
-      await sleeps(gateway);
-      return { firstMs, asleepMs: performance.now() - left };
-    }, ({ firstMs, asleepMs }) => {
-      expect(firstMs).toBeLessThan(1000);
-      expect(asleepMs).toBeLessThan(5000);
-    });
+    await inASpell(
+      async () => {
+        await sleeps(gateway);
+        const came = performance.now();
+        const viewer = await Viewer.connect(await gateway.url);
+        await viewer.hello();
+        await viewer.until('frame');
+        const firstMs = performance.now() - came;
+        await viewer[Symbol.asyncDispose]();
+        const left = performance.now();
+        await sleeps(gateway);
+        return { firstMs, asleepMs: performance.now() - left };
+      },
+      ({ firstMs, asleepMs }) => {
+        expect(firstMs).toBeLessThan(1000);
+        expect(asleepMs).toBeLessThan(5000);
+      },
+    );
   });
 
   it('never sleeps while a native client is connected', async () => {

@@ -7,15 +7,27 @@ const EXCLUDED = ['/streams/{name}/mjpeg', '/api/events'];
 
 describe('the API as its OpenAPI document describes it', () => {
   it('is a valid document, and answers whatever is generated from it as described, without a 5xx but 503', async () => {
-    await using gateway = await GatewayProcess.start('--source', 'main=test-pattern:?size=320x180', '--source', 'door=push:');
-    const options = { url: `${await gateway.url}/`, token: await gateway.key, examples: 10, names: ['main', 'door', 'none'], excluded: EXCLUDED };
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'main=test-pattern:?size=320x180',
+      '--source',
+      'door=push:',
+    );
+    const options = {
+      url: `${await gateway.url}/`,
+      token: await gateway.key,
+      examples: 10,
+      names: ['main', 'door', 'none'],
+      excluded: EXCLUDED,
+    };
     await using fuzzer = new PythonPeer('fuzz_api.py', options);
     const { operations } = await fuzzer.waitFor<{ operations: number }>('valid', undefined, 60_000);
     expect(operations).toBeGreaterThan(12);
     const { statuses } = await fuzzer.waitFor<{ statuses: Record<string, number> }>('done', undefined, 140_000);
     expect(fuzzer.events('failure')).toEqual([]);
     // It got past the checks of its requests, and was refused where it should be.
-    for (const status of ['200', '400', '404']) expect(statuses[status], `${status} in ${JSON.stringify(statuses)}`).toBeGreaterThan(0);
+    for (const status of ['200', '400', '404'])
+      expect(statuses[status], `${status} in ${JSON.stringify(statuses)}`).toBeGreaterThan(0);
     expect(gateway.isRunning).toBe(true);
   });
 });

@@ -14,35 +14,63 @@ interface Done {
 const FRAMES = 3000;
 
 describe('a server in multi-clients mode', () => {
-  it.each([2, 3])('is one stream over %i ports, in order and without duplicates; each port is the seat of one client', async (count) => {
-    const [native, ...seats] = await freePorts(1 + count);
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`, '--client', `tcp://127.0.0.1:${native}?id=${seats[0]}`);
-    // The first seat is a native client's, the second a browser's; a third stays empty.
-    await using client = new PythonPeer('client.py', { port: native, bidirectional: true, returns: { speed: 2.0 }, height: 120 });
-    await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
-    expect((await viewer.welcome).port).toBe(seats[1]);
-    const array = { dtype: '>u2', shape: [4, 6], data: Uint8Array.from({ length: 48 }, (_, index) => index) };
-    await viewer.return({ kind: 'array', array });
-    await gateway.statusWhere('the native client', ({ clients }) => clients.some(({ kind, state }) => kind === 'native' && state === 'live'));
+  it.each([2, 3])(
+    'is one stream over %i ports, in order and without duplicates; each port is the seat of one client',
+    async (count) => {
+      const [native, ...seats] = await freePorts(1 + count);
+      await using gateway = await GatewayProcess.start(
+        '--source',
+        `netgear:tcp://127.0.0.1:${seats.join(',')}?multiclient=true`,
+        '--client',
+        `tcp://127.0.0.1:${native}?id=${seats[0]}`,
+      );
+      // The first seat is a native client's, the second a browser's; a third stays empty.
+      await using client = new PythonPeer('client.py', {
+        port: native,
+        bidirectional: true,
+        returns: { speed: 2.0 },
+        height: 120,
+      });
+      await using viewer = await WebViewer.open(`${await gateway.url}/streams/main`);
+      expect((await viewer.welcome).port).toBe(seats[1]);
+      const array = { dtype: '>u2', shape: [4, 6], data: Uint8Array.from({ length: 48 }, (_, index) => index) };
+      await viewer.return({ kind: 'array', array });
+      await gateway.statusWhere('the native client', ({ clients }) =>
+        clients.some(({ kind, state }) => kind === 'native' && state === 'live'),
+      );
 
-    await using server = new PythonPeer('server.py', { ports: seats, multiclient: true, bidirectional: true, frames: FRAMES, fps: 150, height: 120, width: 400, quiet: true });
-    const done = await server.waitFor<Done>('done', undefined, 90_000);
-    expect(done.sent).toBe(FRAMES);
-    // It deals evenly, the empty seat included, and each client's data comes from its own port.
-    expect(done.dealt).toEqual(Object.fromEntries(seats.map((seat) => [seat, FRAMES / count])));
-    expect(done.by_port).toEqual({
-      [seats[0]!]: { speed: 2 },
-      [seats[1]!]: { $array: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
-      ...(count === 3 ? { [seats[2]!]: null } : {}),
-    });
-    const status = await gateway.statusWhere('all frames', ({ counters }) => counters.received === FRAMES);
-    expect(status.ports).toMatchObject({ ranges: seats.map((seat) => ({ from: seat, to: seat })), taken: 2 });
-    const numbers = viewer.messages.map((message) => (message as { n: number } | null)?.n ?? -1);
-    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
-    expect(new Set(numbers).size).toBe(numbers.length);
-    expect(numbers.length).toBeGreaterThan(FRAMES * 0.98);
-    expect(await client.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({ mismatched: 0 });
-    await gateway.statusWhere('the end of the source', ({ state, reason }) => state === 'ended' && reason === 'the server has ended the stream');
-  });
+      await using server = new PythonPeer('server.py', {
+        ports: seats,
+        multiclient: true,
+        bidirectional: true,
+        frames: FRAMES,
+        fps: 150,
+        height: 120,
+        width: 400,
+        quiet: true,
+      });
+      const done = await server.waitFor<Done>('done', undefined, 90_000);
+      expect(done.sent).toBe(FRAMES);
+      // It deals evenly, the empty seat included, and each client's data comes from its own port.
+      expect(done.dealt).toEqual(Object.fromEntries(seats.map((seat) => [seat, FRAMES / count])));
+      expect(done.by_port).toEqual({
+        [seats[0]!]: { speed: 2 },
+        [seats[1]!]: { $array: '>u2', shape: [4, 6], sha1: createHash('sha1').update(array.data).digest('hex') },
+        ...(count === 3 ? { [seats[2]!]: null } : {}),
+      });
+      const status = await gateway.statusWhere('all frames', ({ counters }) => counters.received === FRAMES);
+      expect(status.ports).toMatchObject({ ranges: seats.map((seat) => ({ from: seat, to: seat })), taken: 2 });
+      const numbers = viewer.messages.map((message) => (message as { n: number } | null)?.n ?? -1);
+      expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+      expect(new Set(numbers).size).toBe(numbers.length);
+      expect(numbers.length).toBeGreaterThan(FRAMES * 0.98);
+      expect(await client.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)).toMatchObject({
+        mismatched: 0,
+      });
+      await gateway.statusWhere(
+        'the end of the source',
+        ({ state, reason }) => state === 'ended' && reason === 'the server has ended the stream',
+      );
+    },
+  );
 });
-

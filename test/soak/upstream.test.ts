@@ -16,7 +16,9 @@ interface Hash {
 const FRAMES = 150;
 
 async function live(gateway: GatewayProcess, ...ports: number[]): Promise<void> {
-  await gateway.statusWhere(`clients ${ports.join()} live`, ({ clients }) => ports.every((port) => clients.some((client) => client.port === port && client.state === 'live')));
+  await gateway.statusWhere(`clients ${ports.join()} live`, ({ clients }) =>
+    ports.every((port) => clients.some((client) => client.port === port && client.state === 'live')),
+  );
 }
 
 describe('a real NetGear server as the source', () => {
@@ -26,40 +28,76 @@ describe('a real NetGear server as the source', () => {
     { pattern: 1, bidirectional: false },
     { pattern: 0, bidirectional: false },
     { pattern: 2, bidirectional: false },
-  ])('reaches two real clients frame by frame, pattern $pattern, bidirectional $bidirectional', async ({ pattern, bidirectional }) => {
-    const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=${pattern}`, '--client', `tcp://127.0.0.1:${a}?pattern=1`, '--client', `tcp://127.0.0.1:${b}?pattern=0`);
-    await using first = new PythonPeer('client.py', { port: a, pattern: 1, bidirectional, returns: { from: 'a', list: [1, 2.5, null, 'é'] }, awaited: FRAMES - 1 });
-    await using second = new PythonPeer('client.py', { port: b, pattern: 0, bidirectional, returns: 'Hi', awaited: FRAMES - 1 });
-    await live(gateway, a, b);
-    await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
-    await server.waitFor('done', undefined, 60_000);
-    // The last frames are still on their way when the server has sent them, and a client that is told to end throws away what it has queued.
-    const reports = await Promise.all([first, second].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)));
-    const { received } = (await gateway.status()).counters;
-    gateway.signal('SIGINT');
-    await Promise.all([first, second].map((peer) => peer.waitFor('done')));
-    const missed = FRAMES - received;
-    // A real PUB holds one frame and drops the next while the network is busy: what never came cannot be passed on.
-    if (pattern !== 2) expect(missed).toBe(0);
-    for (const report of reports) {
-      expect(report).toMatchObject({ last: FRAMES - 1, mismatched: 0 });
-      if (missed === 0) expect(report).toMatchObject({ first: 0, gaps: 0 });
-      else expect(report.count - report.repeats).toBeGreaterThanOrEqual(received);
-    }
-    const returned = server.events<Returned>('returned').map(({ data }) => data);
-    if (bidirectional) {
-      // The float comes back as a float, the array of any JSON type as it was.
-      expect(returned.at(-1)).toEqual({ [a]: { from: 'a', list: [1, 2.5, null, 'é'] }, [b]: 'Hi' });
-    }
-  });
+  ])(
+    'reaches two real clients frame by frame, pattern $pattern, bidirectional $bidirectional',
+    async ({ pattern, bidirectional }) => {
+      const [source, a, b] = (await freePorts(3)) as [number, number, number];
+      await using gateway = await GatewayProcess.start(
+        '--source',
+        `netgear:tcp://127.0.0.1:${source}?pattern=${pattern}`,
+        '--client',
+        `tcp://127.0.0.1:${a}?pattern=1`,
+        '--client',
+        `tcp://127.0.0.1:${b}?pattern=0`,
+      );
+      await using first = new PythonPeer('client.py', {
+        port: a,
+        pattern: 1,
+        bidirectional,
+        returns: { from: 'a', list: [1, 2.5, null, 'é'] },
+        awaited: FRAMES - 1,
+      });
+      await using second = new PythonPeer('client.py', {
+        port: b,
+        pattern: 0,
+        bidirectional,
+        returns: 'Hi',
+        awaited: FRAMES - 1,
+      });
+      await live(gateway, a, b);
+      await using server = new PythonPeer('server.py', { port: source, pattern, bidirectional, frames: FRAMES });
+      await server.waitFor('done', undefined, 60_000);
+      // The last frames are still on their way when the server has sent them, and a client that is told to end throws
+      // away what it has queued.
+      const reports = await Promise.all(
+        [first, second].map((peer) => peer.waitFor<ClientReport>('progress', ({ last }) => last === FRAMES - 1)),
+      );
+      const { received } = (await gateway.status()).counters;
+      gateway.signal('SIGINT');
+      await Promise.all([first, second].map((peer) => peer.waitFor('done')));
+      const missed = FRAMES - received;
+      // A real PUB holds one frame and drops the next while the network is busy: what never came cannot be passed on.
+      if (pattern !== 2) expect(missed).toBe(0);
+      for (const report of reports) {
+        expect(report).toMatchObject({ last: FRAMES - 1, mismatched: 0 });
+        if (missed === 0) expect(report).toMatchObject({ first: 0, gaps: 0 });
+        else expect(report.count - report.repeats).toBeGreaterThanOrEqual(received);
+      }
+      const returned = server.events<Returned>('returned').map(({ data }) => data);
+      if (bidirectional) {
+        // The float comes back as a float, the array of any JSON type as it was.
+        expect(returned.at(-1)).toEqual({ [a]: { from: 'a', list: [1, 2.5, null, 'é'] }, [b]: 'Hi' });
+      }
+    },
+  );
 
   it('keeps raw 8-bit frames bit for bit', async () => {
     const [source, a] = (await freePorts(2)) as [number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${a}`,
+    );
     await using client = new PythonPeer('client.py', { port: a, bidirectional: true, hash: true });
     await live(gateway, a);
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, raw: true, hash: true, frames: 60 });
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      raw: true,
+      hash: true,
+      frames: 60,
+    });
     await server.waitFor('done');
     await client.waitFor<Hash>('frame', ({ n }) => n === 59);
     const sent = server.events<Hash>('sent').map(({ n, sha1 }) => `${n} ${sha1}`);

@@ -15,21 +15,60 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ['gateway/hub/', ['shared/', 'gateway/codecs/']],
   ['gateway/connection/', ['shared/']],
   ['gateway/drawing/', ['gateway/hub/', 'gateway/codecs/']],
-  ['gateway/sources/', ['shared/', 'gateway/config/', 'gateway/codecs/', 'gateway/drawing/', 'gateway/hub/', 'gateway/netgear/']],
-  ['gateway/publishers/', ['shared/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/', 'gateway/sources/']],
+  [
+    'gateway/sources/',
+    ['shared/', 'gateway/config/', 'gateway/codecs/', 'gateway/drawing/', 'gateway/hub/', 'gateway/netgear/'],
+  ],
+  [
+    'gateway/publishers/',
+    ['shared/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/', 'gateway/sources/'],
+  ],
   ['gateway/renditions/', ['shared/', 'gateway/codecs/']],
-  ['gateway/clients/', ['shared/', 'gateway/renditions/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/']],
-  ['gateway/cluster/', ['shared/', 'gateway/codecs/', 'gateway/hub/', 'gateway/sources/source.ts', 'gateway/sources/sleep.ts']],
+  [
+    'gateway/clients/',
+    ['shared/', 'gateway/renditions/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/netgear/'],
+  ],
+  [
+    'gateway/cluster/',
+    ['shared/', 'gateway/codecs/', 'gateway/hub/', 'gateway/sources/source.ts', 'gateway/sources/sleep.ts'],
+  ],
   ['gateway/probe/', ['shared/', 'gateway/codecs/', 'gateway/netgear/']],
   ['gateway/metrics/', ['shared/', 'gateway/hub/']],
-  ['gateway/http/', ['shared/', 'gateway/clients/', 'gateway/codecs/', 'gateway/connection/', 'gateway/hub/', 'gateway/metrics/', 'gateway/netgear/', 'gateway/publishers/', 'gateway/sources/']],
+  [
+    'gateway/http/',
+    [
+      'shared/',
+      'gateway/clients/',
+      'gateway/codecs/',
+      'gateway/connection/',
+      'gateway/hub/',
+      'gateway/metrics/',
+      'gateway/netgear/',
+      'gateway/publishers/',
+      'gateway/sources/',
+    ],
+  ],
   ['gateway/config/command-line.ts', ['shared/', 'gateway/']],
-  ['gateway/config/', ['shared/', 'gateway/clients/', 'gateway/cluster/cluster-address.ts', 'gateway/hub/', 'gateway/http/', 'gateway/netgear/', 'gateway/sources/']],
+  [
+    'gateway/config/',
+    [
+      'shared/',
+      'gateway/clients/',
+      'gateway/cluster/cluster-address.ts',
+      'gateway/hub/',
+      'gateway/http/',
+      'gateway/netgear/',
+      'gateway/sources/',
+    ],
+  ],
   ['gateway/', ['shared/']],
   ['web/connection/', ['shared/', 'web/background.ts']],
   ['web/element/', ['shared/']],
   ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/', 'web/element/']],
-  ['web/publisher/', ['shared/', 'web/background.ts', 'web/connection/', 'web/element/', 'web/viewer/ui/viewer-styles.ts']],
+  [
+    'web/publisher/',
+    ['shared/', 'web/background.ts', 'web/connection/', 'web/element/', 'web/viewer/ui/viewer-styles.ts'],
+  ],
   ['web/pages/', ['shared/', 'web/']],
   ['web/', ['shared/']],
 ];
@@ -38,12 +77,14 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
 const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   yaml: /^gateway\/config\/config-file\.ts$/,
   'typebox/schema': /^gateway\/config\/schema\.ts$/,
-  '@nats-io/transport-node': /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|mirror-source|mirror-session|session-host)\.ts$/,
+  '@nats-io/transport-node':
+    /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|mirror-source|mirror-session|session-host)\.ts$/,
   '@nats-io/kv': /^gateway\/cluster\/nats\.ts$/,
   zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
   msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
-  // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and encodes.
+  // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and
+  // encodes.
   lit: /^web\/(?:pages\/|element\/|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
   'lit/directives/repeat.js': /^web\/pages\/(?:console\/clients-panel|wall\/wall-page)\.ts$/,
@@ -65,7 +106,9 @@ function sources(): string[] {
 }
 
 function imports(source: string): string[] {
-  return [...source.matchAll(/^\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '');
+  return [
+    ...source.matchAll(/^\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm),
+  ].map(([, fixed, dynamic]) => fixed ?? dynamic ?? '');
 }
 
 /** What is wrong with one file's imports; empty when nothing is. */
@@ -73,11 +116,17 @@ function violations(path: string, source: string): string[] {
   const [folder, allowed] = MAY_IMPORT.find(([prefix]) => path.startsWith(prefix))!;
   return imports(source).flatMap((specifier) => {
     // An entry file has the global; imported, it would not be seen below.
-    if (specifier === 'node:process' || specifier === 'process') return [`${path} imports ${specifier}, expected none: only the files that a process starts with touch process`];
-    if (specifier.startsWith('node:')) return path.startsWith('gateway/') ? [] : [`${path} imports ${specifier}: only the gateway runs in Node`];
+    if (specifier === 'node:process' || specifier === 'process')
+      return [`${path} imports ${specifier}, expected none: only the files that a process starts with touch process`];
+    if (specifier.startsWith('node:'))
+      return path.startsWith('gateway/') ? [] : [`${path} imports ${specifier}: only the gateway runs in Node`];
     if (!specifier.startsWith('.')) {
       const importer = ONE_IMPORTER[specifier];
-      return importer?.test(path) === true ? [] : [`${path} imports ${specifier}, expected ${importer === undefined ? 'no such library' : `only in ${importer.source}`}`];
+      return importer?.test(path) === true
+        ? []
+        : [
+            `${path} imports ${specifier}, expected ${importer === undefined ? 'no such library' : `only in ${importer.source}`}`,
+          ];
     }
     const target = normalize(join(dirname(path), specifier)).replaceAll('\\', '/');
     const isAllowed = target.startsWith(folder) || allowed.some((prefix) => target.startsWith(prefix));
@@ -92,8 +141,8 @@ function touchesProcess(source: string): boolean {
 }
 
 /**
- * Asynchronous methods whose promise is kept in a field without a failure handler. The lint rules see only promises that are thrown away; until a field
- * is awaited, its rejection would end the process.
+ * Asynchronous methods whose promise is kept in a field without a failure handler. The lint rules see only promises
+ * that are thrown away; until a field is awaited, its rejection would end the process.
  */
 function unhandledWork(source: string): string[] {
   const names = [...source.matchAll(/async (#\w+)[(<]/g)].map(([, name]) => name!);
@@ -101,18 +150,23 @@ function unhandledWork(source: string): string[] {
 }
 
 /**
- * Templates that cannot mean what they say: those without an expression, which have lost it or need none (`nothing came for -e s` was to name a number of
- * seconds), and those with an expression such as `${a?.b}`, which prints `undefined`. Texts of several lines, and with quotes of both kinds in them, need a template.
+ * Templates that cannot mean what they say: those without an expression, which have lost it or need none (`nothing came
+ * for -e s` was to name a number of seconds), and those with an expression such as `${a?.b}`, which prints `undefined`.
+ * Texts of several lines, and with quotes of both kinds in them, need a template.
  */
 function brokenTemplates(path: string, source: string): string[] {
   const found: string[] = [];
   const visit = (node: unknown, isTagged: boolean): void => {
     if (typeof node !== 'object' || node === null) return;
     if ('type' in node && node.type === 'TemplateLiteral' && !isTagged) {
-      const { expressions, quasis } = node as unknown as { expressions: { type: string }[]; quasis: { value: { raw: string } }[] };
+      const { expressions, quasis } = node as unknown as {
+        expressions: { type: string }[];
+        quasis: { value: { raw: string } }[];
+      };
       const [text = ''] = quasis.map(({ value }) => value.raw);
       if (expressions.length === 0 && !/\n|'.*"|".*'/s.test(text)) found.push(text);
-      if (expressions.some(({ type }) => type === 'ChainExpression')) found.push(quasis.map(({ value }) => value.raw).join('${?.}'));
+      if (expressions.some(({ type }) => type === 'ChainExpression'))
+        found.push(quasis.map(({ value }) => value.raw).join('${?.}'));
     }
     for (const child of Object.values(node)) visit(child, 'type' in node && node.type === 'TaggedTemplateExpression');
   };
@@ -124,26 +178,44 @@ function brokenTemplates(path: string, source: string): string[] {
 
 describe('texts', () => {
   it('are whole', () => {
-    expect(sources().flatMap((path) => brokenTemplates(path, readFileSync(join(ROOT, path), 'utf8')).map((text) => `${path}: ${text}`))).toEqual([]);
+    expect(
+      sources().flatMap((path) =>
+        brokenTemplates(path, readFileSync(join(ROOT, path), 'utf8')).map((text) => `${path}: ${text}`),
+      ),
+    ).toEqual([]);
   });
 
   it('are found where they are not', () => {
-    expect(brokenTemplates('a.ts', 'const a: string = `nothing came for -e s`; const b = `${a} s`, c = html`x`, d = "x", e = `${a?.b} is ${a ?? 0}`;')).toEqual(['nothing came for -e s', '${?.} is ${?.}']);
+    expect(
+      brokenTemplates(
+        'a.ts',
+        'const a: string = `nothing came for -e s`; const b = `${a} s`, c = html`x`, d = "x", e = `${a?.b} is ${a ?? 0}`;',
+      ),
+    ).toEqual(['nothing came for -e s', '${?.} is ${?.}']);
   });
 });
 
 describe('background work', () => {
   it('has a failure handler wherever it is started', () => {
-    expect(sources().flatMap((path) => unhandledWork(readFileSync(join(ROOT, path), 'utf8')).map((name) => `${path}: ${name}`))).toEqual([]);
+    expect(
+      sources().flatMap((path) =>
+        unhandledWork(readFileSync(join(ROOT, path), 'utf8')).map((name) => `${path}: ${name}`),
+      ),
+    ).toEqual([]);
   });
 
   it('is found where it has none', () => {
     expect(unhandledWork('this.#reading = this.#read(socket);\nasync #read(socket) {}')).toEqual(['#read']);
-    expect(unhandledWork('this.#reading = containFailure(this.#read(socket), fail);\nasync #read(socket) {}')).toEqual([]);
+    expect(unhandledWork('this.#reading = containFailure(this.#read(socket), fail);\nasync #read(socket) {}')).toEqual(
+      [],
+    );
   });
 });
 
-/** Groups of files that import each other, directly or not, type imports included (Tarjan's algorithm); empty when there are none. */
+/**
+ * Groups of files that import each other, directly or not, type imports included (Tarjan's algorithm); empty when there
+ * are none.
+ */
 function importCycles(targets: ReadonlyMap<string, readonly string[]>): string[][] {
   const cycles: string[][] = [];
   const order = new Map<string, number>();
@@ -168,7 +240,10 @@ function importCycles(targets: ReadonlyMap<string, readonly string[]>): string[]
 }
 
 function importsByFile(): ReadonlyMap<string, readonly string[]> {
-  const targets = (path: string): string[] => imports(readFileSync(join(ROOT, path), 'utf8')).filter((specifier) => specifier.startsWith('.')).map((specifier) => normalize(join(dirname(path), specifier)).replaceAll('\\', '/'));
+  const targets = (path: string): string[] =>
+    imports(readFileSync(join(ROOT, path), 'utf8'))
+      .filter((specifier) => specifier.startsWith('.'))
+      .map((specifier) => normalize(join(dirname(path), specifier)).replaceAll('\\', '/'));
   return new Map(sources().map((path) => [path, targets(path)]));
 }
 
@@ -178,7 +253,17 @@ describe('import cycles', () => {
   });
 
   it('are found', () => {
-    expect(importCycles(new Map([['a', ['b']], ['b', ['c', 'd']], ['c', ['b']], ['d', []], ['e', ['a']]]))).toEqual([['b', 'c']]);
+    expect(
+      importCycles(
+        new Map([
+          ['a', ['b']],
+          ['b', ['c', 'd']],
+          ['c', ['b']],
+          ['d', []],
+          ['e', ['a']],
+        ]),
+      ),
+    ).toEqual([['b', 'c']]);
   });
 });
 
@@ -205,17 +290,35 @@ describe('the dependency law', () => {
   });
 
   it('leaves `process` to the files that a process starts with', () => {
-    expect(sources().filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8'))).sort()).toEqual(['gateway/codecs/jpeg-decoder-main.js', 'gateway/config/command-line.ts', 'gateway/main.ts', 'gateway/sources/ffmpeg/guard-main.ts']);
+    expect(
+      sources()
+        .filter((path) => touchesProcess(readFileSync(join(ROOT, path), 'utf8')))
+        .sort(),
+    ).toEqual([
+      'gateway/codecs/jpeg-decoder-main.js',
+      'gateway/config/command-line.ts',
+      'gateway/main.ts',
+      'gateway/sources/ffmpeg/guard-main.ts',
+    ]);
   });
 
   it('takes the address of a client from one place, which knows the proxies', () => {
-    const uses = sources().filter((path) => path.startsWith('gateway/http/') && /\brequest\.ips?\b|remoteAddress|\{[^{}]*\bips?\b[^{}]*\}: \w*Request\b/.test(readFileSync(join(ROOT, path), 'utf8')));
+    const uses = sources().filter(
+      (path) =>
+        path.startsWith('gateway/http/') &&
+        /\brequest\.ips?\b|remoteAddress|\{[^{}]*\bips?\b[^{}]*\}: \w*Request\b/.test(
+          readFileSync(join(ROOT, path), 'utf8'),
+        ),
+    );
     expect(uses).toEqual(['gateway/http/client-address.ts']);
   });
 
-  it.each(['process.exit(1);', 'const { env } = process;', "globalThis['process']"])('sees `process` in %s', (source) => {
-    expect(touchesProcess(source)).toBe(true);
-  });
+  it.each(['process.exit(1);', 'const { env } = process;', "globalThis['process']"])(
+    'sees `process` in %s',
+    (source) => {
+      expect(touchesProcess(source)).toBe(true);
+    },
+  );
 
   it.each(['// the process', '/* one\n process */', "'would end the process.'"])('sees none in %s', (source) => {
     expect(touchesProcess(source)).toBe(false);

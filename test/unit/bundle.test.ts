@@ -11,7 +11,8 @@ function loadedWith(name: string, found = new Set<string>()): Set<string> {
   if (found.has(name)) return found;
   found.add(name);
   const text = readFileSync(join(BUILT, name), 'utf8');
-  for (const [, imported] of text.matchAll(/(?:^|[;}])(?:import|export)[^'"`();]*["'`]\.\/([\w-]+\.js)["'`]/g)) loadedWith(imported!, found);
+  for (const [, imported] of text.matchAll(/(?:^|[;}])(?:import|export)[^'"`();]*["'`]\.\/([\w-]+\.js)["'`]/g))
+    loadedWith(imported!, found);
   return found;
 }
 
@@ -22,12 +23,16 @@ describe.each([
   it('takes at most 40 KB gzipped with its worker, and shares no file with the other element', () => {
     const files = [...loadedWith(element), ...loadedWith(worker)];
     expect(files.sort()).toEqual([common, element, worker].sort());
-    const bytes = files.reduce((sum, name) => sum + gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).byteLength, 0);
+    const bytes = files.reduce(
+      (sum, name) => sum + gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).byteLength,
+      0,
+    );
     expect(bytes, files.join()).toBeLessThanOrEqual(40 * 1024);
   });
 
   it('has its worker in one file, and makes no code from text', () => {
     expect([...loadedWith(worker)]).toEqual([worker]);
-    for (const name of [element, worker]) expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
+    for (const name of [element, worker])
+      expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
   });
 });

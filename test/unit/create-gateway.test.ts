@@ -2,19 +2,38 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { createGateway, type Gateway, type GatewayOptions, type NDArray, type StreamStatus, type Value } from '../../gateway/create-gateway.ts';
-import { decodeGatewayMessage, encodeMessage, encodeReturn, type FrameMessage, type GatewayMessage } from '../../shared/protocol.ts';
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type NDArray,
+  type StreamStatus,
+  type Value,
+} from '../../gateway/create-gateway.ts';
+import {
+  decodeGatewayMessage,
+  encodeMessage,
+  encodeReturn,
+  type FrameMessage,
+  type GatewayMessage,
+} from '../../shared/protocol.ts';
 import { freePorts } from '../helpers/free-port.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 /** A JPEG of 8 × 8 pixels as simplejpeg made it. */
 const JPEG = ((): Uint8Array => {
-  const { replies } = JSON.parse(readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8')) as { replies: { parts: { base64?: string }[] }[] };
+  const { replies } = JSON.parse(
+    readFileSync(new URL('../vectors/client-return-ndarray-jpeg.json', import.meta.url), 'utf8'),
+  ) as { replies: { parts: { base64?: string }[] }[] };
   return Uint8Array.from(Buffer.from(replies[0]?.parts[1]?.base64 ?? '', 'base64'));
 })();
 
-const array = (dtype: string, shape: number[], bytes: number): NDArray => ({ dtype, shape, data: new Uint8Array(bytes) });
+const array = (dtype: string, shape: number[], bytes: number): NDArray => ({
+  dtype,
+  shape,
+  data: new Uint8Array(bytes),
+});
 
 async function start(options: GatewayOptions = {}): Promise<Gateway & { readonly url: string }> {
   const gateway = await createGateway({ port: 0, source: 'push:', ...options });
@@ -30,7 +49,9 @@ class Viewer implements AsyncDisposable {
   #waiting: (() => void) | null = null;
 
   constructor(url: string) {
-    this.socket = new WebSocket(`${url.replace('http', 'ws')}streams/main/ws`, 'gearway.v1', { perMessageDeflate: false });
+    this.socket = new WebSocket(`${url.replace('http', 'ws')}streams/main/ws`, 'gearway.v1', {
+      perMessageDeflate: false,
+    });
     this.socket.on('open', () => this.socket.send(encodeMessage({ type: 'hello' })));
     this.socket.on('error', () => undefined);
     this.socket.on('message', (data: Buffer) => {
@@ -76,8 +97,29 @@ describe('createGateway', () => {
     expect(health.status).toBe(200);
     const response = await fetch(`${gateway.url}api/streams/main`);
     expect((await response.json()) as StreamStatus).toEqual({
-      name: 'main', state: 'waiting', reason: 'waiting for a publisher', source: { kind: 'push', address: 'any publisher', state: 'waiting for a publisher', lastError: null, restarts: 0 }, showable: true, frame: null,
-      counters: { received: 0, receivedBytes: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6063 }], free: 64, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
+      name: 'main',
+      state: 'waiting',
+      reason: 'waiting for a publisher',
+      source: {
+        kind: 'push',
+        address: 'any publisher',
+        state: 'waiting for a publisher',
+        lastError: null,
+        restarts: 0,
+      },
+      showable: true,
+      frame: null,
+      counters: {
+        received: 0,
+        receivedBytes: 0,
+        rejected: 0,
+        returnsRejected: 0,
+        returnsDropped: 0,
+        lastRejections: [],
+      },
+      ports: { ranges: [{ from: 6000, to: 6063 }], free: 64, taken: 0, held: [], reserved: [] },
+      awaited: [],
+      clients: [],
     });
     expect((await fetch(`${gateway.url}api/streams/other`)).status).toBe(404);
   });
@@ -156,7 +198,12 @@ describe('GatewayStream.push', () => {
     await using gateway = await start();
     await using viewer = await Viewer.open(gateway.url);
     gateway.stream.push(array('uint16', [2, 3], 12), { message: 'depth' });
-    expect(await viewer.next('frame')).toMatchObject({ width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint16', shape: [2, 3] }, message: 'depth' });
+    expect(await viewer.next('frame')).toMatchObject({
+      width: 3,
+      height: 2,
+      encoding: { kind: 'raw', dtype: 'uint16', shape: [2, 3] },
+      message: 'depth',
+    });
     gateway.stream.push(array('uint8', [2, 3, 3], 18));
     expect(await viewer.next('frame')).toMatchObject({ width: 3, height: 2, encoding: { kind: 'jpeg' } });
   });
@@ -207,7 +254,11 @@ describe('GatewayStream.returns', () => {
     await second.return(7, 'once');
     const items = [];
     for await (const item of returned) if (items.push(item) === 3) break;
-    expect(items).toEqual([{ port: 6000, data: { gripper: 'close' } }, { port: 6001, data: 7 }, { port: 6001, data: 7 }]);
+    expect(items).toEqual([
+      { port: 6000, data: { gripper: 'close' } },
+      { port: 6001, data: 7 },
+      { port: 6001, data: 7 },
+    ]);
   });
 
   it('ends when the gateway closes, and at once afterwards', async () => {

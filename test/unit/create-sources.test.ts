@@ -3,29 +3,59 @@ import { createSources } from '../../gateway/create-sources.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const named = (...urls: string[]): unknown => createSources(urls, () => undefined).map(({ name, source, isOnDemand }) => [name, source.kind, isOnDemand]);
+const named = (...urls: string[]): unknown =>
+  createSources(urls, () => undefined).map(({ name, source, isOnDemand }) => [name, source.kind, isOnDemand]);
 
 describe('createSources', () => {
   it('calls the stream main, unless the source has a name', () => {
     expect(named('test-pattern:')).toEqual([['main', 'test-pattern', false]]);
-    expect(named('door=test-pattern:?fps=5', 'push:')).toEqual([['door', 'test-pattern', false], ['main', 'push', false]]);
+    expect(named('door=test-pattern:?fps=5', 'push:')).toEqual([
+      ['door', 'test-pattern', false],
+      ['main', 'push', false],
+    ]);
   });
 
   it('makes a stream for each port of servers in multi-servers mode', () => {
-    expect(named('netgear:tcp://127.0.0.1:5566,5577?multiserver=true')).toEqual([['5566', 'netgear', false], ['5577', 'netgear', false]]);
-    expect(named('yard=netgear:tcp://127.0.0.1:5566,5577?multiserver=true')).toEqual([['yard-5566', 'netgear', false], ['yard-5577', 'netgear', false]]);
+    expect(named('netgear:tcp://127.0.0.1:5566,5577?multiserver=true')).toEqual([
+      ['5566', 'netgear', false],
+      ['5577', 'netgear', false],
+    ]);
+    expect(named('yard=netgear:tcp://127.0.0.1:5566,5577?multiserver=true')).toEqual([
+      ['yard-5566', 'netgear', false],
+      ['yard-5577', 'netgear', false],
+    ]);
   });
 
   it('makes a stream for each imagezmq sender that is named', () => {
     expect(named('imagezmq:tcp://0.0.0.0:5555')).toEqual([['main', 'imagezmq', false]]);
-    expect(named('imagezmq:tcp://0.0.0.0:5555?senders=kitchen,porch')).toEqual([['kitchen', 'imagezmq', false], ['porch', 'imagezmq', false]]);
-    expect(named('home=imagezmq:ipc:///tmp/hub?senders=front%20door,pi.local')).toEqual([['home-front-door', 'imagezmq', false], ['home-pi-local', 'imagezmq', false]]);
+    expect(named('imagezmq:tcp://0.0.0.0:5555?senders=kitchen,porch')).toEqual([
+      ['kitchen', 'imagezmq', false],
+      ['porch', 'imagezmq', false],
+    ]);
+    expect(named('home=imagezmq:ipc:///tmp/hub?senders=front%20door,pi.local')).toEqual([
+      ['home-front-door', 'imagezmq', false],
+      ['home-pi-local', 'imagezmq', false],
+    ]);
     // Two names, but one stream.
     expect(() => named('imagezmq:tcp://0.0.0.0:5555?senders=a.b,a-b')).toThrow(coded('source-invalid'));
-    expect(() => named(`imagezmq:tcp://0.0.0.0:5555?senders=${Array.from({ length: 33 }, (_none, n) => `s${n}`).join()}`)).toThrow(coded('source-invalid'));
+    expect(() =>
+      named(`imagezmq:tcp://0.0.0.0:5555?senders=${Array.from({ length: 33 }, (_none, n) => `s${n}`).join()}`),
+    ).toThrow(coded('source-invalid'));
   });
 
-  it.each(['imagezmq:', 'imagezmq:0.0.0.0:5555', 'imagezmq:tcp://0.0.0.0', 'imagezmq:tcp://0.0.0.0:0', 'imagezmq:tcp://0.0.0.0:65536', 'imagezmq:tcp://a:1,tcp://b:1', 'imagezmq:tcp://a:1,?pattern=publish-subscribe', 'imagezmq:tcp://a:1?pattern=2', 'imagezmq:tcp://a:1?senders=', 'imagezmq:tcp://a:1?senders=a,a', 'imagezmq:udp://a:1'])('refuses %j', (url) => {
+  it.each([
+    'imagezmq:',
+    'imagezmq:0.0.0.0:5555',
+    'imagezmq:tcp://0.0.0.0',
+    'imagezmq:tcp://0.0.0.0:0',
+    'imagezmq:tcp://0.0.0.0:65536',
+    'imagezmq:tcp://a:1,tcp://b:1',
+    'imagezmq:tcp://a:1,?pattern=publish-subscribe',
+    'imagezmq:tcp://a:1?pattern=2',
+    'imagezmq:tcp://a:1?senders=',
+    'imagezmq:tcp://a:1?senders=a,a',
+    'imagezmq:udp://a:1',
+  ])('refuses %j', (url) => {
     expect(() => named(url)).toThrow(coded('source-invalid'));
   });
 
@@ -43,7 +73,19 @@ describe('createSources', () => {
     expect(() => named()).toThrow(coded('source-invalid'));
   });
 
-  it.each(['', 'push', 'ftp://camera', 'a b=push:', `${'n'.repeat(65)}=push:`, '=push:', 'test-pattern:1280x720', 'test-pattern:?fps=0', 'test-pattern:?size=100x100', 'test-pattern:?rate=3', 'constructor:'])('refuses %j', (url) => {
+  it.each([
+    '',
+    'push',
+    'ftp://camera',
+    'a b=push:',
+    `${'n'.repeat(65)}=push:`,
+    '=push:',
+    'test-pattern:1280x720',
+    'test-pattern:?fps=0',
+    'test-pattern:?size=100x100',
+    'test-pattern:?rate=3',
+    'constructor:',
+  ])('refuses %j', (url) => {
     expect(() => named(url)).toThrow(coded('source-invalid'));
   });
 

@@ -12,18 +12,36 @@ const filesIn = (folder: string, ending: RegExp): readonly string[] =>
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
 
 const DOCS = filesIn('docs', /\.md$/);
-const PAGES = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'test/README.md', ...DOCS, ...filesIn('examples', /\.md$/)];
-const CODE = ['gateway', 'shared', 'web', 'test', 'examples', 'scripts'].flatMap((folder) => filesIn(folder, /\.(?:[cm]?[jt]sx?|py|sh|html|vue)$/));
+const PAGES = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'test/README.md',
+  ...DOCS,
+  ...filesIn('examples', /\.md$/),
+];
+const CODE = ['gateway', 'shared', 'web', 'test', 'examples', 'scripts'].flatMap((folder) =>
+  filesIn(folder, /\.(?:[cm]?[jt]sx?|py|sh|html|vue)$/),
+);
 
 /** The text of a page without its code, in which brackets and hashes are no links and headings. */
-const prose = (page: string): string => page.replaceAll(/^```[\s\S]*?^```$/gm, '').replaceAll(/(?<!`)`[^`\n]+`(?!`)/g, (code) => code.replaceAll(/[[\]()|]/g, ' '));
+const prose = (page: string): string =>
+  page
+    .replaceAll(/^```[\s\S]*?^```$/gm, '')
+    .replaceAll(/(?<!`)`[^`\n]+`(?!`)/g, (code) => code.replaceAll(/[[\]()|]/g, ' '));
 
 /** The anchors of a page as GitHub makes them of its headings. */
 function anchors(page: string): ReadonlySet<string> {
   const found = new Set<string>();
   const seen = new Map<string, number>();
   for (const [, heading = ''] of page.replaceAll(/^```[\s\S]*?^```$/gm, '').matchAll(/^#{1,6} (.*)$/gm)) {
-    const slug = heading.trim().toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '').replaceAll(' ', '-');
+    const slug = heading
+      .trim()
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-');
     const count = seen.get(slug) ?? 0;
     seen.set(slug, count + 1);
     found.add(count === 0 ? slug : `${slug}-${count}`);
@@ -32,7 +50,10 @@ function anchors(page: string): ReadonlySet<string> {
 }
 
 /** The relative links of a page: their targets as written. */
-const links = (page: string): readonly string[] => [...prose(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target).filter((target) => !/^[a-z]+:/.test(target));
+const links = (page: string): readonly string[] =>
+  [...prose(page).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => !/^[a-z]+:/.test(target));
 
 /** Why a link of a page leads nowhere; null when it does not. */
 function problem(path: string, target: string): string | null {
@@ -40,17 +61,27 @@ function problem(path: string, target: string): string | null {
   const linked = file === '' ? path : normalize(join(dirname(path), file)).replaceAll('\\', '/');
   if (!existsSync(join(ROOT, linked))) return `${path}: ${target} does not exist`;
   if (anchor === undefined) return null;
-  if (statSync(join(ROOT, linked)).isDirectory() || !anchors(read(linked)).has(anchor)) return `${path}: ${target} has no such heading`;
+  if (statSync(join(ROOT, linked)).isDirectory() || !anchors(read(linked)).has(anchor))
+    return `${path}: ${target} has no such heading`;
   return null;
 }
 
 /** The heads of a page's tables: the lines above `|---|`. */
-const tableHeads = (page: string): readonly string[] => [...prose(page).matchAll(/^(\|.*\|)\n\|(?: ?:?-+:? ?\|)+$/gm)].map(([, head = '']) => head);
-const cells = (row: string): readonly string[] => row.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim());
+const tableHeads = (page: string): readonly string[] =>
+  [...prose(page).matchAll(/^(\|.*\|)\n\|(?: ?:?-+:? ?\|)+$/gm)].map(([, head = '']) => head);
+const cells = (row: string): readonly string[] =>
+  row
+    .slice(1, -1)
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim());
 
 describe('the documentation', () => {
   it.each(PAGES)('%s has only links that lead somewhere', (path) => {
-    expect(links(read(path)).map((target) => problem(path, target)).filter((text) => text !== null)).toEqual([]);
+    expect(
+      links(read(path))
+        .map((target) => problem(path, target))
+        .filter((text) => text !== null),
+    ).toEqual([]);
   });
 
   it.each(PAGES)('%s has no table with an empty heading', (path) => {
@@ -66,21 +97,29 @@ describe('the documentation', () => {
   });
 
   it('is linked from docs/README.md, every page', () => {
-    const linked = new Set(links(read('docs/README.md')).map((target) => normalize(join('docs', target.split('#')[0]!))));
+    const linked = new Set(
+      links(read('docs/README.md')).map((target) => normalize(join('docs', target.split('#')[0]!))),
+    );
     expect(DOCS.filter((path) => path !== 'docs/README.md' && !linked.has(path))).toEqual([]);
   });
 
   it('has every page that code names', () => {
-    const named = CODE.flatMap((path) => [...read(path).matchAll(/(?<![\w/-])docs\/[\w-]+\.md/g)].map(([page]) => ({ path, page })));
+    const named = CODE.flatMap((path) =>
+      [...read(path).matchAll(/(?<![\w/-])docs\/[\w-]+\.md/g)].map(([page]) => ({ path, page })),
+    );
     expect(named.length).toBeGreaterThan(5);
-    expect(named.filter(({ page, path }) => !existsSync(join(ROOT, page)) && !path.endsWith('docs-links.test.ts'))).toEqual([]);
+    expect(
+      named.filter(({ page, path }) => !existsSync(join(ROOT, page)) && !path.endsWith('docs-links.test.ts')),
+    ).toEqual([]);
   });
 });
 
 describe('docs/command-line.md and docs/configuration.md', () => {
   const help = formatHelp();
-  const options = (text: string): readonly string[] => [...new Set([...text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([name]) => name))].sort();
-  const variables = (text: string): readonly string[] => [...new Set([...text.matchAll(/GEARWAY_[A-Z_]+/g)].map(([name]) => name))].sort();
+  const options = (text: string): readonly string[] =>
+    [...new Set([...text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([name]) => name))].sort();
+  const variables = (text: string): readonly string[] =>
+    [...new Set([...text.matchAll(/GEARWAY_[A-Z_]+/g)].map(([name]) => name))].sort();
 
   it('list every option and variable of --help', () => {
     const pages = read('docs/command-line.md') + read('docs/configuration.md');

@@ -20,15 +20,28 @@ type Declaration = { readonly tagName?: string } & { readonly [kind in Kind]: re
 function analyse(): readonly Declaration[] {
   mkdirSync(ARTIFACTS, { recursive: true });
   const folder = mkdtempSync(join(ARTIFACTS, 'manifest-'));
-  execFileSync(process.execPath, ['node_modules/@custom-elements-manifest/analyzer/cem.js', 'analyze', '--quiet', '--outdir', relative(ROOT, folder)], { cwd: ROOT });
-  const { modules } = JSON.parse(readFileSync(join(folder, 'custom-elements.json'), 'utf8')) as { modules: { declarations: Declaration[] }[] };
+  execFileSync(
+    process.execPath,
+    [
+      'node_modules/@custom-elements-manifest/analyzer/cem.js',
+      'analyze',
+      '--quiet',
+      '--outdir',
+      relative(ROOT, folder),
+    ],
+    { cwd: ROOT },
+  );
+  const { modules } = JSON.parse(readFileSync(join(folder, 'custom-elements.json'), 'utf8')) as {
+    modules: { declarations: Declaration[] }[];
+  };
   rmSync(folder, { recursive: true });
   return modules.flatMap(({ declarations }) => declarations);
 }
 
 const declarations = analyse();
 const names = (items: readonly Item[]): string[] => items.map(({ name }) => name).sort();
-const unique = (found: Iterable<string | undefined>): string[] => [...new Set(found)].filter((name) => name !== undefined).sort();
+const unique = (found: Iterable<string | undefined>): string[] =>
+  [...new Set(found)].filter((name) => name !== undefined).sort();
 const groups = (text: string, pattern: RegExp): string[] => unique([...text.matchAll(pattern)].map(([, name]) => name));
 
 /** The files of a folder, not of those in it. */
@@ -37,7 +50,9 @@ const filesOf = (path: string): readonly string[] =>
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `${path}/${name}`);
 
-/** An element: where it is written, with all that is drawn in it, and described. The pages have folders of their own. */
+/**
+ * An element: where it is written, with all that is drawn in it, and described. The pages have folders of their own.
+ */
 interface Subject {
   readonly tag: string;
   readonly element: string;
@@ -52,7 +67,15 @@ interface Subject {
 }
 
 const SUBJECTS: readonly Subject[] = [
-  { tag: 'gearway-viewer', element: 'web/viewer/gearway-viewer.ts', events: 'web/viewer/viewer-events.ts', drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')], messages: 'web/viewer/viewer-messages.ts', foreignCodes: ['4010', '4011'], heading: 'Viewer' },
+  {
+    tag: 'gearway-viewer',
+    element: 'web/viewer/gearway-viewer.ts',
+    events: 'web/viewer/viewer-events.ts',
+    drawn: [...filesOf('web/viewer'), ...filesOf('web/viewer/ui')],
+    messages: 'web/viewer/viewer-messages.ts',
+    foreignCodes: ['4010', '4011'],
+    heading: 'Viewer',
+  },
   {
     tag: 'gearway-publisher',
     element: 'web/publisher/gearway-publisher.ts',
@@ -68,7 +91,10 @@ const SUBJECTS: readonly Subject[] = [
 describe('custom-elements.json', { timeout: 60_000 }, () => {
   it('lies in the package, where package.json says', () => {
     const { customElements } = JSON.parse(read('package.json')) as { customElements: string };
-    expect(JSON.parse(read(customElements))).toMatchObject({ schemaVersion: '1.0.0', modules: SUBJECTS.map(({ tag }) => ({ path: `dist/web/${tag}.js` })) });
+    expect(JSON.parse(read(customElements))).toMatchObject({
+      schemaVersion: '1.0.0',
+      modules: SUBJECTS.map(({ tag }) => ({ path: `dist/web/${tag}.js` })),
+    });
   });
 });
 
@@ -81,21 +107,34 @@ describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, event
 
   it('has the attributes and properties that the class declares', () => {
     const [, block] = /static override properties = \{\n([\s\S]*?)\n {2}\};/.exec(ELEMENT)!;
-    const declared = [...block!.matchAll(/^ {4}(\w+): \{ (.*) \},$/gm)].filter(([, , options]) => !options!.includes('state: true'));
+    const declared = [...block!.matchAll(/^ {4}(\w+): \{ (.*) \},$/gm)].filter(
+      ([, , options]) => !options!.includes('state: true'),
+    );
     const attributes = declared.filter(([, , options]) => !options!.includes('attribute: false'));
-    expect(names(manifest.attributes)).toEqual(unique(attributes.map(([, name, options]) => /attribute: '([\w-]+)'/.exec(options!)?.[1] ?? name!.toLowerCase())));
+    expect(names(manifest.attributes)).toEqual(
+      unique(attributes.map(([, name, options]) => /attribute: '([\w-]+)'/.exec(options!)?.[1] ?? name!.toLowerCase())),
+    );
     const accessors = groups(ELEMENT, /^ {2}[gs]et (\w+)\(/gm);
-    expect(names(manifest.members.filter(({ kind }) => kind === 'field'))).toEqual(unique([...declared.map(([, name]) => name), ...accessors]));
-    for (const { name, type } of manifest.members.filter(({ kind }) => kind === 'field')) expect(type?.text, name).toMatch(/./);
+    expect(names(manifest.members.filter(({ kind }) => kind === 'field'))).toEqual(
+      unique([...declared.map(([, name]) => name), ...accessors]),
+    );
+    for (const { name, type } of manifest.members.filter(({ kind }) => kind === 'field'))
+      expect(type?.text, name).toMatch(/./);
   });
 
   it('has the methods that are not inherited, and nothing private', () => {
-    expect(names(manifest.members.filter(({ kind }) => kind === 'method'))).toEqual(groups(ELEMENT, /^ {2}(?!constructor)(\w+)\([^\n]*\{$/gm));
+    expect(names(manifest.members.filter(({ kind }) => kind === 'method'))).toEqual(
+      groups(ELEMENT, /^ {2}(?!constructor)(\w+)\([^\n]*\{$/gm),
+    );
   });
 
   it('has the events that are dispatched', () => {
-    const byClass = new Map([...EVENTS.matchAll(/class (\w+) extends[\s\S]*?super\('([\w-]+)'/g)].map(([, name, event]) => [name!, event]));
-    expect(names(manifest.events)).toEqual(unique(groups(ELEMENT, /new (Gearway\w+Event)\(/g).map((name) => byClass.get(name))));
+    const byClass = new Map(
+      [...EVENTS.matchAll(/class (\w+) extends[\s\S]*?super\('([\w-]+)'/g)].map(([, name, event]) => [name!, event]),
+    );
+    expect(names(manifest.events)).toEqual(
+      unique(groups(ELEMENT, /new (Gearway\w+Event)\(/g).map((name) => byClass.get(name))),
+    );
     expect(names(manifest.events)).toEqual(groups(EVENTS, /^ {2}'([\w-]+)': \w+Event;$/gm));
   });
 
@@ -111,7 +150,9 @@ describe.each(SUBJECTS)('<$tag> in custom-elements.json', ({ tag, element, event
 
 /** The close codes that refuse a viewer or publisher, as numbers. */
 function refusalCodes(): string[] {
-  const codes = new Map([...read('shared/close-code.ts').matchAll(/(\w+): (\d+)/g)].map(([, name, code]) => [name!, code!]));
+  const codes = new Map(
+    [...read('shared/close-code.ts').matchAll(/(\w+): (\d+)/g)].map(([, name, code]) => [name!, code!]),
+  );
   const lists = read('web/connection/gateway-connection.ts').matchAll(/const (?:FINAL|SLOW)_CODES[^[]*\[([^\]]*)\]/g);
   return unique([...lists].flatMap(([, list]) => groups(list!, /closeCode\.(\w+)/g)).map((name) => codes.get(name)));
 }
@@ -150,7 +191,7 @@ describe.each(SUBJECTS)('<$tag> in docs/element.md', ({ tag, foreignCodes, headi
 
 describe('docs/element.md', () => {
   it('names each code of a refused return', () => {
-    const codes = /export type ReturnRefusal = (.*);/.exec(read('shared/protocol.ts'))![1]!;
+    const codes = /export type ReturnRefusal =([^;]*);/.exec(read('shared/protocol.ts'))![1]!;
     for (const code of groups(codes, /'([\w-]+)'/g)) expect(ELEMENTS).toContain(`| \`${code}\` |`);
   });
 });
@@ -163,7 +204,8 @@ describe('docs/embedding.md', () => {
 
 describe('docs/element.md and docs/phone-as-a-camera.md', () => {
   /** The first column of a page's table whose head begins with these words. */
-  const column = (page: string, head: string): string[] => groups(page.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
+  const column = (page: string, head: string): string[] =>
+    groups(page.split(`\n| ${head} |`)[1]!.split('\n\n')[0]!, /^\| `([\w-]+)` \|/gm);
 
   it('names each reason why there is no camera', () => {
     const codes = /export type CameraFailure = (.*);/.exec(read('web/publisher/publisher-messages.ts'))![1]!;
@@ -171,11 +213,15 @@ describe('docs/element.md and docs/phone-as-a-camera.md', () => {
   });
 
   it('names each figure', () => {
-    const [, figures] = /export interface PublisherStats \{\n([\s\S]*?)\n\}/.exec(read('web/publisher/publisher-messages.ts'))!;
+    const [, figures] = /export interface PublisherStats \{\n([\s\S]*?)\n\}/.exec(
+      read('web/publisher/publisher-messages.ts'),
+    )!;
     expect(column(ELEMENTS, 'Field of `stats`')).toEqual(groups(figures!, /^ {2}readonly (\w+):/gm));
   });
 
   it('names each parameter of the page', () => {
-    expect(column(read('docs/phone-as-a-camera.md'), 'Parameter')).toEqual(groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g));
+    expect(column(read('docs/phone-as-a-camera.md'), 'Parameter')).toEqual(
+      groups(read('web/pages/publish/publish-page.ts'), /query\.(?:get|has)\('(\w+)'\)/g),
+    );
   });
 });

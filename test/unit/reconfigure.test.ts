@@ -4,8 +4,14 @@ import { JPEG, Viewer } from '../helpers/viewer.ts';
 
 const SMALL = 'test-pattern:?size=160x120&fps=20';
 const LARGE = 'test-pattern:?size=320x240&fps=20';
-const THREE: GatewayOptions = { port: 0, streams: { door: { source: 'push:' }, yard: { source: SMALL }, gate: { source: 'push:' } } };
-const withYard = (yard: NonNullable<GatewayOptions['streams']>[string]): GatewayOptions => ({ ...THREE, streams: { ...THREE.streams, yard } });
+const THREE: GatewayOptions = {
+  port: 0,
+  streams: { door: { source: 'push:' }, yard: { source: SMALL }, gate: { source: 'push:' } },
+};
+const withYard = (yard: NonNullable<GatewayOptions['streams']>[string]): GatewayOptions => ({
+  ...THREE,
+  streams: { ...THREE.streams, yard },
+});
 
 async function start(options: GatewayOptions = THREE): Promise<Gateway & { readonly url: string }> {
   const gateway = await createGateway(options);
@@ -41,8 +47,14 @@ describe('reconfigure', () => {
       return seen;
     })();
     const fromMs = performance.now();
-    expect(await gateway.reconfigure(withYard({ source: LARGE }))).toEqual({ added: [], removed: [], changed: ['yard'], needsRestart: [], problems: [] });
-    for (let width = 160; width !== 320; ) {
+    expect(await gateway.reconfigure(withYard({ source: LARGE }))).toEqual({
+      added: [],
+      removed: [],
+      changed: ['yard'],
+      needsRestart: [],
+      problems: [],
+    });
+    for (let width = 160; width !== 320;) {
       const frame = await yard.until('frame');
       yard.ack(frame.sequence);
       ({ width } = frame);
@@ -56,14 +68,25 @@ describe('reconfigure', () => {
   it('touches nothing if nothing has changed', async () => {
     await using gateway = await start();
     const before = [...gateway.streams.values()];
-    expect(await gateway.reconfigure(THREE)).toEqual({ added: [], removed: [], changed: [], needsRestart: [], problems: [] });
+    expect(await gateway.reconfigure(THREE)).toEqual({
+      added: [],
+      removed: [],
+      changed: [],
+      needsRestart: [],
+      problems: [],
+    });
     expect([...gateway.streams.values()]).toEqual(before);
   });
 
   it('adds and removes streams; viewers of a removed one are told why', async () => {
     await using gateway = await start();
     await using gate = await watch(gateway.url, 'gate');
-    expect(await gateway.reconfigure({ port: 0, streams: { porch: { source: SMALL }, door: { source: 'push:' }, yard: { source: SMALL } } })).toMatchObject({ added: ['porch'], removed: ['gate'], changed: [] });
+    expect(
+      await gateway.reconfigure({
+        port: 0,
+        streams: { porch: { source: SMALL }, door: { source: 'push:' }, yard: { source: SMALL } },
+      }),
+    ).toMatchObject({ added: ['porch'], removed: ['gate'], changed: [] });
     expect(await gate.closed).toEqual({ code: 4009, reason: 'the stream was removed from the configuration' });
     expect([...gateway.streams.keys()]).toEqual(['porch', 'door', 'yard']);
     expect(gateway.stream.name).toBe('porch');
@@ -92,16 +115,23 @@ describe('reconfigure', () => {
     const portsOf = (gateway: Gateway): unknown[] => gateway.streams.get('yard')!.clients.map(({ port }) => port);
     await using gateway = await start(withYard({ source: SMALL, clients: clients(5567, 5568) }));
     const added = gateway.streams.get('yard')!.addClient('tcp://127.0.0.1:1?id=5570');
-    expect(await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568, 5569) }))).toMatchObject({ changed: ['yard'], problems: [] });
+    expect(await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568, 5569) }))).toMatchObject({
+      changed: ['yard'],
+      problems: [],
+    });
     expect(portsOf(gateway)).toEqual([5568, 5569, added.port]);
     // A port that another client has.
-    expect((await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568, 5570) }))).problems).toHaveLength(1);
+    expect(
+      (await gateway.reconfigure(withYard({ source: SMALL, clients: clients(5568, 5570) }))).problems,
+    ).toHaveLength(1);
     expect(portsOf(gateway)).toEqual([5568, 5570]);
   });
 
   it('keeps trying to open a source that does not work', async () => {
     await using gateway = await start();
-    expect(await gateway.reconfigure(withYard({ source: 'directory:/nowhere/at/all' }))).toMatchObject({ changed: ['yard'] });
+    expect(await gateway.reconfigure(withYard({ source: 'directory:/nowhere/at/all' }))).toMatchObject({
+      changed: ['yard'],
+    });
     await expect.poll(() => gateway.streams.get('yard')?.status().source.lastError).toMatch(/nowhere/);
     expect(await gateway.reconfigure(THREE)).toMatchObject({ changed: ['yard'] });
     await expect.poll(() => gateway.streams.get('yard')?.status().state).toBe('live');
@@ -123,7 +153,9 @@ describe('reconfigure', () => {
 
   it('names what requires a restart', async () => {
     await using gateway = await start();
-    expect(await gateway.reconfigure({ ...THREE, host: 'localhost', token: 'abc', limits: { viewers: { total: 3 } } })).toMatchObject({ changed: [], needsRestart: ['host', 'token', 'limits'] });
+    expect(
+      await gateway.reconfigure({ ...THREE, host: 'localhost', token: 'abc', limits: { viewers: { total: 3 } } }),
+    ).toMatchObject({ changed: [], needsRestart: ['host', 'token', 'limits'] });
   });
 
   it('is refused after the gateway was closed', async () => {

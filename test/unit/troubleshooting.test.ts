@@ -11,9 +11,14 @@ const PAGE = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8');
 function codes(): Set<string> {
   const found = new Set<string>();
   for (const folder of ['gateway', 'shared']) {
-    for (const path of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
+    for (const path of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    )) {
       const text = readFileSync(join(ROOT, folder, path), 'utf8');
-      for (const [, code = ''] of text.matchAll(/(?:new GearwayError\(\s*|\bcode: |\b[45]\d\d, )'([a-z]+(?:-[a-z]+)*)'(?! \|)/g)) found.add(code);
+      for (const [, code = ''] of text.matchAll(
+        /(?:new GearwayError\(\s*|\bcode: |\b[45]\d\d, )'([a-z]+(?:-[a-z]+)*)'(?! \|)/g,
+      ))
+        found.add(code);
     }
   }
   return found;

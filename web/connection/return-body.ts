@@ -3,8 +3,17 @@ import type { ReturnBody, Value } from '../../shared/protocol.ts';
 
 /** Typed array of numbers. Its class determines the dtype. */
 export type TypedArray =
-  | Uint8Array | Uint8ClampedArray | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array
-  | Float32Array | Float64Array | BigUint64Array | BigInt64Array;
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array;
 
 /** A typed array with a shape: the NumPy array of the same dtype, C-contiguous. */
 export interface ShapedArray {
@@ -37,9 +46,17 @@ const MAX_DTYPE = 16;
 const MAX_TTL_MS = 86_400_000;
 
 const DTYPES: readonly (readonly [new (length: number) => TypedArray, string])[] = [
-  [Uint8Array, 'uint8'], [Uint8ClampedArray, 'uint8'], [Int8Array, 'int8'],
-  [Uint16Array, 'uint16'], [Int16Array, 'int16'], [Uint32Array, 'uint32'], [Int32Array, 'int32'],
-  [Float32Array, 'float32'], [Float64Array, 'float64'], [BigUint64Array, 'uint64'], [BigInt64Array, 'int64'],
+  [Uint8Array, 'uint8'],
+  [Uint8ClampedArray, 'uint8'],
+  [Int8Array, 'int8'],
+  [Uint16Array, 'uint16'],
+  [Int16Array, 'int16'],
+  [Uint32Array, 'uint32'],
+  [Int32Array, 'int32'],
+  [Float32Array, 'float32'],
+  [Float64Array, 'float64'],
+  [BigUint64Array, 'uint64'],
+  [BigInt64Array, 'int64'],
 ];
 
 /**

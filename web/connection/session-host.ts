@@ -22,8 +22,7 @@ export interface SessionHandle<Command> {
 /** Commands that every session accepts. */
 export type CommonCommand =
   /** Make a pending attempt to connect immediately: the network is back, or the page is visible again. */
-  | { readonly kind: 'retry' }
-  | { readonly kind: 'close' };
+  { readonly kind: 'retry' } | { readonly kind: 'close' };
 
 interface CommandLike {
   readonly kind: string;
@@ -129,11 +128,7 @@ class WorkerHost<Opening, Command extends CommandLike, Event> {
   }
 
   /** Opens a session in the worker. @returns the function that sends its commands. */
-  open(
-    opening: Opening,
-    transfer: Transferable[],
-    emit: (event: Event) => void,
-  ): SessionHandle<Command>['command'] {
+  open(opening: Opening, transfer: Transferable[], emit: (event: Event) => void): SessionHandle<Command>['command'] {
     const session = this.#next;
     this.#next += 1;
     this.#listeners.set(session, emit);
@@ -154,11 +149,15 @@ export function serveSessions<Opening, Command extends CommandLike, Event>(
   openSession: OpenSession<Opening, Command, Event>,
 ): void {
   const sessions = new Map<number, Session<Command>>();
-  const post = (response: WorkerResponse<Event>, transfer: Transferable[] = []): void => self.postMessage(response, { transfer });
+  const post = (response: WorkerResponse<Event>, transfer: Transferable[] = []): void =>
+    self.postMessage(response, { transfer });
   self.addEventListener('message', ({ data }: MessageEvent<WorkerRequest<Opening, Command>>) => {
     const { session: id } = data;
     if (data.kind === 'open') {
-      sessions.set(id, openSession(data.opening, (event, transfer) => post({ session: id, event }, transfer)));
+      sessions.set(
+        id,
+        openSession(data.opening, (event, transfer) => post({ session: id, event }, transfer)),
+      );
       return;
     }
     sessions.get(id)?.command(data.command);

@@ -375,9 +375,7 @@ export class GearwayPublisher extends LitElement {
         this.input = 'camera';
         return;
       case 'data':
-        this.dispatchEvent(
-          new GearwayPublisherDataEvent({ port: event.port, mode: event.mode, value: event.value }),
-        );
+        this.dispatchEvent(new GearwayPublisherDataEvent({ port: event.port, mode: event.mode, value: event.value }));
         return;
       case 'refused':
         this.dispatchEvent(new GearwayPublisherRefusedEvent(event.code, event.reason));

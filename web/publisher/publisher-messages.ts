@@ -123,6 +123,18 @@ export type PublisherEvent =
   | { readonly kind: 'track-unsupported' };
 
 export const NO_PUBLISHER_STATS: PublisherStats = {
-  sent: 0, refused: 0, skipped: 0, framesPerSecond: 0, bitsPerSecond: 0, roundTripMs: null, encodeMs: 0, inFlight: 0,
-  clients: null, width: 0, height: 0, quality: 0, linkBitsPerSecond: null, loweredBy: null,
+  sent: 0,
+  refused: 0,
+  skipped: 0,
+  framesPerSecond: 0,
+  bitsPerSecond: 0,
+  roundTripMs: null,
+  encodeMs: 0,
+  inFlight: 0,
+  clients: null,
+  width: 0,
+  height: 0,
+  quality: 0,
+  linkBitsPerSecond: null,
+  loweredBy: null,
 };

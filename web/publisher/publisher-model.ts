@@ -141,11 +141,7 @@ export class PublisherModel {
    * Opens the camera, and then the connection. If both are open already, they are kept as far as they match; a refused
    * connection is made again.
    */
-  start(
-    settings: PublisherSettings,
-    target: PublisherTarget,
-    { takeOver }: { readonly takeOver: boolean },
-  ): void {
+  start(settings: PublisherSettings, target: PublisherTarget, { takeOver }: { readonly takeOver: boolean }): void {
     this.#takesOver = takeOver;
     if (this.#phase.kind === 'open') {
       const mustReconnect = takeOver || this.state === 'refused';

@@ -252,7 +252,11 @@ class PublisherSession {
       this.#flow.repeat({ ...this.#last.encoded, capturedAtMs: Date.now() });
     }
     this.#uplink.update(nowMs);
-    const stats = this.#stats.read({ skipped: this.#flow.skipped, inFlight: this.#flow.inFlight, ...this.#uplink.stats(nowMs) });
+    const stats = this.#stats.read({
+      skipped: this.#flow.skipped,
+      inFlight: this.#flow.inFlight,
+      ...this.#uplink.stats(nowMs),
+    });
     this.#emit({ kind: 'stats', stats, isSilent: this.#isSilent(nowMs) });
   }
 

@@ -53,7 +53,12 @@ export function stateLabel({ state, input }: Pick<DescribedPublisher, 'state' | 
 export function loweredText(stats: PublisherStats): string {
   const { loweredBy, width, height, quality, linkBitsPerSecond } = stats;
   if (loweredBy === null || width === 0) return '';
-  const cause = loweredBy === 'max-bitrate' ? 'maximum bit rate' : linkBitsPerSecond === null ? 'slow link' : `link ${formatBitRate(linkBitsPerSecond)}`;
+  const cause =
+    loweredBy === 'max-bitrate'
+      ? 'maximum bit rate'
+      : linkBitsPerSecond === null
+        ? 'slow link'
+        : `link ${formatBitRate(linkBitsPerSecond)}`;
   return `${width}×${height}, quality ${quality}: ${cause}`;
 }
 

@@ -80,7 +80,8 @@ export class DecodeFailures {
 }
 
 function describe({ encoding, payload }: FrameMessage, error: unknown): string {
-  if (error instanceof DecodeTimeoutError || encoding.kind === 'raw') return error instanceof Error ? error.message : String(error);
+  if (error instanceof DecodeTimeoutError || encoding.kind === 'raw')
+    return error instanceof Error ? error.message : String(error);
   const kind = unusualJpegKind(payload);
   return kind === null
     ? 'the JPEGs that arrive are damaged: this browser can decode none of them'

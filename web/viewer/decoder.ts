@@ -125,7 +125,9 @@ export class Decoder {
     }, DECODE_TIMEOUT_MS);
     let picture: DecodedPicture;
     try {
-      picture = await (frame.encoding.kind === 'raw' ? this.#events.decodeArray(frame) : decodeJpeg(frame, this.#events.scale(frame)));
+      picture = await (frame.encoding.kind === 'raw'
+        ? this.#events.decodeArray(frame)
+        : decodeJpeg(frame, this.#events.scale(frame)));
     } catch (error) {
       // The frame has been acknowledged already.
       if (finish()) this.#failed(pending, error);

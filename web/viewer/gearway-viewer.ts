@@ -51,7 +51,16 @@ const DELIVERING = ['quality', 'maxBitrate', 'maxFps'] as const;
 const OVERLAY_OPTIONS = ['overlays', 'overlayClasses', 'overlayMinScore', 'overlay'] as const;
 
 /** Properties that set how arrays are shown. */
-const ARRAY_STYLE = ['range', 'colormap', 'invert', 'noData', 'nanColor', 'belowColor', 'aboveColor', 'channelOrder'] as const;
+const ARRAY_STYLE = [
+  'range',
+  'colormap',
+  'invert',
+  'noData',
+  'nanColor',
+  'belowColor',
+  'aboveColor',
+  'channelOrder',
+] as const;
 
 /** States in which the picture is not what the camera currently sees. */
 const DIMMED: ReadonlySet<ViewerState> = new Set(['connecting', 'waiting', 'unsupported', 'stale', 'ended', 'refused']);
@@ -81,13 +90,18 @@ const AGE_INTERVAL_MS = 500;
  * @attr {number} max-fps - maximum frame rate
  * @attr {number} rotate - clockwise rotation: 0, 90, 180 or 270 degrees
  * @attr {boolean} mirror - mirror the picture horizontally
- * @attr {string} overlays - draw the overlays that messages describe; the value names their key in the message, `overlay` or `detections` by default
+ * @attr {string} overlays - draw the overlays that messages describe; the value names their key in the message,
+ * `overlay` or `detections` by default
  * @attr {string} overlay-classes - names of the classes that are drawn, separated by commas; all by default
  * @attr {number} overlay-min-score - least score of the objects that are drawn; 0 by default
- * @attr {string} range - values with the first and the last colour, `400,6000`; `auto`: from the 1st to the 99th percentile; `type`: all values of the type. By default `auto` for arrays of one channel with 16 bits and more, otherwise `type`
- * @attr {string} colormap - colours of arrays with one channel: `gray` (the default), `turbo`, `viridis`, `inferno`, `magma`, `jet`, or a table such as `#000,#f00,#fff`
+ * @attr {string} range - values with the first and the last colour, `400,6000`; `auto`: from the 1st to the 99th
+ * percentile; `type`: all values of the type. By default `auto` for arrays of one channel with 16 bits and more,
+ * otherwise `type`
+ * @attr {string} colormap - colours of arrays with one channel: `gray` (the default), `turbo`, `viridis`, `inferno`,
+ * `magma`, `jet`, or a table such as `#000,#f00,#fff`
  * @attr {boolean} invert - reverse the colours
- * @attr {string} no-data - value without a measurement, which is transparent; `none` for no such value. By default 0 for unsigned 16-bit arrays of one channel
+ * @attr {string} no-data - value without a measurement, which is transparent; `none` for no such value. By default 0
+ * for unsigned 16-bit arrays of one channel
  * @attr {string} nan-color - colour of NaN; transparent by default
  * @attr {string} below-color - colour of values below the range; the first one by default
  * @attr {string} above-color - colour of values above the range; the last one by default
@@ -204,8 +218,8 @@ export class GearwayViewer extends LitElement {
   declare overlayClasses: string;
   declare overlayMinScore: number;
   /**
-   * Draws on each picture, in its pixels, in the task that draws the picture: the function gets a canvas context whose unit is
-   * a pixel of the picture, the message, and the frame. null for none.
+   * Draws on each picture, in its pixels, in the task that draws the picture: the function gets a canvas context whose
+   * unit is a pixel of the picture, the message, and the frame. null for none.
    */
   declare overlay: OverlayCallback | null;
   declare range: string;
@@ -350,8 +364,8 @@ export class GearwayViewer extends LitElement {
    * Sets the property `returnData`. Resolves when the gateway has received the value, or immediately without a
    * connection; the value is then sent with the next one.
    *
-   * @param options `ttlMs`: time after which the value expires unless it is set again; 1 ms to one day. `urgent`: the value
-   * overtakes and discards all pending values of this viewer.
+   * @param options `ttlMs`: time after which the value expires unless it is set again; 1 ms to one day. `urgent`: the
+   * value overtakes and discards all pending values of this viewer.
    * @throws {ReturnRefusedError} with the code of the refusal.
    */
   setReturnData(value: Returnable | undefined, options: { ttlMs?: number; urgent?: boolean } = {}): Promise<void> {
@@ -383,8 +397,8 @@ export class GearwayViewer extends LitElement {
   }
 
   /**
-   * The exact values of a pixel of the frame on screen, from its data. null outside of the picture, and before the first
-   * frame.
+   * The exact values of a pixel of the frame on screen, from its data. null outside of the picture, and before the
+   * first frame.
    */
   inspectPixel(x: number, y: number): Promise<PixelInspection | null> {
     return this.#model.inspectPixel(Math.floor(x), Math.floor(y));
@@ -395,14 +409,16 @@ export class GearwayViewer extends LitElement {
     return this.#model.inspectArea(area);
   }
 
-  /** The whole picture in the window, in CSS px; parts of it may be outside of the element. null before the first frame. */
+  /**
+   * The whole picture in the window, in CSS px; parts of it may be outside of the element. null before the first frame.
+   */
   get pictureRect(): DOMRect | null {
     return this.#layout?.clientRect ?? null;
   }
 
   /**
-   * Position in the picture of a position in the window, such as a pointer event's, in pixels of the picture from its top
-   * left corner. Outside of the picture it is negative or beyond the picture's size. null before the first frame.
+   * Position in the picture of a position in the window, such as a pointer event's, in pixels of the picture from its
+   * top left corner. Outside of the picture it is negative or beyond the picture's size. null before the first frame.
    */
   toPicture(clientX: number, clientY: number): Point | null {
     return this.#layout?.toPicture({ x: clientX, y: clientY }) ?? null;
@@ -525,13 +541,17 @@ export class GearwayViewer extends LitElement {
   #loadExtras(): void {
     const picture = this.#picture();
     if (picture === null) return;
-    this.#loadOnce('control bar and statistics', () => import('./ui/viewer-extras.ts'), ({ extraStyles, ViewerExtras }) => {
-      this.#adoptStyles(extraStyles);
-      this._extras = new ViewerExtras(this, picture, () => {
-        this.#updateView();
-        this.requestUpdate();
-      });
-    });
+    this.#loadOnce(
+      'control bar and statistics',
+      () => import('./ui/viewer-extras.ts'),
+      ({ extraStyles, ViewerExtras }) => {
+        this.#adoptStyles(extraStyles);
+        this._extras = new ViewerExtras(this, picture, () => {
+          this.#updateView();
+          this.requestUpdate();
+        });
+      },
+    );
   }
 
   #updateOverlays(): void {
@@ -540,7 +560,10 @@ export class GearwayViewer extends LitElement {
       if (path !== null || callback !== null) this.#loadOverlays();
       return;
     }
-    const classes = overlayClasses.split(',').map((name) => name.trim()).filter(Boolean);
+    const classes = overlayClasses
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean);
     this.#overlayHost.setOptions({ path, classes: classes.length === 0 ? null : classes, minScore, callback });
   }
 
@@ -548,11 +571,19 @@ export class GearwayViewer extends LitElement {
   #loadOverlays(): void {
     const picture = this.#picture();
     if (picture === null) return;
-    this.#loadOnce('overlays', () => import(/*@vite-ignore*/ OVERLAYS_SCRIPT), ({ OverlayHost: Host }: typeof import('./overlays/index.ts')) => {
-      this.#overlayHost = new Host(picture, (command) => this.#model.commandOverlays(command), (problem) => (this.#overlayProblem = problem));
-      this.#overlayHost.setPlacement(this.#layout?.placement ?? null);
-      this.#updateOverlays();
-    });
+    this.#loadOnce(
+      'overlays',
+      () => import(/*@vite-ignore*/ OVERLAYS_SCRIPT),
+      ({ OverlayHost: Host }: typeof import('./overlays/index.ts')) => {
+        this.#overlayHost = new Host(
+          picture,
+          (command) => this.#model.commandOverlays(command),
+          (problem) => (this.#overlayProblem = problem),
+        );
+        this.#overlayHost.setPlacement(this.#layout?.placement ?? null);
+        this.#updateOverlays();
+      },
+    );
   }
 
   #arrayStyle(): ArrayStyleTexts {
@@ -564,10 +595,14 @@ export class GearwayViewer extends LitElement {
   #loadArrayPanels(): void {
     const stage = this.renderRoot.querySelector<HTMLElement>('.stage');
     if (stage === null) return;
-    this.#loadOnce('colour bar and inspector', () => import('./ui/array-panels.ts'), ({ ArrayPanels, arrayPanelStyles }) => {
-      this.#adoptStyles(arrayPanelStyles);
-      this._arrayPanels = new ArrayPanels(this, stage, () => this.requestUpdate());
-    });
+    this.#loadOnce(
+      'colour bar and inspector',
+      () => import('./ui/array-panels.ts'),
+      ({ ArrayPanels, arrayPanelStyles }) => {
+        this.#adoptStyles(arrayPanelStyles);
+        this._arrayPanels = new ArrayPanels(this, stage, () => this.requestUpdate());
+      },
+    );
   }
 
   #loadOnce<Module>(name: string, load: () => Promise<Module>, use: (module: Module) => void): void {
@@ -615,14 +650,24 @@ export class GearwayViewer extends LitElement {
   #updateView(): void {
     this.#updateBox();
     const { zoom, x, y } = this._extras?.view ?? WHOLE_VIEW;
-    const inBox = this.#pictureSize && { ...this.#pictureSize, fit: this.#validFit(), quarterTurns: quarterTurns(this.rotate), mirror: this.mirror, zoom, x, y };
+    const inBox = this.#pictureSize && {
+      ...this.#pictureSize,
+      fit: this.#validFit(),
+      quarterTurns: quarterTurns(this.rotate),
+      mirror: this.mirror,
+      zoom,
+      x,
+      y,
+    };
     if (this.#layout?.update(inBox) !== true) return;
     const { placement } = this.#layout;
     this.#overlayHost?.setPlacement(placement);
     if (placement === null) return;
     const { width, height, mirror, quarterTurns: turns } = placement;
     const matrix: Matrix = pictureMatrix(placement);
-    this.dispatchEvent(new GearwayViewEvent({ width, height, matrix, scale: pictureScale(placement), zoom, rotate: turns * 90, mirror }));
+    this.dispatchEvent(
+      new GearwayViewEvent({ width, height, matrix, scale: pictureScale(placement), zoom, rotate: turns * 90, mirror }),
+    );
   }
 
   /** The session decodes at no more than the size on screen. */
@@ -659,7 +704,11 @@ export class GearwayViewer extends LitElement {
     this.#ageTimer = setInterval(() => this.#updateChip(), AGE_INTERVAL_MS);
     const { requestedPort: port, spectate, token } = this;
     const [url, name, paused] = [socketUrl(stream, 'ws'), clientName(this.name), this.#shouldPause()];
-    this.#model.open({ url, port, spectate, token, name, paused, delivery: this.#deliveryOptions() }, canvas, this.noWorker ? 'main' : 'worker');
+    this.#model.open(
+      { url, port, spectate, token, name, paused, delivery: this.#deliveryOptions() },
+      canvas,
+      this.noWorker ? 'main' : 'worker',
+    );
     this.#overlayHost?.opened();
   }
 
@@ -668,7 +717,8 @@ export class GearwayViewer extends LitElement {
     return {
       quality: QUALITIES.includes(quality) ? quality : 'auto',
       maxBitsPerSecond: maxBitrate !== null && maxBitrate > 0 ? Math.min(1e12, maxBitrate) : 0,
-      maxFramesPerSecond: maxFps !== null && maxFps > 0 ? Math.min(MAX_FRAMES_PER_SECOND, Math.max(0.1, maxFps)) : MAX_FRAMES_PER_SECOND,
+      maxFramesPerSecond:
+        maxFps !== null && maxFps > 0 ? Math.min(MAX_FRAMES_PER_SECOND, Math.max(0.1, maxFps)) : MAX_FRAMES_PER_SECOND,
     };
   }
 

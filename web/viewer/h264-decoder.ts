@@ -35,7 +35,10 @@ export async function canDecodeH264(): Promise<boolean> {
   }
 }
 
-/** Decodes H.264 with WebCodecs. Each picture is matched with its frame by the frame's number, its time stamp in the decoder. */
+/**
+ * Decodes H.264 with WebCodecs. Each picture is matched with its frame by the frame's number, its time stamp in the
+ * decoder.
+ */
 export class H264Decoder {
   readonly #events: H264DecoderEvents;
   #decoder: VideoDecoder | null = null;
@@ -44,7 +47,10 @@ export class H264Decoder {
   /** By sequence, in the order of decoding. */
   readonly #inside = new Map<number, Inside>();
   #unacknowledged: FrameMessage | null = null;
-  /** Runs while there are chunks inside. A stalled decoder is not noticed by the next chunk: without acknowledgements, none arrives. */
+  /**
+   * Runs while there are chunks inside. A stalled decoder is not noticed by the next chunk: without acknowledgements,
+   * none arrives.
+   */
   #stall: ReturnType<typeof setTimeout> | undefined;
 
   constructor(events: H264DecoderEvents) {
@@ -56,12 +62,19 @@ export class H264Decoder {
     const { encoding, sequence, payload } = frame;
     if (encoding.kind !== 'h264') return false;
     try {
-      if (encoding.isKey && encoding.codec !== undefined && encoding.description !== undefined) this.#configure(encoding.codec, encoding.description);
+      if (encoding.isKey && encoding.codec !== undefined && encoding.description !== undefined)
+        this.#configure(encoding.codec, encoding.description);
       const decoder = this.#decoder;
       if (decoder === null) return false;
       if (this.#inside.size === 0) this.#watch();
       this.#inside.set(sequence, { frame, startMs: performance.now() });
-      decoder.decode(new EncodedVideoChunk({ type: encoding.isKey ? 'key' : 'delta', timestamp: sequence, data: payload as Uint8Array<ArrayBuffer> }));
+      decoder.decode(
+        new EncodedVideoChunk({
+          type: encoding.isKey ? 'key' : 'delta',
+          timestamp: sequence,
+          data: payload as Uint8Array<ArrayBuffer>,
+        }),
+      );
     } catch (error) {
       this.#fail(error);
       return false;
@@ -112,7 +125,11 @@ export class H264Decoder {
       this.#events.started(late);
     }
     const { displayWidth: width, displayHeight: height } = picture;
-    this.#events.decoded(inside.frame, { source: picture, width, height, close: () => picture.close() }, performance.now() - inside.startMs);
+    this.#events.decoded(
+      inside.frame,
+      { source: picture, width, height, close: () => picture.close() },
+      performance.now() - inside.startMs,
+    );
   }
 
   /** Fails if no output follows in time. */

@@ -19,7 +19,8 @@ const SCALES = 8;
 /**
  * Decodes a JPEG. Raw frames are decoded by `arrays/array-pictures.ts`.
  *
- * @param scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode at reduced size.
+ * @param scale at which the picture in the payload is shown. At up to 7/8, browsers with `ImageDecoder` decode at
+ * reduced size.
  * @throws what the browser throws.
  */
 export async function decodeJpeg(frame: FrameMessage, scale = 1): Promise<DecodedPicture> {

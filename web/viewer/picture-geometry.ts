@@ -37,7 +37,10 @@ export const WHOLE_VIEW: Pick<Placement, 'zoom' | 'x' | 'y'> = { zoom: 1, x: 0, 
 /** Zoom from which on single pixels are shown sharp, not blurred. */
 export const PIXELATED_FROM = 4;
 
-/** Affine map of points, in the order of `CanvasRenderingContext2D.setTransform()`: x' = a·x + c·y + e, y' = b·x + d·y + f. */
+/**
+ * Affine map of points, in the order of `CanvasRenderingContext2D.setTransform()`: x' = a·x + c·y + e, y' = b·x + d·y +
+ * f.
+ */
 export type Matrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
 const COSINES = [1, 0, -1, 0] as const;
@@ -49,7 +52,15 @@ export function quarterTurns(degrees: number): number {
 }
 
 /** CSS px per pixel of the picture, with zoom. */
-export function pictureScale({ boxWidth, boxHeight, width, height, fit, quarterTurns: turns, zoom }: Placement): number {
+export function pictureScale({
+  boxWidth,
+  boxHeight,
+  width,
+  height,
+  fit,
+  quarterTurns: turns,
+  zoom,
+}: Placement): number {
   if (fit === 'none') return zoom;
   const [across, down] = turns % 2 === 0 ? [boxWidth, boxHeight] : [boxHeight, boxWidth];
   const scales = [across / width, down / height] as const;
@@ -63,7 +74,14 @@ export function pictureMatrix(placement: Placement): Matrix {
   const [cosine, sine] = [scale * (COSINES[turns] ?? 1), scale * (SINES[turns] ?? 0)];
   const [a, b, c, d] = mirror ? [-cosine, sine, sine, cosine] : [cosine, sine, -sine, cosine];
   // The centre of the picture is at a distance from the centre of the box.
-  return [a, b, c, d, boxWidth / 2 + x - (a * width + c * height) / 2, boxHeight / 2 + y - (b * width + d * height) / 2];
+  return [
+    a,
+    b,
+    c,
+    d,
+    boxWidth / 2 + x - (a * width + c * height) / 2,
+    boxHeight / 2 + y - (b * width + d * height) / 2,
+  ];
 }
 
 export function mapPoint([a, b, c, d, e, f]: Matrix, { x, y }: Point): Point {
@@ -73,7 +91,14 @@ export function mapPoint([a, b, c, d, e, f]: Matrix, { x, y }: Point): Point {
 /** The opposite map. A picture or box without a size has none: the results are not finite. */
 export function inverted([a, b, c, d, e, f]: Matrix): Matrix {
   const determinant = a * d - b * c;
-  return [d / determinant, -b / determinant, -c / determinant, a / determinant, (c * f - d * e) / determinant, (b * e - a * f) / determinant];
+  return [
+    d / determinant,
+    -b / determinant,
+    -c / determinant,
+    a / determinant,
+    (c * f - d * e) / determinant,
+    (b * e - a * f) / determinant,
+  ];
 }
 
 /** First scaled, then moved. */

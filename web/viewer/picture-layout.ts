@@ -1,4 +1,14 @@
-import { inverted, mapPoint, mappedRect, type Matrix, type Placement, pictureMatrix, pictureScale, type Point, scaledAndMoved } from './picture-geometry.ts';
+import {
+  inverted,
+  mapPoint,
+  mappedRect,
+  type Matrix,
+  type Placement,
+  pictureMatrix,
+  pictureScale,
+  type Point,
+  scaledAndMoved,
+} from './picture-geometry.ts';
 
 /** Placement of a picture, without the size of its box. */
 export type PlacementInBox = Omit<Placement, 'boxWidth' | 'boxHeight'>;

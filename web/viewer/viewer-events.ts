@@ -19,8 +19,8 @@ export class GearwayOpenEvent extends CustomEvent<{
 
 /**
  * A frame has been drawn. Fired once per frame, with the message that the server sent with it. `ageMs` is the time
- * since the frame arrived at the gateway, by the gateway's clock; null before that is known. `latencyMs` is the time since it was
- * captured, if the message says when, and the camera's clock agrees with the gateway's.
+ * since the frame arrived at the gateway, by the gateway's clock; null before that is known. `latencyMs` is the time
+ * since it was captured, if the message says when, and the camera's clock agrees with the gateway's.
  */
 export class GearwayFrameEvent extends CustomEvent<{
   readonly sequence: number;
@@ -75,8 +75,9 @@ export class GearwayCloseEvent extends CustomEvent<{ readonly code: number; read
 }
 
 /**
- * The picture has another place, size, rotation or zoom. `width` and `height` are its size in its own pixels, `matrix` maps
- * these to CSS px of the element's box (for `setTransform()` of a canvas), and `scale` is the number of CSS px per pixel.
+ * The picture has another place, size, rotation or zoom. `width` and `height` are its size in its own pixels, `matrix`
+ * maps these to CSS px of the element's box (for `setTransform()` of a canvas), and `scale` is the number of CSS px per
+ * pixel.
  */
 export class GearwayViewEvent extends CustomEvent<{
   readonly width: number;

@@ -5,7 +5,15 @@ import { SessionHost, type SessionThread } from '../connection/session-host.ts';
 import { SessionLink } from '../connection/session-link.ts';
 import type { Inspection, InspectionQuery } from './arrays/inspection-query.ts';
 import type { OverlayCommand } from './overlays/overlay-commands.ts';
-import type { Box, DeliveryOptions, Snapshot, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import type {
+  Box,
+  DeliveryOptions,
+  Snapshot,
+  SnapshotFormat,
+  ViewerCommand,
+  ViewerEvent,
+  ViewerOptions,
+} from './viewer-messages.ts';
 import type { ViewerOpening } from './viewer-session.ts';
 
 /** Events of a session other than the answers to requests. */

@@ -92,8 +92,8 @@ export interface ViewerStats {
   /** `jpeg`, `h264` or a NumPy dtype; empty before the first frame. */
   readonly encoding: string;
   /**
-   * Pictures that the gateway sends instead of the source's frames, and why, such as `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4
-   * Mbit/s`; empty while it sends unmodified frames.
+   * Pictures that the gateway sends instead of the source's frames, and why, such as `JPEG 640×360 q50, 1.1 Mbit/s:
+   * link 1.4 Mbit/s`; empty while it sends unmodified frames.
    */
   readonly delivery: string;
   /** Whether the link to the gateway carries less than the stream. */
@@ -138,7 +138,10 @@ export type ViewerEvent =
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: Snapshot | null }
   | { readonly kind: 'inspection'; readonly id: number; readonly inspection: Inspection };
 
-/** A picture with its message. Its size is that of the picture received, which may be a rendition smaller than the frame. */
+/**
+ * A picture with its message. Its size is that of the picture received, which may be a rendition smaller than the
+ * frame.
+ */
 export interface Snapshot {
   readonly sequence: number;
   readonly width: number;
@@ -152,7 +155,23 @@ export interface Snapshot {
 }
 
 export const NO_STATS: ViewerStats = {
-  sequence: 0, received: 0, painted: 0, dropped: 0, skipped: 0, failed: 0, receivedPerSecond: 0, framesPerSecond: 0,
-  bitsPerSecond: 0, delayMs: null, roundTripMs: null, decodeMs: 0, window: null, width: 0, height: 0, encoding: '',
-  delivery: '', isLinkLimited: false, linkBitsPerSecond: null,
+  sequence: 0,
+  received: 0,
+  painted: 0,
+  dropped: 0,
+  skipped: 0,
+  failed: 0,
+  receivedPerSecond: 0,
+  framesPerSecond: 0,
+  bitsPerSecond: 0,
+  delayMs: null,
+  roundTripMs: null,
+  decodeMs: 0,
+  window: null,
+  width: 0,
+  height: 0,
+  encoding: '',
+  delivery: '',
+  isLinkLimited: false,
+  linkBitsPerSecond: null,
 };

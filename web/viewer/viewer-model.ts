@@ -97,7 +97,11 @@ export class ViewerModel {
   }
 
   /** @param canvas new: without a context, and not yet transferred. */
-  open(options: Omit<ViewerOptions, 'leaseKey' | 'arraysScript'>, canvas: HTMLCanvasElement, thread: SessionThread): void {
+  open(
+    options: Omit<ViewerOptions, 'leaseKey' | 'arraysScript'>,
+    canvas: HTMLCanvasElement,
+    thread: SessionThread,
+  ): void {
     this.close();
     this.#gatewayState = { state: 'connecting', reason: `to ${new URL(options.url).host}` };
     this.#lease = claimLease(options.url, options.port);

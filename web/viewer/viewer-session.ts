@@ -26,7 +26,14 @@ import type { OverlayCommand } from './overlays/overlay-commands.ts';
 import type { OverlaySession } from './overlays/overlay-session.ts';
 import { type DecodedPicture, decodeJpeg, encodePng, Painter, type Surface } from './painter.ts';
 import { createSticky, remainingSticky, type StickyReturn } from './sticky-return.ts';
-import type { Box, DeliveryOptions, SnapshotFormat, ViewerCommand, ViewerEvent, ViewerOptions } from './viewer-messages.ts';
+import type {
+  Box,
+  DeliveryOptions,
+  SnapshotFormat,
+  ViewerCommand,
+  ViewerEvent,
+  ViewerOptions,
+} from './viewer-messages.ts';
 import { pictureSize } from './picture-size.ts';
 import { ViewerStatsMeter } from './viewer-stats.ts';
 
@@ -168,7 +175,9 @@ class ViewerSession {
         return;
       case 'overlay':
         // Not fatal: the picture works without them.
-        runInBackground(this.#commandOverlays(command.script, command.command), (error) => console.error('gearway-viewer: overlays could not be loaded', error));
+        runInBackground(this.#commandOverlays(command.script, command.command), (error) =>
+          console.error('gearway-viewer: overlays could not be loaded', error),
+        );
         return;
       case 'inspect': {
         const { id } = command;
@@ -246,7 +255,14 @@ class ViewerSession {
     // A picture that covers its box is larger than the box in one direction.
     const isKnown = width <= MAX_SIDE && height <= MAX_SIDE && this.#box?.covers === false;
     const size = isKnown ? { width: Math.ceil(width), height: Math.ceil(height) } : { width: 0, height: 0 };
-    const want: Want = { type: 'want', video: this.#canDecodeVideo, quality, maxBitsPerSecond, maxFramesPerSecond, ...size };
+    const want: Want = {
+      type: 'want',
+      video: this.#canDecodeVideo,
+      quality,
+      maxBitsPerSecond,
+      maxFramesPerSecond,
+      ...size,
+    };
     // The box is set with each update of the element.
     const key = JSON.stringify(want);
     if (key === this.#sentWant || !this.#connection.isOpen) return;
@@ -299,10 +315,23 @@ class ViewerSession {
     return null;
   }
 
-  #return(body: ReturnBody, mode: 'sticky' | 'once', ttlMs: number | null, elementId: number | null, urgent = false): void {
+  #return(
+    body: ReturnBody,
+    mode: 'sticky' | 'once',
+    ttlMs: number | null,
+    elementId: number | null,
+    urgent = false,
+  ): void {
     const id = this.#nextId;
     this.#nextId += 1;
-    const { head, payload } = encodeReturn({ type: 'return', id, mode, body, ...(ttlMs === null ? {} : { ttlMs }), ...(urgent ? { urgent } : {}) });
+    const { head, payload } = encodeReturn({
+      type: 'return',
+      id,
+      mode,
+      body,
+      ...(ttlMs === null ? {} : { ttlMs }),
+      ...(urgent ? { urgent } : {}),
+    });
     const bytes = head.byteLength + payload.byteLength;
     // The gateway would close the connection, and sticky data would close the next one as well.
     if (head.byteLength > MAX_HEADER_BYTES || bytes > this.#maxMessageBytes) {
@@ -334,7 +363,8 @@ class ViewerSession {
 
   #emitState(): void {
     const { state, reason } = this.#streamState;
-    if (state === 'live' && this.#unsupported !== null) this.#emit({ kind: 'state', state: 'unsupported', reason: this.#unsupported });
+    if (state === 'live' && this.#unsupported !== null)
+      this.#emit({ kind: 'state', state: 'unsupported', reason: this.#unsupported });
     else this.#emit({ kind: 'state', state, reason });
   }
 
@@ -348,7 +378,9 @@ class ViewerSession {
     const { painted, decodeMs, delayMs } = this.#stats;
     const delay = delayMs === null ? {} : { delayMs: Math.max(0, delayMs) };
     const failing = this.#unsupported === null ? {} : { failing: true };
-    this.#connection.send(encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, waitMs, ...delay, ...failing }));
+    this.#connection.send(
+      encodeMessage({ type: 'ack', sequence, painted, skipped, failed, decodeMs, waitMs, ...delay, ...failing }),
+    );
   }
 
   #draw(frame: FrameMessage, picture: DecodedPicture, decodeMs: number): void {
@@ -377,11 +409,15 @@ class ViewerSession {
   }
 
   async #commandOverlays(script: string, command: OverlayCommand): Promise<void> {
-    this.#loadingOverlays ??= import(/*@vite-ignore*/ script).then(({ OverlaySession: Session }: typeof import('./overlays/index.ts')) => {
-      const session = new Session(this.#canvas, this.#painter, (event, transfer) => this.#emit({ kind: 'overlay', event }, transfer));
-      if (!this.#isClosed) this.#overlays = session;
-      return session;
-    });
+    this.#loadingOverlays ??= import(/*@vite-ignore*/ script).then(
+      ({ OverlaySession: Session }: typeof import('./overlays/index.ts')) => {
+        const session = new Session(this.#canvas, this.#painter, (event, transfer) =>
+          this.#emit({ kind: 'overlay', event }, transfer),
+        );
+        if (!this.#isClosed) this.#overlays = session;
+        return session;
+      },
+    );
     (await this.#loadingOverlays).command(command);
   }
 
@@ -417,7 +453,9 @@ class ViewerSession {
     // A chunk of H.264 is not a picture by itself. With an overlay, the canvas shows more than the picture.
     if (frame.encoding.kind === 'h264') {
       const source = this.#overlays?.source ?? null;
-      const blob = await (source === null ? this.#painter.png() : encodePng({ source, width, height, close: () => undefined }));
+      const blob = await (source === null
+        ? this.#painter.png()
+        : encodePng({ source, width, height, close: () => undefined }));
       this.#emit({ kind: 'snapshot', id, snapshot: { sequence, width, height, message, encoding: 'png', blob } });
       return;
     }

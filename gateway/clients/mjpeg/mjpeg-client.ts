@@ -26,8 +26,8 @@ interface MjpegClientOptions {
   /** null for no limit. */
   readonly maxFramesPerSecond: number | null;
   /**
-   * Whether each part has a Content-Length, which many programs require. Browsers then show each picture one frame late;
-   * default false.
+   * Whether each part has a Content-Length, which many programs require. Browsers then show each picture one frame
+   * late; default false.
    */
   readonly hasLengths?: boolean;
   /** Tracks the unsent frames of all clients. */
@@ -186,10 +186,13 @@ export class MjpegClient implements Client, FrameHolder {
     if (now < this.#nextSendAtMs - toleranceMs) {
       // Ensures that the last frame before a pause is sent. A regular source's next frame arrives before the timer
       // fires.
-      this.#wakeup ??= setTimeout(() => {
-        this.#wakeup = null;
-        this.#pump();
-      }, this.#nextSendAtMs + toleranceMs - now);
+      this.#wakeup ??= setTimeout(
+        () => {
+          this.#wakeup = null;
+          this.#pump();
+        },
+        this.#nextSendAtMs + toleranceMs - now,
+      );
       return false;
     }
     this.#nextSendAtMs = Math.max(this.#nextSendAtMs, now - toleranceMs) + this.#minIntervalMs;
@@ -258,7 +261,8 @@ export class MjpegClient implements Client, FrameHolder {
       this.close(`the client has read nothing for ${CUT_OFF_AFTER_MS / 1000} s`);
       return;
     }
-    if (this.#last !== null && this.#mailbox.isEmpty && now - this.#lastSentAtMs >= REPEAT_AFTER_MS) this.offer(this.#last);
+    if (this.#last !== null && this.#mailbox.isEmpty && now - this.#lastSentAtMs >= REPEAT_AFTER_MS)
+      this.offer(this.#last);
   }
 
   get #address(): string {

@@ -85,7 +85,10 @@ export class NativeClient implements ListedClient {
   readonly #returns: VerifiedReturns;
   readonly #timer: NodeJS.Timeout;
   #closing = false;
-  /** State for the API; `live` only after the client has answered a frame, or connected while there was none, or subscribed. */
+  /**
+   * State for the API; `live` only after the client has answered a frame, or connected while there was none, or
+   * subscribed.
+   */
   #state: ClientState = 'connecting';
   /** Why it is stuck; kept while a new connection has not been answered yet. */
   #stuckReason = '';
@@ -144,7 +147,8 @@ export class NativeClient implements ListedClient {
 
   get readiness(): 'ready' | 'busy' | 'absent' {
     if (this.#state !== 'live') return 'absent';
-    if (!this.#mailbox.isEmpty || this.#verifying !== null || this.#connection.inFlight >= this.#window()) return 'busy';
+    if (!this.#mailbox.isEmpty || this.#verifying !== null || this.#connection.inFlight >= this.#window())
+      return 'busy';
     return this.#pacer.isDue(performance.now()) ? 'ready' : 'busy';
   }
 
@@ -195,7 +199,9 @@ export class NativeClient implements ListedClient {
   sendAway(reason: string): void {
     const { log } = this.#options;
     log(`client ${this.port}: disconnected permanently, ${reason}`);
-    runInBackground(this.close({ terminate: true }), (error) => log(`client ${this.port}: closing failed: ${errorText(error)}`));
+    runInBackground(this.close({ terminate: true }), (error) =>
+      log(`client ${this.port}: closing failed: ${errorText(error)}`),
+    );
     this.#options.onSentAway?.();
   }
 
@@ -221,7 +227,8 @@ export class NativeClient implements ListedClient {
       return `subscribed but not receiving${this.#options.address.security === null ? '' : hint}`;
     }
     if (this.#state === 'stuck') return this.#stuckReason;
-    if (this.#state !== 'live') return this.#connection.state === 'ready' ? 'connected, but has not answered yet' : this.#connection.reason;
+    if (this.#state !== 'live')
+      return this.#connection.state === 'ready' ? 'connected, but has not answered yet' : this.#connection.reason;
     if (this.#withheldSequence > this.#lastSequence) {
       const cause = `${this.#withheld} frames were not sent because NetGear clients cannot decode them (see counters.lastRejections)`;
       return `${cause}; the last valid frame is repeated`;
@@ -282,7 +289,8 @@ export class NativeClient implements ListedClient {
     if (good === null) {
       const picture = usesPlaceholder ? (placeholders?.get() ?? null) : null;
       if (picture !== null) this.#startSending(picture, true);
-    } else if (good.sequence > this.#lastSequence || placeholders !== null) this.#deliver(good, stream.distribution === 'round-robin');
+    } else if (good.sequence > this.#lastSequence || placeholders !== null)
+      this.#deliver(good, stream.distribution === 'round-robin');
   }
 
   #tick(): void {
@@ -368,7 +376,9 @@ export class NativeClient implements ListedClient {
   #notSent(error: unknown): void {
     this.#failedSends += 1;
     if (this.#failedSends !== 1 && this.#failedSends % 1000 !== 0) return;
-    this.#options.log(`client ${this.port}: frame could not be sent (${this.#failedSends} so far): ${errorText(error)}`);
+    this.#options.log(
+      `client ${this.port}: frame could not be sent (${this.#failedSends} so far): ${errorText(error)}`,
+    );
   }
 
   async #send(frame: Frame, asRepeat = false): Promise<void> {
@@ -403,7 +413,8 @@ export class NativeClient implements ListedClient {
 
   #replied(parts: Uint8Array[], roundTripMs: number): void {
     const now = performance.now();
-    this.#roundTripMs = this.#roundTripMs === null ? roundTripMs : this.#roundTripMs + (roundTripMs - this.#roundTripMs) / 8;
+    this.#roundTripMs =
+      this.#roundTripMs === null ? roundTripMs : this.#roundTripMs + (roundTripMs - this.#roundTripMs) / 8;
     this.#options.stream.roundTrips.native.observe(roundTripMs);
     this.#pacer.replied(roundTripMs, this.#connection.inFlight, now);
     this.#arrived('answers frames');

@@ -7,8 +7,8 @@ import type { Stream } from '../../hub/stream.ts';
 const WAIT_MS = 2000;
 
 /**
- * The same where the size of the frames is not known yet: as long as NetGear allows, which gives up after 12 s. A program
- * may open a video file with the size of its first frame.
+ * The same where the size of the frames is not known yet: as long as NetGear allows, which gives up after 12 s. A
+ * program may open a video file with the size of its first frame.
  */
 const UNKNOWN_SIZE_WAIT_MS = 8000;
 
@@ -35,13 +35,17 @@ export class PlaceholderFrames {
     return this.#options.stream.lastSize === null ? UNKNOWN_SIZE_WAIT_MS : WAIT_MS;
   }
 
-  /** The placeholder in the size of the stream's last frame; null while it is being drawn, which begins with this call. */
+  /**
+   * The placeholder in the size of the stream's last frame; null while it is being drawn, which begins with this call.
+   */
   get(): Frame | null {
     const { lastSize } = this.#options.stream;
     if (this.#size === undefined || this.#size?.width !== lastSize?.width || this.#size?.height !== lastSize?.height) {
       this.#frame = null;
       this.#size = lastSize;
-      runInBackground(this.#draw(lastSize), (error) => this.#options.log(`the placeholder frame could not be created: ${errorText(error)}`));
+      runInBackground(this.#draw(lastSize), (error) =>
+        this.#options.log(`the placeholder frame could not be created: ${errorText(error)}`),
+      );
     }
     return this.#frame;
   }

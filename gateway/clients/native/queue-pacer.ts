@@ -90,7 +90,12 @@ export class QueuePacer {
     const minimumMs = this.#minimumMs.get(nowMs);
     this.#minimumMs.add(roundTripMs, nowMs);
     if (!this.#options.detectsFullQueue) return;
-    if (minimumMs === undefined || this.#phase.kind === 'draining' || this.#sentSinceEmpty < QUEUE_FRAMES || roundTripMs < 4 * minimumMs + 15) {
+    if (
+      minimumMs === undefined ||
+      this.#phase.kind === 'draining' ||
+      this.#sentSinceEmpty < QUEUE_FRAMES ||
+      roundTripMs < 4 * minimumMs + 15
+    ) {
       this.#slow = null;
       return;
     }
@@ -140,7 +145,9 @@ export class QueuePacer {
     const emptiesPerSecond = Math.max(0.1, userRate - 1000 / DRAINING_INTERVAL_MS);
     const drainMs = ((QUEUE_FRAMES + inFlight) * 1000) / emptiesPerSecond;
     const isNew = this.#retryAtMs === Infinity || nowMs - this.#retryAtMs > FORGIVEN_AFTER_MS;
-    this.#retryMs = isNew ? Math.max(MIN_RETRY_MS, RETRY_AFTER_DRAINS * drainMs) : Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
+    this.#retryMs = isNew
+      ? Math.max(MIN_RETRY_MS, RETRY_AFTER_DRAINS * drainMs)
+      : Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
     this.#phase = { kind: 'draining', untilMs: nowMs + drainMs, userRate };
     this.#retryAtMs = this.#phase.untilMs + this.#retryMs;
     this.#slow = null;

@@ -33,7 +33,8 @@ export class VerifiedReturns {
 
   /** @param data its bytes must not change. */
   give(data: ReturnData): void {
-    const known = data.kind === 'jpeg' && this.#known !== null && isSameReturnData(this.#known.data, data) ? this.#known : null;
+    const known =
+      data.kind === 'jpeg' && this.#known !== null && isSameReturnData(this.#known.data, data) ? this.#known : null;
     if (data.kind !== 'jpeg' || known !== null) {
       this.#drop();
       if (known === null || known.error === null) this.#options.accept(data);

@@ -15,7 +15,9 @@ const LATE_MS = 250;
 const LOCAL_MS = 10;
 const LOCAL_LATE_FRAMES = 4;
 
-/** A frame that arrived on time within this time proves that the link carries the step: something else delays frames. */
+/**
+ * A frame that arrived on time within this time proves that the link carries the step: something else delays frames.
+ */
 const PROOF_MS = 700;
 
 /** Without an acknowledgement for this long, beyond the minimum round trip, the link has become slower. */
@@ -28,7 +30,9 @@ const MAX_HOLD_MS = 30_000;
 /** A larger rendition that makes frames late within this time has failed. */
 const PROBATION_MS = 3000;
 
-/** Share of the measured throughput that a rendition may take after a reduction, and of the capacity before an increase. */
+/**
+ * Share of the measured throughput that a rendition may take after a reduction, and of the capacity before an increase.
+ */
 const SHARE_DOWN = 0.85;
 const SHARE_UP = 0.85;
 
@@ -60,8 +64,9 @@ export interface AdaptationContext {
  * Chooses the step that a viewer gets, by the queueing delay and delivery rate of its link.
  *
  * Down: late frames saturate the link, so their delivery rate is its throughput, and the best step that it carries is
- * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Up: after a hold time
- * without late frames, by the lower bound of the capacity, or by one step as a probe. A failed increase doubles the hold time (exponential back-off) and keeps the throughput as a ceiling.
+ * chosen immediately, unless a frame that was on time has just proved that the link is not the cause. Up: after a hold
+ * time without late frames, by the lower bound of the capacity, or by one step as a probe. A failed increase doubles
+ * the hold time (exponential back-off) and keeps the throughput as a ceiling.
  */
 export class Adaptation {
   readonly #link: LinkEstimator;
@@ -139,7 +144,8 @@ export class Adaptation {
     const isFar = this.#link.leastMs(nowMs) >= LOCAL_MS;
     // The first frame on a distant link is evidence enough: the next ones would only queue.
     const isClear = isFar && !this.#hadGood && delayMs > 3 * budgetMs;
-    const isLasting = this.#lateFrames >= (isFar ? LATE_FRAMES : LOCAL_LATE_FRAMES) && nowMs - this.#lateSinceMs >= LATE_MS;
+    const isLasting =
+      this.#lateFrames >= (isFar ? LATE_FRAMES : LOCAL_LATE_FRAMES) && nowMs - this.#lateSinceMs >= LATE_MS;
     if (isClear || isLasting) this.#lower(this.#bestLateRate, nowMs);
   }
 
@@ -178,7 +184,8 @@ export class Adaptation {
     const proven = steps.findIndex((step, at) => at >= first && this.#fits(step, capacity * SHARE_UP));
     const next = steps[index - 1];
     if (proven >= 0 && proven < index) this.#change(steps[proven] ?? SOURCE, nowMs);
-    else if (next !== undefined && goodMs >= this.#holdMs * PROBE_HOLDS && this.#mayProbe(next, capacity, nowMs)) this.#change(next, nowMs);
+    else if (next !== undefined && goodMs >= this.#holdMs * PROBE_HOLDS && this.#mayProbe(next, capacity, nowMs))
+      this.#change(next, nowMs);
     else return;
     this.#raisedAtMs = nowMs;
   }

@@ -3,7 +3,10 @@ import { WindowedMinimum } from '../../hub/windowed-minimum.ts';
 /** Longest time for which the best throughput of the link counts. */
 const CAPACITY_WINDOW_MS = 2000;
 
-/** Shorter transmissions are within the jitter of timers, threads and paths: at least this, and this part of the round trip. */
+/**
+ * Shorter transmissions are within the jitter of timers, threads and paths: at least this, and this part of the round
+ * trip.
+ */
 const JITTER_MS = 4;
 const JITTER_PART = 0.1;
 
@@ -37,7 +40,10 @@ export class LinkEstimator {
   readonly #leastPing = new WindowedMinimum();
   #deliveredBytes = 0;
   #deliveredAtMs = 0;
-  /** Lower bounds of the capacity, of which the highest of the last seconds counts; ascending in time, descending in value. */
+  /**
+   * Lower bounds of the capacity, of which the highest of the last seconds counts; ascending in time, descending in
+   * value.
+   */
   #capacities: { readonly bitsPerSecond: number; readonly atMs: number }[] = [];
 
   /** Records a round trip of a small message, such as a ping. */
@@ -60,7 +66,12 @@ export class LinkEstimator {
    * @param newest the newest acknowledged frame. `waitMs`: how long it waited in the viewer.
    * @param bytes of all frames that were acknowledged together.
    */
-  delivered(newest: { readonly sequence: number; readonly bytes: number; readonly sentAtMs: number; readonly state: SendState }, bytes: number, waitMs: number, nowMs: number): Delivery {
+  delivered(
+    newest: { readonly sequence: number; readonly bytes: number; readonly sentAtMs: number; readonly state: SendState },
+    bytes: number,
+    waitMs: number,
+    nowMs: number,
+  ): Delivery {
     const roundTripMs = Math.max(0, nowMs - newest.sentAtMs - waitMs);
     this.#least.add(roundTripMs, nowMs);
     this.#deliveredBytes += bytes;
@@ -68,12 +79,18 @@ export class LinkEstimator {
     const delayMs = roundTripMs - this.leastMs(nowMs);
     this.#addCapacity(newest.bytes, roundTripMs, nowMs);
     const seconds = Math.max(1, nowMs - newest.state.deliveredAtMs - waitMs) / 1000;
-    return { sequence: newest.sequence, sentAtMs: newest.sentAtMs, delayMs, bitsPerSecond: ((this.#deliveredBytes - newest.state.deliveredBytes) * 8) / seconds };
+    return {
+      sequence: newest.sequence,
+      sentAtMs: newest.sentAtMs,
+      delayMs,
+      bitsPerSecond: ((this.#deliveredBytes - newest.state.deliveredBytes) * 8) / seconds,
+    };
   }
 
   /** Lower bound of the link's capacity over the last `windowMs`, in bits per second; null if there was no delivery. */
   capacity(nowMs: number, windowMs = CAPACITY_WINDOW_MS): number | null {
-    while (this.#capacities[0] !== undefined && nowMs - this.#capacities[0].atMs > CAPACITY_WINDOW_MS) this.#capacities.shift();
+    while (this.#capacities[0] !== undefined && nowMs - this.#capacities[0].atMs > CAPACITY_WINDOW_MS)
+      this.#capacities.shift();
     return this.#capacities.find(({ atMs }) => nowMs - atMs <= windowMs)?.bitsPerSecond ?? null;
   }
 

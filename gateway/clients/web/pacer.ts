@@ -89,7 +89,12 @@ export class Pacer {
 
   sent(sequence: number, bytes: number, nowMs: number): void {
     if (this.#inFlight.length === 0) this.#waitingSinceMs = nowMs;
-    this.#inFlight.push({ sequence, bytes, sentAtMs: nowMs, state: this.link.sent(this.#inFlight.length === 0, nowMs) });
+    this.#inFlight.push({
+      sequence,
+      bytes,
+      sentAtMs: nowMs,
+      state: this.link.sent(this.#inFlight.length === 0, nowMs),
+    });
     if (this.#probe?.first === null) this.#probe = { first: sequence };
     this.#bytes += bytes;
   }

@@ -52,15 +52,18 @@ const STARTED_MS = 5000;
 /** How long an encoder continues without viewers: a viewer that returns, or switches back, does not need a new one. */
 const UNUSED_MS = 3000;
 
-/** Frames that are made JPEGs for the encoder at the same time. Later ones are skipped, as they are if the encoder is slower. */
+/**
+ * Frames that are made JPEGs for the encoder at the same time. Later ones are skipped, as they are if the encoder is
+ * slower.
+ */
 const MAX_CONVERSIONS = 2;
 
 /** Rate for which bits are distributed before the source's is known. */
 const DEFAULT_FPS = 30;
 
 /**
- * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are some. The encoder is
- * started again when it fails, and when the size of the frames changes.
+ * H.264 of one stream and step, encoded once for all viewers that need it, and only while there are some. The encoder
+ * is started again when it fails, and when the size of the frames changes.
  */
 export class VideoEncoding {
   readonly #options: VideoEncodingOptions;
@@ -121,7 +124,13 @@ export class VideoEncoding {
   }
 
   #offer(frame: Frame): void {
-    if (this.#isClosed || this.#restart !== null || frame.sequence <= this.#lastSequence || this.#conversions >= MAX_CONVERSIONS) return;
+    if (
+      this.#isClosed ||
+      this.#restart !== null ||
+      frame.sequence <= this.#lastSequence ||
+      this.#conversions >= MAX_CONVERSIONS
+    )
+      return;
     const jpeg = this.#options.jpeg(frame);
     if (!(jpeg instanceof Promise)) {
       this.#encode(frame, jpeg);
@@ -160,7 +169,8 @@ export class VideoEncoding {
     this.#height = height;
     this.#startedAtMs = performance.now();
     const frameTimeMs = stream.frameTimeMs();
-    const framesPerSecond = frameTimeMs === undefined || frameTimeMs <= 0 ? DEFAULT_FPS : Math.min(120, Math.max(1, 1000 / frameTimeMs));
+    const framesPerSecond =
+      frameTimeMs === undefined || frameTimeMs <= 0 ? DEFAULT_FPS : Math.min(120, Math.max(1, 1000 / frameTimeMs));
     return new H264Encoder<Frame>({ width, height, framesPerSecond }, step, {
       encoded: (frame, unit, config) => this.#encoded(frame, unit, config),
       ended: (reason, isMissing) => this.#failed(reason, isMissing),
@@ -172,9 +182,16 @@ export class VideoEncoding {
     if (encoder === null) return;
     const { width, height } = encoder.size;
     const header = { rendition: stepName(this.#options.step), pictureWidth: width, pictureHeight: height };
-    const encoding = unit.isKey ? { kind: 'h264' as const, isKey: true, ...config } : { kind: 'h264' as const, isKey: false };
+    const encoding = unit.isKey
+      ? { kind: 'h264' as const, isKey: true, ...config }
+      : { kind: 'h264' as const, isKey: false };
     const head = encodeFrameHead({ ...frame, encoding }, frame.message, header);
-    const chunk: VideoChunk = { sequence: frame.sequence, begin: encodeMessageBegin(head, unit.data.byteLength), payload: unit.data, isKey: unit.isKey };
+    const chunk: VideoChunk = {
+      sequence: frame.sequence,
+      begin: encodeMessageBegin(head, unit.data.byteLength),
+      payload: unit.data,
+      isKey: unit.isKey,
+    };
     for (const subscriber of this.#subscribers) subscriber.chunk(chunk);
   }
 

@@ -29,7 +29,12 @@ export class VideoEncodings {
   #unavailableUntilMs = -Infinity;
 
   /** @param encoders shared by all streams of the gateway. */
-  constructor(stream: VideoStream, jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>, encoders: Encoders, log: (message: string) => void) {
+  constructor(
+    stream: VideoStream,
+    jpeg: (frame: Frame) => Uint8Array | Promise<Uint8Array>,
+    encoders: Encoders,
+    log: (message: string) => void,
+  ) {
     this.#stream = stream;
     this.#jpeg = jpeg;
     this.#encoders = encoders;

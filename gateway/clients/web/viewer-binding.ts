@@ -40,7 +40,18 @@ type ViewerAuthorization =
   | NotAllowed;
 
 /** Statistics that a viewer's socket contributes to its status. */
-export type ViewerFigures = Pick<ClientStatus, 'state' | 'reason' | 'delivered' | 'deliveredBytes' | 'dropped' | 'rejected' | 'framesPerSecond' | 'roundTripMs' | 'delayMs'>;
+export type ViewerFigures = Pick<
+  ClientStatus,
+  | 'state'
+  | 'reason'
+  | 'delivered'
+  | 'deliveredBytes'
+  | 'dropped'
+  | 'rejected'
+  | 'framesPerSecond'
+  | 'roundTripMs'
+  | 'delayMs'
+>;
 
 /** A viewer's socket, as its {@link ViewerBinding} uses it. Calls must not block or throw. */
 export interface ViewerSocket {
@@ -59,7 +70,9 @@ interface ViewerBindingOptions {
   /** Unique in the gateway. */
   readonly id: string;
   /** The requested stream and its renditions, or why it does not exist. */
-  readonly served: { readonly stream: Stream; readonly renditions: Renditions; readonly video?: VideoEncodings | undefined } | { readonly stream: null; readonly reason: string };
+  readonly served:
+    | { readonly stream: Stream; readonly renditions: Renditions; readonly video?: VideoEncodings | undefined }
+    | { readonly stream: null; readonly reason: string };
   /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
@@ -76,11 +89,23 @@ interface Entry {
 }
 
 /** The answer to a viewer whose socket has closed; it is not sent. */
-const CLOSED: Admission = { admitted: false, closeCode: closeCode.goingAway, reason: 'the viewer has disconnected', delay: null };
+const CLOSED: Admission = {
+  admitted: false,
+  closeCode: closeCode.goingAway,
+  reason: 'the viewer has disconnected',
+  delay: null,
+};
 
 type Phase =
   | { readonly kind: 'outside' }
-  | { readonly kind: 'inside'; readonly stream: Stream; readonly renditions: Renditions; readonly socket: ViewerSocket; readonly port: number | null; readonly name: string }
+  | {
+      readonly kind: 'inside';
+      readonly stream: Stream;
+      readonly renditions: Renditions;
+      readonly socket: ViewerSocket;
+      readonly port: number | null;
+      readonly name: string;
+    }
   | { readonly kind: 'left' };
 
 /** Binds a viewer's {@link ViewerSocket} to its stream: lease, return data, and status. */
@@ -175,10 +200,16 @@ export class ViewerBinding implements Client, LeaseHolder {
     const authorization = authorize(hello.token);
     if (!authorization.allowed) {
       if (authorization.isReported) this.#phase = { kind: 'left' };
-      return { admitted: false, closeCode: closeCode.notAllowed, reason: authorization.message, delay: authorization.delay };
+      return {
+        admitted: false,
+        closeCode: closeCode.notAllowed,
+        reason: authorization.message,
+        delay: authorization.delay,
+      };
     }
     // Checked after authorization, so that unauthorized clients cannot find out which streams exist.
-    if (served.stream === null) return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
+    if (served.stream === null)
+      return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
     const { stream } = served;
     const { rights, port: owned } = authorization.principal;
     const entry: Entry = { served, socket, rights, name: hello.name ?? '' };
@@ -186,14 +217,22 @@ export class ViewerBinding implements Client, LeaseHolder {
     if (!rights.includes('return')) return this.#admit(entry, null, 'your token allows watching only');
     const refused = (error: unknown): Admission => this.#withoutPort(entry, hello.port, error);
     try {
-      const lease = stream.ports.lease(this, { wanted: hello.port, key: hello.leaseKey, owned, address: this.addressKey });
+      const lease = stream.ports.lease(this, {
+        wanted: hello.port,
+        key: hello.leaseKey,
+        owned,
+        address: this.addressKey,
+      });
       if (!(lease instanceof Promise)) return this.#admit(entry, lease, null);
-      return lease.then((granted) => {
-        if (this.#phase.kind === 'outside') return this.#admit(entry, granted, null);
-        // The viewer has disconnected in the meantime.
-        stream.ports.leave(granted.port, this);
-        return CLOSED;
-      }, (error: unknown) => (this.#phase.kind === 'outside' ? refused(error) : CLOSED));
+      return lease.then(
+        (granted) => {
+          if (this.#phase.kind === 'outside') return this.#admit(entry, granted, null);
+          // The viewer has disconnected in the meantime.
+          stream.ports.leave(granted.port, this);
+          return CLOSED;
+        },
+        (error: unknown) => (this.#phase.kind === 'outside' ? refused(error) : CLOSED),
+      );
     } catch (error) {
       return refused(error);
     }
@@ -201,12 +240,22 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   #withoutPort(entry: Entry, wanted: number | undefined, error: unknown): Admission {
     const code = error instanceof GearwayError ? error.code : '';
-    const mayWatch = code === 'no-free-port' || code === 'cluster-unreachable' || (code === 'address-limit' && wanted === undefined);
+    const mayWatch =
+      code === 'no-free-port' || code === 'cluster-unreachable' || (code === 'address-limit' && wanted === undefined);
     if (mayWatch) return this.#admit(entry, null, errorText(error));
-    return { admitted: false, closeCode: LEASE_REFUSALS[code] ?? closeCode.portTaken, reason: errorText(error), delay: null };
+    return {
+      admitted: false,
+      closeCode: LEASE_REFUSALS[code] ?? closeCode.portTaken,
+      reason: errorText(error),
+      delay: null,
+    };
   }
 
-  #admit({ served: { stream, renditions }, socket, rights, name }: Entry, lease: GrantedLease | null, spectatorReason: string | null): Admission {
+  #admit(
+    { served: { stream, renditions }, socket, rights, name }: Entry,
+    lease: GrantedLease | null,
+    spectatorReason: string | null,
+  ): Admission {
     const port = lease?.port ?? null;
     this.#phase = { kind: 'inside', stream, renditions, socket, port, name };
     const reason = spectatorReason ?? (port === null ? 'watches as a spectator' : `assigned port ${port}`);
@@ -225,9 +274,14 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   /** @param urgent a sticky value that discards the viewer's once-only values in front of it. */
   give(data: ReturnData, mode: Return['mode'], ttlMs: number | undefined, urgent: boolean): void {
-    if (this.#phase.kind !== 'inside' || this.#phase.port === null) throw new GearwayError('no-port', 'this viewer has no port, and only viewers with a port may return data');
+    if (this.#phase.kind !== 'inside' || this.#phase.port === null)
+      throw new GearwayError('no-port', 'this viewer has no port, and only viewers with a port may return data');
     const { returns } = this.#phase.stream;
-    if (!returns.hasJoined(this.#phase.port, this)) throw new GearwayError('no-port', `port ${this.#phase.port} was taken over by another viewer with the same lease`);
+    if (!returns.hasJoined(this.#phase.port, this))
+      throw new GearwayError(
+        'no-port',
+        `port ${this.#phase.port} was taken over by another viewer with the same lease`,
+      );
     if (mode === 'sticky' && urgent) returns.discardOnce(this.#phase.port);
     if (mode === 'sticky') returns.set(this.#phase.port, data, ttlMs);
     else returns.push(this.#phase.port, data, ttlMs);
@@ -278,7 +332,8 @@ export class ViewerBinding implements Client, LeaseHolder {
   }
 
   revoke(): void {
-    const text = 'this port was taken over by another viewer with the same lease; close this viewer, or reload it to get another port';
+    const text =
+      'this port was taken over by another viewer with the same lease; close this viewer, or reload it to get another port';
     this.#end('take-over', closeCode.takenOver, text);
   }
 
@@ -287,7 +342,8 @@ export class ViewerBinding implements Client, LeaseHolder {
   }
 
   sendAway(reason: string): void {
-    if (this.#phase.kind === 'inside' && this.#phase.port !== null) this.#phase.stream.ports.revoke(this.#phase.port, this);
+    if (this.#phase.kind === 'inside' && this.#phase.port !== null)
+      this.#phase.stream.ports.revoke(this.#phase.port, this);
     this.#end('disconnect', closeCode.sentAway, reason);
   }
 
@@ -297,7 +353,8 @@ export class ViewerBinding implements Client, LeaseHolder {
 
   status(): ClientStatus {
     const { stream, socket, port } = this.#inside();
-    const { state, reason, delivered, deliveredBytes, dropped, rejected, framesPerSecond, roundTripMs, delayMs } = socket.figures();
+    const { state, reason, delivered, deliveredBytes, dropped, rejected, framesPerSecond, roundTripMs, delayMs } =
+      socket.figures();
     return {
       id: this.id,
       port,

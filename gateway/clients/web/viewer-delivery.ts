@@ -2,7 +2,15 @@ import { formatBitRate } from '../../../shared/bit-rate.ts';
 import type { Delivery as DeliveryMessage, Want } from '../../../shared/protocol.ts';
 import { MAX_FRAMES_PER_SECOND, type Quality } from '../../../shared/quality.ts';
 import type { Frame } from '../../hub/frame.ts';
-import { jpegInstead, type JpegStep, ladder, SOURCE, type Step, stepLabel, type VideoStep } from '../../renditions/ladder.ts';
+import {
+  jpegInstead,
+  type JpegStep,
+  ladder,
+  SOURCE,
+  type Step,
+  stepLabel,
+  type VideoStep,
+} from '../../renditions/ladder.ts';
 import { Adaptation, type AdaptationContext } from './adaptation.ts';
 import type { Delivery, LinkEstimator } from './link-estimator.ts';
 
@@ -59,7 +67,9 @@ export class ViewerDelivery implements AdaptationContext {
 
   get framesPerSecond(): number | undefined {
     const frameTimeMs = this.#stream.frameTimeMs();
-    return frameTimeMs === undefined || frameTimeMs <= 0 ? undefined : Math.min(this.#maxFramesPerSecond, 1000 / frameTimeMs);
+    return frameTimeMs === undefined || frameTimeMs <= 0
+      ? undefined
+      : Math.min(this.#maxFramesPerSecond, 1000 / frameTimeMs);
   }
 
   get maxBitsPerSecond(): number {
@@ -74,7 +84,12 @@ export class ViewerDelivery implements AdaptationContext {
 
   /** The JPEG step in place of an H.264 one that cannot be sent yet. */
   instead(step: VideoStep): JpegStep {
-    return jpegInstead(step, { width: this.#width, height: this.#height }, this.framesPerSecond ?? DEFAULT_FPS, (jpeg) => this.bytes(jpeg));
+    return jpegInstead(
+      step,
+      { width: this.#width, height: this.#height },
+      this.framesPerSecond ?? DEFAULT_FPS,
+      (jpeg) => this.bytes(jpeg),
+    );
   }
 
   wanted({ quality, video, maxFramesPerSecond, maxBitsPerSecond, width, height }: Want): void {
@@ -90,7 +105,12 @@ export class ViewerDelivery implements AdaptationContext {
   /** The step in which a frame is sent next. */
   choose(frame: Frame): Step {
     const canScale = this.#stream.canScale(frame);
-    if (frame.width !== this.#width || frame.height !== this.#height || canScale !== this.#canScale || this.#mayUseVideo() !== this.#hasVideo) {
+    if (
+      frame.width !== this.#width ||
+      frame.height !== this.#height ||
+      canScale !== this.#canScale ||
+      this.#mayUseVideo() !== this.#hasVideo
+    ) {
       this.#width = frame.width;
       this.#height = frame.height;
       this.#canScale = canScale;
@@ -122,7 +142,10 @@ export class ViewerDelivery implements AdaptationContext {
     return this.#adaptation.isLimited(nowMs);
   }
 
-  /** `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's frames and nothing limits them. */
+  /**
+   * `JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s`; empty while the viewer gets the source's frames and nothing limits
+   * them.
+   */
   describe(nowMs: number): string {
     const step = this.#adaptation.step();
     const isLimited = this.isLimited(nowMs);
@@ -140,7 +163,12 @@ export class ViewerDelivery implements AdaptationContext {
     if (text === this.#reported) return null;
     this.#reported = text;
     const throughput = this.#adaptation.throughput(nowMs);
-    return { type: 'delivery', text, isLimited: this.isLimited(nowMs), ...(throughput === null ? {} : { linkBitsPerSecond: Math.round(throughput) }) };
+    return {
+      type: 'delivery',
+      text,
+      isLimited: this.isLimited(nowMs),
+      ...(throughput === null ? {} : { linkBitsPerSecond: Math.round(throughput) }),
+    };
   }
 
   #cause(isLimited: boolean, nowMs: number): string {

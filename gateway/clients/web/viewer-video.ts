@@ -25,8 +25,8 @@ const REQUEST_MS = 1000;
 
 /**
  * H.264 for one viewer. A chunk refers to those before it, so none can be left out: a viewer whose link is congested
- * skips to the next key frame, which is requested when the link is free again. A switch to another step keeps the former
- * one until the key frame of the new one has arrived.
+ * skips to the next key frame, which is requested when the link is free again. A switch to another step keeps the
+ * former one until the key frame of the new one has arrived.
  */
 export class ViewerVideo {
   readonly #options: ViewerVideoOptions;
@@ -67,7 +67,8 @@ export class ViewerVideo {
   released(): void {
     const waiting = this.#next ?? this.#current;
     const now = performance.now();
-    if (waiting === null || waiting.isInStep || now - waiting.requestedAtMs < REQUEST_MS || this.#options.isCongested()) return;
+    if (waiting === null || waiting.isInStep || now - waiting.requestedAtMs < REQUEST_MS || this.#options.isCongested())
+      return;
     waiting.requestedAtMs = now;
     waiting.encoding.requestKey();
   }

@@ -32,7 +32,12 @@ import { Pacer } from './pacer.ts';
 import { ViewerDelivery } from './viewer-delivery.ts';
 import { ViewerVideo } from './viewer-video.ts';
 import type { Admission, ViewerSocket, ViewerFigures, ViewerBinding } from './viewer-binding.ts';
-import { type ProtocolPeer, ProtocolSocket, type ProtocolSocketLimits, type SocketEnd } from '../../connection/protocol-socket.ts';
+import {
+  type ProtocolPeer,
+  ProtocolSocket,
+  type ProtocolSocketLimits,
+  type SocketEnd,
+} from '../../connection/protocol-socket.ts';
 import type { Rendition } from '../renditions.ts';
 import { type FrameHolder, UnsentFrames } from '../unsent-frames.ts';
 
@@ -179,13 +184,17 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   #isCongested(): boolean {
     const now = performance.now();
     const { oldestSentAtMs } = this.#pacer;
-    return this.#unsentBytes > 0 || (oldestSentAtMs !== null && now - oldestSentAtMs > this.#pacer.link.leastMs(now) + MAX_QUEUE_MS);
+    return (
+      this.#unsentBytes > 0 ||
+      (oldestSentAtMs !== null && now - oldestSentAtMs > this.#pacer.link.leastMs(now) + MAX_QUEUE_MS)
+    );
   }
 
   /** An acknowledgement that does not come is the first sign of a link that has become slower. */
   #noteWaiting(): void {
     const { waitingSinceMs, bytesInFlight } = this.#pacer;
-    if (this.#delivery !== null && waitingSinceMs !== null) this.#delivery.waiting(waitingSinceMs, bytesInFlight, performance.now());
+    if (this.#delivery !== null && waitingSinceMs !== null)
+      this.#delivery.waiting(waitingSinceMs, bytesInFlight, performance.now());
   }
 
   streamChanged(state: StreamState, reason: string): void {
@@ -201,7 +210,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const delivery = this.#admission === null ? null : this.#delivery;
     let state: ClientState = delivery?.isLimited(performance.now()) === true ? 'slow' : 'live';
     let reason = delivery?.describe(performance.now()) ?? '';
-    if (reason === '' && this.#wantsBaseline) reason = 'gets its JPEGs encoded again, because it cannot decode their kind';
+    if (reason === '' && this.#wantsBaseline)
+      reason = 'gets its JPEGs encoded again, because it cannot decode their kind';
     if (this.#paused) {
       state = 'paused';
       reason = '';
@@ -269,7 +279,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       return;
     }
     this.#protocol.postpone();
-    runInBackground(admission.then((decided) => this.#decided(hello, decided)), (error) => this.close(closeCode.goingAway, errorText(error)));
+    runInBackground(
+      admission.then((decided) => this.#decided(hello, decided)),
+      (error) => this.close(closeCode.goingAway, errorText(error)),
+    );
   }
 
   #decided(hello: Hello, admission: Admission): void {
@@ -282,7 +295,11 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#admission = { port, mayReturn };
     if (hello.features?.includes(feature.renditions) === true && binding.makesRenditions) {
       this.#delivery = new ViewerDelivery(binding, this.#pacer.link, limits.maxBitsPerSecond, performance.now());
-      this.#video = new ViewerVideo({ encoding: (step) => binding.video(step), send: (chunk) => this.#sendFrame(chunk), isCongested: () => this.#isCongested() });
+      this.#video = new ViewerVideo({
+        encoding: (step) => binding.video(step),
+        send: (chunk) => this.#sendFrame(chunk),
+        isCongested: () => this.#isCongested(),
+      });
     }
     const returnsData = mayReturn && port !== null;
     const messageBytes = returnsData ? limits.messageBytes : MAX_HELLO_BYTES;
@@ -326,7 +343,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const wantedBaseline = this.#wantsBaseline;
     if (raw !== undefined) this.#wantsRaw = raw;
     if (baseline !== undefined) this.#wantsBaseline = baseline;
-    if (maxFramesPerSecond !== undefined) this.#minIntervalMs = maxFramesPerSecond < MAX_FRAMES_PER_SECOND ? 1000 / maxFramesPerSecond : 0;
+    if (maxFramesPerSecond !== undefined)
+      this.#minIntervalMs = maxFramesPerSecond < MAX_FRAMES_PER_SECOND ? 1000 / maxFramesPerSecond : 0;
     const { binding } = this.#options;
     const latest = binding.latest();
     // Again, in case it is the only frame for a while.
@@ -340,7 +358,12 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       return;
     }
     this.#pacer.resumed(performance.now());
-    this.#protocol.send({ type: 'state', state: binding.state, reason: binding.reason, ...(latest === null ? {} : { resumeSequence: latest.sequence }) });
+    this.#protocol.send({
+      type: 'state',
+      state: binding.state,
+      reason: binding.reason,
+      ...(latest === null ? {} : { resumeSequence: latest.sequence }),
+    });
     if (latest !== null) this.offer(latest);
   }
 
@@ -362,7 +385,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       return;
     }
     if (this.#checksPending >= MAX_CHECKS) {
-      this.#refuse(id, new GearwayError('too-many', `${MAX_CHECKS} values of this viewer are still being verified; send more slowly`));
+      this.#refuse(
+        id,
+        new GearwayError('too-many', `${MAX_CHECKS} values of this viewer are still being verified; send more slowly`),
+      );
       return;
     }
     const owned = copyBody(body);
@@ -419,7 +445,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
 
   /** Sends the pending frame if the window allows. */
   #pump(): void {
-    if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend()) return;
+    if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend())
+      return;
     const now = performance.now();
     // The first frame alone measures the link: a second one would only queue on a slow one.
     if (this.#delivery !== null && this.#pacer.roundTripMs === null && this.#pacer.bytesInFlight > 0) return;
@@ -455,10 +482,13 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { binding } = this.#options;
     const unchanged = (): Rendition | Promise<Rendition> => binding.rendition(frame, this.#wantsRaw);
     const step = this.#step(frame);
-    const jpegStep = step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;
+    const jpegStep =
+      step.kind === 'h264' ? (this.#delivery?.instead(step) ?? null) : step.kind === 'jpeg' ? step : null;
     // A JPEG that cannot be decoded here either is sent as it is: the viewer then reports that it cannot show it.
     if (jpegStep !== null) return binding.scaled(frame, jpegStep).catch(unchanged);
-    return this.#wantsBaseline && frame.encoding.kind === 'jpeg' ? binding.baseline(frame).catch(unchanged) : unchanged();
+    return this.#wantsBaseline && frame.encoding.kind === 'jpeg'
+      ? binding.baseline(frame).catch(unchanged)
+      : unchanged();
   }
 
   /** Bypasses ws to save two writes per frame. Safe, because both sides write whole WebSocket frames synchronously. */

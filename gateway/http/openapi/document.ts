@@ -25,7 +25,13 @@ export function createDocument(routes: readonly RouteRights[]): object {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Gearway', version: '1', description: 'State, pictures, clients and publishing of a Gearway gateway. Viewers that return data use its WebSocket protocol.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: 'Gearway',
+      version: '1',
+      description:
+        'State, pictures, clients and publishing of a Gearway gateway. Viewers that return data use its WebSocket protocol.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     // Relative to this document, because a proxy may serve the gateway below any path.
     servers: [{ url: '..' }],
     paths,
@@ -42,25 +48,44 @@ export function createDocument(routes: readonly RouteRights[]): object {
 function describeOperation({ url, right, basic, operation }: DescribedRoute): object {
   const { summary, description, tag, query = {}, headers = {}, body, responses } = operation;
   const parameters = [
-    ...[...url.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string', minLength: 1 } })),
+    ...[...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string', minLength: 1 },
+    })),
     ...Object.entries(query).map(([name, parameter]) => ({ name, in: 'query', ...parameter })),
     ...Object.entries(headers).map(([name, parameter]) => ({ name, in: 'header', ...parameter })),
   ];
   return {
     summary,
-    description: [description, right === 'public' ? 'Requires no right.' : `Requires the right to ${right}.`].filter((sentence) => sentence !== undefined).join(' '),
+    description: [description, right === 'public' ? 'Requires no right.' : `Requires the right to ${right}.`]
+      .filter((sentence) => sentence !== undefined)
+      .join(' '),
     tags: [tag],
     // Senders on the gateway's machine need no token in some configurations.
-    ...(right === 'public' ? {} : { security: [{ token: [] }, ...(basic ? [{ password: [] }] : []), ...(right === 'administer' ? [] : [{}])] }),
+    ...(right === 'public'
+      ? {}
+      : { security: [{ token: [] }, ...(basic ? [{ password: [] }] : []), ...(right === 'administer' ? [] : [{}])] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
     responses: {
-      ...Object.fromEntries(Object.entries(responses).map(([status, response]) => [status, { description: response.description, content: contentOf(response.content) }])),
+      ...Object.fromEntries(
+        Object.entries(responses).map(([status, response]) => [
+          status,
+          { description: response.description, content: contentOf(response.content) },
+        ]),
+      ),
       default: { description: 'Refused', content: contentOf({ 'application/json': schemaOf('Refusal') }) },
     },
   };
 }
 
 function contentOf(content: Readonly<Record<string, object>>): object {
-  return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, Object.keys(schema).length === 0 && type !== 'application/json' ? {} : { schema }]));
+  return Object.fromEntries(
+    Object.entries(content).map(([type, schema]) => [
+      type,
+      Object.keys(schema).length === 0 && type !== 'application/json' ? {} : { schema },
+    ]),
+  );
 }

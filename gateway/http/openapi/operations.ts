@@ -17,22 +17,35 @@ export interface Operation {
   /** By media type. */
   readonly body?: Readonly<Record<string, Schema>>;
   /** By status, then by media type. Every other status has a `Refusal`. */
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Readonly<Record<string, Schema>> }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content: Readonly<Record<string, Schema>> }>
+  >;
 }
 
-const json = (description: string, schema: Schema, status = '200'): Operation['responses'] => ({ [status]: { description, content: { 'application/json': schema } } });
+const json = (description: string, schema: Schema, status = '200'): Operation['responses'] => ({
+  [status]: { description, content: { 'application/json': schema } },
+});
 
 /** Binary data, in OpenAPI 3.1: a media type without a schema. */
 const BINARY: Schema = {};
 
-const WIDTH = { schema: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side }, description: 'Scales the picture down to this width in pixels, never up' };
-const QUALITY = { schema: { type: 'integer', minimum: 1, maximum: 100 }, description: 'Encodes the JPEG with this quality' };
+const WIDTH = {
+  schema: { type: 'integer', minimum: 1, maximum: FRAME_LIMITS.side },
+  description: 'Scales the picture down to this width in pixels, never up',
+};
+const QUALITY = {
+  schema: { type: 'integer', minimum: 1, maximum: 100 },
+  description: 'Encodes the JPEG with this quality',
+};
 
 const COLOR = { type: 'string', examples: ['ff8800'] };
 
 /** How arrays are shown; without effect on frames that arrive as JPEG. */
 const ARRAY_STYLE: NonNullable<Operation['query']> = {
-  range: { schema: { type: 'string', examples: ['auto', 'type', '400,6000'] }, description: 'Values that get the first and the last colour' },
+  range: {
+    schema: { type: 'string', examples: ['auto', 'type', '400,6000'] },
+    description: 'Values that get the first and the last colour',
+  },
   colormap: { schema: { type: 'string', enum: COLORMAP_NAMES }, description: 'Colours of arrays of one channel' },
   invert: { schema: { type: 'boolean' }, description: 'Reverses the colours' },
   noData: { schema: { type: 'string', examples: ['0', 'none'] }, description: 'Value without a measurement, or none' },
@@ -44,58 +57,129 @@ const ARRAY_STYLE: NonNullable<Operation['query']> = {
 
 /** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
-  'GET /healthz': { tag: 'Monitoring', summary: 'Check that the process serves requests', responses: json('The process serves requests', schemaOf('Health')) },
+  'GET /healthz': {
+    tag: 'Monitoring',
+    summary: 'Check that the process serves requests',
+    responses: json('The process serves requests', schemaOf('Health')),
+  },
   'GET /readyz': {
     tag: 'Monitoring',
     summary: 'Check that every source delivers frames',
-    responses: { ...json('All sources deliver', schemaOf('Ready')), ...json('Sources are down', schemaOf('NotReady'), '503') },
+    responses: {
+      ...json('All sources deliver', schemaOf('Ready')),
+      ...json('Sources are down', schemaOf('NotReady'), '503'),
+    },
   },
-  'GET /metrics': { tag: 'Monitoring', summary: 'Read the metrics in the text format of Prometheus', responses: { 200: { description: 'Metrics', content: { 'text/plain': { type: 'string' } } } } },
-  'GET /api/rights': { tag: 'Monitoring', summary: 'Read the rights of the sender', responses: json('Rights', schemaOf('Rights')) },
-  'GET /api/cluster': { tag: 'Monitoring', summary: 'List the gateways of the cluster', responses: json('The cluster; null without one', schemaOf('Cluster')) },
-  'GET /api/gateway': { tag: 'Monitoring', summary: 'Read the addresses of the gateway', responses: json('Addresses', schemaOf('Gateway')) },
+  'GET /metrics': {
+    tag: 'Monitoring',
+    summary: 'Read the metrics in the text format of Prometheus',
+    responses: { 200: { description: 'Metrics', content: { 'text/plain': { type: 'string' } } } },
+  },
+  'GET /api/rights': {
+    tag: 'Monitoring',
+    summary: 'Read the rights of the sender',
+    responses: json('Rights', schemaOf('Rights')),
+  },
+  'GET /api/cluster': {
+    tag: 'Monitoring',
+    summary: 'List the gateways of the cluster',
+    responses: json('The cluster; null without one', schemaOf('Cluster')),
+  },
+  'GET /api/gateway': {
+    tag: 'Monitoring',
+    summary: 'Read the addresses of the gateway',
+    responses: json('Addresses', schemaOf('Gateway')),
+  },
   'GET /api/events': {
     tag: 'Monitoring',
     summary: 'Follow the events of clients and streams',
     description: 'Server-sent events: the kept ones, then each as it happens. The `data` of each is an `Event`.',
     responses: { 200: { description: 'Endless', content: { 'text/event-stream': schemaOf('Event') } } },
   },
-  'GET /api/streams': { tag: 'Streams', summary: 'List all streams with their state, counters and clients', responses: json('Streams', { type: 'array', items: schemaOf('Stream') }) },
-  'GET /api/streams/:name': { tag: 'Streams', summary: 'Read the state of one stream', responses: json('Stream', schemaOf('Stream')) },
+  'GET /api/streams': {
+    tag: 'Streams',
+    summary: 'List all streams with their state, counters and clients',
+    responses: json('Streams', { type: 'array', items: schemaOf('Stream') }),
+  },
+  'GET /api/streams/:name': {
+    tag: 'Streams',
+    summary: 'Read the state of one stream',
+    responses: json('Stream', schemaOf('Stream')),
+  },
   'POST /api/streams/:name/clients': {
     tag: 'Clients',
     summary: 'List a native client',
     description: 'The gateway connects to it whenever it is reachable.',
-    body: { 'application/json': { type: 'object', required: ['address'], properties: { address: { type: 'string', maxLength: MAX_ADDRESS, examples: ['tcp://127.0.0.1:5567?pattern=1'] } } } },
+    body: {
+      'application/json': {
+        type: 'object',
+        required: ['address'],
+        properties: {
+          address: { type: 'string', maxLength: MAX_ADDRESS, examples: ['tcp://127.0.0.1:5567?pattern=1'] },
+        },
+      },
+    },
     responses: json('Its status', schemaOf('Client'), '201'),
   },
   'DELETE /api/streams/:name/clients/:id': {
     tag: 'Clients',
     summary: 'Disconnect a client permanently',
-    query: { reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; cut after 100 characters' } },
+    query: {
+      reason: { schema: { type: 'string' }, description: 'Shown to the user of a viewer; cut after 100 characters' },
+    },
     responses: json('Its last status', schemaOf('Client')),
   },
   'GET /api/streams/:name/clients/:id/return': {
     tag: 'Clients',
     summary: 'Read what a client returns',
     query: { width: WIDTH },
-    responses: { 200: { description: 'A value as JSON, or as text if only Python has it (NaN); a JPEG; an array as PNG', content: { 'application/json': {}, 'text/plain': { type: 'string' }, 'image/jpeg': BINARY, 'image/png': BINARY } } },
+    responses: {
+      200: {
+        description: 'A value as JSON, or as text if only Python has it (NaN); a JPEG; an array as PNG',
+        content: {
+          'application/json': {},
+          'text/plain': { type: 'string' },
+          'image/jpeg': BINARY,
+          'image/png': BINARY,
+        },
+      },
+    },
   },
   'GET /streams/:name/mjpeg': {
     tag: 'Pictures',
     summary: 'Watch as MJPEG',
     query: {
-      fps: { schema: { type: 'number', minimum: MIN_FRAMES_PER_SECOND, maximum: MAX_FRAMES_PER_SECOND }, description: 'Maximum rate' },
-      length: { schema: { type: 'boolean' }, description: 'Whether parts have a Content-Length; by default for programs only' },
+      fps: {
+        schema: { type: 'number', minimum: MIN_FRAMES_PER_SECOND, maximum: MAX_FRAMES_PER_SECOND },
+        description: 'Maximum rate',
+      },
+      length: {
+        schema: { type: 'boolean' },
+        description: 'Whether parts have a Content-Length; by default for programs only',
+      },
       width: WIDTH,
       quality: QUALITY,
       ...ARRAY_STYLE,
     },
     responses: { 200: { description: 'Endless', content: { 'multipart/x-mixed-replace': BINARY } } },
   },
-  'GET /streams/:name/snapshot.jpg': { tag: 'Pictures', summary: 'Take a snapshot as JPEG', query: { width: WIDTH, quality: QUALITY, ...ARRAY_STYLE }, responses: { 200: { description: 'The latest frame', content: { 'image/jpeg': BINARY } } } },
-  'GET /streams/:name/snapshot.png': { tag: 'Pictures', summary: 'Take a snapshot as PNG', query: { width: WIDTH, ...ARRAY_STYLE }, responses: { 200: { description: 'The latest frame', content: { 'image/png': BINARY } } } },
-  'GET /streams/:name/snapshot.npy': { tag: 'Pictures', summary: 'Take a snapshot as a NumPy array', responses: { 200: { description: 'The samples of the latest frame', content: { 'application/x-npy': BINARY } } } },
+  'GET /streams/:name/snapshot.jpg': {
+    tag: 'Pictures',
+    summary: 'Take a snapshot as JPEG',
+    query: { width: WIDTH, quality: QUALITY, ...ARRAY_STYLE },
+    responses: { 200: { description: 'The latest frame', content: { 'image/jpeg': BINARY } } },
+  },
+  'GET /streams/:name/snapshot.png': {
+    tag: 'Pictures',
+    summary: 'Take a snapshot as PNG',
+    query: { width: WIDTH, ...ARRAY_STYLE },
+    responses: { 200: { description: 'The latest frame', content: { 'image/png': BINARY } } },
+  },
+  'GET /streams/:name/snapshot.npy': {
+    tag: 'Pictures',
+    summary: 'Take a snapshot as a NumPy array',
+    responses: { 200: { description: 'The samples of the latest frame', content: { 'application/x-npy': BINARY } } },
+  },
   'POST /streams/:name/frames': {
     tag: 'Publishing',
     summary: 'Publish a picture, or many in one request, to a push: source',
@@ -105,9 +189,25 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     },
     headers: {
       'Gearway-Message': { schema: { type: 'string' }, description: 'JSON that travels with the frame' },
-      'Gearway-Captured-At': { schema: { type: 'string', format: 'date-time' }, description: 'When the picture was taken' },
+      'Gearway-Captured-At': {
+        schema: { type: 'string', format: 'date-time' },
+        description: 'When the picture was taken',
+      },
     },
-    body: { 'image/jpeg': BINARY, 'application/x-npy': BINARY, 'multipart/form-data': { type: 'object', required: ['frame'], properties: { frame: {}, message: { type: 'string' } } }, 'multipart/x-mixed-replace': BINARY },
-    responses: json('The sequence of the last frame', { type: 'object', required: ['sequence'], properties: { sequence: { type: 'integer' }, frames: { type: 'integer' }, rejected: { type: 'integer' } } }),
+    body: {
+      'image/jpeg': BINARY,
+      'application/x-npy': BINARY,
+      'multipart/form-data': {
+        type: 'object',
+        required: ['frame'],
+        properties: { frame: {}, message: { type: 'string' } },
+      },
+      'multipart/x-mixed-replace': BINARY,
+    },
+    responses: json('The sequence of the last frame', {
+      type: 'object',
+      required: ['sequence'],
+      properties: { sequence: { type: 'integer' }, frames: { type: 'integer' }, rejected: { type: 'integer' } },
+    }),
   },
 };

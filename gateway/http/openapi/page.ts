@@ -22,7 +22,13 @@ export const API_PAGE_POLICY = pagePolicy(STYLE);
 export function apiPage(routes: readonly RouteRights[]): string {
   const described = describeRoutes(routes);
   const tags = [...new Set(described.map(({ operation }) => operation.tag))];
-  const groups = tags.map((tag) => `<h2>${tag}</h2>\n${described.filter(({ operation }) => operation.tag === tag).map(section).join('\n')}`);
+  const groups = tags.map(
+    (tag) =>
+      `<h2>${tag}</h2>\n${described
+        .filter(({ operation }) => operation.tag === tag)
+        .map(section)
+        .join('\n')}`,
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -48,9 +54,15 @@ function section({ method, url, right, basic, operation }: DescribedRoute): stri
   const { summary, description, query = {}, headers = {}, body, responses } = operation;
   const rows: [name: string, meaning: string][] = [
     ['Right', right === 'public' ? 'none' : `${right}${basic ? ' (also as a password)' : ''}`],
-    ...Object.entries({ ...query, ...headers }).map(([name, parameter]): [string, string] => [name, `${parameter.description} (${formatSchema(parameter.schema)})`]),
+    ...Object.entries({ ...query, ...headers }).map(([name, parameter]): [string, string] => [
+      name,
+      `${parameter.description} (${formatSchema(parameter.schema)})`,
+    ]),
     ...(body === undefined ? [] : [['Body', Object.keys(body).join(', ')] as [string, string]]),
-    ...Object.entries(responses).map(([status, response]): [string, string] => [status, `${response.description}: ${Object.keys(response.content).join(', ')}`]),
+    ...Object.entries(responses).map(([status, response]): [string, string] => [
+      status,
+      `${response.description}: ${Object.keys(response.content).join(', ')}`,
+    ]),
   ];
   return `<section>
 <h3>${method} ${escapeHtml(url.replaceAll(/:(\w+)/g, (_all, name: string) => name.toUpperCase()))}</h3>

@@ -1,4 +1,20 @@
-import { CLIENT_KINDS, CLIENT_STATES, type ClientStatus, type ClusterMember, type ClusterStatus, EVENT_KINDS, type EventActor, type GatewayEvent, type GatewayStatus, type PortsStatus, type RightsStatus, type SourceStatus, STREAM_STATES, type StreamHome, type StreamStatus } from '../../../shared/status.ts';
+import {
+  CLIENT_KINDS,
+  CLIENT_STATES,
+  type ClientStatus,
+  type ClusterMember,
+  type ClusterStatus,
+  EVENT_KINDS,
+  type EventActor,
+  type GatewayEvent,
+  type GatewayStatus,
+  type PortsStatus,
+  type RightsStatus,
+  type SourceStatus,
+  STREAM_STATES,
+  type StreamHome,
+  type StreamStatus,
+} from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
 
 /** A JSON Schema, of the version that OpenAPI 3.1 uses (2020-12). */
@@ -9,11 +25,26 @@ export interface Schema {
 /** A schema for each field of a type, so that the compiler finds a field that is missing here. */
 type Fields<T> = { readonly [Key in keyof T]-?: Schema };
 
-const text = (description?: string): Schema => ({ type: 'string', ...(description === undefined ? {} : { description }) });
-const count = (description?: string): Schema => ({ type: 'integer', minimum: 0, ...(description === undefined ? {} : { description }) });
-const number = (description?: string): Schema => ({ type: 'number', minimum: 0, ...(description === undefined ? {} : { description }) });
+const text = (description?: string): Schema => ({
+  type: 'string',
+  ...(description === undefined ? {} : { description }),
+});
+const count = (description?: string): Schema => ({
+  type: 'integer',
+  minimum: 0,
+  ...(description === undefined ? {} : { description }),
+});
+const number = (description?: string): Schema => ({
+  type: 'number',
+  minimum: 0,
+  ...(description === undefined ? {} : { description }),
+});
 const oneOf = (...values: readonly string[]): Schema => ({ type: 'string', enum: values });
-const list = (items: Schema, description?: string): Schema => ({ type: 'array', items, ...(description === undefined ? {} : { description }) });
+const list = (items: Schema, description?: string): Schema => ({
+  type: 'array',
+  items,
+  ...(description === undefined ? {} : { description }),
+});
 const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] });
 const port: Schema = { type: 'integer', minimum: 1, maximum: 65_535 };
 /** Fields without which an object is not sent are required; readers must ignore unknown ones. */
@@ -26,24 +57,69 @@ const reference = (name: string): Schema => ({ $ref: `#/components/schemas/${nam
 
 /** Schemas of what the API answers, by name. */
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
-  Refusal: object<{ code: string; message: string }>({ code: text('Stable code; see Troubleshooting in the documentation'), message: text('What was expected and what came, as a sentence') }),
-  NotReady: object<{ code: string; message: string; down: readonly SourceDown[] }>({ code: oneOf('not-ready', 'closed'), message: text(), down: list(object<SourceDown>({ stream: text(), kind: text(), reason: text() }), 'Only for senders with the right to view') }, ['down']),
+  Refusal: object<{ code: string; message: string }>({
+    code: text('Stable code; see Troubleshooting in the documentation'),
+    message: text('What was expected and what came, as a sentence'),
+  }),
+  NotReady: object<{ code: string; message: string; down: readonly SourceDown[] }>(
+    {
+      code: oneOf('not-ready', 'closed'),
+      message: text(),
+      down: list(
+        object<SourceDown>({ stream: text(), kind: text(), reason: text() }),
+        'Only for senders with the right to view',
+      ),
+    },
+    ['down'],
+  ),
   Ready: object<{ status: string; streams: number }>({ status: oneOf('ready'), streams: count('Number of streams') }),
   Health: object<{ status: string }>({ status: oneOf('ok') }),
-  Rights: orNull(object<RightsStatus>({ principal: text('Name of the authenticated identity'), rights: list(oneOf('view', 'return', 'administer', 'publish')), port: orNull(port) })),
-  Gateway: object<GatewayStatus>({ publicUrl: orNull(text('Public address behind a proxy')), networkUrls: list(text(), 'Addresses of this machine in its networks at which the gateway listens') }),
-  Cluster: orNull(object<ClusterStatus>({
-    isConnected: { type: 'boolean', description: 'Whether a majority of the NATS servers can be reached' },
-    members: list(object<ClusterMember>({
-      id: text('Different at each start'),
-      name: text(),
-      url: orNull(text()),
-      isSelf: { type: 'boolean', description: 'Whether it is the gateway that answers' },
-      streams: list(object<ClusterMember['streams'][number]>({ name: text(), state: oneOf(...STREAM_STATES), clients: count(), isOwner: { type: 'boolean', description: 'Whether it runs the source' } })),
-    })),
-  })),
-  Source: object<SourceStatus>({ kind: text('Scheme of its URL'), address: text(), state: text('Its state in a few words'), lastError: orNull(text()), restarts: count('Number of times it was opened again after a failure') }),
-  Ports: object<PortsStatus>({ ranges: list(object<{ from: number; to: number }>({ from: port, to: port })), free: count(), taken: count(), held: list(port, 'Held for viewers that have just disconnected'), reserved: list(port, 'Reserved for the owner of a token') }),
+  Rights: orNull(
+    object<RightsStatus>({
+      principal: text('Name of the authenticated identity'),
+      rights: list(oneOf('view', 'return', 'administer', 'publish')),
+      port: orNull(port),
+    }),
+  ),
+  Gateway: object<GatewayStatus>({
+    publicUrl: orNull(text('Public address behind a proxy')),
+    networkUrls: list(text(), 'Addresses of this machine in its networks at which the gateway listens'),
+  }),
+  Cluster: orNull(
+    object<ClusterStatus>({
+      isConnected: { type: 'boolean', description: 'Whether a majority of the NATS servers can be reached' },
+      members: list(
+        object<ClusterMember>({
+          id: text('Different at each start'),
+          name: text(),
+          url: orNull(text()),
+          isSelf: { type: 'boolean', description: 'Whether it is the gateway that answers' },
+          streams: list(
+            object<ClusterMember['streams'][number]>({
+              name: text(),
+              state: oneOf(...STREAM_STATES),
+              clients: count(),
+              isOwner: { type: 'boolean', description: 'Whether it runs the source' },
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+  Source: object<SourceStatus>({
+    kind: text('Scheme of its URL'),
+    address: text(),
+    state: text('Its state in a few words'),
+    lastError: orNull(text()),
+    restarts: count('Number of times it was opened again after a failure'),
+  }),
+  Ports: object<PortsStatus>({
+    ranges: list(object<{ from: number; to: number }>({ from: port, to: port })),
+    free: count(),
+    taken: count(),
+    held: list(port, 'Held for viewers that have just disconnected'),
+    reserved: list(port, 'Reserved for the owner of a token'),
+  }),
   Client: object<ClientStatus>({
     id: text('Identifies this connection'),
     port: orNull(port),
@@ -62,30 +138,51 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     delayMs: orNull(number('Latency from the arrival of a frame to its display or answer')),
     returnData: { description: 'The sticky value; an array or a JPEG is described' },
   }),
-  Stream: object<StreamStatus>({
-    name: text(),
-    state: oneOf(...STREAM_STATES),
-    reason: text('Why the stream is in this state'),
-    source: reference('Source'),
-    showable: { type: 'boolean', description: 'Whether browsers can show frames like the latest one' },
-    frame: orNull(object<NonNullable<StreamStatus['frame']>>({ sequence: count(), width: count(), height: count(), encoding: text('`jpeg`, or the dtype of an array'), framesPerSecond: number() })),
-    counters: object<StreamStatus['counters']>({ received: count(), receivedBytes: count(), rejected: count(), returnsRejected: count(), returnsDropped: count(), lastRejections: list(text()) }),
-    ports: reference('Ports'),
-    awaited: list(port, 'Native clients that have not been connected yet (start: all)'),
-    clients: list(reference('Client')),
-    gateway: orNull(object<StreamHome>({ name: text(), url: orNull(text()), isHere: { type: 'boolean' } })),
-  }, ['gateway']),
-  Event: object<GatewayEvent>({
-    id: count(),
-    time: { type: 'string', format: 'date-time' },
-    kind: oneOf(...EVENT_KINDS),
-    stream: orNull(text()),
-    client: orNull(text()),
-    port: orNull(port),
-    address: orNull(text()),
-    reason: text(),
-    by: object<EventActor>({ principal: text(), address: text() }),
-  }, ['by']),
+  Stream: object<StreamStatus>(
+    {
+      name: text(),
+      state: oneOf(...STREAM_STATES),
+      reason: text('Why the stream is in this state'),
+      source: reference('Source'),
+      showable: { type: 'boolean', description: 'Whether browsers can show frames like the latest one' },
+      frame: orNull(
+        object<NonNullable<StreamStatus['frame']>>({
+          sequence: count(),
+          width: count(),
+          height: count(),
+          encoding: text('`jpeg`, or the dtype of an array'),
+          framesPerSecond: number(),
+        }),
+      ),
+      counters: object<StreamStatus['counters']>({
+        received: count(),
+        receivedBytes: count(),
+        rejected: count(),
+        returnsRejected: count(),
+        returnsDropped: count(),
+        lastRejections: list(text()),
+      }),
+      ports: reference('Ports'),
+      awaited: list(port, 'Native clients that have not been connected yet (start: all)'),
+      clients: list(reference('Client')),
+      gateway: orNull(object<StreamHome>({ name: text(), url: orNull(text()), isHere: { type: 'boolean' } })),
+    },
+    ['gateway'],
+  ),
+  Event: object<GatewayEvent>(
+    {
+      id: count(),
+      time: { type: 'string', format: 'date-time' },
+      kind: oneOf(...EVENT_KINDS),
+      stream: orNull(text()),
+      client: orNull(text()),
+      port: orNull(port),
+      address: orNull(text()),
+      reason: text(),
+      by: object<EventActor>({ principal: text(), address: text() }),
+    },
+    ['by'],
+  ),
 };
 
 /** A reference to one of {@link SCHEMAS}. */

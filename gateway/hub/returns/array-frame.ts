@@ -10,12 +10,16 @@ const MAX_PIXELS = 1 << 22;
 /** Decimation step of rows and columns for a picture of this width; null for the largest picture possible. */
 export function decimation({ shape: [height = 0, columns = 0] }: NDArray, width: number | null): number {
   // Keep twice the width that was requested, so that scaling it down afterwards still smooths the picture.
-  return Math.max(1, Math.ceil(Math.sqrt((height * columns) / MAX_PIXELS)), width === null ? 1 : Math.floor(columns / (2 * width)));
+  return Math.max(
+    1,
+    Math.ceil(Math.sqrt((height * columns) / MAX_PIXELS)),
+    width === null ? 1 : Math.floor(columns / (2 * width)),
+  );
 }
 
 /**
- * Converts an array to a raw frame. Signed, 32-bit and 64-bit integers are converted to 8 bits, from the array's minimum
- * to its maximum: they are labels and differences rather than pictures. Other types stay as they are.
+ * Converts an array to a raw frame. Signed, 32-bit and 64-bit integers are converted to 8 bits, from the array's
+ * minimum to its maximum: they are labels and differences rather than pictures. Other types stay as they are.
  *
  * @param step takes every n-th row and column.
  * @throws {GearwayError} `no-picture` if the shape is not that of a picture, `dtype-unsupported`.
@@ -30,9 +34,22 @@ export function frameOfArray({ dtype, shape, data }: NDArray, step: number): Fra
   }
   const decimated = decimate(data, { height, width, pixelBytes: (itemBytes(dtype) ?? 1) * (shape[2] ?? 1), step });
   const isNormalized = needsNormalization(dtype);
-  const encoding = { kind: 'raw', dtype: isNormalized ? 'uint8' : canonicalDtype(dtype), shape: [decimated.height, decimated.width, ...shape.slice(2)] } as const;
+  const encoding = {
+    kind: 'raw',
+    dtype: isNormalized ? 'uint8' : canonicalDtype(dtype),
+    shape: [decimated.height, decimated.width, ...shape.slice(2)],
+  } as const;
   const payload = isNormalized ? normalize(dtype, decimated.data) : decimated.data;
-  return { sequence: 0, receivedAtUs: 0, width: decimated.width, height: decimated.height, encoding, payload, message: null, wireHeader: null };
+  return {
+    sequence: 0,
+    receivedAtUs: 0,
+    width: decimated.width,
+    height: decimated.height,
+    encoding,
+    payload,
+    message: null,
+    wireHeader: null,
+  };
 }
 
 /** Whether an array's values hardly ever fill the range of its type. */
@@ -55,7 +72,10 @@ interface Decimated {
   readonly height: number;
 }
 
-function decimate(data: Uint8Array, { height, width, pixelBytes, step }: { height: number; width: number; pixelBytes: number; step: number }): Decimated {
+function decimate(
+  data: Uint8Array,
+  { height, width, pixelBytes, step }: { height: number; width: number; pixelBytes: number; step: number },
+): Decimated {
   if (step === 1) return { data, width, height };
   const size = { width: Math.ceil(width / step), height: Math.ceil(height / step) };
   const out = new Uint8Array(size.width * size.height * pixelBytes);

@@ -23,7 +23,12 @@ export function describeReturnData(data: StickyData | null): unknown {
         return data.json;
       }
     case 'array':
-      return { dtype: data.array.dtype, shape: data.array.shape, bytes: data.array.data.byteLength, version: data.version };
+      return {
+        dtype: data.array.dtype,
+        shape: data.array.shape,
+        bytes: data.array.data.byteLength,
+        version: data.version,
+      };
     case 'jpeg':
       return { jpeg: true, ...jpegSize(data.data), bytes: data.data.byteLength, version: data.version };
     default:

@@ -83,7 +83,8 @@ export class ReturnChanges implements AsyncIterableIterator<ReturnChange> {
       return Promise.resolve({ value: change, done: false });
     }
     if (this.#done) return Promise.resolve({ value: undefined, done: true });
-    if (this.#waiting !== null) return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
+    if (this.#waiting !== null)
+      return Promise.reject(new GearwayError('busy', 'next() was called while another next() is pending'));
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 

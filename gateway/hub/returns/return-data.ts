@@ -44,7 +44,8 @@ function base64Bytes(bytes: number): number {
 /** Whether two values are equal in everything that a reader can observe. */
 export function isSameReturnData(a: ReturnData, b: ReturnData): boolean {
   if (a.kind === 'value') return b.kind === 'value' && a.json === b.json;
-  if (a.kind === 'jpeg') return b.kind === 'jpeg' && a.colorspace === b.colorspace && Buffer.compare(a.data, b.data) === 0;
+  if (a.kind === 'jpeg')
+    return b.kind === 'jpeg' && a.colorspace === b.colorspace && Buffer.compare(a.data, b.data) === 0;
   return (
     b.kind === 'array' &&
     a.array.dtype === b.array.dtype &&

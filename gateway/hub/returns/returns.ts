@@ -140,7 +140,10 @@ export class Returns {
     for (const follower of this.#followers) follower.join(port);
   }
 
-  /** Removes a client and its data: a closed tab must not keep a robot driving. Does nothing if another one has replaced it. */
+  /**
+   * Removes a client and its data: a closed tab must not keep a robot driving. Does nothing if another one has replaced
+   * it.
+   */
   leave(port: number, by: object = ANYONE): void {
     const entry = this.#entries.get(port);
     if (entry?.by === by) this.#remove(port, entry);
@@ -196,7 +199,10 @@ export class Returns {
     if (this.#hasServer) {
       this.#dropExpired(entry);
       if (entry.once.length >= MAX_ONCE) {
-        throw new GearwayError('too-many', `${MAX_ONCE} once-only values are already pending; send fewer, or use sticky values`);
+        throw new GearwayError(
+          'too-many',
+          `${MAX_ONCE} once-only values are already pending; send fewer, or use sticky values`,
+        );
       }
       const expiresAtMs = ttlMs === undefined ? Infinity : this.#nowMs() + ttlMs;
       entry.once.push({ kept: this.#keep(data), expiresAtMs, setAt: (this.#count += 1) });
@@ -206,7 +212,9 @@ export class Returns {
     this.#publish(port, data);
   }
 
-  /** Discards the once-only values of a port, which the server would receive before the sticky one. Counted as dropped. */
+  /**
+   * Discards the once-only values of a port, which the server would receive before the sticky one. Counted as dropped.
+   */
   discardOnce(port: number): void {
     const entry = this.#entry(port);
     for (const { kept } of entry.once.splice(0)) {

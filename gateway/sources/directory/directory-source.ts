@@ -29,12 +29,23 @@ interface DirectoryOptions {
  * @throws {GearwayError} `source-invalid`.
  */
 export function parseDirectory({ target, options }: SourceUrl): DirectoryOptions {
-  if (target === '' || target.includes('\0')) throw new GearwayError('source-invalid', 'directory: has no folder, expected directory:/path/to/images');
+  if (target === '' || target.includes('\0'))
+    throw new GearwayError('source-invalid', 'directory: has no folder, expected directory:/path/to/images');
   const isWatched = readFlag(options, 'watch');
   if (isWatched && (options.has('fps') || options.has('loop'))) {
-    throw new GearwayError('source-invalid', 'directory: has watch=true together with fps or loop, which apply only without it');
+    throw new GearwayError(
+      'source-invalid',
+      'directory: has watch=true together with fps or loop, which apply only without it',
+    );
   }
-  return { folder: target, file: null, framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1, isLooped: readFlag(options, 'loop'), isWatched, isChecked: readCheck(options) };
+  return {
+    folder: target,
+    file: null,
+    framesPerSecond: readNumberOption(options, 'fps', 0.01, 240) ?? 1,
+    isLooped: readFlag(options, 'loop'),
+    isWatched,
+    isChecked: readCheck(options),
+  };
 }
 
 /**
@@ -43,10 +54,22 @@ export function parseDirectory({ target, options }: SourceUrl): DirectoryOptions
  * @throws {GearwayError} `source-invalid`.
  */
 export function parseImage({ target, options }: SourceUrl): DirectoryOptions {
-  if (/^https?:\/\//i.test(target)) throw new GearwayError('source-invalid', 'image: is followed by a URL, expected the path of a file; for a picture on a server use mjpeg:http://HOST/PATH');
+  if (/^https?:\/\//i.test(target))
+    throw new GearwayError(
+      'source-invalid',
+      'image: is followed by a URL, expected the path of a file; for a picture on a server use mjpeg:http://HOST/PATH',
+    );
   const file = basename(target);
-  if (file === '' || target.endsWith('/') || target.includes('\0')) throw new GearwayError('source-invalid', 'image: has no file, expected image:/path/to/picture.jpg');
-  return { folder: dirname(target), file, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: readCheck(options) };
+  if (file === '' || target.endsWith('/') || target.includes('\0'))
+    throw new GearwayError('source-invalid', 'image: has no file, expected image:/path/to/picture.jpg');
+  return {
+    folder: dirname(target),
+    file,
+    framesPerSecond: 1,
+    isLooped: false,
+    isWatched: true,
+    isChecked: readCheck(options),
+  };
 }
 
 /** Interval at which a missing folder is checked for. */
@@ -114,7 +137,11 @@ export class DirectorySource implements Source {
     let dueMs = performance.now();
     do {
       const names = [...(await this.#folder.list())].sort(compareNames);
-      if (names.length === 0) throw new GearwayError('source-unavailable', `no images in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`);
+      if (names.length === 0)
+        throw new GearwayError(
+          'source-unavailable',
+          `no images in ${folder}, expected .jpg, .png, .bmp, .webp, .tif or .npy files`,
+        );
       for (const name of names) {
         // Decoded before it is due, so that slow images are not late.
         const read = await this.#folder.read(name).catch((error: unknown): void => sink.reject(error));

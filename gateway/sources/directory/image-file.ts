@@ -19,8 +19,8 @@ export function isImage(bytes: Uint8Array): boolean {
 }
 
 /**
- * Converts an image file to an upright frame: a JPEG is decoded only if its EXIF orientation requires it, `.npy` is read
- * without a copy, PNG, BMP, WebP and TIFF are decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
+ * Converts an image file to an upright frame: a JPEG is decoded only if its EXIF orientation requires it, `.npy` is
+ * read without a copy, PNG, BMP, WebP and TIFF are decoded to gray or BGR with 8 or 16 bits per sample, as in the file.
  *
  * @throws {GearwayError} `image-invalid`, `jpeg-invalid`, `npy-invalid`, `array-misfit`, `dtype-unknown`,
  * `shape-invalid` if the file
@@ -42,7 +42,9 @@ export async function readImage(bytes: Uint8Array): Promise<Sendable> {
   } catch (error) {
     if (error instanceof GearwayError) throw error;
     const detail = errorText(error).split('\n', 1).join();
-    throw new GearwayError('image-invalid', `the file cannot be decoded, or is incomplete: ${detail}`, { cause: error });
+    throw new GearwayError('image-invalid', `the file cannot be decoded, or is incomplete: ${detail}`, {
+      cause: error,
+    });
   }
 }
 
@@ -66,18 +68,33 @@ async function decode(bytes: Uint8Array): Promise<NDArray> {
   // No cache: each file is decoded only once.
   sharp.cache(false);
   // Ignores colour profiles, which would change the samples.
-  const image = sharp(bytes, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true }).timeout({ seconds: MAX_SECONDS });
+  const image = sharp(bytes, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error', ignoreIcc: true }).timeout({
+    seconds: MAX_SECONDS,
+  });
   const { depth, space } = await image.metadata();
   if (depth !== 'uchar' && depth !== 'ushort') {
-    throw new GearwayError('image-invalid', `the samples are of type ${depth}, expected 8 or 16 bits; save other types as .npy`);
+    throw new GearwayError(
+      'image-invalid',
+      `the samples are of type ${depth}, expected 8 or 16 bits; save other types as .npy`,
+    );
   }
   const isDeep = depth === 'ushort';
   const isGray = space === 'b-w' || space === 'grey16';
   const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb';
-  const { data, info } = await image.autoOrient().removeAlpha().toColourspace(colourspace).raw({ depth }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await image
+    .autoOrient()
+    .removeAlpha()
+    .toColourspace(colourspace)
+    .raw({ depth })
+    .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
-  if (channels === 3) swapRedAndBlue(isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data);
-  return { dtype: isDeep ? 'uint16' : 'uint8', shape: channels === 1 ? [height, width] : [height, width, channels], data };
+  if (channels === 3)
+    swapRedAndBlue(isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data);
+  return {
+    dtype: isDeep ? 'uint16' : 'uint8',
+    shape: channels === 1 ? [height, width] : [height, width, channels],
+    data,
+  };
 }
 
 /** Converts RGB to BGR, in place. */

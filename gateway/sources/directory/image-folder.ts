@@ -62,8 +62,15 @@ export class ImageFolder {
     }
     if (this.#onlyName === null) return;
     const only = join(this.path, this.#onlyName);
-    const isFolder = await stat(only).then((each) => each.isDirectory(), () => false);
-    if (isFolder) throw new GearwayError('source-unavailable', `${only} is a folder, expected an image file; for the images of a folder use directory:${only}?watch=true`);
+    const isFolder = await stat(only).then(
+      (each) => each.isDirectory(),
+      () => false,
+    );
+    if (isFolder)
+      throw new GearwayError(
+        'source-unavailable',
+        `${only} is a folder, expected an image file; for the images of a folder use directory:${only}?watch=true`,
+      );
   }
 
   /** The names of its images, unordered. @throws {GearwayError} `source-unavailable`. */
@@ -75,7 +82,8 @@ export class ImageFolder {
         return [this.#onlyName];
       }
       // In batches: reading all names at once would block other streams for up to 100 ms.
-      for await (const { name } of await opendir(this.path, { bufferSize: LISTED_AT_ONCE })) if (this.accepts(name)) names.push(name);
+      for await (const { name } of await opendir(this.path, { bufferSize: LISTED_AT_ONCE }))
+        if (this.accepts(name)) names.push(name);
     } catch (error) {
       throw this.#unavailable(error);
     }
@@ -96,7 +104,12 @@ export class ImageFolder {
     const found = own?.isSymbolicLink() === true ? await stat(path).catch(() => null) : own;
     if (own === null || found === null || !found.isFile()) return null;
     // A link that points to another file counts as changed.
-    return { name, writtenMs: found.mtimeMs, changedMs: Math.max(own.ctimeMs, found.ctimeMs), version: versionOf(found) };
+    return {
+      name,
+      writtenMs: found.mtimeMs,
+      changedMs: Math.max(own.ctimeMs, found.ctimeMs),
+      version: versionOf(found),
+    };
   }
 
   /**
@@ -111,7 +124,11 @@ export class ImageFolder {
       const { bytes, found } = await this.#readBytes(name);
       return { picture: await readImage(bytes), changedMs: found.ctimeMs, version: versionOf(found) };
     } catch (error) {
-      throw new GearwayError(error instanceof GearwayError ? error.code : 'image-unreadable', `${name}: ${errorText(error)}`, { cause: error });
+      throw new GearwayError(
+        error instanceof GearwayError ? error.code : 'image-unreadable',
+        `${name}: ${errorText(error)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -128,10 +145,12 @@ export class ImageFolder {
       const before = await file.stat();
       if (!before.isFile()) throw new GearwayError('image-unreadable', 'it is not a file');
       const limit = FRAME_LIMITS.payloadBytes;
-      if (before.size > limit) throw new GearwayError('too-large', `it has ${before.size} bytes, expected at most ${limit}`);
+      if (before.size > limit)
+        throw new GearwayError('too-large', `it has ${before.size} bytes, expected at most ${limit}`);
       const bytes = Buffer.allocUnsafeSlow(before.size);
       let filled = 0;
-      for (let read = -1; filled < bytes.byteLength && read !== 0; filled += read) read = (await file.read(bytes, filled)).bytesRead;
+      for (let read = -1; filled < bytes.byteLength && read !== 0; filled += read)
+        read = (await file.read(bytes, filled)).bytesRead;
       const found = await file.stat();
       if (filled !== found.size || found.mtimeMs !== before.mtimeMs) {
         throw new GearwayError('image-changing', 'it was written to while it was being read');
@@ -143,7 +162,9 @@ export class ImageFolder {
   }
 
   #unavailable(error: unknown): GearwayError {
-    return new GearwayError('source-unavailable', `the folder ${this.path} cannot be read: ${errorText(error)}`, { cause: error });
+    return new GearwayError('source-unavailable', `the folder ${this.path} cannot be read: ${errorText(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -71,7 +71,10 @@ export class NewestImage {
       const read = await this.#try(file);
       if (read === null) continue;
       // It may have been overwritten between checking and reading.
-      this.#pass([{ ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) }, ...files.slice(index + 1)]);
+      this.#pass([
+        { ...file, version: read.version, changedMs: Math.max(file.changedMs, read.changedMs) },
+        ...files.slice(index + 1),
+      ]);
       this.#latest = file.name;
       return { name: file.name, picture: read.picture };
     }
@@ -105,7 +108,11 @@ export class NewestImage {
       const nowMs = performance.now();
       const firstMs = last?.version === file.version ? last.firstMs : beganMs;
       if (nowMs - firstMs < WRITING_MS) {
-        this.#attempts.set(file.name, { version: file.version, firstMs, retryAtMs: nowMs + Math.max(1, REST_FACTOR * (nowMs - beganMs)) });
+        this.#attempts.set(file.name, {
+          version: file.version,
+          firstMs,
+          retryAtMs: nowMs + Math.max(1, REST_FACTOR * (nowMs - beganMs)),
+        });
         return null;
       }
       this.#attempts.delete(file.name);

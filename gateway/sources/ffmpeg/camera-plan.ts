@@ -22,11 +22,25 @@ interface CameraChoice {
  * @param decoderArgs FFmpeg's arguments before `-i`.
  * @throws {GearwayError} `source-failed` if there is no such camera.
  */
-export async function planCamera(name: string | null, options: FfmpegOptions, context: PlanContext, decoderArgs: readonly string[]): Promise<InputPlan> {
+export async function planCamera(
+  name: string | null,
+  options: FfmpegOptions,
+  context: PlanContext,
+  decoderArgs: readonly string[],
+): Promise<InputPlan> {
   const { size, fps } = options;
-  const asked = [...(size === null ? [] : ['-video_size', `${size.width}x${size.height}`]), ...(fps === null ? [] : ['-framerate', String(fps)])];
+  const asked = [
+    ...(size === null ? [] : ['-video_size', `${size.width}x${size.height}`]),
+    ...(fps === null ? [] : ['-framerate', String(fps)]),
+  ];
   const plan = (choice: CameraChoice, args: readonly string[]): InputPlan => ({
-    args: [...decoderArgs, ...args], stdin: null, isLive: true, hasEnd: false, isCopied: choice.isCopied, needsScaling: !choice.hasSize, needsRateFilter: false,
+    args: [...decoderArgs, ...args],
+    stdin: null,
+    isLive: true,
+    hasEnd: false,
+    isCopied: choice.isCopied,
+    needsScaling: !choice.hasSize,
+    needsRateFilter: false,
   });
   switch (context.tools.platform) {
     case 'darwin': {
@@ -39,7 +53,10 @@ export async function planCamera(name: string | null, options: FfmpegOptions, co
     case 'win32': {
       const device = await findDshowCamera(name, context);
       const choice = chooseFormat(await readDshowFormats(context.tools, device, context.signal), options);
-      const format = choice.format === null ? [] : [choice.isCopied || choice.format === 'mjpeg' ? '-vcodec' : '-pixel_format', choice.format];
+      const format =
+        choice.format === null
+          ? []
+          : [choice.isCopied || choice.format === 'mjpeg' ? '-vcodec' : '-pixel_format', choice.format];
       return plan(choice, ['-f', 'dshow', ...format, ...asked, '-i', `video=${device}`]);
     }
     default: {
@@ -61,12 +78,17 @@ const SAME_PIXELS = { bgr24: ['bgr24'], gray: ['gray'], gray16le: ['gray16le'] }
  * @param formats empty if unknown.
  * @throws {GearwayError} `source-failed` if JPEG is required and the camera does not support it.
  */
-export function chooseFormat(formats: readonly CameraFormat[], { copy, pixels, quality, filter, size }: FfmpegOptions): CameraChoice {
+export function chooseFormat(
+  formats: readonly CameraFormat[],
+  { copy, pixels, quality, filter, size }: FfmpegOptions,
+): CameraChoice {
   const isGood = (format: CameraFormat): boolean => size === null || hasSize(format, size);
   const jpeg = formats.find(({ name }) => name === 'mjpeg');
   const hasJpeg = jpeg !== undefined && isGood(jpeg);
-  if (copy === true && !hasJpeg) throw new GearwayError('source-failed', 'copy is true, but the camera has no JPEG of this size');
-  if (hasJpeg && copy !== false && pixels === null && quality === null && filter === null) return { format: 'mjpeg', isCopied: true, hasSize: true };
+  if (copy === true && !hasJpeg)
+    throw new GearwayError('source-failed', 'copy is true, but the camera has no JPEG of this size');
+  if (hasJpeg && copy !== false && pixels === null && quality === null && filter === null)
+    return { format: 'mjpeg', isCopied: true, hasSize: true };
   const good = formats.filter((format) => isGood(format) && !format.isCompressed);
   const same = good.find(({ name }) => pixels !== null && SAME_PIXELS[pixels].some((each) => each === name));
   // Raw frames were requested, so avoid the artefacts of JPEG.
@@ -75,7 +97,10 @@ export function chooseFormat(formats: readonly CameraFormat[], { copy, pixels, q
   return { format: null, isCopied: false, hasSize: good.length > 0 || size === null };
 }
 
-async function findV4l2Camera(name: string | null, { tools, signal }: PlanContext): Promise<{ readonly device: string; readonly formats: readonly CameraFormat[] }> {
+async function findV4l2Camera(
+  name: string | null,
+  { tools, signal }: PlanContext,
+): Promise<{ readonly device: string; readonly formats: readonly CameraFormat[] }> {
   if (name === null) {
     for (const { path } of await listV4l2Devices()) {
       const { formats } = await readV4l2Formats(tools, path, signal);
@@ -94,15 +119,25 @@ async function resolveV4l2Name(name: string): Promise<string> {
   if (name.startsWith('/dev/')) return name;
   if (/^\d+$/.test(name)) return `/dev/video${name}`;
   const devices = await listV4l2Devices();
-  const found = devices.find((device) => device.name === name) ?? devices.find((device) => device.name.toLowerCase().includes(name.toLowerCase()));
-  if (found === undefined) throw notFound(name, devices.map((device) => device.name));
+  const found =
+    devices.find((device) => device.name === name) ??
+    devices.find((device) => device.name.toLowerCase().includes(name.toLowerCase()));
+  if (found === undefined)
+    throw notFound(
+      name,
+      devices.map((device) => device.name),
+    );
   return found.path;
 }
 
 async function findAvfoundationCamera(name: string | null, { tools, signal }: PlanContext): Promise<string> {
   const cameras = (await listAvfoundationDevices(tools, signal)).filter(({ kind }) => kind === 'camera');
   const found = cameras.find((camera) => name === null || camera.name === name || String(camera.number) === name);
-  if (found === undefined) throw notFound(name, cameras.map((camera) => camera.name));
+  if (found === undefined)
+    throw notFound(
+      name,
+      cameras.map((camera) => camera.name),
+    );
   // By number, because FFmpeg splits names at colons.
   return String(found.number);
 }

@@ -33,18 +33,39 @@ const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'error'];
  *
  * @throws {GearwayError} `source-failed`, `source-invalid`, `source-unavailable`, `ffmpeg-missing`, `ffmpeg-too-old`.
  */
-export async function findCaptureCommand(input: FfmpegInput, options: FfmpegOptions, context: CaptureContext): Promise<CaptureCommand> {
+export async function findCaptureCommand(
+  input: FfmpegInput,
+  options: FfmpegOptions,
+  context: CaptureContext,
+): Promise<CaptureCommand> {
   if (input.kind === 'pi-camera') {
     const command = await findPiProgram(context.tools, context.signal);
     if (command === null) {
       const install = 'install them on Raspberry Pi OS with: sudo apt-get install rpicam-apps';
-      throw new GearwayError('source-unavailable', `this camera needs rpicam-vid or libcamera-vid, which are not installed; ${install}`);
+      throw new GearwayError(
+        'source-unavailable',
+        `this camera needs rpicam-vid or libcamera-vid, which are not installed; ${install}`,
+      );
     }
-    return { command, args: piCameraArgs(input.number, options), stdin: null, format: 'jpegs', isCopied: false, hasEnd: false };
+    return {
+      command,
+      args: piCameraArgs(input.number, options),
+      stdin: null,
+      format: 'jpegs',
+      isCopied: false,
+      hasEnd: false,
+    };
   }
   const version = await context.tools.version();
   const plan = await planInput(input, options, { ...context, version });
-  return { command: 'ffmpeg', args: [...QUIET, ...plan.args, ...outputArgs(options, plan, version)], stdin: plan.stdin, format: formatOf(options), isCopied: plan.isCopied, hasEnd: plan.hasEnd };
+  return {
+    command: 'ffmpeg',
+    args: [...QUIET, ...plan.args, ...outputArgs(options, plan, version)],
+    stdin: plan.stdin,
+    format: formatOf(options),
+    isCopied: plan.isCopied,
+    hasEnd: plan.hasEnd,
+  };
 }
 
 function formatOf({ pixels }: FfmpegOptions): PictureFormat {

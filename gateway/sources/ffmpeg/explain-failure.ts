@@ -15,33 +15,69 @@ const CAUSES: readonly (readonly [printed: RegExp, meaning: string])[] = [
   [/404 Not Found|Stream Not Found/i, 'the server has no stream at this path'],
   [/\b(?:4\d\d|5\d\d) [A-Z][A-Za-z ]+|Server returned (?:4|5)\w\w/, 'the server refuses the request'],
   [/Connection refused/i, 'nothing is listening at this address'],
-  [/Failed to resolve hostname|Name or service not known|nodename nor servname|No address associated|Temporary failure in name resolution/i, 'unknown host name'],
+  [
+    /Failed to resolve hostname|Name or service not known|nodename nor servname|No address associated|Temporary failure in name resolution/i,
+    'unknown host name',
+  ],
   [/No route to host|Network is unreachable|Host is unreachable/i, 'the host cannot be reached'],
   [/Connection timed out|Operation timed out|Connection reset by peer|Broken pipe/i, 'the server no longer responds'],
-  [/Device or resource busy|device is already in use|is in use by another/i, 'the camera is busy: another program uses it'],
-  [/Permission denied|Operation not permitted|not authorized/i, 'this user may not access it (for a camera on Linux: sudo usermod -aG video $USER, then log in again)'],
+  [
+    /Device or resource busy|device is already in use|is in use by another/i,
+    'the camera is busy: another program uses it',
+  ],
+  [
+    /Permission denied|Operation not permitted|not authorized/i,
+    'this user may not access it (for a camera on Linux: sudo usermod -aG video $USER, then log in again)',
+  ],
   [/Not a video capture device/i, 'this device does not capture video'],
-  [/Cannot open video device|Could not find video device|Video device not found|No such device\b|No such device or address/i, 'no such camera, or it was unplugged'],
-  [/Selected framerate .* is not supported|Selected video size .* is not supported|Could not set video options/i, 'the camera does not support this size or rate'],
-  [/Cannot open display|Can't open display|cannot connect to X|XDG|screen grab/i, 'no X11 display (set DISPLAY; Wayland is not supported)'],
-  [/Unrecognized option|Option not found|Option \S+ \(.*\) cannot be applied|Missing argument for option|Unable to parse option|Error parsing options|Trailing option/i, 'FFmpeg does not accept an option'],
+  [
+    /Cannot open video device|Could not find video device|Video device not found|No such device\b|No such device or address/i,
+    'no such camera, or it was unplugged',
+  ],
+  [
+    /Selected framerate .* is not supported|Selected video size .* is not supported|Could not set video options/i,
+    'the camera does not support this size or rate',
+  ],
+  [
+    /Cannot open display|Can't open display|cannot connect to X|XDG|screen grab/i,
+    'no X11 display (set DISPLAY; Wayland is not supported)',
+  ],
+  [
+    /Unrecognized option|Option not found|Option \S+ \(.*\) cannot be applied|Missing argument for option|Unable to parse option|Error parsing options|Trailing option/i,
+    'FFmpeg does not accept an option',
+  ],
   [/Unknown input format/i, 'this FFmpeg does not support the format or device'],
-  [/Unknown (?:decoder|encoder)|Decoder not found|Encoder not found/i, 'this FFmpeg has no suitable decoder or encoder'],
-  [/No such filter|Error (?:initializing|parsing|reinitializing) .*filter|Failed to (?:configure|set) .*filter|Invalid filter/i, 'the filter is invalid'],
-  [/Protocol not found|Protocol '.*' not on whitelist|Protocol .* not on whitelist/i, 'this FFmpeg does not support the protocol, or it is not allowed here'],
+  [
+    /Unknown (?:decoder|encoder)|Decoder not found|Encoder not found/i,
+    'this FFmpeg has no suitable decoder or encoder',
+  ],
+  [
+    /No such filter|Error (?:initializing|parsing|reinitializing) .*filter|Failed to (?:configure|set) .*filter|Invalid filter/i,
+    'the filter is invalid',
+  ],
+  [
+    /Protocol not found|Protocol '.*' not on whitelist|Protocol .* not on whitelist/i,
+    'this FFmpeg does not support the protocol, or it is not allowed here',
+  ],
   [/Unexpected Content-Type/i, MJPEG_REFUSED],
   [/Expected boundary .* not found|Invalid Content-Length value/i, MJPEG_REFUSED],
   [/^rtsps?:\/\/.+: Invalid data found/i, 'the server does not respond, or not with RTSP'],
   [/matches no streams|does not contain any stream|Output file #0 does not contain/i, 'it contains no video'],
-  [/moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i, 'it is damaged, or in a format that FFmpeg cannot read'],
+  [
+    /moov atom not found|Invalid data found when processing input|could not find codec parameters|Invalid NAL/i,
+    'it is damaged, or in a format that FFmpeg cannot read',
+  ],
   [/No such file or directory/i, 'no such file'],
   [/Input\/output error/i, 'reading it failed'],
 ];
 
 /** Lines that FFmpeg prints after any error. */
-const CONSEQUENCE = /^(?:\[[^\]]*\] ?)*(?:Error (?:initializing|opening|splitting|while|configuring|binding|reinitializing|marking)|Conversion failed|Nothing was written|Exiting|Output file (?:#\d+ |)(?:does not|is empty)|Task finished|Terminating|Could not write header|maybe incorrect parameters|Failed to open segment)/i;
+const CONSEQUENCE =
+  /^(?:\[[^\]]*\] ?)*(?:Error (?:initializing|opening|splitting|while|configuring|binding|reinitializing|marking)|Conversion failed|Nothing was written|Exiting|Output file (?:#\d+ |)(?:does not|is empty)|Task finished|Terminating|Could not write header|maybe incorrect parameters|Failed to open segment)/i;
 
-/** FFmpeg's output when a live picture changes its shape or size: see `squareScale` in output-args.ts, and `NUMBERED`. */
+/**
+ * FFmpeg's output when a live picture changes its shape or size: see `squareScale` in output-args.ts, and `NUMBERED`.
+ */
 const SHAPE_CHANGED = /Error when evaluating the expression 'if\(ld\(0\)|Invalid pts \(0\) <= last/;
 
 /**
@@ -54,16 +90,22 @@ export function explainFailure(command: string, end: ProgramEnd, lines: readonly
     case 'missing':
       return new GearwayError('ffmpeg-missing', `${command} is not installed, or not in the PATH`);
     case 'unstartable':
-      return new GearwayError('source-failed', `${command} could not be started: ${end.error.message}`, { cause: end.error });
+      return new GearwayError('source-failed', `${command} could not be started: ${end.error.message}`, {
+        cause: end.error,
+      });
     case 'killed':
     case 'exited': {
-      if (lines.some((line) => SHAPE_CHANGED.test(line))) return new GearwayError('source-failed', 'the size or shape of its picture has changed; it is opened again');
+      if (lines.some((line) => SHAPE_CHANGED.test(line)))
+        return new GearwayError('source-failed', 'the size or shape of its picture has changed; it is opened again');
       const cause = findCause(lines);
       if (cause !== null) return new GearwayError('source-failed', `${cause.meaning} (${command}: ${cause.line})`);
       const how = end.kind === 'killed' ? `was killed by ${end.signal}` : `exited with code ${end.code}`;
       // FFmpeg's last lines often name only consequences.
       const last = lines.findLast((line) => !CONSEQUENCE.test(line)) ?? lines.at(-1);
-      return new GearwayError('source-failed', `${command} ${how}${last === undefined ? '' : ` (${withoutPrefix(last)})`}`);
+      return new GearwayError(
+        'source-failed',
+        `${command} ${how}${last === undefined ? '' : ` (${withoutPrefix(last)})`}`,
+      );
     }
     default:
       return end satisfies never;

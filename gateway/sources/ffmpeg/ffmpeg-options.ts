@@ -31,7 +31,20 @@ export interface FfmpegOptions {
 }
 
 /** Option names, for parseSourceUrl. */
-export const FFMPEG_OPTIONS = ['size', 'fps', 'quality', 'pixels', 'loop', 'format', 'inputArgs', 'outputArgs', 'hwaccel', 'filter', 'copy', 'check'] as const;
+export const FFMPEG_OPTIONS = [
+  'size',
+  'fps',
+  'quality',
+  'pixels',
+  'loop',
+  'format',
+  'inputArgs',
+  'outputArgs',
+  'hwaccel',
+  'filter',
+  'copy',
+  'check',
+] as const;
 
 /** Options of the Raspberry Pi's camera program. */
 const PI_OPTIONS: ReadonlySet<string> = new Set(['size', 'fps', 'quality', 'inputArgs', 'onDemand']);
@@ -59,14 +72,21 @@ export function parseFfmpegOptions(options: ReadonlyMap<string, string>, input: 
     copy: options.has('copy') ? readFlag(options, 'copy') : null,
     isChecked: readCheck(options),
   };
-  for (const [name, value] of options) if (/[\0\r\n]/.test(value)) throw invalid(`${name} contains a line break or a NUL`);
+  for (const [name, value] of options)
+    if (/[\0\r\n]/.test(value)) throw invalid(`${name} contains a line break or a NUL`);
   const foreign = input.kind === 'pi-camera' ? [...options.keys()].find((name) => !PI_OPTIONS.has(name)) : undefined;
   if (foreign !== undefined) {
-    throw invalid(`picamera has the option ${foreign}, expected one of ${[...PI_OPTIONS].join(', ')}: this camera is not read by FFmpeg`);
+    throw invalid(
+      `picamera has the option ${foreign}, expected one of ${[...PI_OPTIONS].join(', ')}: this camera is not read by FFmpeg`,
+    );
   }
-  if (read.isLooped && input.kind !== 'file' && input.kind !== 'playlist') throw invalid('loop is true, expected a file or a playlist as input');
-  if (read.pixels !== null && read.quality !== null) throw invalid(`quality applies only to JPEG, but pixels is ${read.pixels}`);
-  const changed = (['pixels', 'quality', 'filter', ...(input.kind === 'camera' ? [] : ['size', 'fps'])] as const).find((name) => options.has(name));
+  if (read.isLooped && input.kind !== 'file' && input.kind !== 'playlist')
+    throw invalid('loop is true, expected a file or a playlist as input');
+  if (read.pixels !== null && read.quality !== null)
+    throw invalid(`quality applies only to JPEG, but pixels is ${read.pixels}`);
+  const changed = (['pixels', 'quality', 'filter', ...(input.kind === 'camera' ? [] : ['size', 'fps'])] as const).find(
+    (name) => options.has(name),
+  );
   if (read.copy === true && changed !== undefined) throw invalid(`copy is true, but ${changed} requires encoding`);
   return read;
 }

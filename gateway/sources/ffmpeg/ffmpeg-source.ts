@@ -18,7 +18,8 @@ import type { Source, SourceSink } from '../source.ts';
 
 /** Failures of FFmpeg that {@link HttpCamera} may not have. */
 const UNREADABLE = /in a format that FFmpeg cannot read|FFmpeg's reader refuses/;
-const WITHOUT_FFMPEG = 'a camera with MJPEG or still pictures is read without FFmpeg if it has no options but fps, check and onDemand';
+const WITHOUT_FFMPEG =
+  'a camera with MJPEG or still pictures is read without FFmpeg if it has no options but fps, check and onDemand';
 
 const ALL_DAMAGED = 'all its pictures are damaged';
 
@@ -120,13 +121,19 @@ export class FfmpegSource implements Source {
       // Not an HTTP camera, so that it need not be asked again.
       if (run.published > 0) this.#camera = null;
       const failure = explain(capture, run);
-      if (failure !== null) throw this.#isHttp && UNREADABLE.test(failure.message) ? new GearwayError(failure.code, `${failure.message}; ${WITHOUT_FFMPEG}`, { cause: failure }) : failure;
-      if (this.#isHttp && run.published === 1) throw new GearwayError('source-failed', `it is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
+      if (failure !== null)
+        throw this.#isHttp && UNREADABLE.test(failure.message)
+          ? new GearwayError(failure.code, `${failure.message}; ${WITHOUT_FFMPEG}`, { cause: failure })
+          : failure;
+      if (this.#isHttp && run.published === 1)
+        throw new GearwayError('source-failed', `it is one picture, which FFmpeg reads once; ${WITHOUT_FFMPEG}`);
       // FFmpeg cannot loop some files, so start it again.
       if (!this.#options.isLooped) break;
     }
     this.#state = 'ended';
-    sink.end(`the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`);
+    sink.end(
+      `the ${this.#input.kind === 'playlist' || this.#input.kind === 'file' ? this.#input.kind : 'recording'} has ended`,
+    );
   }
 
   /** @returns whether FFmpeg must read it instead, because it is not such a camera, or its pictures must be encoded. */
@@ -213,17 +220,31 @@ export class FfmpegSource implements Source {
 function createCamera(input: FfmpegInput, options: FfmpegOptions): HttpCamera | null {
   if (input.kind !== 'url' || !/^https?$/.test(input.scheme)) return null;
   const { size, fps, quality, pixels, format, inputArgs, outputArgs, hwaccel, filter, copy } = options;
-  const needsFfmpeg = [size, quality, pixels, format, hwaccel, filter].some((option) => option !== null) || copy === false || inputArgs.length > 0 || outputArgs.length > 0;
+  const needsFfmpeg =
+    [size, quality, pixels, format, hwaccel, filter].some((option) => option !== null) ||
+    copy === false ||
+    inputArgs.length > 0 ||
+    outputArgs.length > 0;
   if (needsFfmpeg) return null;
   // FFmpeg also accepts any certificate, and keeps the rate of streams.
-  return new HttpCamera({ address: parseHttpAddress(input.url), acceptsAnyCertificate: true, framesPerSecond: fps, accepts: { streams: fps === null, others: false } });
+  return new HttpCamera({
+    address: parseHttpAddress(input.url),
+    acceptsAnyCertificate: true,
+    framesPerSecond: fps,
+    accepts: { streams: fps === null, others: false },
+  });
 }
 
 /** @returns null if the program has reached the input's end normally. */
-function explain({ command, hasEnd }: CaptureCommand, { end, lines, published, wasEnded, unreadable }: Run): GearwayError | null {
+function explain(
+  { command, hasEnd }: CaptureCommand,
+  { end, lines, published, wasEnded, unreadable }: Run,
+): GearwayError | null {
   if (wasEnded) return new GearwayError('source-failed', ALL_DAMAGED);
   if (unreadable !== null) {
-    return new GearwayError('source-failed', `the output of ${command} cannot be parsed: ${errorText(unreadable)}`, { cause: unreadable });
+    return new GearwayError('source-failed', `the output of ${command} cannot be parsed: ${errorText(unreadable)}`, {
+      cause: unreadable,
+    });
   }
   if (end.kind !== 'exited' || end.code !== 0) return explainFailure(command, end, lines);
   if (published === 0) return new GearwayError('source-failed', 'it contains no video');

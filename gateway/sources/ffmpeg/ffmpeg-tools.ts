@@ -17,7 +17,11 @@ export class FfmpegTools {
     this.platform = platform;
   }
 
-  run(command: string, args: readonly string[], options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'input'>): Promise<RunResult> {
+  run(
+    command: string,
+    args: readonly string[],
+    options: Pick<RunOptions, 'timeoutMs' | 'signal' | 'input'>,
+  ): Promise<RunResult> {
     return runProgram({ ...options, command, args, guard: this.guard });
   }
 
@@ -37,9 +41,17 @@ export class FfmpegTools {
   async #askVersion(): Promise<FfmpegVersion> {
     const { end, output, errorLines } = await this.run('ffmpeg', ['-version'], { timeoutMs: VERSION_TIMEOUT_MS });
     const install = installCommand(this.platform);
-    if (end.kind === 'missing') throw new GearwayError('ffmpeg-missing', `ffmpeg is not installed, or not in the PATH; install it with: ${install}`);
+    if (end.kind === 'missing')
+      throw new GearwayError(
+        'ffmpeg-missing',
+        `ffmpeg is not installed, or not in the PATH; install it with: ${install}`,
+      );
     const version = parseFfmpegVersion(output);
-    if (version === null) throw new GearwayError('ffmpeg-missing', `ffmpeg does not run (${errorLines.at(-1) ?? 'no output'}); reinstall it with: ${install}`);
+    if (version === null)
+      throw new GearwayError(
+        'ffmpeg-missing',
+        `ffmpeg does not run (${errorLines.at(-1) ?? 'no output'}); reinstall it with: ${install}`,
+      );
     if (!isAtLeast(version, OLDEST)) {
       const text = `ffmpeg is version ${version.major}.${version.minor}, expected ${OLDEST.major}.${OLDEST.minor} or newer`;
       throw new GearwayError('ffmpeg-too-old', `${text}; update it with: ${install}`);

@@ -32,10 +32,17 @@ export async function checkInput(input: FfmpegInput): Promise<void> {
   const found = await stat(input.path).catch((error: NodeJS.ErrnoException) => error);
   const { path } = input;
   if (found instanceof Error) {
-    const reason = found.code === 'ENOENT' || found.code === 'ENOTDIR' ? `no file ${JSON.stringify(path)}` : `the file ${JSON.stringify(path)} cannot be read: ${found.message}`;
+    const reason =
+      found.code === 'ENOENT' || found.code === 'ENOTDIR'
+        ? `no file ${JSON.stringify(path)}`
+        : `the file ${JSON.stringify(path)} cannot be read: ${found.message}`;
     throw new GearwayError('source-unavailable', reason, { cause: found });
   }
-  if (found.isDirectory()) throw new GearwayError('source-unavailable', `${JSON.stringify(path)} is a folder, expected a file; for the images of a folder use directory:`);
+  if (found.isDirectory())
+    throw new GearwayError(
+      'source-unavailable',
+      `${JSON.stringify(path)} is a folder, expected a file; for the images of a folder use directory:`,
+    );
 }
 
 /**
@@ -43,7 +50,11 @@ export async function checkInput(input: FfmpegInput): Promise<void> {
  *
  * @throws {GearwayError} `source-failed`, `source-invalid`, `source-unavailable`.
  */
-export async function planInput(input: Exclude<FfmpegInput, { kind: 'pi-camera' }>, options: FfmpegOptions, context: PlanContext): Promise<InputPlan> {
+export async function planInput(
+  input: Exclude<FfmpegInput, { kind: 'pi-camera' }>,
+  options: FfmpegOptions,
+  context: PlanContext,
+): Promise<InputPlan> {
   const { format, hwaccel, inputArgs, isLooped } = options;
   const named = format === null ? [] : ['-f', format];
   const decoder = [...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...inputArgs];
@@ -52,27 +63,78 @@ export async function planInput(input: Exclude<FfmpegInput, { kind: 'pi-camera' 
       return planCamera(input.name, options, context, [...PROMPT_DECODER_ARGS, ...decoder]);
     case 'screen':
       return {
-        args: [...screenArgs(options, context.tools.platform), ...inputArgs, '-i', screenName(input.name, context.tools.platform)],
-        stdin: null, isLive: true, hasEnd: false, isCopied: false, needsScaling: true, needsRateFilter: false,
+        args: [
+          ...screenArgs(options, context.tools.platform),
+          ...inputArgs,
+          '-i',
+          screenName(input.name, context.tools.platform),
+        ],
+        stdin: null,
+        isLive: true,
+        hasEnd: false,
+        isCopied: false,
+        needsScaling: true,
+        needsRateFilter: false,
       };
     case 'filter-graph':
-      return { args: ['-re', '-f', 'lavfi', ...inputArgs, '-i', input.graph], stdin: null, isLive: false, hasEnd: true, isCopied: false, needsScaling: true, needsRateFilter: true };
+      return {
+        args: ['-re', '-f', 'lavfi', ...inputArgs, '-i', input.graph],
+        stdin: null,
+        isLive: false,
+        hasEnd: true,
+        isCopied: false,
+        needsScaling: true,
+        needsRateFilter: true,
+      };
     case 'url': {
       const opened = [...named, ...networkArgs(input.scheme, options, context.version), ...inputArgs];
       const isHttp = input.scheme === 'http' || input.scheme === 'https';
-      const info = isHttp || options.copy === null ? await probeMedia(context.tools, { ...context, args: [...opened, '-i', input.url], input: null }) : UNKNOWN_MEDIA;
+      const info =
+        isHttp || options.copy === null
+          ? await probeMedia(context.tools, { ...context, args: [...opened, '-i', input.url], input: null })
+          : UNKNOWN_MEDIA;
       // A recording must be paced with -re, because it is received as fast as the network allows.
       const hasEnd = isHttp && info.hasEnd;
       const paced = hasEnd ? ['-re'] : PROMPT_DECODER_ARGS;
-      return { args: [...paced, ...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...opened, '-i', input.url], stdin: null, isLive: !hasEnd, hasEnd, isCopied: isCopied(options, info, hasEnd), isUntaggedHd: info.isUntaggedHd, needsScaling: true, needsRateFilter: true };
+      return {
+        args: [...paced, ...(hwaccel === null ? [] : ['-hwaccel', hwaccel]), ...opened, '-i', input.url],
+        stdin: null,
+        isLive: !hasEnd,
+        hasEnd,
+        isCopied: isCopied(options, info, hasEnd),
+        isUntaggedHd: info.isUntaggedHd,
+        needsScaling: true,
+        needsRateFilter: true,
+      };
     }
     case 'playlist':
     case 'file': {
       const { args, stdin } = await fileInput(input, named);
       // A pipe is paced by its writer, and cannot be probed, because reading consumes its data.
-      if (!(await stat(input.path)).isFile()) return { args: [...PROMPT_DECODER_ARGS, ...decoder, ...args], stdin, isLive: true, hasEnd: false, isCopied: options.copy ?? false, needsScaling: true, needsRateFilter: true };
-      const info = options.copy === null ? await probeMedia(context.tools, { ...context, args: [...inputArgs, ...args], input: stdin }) : UNKNOWN_MEDIA;
-      return { args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args], stdin, isLive: false, hasEnd: true, isCopied: isCopied(options, info, true), isUntaggedHd: info.isUntaggedHd, needsScaling: true, needsRateFilter: true };
+      if (!(await stat(input.path)).isFile())
+        return {
+          args: [...PROMPT_DECODER_ARGS, ...decoder, ...args],
+          stdin,
+          isLive: true,
+          hasEnd: false,
+          isCopied: options.copy ?? false,
+          needsScaling: true,
+          needsRateFilter: true,
+        };
+      const info =
+        options.copy === null
+          ? await probeMedia(context.tools, { ...context, args: [...inputArgs, ...args], input: stdin })
+          : UNKNOWN_MEDIA;
+      return {
+        args: ['-re', ...(isLooped ? ['-stream_loop', '-1'] : []), ...decoder, ...args],
+        stdin,
+        isLive: false,
+        hasEnd: true,
+        isCopied: isCopied(options, info, true),
+        isUntaggedHd: info.isUntaggedHd,
+        needsScaling: true,
+        needsRateFilter: true,
+      };
     }
     default:
       return input satisfies never;
@@ -84,7 +146,10 @@ function mayCopy({ copy, pixels, quality, filter, size, fps }: FfmpegOptions): b
   return copy === null && pixels === null && quality === null && filter === null && size === null && fps === null;
 }
 
-/** The JPEGs of a recording whose pixels are not square are encoded again, because browsers ignore that. Cameras are copied. */
+/**
+ * The JPEGs of a recording whose pixels are not square are encoded again, because browsers ignore that. Cameras are
+ * copied.
+ */
 function isCopied(options: FfmpegOptions, { codec, hasSquarePixels }: MediaInfo, isRecording: boolean): boolean {
   return options.copy ?? (mayCopy(options) && codec === 'mjpeg' && (hasSquarePixels || !isRecording));
 }
@@ -96,7 +161,13 @@ function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVers
     case 'rtsps':
       // TCP, because with UDP a lost packet corrupts a picture. The option was renamed; the old name now means
       // something else.
-      return [...LIVE_ARGS, '-rtsp_transport', 'tcp', isAtLeast(version, { major: 5, minor: 0 }) ? '-timeout' : '-stimeout', timeoutUs];
+      return [
+        ...LIVE_ARGS,
+        '-rtsp_transport',
+        'tcp',
+        isAtLeast(version, { major: 5, minor: 0 }) ? '-timeout' : '-stimeout',
+        timeoutUs,
+      ];
     case 'http':
     case 'https':
     case 'rtmp':
@@ -110,7 +181,10 @@ function networkArgs(scheme: string, options: FfmpegOptions, version: FfmpegVers
 }
 
 /** Arguments for a file. The prefix `file:` prevents names such as `-i`, `http:x` or `a:b` from being interpreted. */
-async function fileInput(input: Extract<FfmpegInput, { kind: 'file' | 'playlist' }>, named: readonly string[]): Promise<{ readonly args: readonly string[]; readonly stdin: string | null }> {
+async function fileInput(
+  input: Extract<FfmpegInput, { kind: 'file' | 'playlist' }>,
+  named: readonly string[],
+): Promise<{ readonly args: readonly string[]; readonly stdin: string | null }> {
   if (input.kind === 'file') {
     const literal = PICTURE_WITH_PATTERN.test(basename(input.path)) ? ['-f', 'image2', '-pattern_type', 'none'] : [];
     return { args: [...(named.length > 0 ? named : literal), '-i', `file:${input.path}`], stdin: null };
@@ -119,7 +193,8 @@ async function fileInput(input: Extract<FfmpegInput, { kind: 'file' | 'playlist'
   const list = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe'];
   if (input.format === 'ffconcat') return { args: [...list, '-i', `file:${input.path}`], stdin: null };
   const { size } = await stat(input.path);
-  if (size > MAX_PLAYLIST_BYTES) throw new GearwayError('source-invalid', `the playlist has ${size} bytes, expected at most ${MAX_PLAYLIST_BYTES}`);
+  if (size > MAX_PLAYLIST_BYTES)
+    throw new GearwayError('source-invalid', `the playlist has ${size} bytes, expected at most ${MAX_PLAYLIST_BYTES}`);
   const text = await readFile(input.path, 'utf8');
   // HLS playlists use the same format, and are handled by FFmpeg itself.
   if (/^#EXT-X-/m.test(text)) return { args: [...named, '-i', `file:${input.path}`], stdin: null };

@@ -33,10 +33,12 @@ export function parseInput(target: string): FfmpegInput {
     case 'screen':
       return { kind: word, name: rest === undefined || rest === '' ? null : rest };
     case 'picamera':
-      if (!/^\d{0,2}$/.test(rest ?? '')) throw invalid(`picamera: is followed by ${JSON.stringify(rest)}, expected the camera's number`);
+      if (!/^\d{0,2}$/.test(rest ?? ''))
+        throw invalid(`picamera: is followed by ${JSON.stringify(rest)}, expected the camera's number`);
       return { kind: 'pi-camera', number: Number(rest ?? '0') };
     case 'lavfi':
-      if (rest === undefined || rest === '') throw invalid('lavfi: is followed by nothing, expected a graph such as testsrc2=size=1280x720:rate=30');
+      if (rest === undefined || rest === '')
+        throw invalid('lavfi: is followed by nothing, expected a graph such as testsrc2=size=1280x720:rate=30');
       return { kind: 'filter-graph', graph: rest };
     default:
   }

@@ -22,8 +22,12 @@ export function installCommand(platform: NodeJS.Platform, osRelease = readOsRele
     case 'win32':
       return 'winget install Gyan.FFmpeg';
     default: {
-      const names = [...osRelease.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(([, value = '']) => value.split(' '));
-      return LINUX_COMMANDS.find(([distribution]) => names.includes(distribution))?.[1] ?? 'sudo apt-get install ffmpeg';
+      const names = [...osRelease.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(([, value = '']) =>
+        value.split(' '),
+      );
+      return (
+        LINUX_COMMANDS.find(([distribution]) => names.includes(distribution))?.[1] ?? 'sudo apt-get install ffmpeg'
+      );
     }
   }
 }

@@ -25,8 +25,25 @@ export function outputArgs(options: FfmpegOptions, plan: InputPlan, version: Ffm
   if (plan.isCopied) return [...chosen, '-c:v', 'copy', ...options.outputArgs, ...MULTIPART];
   // No frames are duplicated or dropped to keep a constant rate.
   const passed = isAtLeast(version, { major: 5, minor: 1 }) ? ['-fps_mode', 'passthrough'] : ['-vsync', 'passthrough'];
-  const filters = [plan.isUntaggedHd ? BT709 : null, options.filter, rateFilter(options, plan), sizeFilter(options, plan), options.pixels === null ? JPEG_COLOURS : null, options.pixels === 'bgr24' ? 'vflip' : null, NUMBERED].filter((filter) => filter !== null);
-  return [...chosen, ...passed, '-vf', filters.join(','), ...NUMBERED_ARGS, ...encoderArgs(options), ...options.outputArgs, ...containerArgs(options)];
+  const filters = [
+    plan.isUntaggedHd ? BT709 : null,
+    options.filter,
+    rateFilter(options, plan),
+    sizeFilter(options, plan),
+    options.pixels === null ? JPEG_COLOURS : null,
+    options.pixels === 'bgr24' ? 'vflip' : null,
+    NUMBERED,
+  ].filter((filter) => filter !== null);
+  return [
+    ...chosen,
+    ...passed,
+    '-vf',
+    filters.join(','),
+    ...NUMBERED_ARGS,
+    ...encoderArgs(options),
+    ...options.outputArgs,
+    ...containerArgs(options),
+  ];
 }
 
 const MULTIPART = ['-f', 'mpjpeg', '-boundary_tag', BOUNDARY, 'pipe:1'];
@@ -46,8 +63,8 @@ function rateFilter({ fps }: FfmpegOptions, { needsRateFilter }: InputPlan): str
 const BT709 = 'setparams=colorspace=bt709';
 
 /**
- * Converts to the colours of JPEG: BT.601, full range. FFmpeg itself only adjusts the range, and keeps the samples of other
- * matrices. Costs nothing for BT.601, whose range has to be adjusted anyway.
+ * Converts to the colours of JPEG: BT.601, full range. FFmpeg itself only adjusts the range, and keeps the samples of
+ * other matrices. Costs nothing for BT.601, whose range has to be adjusted anyway.
  */
 const JPEG_COLOURS = 'scale=out_color_matrix=bt601:out_range=pc';
 
@@ -55,16 +72,19 @@ const JPEG_COLOURS = 'scale=out_color_matrix=bt601:out_range=pc';
 const MAX_SIDE = FRAME_LIMITS.side;
 const MAX_GROWTH = 4;
 
-/** Scales to the requested size, or to square pixels. A separate filter from the one for colours: small pictures are converted faster. */
+/**
+ * Scales to the requested size, or to square pixels. A separate filter from the one for colours: small pictures are
+ * converted faster.
+ */
 function sizeFilter({ size }: FfmpegOptions, { needsScaling, isLive }: InputPlan): string {
   const scale = size !== null && needsScaling ? `scale=${size.width}:${size.height}` : squareScale(isLive);
   return `${scale},setsar=1`;
 }
 
 /**
- * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 notices a change of the
- * aspect ratio in mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and is
- * opened again with the new size.
+ * `iw*sar` by `ih`, to even widths, within limits; other sizes stay as they are. FFmpeg before 6.0 notices a change of
+ * the aspect ratio in mid-stream, but keeps the size with which it has begun. A live input then ends with an error, and
+ * is opened again with the new size.
  */
 function squareScale(isLive: boolean): string {
   const shrink = `min(1,min(sqrt(${MAX_GROWTH}/sar),${MAX_SIDE}/(iw*sar)))`;

@@ -17,11 +17,18 @@ interface PictureReader {
 }
 
 /** @param onPicture called as soon as a picture is complete; it takes ownership of the memory. */
-export function createPictureReader(format: PictureFormat, onPicture: (picture: Buffer | NDArray) => void): PictureReader {
+export function createPictureReader(
+  format: PictureFormat,
+  onPicture: (picture: Buffer | NDArray) => void,
+): PictureReader {
   const { payloadBytes } = FRAME_LIMITS;
   switch (format) {
     case 'multipart':
-      return new MultipartReader({ boundary: BOUNDARY, maxBodyBytes: payloadBytes, onPart: ({ body }) => onPicture(body) });
+      return new MultipartReader({
+        boundary: BOUNDARY,
+        maxBodyBytes: payloadBytes,
+        onPart: ({ body }) => onPicture(body),
+      });
     case 'jpegs':
       return new JpegSequenceReader({ maxJpegBytes: payloadBytes, onJpeg: onPicture });
     case 'bmp':

@@ -16,10 +16,16 @@ export function formatConcatList(m3u: string, path: string): string {
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  if (entries.length === 0 || entries.length > MAX_FILES) throw invalid(`the playlist has ${entries.length} files, expected 1 to ${MAX_FILES}`);
+  if (entries.length === 0 || entries.length > MAX_FILES)
+    throw invalid(`the playlist has ${entries.length} files, expected 1 to ${MAX_FILES}`);
   const foreign = entries.find((entry) => /^[a-z][a-z0-9+.-]*:\/\//i.test(entry) || entry.includes('\0'));
-  if (foreign !== undefined) throw invalid('the playlist contains an entry that is not a local file, expected only paths');
-  return ['ffconcat version 1.0', ...entries.map((entry) => `file ${quote(`file:${resolve(dirname(path), entry)}`)}`), ''].join('\n');
+  if (foreign !== undefined)
+    throw invalid('the playlist contains an entry that is not a local file, expected only paths');
+  return [
+    'ffconcat version 1.0',
+    ...entries.map((entry) => `file ${quote(`file:${resolve(dirname(path), entry)}`)}`),
+    '',
+  ].join('\n');
 }
 
 /** Quotes a text for FFmpeg: everything between single quotes is literal; a single quote is escaped outside of them. */

@@ -34,11 +34,32 @@ const MAX_SD_LINES = 576;
  * @returns unknown properties if ffprobe is missing, or does not support the input's options.
  * @throws {GearwayError} `source-failed` if the input cannot be opened.
  */
-export async function probeMedia(tools: FfmpegTools, { args, input, signal }: { readonly args: readonly string[]; readonly input: string | null; readonly signal: AbortSignal }): Promise<MediaInfo> {
-  const asked = ['-v', 'error', '-select_streams', 'V:0', '-show_entries', 'stream=codec_name,pix_fmt,height,color_space,sample_aspect_ratio:format=duration', '-of', 'json'];
-  const { end, hasTimedOut, output, errorLines } = await tools.run('ffprobe', [...asked, ...args], { timeoutMs: TIMEOUT_MS, signal, input });
+export async function probeMedia(
+  tools: FfmpegTools,
+  {
+    args,
+    input,
+    signal,
+  }: { readonly args: readonly string[]; readonly input: string | null; readonly signal: AbortSignal },
+): Promise<MediaInfo> {
+  const asked = [
+    '-v',
+    'error',
+    '-select_streams',
+    'V:0',
+    '-show_entries',
+    'stream=codec_name,pix_fmt,height,color_space,sample_aspect_ratio:format=duration',
+    '-of',
+    'json',
+  ];
+  const { end, hasTimedOut, output, errorLines } = await tools.run('ffprobe', [...asked, ...args], {
+    timeoutMs: TIMEOUT_MS,
+    signal,
+    input,
+  });
   if (end.kind === 'exited' && end.code === 0) return parseMediaInfo(output);
-  if (hasTimedOut) throw new GearwayError('source-failed', `ffprobe received no data from it for ${TIMEOUT_MS / 1000} s`);
+  if (hasTimedOut)
+    throw new GearwayError('source-failed', `ffprobe received no data from it for ${TIMEOUT_MS / 1000} s`);
   if (end.kind === 'missing' || errorLines.some((line) => FOREIGN_OPTION.test(line))) return UNKNOWN_MEDIA;
   throw explainFailure('ffprobe', end, errorLines);
 }
@@ -46,13 +67,24 @@ export async function probeMedia(tools: FfmpegTools, { args, input, signal }: { 
 /** Parses ffprobe's JSON. */
 export function parseMediaInfo(json: string): MediaInfo {
   const { streams, format } = JSON.parse(json) as { streams?: FoundStream[]; format?: { duration?: string } };
-  const { codec_name: codec = null, pix_fmt: pixels = '', height = 0, color_space: matrix = 'unknown', sample_aspect_ratio: ratio = '0:1' } = streams?.[0] ?? {};
+  const {
+    codec_name: codec = null,
+    pix_fmt: pixels = '',
+    height = 0,
+    color_space: matrix = 'unknown',
+    sample_aspect_ratio: ratio = '0:1',
+  } = streams?.[0] ?? {};
   return {
     codec,
     hasEnd: Number(format?.duration ?? '0') > 0,
     hasSquarePixels: ['0:1', '1:1', 'N/A'].includes(ratio),
     // Raw video, such as that of webcams, is BT.601 by convention.
-    isUntaggedHd: matrix === 'unknown' && height > MAX_SD_LINES && /^(?:yuv|nv|p0)/.test(pixels) && codec !== 'rawvideo' && codec !== 'mjpeg',
+    isUntaggedHd:
+      matrix === 'unknown' &&
+      height > MAX_SD_LINES &&
+      /^(?:yuv|nv|p0)/.test(pixels) &&
+      codec !== 'rawvideo' &&
+      codec !== 'mjpeg',
   };
 }
 

@@ -3,7 +3,9 @@ import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 /** Next to this file, compiled or not. */
-const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guard-main.ts' : './guard-main.js', import.meta.url));
+const ENTRY = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './guard-main.ts' : './guard-main.js', import.meta.url),
+);
 
 /** A guard that exits earlier cannot run on this system, so it is not restarted. */
 const MIN_LIFE_MS = 1000;

@@ -40,7 +40,10 @@ export class Program {
 
   constructor({ command, args, input = null, onOutput, keptErrorBytes, guard }: ProgramOptions) {
     this.#errors = new LastOutput(keptErrorBytes);
-    this.#child = spawn(command, args, { stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'], windowsHide: true });
+    this.#child = spawn(command, args, {
+      stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
     const { pid, stdin, stdout, stderr } = this.#child;
     const release = pid === undefined ? () => undefined : guard.watch(pid);
     this.ended = new Promise((resolve) => {
@@ -48,7 +51,9 @@ export class Program {
         if (pid === undefined) resolve(error.code === 'ENOENT' ? { kind: 'missing' } : { kind: 'unstartable', error });
       });
       this.#child.once('exit', release);
-      this.#child.once('close', (code, signal) => resolve(code === null ? { kind: 'killed', signal: signal ?? 'a signal' } : { kind: 'exited', code }));
+      this.#child.once('close', (code, signal) =>
+        resolve(code === null ? { kind: 'killed', signal: signal ?? 'a signal' } : { kind: 'exited', code }),
+      );
     });
     stdout?.on('data', (chunk: Buffer) => {
       if (!this.#isClosed) onOutput(chunk);

@@ -43,5 +43,11 @@ export async function runProgram({ timeoutMs, signal, ...options }: RunOptions):
   const end = await program.ended;
   clearTimeout(timer);
   signal?.removeEventListener('abort', kill);
-  return { end, hasTimedOut, output: Buffer.concat(chunks).toString('utf8'), errorText: program.errorText(), errorLines: program.errorLines() };
+  return {
+    end,
+    hasTimedOut,
+    output: Buffer.concat(chunks).toString('utf8'),
+    errorText: program.errorText(),
+    errorLines: program.errorLines(),
+  };
 }

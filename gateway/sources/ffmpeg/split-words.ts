@@ -12,7 +12,9 @@ export function splitWords(text: string): readonly string[] {
   while (rest !== '') {
     const [match] = /^(?:[^\s'"]+|'[^']*'|"[^"]*")+(?=\s|$)/.exec(rest) ?? [];
     if (match === undefined) throw new GearwayError('source-invalid', `unclosed quote in ${JSON.stringify(rest)}`);
-    words.push(match.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''));
+    words.push(
+      match.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''),
+    );
     rest = rest.slice(match.length).trimStart();
   }
   return words;

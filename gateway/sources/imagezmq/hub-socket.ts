@@ -49,7 +49,11 @@ export interface HubSocket extends AsyncIterable<Uint8Array[]> {
  * @param endpoints addresses to bind, or senders to connect to.
  * @throws if an address is in use or invalid.
  */
-export async function openHubSocket(pattern: HubPattern, endpoints: readonly string[], events: HubSocketEvents): Promise<HubSocket> {
+export async function openHubSocket(
+  pattern: HubPattern,
+  endpoints: readonly string[],
+  events: HubSocketEvents,
+): Promise<HubSocket> {
   return pattern === 'request-reply' ? listen(endpoints, events) : subscribe(endpoints, events);
 }
 

@@ -53,7 +53,12 @@ export class ImageHub {
     const { pattern, endpoints } = this.#options;
     const binds = pattern === 'request-reply';
     if (this.#socket === null) return 'closed';
-    if (this.#peers > 0) return this.#refusals.append(binds || endpoints.length > 1 ? `${this.#peers} ${this.#peers === 1 ? 'sender' : 'senders'} connected` : 'connected');
+    if (this.#peers > 0)
+      return this.#refusals.append(
+        binds || endpoints.length > 1
+          ? `${this.#peers} ${this.#peers === 1 ? 'sender' : 'senders'} connected`
+          : 'connected',
+      );
     return this.#refusals.append(binds ? 'listening' : 'connecting');
   }
 
@@ -149,8 +154,15 @@ export class ImageHub {
   }
 
   #mention(message: SentPicture['message']): void {
-    if (typeof message !== 'string' || this.#unknownSenders.has(message) || this.#unknownSenders.size >= MAX_UNKNOWN_SENDERS) return;
+    if (
+      typeof message !== 'string' ||
+      this.#unknownSenders.has(message) ||
+      this.#unknownSenders.size >= MAX_UNKNOWN_SENDERS
+    )
+      return;
     this.#unknownSenders.add(message);
-    this.#options.log(`imagezmq: pictures of the unknown sender ${JSON.stringify(message.slice(0, 64))} are discarded; add it to senders=`);
+    this.#options.log(
+      `imagezmq: pictures of the unknown sender ${JSON.stringify(message.slice(0, 64))} are discarded; add it to senders=`,
+    );
   }
 }

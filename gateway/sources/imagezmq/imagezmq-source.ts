@@ -34,7 +34,10 @@ export function parseImagezmq({ target, options }: SourceUrl): ImagezmqOptions {
     const port = Number(match?.[1] ?? '1');
     if (match === null || port < 1 || port > 65_535) {
       const expected = 'tcp://HOST:PORT or ipc:///PATH, for example tcp://0.0.0.0:5555 for senders to connect to';
-      throw new GearwayError('source-invalid', `imagezmq: address is ${JSON.stringify(endpoint)}, expected ${expected}`);
+      throw new GearwayError(
+        'source-invalid',
+        `imagezmq: address is ${JSON.stringify(endpoint)}, expected ${expected}`,
+      );
     }
     checkHost(endpoint);
   }
@@ -43,9 +46,17 @@ export function parseImagezmq({ target, options }: SourceUrl): ImagezmqOptions {
     throw new GearwayError('source-invalid', `${text}; several require pattern=publish-subscribe`);
   }
   const senders = options.get('senders')?.split(',') ?? null;
-  if (senders !== null && (senders.length > MAX_SENDERS || new Set(senders).size !== senders.length || !senders.every((sender) => sender.length >= 1 && sender.length <= 64))) {
+  if (
+    senders !== null &&
+    (senders.length > MAX_SENDERS ||
+      new Set(senders).size !== senders.length ||
+      !senders.every((sender) => sender.length >= 1 && sender.length <= 64))
+  ) {
     const expected = `1 to ${MAX_SENDERS} unique names of 1 to 64 characters, separated by commas`;
-    throw new GearwayError('source-invalid', `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected ${expected}`);
+    throw new GearwayError(
+      'source-invalid',
+      `imagezmq: senders is ${JSON.stringify(options.get('senders'))}, expected ${expected}`,
+    );
   }
   return { pattern, endpoints, senders, isChecked: readCheck(options) };
 }
@@ -76,14 +87,21 @@ export class ImagezmqSource implements Source, HubReceiver {
   #sink: SourceSink | null = null;
 
   /** @param sender the sender to show; null for all. */
-  constructor(hub: ImageHub, { pattern, endpoints, isChecked, log }: ImageHubOptions & Pick<ImagezmqOptions, 'isChecked'>, sender: string | null) {
+  constructor(
+    hub: ImageHub,
+    { pattern, endpoints, isChecked, log }: ImageHubOptions & Pick<ImagezmqOptions, 'isChecked'>,
+    sender: string | null,
+  ) {
     this.#hub = hub;
     this.#log = log;
     this.verifiesJpegs = isChecked;
     this.sender = sender;
     this.address = `${sender === null ? '' : `${sender} at `}${endpoints.join(', ')}`;
     const who = sender === null ? 'an imagezmq sender' : `the imagezmq sender ${sender}`;
-    this.waitingReason = pattern === 'request-reply' ? `waiting for ${who} to connect to ${endpoints.join(', ')}` : `waiting for a picture of ${who} at ${endpoints.join(', ')}`;
+    this.waitingReason =
+      pattern === 'request-reply'
+        ? `waiting for ${who} to connect to ${endpoints.join(', ')}`
+        : `waiting for a picture of ${who} at ${endpoints.join(', ')}`;
   }
 
   state(): string {

@@ -26,8 +26,13 @@ const MAX_JSON_BYTES = 1 << 20;
  */
 export function decodeSent(parts: readonly Uint8Array[]): SentPicture {
   const [json, data] = parts;
-  if (json === undefined || data === undefined || parts.length !== 2) throw new GearwayError('parts-invalid', `message has ${parts.length} parts, expected JSON and a picture`);
-  if (json.byteLength > MAX_JSON_BYTES) throw new GearwayError('header-invalid', `the JSON has ${json.byteLength} bytes, expected at most ${MAX_JSON_BYTES}`);
+  if (json === undefined || data === undefined || parts.length !== 2)
+    throw new GearwayError('parts-invalid', `message has ${parts.length} parts, expected JSON and a picture`);
+  if (json.byteLength > MAX_JSON_BYTES)
+    throw new GearwayError(
+      'header-invalid',
+      `the JSON has ${json.byteLength} bytes, expected at most ${MAX_JSON_BYTES}`,
+    );
   const { fields, messageJson } = parseHeader(json);
   const { msg: message = null, dtype, shape } = fields;
   if (dtype === undefined && shape === undefined) return { message, messageJson, picture: data };
@@ -45,6 +50,8 @@ function parseHeader(json: Uint8Array): { readonly fields: ParsedObject['fields'
     const span = spans.get('msg');
     return { fields, messageJson: span === undefined ? 'null' : text.slice(span.start, span.end) };
   } catch (error) {
-    throw new GearwayError('header-invalid', `the first part is not a JSON object: ${errorText(error)}`, { cause: error });
+    throw new GearwayError('header-invalid', `the first part is not a JSON object: ${errorText(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -46,7 +46,8 @@ export class SenderMix {
     }
     // Names that occurred, were followed by another, and occurred again.
     const recurring = [...runs].filter(([, count]) => count > 1).map(([name]) => name);
-    const areSeveral = recurring.length > 1 && (senders > 1 || (latest.length >= MIN_PICTURES && changes * MAX_RUN >= latest.length));
+    const areSeveral =
+      recurring.length > 1 && (senders > 1 || (latest.length >= MIN_PICTURES && changes * MAX_RUN >= latest.length));
     return areSeveral ? recurring.sort() : [];
   }
 }

@@ -30,7 +30,7 @@ export class ChunkedDecoder {
 
   /** @throws {GearwayError} `source-failed` if a chunk has no valid size. */
   read(bytes: Buffer): void {
-    for (let at = 0; at < bytes.byteLength && !this.#hasEnded; ) {
+    for (let at = 0; at < bytes.byteLength && !this.#hasEnded;) {
       if (this.#isPlain || this.#rest !== null) {
         const data = bytes.subarray(at, this.#isPlain ? undefined : at + (this.#rest ?? 0));
         at += data.byteLength;
@@ -55,7 +55,11 @@ export class ChunkedDecoder {
       return;
     }
     if (size === undefined) {
-      if (this.#chunks > 0) throw new GearwayError('source-failed', `a chunk of the response has the size ${JSON.stringify(line.trim().slice(0, 32))}, expected a hexadecimal number`);
+      if (this.#chunks > 0)
+        throw new GearwayError(
+          'source-failed',
+          `a chunk of the response has the size ${JSON.stringify(line.trim().slice(0, 32))}, expected a hexadecimal number`,
+        );
       this.#isPlain = true;
       this.#take(Buffer.from(line, 'latin1'));
     } else {

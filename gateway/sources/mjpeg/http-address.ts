@@ -29,7 +29,11 @@ const HOST = /^(?:\[([^\]]*)\]|([^\s:[\]\\<>"]*))(?::(\d{0,5}))?$/;
  */
 export function parseHttpAddress(url: string): HttpAddress {
   const [, scheme = '', rest = ''] = /^(https?):\/\/(.*)$/is.exec(url) ?? [];
-  if (scheme === '' || /[\0\r\n]/.test(url)) throw new GearwayError('source-invalid', 'the address is not a URL, expected http://HOST/PATH or https://HOST/PATH');
+  if (scheme === '' || /[\0\r\n]/.test(url))
+    throw new GearwayError(
+      'source-invalid',
+      'the address is not a URL, expected http://HOST/PATH or https://HOST/PATH',
+    );
   const at = endOfCredentials(rest);
   const [, authority = '', path = ''] = /^([^/?#]*)([^#]*)/.exec(rest.slice(at + 1)) ?? [];
   const [, bracketed, name = '', port = ''] = HOST.exec(authority) ?? [];
@@ -37,11 +41,21 @@ export function parseHttpAddress(url: string): HttpAddress {
   const number = port === '' ? defaultPort(isSecure) : Number(port);
   const host = bracketed === undefined ? domainToASCII(decode(name)) : bracketed.replace('%25', '%');
   const isValid = bracketed === undefined ? host !== '' : isIPv6(host.replace(/%[\w.-]+$/, ''));
-  if (!isValid || number < 1 || number > 65_535) throw new GearwayError('source-invalid', 'the address has no valid host and port, expected http://HOST:PORT/PATH');
-  return { isSecure, host, port: number, path: encodePath(path.startsWith('/') ? path : `/${path}`), credentials: at < 0 ? null : parseCredentials(rest.slice(0, at)) };
+  if (!isValid || number < 1 || number > 65_535)
+    throw new GearwayError('source-invalid', 'the address has no valid host and port, expected http://HOST:PORT/PATH');
+  return {
+    isSecure,
+    host,
+    port: number,
+    path: encodePath(path.startsWith('/') ? path : `/${path}`),
+    credentials: at < 0 ? null : parseCredentials(rest.slice(0, at)),
+  };
 }
 
-/** The host as in a URL and in the header `Host`: an IPv6 address in brackets and without its zone, the port if it is not the default. */
+/**
+ * The host as in a URL and in the header `Host`: an IPv6 address in brackets and without its zone, the port if it is
+ * not the default.
+ */
 export function formatHost({ isSecure, host, port }: HttpAddress): string {
   const name = isIPv6(host) || host.includes('%') ? `[${host.replace(/%.*/, '')}]` : host;
   return port === defaultPort(isSecure) ? name : `${name}:${port}`;
@@ -60,9 +74,15 @@ export function formatOrigin(address: HttpAddress): string {
 export function redirectedAddress(from: HttpAddress, location: string): HttpAddress {
   let to: HttpAddress;
   try {
-    to = parseHttpAddress(new URL(Buffer.from(location, 'latin1').toString(), `${formatOrigin(from)}${from.path}`).href);
+    to = parseHttpAddress(
+      new URL(Buffer.from(location, 'latin1').toString(), `${formatOrigin(from)}${from.path}`).href,
+    );
   } catch (error) {
-    throw new GearwayError('source-failed', 'the server redirects to an address that is not a valid http: or https: URL', { cause: error });
+    throw new GearwayError(
+      'source-failed',
+      'the server redirects to an address that is not a valid http: or https: URL',
+      { cause: error },
+    );
   }
   const isSameOrigin = formatOrigin(to) === formatOrigin(from);
   const isUpgrade = to.host === from.host && to.isSecure && !from.isSecure;
@@ -79,7 +99,10 @@ function endOfCredentials(rest: string): number {
 
 function parseCredentials(text: string): Credentials {
   const colon = text.indexOf(':');
-  return { user: decode(colon < 0 ? text : text.slice(0, colon)), password: colon < 0 ? '' : decode(text.slice(colon + 1)) };
+  return {
+    user: decode(colon < 0 ? text : text.slice(0, colon)),
+    password: colon < 0 ? '' : decode(text.slice(colon + 1)),
+  };
 }
 
 /** Decodes percent-encoding; anything else is kept. */
@@ -89,7 +112,9 @@ function decode(text: string): string {
 
 /** Encodes what may not stand in a request line. */
 function encodePath(path: string): string {
-  return path.replaceAll(/[^\x21-\x7e]+/g, (text) => Buffer.from(text).toString('hex').toUpperCase().replaceAll(/../g, '%$&'));
+  return path.replaceAll(/[^\x21-\x7e]+/g, (text) =>
+    Buffer.from(text).toString('hex').toUpperCase().replaceAll(/../g, '%$&'),
+  );
 }
 
 function defaultPort(isSecure: boolean): number {

@@ -62,12 +62,21 @@ export class HttpAnswer {
 
   private constructor({ address: { isSecure, host, port }, acceptsAnyCertificate }: HttpRequest) {
     if (isSecure) {
-      this.#socket = connectSecurely({ host, port, rejectUnauthorized: !acceptsAnyCertificate, ...(isIP(host) === 0 ? { servername: host } : {}) });
+      this.#socket = connectSecurely({
+        host,
+        port,
+        rejectUnauthorized: !acceptsAnyCertificate,
+        ...(isIP(host) === 0 ? { servername: host } : {}),
+      });
       this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     } else {
       const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
       // Into the same memory each time: buffers of their own would keep the garbage collector busy.
-      this.#socket = connect({ host, port, onread: { buffer, callback: (bytes) => this.#onData(buffer.subarray(0, bytes)) } });
+      this.#socket = connect({
+        host,
+        port,
+        onread: { buffer, callback: (bytes) => this.#onData(buffer.subarray(0, bytes)) },
+      });
     }
     this.#socket.on('error', (error) => (this.failure ??= error));
     this.#socket.on('end', () => this.#end());
@@ -87,14 +96,23 @@ export class HttpAnswer {
     const abort = (): void => answer.close();
     signal.addEventListener('abort', abort);
     answer.#socket.once('close', () => signal.removeEventListener('abort', abort));
-    const lines = Object.entries({ Host: formatHost(address), 'User-Agent': 'Gearway', Accept: '*/*', ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries({
+      Host: formatHost(address),
+      'User-Agent': 'Gearway',
+      Accept: '*/*',
+      ...headers,
+      Connection: 'close',
+    }).map(([name, value]) => `${name}: ${value}\r\n`);
     answer.#socket.write(`GET ${address.path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     try {
       for (let count = 0; count <= MAX_INTERIM; count += 1) {
         await answer.#readHead(request);
         if (answer.status < 100 || answer.status >= 200) return answer;
       }
-      throw new GearwayError('source-failed', `the server announces its response more than ${MAX_INTERIM} times, and does not send it`);
+      throw new GearwayError(
+        'source-failed',
+        `the server announces its response more than ${MAX_INTERIM} times, and does not send it`,
+      );
     } catch (error) {
       answer.close();
       signal.throwIfAborted();
@@ -121,7 +139,8 @@ export class HttpAnswer {
    * @throws the errors of `take`, and `source-failed` if the body is malformed.
    */
   async read(take: Take, timeoutMs: number): Promise<Stop> {
-    for (let piece = this.#unread.shift(); piece !== undefined; piece = this.#unread.shift()) if (take(piece)) return 'enough';
+    for (let piece = this.#unread.shift(); piece !== undefined; piece = this.#unread.shift())
+      if (take(piece)) return 'enough';
     if (this.failure instanceof GearwayError) throw this.failure;
     if (this.#hasEnded) return 'ended';
     this.#socket.setTimeout(timeoutMs);
@@ -164,7 +183,8 @@ export class HttpAnswer {
     const stop = await this.read(take, HEAD_TIMEOUT_MS);
     const blank = findBlankLine(head);
     if (blank === null) throw this.failure ?? new GearwayError('source-failed', headProblem(stop));
-    const [first = '', status, text = ''] = /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(head) ?? [];
+    const [first = '', status, text = ''] =
+      /^(?:HTTP\/\d(?:\.\d+)?|ICY)[ \t]+(\d{3})[ \t]*([^\r\n]*)/i.exec(head) ?? [];
     if (status === undefined) {
       const quote = isForeign ? '' : `, but with ${JSON.stringify(/^[^\r\n]*/.exec(head)?.[0].slice(0, 64))}`;
       throw new GearwayError('source-failed', `the server does not respond with HTTP${quote}`);

@@ -10,7 +10,11 @@ interface Challenge {
 }
 
 /** Node's names of the hashes of digest authentication (RFC 7616), strongest first. */
-const HASHES: readonly (readonly [algorithm: string, hash: string])[] = [['SHA-512-256', 'sha512-256'], ['SHA-256', 'sha256'], ['MD5', 'md5']];
+const HASHES: readonly (readonly [algorithm: string, hash: string])[] = [
+  ['SHA-512-256', 'sha512-256'],
+  ['SHA-256', 'sha256'],
+  ['MD5', 'md5'],
+];
 
 /** A token, alone or as the name of a parameter. */
 const TOKEN = /[\s,]*([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
@@ -35,19 +39,31 @@ export class HttpAuthentication {
     const { user, password } = this.#credentials;
     if (this.#challenge.scheme === 'basic') return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
     this.#count += 1;
-    return formatDigest(this.#challenge.parameters, this.#credentials, { path, count: this.#count, cnonce: randomBytes(16).toString('hex') });
+    return formatDigest(this.#challenge.parameters, this.#credentials, {
+      path,
+      count: this.#count,
+      cnonce: randomBytes(16).toString('hex'),
+    });
   }
 
   /**
    * Takes the challenges of a response with status 401.
    *
    * @param challenges values of `WWW-Authenticate`.
-   * @returns whether a request with them may succeed, although the previous one did not: `fresh` if its nonce was too old.
+   * @returns whether a request with them may succeed, although the previous one did not: `fresh` if its nonce was too
+   * old.
    */
   accept(challenges: readonly string[]): 'supported' | 'fresh' | null {
     const all = parseChallenges(challenges.join(', '));
-    const digests = HASHES.map(([algorithm]) => all.find(({ scheme, parameters }) => scheme === 'digest' && parameters.has('nonce') && algorithmOf(parameters) === algorithm));
-    const chosen = [...digests, all.find(({ scheme }) => scheme === 'basic')].find((challenge) => challenge !== undefined);
+    const digests = HASHES.map(([algorithm]) =>
+      all.find(
+        ({ scheme, parameters }) =>
+          scheme === 'digest' && parameters.has('nonce') && algorithmOf(parameters) === algorithm,
+      ),
+    );
+    const chosen = [...digests, all.find(({ scheme }) => scheme === 'basic')].find(
+      (challenge) => challenge !== undefined,
+    );
     if (chosen === undefined) return null;
     this.#challenge = chosen;
     this.#count = 0;
@@ -58,7 +74,7 @@ export class HttpAuthentication {
 /** Parses the challenges of a header, or of several joined by commas. */
 export function parseChallenges(text: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     TOKEN.lastIndex = at;
     const [match = '', token = '', quoted, plain] = TOKEN.exec(text) ?? [];
     at += Math.max(1, match.length);
@@ -82,19 +98,26 @@ interface DigestRequest {
 }
 
 /** The value of the header `Authorization` for a GET request (RFC 7616, 3.4). */
-export function formatDigest(parameters: ReadonlyMap<string, string>, { user, password }: Credentials, { path, count, cnonce }: DigestRequest): string {
+export function formatDigest(
+  parameters: ReadonlyMap<string, string>,
+  { user, password }: Credentials,
+  { path, count, cnonce }: DigestRequest,
+): string {
   const [, hashName = 'md5'] = HASHES.find(([algorithm]) => algorithm === algorithmOf(parameters)) ?? [];
   const hash = (...texts: readonly string[]): string => createHash(hashName).update(texts.join(':')).digest('hex');
   const get = (name: string): string => parameters.get(name) ?? '';
   const nc = count.toString(16).padStart(8, '0');
-  const offered = get('qop').toLowerCase().split(/[\s,]+/);
+  const offered = get('qop')
+    .toLowerCase()
+    .split(/[\s,]+/);
   const qop = ['auth', 'auth-int'].find((each) => offered.includes(each));
   const isSession = /-sess$/i.test(get('algorithm'));
   const secret = hash(user, get('realm'), password);
   const key = isSession ? hash(secret, get('nonce'), cnonce) : secret;
   // With auth-int, the request's body is included, which is empty.
   const target = qop === 'auth-int' ? hash('GET', path, hash('')) : hash('GET', path);
-  const response = qop === undefined ? hash(key, get('nonce'), target) : hash(key, get('nonce'), nc, cnonce, qop, target);
+  const response =
+    qop === undefined ? hash(key, get('nonce'), target) : hash(key, get('nonce'), nc, cnonce, qop, target);
   const fields = [
     `username=${quote(user)}`,
     `realm=${quote(get('realm'))}`,

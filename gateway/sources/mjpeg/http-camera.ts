@@ -63,14 +63,15 @@ export class HttpCamera {
    * Publishes pictures until the signal aborts.
    *
    * @returns if it is `unsuitable`, or the signal has aborted.
-   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} if it is a still picture.
+   * @throws {GearwayError} `source-failed`, `source-stalled`, and the errors of {@link readImage} if it is a still
+   * picture.
    */
   async run(pictures: PicturePublisher, signal: AbortSignal): Promise<'unsuitable' | 'aborted'> {
     this.#isPolled = false;
     const intervalMs = 1000 / (this.#options.framesPerSecond ?? DEFAULT_STILL_RATE);
     let condition: Readonly<Record<string, string>> = {};
     try {
-      for (let dueMs = performance.now(); ; ) {
+      for (let dueMs = performance.now(); ;) {
         const answer = await this.#client.get(condition, signal);
         try {
           if (answer.status !== 304) {
@@ -98,27 +99,41 @@ export class HttpCamera {
     const { accepts } = this.#options;
     const contentType = answer.header('content-type');
     const type = mediaType(contentType) ?? '';
-    if (type.startsWith('multipart/')) return accepts.streams ? await this.#readJpegs(answer, readBoundary(contentType), true, pictures, signal) : 'unsuitable';
+    if (type.startsWith('multipart/'))
+      return accepts.streams
+        ? await this.#readJpegs(answer, readBoundary(contentType), true, pictures, signal)
+        : 'unsuitable';
     const begin = await answer.peek(PEEKED_BYTES, FIRST_SILENT_MS);
     const text = begin.toString('latin1').trimStart();
     if (beginsAsJpeg(Buffer.from(text, 'latin1'))) return await this.#readJpegs(answer, null, false, pictures, signal);
     // Multipart, whatever its type.
-    if (text.startsWith('--')) return accepts.streams ? await this.#readJpegs(answer, null, true, pictures, signal) : 'unsuitable';
+    if (text.startsWith('--'))
+      return accepts.streams ? await this.#readJpegs(answer, null, true, pictures, signal) : 'unsuitable';
     if (!accepts.others) return 'unsuitable';
     if (isImage(begin)) return await this.#readStill(answer, pictures, signal);
     if (/^(?:text\/html|application\/(?:xhtml\+xml|json))$/.test(type)) {
-      throw new GearwayError('source-failed', `the server responds with a page (${type}), expected MJPEG or a picture; use the address of the stream itself`);
+      throw new GearwayError(
+        'source-failed',
+        `the server responds with a page (${type}), expected MJPEG or a picture; use the address of the stream itself`,
+      );
     }
     return await this.#readJpegs(answer, null, false, pictures, signal);
   }
 
   /** Reads JPEGs until the body ends. One JPEG that is not in a multipart body is a still picture. */
-  async #readJpegs(answer: HttpAnswer, boundary: string | null, isMultipart: boolean, pictures: PicturePublisher, signal: AbortSignal): Promise<Shown> {
+  async #readJpegs(
+    answer: HttpAnswer,
+    boundary: string | null,
+    isMultipart: boolean,
+    pictures: PicturePublisher,
+    signal: AbortSignal,
+  ): Promise<Shown> {
     const rate = new RateLimit(this.#options.framesPerSecond);
     const budget = new TokenBucket(MAX_PARTS_PER_SECOND);
     let count = 0;
     const onPart = ({ headers, body }: Part): void => {
-      if (!budget.take(performance.now())) throw new GearwayError('source-failed', `the camera sends more than ${MAX_PARTS_PER_SECOND} parts per second`);
+      if (!budget.take(performance.now()))
+        throw new GearwayError('source-failed', `the camera sends more than ${MAX_PARTS_PER_SECOND} parts per second`);
       // Cameras also send texts and sound.
       if (!beginsAsJpeg(body) && mediaType(headers.get('content-type'))?.startsWith('image/') !== true) return;
       count += 1;
@@ -142,15 +157,19 @@ export class HttpCamera {
     while (!(isStill && count > 0)) {
       const timeoutMs = mayBeStill() ? STILL_SILENT_MS : hasBegun ? this.#silentMs : FIRST_SILENT_MS;
       const stop = await answer.read(take, timeoutMs).catch((error: unknown) => {
-        throw error instanceof GearwayError && error.code === 'multipart-invalid' ? new GearwayError('source-failed', `the response is not MJPEG: ${errorText(error)}`, { cause: error }) : error;
+        throw error instanceof GearwayError && error.code === 'multipart-invalid'
+          ? new GearwayError('source-failed', `the response is not MJPEG: ${errorText(error)}`, { cause: error })
+          : error;
       });
       signal.throwIfAborted();
       if (stop === 'ended' || (stop === 'silent' && mayBeStill())) break;
-      if (stop === 'silent') throw new GearwayError('source-stalled', `the camera has sent nothing for ${timeoutMs / 1000} s`);
+      if (stop === 'silent')
+        throw new GearwayError('source-stalled', `the camera has sent nothing for ${timeoutMs / 1000} s`);
     }
     if (count > 0 && !isMultipart) return isStill || count === 1 ? 'still' : 'stream';
     if (answer.failure !== null) throw explainConnectionError(answer.failure, this.#client.origin);
-    if (count === 0) throw new GearwayError('source-failed', `the response has ended without a picture: ${reader.describe()}`);
+    if (count === 0)
+      throw new GearwayError('source-failed', `the response has ended without a picture: ${reader.describe()}`);
     return 'stream';
   }
 
@@ -161,7 +180,8 @@ export class HttpCamera {
     const take = (piece: Buffer): boolean => {
       pieces.push(Buffer.from(piece));
       bytes += piece.byteLength;
-      if (bytes > FRAME_LIMITS.payloadBytes) throw new GearwayError('too-large', `the picture has more than ${FRAME_LIMITS.payloadBytes} bytes`);
+      if (bytes > FRAME_LIMITS.payloadBytes)
+        throw new GearwayError('too-large', `the picture has more than ${FRAME_LIMITS.payloadBytes} bytes`);
       return bytes >= (answer.length ?? Infinity);
     };
     await answer.read(take, this.#silentMs);
@@ -175,7 +195,10 @@ export class HttpCamera {
 function conditionOf(answer: HttpAnswer): Readonly<Record<string, string>> {
   const tag = answer.header('etag');
   const modified = answer.header('last-modified');
-  return { ...(tag === undefined ? {} : { 'If-None-Match': tag }), ...(modified === undefined ? {} : { 'If-Modified-Since': modified }) };
+  return {
+    ...(tag === undefined ? {} : { 'If-None-Match': tag }),
+    ...(modified === undefined ? {} : { 'If-Modified-Since': modified }),
+  };
 }
 
 /** Skips pictures beyond a rate, evenly. */

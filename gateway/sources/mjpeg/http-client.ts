@@ -36,7 +36,13 @@ export class HttpClient {
     let address = this.#address;
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const isForeign = formatOrigin(address) !== this.origin;
-      const answer = await this.#ask({ address, headers, signal, acceptsAnyCertificate: this.#acceptsAnyCertificate, isForeign });
+      const answer = await this.#ask({
+        address,
+        headers,
+        signal,
+        acceptsAnyCertificate: this.#acceptsAnyCertificate,
+        isForeign,
+      });
       const location = answer.header('location');
       if (!REDIRECTS.has(answer.status) || location === undefined) {
         if (answer.status < 400) return answer;

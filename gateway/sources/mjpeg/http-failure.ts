@@ -25,19 +25,31 @@ const CERTIFICATE = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)|_
  * @param origin of the server, without credentials.
  */
 export function explainConnectionError(error: unknown, origin: string): GearwayError {
-  if (error instanceof GearwayError) return new GearwayError(error.code, `${error.message} (${origin})`, { cause: error });
+  if (error instanceof GearwayError)
+    return new GearwayError(error.code, `${error.message} (${origin})`, { cause: error });
   // If a name has several addresses, the errors of all attempts are collected.
   const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
   const { code = '' } = (first ?? error) as NodeJS.ErrnoException;
   if (CERTIFICATE.test(code)) {
-    return new GearwayError('source-failed', `the server's certificate cannot be verified; if it is your camera, accept any with certificate=any (${origin}: ${errorText(error)})`, { cause: error });
+    return new GearwayError(
+      'source-failed',
+      `the server's certificate cannot be verified; if it is your camera, accept any with certificate=any (${origin}: ${errorText(error)})`,
+      { cause: error },
+    );
   }
-  return new GearwayError('source-failed', `${CONNECTIONS.get(code) ?? 'the connection failed'} (${origin}${code === '' ? '' : `: ${code}`})`, { cause: error });
+  return new GearwayError(
+    'source-failed',
+    `${CONNECTIONS.get(code) ?? 'the connection failed'} (${origin}${code === '' ? '' : `: ${code}`})`,
+    { cause: error },
+  );
 }
 
 /** Explains a status from 400 on. */
 export function explainStatus({ status, statusText }: HttpAnswer, origin: string): GearwayError {
-  return new GearwayError('source-failed', `${meaningOf(status)} (${origin}: ${`${status} ${statusText.slice(0, 64)}`.trim()})`);
+  return new GearwayError(
+    'source-failed',
+    `${meaningOf(status)} (${origin}: ${`${status} ${statusText.slice(0, 64)}`.trim()})`,
+  );
 }
 
 function meaningOf(status: number): string {

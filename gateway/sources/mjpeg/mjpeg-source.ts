@@ -28,7 +28,11 @@ export const MJPEG_OPTIONS = ['fps', 'certificate', 'check'] as const;
  * @throws {GearwayError} `source-invalid`.
  */
 export function parseMjpeg({ target, options }: SourceUrl): MjpegOptions {
-  if (!/^https?:\/\//i.test(target)) throw new GearwayError('source-invalid', 'mjpeg: is not followed by an address, expected mjpeg:http://HOST/PATH or mjpeg:https://HOST/PATH');
+  if (!/^https?:\/\//i.test(target))
+    throw new GearwayError(
+      'source-invalid',
+      'mjpeg: is not followed by an address, expected mjpeg:http://HOST/PATH or mjpeg:https://HOST/PATH',
+    );
   return {
     url: target,
     address: parseHttpAddress(target),

@@ -2,7 +2,13 @@ import { errorText, GearwayError } from '../../../shared/errors.ts';
 import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
 import { canonicalDtype, checkNDArray, type NDArray } from '../../../shared/ndarray.ts';
 import type { Value } from '../../../shared/protocol.ts';
-import { formatPythonJson, parsePythonJson, parseTypedPythonJson, PythonFloat, type TypedValue } from '../../codecs/python-json.ts';
+import {
+  formatPythonJson,
+  parsePythonJson,
+  parseTypedPythonJson,
+  PythonFloat,
+  type TypedValue,
+} from '../../codecs/python-json.ts';
 import { BytesMap, pack, type Packable, unpack, type Unpacked } from '../../codecs/message-pack.ts';
 
 /** A message of a `NetGear_Async` server. */
@@ -11,7 +17,13 @@ export type AsyncMessage =
    * `array` is a view of the parts' memory, `messageJson` the message as Python JSON. `bidirectional`: the server
    * expects return data.
    */
-  | { readonly kind: 'frame'; readonly array: NDArray; readonly message: Value; readonly messageJson: string; readonly bidirectional: boolean }
+  | {
+      readonly kind: 'frame';
+      readonly array: NDArray;
+      readonly message: Value;
+      readonly messageJson: string;
+      readonly bidirectional: boolean;
+    }
   | { readonly kind: 'termination' };
 
 /** Maximum size of the part before a frame. */
@@ -26,17 +38,29 @@ const MAX_HEADER_BYTES = 1 << 20;
  */
 export function decodeAsyncMessage(parts: readonly Uint8Array[]): AsyncMessage {
   const [header, frame] = parts;
-  if (header === undefined || parts.length > 2) throw new GearwayError('parts-invalid', `message has ${parts.length} parts, expected a header and a frame`);
-  if (header.byteLength > MAX_HEADER_BYTES) throw new GearwayError('header-invalid', `header is ${header.byteLength} bytes, expected at most ${MAX_HEADER_BYTES}`);
+  if (header === undefined || parts.length > 2)
+    throw new GearwayError('parts-invalid', `message has ${parts.length} parts, expected a header and a frame`);
+  if (header.byteLength > MAX_HEADER_BYTES)
+    throw new GearwayError(
+      'header-invalid',
+      `header is ${header.byteLength} bytes, expected at most ${MAX_HEADER_BYTES}`,
+    );
   const fields = unpackMap(header, 'header-invalid');
   const terminate = fields.get('terminate');
   if (terminate === true) return { kind: 'termination' };
-  if (terminate !== false) throw new GearwayError('header-invalid', 'the header has no terminate, expected true or false');
+  if (terminate !== false)
+    throw new GearwayError('header-invalid', 'the header has no terminate, expected true or false');
   if (frame === undefined) throw new GearwayError('parts-invalid', 'message has 1 part, expected a header and a frame');
   const data = fields.get('data');
   // The server sends an empty string for None.
   const messageJson = data === undefined || data === '' ? 'null' : formatPythonJson(toTyped(data));
-  return { kind: 'frame', array: readArray(unpackMap(frame, 'array-invalid')), message: parsePythonJson(messageJson), messageJson, bidirectional: fields.get('bi_mode') === true };
+  return {
+    kind: 'frame',
+    array: readArray(unpackMap(frame, 'array-invalid')),
+    message: parsePythonJson(messageJson),
+    messageJson,
+    bidirectional: fields.get('bi_mode') === true,
+  };
 }
 
 /** Reply for a server without bidirectional mode, which accepts any. */
@@ -78,7 +102,13 @@ function toBase64(data: Uint8Array): string {
 
 /** Encodes an array as return data. Its bytes are borrowed. */
 export function encodeAsyncArray({ dtype, shape, data }: NDArray): Uint8Array[] {
-  const array: Packable = new BytesMap([['nd', true], ['type', dtype], ['kind', new Uint8Array(0)], ['shape', shape], ['data', data]]);
+  const array: Packable = new BytesMap([
+    ['nd', true],
+    ['type', dtype],
+    ['kind', new Uint8Array(0)],
+    ['shape', shape],
+    ['data', data],
+  ]);
   return [pack({ return_type: 'ndarray', return_data: null }), pack(array)];
 }
 
@@ -116,10 +146,14 @@ function unpackMap(bytes: Uint8Array, code: string): ReadonlyMap<string, Unpacke
 function readArray(fields: ReadonlyMap<string, Unpacked>): NDArray {
   const [type, shape, data] = [fields.get('type'), fields.get('shape'), fields.get('data')];
   if (fields.get('nd') !== true || !Array.isArray(shape) || !(data instanceof Uint8Array)) {
-    throw new GearwayError('array-invalid', 'the frame is not an array of msgpack_numpy, expected nd, type, shape and data');
+    throw new GearwayError(
+      'array-invalid',
+      'the frame is not an array of msgpack_numpy, expected nd, type, shape and data',
+    );
   }
   const code = type instanceof Uint8Array ? Buffer.from(type).toString('latin1') : type;
-  if (typeof code !== 'string') throw new GearwayError('array-invalid', 'the frame is an array of records or objects, expected numbers');
+  if (typeof code !== 'string')
+    throw new GearwayError('array-invalid', 'the frame is an array of records or objects, expected numbers');
   const array = { dtype: canonicalDtype(code), shape: shape as readonly number[], data };
   checkNDArray(array);
   return array;
@@ -127,8 +161,12 @@ function readArray(fields: ReadonlyMap<string, Unpacked>): NDArray {
 
 /** Converts MessagePack to Python JSON values. @throws {GearwayError} `value-invalid` for types that JSON lacks. */
 function toTyped(unpacked: Unpacked): TypedValue {
-  if (unpacked instanceof Uint8Array) throw new GearwayError('value-invalid', 'the data contains bytes, expected only numbers, strings, lists and dicts');
-  if (unpacked instanceof Map) return Object.fromEntries([...(unpacked as ReadonlyMap<string, Unpacked>)].map(([key, value]) => [key, toTyped(value)]));
+  if (unpacked instanceof Uint8Array)
+    throw new GearwayError('value-invalid', 'the data contains bytes, expected only numbers, strings, lists and dicts');
+  if (unpacked instanceof Map)
+    return Object.fromEntries(
+      [...(unpacked as ReadonlyMap<string, Unpacked>)].map(([key, value]) => [key, toTyped(value)]),
+    );
   if (Array.isArray(unpacked)) return (unpacked as readonly Unpacked[]).map(toTyped);
   return unpacked as Exclude<typeof unpacked, ReadonlyMap<string, Unpacked> | readonly Unpacked[]>;
 }

@@ -3,7 +3,15 @@ import { GearwayError } from '../../../shared/errors.ts';
 import { checkHost, lowerCaseScheme } from '../../netgear/address.ts';
 import { systemErrorText } from '../../../shared/system-errors.ts';
 import type { PortReturn, ReturnData } from '../../hub/returns/returns.ts';
-import { type AsyncMessage, ASYNC_RECEIVED, decodeAsyncMessage, encodeAsyncArray, encodeAsyncPorts, encodeAsyncReturn, encodeAsyncTerminated } from './async-codec.ts';
+import {
+  type AsyncMessage,
+  ASYNC_RECEIVED,
+  decodeAsyncMessage,
+  encodeAsyncArray,
+  encodeAsyncPorts,
+  encodeAsyncReturn,
+  encodeAsyncTerminated,
+} from './async-codec.ts';
 import { readCapturedAt } from '../../netgear/captured-at.ts';
 import { type AsyncPattern, formatPattern, parseAsyncPattern } from '../../netgear/pattern.ts';
 import { Refusals } from '../../netgear/refusals.ts';
@@ -34,7 +42,11 @@ export function parseNetGearAsync({ target, options }: SourceUrl): NetGearAsyncO
   const endpoint = lowerCaseScheme(target);
   const match = ENDPOINT.exec(endpoint);
   const port = Number(match?.[1] ?? '1');
-  if (match === null || port < 1 || port > 65_535) throw new GearwayError('source-invalid', `netgear-async: address is ${JSON.stringify(target)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`);
+  if (match === null || port < 1 || port > 65_535)
+    throw new GearwayError(
+      'source-invalid',
+      `netgear-async: address is ${JSON.stringify(target)}, expected tcp://HOST:PORT?pattern=0 or ipc:///PATH:PORT?pattern=0`,
+    );
   checkHost(endpoint);
   return {
     endpoint,
@@ -77,7 +89,8 @@ export class NetGearAsyncSource implements Source {
 
   state(): string {
     if (this.#socket === null) return 'closed';
-    if (this.#peers > 0) return this.#refusals.append(this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`);
+    if (this.#peers > 0)
+      return this.#refusals.append(this.#peers === 1 ? 'connected' : `connected, ${this.#peers} servers`);
     return this.#refusals.append('listening');
   }
 
@@ -85,18 +98,26 @@ export class NetGearAsyncSource implements Source {
     const { endpoint, pattern } = this.#options;
     this.#refusals.clear();
     this.#peers = 0;
-    const socket: ServerSocket = createServerSocket({ pattern, expected: `a server of pattern ${formatPattern(pattern)}` }, null, {
-      peers: (count) => {
-        this.#peers = count;
+    const socket: ServerSocket = createServerSocket(
+      { pattern, expected: `a server of pattern ${formatPattern(pattern)}` },
+      null,
+      {
+        peers: (count) => {
+          this.#peers = count;
+        },
+        refused: (reason) => this.#refusals.note(reason),
+        failed: (error) => this.#failed(socket, sink, error),
       },
-      refused: (reason) => this.#refusals.note(reason),
-      failed: (error) => this.#failed(socket, sink, error),
-    });
+    );
     try {
       await socket.bind(endpoint);
     } catch (error) {
       await socket.close();
-      throw new GearwayError('source-unavailable', `cannot listen for a NetGear_Async server at ${this.address}: ${systemErrorText(error)}`, { cause: error });
+      throw new GearwayError(
+        'source-unavailable',
+        `cannot listen for a NetGear_Async server at ${this.address}: ${systemErrorText(error)}`,
+        { cause: error },
+      );
     }
     this.#socket = socket;
     this.#reading = containFailure(this.#read(socket, sink), (error) => this.#failed(socket, sink, error));
@@ -117,7 +138,12 @@ export class NetGearAsyncSource implements Source {
     for await (const { parts, peer } of socket) {
       if (this.#socket !== socket) return;
       // Fails if the server has disconnected since, which is not an error.
-      await socket.reply(peer, this.#received(parts, sink, () => socket.malformed(peer))).catch(() => undefined);
+      await socket
+        .reply(
+          peer,
+          this.#received(parts, sink, () => socket.malformed(peer)),
+        )
+        .catch(() => undefined);
     }
   }
 
@@ -130,7 +156,11 @@ export class NetGearAsyncSource implements Source {
         return [encodeAsyncTerminated()];
       }
       const { capturedAt } = this.#options;
-      publishPicture(sink, message.array, { message: message.message, messageJson: message.messageJson, capturedAtUs: capturedAt === null ? null : readCapturedAt(message.message, capturedAt) });
+      publishPicture(sink, message.array, {
+        message: message.message,
+        messageJson: message.messageJson,
+        capturedAtUs: capturedAt === null ? null : readCapturedAt(message.message, capturedAt),
+      });
       return this.#reply(message, sink);
     } catch (error) {
       malformed();

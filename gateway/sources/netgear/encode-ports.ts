@@ -10,7 +10,10 @@ const encoded = new WeakMap<ReturnData, Uint8Array>();
  * @returns the UTF-8 text in pieces.
  */
 export function encodePorts(all: readonly PortReturn[]): readonly Uint8Array[] {
-  const pieces = all.flatMap(({ port, data }, index) => [Buffer.from(`${index === 0 ? '{' : ', '}"${port}": `), encodeValue(data)]);
+  const pieces = all.flatMap(({ port, data }, index) => [
+    Buffer.from(`${index === 0 ? '{' : ', '}"${port}": `),
+    encodeValue(data),
+  ]);
   return [...pieces, Buffer.from(all.length === 0 ? '{}' : '}')];
 }
 
@@ -18,7 +21,13 @@ function encodeValue(data: ReturnData): Uint8Array {
   if (data.kind === 'value') return Buffer.from(data.json);
   let json = encoded.get(data);
   if (json === undefined) {
-    json = data.kind === 'jpeg' ? encodeBinary('"jpeg": ', data.data) : encodeBinary(`"dtype": "${data.array.dtype}", "shape": [${data.array.shape.join(', ')}], "data": `, data.array.data);
+    json =
+      data.kind === 'jpeg'
+        ? encodeBinary('"jpeg": ', data.data)
+        : encodeBinary(
+            `"dtype": "${data.array.dtype}", "shape": [${data.array.shape.join(', ')}], "data": `,
+            data.array.data,
+          );
     encoded.set(data, json);
   }
   return json;

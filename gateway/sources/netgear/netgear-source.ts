@@ -79,17 +79,31 @@ export class NetGearSource implements Source {
     try {
       for (const [index, endpoint] of endpoints.entries()) {
         const port = ports[index] ?? '';
-        const connection = new ServerConnection({ endpoint, port, pattern, security, log: (text) => this.#options.log(`source ${this.address}: ${text}`) }, {
-          received: ({ width, height, encoding, payload, orientation, message, headerText }) => {
-            this.#hasEnded = false;
-            sink.publish({ width, height, encoding, payload, orientation, message, wireHeader: headerText, capturedAtUs: this.#capturedAtUs(message), isTrusted: !isChecked });
-            return this.#takeReturns(sink, port);
+        const connection = new ServerConnection(
+          { endpoint, port, pattern, security, log: (text) => this.#options.log(`source ${this.address}: ${text}`) },
+          {
+            received: ({ width, height, encoding, payload, orientation, message, headerText }) => {
+              this.#hasEnded = false;
+              sink.publish({
+                width,
+                height,
+                encoding,
+                payload,
+                orientation,
+                message,
+                wireHeader: headerText,
+                capturedAtUs: this.#capturedAtUs(message),
+                isTrusted: !isChecked,
+              });
+              return this.#takeReturns(sink, port);
+            },
+            rejected: (error) => sink.reject(error),
+            ended: () => this.#end(sink),
+            unanswered: (error) =>
+              this.#options.log(`source ${this.address}: a reply could not be sent: ${errorText(error)}`),
+            failed: (error) => sink.fail(error),
           },
-          rejected: (error) => sink.reject(error),
-          ended: () => this.#end(sink),
-          unanswered: (error) => this.#options.log(`source ${this.address}: a reply could not be sent: ${errorText(error)}`),
-          failed: (error) => sink.fail(error),
-        });
+        );
         await connection.open();
         this.#connections.push(connection);
       }

@@ -65,7 +65,9 @@ export class Publishing {
   readonly #displaced = new Map<string, number>();
 
   /** @param options `isTrusted`: JPEGs are sent to NetGear clients without verification. */
-  constructor(options: { readonly newestWins?: boolean; readonly isTrusted?: boolean; readonly nowMs?: () => number } = {}) {
+  constructor(
+    options: { readonly newestWins?: boolean; readonly isTrusted?: boolean; readonly nowMs?: () => number } = {},
+  ) {
     this.#newestWins = options.newestWins ?? false;
     this.#isTrusted = options.isTrusted ?? false;
     this.#nowMs = options.nowMs ?? (() => performance.now());
@@ -131,7 +133,12 @@ export class Publishing {
    *
    * @throws {GearwayError} the errors of {@link Publishing.check} and {@link publishPicture}.
    */
-  publish(publisher: SinglePublisher, data: Sendable, info: PictureInfo, { takeOver }: { readonly takeOver: boolean }): AcceptedFrame {
+  publish(
+    publisher: SinglePublisher,
+    data: Sendable,
+    info: PictureInfo,
+    { takeOver }: { readonly takeOver: boolean },
+  ): AcceptedFrame {
     const sink = this.#openSink();
     this.#checkFree(publisher.identity, takeOver);
     const frame = publishPicture(sink, data, info, this.#isTrusted);
@@ -165,7 +172,10 @@ export class Publishing {
       throw new GearwayError('taken-over', `${label} has taken over this stream; ${remedy}`);
     }
     if (!takeOver && !this.#newestWins) {
-      throw new GearwayError('publisher-present', `the stream already has a publisher: ${label}; stop it, or take over with takeOver=true`);
+      throw new GearwayError(
+        'publisher-present',
+        `the stream already has a publisher: ${label}; stop it, or take over with takeOver=true`,
+      );
     }
   }
 

@@ -16,7 +16,11 @@ interface PushOptions {
  * @throws {GearwayError} `source-invalid`.
  */
 export function parsePush({ target, options }: SourceUrl): PushOptions {
-  if (target !== '') throw new GearwayError('source-invalid', `push: is followed by ${JSON.stringify(target)}, expected nothing or ?takeOver=true`);
+  if (target !== '')
+    throw new GearwayError(
+      'source-invalid',
+      `push: is followed by ${JSON.stringify(target)}, expected nothing or ?takeOver=true`,
+    );
   return { takeOver: readFlag(options, 'takeOver'), isChecked: readCheck(options) };
 }
 

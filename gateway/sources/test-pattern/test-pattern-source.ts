@@ -18,8 +18,15 @@ interface TestPatternOptions {
  * @throws {GearwayError} `source-invalid`.
  */
 export function parseTestPattern({ target, options }: SourceUrl): TestPatternOptions {
-  if (target !== '') throw new GearwayError('source-invalid', `test-pattern: is followed by ${JSON.stringify(target)}, expected nothing or ?size=1280x720&fps=30`);
-  const { width, height } = readSize(options, { min: { width: 160, height: 120 }, max: { width: 3840, height: 2160 } }) ?? { width: 1280, height: 720 };
+  if (target !== '')
+    throw new GearwayError(
+      'source-invalid',
+      `test-pattern: is followed by ${JSON.stringify(target)}, expected nothing or ?size=1280x720&fps=30`,
+    );
+  const { width, height } = readSize(options, {
+    min: { width: 160, height: 120 },
+    max: { width: 3840, height: 2160 },
+  }) ?? { width: 1280, height: 720 };
   return { width, height, framesPerSecond: readNumberOption(options, 'fps', 0.1, 240) ?? 30 };
 }
 
@@ -71,7 +78,16 @@ export class TestPatternSource implements Source {
         const data = picture.draw(number, timeMs);
         const payload = await encodeJpeg({ data, width, height, channels: 3 });
         if (!this.#running) return;
-        sink.publish({ width, height, encoding: { kind: 'jpeg' }, payload, message: { number, time: new Date(timeMs).toISOString() }, wireHeader: null, capturedAtUs: timeMs * 1000, isTrusted: true });
+        sink.publish({
+          width,
+          height,
+          encoding: { kind: 'jpeg' },
+          payload,
+          message: { number, time: new Date(timeMs).toISOString() },
+          wireHeader: null,
+          capturedAtUs: timeMs * 1000,
+          isTrusted: true,
+        });
       } catch (error) {
         sink.reject(error);
       }

@@ -1,5 +1,15 @@
 import { drawBackdrop, INKS } from '../../drawing/placeholder-picture.ts';
-import { copyRect, createRaster, fillRect, ink, strokeArc, strokeLine, type Ink, type Raster, type Rect } from '../../drawing/raster.ts';
+import {
+  copyRect,
+  createRaster,
+  fillRect,
+  ink,
+  strokeArc,
+  strokeLine,
+  type Ink,
+  type Raster,
+  type Rect,
+} from '../../drawing/raster.ts';
 import { StrokeFont } from '../../drawing/stroke-font.ts';
 
 /** Size limits of a test picture, in pixels. */
@@ -69,9 +79,12 @@ export class TestPicture {
   constructor(width: number, height: number, framesPerSecond: number) {
     const { minWidth, minHeight, maxSide } = TEST_PICTURE_LIMITS;
     if (!isWholeWithin(width, minWidth, maxSide) || !isWholeWithin(height, minHeight, maxSide)) {
-      throw new RangeError(`test picture is ${width}×${height}, expected ${minWidth}×${minHeight} to ${maxSide}×${maxSide}`);
+      throw new RangeError(
+        `test picture is ${width}×${height}, expected ${minWidth}×${minHeight} to ${maxSide}×${maxSide}`,
+      );
     }
-    if (!(framesPerSecond > 0 && framesPerSecond < Infinity)) throw new RangeError(`rate is ${framesPerSecond}, expected a number above 0`);
+    if (!(framesPerSecond > 0 && framesPerSecond < Infinity))
+      throw new RangeError(`rate is ${framesPerSecond}, expected a number above 0`);
     this.width = width;
     this.height = height;
     this.framesPerSecond = framesPerSecond;
@@ -90,7 +103,8 @@ export class TestPicture {
    * @throws {RangeError} for a frame number that is not a whole number from 0, or a time that is not one.
    */
   draw(frameNumber: number, timeMs: number): Uint8Array {
-    if (!isWholeWithin(frameNumber, 0, Number.MAX_SAFE_INTEGER)) throw new RangeError(`frame number is ${frameNumber}, expected a whole number from 0`);
+    if (!isWholeWithin(frameNumber, 0, Number.MAX_SAFE_INTEGER))
+      throw new RangeError(`frame number is ${frameNumber}, expected a whole number from 0`);
     const time = new Date(timeMs);
     if (Number.isNaN(time.getTime())) throw new RangeError(`time is ${timeMs}, expected milliseconds since 1970`);
 
@@ -114,7 +128,12 @@ export class TestPicture {
     const { ring } = this.#layout;
     const framesPerTurn = Math.max(1, Math.round(this.framesPerSecond));
     copyRect(this.#background, this.#picture, ring.box);
-    strokeArc(this.#picture, { ...ring, turn: ((frameNumber % framesPerTurn) + 1) / framesPerTurn }, ring.strokePx, INKS.accent);
+    strokeArc(
+      this.#picture,
+      { ...ring, turn: ((frameNumber % framesPerTurn) + 1) / framesPerTurn },
+      ring.strokePx,
+      INKS.accent,
+    );
   }
 
   #drawMarker(frameNumber: number): void {
@@ -123,7 +142,12 @@ export class TestPicture {
     const phase = frameNumber % (2 * steps);
     const x = ruler.x + (ruler.width * (phase <= steps ? phase : 2 * steps - phase)) / steps;
     copyRect(this.#background, this.#picture, ruler.box);
-    strokeLine(this.#picture, { x1: x, y1: ruler.markerTop, x2: x, y2: ruler.markerBottom }, ruler.markerPx, INKS.accent);
+    strokeLine(
+      this.#picture,
+      { x1: x, y1: ruler.markerTop, x2: x, y2: ruler.markerBottom },
+      ruler.markerPx,
+      INKS.accent,
+    );
   }
 }
 
@@ -176,7 +200,13 @@ interface TextPosition {
 interface Layout {
   readonly scale: number;
   readonly strip: DataStrip;
-  readonly ring: { readonly x: number; readonly y: number; readonly radius: number; readonly strokePx: number; readonly box: Rect };
+  readonly ring: {
+    readonly x: number;
+    readonly y: number;
+    readonly radius: number;
+    readonly strokePx: number;
+    readonly box: Rect;
+  };
   readonly number: TextPosition;
   readonly clock: TextPosition;
   readonly bars: Rect;
@@ -193,8 +223,26 @@ interface Layout {
 }
 
 /** The two layouts, in pixels of a picture of 1280 × 720: the ring beside the text, or above it. */
-const WIDE = { frameWidth: 1120, frameHeight: 720, width: 960, height: 506, ringX: 132, textLeft: 332, textTop: 0, barsTop: 324 } as const;
-const TALL = { frameWidth: 720, frameHeight: 1000, width: 628, height: 846, ringX: 314, textLeft: 0, textTop: 330, barsTop: 664 } as const;
+const WIDE = {
+  frameWidth: 1120,
+  frameHeight: 720,
+  width: 960,
+  height: 506,
+  ringX: 132,
+  textLeft: 332,
+  textTop: 0,
+  barsTop: 324,
+} as const;
+const TALL = {
+  frameWidth: 720,
+  frameHeight: 1000,
+  width: 628,
+  height: 846,
+  ringX: 314,
+  textLeft: 0,
+  textTop: 330,
+  barsTop: 664,
+} as const;
 
 /** Width of the font's digits without their stroke, relative to their height. */
 const DIGIT_WIDTH = 0.55;
@@ -244,7 +292,14 @@ function layOut(width: number, height: number): Layout {
     strip,
     ring: { ...ring, box: squareAround(ring.x, ring.y, ring.radius + ringStrokePx / 2 + 1) },
     number: layOutText('000000', textLeft, textTop, TEXT_WIDTH_PX * scale, px(NUMBER_PX), 0.12),
-    clock: layOutText('00:00:00.000', textLeft, textTop + px(CLOCK_BELOW_NUMBER_TOP), TEXT_WIDTH_PX * scale, px(CLOCK_PX), 0.095),
+    clock: layOutText(
+      '00:00:00.000',
+      textLeft,
+      textTop + px(CLOCK_BELOW_NUMBER_TOP),
+      TEXT_WIDTH_PX * scale,
+      px(CLOCK_PX),
+      0.095,
+    ),
     bars: { x: left, y: barsTop, width: barsWidth, height: px(BARS_PX) },
     ramp: { x: left, y: barsTop + px(BARS_PX), width: barsWidth, height: px(RAMP_PX) },
     ruler: {
@@ -264,7 +319,14 @@ function layOut(width: number, height: number): Layout {
  * other characters take half the width. Reduces the height until the digits' cells do not overlap, because each is
  * restored separately.
  */
-function layOutText(template: string, left: number, y: number, widthPx: number, tallestPx: number, weight: number): TextPosition {
+function layOutText(
+  template: string,
+  left: number,
+  y: number,
+  widthPx: number,
+  tallestPx: number,
+  weight: number,
+): TextPosition {
   const shares = Array.from(template, (char) => (char === '0' ? 1 : 0.5));
   const total = shares.reduce((sum, share) => sum + share, 0);
   for (let heightPx = tallestPx; ; heightPx -= 1) {
@@ -320,7 +382,13 @@ function drawRate(raster: Raster, framesPerSecond: number, { ring, scale }: Layo
   font.draw(raster, rate, Math.round(ring.x - font.measure(rate) / 2), y, INKS.text);
   if (!hasCaption) return;
   const caption = new StrokeFont(captionPx, Math.max(1.1, captionPx * 0.11));
-  caption.draw(raster, 'fps', Math.round(ring.x - caption.measure('fps') / 2), y + heightPx + Math.round(captionPx * 0.9), INKS.dimText);
+  caption.draw(
+    raster,
+    'fps',
+    Math.round(ring.x - caption.measure('fps') / 2),
+    y + heightPx + Math.round(captionPx * 0.9),
+    INKS.dimText,
+  );
 }
 
 function drawBars(raster: Raster, { bars, ramp }: Layout): void {
@@ -342,12 +410,21 @@ function drawRuler(raster: Raster, { ruler, scale }: Layout): void {
     if (!isLong && !hasShortTicks) continue;
     const height = Math.max(2, Math.round((isLong ? 22 : 8) * scale));
     const x = Math.round(ruler.x + (ruler.width * step) / RULER_STEPS - line / 2);
-    fillRect(raster, { x, y: ruler.y - Math.floor(height / 2), width: line, height }, isLong ? INKS.faintText : INKS.tick);
+    fillRect(
+      raster,
+      { x, y: ruler.y - Math.floor(height / 2), width: line, height },
+      isLong ? INKS.faintText : INKS.tick,
+    );
   }
 }
 
 function dataBlock({ x, y, blockPx, columns }: DataStrip, bit: number): Rect {
-  return { x: x + (bit % columns) * blockPx, y: y + Math.floor(bit / columns) * blockPx, width: blockPx, height: blockPx };
+  return {
+    x: x + (bit % columns) * blockPx,
+    y: y + Math.floor(bit / columns) * blockPx,
+    width: blockPx,
+    height: blockPx,
+  };
 }
 
 function formatTimeOfDay(time: Date): string {

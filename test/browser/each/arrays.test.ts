@@ -23,7 +23,9 @@ describe('arrays', () => {
     const page = await ViewerPage.open(browser, `${url}viewer`);
     await page.becomes('waiting');
     return {
-      gateway, url, page,
+      gateway,
+      url,
+      page,
       async [Symbol.asyncDispose]() {
         await page[Symbol.asyncDispose]();
         await gateway.close();
@@ -34,16 +36,26 @@ describe('arrays', () => {
   it('that are not pictures are named: by the viewer, the API and the console, never "live" over black', async () => {
     await using opened = await open();
     const { gateway, url, page } = opened;
-    const sentence = 'arrays of shape [24, 32, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels';
+    const sentence =
+      'arrays of shape [24, 32, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels';
     gateway.stream.push({ dtype: 'float32', shape: [24, 32, 2], data: new Uint8Array(24 * 32 * 8) });
     await page.becomes('unsupported');
     expect(await page.reason).toBe(sentence);
-    expect(await page.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.notice')!.textContent)).toContain(sentence);
+    expect(
+      await page.page.evaluate(
+        () => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.notice')!.textContent,
+      ),
+    ).toContain(sentence);
     const status = (await (await fetch(`${url}api/streams/main`)).json()) as { reason: string };
     expect(status.reason).toBe(`frames arrive that viewers cannot show: ${sentence}`);
-    await expect.poll(() => gateway.stream.clients[0]).toMatchObject({ state: 'unsupported', reason: 'the viewer can decode none of the frames (1 failed)' });
+    await expect
+      .poll(() => gateway.stream.clients[0])
+      .toMatchObject({ state: 'unsupported', reason: 'the viewer can decode none of the frames (1 failed)' });
     const snapshot = await fetch(`${url}streams/main/snapshot.png`);
-    expect([snapshot.status, await snapshot.json()]).toEqual([501, { code: 'channels-unsupported', message: sentence }]);
+    expect([snapshot.status, await snapshot.json()]).toEqual([
+      501,
+      { code: 'channels-unsupported', message: sentence },
+    ]);
     // The next one that can be shown is.
     gateway.stream.push({ dtype: '>i2', shape: [24, 32], data: new Uint8Array(24 * 32 * 2) });
     await page.becomes('live');
@@ -57,9 +69,20 @@ describe('arrays', () => {
   ])('of %s are refused by the API, and the viewer says why there is no picture', async (_name, dtype) => {
     await using opened = await open();
     const { url, page } = opened;
-    const header = Buffer.from(`{'descr': '${dtype === 'complex64' ? '<c8' : dtype}', 'fortran_order': False, 'shape': (2, 2), }\n`);
-    const npy = Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length, 0), header, Buffer.alloc(64)]);
-    const answer = await fetch(`${url}streams/main/frames`, { method: 'POST', body: npy, headers: { 'content-type': 'application/x-npy' } });
+    const header = Buffer.from(
+      `{'descr': '${dtype === 'complex64' ? '<c8' : dtype}', 'fortran_order': False, 'shape': (2, 2), }\n`,
+    );
+    const npy = Buffer.concat([
+      Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
+      Buffer.of(header.length, 0),
+      header,
+      Buffer.alloc(64),
+    ]);
+    const answer = await fetch(`${url}streams/main/frames`, {
+      method: 'POST',
+      body: npy,
+      headers: { 'content-type': 'application/x-npy' },
+    });
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'dtype-unknown']);
     await page.where(`/^the frames that arrive are rejected: dtype-unknown: dtype is /.test(element.reason)`);
     expect(await page.state).toBe('waiting');
@@ -75,7 +98,12 @@ describe('JPEGs that this browser may lack', () => {
     await browser.close();
   });
 
-  const ramp = Buffer.from(Array.from({ length: UNUSUAL_SIZE.width * UNUSUAL_SIZE.height * 3 }, (_, at) => (Math.floor(at / 3) % UNUSUAL_SIZE.width) * 8));
+  const ramp = Buffer.from(
+    Array.from(
+      { length: UNUSUAL_SIZE.width * UNUSUAL_SIZE.height * 3 },
+      (_, at) => (Math.floor(at / 3) % UNUSUAL_SIZE.width) * 8,
+    ),
+  );
 
   it.each(['arithmetic', 'arithmeticProgressive', 'lossless'] as const)('are shown all the same: %s', async (kind) => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
@@ -89,7 +117,11 @@ describe('JPEGs that this browser may lack', () => {
     expect(difference((await viewerPixels(page)).rgb, ramp).mean).toBeLessThan(JPEG_MEAN);
     expect(difference(await decoded(await mjpegPicture(url)), ramp).mean).toBeLessThan(JPEG_MEAN);
     const [client] = gateway.stream.clients;
-    expect(client).toMatchObject({ state: 'live', reason: (await page.stats).failed === 0 ? '' : 'gets its JPEGs encoded again, because it cannot decode their kind' });
+    expect(client).toMatchObject({
+      state: 'live',
+      reason:
+        (await page.stats).failed === 0 ? '' : 'gets its JPEGs encoded again, because it cannot decode their kind',
+    });
   });
 
   it('are named where the gateway cannot decode them either', async () => {
@@ -100,7 +132,9 @@ describe('JPEGs that this browser may lack', () => {
     const timer = setInterval(() => gateway.stream.push(UNUSUAL_JPEGS.twelveBit), 100);
     try {
       await page.becomes('unsupported');
-      expect(await page.reason).toBe('the frames are JPEG with 12 bits per sample, which neither this browser nor the gateway can decode');
+      expect(await page.reason).toBe(
+        'the frames are JPEG with 12 bits per sample, which neither this browser nor the gateway can decode',
+      );
       await expect.poll(() => gateway.stream.clients[0]?.state).toBe('unsupported');
       expect(gateway.stream.clients[0]?.reason).toMatch(/^the viewer can decode none of the frames \(\d+ failed\)$/);
       const snapshot = await fetch(`${url}streams/main/snapshot.png`);
@@ -117,11 +151,17 @@ describe('JPEGs that this browser may lack', () => {
     const { url } = await gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer`);
     const good = await encodeJpeg({ data: new Uint8Array(64 * 48), width: 64, height: 48, channels: 1 });
-    const bad = Buffer.concat([good.subarray(0, 20), Buffer.of(0xff, 0xc0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0), Buffer.of(0xff, 0xd9)]);
+    const bad = Buffer.concat([
+      good.subarray(0, 20),
+      Buffer.of(0xff, 0xc0, 0, 11, 8, 0, 48, 0, 64, 1, 1, 0x11, 0),
+      Buffer.of(0xff, 0xd9),
+    ]);
     const states = await page.page.evaluate(() => {
       const seen: string[] = [];
       (globalThis as unknown as { seen: string[] }).seen = seen;
-      document.querySelector('gearway-viewer')!.addEventListener('gearway-state', ({ detail }) => seen.push(detail.state));
+      document
+        .querySelector('gearway-viewer')!
+        .addEventListener('gearway-state', ({ detail }) => seen.push(detail.state));
       return seen.length;
     });
     expect(states).toBe(0);
@@ -130,7 +170,9 @@ describe('JPEGs that this browser may lack', () => {
       await elapse(60);
     }
     await page.where('element.stats.failed > 0');
-    expect(await page.page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen)).not.toContain('unsupported');
+    expect(await page.page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen)).not.toContain(
+      'unsupported',
+    );
     expect(gateway.stream.clients[0]?.reason).toBe('');
   });
 });

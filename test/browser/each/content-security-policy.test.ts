@@ -20,7 +20,10 @@ describe('a page with a policy', () => {
   });
 
   /** Where the viewer runs on a page of another origin with this policy. */
-  async function placeUnder(policy: (gateway: string) => string, script: (gateway: string) => string): Promise<string | null> {
+  async function placeUnder(
+    policy: (gateway: string) => string,
+    script: (gateway: string) => string,
+  ): Promise<string | null> {
     let gatewayUrl = '';
     const page = (): string =>
       `<!doctype html><meta charset="utf-8"><meta http-equiv="content-security-policy" content="${policy(gatewayUrl)}">` +
@@ -38,16 +41,31 @@ describe('a page with a policy', () => {
   const fromGateway = (gateway: string): string => `${gateway}/gearway-viewer.js`;
   const fromSite = (): string => '/gearway-viewer.js';
 
-  it('runs in the worker when the script is the gateway\'s and blob: workers are allowed', async () => {
-    expect(await placeUnder((gateway) => `default-src 'none'; script-src ${gateway}; worker-src blob: ${gateway}; connect-src ${socketOf(gateway)}`, fromGateway)).toBe('worker');
+  it("runs in the worker when the script is the gateway's and blob: workers are allowed", async () => {
+    expect(
+      await placeUnder(
+        (gateway) =>
+          `default-src 'none'; script-src ${gateway}; worker-src blob: ${gateway}; connect-src ${socketOf(gateway)}`,
+        fromGateway,
+      ),
+    ).toBe('worker');
   });
 
-  it('runs in the worker when the script is the page\'s own and its workers are allowed', async () => {
-    expect(await placeUnder((gateway) => `default-src 'none'; script-src 'self'; worker-src 'self'; connect-src ${socketOf(gateway)}`, fromSite)).toBe('worker');
+  it("runs in the worker when the script is the page's own and its workers are allowed", async () => {
+    expect(
+      await placeUnder(
+        (gateway) => `default-src 'none'; script-src 'self'; worker-src 'self'; connect-src ${socketOf(gateway)}`,
+        fromSite,
+      ),
+    ).toBe('worker');
   });
 
   it('runs on the main thread where the policy allows no such worker', async () => {
-    expect(await placeUnder((gateway) => `default-src 'none'; script-src ${gateway}; connect-src ${socketOf(gateway)}`, fromGateway)).toBe('main');
+    expect(
+      await placeUnder(
+        (gateway) => `default-src 'none'; script-src ${gateway}; connect-src ${socketOf(gateway)}`,
+        fromGateway,
+      ),
+    ).toBe('main');
   });
 });
-

@@ -21,7 +21,8 @@ function samples(width: number, height: number, [blue, green, red]: readonly [nu
   return Uint8Array.from({ length: width * height * 3 }, (_, index) => [blue, green, red][index % 3]!);
 }
 
-const jpeg = (width = 64, height = 48): Promise<Uint8Array> => encodeJpeg({ data: samples(width, height, [30, 60, 200]), width, height, channels: 3 });
+const jpeg = (width = 64, height = 48): Promise<Uint8Array> =>
+  encodeJpeg({ data: samples(width, height, [30, 60, 200]), width, height, channels: 3 });
 
 describe('the element', () => {
   let browser: Browser;
@@ -31,7 +32,8 @@ describe('the element', () => {
   afterAll(async () => {
     await browser.close();
   });
-  const open = (gateway: { url: string }, query = ''): Promise<ViewerPage> => ViewerPage.open(browser, `${gateway.url}/viewer${query}`);
+  const open = (gateway: { url: string }, query = ''): Promise<ViewerPage> =>
+    ViewerPage.open(browser, `${gateway.url}/viewer${query}`);
 
   it('shows each state as :state(), with the slot for it', async () => {
     const gateway = await start();
@@ -49,7 +51,10 @@ describe('the element', () => {
           content.textContent = `mine: ${which}`;
           viewer.append(content);
         }
-        return { matches: viewer.matches(`:state(${which})`), slotted: content.checkVisibility() ? content.textContent : '' };
+        return {
+          matches: viewer.matches(`:state(${which})`),
+          slotted: content.checkVisibility() ? content.textContent : '',
+        };
       }, state);
     const seen = async (state: string): Promise<void> => {
       await view.becomes(state);
@@ -86,11 +91,18 @@ describe('the element', () => {
     for (const orientation of ORIENTATIONS) {
       const seen = view.page.evaluate(async () => {
         const viewer = document.querySelector('gearway-viewer')!;
-        const { detail } = await new Promise<HTMLElementEventMap['gearway-frame']>((resolve) => viewer.addEventListener('gearway-frame', resolve, { once: true }));
+        const { detail } = await new Promise<HTMLElementEventMap['gearway-frame']>((resolve) =>
+          viewer.addEventListener('gearway-frame', resolve, { once: true }),
+        );
         const bitmap = await createImageBitmap((await viewer.snapshot())!.blob);
         const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')!;
         context.drawImage(bitmap, 0, 0);
-        const corners = [[8, 8], [bitmap.width - 8, 8], [8, bitmap.height - 8], [bitmap.width - 8, bitmap.height - 8]].map(([x, y]) => Array.from(context.getImageData(x!, y!, 1, 1).data.subarray(0, 3)).reverse());
+        const corners = [
+          [8, 8],
+          [bitmap.width - 8, 8],
+          [8, bitmap.height - 8],
+          [bitmap.width - 8, bitmap.height - 8],
+        ].map(([x, y]) => Array.from(context.getImageData(x!, y!, 1, 1).data.subarray(0, 3)).reverse());
         return { event: [detail.width, detail.height], bitmap: [bitmap.width, bitmap.height], corners };
       });
       const jpegOfIt = oriented(await encodeJpeg(storedPicture(orientation, size)), orientation);
@@ -98,7 +110,9 @@ describe('the element', () => {
       gateway.stream.push(jpegOfIt);
       const { event, bitmap, corners } = await seen;
       expect({ event, bitmap }, `orientation ${orientation}`).toEqual({ event: [320, 240], bitmap: [320, 240] });
-      for (const [corner, samples] of corners.entries()) for (const [channel, sample] of samples.entries()) expect(Math.abs(sample - CORNERS[corner]![channel]!), `orientation ${orientation}`).toBeLessThan(6);
+      for (const [corner, samples] of corners.entries())
+        for (const [channel, sample] of samples.entries())
+          expect(Math.abs(sample - CORNERS[corner]![channel]!), `orientation ${orientation}`).toBeLessThan(6);
     }
   });
 
@@ -107,16 +121,25 @@ describe('the element', () => {
     await using view = await open(gateway);
     await view.becomes('waiting');
     const plain = Buffer.from(await jpeg());
-    const wide = withSegments(Buffer.concat([plain.subarray(0, 2), plain.subarray(4 + plain.readUInt16BE(4))]), segment(0xe0, ...Buffer.from('JFIF\0'), 1, 1, 0, 0, 2, 0, 1, 0, 0));
-    const natural = await view.page.evaluate(async (data) => {
-      const image = new Image();
-      image.src = data;
-      await image.decode();
-      return [image.naturalWidth, image.naturalHeight];
-    }, `data:image/jpeg;base64,${wide.toString('base64')}`);
+    const wide = withSegments(
+      Buffer.concat([plain.subarray(0, 2), plain.subarray(4 + plain.readUInt16BE(4))]),
+      segment(0xe0, ...Buffer.from('JFIF\0'), 1, 1, 0, 0, 2, 0, 1, 0, 0),
+    );
+    const natural = await view.page.evaluate(
+      async (data) => {
+        const image = new Image();
+        image.src = data;
+        await image.decode();
+        return [image.naturalWidth, image.naturalHeight];
+      },
+      `data:image/jpeg;base64,${wide.toString('base64')}`,
+    );
     gateway.stream.push(wide);
     await view.becomes('live');
-    expect([natural, gateway.stream.status().frame]).toEqual([[64, 48], expect.objectContaining({ width: 64, height: 48 })]);
+    expect([natural, gateway.stream.status().frame]).toEqual([
+      [64, 48],
+      expect.objectContaining({ width: 64, height: 48 }),
+    ]);
   });
 
   it('shows a late joiner the last picture at once, with its age', async () => {
@@ -126,19 +149,31 @@ describe('the element', () => {
     await using view = await open(gateway);
     await view.becomes('stale');
     await view.where('element.stats.painted === 1');
-    const chip = await view.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.chip')!.textContent.replaceAll(/\s+/g, ' ').trim());
+    const chip = await view.page.evaluate(() =>
+      document
+        .querySelector('gearway-viewer')!
+        .shadowRoot!.querySelector('.chip')!
+        .textContent.replaceAll(/\s+/g, ' ')
+        .trim(),
+    );
     const age = Number(/^Stale (\d+) s old the source has stopped sending$/.exec(chip)?.[1]);
     expect(age, chip).toBeGreaterThanOrEqual(3);
     expect(age, chip).toBeLessThan(8);
     expect((await view.stats).delayMs).toBeNull();
-    await view.where("/Stale (4|5|6|7|8) s/.test(element.shadowRoot.querySelector('.chip').textContent.replaceAll(/\\s+/g, ' '))");
+    await view.where(
+      "/Stale (4|5|6|7|8) s/.test(element.shadowRoot.querySelector('.chip').textContent.replaceAll(/\\s+/g, ' '))",
+    );
   });
 
   it('shows the poster until the first picture', async () => {
     await using gateway = await start();
     await using view = await open(gateway);
     await view.becomes('waiting');
-    await view.page.evaluate(() => (document.querySelector('gearway-viewer')!.poster = 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" width="16" height="9"/>'));
+    await view.page.evaluate(
+      () =>
+        (document.querySelector('gearway-viewer')!.poster =
+          'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" width="16" height="9"/>'),
+    );
     await view.where("element.shadowRoot.querySelector('.poster img') !== null");
     gateway.stream.push(await jpeg());
     await view.where("element.state === 'live' && element.shadowRoot.querySelector('.poster') === null");
@@ -150,19 +185,31 @@ describe('the element', () => {
     await view.becomes('waiting');
     const returned = gateway.stream.returns();
     const next = async (): Promise<unknown> => ((await returned.next()).value as { data: unknown }).data;
-    const send = (expression: string): Promise<string> => view.page.evaluate(`document.querySelector('gearway-viewer').send(${expression}).then(() => '', (error) => error.code)`) as Promise<string>;
+    const send = (expression: string): Promise<string> =>
+      view.page.evaluate(
+        `document.querySelector('gearway-viewer').send(${expression}).then(() => '', (error) => error.code)`,
+      ) as Promise<string>;
     for (const [expression, value] of [
       ['null', null],
       ['[true, 1, 1.5, "é", [], {}]', [true, 1, 1.5, 'é', [], {}]],
       ['{ a: NaN, b: -Infinity, c: undefined, d: [undefined] }', { a: NaN, b: -Infinity, d: [null] }],
       ['[2n ** 80n, -5n]', [2n ** 80n, -5n]],
       ['new Float32Array([1, 2.5])', { dtype: 'float32', shape: [2], data: Buffer.from('0000803f00002040', 'hex') }],
-      ['{ shape: [2, 1], data: new BigInt64Array([1n, -1n]) }', { dtype: 'int64', shape: [2, 1], data: Buffer.from('0100000000000000ffffffffffffffff', 'hex') }],
-      ['{ dtype: "float16", shape: [2], data: new Uint8Array([0, 60, 0, 64]) }', { dtype: 'float16', shape: [2], data: Buffer.from('003c0040', 'hex') }],
+      [
+        '{ shape: [2, 1], data: new BigInt64Array([1n, -1n]) }',
+        { dtype: 'int64', shape: [2, 1], data: Buffer.from('0100000000000000ffffffffffffffff', 'hex') },
+      ],
+      [
+        '{ dtype: "float16", shape: [2], data: new Uint8Array([0, 60, 0, 64]) }',
+        { dtype: 'float16', shape: [2], data: Buffer.from('003c0040', 'hex') },
+      ],
     ] as const) {
       expect(await send(expression), expression).toBe('');
       const data = await next();
-      const plain = typeof data === 'object' && data !== null && 'dtype' in data ? { ...data, data: Buffer.from((data as unknown as { data: Uint8Array }).data) } : data;
+      const plain =
+        typeof data === 'object' && data !== null && 'dtype' in data
+          ? { ...data, data: Buffer.from((data as unknown as { data: Uint8Array }).data) }
+          : data;
       expect(plain, expression).toEqual(value);
     }
     const picture = await jpeg();
@@ -195,7 +242,9 @@ describe('the element', () => {
     expect(gateway.stream.clients[0]!.returnData).toBeNull();
     const code = await view.page.evaluate(async () => {
       const viewer = document.querySelector('gearway-viewer')!;
-      const refused = new Promise<string>((resolve) => viewer.addEventListener('gearway-return-refused', ({ detail }) => resolve(detail.code), { once: true }));
+      const refused = new Promise<string>((resolve) =>
+        viewer.addEventListener('gearway-return-refused', ({ detail }) => resolve(detail.code), { once: true }),
+      );
       viewer.returnData = { shape: [3], data: new Uint8Array(2) };
       return refused;
     });
@@ -208,14 +257,36 @@ describe('the element', () => {
     gateway.stream.push(picture, { message: { n: 7 } });
     await using view = await open(gateway);
     await view.where('element.stats.painted === 1');
-    const snapshot = (form: 'png' | 'received'): Promise<{ bytes: number[]; encoding: string; type: string; message: unknown; size: number[] }> =>
+    const snapshot = (
+      form: 'png' | 'received',
+    ): Promise<{ bytes: number[]; encoding: string; type: string; message: unknown; size: number[] }> =>
       view.page.evaluate(async (which) => {
-        const { blob, encoding, message, width, height } = (await document.querySelector('gearway-viewer')!.snapshot(which))!;
-        return { bytes: [...new Uint8Array(await blob.arrayBuffer())], encoding, type: blob.type, message, size: [width, height] };
+        const { blob, encoding, message, width, height } = (await document
+          .querySelector('gearway-viewer')!
+          .snapshot(which))!;
+        return {
+          bytes: [...new Uint8Array(await blob.arrayBuffer())],
+          encoding,
+          type: blob.type,
+          message,
+          size: [width, height],
+        };
       }, form);
-    expect(await snapshot('received')).toEqual({ bytes: [...picture], encoding: 'jpeg', type: 'image/jpeg', message: { n: 7 }, size: [64, 48] });
+    expect(await snapshot('received')).toEqual({
+      bytes: [...picture],
+      encoding: 'jpeg',
+      type: 'image/jpeg',
+      message: { n: 7 },
+      size: [64, 48],
+    });
     const png = await snapshot('png');
-    expect({ ...png, bytes: png.bytes.slice(1, 4) }).toEqual({ bytes: [0x50, 0x4e, 0x47], encoding: 'png', type: 'image/png', message: { n: 7 }, size: [64, 48] });
+    expect({ ...png, bytes: png.bytes.slice(1, 4) }).toEqual({
+      bytes: [0x50, 0x4e, 0x47],
+      encoding: 'png',
+      type: 'image/png',
+      message: { n: 7 },
+      size: [64, 48],
+    });
   });
 
   it('lays the picture as fit, rotation and mirror say, and zooms by wheel, drag and keys', async () => {
@@ -228,13 +299,22 @@ describe('the element', () => {
         const canvas = document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('canvas')!;
         const { objectFit, transform } = getComputedStyle(canvas);
         const { a, b, c, d, e, f } = new DOMMatrix(transform);
-        return { fit: objectFit, matrix: [a, b, c, d, e, f].map((number) => Math.round(number * 100) / 100 + 0), width: canvas.offsetWidth, height: canvas.offsetHeight };
+        return {
+          fit: objectFit,
+          matrix: [a, b, c, d, e, f].map((number) => Math.round(number * 100) / 100 + 0),
+          width: canvas.offsetWidth,
+          height: canvas.offsetHeight,
+        };
       });
     expect(await look()).toEqual({ fit: 'contain', matrix: [1, 0, 0, 1, -320, -240], width: 640, height: 480 });
-    await view.page.evaluate(() => Object.assign(document.querySelector('gearway-viewer')!, { fit: 'cover', rotate: 90 }));
+    await view.page.evaluate(() =>
+      Object.assign(document.querySelector('gearway-viewer')!, { fit: 'cover', rotate: 90 }),
+    );
     await view.where("getComputedStyle(element.shadowRoot.querySelector('canvas')).objectFit === 'cover'");
     expect(await look()).toMatchObject({ fit: 'cover', matrix: [0, 1, -1, 0, -240, -320], width: 480, height: 640 });
-    await view.page.evaluate(() => Object.assign(document.querySelector('gearway-viewer')!, { fit: 'contain', rotate: 0, mirror: true }));
+    await view.page.evaluate(() =>
+      Object.assign(document.querySelector('gearway-viewer')!, { fit: 'contain', rotate: 0, mirror: true }),
+    );
     await view.where("getComputedStyle(element.shadowRoot.querySelector('canvas')).objectFit === 'contain'");
     expect((await look()).matrix.slice(0, 4)).toEqual([-1, 0, 0, 1]);
     await view.page.evaluate(() => (document.querySelector('gearway-viewer')!.mirror = false));
@@ -245,7 +325,9 @@ describe('the element', () => {
     await view.page.mouse.wheel({ deltaY: -200 });
     await elapse(200);
     expect((await look()).matrix[0]).toBe(1);
-    await view.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus());
+    await view.page.evaluate(() =>
+      document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus(),
+    );
     for (let i = 0; i < 3; i += 1) await view.page.keyboard.press('+');
     expect((await look()).matrix).toEqual([1.95, 0, 0, 1.95, -320, -240]);
     await view.page.mouse.down();
@@ -260,7 +342,8 @@ describe('the element', () => {
 
   it('breaks no strict policy, on a page of another origin and on our own', async () => {
     let gatewayUrl = '';
-    const page = (): string => `<!doctype html><title>t</title><meta http-equiv="content-security-policy" content="default-src 'none'; script-src ${gatewayUrl}; connect-src ${gatewayUrl} ${gatewayUrl.replace('http', 'ws')}; worker-src blob: ${gatewayUrl}">
+    const page =
+      (): string => `<!doctype html><title>t</title><meta http-equiv="content-security-policy" content="default-src 'none'; script-src ${gatewayUrl}; connect-src ${gatewayUrl} ${gatewayUrl.replace('http', 'ws')}; worker-src blob: ${gatewayUrl}">
       <script type="module" src="${gatewayUrl}/gearway-viewer.js"></script><gearway-viewer controls show-stats src="${gatewayUrl}/streams/main"></gearway-viewer>`;
     await using site = await Site.serve(page);
     await using gateway = await start({ allowOrigins: [site.origin] });
@@ -274,7 +357,9 @@ describe('the element', () => {
         if (!blockedURI.endsWith('/favicon.ico')) violated.push(`${violatedDirective} ${blockedURI}`);
       });
     });
-    await view.where("element.stats?.painted === 1 && element.shadowRoot.querySelector('.controls') !== null && element.shadowRoot.querySelector('.stats') !== null");
+    await view.where(
+      "element.stats?.painted === 1 && element.shadowRoot.querySelector('.controls') !== null && element.shadowRoot.querySelector('.stats') !== null",
+    );
     expect(await view.page.evaluate(() => (globalThis as unknown as { violated: string[] }).violated)).toEqual([]);
     expect(await view.place).toBe('worker');
     // Our own pages need no blob.
@@ -285,7 +370,10 @@ describe('the element', () => {
 
   it('says what a page of an origin that is not listed has to do', async () => {
     await using gateway = await start();
-    await using site = await Site.serve(() => `<script type="module" src="${gateway.url}/gearway-viewer.js"></script><gearway-viewer src="${gateway.url}/streams/main"></gearway-viewer>`);
+    await using site = await Site.serve(
+      () =>
+        `<script type="module" src="${gateway.url}/gearway-viewer.js"></script><gearway-viewer src="${gateway.url}/streams/main"></gearway-viewer>`,
+    );
     await using view = await ViewerPage.open(browser, site.origin);
     await view.where(`element.reason?.includes('--allow-origin ${site.origin}')`);
   });
@@ -303,7 +391,9 @@ describe('the element', () => {
       return Object.getOwnPropertyNames(globalThis).filter((key) => !pristine.has(key));
     });
     // What Lit, the page and the test's driver leave.
-    expect(added.filter((key) => !/^(?:lit[A-Z]\w+|reactiveElementVersions|\d+|__|puppeteer|cdc_)/.test(key))).toEqual([]);
+    expect(added.filter((key) => !/^(?:lit[A-Z]\w+|reactiveElementVersions|\d+|__|puppeteer|cdc_)/.test(key))).toEqual(
+      [],
+    );
     await gateway.close();
     await view.becomes('connecting');
     await elapse(4000);

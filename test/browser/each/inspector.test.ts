@@ -18,8 +18,11 @@ const depth = (): Uint8Array => {
 
 /** Fit, rotation, mirror and zoom. */
 const VIEWS = [
-  { fit: 'contain', rotate: 0, mirror: false, zooms: 0 }, { fit: 'contain', rotate: 90, mirror: false, zooms: 0 }, { fit: 'cover', rotate: 180, mirror: true, zooms: 2 },
-  { fit: 'none', rotate: 270, mirror: true, zooms: 5 }, { fit: 'contain', rotate: 270, mirror: false, zooms: 9 },
+  { fit: 'contain', rotate: 0, mirror: false, zooms: 0 },
+  { fit: 'contain', rotate: 90, mirror: false, zooms: 0 },
+  { fit: 'cover', rotate: 180, mirror: true, zooms: 2 },
+  { fit: 'none', rotate: 270, mirror: true, zooms: 5 },
+  { fit: 'contain', rotate: 270, mirror: false, zooms: 9 },
 ] as const;
 
 const POINTS_PER_VIEW = 70;
@@ -55,52 +58,87 @@ describe('inspector', () => {
     };
   }
 
-  it.each([1, 1.5, 3])('has the value of the pixel under the pointer, at %d device pixels per CSS pixel, in every view', async (deviceScaleFactor) => {
-    await using opened = await open();
-    const { page } = opened;
-    await page.page.setViewport({ width: 613, height: 457, deviceScaleFactor }).catch(() => undefined);
-    const found = await page.page.evaluate(async (views, count) => {
-      const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
-      const stage = viewer.shadowRoot!.querySelector('.stage')!;
-      let seed = 12_345;
-      const random = (): number => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) / 2 ** 32;
-      const results: { x: number; y: number; values: readonly number[]; isNoData: boolean; isBack: boolean }[] = [];
-      for (const { zooms, ...view } of views) {
-        Object.assign(viewer, view);
-        await viewer.updateComplete;
-        const press = (key: string): boolean => stage.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true }));
-        press('0');
-        for (let time = 0; time < zooms; time += 1) press('+');
-        const box = viewer.getBoundingClientRect();
-        for (let tries = 0, hits = 0; hits < count && tries < 50 * count; tries += 1) {
-          const client = { x: box.x + random() * box.width, y: box.y + random() * box.height };
-          const { x, y } = viewer.toPicture(client.x, client.y)!;
-          const pixel = await viewer.inspectPixel(x, y);
-          if (pixel === null) continue;
-          hits += 1;
-          const back = viewer.toClient(x, y)!;
-          results.push({ x: pixel.x, y: pixel.y, values: pixel.values, isNoData: pixel.isNoData, isBack: Math.hypot(back.x - client.x, back.y - client.y) < 0.01 });
-        }
-      }
-      return results;
-    }, VIEWS, POINTS_PER_VIEW);
-    expect(found).toHaveLength(VIEWS.length * POINTS_PER_VIEW);
-    expect(found.filter(({ x, y, values, isNoData, isBack }) => values[0] !== valueAt(x, y) || isNoData !== (valueAt(x, y) === 0) || !isBack)).toEqual([]);
-    // Many different pixels, not the same one again and again.
-    expect(new Set(found.map(({ x, y }) => y * WIDTH + x)).size).toBeGreaterThan(200);
-  });
+  it.each([1, 1.5, 3])(
+    'has the value of the pixel under the pointer, at %d device pixels per CSS pixel, in every view',
+    async (deviceScaleFactor) => {
+      await using opened = await open();
+      const { page } = opened;
+      await page.page.setViewport({ width: 613, height: 457, deviceScaleFactor }).catch(() => undefined);
+      const found = await page.page.evaluate(
+        async (views, count) => {
+          const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
+          const stage = viewer.shadowRoot!.querySelector('.stage')!;
+          let seed = 12_345;
+          const random = (): number => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) / 2 ** 32;
+          const results: { x: number; y: number; values: readonly number[]; isNoData: boolean; isBack: boolean }[] = [];
+          for (const { zooms, ...view } of views) {
+            Object.assign(viewer, view);
+            await viewer.updateComplete;
+            const press = (key: string): boolean =>
+              stage.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true }));
+            press('0');
+            for (let time = 0; time < zooms; time += 1) press('+');
+            const box = viewer.getBoundingClientRect();
+            for (let tries = 0, hits = 0; hits < count && tries < 50 * count; tries += 1) {
+              const client = { x: box.x + random() * box.width, y: box.y + random() * box.height };
+              const { x, y } = viewer.toPicture(client.x, client.y)!;
+              const pixel = await viewer.inspectPixel(x, y);
+              if (pixel === null) continue;
+              hits += 1;
+              const back = viewer.toClient(x, y)!;
+              results.push({
+                x: pixel.x,
+                y: pixel.y,
+                values: pixel.values,
+                isNoData: pixel.isNoData,
+                isBack: Math.hypot(back.x - client.x, back.y - client.y) < 0.01,
+              });
+            }
+          }
+          return results;
+        },
+        VIEWS,
+        POINTS_PER_VIEW,
+      );
+      expect(found).toHaveLength(VIEWS.length * POINTS_PER_VIEW);
+      expect(
+        found.filter(
+          ({ x, y, values, isNoData, isBack }) =>
+            values[0] !== valueAt(x, y) || isNoData !== (valueAt(x, y) === 0) || !isBack,
+        ),
+      ).toEqual([]);
+      // Many different pixels, not the same one again and again.
+      expect(new Set(found.map(({ x, y }) => y * WIDTH + x)).size).toBeGreaterThan(200);
+    },
+  );
 
   it('is read by pointer, measures an area by drag, and changes the range', async () => {
     await using opened = await open();
     const { page } = opened;
-    const at = (x: number, y: number): Promise<{ x: number; y: number }> => page.page.evaluate((px, py) => {
-      const { x: left, y: top } = document.querySelector<GearwayViewer>('gearway-viewer')!.toClient(px, py)!;
-      return { x: left, y: top };
-    }, x + 0.5, y + 0.5);
-    const reads = (text: string): Promise<void> => page.where(`element.shadowRoot.querySelector('.inspector').textContent.includes(${JSON.stringify(text)})`);
-    const [mouse, press] = [page.page.mouse, (name: string) => page.page.evaluate((label) => {
-      [...document.querySelector('gearway-viewer')!.shadowRoot!.querySelectorAll<HTMLButtonElement>('.inspector button')].find(({ textContent }) => textContent === label)!.click();
-    }, name)];
+    const at = (x: number, y: number): Promise<{ x: number; y: number }> =>
+      page.page.evaluate(
+        (px, py) => {
+          const { x: left, y: top } = document.querySelector<GearwayViewer>('gearway-viewer')!.toClient(px, py)!;
+          return { x: left, y: top };
+        },
+        x + 0.5,
+        y + 0.5,
+      );
+    const reads = (text: string): Promise<void> =>
+      page.where(`element.shadowRoot.querySelector('.inspector').textContent.includes(${JSON.stringify(text)})`);
+    const [mouse, press] = [
+      page.page.mouse,
+      (name: string) =>
+        page.page.evaluate((label) => {
+          [
+            ...document
+              .querySelector('gearway-viewer')!
+              .shadowRoot!.querySelectorAll<HTMLButtonElement>('.inspector button'),
+          ]
+            .find(({ textContent }) => textContent === label)!
+            .click();
+        }, name),
+    ];
     const pixel = await at(70, 9);
     await mouse.move(pixel.x, pixel.y);
     await reads(`x 70, y 9: ${valueAt(70, 9)} mm`);
@@ -111,9 +149,17 @@ describe('inspector', () => {
     await mouse.move(to.x, to.y, { steps: 3 });
     await mouse.up();
     await reads('10×10, mm');
-    const area = await page.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.inspectArea({ x: 60, y: 5, width: 10, height: 10 }));
-    const values = Array.from({ length: 100 }, (_, index) => valueAt(60 + (index % 10), 5 + Math.floor(index / 10))).filter((value) => value !== 0);
-    expect(area!.channels[0]).toMatchObject({ count: values.length, min: Math.min(...values), max: Math.max(...values) });
+    const area = await page.page.evaluate(() =>
+      document.querySelector<GearwayViewer>('gearway-viewer')!.inspectArea({ x: 60, y: 5, width: 10, height: 10 }),
+    );
+    const values = Array.from({ length: 100 }, (_, index) =>
+      valueAt(60 + (index % 10), 5 + Math.floor(index / 10)),
+    ).filter((value) => value !== 0);
+    expect(area!.channels[0]).toMatchObject({
+      count: values.length,
+      min: Math.min(...values),
+      max: Math.max(...values),
+    });
     expect(area!.channels[0]!.mean).toBeCloseTo(values.reduce((sum, value) => sum + value, 0) / values.length, 9);
     await press('Range');
     const before = (await page.read('shownArray'))!;
@@ -127,8 +173,13 @@ describe('inspector', () => {
   it('is complete by keyboard, and announces what keys have changed', async () => {
     await using opened = await open();
     const { page } = opened;
-    await page.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus());
-    const says = (text: string): Promise<void> => page.where(`element.shadowRoot.querySelector('.inspector [role=status]').textContent.includes(${JSON.stringify(text)})`);
+    await page.page.evaluate(() =>
+      document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLElement>('.stage')!.focus(),
+    );
+    const says = (text: string): Promise<void> =>
+      page.where(
+        `element.shadowRoot.querySelector('.inspector [role=status]').textContent.includes(${JSON.stringify(text)})`,
+      );
     await page.page.keyboard.press('ArrowRight');
     const [x, y] = [Math.floor(WIDTH / 2), Math.floor(HEIGHT / 2)];
     await says(`x ${x}, y ${y}: `);

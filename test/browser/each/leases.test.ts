@@ -59,18 +59,24 @@ describe('ports of viewers', () => {
     await first.page.evaluate(() => void window.open(location.href, 'second', 'popup'));
     await first.becomes('refused');
     expect(await first.reason).toMatch(/taken over/);
-    await gateway.statusWhere('the second viewer', ({ clients }) => clients.length === 1 && clients[0]!.port === 6000 && clients[0]!.returnData === null);
+    await gateway.statusWhere(
+      'the second viewer',
+      ({ clients }) => clients.length === 1 && clients[0]!.port === 6000 && clients[0]!.returnData === null,
+    );
     await elapse(3000);
     expect(await first.state).toBe('refused');
     const response = await fetch(`${await gateway.url}/api/events`);
     const reader = response.body!.getReader();
     let events = '';
     // What has happened comes at once; the last of it is the second tab's arrival.
-    while (!/event: take-over[\s\S]*event: connect\ndata: .*\n\n/.test(events)) events += new TextDecoder().decode((await reader.read()).value);
+    while (!/event: take-over[\s\S]*event: connect\ndata: .*\n\n/.test(events))
+      events += new TextDecoder().decode((await reader.read()).value);
     await reader.cancel();
     expect(events.match(/event: take-over/g)).toHaveLength(1);
     // "Try again" is for a port of its own.
-    await first.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLButtonElement>('.notice button')!.click());
+    await first.page.evaluate(() =>
+      document.querySelector('gearway-viewer')!.shadowRoot!.querySelector<HTMLButtonElement>('.notice button')!.click(),
+    );
     await first.becomes('live');
     expect(await first.port).toBe(6001);
     expect((await gateway.status()).clients).toMatchObject([{ port: 6000 }, { port: 6001, returnData: 'first' }]);
@@ -109,10 +115,29 @@ describe('ports of viewers', () => {
     expect(await late.port).toBeNull();
     const told = await late.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
-      return { reason: viewer.spectatorReason, rights: viewer.rights, matches: viewer.matches(':state(spectator)'), text: viewer.shadowRoot!.querySelector('.chip')!.textContent };
+      return {
+        reason: viewer.spectatorReason,
+        rights: viewer.rights,
+        matches: viewer.matches(':state(spectator)'),
+        text: viewer.shadowRoot!.querySelector('.chip')!.textContent,
+      };
     });
-    expect(told).toEqual({ reason: expect.stringContaining('all virtual ports') as string, rights: ['view', 'publish'], matches: true, text: expect.stringContaining('View only') as string });
-    const refused = (): Promise<string> => late.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send(1).then(() => '', (error: { code: string }) => error.code));
+    expect(told).toEqual({
+      reason: expect.stringContaining('all virtual ports') as string,
+      rights: ['view', 'publish'],
+      matches: true,
+      text: expect.stringContaining('View only') as string,
+    });
+    const refused = (): Promise<string> =>
+      late.page.evaluate(() =>
+        document
+          .querySelector<GearwayViewer>('gearway-viewer')!
+          .send(1)
+          .then(
+            () => '',
+            (error: { code: string }) => error.code,
+          ),
+      );
     expect(await refused()).toBe('no-port');
   });
 

@@ -15,7 +15,8 @@ import { ViewerPage } from '../viewer-page.ts';
 
 const BUILT = fileURLToPath(new URL('../../../dist/web/', import.meta.url));
 
-const NO_ORIGIN = 'this page has no origin, because it was opened as a file or in a sandboxed frame; serve it over HTTP, and give the frame allow-same-origin';
+const NO_ORIGIN =
+  'this page has no origin, because it was opened as a file or in a sandboxed frame; serve it over HTTP, and give the frame allow-same-origin';
 
 describe('a page that may not use the gateway', () => {
   let browser: Browser;
@@ -27,25 +28,40 @@ describe('a page that may not use the gateway', () => {
   });
 
   it('over https, with a gateway over http, says so', async () => {
-    const page = '<!doctype html><title>site</title><script type="module" src="/gearway-viewer.js"></script><gearway-viewer src="http://gw.example:8080/streams/main"></gearway-viewer>';
+    const page =
+      '<!doctype html><title>site</title><script type="module" src="/gearway-viewer.js"></script><gearway-viewer src="http://gw.example:8080/streams/main"></gearway-viewer>';
     const server = createServer(readCertificate(), (request, response) => {
       const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
       if (path === '/') response.setHeader('content-type', 'text/html').end(page);
-      else readFile(join(BUILT, path)).then((body) => response.setHeader('content-type', 'text/javascript').end(body), () => response.writeHead(404).end());
+      else
+        readFile(join(BUILT, path)).then(
+          (body) => response.setHeader('content-type', 'text/javascript').end(body),
+          () => response.writeHead(404).end(),
+        );
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
-      await using viewer = await ViewerPage.open(browser, `https://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await using viewer = await ViewerPage.open(
+        browser,
+        `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+      );
       await viewer.where("element.reason.startsWith('browsers do not let')");
-      expect(await viewer.reason).toBe('browsers do not let a page over https use a gateway over http (gw.example:8080); use an https address of the gateway (--tls-cert, or a proxy with TLS)');
-      expect(await viewer.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.notice')!.textContent)).toContain('use an https address of the gateway');
+      expect(await viewer.reason).toBe(
+        'browsers do not let a page over https use a gateway over http (gw.example:8080); use an https address of the gateway (--tls-cert, or a proxy with TLS)',
+      );
+      expect(
+        await viewer.page.evaluate(
+          () => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.notice')!.textContent,
+        ),
+      ).toContain('use an https address of the gateway');
     } finally {
       server.closeAllConnections();
       server.close();
     }
   });
 
-  const embedding = (url: string): string => `<!doctype html><title>page</title><script type="module" src="${url}gearway-viewer.js"></script><gearway-viewer src="${url}streams/main"></gearway-viewer>`;
+  const embedding = (url: string): string =>
+    `<!doctype html><title>page</title><script type="module" src="${url}gearway-viewer.js"></script><gearway-viewer src="${url}streams/main"></gearway-viewer>`;
 
   async function reasonIn(frame: Frame): Promise<string> {
     return frame.evaluate(() => document.querySelector('gearway-viewer')?.reason ?? '');
@@ -54,9 +70,15 @@ describe('a page that may not use the gateway', () => {
   it('in a sandboxed frame says that it has no origin', async () => {
     await using gateway = await createGateway({ port: 0, source: 'push:' });
     const { url } = await gateway.listen();
-    await using site = await Site.serve((path) => (path === '/inner.html' ? embedding(url) : '<!doctype html><title>site</title><iframe sandbox="allow-scripts" src="/inner.html"></iframe>'));
+    await using site = await Site.serve((path) =>
+      path === '/inner.html'
+        ? embedding(url)
+        : '<!doctype html><title>site</title><iframe sandbox="allow-scripts" src="/inner.html"></iframe>',
+    );
     const page = await openWindow(browser, site.origin);
-    await expect.poll(() => Promise.all(page.frames().map((frame) => reasonIn(frame).catch(() => ''))), { timeout: 20_000 }).toContain(NO_ORIGIN);
+    await expect
+      .poll(() => Promise.all(page.frames().map((frame) => reasonIn(frame).catch(() => ''))), { timeout: 20_000 })
+      .toContain(NO_ORIGIN);
     await page.browserContext().close();
   });
 
@@ -84,8 +106,11 @@ describe('a page that may not use the gateway', () => {
       frame.src = address;
       document.body.replaceChildren(frame);
     }, `${url}viewer`);
-    const texts = (): Promise<string[]> => Promise.all(page.frames().map((frame) => frame.evaluate(() => document.body.innerText).catch(() => '')));
-    await expect.poll(async () => (await texts()).join(' '), { timeout: 20_000 }).toMatch(/no origin|without an origin/);
+    const texts = (): Promise<string[]> =>
+      Promise.all(page.frames().map((frame) => frame.evaluate(() => document.body.innerText).catch(() => '')));
+    await expect
+      .poll(async () => (await texts()).join(' '), { timeout: 20_000 })
+      .toMatch(/no origin|without an origin/);
     await page.browserContext().close();
   });
 });

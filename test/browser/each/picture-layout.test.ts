@@ -31,7 +31,9 @@ interface Box {
 const ELEMENT: Box = { left: 20.25, top: 31.5, right: 20.25 + 401.5, bottom: 31.5 + 250.75 };
 
 const FITS: readonly Fit[] = ['contain', 'cover', 'none'];
-const VIEWS = FITS.flatMap((fit) => [0, 90, 180, 270].flatMap((rotate) => [false, true].map((mirror) => ({ fit, rotate, mirror }))));
+const VIEWS = FITS.flatMap((fit) =>
+  [0, 90, 180, 270].flatMap((rotate) => [false, true].map((mirror) => ({ fit, rotate, mirror }))),
+);
 
 describe('the place of the picture', () => {
   let browser: Browser;
@@ -74,13 +76,25 @@ describe('the place of the picture', () => {
     }, settings);
 
   /** Boxes as the page reports them, and the window as it looks. */
-  const look = async (): Promise<{ overlay: Box; reported: Box; pixels: Buffer; windowWidth: number; windowHeight: number }> => {
+  const look = async (): Promise<{
+    overlay: Box;
+    reported: Box;
+    pixels: Buffer;
+    windowWidth: number;
+    windowHeight: number;
+  }> => {
     const boxes = await view.page.evaluate(() => {
       const viewer = document.querySelector('gearway-viewer')!;
       const box = ({ left, top, right, bottom }: DOMRect) => ({ left, top, right, bottom });
-      return { overlay: box(viewer.querySelector('[slot=overlay]')!.getBoundingClientRect()), reported: box(viewer.pictureRect!) };
+      return {
+        overlay: box(viewer.querySelector('[slot=overlay]')!.getBoundingClientRect()),
+        reported: box(viewer.pictureRect!),
+      };
     });
-    const { data, info } = await sharp(await view.page.screenshot()).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { data, info } = await sharp(await view.page.screenshot())
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     return { ...boxes, pixels: data, windowWidth: info.width, windowHeight: info.height };
   };
 
@@ -90,7 +104,12 @@ describe('the place of the picture', () => {
     for (let y = 0; y < windowHeight; y += 1) {
       for (let x = 0; x < windowWidth; x += 1) {
         if (pixels[(y * windowWidth + x) * 3 + 2]! < 100) continue;
-        box = { left: Math.min(box.left, x), top: Math.min(box.top, y), right: Math.max(box.right, x + 1), bottom: Math.max(box.bottom, y + 1) };
+        box = {
+          left: Math.min(box.left, x),
+          top: Math.min(box.top, y),
+          right: Math.max(box.right, x + 1),
+          bottom: Math.max(box.bottom, y + 1),
+        };
       }
     }
     return box;
@@ -100,11 +119,32 @@ describe('the place of the picture', () => {
   const check = async (name: string): Promise<void> => {
     const seen = await look();
     const shown = shownBox(seen);
-    for (const [what, box] of [['slot', seen.overlay], ['pictureRect', seen.reported]] as const) {
-      const visible: Box = { left: Math.max(box.left, ELEMENT.left), top: Math.max(box.top, ELEMENT.top), right: Math.min(box.right, ELEMENT.right), bottom: Math.min(box.bottom, ELEMENT.bottom) };
-      for (const side of ['left', 'top', 'right', 'bottom'] as const) expect(Math.abs(visible[side] - shown[side]), `${name}: ${side} of the ${what}`).toBeLessThanOrEqual(1);
+    for (const [what, box] of [
+      ['slot', seen.overlay],
+      ['pictureRect', seen.reported],
+    ] as const) {
+      const visible: Box = {
+        left: Math.max(box.left, ELEMENT.left),
+        top: Math.max(box.top, ELEMENT.top),
+        right: Math.min(box.right, ELEMENT.right),
+        bottom: Math.min(box.bottom, ELEMENT.bottom),
+      };
+      for (const side of ['left', 'top', 'right', 'bottom'] as const)
+        expect(Math.abs(visible[side] - shown[side]), `${name}: ${side} of the ${what}`).toBeLessThanOrEqual(1);
     }
-    const places = [[0.1, 0.1], [0.9, 0.2], [0.5, 0.5], [0.2, 0.8], [0.85, 0.9]].map(([x, y]) => [Math.floor(shown.left + (shown.right - shown.left) * x!), Math.floor(shown.top + (shown.bottom - shown.top) * y!)] as const);
+    const places = [
+      [0.1, 0.1],
+      [0.9, 0.2],
+      [0.5, 0.5],
+      [0.2, 0.8],
+      [0.85, 0.9],
+    ].map(
+      ([x, y]) =>
+        [
+          Math.floor(shown.left + (shown.right - shown.left) * x!),
+          Math.floor(shown.top + (shown.bottom - shown.top) * y!),
+        ] as const,
+    );
     const found = await view.page.evaluate((centres) => {
       const viewer = document.querySelector('gearway-viewer')!;
       return centres.map(([x, y]) => {
@@ -123,25 +163,38 @@ describe('the place of the picture', () => {
     }
   };
 
-  it.each(VIEWS)('is known exactly with fit $fit, rotated by $rotate, mirrored: $mirror, as a whole and zoomed', async (settings) => {
-    await show(settings);
-    await check('whole');
-    // Around a point off the centre, which moves the picture.
-    await view.page.evaluate(() => {
-      const picture = document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.picture')!;
-      for (let step = 0; step < 3; step += 1) picture.dispatchEvent(new WheelEvent('wheel', { deltaY: -20, ctrlKey: true, clientX: 120, clientY: 90, cancelable: true }));
-    });
-    await show(settings);
-    await check('zoomed');
-    await view.page.evaluate(() => document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.picture')!.dispatchEvent(new MouseEvent('dblclick')));
-  });
+  it.each(VIEWS)(
+    'is known exactly with fit $fit, rotated by $rotate, mirrored: $mirror, as a whole and zoomed',
+    async (settings) => {
+      await show(settings);
+      await check('whole');
+      // Around a point off the centre, which moves the picture.
+      await view.page.evaluate(() => {
+        const picture = document.querySelector('gearway-viewer')!.shadowRoot!.querySelector('.picture')!;
+        for (let step = 0; step < 3; step += 1)
+          picture.dispatchEvent(
+            new WheelEvent('wheel', { deltaY: -20, ctrlKey: true, clientX: 120, clientY: 90, cancelable: true }),
+          );
+      });
+      await show(settings);
+      await check('zoomed');
+      await view.page.evaluate(() =>
+        document
+          .querySelector('gearway-viewer')!
+          .shadowRoot!.querySelector('.picture')!
+          .dispatchEvent(new MouseEvent('dblclick')),
+      );
+    },
+  );
 
   it('is reported when it changes, and only then', async () => {
     await show({ fit: 'contain', rotate: 0, mirror: false });
     const events = await view.page.evaluate(async () => {
       const viewer = document.querySelector('gearway-viewer')!;
       const heard: { rotate: number; mirror: boolean; scale: number }[] = [];
-      viewer.addEventListener('gearway-view', ({ detail: { rotate, mirror, scale } }) => heard.push({ rotate, mirror, scale }));
+      viewer.addEventListener('gearway-view', ({ detail: { rotate, mirror, scale } }) =>
+        heard.push({ rotate, mirror, scale }),
+      );
       viewer.rotate = 180;
       await viewer.updateComplete;
       viewer.requestUpdate();

@@ -36,7 +36,10 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
   });
   async function open(url: string, query = ''): Promise<PublisherPage> {
     const publisher = await PublisherPage.open(browser, `${url}/publish?stream=main${query}`);
-    await publisher.page.evaluate((noWorker) => Object.assign(document.querySelector('gearway-publisher')!, { noWorker }).start(), place === 'main');
+    await publisher.page.evaluate(
+      (noWorker) => Object.assign(document.querySelector('gearway-publisher')!, { noWorker }).start(),
+      place === 'main',
+    );
     return publisher;
   }
 
@@ -48,7 +51,9 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await using viewer = await ViewerPage.ofGateway(browser, gateway);
     await viewer.becomes('live');
     await publisher.set('size', '480p');
-    await expect.poll(async () => readJpegHeader(await snapshot(gateway)).height, { timeout: 15_000 }).toBeLessThanOrEqual(480);
+    await expect
+      .poll(async () => readJpegHeader(await snapshot(gateway)).height, { timeout: 15_000 })
+      .toBeLessThanOrEqual(480);
     const fine = coarseness(await snapshot(gateway));
     await publisher.set('quality', 10);
     await expect.poll(async () => coarseness(await snapshot(gateway)), { timeout: 15_000 }).toBeGreaterThan(3 * fine);
@@ -66,7 +71,11 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     expect(stats.roundTripMs).toBeGreaterThan(0);
     expect(stats.encodeMs).toBeGreaterThan(0);
     expect(await publisher.tracks()).toEqual(['live']);
-    const tracks = await publisher.page.evaluateHandle(() => (document.querySelector('gearway-publisher')!.shadowRoot!.querySelector('video')!.srcObject as MediaStream).getTracks());
+    const tracks = await publisher.page.evaluateHandle(() =>
+      (
+        document.querySelector('gearway-publisher')!.shadowRoot!.querySelector('video')!.srcObject as MediaStream
+      ).getTracks(),
+    );
     await publisher.press('Stop');
     await publisher.becomes('idle');
     expect(await tracks.evaluate((list) => list.map(({ readyState }) => readyState))).toEqual(['ended']);
@@ -84,7 +93,9 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await first.becomes('live');
     await using second = await open(await gateway.url, '&name=second');
     await second.becomes('refused');
-    expect(await second.notice()).toBe('Another publisher is active The stream already has a publisher: first (127.0.0.1) Take over Stop');
+    expect(await second.notice()).toBe(
+      'Another publisher is active The stream already has a publisher: first (127.0.0.1) Take over Stop',
+    );
     await second.press('Take over');
     await second.becomes('live');
     await first.becomes('refused');
@@ -129,7 +140,10 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
 
   it('runs on a page of another origin', async () => {
     let gatewayUrl = '';
-    await using page = await Site.serve(() => `<!doctype html><meta charset="utf-8"><title>other</title><script type="module" src="${gatewayUrl}/gearway-publisher.js"></script><gearway-publisher src="${gatewayUrl}/streams/main" ${place === 'main' ? 'no-worker' : ''}></gearway-publisher>`);
+    await using page = await Site.serve(
+      () =>
+        `<!doctype html><meta charset="utf-8"><title>other</title><script type="module" src="${gatewayUrl}/gearway-publisher.js"></script><gearway-publisher src="${gatewayUrl}/streams/main" ${place === 'main' ? 'no-worker' : ''}></gearway-publisher>`,
+    );
     await using gateway = await start('--allow-origin', page.origin);
     gatewayUrl = await gateway.url;
     await using publisher = await PublisherPage.open(browser, page.origin);
@@ -140,4 +154,3 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     await gateway.statusWhere('frames', ({ counters }) => counters.received > 5);
   });
 });
-

@@ -4,7 +4,8 @@ import { launchBrowser, TESTED_BROWSER } from '../../helpers/browsers.ts';
 import { GatewayProcess } from '../../helpers/gateway-process.ts';
 import { openWatched } from '../watched-page.ts';
 
-const becomes = (page: Page, tag: string, state: string): Promise<unknown> => page.waitForFunction(`document.querySelector('${tag}')?.state === '${state}'`);
+const becomes = (page: Page, tag: string, state: string): Promise<unknown> =>
+  page.waitForFunction(`document.querySelector('${tag}')?.state === '${state}'`);
 
 describe('the policy of our pages', () => {
   let browser: Browser;
@@ -22,13 +23,19 @@ describe('the policy of our pages', () => {
     await using opened = await openWatched(browser, `${await gateway.url}/?stream=main`);
     const { page } = opened;
     await becomes(page, 'gearway-viewer', 'live');
-    expect(await page.$eval('gearway-viewer', (element) => (element as unknown as { place: string }).place)).toBe('worker');
+    expect(await page.$eval('gearway-viewer', (element) => (element as unknown as { place: string }).place)).toBe(
+      'worker',
+    );
     await page.evaluate(async () => {
       const canvas = new OffscreenCanvas(64, 48);
       canvas.getContext('2d')!.fillRect(0, 0, 10, 10);
       await document.querySelector('gearway-viewer')!.setReturnData(await canvas.convertToBlob({ type: 'image/jpeg' }));
     });
-    await page.waitForFunction(() => [...document.querySelectorAll('img')].some(({ src, naturalWidth }) => src.startsWith('blob:') && naturalWidth > 0));
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll('img')].some(
+        ({ src, naturalWidth }) => src.startsWith('blob:') && naturalWidth > 0,
+      ),
+    );
     await page.locator('section[aria-label="Connect"] summary').click();
     await page.waitForSelector('.snip button');
     await page.$eval('.snip button', (button) => (button as HTMLElement).click());
@@ -55,7 +62,11 @@ describe('the policy of our pages', () => {
         await picture.decode();
         viewer.noWorker = true;
       });
-      await page.waitForFunction(() => document.querySelector('gearway-viewer')!.place === 'main' && document.querySelector('gearway-viewer')?.state === 'live');
+      await page.waitForFunction(
+        () =>
+          document.querySelector('gearway-viewer')!.place === 'main' &&
+          document.querySelector('gearway-viewer')?.state === 'live',
+      );
       expect(await opened.problems()).toEqual([]);
     }
   });
@@ -85,14 +96,17 @@ describe('the policy of our pages', () => {
     await using opened = await openWatched(browser, `${await gateway.url}/viewer?stream=main&bare`);
     const outcome = await opened.page.evaluate(async () => {
       const reported: string[] = [];
-      document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => reported.push(effectiveDirective));
+      document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) =>
+        reported.push(effectiveDirective),
+      );
       const inline = document.createElement('script');
       inline.textContent = 'globalThis.ran = true';
       const foreign = document.createElement('script');
       foreign.src = 'http://localhost:9/x.js';
       document.body.append(inline, foreign);
       await fetch('http://localhost:9/').catch(() => undefined);
-      while (new Set(reported.map((directive) => directive.replace(/-elem$/, ''))).size < 2) await new Promise(requestAnimationFrame);
+      while (new Set(reported.map((directive) => directive.replace(/-elem$/, ''))).size < 2)
+        await new Promise(requestAnimationFrame);
       return { ran: 'ran' in globalThis, reported: reported.map((directive) => directive.replace(/-elem$/, '')) };
     });
     expect(outcome.ran).toBe(false);
@@ -106,4 +120,3 @@ describe('the policy of our pages', () => {
     expect(await opened.problems()).toEqual([]);
   });
 });
-

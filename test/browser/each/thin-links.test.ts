@@ -27,7 +27,11 @@ class Camera implements AsyncDisposable {
     const pictures = await Promise.all(
       Array.from({ length: 60 }, (_, n) => {
         // Squares of 8 pixels, which a smaller picture still shows.
-        const data = Uint8Array.from({ length: WIDTH * HEIGHT * 3 }, (_value, at) => (Math.imul(((at / 24) | 0) % 160, 2_654_435_761) ^ Math.imul((at / (24 * WIDTH)) | 0, 40_503)) & 127);
+        const data = Uint8Array.from(
+          { length: WIDTH * HEIGHT * 3 },
+          (_value, at) =>
+            (Math.imul(((at / 24) | 0) % 160, 2_654_435_761) ^ Math.imul((at / (24 * WIDTH)) | 0, 40_503)) & 127,
+        );
         burnNumber(data, WIDTH, HEIGHT, n);
         return encodeJpeg({ data, width: WIDTH, height: HEIGHT, channels: 3 });
       }),
@@ -37,7 +41,9 @@ class Camera implements AsyncDisposable {
   }
 
   #publish(): void {
-    this.gateway.stream.push(this.#pictures[this.#n % this.#pictures.length]!, { message: { n: this.#n % this.#pictures.length } });
+    this.gateway.stream.push(this.#pictures[this.#n % this.#pictures.length]!, {
+      message: { n: this.#n % this.#pictures.length },
+    });
     this.#n += 1;
   }
 
@@ -48,7 +54,9 @@ class Camera implements AsyncDisposable {
 }
 
 /** Number in the picture and in the message of one snapshot. */
-async function numbers(page: ViewerPage): Promise<{ picture: number | null; message: number | null; encoding: string; width: number }> {
+async function numbers(
+  page: ViewerPage,
+): Promise<{ picture: number | null; message: number | null; encoding: string; width: number }> {
   const { gray, width, height, message, encoding } = await page.page.evaluate(async () => {
     const viewer = document.querySelector<GearwayViewer>('gearway-viewer')!;
     const snapshot = (await viewer.snapshot())!;
@@ -58,7 +66,13 @@ async function numbers(page: ViewerPage): Promise<{ picture: number | null; mess
     const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
     let text = '';
     for (let at = 0; at < data.length; at += 4) text += String.fromCharCode(data[at]!);
-    return { gray: btoa(text), width: bitmap.width, height: bitmap.height, message: (snapshot.message as { n: number }).n, encoding: viewer.stats.encoding };
+    return {
+      gray: btoa(text),
+      width: bitmap.width,
+      height: bitmap.height,
+      message: (snapshot.message as { n: number }).n,
+      encoding: viewer.stats.encoding,
+    };
   });
   return { picture: readNumber(Buffer.from(gray, 'base64'), width, height), message, encoding, width };
 }
@@ -72,7 +86,10 @@ describe('gearway-viewer with small pictures', () => {
     await browser.close();
   });
   const set = (page: ViewerPage, properties: Partial<Pick<GearwayViewer, 'quality' | 'noWorker'>>): Promise<void> =>
-    page.page.evaluate((values) => void Object.assign(document.querySelector<GearwayViewer>('gearway-viewer')!, values), properties);
+    page.page.evaluate(
+      (values) => void Object.assign(document.querySelector<GearwayViewer>('gearway-viewer')!, values),
+      properties,
+    );
 
   it('shows H.264 in which each message has its picture, and the source again', async () => {
     await using camera = await Camera.start();
@@ -99,7 +116,9 @@ describe('gearway-viewer with small pictures', () => {
     const { url } = await camera.gateway.listen();
     await using page = await ViewerPage.open(browser, `${url}viewer?stream=main`);
     await set(page, { quality: 'quarter', noWorker: true });
-    await page.where(`element.place === 'main' && element.stats.encoding === 'jpeg' && element.stats.width === ${WIDTH / 4}`);
+    await page.where(
+      `element.place === 'main' && element.stats.encoding === 'jpeg' && element.stats.width === ${WIDTH / 4}`,
+    );
     const { picture, message } = await numbers(page);
     expect(picture).toBe(message);
   });

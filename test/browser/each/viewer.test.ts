@@ -22,9 +22,10 @@ describe('gearway-viewer', () => {
   afterAll(async () => {
     await browser.close();
   });
-  const open = (gateway: GatewayProcess, query?: string): Promise<ViewerPage> => ViewerPage.ofGateway(browser, gateway, query);
+  const open = (gateway: GatewayProcess, query?: string): Promise<ViewerPage> =>
+    ViewerPage.ofGateway(browser, gateway, query);
 
-  it('shows a real server\'s frames in three windows, each message with its picture, and returns their data', async () => {
+  it("shows a real server's frames in three windows, each message with its picture, and returns their data", async () => {
     const [source] = (await freePorts(1)) as [number];
     await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`);
     await using one = await open(gateway);
@@ -36,7 +37,9 @@ describe('gearway-viewer', () => {
     await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 3000 });
     await Promise.all(pages.map((page) => page.becomes('live')));
     expect(await Promise.all(pages.map((page) => page.port))).toEqual([6000, 6001, 6042]);
-    const { data } = await server.waitFor<Returned>('returned', (event) => ['6000', '6001', '6042'].every((port) => (event.data?.[port] ?? null) !== null));
+    const { data } = await server.waitFor<Returned>('returned', (event) =>
+      ['6000', '6001', '6042'].every((port) => (event.data?.[port] ?? null) !== null),
+    );
     expect(data).toEqual({ 6000: { viewer: 0 }, 6001: { viewer: 1 }, 6042: { viewer: 2 } });
     for (const page of pages) {
       const seen = new Set<number>();
@@ -58,7 +61,10 @@ describe('gearway-viewer', () => {
     await server.waitFor<Returned>('returned', ({ data }) => data?.['6000'] === 'drive');
     const killedAt = Date.now() / 1000;
     await page[Symbol.asyncDispose]();
-    const { data, t } = await server.waitFor<Returned>('returned', (event) => event.t >= killedAt && event.data?.['6000'] === undefined);
+    const { data, t } = await server.waitFor<Returned>(
+      'returned',
+      (event) => event.t >= killedAt && event.data?.['6000'] === undefined,
+    );
     expect(data).toEqual({});
     expect(t - killedAt).toBeLessThan(1);
     // The port is held for who has the key; another viewer gets the next one.
@@ -77,8 +83,13 @@ describe('gearway-viewer', () => {
     await page.page.reload();
     await page.becomes('live');
     expect(await page.port).toBe(6000);
-    await page.page.evaluate(() => document.querySelector<GearwayViewer>('gearway-viewer')!.send({ gripper: 'close', force: 0.4 }));
-    const { n } = await server.waitFor<Returned>('returned', ({ data }) => (data?.['6000'] as { gripper?: string } | null)?.gripper === 'close');
+    await page.page.evaluate(() =>
+      document.querySelector<GearwayViewer>('gearway-viewer')!.send({ gripper: 'close', force: 0.4 }),
+    );
+    const { n } = await server.waitFor<Returned>(
+      'returned',
+      ({ data }) => (data?.['6000'] as { gripper?: string } | null)?.gripper === 'close',
+    );
     // Once: with the next frame it is null again.
     await server.waitFor<Returned>('returned', (event) => event.n === n + 1 && event.data?.['6000'] === null);
     const code = await page.page.evaluate(() =>
@@ -99,7 +110,10 @@ describe('gearway-viewer', () => {
     await using page = await open(first);
     await page.becomes('live');
     await page.returnData({ speed: 0 });
-    await first.statusWhere('return data', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+    await first.statusWhere(
+      'return data',
+      ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
+    );
     first.signal('SIGTERM');
     expect(await first.exited).toBe(0);
     await page.becomes('connecting');
@@ -107,7 +121,10 @@ describe('gearway-viewer', () => {
     const startMs = performance.now();
     await page.becomes('live');
     expect(performance.now() - startMs).toBeLessThan(2500);
-    await second.statusWhere('return data again', ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0);
+    await second.statusWhere(
+      'return data again',
+      ({ clients }) => (clients[0]?.returnData as { speed?: number } | null)?.speed === 0,
+    );
   });
 
   it('says why it is refused, and watches once it has the token', async () => {

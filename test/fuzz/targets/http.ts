@@ -6,14 +6,38 @@ import { anyAddress, ending, httpStatuses, sendSteps, serverErrors, type Target 
 import { hostileText, wellFormed } from '../values.ts';
 import type { Route, World } from '../world.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'PROPFIND', 'get', 'G\u0000T', 'X'.repeat(300)] as const;
+const METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'TRACE',
+  'CONNECT',
+  'PROPFIND',
+  'get',
+  'G\u0000T',
+  'X'.repeat(300),
+] as const;
 
 type Credential = 'none' | 'wrong' | 'view' | 'publish' | 'port' | 'administer';
 type Right = 'view' | 'administer' | 'publish';
 
-const RIGHTS: Readonly<Record<Credential, readonly Right[]>> = { none: [], wrong: [], view: ['view'], publish: ['publish'], port: ['view'], administer: ['view', 'administer', 'publish'] };
+const RIGHTS: Readonly<Record<Credential, readonly Right[]>> = {
+  none: [],
+  wrong: [],
+  view: ['view'],
+  publish: ['publish'],
+  port: ['view'],
+  administer: ['view', 'administer', 'publish'],
+};
 
-/** HTTP over raw sockets: every route by every method, URLs written in odd ways, headers, bodies, aborts, pipelines. Checks that rights hold however a URL is written. */
+/**
+ * HTTP over raw sockets: every route by every method, URLs written in odd ways, headers, bodies, aborts, pipelines.
+ * Checks that rights hold however a URL is written.
+ */
 export const httpTarget: Target = {
   name: 'http',
   summary: 'HTTP: routes × methods × spellings × headers × bodies × aborts × pipelines',
@@ -21,7 +45,15 @@ export const httpTarget: Target = {
   perSecond: 120,
   create: (random, world) => {
     if (random.chance(1 / 60)) return random.times(40, () => halfRequest(random, world));
-    return [random.weighted<() => Script>([[5, () => honest(random, world)], [3, () => pipeline(random, world)], [2, () => broken(random, world)], [1, () => halfRequest(random, world)], [1, () => badUrlUpgrade(random, world)]])()];
+    return [
+      random.weighted<() => Script>([
+        [5, () => honest(random, world)],
+        [3, () => pipeline(random, world)],
+        [2, () => broken(random, world)],
+        [1, () => halfRequest(random, world)],
+        [1, () => badUrlUpgrade(random, world)],
+      ])(),
+    ];
   },
   answers: (outcome) => {
     const statuses = httpStatuses(outcome);
@@ -33,7 +65,8 @@ export const httpTarget: Target = {
     // Set where every request of the connection must be refused. 204 answers OPTIONS, which asks what would be allowed.
     const forbidden = script.notes?.['forbidden'];
     const [status] = httpStatuses(outcome);
-    if (forbidden !== undefined && status !== undefined && status >= 200 && status < 300 && status !== 204) return `answered ${status} although ${forbidden}: ${outcome.received.toString('latin1').slice(0, 200)}`;
+    if (forbidden !== undefined && status !== undefined && status >= 200 && status < 300 && status !== 204)
+      return `answered ${status} although ${forbidden}: ${outcome.received.toString('latin1').slice(0, 200)}`;
     return null;
   },
 };
@@ -45,7 +78,9 @@ function neededRight({ method, path }: Route): Right | null {
   return path === '/streams/:name/frames' ? 'publish' : null;
 }
 
-/** One request for a route that exists, with one credential: what must be refused must be refused however it is written. */
+/**
+ * One request for a route that exists, with one credential: what must be refused must be refused however it is written.
+ */
 function honest(random: Random, world: World): Script {
   const credential = random.pick<Credential>(['none', 'wrong', 'view', 'publish', 'port', 'administer']);
   const route = random.pick(world.routes);
@@ -69,33 +104,90 @@ function addressFor(random: Random, credential: Credential): string {
 }
 
 function pipeline(random: Random, world: World): Script {
-  const same = random.chance(0.4) ? random.pick(['/gearway-viewer.js', '/gearway-worker.js.map', '/', '/viewer', '/streams/main/snapshot.png', '/api/events', '/streams/main/mjpeg']) : null;
-  const count = random.weighted([[6, random.between(2, 12)], [1, 60]]);
-  const requests = random.times(count, () => (same === null ? request(random, world, random.pick(world.routes), 'administer').bytes : head('GET', same, world, [bearer(world.tokens.view)])));
+  const same = random.chance(0.4)
+    ? random.pick([
+        '/gearway-viewer.js',
+        '/gearway-worker.js.map',
+        '/',
+        '/viewer',
+        '/streams/main/snapshot.png',
+        '/api/events',
+        '/streams/main/mjpeg',
+      ])
+    : null;
+  const count = random.weighted([
+    [6, random.between(2, 12)],
+    [1, 60],
+  ]);
+  const requests = random.times(count, () =>
+    same === null
+      ? request(random, world, random.pick(world.routes), 'administer').bytes
+      : head('GET', same, world, [bearer(world.tokens.view)]),
+  );
   const { last, lingerMs } = ending(random);
-  if (random.chance(0.15)) requests.push(Buffer.from(`GET /streams/main/ws HTTP/1.1\r\nHost: 127.0.0.1:${world.httpPort}\r\nConnection: Upgrade\r\nUpgrade: ${random.pick(['websocket', 'x'])}\r\n\r\n`));
-  return { what: `${count} pipelined requests${same === null ? '' : ` for ${same}`}`, port: world.httpPort, from: anyAddress(random), steps: [...sendSteps(random, Buffer.concat(requests)), ...(random.chance(0.5) ? [{ kind: 'read', ms: 100 } as const] : []), ...last], lingerMs };
+  if (random.chance(0.15))
+    requests.push(
+      Buffer.from(
+        `GET /streams/main/ws HTTP/1.1\r\nHost: 127.0.0.1:${world.httpPort}\r\nConnection: Upgrade\r\nUpgrade: ${random.pick(['websocket', 'x'])}\r\n\r\n`,
+      ),
+    );
+  return {
+    what: `${count} pipelined requests${same === null ? '' : ` for ${same}`}`,
+    port: world.httpPort,
+    from: anyAddress(random),
+    steps: [
+      ...sendSteps(random, Buffer.concat(requests)),
+      ...(random.chance(0.5) ? [{ kind: 'read', ms: 100 } as const] : []),
+      ...last,
+    ],
+    lingerMs,
+  };
 }
 
 function broken(random: Random, world: World): Script {
-  const { bytes } = request(random, world, random.pick(world.routes), random.pick(['administer', 'view', 'none'] as const));
+  const { bytes } = request(
+    random,
+    world,
+    random.pick(world.routes),
+    random.pick(['administer', 'view', 'none'] as const),
+  );
   const { last, lingerMs } = ending(random);
   // A target that changed may name another client or address: without the right to administer it does no harm.
   const safe = Buffer.from(bytes.toString('latin1').replaceAll(world.tokens.administer, world.tokens.view), 'latin1');
-  return { what: 'request with changed bytes', port: world.httpPort, from: anyAddress(random, 2), steps: [...sendSteps(random, mutate(safe, random.sample(mutations))), { kind: 'read', ms: 100 }, ...last], lingerMs };
+  return {
+    what: 'request with changed bytes',
+    port: world.httpPort,
+    from: anyAddress(random, 2),
+    steps: [...sendSteps(random, mutate(safe, random.sample(mutations))), { kind: 'read', ms: 100 }, ...last],
+    lingerMs,
+  };
 }
 
 function halfRequest(random: Random, world: World): Script {
   const { bytes } = request(random, world, random.pick(world.routes), 'view');
   const { last, lingerMs } = ending(random);
-  return { what: 'request cut off', port: world.httpPort, from: anyAddress(random), steps: [{ kind: 'send', bytes: bytes.subarray(0, random.below(bytes.length)) }, ...last], lingerMs };
+  return {
+    what: 'request cut off',
+    port: world.httpPort,
+    from: anyAddress(random),
+    steps: [{ kind: 'send', bytes: bytes.subarray(0, random.below(bytes.length)) }, ...last],
+    lingerMs,
+  };
 }
 
 /** Upgrades to what does not exist or cannot be decoded, ended as curl does: read the answer, then close. */
 function badUrlUpgrade(random: Random, world: World): Script {
   const url = random.pick(['/%', '/%ff/%fe', '/streams/%/ws', '/', '/nothing', '/streams/main/ws%', '/healthz', '*']);
-  const bytes = Buffer.from(`GET ${url} HTTP/1.1\r\nHost: 127.0.0.1:${world.httpPort}\r\nConnection: Upgrade\r\nUpgrade: ${random.pick(['x', 'websocket', 'h2c', 'TLS/1.0'])}\r\n\r\n`);
-  return { what: `upgrade at ${url}`, port: world.httpPort, from: anyAddress(random), steps: [{ kind: 'send', bytes }, { kind: 'read', ms: 300 }, { kind: 'end' }], lingerMs: random.between(50, 300) };
+  const bytes = Buffer.from(
+    `GET ${url} HTTP/1.1\r\nHost: 127.0.0.1:${world.httpPort}\r\nConnection: Upgrade\r\nUpgrade: ${random.pick(['x', 'websocket', 'h2c', 'TLS/1.0'])}\r\n\r\n`,
+  );
+  return {
+    what: `upgrade at ${url}`,
+    port: world.httpPort,
+    from: anyAddress(random),
+    steps: [{ kind: 'send', bytes }, { kind: 'read', ms: 300 }, { kind: 'end' }],
+    lingerMs: random.between(50, 300),
+  };
 }
 
 function bearer(token: string): string {
@@ -103,11 +195,19 @@ function bearer(token: string): string {
 }
 
 function head(method: string, url: string, world: World, headers: readonly string[]): Buffer {
-  return Buffer.from(`${method} ${url} HTTP/1.1\r\nHost: 127.0.0.1:${world.httpPort}\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`, 'latin1');
+  return Buffer.from(
+    `${method} ${url} HTTP/1.1\r\nHost: 127.0.0.1:${world.httpPort}\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`,
+    'latin1',
+  );
 }
 
 /** One request. `steps` follow it, such as a body that comes late. */
-function request(random: Random, world: World, route: Route, credential: Credential): { readonly bytes: Buffer; readonly steps: readonly Step[] } {
+function request(
+  random: Random,
+  world: World,
+  route: Route,
+  credential: Credential,
+): { readonly bytes: Buffer; readonly steps: readonly Step[] } {
   const method = random.chance(0.9) ? route.method : random.pick(METHODS);
   const url = spell(random, fillIn(random, route.path, world, credential), world) + query(random);
   const headers = authorization(random, credential, world);
@@ -117,30 +217,107 @@ function request(random: Random, world: World, route: Route, credential: Credent
   const { type, body } = anyBody(random, world);
   if (type !== null) headers.push(`Content-Type: ${type}`);
   return random.weighted<() => { bytes: Buffer; steps: readonly Step[] }>([
-    [8, () => ({ bytes: Buffer.concat([head(method, url, world, [...headers, `Content-Length: ${body.length}`]), body]), steps: [] })],
-    [1, () => ({ bytes: Buffer.concat([head(method, url, world, [...headers, `Content-Length: ${random.pick([body.length + 1, body.length + 100_000, 0, 2 ** 31, 2 ** 53, '0x10', '-1', '1, 1', '+5'])}`]), body]), steps: [] })],
-    [2, () => ({ bytes: Buffer.concat([head(method, url, world, [...headers, 'Transfer-Encoding: chunked']), chunked(random, body)]), steps: [] })],
-    [1, () => ({ bytes: head(method, url, world, [...headers, `Content-Length: ${body.length}`, 'Expect: 100-continue']), steps: [{ kind: 'read', ms: 50 }, { kind: 'send', bytes: body }] })],
+    [
+      8,
+      () => ({
+        bytes: Buffer.concat([head(method, url, world, [...headers, `Content-Length: ${body.length}`]), body]),
+        steps: [],
+      }),
+    ],
+    [
+      1,
+      () => ({
+        bytes: Buffer.concat([
+          head(method, url, world, [
+            ...headers,
+            `Content-Length: ${random.pick([body.length + 1, body.length + 100_000, 0, 2 ** 31, 2 ** 53, '0x10', '-1', '1, 1', '+5'])}`,
+          ]),
+          body,
+        ]),
+        steps: [],
+      }),
+    ],
+    [
+      2,
+      () => ({
+        bytes: Buffer.concat([
+          head(method, url, world, [...headers, 'Transfer-Encoding: chunked']),
+          chunked(random, body),
+        ]),
+        steps: [],
+      }),
+    ],
+    [
+      1,
+      () => ({
+        bytes: head(method, url, world, [...headers, `Content-Length: ${body.length}`, 'Expect: 100-continue']),
+        steps: [
+          { kind: 'read', ms: 50 },
+          { kind: 'send', bytes: body },
+        ],
+      }),
+    ],
   ])();
 }
 
 function authorization(random: Random, credential: Credential, { tokens }: World): string[] {
-  if (credential === 'none') return random.chance(0.8) ? [] : [random.pick(['Authorization:', 'Authorization: Bearer', 'Authorization: Basic', 'Authorization: Digest a=b', 'Authorization: Basic Og=='])];
-  const token = credential === 'wrong' ? random.pick(['wrong', tokens.administer.slice(0, -1), `${tokens.administer}x`, tokens.administer.toUpperCase(), 'x'.repeat(5000)]) : tokens[credential];
-  return [random.chance(0.85) ? bearer(token) : `Authorization: Basic ${Buffer.from(`user:${token}`).toString('base64')}`];
+  if (credential === 'none')
+    return random.chance(0.8)
+      ? []
+      : [
+          random.pick([
+            'Authorization:',
+            'Authorization: Bearer',
+            'Authorization: Basic',
+            'Authorization: Digest a=b',
+            'Authorization: Basic Og==',
+          ]),
+        ];
+  const token =
+    credential === 'wrong'
+      ? random.pick([
+          'wrong',
+          tokens.administer.slice(0, -1),
+          `${tokens.administer}x`,
+          tokens.administer.toUpperCase(),
+          'x'.repeat(5000),
+        ])
+      : tokens[credential];
+  return [
+    random.chance(0.85) ? bearer(token) : `Authorization: Basic ${Buffer.from(`user:${token}`).toString('base64')}`,
+  ];
 }
 
-const name = fc.oneof({ weight: 6, arbitrary: fc.constantFrom('main', 'side', 'cam', 'real') }, { weight: 1, arbitrary: hostileText.map((text) => encodeURIComponent(wellFormed(text)).slice(0, 300)) }, { weight: 1, arbitrary: fc.constantFrom('', '.', '..', '%00', '%2e%2e', '__proto__', 'main%2f..', '%u0041', '%ff') });
+const name = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('main', 'side', 'cam', 'real') },
+  { weight: 1, arbitrary: hostileText.map((text) => encodeURIComponent(wellFormed(text)).slice(0, 300)) },
+  { weight: 1, arbitrary: fc.constantFrom('', '.', '..', '%00', '%2e%2e', '__proto__', 'main%2f..', '%u0041', '%ff') },
+);
 
 /** Fills in a route's parameters. Clients of the harness are never named by who may disconnect them. */
 function fillIn(random: Random, path: string, world: World, credential: Credential): string {
   return path.replaceAll(/:(\w+)|\*/g, (_match, parameter: string | undefined) => {
     if (parameter === 'name') return random.sample(name);
     if (parameter === 'id') {
-      const id = random.weighted<() => string>([[4, () => `web-${random.between(1, 400)}`], [2, () => `native-${random.pick(world.fakes).port}`], [1, () => encodeURIComponent(wellFormed(random.sample(hostileText))).slice(0, 300)]])();
+      const id = random.weighted<() => string>([
+        [4, () => `web-${random.between(1, 400)}`],
+        [2, () => `native-${random.pick(world.fakes).port}`],
+        [1, () => encodeURIComponent(wellFormed(random.sample(hostileText))).slice(0, 300)],
+      ])();
       return credential === 'administer' && world.innocents.includes(id) ? 'nobody' : id;
     }
-    return random.pick(['index.html', 'gearway-viewer.js', 'gearway-worker.js.map', '../package.json', '..%2f..%2fpackage.json', '%2e%2e/%2e%2e/etc/passwd', 'assets/', '.', '\\..\\..', 'x'.repeat(300)]);
+    return random.pick([
+      'index.html',
+      'gearway-viewer.js',
+      'gearway-worker.js.map',
+      '../package.json',
+      '..%2f..%2fpackage.json',
+      '%2e%2e/%2e%2e/etc/passwd',
+      'assets/',
+      '.',
+      '\\..\\..',
+      'x'.repeat(300),
+    ]);
   });
 }
 
@@ -166,18 +343,34 @@ function spell(random: Random, path: string, { httpPort }: World): string {
 }
 
 function percentEncode(path: string, random: Random): string {
-  return path.replaceAll(/[a-z]/g, (letter) => (random.chance(0.15) ? `%${letter.charCodeAt(0).toString(16)}` : letter));
+  return path.replaceAll(/[a-z]/g, (letter) =>
+    random.chance(0.15) ? `%${letter.charCodeAt(0).toString(16)}` : letter,
+  );
 }
 
 function query(random: Random): string {
   if (random.chance(0.6)) return '';
   const value = encodeURIComponent(wellFormed(random.sample(hostileText))).slice(0, 500);
-  return random.pick(['?', `?width=${random.pick(['1', '64', '16384', '16385', '0', '-1', '1e3', 'NaN', value])}`, `?fps=${random.pick(['0.1', '120', '121', '0', '1e-9', value])}`, `?width=8&width=9`, `?reason=${value}`, `?publisher=${value}&takeOver=true`, `?takeOver=${value}`, '?__proto__=1&constructor=2', `?${'a=1&'.repeat(300)}`, '?%', '?token=x']);
+  return random.pick([
+    '?',
+    `?width=${random.pick(['1', '64', '16384', '16385', '0', '-1', '1e3', 'NaN', value])}`,
+    `?fps=${random.pick(['0.1', '120', '121', '0', '1e-9', value])}`,
+    `?width=8&width=9`,
+    `?reason=${value}`,
+    `?publisher=${value}&takeOver=true`,
+    `?takeOver=${value}`,
+    '?__proto__=1&constructor=2',
+    `?${'a=1&'.repeat(300)}`,
+    '?%',
+    '?token=x',
+  ]);
 }
 
 function oddHeaders(random: Random): string[] {
   if (random.chance(0.6)) return [];
-  const text = Buffer.from(wellFormed(random.sample(hostileText)).replaceAll(/[\r\n\0]/g, ' ')).toString('latin1').slice(0, 2000);
+  const text = Buffer.from(wellFormed(random.sample(hostileText)).replaceAll(/[\r\n\0]/g, ' '))
+    .toString('latin1')
+    .slice(0, 2000);
   return [
     random.pick([
       `Origin: ${random.pick(['null', 'http://evil.example', 'file://', 'http://127.0.0.1', text])}`,
@@ -204,9 +397,18 @@ function chunked(random: Random, body: Buffer): Buffer {
   const chunks: Buffer[] = [];
   for (let at = 0; at < body.length && chunks.length < 400; at += size) {
     const chunk = body.subarray(at, at + size);
-    chunks.push(Buffer.from(`${chunk.length.toString(16)}${random.chance(0.05) ? ';x=y' : ''}\r\n`), chunk, Buffer.from('\r\n'));
+    chunks.push(
+      Buffer.from(`${chunk.length.toString(16)}${random.chance(0.05) ? ';x=y' : ''}\r\n`),
+      chunk,
+      Buffer.from('\r\n'),
+    );
   }
-  return Buffer.concat([...chunks, random.chance(0.9) ? Buffer.from('0\r\n\r\n') : Buffer.from(random.pick(['0', '-1\r\n', 'ffffffffffffffff\r\n', 'g\r\n', '']))]);
+  return Buffer.concat([
+    ...chunks,
+    random.chance(0.9)
+      ? Buffer.from('0\r\n\r\n')
+      : Buffer.from(random.pick(['0', '-1\r\n', 'ffffffffffffffff\r\n', 'g\r\n', ''])),
+  ]);
 }
 
 /** A body for any route. Addresses of native clients stay on this machine, on ports where nobody listens. */
@@ -220,7 +422,38 @@ function anyBody(random: Random, world: World): { readonly type: string | null; 
     () => ` ${world.fakes[0]?.port ?? 1}`,
     () => '?'.repeat(1025),
   ])();
-  const value = random.weighted<unknown>([[6, { address }], [1, { address: [address] }], [1, { address: null }], [1, {}], [1, []], [1, null], [1, 'text'], [1, { __proto__: 1, address: 7 }]]);
-  const json = Buffer.from(random.chance(0.9) ? JSON.stringify(value) : random.pick(['{', '{"address"', '['.repeat(50_000), '{"__proto__":{"a":1}}', '\u0000', '"\ud800"']));
-  return random.weighted([[6, { type: 'application/json', body: json }], [1, { type: random.pick(['text/plain', 'application/JSON; charset=x', 'multipart/form-data', 'multipart/form-data; boundary=', 'x'.repeat(500), '']), body: json }], [1, { type: null, body: json }], [1, { type: 'application/json', body: Buffer.alloc(random.pick([0, 1 << 20, (1 << 20) + 1]), 0x20) }]]);
+  const value = random.weighted<unknown>([
+    [6, { address }],
+    [1, { address: [address] }],
+    [1, { address: null }],
+    [1, {}],
+    [1, []],
+    [1, null],
+    [1, 'text'],
+    [1, { __proto__: 1, address: 7 }],
+  ]);
+  const json = Buffer.from(
+    random.chance(0.9)
+      ? JSON.stringify(value)
+      : random.pick(['{', '{"address"', '['.repeat(50_000), '{"__proto__":{"a":1}}', '\u0000', '"\ud800"']),
+  );
+  return random.weighted([
+    [6, { type: 'application/json', body: json }],
+    [
+      1,
+      {
+        type: random.pick([
+          'text/plain',
+          'application/JSON; charset=x',
+          'multipart/form-data',
+          'multipart/form-data; boundary=',
+          'x'.repeat(500),
+          '',
+        ]),
+        body: json,
+      },
+    ],
+    [1, { type: null, body: json }],
+    [1, { type: 'application/json', body: Buffer.alloc(random.pick([0, 1 << 20, (1 << 20) + 1]), 0x20) }],
+  ]);
 }

@@ -8,7 +8,10 @@ import { command, frame, message, SOCKET_TYPES } from '../zmtp.ts';
 import { floodSteps, handshake } from './zmq.ts';
 import { imagezmqPicture, netgearReply } from './zmq-messages.ts';
 
-/** What the gateway connects to: clients that answer frames with replies which are right or nearly, and publishers. The gateway keeps coming back. */
+/**
+ * What the gateway connects to: clients that answer frames with replies which are right or nearly, and publishers. The
+ * gateway keeps coming back.
+ */
 export function peersTarget(samples: Samples): Target {
   return {
     name: 'peers',
@@ -22,21 +25,46 @@ export function peersTarget(samples: Samples): Target {
 }
 
 function accepted(random: Random, { port, socket }: FakePort, samples: Samples): Script {
-  if (socket !== 'SUB' && random.chance(0.05)) return { what: 'flood of PING where the gateway connects to', port, from: '127.0.0.1', steps: floodSteps(random, socket, socket === 'REP'), lingerMs: 0 };
+  if (socket !== 'SUB' && random.chance(0.05))
+    return {
+      what: 'flood of PING where the gateway connects to',
+      port,
+      from: '127.0.0.1',
+      steps: floodSteps(random, socket, socket === 'REP'),
+      lingerMs: 0,
+    };
   const { last, lingerMs } = ending(random);
   const type = random.chance(0.85) ? socket : random.pick(SOCKET_TYPES);
-  const steps: Step[] = random.chance(0.06) ? [{ kind: 'send', bytes: random.bytes(random.between(0, 200)) }] : [...handshake(random, type)];
+  const steps: Step[] = random.chance(0.06)
+    ? [{ kind: 'send', bytes: random.bytes(random.between(0, 200)) }]
+    : [...handshake(random, type)];
   // A subscriber asks for everything, by message and by command.
-  if (socket === 'SUB') steps.push({ kind: 'send', bytes: random.chance(0.8) ? frame(Buffer.of(1)) : command('SUBSCRIBE', Buffer.alloc(0)) });
+  if (socket === 'SUB')
+    steps.push({
+      kind: 'send',
+      bytes: random.chance(0.8) ? frame(Buffer.of(1)) : command('SUBSCRIBE', Buffer.alloc(0)),
+    });
   for (let n = random.between(0, 40); n > 0; n -= 1) {
     steps.push(...sendSteps(random, anyMessage(random, socket, samples)));
     if (random.chance(0.6)) steps.push({ kind: 'read', ms: random.between(5, 60) });
   }
-  return { what: `${type.slice(0, 8)} that the gateway connects to`, port, from: '127.0.0.1', steps: [...steps, ...last], lingerMs };
+  return {
+    what: `${type.slice(0, 8)} that the gateway connects to`,
+    port,
+    from: '127.0.0.1',
+    steps: [...steps, ...last],
+    lingerMs,
+  };
 }
 
 function anyMessage(random: Random, socket: FakePort['socket'], samples: Samples): Buffer {
-  if (socket === 'SUB') return random.weighted<() => Buffer>([[4, () => frame(Buffer.from([random.below(3), ...random.bytes(random.below(20))]))], [1, () => message([Buffer.of(1), random.bytes(5)])], [1, () => command(random.pick(['SUBSCRIBE', 'CANCEL', 'PING']), random.bytes(random.below(20)))], [1, () => mutate(frame(Buffer.of(1)), random.sample(mutations))]])();
+  if (socket === 'SUB')
+    return random.weighted<() => Buffer>([
+      [4, () => frame(Buffer.from([random.below(3), ...random.bytes(random.below(20))]))],
+      [1, () => message([Buffer.of(1), random.bytes(5)])],
+      [1, () => command(random.pick(['SUBSCRIBE', 'CANCEL', 'PING']), random.bytes(random.below(20)))],
+      [1, () => mutate(frame(Buffer.of(1)), random.sample(mutations))],
+    ])();
   const parts = socket === 'PUB' ? imagezmqPicture(random, samples) : netgearReply(random, samples);
   const delimiter = socket === 'REP' ? [Buffer.alloc(0)] : [];
   return random.weighted<() => Buffer>([

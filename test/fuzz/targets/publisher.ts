@@ -14,18 +14,39 @@ export function publisherTarget(samples: Samples): Target {
     concurrency: 6,
     perSecond: 40,
     create: (random, world) =>
-      random.times(random.weighted([[40, 1], [1, 20]]), () => {
-        const { token, from } = pickToken(random, world, world.tokens.publish);
-        const stream = random.chance(0.05) ? random.pick([...world.viewed, 'none', '%']) : random.pick(world.pushed);
-        // One publisher at a time: the next takes over, or nothing would be tried but the refusal.
-        const hello = { ...random.sample(helloFields), ...(random.chance(0.9) ? { takeOver: true } : {}), ...(token === null ? {} : { token }) };
-        let sequence = 0;
-        const messages = random.times(random.between(0, 15), () => {
-          sequence += random.weighted([[12, 1], [1, 0], [1, 1000]]);
-          return anyMessage(random, samples, sequence);
-        });
-        return webSocketScript(random, { what: `publisher to ${stream}`, port: world.httpPort, from, path: `/streams/${stream}/publish`, headers: {}, messages: [...(random.chance(0.95) ? [encodeHostile(random, messageType.hello, hello)] : []), ...messages] });
-      }),
+      random.times(
+        random.weighted([
+          [40, 1],
+          [1, 20],
+        ]),
+        () => {
+          const { token, from } = pickToken(random, world, world.tokens.publish);
+          const stream = random.chance(0.05) ? random.pick([...world.viewed, 'none', '%']) : random.pick(world.pushed);
+          // One publisher at a time: the next takes over, or nothing would be tried but the refusal.
+          const hello = {
+            ...random.sample(helloFields),
+            ...(random.chance(0.9) ? { takeOver: true } : {}),
+            ...(token === null ? {} : { token }),
+          };
+          let sequence = 0;
+          const messages = random.times(random.between(0, 15), () => {
+            sequence += random.weighted([
+              [12, 1],
+              [1, 0],
+              [1, 1000],
+            ]);
+            return anyMessage(random, samples, sequence);
+          });
+          return webSocketScript(random, {
+            what: `publisher to ${stream}`,
+            port: world.httpPort,
+            from,
+            path: `/streams/${stream}/publish`,
+            headers: {},
+            messages: [...(random.chance(0.95) ? [encodeHostile(random, messageType.hello, hello)] : []), ...messages],
+          });
+        },
+      ),
     answers: webSocketAnswers,
     judge: (_script, outcome) => serverErrors(outcome),
   };
@@ -37,6 +58,11 @@ function anyMessage(random: Random, samples: Samples, sequence: number): Buffer 
   const payload =
     fields['encoding'] === 'raw'
       ? Buffer.alloc(random.pick([48 * 64 * 3, 48 * 64, 16, 0, 7]))
-      : random.weighted<() => Buffer>([[4, () => random.pick(samples.jpegs)], [4, () => damageJpeg(random.pick(samples.jpegs), random)], [0.3, () => scanBomb(2048, 2048, random.pick([20, 400]))], [1, () => random.pick([...samples.npys, ...samples.bmps])]])();
+      : random.weighted<() => Buffer>([
+          [4, () => random.pick(samples.jpegs)],
+          [4, () => damageJpeg(random.pick(samples.jpegs), random)],
+          [0.3, () => scanBomb(2048, 2048, random.pick([20, 400]))],
+          [1, () => random.pick([...samples.npys, ...samples.bmps])],
+        ])();
   return encodeHostile(random, messageType.frame, fields, payload);
 }

@@ -12,7 +12,10 @@ import { encodeHostile, encodeMessageBytes, helloFields, viewerFields } from './
 const LARGE_ARRAY_BYTES = 7.9 * 2 ** 20;
 const CROWD = 54;
 
-/** The viewers' WebSocket protocol: hello, acknowledgements, return data, wishes and pings in any order, from viewers with any right. */
+/**
+ * The viewers' WebSocket protocol: hello, acknowledgements, return data, wishes and pings in any order, from viewers
+ * with any right.
+ */
 export function viewerTarget(samples: Samples): Target {
   return {
     name: 'viewer',
@@ -21,7 +24,10 @@ export function viewerTarget(samples: Samples): Target {
     perSecond: 60,
     create: (random, world) => {
       if (world.heavy && random.chance(1 / 600)) return crowd(random, world);
-      const count = random.weighted([[40, 1], [1, 30]]);
+      const count = random.weighted([
+        [40, 1],
+        [1, 30],
+      ]);
       return random.times(count, () => viewer(random, world, samples));
     },
     answers: webSocketAnswers,
@@ -38,29 +44,77 @@ export function webSocketAnswers(outcome: Outcome): readonly string[] {
 }
 
 /** The token that a hello shows, and the address that it comes from: wrong tokens slow an address down. */
-export function pickToken(random: Random, { tokens }: World, right: string): { readonly token: string | null; readonly from: string } {
-  const token = random.weighted([[8, right], [2, tokens.view], [1, tokens.publish], [1, tokens.port], [1, tokens.administer], [1, 'wrong'], [1, null]]);
+export function pickToken(
+  random: Random,
+  { tokens }: World,
+  right: string,
+): { readonly token: string | null; readonly from: string } {
+  const token = random.weighted([
+    [8, right],
+    [2, tokens.view],
+    [1, tokens.publish],
+    [1, tokens.port],
+    [1, tokens.administer],
+    [1, 'wrong'],
+    [1, null],
+  ]);
   return { token, from: anyAddress(random, token === 'wrong' || token === null ? 2 : 1) };
 }
 
 function viewer(random: Random, world: World, samples: Samples): Script {
   const { token, from } = pickToken(random, world, world.tokens.administer);
   const inHeader = token !== null && random.chance(0.1);
-  const stream = random.chance(0.03) ? random.pick(['none', '%00', '..', '__proto__', 'main%2Fws']) : random.pick(world.viewed);
+  const stream = random.chance(0.03)
+    ? random.pick(['none', '%00', '..', '__proto__', 'main%2Fws'])
+    : random.pick(world.viewed);
   const hello = { ...random.sample(helloFields), ...(token === null || inHeader ? {} : { token }) };
-  const messages = [...(random.chance(0.95) ? [encodeHostile(random, messageType.hello, hello)] : []), ...random.times(random.between(0, 25), () => anyMessage(random, samples))];
-  return webSocketScript(random, { what: `viewer of ${stream}`, port: world.httpPort, from, path: `/streams/${stream}/ws`, headers: inHeader ? { Authorization: `Bearer ${token}` } : {}, messages });
+  const messages = [
+    ...(random.chance(0.95) ? [encodeHostile(random, messageType.hello, hello)] : []),
+    ...random.times(random.between(0, 25), () => anyMessage(random, samples)),
+  ];
+  return webSocketScript(random, {
+    what: `viewer of ${stream}`,
+    port: world.httpPort,
+    from,
+    path: `/streams/${stream}/ws`,
+    headers: inHeader ? { Authorization: `Bearer ${token}` } : {},
+    messages,
+  });
 }
 
 /** A connection that opens a WebSocket and sends messages, in fragments, with pauses, and ends somehow. */
-export function webSocketScript(random: Random, { what, port, from, path, headers, messages }: { readonly what: string; readonly port: number; readonly from: string; readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly messages: readonly Buffer[] }): Script {
+export function webSocketScript(
+  random: Random,
+  {
+    what,
+    port,
+    from,
+    path,
+    headers,
+    messages,
+  }: {
+    readonly what: string;
+    readonly port: number;
+    readonly from: string;
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly messages: readonly Buffer[];
+  },
+): Script {
   const upgrade = upgradeRequest(port, path, headers);
   const { last, lingerMs } = ending(random);
   const steps: Step[] = [{ kind: 'send', bytes: upgrade }];
   // Some send at once behind the handshake, as a program may that does not wait.
   if (random.chance(0.7)) steps.push({ kind: 'read', ms: 300 });
   for (const message of messages) {
-    const wire = random.chance(0.1) ? Buffer.concat(encodeFragments(message, random.times(random.between(1, 8), () => random.below(message.length + 1)))) : encodeFrame(message);
+    const wire = random.chance(0.1)
+      ? Buffer.concat(
+          encodeFragments(
+            message,
+            random.times(random.between(1, 8), () => random.below(message.length + 1)),
+          ),
+        )
+      : encodeFrame(message);
     steps.push(...sendSteps(random, wire));
     if (random.chance(0.3)) steps.push({ kind: 'read', ms: random.between(1, 40) });
   }
@@ -68,12 +122,23 @@ export function webSocketScript(random: Random, { what, port, from, path, header
 }
 
 function anyMessage(random: Random, samples: Samples): Buffer {
-  const kind = random.weighted([[4, 'ack' as const], [4, 'return' as const], [2, 'want' as const], [1, 'ping' as const], [0.2, 'hello' as const]]);
+  const kind = random.weighted([
+    [4, 'ack' as const],
+    [4, 'return' as const],
+    [2, 'want' as const],
+    [1, 'ping' as const],
+    [0.2, 'hello' as const],
+  ]);
   if (kind === 'hello') return encodeHostile(random, messageType.hello, random.sample(helloFields));
   const fields: { readonly [key: string]: Packable } = random.sample(viewerFields[kind]);
   if (kind !== 'return' || fields['kind'] === 'value') return encodeHostile(random, messageType[kind], fields);
   const { value: _, ...rest } = fields;
-  return encodeHostile(random, messageType.return, rest, rest['kind'] === 'jpeg' ? anyJpeg(random, samples) : arrayPayload(random, rest['shape']));
+  return encodeHostile(
+    random,
+    messageType.return,
+    rest,
+    rest['kind'] === 'jpeg' ? anyJpeg(random, samples) : arrayPayload(random, rest['shape']),
+  );
 }
 
 function anyJpeg(random: Random, samples: Samples): Buffer {
@@ -87,7 +152,9 @@ function anyJpeg(random: Random, samples: Samples): Buffer {
 
 /** Bytes that fit a shape of single bytes, as a rule. */
 function arrayPayload(random: Random, shape: Packable | undefined): Buffer {
-  const product = Array.isArray(shape) ? (shape as readonly Packable[]).reduce<number>((all, size) => all * (typeof size === 'number' ? size : 1), 1) : 1;
+  const product = Array.isArray(shape)
+    ? (shape as readonly Packable[]).reduce<number>((all, size) => all * (typeof size === 'number' ? size : 1), 1)
+    : 1;
   const fits = Number.isSafeInteger(product) && product >= 0 && product < 1 << 20 ? product : 64;
   return Buffer.alloc(random.chance(0.8) ? fits : random.between(0, 200), 0x41);
 }
@@ -95,7 +162,11 @@ function arrayPayload(random: Random, shape: Packable | undefined): Buffer {
 /** Many viewers, each with the largest array that one may return. */
 function crowd(random: Random, world: World): readonly Script[] {
   const array = Buffer.alloc(LARGE_ARRAY_BYTES, 0x41);
-  const value = encodeMessageBytes(messageType.return, packValue({ id: 1, mode: 'sticky', kind: 'array', dtype: 'uint8', shape: [array.length] }), array);
+  const value = encodeMessageBytes(
+    messageType.return,
+    packValue({ id: 1, mode: 'sticky', kind: 'array', dtype: 'uint8', shape: [array.length] }),
+    array,
+  );
   const stream = world.viewed.at(-1) ?? 'main';
   return random.times(CROWD, () => ({
     what: `one of ${CROWD} viewers with an array of 7.9 MiB`,
@@ -104,7 +175,10 @@ function crowd(random: Random, world: World): readonly Script[] {
     steps: [
       { kind: 'send', bytes: upgradeRequest(world.httpPort, `/streams/${stream}/ws`) },
       { kind: 'read', ms: 1000 },
-      { kind: 'send', bytes: encodeFrame(encodeMessageBytes(messageType.hello, packValue({ token: world.tokens.administer }))) },
+      {
+        kind: 'send',
+        bytes: encodeFrame(encodeMessageBytes(messageType.hello, packValue({ token: world.tokens.administer }))),
+      },
       { kind: 'read', ms: 1000 },
       { kind: 'send', bytes: encodeFrame(value) },
     ],

@@ -17,10 +17,20 @@ describe('gateways over NATS', () => {
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     const streams = await served(b.url);
-    expect(streams.map(({ name, gateway }) => [name, gateway?.name, gateway?.isHere])).toEqual([['yard', 'B', true], ['door', 'A', false]]);
-    const { isConnected, members } = await until('both members with their addresses', () => get<ClusterStatus>(`${a.url}/api/cluster`), (status) => status.members.filter(({ url }) => url !== null).length === 2);
+    expect(streams.map(({ name, gateway }) => [name, gateway?.name, gateway?.isHere])).toEqual([
+      ['yard', 'B', true],
+      ['door', 'A', false],
+    ]);
+    const { isConnected, members } = await until(
+      'both members with their addresses',
+      () => get<ClusterStatus>(`${a.url}/api/cluster`),
+      (status) => status.members.filter(({ url }) => url !== null).length === 2,
+    );
     expect(isConnected).toBe(true);
-    expect(members.map(({ name, isSelf, url }) => [name, isSelf, url])).toEqual([['A', true, `${a.url}/`], ['B', false, `${b.url}/`]]);
+    expect(members.map(({ name, isSelf, url }) => [name, isSelf, url])).toEqual([
+      ['A', true, `${a.url}/`],
+      ['B', false, `${b.url}/`],
+    ]);
   });
 
   it('send frames only while somebody watches, each once, with its message and bit by bit the same', async () => {
@@ -28,7 +38,11 @@ describe('gateways over NATS', () => {
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     await served(b.url);
-    const raw = { dtype: 'uint8', shape: [720, 1280, 3], data: new Uint8Array(720 * 1280 * 3).map((_, index) => (index * 7 + (index >> 9)) & 255) };
+    const raw = {
+      dtype: 'uint8',
+      shape: [720, 1280, 3],
+      data: new Uint8Array(720 * 1280 * 3).map((_, index) => (index * 7 + (index >> 9)) & 255),
+    };
     a.gateway.stream.push(raw, { message: { big: 12345678901234567890n, nan: NaN } });
     await using first = await Viewer.connect(b.url, 'door');
     first.sendHello();
@@ -89,7 +103,12 @@ describe('gateways over NATS', () => {
   it('send return data of all to the source, and end it with its gateway', async () => {
     await using nats = await NatsServer.start();
     const [port, native] = (await freePorts(2)) as [number, number];
-    await using a = await GatewayProcess.start('--source', `main=netgear:tcp://127.0.0.1:${port}?pattern=1`, '--cluster', `${nats.url}?gateway=A`);
+    await using a = await GatewayProcess.start(
+      '--source',
+      `main=netgear:tcp://127.0.0.1:${port}?pattern=1`,
+      '--cluster',
+      `${nats.url}?gateway=A`,
+    );
     await using b = await GatewayProcess.start('--source', 'yard=push:', '--cluster', `${nats.url}?gateway=B`);
     await using client = new PythonPeer('client.py', { port: native, bidirectional: true, returns: 'native' });
     await using server = new PythonPeer('server.py', { port, bidirectional: true, frames: 3000 });
@@ -104,11 +123,22 @@ describe('gateways over NATS', () => {
     remote.want({ paused: true });
     expect(remotePort).not.toBe(own.port);
     remote.send({ type: 'return', id: 1, mode: 'sticky', body: { kind: 'value', value: 'remote' } });
-    const added = await fetch(`${urlA}/api/streams/main/clients`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${await a.key}` }, body: JSON.stringify({ address: `tcp://127.0.0.1:${native}` }) });
+    const added = await fetch(`${urlA}/api/streams/main/clients`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${await a.key}` },
+      body: JSON.stringify({ address: `tcp://127.0.0.1:${native}` }),
+    });
     expect(added.status).toBe(201);
     type Returned = { readonly data: Record<string, unknown> | null };
-    await server.waitFor<Returned>('returned', ({ data }) => data?.[String(own.port)] === 'local' && data[String(remotePort)] === 'remote' && data[String(native)] === 'native');
-    for (let id = 2; id < 22; id += 1) remote.send({ type: 'return', id, mode: 'once', body: { kind: 'value', value: { once: id } } });
+    await server.waitFor<Returned>(
+      'returned',
+      ({ data }) =>
+        data?.[String(own.port)] === 'local' &&
+        data[String(remotePort)] === 'remote' &&
+        data[String(native)] === 'native',
+    );
+    for (let id = 2; id < 22; id += 1)
+      remote.send({ type: 'return', id, mode: 'once', body: { kind: 'value', value: { once: id } } });
     const seen: number[] = [];
     await server.waitFor<Returned>('returned', ({ data }) => {
       const value = data?.[String(remotePort)];
@@ -130,7 +160,9 @@ describe('gateways over NATS', () => {
     const { Cluster } = await import('../../../gateway/cluster/cluster.ts');
     const { parseClusterAddress } = await import('../../../gateway/cluster/cluster-address.ts');
     const log = (): void => undefined;
-    await expect(Cluster.join({ address: parseClusterAddress(`${nats.url}?gateway=old`), streams: new Map(), log, protocol: 0 })).rejects.toThrow(coded('cluster-version'));
+    await expect(
+      Cluster.join({ address: parseClusterAddress(`${nats.url}?gateway=old`), streams: new Map(), log, protocol: 0 }),
+    ).rejects.toThrow(coded('cluster-version'));
     expect((await get<ClusterStatus>(`${a.url}/api/cluster`)).members).toHaveLength(1);
   });
 
@@ -139,7 +171,12 @@ describe('gateways over NATS', () => {
     await using a = await Here.start(nats.url, 'A', { source: 'door=push:' });
     await using b = await Here.start(nats.url, 'B', { source: 'yard=push:' });
     await served(b.url);
-    const post = (url: string): Promise<Response> => fetch(`${url}/streams/door/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: Buffer.from(JPEG) });
+    const post = (url: string): Promise<Response> =>
+      fetch(`${url}/streams/door/frames`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/jpeg' },
+        body: Buffer.from(JPEG),
+      });
     const refused = await post(b.url);
     expect(refused.status).toBe(409);
     expect(((await refused.json()) as { message: string }).message).toContain(a.url);

@@ -27,17 +27,36 @@ function watch(viewer: Viewer): { readonly latestAtMs: () => number; readonly co
 async function nextFrame(watched: ReturnType<typeof watch>): Promise<number> {
   const fromMs = performance.now();
   const before = watched.count();
-  await until('a frame', () => watched.count(), (count) => count > before);
+  await until(
+    'a frame',
+    () => watched.count(),
+    (count) => count > before,
+  );
   return performance.now() - fromMs;
 }
 
 describe('a cluster with faults', () => {
   it('goes on with the source when its gateway is killed, and viewers keep port and picture', async () => {
     await using nats = await NatsServer.start();
-    await using a = await GatewayProcess.start('--source', PATTERN, '--failover', 'main', '--cluster', `${nats.url}?gateway=A`);
-    await using b = await GatewayProcess.start('--source', PATTERN, '--failover', 'main', '--cluster', `${nats.url}?gateway=B`);
+    await using a = await GatewayProcess.start(
+      '--source',
+      PATTERN,
+      '--failover',
+      'main',
+      '--cluster',
+      `${nats.url}?gateway=A`,
+    );
+    await using b = await GatewayProcess.start(
+      '--source',
+      PATTERN,
+      '--failover',
+      'main',
+      '--cluster',
+      `${nats.url}?gateway=B`,
+    );
     const [urlA, urlB] = [await a.url, await b.url];
-    const home = async (): Promise<string | undefined> => (await get<StreamStatus>(`${urlB}/api/streams/main`)).gateway?.name;
+    const home = async (): Promise<string | undefined> =>
+      (await get<StreamStatus>(`${urlB}/api/streams/main`)).gateway?.name;
     expect(await until('the owner', home, (name) => name !== undefined)).toBe('A');
     await using stays = await Viewer.connect(urlB);
     await stays.hello();
@@ -73,13 +92,17 @@ describe('a cluster with faults', () => {
     await nats.start();
     expect(await nextFrame(remoteFrames)).toBeLessThan(3000);
     expect([own, remote].map(({ socket }) => socket.readyState)).toEqual([own.socket.OPEN, remote.socket.OPEN]);
-    await using another = await until('a port', async () => {
-      const viewer = await Viewer.connect(b.url);
-      const welcome = await viewer.hello();
-      if (welcome.port !== null) return Object.assign(viewer, { port: welcome.port });
-      await viewer[Symbol.asyncDispose]();
-      return null;
-    }, (viewer) => viewer !== null);
+    await using another = await until(
+      'a port',
+      async () => {
+        const viewer = await Viewer.connect(b.url);
+        const welcome = await viewer.hello();
+        if (welcome.port !== null) return Object.assign(viewer, { port: welcome.port });
+        await viewer[Symbol.asyncDispose]();
+        return null;
+      },
+      (viewer) => viewer !== null,
+    );
     expect(another?.port).not.toBe(port);
   });
 

@@ -24,7 +24,12 @@ export class Here implements AsyncDisposable {
 }
 
 /** The first value that fits, read fifty times a second. */
-export async function until<T>(what: string, read: () => Promise<T> | T, fits: (value: T) => boolean, timeoutMs = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  read: () => Promise<T> | T,
+  fits: (value: T) => boolean,
+  timeoutMs = 20_000,
+): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
     const value = await read();
@@ -40,5 +45,9 @@ export async function get<T>(url: string): Promise<T> {
 
 /** Waits until the gateway knows where a stream lives. */
 export function served(url: string, stream = 'door'): Promise<readonly StreamStatus[]> {
-  return until(`stream ${stream}`, () => get<StreamStatus[]>(`${url}/api/streams`), (all) => all.some(({ name, gateway }) => name === stream && gateway !== null));
+  return until(
+    `stream ${stream}`,
+    () => get<StreamStatus[]>(`${url}/api/streams`),
+    (all) => all.some(({ name, gateway }) => name === stream && gateway !== null),
+  );
 }

@@ -32,20 +32,39 @@ function memoryBytes(root: number): number {
 describe('sixteen viewers on a page', () => {
   it('get the full rate at 640×480 and 15 frames/s, with little of the main thread and steady memory', async () => {
     await using site = await Site.serve(() => page);
-    await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=15', '--allow-origin', site.origin);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      'test-pattern:?size=640x480&fps=15',
+      '--allow-origin',
+      site.origin,
+    );
     const url = await gateway.url;
     const page = `<!doctype html><style>body{margin:0;display:grid;grid-template-columns:repeat(4,1fr)}</style><script type="module" src="${url}/gearway-viewer.js"></script>${`<gearway-viewer src="${url}/streams/main"></gearway-viewer>`.repeat(VIEWERS)}`;
     await using browser = await launchBrowser('chromium');
     const tab = await browser.newPage({ type: 'window' });
     await tab.setViewport({ width: 1280, height: 720 });
     await tab.goto(site.origin);
-    await tab.waitForFunction((count) => [...document.querySelectorAll('gearway-viewer')].filter(({ state }) => state === 'live').length === count, {}, VIEWERS);
+    await tab.waitForFunction(
+      (count) =>
+        [...document.querySelectorAll('gearway-viewer')].filter(({ state }) => state === 'live').length === count,
+      {},
+      VIEWERS,
+    );
     // One worker for all of them.
     expect(tab.workers()).toHaveLength(1);
     // Decoders warm up; memory settles.
     await elapse(5000);
-    const read = async (): Promise<{ painted: number[]; sequence: number[]; delays: (number | null)[]; taskSeconds: number; atMs: number; memory: number }> => {
-      const figures = await tab.evaluate(() => [...document.querySelectorAll('gearway-viewer')].map(({ stats }) => stats));
+    const read = async (): Promise<{
+      painted: number[];
+      sequence: number[];
+      delays: (number | null)[];
+      taskSeconds: number;
+      atMs: number;
+      memory: number;
+    }> => {
+      const figures = await tab.evaluate(() =>
+        [...document.querySelectorAll('gearway-viewer')].map(({ stats }) => stats),
+      );
       const { TaskDuration } = await tab.metrics();
       return {
         painted: figures.map(({ painted }) => painted),
@@ -56,25 +75,36 @@ describe('sixteen viewers on a page', () => {
         memory: memoryBytes(browser.process()!.pid!),
       };
     };
-    await inASpell(async () => {
-      const before = await read();
-      const memories = [before.memory];
-      for (let second = 0; second < SOAK_SECONDS; second += 5) {
-        await elapse(5000);
-        memories.push((await read()).memory);
-      }
-      const after = await read();
-      const shares = after.painted.map((painted, index) => (painted - before.painted[index]!) / (after.sequence[index]! - before.sequence[index]!));
-      const mainThread = (after.taskSeconds - before.taskSeconds) / ((after.atMs - before.atMs) / 1000);
-      // Behind the first readings of memory, which the browser's own caches still fill.
-      const steady = memories.slice(1);
-      const spread = (Math.max(...steady) - Math.min(...steady)) / (Math.max(...steady) + Math.min(...steady));
-      return { shares, mainThread, spread, megabytes: memories.map((bytes) => Math.round(bytes / 1e6)), delays: after.delays };
-    }, (figures) => {
-      const report = JSON.stringify(figures);
-      for (const share of figures.shares) expect(share, report).toBeGreaterThanOrEqual(0.97);
-      expect(figures.mainThread, report).toBeLessThanOrEqual(0.15);
-      expect(figures.spread, report).toBeLessThanOrEqual(0.1);
-    });
+    await inASpell(
+      async () => {
+        const before = await read();
+        const memories = [before.memory];
+        for (let second = 0; second < SOAK_SECONDS; second += 5) {
+          await elapse(5000);
+          memories.push((await read()).memory);
+        }
+        const after = await read();
+        const shares = after.painted.map(
+          (painted, index) => (painted - before.painted[index]!) / (after.sequence[index]! - before.sequence[index]!),
+        );
+        const mainThread = (after.taskSeconds - before.taskSeconds) / ((after.atMs - before.atMs) / 1000);
+        // Behind the first readings of memory, which the browser's own caches still fill.
+        const steady = memories.slice(1);
+        const spread = (Math.max(...steady) - Math.min(...steady)) / (Math.max(...steady) + Math.min(...steady));
+        return {
+          shares,
+          mainThread,
+          spread,
+          megabytes: memories.map((bytes) => Math.round(bytes / 1e6)),
+          delays: after.delays,
+        };
+      },
+      (figures) => {
+        const report = JSON.stringify(figures);
+        for (const share of figures.shares) expect(share, report).toBeGreaterThanOrEqual(0.97);
+        expect(figures.mainThread, report).toBeLessThanOrEqual(0.15);
+        expect(figures.spread, report).toBeLessThanOrEqual(0.1);
+      },
+    );
   });
 });

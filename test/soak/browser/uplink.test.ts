@@ -38,7 +38,10 @@ async function open(relay: ShapedRelay): Promise<PublisherPage> {
 describe('a publisher on an uplink of 1 Mbit/s', () => {
   it('lowers size and quality to keep 10 fps and a latency of 500 ms, reports the reason, and restores the requested settings on a fast link', async () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
-    await using relay = await ShapedRelay.start(Number(new URL(await gateway.url).port), { up: THIN, down: { delayMs: THIN.delayMs } });
+    await using relay = await ShapedRelay.start(Number(new URL(await gateway.url).port), {
+      up: THIN,
+      down: { delayMs: THIN.delayMs },
+    });
     await using publisher = await open(relay);
     await using recorder = await FrameRecorder.open(await gateway.url);
     await publisher.where("element.stats.loweredBy === 'link'");
@@ -48,10 +51,17 @@ describe('a publisher on an uplink of 1 Mbit/s', () => {
         const carriedBefore = relay.up.carriedBytes;
         await elapse(MEASURED_MS);
         const frames = recorder.frames.slice(from);
-        return { framesPerSecond: (frames.length * 1000) / MEASURED_MS, latencyMs: median(frames.map(({ ageMs }) => ageMs ?? Infinity)), carried: ((relay.up.carriedBytes - carriedBefore) * 8000) / MEASURED_MS, status: await publisher.status() };
+        return {
+          framesPerSecond: (frames.length * 1000) / MEASURED_MS,
+          latencyMs: median(frames.map(({ ageMs }) => ageMs ?? Infinity)),
+          carried: ((relay.up.carriedBytes - carriedBefore) * 8000) / MEASURED_MS,
+          status: await publisher.status(),
+        };
       },
       (figures) => {
-        console.info(`${figures.framesPerSecond} fps, median ${Math.round(figures.latencyMs)} ms, ${Math.round(figures.carried / 1000)} kbit/s; ${figures.status}`);
+        console.info(
+          `${figures.framesPerSecond} fps, median ${Math.round(figures.latencyMs)} ms, ${Math.round(figures.carried / 1000)} kbit/s; ${figures.status}`,
+        );
         expect(figures.framesPerSecond).toBeGreaterThanOrEqual(10);
         expect(figures.latencyMs).toBeLessThanOrEqual(500);
       },

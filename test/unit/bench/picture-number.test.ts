@@ -38,7 +38,10 @@ describe('readNumber', () => {
     const [one, other] = [noise(), noise()];
     burnNumber(one, WIDTH, HEIGHT, 0b1010);
     burnNumber(other, WIDTH, HEIGHT, 0b0101);
-    const mixed = Uint8Array.from({ length: WIDTH * HEIGHT }, (_, pixel) => ((one[pixel * 3] ?? 0) + (other[pixel * 3] ?? 0)) / 2);
+    const mixed = Uint8Array.from(
+      { length: WIDTH * HEIGHT },
+      (_, pixel) => ((one[pixel * 3] ?? 0) + (other[pixel * 3] ?? 0)) / 2,
+    );
     expect(readNumber(mixed, WIDTH, HEIGHT)).toBeNull();
   });
 });

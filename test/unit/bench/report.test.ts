@@ -36,19 +36,30 @@ describe('judge', () => {
     const theirs = [10, 20, 30];
     expect(judge(line(ours, theirs), { is: 'ratio', to: 'raw <sockets>', atLeast: 1 }).figure.median).toBe(2);
     expect(judge(line(ours, theirs), { is: 'difference', to: 'raw <sockets>', atMost: 1 }).figure.median).toBe(20);
-    expect(() => judge(line(ours, [1]), { is: 'ratio', to: 'raw <sockets>', atLeast: 1 })).toThrow('3 rounds of ours and 1 of raw <sockets>');
+    expect(() => judge(line(ours, [1]), { is: 'ratio', to: 'raw <sockets>', atLeast: 1 })).toThrow(
+      '3 rounds of ours and 1 of raw <sockets>',
+    );
   });
 });
 
 describe('summarize', () => {
   it('gives median, quartiles, and an interval that holds the median with 95 %', () => {
-    expect(summarize(rounds(1).toReversed())).toEqual({ median: 5.5, lowerQuartile: 3.25, upperQuartile: 7.75, interval: { low: 2, high: 9, confidence: expect.closeTo(0.979, 3) as number } });
+    expect(summarize(rounds(1).toReversed())).toEqual({
+      median: 5.5,
+      lowerQuartile: 3.25,
+      upperQuartile: 7.75,
+      interval: { low: 2, high: 9, confidence: expect.closeTo(0.979, 3) as number },
+    });
     expect(summarize([7]).interval).toEqual({ low: 7, high: 7, confidence: 0 });
   });
 });
 
 describe('a report', () => {
-  const report = { method: 'Measured.', lines: [line(rounds(20_000), rounds(10_000), { is: 'ratio', to: 'raw <sockets>', atLeast: 0.85 })], notes: ['Quiet.'] };
+  const report = {
+    method: 'Measured.',
+    lines: [line(rounds(20_000), rounds(10_000), { is: 'ratio', to: 'raw <sockets>', atLeast: 0.85 })],
+    notes: ['Quiet.'],
+  };
 
   it('says figures, targets and verdicts in a terminal', () => {
     const text = formatReport(report, 'a machine');
@@ -57,7 +68,9 @@ describe('a report', () => {
   });
 
   it('says the same in Markdown', () => {
-    expect(formatMarkdown(report, 'A machine')).toContain('| 10 viewers, frames/s | 20 005 (20 002–20 007) | raw <sockets>: 10 005 (10 002–10 007) | 2.00 [2.00–2.00] | at least 0.85 | **met** |');
+    expect(formatMarkdown(report, 'A machine')).toContain(
+      '| 10 viewers, frames/s | 20 005 (20 002–20 007) | raw <sockets>: 10 005 (10 002–10 007) | 2.00 [2.00–2.00] | at least 0.85 | **met** |',
+    );
   });
 
   it('is plotted, with names escaped', () => {
@@ -68,7 +81,11 @@ describe('a report', () => {
   });
 
   it('groups thousands before the point only', () => {
-    expect([formatNumber(1234567.1234, 4), formatNumber(-1234), formatNumber(999)]).toEqual(['1 234 567.1234', '-1 234', '999']);
+    expect([formatNumber(1234567.1234, 4), formatNumber(-1234), formatNumber(999)]).toEqual([
+      '1 234 567.1234',
+      '-1 234',
+      '999',
+    ]);
   });
 });
 

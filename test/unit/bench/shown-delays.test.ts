@@ -4,16 +4,39 @@ import { delaysOf } from '../../bench/shown-delays.ts';
 
 describe('delaysOf', () => {
   it('takes each frame from its hand-over to its first showing', () => {
-    const handedOver = [{ number: 7, atMs: 1000 }, { number: 8, atMs: 1033 }];
-    const shown = [{ number: 7, atMs: 1030 }, { number: 8, atMs: 1080 }, { number: 8, atMs: 1090 }];
+    const handedOver = [
+      { number: 7, atMs: 1000 },
+      { number: 8, atMs: 1033 },
+    ];
+    const shown = [
+      { number: 7, atMs: 1030 },
+      { number: 8, atMs: 1080 },
+      { number: 8, atMs: 1090 },
+    ];
     expect(delaysOf(handedOver, shown)).toEqual([30, 47]);
   });
 
   it('leaves out what was never shown', () => {
-    expect(delaysOf([{ number: 7, atMs: 1000 }, { number: 8, atMs: 1033 }], [{ number: 8, atMs: 1080 }])).toEqual([47]);
+    expect(
+      delaysOf(
+        [
+          { number: 7, atMs: 1000 },
+          { number: 8, atMs: 1033 },
+        ],
+        [{ number: 8, atMs: 1080 }],
+      ),
+    ).toEqual([47]);
   });
 
   it('knows numbers that began anew, and none that was shown before it was handed over', () => {
-    expect(delaysOf([{ number: NUMBERS + 7, atMs: 1000 }], [{ number: 7, atMs: 900 }, { number: 7, atMs: 1025 }])).toEqual([25]);
+    expect(
+      delaysOf(
+        [{ number: NUMBERS + 7, atMs: 1000 }],
+        [
+          { number: 7, atMs: 900 },
+          { number: 7, atMs: 1025 },
+        ],
+      ),
+    ).toEqual([25]);
   });
 });

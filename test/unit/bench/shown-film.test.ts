@@ -3,18 +3,42 @@ import { agesOf, longestFreezeMs, recoveryMs, type ShownFrame } from '../../benc
 
 /** Frames of one rate and latency. */
 function run(fromMs: number, toMs: number, everyMs: number, latencyMs: number): ShownFrame[] {
-  return Array.from({ length: Math.floor((toMs - fromMs) / everyMs) }, (_, index) => ({ atMs: fromMs + index * everyMs, latencyMs }));
+  return Array.from({ length: Math.floor((toMs - fromMs) / everyMs) }, (_, index) => ({
+    atMs: fromMs + index * everyMs,
+    latencyMs,
+  }));
 }
 
 describe('agesOf', () => {
   it('takes each picture back to the latest of its number before it, though numbers repeat and frames were skipped', () => {
-    const handedOver = [{ number: 0, atMs: 1000 }, { number: 1, atMs: 1033 }, { number: 0, atMs: 2000 }, { number: 1, atMs: 2033 }];
-    const shown = [{ number: 0, atMs: 1100 }, { number: 0, atMs: 2070 }, { number: 1, atMs: 2100 }];
-    expect(agesOf(handedOver, shown)).toEqual([{ atMs: 1100, latencyMs: 100 }, { atMs: 2070, latencyMs: 70 }, { atMs: 2100, latencyMs: 67 }]);
+    const handedOver = [
+      { number: 0, atMs: 1000 },
+      { number: 1, atMs: 1033 },
+      { number: 0, atMs: 2000 },
+      { number: 1, atMs: 2033 },
+    ];
+    const shown = [
+      { number: 0, atMs: 1100 },
+      { number: 0, atMs: 2070 },
+      { number: 1, atMs: 2100 },
+    ];
+    expect(agesOf(handedOver, shown)).toEqual([
+      { atMs: 1100, latencyMs: 100 },
+      { atMs: 2070, latencyMs: 70 },
+      { atMs: 2100, latencyMs: 67 },
+    ]);
   });
 
   it('leaves out what nobody handed over', () => {
-    expect(agesOf([{ number: 3, atMs: 1000 }], [{ number: 3, atMs: 900 }, { number: 4, atMs: 1100 }])).toEqual([]);
+    expect(
+      agesOf(
+        [{ number: 3, atMs: 1000 }],
+        [
+          { number: 3, atMs: 900 },
+          { number: 4, atMs: 1100 },
+        ],
+      ),
+    ).toEqual([]);
   });
 });
 
@@ -31,7 +55,9 @@ describe('recoveryMs', () => {
   it('is when late pictures have become current, and remain so', () => {
     expect(recoveryMs([...run(0, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 100, 6000)).toBe(1400);
     // Current for a moment only.
-    expect(recoveryMs([...run(0, 500, 50, 200), ...run(500, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 0, 6000)).toBe(1500);
+    expect(
+      recoveryMs([...run(0, 500, 50, 200), ...run(500, 1500, 50, 900), ...run(1500, 6000, 50, 200)], 0, 6000),
+    ).toBe(1500);
   });
 
   it('is null for pictures that stay late, too few of them, and a measurement that ends too early', () => {

@@ -11,7 +11,13 @@ describe('percentile', () => {
 
 describe('slope', () => {
   it('is that of a line', () => {
-    expect(slope([[0, 5], [1, 3], [3, -1]])).toBe(-2);
+    expect(
+      slope([
+        [0, 5],
+        [1, 3],
+        [3, -1],
+      ]),
+    ).toBe(-2);
   });
 
   it('is not moved by a few points far off', () => {
@@ -20,7 +26,18 @@ describe('slope', () => {
   });
 
   it('passes over points at the same place, and throws when there is no other', () => {
-    expect(slope([[1, 1], [1, 9], [2, 5]])).toBe(0);
-    expect(() => slope([[1, 1], [1, 2]])).toThrow(RangeError);
+    expect(
+      slope([
+        [1, 1],
+        [1, 9],
+        [2, 5],
+      ]),
+    ).toBe(0);
+    expect(() =>
+      slope([
+        [1, 1],
+        [1, 2],
+      ]),
+    ).toThrow(RangeError);
   });
 });

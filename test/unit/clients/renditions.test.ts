@@ -6,10 +6,23 @@ import type { Encoding } from '../../../shared/frame.ts';
 import { decodeGatewayMessage, type FrameMessage } from '../../../shared/protocol.ts';
 
 function frame(encoding: Encoding, payloadBytes: number): Frame {
-  return { sequence: 7, receivedAtUs: 1_766_400_000_000_000, width: 16, height: 8, encoding, payload: new Uint8Array(payloadBytes).fill(128), message: { n: 7 }, wireHeader: null };
+  return {
+    sequence: 7,
+    receivedAtUs: 1_766_400_000_000_000,
+    width: 16,
+    height: 8,
+    encoding,
+    payload: new Uint8Array(payloadBytes).fill(128),
+    message: { n: 7 },
+    wireHeader: null,
+  };
 }
 
-const raw = (dtype: string, shape: number[], itemBytes = 1): Frame => frame({ kind: 'raw', dtype, shape }, shape.reduce((product, size) => product * size, itemBytes));
+const raw = (dtype: string, shape: number[], itemBytes = 1): Frame =>
+  frame(
+    { kind: 'raw', dtype, shape },
+    shape.reduce((product, size) => product * size, itemBytes),
+  );
 
 /** What stands behind the header of a WebSocket frame, which the tests of `encodeMessageBegin` look at. */
 function headOf({ begin }: Rendition): Uint8Array {
@@ -30,7 +43,14 @@ describe('Renditions', () => {
     if (rendition instanceof Promise) throw new Error('a JPEG was encoded');
     expect(rendition.payload).toBe(jpeg.payload);
     expect(rendition.sequence).toBe(7);
-    expect(decoded(headOf(rendition))).toMatchObject({ sequence: 7, receivedAtUs: 1_766_400_000_000_000, width: 16, height: 8, encoding: { kind: 'jpeg' }, message: { n: 7 } });
+    expect(decoded(headOf(rendition))).toMatchObject({
+      sequence: 7,
+      receivedAtUs: 1_766_400_000_000_000,
+      width: 16,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      message: { n: 7 },
+    });
     expect(headOf(rendition).byteLength % 8).toBe(0);
     expect(renditions.get(jpeg, false)).toBe(rendition);
     expect(renditions.get(jpeg, true)).toBe(rendition);
@@ -49,7 +69,11 @@ describe('Renditions', () => {
     expect(renditions.get(image, false)).toBe(promise);
     const { payload } = await promise;
     expect(readJpegHeader(payload)).toMatchObject({ width: 16, height: 8, components });
-    expect(decoded(headOf(await promise))).toMatchObject({ sequence: 7, encoding: { kind: 'jpeg' }, message: { n: 7 } });
+    expect(decoded(headOf(await promise))).toMatchObject({
+      sequence: 7,
+      encoding: { kind: 'jpeg' },
+      message: { n: 7 },
+    });
     expect(image.encoding.kind).toBe('raw');
   });
 
@@ -95,17 +119,22 @@ describe('Renditions', () => {
     ['float32', [8, 16, 3], 4, 3],
     ['bool', [8, 16, 4], 1, 3],
     ['int64', [8, 16, 1], 8, 1],
-  ])('gives them one of %s %j in 8 bits, made once, and viewers the samples still', async (dtype, shape, itemBytes, components) => {
-    const renditions = new Renditions();
-    const image = raw(dtype, shape, itemBytes);
-    const promise = renditions.jpeg(image);
-    expect(renditions.jpeg(image)).toBe(promise);
-    expect(readJpegHeader(await promise)).toMatchObject({ width: 16, height: 8, components });
-    expect(renditions.get(image, false)).toMatchObject({ payload: image.payload });
-  });
+  ])(
+    'gives them one of %s %j in 8 bits, made once, and viewers the samples still',
+    async (dtype, shape, itemBytes, components) => {
+      const renditions = new Renditions();
+      const image = raw(dtype, shape, itemBytes);
+      const promise = renditions.jpeg(image);
+      expect(renditions.jpeg(image)).toBe(promise);
+      expect(readJpegHeader(await promise)).toMatchObject({ width: 16, height: 8, components });
+      expect(renditions.get(image, false)).toMatchObject({ payload: image.payload });
+    },
+  );
 
   it('rejects for samples that nobody can show', async () => {
-    await expect(new Renditions().jpeg(raw('uint8', [8, 16, 2]))).rejects.toMatchObject({ code: 'channels-unsupported' });
+    await expect(new Renditions().jpeg(raw('uint8', [8, 16, 2]))).rejects.toMatchObject({
+      code: 'channels-unsupported',
+    });
   });
 
   it('scales a JPEG once for all viewers of a step, and keeps number, times, message and size of the frame', async () => {
@@ -117,13 +146,23 @@ describe('Renditions', () => {
     expect(renditions.scaled(jpeg, { ...step })).toBe(promise);
     const scaled = await promise;
     expect(readJpegHeader(scaled.payload)).toMatchObject({ width: 64, height: 48 });
-    expect(decoded(headOf(scaled))).toMatchObject({ sequence: 7, receivedAtUs: 1_766_400_000_000_000, width: 128, height: 96, message: { n: 7 }, rendition: { rendition: 'jpeg-2-50', pictureWidth: 64, pictureHeight: 48 } });
+    expect(decoded(headOf(scaled))).toMatchObject({
+      sequence: 7,
+      receivedAtUs: 1_766_400_000_000_000,
+      width: 128,
+      height: 96,
+      message: { n: 7 },
+      rendition: { rendition: 'jpeg-2-50', pictureWidth: 64, pictureHeight: 48 },
+    });
     expect(renditions.bytesOf(step)).toBe(scaled.payload.byteLength);
     expect(renditions.scaled(jpeg, { ...step, quality: 75 })).not.toBe(promise);
   });
 
   it('scales 8-bit samples, and rounds their size up', async () => {
-    const scaled = await new Renditions().scaled({ ...raw('uint8', [9, 17, 3]), width: 17, height: 9 }, { kind: 'jpeg', divisor: 4, quality: 50 });
+    const scaled = await new Renditions().scaled(
+      { ...raw('uint8', [9, 17, 3]), width: 17, height: 9 },
+      { kind: 'jpeg', divisor: 4, quality: 50 },
+    );
     expect(readJpegHeader(scaled.payload)).toMatchObject({ width: 5, height: 3 });
     expect(decoded(headOf(scaled)).encoding).toEqual({ kind: 'jpeg' });
   });
@@ -132,10 +171,18 @@ describe('Renditions', () => {
     const renditions = new Renditions();
     expect(renditions.canScale(frame({ kind: 'jpeg' }, 4))).toBe(true);
     expect(renditions.canScale(raw('uint8', [8, 16, 3]))).toBe(true);
-    for (const image of [raw('uint16', [8, 16], 2), raw('float32', [8, 16], 4), raw('int8', [8, 16]), raw('uint8', [8, 16, 2])]) expect(renditions.canScale(image)).toBe(false);
+    for (const image of [
+      raw('uint16', [8, 16], 2),
+      raw('float32', [8, 16], 4),
+      raw('int8', [8, 16]),
+      raw('uint8', [8, 16, 2]),
+    ])
+      expect(renditions.canScale(image)).toBe(false);
   });
 
   it('rejects a JPEG that cannot be decoded', async () => {
-    await expect(new Renditions().scaled(frame({ kind: 'jpeg' }, 100), { kind: 'jpeg', divisor: 2, quality: 50 })).rejects.toMatchObject({ code: 'picture-invalid' });
+    await expect(
+      new Renditions().scaled(frame({ kind: 'jpeg' }, 100), { kind: 'jpeg', divisor: 2, quality: 50 }),
+    ).rejects.toMatchObject({ code: 'picture-invalid' });
   });
 });

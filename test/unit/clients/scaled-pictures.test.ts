@@ -5,8 +5,22 @@ import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
 import type { Frame } from '../../../gateway/hub/frame.ts';
 
 async function jpegFrame(width = 64, height = 32): Promise<Frame> {
-  const payload = await encodeJpeg({ data: new Uint8Array(width * height * 3).map((_, at) => (at * 7919) % 251), width, height, channels: 3 });
-  return { sequence: 1, receivedAtUs: 0, width, height, encoding: { kind: 'jpeg' }, payload, message: null, wireHeader: null };
+  const payload = await encodeJpeg({
+    data: new Uint8Array(width * height * 3).map((_, at) => (at * 7919) % 251),
+    width,
+    height,
+    channels: 3,
+  });
+  return {
+    sequence: 1,
+    receivedAtUs: 0,
+    width,
+    height,
+    encoding: { kind: 'jpeg' },
+    payload,
+    message: null,
+    wireHeader: null,
+  };
 }
 
 describe('ScaledPictures', () => {
@@ -20,7 +34,9 @@ describe('ScaledPictures', () => {
   it('makes a smaller JPEG of the same size with less quality', async () => {
     const pictures = new ScaledPictures();
     const frame = await jpegFrame();
-    const [best, worst] = await Promise.all([95, 10].map((quality) => pictures.acquire('main', { width: null, quality }).encode(frame)));
+    const [best, worst] = await Promise.all(
+      [95, 10].map((quality) => pictures.acquire('main', { width: null, quality }).encode(frame)),
+    );
     expect(best).toMatchObject({ width: 64, height: 32 });
     expect(worst).toMatchObject({ width: 64, height: 32 });
     expect(worst!.data.byteLength).toBeLessThan(best!.data.byteLength / 2);
@@ -38,14 +54,20 @@ describe('ScaledPictures', () => {
 
   it('limits the scalings of a stream, not how many use one', () => {
     const pictures = new ScaledPictures();
-    const all = Array.from({ length: SCALING_LIMITS.perStream }, (_, n) => pictures.acquire('main', { width: 100 + n, quality: null }));
-    expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(expect.objectContaining({ code: 'too-many' }));
+    const all = Array.from({ length: SCALING_LIMITS.perStream }, (_, n) =>
+      pictures.acquire('main', { width: 100 + n, quality: null }),
+    );
+    expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(
+      expect.objectContaining({ code: 'too-many' }),
+    );
     const again = pictures.acquire('main', { width: 100, quality: null });
     pictures.acquire('other', { width: 99, quality: null });
     // Still used by the other one.
     all[0]!.release();
     all[0]!.release();
-    expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(expect.objectContaining({ code: 'too-many' }));
+    expect(() => pictures.acquire('main', { width: 99, quality: null })).toThrow(
+      expect.objectContaining({ code: 'too-many' }),
+    );
     again.release();
     pictures.acquire('main', { width: 99, quality: null });
   });
@@ -53,8 +75,11 @@ describe('ScaledPictures', () => {
   it('limits the scalings of all streams', () => {
     const pictures = new ScaledPictures();
     const { perStream, total } = SCALING_LIMITS;
-    for (let n = 0; n < total; n += 1) pictures.acquire(`stream-${Math.floor(n / perStream)}`, { width: 100 + n, quality: null });
-    expect(() => pictures.acquire('one-more', { width: 99, quality: null })).toThrow(expect.objectContaining({ code: 'too-many' }));
+    for (let n = 0; n < total; n += 1)
+      pictures.acquire(`stream-${Math.floor(n / perStream)}`, { width: 100 + n, quality: null });
+    expect(() => pictures.acquire('one-more', { width: 99, quality: null })).toThrow(
+      expect.objectContaining({ code: 'too-many' }),
+    );
     expect(pictures.size).toBe(total);
   });
 

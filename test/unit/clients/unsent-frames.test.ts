@@ -34,7 +34,12 @@ describe('UnsentFrames', () => {
 
   it('cuts off all that wait for the oldest frame when there are too many bytes, and nobody before', () => {
     const frames = new UnsentFrames(100);
-    const [first, alsoFirst, second, third] = [new Holder(frames), new Holder(frames), new Holder(frames), new Holder(frames)];
+    const [first, alsoFirst, second, third] = [
+      new Holder(frames),
+      new Holder(frames),
+      new Holder(frames),
+      new Holder(frames),
+    ];
     const oldest = new Uint8Array(40);
     frames.hold(first, oldest);
     frames.hold(second, new Uint8Array(60));

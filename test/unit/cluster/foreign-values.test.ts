@@ -7,20 +7,52 @@ import { Replica } from '../../../gateway/cluster/store.ts';
 import type { StreamAnnouncement } from '../../../gateway/cluster/stream-announcement.ts';
 import { ModelServers, ModelStore } from './model-store.ts';
 
-const YARD: StreamAnnouncement = { name: 'yard', kind: 'push', address: '', ranges: [{ from: 6000, to: 6003 }], takesReturns: true, verifiesJpegs: true, state: 'waiting', reason: 'no frame yet', frame: null, clients: 0 };
+const YARD: StreamAnnouncement = {
+  name: 'yard',
+  kind: 'push',
+  address: '',
+  ranges: [{ from: 6000, to: 6003 }],
+  takesReturns: true,
+  verifiesJpegs: true,
+  state: 'waiting',
+  reason: 'no frame yet',
+  frame: null,
+  clients: 0,
+};
 
 function member(id: string, changes: object = {}): object {
-  return { id, name: 'B', url: null, protocol: CLUSTER_PROTOCOL, hasLeft: false, isRegular: true, streams: [YARD], ...changes };
+  return {
+    id,
+    name: 'B',
+    url: null,
+    protocol: CLUSTER_PROTOCOL,
+    hasLeft: false,
+    isRegular: true,
+    streams: [YARD],
+    ...changes,
+  };
 }
 
-async function setUp(): Promise<{ readonly put: (key: string, value: unknown) => void; readonly membership: Membership; readonly ownership: Ownership; readonly ports: ClusterPorts }> {
+async function setUp(): Promise<{
+  readonly put: (key: string, value: unknown) => void;
+  readonly membership: Membership;
+  readonly ownership: Ownership;
+  readonly ports: ClusterPorts;
+}> {
   const servers = new ModelServers();
   const store = new ModelStore(servers);
   const replica = new Replica(store);
   const log = (): void => undefined;
   const membership = new Membership({ store, replica, name: 'A', describe: () => ({ url: null, streams: [] }), log });
   const ownership = new Ownership({ replica, membership, streams: new Map(), log });
-  const ports = new ClusterPorts({ stream: 'main', ranges: [{ from: 6000, to: 6000 }], reserved: [], replica, membership, log });
+  const ports = new ClusterPorts({
+    stream: 'main',
+    ranges: [{ from: 6000, to: 6000 }],
+    reserved: [],
+    replica,
+    membership,
+    log,
+  });
   await membership.beat();
   const put = (key: string, value: unknown): void => {
     servers.put(key, JSON.stringify(value));
@@ -39,9 +71,24 @@ describe('values in the store that no gateway has written', () => {
     member('b', { url: {} }),
     member('b', { streams: undefined }),
     member('b', { streams: [null] }),
-    ...(['name', 'kind', 'address', 'ranges', 'takesReturns', 'verifiesJpegs', 'state', 'reason', 'frame', 'clients'] as const).map((key) => member('b', { streams: [{ ...YARD, [key]: undefined }] })),
+    ...(
+      [
+        'name',
+        'kind',
+        'address',
+        'ranges',
+        'takesReturns',
+        'verifiesJpegs',
+        'state',
+        'reason',
+        'frame',
+        'clients',
+      ] as const
+    ).map((key) => member('b', { streams: [{ ...YARD, [key]: undefined }] })),
     ...['', 'a.b', '*', '>', 'a b', 'a'.repeat(130)].map((name) => member('b', { streams: [{ ...YARD, name }] })),
-    ...[[{}], [{ from: 0, to: 1 }], [{ from: 2, to: 1 }], [{ from: 1, to: 65_536 }], [{ from: 1, to: 1e15 }]].map((ranges) => member('b', { streams: [{ ...YARD, ranges }] })),
+    ...[[{}], [{ from: 0, to: 1 }], [{ from: 2, to: 1 }], [{ from: 1, to: 65_536 }], [{ from: 1, to: 1e15 }]].map(
+      (ranges) => member('b', { streams: [{ ...YARD, ranges }] }),
+    ),
   ])('are not members: %j', async (value) => {
     const { put, membership } = await setUp();
     put(memberKey('b'), value);
@@ -52,7 +99,16 @@ describe('values in the store that no gateway has written', () => {
 
   it('do not hold ports, and are written over', async () => {
     const { put, ports } = await setUp();
-    for (const value of [null, 5, [], {}, { kind: 'native', nonce: 'x' }, { kind: 'lease', nonce: 'x', member: 'b' }, { kind: 'x', nonce: 'x', member: 'b' }]) put('port.main.6000', value);
+    for (const value of [
+      null,
+      5,
+      [],
+      {},
+      { kind: 'native', nonce: 'x' },
+      { kind: 'lease', nonce: 'x', member: 'b' },
+      { kind: 'x', nonce: 'x', member: 'b' },
+    ])
+      put('port.main.6000', value);
     const holder = { revoke: () => undefined, lose: () => undefined };
     expect(await ports.lease(holder)).toMatchObject({ port: 6000 });
   });
@@ -60,12 +116,16 @@ describe('values in the store that no gateway has written', () => {
   it('of any form do no harm', async () => {
     const { put, membership, ownership, ports } = await setUp();
     fc.assert(
-      fc.property(fc.constantFrom('member.b', 'owner.main', 'port.main.6000', 'port.main.x', 'else'), fc.jsonValue(), (key, value) => {
-        put(key, value);
-        expect(membership.others()).toEqual([]);
-        expect(ownership.ownerOf('main')).toBeNull();
-        expect(ports.status().free).toBe(1);
-      }),
+      fc.property(
+        fc.constantFrom('member.b', 'owner.main', 'port.main.6000', 'port.main.x', 'else'),
+        fc.jsonValue(),
+        (key, value) => {
+          put(key, value);
+          expect(membership.others()).toEqual([]);
+          expect(ownership.ownerOf('main')).toBeNull();
+          expect(ports.status().free).toBe(1);
+        },
+      ),
     );
   });
 

@@ -7,13 +7,21 @@ describe('FrameImporter', () => {
     const callbacks: ((error: Error | null, message: Msg) => void)[] = [];
     const connection = {
       isClosed: () => false,
-      subscribe: (_subject: string, { callback }: { readonly callback: (error: Error | null, message: Msg) => void }) => {
+      subscribe: (
+        _subject: string,
+        { callback }: { readonly callback: (error: Error | null, message: Msg) => void },
+      ) => {
         callbacks.push(callback);
         return { unsubscribe: () => undefined };
       },
     } as unknown as NatsConnection;
     const errors: unknown[] = [];
-    const importer = new FrameImporter({ connection, subject: 'frames', onFrame: () => expect.fail('no frame'), onError: (error) => errors.push(error) });
+    const importer = new FrameImporter({
+      connection,
+      subject: 'frames',
+      onFrame: () => expect.fail('no frame'),
+      onError: (error) => errors.push(error),
+    });
     const refused = new Error('Permissions Violation for Subscription to "frames.*"');
     callbacks[0]?.(refused, {} as Msg);
     expect(errors).toEqual([refused]);

@@ -32,9 +32,29 @@ class ModelGateway {
     const log = (): void => undefined;
     this.store = new ModelStore(servers);
     this.replica = new Replica(this.store, nowMs);
-    this.membership = new Membership({ store: this.store, replica: this.replica, name: 'model', describe: () => ({ url: null, streams: [] }), log, nowMs });
-    this.ownership = new Ownership({ replica: this.replica, membership: this.membership, streams: new Map([['main', { hasFailover: true }]]), log });
-    this.ports = new ClusterPorts({ stream: 'main', ranges: [PORTS], reserved: [], replica: this.replica, membership: this.membership, log, nowMs });
+    this.membership = new Membership({
+      store: this.store,
+      replica: this.replica,
+      name: 'model',
+      describe: () => ({ url: null, streams: [] }),
+      log,
+      nowMs,
+    });
+    this.ownership = new Ownership({
+      replica: this.replica,
+      membership: this.membership,
+      streams: new Map([['main', { hasFailover: true }]]),
+      log,
+    });
+    this.ports = new ClusterPorts({
+      stream: 'main',
+      ranges: [PORTS],
+      reserved: [],
+      replica: this.replica,
+      membership: this.membership,
+      log,
+      nowMs,
+    });
   }
 
   /** What its timers do by now. */
@@ -59,11 +79,38 @@ type Action =
 const gateway = fc.nat(GATEWAYS - 1);
 const viewer = fc.nat(4);
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(100, 500, 1500, 5000, 31_000) }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('connect' as const), viewer, gateway, loses: fc.constantFrom(false, false, false, true) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(100, 500, 1500, 5000, 31_000) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('connect' as const),
+      viewer,
+      gateway,
+      loses: fc.constantFrom(false, false, false, true),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('leave' as const), viewer }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('deliver' as const), gateway, count: fc.integer({ min: 1, max: 3 }) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('cut' as const, 'heal' as const, 'stop' as const, 'go on' as const, 'kill' as const, 'restart' as const), gateway }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('deliver' as const), gateway, count: fc.integer({ min: 1, max: 3 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'cut' as const,
+        'heal' as const,
+        'stop' as const,
+        'go on' as const,
+        'kill' as const,
+        'restart' as const,
+      ),
+      gateway,
+    }),
+  },
 );
 
 /** Time between two looks at all gateways. */
@@ -136,7 +183,9 @@ class World {
       expect(ports.get(connection.port), `port ${connection.port} has two viewers`).toBeUndefined();
       ports.set(connection.port, each);
     }
-    const owners = this.gateways.filter(({ isRunning, isStopped, ownership }) => isRunning && !isStopped && ownership.isOwner('main'));
+    const owners = this.gateways.filter(
+      ({ isRunning, isStopped, ownership }) => isRunning && !isStopped && ownership.isOwner('main'),
+    );
     expect(owners.length, 'owners of one stream').toBeLessThanOrEqual(1);
     if (owners.length === 1) this.owners += 1;
   }

@@ -18,8 +18,8 @@ export class ModelServers {
 }
 
 /**
- * One gateway's connection to the {@link ModelServers}. It can be cut; what it has not read arrives later, in order. Writes
- * are stored immediately; their answers may be lost.
+ * One gateway's connection to the {@link ModelServers}. It can be cut; what it has not read arrives later, in order.
+ * Writes are stored immediately; their answers may be lost.
  */
 export class ModelStore implements Store {
   readonly #servers: ModelServers;

@@ -8,8 +8,20 @@ import { parseSourceUrl } from '../../../gateway/config/source-url.ts';
 describe('OwnedSource', () => {
   it('reports the problem of its own source while it owns the stream', () => {
     const connection = {} as NatsConnection;
-    const mirror = new MirrorSource({ stream: 'main', self: 'a', control: connection, frames: connection, maxPayload: () => 1 << 20, frameSubject: () => 'frames', sessionSubject: () => 'session', owner: () => null, log: () => undefined });
-    const local = Object.assign(new PushSource(parsePush(parseSourceUrl('push:', ['takeOver', 'check']))), { problem: () => 'a server of another pattern tries to connect' });
+    const mirror = new MirrorSource({
+      stream: 'main',
+      self: 'a',
+      control: connection,
+      frames: connection,
+      maxPayload: () => 1 << 20,
+      frameSubject: () => 'frames',
+      sessionSubject: () => 'session',
+      owner: () => null,
+      log: () => undefined,
+    });
+    const local = Object.assign(new PushSource(parsePush(parseSourceUrl('push:', ['takeOver', 'check']))), {
+      problem: () => 'a server of another pattern tries to connect',
+    });
     let isOwner = true;
     const source = new OwnedSource(local, mirror, () => isOwner);
     expect(source.problem()).toBe('a server of another pattern tries to connect');

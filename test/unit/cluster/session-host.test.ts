@@ -16,33 +16,62 @@ class Fixture {
 
   constructor() {
     const connection = {
-      subscribe: (_subject: string, { callback }: { readonly callback: (error: Error | null, message: Msg) => void }) => {
+      subscribe: (
+        _subject: string,
+        { callback }: { readonly callback: (error: Error | null, message: Msg) => void },
+      ) => {
         this.#deliver = callback;
         return { unsubscribe: () => undefined };
       },
       publish: () => undefined,
       flush: () => Promise.resolve(),
     } as unknown as NatsConnection;
-    this.host = new SessionHost({ connection, subject: 'session', streams: this.streams, log: (message) => this.log.push(message) });
+    this.host = new SessionHost({
+      connection,
+      subject: 'session',
+      streams: this.streams,
+      log: (message) => this.log.push(message),
+    });
     onTestFinished(() => this.host.close());
   }
 
   create(): Stream {
-    const stream = new Stream({ name: 'main', virtualPorts: [], sourceTakesReturns: true, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
+    const stream = new Stream({
+      name: 'main',
+      virtualPorts: [],
+      sourceTakesReturns: true,
+      events: new EventLog(),
+      waitingReason: 'no frame yet',
+      log: () => undefined,
+    });
     onTestFinished(() => stream.close());
-    const exporter = new FrameExporter({ stream, connection: { publish: () => undefined, flush: () => Promise.resolve() } as unknown as NatsConnection, maxPayload: () => 1 << 20, subject: 'frames' });
+    const exporter = new FrameExporter({
+      stream,
+      connection: { publish: () => undefined, flush: () => Promise.resolve() } as unknown as NatsConnection,
+      maxPayload: () => 1 << 20,
+      subject: 'frames',
+    });
     this.streams.set('main', { stream, exporter, isOwner: () => true });
     return stream;
   }
 
   /** @returns null if there is no answer. */
   send(session: string, batch: number, items: readonly ReturnItem[] = []): SessionAnswer | null {
-    return this.sendBytes(encodePart({ stream: 'main', session, from: 'other', batch, part: 0, parts: 1 }, encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, items })));
+    return this.sendBytes(
+      encodePart(
+        { stream: 'main', session, from: 'other', batch, part: 0, parts: 1 },
+        encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, items }),
+      ),
+    );
   }
 
   sendBytes(data: Uint8Array): SessionAnswer | null {
     let answer: SessionAnswer | null = null;
-    this.#deliver(null, { data, reply: 'reply', respond: (text: string) => (answer = JSON.parse(text) as SessionAnswer) } as unknown as Msg);
+    this.#deliver(null, {
+      data,
+      reply: 'reply',
+      respond: (text: string) => (answer = JSON.parse(text) as SessionAnswer),
+    } as unknown as Msg);
     return answer;
   }
 }
@@ -64,15 +93,25 @@ describe('SessionHost', () => {
   it('puts a batch of several parts together, and refuses one of more than 64 MiB', () => {
     const fixture = new Fixture();
     const { returns } = fixture.create();
-    const batch = encodeBatch({ wantsFrames: false, newestFrame: 0, isLast: false, items: [{ kind: 'join', port: 6000 }] });
+    const batch = encodeBatch({
+      wantsFrames: false,
+      newestFrame: 0,
+      isLast: false,
+      items: [{ kind: 'join', port: 6000 }],
+    });
     const head = { stream: 'main', session: 'a', from: 'other', batch: 1 };
     expect(fixture.sendBytes(encodePart({ ...head, part: 0, parts: 2 }, batch.subarray(0, 10)))).toBeNull();
-    expect(fixture.sendBytes(encodePart({ ...head, part: 1, parts: 2 }, batch.subarray(10)))).toMatchObject({ ok: true });
+    expect(fixture.sendBytes(encodePart({ ...head, part: 1, parts: 2 }, batch.subarray(10)))).toMatchObject({
+      ok: true,
+    });
     expect(returns.isEmpty).toBe(false);
     const large = new Uint8Array(32 << 20);
     expect(fixture.sendBytes(encodePart({ ...head, batch: 2, part: 0, parts: 3 }, large))).toBeNull();
     expect(fixture.sendBytes(encodePart({ ...head, batch: 2, part: 1, parts: 3 }, large))).toBeNull();
-    expect(fixture.sendBytes(encodePart({ ...head, batch: 2, part: 2, parts: 3 }, new Uint8Array(1)))).toEqual({ ok: false, code: 'restart' });
+    expect(fixture.sendBytes(encodePart({ ...head, batch: 2, part: 2, parts: 3 }, new Uint8Array(1)))).toEqual({
+      ok: false,
+      code: 'restart',
+    });
     // Its session has ended.
     expect(returns.isEmpty).toBe(true);
   });
@@ -91,8 +130,16 @@ describe('SessionHost', () => {
   ])('refuses a part with the head %j', (changes) => {
     const fixture = new Fixture();
     const { returns } = fixture.create();
-    const head = changes === null || Object.keys(changes).length === 0 ? changes : { stream: 'main', session: 'a', from: 'other', batch: 1, part: 0, parts: 1, ...changes };
-    const answer = fixture.sendBytes(encodePart(head as PartHead, encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, items: [{ kind: 'join', port: 6000 }] })));
+    const head =
+      changes === null || Object.keys(changes).length === 0
+        ? changes
+        : { stream: 'main', session: 'a', from: 'other', batch: 1, part: 0, parts: 1, ...changes };
+    const answer = fixture.sendBytes(
+      encodePart(
+        head as PartHead,
+        encodeBatch({ wantsFrames: true, newestFrame: 0, isLast: false, items: [{ kind: 'join', port: 6000 }] }),
+      ),
+    );
     expect(answer).toEqual({ ok: false, code: 'restart' });
     expect(fixture.log).toHaveLength(1);
     expect(returns.isEmpty).toBe(true);

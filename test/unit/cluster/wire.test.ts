@@ -13,23 +13,57 @@ const value = (text: string): ReturnData => ({ kind: 'value', value: text, json:
 describe('parseClusterAddress', () => {
   it('reads servers, login and options', () => {
     expect(parseClusterAddress('tls://me:p%40ss@a,b:4333/?gateway=door-1&replicas=3&ca=/ca.pem')).toMatchObject({
-      servers: ['a:4222', 'b:4333'], isTls: true, user: 'me', password: 'p@ss', gateway: 'door-1', replicas: 3, ca: '/ca.pem', cluster: 'gearway',
+      servers: ['a:4222', 'b:4333'],
+      isTls: true,
+      user: 'me',
+      password: 'p@ss',
+      gateway: 'door-1',
+      replicas: 3,
+      ca: '/ca.pem',
+      cluster: 'gearway',
     });
-    expect(parseClusterAddress('nats://[::1]:4222')).toMatchObject({ servers: ['[::1]:4222'], isTls: false, user: null });
+    expect(parseClusterAddress('nats://[::1]:4222')).toMatchObject({
+      servers: ['[::1]:4222'],
+      isTls: false,
+      user: null,
+    });
     expect(parseClusterAddress('nats://secret@a')).toMatchObject({ user: 'secret', password: null });
   });
 
-  it.each(['a:4222', 'nats://', 'nats://a:0', 'nats://a:65536', 'nats://a?x=1', 'nats://a?replicas=2', 'nats://a?cert=x', 'nats://a?cluster=a.b', 'nats://%zz:a@b'])('refuses %s', (text) => {
+  it.each([
+    'a:4222',
+    'nats://',
+    'nats://a:0',
+    'nats://a:65536',
+    'nats://a?x=1',
+    'nats://a?replicas=2',
+    'nats://a?cert=x',
+    'nats://a?cluster=a.b',
+    'nats://%zz:a@b',
+  ])('refuses %s', (text) => {
     expect(() => parseClusterAddress(text)).toThrow(coded('option-invalid'));
   });
 
   it('does not repeat the password', () => {
-    expect(() => parseClusterAddress('natz://me:hunter2@a')).toThrow(expect.objectContaining({ message: expect.not.stringContaining('hunter2') as string }) as Error);
+    expect(() => parseClusterAddress('natz://me:hunter2@a')).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('hunter2') as string }) as Error,
+    );
   });
 });
 
 function frameOf(payload: Uint8Array, sequence = 1): Frame {
-  return { sequence, receivedAtUs: 0, capturedAtUs: 5, width: payload.byteLength, height: 1, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, payload.byteLength] }, payload, message: { n: sequence, big: 2n ** 70n }, wireHeader: '{"a": 2.0}', isTrusted: true };
+  return {
+    sequence,
+    receivedAtUs: 0,
+    capturedAtUs: 5,
+    width: payload.byteLength,
+    height: 1,
+    encoding: { kind: 'raw', dtype: 'uint8', shape: [1, payload.byteLength] },
+    payload,
+    message: { n: sequence, big: 2n ** 70n },
+    wireHeader: '{"a": 2.0}',
+    isTrusted: true,
+  };
 }
 
 describe('FrameAssembler', () => {
@@ -37,14 +71,22 @@ describe('FrameAssembler', () => {
 
   it.each([1000, 999, 500, 334, 300])('puts a frame of parts of at most %i bytes together', (maxPayload) => {
     const frames: RemoteFrame[] = [];
-    const assembler = new FrameAssembler((frame) => frames.push(frame), (error) => expect.fail(String(error)));
+    const assembler = new FrameAssembler(
+      (frame) => frames.push(frame),
+      (error) => expect.fail(String(error)),
+    );
     const { head, parts } = encodeFrame(frameOf(payload), maxPayload);
     expect(parts.every(({ buffer, byteLength }) => buffer === payload.buffer && byteLength <= maxPayload)).toBe(true);
     assembler.head(head);
     for (const part of parts) assembler.part(part);
     expect(frames).toHaveLength(1);
     expect(Buffer.compare(frames[0]!.input.payload, payload)).toBe(0);
-    expect(frames[0]!.input).toMatchObject({ message: { n: 1, big: 2n ** 70n }, wireHeader: '{"a": 2.0}', capturedAtUs: 5, isTrusted: true });
+    expect(frames[0]!.input).toMatchObject({
+      message: { n: 1, big: 2n ** 70n },
+      wireHeader: '{"a": 2.0}',
+      capturedAtUs: 5,
+      isTrusted: true,
+    });
   });
 
   it('gives up a frame of which any message is missing, and delivers the next one', () => {
@@ -54,8 +96,12 @@ describe('FrameAssembler', () => {
     };
     for (let missing = 0; missing < messages(1).length; missing += 1) {
       const frames: RemoteFrame[] = [];
-      const assembler = new FrameAssembler((frame) => frames.push(frame), (error) => expect.fail(String(error)));
-      for (const { kind, bytes } of [...messages(1).filter((_, index) => index !== missing), ...messages(2)]) assembler[kind](bytes);
+      const assembler = new FrameAssembler(
+        (frame) => frames.push(frame),
+        (error) => expect.fail(String(error)),
+      );
+      for (const { kind, bytes } of [...messages(1).filter((_, index) => index !== missing), ...messages(2)])
+        assembler[kind](bytes);
       expect(frames.map(({ sequence }) => sequence)).toEqual([2]);
     }
   });
@@ -64,22 +110,41 @@ describe('FrameAssembler', () => {
     const { head } = encodeFrame(frameOf(payload), 1000);
     for (let length = 0; length < head.byteLength; length += 1) {
       const errors: unknown[] = [];
-      new FrameAssembler(() => expect.fail('no frame'), (error) => errors.push(error)).head(head.subarray(0, length));
+      new FrameAssembler(
+        () => expect.fail('no frame'),
+        (error) => errors.push(error),
+      ).head(head.subarray(0, length));
       expect(errors).toEqual([coded('frame-invalid')]);
     }
     const errors: unknown[] = [];
-    new FrameAssembler(() => expect.fail('no frame'), (error) => errors.push(error)).head(Buffer.from('{"sequence": 1, "bytes": 67108865}'));
+    new FrameAssembler(
+      () => expect.fail('no frame'),
+      (error) => errors.push(error),
+    ).head(Buffer.from('{"sequence": 1, "bytes": 67108865}'));
     expect(errors).toEqual([coded('frame-invalid')]);
   });
 });
 
 describe('heads of frames that no gateway has written', () => {
-  const jpeg = { sequence: 1, capturedAtUs: null, width: 2, height: 2, encoding: { kind: 'jpeg' }, bytes: 12, message: 'null', wireHeader: null, isTrusted: true };
+  const jpeg = {
+    sequence: 1,
+    capturedAtUs: null,
+    width: 2,
+    height: 2,
+    encoding: { kind: 'jpeg' },
+    bytes: 12,
+    message: 'null',
+    wireHeader: null,
+    isTrusted: true,
+  };
   const raw = { ...jpeg, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 2, 3] } };
 
   function errorsOf(head: object): unknown[] {
     const errors: unknown[] = [];
-    new FrameAssembler(() => expect.fail('no frame'), (error) => errors.push(error)).head(Buffer.from(JSON.stringify(head)));
+    new FrameAssembler(
+      () => expect.fail('no frame'),
+      (error) => errors.push(error),
+    ).head(Buffer.from(JSON.stringify(head)));
     return errors;
   }
 
@@ -88,7 +153,10 @@ describe('heads of frames that no gateway has written', () => {
   });
 
   it.each([
-    ...(['width', 'height', 'encoding', 'message', 'wireHeader', 'isTrusted'] as const).map((key) => ({ ...jpeg, [key]: undefined })),
+    ...(['width', 'height', 'encoding', 'message', 'wireHeader', 'isTrusted'] as const).map((key) => ({
+      ...jpeg,
+      [key]: undefined,
+    })),
     { ...jpeg, width: 0 },
     { ...jpeg, width: 1.5 },
     { ...jpeg, width: 16_385 },
@@ -110,7 +178,11 @@ describe('encodeBatch', () => {
     const items = [
       { kind: 'join', port: 6000 },
       { kind: 'set', port: 6000, data: { kind: 'value', value: 2, json: '2.0' }, ttlMs: 500 },
-      { kind: 'once', port: 6000, data: { kind: 'array', array: { dtype: 'uint8', shape: [2, 2], data: Uint8Array.of(1, 2, 3, 4) } } },
+      {
+        kind: 'once',
+        port: 6000,
+        data: { kind: 'array', array: { dtype: 'uint8', shape: [2, 2], data: Uint8Array.of(1, 2, 3, 4) } },
+      },
       { kind: 'set', port: 6001, data: { kind: 'jpeg', colorspace: 'BGR', data: Uint8Array.of(9, 8) } },
       { kind: 'extend', port: 6000, ttlMs: 100 },
       { kind: 'discard', port: 6000 },
@@ -119,7 +191,8 @@ describe('encodeBatch', () => {
     const batch = { wantsFrames: true, newestFrame: 7, isLast: false, items };
     const bytes = encodeBatch(batch);
     expect(decodeBatch(bytes)).toEqual(batch);
-    for (let length = 0; length < bytes.byteLength; length += 1) expect(() => decodeBatch(bytes.subarray(0, length))).toThrow(coded('batch-invalid'));
+    for (let length = 0; length < bytes.byteLength; length += 1)
+      expect(() => decodeBatch(bytes.subarray(0, length))).toThrow(coded('batch-invalid'));
   });
 });
 
@@ -144,7 +217,10 @@ describe('batches that no gateway has written', () => {
     { ...batch, items: [{ kind: 'extend', port: 1, ttlMs: -1 }] },
     { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'x' } }] },
     { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'value', json: 5 } }] },
-    { ...batch, items: [{ kind: 'set', port: 1, data: { kind: 'value', json: `${'['.repeat(65)}${']'.repeat(65)}` } }] },
+    {
+      ...batch,
+      items: [{ kind: 'set', port: 1, data: { kind: 'value', json: `${'['.repeat(65)}${']'.repeat(65)}` } }],
+    },
   ])('are refused: %j', (json) => {
     expect(() => decodeBatch(bytesOf(json))).toThrow(coded('batch-invalid'));
   });
@@ -155,7 +231,9 @@ describe('batches that no gateway has written', () => {
     { kind: 'array', dtype: 'uint8', shape: 3, bytes: 3 },
     { kind: 'jpeg', colorspace: 5, bytes: 3 },
   ])('are refused for %j with 3 bytes', (data) => {
-    expect(() => decodeBatch(bytesOf({ ...batch, items: [{ kind: 'set', port: 1, data }] }, [1, 2, 3]))).toThrow(coded('batch-invalid'));
+    expect(() => decodeBatch(bytesOf({ ...batch, items: [{ kind: 'set', port: 1, data }] }, [1, 2, 3]))).toThrow(
+      coded('batch-invalid'),
+    );
   });
 });
 
@@ -169,7 +247,12 @@ describe('ReturnQueue', () => {
     returns.push(6000, value('a'));
     returns.set(6000, value('second'));
     returns.push(6000, value('b'));
-    expect(itemsNow(queue.take())).toMatchObject([{ kind: 'join', port: 6000 }, { kind: 'once', data: value('a') }, { kind: 'set', data: value('second') }, { kind: 'once', data: value('b') }]);
+    expect(itemsNow(queue.take())).toMatchObject([
+      { kind: 'join', port: 6000 },
+      { kind: 'once', data: value('a') },
+      { kind: 'set', data: value('second') },
+      { kind: 'once', data: value('b') },
+    ]);
     returns.leave(6000);
     expect(itemsNow(queue.take())).toEqual([{ kind: 'leave', port: 6000 }]);
     returns.join(6001);
@@ -200,7 +283,11 @@ describe('ReturnQueue', () => {
     returns.push(6000, value('forward'));
     returns.discardOnce(6000);
     returns.set(6000, value('stop'));
-    expect(itemsNow(queue.take())).toMatchObject([{ kind: 'join' }, { kind: 'discard', port: 6000 }, { kind: 'set', data: value('stop') }]);
+    expect(itemsNow(queue.take())).toMatchObject([
+      { kind: 'join' },
+      { kind: 'discard', port: 6000 },
+      { kind: 'set', data: value('stop') },
+    ]);
   });
 
   it('refuses the 33rd once-only value that waits', () => {
@@ -213,11 +300,17 @@ describe('ReturnQueue', () => {
 
   it('counts the time to live from when the value came', () => {
     const clock = { nowMs: 1000 };
-    const queue = new ReturnQueue(() => undefined, () => clock.nowMs);
+    const queue = new ReturnQueue(
+      () => undefined,
+      () => clock.nowMs,
+    );
     queue.set(6000, NOTHING, 500);
     queue.push(6000, value('x'), 200);
     const waiting = queue.take();
-    expect(itemsNow(waiting, 1100)).toMatchObject([{ kind: 'set', ttlMs: 400 }, { kind: 'once', ttlMs: 100 }]);
+    expect(itemsNow(waiting, 1100)).toMatchObject([
+      { kind: 'set', ttlMs: 400 },
+      { kind: 'once', ttlMs: 100 },
+    ]);
     expect(itemsNow(waiting, 1300)).toMatchObject([{ kind: 'set', ttlMs: 200 }]);
     expect(itemsNow(waiting, 2000)).toMatchObject([{ kind: 'set', ttlMs: 0 }]);
   });
@@ -234,7 +327,11 @@ describe('ReturnQueue', () => {
     queue.restart(unsent);
     returns.follow(queue);
     queue.replayed();
-    expect(itemsNow(queue.take())).toMatchObject([{ kind: 'join' }, { kind: 'once', data: value('a') }, { kind: 'once', data: value('b') }]);
+    expect(itemsNow(queue.take())).toMatchObject([
+      { kind: 'join' },
+      { kind: 'once', data: value('a') },
+      { kind: 'once', data: value('b') },
+    ]);
   });
 });
 

@@ -4,17 +4,23 @@ import { isBmp, readBmp } from '../../../gateway/codecs/bmp-file.ts';
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 
-// As OpenCV 5.0.0 writes them (cv2.imencode(".bmp", …)): file header, picture header, palette, rows from the last one on.
+// As OpenCV 5.0.0 writes them (cv2.imencode(".bmp", …)): file header, picture header, palette, rows from the last one
+// on.
 /** [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]] */
-const COLOUR = hex(`424d 46000000 00000000 36000000  28000000 02000000 02000000 0100 1800 00000000 00000000 00000000 00000000 00000000 00000000
+const COLOUR =
+  hex(`424d 46000000 00000000 36000000  28000000 02000000 02000000 0100 1800 00000000 00000000 00000000 00000000 00000000 00000000
   070809 0a0b0c 0000  010203 040506 0000`);
 /** The same with an opaque fourth channel: 32 bits, with masks. */
-const FOUR = hex(`424d 9a000000 00000000 8a000000  7c000000 02000000 02000000 0100 2000 03000000 00000000 00000000 00000000 00000000 00000000
+const FOUR =
+  hex(`424d 9a000000 00000000 8a000000  7c000000 02000000 02000000 0100 2000 03000000 00000000 00000000 00000000 00000000 00000000
   0000ff00 00ff0000 ff000000 000000ff 42475273 ${'00'.repeat(64)}
   070809ff 0a0b0cff  010203ff 040506ff`);
-const grayPalette = Array.from({ length: 256 }, (_none, gray) => Buffer.of(gray, gray, gray, 0).toString('hex')).join('');
+const grayPalette = Array.from({ length: 256 }, (_none, gray) => Buffer.of(gray, gray, gray, 0).toString('hex')).join(
+  '',
+);
 /** [[1, 2], [3, 200]] */
-const GRAY = hex(`424d 3e040000 00000000 36040000  28000000 02000000 02000000 0100 0800 00000000 00000000 00000000 00000000 00000000 00000000
+const GRAY =
+  hex(`424d 3e040000 00000000 36040000  28000000 02000000 02000000 0100 0800 00000000 00000000 00000000 00000000 00000000 00000000
   ${grayPalette}  03c80000 01020000`);
 
 const edited = (bmp: Buffer, at: number, bytes: string): Buffer => {
@@ -35,8 +41,16 @@ describe('readBmp', () => {
 
   it('reads 8 bits as gray, or as the colours of the palette', () => {
     expect(readBmp(GRAY)).toEqual({ dtype: 'uint8', shape: [2, 2], data: Buffer.of(1, 2, 3, 200) });
-    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0a0a'))).toEqual({ dtype: 'uint8', shape: [2, 2], data: Buffer.of(1, 10, 3, 200) });
-    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0b0c'))).toEqual({ dtype: 'uint8', shape: [2, 2, 3], data: Buffer.of(1, 1, 1, 10, 11, 12, 3, 3, 3, 200, 200, 200) });
+    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0a0a'))).toEqual({
+      dtype: 'uint8',
+      shape: [2, 2],
+      data: Buffer.of(1, 10, 3, 200),
+    });
+    expect(readBmp(edited(GRAY, 54 + 4 * 2, '0a0b0c'))).toEqual({
+      dtype: 'uint8',
+      shape: [2, 2, 3],
+      data: Buffer.of(1, 1, 1, 10, 11, 12, 3, 3, 3, 200, 200, 200),
+    });
   });
 
   it('reads one whose rows are not upside down', () => {
@@ -44,7 +58,9 @@ describe('readBmp', () => {
   });
 
   it('reads nothing of one that is cut short', () => {
-    for (const bmp of [COLOUR, FOUR, GRAY]) for (let end = 0; end < bmp.byteLength; end += 1) expect(() => readBmp(bmp.subarray(0, end)), `${end} bytes`).toThrow(coded('image-invalid'));
+    for (const bmp of [COLOUR, FOUR, GRAY])
+      for (let end = 0; end < bmp.byteLength; end += 1)
+        expect(() => readBmp(bmp.subarray(0, end)), `${end} bytes`).toThrow(coded('image-invalid'));
   });
 
   it.each([

@@ -3,14 +3,22 @@ import { JpegVerifier } from '../../../gateway/codecs/jpeg-verifier.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { buildBomb, buildJpeg, createRandom } from '../../helpers/jpeg-builder.ts';
 
-const JPEG = await encodeJpeg({ data: Buffer.from(Array.from({ length: 64 * 48 * 3 }, (_, at) => (at * 31) % 251)), width: 64, height: 48, channels: 3 });
+const JPEG = await encodeJpeg({
+  data: Buffer.from(Array.from({ length: 64 * 48 * 3 }, (_, at) => (at * 31) % 251)),
+  width: 64,
+  height: 48,
+  channels: 3,
+});
 const DAMAGED = Buffer.concat([JPEG.subarray(0, JPEG.byteLength - 300), JPEG.subarray(-2)]);
 
 /** A decode that takes a while: tens of milliseconds. */
 const SLOW = buildBomb({ width: 4096, height: 4096, scans: 10 });
 
 const good = { isGood: true };
-const bad = (code: string): unknown => ({ isGood: false, error: expect.objectContaining({ name: 'GearwayError', code }) as unknown });
+const bad = (code: string): unknown => ({
+  isGood: false,
+  error: expect.objectContaining({ name: 'GearwayError', code }) as unknown,
+});
 const FRAME = { lane: 'frames', key: 'a' } as const;
 
 describe('JpegVerifier', () => {
@@ -18,13 +26,52 @@ describe('JpegVerifier', () => {
     ['a whole JPEG', JPEG, good],
     ['one of many scans within the limits', SLOW, good],
     ['half a scan', DAMAGED, bad('jpeg-invalid')],
-    ['bytes before EOI', Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(8), JPEG.subarray(-2)]), bad('jpeg-invalid')],
-    ['an unusual sampling', buildJpeg({ width: 50, height: 40, sampling: [[2, 2], [2, 1], [1, 2]], random: createRandom(1) }), bad('jpeg-invalid')],
-    ['arithmetic coding', buildJpeg({ width: 50, height: 40, sampling: [[1, 1]], frameMarker: 0xc9, random: createRandom(1) }), bad('jpeg-invalid')],
+    [
+      'bytes before EOI',
+      Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(8), JPEG.subarray(-2)]),
+      bad('jpeg-invalid'),
+    ],
+    [
+      'an unusual sampling',
+      buildJpeg({
+        width: 50,
+        height: 40,
+        sampling: [
+          [2, 2],
+          [2, 1],
+          [1, 2],
+        ],
+        random: createRandom(1),
+      }),
+      bad('jpeg-invalid'),
+    ],
+    [
+      'arithmetic coding',
+      buildJpeg({ width: 50, height: 40, sampling: [[1, 1]], frameMarker: 0xc9, random: createRandom(1) }),
+      bad('jpeg-invalid'),
+    ],
     ['no JPEG', Buffer.from('PNG'), bad('jpeg-invalid')],
-    ['CMYK', buildJpeg({ width: 50, height: 40, sampling: [[1, 1], [1, 1], [1, 1], [1, 1]], random: createRandom(1) }), bad('jpeg-unverifiable')],
+    [
+      'CMYK',
+      buildJpeg({
+        width: 50,
+        height: 40,
+        sampling: [
+          [1, 1],
+          [1, 1],
+          [1, 1],
+          [1, 1],
+        ],
+        random: createRandom(1),
+      }),
+      bad('jpeg-unverifiable'),
+    ],
     ['a progressive bomb', buildBomb({ width: 4096, height: 4096, scans: 1200 }), bad('jpeg-too-complex')],
-    ['a sequential bomb', buildBomb({ width: 1024, height: 1024, scans: 300, kind: 'sequential', components: 3 }), bad('jpeg-too-complex')],
+    [
+      'a sequential bomb',
+      buildBomb({ width: 1024, height: 1024, scans: 300, kind: 'sequential', components: 3 }),
+      bad('jpeg-too-complex'),
+    ],
     ['a gigantic claim', buildJpegClaiming(20_000, 20_000), bad('too-large')],
   ])('knows %s', async (_name, jpeg, verdict) => {
     await using verifier = new JpegVerifier();
@@ -48,7 +95,8 @@ describe('JpegVerifier', () => {
   it('serves each key in its turn, and frames beside any number of returns', async () => {
     await using verifier = new JpegVerifier();
     const done: string[] = [];
-    const ask = (name: string, lane: 'frames' | 'returns', jpeg: Uint8Array): Promise<unknown> => verifier.verify(jpeg, { lane, key: name }).verdict.then(() => done.push(name));
+    const ask = (name: string, lane: 'frames' | 'returns', jpeg: Uint8Array): Promise<unknown> =>
+      verifier.verify(jpeg, { lane, key: name }).verdict.then(() => done.push(name));
     const asked = [
       ...Array.from({ length: 6 }, () => ask('greedy', 'returns', SLOW)),
       ask('modest', 'returns', JPEG),

@@ -46,7 +46,9 @@ const LENGTHS = Object.entries({
   bytes: { 255: 'c4ff', 256: 'c50100', 65_535: 'c5ffff', 65_536: 'c600010000' },
   list: { 15: '9f', 16: 'dc0010', 65_535: 'dcffff', 65_536: 'dd00010000' },
   map: { 15: '8f', 16: 'de0010', 65_536: 'df00010000' },
-}).flatMap(([kind, begins]) => Object.entries(begins).map(([length, begin]) => ({ kind, length: Number(length), begin })));
+}).flatMap(([kind, begins]) =>
+  Object.entries(begins).map(([length, begin]) => ({ kind, length: Number(length), begin })),
+);
 
 function make(kind: string, length: number): Packable {
   const items = Array.from({ length }, (_none, n) => n % 100);
@@ -73,7 +75,14 @@ describe('pack', () => {
 
   it('writes maps with keys of texts, or of bytes', () => {
     expect(pack({ a: 1, b: null }).toString('hex')).toBe('82a16101a162c0');
-    expect(pack(new BytesMap([['a', 1], ['b', Buffer.of(0, 255)]])).toString('hex')).toBe('82c4016101c40162c40200ff');
+    expect(
+      pack(
+        new BytesMap([
+          ['a', 1],
+          ['b', Buffer.of(0, 255)],
+        ]),
+      ).toString('hex'),
+    ).toBe('82c4016101c40162c40200ff');
   });
 
   it('writes an integer of more than 64 bits as a float', () => {
@@ -109,7 +118,12 @@ describe('unpack', () => {
   });
 
   it('reads maps in their order, with keys of texts and of bytes, floats of 32 bits, and bytes in place', () => {
-    expect(unpack(Buffer.from('82a16101c40162cb4000000000000000', 'hex'))).toEqual(new Map<string, Unpacked>([['a', 1], ['b', float(2)]]));
+    expect(unpack(Buffer.from('82a16101c40162cb4000000000000000', 'hex'))).toEqual(
+      new Map<string, Unpacked>([
+        ['a', 1],
+        ['b', float(2)],
+      ]),
+    );
     expect(unpack(Buffer.from('ca3fc00000', 'hex'))).toEqual(float(1.5));
     const packed = Buffer.from('c40200ff', 'hex');
     const bytes = unpack(packed) as Uint8Array;
@@ -119,7 +133,8 @@ describe('unpack', () => {
   it('reads nothing of what is cut short', () => {
     for (const [, hex] of [...WRITTEN, [null, '82a16101c40162cb4000000000000000'] as const]) {
       const whole = Buffer.from(hex, 'hex');
-      for (let end = 0; end < whole.byteLength; end += 1) expect(() => unpack(whole.subarray(0, end)), `${hex}, ${end} bytes`).toThrow(coded('message-pack-invalid'));
+      for (let end = 0; end < whole.byteLength; end += 1)
+        expect(() => unpack(whole.subarray(0, end)), `${hex}, ${end} bytes`).toThrow(coded('message-pack-invalid'));
     }
   });
 

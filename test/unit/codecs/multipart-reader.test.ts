@@ -7,9 +7,16 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 /** What comes of a body that arrives in these pieces. */
-function read(pieces: readonly Buffer[], maxBodyBytes = 1000): { readonly parts: [Record<string, string>, string][]; readonly hasEnded: boolean } {
+function read(
+  pieces: readonly Buffer[],
+  maxBodyBytes = 1000,
+): { readonly parts: [Record<string, string>, string][]; readonly hasEnded: boolean } {
   const parts: [Record<string, string>, string][] = [];
-  const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes, onPart: ({ headers, body }: Part) => parts.push([Object.fromEntries(headers), body.toString('latin1')]) });
+  const reader = new MultipartReader({
+    boundary: 'frame',
+    maxBodyBytes,
+    onPart: ({ headers, body }: Part) => parts.push([Object.fromEntries(headers), body.toString('latin1')]),
+  });
   for (const piece of pieces) {
     // As a socket's memory is.
     const borrowed = Buffer.from(piece);
@@ -19,20 +26,38 @@ function read(pieces: readonly Buffer[], maxBodyBytes = 1000): { readonly parts:
   return { parts, hasEnded: reader.hasEnded };
 }
 
-const COUNTED = bytes('--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\nab\r\nc\r\n--frame\r\nX-A:1\r\ncontent-length:3\r\n\r\nxyz\r\n--frame--\r\nepilogue');
-const COUNTED_PARTS = [[{ 'content-type': 'image/jpeg', 'content-length': '5' }, 'ab\r\nc'], [{ 'x-a': '1', 'content-length': '3' }, 'xyz']];
-const SEARCHED = bytes('preamble\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\nab\r\n--fra\r\n-c\r\n--frame\r\n\r\n\r\n--frame\r\nA: b: c\r\n\r\nxyz\r\n--frame--');
-const SEARCHED_PARTS = [[{ 'content-type': 'image/jpeg' }, 'ab\r\n--fra\r\n-c'], [{}, ''], [{ a: 'b: c' }, 'xyz']];
+const COUNTED = bytes(
+  '--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\nab\r\nc\r\n--frame\r\nX-A:1\r\ncontent-length:3\r\n\r\nxyz\r\n--frame--\r\nepilogue',
+);
+const COUNTED_PARTS = [
+  [{ 'content-type': 'image/jpeg', 'content-length': '5' }, 'ab\r\nc'],
+  [{ 'x-a': '1', 'content-length': '3' }, 'xyz'],
+];
+const SEARCHED = bytes(
+  'preamble\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\nab\r\n--fra\r\n-c\r\n--frame\r\n\r\n\r\n--frame\r\nA: b: c\r\n\r\nxyz\r\n--frame--',
+);
+const SEARCHED_PARTS = [
+  [{ 'content-type': 'image/jpeg' }, 'ab\r\n--fra\r\n-c'],
+  [{}, ''],
+  [{ a: 'b: c' }, 'xyz'],
+];
 
 describe('MultipartReader', () => {
-  it.each([['with lengths', COUNTED, COUNTED_PARTS], ['without', SEARCHED, SEARCHED_PARTS]] as const)('reads parts %s, whatever pieces they come in', (_name, body, parts) => {
+  it.each([
+    ['with lengths', COUNTED, COUNTED_PARTS],
+    ['without', SEARCHED, SEARCHED_PARTS],
+  ] as const)('reads parts %s, whatever pieces they come in', (_name, body, parts) => {
     expect(read([body])).toEqual({ parts, hasEnded: true });
     expect(read([...body].map((byte) => Buffer.of(byte)))).toEqual({ parts, hasEnded: true });
-    for (let at = 1; at < body.byteLength; at += 1) expect(read([body.subarray(0, at), body.subarray(at)]), `cut at ${at}`).toEqual({ parts, hasEnded: true });
+    for (let at = 1; at < body.byteLength; at += 1)
+      expect(read([body.subarray(0, at), body.subarray(at)]), `cut at ${at}`).toEqual({ parts, hasEnded: true });
   });
 
   it('gives nothing of a part that is not complete', () => {
-    for (const [body, parts] of [[COUNTED, COUNTED_PARTS], [SEARCHED, SEARCHED_PARTS]] as const) {
+    for (const [body, parts] of [
+      [COUNTED, COUNTED_PARTS],
+      [SEARCHED, SEARCHED_PARTS],
+    ] as const) {
       for (let end = 0; end < body.byteLength; end += 1) {
         const given = read([body.subarray(0, end)]).parts;
         expect(given, `ended at ${end}`).toEqual(parts.slice(0, given.length));
@@ -48,15 +73,27 @@ describe('MultipartReader', () => {
 
   it('gives an empty part with the boundary behind it: its length may be wrong', () => {
     expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n')]).parts).toEqual([]);
-    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n--frame\r\n')]).parts).toEqual([[{ 'content-length': '0' }, '']]);
-    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\nabc\r\n--frame\r\n')]).parts).toEqual([[{ 'content-length': '0' }, 'abc']]);
+    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\n--frame\r\n')]).parts).toEqual([
+      [{ 'content-length': '0' }, ''],
+    ]);
+    expect(read([bytes('--frame\r\nContent-Length: 0\r\n\r\nabc\r\n--frame\r\n')]).parts).toEqual([
+      [{ 'content-length': '0' }, 'abc'],
+    ]);
   });
 
   it('gives each part memory of its own', () => {
     const bodies: Buffer[] = [];
-    const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1000, onPart: ({ body }) => bodies.push(body) });
+    const reader = new MultipartReader({
+      boundary: 'frame',
+      maxBodyBytes: 1000,
+      onPart: ({ body }) => bodies.push(body),
+    });
     reader.read(COUNTED);
-    const searching = new MultipartReader({ boundary: 'frame', maxBodyBytes: 1000, onPart: ({ body }) => bodies.push(body) });
+    const searching = new MultipartReader({
+      boundary: 'frame',
+      maxBodyBytes: 1000,
+      onPart: ({ body }) => bodies.push(body),
+    });
     searching.read(SEARCHED);
     for (const body of bodies.filter(({ byteLength }) => byteLength > 0)) body.fill(0);
     expect(bodies.map(({ byteLength }) => byteLength)).toEqual([5, 3, 13, 0, 3]);
@@ -72,7 +109,12 @@ describe('MultipartReader', () => {
     expect(read([searched(20), bytes('\r\n--frame\r\n')], 20).parts).toHaveLength(1);
     expect(() => read([searched(21), bytes('\r\n--frame\r\n')], 20)).toThrow(coded('too-large'));
     expect(() => read([searched(500)], 20)).toThrow(coded('too-large'));
-    expect(() => read([...searched(500)].map((byte) => Buffer.of(byte)), 20)).toThrow(coded('too-large'));
+    expect(() =>
+      read(
+        [...searched(500)].map((byte) => Buffer.of(byte)),
+        20,
+      ),
+    ).toThrow(coded('too-large'));
   });
 
   it('reads thousands of tiny parts of one chunk in a time that grows with their number, not with its square', () => {
@@ -89,13 +131,18 @@ describe('MultipartReader', () => {
   it('takes no memory for a part without a length that is complete in its chunk', () => {
     const before = process.memoryUsage().arrayBuffers;
     const bodies: Buffer[] = [];
-    new MultipartReader({ boundary: 'frame', maxBodyBytes: 1 << 20, onPart: ({ body }) => bodies.push(body) }).read(bytes('--frame\r\n\r\nab\r\n'.repeat(2000)));
+    new MultipartReader({ boundary: 'frame', maxBodyBytes: 1 << 20, onPart: ({ body }) => bodies.push(body) }).read(
+      bytes('--frame\r\n\r\nab\r\n'.repeat(2000)),
+    );
     expect(bodies).toHaveLength(1999);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1 << 20);
   });
 
   it.each(['-1', '1e3', 'five', '1234567890123'])('ignores the Content-Length %s', (length) => {
-    expect(read([bytes(`--frame\r\nContent-Length: ${length}\r\n\r\nabc\r\n--frame--`)])).toEqual({ parts: [[{ 'content-length': length }, 'abc']], hasEnded: true });
+    expect(read([bytes(`--frame\r\nContent-Length: ${length}\r\n\r\nabc\r\n--frame--`)])).toEqual({
+      parts: [[{ 'content-length': length }, 'abc']],
+      hasEnded: true,
+    });
   });
 
   it('refuses what never becomes a part', () => {
@@ -116,7 +163,10 @@ describe('MultipartReader', () => {
     expect(read([begin, jpeg]).parts).toEqual([[{ 'content-type': 'image/jpeg' }, text]]);
     for (let end = 4; end < jpeg.byteLength - 1; end += 1) {
       const broken = [begin, jpeg.subarray(0, end), bytes('\r\n'), begin, jpeg];
-      expect(read(broken).parts.map(([, body]) => body), `cut at ${end}`).toEqual([text.slice(0, end), text]);
+      expect(
+        read(broken).parts.map(([, body]) => body),
+        `cut at ${end}`,
+      ).toEqual([text.slice(0, end), text]);
     }
   });
 
@@ -142,16 +192,32 @@ describe('MultipartReader', () => {
     const start = process.cpuUsage();
     // Headers of more than 16 KiB are refused.
     for (let at = 0; at < Math.min(all.byteLength, 16_300); at += 1) reader.read(all.subarray(at, at + 1));
-    // Of the processor, several times what it takes; hundreds of milliseconds if each byte costs a search of those before it.
+    // Of the processor, several times what it takes; hundreds of milliseconds if each byte costs a search of those
+    // before it.
     expect(process.cpuUsage(start).user / 1000).toBeLessThan(150);
   });
 
   it('takes no more memory than a picture needs when a length is wrong', () => {
-    const jpeg = buildJpeg({ width: 320, height: 240, sampling: [[2, 1], [1, 1], [1, 1]], random: createRandom(1) });
+    const jpeg = buildJpeg({
+      width: 320,
+      height: 240,
+      sampling: [
+        [2, 1],
+        [1, 1],
+        [1, 1],
+      ],
+      random: createRandom(1),
+    });
     const before = process.memoryUsage().arrayBuffers;
     const bodies: Buffer[] = [];
-    const reader = new MultipartReader({ boundary: 'frame', maxBodyBytes: 64 << 20, onPart: ({ body }) => bodies.push(body) });
-    for (let n = 0; n < 50; n += 1) for (const piece of [bytes(`--frame\r\nContent-Length: ${60 << 20}\r\n\r\n`), jpeg, bytes('\r\n')]) reader.read(piece);
+    const reader = new MultipartReader({
+      boundary: 'frame',
+      maxBodyBytes: 64 << 20,
+      onPart: ({ body }) => bodies.push(body),
+    });
+    for (let n = 0; n < 50; n += 1)
+      for (const piece of [bytes(`--frame\r\nContent-Length: ${60 << 20}\r\n\r\n`), jpeg, bytes('\r\n')])
+        reader.read(piece);
     expect(bodies).toHaveLength(50);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 << 20);
   });

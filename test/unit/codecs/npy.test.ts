@@ -4,9 +4,22 @@ import { encodeNpy, isNpy, MAX_NPY_HEAD_BYTES, readNpy } from '../../../gateway/
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 /** A file by hand: magic, version, the header's length, the header, the samples. */
-function file(header: string, data: readonly number[] = [], version: readonly [number, number] = [1, 0], announced = header.length): Buffer {
-  const length = version[0] === 1 ? [announced & 0xff, announced >> 8] : [announced & 0xff, (announced >> 8) & 0xff, (announced >> 16) & 0xff, announced >>> 24];
-  return Buffer.concat([Buffer.from('934e554d5059', 'hex'), Buffer.from([...version, ...length]), Buffer.from(header, 'latin1'), Buffer.from(data)]);
+function file(
+  header: string,
+  data: readonly number[] = [],
+  version: readonly [number, number] = [1, 0],
+  announced = header.length,
+): Buffer {
+  const length =
+    version[0] === 1
+      ? [announced & 0xff, announced >> 8]
+      : [announced & 0xff, (announced >> 8) & 0xff, (announced >> 16) & 0xff, announced >>> 24];
+  return Buffer.concat([
+    Buffer.from('934e554d5059', 'hex'),
+    Buffer.from([...version, ...length]),
+    Buffer.from(header, 'latin1'),
+    Buffer.from(data),
+  ]);
 }
 
 /** `numpy.save` of `numpy.array([[1, 2], [3, 500]], numpy.uint16)`, by NumPy 2.4. */
@@ -19,20 +32,41 @@ const BY_NUMPY = Buffer.concat([
 describe('readNpy', () => {
   it("reads NumPy's own, and leaves the samples where they are", () => {
     const { dtype, shape, data } = readNpy(BY_NUMPY);
-    expect({ dtype, shape, data: [...data] }).toEqual({ dtype: 'uint16', shape: [2, 2], data: [1, 0, 2, 0, 3, 0, 0xf4, 1] });
+    expect({ dtype, shape, data: [...data] }).toEqual({
+      dtype: 'uint16',
+      shape: [2, 2],
+      data: [1, 0, 2, 0, 3, 0, 0xf4, 1],
+    });
     expect(BY_NUMPY.byteLength).toBe(128 + 8);
     expect(data.buffer).toBe(BY_NUMPY.buffer);
     expect(data.byteOffset).toBe(BY_NUMPY.byteOffset + 128);
   });
 
   it.each([[[1, 0]], [[2, 0]], [[3, 0]]] as const)('reads version %j', (version) => {
-    expect(readNpy(file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }\n", [7, 8], version))).toMatchObject({ dtype: 'uint8', shape: [1, 2], data: Buffer.of(7, 8) });
+    expect(
+      readNpy(file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }\n", [7, 8], version)),
+    ).toMatchObject({ dtype: 'uint8', shape: [1, 2], data: Buffer.of(7, 8) });
   });
 
   it.each([
-    ['|b1', 'bool'], ['|u1', 'uint8'], ['|i1', 'int8'], ['<u2', 'uint16'], ['<i2', 'int16'], ['<f2', 'float16'], ['<u4', 'uint32'], ['<i4', 'int32'], ['<f4', 'float32'], ['<u8', 'uint64'], ['<i8', 'int64'], ['<f8', 'float64'],
+    ['|b1', 'bool'],
+    ['|u1', 'uint8'],
+    ['|i1', 'int8'],
+    ['<u2', 'uint16'],
+    ['<i2', 'int16'],
+    ['<f2', 'float16'],
+    ['<u4', 'uint32'],
+    ['<i4', 'int32'],
+    ['<f4', 'float32'],
+    ['<u8', 'uint64'],
+    ['<i8', 'int64'],
+    ['<f8', 'float64'],
     // As NetGear writes it, too; what it is unfit for is for who takes it.
-    ['>u2', '>u2'], ['<c8', '<c8'], ['|O', '|O'], ['', ''], ['constructor', 'constructor'],
+    ['>u2', '>u2'],
+    ['<c8', '<c8'],
+    ['|O', '|O'],
+    ['', ''],
+    ['constructor', 'constructor'],
   ])('calls %j %j', (descr, dtype) => {
     expect(readNpy(file(`{'descr': '${descr}', 'fortran_order': False, 'shape': (1, 1), }\n`)).dtype).toBe(dtype);
   });
@@ -82,16 +116,20 @@ describe('readNpy', () => {
   });
 
   it('refuses what is cut off anywhere in its head', () => {
-    for (let length = 0; length < 128; length += 1) expect(() => readNpy(BY_NUMPY.subarray(0, length)), `${length} bytes`).toThrow(coded('npy-invalid'));
+    for (let length = 0; length < 128; length += 1)
+      expect(() => readNpy(BY_NUMPY.subarray(0, length)), `${length} bytes`).toThrow(coded('npy-invalid'));
     expect(readNpy(BY_NUMPY.subarray(0, 128)).data.byteLength).toBe(0);
   });
 
   it.each([[[0, 0]], [[1, 1]], [[4, 0]]] as const)('refuses version %j', (version) => {
-    expect(() => readNpy(file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }\n", [7, 8], version))).toThrow(coded('npy-invalid'));
+    expect(() =>
+      readNpy(file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }\n", [7, 8], version)),
+    ).toThrow(coded('npy-invalid'));
   });
 
   it('takes a header of 10000 bytes, and none that is longer', () => {
-    const padded = (length: number): Buffer => file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }".padEnd(length), [7, 8], [2, 0]);
+    const padded = (length: number): Buffer =>
+      file("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }".padEnd(length), [7, 8], [2, 0]);
     const longest = padded(10_000);
     expect(readNpy(longest).shape).toEqual([1, 2]);
     expect(longest.byteLength).toBe(MAX_NPY_HEAD_BYTES + 2);
@@ -104,7 +142,13 @@ describe('isNpy', () => {
   it('looks at the first six bytes', () => {
     expect(isNpy(BY_NUMPY)).toBe(true);
     expect(isNpy(BY_NUMPY.subarray(0, 6))).toBe(true);
-    for (const bytes of [Buffer.alloc(0), BY_NUMPY.subarray(0, 5), BY_NUMPY.subarray(1), Buffer.from('\xff\xd8\xff\xe0', 'latin1')]) expect(isNpy(bytes)).toBe(false);
+    for (const bytes of [
+      Buffer.alloc(0),
+      BY_NUMPY.subarray(0, 5),
+      BY_NUMPY.subarray(1),
+      Buffer.from('\xff\xd8\xff\xe0', 'latin1'),
+    ])
+      expect(isNpy(bytes)).toBe(false);
   });
 });
 
@@ -119,12 +163,20 @@ describe('encodeNpy', () => {
     ['int64', [1, 1, 1], '<i8', '(1, 1, 1)', 8],
   ])('writes %s %j', (dtype, shape, descr, tuple, bytes) => {
     const npy = encodeNpy({ dtype, shape, data: new Uint8Array(bytes).fill(7) });
-    expect(Buffer.from(npy).toString('latin1', 10, 128).trimEnd()).toBe(`{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`);
-    expect([npy.byteLength, npy[127], ...npy.subarray(128)]).toEqual([128 + bytes, 10, ...Array.from({ length: bytes }, () => 7)]);
+    expect(Buffer.from(npy).toString('latin1', 10, 128).trimEnd()).toBe(
+      `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`,
+    );
+    expect([npy.byteLength, npy[127], ...npy.subarray(128)]).toEqual([
+      128 + bytes,
+      10,
+      ...Array.from({ length: bytes }, () => 7),
+    ]);
     expect(readNpy(npy)).toMatchObject({ dtype, shape });
   });
 
   it('refuses a type that NetGear does not send', () => {
-    expect(() => encodeNpy({ dtype: 'complex64', shape: [1], data: new Uint8Array(8) })).toThrow(coded('dtype-unknown'));
+    expect(() => encodeNpy({ dtype: 'complex64', shape: [1], data: new Uint8Array(8) })).toThrow(
+      coded('dtype-unknown'),
+    );
   });
 });

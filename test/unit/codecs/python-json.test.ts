@@ -1,6 +1,13 @@
 /** Texts on the Python side were written and read by CPython 3.11's json module. */
 import { describe, expect, it } from 'vitest';
-import { formatPythonJson, MAX_JSON_CHARACTERS, parsePythonJson, parsePythonObject, parseTypedPythonJson, PythonFloat } from '../../../gateway/codecs/python-json.ts';
+import {
+  formatPythonJson,
+  MAX_JSON_CHARACTERS,
+  parsePythonJson,
+  parsePythonObject,
+  parseTypedPythonJson,
+  PythonFloat,
+} from '../../../gateway/codecs/python-json.ts';
 import type { Value } from '../../../shared/protocol.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
@@ -67,10 +74,51 @@ const WRITTEN: readonly (readonly [Value, string])[] = [
 
 /** Texts that `json.loads` refuses, each with JSONDecodeError. */
 const MALFORMED = [
-  '', '  ', '[1,]', '{"a":1,}', '[,]', '{,}', '[1', '[1 2]', '[],', '}', '1 2', '{"a"', '{"a":', '{"a":1 "b":2}', '{1:2}', "'a'",
-  '01', '-01', '+1', '.5', '1.', '1e', '1.0e', '--1', '-', '1_000', '0x10',
-  'nan', 'NAN', 'Nan', 'NaNN', '-NaN', 'Inf', 'infinity', '-infinity', 'tru', 'True', 'None',
-  '"abc', '"a\nb"', '"\\x41"', '"\\u12"', '\u00a01', '\u000b1', '\ufeff1',
+  '',
+  '  ',
+  '[1,]',
+  '{"a":1,}',
+  '[,]',
+  '{,}',
+  '[1',
+  '[1 2]',
+  '[],',
+  '}',
+  '1 2',
+  '{"a"',
+  '{"a":',
+  '{"a":1 "b":2}',
+  '{1:2}',
+  "'a'",
+  '01',
+  '-01',
+  '+1',
+  '.5',
+  '1.',
+  '1e',
+  '1.0e',
+  '--1',
+  '-',
+  '1_000',
+  '0x10',
+  'nan',
+  'NAN',
+  'Nan',
+  'NaNN',
+  '-NaN',
+  'Inf',
+  'infinity',
+  '-infinity',
+  'tru',
+  'True',
+  'None',
+  '"abc',
+  '"a\nb"',
+  '"\\x41"',
+  '"\\u12"',
+  '\u00a01',
+  '\u000b1',
+  '\ufeff1',
 ];
 
 describe('parsePythonJson', () => {
@@ -264,7 +312,10 @@ describe('parseTypedPythonJson', () => {
     const text = '{"a": [2.0, 2, -0.0, 1e+22, 1180591620717411303424, NaN, Infinity, -Infinity], "b": {"c": 0.5}}';
     const value = parseTypedPythonJson(text);
     const float = (number: number): PythonFloat => new PythonFloat(number);
-    expect(value).toEqual({ a: [float(2), 2, float(-0), float(1e22), 2n ** 70n, float(NaN), float(Infinity), float(-Infinity)], b: { c: float(0.5) } });
+    expect(value).toEqual({
+      a: [float(2), 2, float(-0), float(1e22), 2n ** 70n, float(NaN), float(Infinity), float(-Infinity)],
+      b: { c: float(0.5) },
+    });
     expect(formatPythonJson(value)).toBe(text);
   });
 });

@@ -4,12 +4,25 @@ import { describe, expect, it } from 'vitest';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { repairJpeg } from '../../../gateway/codecs/repair-jpeg.ts';
 import { EOI, segment } from '../../helpers/jpeg-builder.ts';
-import { exif, oriented, segmentsOf, TAIL_BYTES, TAILS, withoutTables, withSegments } from '../../helpers/jpeg-variants.ts';
+import {
+  exif,
+  oriented,
+  segmentsOf,
+  TAIL_BYTES,
+  TAILS,
+  withoutTables,
+  withSegments,
+} from '../../helpers/jpeg-variants.ts';
 
 const [WIDTH, HEIGHT] = [96, 64];
 const samples = Buffer.from(Array.from({ length: WIDTH * HEIGHT * 3 }, (_, at) => (at * at * 31) % 256));
 const baseline: Buffer = await encodeJpeg({ data: samples, width: WIDTH, height: HEIGHT, channels: 3 });
-const gray: Buffer = await encodeJpeg({ data: samples.subarray(0, WIDTH * HEIGHT), width: WIDTH, height: HEIGHT, channels: 1 });
+const gray: Buffer = await encodeJpeg({
+  data: samples.subarray(0, WIDTH * HEIGHT),
+  width: WIDTH,
+  height: HEIGHT,
+  channels: 1,
+});
 const image = (): Sharp => sharp(samples, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 
 /** Whole JPEGs in which EOI also occurs where it is not the end. */
@@ -18,8 +31,16 @@ const JPEGS: Readonly<Record<string, Buffer>> = {
   'a gray JPEG': gray,
   'a progressive JPEG': await image().jpeg({ progressive: true }).toBuffer(),
   'a JPEG with a thumbnail in its EXIF data': withSegments(baseline, exif(1, { thumbnail: gray.subarray(0, 2000) })),
-  'a JPEG with EOI in APP2 and a comment': withSegments(baseline, segment(0xe2, ...EOI, ...EOI), segment(0xfe, 1, ...EOI)),
-  'a JPEG with EOI in a comment behind its scan': Buffer.concat([baseline.subarray(0, -2), segment(0xfe, ...EOI, 1, 2, 3), EOI]),
+  'a JPEG with EOI in APP2 and a comment': withSegments(
+    baseline,
+    segment(0xe2, ...EOI, ...EOI),
+    segment(0xfe, 1, ...EOI),
+  ),
+  'a JPEG with EOI in a comment behind its scan': Buffer.concat([
+    baseline.subarray(0, -2),
+    segment(0xfe, ...EOI, 1, 2, 3),
+    EOI,
+  ]),
   'a progressive JPEG with EOI in a comment between its scans': await (async () => {
     const jpeg = await image().jpeg({ progressive: true }).toBuffer();
     const second = jpeg.indexOf(Buffer.of(0xff, 0xda), jpeg.indexOf(Buffer.of(0xff, 0xda)) + 2);
@@ -27,7 +48,10 @@ const JPEGS: Readonly<Record<string, Buffer>> = {
   })(),
 };
 
-const decode = (jpeg: Uint8Array): Buffer => jpegTurbo.decompressSync(Buffer.from(jpeg), Buffer.alloc(WIDTH * HEIGHT * 3), { format: jpegTurbo.FORMAT_BGR }).data.subarray(0, WIDTH * HEIGHT * 3);
+const decode = (jpeg: Uint8Array): Buffer =>
+  jpegTurbo
+    .decompressSync(Buffer.from(jpeg), Buffer.alloc(WIDTH * HEIGHT * 3), { format: jpegTurbo.FORMAT_BGR })
+    .data.subarray(0, WIDTH * HEIGHT * 3);
 
 describe('repairJpeg', () => {
   it.each(Object.entries(JPEGS))('returns %s unmodified, as the same object', (_name, jpeg) => {
@@ -52,7 +76,9 @@ describe('repairJpeg', () => {
     const comment = jpeg.indexOf(Buffer.of(0xff, 0xfe), scan); // a segment that is cut short cannot be told from damaged data
     for (let length = 2; length < jpeg.byteLength; length += length < 400 || length > jpeg.byteLength - 20 ? 1 : 97) {
       if (comment >= 0 && length > comment && length < comment + 9) continue;
-      expect(() => repairJpeg(Buffer.from(jpeg.subarray(0, length))), `${length} of ${jpeg.byteLength} bytes`).toThrow(expect.objectContaining({ code: 'jpeg-invalid', message: expect.stringContaining('truncated') as string }));
+      expect(() => repairJpeg(Buffer.from(jpeg.subarray(0, length))), `${length} of ${jpeg.byteLength} bytes`).toThrow(
+        expect.objectContaining({ code: 'jpeg-invalid', message: expect.stringContaining('truncated') as string }),
+      );
     }
   });
 
@@ -66,10 +92,22 @@ describe('repairJpeg', () => {
   });
 
   it('takes linear time for any tail and any filling', () => {
-    const fillings = [[0xff], [0xff, 0x00], [0xff, 0xd0], [0xff, 0x01], [0xff, 0xfe, 0x00, 0x02], [0x00], [0x12, 0xff, 0xd8]];
+    const fillings = [
+      [0xff],
+      [0xff, 0x00],
+      [0xff, 0xd0],
+      [0xff, 0x01],
+      [0xff, 0xfe, 0x00, 0x02],
+      [0x00],
+      [0x12, 0xff, 0xd8],
+    ];
     for (const filling of fillings) {
       const bytes = Buffer.alloc(8 << 20, Buffer.from(filling));
-      for (const jpeg of [Buffer.concat([baseline, bytes]), Buffer.concat([baseline.subarray(0, -2), bytes, EOI, bytes]), Buffer.concat([baseline.subarray(0, -2), bytes])]) {
+      for (const jpeg of [
+        Buffer.concat([baseline, bytes]),
+        Buffer.concat([baseline.subarray(0, -2), bytes, EOI, bytes]),
+        Buffer.concat([baseline.subarray(0, -2), bytes]),
+      ]) {
         const { user } = process.cpuUsage();
         try {
           repairJpeg(jpeg);
@@ -96,7 +134,11 @@ describe('repairJpeg', () => {
   });
 
   it('adds the tables of libjpeg, byte for byte', () => {
-    const tables = (jpeg: Buffer): string => segmentsOf(jpeg).filter(({ marker }) => marker === 0xc4).map(({ from, to }) => jpeg.toString('hex', from + 4, to)).join('');
+    const tables = (jpeg: Buffer): string =>
+      segmentsOf(jpeg)
+        .filter(({ marker }) => marker === 0xc4)
+        .map(({ from, to }) => jpeg.toString('hex', from + 4, to))
+        .join('');
     expect(tables(repairJpeg(withoutTables(baseline)).jpeg as Buffer)).toBe(tables(baseline));
   });
 
@@ -107,19 +149,28 @@ describe('repairJpeg', () => {
 
   it('survives every truncation', () => {
     const bare = withoutTables(oriented(baseline, 6));
-    for (let length = 0; length < 700; length += 1) expect(() => repairJpeg(Buffer.from(bare.subarray(0, length)))).toThrow(expect.objectContaining({ code: 'jpeg-invalid' }));
+    for (let length = 0; length < 700; length += 1)
+      expect(() => repairJpeg(Buffer.from(bare.subarray(0, length)))).toThrow(
+        expect.objectContaining({ code: 'jpeg-invalid' }),
+      );
   });
 
   describe('reads the EXIF orientation', () => {
     it.each([1, 2, 3, 4, 5, 6, 7, 8])('%i, in both byte orders', (orientation) => {
-      for (const isLittle of [true, false]) expect(repairJpeg(withSegments(baseline, exif(orientation, { isLittle }))).header.orientation).toBe(orientation);
+      for (const isLittle of [true, false])
+        expect(repairJpeg(withSegments(baseline, exif(orientation, { isLittle }))).header.orientation).toBe(
+          orientation,
+        );
     });
 
     it.each([
       ['0', exif(0)],
       ['9', exif(9)],
       ['of another type', exif(6, { type: 4 })],
-      ['in other data', segment(0xe1, ...Buffer.from('http://ns.adobe.com/xap/1.0/\0<x:xmpmeta tiff:Orientation="6"/>'))],
+      [
+        'in other data',
+        segment(0xe1, ...Buffer.from('http://ns.adobe.com/xap/1.0/\0<x:xmpmeta tiff:Orientation="6"/>')),
+      ],
       ['in an empty segment', segment(0xe1)],
       ['in APP2', Buffer.concat([Buffer.of(0xff, 0xe2), exif(6).subarray(2)])],
     ])('1 for one %s', (_name, app) => {
@@ -128,7 +179,11 @@ describe('repairJpeg', () => {
 
     it('1 for EXIF data cut short at every length', () => {
       const whole = exif(6).subarray(4);
-      for (let length = 0; length < whole.byteLength - 6; length += 1) expect(repairJpeg(withSegments(baseline, segment(0xe1, ...whole.subarray(0, length)))).header.orientation, `${length}`).toBe(1);
+      for (let length = 0; length < whole.byteLength - 6; length += 1)
+        expect(
+          repairJpeg(withSegments(baseline, segment(0xe1, ...whole.subarray(0, length)))).header.orientation,
+          `${length}`,
+        ).toBe(1);
     });
 
     it('behind other APP1 data, and only of the picture itself', () => {
@@ -138,7 +193,11 @@ describe('repairJpeg', () => {
     });
 
     it('1 for a directory that is elsewhere, or has a count that is too large', () => {
-      for (const [at, value] of [[14, 0xffff_fff0], [14, 0], [18, 0xffff]] as const) {
+      for (const [at, value] of [
+        [14, 0xffff_fff0],
+        [14, 0],
+        [18, 0xffff],
+      ] as const) {
         const app = exif(6);
         if (at === 14) app.writeUInt32LE(value, at);
         else app.writeUInt16LE(value, at);

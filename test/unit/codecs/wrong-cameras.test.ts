@@ -4,7 +4,10 @@ import { readJpegHeader } from '../../../gateway/codecs/jpeg-header.ts';
 import { MultipartReader } from '../../../gateway/codecs/multipart-reader.ts';
 import { cut, send, type WrongCamera, wrongCameras } from '../../helpers/wrong-cameras.ts';
 
-/** `GEARWAY_CAMERAS=100000 GEARWAY_SEED=7 npx vitest run --project unit test/unit/codecs/wrong-cameras.test.ts` tries as many. */
+/**
+ * `GEARWAY_CAMERAS=100000 GEARWAY_SEED=7 npx vitest run --project unit test/unit/codecs/wrong-cameras.test.ts` tries as
+ * many.
+ */
 const numRuns = Number(process.env['GEARWAY_CAMERAS'] ?? '2000');
 const seed = Number(process.env['GEARWAY_SEED'] ?? '14');
 
@@ -21,18 +24,28 @@ function isJpeg(body: Buffer): boolean {
 function check(camera: WrongCamera): void {
   const sent = send(camera);
   const found: Buffer[] = [];
-  const reader = new MultipartReader({ boundary: sent.boundary, maxBodyBytes: 1 << 20, onPart: ({ body }) => void (isJpeg(body) && found.push(body)) });
+  const reader = new MultipartReader({
+    boundary: sent.boundary,
+    maxBodyBytes: 1 << 20,
+    onPart: ({ body }) => void (isJpeg(body) && found.push(body)),
+  });
   for (const { piece, end } of cut(sent, camera.pieces)) {
     reader.read(piece);
     piece.fill(0x2d);
     const due = sent.jpegs.filter((each) => each.end <= end).length;
-    if (found.length !== due) throw new Error(`${found.length} pictures after ${end} of ${sent.bytes.byteLength} bytes, expected ${due}`);
+    if (found.length !== due)
+      throw new Error(`${found.length} pictures after ${end} of ${sent.bytes.byteLength} bytes, expected ${due}`);
   }
-  for (const [index, { jpeg }] of sent.jpegs.entries()) if (!jpeg.equals(found[index]!)) throw new Error(`picture ${index} is not as it was sent`);
+  for (const [index, { jpeg }] of sent.jpegs.entries())
+    if (!jpeg.equals(found[index]!)) throw new Error(`picture ${index} is not as it was sent`);
 }
 
 describe('MultipartReader', () => {
-  it('finds every picture of wrong cameras, with its last byte, once, and whole', { timeout: 30_000 + numRuns * 20 }, () => {
-    fc.assert(fc.property(wrongCameras, check), { numRuns, seed });
-  });
+  it(
+    'finds every picture of wrong cameras, with its last byte, once, and whole',
+    { timeout: 30_000 + numRuns * 20 },
+    () => {
+      fc.assert(fc.property(wrongCameras, check), { numRuns, seed });
+    },
+  );
 });

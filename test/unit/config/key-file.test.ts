@@ -16,7 +16,8 @@ afterEach(async () => {
 describe('keyFolder', () => {
   it('is in the runtime directory of the session, or in the home directory', () => {
     expect(keyFolder({ XDG_RUNTIME_DIR: '/run/user/1000' })).toBe(join('/run/user/1000', 'gearway'));
-    for (const runtime of [undefined, '', 'relative']) expect(keyFolder({ XDG_RUNTIME_DIR: runtime })).toBe(join(homedir(), '.gearway'));
+    for (const runtime of [undefined, '', 'relative'])
+      expect(keyFolder({ XDG_RUNTIME_DIR: runtime })).toBe(join(homedir(), '.gearway'));
   });
 });
 
@@ -26,7 +27,11 @@ describe.skipIf(process.platform === 'win32')('writeKeyFile', () => {
   it('writes a file for this user alone, in a folder of its own, and removes it', () => {
     const file = writeKeyFile(join(folder, 'a', 'b'), 8080, 'secret');
     expect(file.path).toBe(join(folder, 'a', 'b', '8080.key'));
-    expect([readFileSync(file.path, 'utf8'), mode(file.path), mode(join(folder, 'a', 'b'))]).toEqual(['secret\n', 0o600, 0o700]);
+    expect([readFileSync(file.path, 'utf8'), mode(file.path), mode(join(folder, 'a', 'b'))]).toEqual([
+      'secret\n',
+      0o600,
+      0o700,
+    ]);
     expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['8080.key']);
     file.remove();
     file.remove();

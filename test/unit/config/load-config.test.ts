@@ -20,8 +20,10 @@ function file(text: string, mode = 0o600): string {
   return path;
 }
 
-const load = (path: string | null, ...given: GivenOptions[]): Promise<LoadedOptions> => loadOptions(path, { formats, variables: {}, given, check: checkOptions });
-const options = async (text: string, ...given: GivenOptions[]): Promise<GatewayOptions> => (await load(file(text), ...given)).options;
+const load = (path: string | null, ...given: GivenOptions[]): Promise<LoadedOptions> =>
+  loadOptions(path, { formats, variables: {}, given, check: checkOptions });
+const options = async (text: string, ...given: GivenOptions[]): Promise<GatewayOptions> =>
+  (await load(file(text), ...given)).options;
 
 const STREAMS = 'streams:\n  door: {source: "push:", virtualPorts: 7000}\n  yard: {source: "push:"}\n';
 
@@ -32,23 +34,48 @@ describe('loadOptions', () => {
   });
 
   it('lets later options precede earlier ones, and those the file', async () => {
-    expect(await options('port: 1\nhost: localhost\nidle: silence\n', { port: 2, host: '::1' }, { port: 3 })).toEqual({ source: 'test-pattern:', port: 3, host: '::1', idle: 'silence' });
+    expect(await options('port: 1\nhost: localhost\nidle: silence\n', { port: 2, host: '::1' }, { port: 3 })).toEqual({
+      source: 'test-pattern:',
+      port: 3,
+      host: '::1',
+      idle: 'silence',
+    });
   });
 
   it('replaces the streams by sources, and adds clients and ports to them', async () => {
     expect(await options(STREAMS, { source: ['test-pattern:'] })).toEqual({ source: ['test-pattern:'] });
-    expect(await options(`${STREAMS}virtualPorts: 6000-6001\n`, { clients: ['yard=tcp://127.0.0.1:1'] }, { clients: ['tcp://127.0.0.1:2'], virtualPorts: ['door=9000'] })).toEqual({
+    expect(
+      await options(
+        `${STREAMS}virtualPorts: 6000-6001\n`,
+        { clients: ['yard=tcp://127.0.0.1:1'] },
+        { clients: ['tcp://127.0.0.1:2'], virtualPorts: ['door=9000'] },
+      ),
+    ).toEqual({
       streams: { door: { source: 'push:' }, yard: { source: 'push:' } },
       clients: ['yard=tcp://127.0.0.1:1', 'tcp://127.0.0.1:2'],
       virtualPorts: ['6000-6001', 'door=9000'],
     });
-    expect(await options('virtualPorts: 6000-6001\n', { virtualPorts: ['8000'] })).toMatchObject({ virtualPorts: ['8000'] });
+    expect(await options('virtualPorts: 6000-6001\n', { virtualPorts: ['8000'] })).toMatchObject({
+      virtualPorts: ['8000'],
+    });
   });
 
   it('reads bit rates, and renditions per stream', async () => {
-    expect(await options('viewerMaxBitrate: 500k\nstreams:\n  a: {source: "push:", renditions: off}\n', { renditions: ['a=auto'] }, { viewerMaxBitrate: '4M' })).toEqual({ viewerMaxBitrate: 4e6, renditions: ['a=auto'], streams: { a: { source: 'push:' } } });
-    await expect(options('viewerMaxBitrate: fast\n')).rejects.toMatchObject({ code: 'config-invalid', problems: [{ line: 1, column: 19 }] });
-    await expect(options('viewerMaxBitrate: 1\n')).rejects.toMatchObject({ code: 'config-invalid', problems: [{ line: 1, column: 1 }] });
+    expect(
+      await options(
+        'viewerMaxBitrate: 500k\nstreams:\n  a: {source: "push:", renditions: off}\n',
+        { renditions: ['a=auto'] },
+        { viewerMaxBitrate: '4M' },
+      ),
+    ).toEqual({ viewerMaxBitrate: 4e6, renditions: ['a=auto'], streams: { a: { source: 'push:' } } });
+    await expect(options('viewerMaxBitrate: fast\n')).rejects.toMatchObject({
+      code: 'config-invalid',
+      problems: [{ line: 1, column: 19 }],
+    });
+    await expect(options('viewerMaxBitrate: 1\n')).rejects.toMatchObject({
+      code: 'config-invalid',
+      problems: [{ line: 1, column: 1 }],
+    });
     await expect(load(null, { viewerMaxBitrate: 'fast' })).rejects.toMatchObject({ code: 'option-invalid' });
   });
 
@@ -62,9 +89,24 @@ describe('loadOptions', () => {
     ['a host without a token', 'port: 80\nhost: 0.0.0.0\n', 2, 1],
     ['a view token without a token', 'viewToken: a\n', 1, 1],
     ['a port that is reserved outside the virtual ports', 'reservedPorts:\n  6000: a\n  7: b\n', 3, 3],
-    ['ports of a server that has its own', 'streams:\n  a:\n    source: "netgear:tcp://127.0.0.1:5567,5577?multiclient=true"\n    virtualPorts: 6000\n', 4, 5],
-    ['a client of a stream that its source names itself', 'streams:\n  a:\n    source: "netgear:tcp://127.0.0.1:5566,5577?multiserver=true"\n    clients:\n      - tcp://127.0.0.1:1\n', 4, 5],
-    ['one stream by two names', 'port: 1\nstreams:\n  a-1: {source: "push:"}\n  a: {source: "netgear:tcp://127.0.0.1:1,2?multiserver=true"}\n', 2, 1],
+    [
+      'ports of a server that has its own',
+      'streams:\n  a:\n    source: "netgear:tcp://127.0.0.1:5567,5577?multiclient=true"\n    virtualPorts: 6000\n',
+      4,
+      5,
+    ],
+    [
+      'a client of a stream that its source names itself',
+      'streams:\n  a:\n    source: "netgear:tcp://127.0.0.1:5566,5577?multiserver=true"\n    clients:\n      - tcp://127.0.0.1:1\n',
+      4,
+      5,
+    ],
+    [
+      'one stream by two names',
+      'port: 1\nstreams:\n  a-1: {source: "push:"}\n  a: {source: "netgear:tcp://127.0.0.1:1,2?multiserver=true"}\n',
+      2,
+      1,
+    ],
   ])('locates %s', async (_what, text, line, column) => {
     const path = file(text);
     const error = await load(path).catch((reason: unknown) => reason);
@@ -74,7 +116,10 @@ describe('loadOptions', () => {
   });
 
   it('does not blame the file for other options', async () => {
-    await expect(load(file('port: 80\n'), { host: '0.0.0.0' })).rejects.toMatchObject({ name: 'GearwayError', code: 'option-invalid' });
+    await expect(load(file('port: 80\n'), { host: '0.0.0.0' })).rejects.toMatchObject({
+      name: 'GearwayError',
+      code: 'option-invalid',
+    });
     await expect(load(null, { tls: { cert: 'a' } })).rejects.toMatchObject({ code: 'option-invalid' });
   });
 
@@ -95,28 +140,61 @@ describe('loadOptions', () => {
 describe('readVariables', () => {
   it('reads every kind of option', () => {
     const { given, warnings } = readVariables({
-      GEARWAY_SOURCE: 'a=ffmpeg:camera:HD Pro\nb=push:', GEARWAY_CLIENT: 'a=tcp://127.0.0.1:1  tcp://127.0.0.1:2', GEARWAY_PORT: '0', GEARWAY_INSECURE: 'true',
-      GEARWAY_START: 'all', GEARWAY_VIRTUAL_PORTS: '6000 b=7000', GEARWAY_TLS_CERT: 'c', GEARWAY_TLS_KEY: 'k', GEARWAY_HOST: '', GEARWAY_TOKEN: 'read elsewhere', PATH: '/bin',
+      GEARWAY_SOURCE: 'a=ffmpeg:camera:HD Pro\nb=push:',
+      GEARWAY_CLIENT: 'a=tcp://127.0.0.1:1  tcp://127.0.0.1:2',
+      GEARWAY_PORT: '0',
+      GEARWAY_INSECURE: 'true',
+      GEARWAY_START: 'all',
+      GEARWAY_VIRTUAL_PORTS: '6000 b=7000',
+      GEARWAY_TLS_CERT: 'c',
+      GEARWAY_TLS_KEY: 'k',
+      GEARWAY_HOST: '',
+      GEARWAY_TOKEN: 'read elsewhere',
+      PATH: '/bin',
     });
-    expect(given).toEqual({ source: ['a=ffmpeg:camera:HD Pro', 'b=push:'], clients: ['a=tcp://127.0.0.1:1', 'tcp://127.0.0.1:2'], port: 0, insecure: true, start: 'all', virtualPorts: ['6000', 'b=7000'], tls: { cert: 'c', key: 'k' } });
+    expect(given).toEqual({
+      source: ['a=ffmpeg:camera:HD Pro', 'b=push:'],
+      clients: ['a=tcp://127.0.0.1:1', 'tcp://127.0.0.1:2'],
+      port: 0,
+      insecure: true,
+      start: 'all',
+      virtualPorts: ['6000', 'b=7000'],
+      tls: { cert: 'c', key: 'k' },
+    });
     expect(warnings).toEqual([]);
   });
 
-  it.each([{ GEARWAY_PORT: 'http' }, { GEARWAY_PORT: '65536' }, { GEARWAY_INSECURE: 'yes' }, { GEARWAY_IDLE: 'blank' }])('refuses %j', (variables) => {
+  it.each([
+    { GEARWAY_PORT: 'http' },
+    { GEARWAY_PORT: '65536' },
+    { GEARWAY_INSECURE: 'yes' },
+    { GEARWAY_IDLE: 'blank' },
+  ])('refuses %j', (variables) => {
     expect(() => readVariables(variables)).toThrow(expect.objectContaining({ code: 'option-invalid' }));
   });
 
   it('ignores the link to a service that is called gearway, and names misspelled variables', () => {
-    const { given, warnings } = readVariables({ GEARWAY_PORT: 'tcp://10.0.0.1:8080', GEARWAY_PORT_8080_TCP_ADDR: '10.0.0.1', GEARWAY_TOKENN: 'a', GEARWAY_CAMERAS: '3' });
+    const { given, warnings } = readVariables({
+      GEARWAY_PORT: 'tcp://10.0.0.1:8080',
+      GEARWAY_PORT_8080_TCP_ADDR: '10.0.0.1',
+      GEARWAY_TOKENN: 'a',
+      GEARWAY_CAMERAS: '3',
+    });
     expect(given).toEqual({});
-    expect(warnings).toEqual([expect.stringContaining('GEARWAY_PORT'), expect.stringContaining('did you mean GEARWAY_TOKEN?')]);
+    expect(warnings).toEqual([
+      expect.stringContaining('GEARWAY_PORT'),
+      expect.stringContaining('did you mean GEARWAY_TOKEN?'),
+    ]);
   });
 });
 
 describe('readFlags', () => {
   it('leaves out what is not given, and secrets', () => {
     expect(readFlags({})).toEqual({});
-    expect(readFlags({ token: 'a', reserve: ['6000=a'], source: ['push:'], 'tls-cert': 'c', insecure: true, port: '7' })).toEqual({ source: ['push:'], tls: { cert: 'c' }, insecure: true, port: 7 });
-    for (const port of ['', '-1', '1.5', '65536', '0x10']) expect(() => readFlags({ port })).toThrow(expect.objectContaining({ code: 'option-invalid' }));
+    expect(
+      readFlags({ token: 'a', reserve: ['6000=a'], source: ['push:'], 'tls-cert': 'c', insecure: true, port: '7' }),
+    ).toEqual({ source: ['push:'], tls: { cert: 'c' }, insecure: true, port: 7 });
+    for (const port of ['', '-1', '1.5', '65536', '0x10'])
+      expect(() => readFlags({ port })).toThrow(expect.objectContaining({ code: 'option-invalid' }));
   });
 });

@@ -9,7 +9,8 @@ import { CONFIG_SCHEMA, type SchemaNode } from '../../../gateway/config/schema.t
 import { checkOptions, formats } from '../../helpers/config.ts';
 import type { GatewayOptions } from '../../../gateway/config/gateway-options.ts';
 
-const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
+const read = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
 
 /** The names of all keys of the schema. */
 function keysOf({ properties = {}, additionalProperties }: SchemaNode): string[] {
@@ -34,7 +35,8 @@ describe('gateway.example.yaml', () => {
   const example = read('gateway.example.yaml');
   const switchedOn = example.replaceAll(/^#(?! )/gm, '').replaceAll(/^# {2}(?=- |\w+: )/gm, '  ');
   const folder = fileURLToPath(new URL('../../fixtures/config', import.meta.url));
-  const parse = (text: string): ReturnType<typeof parseConfig> => parseConfig(Buffer.from(text), formats, { variables: { CREDENTIALS_DIRECTORY: folder }, folder });
+  const parse = (text: string): ReturnType<typeof parseConfig> =>
+    parseConfig(Buffer.from(text), formats, { variables: { CREDENTIALS_DIRECTORY: folder }, folder });
 
   it('is valid, as it is and with every option switched on', () => {
     for (const text of [example, switchedOn]) {
@@ -47,7 +49,11 @@ describe('gateway.example.yaml', () => {
 
   it('has every key, with every option switched on', () => {
     const { config } = parse(switchedOn);
-    const present = new Set(JSON.stringify(config).match(/"\w+"(?=:)/g)?.map((key) => key.slice(1, -1)));
+    const present = new Set(
+      JSON.stringify(config)
+        .match(/"\w+"(?=:)/g)
+        ?.map((key) => key.slice(1, -1)),
+    );
     expect(keysOf(CONFIG_SCHEMA).filter((key) => !present.has(key))).toEqual([]);
   });
 });

@@ -51,7 +51,10 @@ describe('Reload', () => {
   });
 
   it('applies a file behind a symbolic link that is swapped, as Kubernetes does with a ConfigMap', async () => {
-    for (const [name, port] of [['..1', 1], ['..2', 2]] as const) {
+    for (const [name, port] of [
+      ['..1', 1],
+      ['..2', 2],
+    ] as const) {
       mkdirSync(join(folder, name));
       writeFileSync(join(folder, name, 'gateway.yaml'), yaml(port));
     }
@@ -69,7 +72,9 @@ describe('Reload', () => {
     writeFileSync(file, yaml(1));
     using watched = await watch(file);
     writeFileSync(file, 'port: 80\nprot: 1\n');
-    await expect.poll(() => watched.reports).toEqual([`${file}:2:1: the file has the unknown key "prot"; did you mean port?; nothing was changed`]);
+    await expect
+      .poll(() => watched.reports)
+      .toEqual([`${file}:2:1: the file has the unknown key "prot"; did you mean port?; nothing was changed`]);
     expect(watched.applied).toEqual([]);
     writeFileSync(file, yaml(5));
     await expect.poll(() => watched.applied).toEqual([5]);

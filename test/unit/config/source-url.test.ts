@@ -23,12 +23,17 @@ describe('parseSourceUrl', () => {
     expect(parseSourceUrl(url, KNOWN)).toEqual({ target, options: new Map(Object.entries(options)) });
   });
 
-  it.each(['kind:x?size=5', 'kind:what?.mp4', 'kind:x?fps=5&fps=6', 'kind:rtsp://camera/s?channel=1&fps=5'])('refuses %s', (url) => {
-    expect(() => parseSourceUrl(url, KNOWN)).toThrow(coded('source-invalid'));
-  });
+  it.each(['kind:x?size=5', 'kind:what?.mp4', 'kind:x?fps=5&fps=6', 'kind:rtsp://camera/s?channel=1&fps=5'])(
+    'refuses %s',
+    (url) => {
+      expect(() => parseSourceUrl(url, KNOWN)).toThrow(coded('source-invalid'));
+    },
+  );
 
   it('refuses a URL that is too long, without quoting it', () => {
-    expect(() => parseSourceUrl(`ffmpeg:http://a:secret@b/${'x'.repeat(8192)}`, [])).toThrow(/^the source URL has 82\d\d characters, expected at most 8192$/);
+    expect(() => parseSourceUrl(`ffmpeg:http://a:secret@b/${'x'.repeat(8192)}`, [])).toThrow(
+      /^the source URL has 82\d\d characters, expected at most 8192$/,
+    );
   });
 });
 
@@ -41,7 +46,8 @@ describe('the readers of options', () => {
     expect(readSize(options({}), limits)).toBeNull();
     expect(readSize(options({ size: '16x8' }), limits)).toEqual({ width: 16, height: 8 });
     expect(readSize(options({ size: '640x480' }), limits)).toEqual({ width: 640, height: 480 });
-    for (const size of ['', '15x8', '16x7', '641x480', '640x481', '640', '640x480x1', '-16x8', '16 x8', '1e2x100']) expect(() => readSize(options({ size }), limits), size).toThrow(coded('source-invalid'));
+    for (const size of ['', '15x8', '16x7', '641x480', '640x481', '640', '640x480x1', '-16x8', '16 x8', '1e2x100'])
+      expect(() => readSize(options({ size }), limits), size).toThrow(coded('source-invalid'));
   });
 
   it('read a number', () => {
@@ -49,14 +55,19 @@ describe('the readers of options', () => {
     expect(readNumberOption(options({ fps: '0.1' }), 'fps', 0.1, 240)).toBe(0.1);
     expect(readNumberOption(options({ fps: '240' }), 'fps', 0.1, 240)).toBe(240);
     expect(readNumberOption(options({ fps: '59.94' }), 'fps', 0.1, 240)).toBe(59.94);
-    for (const fps of ['', '0.09', '240.1', '-1', '1e1', 'Infinity', '0x10', ' 5']) expect(() => readNumberOption(options({ fps }), 'fps', 0.1, 240), fps).toThrow(coded('source-invalid'));
+    for (const fps of ['', '0.09', '240.1', '-1', '1e1', 'Infinity', '0x10', ' 5'])
+      expect(() => readNumberOption(options({ fps }), 'fps', 0.1, 240), fps).toThrow(coded('source-invalid'));
   });
 
   it('read words and flags', () => {
     expect(readWord(options({}), 'pixels', ['gray'])).toBeNull();
     expect(readWord(options({ pixels: 'gray' }), 'pixels', ['bgr24', 'gray'])).toBe('gray');
     expect(() => readWord(options({ pixels: 'rgb' }), 'pixels', ['bgr24', 'gray'])).toThrow(coded('source-invalid'));
-    expect([readFlag(options({}), 'loop'), readFlag(options({ loop: 'true' }), 'loop'), readFlag(options({ loop: 'false' }), 'loop')]).toEqual([false, true, false]);
+    expect([
+      readFlag(options({}), 'loop'),
+      readFlag(options({ loop: 'true' }), 'loop'),
+      readFlag(options({ loop: 'false' }), 'loop'),
+    ]).toEqual([false, true, false]);
     expect(() => readFlag(options({ loop: '1' }), 'loop')).toThrow(coded('source-invalid'));
   });
 });

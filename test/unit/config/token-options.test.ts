@@ -22,7 +22,8 @@ function file(text: string | Uint8Array, mode = 0o600): string {
   return path;
 }
 
-const read = (flags: Partial<TokenFlags>, environment: Record<string, string> = {}): ReturnType<typeof readTokens> => readTokens({ reserve: [], ...flags }, environment);
+const read = (flags: Partial<TokenFlags>, environment: Record<string, string> = {}): ReturnType<typeof readTokens> =>
+  readTokens({ reserve: [], ...flags }, environment);
 
 describe('readTokens', () => {
   it('is empty where nothing is given', () => {
@@ -31,10 +32,29 @@ describe('readTokens', () => {
 
   it('takes each secret from a flag, a file, or a variable', () => {
     const all = { token: 't', viewToken: 'v', publishToken: 'p', reservedPorts: { 6001: 'a=b', 6002: '#' } };
-    expect(read({ token: 't', 'view-token': 'v', 'publish-token': 'p', reserve: ['6001=a=b', '6002=#'] }).options).toEqual(all);
-    expect(read({ 'token-file': file('t'), 'view-token-file': file('v\n'), 'publish-token-file': file('p\r\n'), 'reserve-file': file('6001=a=b\n\n6002=#\n') }).options).toEqual(all);
-    expect(read({}, { GEARWAY_TOKEN: 't', GEARWAY_VIEW_TOKEN: 'v', GEARWAY_PUBLISH_TOKEN: 'p', GEARWAY_RESERVE: '6001=a=b 6002=#' }).options).toEqual(all);
-    expect(read({ token: 't', 'view-token-file': file('v'), reserve: ['6001=a=b'], 'reserve-file': file('6002=#') }, { GEARWAY_PUBLISH_TOKEN: 'p' }).options).toEqual(all);
+    expect(
+      read({ token: 't', 'view-token': 'v', 'publish-token': 'p', reserve: ['6001=a=b', '6002=#'] }).options,
+    ).toEqual(all);
+    expect(
+      read({
+        'token-file': file('t'),
+        'view-token-file': file('v\n'),
+        'publish-token-file': file('p\r\n'),
+        'reserve-file': file('6001=a=b\n\n6002=#\n'),
+      }).options,
+    ).toEqual(all);
+    expect(
+      read(
+        {},
+        { GEARWAY_TOKEN: 't', GEARWAY_VIEW_TOKEN: 'v', GEARWAY_PUBLISH_TOKEN: 'p', GEARWAY_RESERVE: '6001=a=b 6002=#' },
+      ).options,
+    ).toEqual(all);
+    expect(
+      read(
+        { token: 't', 'view-token-file': file('v'), reserve: ['6001=a=b'], 'reserve-file': file('6002=#') },
+        { GEARWAY_PUBLISH_TOKEN: 'p' },
+      ).options,
+    ).toEqual(all);
   });
 
   it('removes one line break, and keeps what resolveOptions shall refuse', () => {
@@ -72,8 +92,11 @@ describe('readTokens', () => {
   });
 
   it.skipIf(process.platform === 'win32')('warns of a file that everyone can read', () => {
-    expect(read({ 'token-file': file('hush', 0o644) }).warnings).toEqual([expect.stringMatching(/^--token-file: .*chmod 600/)]);
+    expect(read({ 'token-file': file('hush', 0o644) }).warnings).toEqual([
+      expect.stringMatching(/^--token-file: .*chmod 600/),
+    ]);
     expect(read({ 'reserve-file': file('6001=hush', 0o604) }).warnings).toHaveLength(1);
-    for (const mode of [0o600, 0o400, 0o440, 0o640]) expect(read({ 'token-file': file('t', mode) }).warnings).toEqual([]);
+    for (const mode of [0o600, 0o400, 0o440, 0o640])
+      expect(read({ 'token-file': file('t', mode) }).warnings).toEqual([]);
   });
 });

@@ -5,9 +5,20 @@ import { LargeMessages } from '../../../gateway/connection/large-messages.ts';
 const MIB = 1 << 20;
 
 /** A connection of this address, and what it was told. */
-function join(messages: LargeMessages, address: string): { readonly meter: ReturnType<LargeMessages['join']>; readonly told: string[] } {
+function join(
+  messages: LargeMessages,
+  address: string,
+): { readonly meter: ReturnType<LargeMessages['join']>; readonly told: string[] } {
   const told: string[] = [];
-  return { told, meter: messages.join({ address, resume: () => told.push('resume'), paused: () => told.push('paused'), timedOut: (reason) => told.push(reason) }) };
+  return {
+    told,
+    meter: messages.join({
+      address,
+      resume: () => told.push('resume'),
+      paused: () => told.push('paused'),
+      timedOut: (reason) => told.push(reason),
+    }),
+  };
 }
 
 /** Counts input. @returns whether reading goes on. */

@@ -3,7 +3,12 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { closeWebSocket, meterInput, type WebSocket, webSocketOptions } from '../../../gateway/connection/web-socket.ts';
+import {
+  closeWebSocket,
+  meterInput,
+  type WebSocket,
+  webSocketOptions,
+} from '../../../gateway/connection/web-socket.ts';
 
 const PING = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
 const PINGS = Buffer.concat(Array.from({ length: 20_000 }, () => PING));
@@ -28,13 +33,19 @@ async function setUp(): Promise<Setup> {
   const counts = { bytes: 0, pings: 0 };
   const opened = new Promise<WebSocket>((resolve) => {
     webSockets.once('connection', (socket) => {
-      meterInput(socket, (bytes) => (counts.bytes += bytes), () => false);
+      meterInput(
+        socket,
+        (bytes) => (counts.bytes += bytes),
+        () => false,
+      );
       socket.on('ping', () => (counts.pings += 1));
       socket.on('error', () => undefined);
       resolve(socket);
     });
   });
-  peer.write('GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: gearway.v1\r\n\r\n');
+  peer.write(
+    'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: gearway.v1\r\n\r\n',
+  );
   const socket = await opened;
   await once(peer, 'data');
   return {

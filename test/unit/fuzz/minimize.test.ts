@@ -14,10 +14,14 @@ describe('minimize', () => {
 
   it('keeps everything when nothing smaller fails, and stops in time', async () => {
     let runs = 0;
-    const result = await minimize(numbers, async () => {
-      runs += 1;
-      return false;
-    }, 10);
+    const result = await minimize(
+      numbers,
+      async () => {
+        runs += 1;
+        return false;
+      },
+      10,
+    );
     expect(result).toEqual(numbers);
     expect(runs).toBeLessThanOrEqual(10);
   });

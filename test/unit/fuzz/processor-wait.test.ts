@@ -2,9 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { at, ProcessorWait } from '../../fuzz/processor-wait.ts';
 
 describe('at', () => {
-  const samples = [{ atMs: 100, waitedMs: 5 }, { atMs: 200, waitedMs: 25 }, { atMs: 300, waitedMs: 25 }];
+  const samples = [
+    { atMs: 100, waitedMs: 5 },
+    { atMs: 200, waitedMs: 25 },
+    { atMs: 300, waitedMs: 25 },
+  ];
 
-  it.each([[50, 5], [100, 5], [150, 15], [200, 25], [250, 25], [400, 25]])('is right at %d ms', (ms, expected) => {
+  it.each([
+    [50, 5],
+    [100, 5],
+    [150, 15],
+    [200, 25],
+    [250, 25],
+    [400, 25],
+  ])('is right at %d ms', (ms, expected) => {
     expect(at(samples, ms)).toBeCloseTo(expected);
   });
 

@@ -4,7 +4,14 @@ import { Random } from '../../fuzz/random.ts';
 
 describe('Random', () => {
   it('gives the same sequence for the same key', () => {
-    const draw = (random: Random): unknown[] => [random.uint32(), random.next(), random.below(1000), random.bytes(8).toString('hex'), random.pick(['a', 'b', 'c']), random.sample(fc.string())];
+    const draw = (random: Random): unknown[] => [
+      random.uint32(),
+      random.next(),
+      random.below(1000),
+      random.bytes(8).toString('hex'),
+      random.pick(['a', 'b', 'c']),
+      random.sample(fc.string()),
+    ];
     expect(draw(new Random(7, 'viewer', 3))).toEqual(draw(new Random(7, 'viewer', 3)));
     expect(draw(new Random(7, 'viewer', 3))).not.toEqual(draw(new Random(7, 'viewer', 4)));
     expect(draw(new Random(7, 'viewer', 3))).not.toEqual(draw(new Random(8, 'viewer', 3)));
@@ -18,7 +25,12 @@ describe('Random', () => {
 
   it('draws by weight', () => {
     const random = new Random('weights');
-    const heavy = Array.from({ length: 4000 }, () => random.weighted([[3, 1], [1, 0]])).filter((value) => value === 1).length;
+    const heavy = Array.from({ length: 4000 }, () =>
+      random.weighted([
+        [3, 1],
+        [1, 0],
+      ]),
+    ).filter((value) => value === 1).length;
     expect(heavy).toBeGreaterThan(2800);
     expect(heavy).toBeLessThan(3200);
   });

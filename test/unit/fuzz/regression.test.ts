@@ -3,7 +3,12 @@ import { isFlat, regress, studentT } from '../../fuzz/regression.ts';
 
 describe('regress', () => {
   it('finds an exact line', () => {
-    const { slope, intercept, slopeError } = regress([[0, 1], [1, 3], [2, 5], [3, 7]]);
+    const { slope, intercept, slopeError } = regress([
+      [0, 1],
+      [1, 3],
+      [2, 5],
+      [3, 7],
+    ]);
     expect(slope).toBeCloseTo(2);
     expect(intercept).toBeCloseTo(1);
     expect(slopeError).toBeCloseTo(0);
@@ -11,19 +16,38 @@ describe('regress', () => {
 
   it('agrees with a worked example', () => {
     // y = 1, 2, 1.3, 3.75, 2.25 at x = 1 … 5: slope 0.425, standard error 0.3054, t(3) = 3.182.
-    const { slope, intercept, slopeError } = regress([[1, 1], [2, 2], [3, 1.3], [4, 3.75], [5, 2.25]]);
+    const { slope, intercept, slopeError } = regress([
+      [1, 1],
+      [2, 2],
+      [3, 1.3],
+      [4, 3.75],
+      [5, 2.25],
+    ]);
     expect(slope).toBeCloseTo(0.425, 3);
     expect(intercept).toBeCloseTo(0.785, 3);
     expect(slopeError / 3.182).toBeCloseTo(0.3054, 2);
   });
 
   it('knows nothing of the error of two points', () => {
-    expect(regress([[0, 0], [1, 1]]).slopeError).toBe(Infinity);
+    expect(
+      regress([
+        [0, 0],
+        [1, 1],
+      ]).slopeError,
+    ).toBe(Infinity);
   });
 });
 
 describe('studentT', () => {
-  it.each([[1, 12.706], [2, 4.303], [3, 3.182], [5, 2.571], [10, 2.228], [30, 2.042], [1000, 1.962]])('is right for %d degrees of freedom', (degrees, expected) => {
+  it.each([
+    [1, 12.706],
+    [2, 4.303],
+    [3, 3.182],
+    [5, 2.571],
+    [10, 2.228],
+    [30, 2.042],
+    [1000, 1.962],
+  ])('is right for %d degrees of freedom', (degrees, expected) => {
     expect(Math.abs(studentT(degrees) / expected - 1)).toBeLessThan(0.01);
   });
 });

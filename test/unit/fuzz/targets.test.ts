@@ -14,16 +14,29 @@ const WORLD: World = {
   reservedPort: 6000,
   viewed: ['main', 'real'],
   pushed: ['cam'],
-  routes: [{ method: 'GET', path: '/api/streams' }, { method: 'POST', path: '/api/streams/:name/clients' }, { method: 'DELETE', path: '/api/streams/:name/clients/:id' }, { method: 'GET', path: '/*' }],
-  zmq: [{ port: 5001, socket: 'REP', codec: 'netgear', isFramesAllowed: true }, { port: 5002, socket: 'PULL', codec: 'async', isFramesAllowed: true }, { port: 5003, socket: 'REP', codec: 'imagezmq', isFramesAllowed: false }],
-  fakes: [{ port: 5010, socket: 'REP' }, { port: 5011, socket: 'SUB' }],
+  routes: [
+    { method: 'GET', path: '/api/streams' },
+    { method: 'POST', path: '/api/streams/:name/clients' },
+    { method: 'DELETE', path: '/api/streams/:name/clients/:id' },
+    { method: 'GET', path: '/*' },
+  ],
+  zmq: [
+    { port: 5001, socket: 'REP', codec: 'netgear', isFramesAllowed: true },
+    { port: 5002, socket: 'PULL', codec: 'async', isFramesAllowed: true },
+    { port: 5003, socket: 'REP', codec: 'imagezmq', isFramesAllowed: false },
+  ],
+  fakes: [
+    { port: 5010, socket: 'REP' },
+    { port: 5011, socket: 'SUB' },
+  ],
   innocents: ['web-1', 'native-5020'],
   heavy: false,
 };
 
 describe.each(TARGET_NAMES.filter((name) => name !== 'decoders'))('target %s', (name) => {
   const target = createTarget(name, samples);
-  const inputs = (seed: number): string[] => Array.from({ length: 40 }, (_, number) => formatScripts(target.create(new Random(seed, name, number), WORLD)));
+  const inputs = (seed: number): string[] =>
+    Array.from({ length: 40 }, (_, number) => formatScripts(target.create(new Random(seed, name, number), WORLD)));
 
   it('makes the same inputs of the same seed, and others of another', () => {
     const first = inputs(5);
@@ -53,10 +66,17 @@ describe('http target', () => {
   it('reports a success that must have been refused, and an error of the server', () => {
     const target = createTarget('http', samples);
     const script = { what: 'x', port: 1, from: '127.0.0.1', steps: [], lingerMs: 0, notes: { forbidden: 'no token' } };
-    const outcome = (text: string) => ({ end: 'closed' as const, received: Buffer.from(text), receivedBytes: text.length, error: null });
+    const outcome = (text: string) => ({
+      end: 'closed' as const,
+      received: Buffer.from(text),
+      receivedBytes: text.length,
+      error: null,
+    });
     expect(target.judge?.(script, outcome('HTTP/1.1 200 OK\r\n\r\n{}'), WORLD)).toContain('200');
     expect(target.judge?.(script, outcome('HTTP/1.1 401 Unauthorized\r\n\r\n{}'), WORLD)).toBeNull();
-    expect(target.judge?.({ ...script, notes: {} }, outcome('HTTP/1.1 200 OK\r\n\r\n{}HTTP/1.1 500 No\r\n\r\n'), WORLD)).toContain('500');
+    expect(
+      target.judge?.({ ...script, notes: {} }, outcome('HTTP/1.1 200 OK\r\n\r\n{}HTTP/1.1 500 No\r\n\r\n'), WORLD),
+    ).toContain('500');
     expect(target.judge?.({ ...script, notes: {} }, outcome('HTTP/1.1 503 Busy\r\n\r\n'), WORLD)).toBeNull();
   });
 
@@ -64,9 +84,13 @@ describe('http target', () => {
     const target = createTarget('http', samples);
     for (let number = 0; number < 300; number += 1) {
       for (const { steps } of target.create(new Random(9, 'http', number), WORLD)) {
-        const text = steps.map((step) => (step.kind === 'send' ? Buffer.from(step.bytes).toString('latin1') : '')).join('');
+        const text = steps
+          .map((step) => (step.kind === 'send' ? Buffer.from(step.bytes).toString('latin1') : ''))
+          .join('');
         if (!text.includes(WORLD.tokens.administer)) continue;
-        expect(decodeURIComponent(text.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%[89a-f][0-9a-f]/gi, ''))).not.toMatch(/DELETE \S*clients\/(?:web-1|native-5020)(?!\d)/);
+        expect(
+          decodeURIComponent(text.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%[89a-f][0-9a-f]/gi, '')),
+        ).not.toMatch(/DELETE \S*clients\/(?:web-1|native-5020)(?!\d)/);
         for (const [, host] of text.matchAll(/tcp:\/\/([^:"]+)/g)) expect(host).toBe('127.0.0.1');
       }
     }
@@ -85,7 +109,8 @@ describe('listRoutes', () => {
 describe('damageJpeg', () => {
   it('changes the picture, the same way each time', () => {
     const [jpeg = Buffer.alloc(0)] = samples.jpegs;
-    const damage = (): string[] => Array.from({ length: 30 }, (_, seed) => damageJpeg(jpeg, new Random(seed)).toString('base64'));
+    const damage = (): string[] =>
+      Array.from({ length: 30 }, (_, seed) => damageJpeg(jpeg, new Random(seed)).toString('base64'));
     expect(damage().filter((text) => text !== jpeg.toString('base64')).length).toBeGreaterThan(20);
     expect(damage()).toEqual(damage());
   });

@@ -13,10 +13,18 @@ interface Delivery {
   readonly bytes: number;
 }
 
-function open(link: LinkDirection): { write: (bytes: number) => void; close: () => void; deliveries: Delivery[]; held: boolean[] } {
+function open(link: LinkDirection): {
+  write: (bytes: number) => void;
+  close: () => void;
+  deliveries: Delivery[];
+  held: boolean[];
+} {
   const deliveries: Delivery[] = [];
   const held: boolean[] = [];
-  const flow = link.open({ deliver: (bytes) => deliveries.push({ atMs: performance.now() - startMs, bytes: bytes.length }), hold: (isHeld) => held.push(isHeld) });
+  const flow = link.open({
+    deliver: (bytes) => deliveries.push({ atMs: performance.now() - startMs, bytes: bytes.length }),
+    hold: (isHeld) => held.push(isHeld),
+  });
   return { write: (bytes) => flow.write(Buffer.alloc(bytes)), close: flow.close, deliveries, held };
 }
 
@@ -125,7 +133,10 @@ describe('LinkDirection', () => {
     const times = (seed: number): number[] => {
       const link = create({ delayMs: 20, jitterMs: 40 }, seed);
       const deliveries: { atMs: number; number: number }[] = [];
-      const flow = link.open({ deliver: (bytes) => deliveries.push({ atMs: performance.now() - startMs, number: bytes[0]! }), hold: () => undefined });
+      const flow = link.open({
+        deliver: (bytes) => deliveries.push({ atMs: performance.now() - startMs, number: bytes[0]! }),
+        hold: () => undefined,
+      });
       for (let number = 0; number < 100; number += 1) {
         flow.write(Buffer.of(number));
         vi.advanceTimersByTime(10);

@@ -38,7 +38,10 @@ async function readAll(socket: Socket): Promise<Buffer> {
 describe('ShapedRelay', () => {
   it('passes every byte in both directions, and the end behind them', async () => {
     await using server = await echo();
-    await using relay = await ShapedRelay.start(server.port, symmetricLink({ bitsPerSecond: 40e6, delayMs: 5, jitterMs: 3, queueBytes: 20_000 }));
+    await using relay = await ShapedRelay.start(
+      server.port,
+      symmetricLink({ bitsPerSecond: 40e6, delayMs: 5, jitterMs: 3, queueBytes: 20_000 }),
+    );
     const sent = randomBytes(400_000);
     const socket = await open(relay.port);
     socket.end(sent);
@@ -48,7 +51,10 @@ describe('ShapedRelay', () => {
 
   it('takes the time that the link needs', async () => {
     await using server = await echo();
-    await using relay = await ShapedRelay.start(server.port, { up: { bitsPerSecond: 1e6, delayMs: 30 }, down: { delayMs: 50 } });
+    await using relay = await ShapedRelay.start(server.port, {
+      up: { bitsPerSecond: 1e6, delayMs: 30 },
+      down: { delayMs: 50 },
+    });
     const socket = await open(relay.port);
     const fromMs = performance.now();
     socket.end(Buffer.alloc(25_000));

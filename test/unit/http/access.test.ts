@@ -1,7 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { Access, type AccessOptions, basicPassword, bearerToken, isLoopback, type Right, type Sender } from '../../../gateway/http/access.ts';
+import {
+  Access,
+  type AccessOptions,
+  basicPassword,
+  bearerToken,
+  isLoopback,
+  type Right,
+  type Sender,
+} from '../../../gateway/http/access.ts';
 
-const OPTIONS: AccessOptions = { host: '127.0.0.1', insecure: false, token: null, administratorKey: 'k', viewToken: null, publishToken: null, reservedPorts: new Map() };
+const OPTIONS: AccessOptions = {
+  host: '127.0.0.1',
+  insecure: false,
+  token: null,
+  administratorKey: 'k',
+  viewToken: null,
+  publishToken: null,
+  reservedPorts: new Map(),
+};
 
 const access = new Access(OPTIONS);
 
@@ -15,7 +31,17 @@ describe('basicPassword', () => {
     expect(basicPassword(header)).toBe(password);
   });
 
-  it.each([undefined, '', 'Basic', 'Basic ', 'Basic czNjcmV0', 'Basic OnMzY3JldA== x', 'Basic O?', 'Bearer s3cret', 'Digest OnMzY3JldA=='])('of %j is none', (header) => {
+  it.each([
+    undefined,
+    '',
+    'Basic',
+    'Basic ',
+    'Basic czNjcmV0',
+    'Basic OnMzY3JldA== x',
+    'Basic O?',
+    'Bearer s3cret',
+    'Digest OnMzY3JldA==',
+  ])('of %j is none', (header) => {
     expect(basicPassword(header)).toBeUndefined();
   });
 });
@@ -41,7 +67,13 @@ function rights(options: Partial<AccessOptions>, token?: string, sender = HERE):
 }
 
 describe('Access.authorize', () => {
-  const tokens = { token: 't', administratorKey: null, viewToken: 'v', publishToken: 'p', reservedPorts: new Map([[6000, 'r']]) };
+  const tokens = {
+    token: 't',
+    administratorKey: null,
+    viewToken: 'v',
+    publishToken: 'p',
+    reservedPorts: new Map([[6000, 'r']]),
+  };
   const elsewhere = { host: '0.0.0.0', insecure: true };
 
   it.each<[string, Partial<AccessOptions>, string | undefined, readonly Right[]]>([
@@ -51,7 +83,12 @@ describe('Access.authorize', () => {
     ['this machine beside a publish token', { publishToken: 'p' }, undefined, ['view', 'return']],
     ['an unknown token beside a publish token', { publishToken: 'p' }, 'x', ['view', 'return']],
     ['anyone with --insecure', elsewhere, undefined, ['view', 'return']],
-    ['anyone with --insecure beside a publish token', { ...elsewhere, publishToken: 'p' }, undefined, ['view', 'return']],
+    [
+      'anyone with --insecure beside a publish token',
+      { ...elsewhere, publishToken: 'p' },
+      undefined,
+      ['view', 'return'],
+    ],
     ['the publish token with --insecure', { ...elsewhere, publishToken: 'p' }, 'p', ['publish']],
     ['the administrator key with --insecure', elsewhere, 'k', RIGHTS],
     ['the token', tokens, 't', RIGHTS],
@@ -67,7 +104,10 @@ describe('Access.authorize', () => {
 
   it('names the principal, and the port of a port token', () => {
     const asked = new Access({ ...OPTIONS, ...tokens });
-    expect(asked.authorize('r', 'view', HERE)).toMatchObject({ allowed: true, principal: { name: 'port token', port: 6000 } });
+    expect(asked.authorize('r', 'view', HERE)).toMatchObject({
+      allowed: true,
+      principal: { name: 'port token', port: 6000 },
+    });
     expect(access.authorize('k', 'administer', HERE)).toMatchObject({ principal: { name: 'administrator key' } });
     expect(access.authorize(undefined, 'view', HERE)).toMatchObject({ principal: { name: 'this machine' } });
   });
@@ -78,53 +118,167 @@ describe('Access.authorize', () => {
     ['v', 'publish', 'right-missing'],
     ['p', 'view', 'right-missing'],
   ])('tells why: token %s for %s is %s', (token, right, cause) => {
-    expect(new Access({ ...OPTIONS, ...tokens }).authorize(token, right, HERE)).toMatchObject({ allowed: false, cause });
+    expect(new Access({ ...OPTIONS, ...tokens }).authorize(token, right, HERE)).toMatchObject({
+      allowed: false,
+      cause,
+    });
   });
 });
 
 describe('Access.authorize without a token: a sender that is not this machine', () => {
   const FORWARDED = [
-    'forwarded', 'via', 'x-forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded-server', 'x-forwarded-prefix', 'x-forwarded-scheme', 'x-forwarded-by', 'forwarded-for', 'x-real-ip',
-    'x-original-for', 'x-original-host', 'x-original-uri', 'x-original-url', 'x-original-forwarded-for', 'x-rewrite-url', 'cf-connecting-ip', 'cf-connecting-ipv6', 'cf-ray', 'cdn-loop', 'true-client-ip', 'x-client-ip', 'client-ip', 'x-cluster-client-ip',
-    'fastly-client-ip', 'fly-client-ip', 'do-connecting-ip', 'x-remote-addr', 'x-remote-ip', 'x-proxyuser-ip', 'proxy-client-ip', 'wl-proxy-client-ip', 'x-envoy-external-address', 'x-azure-clientip', 'x-appengine-user-ip', 'x-amzn-trace-id',
+    'forwarded',
+    'via',
+    'x-forwarded',
+    'x-forwarded-for',
+    'x-forwarded-host',
+    'x-forwarded-proto',
+    'x-forwarded-port',
+    'x-forwarded-server',
+    'x-forwarded-prefix',
+    'x-forwarded-scheme',
+    'x-forwarded-by',
+    'forwarded-for',
+    'x-real-ip',
+    'x-original-for',
+    'x-original-host',
+    'x-original-uri',
+    'x-original-url',
+    'x-original-forwarded-for',
+    'x-rewrite-url',
+    'cf-connecting-ip',
+    'cf-connecting-ipv6',
+    'cf-ray',
+    'cdn-loop',
+    'true-client-ip',
+    'x-client-ip',
+    'client-ip',
+    'x-cluster-client-ip',
+    'fastly-client-ip',
+    'fly-client-ip',
+    'do-connecting-ip',
+    'x-remote-addr',
+    'x-remote-ip',
+    'x-proxyuser-ip',
+    'proxy-client-ip',
+    'wl-proxy-client-ip',
+    'x-envoy-external-address',
+    'x-azure-clientip',
+    'x-appengine-user-ip',
+    'x-amzn-trace-id',
   ];
 
   it.each(FORWARDED)('is one with the header %s, whatever its value', (name) => {
-    for (const value of ['203.0.113.7', '127.0.0.1', '']) expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, [name]: value } }), value).toEqual([]);
+    for (const value of ['203.0.113.7', '127.0.0.1', ''])
+      expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, [name]: value } }), value).toEqual([]);
     expect(rights({}, 'k', { ...HERE, headers: { ...HERE.headers, [name]: '203.0.113.7' } })).toEqual(RIGHTS);
-    expect(rights({ insecure: true }, undefined, { ...HERE, headers: { ...HERE.headers, [name]: '203.0.113.7' } })).toEqual(['view', 'return']);
+    expect(
+      rights({ insecure: true }, undefined, { ...HERE, headers: { ...HERE.headers, [name]: '203.0.113.7' } }),
+    ).toEqual(['view', 'return']);
   });
 
-  it.each(['accept', 'user-agent', 'referer', 'cookie', 'x-requested-with', 'sec-fetch-site', 'gearway-message', 'cache-control', 'x-request-id'])('is none with the header %s', (name) => {
-    expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, [name]: 'x' } })).toEqual(['view', 'return', 'publish']);
+  it.each([
+    'accept',
+    'user-agent',
+    'referer',
+    'cookie',
+    'x-requested-with',
+    'sec-fetch-site',
+    'gearway-message',
+    'cache-control',
+    'x-request-id',
+  ])('is none with the header %s', (name) => {
+    expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, [name]: 'x' } })).toEqual([
+      'view',
+      'return',
+      'publish',
+    ]);
   });
 
-  it.each([undefined, '', '192.168.1.5', '203.0.113.7', '::2', '2001:db8::1', '::ffff:192.168.1.5', '128.0.0.1', '1.127.0.0', '0.0.0.0', 'fe80::1%eth0'])('is one with the peer %s', (peer) => {
+  it.each([
+    undefined,
+    '',
+    '192.168.1.5',
+    '203.0.113.7',
+    '::2',
+    '2001:db8::1',
+    '::ffff:192.168.1.5',
+    '128.0.0.1',
+    '1.127.0.0',
+    '0.0.0.0',
+    'fe80::1%eth0',
+  ])('is one with the peer %s', (peer) => {
     expect(rights({}, undefined, { ...HERE, peer })).toEqual([]);
   });
 
-  it.each(['127.0.0.1', '127.255.255.254', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1'])('is none with the peer %s', (peer) => {
-    expect(rights({}, undefined, { ...HERE, peer })).toEqual(['view', 'return', 'publish']);
-  });
+  it.each(['127.0.0.1', '127.255.255.254', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1'])(
+    'is none with the peer %s',
+    (peer) => {
+      expect(rights({}, undefined, { ...HERE, peer })).toEqual(['view', 'return', 'publish']);
+    },
+  );
 
-  it.each([undefined, '', 'example.org', 'example.org:8080', '192.168.1.5:8080', '127.0.0.1.example.org', 'localhost.example.org', 'xlocalhost', '[::2]:8080', '0.0.0.0:8080', '127.1', '2130706433', 'user@localhost'])('is one with the Host %s', (host) => {
+  it.each([
+    undefined,
+    '',
+    'example.org',
+    'example.org:8080',
+    '192.168.1.5:8080',
+    '127.0.0.1.example.org',
+    'localhost.example.org',
+    'xlocalhost',
+    '[::2]:8080',
+    '0.0.0.0:8080',
+    '127.1',
+    '2130706433',
+    'user@localhost',
+  ])('is one with the Host %s', (host) => {
     expect(rights({}, undefined, { ...HERE, headers: { host } })).toEqual([]);
   });
 
-  it.each(['127.0.0.1', 'localhost', 'LocalHost:80', 'localhost.:8080', '[::1]:8080', '[::ffff:127.0.0.1]:8080', '127.9.9.9:8080'])('is none with the Host %s', (host) => {
+  it.each([
+    '127.0.0.1',
+    'localhost',
+    'LocalHost:80',
+    'localhost.:8080',
+    '[::1]:8080',
+    '[::ffff:127.0.0.1]:8080',
+    '127.9.9.9:8080',
+  ])('is none with the Host %s', (host) => {
     expect(rights({}, undefined, { ...HERE, headers: { host } })).toEqual(['view', 'return', 'publish']);
   });
 
-  it.each(['https://example.org', 'http://192.168.1.5:8080', 'null', '', 'http://localhost.example.org', 'http://127.0.0.1.example.org', 'file://', 'http://[::2]'])('is one with the Origin %s', (origin) => {
+  it.each([
+    'https://example.org',
+    'http://192.168.1.5:8080',
+    'null',
+    '',
+    'http://localhost.example.org',
+    'http://127.0.0.1.example.org',
+    'file://',
+    'http://[::2]',
+  ])('is one with the Origin %s', (origin) => {
     expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, origin } })).toEqual([]);
   });
 
-  it.each(['http://127.0.0.1:8080', 'http://localhost:3000', 'https://localhost', 'http://[::1]:5173'])('is none with the Origin %s', (origin) => {
-    expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, origin } })).toEqual(['view', 'return', 'publish']);
-  });
+  it.each(['http://127.0.0.1:8080', 'http://localhost:3000', 'https://localhost', 'http://[::1]:5173'])(
+    'is none with the Origin %s',
+    (origin) => {
+      expect(rights({}, undefined, { ...HERE, headers: { ...HERE.headers, origin } })).toEqual([
+        'view',
+        'return',
+        'publish',
+      ]);
+    },
+  );
 
   it('is told what ended its trust, in what fits a WebSocket close', () => {
-    for (const sender of [{ ...HERE, headers: { ...HERE.headers, [FORWARDED.reduce((a, b) => (a.length > b.length ? a : b))]: 'x' } }, { ...HERE, peer: '203.0.113.7' }, { ...HERE, headers: { host: 'example.org' } }, { ...HERE, headers: { ...HERE.headers, origin: 'https://example.org' } }]) {
+    for (const sender of [
+      { ...HERE, headers: { ...HERE.headers, [FORWARDED.reduce((a, b) => (a.length > b.length ? a : b))]: 'x' } },
+      { ...HERE, peer: '203.0.113.7' },
+      { ...HERE, headers: { host: 'example.org' } },
+      { ...HERE, headers: { ...HERE.headers, origin: 'https://example.org' } },
+    ]) {
       const answer = access.authorize(undefined, 'view', sender);
       if (answer.allowed) throw new Error('it was allowed');
       expect(answer.message).toContain('--token');
@@ -134,6 +288,10 @@ describe('Access.authorize without a token: a sender that is not this machine', 
 });
 
 describe('isLoopback', () => {
-  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('is true for %s', (host) => expect(isLoopback(host)).toBe(true));
-  it.each(['0.0.0.0', '::', '', 'localhost.example.org', '::ffff:127.0.0.1'])('is false for %j', (host) => expect(isLoopback(host)).toBe(false));
+  it.each(['127.0.0.1', '127.1.2.3', 'localhost', '::1'])('is true for %s', (host) =>
+    expect(isLoopback(host)).toBe(true),
+  );
+  it.each(['0.0.0.0', '::', '', 'localhost.example.org', '::ffff:127.0.0.1'])('is false for %j', (host) =>
+    expect(isLoopback(host)).toBe(false),
+  );
 });

@@ -17,17 +17,29 @@ async function start(options: GatewayOptions = {}): Promise<Served> {
   return Object.assign(gateway, { url: url.slice(0, -1), clients: `${url}api/streams/${gateway.stream.name}/clients` });
 }
 
-const seat = (gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<WebViewer> => WebViewer.open(`${gateway.url}/streams/${gateway.stream.name}`, hello);
+const seat = (gateway: Served, hello: { spectate?: boolean; token?: string } = {}): Promise<WebViewer> =>
+  WebViewer.open(`${gateway.url}/streams/${gateway.stream.name}`, hello);
 
-const administer = ({ administratorKey }: Gateway): Record<string, string> => ({ authorization: `Bearer ${administratorKey}` });
+const administer = ({ administratorKey }: Gateway): Record<string, string> => ({
+  authorization: `Bearer ${administratorKey}`,
+});
 
 const post = (url: string, address: unknown, headers: Record<string, string>): Promise<Response> =>
-  fetch(url, { method: 'POST', body: JSON.stringify({ address }), headers: { 'content-type': 'application/json', ...headers } });
+  fetch(url, {
+    method: 'POST',
+    body: JSON.stringify({ address }),
+    headers: { 'content-type': 'application/json', ...headers },
+  });
 
-const array = (dtype: string, shape: number[], data: Uint8Array): ReturnBody => ({ kind: 'array', array: { dtype, shape, data } });
+const array = (dtype: string, shape: number[], data: Uint8Array): ReturnBody => ({
+  kind: 'array',
+  array: { dtype, shape, data },
+});
 
 /** The samples of a PNG, 8 bits each, and its size. */
-async function decode(response: Response): Promise<{ width: number; height: number; channels: number; samples: number[] }> {
+async function decode(
+  response: Response,
+): Promise<{ width: number; height: number; channels: number; samples: number[] }> {
   const image = sharp(await response.arrayBuffer());
   const { space } = await image.metadata();
   const { data, info } = await image.toColourspace(space).raw().toBuffer({ resolveWithObject: true });
@@ -40,13 +52,22 @@ describe('POST /api/streams/NAME/clients', () => {
     const [port] = (await freePorts(1)) as [number];
     const response = await post(gateway.clients, `tcp://127.0.0.1:${port}?pattern=0`, administer(gateway));
     expect(response.status).toBe(201);
-    const status = { id: `native-${port}`, port, kind: 'native', address: `tcp://127.0.0.1:${port}`, state: 'connecting', returnData: null };
+    const status = {
+      id: `native-${port}`,
+      port,
+      kind: 'native',
+      address: `tcp://127.0.0.1:${port}`,
+      state: 'connecting',
+      returnData: null,
+    };
     expect(await response.json()).toMatchObject(status);
     expect(gateway.stream.clients).toMatchObject([status]);
     const gone = await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE', headers: administer(gateway) });
     expect(await gone.json()).toMatchObject({ id: `native-${port}` });
     expect(gateway.stream.clients).toEqual([]);
-    expect((await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE', headers: administer(gateway) })).status).toBe(404);
+    expect(
+      (await fetch(`${gateway.clients}/native-${port}`, { method: 'DELETE', headers: administer(gateway) })).status,
+    ).toBe(404);
   });
 
   it.each([
@@ -83,10 +104,16 @@ describe('POST /api/streams/NAME/clients', () => {
 
   it('takes an address of 1024 characters and no longer one', async () => {
     await using gateway = await start();
-    const address = (length: number): string => `tcp://127.0.0.1:65530?id=${'0'.repeat(length - 30)}65530`.padEnd(length, '0').slice(0, length);
+    const address = (length: number): string =>
+      `tcp://127.0.0.1:65530?id=${'0'.repeat(length - 30)}65530`.padEnd(length, '0').slice(0, length);
     expect(address(1024)).toHaveLength(1024);
-    expect(await (await post(gateway.clients, address(1024), administer(gateway))).json()).toMatchObject({ code: 'option-invalid' });
-    expect(await (await post(gateway.clients, address(1025), administer(gateway))).json()).toMatchObject({ code: 'address-invalid', message: expect.stringContaining('at most 1024') });
+    expect(await (await post(gateway.clients, address(1024), administer(gateway))).json()).toMatchObject({
+      code: 'option-invalid',
+    });
+    expect(await (await post(gateway.clients, address(1025), administer(gateway))).json()).toMatchObject({
+      code: 'address-invalid',
+      message: expect.stringContaining('at most 1024'),
+    });
   });
 
   it('lists 256 native clients and no more', async () => {
@@ -100,7 +127,11 @@ describe('POST /api/streams/NAME/clients', () => {
   it('refuses a body that is no JSON, and one that is too long', async () => {
     await using gateway = await start();
     const send = async (body: string, type: string): Promise<unknown[]> => {
-      const response = await fetch(gateway.clients, { method: 'POST', body, headers: { 'content-type': type, ...administer(gateway) } });
+      const response = await fetch(gateway.clients, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': type, ...administer(gateway) },
+      });
       return [response.status, ((await response.json()) as { code: string }).code];
     };
     expect(await send('{"address":', 'application/json')).toEqual([400, 'request-invalid']);
@@ -111,7 +142,8 @@ describe('POST /api/streams/NAME/clients', () => {
 
   it('needs the right to administer, and a stream that is there', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look', reservedPorts: { 6000: 'arm' } });
-    const status = async (token: string, url = gateway.clients): Promise<number> => (await post(url, 'tcp://127.0.0.1:65530', { authorization: `Bearer ${token}` })).status;
+    const status = async (token: string, url = gateway.clients): Promise<number> =>
+      (await post(url, 'tcp://127.0.0.1:65530', { authorization: `Bearer ${token}` })).status;
     expect([await status('look'), await status('arm'), await status('wrong')]).toEqual([403, 403, 401]);
     expect(gateway.stream.clients).toEqual([]);
     expect(await status('s3cret', gateway.clients.replace('main', 'nope'))).toBe(404);
@@ -120,13 +152,26 @@ describe('POST /api/streams/NAME/clients', () => {
 
   it('is open to pages of listed origins, and to no others', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
-    const preflight = await fetch(gateway.clients, { method: 'OPTIONS', headers: { origin: 'http://localhost:3000', 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, content-type' } });
+    const preflight = await fetch(gateway.clients, {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'http://localhost:3000',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization, content-type',
+      },
+    });
     expect(preflight.status).toBe(204);
     expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
     expect(preflight.headers.get('access-control-allow-headers')).toContain('content-type');
-    const listed = await post(gateway.clients, 'tcp://127.0.0.1:65530', { origin: 'http://localhost:3000', ...administer(gateway) });
+    const listed = await post(gateway.clients, 'tcp://127.0.0.1:65530', {
+      origin: 'http://localhost:3000',
+      ...administer(gateway),
+    });
     expect([listed.status, listed.headers.get('access-control-allow-origin')]).toEqual([201, 'http://localhost:3000']);
-    expect((await post(gateway.clients, 'tcp://127.0.0.1:65531', { origin: 'https://evil.example', ...administer(gateway) })).status).toBe(403);
+    expect(
+      (await post(gateway.clients, 'tcp://127.0.0.1:65531', { origin: 'https://evil.example', ...administer(gateway) }))
+        .status,
+    ).toBe(403);
     expect(gateway.stream.clients).toHaveLength(1);
   });
 });
@@ -137,10 +182,16 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     await using viewer = await seat(gateway);
     const url = `${gateway.clients}/web-1/return`;
     const none = await fetch(url);
-    expect([none.status, await none.json()]).toEqual([404, { code: 'no-return-data', message: 'port 6000 has no return data' }]);
+    expect([none.status, await none.json()]).toEqual([
+      404,
+      { code: 'no-return-data', message: 'port 6000 has no return data' },
+    ]);
     await viewer.return({ kind: 'value', value: { speed: 0.5, gripper: 'close' } });
     const response = await fetch(url);
-    expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual(['application/json; charset=utf-8', 'no-store']);
+    expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([
+      'application/json; charset=utf-8',
+      'no-store',
+    ]);
     expect(await response.json()).toEqual({ speed: 0.5, gripper: 'close' });
     await viewer.return({ kind: 'value', value: Number.NaN });
     const python = await fetch(url);
@@ -152,7 +203,12 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
   it('gives a JPEG byte for byte, and smaller where a width is asked for', async () => {
     await using gateway = await start();
     await using viewer = await seat(gateway);
-    const jpeg = await encodeJpeg({ data: new Uint8Array(64 * 48 * 3).map((_, at) => at % 251), width: 64, height: 48, channels: 3 });
+    const jpeg = await encodeJpeg({
+      data: new Uint8Array(64 * 48 * 3).map((_, at) => at % 251),
+      width: 64,
+      height: 48,
+      channels: 3,
+    });
     await viewer.return({ kind: 'jpeg', data: jpeg });
     const url = `${gateway.clients}/web-1/return`;
     for (const same of [url, `${url}?width=64`, `${url}?width=16384`]) {
@@ -160,8 +216,18 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
       expect(response.headers.get('content-type')).toBe('image/jpeg');
       expect(Buffer.from(await response.arrayBuffer()).equals(jpeg)).toBe(true);
     }
-    expect(await sharp(await (await fetch(`${url}?width=16`)).arrayBuffer()).metadata()).toMatchObject({ format: 'jpeg', width: 16, height: 12 });
-    expect(gateway.stream.clients[0]!.returnData).toEqual({ jpeg: true, width: 64, height: 48, bytes: jpeg.byteLength, version: 1 });
+    expect(await sharp(await (await fetch(`${url}?width=16`)).arrayBuffer()).metadata()).toMatchObject({
+      format: 'jpeg',
+      width: 16,
+      height: 12,
+    });
+    expect(gateway.stream.clients[0]!.returnData).toEqual({
+      jpeg: true,
+      width: 64,
+      height: 48,
+      bytes: jpeg.byteLength,
+      version: 1,
+    });
   });
 
   it('gives an array of image shape as a PNG with its colours', async () => {
@@ -170,7 +236,10 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     // Blue and green, as OpenCV has them.
     await viewer.return(array('uint8', [1, 2, 3], Uint8Array.of(250, 1, 2, 3, 240, 4)));
     const response = await fetch(`${gateway.clients}/web-1/return`);
-    expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual(['image/png', 'no-store']);
+    expect([response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([
+      'image/png',
+      'no-store',
+    ]);
     expect(await decode(response)).toEqual({ width: 2, height: 1, channels: 3, samples: [2, 1, 250, 4, 240, 3] });
     expect(gateway.stream.clients[0]!.returnData).toEqual({ dtype: 'uint8', shape: [1, 2, 3], bytes: 6, version: 1 });
     expect((await fetch(`${gateway.clients}/web-1/return`, { method: 'HEAD' })).status).toBe(200);
@@ -183,7 +252,10 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
       const count = shape.reduce((product, size) => product * size, 1);
       await viewer.return(array('uint8', shape, new Uint8Array(count)));
       const response = await fetch(`${gateway.clients}/web-1/return`);
-      expect([response.status, await response.json()], shape.join()).toMatchObject([409, { code: 'no-picture', message: expect.stringContaining(`[${shape.join(', ')}]`) }]);
+      expect([response.status, await response.json()], shape.join()).toMatchObject([
+        409,
+        { code: 'no-picture', message: expect.stringContaining(`[${shape.join(', ')}]`) },
+      ]);
       expect(gateway.stream.clients[0]!.returnData).toMatchObject({ dtype: 'uint8', shape });
     }
     await viewer.return(array('uint8', [16_384, 1], new Uint8Array(16_384)));
@@ -215,23 +287,33 @@ describe('GET /api/streams/NAME/clients/ID/return', () => {
     expect(await code('nope/clients/web-1/return')).toEqual([404, 'stream-unknown']);
     expect(await code('main/clients/web-2/return')).toEqual([404, 'client-unknown']);
     expect(await code('main/clients/web-1/return')).toEqual([404, 'no-return-data']);
-    for (const width of ['0', '16385', '-1', '1.5', 'x', '1&width=2']) expect(await code(`main/clients/web-1/return?width=${width}`), width).toEqual([400, 'query-invalid']);
+    for (const width of ['0', '16385', '-1', '1.5', 'x', '1&width=2'])
+      expect(await code(`main/clients/web-1/return?width=${width}`), width).toEqual([400, 'query-invalid']);
   });
 
   it('needs the right to view, and the token as all of the API', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
     await using viewer = await seat(gateway, { token: 's3cret' });
     await viewer.return({ kind: 'value', value: 1 });
-    const status = async (headers: Record<string, string>): Promise<number> => (await fetch(`${gateway.clients}/web-1/return`, { headers })).status;
-    expect([await status({}), await status({ authorization: 'Bearer wrong' }), await status({ authorization: 'Bearer look' }), await status({ authorization: 'Bearer s3cret' })]).toEqual([401, 401, 200, 200]);
+    const status = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(`${gateway.clients}/web-1/return`, { headers })).status;
+    expect([
+      await status({}),
+      await status({ authorization: 'Bearer wrong' }),
+      await status({ authorization: 'Bearer look' }),
+      await status({ authorization: 'Bearer s3cret' }),
+    ]).toEqual([401, 401, 200, 200]);
   });
 
   it('is open to pages of listed origins, and to no others', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
     await using viewer = await seat(gateway);
     await viewer.return({ kind: 'value', value: 1 });
-    const get = (headers: Record<string, string>): Promise<Response> => fetch(`${gateway.clients}/web-1/return`, { headers });
-    expect((await get({ origin: 'http://localhost:3000' })).headers.get('access-control-allow-origin')).toBe('http://localhost:3000');
+    const get = (headers: Record<string, string>): Promise<Response> =>
+      fetch(`${gateway.clients}/web-1/return`, { headers });
+    expect((await get({ origin: 'http://localhost:3000' })).headers.get('access-control-allow-origin')).toBe(
+      'http://localhost:3000',
+    );
     expect((await get({ origin: 'https://evil.example' })).status).toBe(403);
   });
 });

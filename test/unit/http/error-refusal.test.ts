@@ -17,13 +17,19 @@ describe('refusalOf', () => {
     expect(refusalOf(new GearwayError(code, 'a sentence'))).toEqual({ status, code, message: 'a sentence' });
   });
 
-  it.each(['EINVAL', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENODEV'])('of the system\'s %s is a sentence about the address, and no fault', (code) => {
-    const refusal = refusalOf(system(code));
-    expect(refusal).toMatchObject({ status: 400, code: 'address-invalid' });
-    expect(refusal?.message).not.toContain('text of the system');
-  });
+  it.each(['EINVAL', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENODEV'])(
+    "of the system's %s is a sentence about the address, and no fault",
+    (code) => {
+      const refusal = refusalOf(system(code));
+      expect(refusal).toMatchObject({ status: 400, code: 'address-invalid' });
+      expect(refusal?.message).not.toContain('text of the system');
+    },
+  );
 
-  it.each([system('EIO'), system('EMFILE'), new TypeError('x is not a function'), 'thrown text', null])('is none of a fault: %s', (error) => {
-    expect(refusalOf(error)).toBeNull();
-  });
+  it.each([system('EIO'), system('EMFILE'), new TypeError('x is not a function'), 'thrown text', null])(
+    'is none of a fault: %s',
+    (error) => {
+      expect(refusalOf(error)).toBeNull();
+    },
+  );
 });

@@ -43,8 +43,13 @@ describe('GET /api/events', () => {
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     await connectAndLeave(gateway.url);
     const text = await textUntil(response, 'disconnect');
-    expect(text).toMatch(/^retry: 1000\n\nid: 1\nevent: connect\ndata: \{"id":1,"time":"[^"]+","stream":"main","kind":"connect","client":"web-1","port":6000,/);
-    const later = await textUntil(await fetch(`${gateway.url}/api/events`, { headers: { 'last-event-id': '1' } }), 'disconnect');
+    expect(text).toMatch(
+      /^retry: 1000\n\nid: 1\nevent: connect\ndata: \{"id":1,"time":"[^"]+","stream":"main","kind":"connect","client":"web-1","port":6000,/,
+    );
+    const later = await textUntil(
+      await fetch(`${gateway.url}/api/events`, { headers: { 'last-event-id': '1' } }),
+      'disconnect',
+    );
     expect(later).toMatch(/^retry: 1000\n\nid: 2\nevent: disconnect\n/);
   });
 
@@ -72,7 +77,9 @@ describe('GET /api/events', () => {
 
   it('serves 64 followers in all, and refuses one more with 503', async () => {
     await using gateway = await start(TRUST_FORWARDED);
-    const following = [2, 3, 4, 5].flatMap((address) => Array.from({ length: 16 }, () => hold(`${gateway.url}/api/events`, `192.0.2.${address}`)));
+    const following = [2, 3, 4, 5].flatMap((address) =>
+      Array.from({ length: 16 }, () => hold(`${gateway.url}/api/events`, `192.0.2.${address}`)),
+    );
     expect((await Promise.all(following)).every(({ status }) => status === 200)).toBe(true);
     const refused = await fetch(`${gateway.url}/api/events`);
     expect(refused.status).toBe(503);
@@ -100,7 +107,9 @@ describe('followers of GET /api/events', () => {
 
   it('that do not read are disconnected, and their places are free again; those that read stay', async () => {
     await using server = await serve(1000);
-    const stuck = await Promise.all(Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress - 1 }, () => following(server.url)));
+    const stuck = await Promise.all(
+      Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress - 1 }, () => following(server.url)),
+    );
     await using reader = await following(server.url);
     const refused = await RawPeer.connect(server.url);
     refused.send(GET);
@@ -109,14 +118,26 @@ describe('followers of GET /api/events', () => {
     // More than the kernel holds for a connection.
     for (let count = 0; count < 200; count += 1) {
       // Texts are cut to a bounded length, identifiers are the gateway's own.
-      server.events.add({ kind: 'state', stream: 'main', client: 'x'.repeat(100_000), port: null, address: '', reason: 'large' });
+      server.events.add({
+        kind: 'state',
+        stream: 'main',
+        client: 'x'.repeat(100_000),
+        port: null,
+        address: '',
+        reason: 'large',
+      });
       await new Promise(setImmediate);
     }
-    await expect.poll(async () => {
-      const { status, body } = await fetch(`${server.url}/api/events`);
-      await body?.cancel();
-      return status;
-    }, { timeout: 20_000 }).toBe(200);
+    await expect
+      .poll(
+        async () => {
+          const { status, body } = await fetch(`${server.url}/api/events`);
+          await body?.cancel();
+          return status;
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(200);
     server.events.add({ kind: 'state', stream: 'main', client: null, port: null, address: '', reason: 'still here' });
     await reader.receive('still here');
     expect(reader.hasEnded).toBe(false);
@@ -125,7 +146,13 @@ describe('followers of GET /api/events', () => {
 
   it('are counted however they end', async () => {
     await using server = await serve(30_000);
-    const ends: ((peer: RawPeer) => unknown)[] = [(peer) => peer.close(), (peer) => peer.reset(), (peer) => peer.send(GET.repeat(20)), (peer) => peer.send('no request\r\n\r\n'), (peer) => peer.send('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n')];
+    const ends: ((peer: RawPeer) => unknown)[] = [
+      (peer) => peer.close(),
+      (peer) => peer.reset(),
+      (peer) => peer.send(GET.repeat(20)),
+      (peer) => peer.send('no request\r\n\r\n'),
+      (peer) => peer.send('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'),
+    ];
     for (let round = 0; round < 3; round += 1) {
       for (const end of ends) {
         const peers = await Promise.all(Array.from({ length: 6 }, () => following(server.url)));
@@ -137,16 +164,26 @@ describe('followers of GET /api/events', () => {
         for (const peer of [...queued, ...peers]) peer.close();
       }
     }
-    await expect.poll(async () => {
-      const all = await Promise.all(Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress }, () => fetch(`${server.url}/api/events`)));
-      await Promise.all(all.map(async ({ body }) => body?.cancel()));
-      return all.filter(({ status }) => status === 200).length;
-    }, { timeout: 10_000, interval: 200 }).toBe(DEFAULT_SHARED_LIMITS.eventFollowers.perAddress);
+    await expect
+      .poll(
+        async () => {
+          const all = await Promise.all(
+            Array.from({ length: DEFAULT_SHARED_LIMITS.eventFollowers.perAddress }, () =>
+              fetch(`${server.url}/api/events`),
+            ),
+          );
+          await Promise.all(all.map(async ({ body }) => body?.cancel()));
+          return all.filter(({ status }) => status === 200).length;
+        },
+        { timeout: 10_000, interval: 200 },
+      )
+      .toBe(DEFAULT_SHARED_LIMITS.eventFollowers.perAddress);
   }, 60_000);
 
   it('are none for HEAD', async () => {
     await using server = await serve(30_000);
-    for (let count = 0; count < 70; count += 1) expect((await fetch(`${server.url}/api/events`, { method: 'HEAD' })).status).toBe(200);
+    for (let count = 0; count < 70; count += 1)
+      expect((await fetch(`${server.url}/api/events`, { method: 'HEAD' })).status).toBe(200);
     expect((await fetch(`${server.url}/api/events`)).status).toBe(200);
   });
 });
@@ -154,7 +191,8 @@ describe('followers of GET /api/events', () => {
 describe('GET /api/events of an administrator', () => {
   it('is answered when holders of the view token follow as often as they may', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look' });
-    const follow = async (token: string): Promise<number> => (await fetch(`${gateway.url}/api/events`, { headers: { authorization: `Bearer ${token}` } })).status;
+    const follow = async (token: string): Promise<number> =>
+      (await fetch(`${gateway.url}/api/events`, { headers: { authorization: `Bearer ${token}` } })).status;
     for (let index = 0; index < 16; index += 1) expect(await follow('look')).toBe(200);
     expect(await follow('look')).toBe(429);
     expect(await follow('s3cret')).toBe(200);
@@ -168,10 +206,17 @@ describe('DELETE /api/streams/NAME/clients/ID', () => {
     await new Promise((resolve) => socket.once('open', resolve));
     socket.send(encodeMessage({ type: 'hello' }));
     await new Promise((resolve) => socket.once('message', resolve));
-    const closed = new Promise<[number, string]>((resolve) => socket.once('close', (code, reason) => resolve([code, String(reason)])));
+    const closed = new Promise<[number, string]>((resolve) =>
+      socket.once('close', (code, reason) => resolve([code, String(reason)])),
+    );
     const headers = { authorization: `Bearer ${gateway.administratorKey}` };
-    expect((await fetch(`${gateway.url}/api/streams/main/clients/web-2`, { method: 'DELETE', headers })).status).toBe(404);
-    const response = await fetch(`${gateway.url}/api/streams/main/clients/web-1?reason=enough`, { method: 'DELETE', headers });
+    expect((await fetch(`${gateway.url}/api/streams/main/clients/web-2`, { method: 'DELETE', headers })).status).toBe(
+      404,
+    );
+    const response = await fetch(`${gateway.url}/api/streams/main/clients/web-1?reason=enough`, {
+      method: 'DELETE',
+      headers,
+    });
     expect(await response.json()).toMatchObject({ id: 'web-1', port: 6000 });
     expect(await closed).toEqual([4009, 'enough']);
     expect(gateway.stream.clients).toEqual([]);
@@ -179,7 +224,15 @@ describe('DELETE /api/streams/NAME/clients/ID', () => {
 
   it('needs the right to administer', async () => {
     await using gateway = await start({ token: 's3cret', viewToken: 'look', reservedPorts: { 6000: 'arm' } });
-    const status = async (token: string): Promise<number> => (await fetch(`${gateway.url}/api/streams/main/clients/web-1`, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })).status;
-    expect([await status('look'), await status('arm'), await status('wrong'), await status('s3cret')]).toEqual([403, 403, 401, 404]);
+    const status = async (token: string): Promise<number> =>
+      (
+        await fetch(`${gateway.url}/api/streams/main/clients/web-1`, {
+          method: 'DELETE',
+          headers: { authorization: `Bearer ${token}` },
+        })
+      ).status;
+    expect([await status('look'), await status('arm'), await status('wrong'), await status('s3cret')]).toEqual([
+      403, 403, 401, 404,
+    ]);
   });
 });

@@ -19,7 +19,8 @@ describe('FailedLogins', () => {
     vi.useRealTimers();
   });
 
-  const kinds = (count: number, address = ADDRESS): string[] => Array.from({ length: count }, () => failedLogins.count(address).kind);
+  const kinds = (count: number, address = ADDRESS): string[] =>
+    Array.from({ length: count }, () => failedLogins.count(address).kind);
 
   /** How long the next refusal is delayed, in milliseconds. */
   async function delayOf(address = ADDRESS): Promise<number> {
@@ -72,10 +73,13 @@ describe('FailedLogins', () => {
     expect(failedLogins.isBlocked(ADDRESS)).toBe(false);
   });
 
-  it.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])('always checks tokens from %s, where all clients of a local proxy are', (address) => {
-    expect(kinds(100, address).filter((kind) => kind === 'delayed')).toHaveLength(8);
-    expect(failedLogins.isBlocked(address)).toBe(false);
-  });
+  it.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])(
+    'always checks tokens from %s, where all clients of a local proxy are',
+    (address) => {
+      expect(kinds(100, address).filter((kind) => kind === 'delayed')).toHaveLength(8);
+      expect(failedLogins.isBlocked(address)).toBe(false);
+    },
+  );
 
   it('lets 256 refusals wait in all', () => {
     const waiting = Array.from({ length: 100 }, (_, index) => kinds(20, `10.0.0.${index}`)).flat();

@@ -3,19 +3,35 @@ import { createGateway, type GatewayOptions } from '../../../gateway/create-gate
 import { createHttpApp, type HttpApp } from '../../helpers/http-app.ts';
 import { JPEG } from '../../helpers/viewer.ts';
 
-const down = (app: HttpApp): Promise<{ status: number; body: Record<string, unknown> }> => app.app.inject('/readyz').then((answer) => ({ status: answer.statusCode, body: answer.json() }));
+const down = (app: HttpApp): Promise<{ status: number; body: Record<string, unknown> }> =>
+  app.app.inject('/readyz').then((answer) => ({ status: answer.statusCode, body: answer.json() }));
 
 describe('GET /readyz', () => {
   it('is 200 while all sources deliver, and 503 with the reason in words while one does not', async () => {
     await using http = await createHttpApp({ sourceKind: 'ffmpeg' });
     expect(await down(http)).toEqual({
       status: 503,
-      body: { code: 'not-ready', message: '1 of 1 source is down: main (ffmpeg): no frame yet', down: [{ stream: 'main', kind: 'ffmpeg', reason: 'no frame yet' }] },
+      body: {
+        code: 'not-ready',
+        message: '1 of 1 source is down: main (ffmpeg): no frame yet',
+        down: [{ stream: 'main', kind: 'ffmpeg', reason: 'no frame yet' }],
+      },
     });
-    http.stream.publish({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null, capturedAtUs: null });
+    http.stream.publish({
+      width: 8,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      payload: JPEG,
+      message: null,
+      wireHeader: null,
+      capturedAtUs: null,
+    });
     expect(await down(http)).toEqual({ status: 200, body: { status: 'ready', streams: 1 } });
     http.stream.interrupted('the camera has closed the connection');
-    expect(await down(http)).toMatchObject({ status: 503, body: { down: [{ reason: 'the camera has closed the connection' }] } });
+    expect(await down(http)).toMatchObject({
+      status: 503,
+      body: { down: [{ reason: 'the camera has closed the connection' }] },
+    });
   });
 
   it('tells only the number without the right to view', async () => {
@@ -49,9 +65,18 @@ describe('the right of GET /metrics', () => {
   });
 
   it('can be administer or none', async () => {
-    expect(await get({ metricsRight: 'administer', token: 'secret', viewToken: 'watch' }, { authorization: 'Bearer watch' })).toBe(403);
-    expect(await get({ metricsRight: 'administer', token: 'secret', viewToken: 'watch' }, { authorization: 'Bearer secret' })).toBe(200);
+    expect(
+      await get({ metricsRight: 'administer', token: 'secret', viewToken: 'watch' }, { authorization: 'Bearer watch' }),
+    ).toBe(403);
+    expect(
+      await get(
+        { metricsRight: 'administer', token: 'secret', viewToken: 'watch' },
+        { authorization: 'Bearer secret' },
+      ),
+    ).toBe(200);
     expect(await get({ metricsRight: 'public', token: 'secret' })).toBe(200);
-    await expect(createGateway({ metricsRight: 'anyone' as 'public' })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(createGateway({ metricsRight: 'anyone' as 'public' })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
   });
 });

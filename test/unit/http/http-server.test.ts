@@ -3,7 +3,12 @@ import type { RequestListener, Server } from 'node:http';
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { type ConnectionLimits, createHttpServer, DEFAULT_CONNECTION_LIMITS, listenOnAllOfLocalhost } from '../../../gateway/http/http-server.ts';
+import {
+  type ConnectionLimits,
+  createHttpServer,
+  DEFAULT_CONNECTION_LIMITS,
+  listenOnAllOfLocalhost,
+} from '../../../gateway/http/http-server.ts';
 import type { ShareLimits } from '../../../gateway/hub/shares.ts';
 import { exemptFromTimeout } from '../../../gateway/connection/request-timeout.ts';
 import { readCertificate } from '../../helpers/certificate.ts';
@@ -15,9 +20,19 @@ interface Running extends AsyncDisposable {
   connect(): Promise<RawPeer>;
 }
 
-async function run(handler: RequestListener, limits: Partial<ConnectionLimits> = {}, { tls = false, connections }: { readonly tls?: boolean; readonly connections?: ShareLimits } = {}): Promise<Running> {
+async function run(
+  handler: RequestListener,
+  limits: Partial<ConnectionLimits> = {},
+  { tls = false, connections }: { readonly tls?: boolean; readonly connections?: ShareLimits } = {},
+): Promise<Running> {
   const certificate = tls ? readCertificate() : null;
-  const server = createHttpServer(handler, { tls: certificate, limits: { ...DEFAULT_CONNECTION_LIMITS, ...limits }, onUpgrade: (_request, socket) => socket.destroy(), isTrustedProxy: () => false, ...(connections === undefined ? {} : { connections }) });
+  const server = createHttpServer(handler, {
+    tls: certificate,
+    limits: { ...DEFAULT_CONNECTION_LIMITS, ...limits },
+    onUpgrade: (_request, socket) => socket.destroy(),
+    isTrustedProxy: () => false,
+    ...(connections === undefined ? {} : { connections }),
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
@@ -54,11 +69,16 @@ const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 /** Status and code of each answer in what was received. */
 function refusals(text: string): string[] {
-  return [...text.matchAll(/HTTP\/1\.1 (\d+)[^{]*(?:\{"code":"([a-z-]+)","message":"[^"]+"\})?/g)].map(([, status, code]) => `${status} ${code}`);
+  return [...text.matchAll(/HTTP\/1\.1 (\d+)[^{]*(?:\{"code":"([a-z-]+)","message":"[^"]+"\})?/g)].map(
+    ([, status, code]) => `${status} ${code}`,
+  );
 }
 
 // A TLS handshake takes its share of the time for the headers.
-describe.each([{ tls: false, headersTimeoutMs: 300 }, { tls: true, headersTimeoutMs: 1500 }])('createHttpServer: timeouts, TLS $tls', ({ tls, headersTimeoutMs }) => {
+describe.each([
+  { tls: false, headersTimeoutMs: 300 },
+  { tls: true, headersTimeoutMs: 1500 },
+])('createHttpServer: timeouts, TLS $tls', ({ tls, headersTimeoutMs }) => {
   // Each test shortens one timeout and leaves the others at their defaults, so that only the one under test can end it.
   it('answers 408 when the headers are not complete in time', async () => {
     await using running = await run(answerOk, { headersTimeoutMs }, { tls });
@@ -112,7 +132,11 @@ describe.each([{ tls: false, headersTimeoutMs: 300 }, { tls: true, headersTimeou
 
   it('leaves a response alone that has nothing to send', async () => {
     let answer: () => void = () => undefined;
-    await using running = await run((_request, response) => (answer = () => response.end('late')), { stallTimeoutMs: 200 }, { tls });
+    await using running = await run(
+      (_request, response) => (answer = () => response.end('late')),
+      { stallTimeoutMs: 200 },
+      { tls },
+    );
     await using peer = await running.connect();
     const timedOut = once(running.server, 'timeout');
     peer.send(GET);
@@ -188,7 +212,10 @@ describe('createHttpServer: one connection', () => {
   it('closes every response that waits when an upgrade ends the connection', async () => {
     let closed = 0;
     await using running = await run((_request, response) => response.once('close', () => (closed += 1)));
-    for (const request of ['GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', 'CONNECT example.org:443 HTTP/1.1\r\nHost: localhost\r\n\r\n']) {
+    for (const request of [
+      'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'CONNECT example.org:443 HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    ]) {
       closed = 0;
       await using peer = await running.connect();
       peer.send(GET.repeat(3) + request);
@@ -213,7 +240,13 @@ describe('createHttpServer: one connection', () => {
 describe('createHttpServer: shares of connections', () => {
   /** Whether each of `count` connections is answered. */
   async function answered(isTrustedProxy: boolean, count: number): Promise<boolean[]> {
-    const server = createHttpServer(answerOk, { tls: null, limits: DEFAULT_CONNECTION_LIMITS, onUpgrade: (_request, socket) => socket.destroy(), isTrustedProxy: () => isTrustedProxy, connections: { inAll: 4, perAddress: 2 } });
+    const server = createHttpServer(answerOk, {
+      tls: null,
+      limits: DEFAULT_CONNECTION_LIMITS,
+      onUpgrade: (_request, socket) => socket.destroy(),
+      isTrustedProxy: () => isTrustedProxy,
+      connections: { inAll: 4, perAddress: 2 },
+    });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -240,7 +273,8 @@ describe('createHttpServer: shares of connections', () => {
 
   it('gives the share of a connection that has ended to the next one', async () => {
     await using running = await run(answerOk, {}, { connections: { inAll: 1, perAddress: 1 } });
-    for (let round = 0; round < 3; round += 1) expect(await (await fetch(running.url, { headers: { connection: 'close' } })).text()).toBe('ok');
+    for (let round = 0; round < 3; round += 1)
+      expect(await (await fetch(running.url, { headers: { connection: 'close' } })).text()).toBe('ok');
   });
 });
 
@@ -248,8 +282,16 @@ describe('createHttpServer: refusals', () => {
   it.each([
     ['bytes that are not HTTP', 'HELLO\r\n\r\n', '400 request-invalid'],
     ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', '400 request-invalid'],
-    ['headers that are too long', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`, '431 too-large'],
-    ['an expectation', 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: tea\r\n\r\n', '417 request-invalid'],
+    [
+      'headers that are too long',
+      `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`,
+      '431 too-large',
+    ],
+    [
+      'an expectation',
+      'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: tea\r\n\r\n',
+      '417 request-invalid',
+    ],
     ['CONNECT', 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n', '405 request-invalid'],
   ])('answers %s', async (_name, bytes, expected) => {
     await using running = await run(answerOk);
@@ -263,7 +305,9 @@ describe('createHttpServer: refusals', () => {
   it('accepts Expect: 100-continue', async () => {
     await using running = await run(readAndAnswer);
     await using peer = await running.connect();
-    peer.send('POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n');
+    peer.send(
+      'POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n',
+    );
     await peer.receive('100 Continue');
     peer.send('ab');
     expect(await peer.ended()).toContain('200 OK');
@@ -273,7 +317,12 @@ describe('createHttpServer: refusals', () => {
 describe('listenOnAllOfLocalhost', () => {
   it('serves on each address of localhost, until the server closes', async () => {
     const addresses = await lookup('localhost', { all: true });
-    const server = createHttpServer(answerOk, { tls: null, limits: DEFAULT_CONNECTION_LIMITS, onUpgrade: (_request, socket) => socket.destroy(), isTrustedProxy: () => false });
+    const server = createHttpServer(answerOk, {
+      tls: null,
+      limits: DEFAULT_CONNECTION_LIMITS,
+      onUpgrade: (_request, socket) => socket.destroy(),
+      isTrustedProxy: () => false,
+    });
     server.listen(0, 'localhost');
     await once(server, 'listening');
     await listenOnAllOfLocalhost(server);

@@ -14,7 +14,8 @@ async function start(options: GatewayOptions = {}): Promise<Gateway & { url: str
   return Object.assign(gateway, { url: `${url}streams/main` });
 }
 
-const grayJpeg = (level: number): Promise<Buffer> => encodeJpeg({ data: new Uint8Array(64 * 32).fill(level), width: 64, height: 32, channels: 1 });
+const grayJpeg = (level: number): Promise<Buffer> =>
+  encodeJpeg({ data: new Uint8Array(64 * 32).fill(level), width: 64, height: 32, channels: 1 });
 
 /** A reader of MJPEG over a connection of its own, which parses nothing that it need not. */
 class Reader implements AsyncDisposable {
@@ -52,7 +53,10 @@ class Reader implements AsyncDisposable {
     while (this.#bytes.byteLength < wanted.byteLength) await once(this.#response, 'data');
     const came = this.#bytes.subarray(0, wanted.byteLength);
     this.#bytes = this.#bytes.subarray(wanted.byteLength);
-    if (Buffer.compare(came, wanted) !== 0) throw new Error(`${JSON.stringify(came.toString('latin1', 0, 200))} came, expected ${JSON.stringify(Buffer.from(wanted).toString('latin1', 0, 200))}`);
+    if (Buffer.compare(came, wanted) !== 0)
+      throw new Error(
+        `${JSON.stringify(came.toString('latin1', 0, 200))} came, expected ${JSON.stringify(Buffer.from(wanted).toString('latin1', 0, 200))}`,
+      );
   }
 
   pause(): void {
@@ -79,10 +83,17 @@ describe('GET /streams/NAME/mjpeg', () => {
     gateway.stream.push(pictures[0]!);
     await using reader = await Reader.open(`${gateway.url}/mjpeg`, { 'sec-fetch-dest': 'image' });
     expect(reader.status).toBe(200);
-    expect(reader.headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin', connection: 'close' });
+    expect(reader.headers).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'cross-origin-resource-policy': 'same-origin',
+      connection: 'close',
+    });
     expect(reader.headers).not.toHaveProperty('transfer-encoding');
     expect(reader.headers).not.toHaveProperty('content-length');
-    const boundary = /^multipart\/x-mixed-replace; boundary=(gearway-[0-9a-f]{32})$/.exec(reader.headers['content-type']!)![1]!;
+    const boundary = /^multipart\/x-mixed-replace; boundary=(gearway-[0-9a-f]{32})$/.exec(
+      reader.headers['content-type']!,
+    )![1]!;
     const partHead = `--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`;
     await reader.read(Buffer.from(partHead));
     for (const picture of pictures) {
@@ -90,7 +101,9 @@ describe('GET /streams/NAME/mjpeg', () => {
       // Nothing more is pushed: the next part's header comes with this picture, for the browser to show it.
       await reader.read(Buffer.concat([picture, Buffer.from(`\r\n${partHead}`)]));
     }
-    expect(gateway.stream.clients).toMatchObject([{ port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', delivered: 3 }]);
+    expect(gateway.stream.clients).toMatchObject([
+      { port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', delivered: 3 },
+    ]);
   });
 
   it('gives each part its length for a program, and the boundary behind it with the picture', async () => {
@@ -103,17 +116,39 @@ describe('GET /streams/NAME/mjpeg', () => {
     await reader.read(Buffer.from(partHead));
     for (const picture of pictures) {
       if (picture !== pictures[0]) gateway.stream.push(picture);
-      await reader.read(Buffer.concat([Buffer.from(`Content-Length: ${picture.byteLength}\r\n\r\n`), picture, Buffer.from(`\r\n${partHead}`)]));
+      await reader.read(
+        Buffer.concat([
+          Buffer.from(`Content-Length: ${picture.byteLength}\r\n\r\n`),
+          picture,
+          Buffer.from(`\r\n${partHead}`),
+        ]),
+      );
     }
   });
 
   // As the browsers and programs of 2026 send them; Sec-Fetch-Dest goes to secure origins and localhost only.
   it.each<[name: string, headers: Record<string, string>, hasLengths: boolean, query?: string]>([
-    ['an <img> of Chromium', { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8', 'sec-fetch-dest': 'image' }, false],
+    [
+      'an <img> of Chromium',
+      { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8', 'sec-fetch-dest': 'image' },
+      false,
+    ],
     ['the same over plain HTTP', { accept: 'image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8' }, false],
-    ['an <img> of Firefox over plain HTTP', { accept: 'image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5' }, false],
-    ['an <img> of old Safari', { accept: 'image/webp,image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5' }, false],
-    ['a tab', { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'sec-fetch-dest': 'document' }, false],
+    [
+      'an <img> of Firefox over plain HTTP',
+      { accept: 'image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5' },
+      false,
+    ],
+    [
+      'an <img> of old Safari',
+      { accept: 'image/webp,image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5' },
+      false,
+    ],
+    [
+      'a tab',
+      { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'sec-fetch-dest': 'document' },
+      false,
+    ],
     ['a tab over plain HTTP', { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }, false],
     ['a frame', { accept: '*/*', 'sec-fetch-dest': 'iframe' }, false],
     ['fetch() of a page', { accept: '*/*', 'sec-fetch-dest': 'empty' }, true],
@@ -127,7 +162,9 @@ describe('GET /streams/NAME/mjpeg', () => {
     gateway.stream.push(await grayJpeg(10));
     await using reader = await Reader.open(`${gateway.url}/mjpeg${query}`, headers);
     const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
-    await reader.read(Buffer.from(`--${boundary}\r\nContent-Type: image/jpeg\r\n${hasLengths ? 'Content-Length: ' : '\r\n'}`));
+    await reader.read(
+      Buffer.from(`--${boundary}\r\nContent-Type: image/jpeg\r\n${hasLengths ? 'Content-Length: ' : '\r\n'}`),
+    );
   });
 
   it.each(['', '1', 'yes', 'true&length=true'])('refuses length=%s with 400', async (length) => {
@@ -140,8 +177,17 @@ describe('GET /streams/NAME/mjpeg', () => {
     await using gateway = await start();
     const small = await grayJpeg(10);
     // A JPEG of 1 MiB: comments, of which a decoder takes no notice.
-    const comments = Buffer.concat(Array.from({ length: 16 }, () => Buffer.concat([Buffer.from([0xff, 0xfe, 0xff, 0xff]), Buffer.alloc(65_533)])));
-    const numbered = (number: number): Buffer => Buffer.concat([small.subarray(0, 2), Buffer.from([0xff, 0xfe, 0, 6]), Buffer.from(String(number).padStart(4, '0')), comments, small.subarray(2)]);
+    const comments = Buffer.concat(
+      Array.from({ length: 16 }, () => Buffer.concat([Buffer.from([0xff, 0xfe, 0xff, 0xff]), Buffer.alloc(65_533)])),
+    );
+    const numbered = (number: number): Buffer =>
+      Buffer.concat([
+        small.subarray(0, 2),
+        Buffer.from([0xff, 0xfe, 0, 6]),
+        Buffer.from(String(number).padStart(4, '0')),
+        comments,
+        small.subarray(2),
+      ]);
     await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false`);
     reader.pause();
     for (let number = 1; number <= 100; number += 1) {
@@ -155,7 +201,12 @@ describe('GET /streams/NAME/mjpeg', () => {
     const [{ delivered, dropped } = { delivered: 0, dropped: 0 }] = gateway.stream.clients;
     expect(delivered + dropped).toBe(100);
     expect(dropped).toBeGreaterThan(50);
-    const numbers = all.toString('latin1').split(separator).slice(0, -1).map((part) => Number(/\xff\xfe\0\x06(\d{4})/.exec(part)?.[1] ?? 0)).filter((number) => number > 0);
+    const numbers = all
+      .toString('latin1')
+      .split(separator)
+      .slice(0, -1)
+      .map((part) => Number(/\xff\xfe\0\x06(\d{4})/.exec(part)?.[1] ?? 0))
+      .filter((number) => number > 0);
     expect(numbers).toHaveLength(delivered);
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   });
@@ -164,7 +215,12 @@ describe('GET /streams/NAME/mjpeg', () => {
     await using gateway = await start();
     await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false`);
     const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
-    await reader.read(Buffer.concat([Buffer.from(`--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`), Buffer.from([0xff, 0xd8, 0xff])]));
+    await reader.read(
+      Buffer.concat([
+        Buffer.from(`--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`),
+        Buffer.from([0xff, 0xd8, 0xff]),
+      ]),
+    );
   });
 
   it('ends with the gateway', async () => {
@@ -208,16 +264,29 @@ describe('GET /streams/NAME/mjpeg', () => {
   it('has the width and quality that are asked for, made once for all', async () => {
     await using gateway = await start();
     gateway.stream.push(await grayJpeg(10));
-    const parts = await Promise.all(['width=20', 'width=20&quality=5', 'width=4096', 'quality=5'].map(async (query) => {
-      await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false&${query}`);
-      const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
-      const all = await reader.readUntil(Buffer.from(`\xff\xd9\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`, 'latin1'));
-      return readJpegHeader(all.subarray(all.indexOf(Buffer.from([0xff, 0xd8]))));
-    }));
+    const parts = await Promise.all(
+      ['width=20', 'width=20&quality=5', 'width=4096', 'quality=5'].map(async (query) => {
+        await using reader = await Reader.open(`${gateway.url}/mjpeg?length=false&${query}`);
+        const boundary = reader.headers['content-type']!.split('boundary=')[1]!;
+        const all = await reader.readUntil(
+          Buffer.from(`\xff\xd9\r\n--${boundary}\r\nContent-Type: image/jpeg\r\n\r\n`, 'latin1'),
+        );
+        return readJpegHeader(all.subarray(all.indexOf(Buffer.from([0xff, 0xd8]))));
+      }),
+    );
     expect(parts.map(({ width }) => width)).toEqual([20, 20, 64, 64]);
   });
 
-  it.each(['width=0', 'width=1.5', 'width=', 'width=16385', 'quality=0', 'quality=101', 'quality=high', 'quality=5&quality=6'])('refuses %s with 400', async (query) => {
+  it.each([
+    'width=0',
+    'width=1.5',
+    'width=',
+    'width=16385',
+    'quality=0',
+    'quality=101',
+    'quality=high',
+    'quality=5&quality=6',
+  ])('refuses %s with 400', async (query) => {
     await using gateway = await start();
     const response = await fetch(`${gateway.url}/mjpeg?${query}`);
     expect(response.status).toBe(400);
@@ -226,7 +295,9 @@ describe('GET /streams/NAME/mjpeg', () => {
 
   it('refuses a ninth size of a stream with 503, and takes it when another has gone', async () => {
     await using gateway = await start();
-    const readers = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => Reader.open(`${gateway.url}/mjpeg?width=${n}`)));
+    const readers = await Promise.all(
+      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => Reader.open(`${gateway.url}/mjpeg?width=${n}`)),
+    );
     const refused = await fetch(`${gateway.url}/mjpeg?width=9`);
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('5');
@@ -255,7 +326,11 @@ describe('GET /streams/NAME/mjpeg', () => {
 
   it('serves 256 clients in all, and refuses one more with 503', async () => {
     await using gateway = await start(TRUST_FORWARDED);
-    const held = await Promise.all([2, 3, 4, 5].flatMap((address) => Array.from({ length: 64 }, () => hold(`${gateway.url}/mjpeg`, `192.0.2.${address}`))));
+    const held = await Promise.all(
+      [2, 3, 4, 5].flatMap((address) =>
+        Array.from({ length: 64 }, () => hold(`${gateway.url}/mjpeg`, `192.0.2.${address}`)),
+      ),
+    );
     expect(held.every(({ status }) => status === 200)).toBe(true);
     const refused = await fetch(`${gateway.url}/mjpeg`);
     expect(refused.status).toBe(503);
@@ -271,7 +346,12 @@ describe('GET /streams/NAME/snapshot', () => {
     gateway.stream.push(second);
     const response = await fetch(`${gateway.url}/snapshot.jpg`);
     expect(response.status).toBe(200);
-    expect(Object.fromEntries(response.headers)).toMatchObject({ 'content-type': 'image/jpeg', 'cache-control': 'no-store', 'gearway-sequence': '2', 'cross-origin-resource-policy': 'same-origin' });
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'image/jpeg',
+      'cache-control': 'no-store',
+      'gearway-sequence': '2',
+      'cross-origin-resource-policy': 'same-origin',
+    });
     const receivedAt = response.headers.get('gearway-received-at')!;
     expect(receivedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(Math.abs(Date.parse(receivedAt) - Date.now())).toBeLessThan(5000);
@@ -283,7 +363,11 @@ describe('GET /streams/NAME/snapshot', () => {
     gateway.stream.push({ dtype: 'uint8', shape: [1, 2, 3], data: Uint8Array.of(1, 2, 3, 250, 128, 7) });
     const response = await fetch(`${gateway.url}/snapshot.png`);
     expect(response.headers.get('content-type')).toBe('image/png');
-    expect([...(await sharp(await response.arrayBuffer()).raw().toBuffer())]).toEqual([3, 2, 1, 7, 128, 250]);
+    expect([
+      ...(await sharp(await response.arrayBuffer())
+        .raw()
+        .toBuffer()),
+    ]).toEqual([3, 2, 1, 7, 128, 250]);
   });
 
   it.each([
@@ -296,7 +380,10 @@ describe('GET /streams/NAME/snapshot', () => {
     gateway.stream.push(await grayJpeg(10));
     for (const format of ['jpg', 'png']) {
       const response = await fetch(`${gateway.url}/snapshot.${format}?width=${asked}&t=1`);
-      expect(await sharp(await response.arrayBuffer()).metadata()).toMatchObject({ width, height: Math.ceil(width / 2) });
+      expect(await sharp(await response.arrayBuffer()).metadata()).toMatchObject({
+        width,
+        height: Math.ceil(width / 2),
+      });
     }
   });
 
@@ -312,7 +399,11 @@ describe('GET /streams/NAME/snapshot', () => {
     await using gateway = await start();
     const data = new Uint8Array(64 * 64).map((_, at) => (at * 7919) % 251);
     gateway.stream.push(await encodeJpeg({ data, width: 64, height: 64, channels: 1 }));
-    const sizes = await Promise.all(['quality=100', 'quality=5', 'quality=5&width=32'].map(async (query) => (await (await fetch(`${gateway.url}/snapshot.jpg?${query}`)).arrayBuffer()).byteLength));
+    const sizes = await Promise.all(
+      ['quality=100', 'quality=5', 'quality=5&width=32'].map(
+        async (query) => (await (await fetch(`${gateway.url}/snapshot.jpg?${query}`)).arrayBuffer()).byteLength,
+      ),
+    );
     expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
     expect(new Set(sizes).size).toBe(3);
   });
@@ -331,14 +422,23 @@ describe('GET /streams/NAME/snapshot', () => {
       const response = await fetch(`${gateway.url}/snapshot.${format}`);
       expect(response.status).toBe(503);
       expect(response.headers.get('retry-after')).toBe('1');
-      expect(await response.json()).toEqual({ code: 'no-frame', message: 'no frame is available yet: waiting for a publisher' });
+      expect(await response.json()).toEqual({
+        code: 'no-frame',
+        message: 'no frame is available yet: waiting for a publisher',
+      });
     }
   });
 
   it('says with 503 that enough is being encoded', async () => {
     await using gateway = await start();
-    gateway.stream.push({ dtype: 'uint8', shape: [2000, 2000, 3], data: new Uint8Array(12_000_000).map((_, at) => (at * 7919) % 256) });
-    const responses = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => fetch(`${gateway.url}/snapshot.png?width=${1990 + n}`)));
+    gateway.stream.push({
+      dtype: 'uint8',
+      shape: [2000, 2000, 3],
+      data: new Uint8Array(12_000_000).map((_, at) => (at * 7919) % 256),
+    });
+    const responses = await Promise.all(
+      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => fetch(`${gateway.url}/snapshot.png?width=${1990 + n}`)),
+    );
     expect(responses.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(4);
     const refused = responses.find(({ status }) => status === 503)!;
     expect(refused.headers.get('retry-after')).toBe('1');
@@ -376,7 +476,11 @@ describe('GET /streams/NAME/snapshot', () => {
     const jpeg = await grayJpeg(10);
     gateway.stream.push(jpeg);
     const response = await fetch(`${gateway.url}/snapshot.jpg`, { method: 'HEAD' });
-    expect(Object.fromEntries(response.headers)).toMatchObject({ 'content-type': 'image/jpeg', 'content-length': String(jpeg.byteLength), 'gearway-sequence': '1' });
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'image/jpeg',
+      'content-length': String(jpeg.byteLength),
+      'gearway-sequence': '1',
+    });
     expect((await response.arrayBuffer()).byteLength).toBe(0);
   });
 });
@@ -394,20 +498,26 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
     await using gateway = await start();
     const response = await ask(gateway.url.replace('main', 'nope') + `/${path}`);
     expect(response.status).toBe(404);
-    expect(await response.json()).toEqual({ code: 'stream-unknown', message: 'stream is "nope", expected one of main' });
+    expect(await response.json()).toEqual({
+      code: 'stream-unknown',
+      message: 'stream is "nope", expected one of main',
+    });
   });
 
   it('wants the token as Bearer or as the password of any user', async () => {
     await using gateway = await start({ token: 's3cret' });
     gateway.stream.push(await grayJpeg(10));
-    const basic = (user: string, password: string): Record<string, string> => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` });
+    const basic = (user: string, password: string): Record<string, string> => ({
+      authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+    });
     for (const headers of [{}, { authorization: 'Bearer wrong' }, basic('', 'wrong'), basic('s3cret', '')]) {
       const response = await ask(`${gateway.url}/${path}?token=s3cret`, headers);
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toBe('Basic realm="Gearway"');
       expect(await response.json()).toMatchObject({ code: 'token-required' });
     }
-    for (const headers of [{ authorization: 'Bearer s3cret' }, basic('', 's3cret'), basic('anyone', 's3cret')]) expect((await ask(`${gateway.url}/${path}`, headers)).status).toBe(200);
+    for (const headers of [{ authorization: 'Bearer s3cret' }, basic('', 's3cret'), basic('anyone', 's3cret')])
+      expect((await ask(`${gateway.url}/${path}`, headers)).status).toBe(200);
     // An unknown stream is not told to who has no token.
     expect((await ask(gateway.url.replace('main', 'nope') + `/${path}`)).status).toBe(401);
   });
@@ -418,16 +528,32 @@ describe.each(['mjpeg', 'snapshot.jpg', 'snapshot.png'])('access to /streams/NAM
     // fetch() sets the Sec-Fetch headers itself: a plain request carries them as a browser does.
     const status = async (headers: Record<string, string>): Promise<unknown[]> => {
       await using reader = await Reader.open(`${gateway.url}/${path}`, headers);
-      return [reader.status, reader.headers['access-control-allow-origin'], reader.headers['cross-origin-resource-policy']];
+      return [
+        reader.status,
+        reader.headers['access-control-allow-origin'],
+        reader.headers['cross-origin-resource-policy'],
+      ];
     };
     const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };
     // Every page may read the reason of a refusal, which holds nothing else.
     expect(await status(img)).toEqual([403, '*', 'same-origin']);
     expect(await status({ ...img, 'sec-fetch-site': 'same-site' })).toEqual([403, '*', 'same-origin']);
-    expect(await status({ ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' })).toEqual([403, '*', 'same-origin']);
-    expect(await status({ ...img, 'sec-fetch-mode': 'cors', origin: 'http://localhost:3000' })).toEqual([200, 'http://localhost:3000', undefined]);
+    expect(await status({ ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' })).toEqual([
+      403,
+      '*',
+      'same-origin',
+    ]);
+    expect(await status({ ...img, 'sec-fetch-mode': 'cors', origin: 'http://localhost:3000' })).toEqual([
+      200,
+      'http://localhost:3000',
+      undefined,
+    ]);
     expect(await status({ ...img, 'sec-fetch-site': 'same-origin' })).toEqual([200, undefined, 'same-origin']);
-    expect(await status({ ...img, 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })).toEqual([200, undefined, 'same-origin']);
+    expect(await status({ ...img, 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })).toEqual([
+      200,
+      undefined,
+      'same-origin',
+    ]);
     expect(await status({ host: 'evil.example' })).toEqual([421, '*', 'same-origin']);
   });
 });
@@ -437,10 +563,17 @@ describe('what a foreign page may embed without saying which it is', () => {
     await using gateway = await start();
     const origin = new URL(gateway.url).origin;
     const img = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };
-    for (const [path, expected] of [['/healthz', 403], ['/api/streams', 403], ['/', 200], ['/gearway-viewer.js', 200]] as const) {
+    for (const [path, expected] of [
+      ['/healthz', 403],
+      ['/api/streams', 403],
+      ['/', 200],
+      ['/gearway-viewer.js', 200],
+    ] as const) {
       await using reader = await Reader.open(origin + path, img);
       expect(reader.status, path).toBe(expected);
-      expect(reader.headers['cross-origin-resource-policy'], path).toBe(expected === 200 ? 'cross-origin' : 'same-origin');
+      expect(reader.headers['cross-origin-resource-policy'], path).toBe(
+        expected === 200 ? 'cross-origin' : 'same-origin',
+      );
     }
   });
 });

@@ -14,7 +14,9 @@ import { JPEG, Viewer } from '../../helpers/viewer.ts';
 const MAX_BYTES = 64 << 20;
 const MAX_NPY_HEAD = 10_012;
 
-async function start(options: GatewayOptions = {}): Promise<Gateway & { readonly url: string; readonly frames: string }> {
+async function start(
+  options: GatewayOptions = {},
+): Promise<Gateway & { readonly url: string; readonly frames: string }> {
   const gateway = await createGateway({ port: 0, source: 'push:', ...options });
   const { url } = await gateway.listen();
   return Object.assign(gateway, { url: url.slice(0, -1), frames: `${url}streams/main/frames` });
@@ -35,9 +37,19 @@ const AUTHORIZED_JPEG = { ...JPEG_TYPE, authorization: 'Bearer publish-secret' }
 const jpegBlob = (): Blob => new Blob([JPEG], { type: 'image/jpeg' });
 
 /** A form by hand: name, what stands behind it in its header, and the field's bytes. */
-function form(...fields: readonly (readonly [name: string, more: string, bytes: string | Uint8Array])[]): { readonly body: Buffer; readonly headers: Record<string, string> } {
-  const parts = fields.flatMap(([name, more, bytes]) => [Buffer.from(`--xyz\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`), Buffer.from(bytes), Buffer.from('\r\n')]);
-  return { body: Buffer.concat([...parts, Buffer.from('--xyz--\r\n')]), headers: { 'content-type': 'multipart/form-data; boundary=xyz' } };
+function form(...fields: readonly (readonly [name: string, more: string, bytes: string | Uint8Array])[]): {
+  readonly body: Buffer;
+  readonly headers: Record<string, string>;
+} {
+  const parts = fields.flatMap(([name, more, bytes]) => [
+    Buffer.from(`--xyz\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`),
+    Buffer.from(bytes),
+    Buffer.from('\r\n'),
+  ]);
+  return {
+    body: Buffer.concat([...parts, Buffer.from('--xyz--\r\n')]),
+    headers: { 'content-type': 'multipart/form-data; boundary=xyz' },
+  };
 }
 
 /** A seated viewer, which is told of the next frame. */
@@ -59,9 +71,21 @@ describe('POST /streams/NAME/frames: one picture', () => {
   it('publishes a JPEG with its message and time, byte for byte', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
-    const headers = { ...JPEG_TYPE, 'gearway-message': Buffer.from('{"n": 1, "s": "é📷"}').toString('latin1'), 'gearway-captured-at': '2026-01-31T13:00:00.123456+01:00' };
+    const headers = {
+      ...JPEG_TYPE,
+      'gearway-message': Buffer.from('{"n": 1, "s": "é📷"}').toString('latin1'),
+      'gearway-captured-at': '2026-01-31T13:00:00.123456+01:00',
+    };
     expect(await post(gateway.frames, JPEG, headers)).toEqual({ status: 200, body: { sequence: 1 } });
-    expect(await viewer.frame()).toMatchObject({ sequence: 1, width: 8, height: 8, encoding: { kind: 'jpeg' }, message: { n: 1, s: 'é📷' }, capturedAtUs: Date.UTC(2026, 0, 31, 12) * 1000 + 123_456, payload: Buffer.from(JPEG) });
+    expect(await viewer.frame()).toMatchObject({
+      sequence: 1,
+      width: 8,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      message: { n: 1, s: 'é📷' },
+      capturedAtUs: Date.UTC(2026, 0, 31, 12) * 1000 + 123_456,
+      payload: Buffer.from(JPEG),
+    });
     expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toEqual({ status: 200, body: { sequence: 2 } });
     expect(await viewer.frame()).toMatchObject({ sequence: 2, message: null });
   });
@@ -70,18 +94,27 @@ describe('POST /streams/NAME/frames: one picture', () => {
     await using gateway = await start();
     const array = npyOf('<u2', [2, 3], 12);
     array.writeUInt16LE(500, array.byteLength - 2);
-    expect(await post(gateway.frames, array, { 'content-type': 'application/x-npy' })).toEqual({ status: 200, body: { sequence: 1 } });
+    expect(await post(gateway.frames, array, { 'content-type': 'application/x-npy' })).toEqual({
+      status: 200,
+      body: { sequence: 1 },
+    });
     expect(gateway.stream.status().frame).toMatchObject({ width: 3, height: 2, encoding: 'uint16' });
   });
 
   it.each(['application/octet-stream', undefined])('tells by the first bytes what is called %s', async (type) => {
     await using gateway = await start();
     for (const body of [jpegOf(2000), npyOf('|u1', [4, 4, 3], 48)]) {
-      await using request = new RunningRequest(gateway.frames, { 'content-length': String(body.byteLength), ...(type === undefined ? {} : { 'content-type': type }) });
+      await using request = new RunningRequest(gateway.frames, {
+        'content-length': String(body.byteLength),
+        ...(type === undefined ? {} : { 'content-type': type }),
+      });
       await request.write(body);
       expect(await request.answer).toMatchObject({ status: 200 });
     }
-    expect(gateway.stream.status()).toMatchObject({ frame: { sequence: 2, encoding: 'uint8' }, counters: { rejected: 0 } });
+    expect(gateway.stream.status()).toMatchObject({
+      frame: { sequence: 2, encoding: 'uint8' },
+      counters: { rejected: 0 },
+    });
   });
 
   it('reads a body in chunks', async () => {
@@ -91,13 +124,19 @@ describe('POST /streams/NAME/frames: one picture', () => {
     for (let at = 0; at < jpeg.byteLength; at += 70_000) await request.write(jpeg.subarray(at, at + 70_000));
     expect(gateway.stream.status().frame).toBeNull();
     expect(await request.end()).toEqual({ status: 200, body: { sequence: 1 } });
-    expect(Buffer.from(await (await fetch(`${gateway.url}/streams/main/snapshot.jpg`)).arrayBuffer()).equals(jpeg)).toBe(true);
+    expect(
+      Buffer.from(await (await fetch(`${gateway.url}/streams/main/snapshot.jpg`)).arrayBuffer()).equals(jpeg),
+    ).toBe(true);
   });
 
   it.each(['frame first', 'message first'])('reads a form, %s', async (order) => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
-    const fields: [string, string | Blob][] = [['frame', jpegBlob()], ['message', '{"n": 1}'], ['another', 'field']];
+    const fields: [string, string | Blob][] = [
+      ['frame', jpegBlob()],
+      ['message', '{"n": 1}'],
+      ['another', 'field'],
+    ];
     const data = new FormData();
     for (const [name, value] of order === 'frame first' ? fields : fields.reverse()) data.append(name, value);
     expect(await post(gateway.frames, data)).toEqual({ status: 200, body: { sequence: 1 } });
@@ -106,9 +145,31 @@ describe('POST /streams/NAME/frames: one picture', () => {
 
   it.each([
     ['without a type', form(['frame', '', JPEG]), null],
-    ['as curl sends an .npy', form(['frame', '; filename="a.npy"\r\nContent-Type: application/octet-stream', npyOf('|u1', [4, 4], 16)]), null],
-    ['with the message in the header', { ...form(['frame', '; filename="frame; name=\\"message\\""', JPEG]), headers: { ...form().headers, 'gearway-message': '"here"' } }, 'here'],
-    ['with an unquoted name', { ...form(), body: Buffer.concat([Buffer.from('--xyz\r\nContent-Disposition: form-data; name=frame\r\n\r\n'), JPEG, Buffer.from('\r\n--xyz--')]) }, null],
+    [
+      'as curl sends an .npy',
+      form(['frame', '; filename="a.npy"\r\nContent-Type: application/octet-stream', npyOf('|u1', [4, 4], 16)]),
+      null,
+    ],
+    [
+      'with the message in the header',
+      {
+        ...form(['frame', '; filename="frame; name=\\"message\\""', JPEG]),
+        headers: { ...form().headers, 'gearway-message': '"here"' },
+      },
+      'here',
+    ],
+    [
+      'with an unquoted name',
+      {
+        ...form(),
+        body: Buffer.concat([
+          Buffer.from('--xyz\r\nContent-Disposition: form-data; name=frame\r\n\r\n'),
+          JPEG,
+          Buffer.from('\r\n--xyz--'),
+        ]),
+      },
+      null,
+    ],
   ])('takes a form %s', async (_name, { body, headers }, message) => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
@@ -121,30 +182,99 @@ describe('POST /streams/NAME/frames: one picture', () => {
     ['nothing', 400, 'jpeg-invalid', '', JPEG_TYPE],
     ['no JPEG', 400, 'jpeg-invalid', 'hello', { 'content-type': 'application/octet-stream' }],
     ['no .npy', 400, 'npy-invalid', JPEG, { 'content-type': 'application/x-npy' }],
-    ['a .npy with too few samples', 400, 'array-misfit', npyOf('|u1', [4, 4], 15), { 'content-type': 'application/x-npy' }],
-    ['a .npy with too many samples', 400, 'array-misfit', npyOf('|u1', [4, 4], 17), { 'content-type': 'application/x-npy' }],
-    ['a .npy of complex numbers', 400, 'dtype-unknown', npyOf('<c8', [4, 4], 128), { 'content-type': 'application/x-npy' }],
+    [
+      'a .npy with too few samples',
+      400,
+      'array-misfit',
+      npyOf('|u1', [4, 4], 15),
+      { 'content-type': 'application/x-npy' },
+    ],
+    [
+      'a .npy with too many samples',
+      400,
+      'array-misfit',
+      npyOf('|u1', [4, 4], 17),
+      { 'content-type': 'application/x-npy' },
+    ],
+    [
+      'a .npy of complex numbers',
+      400,
+      'dtype-unknown',
+      npyOf('<c8', [4, 4], 128),
+      { 'content-type': 'application/x-npy' },
+    ],
     ['a .npy of one dimension', 400, 'shape-invalid', npyOf('|u1', [4], 4), { 'content-type': 'application/x-npy' }],
     ['a message that is no JSON', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '{n: 1}' }],
     ['a message that is not UTF-8', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '"\xe9"' }],
-    ['65 lists in each other', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '['.repeat(65) + ']'.repeat(65) }],
+    [
+      '65 lists in each other',
+      400,
+      'value-invalid',
+      JPEG,
+      { ...JPEG_TYPE, 'gearway-message': '['.repeat(65) + ']'.repeat(65) },
+    ],
     ['an integer of 4301 digits', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-message': '9'.repeat(4301) }],
-    ['a time without a zone', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-captured-at': '2026-01-31T12:00:00' }],
+    [
+      'a time without a zone',
+      400,
+      'value-invalid',
+      JPEG,
+      { ...JPEG_TYPE, 'gearway-captured-at': '2026-01-31T12:00:00' },
+    ],
     ['a time in microseconds', 400, 'value-invalid', JPEG, { ...JPEG_TYPE, 'gearway-captured-at': '1766400000000000' }],
     ['JSON', 415, 'type-unknown', '{}', { 'content-type': 'application/json' }],
     ["curl's default type", 415, 'type-unknown', JPEG, { 'content-type': 'application/x-www-form-urlencoded' }],
     ['a PNG', 415, 'type-unknown', JPEG, { 'content-type': 'image/png' }],
     ['a form without a boundary', 400, 'multipart-invalid', JPEG, { 'content-type': 'multipart/form-data' }],
-    ['a form with a boundary of 71 characters', 400, 'multipart-invalid', JPEG, { 'content-type': `multipart/form-data; boundary=${'x'.repeat(71)}` }],
+    [
+      'a form with a boundary of 71 characters',
+      400,
+      'multipart-invalid',
+      JPEG,
+      { 'content-type': `multipart/form-data; boundary=${'x'.repeat(71)}` },
+    ],
     ['a form without a frame', 400, 'multipart-invalid', form(['picture', '', JPEG]).body, form().headers],
-    ['a form with two frames', 400, 'multipart-invalid', form(['frame', '', JPEG], ['frame', '', JPEG]).body, form().headers],
-    ['a form without its end', 400, 'multipart-invalid', form(['frame', '', JPEG]).body.subarray(0, -9), form().headers],
-    ['a form with a PNG', 415, 'type-unknown', form(['frame', '\r\nContent-Type: image/png', '\x89PNG']).body, form().headers],
-    ['a form whose message is no JSON', 400, 'value-invalid', form(['frame', '', JPEG], ['message', '', 'n=1']).body, form().headers],
-    ['a message in the form and in the header', 400, 'value-invalid', form(['frame', '', JPEG], ['message', '', '1']).body, { ...form().headers, 'gearway-message': '1' }],
+    [
+      'a form with two frames',
+      400,
+      'multipart-invalid',
+      form(['frame', '', JPEG], ['frame', '', JPEG]).body,
+      form().headers,
+    ],
+    [
+      'a form without its end',
+      400,
+      'multipart-invalid',
+      form(['frame', '', JPEG]).body.subarray(0, -9),
+      form().headers,
+    ],
+    [
+      'a form with a PNG',
+      415,
+      'type-unknown',
+      form(['frame', '\r\nContent-Type: image/png', '\x89PNG']).body,
+      form().headers,
+    ],
+    [
+      'a form whose message is no JSON',
+      400,
+      'value-invalid',
+      form(['frame', '', JPEG], ['message', '', 'n=1']).body,
+      form().headers,
+    ],
+    [
+      'a message in the form and in the header',
+      400,
+      'value-invalid',
+      form(['frame', '', JPEG], ['message', '', '1']).body,
+      { ...form().headers, 'gearway-message': '1' },
+    ],
   ])('refuses %s with %i %s', async (_name, status, code, body, headers) => {
     await using gateway = await start();
-    expect(await post(gateway.frames, body, headers)).toEqual({ status, body: { code, message: expect.stringMatching(/^.{20,}$/) as string } });
+    expect(await post(gateway.frames, body, headers)).toEqual({
+      status,
+      body: { code, message: expect.stringMatching(/^.{20,}$/) as string },
+    });
     expect(gateway.stream.status().frame).toBeNull();
     expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toEqual({ status: 200, body: { sequence: 1 } });
   });
@@ -152,7 +282,11 @@ describe('POST /streams/NAME/frames: one picture', () => {
   it('counts what it refuses, with the reason', async () => {
     await using gateway = await start();
     await post(gateway.frames, JPEG.subarray(1), JPEG_TYPE);
-    expect(gateway.stream.status().counters).toMatchObject({ received: 0, rejected: 1, lastRejections: [expect.stringMatching(/^jpeg-invalid: /) as string] });
+    expect(gateway.stream.status().counters).toMatchObject({
+      received: 0,
+      rejected: 1,
+      lastRejections: [expect.stringMatching(/^jpeg-invalid: /) as string],
+    });
   });
 
   it('wants a body, with 411', async () => {
@@ -173,7 +307,10 @@ describe('POST /streams/NAME/frames: one picture', () => {
 
   it('refuses a stream with another source with 409', async () => {
     await using gateway = await start({ source: ['door=push:', 'yard=test-pattern:?fps=1'] });
-    expect(await post(`${gateway.url}/streams/yard/frames`, JPEG, JPEG_TYPE)).toMatchObject({ status: 409, body: { code: 'source-busy' } });
+    expect(await post(`${gateway.url}/streams/yard/frames`, JPEG, JPEG_TYPE)).toMatchObject({
+      status: 409,
+      body: { code: 'source-busy' },
+    });
     expect(await post(`${gateway.url}/streams/door/frames`, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
   });
 });
@@ -182,9 +319,16 @@ describe('POST /streams/NAME/frames: limits', () => {
   it('takes 64 MiB and no byte more', async () => {
     await using gateway = await start();
     expect(await post(gateway.frames, jpegOf(MAX_BYTES), JPEG_TYPE)).toMatchObject({ status: 200 });
-    expect(await post(gateway.frames, jpegOf(MAX_BYTES + 1), JPEG_TYPE)).toMatchObject({ status: 413, body: { code: 'too-large' } });
-    expect(await post(gateway.frames, npyOf('|u1', [16_384, 4096], MAX_BYTES), { 'content-type': 'application/x-npy' })).toMatchObject({ status: 200 });
-    expect(await post(gateway.frames, npyOf('|u1', [16_384, 4097], 16_384 * 4097), { 'content-type': 'application/x-npy' })).toMatchObject({ status: 413, body: { code: 'too-large' } });
+    expect(await post(gateway.frames, jpegOf(MAX_BYTES + 1), JPEG_TYPE)).toMatchObject({
+      status: 413,
+      body: { code: 'too-large' },
+    });
+    expect(
+      await post(gateway.frames, npyOf('|u1', [16_384, 4096], MAX_BYTES), { 'content-type': 'application/x-npy' }),
+    ).toMatchObject({ status: 200 });
+    expect(
+      await post(gateway.frames, npyOf('|u1', [16_384, 4097], 16_384 * 4097), { 'content-type': 'application/x-npy' }),
+    ).toMatchObject({ status: 413, body: { code: 'too-large' } });
   });
 
   it.each([
@@ -201,7 +345,10 @@ describe('POST /streams/NAME/frames: limits', () => {
 
   it('refuses a body in chunks as soon as it is too long', async () => {
     await using gateway = await start();
-    for (const [headers, begin] of [[JPEG_TYPE, ''], [form().headers, '--xyz\r\nContent-Disposition: form-data; name="x"\r\n\r\n']] as const) {
+    for (const [headers, begin] of [
+      [JPEG_TYPE, ''],
+      [form().headers, '--xyz\r\nContent-Disposition: form-data; name="x"\r\n\r\n'],
+    ] as const) {
       await using request = new RunningRequest(gateway.frames, headers);
       const chunk = Buffer.alloc(4 << 20);
       await request.write(begin);
@@ -225,23 +372,42 @@ describe('POST /streams/NAME/frames: limits', () => {
 
   it('takes 64 lists in each other, an integer of 4300 digits, and a boundary of 70 characters', async () => {
     await using gateway = await start();
-    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': '['.repeat(64) + ']'.repeat(64) })).toMatchObject({ status: 200 });
-    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': '9'.repeat(4300) })).toMatchObject({ status: 200 });
+    expect(
+      await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': '['.repeat(64) + ']'.repeat(64) }),
+    ).toMatchObject({ status: 200 });
+    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': '9'.repeat(4300) })).toMatchObject({
+      status: 200,
+    });
     const boundary = 'x'.repeat(70);
-    const body = Buffer.concat([Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="frame"\r\n\r\n`), JPEG, Buffer.from(`\r\n--${boundary}--`)]);
-    for (const written of [boundary, `"${boundary}"`]) expect(await post(gateway.frames, body, { 'content-type': `Multipart/Form-Data; charset=utf-8; Boundary=${written}` })).toMatchObject({ status: 200 });
+    const body = Buffer.concat([
+      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="frame"\r\n\r\n`),
+      JPEG,
+      Buffer.from(`\r\n--${boundary}--`),
+    ]);
+    for (const written of [boundary, `"${boundary}"`])
+      expect(
+        await post(gateway.frames, body, { 'content-type': `Multipart/Form-Data; charset=utf-8; Boundary=${written}` }),
+      ).toMatchObject({ status: 200 });
   });
 
   it('takes a message of 1 MiB as a field, and of some 16 KiB as a header', async () => {
     await using gateway = await start();
     const text = (bytes: number): string => JSON.stringify('x'.repeat(bytes - 2));
     const fields = (message: string): ReturnType<typeof form> => form(['message', '', message], ['frame', '', JPEG]);
-    for (const [bytes, status] of [[1 << 20, 200], [(1 << 20) + 1, 413]] as const) {
+    for (const [bytes, status] of [
+      [1 << 20, 200],
+      [(1 << 20) + 1, 413],
+    ] as const) {
       const { body, headers } = fields(text(bytes));
       expect(await post(gateway.frames, body, headers)).toMatchObject({ status });
     }
-    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': text(15_000) })).toMatchObject({ status: 200 });
-    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': text(17_000) })).toMatchObject({ status: 431, body: { code: 'too-large' } });
+    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': text(15_000) })).toMatchObject({
+      status: 200,
+    });
+    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, 'gearway-message': text(17_000) })).toMatchObject({
+      status: 431,
+      body: { code: 'too-large' },
+    });
   });
 
   it('reads 8 pictures of one address at once, refuses one more with 429, and takes another when one has come', async () => {
@@ -266,7 +432,10 @@ describe('POST /streams/NAME/frames: limits', () => {
     await using gateway = await start(BEHIND_PROXY);
     const headers = { ...AUTHORIZED_JPEG, 'content-length': String(JPEG.byteLength) };
     for (const address of ['192.0.2.2', '192.0.2.3']) {
-      for (let index = 0; index < 8; index += 1) await new RunningRequest(`${gateway.frames}?publisher=same`, { ...headers, ...forwardedFrom(address) }).write(JPEG.subarray(0, 1));
+      for (let index = 0; index < 8; index += 1)
+        await new RunningRequest(`${gateway.frames}?publisher=same`, { ...headers, ...forwardedFrom(address) }).write(
+          JPEG.subarray(0, 1),
+        );
     }
     await expect.poll(async () => (await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).status).toBe(503);
     expect(await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).toMatchObject({ body: { code: 'too-many' } });
@@ -284,15 +453,21 @@ describe('POST /streams/NAME/frames: limits', () => {
     await using gateway = await start(BEHIND_PROXY);
     const headers = { ...AUTHORIZED_JPEG, 'content-length': String(64 << 20) };
     for (const address of ['192.0.2.2', '192.0.2.3']) {
-      for (let index = 0; index < 4; index += 1) await new RunningRequest(gateway.frames, { ...headers, ...forwardedFrom(address) }).write(JPEG.subarray(0, 1));
+      for (let index = 0; index < 4; index += 1)
+        await new RunningRequest(gateway.frames, { ...headers, ...forwardedFrom(address) }).write(JPEG.subarray(0, 1));
     }
-    await expect.poll(async () => await post(gateway.frames, JPEG, AUTHORIZED_JPEG)).toMatchObject({ status: 503, body: { code: 'busy' } });
+    await expect
+      .poll(async () => await post(gateway.frames, JPEG, AUTHORIZED_JPEG))
+      .toMatchObject({ status: 503, body: { code: 'busy' } });
   });
 
   it('never publishes what is not complete', async () => {
     await using gateway = await start();
     const { body, headers } = form(['frame', '', JPEG]);
-    for (const [type, bytes] of [[JPEG_TYPE, Buffer.from(JPEG)], [headers, body]] as const) {
+    for (const [type, bytes] of [
+      [JPEG_TYPE, Buffer.from(JPEG)],
+      [headers, body],
+    ] as const) {
       for (const announced of [{ 'content-length': String(bytes.byteLength) }, {}]) {
         await using request = new RunningRequest(gateway.frames, { ...type, ...announced });
         // Of the body in chunks all, but not that it has ended.
@@ -301,7 +476,11 @@ describe('POST /streams/NAME/frames: limits', () => {
       }
     }
     await expect.poll(() => gateway.stream.status().counters.rejected).toBe(4);
-    expect(gateway.stream.status()).toMatchObject({ frame: null, counters: { received: 0 }, source: { state: 'waiting for a publisher' } });
+    expect(gateway.stream.status()).toMatchObject({
+      frame: null,
+      counters: { received: 0 },
+      source: { state: 'waiting for a publisher' },
+    });
   });
 });
 
@@ -318,21 +497,35 @@ describe('POST /streams/NAME/frames: who publishes', () => {
   it('refuses the next with 409, before its picture has come, and tells who is there', async () => {
     await using gateway = await start();
     await post(`${gateway.frames}?publisher=door`, JPEG, JPEG_TYPE);
-    await using request = new RunningRequest(`${gateway.frames}?publisher=yard`, { ...JPEG_TYPE, 'content-length': '5000000' });
-    expect(await request.answer).toEqual({ status: 409, body: { code: 'publisher-present', message: expect.stringContaining('door (127.0.0.1)') as string } });
+    await using request = new RunningRequest(`${gateway.frames}?publisher=yard`, {
+      ...JPEG_TYPE,
+      'content-length': '5000000',
+    });
+    expect(await request.answer).toEqual({
+      status: 409,
+      body: { code: 'publisher-present', message: expect.stringContaining('door (127.0.0.1)') as string },
+    });
     expect(() => gateway.stream.push(JPEG)).toThrow(expect.objectContaining({ code: 'publisher-present' }));
     expect(gateway.stream.push(JPEG, { takeOver: true })).toBe(2);
-    expect(await post(`${gateway.frames}?publisher=door`, JPEG, JPEG_TYPE)).toMatchObject({ status: 409, body: { code: 'taken-over', message: expect.stringContaining('this program') as string } });
+    expect(await post(`${gateway.frames}?publisher=door`, JPEG, JPEG_TYPE)).toMatchObject({
+      status: 409,
+      body: { code: 'taken-over', message: expect.stringContaining('this program') as string },
+    });
     expect(gateway.stream.status().counters.rejected).toBe(0);
   });
 
   it('has the next take over where it asks for that, or the source does', async () => {
     await using gateway = await start({ source: ['main=push:', 'newest=push:?takeOver=true'] });
     await post(gateway.frames, JPEG, JPEG_TYPE);
-    expect(await post(`${gateway.frames}?publisher=yard&takeOver=false`, JPEG, JPEG_TYPE)).toMatchObject({ status: 409 });
-    expect(await post(`${gateway.frames}?publisher=yard&takeOver=true`, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
+    expect(await post(`${gateway.frames}?publisher=yard&takeOver=false`, JPEG, JPEG_TYPE)).toMatchObject({
+      status: 409,
+    });
+    expect(await post(`${gateway.frames}?publisher=yard&takeOver=true`, JPEG, JPEG_TYPE)).toMatchObject({
+      status: 200,
+    });
     const newest = `${gateway.url}/streams/newest/frames`;
-    for (const name of ['a', 'b', 'c']) expect(await post(`${newest}?publisher=${name}`, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
+    for (const name of ['a', 'b', 'c'])
+      expect(await post(`${newest}?publisher=${name}`, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
     expect(gateway.streams.get('newest')!.status().source.state).toBe('c (127.0.0.1)');
   });
 
@@ -343,25 +536,41 @@ describe('POST /streams/NAME/frames: who publishes', () => {
     ['takeOver', 'takeOver=1'],
   ])('refuses a query with another %s', async (_name, query) => {
     await using gateway = await start();
-    expect(await post(`${gateway.frames}?${query}`, JPEG, JPEG_TYPE)).toMatchObject({ status: 400, body: { code: 'query-invalid' } });
+    expect(await post(`${gateway.frames}?${query}`, JPEG, JPEG_TYPE)).toMatchObject({
+      status: 400,
+      body: { code: 'query-invalid' },
+    });
     expect(await post(`${gateway.frames}?publisher=${'n'.repeat(64)}`, JPEG, JPEG_TYPE)).toMatchObject({ status: 200 });
   });
 });
 
 describe('POST /streams/NAME/frames: rights', () => {
   const bearer = (token: string): Record<string, string> => ({ ...JPEG_TYPE, authorization: `Bearer ${token}` });
-  const basic = (token: string): Record<string, string> => ({ ...JPEG_TYPE, authorization: `Basic ${Buffer.from(`:${token}`).toString('base64')}` });
+  const basic = (token: string): Record<string, string> => ({
+    ...JPEG_TYPE,
+    authorization: `Basic ${Buffer.from(`:${token}`).toString('base64')}`,
+  });
 
   it('lets the token and the publish token publish, and no other', async () => {
-    await using gateway = await start({ token: 's3cret', viewToken: 'look', publishToken: 'camera', reservedPorts: { 6000: 'arm' } });
+    await using gateway = await start({
+      token: 's3cret',
+      viewToken: 'look',
+      publishToken: 'camera',
+      reservedPorts: { 6000: 'arm' },
+    });
     for (const headers of [JPEG_TYPE, bearer('wrong'), basic('')]) {
       const response = await fetch(gateway.frames, { method: 'POST', body: JPEG, headers });
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toBe('Basic realm="Gearway"');
       expect(await response.json()).toMatchObject({ code: 'token-required' });
     }
-    for (const token of ['look', 'arm']) expect(await post(gateway.frames, JPEG, bearer(token))).toMatchObject({ status: 403, body: { code: 'not-allowed' } });
-    for (const headers of [bearer('s3cret'), bearer('camera'), basic('s3cret'), basic('camera')]) expect(await post(gateway.frames, JPEG, headers)).toMatchObject({ status: 200 });
+    for (const token of ['look', 'arm'])
+      expect(await post(gateway.frames, JPEG, bearer(token))).toMatchObject({
+        status: 403,
+        body: { code: 'not-allowed' },
+      });
+    for (const headers of [bearer('s3cret'), bearer('camera'), basic('s3cret'), basic('camera')])
+      expect(await post(gateway.frames, JPEG, headers)).toMatchObject({ status: 200 });
     // What streams there are is nothing for who has no token.
     expect(await post(`${gateway.url}/streams/other/frames`, JPEG, JPEG_TYPE)).toMatchObject({ status: 401 });
   });
@@ -391,7 +600,9 @@ describe('POST /streams/NAME/frames: rights', () => {
       expect(response.status, path).toBe(403);
       expect(await response.json()).toMatchObject({ code: 'not-allowed' });
     }
-    expect(await post(`${gateway.url}/api/streams/main/clients`, '{}', { ...headers, 'content-type': 'application/json' })).toMatchObject({ status: 403 });
+    expect(
+      await post(`${gateway.url}/api/streams/main/clients`, '{}', { ...headers, 'content-type': 'application/json' }),
+    ).toMatchObject({ status: 403 });
     for (const spectate of [true, false]) {
       await using viewer = await Viewer.connect(gateway.url);
       viewer.sendHello({ token: 'camera', spectate });
@@ -401,33 +612,54 @@ describe('POST /streams/NAME/frames: rights', () => {
 
   it('refuses pages of other origins, and lets listed ones send a message', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
-    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, origin: 'https://evil.example' })).toMatchObject({ status: 403, body: { code: 'origin-not-allowed' } });
+    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, origin: 'https://evil.example' })).toMatchObject({
+      status: 403,
+      body: { code: 'origin-not-allowed' },
+    });
     const preflight = await fetch(gateway.frames, { method: 'OPTIONS', headers: { origin: 'http://localhost:3000' } });
     expect(preflight.headers.get('access-control-allow-headers')).toContain('gearway-message');
-    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, origin: 'http://localhost:3000' })).toMatchObject({ status: 200 });
+    expect(await post(gateway.frames, JPEG, { ...JPEG_TYPE, origin: 'http://localhost:3000' })).toMatchObject({
+      status: 200,
+    });
   });
 });
 
 describe('POST /streams/NAME/frames: a running request', () => {
   const RUNNING = { 'content-type': 'multipart/x-mixed-replace; boundary=frame' };
-  const part = (bytes: Uint8Array, headers = ''): Buffer => Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${bytes.byteLength}\r\n${headers}\r\n`), bytes, Buffer.from('\r\n')]);
+  const part = (bytes: Uint8Array, headers = ''): Buffer =>
+    Buffer.concat([
+      Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${bytes.byteLength}\r\n${headers}\r\n`),
+      bytes,
+      Buffer.from('\r\n'),
+    ]);
 
   it('publishes each part with its last byte', async () => {
     await using gateway = await start();
     await using viewer = await watch(gateway);
     await using request = new RunningRequest(`${gateway.frames}?publisher=phone`, RUNNING);
     for (let n = 1; n <= 3; n += 1) {
-      const whole = part(jpegOf(100_000 + n), `Gearway-Message: {"n": ${n}}\r\nGearway-Captured-At: 2026-01-31T12:00:0${n}Z\r\n`);
+      const whole = part(
+        jpegOf(100_000 + n),
+        `Gearway-Message: {"n": ${n}}\r\nGearway-Captured-At: 2026-01-31T12:00:0${n}Z\r\n`,
+      );
       await request.write(whole.subarray(0, -2));
       const { payload, ...frame } = await viewer.frame();
-      expect(frame).toMatchObject({ sequence: n, message: { n }, capturedAtUs: Date.UTC(2026, 0, 31, 12, 0, n) * 1000 });
+      expect(frame).toMatchObject({
+        sequence: n,
+        message: { n },
+        capturedAtUs: Date.UTC(2026, 0, 31, 12, 0, n) * 1000,
+      });
       expect(jpegOf(100_000 + n).equals(payload)).toBe(true);
       await request.write('\r\n');
     }
     expect(gateway.stream.status().source.state).toBe('phone (127.0.0.1)');
     await request.write('--frame--\r\n');
     expect(await request.end()).toEqual({ status: 200, body: { sequence: 3, frames: 3, rejected: 0 } });
-    expect(gateway.stream.status()).toMatchObject({ state: 'stale', reason: 'phone (127.0.0.1) has left; waiting for a publisher', source: { state: 'waiting for a publisher' } });
+    expect(gateway.stream.status()).toMatchObject({
+      state: 'stale',
+      reason: 'phone (127.0.0.1) has left; waiting for a publisher',
+      source: { state: 'waiting for a publisher' },
+    });
   });
 
   it('publishes a part without a length when the boundary behind it has come', async () => {
@@ -444,34 +676,125 @@ describe('POST /streams/NAME/frames: a running request', () => {
   });
 
   it.each<[string, string, (jpeg: Uint8Array) => (string | Uint8Array)[], number]>([
-    ['parts of type image/jpg and image/pjpeg', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['--cam\r\nContent-Type: image/jpg\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Type: image/pjpeg\r\nContent-Length: 5\r\n\r\n', jpeg, '\r\n--cam--\r\n'], 0],
-    ['a boundary that is announced with its dashes', 'multipart/x-mixed-replace; boundary=--cam', (jpeg) => ['--cam\r\nContent-Type: image/jpeg\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--'], 0],
-    ['line ends of LF alone', 'multipart/x-mixed-replace;boundary=cam', (jpeg) => ['--cam\nContent-Type: image/jpeg\n\n', jpeg, '\n--cam\nContent-Type: image/jpeg\n\n', jpeg, '\n--cam--\n'], 0],
-    ['a space before the sign of equality', 'multipart/x-mixed-replace; boundary =cam', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'], 0],
-    ['multipart/mixed', 'multipart/mixed; boundary="cam"', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'], 0],
-    ['no boundary in the type', 'multipart/x-mixed-replace', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n'], 0],
-    ['no boundaries at all', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['Content-Type: image/jpeg\r\n\r\n', jpeg, 'Content-Type: image/jpeg\r\n\r\n', jpeg], 0],
-    ['a length that is none', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['--cam\r\nContent-Length: -1\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Length: x\r\n\r\n', jpeg], 0],
-    ['a text between the pictures', 'multipart/x-mixed-replace; boundary=cam', (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Type: text/plain\r\n\r\nmotion\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--'], 1],
-    ['an array with line ends of LF', 'multipart/x-mixed-replace; boundary=--cam', (jpeg) => ['--cam\nContent-Type: application/x-npy\n\n', npyOf('|u1', [2, 2], 4), '\n--cam\n\n\n', jpeg, '\n--cam--\n'], 0],
+    [
+      'parts of type image/jpg and image/pjpeg',
+      'multipart/x-mixed-replace; boundary=cam',
+      (jpeg) => [
+        '--cam\r\nContent-Type: image/jpg\r\n\r\n',
+        jpeg,
+        '\r\n--cam\r\nContent-Type: image/pjpeg\r\nContent-Length: 5\r\n\r\n',
+        jpeg,
+        '\r\n--cam--\r\n',
+      ],
+      0,
+    ],
+    [
+      'a boundary that is announced with its dashes',
+      'multipart/x-mixed-replace; boundary=--cam',
+      (jpeg) => ['--cam\r\nContent-Type: image/jpeg\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--'],
+      0,
+    ],
+    [
+      'line ends of LF alone',
+      'multipart/x-mixed-replace;boundary=cam',
+      (jpeg) => [
+        '--cam\nContent-Type: image/jpeg\n\n',
+        jpeg,
+        '\n--cam\nContent-Type: image/jpeg\n\n',
+        jpeg,
+        '\n--cam--\n',
+      ],
+      0,
+    ],
+    [
+      'a space before the sign of equality',
+      'multipart/x-mixed-replace; boundary =cam',
+      (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'],
+      0,
+    ],
+    [
+      'multipart/mixed',
+      'multipart/mixed; boundary="cam"',
+      (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n--cam--\r\n'],
+      0,
+    ],
+    [
+      'no boundary in the type',
+      'multipart/x-mixed-replace',
+      (jpeg) => ['--cam\r\n\r\n', jpeg, '\r\n--cam\r\n\r\n', jpeg, '\r\n'],
+      0,
+    ],
+    [
+      'no boundaries at all',
+      'multipart/x-mixed-replace; boundary=cam',
+      (jpeg) => ['Content-Type: image/jpeg\r\n\r\n', jpeg, 'Content-Type: image/jpeg\r\n\r\n', jpeg],
+      0,
+    ],
+    [
+      'a length that is none',
+      'multipart/x-mixed-replace; boundary=cam',
+      (jpeg) => ['--cam\r\nContent-Length: -1\r\n\r\n', jpeg, '\r\n--cam\r\nContent-Length: x\r\n\r\n', jpeg],
+      0,
+    ],
+    [
+      'a text between the pictures',
+      'multipart/x-mixed-replace; boundary=cam',
+      (jpeg) => [
+        '--cam\r\n\r\n',
+        jpeg,
+        '\r\n--cam\r\nContent-Type: text/plain\r\n\r\nmotion\r\n--cam\r\n\r\n',
+        jpeg,
+        '\r\n--cam--',
+      ],
+      1,
+    ],
+    [
+      'an array with line ends of LF',
+      'multipart/x-mixed-replace; boundary=--cam',
+      (jpeg) => [
+        '--cam\nContent-Type: application/x-npy\n\n',
+        npyOf('|u1', [2, 2], 4),
+        '\n--cam\n\n\n',
+        jpeg,
+        '\n--cam--\n',
+      ],
+      0,
+    ],
   ])('takes %s', async (_name, type, bodyOf, rejected) => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, { 'content-type': type });
-    await request.write(...bodyOf(JPEG).map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)));
+    await request.write(
+      ...bodyOf(JPEG).map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)),
+    );
     expect(await request.end()).toEqual({ status: 200, body: { sequence: 2, frames: 2, rejected } });
   });
 
   it.each([
-    ['a boundary that never comes', '--other; it is not', /neither a JPEG nor the boundary "frame"; its first line is "--other; it is not"/],
-    ['headers without an end', '--frame\r\nContent-Type: image/jpeg\r\n', /headers of its part do not end with an empty line/],
+    [
+      'a boundary that never comes',
+      '--other; it is not',
+      /neither a JPEG nor the boundary "frame"; its first line is "--other; it is not"/,
+    ],
+    [
+      'headers without an end',
+      '--frame\r\nContent-Type: image/jpeg\r\n',
+      /headers of its part do not end with an empty line/,
+    ],
     ['a JPEG without an end', Buffer.concat([Buffer.from('--frame\r\n\r\n'), JPEG.subarray(0, -2)]), /no end marker/],
-    ['an array without an end', Buffer.concat([Buffer.from('--frame\r\n\r\n'), npyOf('|u1', [2, 2], 4)]), /neither a Content-Length nor the boundary "--frame" behind it/],
+    [
+      'an array without an end',
+      Buffer.concat([Buffer.from('--frame\r\n\r\n'), npyOf('|u1', [2, 2], 4)]),
+      /neither a Content-Length nor the boundary "--frame" behind it/,
+    ],
     ['nothing', '', /it is empty/],
   ])('says of %s what is missing', async (_name, body, sentence) => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, RUNNING);
     await request.write(body);
-    expect(await request.end()).toMatchObject({ status: 400, body: { code: 'multipart-invalid', message: expect.stringMatching(sentence) as string } });
+    expect(await request.end()).toMatchObject({
+      status: 400,
+      body: { code: 'multipart-invalid', message: expect.stringMatching(sentence) as string },
+    });
   });
 
   it.each(['image/jpg', 'image/pjpeg', 'IMAGE/JPEG; x=y'])('takes a single picture of type %s', async (type) => {
@@ -482,9 +805,22 @@ describe('POST /streams/NAME/frames: a running request', () => {
   it('leaves out a malformed frame, counts it, and goes on', async () => {
     await using gateway = await start();
     await using request = new RunningRequest(gateway.frames, RUNNING);
-    await request.write(part(JPEG.subarray(0, 50)), part(JPEG), part(JPEG, 'Gearway-Message: nothing\r\n'), part(jpegSized(16_385, 1)), part(JPEG), '--frame--');
+    await request.write(
+      part(JPEG.subarray(0, 50)),
+      part(JPEG),
+      part(JPEG, 'Gearway-Message: nothing\r\n'),
+      part(jpegSized(16_385, 1)),
+      part(JPEG),
+      '--frame--',
+    );
     expect(await request.end()).toEqual({ status: 200, body: { sequence: 2, frames: 2, rejected: 3 } });
-    expect(gateway.stream.status().counters).toMatchObject({ received: 2, rejected: 3, lastRejections: [/^too-large/, /^value-invalid/, /^jpeg-invalid/].map((code) => expect.stringMatching(code) as string) });
+    expect(gateway.stream.status().counters).toMatchObject({
+      received: 2,
+      rejected: 3,
+      lastRejections: [/^too-large/, /^value-invalid/, /^jpeg-invalid/].map(
+        (code) => expect.stringMatching(code) as string,
+      ),
+    });
   });
 
   it.each([
@@ -499,19 +835,41 @@ describe('POST /streams/NAME/frames: a running request', () => {
 
   it.each<[string, string | Buffer, number, string]>([
     ['no multipart', 'x'.repeat(20_000), 400, 'multipart-invalid'],
-    ['parts of another type alone', Buffer.concat(Array.from({ length: 10 }, () => Buffer.from('--frame\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\nabc'))), 415, 'type-unknown'],
-    ['a part over 64 MiB', `--frame\r\nContent-Type: application/x-npy\r\nContent-Length: ${MAX_BYTES + MAX_NPY_HEAD + 1}\r\n\r\n\x93NUMPY`, 413, 'too-large'],
+    [
+      'parts of another type alone',
+      Buffer.concat(
+        Array.from({ length: 10 }, () =>
+          Buffer.from('--frame\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\nabc'),
+        ),
+      ),
+      415,
+      'type-unknown',
+    ],
+    [
+      'a part over 64 MiB',
+      `--frame\r\nContent-Type: application/x-npy\r\nContent-Length: ${MAX_BYTES + MAX_NPY_HEAD + 1}\r\n\r\n\x93NUMPY`,
+      413,
+      'too-large',
+    ],
   ])('ends with an answer at %s', async (_name, body, status, code) => {
     await using gateway = await start();
     await using request = new RunningRequest(`${gateway.frames}?publisher=phone`, RUNNING);
     await request.write(body);
     expect(await request.answer).toMatchObject({ status, body: { code } });
-    expect(gateway.stream.status()).toMatchObject({ state: 'waiting', reason: expect.stringContaining('phone (127.0.0.1) was cut off: ') as string, source: { state: 'waiting for a publisher' } });
+    expect(gateway.stream.status()).toMatchObject({
+      state: 'waiting',
+      reason: expect.stringContaining('phone (127.0.0.1) was cut off: ') as string,
+      source: { state: 'waiting for a publisher' },
+    });
     await request.closed;
   });
 
   it.each([
-    ['a running request that was ended', 'Content-Type: multipart/x-mixed-replace; boundary=frame\r\nTransfer-Encoding: chunked', 'multipart-invalid'],
+    [
+      'a running request that was ended',
+      'Content-Type: multipart/x-mixed-replace; boundary=frame\r\nTransfer-Encoding: chunked',
+      'multipart-invalid',
+    ],
     ['a body that is too large', 'Content-Type: image/jpeg\r\nContent-Length: 100000000', 'too-large'],
     ['who has no token', 'Authorization: Bearer wrong\r\nTransfer-Encoding: chunked', 'token-required'],
   ])('answers %s, and cuts it off a second later', async (_name, headers, code) => {
@@ -521,7 +879,9 @@ describe('POST /streams/NAME/frames: a running request', () => {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     // It never ends by itself, and reads all that comes.
     const authorization = headers.includes('Authorization') ? '' : 'Authorization: Bearer camera\r\n';
-    socket.write(`POST /streams/main/frames HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}${headers}\r\n\r\n4e20\r\n${'x'.repeat(20_000)}\r\n`);
+    socket.write(
+      `POST /streams/main/frames HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}${headers}\r\n\r\n4e20\r\n${'x'.repeat(20_000)}\r\n`,
+    );
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toContain(`"code":"${code}"`);
     await closed;
@@ -534,7 +894,13 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await request.write(part(JPEG), part(jpegOf(50_000)).subarray(0, 40_000));
     expect(await viewer.frame()).toMatchObject({ sequence: 1 });
     await request.cut();
-    await expect.poll(() => gateway.stream.status()).toMatchObject({ state: 'stale', reason: '127.0.0.1 has left; waiting for a publisher', counters: { received: 1, rejected: 0 } });
+    await expect
+      .poll(() => gateway.stream.status())
+      .toMatchObject({
+        state: 'stale',
+        reason: '127.0.0.1 has left; waiting for a publisher',
+        counters: { received: 1, rejected: 0 },
+      });
     await using again = new RunningRequest(gateway.frames, RUNNING);
     await again.write(part(JPEG));
     expect(await viewer.frame()).toMatchObject({ sequence: 2 });
@@ -548,10 +914,19 @@ describe('POST /streams/NAME/frames: a running request', () => {
     await first.write(part(JPEG));
     await viewer.frame();
     await using refused = new RunningRequest(`${gateway.frames}?publisher=second`, RUNNING);
-    expect(await refused.answer).toMatchObject({ status: 409, body: { code: 'publisher-present', message: expect.stringContaining('first (127.0.0.1)') as string } });
-    expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({ status: 409, body: { code: 'publisher-present' } });
+    expect(await refused.answer).toMatchObject({
+      status: 409,
+      body: { code: 'publisher-present', message: expect.stringContaining('first (127.0.0.1)') as string },
+    });
+    expect(await post(gateway.frames, JPEG, JPEG_TYPE)).toMatchObject({
+      status: 409,
+      body: { code: 'publisher-present' },
+    });
     await using second = new RunningRequest(`${gateway.frames}?publisher=second&takeOver=true`, RUNNING);
-    expect(await first.answer).toMatchObject({ status: 409, body: { code: 'taken-over', message: expect.stringContaining('second (127.0.0.1)') as string } });
+    expect(await first.answer).toMatchObject({
+      status: 409,
+      body: { code: 'taken-over', message: expect.stringContaining('second (127.0.0.1)') as string },
+    });
     await first.closed;
     await second.write(part(JPEG));
     expect(await viewer.frame()).toMatchObject({ sequence: 2 });
@@ -569,7 +944,10 @@ describe('POST /streams/NAME/frames: a running request', () => {
       if (kind !== 'state') kinds.push([kind, address, reason]);
       if (kind === 'disconnect') break;
     }
-    expect(kinds).toEqual([['connect', 'phone (127.0.0.1)', 'publishes'], ['disconnect', 'phone (127.0.0.1)', 'has left']]);
+    expect(kinds).toEqual([
+      ['connect', 'phone (127.0.0.1)', 'publishes'],
+      ['disconnect', 'phone (127.0.0.1)', 'has left'],
+    ]);
   });
 
   it('ends with the gateway, which does not wait for it', async () => {

@@ -32,7 +32,12 @@ async function ask(url: string, headers: Record<string, string> = {}, method = '
   const outgoing = request(url, { headers, method }).end();
   const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
   const body = await text(response);
-  return { status: response.statusCode ?? 0, headers: response.headers, body, code: body.startsWith('{') ? (JSON.parse(body) as { code: string }).code : null };
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    body,
+    code: body.startsWith('{') ? (JSON.parse(body) as { code: string }).code : null,
+  };
 }
 
 /** All that comes for these bytes until the gateway ends the connection. */
@@ -88,13 +93,23 @@ describe('a Host that is not ours', () => {
 describe('--allow-host and --public-url', () => {
   it('make the gateway answer to these names, and to pages there', async () => {
     await using gateway = await start({ allowHosts: ['box.lan'], publicUrl: 'https://cams.example.org/cams' });
-    for (const host of ['box.lan', 'box.lan:8080', 'cams.example.org', 'CAMS.example.org.:443']) expect(await ask(`${gateway.url}/healthz`, { host }), host).toMatchObject({ status: 200 });
-    for (const [host, origin] of [['box.lan', 'https://box.lan'], ['127.0.0.1:8080', 'https://cams.example.org'], ['cams.example.org', 'https://cams.example.org']] as const) {
+    for (const host of ['box.lan', 'box.lan:8080', 'cams.example.org', 'CAMS.example.org.:443'])
+      expect(await ask(`${gateway.url}/healthz`, { host }), host).toMatchObject({ status: 200 });
+    for (const [host, origin] of [
+      ['box.lan', 'https://box.lan'],
+      ['127.0.0.1:8080', 'https://cams.example.org'],
+      ['cams.example.org', 'https://cams.example.org'],
+    ] as const) {
       expect(await ask(`${gateway.url}/healthz`, { host, origin }), host).toMatchObject({ status: 200 });
     }
     expect(await ask(`${gateway.url}/healthz`, { host: 'other.example.org' })).toMatchObject({ status: 421 });
-    expect(await ask(`${gateway.url}/healthz`, { host: 'cams.example.org', origin: 'http://cams.example.org' })).toMatchObject({ status: 403 });
-    expect(await ask(`${gateway.url}/api/gateway`)).toMatchObject({ status: 200, body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[]}' });
+    expect(
+      await ask(`${gateway.url}/healthz`, { host: 'cams.example.org', origin: 'http://cams.example.org' }),
+    ).toMatchObject({ status: 403 });
+    expect(await ask(`${gateway.url}/api/gateway`)).toMatchObject({
+      status: 200,
+      body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[]}',
+    });
     expect(gateway.lines).toHaveLength(2);
   });
 });
@@ -105,14 +120,36 @@ describe('an origin that is not ours', () => {
 
   it.each([
     ['--public-url', { ...SITE, origin, 'sec-fetch-site': 'same-origin' }, ['--public-url https://cams.example.org/']],
-    ['--allow-origin', { ...SITE, origin, 'sec-fetch-site': 'cross-site' }, ['--allow-origin https://cams.example.org']],
-    ['both, where the browser does not tell', { origin }, ['--public-url https://cams.example.org/', '--allow-origin https://cams.example.org']],
-    ['allow-same-origin for a sandboxed frame', { ...SITE, origin: 'null', 'sec-fetch-site': 'cross-site' }, ['allow-same-origin']],
-    ['crossorigin for what hides its origin', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, ['crossorigin']],
+    [
+      '--allow-origin',
+      { ...SITE, origin, 'sec-fetch-site': 'cross-site' },
+      ['--allow-origin https://cams.example.org'],
+    ],
+    [
+      'both, where the browser does not tell',
+      { origin },
+      ['--public-url https://cams.example.org/', '--allow-origin https://cams.example.org'],
+    ],
+    [
+      'allow-same-origin for a sandboxed frame',
+      { ...SITE, origin: 'null', 'sec-fetch-site': 'cross-site' },
+      ['allow-same-origin'],
+    ],
+    [
+      'crossorigin for what hides its origin',
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+      ['crossorigin'],
+    ],
     ['no text that is not an origin', { origin: 'https://<b>.example' }, []],
   ])('is refused with 403, which names %s', async (_name, headers, texts) => {
     await using gateway = await start();
-    for (const path of ['/healthz', '/api/streams', '/streams/main/snapshot.jpg', '/streams/main/mjpeg', '/api/events']) {
+    for (const path of [
+      '/healthz',
+      '/api/streams',
+      '/streams/main/snapshot.jpg',
+      '/streams/main/mjpeg',
+      '/api/events',
+    ]) {
       const { status, code, body, headers: answered } = await ask(gateway.url + path, { host, ...headers });
       expect({ status, code }, path).toEqual({ status: 403, code: 'origin-not-allowed' });
       expect(answered['access-control-allow-origin'], path).toBe('*');
@@ -125,22 +162,37 @@ describe('an origin that is not ours', () => {
   it('is refused at WebSockets and when it posts', async () => {
     await using gateway = await start({ source: 'push:' });
     for (const path of ['ws', 'publish']) {
-      const answer = await send(gateway.url, `GET /streams/main/${path} HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+      const answer = await send(
+        gateway.url,
+        `GET /streams/main/${path} HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+      );
       expect(answer).toMatch(/^HTTP\/1\.1 403 /);
     }
-    expect(await ask(`${gateway.url}/streams/main/frames`, { host, origin, 'content-type': 'image/jpeg' }, 'POST')).toMatchObject({ status: 403 });
+    expect(
+      await ask(`${gateway.url}/streams/main/frames`, { host, origin, 'content-type': 'image/jpeg' }, 'POST'),
+    ).toMatchObject({ status: 403 });
     expect(await ask(`${gateway.url}/healthz`, { host, origin }, 'OPTIONS')).toMatchObject({ status: 403 });
-    expect(await ask(`${gateway.url}/healthz`, { host, origin: `http://${host}` }, 'OPTIONS')).toMatchObject({ status: 204 });
+    expect(await ask(`${gateway.url}/healthz`, { host, origin: `http://${host}` }, 'OPTIONS')).toMatchObject({
+      status: 204,
+    });
   });
 
   it('loads every built file nevertheless, which are the same for everybody', async () => {
     await using gateway = await start();
     const pages = await Promise.all(['', 'viewer', 'publish'].map((name) => ask(`${gateway.url}/${name}`, { host })));
-    const files = pages.flatMap(({ body }) => [...body.matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map(([, file]) => file!));
+    const files = pages.flatMap(({ body }) =>
+      [...body.matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map(([, file]) => file!),
+    );
     expect(files.length).toBeGreaterThan(3);
     for (const file of ['', 'viewer', 'publish', 'gearway-worker.js', 'gearway-viewer-session.js.map', ...files]) {
-      expect(await ask(`${gateway.url}/${file}`, { host, origin }), file).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': '*' } });
-      expect(await ask(`${gateway.url}/${file}`, { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }), file).toMatchObject({ status: 200, headers: { 'cross-origin-resource-policy': 'cross-origin' } });
+      expect(await ask(`${gateway.url}/${file}`, { host, origin }), file).toMatchObject({
+        status: 200,
+        headers: { 'access-control-allow-origin': '*' },
+      });
+      expect(
+        await ask(`${gateway.url}/${file}`, { host, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }),
+        file,
+      ).toMatchObject({ status: 200, headers: { 'cross-origin-resource-policy': 'cross-origin' } });
     }
   });
 });
@@ -148,7 +200,12 @@ describe('an origin that is not ours', () => {
 describe('a frame of a page that is not listed', () => {
   it('shows the reason, which every site may frame; a listed one gets the page', async () => {
     await using gateway = await start({ allowOrigins: ['https://good.example'] });
-    const frame = { accept: HTML, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' };
+    const frame = {
+      accept: HTML,
+      'sec-fetch-site': 'cross-site',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'iframe',
+    };
     const refused = await ask(`${gateway.url}/viewer`, { ...frame, referer: 'https://evil.example/' });
     expect(refused.status).toBe(403);
     expect(refused.body).toContain('--allow-origin https://evil.example');
@@ -163,8 +220,15 @@ describe('a frame of a page that is not listed', () => {
 describe('a WebSocket whose Upgrade a proxy has dropped', () => {
   it('is answered with 426 and logged', async () => {
     await using gateway = await start();
-    const handshake = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13', origin: gateway.url };
-    expect(await ask(`${gateway.url}/streams/main/ws`, handshake)).toMatchObject({ status: 426, code: 'upgrade-required' });
+    const handshake = {
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-version': '13',
+      origin: gateway.url,
+    };
+    expect(await ask(`${gateway.url}/streams/main/ws`, handshake)).toMatchObject({
+      status: 426,
+      code: 'upgrade-required',
+    });
     expect(await ask(`${gateway.url}/streams/main/publish`, handshake)).toMatchObject({ status: 426 });
     expect(gateway.lines).toHaveLength(1);
   });
@@ -181,11 +245,26 @@ describe('--trust-proxy', () => {
   it.each<[string, GatewayOptions, Record<string, string>, string]>([
     ['counts from a trusted proxy', { trustProxies: ['loopback'] }, forwarded, '203.0.113.7'],
     ['counts from a trusted range', { trustProxies: ['10.0.0.0/8', '127.0.0.0/8'] }, forwarded, '203.0.113.7'],
-    ['passes over proxies that are trusted as well', { trustProxies: ['loopback', '10.0.0.0/8'] }, { 'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.1.1.1' }, '203.0.113.7'],
-    ['is not what the client itself claims', { trustProxies: ['127.0.0.1'] }, { 'x-forwarded-for': '192.168.1.1, 203.0.113.7' }, '203.0.113.7'],
+    [
+      'passes over proxies that are trusted as well',
+      { trustProxies: ['loopback', '10.0.0.0/8'] },
+      { 'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.1.1.1' },
+      '203.0.113.7',
+    ],
+    [
+      'is not what the client itself claims',
+      { trustProxies: ['127.0.0.1'] },
+      { 'x-forwarded-for': '192.168.1.1, 203.0.113.7' },
+      '203.0.113.7',
+    ],
     ['loses its port', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '203.0.113.7:4711' }, '203.0.113.7'],
     ['loses its brackets', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '[2001:DB8::7]:4711' }, '2001:db8::7'],
-    ['is IPv4 in its own form', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '::ffff:203.0.113.7' }, '203.0.113.7'],
+    [
+      'is IPv4 in its own form',
+      { trustProxies: ['loopback'] },
+      { 'x-forwarded-for': '::ffff:203.0.113.7' },
+      '203.0.113.7',
+    ],
     ['is an address or nothing', { trustProxies: ['loopback'] }, { 'x-forwarded-for': '<script>' }, '127.0.0.1'],
     ['is not unknown', { trustProxies: ['loopback'] }, { 'x-forwarded-for': 'unknown' }, '127.0.0.1'],
     ['does not count from others', { trustProxies: ['10.0.0.0/8'] }, forwarded, '127.0.0.1'],
@@ -196,17 +275,30 @@ describe('--trust-proxy', () => {
   });
 
   it('takes the origin of a page by X-Forwarded-Host and from that proxy alone', async () => {
-    const reached = { host: '127.0.0.1:8080', origin: 'https://box.lan', 'x-forwarded-host': 'box.lan', 'x-forwarded-proto': 'https' };
+    const reached = {
+      host: '127.0.0.1:8080',
+      origin: 'https://box.lan',
+      'x-forwarded-host': 'box.lan',
+      'x-forwarded-proto': 'https',
+    };
     await using trusting = await start({ insecure: true, trustProxies: ['loopback'], allowHosts: ['box.lan'] });
     expect(await ask(`${trusting.url}/api/streams`, reached)).toMatchObject({ status: 200 });
-    expect(await ask(`${trusting.url}/api/streams`, { ...reached, 'x-forwarded-host': 'evil.example', origin: 'https://evil.example' })).toMatchObject({ status: 421 });
+    expect(
+      await ask(`${trusting.url}/api/streams`, {
+        ...reached,
+        'x-forwarded-host': 'evil.example',
+        origin: 'https://evil.example',
+      }),
+    ).toMatchObject({ status: 421 });
     await using other = await start({ trustProxies: ['10.0.0.0/8'], allowHosts: ['box.lan'] });
     expect(await ask(`${other.url}/api/streams`, reached)).toMatchObject({ status: 403 });
   });
 
   it('never makes a foreign Host ours: scripts can set X-Forwarded-Host', async () => {
     await using gateway = await start({ trustProxies: ['loopback'] });
-    expect(await ask(`${gateway.url}/api/streams`, { host: 'evil.example', 'x-forwarded-host': 'localhost' })).toMatchObject({ status: 421 });
+    expect(
+      await ask(`${gateway.url}/api/streams`, { host: 'evil.example', 'x-forwarded-host': 'localhost' }),
+    ).toMatchObject({ status: 421 });
   });
 });
 
@@ -214,7 +306,9 @@ describe('security headers', () => {
   const expected = {
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
-    'content-security-policy': expect.stringMatching(/^default-src '(self|none)'; .*base-uri 'none'; form-action 'none'/) as unknown,
+    'content-security-policy': expect.stringMatching(
+      /^default-src '(self|none)'; .*base-uri 'none'; form-action 'none'/,
+    ) as unknown,
     'permissions-policy': expect.stringContaining('camera=(self)') as unknown,
   };
 
@@ -244,16 +338,23 @@ describe('security headers', () => {
     for (const [path, headers, status, method] of paths) {
       const answer = await ask(gateway.url + path, headers, method);
       expect(answer, `${path} ${JSON.stringify(headers)}`).toMatchObject({ status, headers: expected });
-      if (status >= 400 && !('accept' in headers)) expect(JSON.parse(answer.body), path).toEqual({ code: expect.any(String) as unknown, message: expect.any(String) as unknown });
+      if (status >= 400 && !('accept' in headers))
+        expect(JSON.parse(answer.body), path).toEqual({
+          code: expect.any(String) as unknown,
+          message: expect.any(String) as unknown,
+        });
     }
     // Node answers these before any of our code sees them as requests.
-    for (const bytes of ['no HTTP\r\n\r\n', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`]) expect(await send(gateway.url, bytes)).toMatch(/^x-content-type-options: nosniff\r$/im);
+    for (const bytes of ['no HTTP\r\n\r\n', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`])
+      expect(await send(gateway.url, bytes)).toMatch(/^x-content-type-options: nosniff\r$/im);
   });
 
   it('forbid everything on a refusal but its own style', async () => {
     await using gateway = await start();
     const { headers, body } = await ask(`${gateway.url}/`, { host: 'evil.example', accept: HTML });
-    expect(headers['content-security-policy']).toMatch(/^default-src 'none'; img-src data:; style-src 'sha256-[\w+/]+='; base-uri 'none'; form-action 'none'$/);
+    expect(headers['content-security-policy']).toMatch(
+      /^default-src 'none'; img-src data:; style-src 'sha256-[\w+/]+='; base-uri 'none'; form-action 'none'$/,
+    );
     expect(body).not.toMatch(/<script|src=|href=(?!"data:,")|style="/);
   });
 
@@ -272,7 +373,8 @@ describe('security headers', () => {
       return new Headers(response.headers as Record<string, string>);
     };
     expect((await https('box.lan')).get('strict-transport-security')).toBe('max-age=15552000');
-    for (const host of ['localhost', '127.0.0.1', '[::1]']) expect((await https(host)).has('strict-transport-security'), host).toBe(false);
+    for (const host of ['localhost', '127.0.0.1', '[::1]'])
+      expect((await https(host)).has('strict-transport-security'), host).toBe(false);
     expect((await https('box.lan')).get('cross-origin-opener-policy')).toBe('same-origin');
   });
 });

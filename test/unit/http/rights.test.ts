@@ -7,7 +7,12 @@ import { Access } from '../../../gateway/http/access.ts';
 import { FailedLogins } from '../../../gateway/http/failed-logins.ts';
 import { Guard } from '../../../gateway/http/guard.ts';
 import { type RouteRight, type RouteRights, requireRights } from '../../../gateway/http/rights.ts';
-import { createGateway, type Gateway, type GatewayEvent, type GatewayOptions } from '../../../gateway/create-gateway.ts';
+import {
+  createGateway,
+  type Gateway,
+  type GatewayEvent,
+  type GatewayOptions,
+} from '../../../gateway/create-gateway.ts';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { Publishing } from '../../../gateway/sources/push/publishing.ts';
 import { createHttpApp } from '../../helpers/http-app.ts';
@@ -20,26 +25,48 @@ const TOKENS = { token: 'adm1n', viewToken: 'w4tch', publishToken: 'c4mera', res
 const PASSED = 'passed';
 
 /** What each right requires, written by hand: the status that each principal gets. */
-const EXPECTED: Readonly<Record<Exclude<RouteRight, 'public' | 'hello'>, Readonly<Record<string, number | typeof PASSED>>>> = {
+const EXPECTED: Readonly<
+  Record<Exclude<RouteRight, 'public' | 'hello'>, Readonly<Record<string, number | typeof PASSED>>>
+> = {
   view: { none: 401, wrong: 401, view: PASSED, publish: 403, port: PASSED, administrator: PASSED },
   return: { none: 401, wrong: 401, view: 403, publish: 403, port: PASSED, administrator: PASSED },
   administer: { none: 401, wrong: 401, view: 403, publish: 403, port: 403, administrator: PASSED },
   publish: { none: 401, wrong: 401, view: 403, publish: PASSED, port: 403, administrator: PASSED },
 };
-const CREDENTIALS: Readonly<Record<string, string | null>> = { none: null, wrong: 'wr0ng', view: 'w4tch', publish: 'c4mera', port: 'arm', administrator: 'adm1n' };
+const CREDENTIALS: Readonly<Record<string, string | null>> = {
+  none: null,
+  wrong: 'wr0ng',
+  view: 'w4tch',
+  publish: 'c4mera',
+  port: 'arm',
+  administrator: 'adm1n',
+};
 
 /** Routes that everyone may use, written by hand: a new one must be added here. */
-const PUBLIC = ['/healthz', '/readyz', '/api/', '/api/openapi.json', '/', '/viewer', '/publish', ...readdirSync(new URL('../../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(?:html|js|css|map)$/.test(name)).map((name) => `/${name}`)];
+const PUBLIC = [
+  '/healthz',
+  '/readyz',
+  '/api/',
+  '/api/openapi.json',
+  '/',
+  '/viewer',
+  '/publish',
+  ...readdirSync(new URL('../../../dist/web', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(?:html|js|css|map)$/.test(name))
+    .map((name) => `/${name}`),
+];
 
 /** Ways to write the same path. A router may match them or not: none may pass without its right. */
 const SPELLINGS: Readonly<Record<string, (path: string, host: string) => string>> = {
   plain: (path) => path,
   'an encoded letter': (path) => path.replace(/[a-z]/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
-  'every letter encoded': (path) => path.replaceAll(/[a-z]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`),
+  'every letter encoded': (path) =>
+    path.replaceAll(/[a-z]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`),
   'a letter encoded twice': (path) => path.replace(/[a-z]/, (letter) => `%25${letter.charCodeAt(0).toString(16)}`),
   'the absolute form': (path, host) => `http://${host}${path}`,
   'the absolute form of another host': (path) => `http://evil.example${path}`,
-  'the absolute form with an encoded letter': (path, host) => `HTTP://${host}${path.replace(/[a-z]/, (letter) => `%${letter.charCodeAt(0).toString(16)}`)}`,
+  'the absolute form with an encoded letter': (path, host) =>
+    `HTTP://${host}${path.replace(/[a-z]/, (letter) => `%${letter.charCodeAt(0).toString(16)}`)}`,
   'two slashes': (path) => `/${path}`,
   'two slashes inside': (path) => path.replace(/(.)\//, '$1//'),
   'a slash at the end': (path) => `${path}/`,
@@ -63,8 +90,20 @@ interface Setup {
 
 /** The HTTP application over TCP, with a stream that has had a frame. */
 async function setUp(): Promise<Setup> {
-  const app = await createHttpApp({ stream: { reservedPorts: [6001] }, publishing: new Publishing(), access: TOKENS, trustProxies: ['loopback'] });
-  app.stream.publish({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null });
+  const app = await createHttpApp({
+    stream: { reservedPorts: [6001] },
+    publishing: new Publishing(),
+    access: TOKENS,
+    trustProxies: ['loopback'],
+  });
+  app.stream.publish({
+    width: 8,
+    height: 8,
+    encoding: { kind: 'jpeg' },
+    payload: JPEG,
+    message: null,
+    wireHeader: null,
+  });
   return {
     routes: app.app.routeRights,
     port: Number(new URL(await app.listen()).port),
@@ -72,16 +111,30 @@ async function setUp(): Promise<Setup> {
   };
 }
 
-/** Number of requests so far: each is forwarded for another address, so that the wrong tokens among them are not delayed. */
+/**
+ * Number of requests so far: each is forwarded for another address, so that the wrong tokens among them are not
+ * delayed.
+ */
 let sent = 0;
 
 /** One request whose target is sent as it is written. */
-async function send(port: number, method: string, target: string, token: string | null, scheme: 'Bearer' | 'Basic' = 'Bearer'): Promise<{ status: number; text: string }> {
+async function send(
+  port: number,
+  method: string,
+  target: string,
+  token: string | null,
+  scheme: 'Bearer' | 'Basic' = 'Bearer',
+): Promise<{ status: number; text: string }> {
   const socket: Socket = connect({ port, host: '127.0.0.1' });
   sent += 1;
   try {
-    const authorization = token === null ? '' : `Authorization: ${scheme} ${scheme === 'Basic' ? Buffer.from(`any:${token}`).toString('base64') : token}\r\n`;
-    socket.write(`${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Forwarded-For: 198.18.${sent >> 8}.${sent & 255}\r\n${authorization}Connection: close\r\n\r\n`);
+    const authorization =
+      token === null
+        ? ''
+        : `Authorization: ${scheme} ${scheme === 'Basic' ? Buffer.from(`any:${token}`).toString('base64') : token}\r\n`;
+    socket.write(
+      `${method} ${target} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Forwarded-For: 198.18.${sent >> 8}.${sent & 255}\r\n${authorization}Connection: close\r\n\r\n`,
+    );
     let text = '';
     // Only the header: MJPEG and events would go on.
     for await (const chunk of socket) {
@@ -99,7 +152,13 @@ const fill = (url: string): string => url.replace(':name', 'main').replace(':id'
 describe('requireRights', () => {
   const build = (): ReturnType<typeof Fastify> => {
     const app = Fastify();
-    requireRights(app, new Guard(new Access({ host: '127.0.0.1', insecure: false, administratorKey: null, ...TOKENS }), new FailedLogins({ events: new EventLog(), log: () => undefined })));
+    requireRights(
+      app,
+      new Guard(
+        new Access({ host: '127.0.0.1', insecure: false, administratorKey: null, ...TOKENS }),
+        new FailedLogins({ events: new EventLog(), log: () => undefined }),
+      ),
+    );
     return app;
   };
 
@@ -114,14 +173,19 @@ describe('requireRights', () => {
 
   it('fails for a route that is crossOrigin and not public', async () => {
     const app = build();
-    expect(() => app.get('/view', { config: { right: 'view', crossOrigin: true } }, async () => 'open')).toThrow(/crossOrigin/);
+    expect(() => app.get('/view', { config: { right: 'view', crossOrigin: true } }, async () => 'open')).toThrow(
+      /crossOrigin/,
+    );
     await app.close();
   });
 
   it('gives the HEAD route of a GET route the same right', async () => {
     const app = build();
     app.get('/view', { config: { right: 'view' } }, async () => 'open');
-    expect(app.routeRights).toEqual([{ method: 'GET', url: '/view', right: 'view', basic: false }, { method: 'HEAD', url: '/view', right: 'view', basic: false }]);
+    expect(app.routeRights).toEqual([
+      { method: 'GET', url: '/view', right: 'view', basic: false },
+      { method: 'HEAD', url: '/view', right: 'view', basic: false },
+    ]);
     expect((await app.inject({ method: 'HEAD', url: '/view' })).statusCode).toBe(401);
     await app.close();
   });
@@ -137,40 +201,51 @@ describe('the rights of all routes', () => {
   });
 
   it('are public for the pages and health alone', () => {
-    expect([...new Set(server.routes.filter(({ right }) => right === 'public').map(({ url }) => url))].sort()).toEqual([...PUBLIC].sort());
-    expect([...new Set(server.routes.filter(({ right }) => right === 'hello').map(({ url }) => url))].sort()).toEqual(['/streams/:name/publish', '/streams/:name/ws']);
+    expect([...new Set(server.routes.filter(({ right }) => right === 'public').map(({ url }) => url))].sort()).toEqual(
+      [...PUBLIC].sort(),
+    );
+    expect([...new Set(server.routes.filter(({ right }) => right === 'hello').map(({ url }) => url))].sort()).toEqual([
+      '/streams/:name/publish',
+      '/streams/:name/ws',
+    ]);
     // Otherwise the matrix below would be empty.
     expect(server.routes.filter(({ right }) => right in EXPECTED).length).toBeGreaterThan(10);
   });
 
   it.each(Object.keys(CREDENTIALS))('hold for %s', async (who) => {
-    await Promise.all(server.routes.map(async ({ method, url, right }) => {
-      if (right === 'public' || right === 'hello') return;
-      const expected = EXPECTED[right][who];
-      for (const target of [url, url.replace(':name', 'nope')].map(fill)) {
-        const { status, text } = await send(server.port, method, target, CREDENTIALS[who] ?? null);
-        if (expected === PASSED) expect([401, 403], `${method} ${target}`).not.toContain(status);
-        else expect(status, `${method} ${target}`).toBe(expected);
-        // A refusal is the same whether the stream exists or not.
-        if (expected !== PASSED) expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|there is/);
-      }
-    }));
+    await Promise.all(
+      server.routes.map(async ({ method, url, right }) => {
+        if (right === 'public' || right === 'hello') return;
+        const expected = EXPECTED[right][who];
+        for (const target of [url, url.replace(':name', 'nope')].map(fill)) {
+          const { status, text } = await send(server.port, method, target, CREDENTIALS[who] ?? null);
+          if (expected === PASSED) expect([401, 403], `${method} ${target}`).not.toContain(status);
+          else expect(status, `${method} ${target}`).toBe(expected);
+          // A refusal is the same whether the stream exists or not.
+          if (expected !== PASSED) expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|there is/);
+        }
+      }),
+    );
   });
 
   it.each(Object.keys(SPELLINGS))('hold for the URL with %s', async (spelling) => {
-    await Promise.all(server.routes.map(async ({ method, url, right }) => {
-      if (right === 'public' || right === 'hello') return;
-      const target = SPELLINGS[spelling]!(fill(url), `127.0.0.1:${server.port}`);
-      for (const who of ['none', 'wrong'] as const) {
-        const { status, text } = await send(server.port, method, target, CREDENTIALS[who] ?? null);
-        // 400, 404, 405: it was not matched as a route.
-        expect([400, 401, 404, 405], `${method} ${target}`).toContain(status);
-        expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|client-unknown|address-invalid|frames arrive|"name":"main"/);
-      }
-      const { status, text } = await send(server.port, method, target, right === 'view' ? 'c4mera' : 'w4tch');
-      expect([400, 403, 404, 405], `${method} ${target}`).toContain(status);
-      expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|client-unknown|address-invalid/);
-    }));
+    await Promise.all(
+      server.routes.map(async ({ method, url, right }) => {
+        if (right === 'public' || right === 'hello') return;
+        const target = SPELLINGS[spelling]!(fill(url), `127.0.0.1:${server.port}`);
+        for (const who of ['none', 'wrong'] as const) {
+          const { status, text } = await send(server.port, method, target, CREDENTIALS[who] ?? null);
+          // 400, 404, 405: it was not matched as a route.
+          expect([400, 401, 404, 405], `${method} ${target}`).toContain(status);
+          expect(text, `${method} ${target}`).not.toMatch(
+            /stream-unknown|client-unknown|address-invalid|frames arrive|"name":"main"/,
+          );
+        }
+        const { status, text } = await send(server.port, method, target, right === 'view' ? 'c4mera' : 'w4tch');
+        expect([400, 403, 404, 405], `${method} ${target}`).toContain(status);
+        expect(text, `${method} ${target}`).not.toMatch(/stream-unknown|client-unknown|address-invalid/);
+      }),
+    );
   });
 
   it('take the token as a password where the route says so, and nowhere else', async () => {
@@ -185,7 +260,8 @@ describe('the rights of all routes', () => {
   it('answer other methods and unknown paths alike, whoever asks', async () => {
     for (const token of [null, 'wr0ng', 'w4tch', 'adm1n']) {
       expect((await send(server.port, 'OPTIONS', '/api/streams', token)).status).toBe(204);
-      for (const method of ['PUT', 'PATCH', 'TRACE', 'PROPFIND']) expect((await send(server.port, method, '/api/streams', token)).status, method).toBe(404);
+      for (const method of ['PUT', 'PATCH', 'TRACE', 'PROPFIND'])
+        expect((await send(server.port, method, '/api/streams', token)).status, method).toBe(404);
       expect((await send(server.port, 'GET', '/api/nothing', token)).status).toBe(404);
       expect((await send(server.port, 'POST', '/api/streams', token)).status).toBe(404);
     }
@@ -197,7 +273,12 @@ interface Served extends Gateway {
 }
 
 async function start(options: GatewayOptions = {}): Promise<Served> {
-  const gateway = await createGateway({ port: 0, source: ['main=push:', 'side=push:'], virtualPorts: ['main=6000-6003', 'side=6001-6003,7001'], ...options });
+  const gateway = await createGateway({
+    port: 0,
+    source: ['main=push:', 'side=push:'],
+    virtualPorts: ['main=6000-6003', 'side=6001-6003,7001'],
+    ...options,
+  });
   const { url } = await gateway.listen();
   return Object.assign(gateway, { url: url.slice(0, -1) });
 }
@@ -206,7 +287,11 @@ const ALL = { token: 'adm1n', viewToken: 'w4tch', publishToken: 'c4mera', reserv
 
 describe('the rights of WebSockets', () => {
   /** The port that a viewer gets, null for a spectator; or the close code. */
-  async function view(gateway: Served, token: string | null, { port, stream = 'main' }: { port?: number; stream?: string } = {}): Promise<unknown> {
+  async function view(
+    gateway: Served,
+    token: string | null,
+    { port, stream = 'main' }: { port?: number; stream?: string } = {},
+  ): Promise<unknown> {
     await using viewer = await Viewer.connect(gateway.url, stream);
     viewer.sendHello({ ...(token === null ? {} : { token }), ...(port === undefined ? {} : { port }) });
     const message = await Promise.race([viewer.take().catch(() => null), viewer.closed]);
@@ -218,7 +303,9 @@ describe('the rights of WebSockets', () => {
     await using publisher = await Publisher.connect(gateway.url, { stream });
     publisher.sendHello({ ...(token === null ? {} : { token }), takeOver: true });
     const answer = await Promise.race([publisher.next('welcome').catch(() => null), publisher.closed]);
-    return answer === null || 'code' in answer ? (await publisher.closed).code : ((await publisher.publish({ payload: JPEG })).code ?? 'taken');
+    return answer === null || 'code' in answer
+      ? (await publisher.closed).code
+      : ((await publisher.publish({ payload: JPEG })).code ?? 'taken');
   }
 
   it.each<[string, string | null, { port?: number; stream?: string }, unknown]>([
@@ -265,24 +352,28 @@ describe('the rights of WebSockets', () => {
     expect(await publish(gateway, token, stream)).toBe(expected);
   });
 
-  it.each([['ws'], ['publish']])('do not tell an unknown stream from another without a token: /streams/NAME/%s', async (kind) => {
-    await using gateway = await start(ALL);
-    /** Everything that a stranger sees of a stream. */
-    const seen = async (stream: string): Promise<unknown[]> => {
-      const open = kind === 'ws' ? Viewer.connect(gateway.url, stream) : Publisher.connect(gateway.url, { stream });
-      await using socket = await open;
-      const events: string[] = [];
-      for (const event of ['message', 'ping', 'pong', 'close'] as const) socket.socket.on(event, () => events.push(event));
-      const answered = once(socket.socket, 'pong');
-      socket.socket.ping();
-      await answered;
-      // It waits for the hello, as an existing one does.
-      expect(socket.socket.readyState).toBe(socket.socket.OPEN);
-      socket.sendHello({ token: 'wr0ng' });
-      return [await socket.closed, events.filter((event) => event !== 'ping')];
-    };
-    expect(await seen('zzz')).toEqual(await seen('main'));
-  });
+  it.each([['ws'], ['publish']])(
+    'do not tell an unknown stream from another without a token: /streams/NAME/%s',
+    async (kind) => {
+      await using gateway = await start(ALL);
+      /** Everything that a stranger sees of a stream. */
+      const seen = async (stream: string): Promise<unknown[]> => {
+        const open = kind === 'ws' ? Viewer.connect(gateway.url, stream) : Publisher.connect(gateway.url, { stream });
+        await using socket = await open;
+        const events: string[] = [];
+        for (const event of ['message', 'ping', 'pong', 'close'] as const)
+          socket.socket.on(event, () => events.push(event));
+        const answered = once(socket.socket, 'pong');
+        socket.socket.ping();
+        await answered;
+        // It waits for the hello, as an existing one does.
+        expect(socket.socket.readyState).toBe(socket.socket.OPEN);
+        socket.sendHello({ token: 'wr0ng' });
+        return [await socket.closed, events.filter((event) => event !== 'ping')];
+      };
+      expect(await seen('zzz')).toEqual(await seen('main'));
+    },
+  );
 
   it('come from the Authorization header of the upgrade, too', async () => {
     await using gateway = await start(ALL);
@@ -295,21 +386,33 @@ describe('the rights of WebSockets', () => {
     for (const headers of [{ 'x-forwarded-for': '203.0.113.7' }, { forwarded: 'for=203.0.113.7' }]) {
       await using viewer = await Viewer.connect(gateway.url, 'main', { headers });
       viewer.sendHello();
-      expect(await viewer.closed).toMatchObject({ code: 4005, reason: expect.stringMatching(/proxy.*--token/) as string });
+      expect(await viewer.closed).toMatchObject({
+        code: 4005,
+        reason: expect.stringMatching(/proxy.*--token/) as string,
+      });
       await using publisher = await Publisher.connect(gateway.url, { headers });
       publisher.sendHello();
       expect(await publisher.closed).toMatchObject({ code: 4005 });
       await using administrator = await Viewer.connect(gateway.url, 'main', { headers });
-      expect(await administrator.hello({ token: gateway.administratorKey!, spectate: true })).toMatchObject({ rights: ['view', 'administer', 'publish'] });
+      expect(await administrator.hello({ token: gateway.administratorKey!, spectate: true })).toMatchObject({
+        rights: ['view', 'administer', 'publish'],
+      });
     }
   });
 });
 
 describe('the right to administer', () => {
   const change = (gateway: Served, headers: Record<string, string>, method = 'POST'): Promise<Response> =>
-    fetch(`${gateway.url}/api/streams/main/clients${method === 'DELETE' ? '/native-65530' : ''}`, { method, headers: { ...(method === 'POST' ? { 'content-type': 'application/json' } : {}), ...headers }, ...(method === 'POST' ? { body: '{"address":"tcp://127.0.0.1:65530"}' } : {}) });
+    fetch(`${gateway.url}/api/streams/main/clients${method === 'DELETE' ? '/native-65530' : ''}`, {
+      method,
+      headers: { ...(method === 'POST' ? { 'content-type': 'application/json' } : {}), ...headers },
+      ...(method === 'POST' ? { body: '{"address":"tcp://127.0.0.1:65530"}' } : {}),
+    });
 
-  it.each([['on this machine', {}], ['with --insecure', { host: '0.0.0.0', insecure: true }]])('is not given without the administrator key %s', async (_where, options: GatewayOptions) => {
+  it.each([
+    ['on this machine', {}],
+    ['with --insecure', { host: '0.0.0.0', insecure: true }],
+  ])('is not given without the administrator key %s', async (_where, options: GatewayOptions) => {
     await using gateway = await start(options);
     const served = Object.assign(gateway, { url: gateway.url.replace('0.0.0.0', '127.0.0.1') });
     for (const method of ['POST', 'DELETE']) {
@@ -342,18 +445,25 @@ describe('the right to administer', () => {
     await change(gateway, headers, 'DELETE');
     const changes: Partial<GatewayEvent>[] = [];
     for await (const { kind, stream, client, port, by } of gateway.events()) {
-      if (kind === 'add' || kind === 'remove') changes.push({ kind, stream, client, port, ...(by === undefined ? {} : { by }) });
+      if (kind === 'add' || kind === 'remove')
+        changes.push({ kind, stream, client, port, ...(by === undefined ? {} : { by }) });
       if (kind === 'remove') break;
     }
     const by = { principal: 'administrator key', address: '127.0.0.1' };
-    expect(changes).toEqual([{ kind: 'add', stream: 'main', client: 'native-65530', port: 65_530, by }, { kind: 'remove', stream: 'main', client: 'native-65530', port: 65_530, by }]);
-    expect(lines.filter((line) => /(?:added|removed) by administrator key \(127\.0\.0\.1\)/.test(line))).toHaveLength(2);
+    expect(changes).toEqual([
+      { kind: 'add', stream: 'main', client: 'native-65530', port: 65_530, by },
+      { kind: 'remove', stream: 'main', client: 'native-65530', port: 65_530, by },
+    ]);
+    expect(lines.filter((line) => /(?:added|removed) by administrator key \(127\.0\.0\.1\)/.test(line))).toHaveLength(
+      2,
+    );
     expect(lines.join()).not.toContain(gateway.administratorKey);
   });
 });
 
 describe('failed log-ins', () => {
-  const ask = (gateway: Served, token: string): Promise<Response> => fetch(`${gateway.url}/api/streams`, { headers: { authorization: `Bearer ${token}` } });
+  const ask = (gateway: Served, token: string): Promise<Response> =>
+    fetch(`${gateway.url}/api/streams`, { headers: { authorization: `Bearer ${token}` } });
 
   it('are delayed after ten, over HTTP and WebSocket alike, while the right token is not', async () => {
     await using gateway = await start(ALL);
@@ -379,7 +489,10 @@ describe('failed log-ins', () => {
 
   it('are answered with 429 and Retry-After beyond those that wait, and let the right token in meanwhile', async () => {
     await using gateway = await start(ALL);
-    const answers = await Promise.all([...Array.from({ length: 40 }, () => ask(gateway, 'wr0ng')), ask(gateway, 'adm1n')]);
+    const answers = await Promise.all([
+      ...Array.from({ length: 40 }, () => ask(gateway, 'wr0ng')),
+      ask(gateway, 'adm1n'),
+    ]);
     const statuses = answers.map(({ status }) => status);
     // Ten at once and eight that wait; more where some have waited long enough before the last ones come.
     expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(18);
@@ -404,7 +517,11 @@ describe('failed log-ins', () => {
       events.push(event);
       if (event.kind === 'disconnect') break;
     }
-    expect(events.map(({ kind, address }) => [kind, address])).toEqual([['connect', '127.0.0.1'], ['refuse', '127.0.0.1'], ['disconnect', '127.0.0.1']]);
+    expect(events.map(({ kind, address }) => [kind, address])).toEqual([
+      ['connect', '127.0.0.1'],
+      ['refuse', '127.0.0.1'],
+      ['disconnect', '127.0.0.1'],
+    ]);
     expect(lines.filter((line) => line.includes('log-in'))).toHaveLength(1);
     await gateway.close();
     await Promise.allSettled(flood);

@@ -17,7 +17,12 @@ function get(url: string, headers: Record<string, string> = {}): Promise<{ statu
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text.startsWith('{') ? (JSON.parse(text) as unknown) : text }));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          body: text.startsWith('{') ? (JSON.parse(text) as unknown) : text,
+        }),
+      );
     })
       .on('error', reject)
       .end();
@@ -34,7 +39,9 @@ class Viewer implements AsyncDisposable {
     this.socket.on('open', () => this.socket.send(encodeMessage({ type: 'hello', ...hello })));
     this.socket.on('error', () => undefined);
     this.closed = once(this.socket, 'close').then(([code]) => code as number);
-    this.refused = once(this.socket, 'unexpected-response').then(([, response]) => (response as { statusCode: number }).statusCode);
+    this.refused = once(this.socket, 'unexpected-response').then(
+      ([, response]) => (response as { statusCode: number }).statusCode,
+    );
   }
 
   async next(): Promise<GatewayMessage> {
@@ -53,18 +60,27 @@ describe('safety over HTTP', () => {
     await using gateway = await start();
     const { port } = new URL(gateway.url);
     for (const host of ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`]) {
-      expect(await get(`${gateway.url}/api/streams/main`, { host }), host).toMatchObject({ status: 421, body: { code: 'host-unknown' } });
+      expect(await get(`${gateway.url}/api/streams/main`, { host }), host).toMatchObject({
+        status: 421,
+        body: { code: 'host-unknown' },
+      });
       await using viewer = new Viewer(gateway.url, {}, { host });
       expect(await viewer.refused).toBe(421);
     }
-    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) expect(await get(`${gateway.url}/healthz`, { host }), host).toMatchObject({ status: 200 });
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`])
+      expect(await get(`${gateway.url}/healthz`, { host }), host).toMatchObject({ status: 200 });
   });
 
   it('refuses a foreign Origin with 403 and serves a listed one', async () => {
     await using gateway = await start({ allowOrigins: ['http://localhost:3000'] });
-    expect(await get(`${gateway.url}/api/streams/main`, { origin: 'https://evil.example' })).toMatchObject({ status: 403, body: { code: 'origin-not-allowed' } });
+    expect(await get(`${gateway.url}/api/streams/main`, { origin: 'https://evil.example' })).toMatchObject({
+      status: 403,
+      body: { code: 'origin-not-allowed' },
+    });
     expect(await get(`${gateway.url}/api/streams/main`, { origin: 'null' })).toMatchObject({ status: 403 });
-    expect(await get(`${gateway.url}/api/streams/main`, { origin: 'http://localhost:3000' })).toMatchObject({ status: 200 });
+    expect(await get(`${gateway.url}/api/streams/main`, { origin: 'http://localhost:3000' })).toMatchObject({
+      status: 200,
+    });
     expect(await get(`${gateway.url}/api/streams/main`, { origin: gateway.url })).toMatchObject({ status: 200 });
     await using foreign = new Viewer(gateway.url, {}, { origin: 'https://evil.example' });
     expect(await foreign.refused).toBe(403);
@@ -74,9 +90,17 @@ describe('safety over HTTP', () => {
 
   it('asks for the token: 401 from the API, 4005 from the WebSocket', async () => {
     await using gateway = await start({ token: 's3cret' });
-    expect(await get(`${gateway.url}/api/streams/main`)).toMatchObject({ status: 401, body: { code: 'token-required' } });
-    expect(await get(`${gateway.url}/api/streams/main`, { authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
-    expect(await get(`${gateway.url}/api/streams/main`, { authorization: 'Bearer s3cret' })).toMatchObject({ status: 200, body: { name: 'main', state: 'waiting' } });
+    expect(await get(`${gateway.url}/api/streams/main`)).toMatchObject({
+      status: 401,
+      body: { code: 'token-required' },
+    });
+    expect(await get(`${gateway.url}/api/streams/main`, { authorization: 'Bearer wrong' })).toMatchObject({
+      status: 401,
+    });
+    expect(await get(`${gateway.url}/api/streams/main`, { authorization: 'Bearer s3cret' })).toMatchObject({
+      status: 200,
+      body: { name: 'main', state: 'waiting' },
+    });
     expect(await get(`${gateway.url}/healthz`)).toMatchObject({ status: 200 });
     await using missing = new Viewer(gateway.url);
     expect(await missing.closed).toBe(4005);

@@ -12,19 +12,38 @@ let sequence = 0;
 function raw(dtype: string, shape: number[], samples: Uint8Array | Uint16Array | Float32Array): Frame {
   sequence += 1;
   const [height = 0, width = 0] = shape;
-  return { sequence, receivedAtUs: 0, width, height, encoding: { kind: 'raw', dtype, shape }, payload: new Uint8Array(samples.buffer), message: null, wireHeader: null };
+  return {
+    sequence,
+    receivedAtUs: 0,
+    width,
+    height,
+    encoding: { kind: 'raw', dtype, shape },
+    payload: new Uint8Array(samples.buffer),
+    message: null,
+    wireHeader: null,
+  };
 }
 
 async function jpegFrame(width: number, height: number): Promise<Frame> {
-  const payload = await encodeJpeg({ data: new Uint8Array(width * height * 3).map((_, at) => at % 251), width, height, channels: 3 });
+  const payload = await encodeJpeg({
+    data: new Uint8Array(width * height * 3).map((_, at) => at % 251),
+    width,
+    height,
+    channels: 3,
+  });
   return { ...raw('uint8', [height, width, 3], new Uint8Array(0)), encoding: { kind: 'jpeg' }, payload };
 }
 
 /** The PNG's own values: with 16 bits as 16 bits, gray as gray. */
-async function decode(png: Uint8Array): Promise<{ values: number[]; depth: string; channels: number; width: number; height: number }> {
+async function decode(
+  png: Uint8Array,
+): Promise<{ values: number[]; depth: string; channels: number; width: number; height: number }> {
   const { depth, channels, space } = await sharp(png).metadata();
   const isDeep = depth === 'ushort';
-  const { data, info } = await sharp(png).toColourspace(space).raw({ depth: isDeep ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(png)
+    .toColourspace(space)
+    .raw({ depth: isDeep ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true });
   const values = isDeep ? [...new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)] : [...data];
   return { values, depth, channels, width: info.width, height: info.height };
 }
@@ -33,7 +52,8 @@ describe('Snapshots', () => {
   it('gives a JPEG as it came, byte for byte, also to who asks for more than its width', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
-    for (const width of [null, 64, 16_384]) expect(snapshots.get(frame, { format: 'jpg', width }, renditions)).toBe(frame.payload);
+    for (const width of [null, 64, 16_384])
+      expect(snapshots.get(frame, { format: 'jpg', width }, renditions)).toBe(frame.payload);
   });
 
   it('gives the JPEG of 8-bit samples that viewers get', async () => {
@@ -42,21 +62,42 @@ describe('Snapshots', () => {
     expect(await new Snapshots().get(frame, { format: 'jpg', width: null }, renditions)).toBe(payload);
   });
 
-  it.each([[1, 1], [63, 32], [32, 16]])('makes a JPEG %d wide', async (width, height) => {
+  it.each([
+    [1, 1],
+    [63, 32],
+    [32, 16],
+  ])('makes a JPEG %d wide', async (width, height) => {
     const snapshots = new Snapshots();
-    for (const frame of [await jpegFrame(64, 32), raw('uint8', [32, 64, 3], new Uint8Array(64 * 32 * 3)), raw('uint8', [32, 64, 4], new Uint8Array(64 * 32 * 4)), raw('uint16', [32, 64], new Uint16Array(64 * 32))]) {
-      expect(readJpegHeader(await snapshots.get(frame, { format: 'jpg', width }, renditions))).toMatchObject({ width, height });
+    for (const frame of [
+      await jpegFrame(64, 32),
+      raw('uint8', [32, 64, 3], new Uint8Array(64 * 32 * 3)),
+      raw('uint8', [32, 64, 4], new Uint8Array(64 * 32 * 4)),
+      raw('uint16', [32, 64], new Uint16Array(64 * 32)),
+    ]) {
+      expect(readJpegHeader(await snapshots.get(frame, { format: 'jpg', width }, renditions))).toMatchObject({
+        width,
+        height,
+      });
     }
   });
 
   it('never lets a picture have no height', async () => {
     const frame = raw('uint8', [1, 1000], new Uint8Array(1000));
-    expect(await decode(await new Snapshots().get(frame, { format: 'png', width: 1 }, renditions))).toMatchObject({ width: 1, height: 1 });
+    expect(await decode(await new Snapshots().get(frame, { format: 'png', width: 1 }, renditions))).toMatchObject({
+      width: 1,
+      height: 1,
+    });
   });
 
   it('makes the colours of a small JPEG those of the samples', async () => {
-    const blue = raw('uint8', [32, 64, 3], new Uint8Array(64 * 32 * 3).map((_, at) => (at % 3 === 0 ? 250 : 10)));
-    const { data } = await sharp(await new Snapshots().get(blue, { format: 'jpg', width: 16 }, renditions)).raw().toBuffer({ resolveWithObject: true });
+    const blue = raw(
+      'uint8',
+      [32, 64, 3],
+      new Uint8Array(64 * 32 * 3).map((_, at) => (at % 3 === 0 ? 250 : 10)),
+    );
+    const { data } = await sharp(await new Snapshots().get(blue, { format: 'jpg', width: 16 }, renditions))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     const [red = 0, , third = 0] = data;
     expect(red).toBeLessThan(20);
     expect(third).toBeGreaterThan(240);
@@ -64,27 +105,65 @@ describe('Snapshots', () => {
 
   it('keeps 8-bit values exactly: gray, BGR as RGB, BGRA as RGBA', async () => {
     const snapshots = new Snapshots();
-    const png = async (frame: Frame): ReturnType<typeof decode> => decode(await snapshots.get(frame, { format: 'png', width: null }, renditions));
+    const png = async (frame: Frame): ReturnType<typeof decode> =>
+      decode(await snapshots.get(frame, { format: 'png', width: null }, renditions));
     const all = Uint8Array.from({ length: 256 }, (_, value) => value);
-    expect(await png(raw('uint8', [16, 16], all))).toEqual({ values: [...all], depth: 'uchar', channels: 1, width: 16, height: 16 });
-    expect(await png(raw('uint8', [1, 2, 3], Uint8Array.of(1, 2, 3, 250, 128, 7)))).toEqual({ values: [3, 2, 1, 7, 128, 250], depth: 'uchar', channels: 3, width: 2, height: 1 });
-    expect(await png(raw('uint8', [1, 2, 4], Uint8Array.of(1, 2, 3, 0, 250, 128, 7, 77)))).toEqual({ values: [3, 2, 1, 0, 7, 128, 250, 77], depth: 'uchar', channels: 4, width: 2, height: 1 });
+    expect(await png(raw('uint8', [16, 16], all))).toEqual({
+      values: [...all],
+      depth: 'uchar',
+      channels: 1,
+      width: 16,
+      height: 16,
+    });
+    expect(await png(raw('uint8', [1, 2, 3], Uint8Array.of(1, 2, 3, 250, 128, 7)))).toEqual({
+      values: [3, 2, 1, 7, 128, 250],
+      depth: 'uchar',
+      channels: 3,
+      width: 2,
+      height: 1,
+    });
+    expect(await png(raw('uint8', [1, 2, 4], Uint8Array.of(1, 2, 3, 0, 250, 128, 7, 77)))).toEqual({
+      values: [3, 2, 1, 0, 7, 128, 250, 77],
+      depth: 'uchar',
+      channels: 4,
+      width: 2,
+      height: 1,
+    });
   });
 
   it('keeps 16-bit values exactly: every one there is', async () => {
     const snapshots = new Snapshots();
-    const png = async (frame: Frame): ReturnType<typeof decode> => decode(await snapshots.get(frame, { format: 'png', width: null }, renditions));
+    const png = async (frame: Frame): ReturnType<typeof decode> =>
+      decode(await snapshots.get(frame, { format: 'png', width: null }, renditions));
     const all = Uint16Array.from({ length: 65_536 }, (_, value) => value);
     const gray = await png(raw('uint16', [256, 256], all));
     expect(gray).toMatchObject({ depth: 'ushort', channels: 1, width: 256, height: 256 });
     expect(gray.values.filter((value, at) => value !== at)).toEqual([]);
-    expect(await png(raw('uint16', [1, 2, 3], Uint16Array.of(1, 2000, 65_535, 40_000, 3, 256)))).toEqual({ values: [65_535, 2000, 1, 256, 3, 40_000], depth: 'ushort', channels: 3, width: 2, height: 1 });
-    expect(await png(raw('uint16', [1, 1, 4], Uint16Array.of(1, 2000, 65_535, 9)))).toEqual({ values: [65_535, 2000, 1, 9], depth: 'ushort', channels: 4, width: 1, height: 1 });
+    expect(await png(raw('uint16', [1, 2, 3], Uint16Array.of(1, 2000, 65_535, 40_000, 3, 256)))).toEqual({
+      values: [65_535, 2000, 1, 256, 3, 40_000],
+      depth: 'ushort',
+      channels: 3,
+      width: 2,
+      height: 1,
+    });
+    expect(await png(raw('uint16', [1, 1, 4], Uint16Array.of(1, 2000, 65_535, 9)))).toEqual({
+      values: [65_535, 2000, 1, 9],
+      depth: 'ushort',
+      channels: 4,
+      width: 1,
+      height: 1,
+    });
   });
 
   it('shows floats as viewers do', async () => {
     const frame = raw('float32', [1, 3], Float32Array.of(0, 0.5, 1));
-    expect(await decode(await new Snapshots().get(frame, { format: 'png', width: null }, renditions))).toEqual({ values: [0, 0, 0, 255, 128, 128, 128, 255, 255, 255, 255, 255], depth: 'uchar', channels: 4, width: 3, height: 1 });
+    expect(await decode(await new Snapshots().get(frame, { format: 'png', width: null }, renditions))).toEqual({
+      values: [0, 0, 0, 255, 128, 128, 128, 255, 255, 255, 255, 255],
+      depth: 'uchar',
+      channels: 4,
+      width: 3,
+      height: 1,
+    });
   });
 
   it('makes a PNG of exactly what a JPEG decodes to', async () => {
@@ -97,12 +176,16 @@ describe('Snapshots', () => {
   it('makes the same once for all that ask', async () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
-    const [first, second, other] = [32, 32, 16].map((width) => snapshots.get(frame, { format: 'png', width }, renditions));
+    const [first, second, other] = [32, 32, 16].map((width) =>
+      snapshots.get(frame, { format: 'png', width }, renditions),
+    );
     expect(second).toBe(first);
     expect(other).not.toBe(first);
     expect(snapshots.get(frame, { format: 'jpg', width: 32 }, renditions)).not.toBe(first);
     // Not enlarged, so the same as without a width.
-    expect(snapshots.get(frame, { format: 'png', width: 640 }, renditions)).toBe(snapshots.get(frame, { format: 'png', width: null }, renditions));
+    expect(snapshots.get(frame, { format: 'png', width: 640 }, renditions)).toBe(
+      snapshots.get(frame, { format: 'png', width: null }, renditions),
+    );
     await first;
     expect(snapshots.get(frame, { format: 'png', width: 32 }, renditions)).toBe(first);
   });
@@ -111,7 +194,9 @@ describe('Snapshots', () => {
     const snapshots = new Snapshots();
     const frame = await jpegFrame(64, 32);
     const four = [1, 2, 3, 4].map((width) => snapshots.get(frame, { format: 'png', width }, renditions));
-    expect(() => snapshots.get(frame, { format: 'png', width: 5 }, renditions)).toThrow(expect.objectContaining({ code: 'busy' }));
+    expect(() => snapshots.get(frame, { format: 'png', width: 5 }, renditions)).toThrow(
+      expect.objectContaining({ code: 'busy' }),
+    );
     expect(snapshots.get(frame, { format: 'png', width: 4 }, renditions)).toBe(four[3]);
     expect(snapshots.get(frame, { format: 'jpg', width: null }, renditions)).toBe(frame.payload);
     await Promise.all(four.map(async (each) => each));
@@ -139,9 +224,17 @@ describe('Snapshots', () => {
   it('gives its place back after what cannot be made', async () => {
     const snapshots = new Snapshots();
     for (let i = 0; i < 9; i += 1) {
-      await expect(snapshots.get(raw('int32', [1, 1, 2], new Uint8Array(8)), { format: 'png', width: null }, renditions)).rejects.toMatchObject({ code: 'channels-unsupported' });
-      const broken: Frame = { ...raw('uint8', [8, 8, 3], new Uint8Array(0)), encoding: { kind: 'jpeg' }, payload: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9) };
-      await expect(snapshots.get(broken, { format: 'png', width: null }, renditions)).rejects.toMatchObject({ code: 'picture-invalid' });
+      await expect(
+        snapshots.get(raw('int32', [1, 1, 2], new Uint8Array(8)), { format: 'png', width: null }, renditions),
+      ).rejects.toMatchObject({ code: 'channels-unsupported' });
+      const broken: Frame = {
+        ...raw('uint8', [8, 8, 3], new Uint8Array(0)),
+        encoding: { kind: 'jpeg' },
+        payload: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9),
+      };
+      await expect(snapshots.get(broken, { format: 'png', width: null }, renditions)).rejects.toMatchObject({
+        code: 'picture-invalid',
+      });
     }
   });
 

@@ -8,7 +8,17 @@ import { Publisher } from '../../helpers/publisher.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
 /** What moves a cursor, forges a line, turns a text around, cannot be seen, or is no text. */
-const NASTY: readonly string[] = ['\r\n2026-11-28T00:00:00.000Z forged', '\u001B[2J\u001B]0;title\u0007', '\0', '\u0085\u009B31m', '\u202Egpj.exe', '\u2066\u2069\u200F', '\u200B\uFEFF\u00AD', '\u2028\u2029', '\u3164'];
+const NASTY: readonly string[] = [
+  '\r\n2026-11-28T00:00:00.000Z forged',
+  '\u001B[2J\u001B]0;title\u0007',
+  '\0',
+  '\u0085\u009B31m',
+  '\u202Egpj.exe',
+  '\u2066\u2069\u200F',
+  '\u200B\uFEFF\u00AD',
+  '\u2028\u2029',
+  '\u3164',
+];
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u3164]/u;
 
@@ -22,7 +32,11 @@ function textsIn(value: unknown): readonly string[] {
 describe('texts from outside', () => {
   it.each(NASTY.map((nasty) => [nasty]))('%j is nowhere in what comes out', async (nasty) => {
     const log: string[] = [];
-    await using gateway = await createGateway({ port: 0, source: ['main=push:', 'still=push:'], log: (line) => log.push(line) });
+    await using gateway = await createGateway({
+      port: 0,
+      source: ['main=push:', 'still=push:'],
+      log: (line) => log.push(line),
+    });
     const { url } = await gateway.listen();
     const name = `n${nasty}x`;
     const part = encodeURIComponent(name);
@@ -34,15 +48,32 @@ describe('texts from outside', () => {
     await using publisher = await Publisher.connect(url);
     await publisher.hello({ name });
     for (const [method, path, body] of [
-      ['GET', `/api/streams/${part}`], ['GET', `/${part}`], ['GET', `/streams/${part}/mjpeg`], ['GET', `/streams/${part}/snapshot.jpg`], ['GET', `/streams/still/mjpeg?fps=${part}`], ['GET', `/streams/still/snapshot.jpg?width=${part}`],
-      ['GET', `/api/streams/still/clients/${part}/return`], ['GET', `/api/streams/${part}/clients/a/return`], ['DELETE', `/api/streams/still/clients/${part}`], ['DELETE', `/api/streams/${part}/clients/a`],
-      ['POST', `/api/streams/still/clients`, JSON.stringify({ address: name })], ['POST', `/api/streams/still/clients`, JSON.stringify({ address: `tcp://127.0.0.1:5567?${part}=1` })], ['POST', `/api/streams/${part}/clients`, '{}'],
+      ['GET', `/api/streams/${part}`],
+      ['GET', `/${part}`],
+      ['GET', `/streams/${part}/mjpeg`],
+      ['GET', `/streams/${part}/snapshot.jpg`],
+      ['GET', `/streams/still/mjpeg?fps=${part}`],
+      ['GET', `/streams/still/snapshot.jpg?width=${part}`],
+      ['GET', `/api/streams/still/clients/${part}/return`],
+      ['GET', `/api/streams/${part}/clients/a/return`],
+      ['DELETE', `/api/streams/still/clients/${part}`],
+      ['DELETE', `/api/streams/${part}/clients/a`],
+      ['POST', `/api/streams/still/clients`, JSON.stringify({ address: name })],
+      ['POST', `/api/streams/still/clients`, JSON.stringify({ address: `tcp://127.0.0.1:5567?${part}=1` })],
+      ['POST', `/api/streams/${part}/clients`, '{}'],
       ['POST', '/api/streams/still/clients', name],
-      ['POST', `/streams/${part}/frames`, 'x'], ['POST', `/streams/main/frames?publisher=${part}`, 'x'], ['POST', `/streams/main/frames?takeOver=${part}`, 'x'],
+      ['POST', `/streams/${part}/frames`, 'x'],
+      ['POST', `/streams/main/frames?publisher=${part}`, 'x'],
+      ['POST', `/streams/main/frames?takeOver=${part}`, 'x'],
     ] as const) {
       const response = await fetch(new URL(path, url), {
         method,
-        headers: { authorization, ...(body === undefined ? {} : { 'content-type': path.startsWith('/api') ? 'application/json' : 'image/jpeg' }) },
+        headers: {
+          authorization,
+          ...(body === undefined
+            ? {}
+            : { 'content-type': path.startsWith('/api') ? 'application/json' : 'image/jpeg' }),
+        },
         ...(body === undefined ? {} : { body }),
       });
       answers.push(await response.json().catch(() => null), response.statusText);
@@ -52,7 +83,14 @@ describe('texts from outside', () => {
     answers.push(await new Promise((resolve) => unknown.on('close', (_code, reason) => resolve(String(reason)))));
     const [client] = gateway.streams.get('still')?.clients ?? [];
     expect(client?.address).toMatch(/^n .*x \(/);
-    answers.push(await (await fetch(new URL(`/api/streams/still/clients/${client?.id}?reason=${part}`, url), { method: 'DELETE', headers: { authorization } })).json());
+    answers.push(
+      await (
+        await fetch(new URL(`/api/streams/still/clients/${client?.id}?reason=${part}`, url), {
+          method: 'DELETE',
+          headers: { authorization },
+        })
+      ).json(),
+    );
     answers.push((await viewer.closed).reason);
     answers.push([...gateway.streams.values()].map((stream) => stream.status()));
     publisher.socket.close();
@@ -60,7 +98,7 @@ describe('texts from outside', () => {
 
     const events = gateway.events();
     // The publisher's end is the last.
-    for (let last = false; !last; ) {
+    for (let last = false; !last;) {
       const { value } = (await events.next()) as { value: GatewayEvent };
       answers.push(value);
       last = value.stream === 'main' && value.kind === 'disconnect';

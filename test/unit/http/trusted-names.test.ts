@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { parseHost, TrustedNames, type TrustedNamesOptions } from '../../../gateway/http/trusted-names.ts';
 import { readCertificate } from '../../helpers/certificate.ts';
 
-const create = (options: Partial<TrustedNamesOptions> = {}): TrustedNames => new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: ['https://good.example'], publicUrl: null, tls: null, ...options });
+const create = (options: Partial<TrustedNamesOptions> = {}): TrustedNames =>
+  new TrustedNames({
+    host: '127.0.0.1',
+    allowHosts: [],
+    allowOrigins: ['https://good.example'],
+    publicUrl: null,
+    tls: null,
+    ...options,
+  });
 const names = create();
 
 describe('parseHost', () => {
@@ -21,7 +29,28 @@ describe('parseHost', () => {
     expect(parseHost(text)).toEqual({ name, port });
   });
 
-  it.each([undefined, '', '.', ':8080', 'a b', 'a/b', 'http://a', '<script>', 'a"b', "a'b", 'a;b', 'bücher.example', '[127.0.0.1]', '[::1', '::1', 'a:b', 'a:123456', 'user@a', 'a\nb', 'a'.repeat(256)])('refuses %j', (text) => {
+  it.each([
+    undefined,
+    '',
+    '.',
+    ':8080',
+    'a b',
+    'a/b',
+    'http://a',
+    '<script>',
+    'a"b',
+    "a'b",
+    'a;b',
+    'bücher.example',
+    '[127.0.0.1]',
+    '[::1',
+    '::1',
+    'a:b',
+    'a:123456',
+    'user@a',
+    'a\nb',
+    'a'.repeat(256),
+  ])('refuses %j', (text) => {
     expect(parseHost(text)).toBeNull();
   });
 });
@@ -29,11 +58,44 @@ describe('parseHost', () => {
 describe('TrustedNames.isOurHost', () => {
   const [label = ''] = hostname().toLowerCase().split('.');
 
-  it.each(['127.0.0.1', '127.0.0.1:8080', '10.1.2.3', '[::1]:8080', '[fe80::1%eth0]:8080', 'localhost', 'LOCALHOST:1', 'localhost.', 'localhost.:8080', hostname(), `${hostname().toUpperCase()}.:8080`, label, `${label}.local`, `${label}.local:8080`, `${label}.LOCAL.`])('accepts %s from the start', (host) => {
+  it.each([
+    '127.0.0.1',
+    '127.0.0.1:8080',
+    '10.1.2.3',
+    '[::1]:8080',
+    '[fe80::1%eth0]:8080',
+    'localhost',
+    'LOCALHOST:1',
+    'localhost.',
+    'localhost.:8080',
+    hostname(),
+    `${hostname().toUpperCase()}.:8080`,
+    label,
+    `${label}.local`,
+    `${label}.local:8080`,
+    `${label}.LOCAL.`,
+  ])('accepts %s from the start', (host) => {
     expect(names.isOurHost(host)).toBe(true);
   });
 
-  it.each([undefined, '', 'evil.example', 'evil.example:8080', '127.0.0.1.evil.example', 'localhost.evil.example', 'evil.localhost.example', 'localhost..', 'xlocalhost', `${label}.local.evil.example`, `evil.${label}.local`, 'good.example', '.local', '2130706433.example', '[::1].evil.example', 'localhost\u0000'])('refuses %j, which DNS rebinding may send', (host) => {
+  it.each([
+    undefined,
+    '',
+    'evil.example',
+    'evil.example:8080',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    'evil.localhost.example',
+    'localhost..',
+    'xlocalhost',
+    `${label}.local.evil.example`,
+    `evil.${label}.local`,
+    'good.example',
+    '.local',
+    '2130706433.example',
+    '[::1].evil.example',
+    'localhost\u0000',
+  ])('refuses %j, which DNS rebinding may send', (host) => {
     expect(names.isOurHost(host)).toBe(false);
   });
 
@@ -57,12 +119,14 @@ describe('TrustedNames.isOurHost', () => {
 
   it('accepts the name of the public address', () => {
     const proxied = create({ publicUrl: new URL('https://Cams.example.org:8443/cams/') });
-    for (const host of ['cams.example.org', 'cams.example.org:8443', 'cams.example.org.']) expect(proxied.isOurHost(host), host).toBe(true);
+    for (const host of ['cams.example.org', 'cams.example.org:8443', 'cams.example.org.'])
+      expect(proxied.isOurHost(host), host).toBe(true);
     expect(proxied.isOurHost('example.org')).toBe(false);
   });
 
   it('accepts the names in its certificate, and no others', () => {
-    // openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=never.example -addext "subjectAltName=DNS:box.example,DNS:*.cams.example"
+    // openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=never.example -addext
+    // "subjectAltName=DNS:box.example,DNS:*.cams.example"
     const cert = [
       '-----BEGIN CERTIFICATE-----',
       'MIIBrzCCAVWgAwIBAgIUV9SnUuraOTiwd488vQ3WTIEpkjIwCgYIKoZIzj0EAwIw',
@@ -78,8 +142,10 @@ describe('TrustedNames.isOurHost', () => {
       '-----END CERTIFICATE-----',
     ].join('\n');
     const secure = create({ tls: { cert } });
-    for (const host of ['box.example', 'BOX.example:8080', 'west.cams.example']) expect(secure.isOurHost(host), host).toBe(true);
-    for (const host of ['never.example', 'a.box.example', 'cams.example', 'a.west.cams.example', 'evil.example']) expect(secure.isOurHost(host), host).toBe(false);
+    for (const host of ['box.example', 'BOX.example:8080', 'west.cams.example'])
+      expect(secure.isOurHost(host), host).toBe(true);
+    for (const host of ['never.example', 'a.box.example', 'cams.example', 'a.west.cams.example', 'evil.example'])
+      expect(secure.isOurHost(host), host).toBe(false);
     expect(create({ tls: readCertificate() }).isOurHost('evil.example')).toBe(false);
   });
 });
@@ -107,7 +173,13 @@ describe('TrustedNames.isAllowedOrigin', () => {
     ['the public address, whatever Host a proxy sends', proxied, 'https://cams.example.org', ['127.0.0.1:8080'], true],
     ['the public address by its name', proxied, 'https://cams.example.org', ['cams.example.org'], true],
     ['the public name over plain HTTP', proxied, 'http://cams.example.org', ['cams.example.org'], false],
-    ['the public name at the port of the gateway', proxied, 'http://cams.example.org:8080', ['cams.example.org:8080'], true],
+    [
+      'the public name at the port of the gateway',
+      proxied,
+      'http://cams.example.org:8080',
+      ['cams.example.org:8080'],
+      true,
+    ],
   ])('%s', (_name, trusted, origin, hosts, expected) => {
     expect(trusted.isAllowedOrigin(origin, hosts)).toBe(expected);
   });
@@ -129,7 +201,10 @@ describe('TrustedNames.isAnonymousEmbedding', () => {
     ['an <img> of our own page', { ...img, 'sec-fetch-site': 'same-origin' }],
     ['a picture that a person opens', { ...img, 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }],
     ['a link on another site', { ...img, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }],
-    ['<img crossorigin>, whose Origin is checked', { ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' }],
+    [
+      '<img crossorigin>, whose Origin is checked',
+      { ...img, 'sec-fetch-mode': 'cors', origin: 'https://evil.example' },
+    ],
     ['what has an Origin, which is checked', { ...img, origin: 'https://evil.example' }],
     ['a WebSocket', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'websocket', origin: 'https://good.example' }],
     ['a program', {}],
@@ -140,12 +215,20 @@ describe('TrustedNames.isAnonymousEmbedding', () => {
 });
 
 describe('TrustedNames.forbiddenFrame', () => {
-  const frame = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe', referer: 'https://evil.example/page' };
+  const frame = {
+    'sec-fetch-site': 'cross-site',
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-dest': 'iframe',
+    referer: 'https://evil.example/page',
+  };
   const hosts = ['127.0.0.1:8080'];
 
-  it.each(['iframe', 'frame', 'embed', 'object'])('is the origin of a page that is not listed, for <%s>', (destination) => {
-    expect(names.forbiddenFrame({ ...frame, 'sec-fetch-dest': destination }, hosts)).toBe('https://evil.example');
-  });
+  it.each(['iframe', 'frame', 'embed', 'object'])(
+    'is the origin of a page that is not listed, for <%s>',
+    (destination) => {
+      expect(names.forbiddenFrame({ ...frame, 'sec-fetch-dest': destination }, hosts)).toBe('https://evil.example');
+    },
+  );
 
   it.each([
     ['a listed page', { ...frame, referer: 'https://good.example/' }],

@@ -41,7 +41,14 @@ describe('boundUnreadBody', () => {
 describe('a body that nobody wants', () => {
   const TINY = '1\r\nx\r\n'.repeat(100_000);
 
-  it.each(['GET /healthz', 'GET /%', 'POST /%', 'POST /nowhere', 'POST /streams/main/frames', 'DELETE /api/streams/main/clients/web-1'])('of %s ends its connection', async (line) => {
+  it.each([
+    'GET /healthz',
+    'GET /%',
+    'POST /%',
+    'POST /nowhere',
+    'POST /streams/main/frames',
+    'DELETE /api/streams/main/clients/web-1',
+  ])('of %s ends its connection', async (line) => {
     await using http = await createHttpApp();
     await using peer = await RawPeer.connect(await http.listen());
     peer.send(`${line} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n`);
@@ -51,7 +58,11 @@ describe('a body that nobody wants', () => {
 
   it('lets a client that sends 300 KB at once read the refusal', async () => {
     await using http = await createHttpApp();
-    const response = await fetch(`${await http.listen()}/streams/main/frames`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body: new Uint8Array(300_000) });
+    const response = await fetch(`${await http.listen()}/streams/main/frames`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/jpeg' },
+      body: new Uint8Array(300_000),
+    });
     expect([response.status, await response.json()]).toMatchObject([409, { code: 'source-busy' }]);
   });
 });

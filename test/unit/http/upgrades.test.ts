@@ -5,7 +5,12 @@ import { createGateway, type Gateway, type GatewayOptions } from '../../../gatew
 import { RawPeer } from '../../helpers/raw-peer.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
-const HANDSHAKE = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+const HANDSHAKE = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
 
 async function start(options: GatewayOptions = {}): Promise<Gateway & { readonly url: string }> {
   const gateway = await createGateway({ port: 0, ...options });
@@ -14,23 +19,50 @@ async function start(options: GatewayOptions = {}): Promise<Gateway & { readonly
 }
 
 function format(method: string, path: string, headers: Readonly<Record<string, string>>): string {
-  return `${method} ${path} HTTP/1.1\r\n${Object.entries({ Host: '127.0.0.1', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+  return `${method} ${path} HTTP/1.1\r\n${Object.entries({ Host: '127.0.0.1', ...headers })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n`;
 }
 
 describe('upgrade requests', () => {
-  const without = (name: string): Record<string, string> => Object.fromEntries(Object.entries(HANDSHAKE).filter(([other]) => other !== name));
+  const without = (name: string): Record<string, string> =>
+    Object.fromEntries(Object.entries(HANDSHAKE).filter(([other]) => other !== name));
 
   it.each<[string, string, string, Record<string, string>, string]>([
     ['another protocol', 'GET', '/streams/main/ws', { ...HANDSHAKE, Upgrade: 'x' }, '400 upgrade-invalid'],
-    ['HTTP/2', 'GET', '/healthz', { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' }, '400 upgrade-invalid'],
+    [
+      'HTTP/2',
+      'GET',
+      '/healthz',
+      { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABkAAQAAP__' },
+      '400 upgrade-invalid',
+    ],
     ['another method', 'POST', '/streams/main/ws', HANDSHAKE, '400 upgrade-invalid'],
     ['HEAD', 'HEAD', '/streams/main/ws', HANDSHAKE, '400 upgrade-invalid'],
     ['no key', 'GET', '/streams/main/ws', without('Sec-WebSocket-Key'), '400 upgrade-invalid'],
-    ['a malformed key', 'GET', '/streams/main/ws', { ...HANDSHAKE, 'Sec-WebSocket-Key': 'short' }, '400 upgrade-invalid'],
+    [
+      'a malformed key',
+      'GET',
+      '/streams/main/ws',
+      { ...HANDSHAKE, 'Sec-WebSocket-Key': 'short' },
+      '400 upgrade-invalid',
+    ],
     ['no version', 'GET', '/streams/main/ws', without('Sec-WebSocket-Version'), '426 upgrade-invalid'],
     ['a body', 'GET', '/streams/main/ws', { ...HANDSHAKE, 'Content-Length': '10' }, '400 upgrade-invalid'],
-    ['a body in chunks', 'GET', '/streams/main/ws', { ...HANDSHAKE, 'Transfer-Encoding': 'chunked' }, '400 upgrade-invalid'],
-    ['a malformed subprotocol', 'GET', '/streams/main/ws', { ...HANDSHAKE, 'Sec-WebSocket-Protocol': ',,' }, '400 upgrade-invalid'],
+    [
+      'a body in chunks',
+      'GET',
+      '/streams/main/ws',
+      { ...HANDSHAKE, 'Transfer-Encoding': 'chunked' },
+      '400 upgrade-invalid',
+    ],
+    [
+      'a malformed subprotocol',
+      'GET',
+      '/streams/main/ws',
+      { ...HANDSHAKE, 'Sec-WebSocket-Protocol': ',,' },
+      '400 upgrade-invalid',
+    ],
     ['a URL that cannot be decoded', 'GET', '/%', HANDSHAKE, '400 request-invalid'],
     ['a URL that cannot be decoded in a route', 'GET', '/streams/%ff/ws', HANDSHAKE, '400 request-invalid'],
     ['a parameter that is too long', 'GET', `/streams/${'x'.repeat(101)}/ws`, HANDSHAKE, '414 request-invalid'],
@@ -40,7 +72,13 @@ describe('upgrade requests', () => {
     ['events', 'GET', '/api/events', HANDSHAKE, '404 not-found'],
     ['MJPEG', 'GET', '/streams/main/mjpeg', HANDSHAKE, '404 not-found'],
     ['a foreign Host', 'GET', '/streams/main/ws', { ...HANDSHAKE, Host: 'evil.example' }, '421 host-unknown'],
-    ['a foreign Origin', 'GET', '/streams/main/ws', { ...HANDSHAKE, Origin: 'https://evil.example' }, '403 origin-not-allowed'],
+    [
+      'a foreign Origin',
+      'GET',
+      '/streams/main/ws',
+      { ...HANDSHAKE, Origin: 'https://evil.example' },
+      '403 origin-not-allowed',
+    ],
   ])('are answered and ended with %s', async (_name, method, path, headers, expected) => {
     await using gateway = await start();
     await using peer = await RawPeer.connect(gateway.url);
@@ -87,7 +125,9 @@ describe('the routes of WebSockets', () => {
   it.each(['/streams/main/ws', '/streams/main/publish'])('answer a plain request of %s with 426', async (path) => {
     await using gateway = await start();
     for (const method of ['GET', 'HEAD']) {
-      const [response] = (await once(request(`${gateway.url}${path}`, { method }).end(), 'response')) as [IncomingMessage];
+      const [response] = (await once(request(`${gateway.url}${path}`, { method }).end(), 'response')) as [
+        IncomingMessage,
+      ];
       response.resume();
       expect(response.statusCode).toBe(426);
       expect(response.headers.upgrade).toBe('websocket');
@@ -96,13 +136,16 @@ describe('the routes of WebSockets', () => {
 });
 
 describe('URLs that cannot be decoded', () => {
-  it.each(['/%', '/%ff', '/api/streams/%zz', '/streams/%c0%ae/snapshot.jpg'])('are refused in the format of all errors: %s', async (path) => {
-    await using gateway = await start();
-    await using peer = await RawPeer.connect(gateway.url);
-    peer.send(format('GET', path, { Connection: 'close' }));
-    const text = await peer.ended();
-    expect(text).toMatch(/^HTTP\/1\.1 400 /);
-    expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n')))).toMatchObject({ code: 'request-invalid' });
-    expect(text).toMatch(/x-content-type-options: nosniff/i);
-  });
+  it.each(['/%', '/%ff', '/api/streams/%zz', '/streams/%c0%ae/snapshot.jpg'])(
+    'are refused in the format of all errors: %s',
+    async (path) => {
+      await using gateway = await start();
+      await using peer = await RawPeer.connect(gateway.url);
+      peer.send(format('GET', path, { Connection: 'close' }));
+      const text = await peer.ended();
+      expect(text).toMatch(/^HTTP\/1\.1 400 /);
+      expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n')))).toMatchObject({ code: 'request-invalid' });
+      expect(text).toMatch(/x-content-type-options: nosniff/i);
+    },
+  );
 });

@@ -11,8 +11,16 @@ import { createHttpApp } from '../../helpers/http-app.ts';
 import { Viewer } from '../../helpers/viewer.ts';
 
 /** The HTTP application with limits of the test's own, behind a proxy that it trusts. */
-async function setUp(sharedLimits: Partial<SharedLimits>): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerSocket> }> {
-  const app = await createHttpApp({ stream: { virtualPorts: [{ from: 6000, to: 6063 }] }, publishing: new Publishing(), sharedLimits, access: { insecure: true }, trustProxies: TRUST_FORWARDED.trustProxies });
+async function setUp(
+  sharedLimits: Partial<SharedLimits>,
+): Promise<AsyncDisposable & { readonly url: string; readonly webClients: ReadonlySet<ViewerSocket> }> {
+  const app = await createHttpApp({
+    stream: { virtualPorts: [{ from: 6000, to: 6063 }] },
+    publishing: new Publishing(),
+    sharedLimits,
+    access: { insecure: true },
+    trustProxies: TRUST_FORWARDED.trustProxies,
+  });
   return Object.assign(app, { url: await app.listen() });
 }
 
@@ -102,7 +110,10 @@ describe('virtual ports of one address', () => {
     expect(ports.size).toBe(10);
     expect(ports).not.toContain(null);
     await using one = await Viewer.connect(base, 'main', from('192.0.2.2'));
-    expect(await one.hello()).toMatchObject({ port: null, spectatorReason: expect.stringContaining('its maximum') as string });
+    expect(await one.hello()).toMatchObject({
+      port: null,
+      spectatorReason: expect.stringContaining('its maximum') as string,
+    });
     for (const viewer of innocent) await viewer[Symbol.asyncDispose]();
   });
 

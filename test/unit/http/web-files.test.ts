@@ -17,9 +17,17 @@ async function start(): Promise<Gateway & { readonly url: string }> {
 }
 
 /** Neither follows, nor decompresses, nor normalizes the path. */
-async function get(url: string, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }> {
+async function get(
+  url: string,
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+): Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }> {
   const { hostname, port } = new URL(url);
-  const [response] = (await once(request({ hostname, port, path, headers, method, agent: false }).end(), 'response')) as [IncomingMessage];
+  const [response] = (await once(
+    request({ hostname, port, path, headers, method, agent: false }).end(),
+    'response',
+  )) as [IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) };
@@ -29,13 +37,20 @@ describe('built files', () => {
   it('are served byte for byte with their type, plain and compressed', async () => {
     await using gateway = await start();
     expect(names.length).toBeGreaterThan(20);
-    const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css', map: 'application/json' };
+    const types: Record<string, string> = {
+      html: 'text/html',
+      js: 'text/javascript',
+      css: 'text/css',
+      map: 'application/json',
+    };
     for (const name of names) {
       const content = readFileSync(`${ROOT}${name}`);
       const plain = await get(gateway.url, `/${name}`);
       expect(plain.status, name).toBe(200);
       expect(plain.body.equals(content), name).toBe(true);
-      expect(plain.headers['content-type'], name).toBe(`${types[name.slice(name.lastIndexOf('.') + 1)]}; charset=utf-8`);
+      expect(plain.headers['content-type'], name).toBe(
+        `${types[name.slice(name.lastIndexOf('.') + 1)]}; charset=utf-8`,
+      );
       expect(plain.headers['content-length']).toBe(String(content.byteLength));
       expect(plain.headers['cache-control']).toMatch(name.startsWith('assets') ? /immutable/ : /^no-cache$/);
       const compressed = await get(gateway.url, `/${name}`, { 'accept-encoding': 'br, gzip' });
@@ -48,7 +63,12 @@ describe('built files', () => {
 
   it('are pages at /, /viewer and /publish', async () => {
     await using gateway = await start();
-    for (const [path, name] of [['/', 'index.html'], ['/viewer', 'viewer.html'], ['/publish', 'publish.html'], ['/viewer?stream=main', 'viewer.html']] as const) {
+    for (const [path, name] of [
+      ['/', 'index.html'],
+      ['/viewer', 'viewer.html'],
+      ['/publish', 'publish.html'],
+      ['/viewer?stream=main', 'viewer.html'],
+    ] as const) {
       expect((await get(gateway.url, path)).body.equals(readFileSync(`${ROOT}${name}`)), path).toBe(true);
     }
   });
@@ -56,32 +76,67 @@ describe('built files', () => {
   it('answer 304 to their own tag, and 200 to any other', async () => {
     await using gateway = await start();
     for (const encoding of ['identity', 'gzip']) {
-      const { headers: { etag = '' } } = await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': encoding });
+      const {
+        headers: { etag = '' },
+      } = await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': encoding });
       expect(etag).toMatch(/^"[\w-]+"$/);
       for (const tag of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
-        const { status, body, headers } = await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': encoding, 'if-none-match': tag });
+        const { status, body, headers } = await get(gateway.url, '/gearway-viewer.js', {
+          'accept-encoding': encoding,
+          'if-none-match': tag,
+        });
         expect({ status, bytes: body.byteLength, etag: headers.etag }, tag).toEqual({ status: 304, bytes: 0, etag });
       }
-      for (const tag of ['"other"', etag.slice(1, -1), '']) expect((await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': encoding, 'if-none-match': tag })).status, tag).toBe(200);
+      for (const tag of ['"other"', etag.slice(1, -1), ''])
+        expect(
+          (await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': encoding, 'if-none-match': tag })).status,
+          tag,
+        ).toBe(200);
     }
   });
 
   it('are compressed only for those that accept it', async () => {
     await using gateway = await start();
-    for (const [accept, encoding] of [['gzip', 'gzip'], ['deflate, gzip;q=0.5', 'gzip'], ['*', 'gzip'], ['gzip;q=0', undefined], ['br', undefined], ['x-gzipped', undefined]] as const) {
-      expect((await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': accept })).headers['content-encoding'], accept).toBe(encoding);
+    for (const [accept, encoding] of [
+      ['gzip', 'gzip'],
+      ['deflate, gzip;q=0.5', 'gzip'],
+      ['*', 'gzip'],
+      ['gzip;q=0', undefined],
+      ['br', undefined],
+      ['x-gzipped', undefined],
+    ] as const) {
+      expect(
+        (await get(gateway.url, '/gearway-viewer.js', { 'accept-encoding': accept })).headers['content-encoding'],
+        accept,
+      ).toBe(encoding);
     }
   });
 
   it('answer HEAD with the length and no body', async () => {
     await using gateway = await start();
     const { status, headers, body } = await get(gateway.url, '/gearway-viewer.js', {}, 'HEAD');
-    expect({ status, length: headers['content-length'], bytes: body.byteLength }).toEqual({ status: 200, length: String(readFileSync(`${ROOT}gearway-viewer.js`).byteLength), bytes: 0 });
+    expect({ status, length: headers['content-length'], bytes: body.byteLength }).toEqual({
+      status: 200,
+      length: String(readFileSync(`${ROOT}gearway-viewer.js`).byteLength),
+      bytes: 0,
+    });
   });
 
   it('leave no way out of their folder', async () => {
     await using gateway = await start();
-    for (const path of ['/../package.json', '/..%2fpackage.json', '/%2e%2e/gateway/main.js', '/assets/../../gateway/main.js', '/assets', '/assets/', '//index.html', '/gearway-viewer.js/', '/gearway-viewer.js%00', '/..\\..\\package.json', '/.git/config']) {
+    for (const path of [
+      '/../package.json',
+      '/..%2fpackage.json',
+      '/%2e%2e/gateway/main.js',
+      '/assets/../../gateway/main.js',
+      '/assets',
+      '/assets/',
+      '//index.html',
+      '/gearway-viewer.js/',
+      '/gearway-viewer.js%00',
+      '/..\\..\\package.json',
+      '/.git/config',
+    ]) {
       expect((await get(gateway.url, path)).status, path).toBe(404);
     }
   });
@@ -90,9 +145,14 @@ describe('built files', () => {
     await using gateway = await start();
     for (const name of [...names, '%67earway-viewer.js', '', 'viewer', 'publish']) {
       const { status, headers } = await get(gateway.url, `/${name}`, { origin: 'https://evil.example' });
-      expect({ name, status, allowed: headers['access-control-allow-origin'] }).toEqual({ name, status: 200, allowed: '*' });
+      expect({ name, status, allowed: headers['access-control-allow-origin'] }).toEqual({
+        name,
+        status: 200,
+        allowed: '*',
+      });
     }
     // What only looks like one.
-    for (const path of ['/gearway-nothing.js', '/gearway-viewer.js/../../api/streams']) expect((await get(gateway.url, path, { origin: 'https://evil.example' })).status, path).toBe(403);
+    for (const path of ['/gearway-nothing.js', '/gearway-viewer.js/../../api/streams'])
+      expect((await get(gateway.url, path, { origin: 'https://evil.example' })).status, path).toBe(403);
   });
 });

@@ -2,7 +2,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClientLog } from '../../../gateway/hub/client-log.ts';
 import type { EventKind, GatewayEvent } from '../../../shared/status.ts';
 
-const event = (kind: EventKind, changes: Partial<GatewayEvent> = {}): GatewayEvent => ({ id: 1, time: '', kind, stream: 'main', client: 'web-1', port: 6000, address: 'phone (10.0.0.7)', reason: 'assigned port 6000', ...changes });
+const event = (kind: EventKind, changes: Partial<GatewayEvent> = {}): GatewayEvent => ({
+  id: 1,
+  time: '',
+  kind,
+  stream: 'main',
+  client: 'web-1',
+  port: 6000,
+  address: 'phone (10.0.0.7)',
+  reason: 'assigned port 6000',
+  ...changes,
+});
 
 describe('createClientLog', () => {
   beforeEach(() => {

@@ -10,12 +10,46 @@ describe('ClientTotals', () => {
     const totals = new ClientTotals();
     totals.add(client({ delivered: 3, deliveredBytes: 300, dropped: 1 }));
     totals.add(client({ port: null, kind: 'spectator', delivered: 2 }));
-    const present = [client({ delivered: 4, deliveredBytes: 400 }), client({ port: 5567, kind: 'native', withheld: 5, repeated: 6 }), client({ port: null, kind: 'spectator', rejected: 1 })];
+    const present = [
+      client({ delivered: 4, deliveredBytes: 400 }),
+      client({ port: 5567, kind: 'native', withheld: 5, repeated: 6 }),
+      client({ port: null, kind: 'spectator', rejected: 1 }),
+    ];
     const read = totals.including(present);
     expect(read).toEqual([
-      { kind: 'web', port: '6000', clients: 2, delivered: 7, deliveredBytes: 700, dropped: 1, withheld: 0, repeated: 0, rejected: 0 },
-      { kind: 'spectator', port: 'none', clients: 2, delivered: 2, deliveredBytes: 0, dropped: 0, withheld: 0, repeated: 0, rejected: 1 },
-      { kind: 'native', port: '5567', clients: 1, delivered: 0, deliveredBytes: 0, dropped: 0, withheld: 5, repeated: 6, rejected: 0 },
+      {
+        kind: 'web',
+        port: '6000',
+        clients: 2,
+        delivered: 7,
+        deliveredBytes: 700,
+        dropped: 1,
+        withheld: 0,
+        repeated: 0,
+        rejected: 0,
+      },
+      {
+        kind: 'spectator',
+        port: 'none',
+        clients: 2,
+        delivered: 2,
+        deliveredBytes: 0,
+        dropped: 0,
+        withheld: 0,
+        repeated: 0,
+        rejected: 1,
+      },
+      {
+        kind: 'native',
+        port: '5567',
+        clients: 1,
+        delivered: 0,
+        deliveredBytes: 0,
+        dropped: 0,
+        withheld: 5,
+        repeated: 6,
+        rejected: 0,
+      },
     ]);
     // Reading adds nothing.
     expect(totals.including(present)).toEqual(read);

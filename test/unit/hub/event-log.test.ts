@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { EventLog } from '../../../gateway/hub/event-log.ts';
 import type { GatewayEvent } from '../../../shared/status.ts';
 
-const EVENT = { kind: 'connect', stream: 'main', client: 'web-1', port: 6000, address: '127.0.0.1', reason: 'assigned port 6000' } as const;
+const EVENT = {
+  kind: 'connect',
+  stream: 'main',
+  client: 'web-1',
+  port: 6000,
+  address: '127.0.0.1',
+  reason: 'assigned port 6000',
+} as const;
 
 async function read(events: AsyncIterableIterator<GatewayEvent>, count: number): Promise<number[]> {
   const ids: number[] = [];
@@ -15,7 +22,11 @@ describe('EventLog', () => {
     const log = new EventLog();
     log.add(EVENT);
     const events = log.events();
-    expect((await events.next()).value).toEqual({ id: 1, time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string, ...EVENT });
+    expect((await events.next()).value).toEqual({
+      id: 1,
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
+      ...EVENT,
+    });
     const next = events.next();
     log.add(EVENT);
     expect((await next).value).toMatchObject({ id: 2 });

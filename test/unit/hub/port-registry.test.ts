@@ -140,16 +140,20 @@ describe('PortRegistry', () => {
 
   it('gives the owner of a port no other one', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001, 6002] });
-    for (const wanted of [6000, 6002, 5999, 7000]) expect(() => registry.lease(viewer(), { wanted, owned: 6001 }), String(wanted)).toThrow(coded('port-reserved'));
+    for (const wanted of [6000, 6002, 5999, 7000])
+      expect(() => registry.lease(viewer(), { wanted, owned: 6001 }), String(wanted)).toThrow(coded('port-reserved'));
     const { leaseKey } = registry.lease(viewer(), { wanted: 6000 });
-    expect(() => registry.lease(viewer(), { wanted: 6000, key: leaseKey, owned: 6001 })).toThrow(coded('port-reserved'));
+    expect(() => registry.lease(viewer(), { wanted: 6000, key: leaseKey, owned: 6001 })).toThrow(
+      coded('port-reserved'),
+    );
     expect(registry.lease(viewer(), { owned: 6001, key: leaseKey }).port).toBe(6001);
     expect(registry.lease(viewer(), { wanted: 6001, owned: 6001 }).port).toBe(6001);
   });
 
   it("gives the owner of another stream's port none here", () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
-    for (const wanted of [undefined, 7001]) expect(() => registry.lease(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
+    for (const wanted of [undefined, 7001])
+      expect(() => registry.lease(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
     // The port exists in this stream, and is reserved in another one only.
     expect(() => registry.lease(viewer(), { owned: 6002 })).toThrow(coded('no-free-port'));
   });

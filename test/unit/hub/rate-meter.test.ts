@@ -21,7 +21,12 @@ describe('RateMeter', () => {
     expect(meter.recentIntervalMs()).toBe(50);
   });
 
-  it.each([[1, 1000], [10, 100], [40, 25], [1000, 1]])('measures %i events a second', (perSecond, everyMs) => {
+  it.each([
+    [1, 1000],
+    [10, 100],
+    [40, 25],
+    [1000, 1],
+  ])('measures %i events a second', (perSecond, everyMs) => {
     const { meter, lastMs } = marked(everyMs, 400);
     expect(meter.perSecond(lastMs)).toBeCloseTo(perSecond);
     expect(meter.recentIntervalMs()).toBe(everyMs);

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { sourceDown } from '../../../gateway/hub/readiness.ts';
 import type { StreamState, StreamStatus } from '../../../shared/status.ts';
 
-const status = (state: StreamState, kind: string, sourceState: string): StreamStatus => ({ name: 'door', state, reason: 'why', source: { kind, state: sourceState } }) as unknown as StreamStatus;
+const status = (state: StreamState, kind: string, sourceState: string): StreamStatus =>
+  ({ name: 'door', state, reason: 'why', source: { kind, state: sourceState } }) as unknown as StreamStatus;
 
 describe('sourceDown', () => {
   it.each<[StreamState, string, string]>([

@@ -8,8 +8,15 @@ import { takeJson } from '../../helpers/take-json.ts';
 import { encodePorts } from '../../../gateway/sources/netgear/encode-ports.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
-const text = (length: number): ReturnData => ({ kind: 'value', value: 'x'.repeat(length), json: `"${'x'.repeat(length)}"` });
-const array = (bytes: number, fill = 0): ReturnData => ({ kind: 'array', array: { dtype: 'uint8', shape: [bytes], data: new Uint8Array(bytes).fill(fill) } });
+const text = (length: number): ReturnData => ({
+  kind: 'value',
+  value: 'x'.repeat(length),
+  json: `"${'x'.repeat(length)}"`,
+});
+const array = (bytes: number, fill = 0): ReturnData => ({
+  kind: 'array',
+  array: { dtype: 'uint8', shape: [bytes], data: new Uint8Array(bytes).fill(fill) },
+});
 const jpeg = (bytes: number): ReturnData => ({ kind: 'jpeg', data: new Uint8Array(bytes), colorspace: 'BGR' });
 
 describe('ByteBudget', () => {
@@ -32,9 +39,22 @@ describe('budgetBytes', () => {
     const data = fc.oneof(
       fc.string({ unit: 'binary' }).map((value): ReturnData => ({ kind: 'value', value, json: JSON.stringify(value) })),
       fc.uint8Array({ maxLength: 300 }).map((bytes): ReturnData => ({ kind: 'jpeg', data: bytes, colorspace: 'BGR' })),
-      fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat({ max: Number.MAX_SAFE_INTEGER }), { maxLength: 8 }), fc.string({ maxLength: 16 })).map(([bytes, shape]): ReturnData => ({ kind: 'array', array: { dtype: 'float64', shape, data: bytes } })),
+      fc
+        .tuple(
+          fc.uint8Array({ maxLength: 300 }),
+          fc.array(fc.nat({ max: Number.MAX_SAFE_INTEGER }), { maxLength: 8 }),
+          fc.string({ maxLength: 16 }),
+        )
+        .map(([bytes, shape]): ReturnData => ({ kind: 'array', array: { dtype: 'float64', shape, data: bytes } })),
     );
-    fc.assert(fc.property(data, (value) => Buffer.concat(encodePorts([{ port: 6000, data: value }])).byteLength - '{"6000": }'.length <= budgetBytes(value)));
+    fc.assert(
+      fc.property(
+        data,
+        (value) =>
+          Buffer.concat(encodePorts([{ port: 6000, data: value }])).byteLength - '{"6000": }'.length <=
+          budgetBytes(value),
+      ),
+    );
   });
 });
 
@@ -125,19 +145,45 @@ describe('Returns: bytes', () => {
   });
 
   it('never exceeds its budget, refuses only what does not fit, and loses no byte', () => {
-    type Give = { readonly kind: 'set' | 'push'; readonly port: number; readonly data: ReturnData; readonly ttlMs: number | undefined };
+    type Give = {
+      readonly kind: 'set' | 'push';
+      readonly port: number;
+      readonly data: ReturnData;
+      readonly ttlMs: number | undefined;
+    };
     type Step =
       | Give
       | { readonly kind: 'join' | 'leave' | 'take' | 'get'; readonly port: number }
       | { readonly kind: 'takeJson' | 'takeNewest' }
       | { readonly kind: 'advance'; readonly ms: number };
     const port = fc.integer({ min: 1, max: 4 });
-    const data = fc.oneof(fc.nat({ max: 900 }).map(text), fc.nat({ max: 3000 }).map((bytes) => array(bytes)), fc.nat({ max: 3000 }).map(jpeg));
+    const data = fc.oneof(
+      fc.nat({ max: 900 }).map(text),
+      fc.nat({ max: 3000 }).map((bytes) => array(bytes)),
+      fc.nat({ max: 3000 }).map(jpeg),
+    );
     const step: fc.Arbitrary<Step> = fc.oneof(
-      { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const, 'take' as const, 'get' as const), port }) },
-      { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('set' as const, 'push' as const), port, data, ttlMs: fc.option(fc.integer({ min: 1, max: 50 }), { nil: undefined }) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          kind: fc.constantFrom('join' as const, 'leave' as const, 'take' as const, 'get' as const),
+          port,
+        }),
+      },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constantFrom('set' as const, 'push' as const),
+          port,
+          data,
+          ttlMs: fc.option(fc.integer({ min: 1, max: 50 }), { nil: undefined }),
+        }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('takeJson' as const, 'takeNewest' as const) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 60 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 60 }) }),
+      },
     );
     const capacity = 8000;
 
@@ -152,15 +198,26 @@ describe('Returns: bytes', () => {
         const model = new Map<number, { sticky: Value | null; once: Value[] }>();
         let count = 0;
         const live = (value: Value): boolean => clock.nowMs < value.until;
-        const liveBytes = (): number => [...model.values()].flatMap(({ sticky, once }) => [...(sticky === null ? [] : [sticky]), ...once]).filter(live).reduce((sum, value) => sum + budgetBytes(value.data), 0);
+        const liveBytes = (): number =>
+          [...model.values()]
+            .flatMap(({ sticky, once }) => [...(sticky === null ? [] : [sticky]), ...once])
+            .filter(live)
+            .reduce((sum, value) => sum + budgetBytes(value.data), 0);
         const takeFirst = (at: number): void => {
           const entry = model.get(at);
           if (entry !== undefined) entry.once = entry.once.filter(live).slice(1);
         };
         const give = (action: Give): void => {
           const entry = model.get(action.port);
-          const value: Value = { data: action.data, until: action.ttlMs === undefined ? Infinity : clock.nowMs + action.ttlMs, at: (count += 1) };
-          const replaced = action.kind === 'set' && entry !== undefined && entry.sticky !== null && live(entry.sticky) ? budgetBytes(entry.sticky.data) : 0;
+          const value: Value = {
+            data: action.data,
+            until: action.ttlMs === undefined ? Infinity : clock.nowMs + action.ttlMs,
+            at: (count += 1),
+          };
+          const replaced =
+            action.kind === 'set' && entry !== undefined && entry.sticky !== null && live(entry.sticky)
+              ? budgetBytes(entry.sticky.data)
+              : 0;
           const fits = liveBytes() - replaced + budgetBytes(action.data) <= capacity;
           const isFull = action.kind === 'push' && (entry?.once.filter(live).length ?? 0) >= 32;
           let code: string | null = null;
@@ -184,7 +241,14 @@ describe('Returns: bytes', () => {
             for (const at of model.keys()) takeFirst(at);
           } else if (action.kind === 'takeNewest') {
             returns.takeNewest();
-            const [oldest] = [...model].flatMap(([at, { once }]) => once.filter(live).slice(0, 1).map((value) => ({ at, value }))).sort((a, b) => a.value.at - b.value.at);
+            const [oldest] = [...model]
+              .flatMap(([at, { once }]) =>
+                once
+                  .filter(live)
+                  .slice(0, 1)
+                  .map((value) => ({ at, value })),
+              )
+              .sort((a, b) => a.value.at - b.value.at);
             if (oldest !== undefined) takeFirst(oldest.at);
           } else if (action.kind === 'join') {
             returns.join(action.port);
@@ -197,7 +261,9 @@ describe('Returns: bytes', () => {
             takeFirst(action.port);
           } else if (action.kind === 'get') {
             const sticky = model.get(action.port)?.sticky;
-            expect(returns.get(action.port)).toEqual(sticky === null || sticky === undefined || !live(sticky) ? null : expect.objectContaining(sticky.data));
+            expect(returns.get(action.port)).toEqual(
+              sticky === null || sticky === undefined || !live(sticky) ? null : expect.objectContaining(sticky.data),
+            );
           }
           expect(budget.used).toBeLessThanOrEqual(capacity);
           expect(budget.used).toBeGreaterThanOrEqual(liveBytes());
@@ -233,17 +299,25 @@ describe('readers of return data: bytes', () => {
     expect(returns.dropped).toBe(6);
     void changes.return();
     const kept: unknown[] = [];
-    for await (const { mode, data } of changes) kept.push(mode === 'sticky' ? mode : data.kind === 'array' && data.array.data[0]);
+    for await (const { mode, data } of changes)
+      kept.push(mode === 'sticky' ? mode : data.kind === 'array' && data.array.data[0]);
     expect(kept).toEqual(['sticky', 6, 7, 8, 9]);
   });
 
   it('keeps a single item that is larger than the limit', async () => {
-    const reader = new BoundedReader<string>(() => undefined, () => undefined, { maxBytes: 10 });
+    const reader = new BoundedReader<string>(
+      () => undefined,
+      () => undefined,
+      { maxBytes: 10 },
+    );
     reader.add('small', 5);
     reader.add('large', 50);
     expect(await reader.next()).toEqual({ value: 'large', done: false });
     reader.add('a', 5);
     reader.add('b', 5);
-    expect([await reader.next(), await reader.next()]).toEqual([{ value: 'a', done: false }, { value: 'b', done: false }]);
+    expect([await reader.next(), await reader.next()]).toEqual([
+      { value: 'a', done: false },
+      { value: 'b', done: false },
+    ]);
   });
 });

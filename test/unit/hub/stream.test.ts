@@ -6,23 +6,54 @@ import { GearwayError } from '../../../shared/errors.ts';
 import { idleClientStatus } from '../../helpers/client-status.ts';
 import { takeJson } from '../../helpers/take-json.ts';
 
-const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: { n: 1 }, wireHeader: null };
+const INPUT: FrameInput = {
+  width: 2,
+  height: 1,
+  encoding: { kind: 'jpeg' },
+  payload: new Uint8Array(4),
+  message: { n: 1 },
+  wireHeader: null,
+};
 const SOURCE = { kind: 'push', address: 'this program', state: 'open', lastError: null, restarts: 0 };
 
 const streams: Stream[] = [];
 let events: EventLog;
 function createStream(log: (message: string) => void = () => undefined, policy: Partial<StreamPolicy> = {}): Stream {
-  const stream = new Stream({ policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', ...policy }, name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events, waitingReason: 'no frame yet', log });
+  const stream = new Stream({
+    policy: { distribution: 'broadcast', start: 'any', onSourceEnd: 'wait', ...policy },
+    name: 'main',
+    virtualPorts: [{ from: 6000, to: 6003 }],
+    sourceTakesReturns: true,
+    events,
+    waitingReason: 'no frame yet',
+    log,
+  });
   streams.push(stream);
   return stream;
 }
 
-function client(port: number | null = null): Client & { readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>; readonly offer: ReturnType<typeof vi.fn<Client['offer']>>; readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>> } {
+function client(port: number | null = null): Client & {
+  readonly sendAway: ReturnType<typeof vi.fn<Client['sendAway']>>;
+  readonly offer: ReturnType<typeof vi.fn<Client['offer']>>;
+  readonly streamChanged: ReturnType<typeof vi.fn<Client['streamChanged']>>;
+} {
   const status = idleClientStatus(`client-${port}`, port);
-  return { id: status.id, isActive: true, sendAway: vi.fn<Client['sendAway']>(), offer: vi.fn<Client['offer']>(), streamChanged: vi.fn<Client['streamChanged']>(), status: () => status };
+  return {
+    id: status.id,
+    isActive: true,
+    sendAway: vi.fn<Client['sendAway']>(),
+    offer: vi.fn<Client['offer']>(),
+    streamChanged: vi.fn<Client['streamChanged']>(),
+    status: () => status,
+  };
 }
 
-function listed(port: number): ReturnType<typeof client> & Omit<ListedClient, 'hasAnswered' | 'readiness'> & { hasAnswered: boolean; readiness: ListedClient['readiness']; readonly notifyEndOfStream: ReturnType<typeof vi.fn<() => void>> } {
+function listed(port: number): ReturnType<typeof client> &
+  Omit<ListedClient, 'hasAnswered' | 'readiness'> & {
+    hasAnswered: boolean;
+    readiness: ListedClient['readiness'];
+    readonly notifyEndOfStream: ReturnType<typeof vi.fn<() => void>>;
+  } {
   return { ...client(port), port, hasAnswered: false, readiness: 'absent', notifyEndOfStream: vi.fn<() => void>() };
 }
 
@@ -59,16 +90,21 @@ describe('Stream', () => {
     stream.attach(viewer);
     const flow: FrameInput = { ...INPUT, encoding: { kind: 'raw', dtype: 'float32', shape: [8, 8, 2] } };
     for (let count = 0; count < 3; count += 1) stream.publish(flow);
-    const reason = 'frames arrive that viewers cannot show: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels';
+    const reason =
+      'frames arrive that viewers cannot show: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels';
     expect([stream.state, stream.reason]).toEqual(['live', reason]);
     stream.publish(INPUT);
-    expect(viewer.streamChanged.mock.calls).toEqual([['live', reason], ['live', 'frames arrive']]);
+    expect(viewer.streamChanged.mock.calls).toEqual([
+      ['live', reason],
+      ['live', 'frames arrive'],
+    ]);
   });
 
-  it('has the rejection of the source\'s frames as its reason, as long as they arrive', () => {
+  it("has the rejection of the source's frames as its reason, as long as they arrive", () => {
     const logged: string[] = [];
     const stream = createStream((line) => logged.push(line));
-    const reject = (number: number): void => stream.rejectInput(new GearwayError('dtype-unknown', `bad frame ${number}`));
+    const reject = (number: number): void =>
+      stream.rejectInput(new GearwayError('dtype-unknown', `bad frame ${number}`));
     for (let number = 1; number <= 100; number += 1) reject(number);
     const reason = 'the frames that arrive are rejected: dtype-unknown: bad frame 1';
     expect([stream.state, stream.reason, logged.length]).toEqual(['waiting', reason, 1]);
@@ -80,7 +116,10 @@ describe('Stream', () => {
       reject(101);
       vi.advanceTimersByTime(250);
     }
-    expect([stream.state, stream.reason]).toEqual(['stale', 'the frames that arrive are rejected: dtype-unknown: bad frame 101']);
+    expect([stream.state, stream.reason]).toEqual([
+      'stale',
+      'the frames that arrive are rejected: dtype-unknown: bad frame 101',
+    ]);
     vi.advanceTimersByTime(5500);
     expect([stream.state, stream.reason]).toEqual(['stale', 'the source has stopped sending']);
     stream.publish(INPUT);
@@ -109,7 +148,10 @@ describe('Stream', () => {
 
   it('reports whether browsers can show its frames', () => {
     const stream = createStream();
-    const array = (shape: readonly number[]): FrameInput => ({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint8', shape } });
+    const array = (shape: readonly number[]): FrameInput => ({
+      ...INPUT,
+      encoding: { kind: 'raw', dtype: 'uint8', shape },
+    });
     stream.publish(array([8, 8, 2]));
     expect(stream.status(SOURCE).showable).toBe(false);
     stream.publish(array([8, 8, 3]));
@@ -209,7 +251,10 @@ describe('Stream', () => {
     for (let i = 1; i <= 9; i += 1) stream.reject(new GearwayError('array-misfit', `reason ${i}`));
     stream.reject('thrown text');
     expect(stream.status(SOURCE).counters).toMatchObject({ received: 0, rejected: 10 });
-    expect(stream.status(SOURCE).counters.lastRejections).toEqual(['unknown: thrown text', ...[9, 8, 7, 6, 5, 4, 3].map((i) => `array-misfit: reason ${i}`)]);
+    expect(stream.status(SOURCE).counters.lastRejections).toEqual([
+      'unknown: thrown text',
+      ...[9, 8, 7, 6, 5, 4, 3].map((i) => `array-misfit: reason ${i}`),
+    ]);
     expect(log).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(9999);
     stream.reject(new Error('e'));
@@ -223,14 +268,33 @@ describe('Stream', () => {
   it('describes itself', () => {
     const stream = createStream();
     expect(stream.status(SOURCE)).toEqual({
-      name: 'main', state: 'waiting', reason: 'no frame yet', source: SOURCE, showable: true, frame: null,
-      counters: { received: 0, receivedBytes: 0, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] }, awaited: [], clients: [],
+      name: 'main',
+      state: 'waiting',
+      reason: 'no frame yet',
+      source: SOURCE,
+      showable: true,
+      frame: null,
+      counters: {
+        received: 0,
+        receivedBytes: 0,
+        rejected: 0,
+        returnsRejected: 0,
+        returnsDropped: 0,
+        lastRejections: [],
+      },
+      ports: { ranges: [{ from: 6000, to: 6003 }], free: 4, taken: 0, held: [], reserved: [] },
+      awaited: [],
+      clients: [],
     });
     for (let i = 0; i < 10; i += 1) {
       stream.publish({ ...INPUT, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] } });
       if (i < 9) vi.advanceTimersByTime(40);
     }
-    expect(stream.status(SOURCE)).toMatchObject({ state: 'live', frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 }, counters: { received: 10 } });
+    expect(stream.status(SOURCE)).toMatchObject({
+      state: 'live',
+      frame: { sequence: 10, width: 2, height: 1, encoding: 'uint16', framesPerSecond: 25 },
+      counters: { received: 10 },
+    });
     expect(stream.frameTimeMs()).toBeCloseTo(40);
     expect(stream.framesPerSecond()).toBeCloseTo(25);
   });
@@ -299,10 +363,18 @@ describe('Stream: start all', () => {
     stream.publish(INPUT);
     const newest = stream.publish(INPUT);
     expect(newest.sequence).toBe(2);
-    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5567, 5577], state: 'waiting', reason: 'holding frames until every client has connected once, missing: 5567, 5577 (start: all)', counters: { received: 2 } });
+    expect(stream.status(SOURCE)).toMatchObject({
+      awaited: [5567, 5577],
+      state: 'waiting',
+      reason: 'holding frames until every client has connected once, missing: 5567, 5577 (start: all)',
+      counters: { received: 2 },
+    });
     first.hasAnswered = true;
     stream.onClientReady();
-    expect(stream.status(SOURCE)).toMatchObject({ awaited: [5577], reason: 'holding frames until every client has connected once, missing: 5577 (start: all)' });
+    expect(stream.status(SOURCE)).toMatchObject({
+      awaited: [5577],
+      reason: 'holding frames until every client has connected once, missing: 5577 (start: all)',
+    });
     expect(stream.latest).toBeNull();
     for (const one of [first, second, viewer]) expect(one.offer).not.toHaveBeenCalled();
     second.hasAnswered = true;
@@ -357,7 +429,10 @@ describe('Stream: distribution round-robin', () => {
 });
 
 describe('Stream: on source end', () => {
-  it.each([['wait', 0], ['terminate', 1]] as const)('%s: the listed clients are ended %i times', (onSourceEnd, times) => {
+  it.each([
+    ['wait', 0],
+    ['terminate', 1],
+  ] as const)('%s: the listed clients are ended %i times', (onSourceEnd, times) => {
     const stream = createStream(undefined, { onSourceEnd });
     const one = listed(5567);
     stream.attachListed(one);

@@ -34,7 +34,9 @@ describe('GET /metrics', () => {
       const samples = await scrape(gateway);
       expect(samples.get('gearway_client_frames_delivered_total{stream="door",kind="web",port="6000"}')).toBe(7);
       // Live, or stuck if this test was kept waiting.
-      const states = ['live', 'stuck'].map((state) => samples.get(`gearway_clients{stream="door",kind="web",state="${state}"}`) ?? 0);
+      const states = ['live', 'stuck'].map(
+        (state) => samples.get(`gearway_clients{stream="door",kind="web",state="${state}"}`) ?? 0,
+      );
       expect(states.reduce((sum, count) => sum + count)).toBe(1);
       expect(samples.get('gearway_ports{stream="door",state="taken"}')).toBe(1);
     }
@@ -69,8 +71,12 @@ describe('GET /metrics', () => {
     };
     expect(Object.fromEntries(Object.keys(expected).map((series) => [series, samples.get(series)]))).toEqual(expected);
     // Stale if this test was kept waiting.
-    expect((samples.get('gearway_stream_state{stream="door",state="live"}') ?? 0) + (samples.get('gearway_stream_state{stream="door",state="stale"}') ?? 0)).toBe(1);
-    for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds']) expect(samples.get(name), name).toBeGreaterThanOrEqual(0);
+    expect(
+      (samples.get('gearway_stream_state{stream="door",state="live"}') ?? 0) +
+        (samples.get('gearway_stream_state{stream="door",state="stale"}') ?? 0),
+    ).toBe(1);
+    for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds'])
+      expect(samples.get(name), name).toBeGreaterThanOrEqual(0);
   });
 
   it('has latencies as viewers report them, in cumulative buckets', async () => {
@@ -84,7 +90,8 @@ describe('GET /metrics', () => {
       await viewer.settled();
     }
     const samples = await scrape(gateway);
-    const bucket = (le: string): number | undefined => samples.get(`gearway_latency_seconds_bucket{stream="door",kind="web",le="${le}"}`);
+    const bucket = (le: string): number | undefined =>
+      samples.get(`gearway_latency_seconds_bucket{stream="door",kind="web",le="${le}"}`);
     expect(['0.0025', '0.005', '0.025', '0.05', '10', '+Inf'].map(bucket)).toEqual([0, 1, 1, 2, 2, 3]);
     expect(samples.get('gearway_latency_seconds_sum{stream="door",kind="web"}')).toBeCloseTo(30.033);
   });

@@ -6,7 +6,11 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 describe('parseNetGearAddress', () => {
   it('reads endpoint, port, pattern and options', () => {
     expect(parseNetGearAddress('tcp://127.0.0.1:5567?pattern=0&id=7', ['id'])).toEqual({
-      endpoints: ['tcp://127.0.0.1:5567'], ports: ['5567'], pattern: 'pair', security: null, options: new Map([['id', '7']]),
+      endpoints: ['tcp://127.0.0.1:5567'],
+      ports: ['5567'],
+      pattern: 'pair',
+      security: null,
+      options: new Map([['id', '7']]),
     });
   });
 
@@ -15,7 +19,11 @@ describe('parseNetGearAddress', () => {
     expect(parseNetGearAddress('tcp://127.0.0.1:5567?').pattern).toBe('request-reply');
   });
 
-  it.each([['0', 'pair'], ['1', 'request-reply'], ['2', 'publish-subscribe']])('reads pattern %s as %s', (number, pattern) => {
+  it.each([
+    ['0', 'pair'],
+    ['1', 'request-reply'],
+    ['2', 'publish-subscribe'],
+  ])('reads pattern %s as %s', (number, pattern) => {
     expect(parseNetGearAddress(`tcp://127.0.0.1:5567?pattern=${number}`).pattern).toBe(pattern);
   });
 
@@ -23,17 +31,23 @@ describe('parseNetGearAddress', () => {
     expect(() => parseNetGearAddress(`tcp://127.0.0.1:5567?pattern=${pattern}`)).toThrow(coded('pattern-unknown'));
   });
 
-  it.each(['127.0.0.1', 'localhost', 'camera-1.example.org', '*', '[::1]', '[fe80::1]'])('takes the host %s', (host) => {
-    expect(parseNetGearAddress(`tcp://${host}:5567`).endpoints).toEqual([`tcp://${host}:5567`]);
-  });
+  it.each(['127.0.0.1', 'localhost', 'camera-1.example.org', '*', '[::1]', '[fe80::1]'])(
+    'takes the host %s',
+    (host) => {
+      expect(parseNetGearAddress(`tcp://${host}:5567`).endpoints).toEqual([`tcp://${host}:5567`]);
+    },
+  );
 
   it.each(['TCP://127.0.0.1:5567', 'Tcp://127.0.0.1:5567'])('takes the scheme of %s', (address) => {
     expect(parseNetGearAddress(address).endpoints).toEqual(['tcp://127.0.0.1:5567']);
   });
 
-  it.each(['192.168.1.300', '1.2.3', '1.2.3.4.5', '256.0.0.1', '1..2.3', '01.02.03.04', '[::1::1]', '[1.2.3.4]'])('rejects %s, which looks like an IP address and is none', (host) => {
-    expect(() => parseNetGearAddress(`tcp://${host}:5567`)).toThrow(coded('address-invalid'));
-  });
+  it.each(['192.168.1.300', '1.2.3', '1.2.3.4.5', '256.0.0.1', '1..2.3', '01.02.03.04', '[::1::1]', '[1.2.3.4]'])(
+    'rejects %s, which looks like an IP address and is none',
+    (host) => {
+      expect(() => parseNetGearAddress(`tcp://${host}:5567`)).toThrow(coded('address-invalid'));
+    },
+  );
 
   it.each(['1', '65535'])('takes the port %s', (port) => {
     expect(parseNetGearAddress(`tcp://127.0.0.1:${port}`).ports).toEqual([port]);
@@ -46,7 +60,8 @@ describe('parseNetGearAddress', () => {
 
   it('reads several ports, each with its endpoint', () => {
     expect(parseNetGearAddress('tcp://10.0.0.1:5567,5577,05587')).toMatchObject({
-      ports: ['5567', '5577', '05587'], endpoints: ['tcp://10.0.0.1:5567', 'tcp://10.0.0.1:5577', 'tcp://10.0.0.1:05587'],
+      ports: ['5567', '5577', '05587'],
+      endpoints: ['tcp://10.0.0.1:5567', 'tcp://10.0.0.1:5577', 'tcp://10.0.0.1:05587'],
     });
   });
 
@@ -59,7 +74,11 @@ describe('parseNetGearAddress', () => {
   });
 
   it('reads ipc, with the port behind the path as NetGear puts it', () => {
-    expect(parseNetGearAddress('ipc:///tmp/feed:5555,5556?pattern=0')).toMatchObject({ ports: ['5555', '5556'], endpoints: ['ipc:///tmp/feed:5555', 'ipc:///tmp/feed:5556'], pattern: 'pair' });
+    expect(parseNetGearAddress('ipc:///tmp/feed:5555,5556?pattern=0')).toMatchObject({
+      ports: ['5555', '5556'],
+      endpoints: ['ipc:///tmp/feed:5555', 'ipc:///tmp/feed:5556'],
+      pattern: 'pair',
+    });
     expect(parseNetGearAddress(`ipc:///${'a'.repeat(96)}:5555`).endpoints).toEqual([`ipc:///${'a'.repeat(96)}:5555`]);
     expect(() => parseNetGearAddress(`ipc:///${'a'.repeat(97)}:5555`)).toThrow(coded('address-invalid'));
   });
@@ -69,24 +88,55 @@ describe('parseNetGearAddress', () => {
     ['1', { mode: 'stonehouse', folder: '/nowhere/.vidgear/keys', allowedAddresses: null }],
     ['2', { mode: 'ironhouse', folder: '/nowhere/.vidgear/keys', allowedAddresses: null }],
   ])('reads secure=%s', (number, security) => {
-    expect(parseNetGearAddress(`tcp://127.0.0.1:5567?secure=${number}${number === '0' ? '' : '&keys=/nowhere'}`).security).toEqual(security);
+    expect(
+      parseNetGearAddress(`tcp://127.0.0.1:5567?secure=${number}${number === '0' ? '' : '&keys=/nowhere'}`).security,
+    ).toEqual(security);
   });
 
   it('reads who is let in, where that is known', () => {
-    expect(parseNetGearAddress('tcp://*:5567?secure=1&keys=/nowhere&allow=10.0.0.1,10.0.0.2', ['allow'])).toMatchObject({
-      security: { allowedAddresses: ['10.0.0.1', '10.0.0.2'] }, options: new Map(),
-    });
-    expect(() => parseNetGearAddress('tcp://*:5567?secure=1&keys=/nowhere&allow=10.0.0.1')).toThrow(coded('address-invalid'));
+    expect(parseNetGearAddress('tcp://*:5567?secure=1&keys=/nowhere&allow=10.0.0.1,10.0.0.2', ['allow'])).toMatchObject(
+      {
+        security: { allowedAddresses: ['10.0.0.1', '10.0.0.2'] },
+        options: new Map(),
+      },
+    );
+    expect(() => parseNetGearAddress('tcp://*:5567?secure=1&keys=/nowhere&allow=10.0.0.1')).toThrow(
+      coded('address-invalid'),
+    );
   });
 
-  it.each(['secure=3', 'secure=yes', 'keys=/nowhere', 'secure=0&keys=/nowhere', 'allow=10.0.0.1'])('rejects %s', (options) => {
-    expect(() => parseNetGearAddress(`tcp://127.0.0.1:5567?${options}`, ['allow'])).toThrow(coded('option-invalid'));
-  });
+  it.each(['secure=3', 'secure=yes', 'keys=/nowhere', 'secure=0&keys=/nowhere', 'allow=10.0.0.1'])(
+    'rejects %s',
+    (options) => {
+      expect(() => parseNetGearAddress(`tcp://127.0.0.1:5567?${options}`, ['allow'])).toThrow(coded('option-invalid'));
+    },
+  );
 
   it.each([
-    '', 'tcp://', '127.0.0.1:5567', 'udp://127.0.0.1:5567', 'ipc:///tmp/socket', 'ipc://socket:5555', 'ipc:///:5555', 'ipc:///tmp/a b:5555', 'ipc:///tmp/a,b:5555', 'ipc:///tmp/a\0b:5555', 'tcp://:5567', 'tcp://127.0.0.1', 'tcp://127.0.0.1:', 'tcp://127.0.0.1:0',
-    'tcp://127.0.0.1:65536', 'tcp://127.0.0.1:123456', 'tcp://127.0.0.1:-1', 'tcp://127.0.0.1:5567/', 'tcp://127.0.0.1:5567;tcp://x:1', 'tcp://::1:5567',
-    'tcp://127.0.0.1:5567#a', ' tcp://127.0.0.1:5567', 'tcp://127.0.0.1:5567\n', 'tcp://user@host:5567',
+    '',
+    'tcp://',
+    '127.0.0.1:5567',
+    'udp://127.0.0.1:5567',
+    'ipc:///tmp/socket',
+    'ipc://socket:5555',
+    'ipc:///:5555',
+    'ipc:///tmp/a b:5555',
+    'ipc:///tmp/a,b:5555',
+    'ipc:///tmp/a\0b:5555',
+    'tcp://:5567',
+    'tcp://127.0.0.1',
+    'tcp://127.0.0.1:',
+    'tcp://127.0.0.1:0',
+    'tcp://127.0.0.1:65536',
+    'tcp://127.0.0.1:123456',
+    'tcp://127.0.0.1:-1',
+    'tcp://127.0.0.1:5567/',
+    'tcp://127.0.0.1:5567;tcp://x:1',
+    'tcp://::1:5567',
+    'tcp://127.0.0.1:5567#a',
+    ' tcp://127.0.0.1:5567',
+    'tcp://127.0.0.1:5567\n',
+    'tcp://user@host:5567',
   ])('rejects %j', (text) => {
     expect(() => parseNetGearAddress(text)).toThrow(coded('address-invalid'));
   });
@@ -99,7 +149,10 @@ describe('parseNetGearAddress', () => {
 
 describe('parseFlag', () => {
   it('reads true and false, and takes what is absent for false', () => {
-    const options = new Map([['a', 'true'], ['b', 'false']]);
+    const options = new Map([
+      ['a', 'true'],
+      ['b', 'false'],
+    ]);
     expect([parseFlag(options, 'a'), parseFlag(options, 'b'), parseFlag(options, 'c')]).toEqual([true, false, false]);
   });
 

@@ -19,7 +19,14 @@ const STRANGER = new Uint8Array(32);
 function clientKey(): Uint8Array {
   const digits = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
   const bytes = Buffer.alloc(32);
-  openSenderKeys(folder).publicKey.match(/.{5}/g)!.forEach((group, index) => bytes.writeUInt32BE(group.split('').reduce((sum: number, digit: string) => sum * 85 + digits.indexOf(digit), 0), index * 4));
+  openSenderKeys(folder)
+    .publicKey.match(/.{5}/g)!
+    .forEach((group, index) =>
+      bytes.writeUInt32BE(
+        group.split('').reduce((sum: number, digit: string) => sum * 85 + digits.indexOf(digit), 0),
+        index * 4,
+      ),
+    );
   return bytes;
 }
 

@@ -33,14 +33,46 @@ describe('readCapturedAt', () => {
   });
 
   it.each<Value>([
-    999_999_999, 1e11, 999_999_999_999, 1e14, 999_999_999_999_999, 1e17, -1_700_000_000, 0, NaN, Infinity, 12_345.678, 10n ** 400n,
-    '', 'now', '1700000000', '2023-11-14', '2023-11-14T22:13:20', '2023-11-14T22:13Z', '2023-13-14T22:13:20Z', 'Tue, 14 Nov 2023 22:13:20 GMT', '2023-11-14T22:13:20Z ',
-    null, true, [1_700_000_000], { t: 1_700_000_000 },
+    999_999_999,
+    1e11,
+    999_999_999_999,
+    1e14,
+    999_999_999_999_999,
+    1e17,
+    -1_700_000_000,
+    0,
+    NaN,
+    Infinity,
+    12_345.678,
+    10n ** 400n,
+    '',
+    'now',
+    '1700000000',
+    '2023-11-14',
+    '2023-11-14T22:13:20',
+    '2023-11-14T22:13Z',
+    '2023-13-14T22:13:20Z',
+    'Tue, 14 Nov 2023 22:13:20 GMT',
+    '2023-11-14T22:13:20Z ',
+    null,
+    true,
+    [1_700_000_000],
+    { t: 1_700_000_000 },
   ])('takes %s for no time', (t) => {
     expect(readCapturedAt({ t }, 't')).toBeNull();
   });
 
-  it.each<[Value, string]>([[null, 't'], [1_700_000_000, 't'], ['1700000000', 'length'], [{}, 't'], [{ t: 1 }, 't.x'], [{ t: null }, 't.x'], [{}, '__proto__'], [{}, 'constructor.length'], [[], 'length']])('finds nothing in %j at %s', (message, path) => {
+  it.each<[Value, string]>([
+    [null, 't'],
+    [1_700_000_000, 't'],
+    ['1700000000', 'length'],
+    [{}, 't'],
+    [{ t: 1 }, 't.x'],
+    [{ t: null }, 't.x'],
+    [{}, '__proto__'],
+    [{}, 'constructor.length'],
+    [[], 'length'],
+  ])('finds nothing in %j at %s', (message, path) => {
     expect(readCapturedAt(message, path)).toBeNull();
   });
 });

@@ -22,13 +22,16 @@ interface Watched {
 function connect(endpoint: string, pattern: Pattern = 'request-reply'): Watched {
   const states: Watched['states'] = [];
   const replies: string[][] = [];
-  const connection = new ClientConnection({ endpoint, pattern, security: null }, {
-    changed: (state, reason) => states.push({ state, reason }),
-    replied: (parts) => replies.push(parts.map((part) => Buffer.from(part).toString())),
-    failed: (error) => {
-      throw error;
+  const connection = new ClientConnection(
+    { endpoint, pattern, security: null },
+    {
+      changed: (state, reason) => states.push({ state, reason }),
+      replied: (parts) => replies.push(parts.map((part) => Buffer.from(part).toString())),
+      failed: (error) => {
+        throw error;
+      },
     },
-  });
+  );
   closers.push(() => connection.close());
   const until = async (state: ConnectionState): Promise<string> => {
     await expect.poll(() => states.at(-1)?.state, { timeout: 8000 }).toBe(state);
@@ -43,7 +46,11 @@ describe('ClientConnection', () => {
   it('is connecting while nobody listens, and sends nothing', async () => {
     const endpoint = await place();
     const { connection } = connect(endpoint);
-    expect([connection.state, connection.reason, connection.isReady]).toEqual(['connecting', `nothing is listening at ${endpoint}`, false]);
+    expect([connection.state, connection.reason, connection.isReady]).toEqual([
+      'connecting',
+      `nothing is listening at ${endpoint}`,
+      false,
+    ]);
     expect(await connection.send('header', new Uint8Array(4))).toBe(false);
     expect(connection.inFlight).toBe(0);
   });
@@ -55,9 +62,14 @@ describe('ClientConnection', () => {
     closers.push(() => client.close());
     await client.bind(endpoint);
     await until('ready');
-    expect(await Promise.all([connection.send('a', Buffer.from('1')), connection.send('b', Buffer.from('2'))])).toEqual([true, true]);
+    expect(await Promise.all([connection.send('a', Buffer.from('1')), connection.send('b', Buffer.from('2'))])).toEqual(
+      [true, true],
+    );
     expect(connection.inFlight).toBe(2);
-    for (const expected of [['a', '1'], ['b', '2']]) {
+    for (const expected of [
+      ['a', '1'],
+      ['b', '2'],
+    ]) {
       expect((await client.receive()).map(String)).toEqual(expected);
       await client.send(`answer to ${expected[0]}`);
     }
@@ -80,7 +92,8 @@ describe('ClientConnection', () => {
     expect(connection.inFlight).toBe(0);
     // Nobody reads: the buffers are full after some megabytes, and the connection is none the worse.
     const taken: boolean[] = [];
-    for (let i = 0; i < 200 && taken.at(-1) !== false; i += 1) taken.push(await connection.send('header', Buffer.alloc(500_000)));
+    for (let i = 0; i < 200 && taken.at(-1) !== false; i += 1)
+      taken.push(await connection.send('header', Buffer.alloc(500_000)));
     expect(taken.at(-1)).toBe(false);
     expect(connection.state).toBe('ready');
   });
@@ -95,7 +108,12 @@ describe('ClientConnection', () => {
     void client.receive().catch(() => undefined);
     await until('ready');
     client.subscribe('one more');
-    await expect.poll(() => states.at(-1)).toEqual({ state: 'connecting', reason: 'its socket failed: the client has sent more than 64 subscriptions, expected one' });
+    await expect
+      .poll(() => states.at(-1))
+      .toEqual({
+        state: 'connecting',
+        reason: 'its socket failed: the client has sent more than 64 subscriptions, expected one',
+      });
   });
 
   it('gives up a subscriber of a long topic, and is ready for one that replaces it', async () => {
@@ -105,12 +123,21 @@ describe('ClientConnection', () => {
     wrong.subscribe('t'.repeat(256));
     await wrong.bind(endpoint);
     void wrong.receive().catch(() => undefined);
-    await expect.poll(() => states.at(-1), { timeout: 5000 }).toEqual({ state: 'connecting', reason: 'its socket failed: the client disconnected before it had subscribed' });
+    await expect
+      .poll(() => states.at(-1), { timeout: 5000 })
+      .toEqual({ state: 'connecting', reason: 'its socket failed: the client disconnected before it had subscribed' });
     wrong.close();
     const right = new Subscriber({ linger: 0 });
     closers.push(() => right.close());
     right.subscribe();
-    await expect.poll(() => right.bind(endpoint).then(() => true, () => false)).toBe(true);
+    await expect
+      .poll(() =>
+        right.bind(endpoint).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
     void right.receive().catch(() => undefined);
     await until('ready');
   });
@@ -133,7 +160,14 @@ describe('ClientConnection', () => {
     wrong.close();
     const right = new Reply({ linger: 0 });
     closers.push(() => right.close());
-    await expect.poll(() => right.bind(endpoint).then(() => true, () => false)).toBe(true);
+    await expect
+      .poll(() =>
+        right.bind(endpoint).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
     expect(await until('ready')).toBe('connected');
   });
 
@@ -142,12 +176,17 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await connect(endpoint).until('refused')).toBe(`the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`);
+    expect(await connect(endpoint).until('refused')).toBe(
+      `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`,
+    );
   });
 
   it('says so of a server that libzmq takes for an old ZeroMQ peer, and connects to it once', async () => {
     // What an HTTP server sends in answer: its first bytes read as a ZMTP 1.0 greeting.
-    const answer = 'HTTP/1.1 400 Bad Request\r\nServer: test\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad Request</h1></body></html>\r\n'.repeat(3);
+    const answer =
+      'HTTP/1.1 400 Bad Request\r\nServer: test\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad Request</h1></body></html>\r\n'.repeat(
+        3,
+      );
     const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(answer)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
@@ -155,17 +194,26 @@ describe('ClientConnection', () => {
     const { states, until } = connect(endpoint, 'pair');
     await until('refused');
     await elapse(2500);
-    expect(states.at(-1)).toEqual({ state: 'refused', reason: `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds` });
+    expect(states.at(-1)).toEqual({
+      state: 'refused',
+      reason: `the program at ${endpoint} is not a NetGear client: it does not speak ZeroMQ; list the address at which the client binds`,
+    });
     expect(states.filter(({ state }) => state === 'ready').length).toBeLessThanOrEqual(1);
   });
 
   it('says that there is no host of its name', async () => {
     const { states } = connect('tcp://no-such-host.invalid:5567', 'request-reply');
-    await expect.poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 }).toMatch(/^the client at tcp:\/\/no-such-host\.invalid:5567 cannot be reached: (?:there is no host of this name|the name of the host cannot be resolved)/);
+    await expect
+      .poll(() => states.at(-1)?.reason ?? '', { timeout: 20_000 })
+      .toMatch(
+        /^the client at tcp:\/\/no-such-host\.invalid:5567 cannot be reached: (?:there is no host of this name|the name of the host cannot be resolved)/,
+      );
   });
 
   it('refuses an endpoint that ZeroMQ cannot use', () => {
-    expect(() => connect('tcp://*:5567', 'request-reply')).toThrow(expect.objectContaining({ code: 'address-invalid' }));
+    expect(() => connect('tcp://*:5567', 'request-reply')).toThrow(
+      expect.objectContaining({ code: 'address-invalid' }),
+    );
   });
 
   it('is stuck while somebody holds the connection and says nothing', async () => {
@@ -173,7 +221,9 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
     const endpoint = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await connect(endpoint).until('stuck')).toBe('accepts connections but does not complete the handshake: it is stopped, or not a NetGear client');
+    expect(await connect(endpoint).until('stuck')).toBe(
+      'accepts connections but does not complete the handshake: it is stopped, or not a NetGear client',
+    );
   });
 
   it('gives up what is in flight when no answer comes for 3.5 s, and connects anew', async () => {
@@ -185,7 +235,11 @@ describe('ClientConnection', () => {
     await until('ready');
     await connection.send('header', Buffer.from('1'));
     await client.receive();
-    await expect.poll(() => states.some(({ state, reason }) => state === 'stuck' && reason === 'no answer for 3.5 s'), { timeout: 6000 }).toBe(true);
+    await expect
+      .poll(() => states.some(({ state, reason }) => state === 'stuck' && reason === 'no answer for 3.5 s'), {
+        timeout: 6000,
+      })
+      .toBe(true);
     expect(connection.inFlight).toBe(0);
     await until('ready');
     // Too late: it is thrown away, and not taken for an answer to something newer.
@@ -220,13 +274,16 @@ describe('ClientConnection', () => {
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     let tell: () => void = () => {};
     const refused = new Promise<void>((resolve) => (tell = resolve));
-    const connection = new ClientConnection({ endpoint: `tcp://127.0.0.1:${port}`, pattern: 'request-reply', security: null }, {
-      changed: (state) => {
-        if (state === 'refused') tell();
+    const connection = new ClientConnection(
+      { endpoint: `tcp://127.0.0.1:${port}`, pattern: 'request-reply', security: null },
+      {
+        changed: (state) => {
+          if (state === 'refused') tell();
+        },
+        replied: () => {},
+        failed: () => {},
       },
-      replied: () => {},
-      failed: () => {},
-    });
+    );
     await refused;
     isRude = false;
     // An attempt is due within a second.

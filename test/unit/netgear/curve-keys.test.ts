@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { formatZ85, isListedKey, openReceiverKeys, openSenderKeys, parseSecureMode, resolveKeysFolder } from '../../../gateway/netgear/curve-keys.ts';
+import {
+  formatZ85,
+  isListedKey,
+  openReceiverKeys,
+  openSenderKeys,
+  parseSecureMode,
+  resolveKeysFolder,
+} from '../../../gateway/netgear/curve-keys.ts';
 import { createKeys } from '../../../gateway/netgear/key-files.ts';
 import { peers } from '../../helpers/peers.ts';
 
@@ -30,7 +37,10 @@ function certificate(publicKey: string, secretKey?: string): string {
 /** All four files, as NetGear leaves them. */
 function writeAll(): void {
   for (const name of ['public_keys', 'private_keys']) mkdirSync(path(name));
-  for (const [name, [publicKey, secretKey]] of [['client', CLIENT], ['server', SERVER]] as const) {
+  for (const [name, [publicKey, secretKey]] of [
+    ['client', CLIENT],
+    ['server', SERVER],
+  ] as const) {
     writeFileSync(path('public_keys', `${name}.key`), certificate(publicKey));
     writeFileSync(path('private_keys', `${name}.key_secret`), certificate(publicKey, secretKey));
   }
@@ -57,7 +67,8 @@ describe('openSenderKeys', () => {
     expect(readdirSync(path('public_keys')).sort()).toEqual(['client.key', 'server.key']);
     expect(readdirSync(path('private_keys')).sort()).toEqual(['client.key_secret', 'server.key_secret']);
     expect([mode('public_keys'), mode('private_keys')]).toEqual(['700', '700']);
-    for (const name of ['client', 'server']) expect([mode('public_keys', `${name}.key`), mode('private_keys', `${name}.key_secret`)]).toEqual(['600', '600']);
+    for (const name of ['client', 'server'])
+      expect([mode('public_keys', `${name}.key`), mode('private_keys', `${name}.key_secret`)]).toEqual(['600', '600']);
     expect(readFileSync(path('public_keys', 'server.key'), 'utf8')).not.toContain('secret-key');
     expect(openReceiverKeys(folder).publicKey).toBe(made.peerPublicKey);
     expect(new Set([made.publicKey, made.secretKey, made.peerPublicKey]).size).toBe(3);
@@ -65,12 +76,20 @@ describe('openSenderKeys', () => {
 
   it('makes keys that pyzmq reads', () => {
     const { publicKey, secretKey, peerPublicKey } = openSenderKeys(folder);
-    const program = 'import sys, zmq.auth\nfor name in sys.argv[1:]: print(*[(key or b"").decode() for key in zmq.auth.load_certificate(name)])';
-    const text = execFileSync(peers().python, ['-c', program, path('private_keys', 'client.key_secret'), path('public_keys', 'server.key')], { encoding: 'utf8' });
+    const program =
+      'import sys, zmq.auth\nfor name in sys.argv[1:]: print(*[(key or b"").decode() for key in zmq.auth.load_certificate(name)])';
+    const text = execFileSync(
+      peers().python,
+      ['-c', program, path('private_keys', 'client.key_secret'), path('public_keys', 'server.key')],
+      { encoding: 'utf8' },
+    );
     expect(text).toBe(`${publicKey} ${secretKey}\n${peerPublicKey} \n`);
   });
 
-  it.each([['public_keys', 'server.key'], ['private_keys', 'client.key_secret']])('refuses a folder without %s/%s, and makes nothing', (...names) => {
+  it.each([
+    ['public_keys', 'server.key'],
+    ['private_keys', 'client.key_secret'],
+  ])('refuses a folder without %s/%s, and makes nothing', (...names) => {
     writeAll();
     rmSync(path(...names));
     expect(() => openSenderKeys(folder)).toThrow(coded('keys-missing'));
@@ -124,7 +143,8 @@ describe('createKeys', () => {
     expect([CLIENT[0], SERVER[0]]).not.toContain(publicKey);
     expect([CLIENT[0], SERVER[0]]).not.toContain(peerPublicKey);
     expect(readdirSync(path('public_keys')).sort()).toEqual(['camera.key', 'client.key', 'server.key']);
-    for (const name of ['client', 'server']) expect([mode('public_keys', `${name}.key`), mode('private_keys', `${name}.key_secret`)]).toEqual(['600', '600']);
+    for (const name of ['client', 'server'])
+      expect([mode('public_keys', `${name}.key`), mode('private_keys', `${name}.key_secret`)]).toEqual(['600', '600']);
   });
 });
 
@@ -182,7 +202,9 @@ describe('parseSecureMode', () => {
 describe('formatZ85', () => {
   it('writes the examples of ZeroMQ RFC 32', () => {
     expect(formatZ85(Uint8Array.from([0x86, 0x4f, 0xd2, 0x6f, 0xb5, 0x59, 0xf7, 0x5b]))).toBe('HelloWorld');
-    expect(formatZ85(Buffer.from('8e0bdd697628b91d8f245587ee95c5b04d48963f79259877b49cd9063aead3b7', 'hex'))).toBe('JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6');
+    expect(formatZ85(Buffer.from('8e0bdd697628b91d8f245587ee95c5b04d48963f79259877b49cd9063aead3b7', 'hex'))).toBe(
+      'JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6',
+    );
   });
 
   it('writes the outermost values', () => {

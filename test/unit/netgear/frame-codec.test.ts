@@ -13,15 +13,45 @@ import {
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const RAW = '{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [2, 3, 3]}';
-const JPEG = '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
+const RAW =
+  '{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [2, 3, 3]}';
+const JPEG =
+  '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
 
 /** SOI, a start of frame that claims a size, EOI: what is read without decoding. */
 function jpegClaiming(width: number, height: number, components = 3): Uint8Array {
-  return Uint8Array.from([0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, height >> 8, height & 255, width >> 8, width & 255, components, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9]);
+  return Uint8Array.from([
+    0xff,
+    0xd8,
+    0xff,
+    0xc0,
+    0,
+    17,
+    8,
+    height >> 8,
+    height & 255,
+    width >> 8,
+    width & 255,
+    components,
+    1,
+    0x21,
+    0,
+    2,
+    0x11,
+    1,
+    3,
+    0x11,
+    1,
+    0xff,
+    0xd9,
+  ]);
 }
 
-function decode(header: string, payload: Uint8Array = new Uint8Array(18), limits?: FrameLimits): ReturnType<typeof decodeFrame> {
+function decode(
+  header: string,
+  payload: Uint8Array = new Uint8Array(18),
+  limits?: FrameLimits,
+): ReturnType<typeof decodeFrame> {
   return decodeFrame([Buffer.from(header), payload], limits);
 }
 
@@ -29,27 +59,58 @@ describe('decodeFrame', () => {
   it('reads a raw frame without copying it', () => {
     const payload = new Uint8Array(18);
     expect(decode(RAW, payload)).toEqual({
-      kind: 'frame', width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, message: null, colorspace: null, orientation: 1, serverPort: null, payload, headerText: RAW,
+      kind: 'frame',
+      width: 3,
+      height: 2,
+      encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] },
+      message: null,
+      colorspace: null,
+      orientation: 1,
+      serverPort: null,
+      payload,
+      headerText: RAW,
     });
   });
 
   it('reads a JPEG by its own size', () => {
     const payload = jpegClaiming(1280, 720);
     expect(decode(JPEG, payload)).toEqual({
-      kind: 'frame', width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: null, colorspace: 'BGR', orientation: 1, serverPort: null, payload, headerText: JPEG,
+      kind: 'frame',
+      width: 1280,
+      height: 720,
+      encoding: { kind: 'jpeg' },
+      message: null,
+      colorspace: 'BGR',
+      orientation: 1,
+      serverPort: null,
+      payload,
+      headerText: JPEG,
     });
   });
 
-  it.each(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK'])('takes the colour space %s', (name) => {
-    expect(decode(JPEG.replace('BGR', name), jpegClaiming(8, 8, name === 'CMYK' ? 4 : 3))).toMatchObject({ kind: 'frame', colorspace: name });
-  });
+  it.each(['RGB', 'BGR', 'RGBX', 'BGRX', 'XBGR', 'XRGB', 'GRAY', 'RGBA', 'BGRA', 'ABGR', 'ARGB', 'CMYK'])(
+    'takes the colour space %s',
+    (name) => {
+      expect(decode(JPEG.replace('BGR', name), jpegClaiming(8, 8, name === 'CMYK' ? 4 : 3))).toMatchObject({
+        kind: 'frame',
+        colorspace: name,
+      });
+    },
+  );
 
   it('rejects four components that are not CMYK, and CMYK of three', () => {
     expect(() => decode(JPEG, jpegClaiming(8, 8, 4))).toThrow(coded('jpeg-invalid'));
     expect(() => decode(JPEG.replace('BGR', 'CMYK'), jpegClaiming(8, 8, 3))).toThrow(coded('jpeg-invalid'));
   });
 
-  it.each([['"5567"', '5567'], ['5567', '5567'], ['9007199254740993', '9007199254740993'], ['null', null], ['["5567"]', null], ['{"toString": 1}', null]])('reads the port %s of a server', (port, expected) => {
+  it.each([
+    ['"5567"', '5567'],
+    ['5567', '5567'],
+    ['9007199254740993', '9007199254740993'],
+    ['null', null],
+    ['["5567"]', null],
+    ['{"toString": 1}', null],
+  ])('reads the port %s of a server', (port, expected) => {
     expect(decode(RAW.replace('{', `{"port": ${port}, `))).toMatchObject({ serverPort: expected });
   });
 
@@ -64,8 +125,14 @@ describe('decodeFrame', () => {
 
   it('reads a termination, with a port too', () => {
     expect(decodeFrame([Buffer.from('{"terminate_flag": true}')])).toEqual({ kind: 'termination', serverPort: null });
-    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": "5567"}')])).toEqual({ kind: 'termination', serverPort: '5567' });
-    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": 5567}')])).toEqual({ kind: 'termination', serverPort: '5567' });
+    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": "5567"}')])).toEqual({
+      kind: 'termination',
+      serverPort: '5567',
+    });
+    expect(decodeFrame([Buffer.from('{"terminate_flag": true, "port": 5567}')])).toEqual({
+      kind: 'termination',
+      serverPort: '5567',
+    });
   });
 
   it('rejects no part, three parts, and a frame without payload', () => {
@@ -76,11 +143,16 @@ describe('decodeFrame', () => {
     expect(() => decodeFrame(Array.from({ length: 1_000_000 }, () => header))).toThrow(coded('parts-unexpected'));
   });
 
-  it.each(['terminate_flag', 'compression', 'message', 'pattern', 'dtype', 'shape'])('rejects a header without %s', (key) => {
-    for (const header of [RAW, JPEG]) {
-      expect(() => decode(header.replace(`"${key}"`, '"other"'), jpegClaiming(8, 8))).toThrow(coded('header-invalid'));
-    }
-  });
+  it.each(['terminate_flag', 'compression', 'message', 'pattern', 'dtype', 'shape'])(
+    'rejects a header without %s',
+    (key) => {
+      for (const header of [RAW, JPEG]) {
+        expect(() => decode(header.replace(`"${key}"`, '"other"'), jpegClaiming(8, 8))).toThrow(
+          coded('header-invalid'),
+        );
+      }
+    },
+  );
 
   it.each([
     ['a terminate_flag that is no bool', RAW.replace('false', '0')],
@@ -110,7 +182,9 @@ describe('decodeFrame', () => {
     ['a colour space in a list', JPEG.replace('"BGR"', '["BGR"]')],
     ['a colour space that cannot become text', JPEG.replace('"BGR"', '{"toString": 1, "valueOf": 1}')],
   ])('rejects %s', (_name, header) => {
-    expect(() => decode(header, header.startsWith(JPEG.slice(0, 50)) ? jpegClaiming(8, 8) : new Uint8Array(18))).toThrow(coded('header-invalid'));
+    expect(() =>
+      decode(header, header.startsWith(JPEG.slice(0, 50)) ? jpegClaiming(8, 8) : new Uint8Array(18)),
+    ).toThrow(coded('header-invalid'));
   });
 
   it('rejects a dtype that NetGear does not have', () => {
@@ -134,14 +208,18 @@ describe('decodeFrame', () => {
     expect(() => decode('hello')).toThrow(coded('json-invalid'));
     expect(() => decode(`[${RAW}]`)).toThrow(coded('json-invalid'));
     expect(() => decode(`${RAW} `.repeat(2))).toThrow(coded('json-invalid'));
-    expect(() => decode(RAW.replace('null', `${'['.repeat(100_000)}${']'.repeat(100_000)}`))).toThrow(coded('json-too-deep'));
+    expect(() => decode(RAW.replace('null', `${'['.repeat(100_000)}${']'.repeat(100_000)}`))).toThrow(
+      coded('json-too-deep'),
+    );
     expect(() => decode(RAW.replace('null', '9'.repeat(4301)))).toThrow(coded('integer-too-long'));
   });
 
   it('takes a frame at each limit and rejects it one beyond', () => {
     const limits: FrameLimits = { headerBytes: RAW.length, payloadBytes: 18, side: 3, pixels: 6 };
     expect(decode(RAW, new Uint8Array(18), limits)).toMatchObject({ kind: 'frame' });
-    expect(() => decode(RAW, new Uint8Array(18), { ...limits, headerBytes: RAW.length - 1 })).toThrow(coded('too-large'));
+    expect(() => decode(RAW, new Uint8Array(18), { ...limits, headerBytes: RAW.length - 1 })).toThrow(
+      coded('too-large'),
+    );
     expect(() => decode(RAW, new Uint8Array(18), { ...limits, payloadBytes: 17 })).toThrow(coded('too-large'));
     expect(() => decode(RAW, new Uint8Array(18), { ...limits, side: 2 })).toThrow(coded('too-large'));
     expect(() => decode(RAW, new Uint8Array(18), { ...limits, pixels: 5 })).toThrow(coded('too-large'));
@@ -168,9 +246,12 @@ describe('decodeUtf8', () => {
     expect(decodeUtf8(Buffer.from('é漢😀'))).toBe('é漢😀');
   });
 
-  it.each([[[0xc3]], [[0xff]], [[0xed, 0xa0, 0x80]], [[0xc0, 0x80]], [[0xf5, 0x80, 0x80, 0x80]]])('rejects %j', (bytes) => {
-    expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow(coded('header-invalid'));
-  });
+  it.each([[[0xc3]], [[0xff]], [[0xed, 0xa0, 0x80]], [[0xc0, 0x80]], [[0xf5, 0x80, 0x80, 0x80]]])(
+    'rejects %j',
+    (bytes) => {
+      expect(() => decodeUtf8(Uint8Array.from(bytes))).toThrow(coded('header-invalid'));
+    },
+  );
 });
 
 const PLAIN: HeaderVariant = { pattern: 'request-reply', serverPort: null, dropMessage: false };
@@ -179,7 +260,9 @@ describe('encodeFrameHeader', () => {
   it('writes every key, as NetGear does', () => {
     expect(encodeFrameHeader({ kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, 'null', PLAIN)).toBe(RAW);
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN)).toBe(JPEG);
-    expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": NaN}', { ...PLAIN, pattern: 'pair' })).toBe(JPEG.replace('null', '{"n": NaN}').replace('"1"', '"0"'));
+    expect(encodeFrameHeader({ kind: 'jpeg' }, '{"n": NaN}', { ...PLAIN, pattern: 'pair' })).toBe(
+      JPEG.replace('null', '{"n": NaN}').replace('"1"', '"0"'),
+    );
     expect(encodeFrameHeader({ kind: 'jpeg' }, 'null', PLAIN, 'GRAY')).toBe(JPEG.replace('BGR', 'GRAY'));
   });
 
@@ -195,18 +278,31 @@ describe('encodeFrameHeader', () => {
 });
 
 describe('rewriteFrameHeader', () => {
-  const odd = '{ "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}';
+  const odd =
+    '{ "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}';
 
   it('replaces the values of the outermost keys and keeps every other byte', () => {
-    expect(rewriteFrameHeader(odd, { pattern: 'pair', serverPort: null, dropMessage: true })).toBe('{ "pattern" : "0","x":"\\u00e9","message":null,"shape":[2, 3] , "pattern_": "1"}');
+    expect(rewriteFrameHeader(odd, { pattern: 'pair', serverPort: null, dropMessage: true })).toBe(
+      '{ "pattern" : "0","x":"\\u00e9","message":null,"shape":[2, 3] , "pattern_": "1"}',
+    );
     expect(rewriteFrameHeader(odd, PLAIN)).toBe(odd);
     expect(rewriteFrameHeader(RAW.replace('"1"', '1'), PLAIN)).toBe(RAW.replace('"1"', '1'));
   });
 
   it('adds the port of a server, or puts it in place of another', () => {
-    expect(rewriteFrameHeader(odd, { ...PLAIN, serverPort: '5567' })).toBe('{"port": "5567",  "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}');
-    expect(rewriteFrameHeader('{"x": 1, "port":19130, "pattern": "1", "message": 0}', { pattern: 'pair', serverPort: '5567', dropMessage: true })).toBe('{"x": 1, "port":"5567", "pattern": "0", "message": null}');
-    expect(rewriteFrameHeader('{"port": 19130, "pattern": "1", "message": 0}', PLAIN)).toBe('{"port": 19130, "pattern": "1", "message": 0}');
+    expect(rewriteFrameHeader(odd, { ...PLAIN, serverPort: '5567' })).toBe(
+      '{"port": "5567",  "pattern" : "1","x":"\\u00e9","message":{"pattern": "1", "message": 2.0},"shape":[2, 3] , "pattern_": "1"}',
+    );
+    expect(
+      rewriteFrameHeader('{"x": 1, "port":19130, "pattern": "1", "message": 0}', {
+        pattern: 'pair',
+        serverPort: '5567',
+        dropMessage: true,
+      }),
+    ).toBe('{"x": 1, "port":"5567", "pattern": "0", "message": null}');
+    expect(rewriteFrameHeader('{"port": 19130, "pattern": "1", "message": 0}', PLAIN)).toBe(
+      '{"port": 19130, "pattern": "1", "message": 0}',
+    );
   });
 });
 

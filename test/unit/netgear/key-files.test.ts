@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,12 +26,20 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const MODULE = fileURLToPath(new URL('../../../gateway/netgear/curve-keys.ts', import.meta.url));
 
-/** Loads the keys of a folder in another process, which makes them when there are none. @param before what its shell does first. */
+/**
+ * Loads the keys of a folder in another process, which makes them when there are none.
+ *
+ * @param before what its shell does first.
+ */
 async function load(keys: string, before = ''): Promise<{ readonly code: number | null; readonly output: string }> {
   const program = `const { openReceiverKeys, openSenderKeys } = await import(${JSON.stringify(MODULE)});
     try { console.log(JSON.stringify([openReceiverKeys(${JSON.stringify(keys)}), openSenderKeys(${JSON.stringify(keys)})])); }
     catch (error) { console.log(error.code + ' ' + error.message); process.exitCode = 3; }`;
-  const child = spawn('sh', ['-c', `${before} exec "$0" "$@"`, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    'sh',
+    ['-c', `${before} exec "$0" "$@"`, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -30,9 +47,17 @@ async function load(keys: string, before = ''): Promise<{ readonly code: number 
 }
 
 /** All files below a folder. */
-const files = (): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(folder, name)).isFile()).sort();
+const files = (): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => statSync(join(folder, name)).isFile())
+    .sort();
 
-const ALL = ['private_keys/client.key_secret', 'private_keys/server.key_secret', 'public_keys/client.key', 'public_keys/server.key'];
+const ALL = [
+  'private_keys/client.key_secret',
+  'private_keys/server.key_secret',
+  'public_keys/client.key',
+  'public_keys/server.key',
+];
 
 describe('new keys', () => {
   it('are the same for all processes that make them at a time', async () => {
@@ -47,15 +72,19 @@ describe('new keys', () => {
   }, 60_000);
 
   // A limit on the size of files has the effect of a full disk, at any byte.
-  it.skipIf(process.platform === 'win32')('leave nothing behind when the disk is full', async () => {
-    const { code, output } = await load(folder, "trap '' XFSZ; ulimit -f 0;");
-    expect(code).toBe(3);
-    expect(output).toContain('keys-missing');
-    expect(output).toContain(folder);
-    expect(output).toContain('keys=');
-    expect(files()).toEqual([]);
-    expect((await load(folder)).code).toBe(0);
-  }, 60_000);
+  it.skipIf(process.platform === 'win32')(
+    'leave nothing behind when the disk is full',
+    async () => {
+      const { code, output } = await load(folder, "trap '' XFSZ; ulimit -f 0;");
+      expect(code).toBe(3);
+      expect(output).toContain('keys-missing');
+      expect(output).toContain(folder);
+      expect(output).toContain('keys=');
+      expect(files()).toEqual([]);
+      expect((await load(folder)).code).toBe(0);
+    },
+    60_000,
+  );
 
   it('are refused with the path and a way out where the folder cannot be made', () => {
     const file = join(folder, 'file');
@@ -77,7 +106,10 @@ describe('new keys', () => {
     expect(files()).toEqual(ALL);
   });
 
-  it.each([['private_keys', 'client.key_secret'], ['public_keys', 'client.key']])('take nothing away from the old ones when %s/%s cannot be replaced', (...names) => {
+  it.each([
+    ['private_keys', 'client.key_secret'],
+    ['public_keys', 'client.key'],
+  ])('take nothing away from the old ones when %s/%s cannot be replaced', (...names) => {
     createKeys(folder);
     const before = openReceiverKeys(folder);
     const path = join(folder, ...names);
@@ -91,7 +123,10 @@ describe('new keys', () => {
 });
 
 describe('a key file of before', () => {
-  it.each([['empty', ''], ['half', '# ZeroMQ CURVE certificate\n\nmetadata\ncurve\n    public-ke']])('that is %s is named, and what to do', (_name, text) => {
+  it.each([
+    ['empty', ''],
+    ['half', '# ZeroMQ CURVE certificate\n\nmetadata\ncurve\n    public-ke'],
+  ])('that is %s is named, and what to do', (_name, text) => {
     createKeys(folder);
     const path = join(folder, 'private_keys', 'server.key_secret');
     writeFileSync(path, text);

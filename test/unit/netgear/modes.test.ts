@@ -34,7 +34,10 @@ describe('checkModes', () => {
     expect(() => checkModes({ ...PLAIN, ...modes })).toThrow(invalid);
   });
 
-  it.each(['pair', 'request-reply', 'publish-subscribe'] as const)('refuses two ports without a mode that has several, pattern %s', (pattern) => {
-    expect(() => checkModes({ ...PLAIN, pattern, ports: 2 })).toThrow(invalid);
-  });
+  it.each(['pair', 'request-reply', 'publish-subscribe'] as const)(
+    'refuses two ports without a mode that has several, pattern %s',
+    (pattern) => {
+      expect(() => checkModes({ ...PLAIN, pattern, ports: 2 })).toThrow(invalid);
+    },
+  );
 });

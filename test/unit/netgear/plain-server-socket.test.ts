@@ -1,6 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { DEFAULT_PEER_LIMITS, type PeerLimits, PlainServerSocket } from '../../../gateway/netgear/plain-server-socket.ts';
+import {
+  DEFAULT_PEER_LIMITS,
+  type PeerLimits,
+  PlainServerSocket,
+} from '../../../gateway/netgear/plain-server-socket.ts';
 import { Dealer, Pair, Publisher, Push, Request } from 'zeromq';
 import type { AsyncPattern } from '../../../gateway/netgear/pattern.ts';
 import { freePorts } from '../../helpers/free-port.ts';
@@ -21,12 +25,24 @@ interface Bound {
 }
 
 /** A socket that answers each message with `ok`, and takes `bad` for malformed. */
-async function bind(pattern: AsyncPattern, limits: Partial<PeerLimits> = {}, handle: (text: string) => void = () => undefined): Promise<Bound> {
+async function bind(
+  pattern: AsyncPattern,
+  limits: Partial<PeerLimits> = {},
+  handle: (text: string) => void = () => undefined,
+): Promise<Bound> {
   const [port = 0] = await freePorts(1);
   const refused: string[] = [];
   const received: string[] = [];
   let peers = 0;
-  const socket = new PlainServerSocket({ pattern, expected: 'a camera' }, { peers: (count) => (peers = count), refused: (reason) => refused.push(reason), failed: (error) => refused.push(String(error)) }, { ...DEFAULT_PEER_LIMITS, ...limits });
+  const socket = new PlainServerSocket(
+    { pattern, expected: 'a camera' },
+    {
+      peers: (count) => (peers = count),
+      refused: (reason) => refused.push(reason),
+      failed: (error) => refused.push(String(error)),
+    },
+    { ...DEFAULT_PEER_LIMITS, ...limits },
+  );
   await socket.bind(`tcp://127.0.0.1:${port}`);
   const reading = (async () => {
     for await (const { parts, peer } of socket) {
@@ -89,7 +105,10 @@ describe('PlainServerSocket and libzmq', () => {
 
   it('answers heartbeats', async () => {
     const { port, received, refused } = await bind('request-reply');
-    const request = connected(new Request({ linger: 0, heartbeatInterval: 20, heartbeatTimeout: 100, heartbeatTimeToLive: 200 }), port);
+    const request = connected(
+      new Request({ linger: 0, heartbeatInterval: 20, heartbeatTimeout: 100, heartbeatTimeToLive: 200 }),
+      port,
+    );
     await request.send('a');
     await request.receive();
     await delay(500);
@@ -140,14 +159,24 @@ describe('a peer', () => {
   it('that sends too many messages is disconnected, a malformed one counting as many', async () => {
     const { port, refused } = await bind('request-reply', { messagesPerSecond: 1000, burstMessages: 1000 });
     const honest = connected(new Request({ linger: 0 }), port);
-    for (const [text, count] of [['good', 5000], ['bad', 60], ['none', 60]] as const) {
+    for (const [text, count] of [
+      ['good', 5000],
+      ['bad', 60],
+      ['none', 60],
+    ] as const) {
       const peer = await shake(port);
-      peer.write(Buffer.concat(Array.from({ length: count }, () => (text === 'none' ? message('no delimiter') : message('', text)))));
+      peer.write(
+        Buffer.concat(
+          Array.from({ length: count }, () => (text === 'none' ? message('no delimiter') : message('', text))),
+        ),
+      );
       await peer.closed;
       await honest.send('x');
       await honest.receive();
     }
-    expect(refused.filter((reason) => /was disconnected: it sent more than 1000 messages per second/.test(reason))).toHaveLength(3);
+    expect(
+      refused.filter((reason) => /was disconnected: it sent more than 1000 messages per second/.test(reason)),
+    ).toHaveLength(3);
   });
 
   it('that floods holds up nobody, and takes no memory', async () => {

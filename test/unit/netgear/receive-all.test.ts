@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { receiveAll, type ReceivingSocket } from '../../../gateway/netgear/receive-all.ts';
 
 /** A socket with a queue of so many messages, each of `bytes` bytes; it closes itself behind them. */
-function queueOf(count: number, bytes: number, isReadable: (left: number) => boolean = (left) => left > 0): ReceivingSocket {
+function queueOf(
+  count: number,
+  bytes: number,
+  isReadable: (left: number) => boolean = (left) => left > 0,
+): ReceivingSocket {
   let left = count;
   return {
     get closed() {
@@ -19,7 +23,11 @@ function queueOf(count: number, bytes: number, isReadable: (left: number) => boo
   };
 }
 
-async function count(socket: ReceivingSocket, limits?: Parameters<typeof receiveAll>[1], handle: () => void = () => undefined): Promise<number> {
+async function count(
+  socket: ReceivingSocket,
+  limits?: Parameters<typeof receiveAll>[1],
+  handle: () => void = () => undefined,
+): Promise<number> {
   let messages = 0;
   for await (const _parts of receiveAll(socket, limits)) {
     messages += 1;
@@ -43,7 +51,12 @@ describe('receiveAll', () => {
   });
 
   it('counts anew when the queue has been empty once', async () => {
-    expect(await count(queueOf(1000, 1, (left) => left % 90 !== 0), limits)).toBe(1000);
+    expect(
+      await count(
+        queueOf(1000, 1, (left) => left % 90 !== 0),
+        limits,
+      ),
+    ).toBe(1000);
   });
 
   it('takes many bytes for a flood only when reading them takes long', async () => {

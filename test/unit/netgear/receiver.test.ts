@@ -11,12 +11,16 @@ import { freePorts } from '../../helpers/free-port.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const JPEG = new Uint8Array(await encodeJpeg({ data: new Uint8Array(6 * 8 * 3).fill(99), width: 8, height: 6, channels: 3 }));
+const JPEG = new Uint8Array(
+  await encodeJpeg({ data: new Uint8Array(6 * 8 * 3).fill(99), width: 8, height: 6, channels: 3 }),
+);
 const RAW = new Uint8Array(18).fill(7);
 
 /** Headers as NetGear writes them; `port` in multi-servers mode. */
-const jpegHeader = (message = 'null', port = ''): string => `{${port}"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "RGB"}, "message": ${message}, "pattern": "1", "dtype": "", "shape": ""}`;
-const RAW_HEADER = '{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [2, 3, 3]}';
+const jpegHeader = (message = 'null', port = ''): string =>
+  `{${port}"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "RGB"}, "message": ${message}, "pattern": "1", "dtype": "", "shape": ""}`;
+const RAW_HEADER =
+  '{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [2, 3, 3]}';
 const TERMINATION = '{"terminate_flag": true}';
 const NOTHING = (port: number | string): string => `{"port": "${port}", "return_type": "NoneType", "data": null}`;
 
@@ -87,15 +91,28 @@ describe('NetGearReceiver.recv', () => {
     const first = receiver.recv();
     expect((await server.send(RAW_HEADER, RAW)).map(String)).toEqual([NOTHING(port)]);
     expect(await first).toEqual({
-      frame: { encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, width: 3, height: 2, payload: Buffer.from(RAW), colorspace: null },
-      message: null, port: String(port), sequence: 1, receivedAtUs: expect.any(Number), capturedAtUs: null,
+      frame: {
+        encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] },
+        width: 3,
+        height: 2,
+        payload: Buffer.from(RAW),
+        colorspace: null,
+      },
+      message: null,
+      port: String(port),
+      sequence: 1,
+      receivedAtUs: expect.any(Number),
+      capturedAtUs: null,
     });
     const second = receiver.recv();
     await server.frame('{"meta": {"t": 1700000000.5}, "n": 0}');
     const { receivedAtUs, ...rest } = (await second)!;
     expect(rest).toEqual({
       frame: { encoding: { kind: 'jpeg' }, width: 8, height: 6, payload: Buffer.from(JPEG), colorspace: 'RGB' },
-      message: { meta: { t: 1_700_000_000.5 }, n: 0 }, port: String(port), sequence: 2, capturedAtUs: 1_700_000_000_500_000,
+      message: { meta: { t: 1_700_000_000.5 }, n: 0 },
+      port: String(port),
+      sequence: 2,
+      capturedAtUs: 1_700_000_000_500_000,
     });
     expect(receivedAtUs).toBeGreaterThan(before - 50_000);
     expect(receivedAtUs).toBeLessThan(Date.now() * 1000 + 50_000);
@@ -129,7 +146,14 @@ describe('NetGearReceiver.recv', () => {
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1 });
     const next = receiver.recv();
     using server = new FakeServer(port);
-    for (const parts of [['hello'], [RAW_HEADER], [RAW_HEADER, RAW.subarray(1)], [jpegHeader(), JPEG.subarray(0, -1)], [jpegHeader(), JPEG, JPEG], ['{}', JPEG]]) {
+    for (const parts of [
+      ['hello'],
+      [RAW_HEADER],
+      [RAW_HEADER, RAW.subarray(1)],
+      [jpegHeader(), JPEG.subarray(0, -1)],
+      [jpegHeader(), JPEG, JPEG],
+      ['{}', JPEG],
+    ]) {
       expect((await server.send(...parts)).map(String)).toEqual([NOTHING(port)]);
     }
     await server.frame('"good"');
@@ -138,12 +162,41 @@ describe('NetGearReceiver.recv', () => {
   });
 
   it.each<[string, Returnable, (string | Uint8Array)[]]>([
-    ['a dict', { a: [1, 2.5, NaN, null, true, 'é', 2n ** 70n] }, ['"return_type": "dict", "data": {"a": [1, 2.5, NaN, null, true, "\\u00e9", 1180591620717411303424]}}']],
+    [
+      'a dict',
+      { a: [1, 2.5, NaN, null, true, 'é', 2n ** 70n] },
+      ['"return_type": "dict", "data": {"a": [1, 2.5, NaN, null, true, "\\u00e9", 1180591620717411303424]}}'],
+    ],
     ['null', null, ['"return_type": "NoneType", "data": null}']],
-    ['a dict that looks like an array', { dtype: 'uint8', shape: [1], data: 'x' }, ['"return_type": "dict", "data": {"dtype": "uint8", "shape": [1], "data": "x"}}']],
-    ['an array', { dtype: 'uint16', shape: [1, 2], data: Uint8Array.of(1, 0, 2, 0) }, ['"return_type": "ndarray", "compression": false, "array_dtype": "uint16", "array_shape": [1, 2], "data": null}', Uint8Array.of(1, 0, 2, 0)]],
-    ['a JPEG', JPEG, ['"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}', JPEG]],
-    ['a JPEG of another channel order', { jpeg: JPEG, colorspace: 'GRAY' }, ['"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "GRAY"}, "array_dtype": "", "array_shape": "", "data": null}', JPEG]],
+    [
+      'a dict that looks like an array',
+      { dtype: 'uint8', shape: [1], data: 'x' },
+      ['"return_type": "dict", "data": {"dtype": "uint8", "shape": [1], "data": "x"}}'],
+    ],
+    [
+      'an array',
+      { dtype: 'uint16', shape: [1, 2], data: Uint8Array.of(1, 0, 2, 0) },
+      [
+        '"return_type": "ndarray", "compression": false, "array_dtype": "uint16", "array_shape": [1, 2], "data": null}',
+        Uint8Array.of(1, 0, 2, 0),
+      ],
+    ],
+    [
+      'a JPEG',
+      JPEG,
+      [
+        '"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}',
+        JPEG,
+      ],
+    ],
+    [
+      'a JPEG of another channel order',
+      { jpeg: JPEG, colorspace: 'GRAY' },
+      [
+        '"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "GRAY"}, "array_dtype": "", "array_shape": "", "data": null}',
+        JPEG,
+      ],
+    ],
   ])('returns %s with every answer from then on', async (_name, data, [expected, ...bytes]) => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ ...local, port, pattern: 1, bidirectional_mode: true });
@@ -151,7 +204,9 @@ describe('NetGearReceiver.recv', () => {
     const next = receiver.recv({ return_data: data });
     using server = new FakeServer(port);
     // A JPEG is verified first.
-    await expect.poll(async () => String((await server.send(RAW_HEADER, RAW))[0]), { timeout: 8000 }).toBe(`{"port": "${port}", ${String(expected)}`);
+    await expect
+      .poll(async () => String((await server.send(RAW_HEADER, RAW))[0]), { timeout: 8000 })
+      .toBe(`{"port": "${port}", ${String(expected)}`);
     for (let count = 0; count < 2; count += 1) {
       const [header, ...rest] = await server.send(RAW_HEADER, RAW);
       expect(String(header)).toBe(`{"port": "${port}", ${String(expected)}`);
@@ -187,8 +242,18 @@ describe('NetGearReceiver.recv', () => {
     ['in pattern 2', { pattern: 2 }, 1, 'modes-invalid'],
     ['of a class', { bidirectional_mode: true }, new Map(), 'value-invalid'],
     ['of bytes that are no JPEG', { bidirectional_mode: true }, new Uint8Array(4), 'jpeg-invalid'],
-    ['of an array that does not fit', { bidirectional_mode: true }, { dtype: 'uint8', shape: [3], data: new Uint8Array(4) }, 'array-misfit'],
-    ['of an unknown colour space', { bidirectional_mode: true }, { jpeg: JPEG, colorspace: 'YUV' }, 'colorspace-unknown'],
+    [
+      'of an array that does not fit',
+      { bidirectional_mode: true },
+      { dtype: 'uint8', shape: [3], data: new Uint8Array(4) },
+      'array-misfit',
+    ],
+    [
+      'of an unknown colour space',
+      { bidirectional_mode: true },
+      { jpeg: JPEG, colorspace: 'YUV' },
+      'colorspace-unknown',
+    ],
   ])('refuses return data %s', async (_name, options, data, code) => {
     await using receiver = new NetGearReceiver({ ...local, port: await onePort(), ...options } as never);
     await expect(receiver.recv({ return_data: data as never })).rejects.toEqual(coded(code));
@@ -223,7 +288,9 @@ describe('the end of a NetGearReceiver', () => {
     await receiver.open();
     using server = new FakeServer(port);
     await server.frame('1');
-    expect((await server.send(TERMINATION)).map(String)).toEqual(["Termination signal successfully received at Client's end!"]);
+    expect((await server.send(TERMINATION)).map(String)).toEqual([
+      "Termination signal successfully received at Client's end!",
+    ]);
     await receiver.closed;
     expect(messages([await receiver.recv(), await receiver.recv()])).toEqual([1, undefined]);
     await expect(receiver.open()).rejects.toEqual(coded('closed'));
@@ -304,7 +371,11 @@ describe('NetGearReceiver.open', () => {
     expect(receiver.servers.map(({ state }) => state)).toEqual(['listening', 'listening']);
   });
 
-  const hosts = Object.values(networkInterfaces()).flat().some((network) => network?.address === '::1') ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'];
+  const hosts = Object.values(networkInterfaces())
+    .flat()
+    .some((network) => network?.address === '::1')
+    ? ['127.0.0.1', '[::1]']
+    : ['127.0.0.1'];
   it.each(hosts)('binds %s, where senders connect', async (address) => {
     const port = await onePort();
     await using receiver = new NetGearReceiver({ address, port, pattern: 1 });
@@ -370,7 +441,8 @@ describe('a NetGearReceiver in multi-servers mode', () => {
     using a = new FakeServer(ports[0]);
     using b = new FakeServer(ports[1]);
     using silent = new FakeServer(ports[2]);
-    const end = (server: FakeServer, port: number): Promise<Buffer[]> => server.send(`{"terminate_flag": true, "port": "${port}"}`);
+    const end = (server: FakeServer, port: number): Promise<Buffer[]> =>
+      server.send(`{"terminate_flag": true, "port": "${port}"}`);
     await end(silent, ports[2]);
     await a.frame('1', SERVER(ports[0]));
     await end(silent, ports[2]);

@@ -3,8 +3,10 @@ import { DEFAULT_REPLY_LIMITS, decodeReply, encodeReply } from '../../../gateway
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const ARRAY = '{"port": "5567", "return_type": "ndarray", "compression": false, "array_dtype": "float32", "array_shape": [4, 5], "data": null}';
-const JPEG = '{"port": "5567", "return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}';
+const ARRAY =
+  '{"port": "5567", "return_type": "ndarray", "compression": false, "array_dtype": "float32", "array_shape": [4, 5], "data": null}';
+const JPEG =
+  '{"port": "5567", "return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}';
 
 function decode(text: string, ...more: Uint8Array[]): ReturnType<typeof decodeReply> {
   return decodeReply([Buffer.from(text), ...more]);
@@ -12,10 +14,22 @@ function decode(text: string, ...more: Uint8Array[]): ReturnType<typeof decodeRe
 
 describe('decodeReply', () => {
   it('keeps the text of a value as it was written', () => {
-    expect(decode('{"port": "5567", "return_type": "float", "data": 2.0}')).toEqual({ kind: 'value', json: '2.0', value: 2 });
-    expect(decode('{"port": 5567, "return_type": "list", "data": [NaN,1.0]}')).toEqual({ kind: 'value', json: '[NaN,1.0]', value: [NaN, 1] });
+    expect(decode('{"port": "5567", "return_type": "float", "data": 2.0}')).toEqual({
+      kind: 'value',
+      json: '2.0',
+      value: 2,
+    });
+    expect(decode('{"port": 5567, "return_type": "list", "data": [NaN,1.0]}')).toEqual({
+      kind: 'value',
+      json: '[NaN,1.0]',
+      value: [NaN, 1],
+    });
     expect(decode('{"return_type": "NoneType", "data": null}')).toEqual({ kind: 'value', json: 'null', value: null });
-    expect(decode('{"data": "\\ud83d\\ude00", "future": 1}')).toEqual({ kind: 'value', json: '"\\ud83d\\ude00"', value: '😀' });
+    expect(decode('{"data": "\\ud83d\\ude00", "future": 1}')).toEqual({
+      kind: 'value',
+      json: '"\\ud83d\\ude00"',
+      value: '😀',
+    });
   });
 
   it('reads arrays and JPEGs without copying them', () => {
@@ -34,7 +48,13 @@ describe('decodeReply', () => {
     expect(decode('Termination signal successfully received at client!')).toEqual({ kind: 'termination' });
   });
 
-  it.each(['', 'ok', 'Data received on device: 3UW5KQAN !\n', 'Data received on device:  !', "Termination signal successfully received at Client's end!!"])('rejects the text %j', (text) => {
+  it.each([
+    '',
+    'ok',
+    'Data received on device: 3UW5KQAN !\n',
+    'Data received on device:  !',
+    "Termination signal successfully received at Client's end!!",
+  ])('rejects the text %j', (text) => {
     expect(() => decode(text)).toThrow(coded('header-invalid'));
   });
 
@@ -63,9 +83,14 @@ describe('decodeReply', () => {
     expect(() => decode(`{"data": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`)).toThrow(coded('json-too-deep'));
   });
 
-  it.each(['true', 'null', '[]', '{}', '{"colorspace": "YUV"}', '{"colorspace": ["BGR"]}', '{"colorspace": null}'])('rejects a JPEG of compression %s', (compression) => {
-    expect(() => decode(JPEG.replace('{"dct": true, "ups": false, "colorspace": "BGR"}', compression), new Uint8Array(80))).toThrow(coded('header-invalid'));
-  });
+  it.each(['true', 'null', '[]', '{}', '{"colorspace": "YUV"}', '{"colorspace": ["BGR"]}', '{"colorspace": null}'])(
+    'rejects a JPEG of compression %s',
+    (compression) => {
+      expect(() =>
+        decode(JPEG.replace('{"dct": true, "ups": false, "colorspace": "BGR"}', compression), new Uint8Array(80)),
+      ).toThrow(coded('header-invalid'));
+    },
+  );
 
   it('rejects an array whose bytes do not fit', () => {
     expect(() => decode(ARRAY, new Uint8Array(79))).toThrow(coded('array-misfit'));
@@ -97,19 +122,38 @@ describe('encodeReply', () => {
     const [reply] = encodeReply('5555', data);
     expect(String(reply)).toBe('{"port": "5555", "return_type": "dict", "data": {"5567": null}}');
     expect(encodeReply('5555', data)[0]).toBe(reply);
-    expect(String(encodeReply('5556', data)[0])).toBe('{"port": "5556", "return_type": "dict", "data": {"5567": null}}');
+    expect(String(encodeReply('5556', data)[0])).toBe(
+      '{"port": "5556", "return_type": "dict", "data": {"5567": null}}',
+    );
   });
 
   it('writes the form that servers of every mode read', () => {
     // A multi-clients client's reply as recorded.
-    expect(encodeReply('19160', { kind: 'value', json: '{"a": 1, "b": [1, 2]}' })).toEqual(['{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}']);
+    expect(encodeReply('19160', { kind: 'value', json: '{"a": 1, "b": [1, 2]}' })).toEqual([
+      '{"port": "19160", "return_type": "dict", "data": {"a": 1, "b": [1, 2]}}',
+    ]);
   });
 
   it.each([
-    ['{}', 'dict'], ['[]', 'list'], ['"1"', 'str'], ['true', 'bool'], ['false', 'bool'], ['null', 'NoneType'], ['0', 'int'], ['-7', 'int'], ['18446744073709551616', 'int'],
-    ['2.0', 'float'], ['-0.0', 'float'], ['1e+16', 'float'], ['NaN', 'float'], ['Infinity', 'float'], ['-Infinity', 'float'],
+    ['{}', 'dict'],
+    ['[]', 'list'],
+    ['"1"', 'str'],
+    ['true', 'bool'],
+    ['false', 'bool'],
+    ['null', 'NoneType'],
+    ['0', 'int'],
+    ['-7', 'int'],
+    ['18446744073709551616', 'int'],
+    ['2.0', 'float'],
+    ['-0.0', 'float'],
+    ['1e+16', 'float'],
+    ['NaN', 'float'],
+    ['Infinity', 'float'],
+    ['-Infinity', 'float'],
   ])('names the type of %s %s', (json, type) => {
-    expect(encodeReply('5567', { kind: 'value', json })).toEqual([`{"port": "5567", "return_type": "${type}", "data": ${json}}`]);
+    expect(encodeReply('5567', { kind: 'value', json })).toEqual([
+      `{"port": "5567", "return_type": "${type}", "data": ${json}}`,
+    ]);
   });
 
   it('puts the bytes of an array and of a JPEG behind, without copying them', () => {
@@ -117,7 +161,11 @@ describe('encodeReply', () => {
     const array = encodeReply('5567', { kind: 'array', array: { dtype: 'float32', shape: [4, 5], data: bytes } });
     expect(array).toEqual([ARRAY, bytes]);
     expect(array[1]).toBe(bytes);
-    expect(encodeReply('5567', { kind: 'array', array: { dtype: 'uint8', shape: [], data: new Uint8Array(1) } })[0]).toBe('{"port": "5567", "return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [], "data": null}');
+    expect(
+      encodeReply('5567', { kind: 'array', array: { dtype: 'uint8', shape: [], data: new Uint8Array(1) } })[0],
+    ).toBe(
+      '{"port": "5567", "return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [], "data": null}',
+    );
     const jpeg = encodeReply('5567', { kind: 'jpeg', data: bytes, colorspace: 'BGR' });
     expect(jpeg).toEqual([JPEG, bytes]);
     expect(jpeg[1]).toBe(bytes);

@@ -13,12 +13,41 @@ import { buildBomb } from '../../helpers/jpeg-builder.ts';
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
 /** SOI, a start of frame of 8 × 8 pixels, EOI: what is read without decoding. */
-const jpegOf = (components: number): Uint8Array => Uint8Array.from([0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0, 8, 0, 8, components, 1, 0x21, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9]);
-const JPEG = new Uint8Array(await encodeJpeg({ data: new Uint8Array(8 * 8 * 3).fill(99), width: 8, height: 8, channels: 3 }));
+const jpegOf = (components: number): Uint8Array =>
+  Uint8Array.from([
+    0xff,
+    0xd8,
+    0xff,
+    0xc0,
+    0,
+    17,
+    8,
+    0,
+    8,
+    0,
+    8,
+    components,
+    1,
+    0x21,
+    0,
+    2,
+    0x11,
+    1,
+    3,
+    0x11,
+    1,
+    0xff,
+    0xd9,
+  ]);
+const JPEG = new Uint8Array(
+  await encodeJpeg({ data: new Uint8Array(8 * 8 * 3).fill(99), width: 8, height: 8, channels: 3 }),
+);
 const RAW = { dtype: 'uint8', shape: [2, 3, 3], data: new Uint8Array(18).fill(7) };
 
-const JPEG_HEADER = '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
-const RAW_HEADER = '{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [2, 3, 3]}';
+const JPEG_HEADER =
+  '{"terminate_flag": false, "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "message": null, "pattern": "1", "dtype": "", "shape": ""}';
+const RAW_HEADER =
+  '{"terminate_flag": false, "compression": false, "message": null, "pattern": "1", "dtype": "uint8", "shape": [2, 3, 3]}';
 const TERMINATION = '{"terminate_flag": true}';
 
 type Answer = (string | Uint8Array)[] | null;
@@ -37,7 +66,11 @@ class FakeClient implements Disposable {
     });
   }
 
-  static async bind(port: number, answer: (parts: Buffer[], count: number) => Answer = () => ['Data received on device: 3UW5KQAN !'], socket: Reply | Pair | Subscriber = new Reply({ linger: 0 })): Promise<FakeClient> {
+  static async bind(
+    port: number,
+    answer: (parts: Buffer[], count: number) => Answer = () => ['Data received on device: 3UW5KQAN !'],
+    socket: Reply | Pair | Subscriber = new Reply({ linger: 0 }),
+  ): Promise<FakeClient> {
     if (socket instanceof Subscriber) socket.subscribe();
     await socket.bind(`tcp://127.0.0.1:${port}`);
     return new FakeClient(socket, answer);
@@ -79,9 +112,22 @@ describe('the options of a NetGearSender', () => {
   it.each<[string, object, string]>([
     ['a mistyped option', { patern: 1 }, 'option-invalid'],
     ["another side's option", { captured_at: 't' }, 'option-invalid'],
-    ...['receive_mode', 'logging', 'jpeg_compression', 'jpeg_compression_quality', 'jpeg_compression_fastdct', 'jpeg_compression_fastupsample', 'ssh_tunnel_mode', 'ssh_tunnel_pwd', 'ssh_tunnel_keyfile', 'max_retries', 'subscriber_timeout', 'flag', 'copy', 'track'].map(
-      (name): [string, object, string] => [`NetGear's ${name}`, { [name]: 1 }, 'option-invalid'],
-    ),
+    ...[
+      'receive_mode',
+      'logging',
+      'jpeg_compression',
+      'jpeg_compression_quality',
+      'jpeg_compression_fastdct',
+      'jpeg_compression_fastupsample',
+      'ssh_tunnel_mode',
+      'ssh_tunnel_pwd',
+      'ssh_tunnel_keyfile',
+      'max_retries',
+      'subscriber_timeout',
+      'flag',
+      'copy',
+      'track',
+    ].map((name): [string, object, string] => [`NetGear's ${name}`, { [name]: 1 }, 'option-invalid']),
     ['pattern 3', { pattern: 3 }, 'option-invalid'],
     ['a pattern as text', { pattern: '1' }, 'option-invalid'],
     ['another protocol', { protocol: 'udp' }, 'option-invalid'],
@@ -120,8 +166,16 @@ describe('the options of a NetGearSender', () => {
   });
 
   it('take ports as numbers and text, and put ipc together as NetGear does', async () => {
-    await using several = new NetGearSender({ pattern: 1, multiclient_mode: true, address: '10.0.0.1', port: [5567, '5577'] });
-    expect(several.clients.map(({ port, endpoint }) => [port, endpoint])).toEqual([['5567', 'tcp://10.0.0.1:5567'], ['5577', 'tcp://10.0.0.1:5577']]);
+    await using several = new NetGearSender({
+      pattern: 1,
+      multiclient_mode: true,
+      address: '10.0.0.1',
+      port: [5567, '5577'],
+    });
+    expect(several.clients.map(({ port, endpoint }) => [port, endpoint])).toEqual([
+      ['5567', 'tcp://10.0.0.1:5567'],
+      ['5577', 'tcp://10.0.0.1:5577'],
+    ]);
     await using ipc = new NetGearSender({ protocol: 'ipc', address: '/tmp/gearway-nobody' });
     expect(ipc.clients.map(({ endpoint }) => endpoint)).toEqual(['ipc:///tmp/gearway-nobody:5555']);
   });
@@ -154,7 +208,13 @@ describe('NetGearSender.send', () => {
     await sender.send(JPEG, { colorspace: 'GRAY' });
     await sender.send(jpegOf(4));
     await sender.send({ encoding: { kind: 'jpeg' }, width: 8, height: 8, payload: JPEG, colorspace: 'RGB' });
-    await sender.send({ encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] }, width: 3, height: 2, payload: RAW.data, colorspace: null });
+    await sender.send({
+      encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] },
+      width: 3,
+      height: 2,
+      payload: RAW.data,
+      colorspace: null,
+    });
     expect(client.headers).toEqual([
       JPEG_HEADER,
       RAW_HEADER.replace('null', '{"n": 1, "big": 1180591620717411303424, "t": 1.5, "s": "\\u00e9"}'),
@@ -163,7 +223,14 @@ describe('NetGearSender.send', () => {
       JPEG_HEADER.replace('BGR', 'RGB'),
       RAW_HEADER,
     ]);
-    expect(client.messages.map(([, payload]) => new Uint8Array(payload!))).toEqual([JPEG, RAW.data, JPEG, jpegOf(4), JPEG, RAW.data]);
+    expect(client.messages.map(([, payload]) => new Uint8Array(payload!))).toEqual([
+      JPEG,
+      RAW.data,
+      JPEG,
+      jpegOf(4),
+      JPEG,
+      RAW.data,
+    ]);
   });
 
   it('writes its port in multi-servers mode', async () => {
@@ -173,32 +240,48 @@ describe('NetGearSender.send', () => {
     await sender.send(JPEG);
     await sender.close();
     await client.came(2);
-    expect(client.headers).toEqual([JPEG_HEADER.replace('{', `{"port": "${port}", `), `{"terminate_flag": true, "port": "${port}"}`]);
+    expect(client.headers).toEqual([
+      JPEG_HEADER.replace('{', `{"port": "${port}", `),
+      `{"terminate_flag": true, "port": "${port}"}`,
+    ]);
   });
 
-  it.each([0, 1] as const)("resolves with the client's return data in bidirectional mode, pattern %i", async (pattern) => {
-    const port = await onePort();
-    const array = new Float32Array([1, 2, 3, 4]);
-    const answers: Answer[] = [
-      ['{"return_type": "NoneType", "data": null}'],
-      ['{"return_type": "dict", "data": {"a": [1, 2.5, NaN], "dtype": "x", "shape": [], "data": "y"}}'],
-      ['{"port": "1", "return_type": "ndarray", "compression": false, "array_dtype": "float32", "array_shape": [2, 2], "data": null}', new Uint8Array(array.buffer)],
-      ['{"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}', JPEG],
-      ['Data received on device: 3UW5KQAN !'],
-    ];
-    using _client = await FakeClient.bind(port, (_parts, count) => answers[count - 1] ?? null, pattern === 0 ? new Pair({ linger: 0 }) : new Reply({ linger: 0 }));
-    await using sender = new NetGearSender({ ...local, port, pattern, bidirectional_mode: true });
-    const results: Returned[] = [];
-    for (let count = 0; count < answers.length; count += 1) results.push(await sender.send(RAW));
-    expect(results).toEqual([
-      null,
-      { a: [1, 2.5, NaN], dtype: 'x', shape: [], data: 'y' },
-      { dtype: 'float32', shape: [2, 2], data: Buffer.from(array.buffer) },
-      Buffer.from(JPEG),
-      null,
-    ]);
-    expect(results.map((result) => isNDArray(result))).toEqual([false, false, true, false, false]);
-  });
+  it.each([0, 1] as const)(
+    "resolves with the client's return data in bidirectional mode, pattern %i",
+    async (pattern) => {
+      const port = await onePort();
+      const array = new Float32Array([1, 2, 3, 4]);
+      const answers: Answer[] = [
+        ['{"return_type": "NoneType", "data": null}'],
+        ['{"return_type": "dict", "data": {"a": [1, 2.5, NaN], "dtype": "x", "shape": [], "data": "y"}}'],
+        [
+          '{"port": "1", "return_type": "ndarray", "compression": false, "array_dtype": "float32", "array_shape": [2, 2], "data": null}',
+          new Uint8Array(array.buffer),
+        ],
+        [
+          '{"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}',
+          JPEG,
+        ],
+        ['Data received on device: 3UW5KQAN !'],
+      ];
+      using _client = await FakeClient.bind(
+        port,
+        (_parts, count) => answers[count - 1] ?? null,
+        pattern === 0 ? new Pair({ linger: 0 }) : new Reply({ linger: 0 }),
+      );
+      await using sender = new NetGearSender({ ...local, port, pattern, bidirectional_mode: true });
+      const results: Returned[] = [];
+      for (let count = 0; count < answers.length; count += 1) results.push(await sender.send(RAW));
+      expect(results).toEqual([
+        null,
+        { a: [1, 2.5, NaN], dtype: 'x', shape: [], data: 'y' },
+        { dtype: 'float32', shape: [2, 2], data: Buffer.from(array.buffer) },
+        Buffer.from(JPEG),
+        null,
+      ]);
+      expect(results.map((result) => isNDArray(result))).toEqual([false, false, true, false, false]);
+    },
+  );
 
   it('resolves with null where no mode returns anything, whatever the client answers', async () => {
     const port = await onePort();
@@ -228,19 +311,39 @@ describe('NetGearSender.send', () => {
     await using sender = new NetGearSender({ ...local, port: ports, pattern: 1, multiclient_mode: true });
     await sender.ready(3);
     const [a, b, c] = ports.map((port) => ({ port: String(port), data: port }));
-    expect([await sender.send(JPEG), await sender.send(JPEG), await sender.send(JPEG), await sender.send(JPEG)]).toEqual([a, b, c, a]);
+    expect([
+      await sender.send(JPEG),
+      await sender.send(JPEG),
+      await sender.send(JPEG),
+      await sender.send(JPEG),
+    ]).toEqual([a, b, c, a]);
     expect(await Promise.all([sender.send(JPEG), sender.send(JPEG), sender.send(JPEG)])).toEqual([b, c, a]);
     const four = await Promise.allSettled([sender.send(JPEG), sender.send(JPEG), sender.send(JPEG), sender.send(JPEG)]);
-    expect(four.map((result) => (result.status === 'fulfilled' ? result.value : result.reason))).toEqual([b, c, a, coded('busy')]);
+    expect(four.map((result) => (result.status === 'fulfilled' ? result.value : result.reason))).toEqual([
+      b,
+      c,
+      a,
+      coded('busy'),
+    ]);
   });
 
   it('serves those that are there while others are missing, and calls wait for them in order', async () => {
     const [there, missing] = (await freePorts(2)) as [number, number];
-    using client = await FakeClient.bind(there, (_parts, count) => [`{"port": "${there}", "return_type": "int", "data": ${count}}`]);
+    using client = await FakeClient.bind(there, (_parts, count) => [
+      `{"port": "${there}", "return_type": "int", "data": ${count}}`,
+    ]);
     await using sender = new NetGearSender({ ...local, port: [there, missing], pattern: 1, multiclient_mode: true });
-    expect(await Promise.all([sender.send(JPEG, { message: 1 }), sender.send(JPEG, { message: 2 })])).toEqual([{ port: String(there), data: 1 }, { port: String(there), data: 2 }]);
+    expect(await Promise.all([sender.send(JPEG, { message: 1 }), sender.send(JPEG, { message: 2 })])).toEqual([
+      { port: String(there), data: 1 },
+      { port: String(there), data: 2 },
+    ]);
     expect(client.headers).toEqual([JPEG_HEADER.replace('null', '1'), JPEG_HEADER.replace('null', '2')]);
-    expect(sender.clients[1]).toMatchObject({ port: String(missing), state: 'connecting', reason: `nothing is listening at tcp://127.0.0.1:${missing}`, sent: 0 });
+    expect(sender.clients[1]).toMatchObject({
+      port: String(missing),
+      state: 'connecting',
+      reason: `nothing is listening at tcp://127.0.0.1:${missing}`,
+      sent: 0,
+    });
   });
 
   it('rejects while no client is there, and goes on when one is', async () => {
@@ -257,7 +360,11 @@ describe('NetGearSender.send', () => {
   it('rejects when no answer comes in time, and takes a late one for nothing', async () => {
     const port = await onePort();
     const pair = new Pair({ linger: 0 });
-    using client = await FakeClient.bind(port, (_parts, count) => (count === 1 ? null : [`{"return_type": "int", "data": ${count}}`]), pair);
+    using client = await FakeClient.bind(
+      port,
+      (_parts, count) => (count === 1 ? null : [`{"return_type": "int", "data": ${count}}`]),
+      pair,
+    );
     await using sender = new NetGearSender({ ...local, port, bidirectional_mode: true, request_timeout: 0.2 });
     await sender.ready();
     await expect(sender.send(JPEG)).rejects.toEqual(coded('timeout'));
@@ -280,10 +387,20 @@ describe('NetGearSender.send', () => {
 
   it('rejects with what is wrong with an answer, and goes on', async () => {
     const port = await onePort();
-    const answers: Answer[] = [['hello'], ['{"data": 1'], ['{"return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [4], "data": null}', new Uint8Array(3)], ['a', 'b', 'c'], ['{"data": 5}']];
+    const answers: Answer[] = [
+      ['hello'],
+      ['{"data": 1'],
+      [
+        '{"return_type": "ndarray", "compression": false, "array_dtype": "uint8", "array_shape": [4], "data": null}',
+        new Uint8Array(3),
+      ],
+      ['a', 'b', 'c'],
+      ['{"data": 5}'],
+    ];
     using _client = await FakeClient.bind(port, (_parts, count) => answers[count - 1] ?? null);
     await using sender = new NetGearSender({ ...local, port, pattern: 1, bidirectional_mode: true });
-    for (const code of ['header-invalid', 'json-invalid', 'array-misfit', 'parts-unexpected']) await expect(sender.send(JPEG)).rejects.toEqual(coded(code));
+    for (const code of ['header-invalid', 'json-invalid', 'array-misfit', 'parts-unexpected'])
+      await expect(sender.send(JPEG)).rejects.toEqual(coded(code));
     expect(await sender.send(JPEG)).toBe(5);
   });
 
@@ -293,9 +410,22 @@ describe('NetGearSender.send', () => {
     await using sender = new NetGearSender({ ...local, port, pattern: 1 });
     await expect(sender.send(JPEG.subarray(0, -1))).rejects.toEqual(coded('jpeg-invalid'));
     await expect(sender.send(new Uint8Array())).rejects.toEqual(coded('jpeg-invalid'));
-    for (const bytes of [8, 300]) await expect(sender.send(Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(bytes), JPEG.subarray(-2)]))).rejects.toEqual(coded('jpeg-invalid'));
-    await expect(sender.send({ encoding: { kind: 'jpeg' }, width: 8, height: 8, payload: Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(8), JPEG.subarray(-2)]), colorspace: 'BGR' })).rejects.toEqual(coded('jpeg-invalid'));
-    await expect(sender.send(buildBomb({ width: 4096, height: 4096, scans: 1200 }))).rejects.toEqual(coded('jpeg-too-complex'));
+    for (const bytes of [8, 300])
+      await expect(
+        sender.send(Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(bytes), JPEG.subarray(-2)])),
+      ).rejects.toEqual(coded('jpeg-invalid'));
+    await expect(
+      sender.send({
+        encoding: { kind: 'jpeg' },
+        width: 8,
+        height: 8,
+        payload: Buffer.concat([JPEG.subarray(0, -2), Buffer.alloc(8), JPEG.subarray(-2)]),
+        colorspace: 'BGR',
+      }),
+    ).rejects.toEqual(coded('jpeg-invalid'));
+    await expect(sender.send(buildBomb({ width: 4096, height: 4096, scans: 1200 }))).rejects.toEqual(
+      coded('jpeg-too-complex'),
+    );
     await expect(sender.send(jpegOf(4))).rejects.toEqual(coded('jpeg-unverifiable'));
     await expect(sender.send(jpegOf(4), { colorspace: 'BGR' })).rejects.toEqual(coded('jpeg-invalid'));
     await expect(sender.send(JPEG, { colorspace: 'YUV' })).rejects.toEqual(coded('colorspace-unknown'));
@@ -303,7 +433,9 @@ describe('NetGearSender.send', () => {
     await expect(sender.send({ ...RAW, dtype: 'object' })).rejects.toEqual(coded('dtype-unknown'));
     await expect(sender.send({ ...RAW, shape: [18] })).rejects.toEqual(coded('shape-invalid'));
     await expect(sender.send({ ...RAW, shape: [1, 2, 3, 3] })).rejects.toEqual(coded('shape-invalid'));
-    await expect(sender.send({ ...RAW, shape: [0, 3, 3], data: new Uint8Array() })).rejects.toEqual(coded('shape-invalid'));
+    await expect(sender.send({ ...RAW, shape: [0, 3, 3], data: new Uint8Array() })).rejects.toEqual(
+      coded('shape-invalid'),
+    );
     await expect(sender.send(JPEG, { message: new Map() as never })).rejects.toEqual(coded('value-invalid'));
     await expect(sender.send(JPEG, { message: RAW as never })).rejects.toEqual(coded('value-invalid'));
     await sender.send(JPEG);
@@ -321,7 +453,10 @@ describe('NetGearSender.send', () => {
     await Promise.all([a.came(1), b.came(1)]);
     const header = JPEG_HEADER.replace('"1"', '"2"');
     expect([a.headers, b.headers]).toEqual([[header], [header]]);
-    expect(sender.clients).toMatchObject([{ sent: 1, dropped: 0 }, { sent: 1, dropped: 0 }]);
+    expect(sender.clients).toMatchObject([
+      { sent: 1, dropped: 0 },
+      { sent: 1, dropped: 0 },
+    ]);
   });
 });
 
@@ -332,7 +467,11 @@ describe('NetGearSender.close', () => {
     [2, () => new Subscriber({ linger: 0 })],
   ] as const)('tells the client to end, pattern %i', async (pattern, socket) => {
     const port = await onePort();
-    using client = await FakeClient.bind(port, () => ["Termination signal successfully received at Client's end!"], socket());
+    using client = await FakeClient.bind(
+      port,
+      () => ["Termination signal successfully received at Client's end!"],
+      socket(),
+    );
     await using sender = new NetGearSender({ ...local, port, pattern });
     await sender.ready();
     await Promise.all([sender.close(), sender.close(), sender.closed]);
@@ -359,7 +498,9 @@ describe('NetGearSender.close', () => {
     await client.came(1);
     const results = Promise.allSettled(all);
     await sender.close({ terminate: false });
-    expect((await results).map((result) => result.status === 'rejected' && (result.reason as { code: string }).code)).toEqual(['closed', 'closed', 'closed']);
+    expect(
+      (await results).map((result) => result.status === 'rejected' && (result.reason as { code: string }).code),
+    ).toEqual(['closed', 'closed', 'closed']);
     await expect(sender.send(JPEG)).rejects.toEqual(coded('closed'));
     await expect(sender.ready()).rejects.toEqual(coded('closed'));
   });
@@ -386,14 +527,24 @@ describe('a sender in secure mode', () => {
     const port = await onePort();
     await new Promise<void>((resolve) => rude.listen(port, '127.0.0.1', resolve));
     try {
-      await using sender = new NetGearSender({ ...local, port, pattern: 1, secure_mode: 1, custom_cert_location: folder });
-      const reasoned = async (pattern: RegExp): Promise<void> => expect.poll(() => sender.clients[0]!.reason, { timeout: 8000 }).toMatch(pattern);
+      await using sender = new NetGearSender({
+        ...local,
+        port,
+        pattern: 1,
+        secure_mode: 1,
+        custom_cert_location: folder,
+      });
+      const reasoned = async (pattern: RegExp): Promise<void> =>
+        expect.poll(() => sender.clients[0]!.reason, { timeout: 8000 }).toMatch(pattern);
       await reasoned(/closed the connection during the handshake/);
       const keys = join(folder, '.vidgear/keys');
       rmSync(join(keys, 'public_keys/server.key'));
       await reasoned(/server\.key cannot be read/);
       expect(sender.clients[0]!.state).toBe('refused');
-      writeFileSync(join(keys, 'public_keys/server.key'), 'metadata\ncurve\n    public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"\n');
+      writeFileSync(
+        join(keys, 'public_keys/server.key'),
+        'metadata\ncurve\n    public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"\n',
+      );
       await reasoned(/closed the connection during the handshake/);
     } finally {
       rude.close();

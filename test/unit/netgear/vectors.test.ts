@@ -33,10 +33,19 @@ interface Recording {
   /** A client's own port, in multi-clients mode. */
   readonly port?: string;
   /** What the server's user gave to `send()`. */
-  readonly sends?: readonly { readonly dtype: string; readonly shape: readonly number[]; readonly data_base64: string; readonly message_as_python_json: string }[];
+  readonly sends?: readonly {
+    readonly dtype: string;
+    readonly shape: readonly number[];
+    readonly data_base64: string;
+    readonly message_as_python_json: string;
+  }[];
   readonly wire?: readonly { readonly endpoint: number; readonly parts: readonly RecordedPart[] }[];
   /** What the client's user gave to `recv(return_data=…)`, and what the client answered. */
-  readonly replies?: readonly { readonly return_data?: unknown; readonly terminate?: boolean; readonly parts: readonly RecordedPart[] }[];
+  readonly replies?: readonly {
+    readonly return_data?: unknown;
+    readonly terminate?: boolean;
+    readonly parts: readonly RecordedPart[];
+  }[];
 }
 
 const folder = new URL('../../vectors/', import.meta.url);
@@ -49,7 +58,10 @@ function bytesOf({ text, base64 }: RecordedPart): Uint8Array {
 }
 
 /** The ports of the recorded servers in multi-servers mode. */
-const SERVER_PORTS: Readonly<Record<string, string>> = { 'server-multiserver-reqrep.json': '19120', 'server-multiserver-pubsub.json': '19130' };
+const SERVER_PORTS: Readonly<Record<string, string>> = {
+  'server-multiserver-reqrep.json': '19120',
+  'server-multiserver-pubsub.json': '19130',
+};
 
 const serverMessages = recordings.flatMap(({ file, recording }) => {
   const perEndpoint = new Map<number, number>();
@@ -84,7 +96,10 @@ const replies = recordings.flatMap(({ file, recording }) =>
   })),
 );
 
-/** JavaScript puts keys that look like array indexes first; Python leaves them where they were written. Nothing else changes. */
+/**
+ * JavaScript puts keys that look like array indexes first; Python leaves them where they were written. Nothing else
+ * changes.
+ */
 const REORDERED = new Map([
   [
     '{"nan": NaN, "inf": Infinity, "ninf": -Infinity, "big": 1180591620717411303424, "uni": "\\u00e9\\u6f22\\ud83d\\ude00", "3": "int key"}',
@@ -146,14 +161,18 @@ describe('decodeFrame', () => {
 
   it.each(serverMessages)('rejects the header of $title at every shorter length', ({ parts: [header, ...rest] }) => {
     for (let length = 0; length < (header?.byteLength ?? 0); length += 1) {
-      expect(errorOf(() => decodeFrame([header?.subarray(0, length) ?? new Uint8Array(), ...rest]))).toBeInstanceOf(GearwayError);
+      expect(errorOf(() => decodeFrame([header?.subarray(0, length) ?? new Uint8Array(), ...rest]))).toBeInstanceOf(
+        GearwayError,
+      );
     }
   });
 
   it.each(frames)('rejects the payload of $title at every shorter length', ({ parts: [header, payload], text }) => {
     const code = text.includes('"compression": false') ? 'array-misfit' : 'jpeg-invalid';
     for (let length = 0; length < (payload?.byteLength ?? 0); length += 1) {
-      expect(errorOf(() => decodeFrame([header ?? new Uint8Array(), payload?.subarray(0, length) ?? new Uint8Array()]))).toMatchObject({ code });
+      expect(
+        errorOf(() => decodeFrame([header ?? new Uint8Array(), payload?.subarray(0, length) ?? new Uint8Array()])),
+      ).toMatchObject({ code });
     }
   });
 });
@@ -161,14 +180,31 @@ describe('decodeFrame', () => {
 describe('encodeFrameHeader', () => {
   it.each(frames)('writes the header of $title', ({ parts, pattern, text, colorspace, serverPort }) => {
     const { encoding, message } = decoded(parts);
-    expect(encodeFrameHeader(encoding, formatPythonJson(message), { pattern, serverPort, dropMessage: false }, colorspace ?? undefined)).toBe(reordered(text));
+    expect(
+      encodeFrameHeader(
+        encoding,
+        formatPythonJson(message),
+        { pattern, serverPort, dropMessage: false },
+        colorspace ?? undefined,
+      ),
+    ).toBe(reordered(text));
   });
 
-  it.each(frames)('writes the header of $title without its message', ({ parts, pattern, text, sent, colorspace, serverPort }) => {
-    const { encoding, message } = decoded(parts);
-    const [before = '', after = ''] = text.split(`"message": ${sent?.message_as_python_json}`);
-    expect(encodeFrameHeader(encoding, formatPythonJson(message), { pattern, serverPort, dropMessage: true }, colorspace ?? undefined)).toBe(`${before}"message": null${after}`);
-  });
+  it.each(frames)(
+    'writes the header of $title without its message',
+    ({ parts, pattern, text, sent, colorspace, serverPort }) => {
+      const { encoding, message } = decoded(parts);
+      const [before = '', after = ''] = text.split(`"message": ${sent?.message_as_python_json}`);
+      expect(
+        encodeFrameHeader(
+          encoding,
+          formatPythonJson(message),
+          { pattern, serverPort, dropMessage: true },
+          colorspace ?? undefined,
+        ),
+      ).toBe(`${before}"message": null${after}`);
+    },
+  );
 });
 
 describe('rewriteFrameHeader', () => {
@@ -176,29 +212,46 @@ describe('rewriteFrameHeader', () => {
     expect(rewriteFrameHeader(text, { pattern, serverPort: null, dropMessage: false })).toBe(text);
   });
 
-  it.each(frames.filter(({ serverPort }) => serverPort !== null))('leaves the header of $title as it is for a client that knows its port', ({ text, pattern, serverPort }) => {
-    expect(rewriteFrameHeader(text, { pattern, serverPort, dropMessage: false })).toBe(text);
-  });
+  it.each(frames.filter(({ serverPort }) => serverPort !== null))(
+    'leaves the header of $title as it is for a client that knows its port',
+    ({ text, pattern, serverPort }) => {
+      expect(rewriteFrameHeader(text, { pattern, serverPort, dropMessage: false })).toBe(text);
+    },
+  );
 
-  it.each(frames.filter(({ serverPort }) => serverPort !== null))('changes nothing but the port of $title for a client that knows another', ({ text, pattern, serverPort }) => {
-    expect(text.startsWith(`{"port": "${serverPort}", `)).toBe(true);
-    expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(text.replace(`"${serverPort}"`, '"5567"'));
-  });
+  it.each(frames.filter(({ serverPort }) => serverPort !== null))(
+    'changes nothing but the port of $title for a client that knows another',
+    ({ text, pattern, serverPort }) => {
+      expect(text.startsWith(`{"port": "${serverPort}", `)).toBe(true);
+      expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(
+        text.replace(`"${serverPort}"`, '"5567"'),
+      );
+    },
+  );
 
-  it.each(frames.filter(({ serverPort }) => serverPort === null))('adds nothing but the port to $title, where a server in multi-servers mode has it', ({ text, pattern }) => {
-    expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(`{"port": "5567", ${text.slice(1)}`);
-  });
+  it.each(frames.filter(({ serverPort }) => serverPort === null))(
+    'adds nothing but the port to $title, where a server in multi-servers mode has it',
+    ({ text, pattern }) => {
+      expect(rewriteFrameHeader(text, { pattern, serverPort: '5567', dropMessage: false })).toBe(
+        `{"port": "5567", ${text.slice(1)}`,
+      );
+    },
+  );
 
   it.each(frames)('changes nothing but the pattern of $title for other clients', ({ text, pattern }) => {
     for (const other of ['pair', 'request-reply', 'publish-subscribe'] as const) {
       const [before = '', after = ''] = text.split(`"pattern": "${formatPattern(pattern)}"`);
-      expect(rewriteFrameHeader(text, { pattern: other, serverPort: null, dropMessage: false })).toBe(`${before}"pattern": "${formatPattern(other)}"${after}`);
+      expect(rewriteFrameHeader(text, { pattern: other, serverPort: null, dropMessage: false })).toBe(
+        `${before}"pattern": "${formatPattern(other)}"${after}`,
+      );
     }
   });
 
   it.each(frames)('changes nothing but the message of $title in a repeat', ({ text, pattern, sent }) => {
     const [before = '', after = ''] = text.split(`"message": ${sent?.message_as_python_json}`);
-    expect(rewriteFrameHeader(text, { pattern, serverPort: null, dropMessage: true })).toBe(`${before}"message": null${after}`);
+    expect(rewriteFrameHeader(text, { pattern, serverPort: null, dropMessage: true })).toBe(
+      `${before}"message": null${after}`,
+    );
   });
 });
 
@@ -214,7 +267,13 @@ describe('encodeTermination', () => {
   });
 
   it('has recordings with a port and without', () => {
-    expect(new Set(terminations.map(({ text }) => text))).toEqual(new Set(['{"terminate_flag": true}', '{"terminate_flag": true, "port": "19120"}', '{"terminate_flag": true, "port": "19130"}']));
+    expect(new Set(terminations.map(({ text }) => text))).toEqual(
+      new Set([
+        '{"terminate_flag": true}',
+        '{"terminate_flag": true, "port": "19120"}',
+        '{"terminate_flag": true, "port": "19130"}',
+      ]),
+    );
   });
 });
 
@@ -239,29 +298,42 @@ describe('decodeReply', () => {
       expect(text.endsWith(`"data": ${json}}`)).toBe(true);
     } else {
       const { ndarray, shape, data_base64: base64 } = returnData as RecordedArray;
-      if (text.includes('"compression": false')) expect(reply).toEqual({ kind: 'array', array: { dtype: ndarray, shape, data: Buffer.from(base64, 'base64') } });
+      if (text.includes('"compression": false'))
+        expect(reply).toEqual({ kind: 'array', array: { dtype: ndarray, shape, data: Buffer.from(base64, 'base64') } });
       else {
         expect(reply).toEqual({ kind: 'jpeg', data: parts[1], colorspace: 'BGR' });
-        expect(readJpegHeader(parts[1] ?? new Uint8Array())).toMatchObject({ width: shape[1], height: shape[0], components: 3 });
+        expect(readJpegHeader(parts[1] ?? new Uint8Array())).toMatchObject({
+          width: shape[1],
+          height: shape[0],
+          components: 3,
+        });
       }
     }
   });
 
   it.each(replies)('rejects $title at every shorter length', ({ parts: [header, ...rest] }) => {
     for (let length = 0; length < (header?.byteLength ?? 0); length += 1) {
-      expect(errorOf(() => decodeReply([header?.subarray(0, length) ?? new Uint8Array(), ...rest]))).toBeInstanceOf(GearwayError);
+      expect(errorOf(() => decodeReply([header?.subarray(0, length) ?? new Uint8Array(), ...rest]))).toBeInstanceOf(
+        GearwayError,
+      );
     }
   });
 
-  it.each(replies.filter(({ parts }) => parts.length === 2))('rejects the array of $title at every shorter length', ({ text, parts: [header, payload] }) => {
-    const isJpeg = !text.includes('"compression": false');
-    for (let length = 0; length < (payload?.byteLength ?? 0); length += 1) {
-      const shorter = payload?.subarray(0, length) ?? new Uint8Array();
-      // A JPEG is passed on as bytes; who takes it checks it.
-      if (isJpeg) expect(errorOf(() => readJpegHeader(shorter))).toMatchObject({ code: 'jpeg-invalid' });
-      else expect(errorOf(() => decodeReply([header ?? new Uint8Array(), shorter]))).toMatchObject({ code: 'array-misfit' });
-    }
-  });
+  it.each(replies.filter(({ parts }) => parts.length === 2))(
+    'rejects the array of $title at every shorter length',
+    ({ text, parts: [header, payload] }) => {
+      const isJpeg = !text.includes('"compression": false');
+      for (let length = 0; length < (payload?.byteLength ?? 0); length += 1) {
+        const shorter = payload?.subarray(0, length) ?? new Uint8Array();
+        // A JPEG is passed on as bytes; who takes it checks it.
+        if (isJpeg) expect(errorOf(() => readJpegHeader(shorter))).toMatchObject({ code: 'jpeg-invalid' });
+        else
+          expect(errorOf(() => decodeReply([header ?? new Uint8Array(), shorter]))).toMatchObject({
+            code: 'array-misfit',
+          });
+      }
+    },
+  );
 });
 
 /** A tuple is a list in JSON, so that nobody can say any more that it was none. */
@@ -286,7 +358,10 @@ describe('encodeReply', () => {
 
   it.each(arrays)('writes the array of $title byte for byte', ({ text, port, parts, returnData }) => {
     const { ndarray: dtype, shape, data_base64: base64 } = returnData as RecordedArray;
-    const [header, bytes] = encodeReply(port, { kind: 'array', array: { dtype, shape, data: Buffer.from(base64, 'base64') } });
+    const [header, bytes] = encodeReply(port, {
+      kind: 'array',
+      array: { dtype, shape, data: Buffer.from(base64, 'base64') },
+    });
     expect(header).toBe(text);
     expect(Buffer.from(bytes as Uint8Array)).toEqual(Buffer.from(parts[1]!));
   });

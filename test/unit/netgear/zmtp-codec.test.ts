@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeMessage, encodePong, encodeReady, ZmtpDecoder, type ZmtpEvent } from '../../../gateway/netgear/zmtp-codec.ts';
+import {
+  encodeMessage,
+  encodePong,
+  encodeReady,
+  ZmtpDecoder,
+  type ZmtpEvent,
+} from '../../../gateway/netgear/zmtp-codec.ts';
 import { command, greeting, message, part, ready } from '../../helpers/zmtp.ts';
 
 const LIMITS = { messageBytes: 1000, parts: 4 };
@@ -12,7 +18,10 @@ function decode(pieces: readonly Uint8Array[], limits = LIMITS): ZmtpEvent[] {
   const events: ZmtpEvent[] = [];
   for (const piece of pieces) {
     decoder.add(piece);
-    for (let event = decoder.next(); event !== null; event = decoder.next()) events.push(event.kind === 'message' ? { ...event, parts: event.parts.map((bytes) => Buffer.from(bytes)) } : event);
+    for (let event = decoder.next(); event !== null; event = decoder.next())
+      events.push(
+        event.kind === 'message' ? { ...event, parts: event.parts.map((bytes) => Buffer.from(bytes)) } : event,
+      );
   }
   return events;
 }
@@ -21,29 +30,44 @@ const texts = (event: ZmtpEvent | undefined): string[] => (event?.kind === 'mess
 
 describe('ZmtpDecoder', () => {
   it('reads the same however the bytes are divided', () => {
-    fc.assert(fc.property(fc.array(fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 3 }), { maxLength: 5 }), fc.array(fc.integer({ min: 1, max: 90 })), (messages, sizes) => {
-      const bytes = Buffer.concat([HANDSHAKE, ...messages.map((parts) => message(...parts))]);
-      const pieces: Buffer[] = [];
-      for (let at = 0, index = 0; at < bytes.byteLength; index += 1) {
-        const size = sizes.length === 0 ? bytes.byteLength : sizes[index % sizes.length]!;
-        pieces.push(bytes.subarray(at, at + size));
-        at += size;
-      }
-      const [first, ...events] = decode(pieces);
-      expect(first).toEqual({ kind: 'ready', socketType: 'REQ' });
-      expect(events).toEqual(messages.map((parts) => ({ kind: 'message', parts: parts.map((data) => Buffer.from(data)) })));
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 3 }), { maxLength: 5 }),
+        fc.array(fc.integer({ min: 1, max: 90 })),
+        (messages, sizes) => {
+          const bytes = Buffer.concat([HANDSHAKE, ...messages.map((parts) => message(...parts))]);
+          const pieces: Buffer[] = [];
+          for (let at = 0, index = 0; at < bytes.byteLength; index += 1) {
+            const size = sizes.length === 0 ? bytes.byteLength : sizes[index % sizes.length]!;
+            pieces.push(bytes.subarray(at, at + size));
+            at += size;
+          }
+          const [first, ...events] = decode(pieces);
+          expect(first).toEqual({ kind: 'ready', socketType: 'REQ' });
+          expect(events).toEqual(
+            messages.map((parts) => ({ kind: 'message', parts: parts.map((data) => Buffer.from(data)) })),
+          );
+        },
+      ),
+    );
   });
 
   it('keeps no more parts than there may be, and goes on behind them', () => {
-    const [, many, next] = decode([HANDSHAKE, message('', ...Array.from({ length: 300 }, (_, index) => String(index % 10))), message('next')]);
+    const [, many, next] = decode([
+      HANDSHAKE,
+      message('', ...Array.from({ length: 300 }, (_, index) => String(index % 10))),
+      message('next'),
+    ]);
     expect(texts(many)).toEqual(['', '0', '1', '2']);
     expect(texts(next)).toEqual(['next']);
   });
 
   it.each([
     ['a part', part(Buffer.alloc(1001), false)],
-    ['parts, of which the last is announced only', Buffer.concat([part(Buffer.alloc(600), true), Buffer.of(2, 0, 0, 0, 0, 0, 0, 2, 0)])],
+    [
+      'parts, of which the last is announced only',
+      Buffer.concat([part(Buffer.alloc(600), true), Buffer.of(2, 0, 0, 0, 0, 0, 0, 2, 0)]),
+    ],
     ['a length of 2^64 - 1', Buffer.concat([Buffer.of(2), Buffer.alloc(8, 0xff)])],
     ['parts of nothing without an end', Buffer.concat(Array.from({ length: 1002 }, () => part('', true)))],
   ])('refuses a message that is too large as soon as its length is known: %s', (_name, bytes) => {
@@ -52,7 +76,9 @@ describe('ZmtpDecoder', () => {
 
   it('holds what has come of a message, and nothing behind its end', () => {
     const decoder = new ZmtpDecoder(LIMITS);
-    decoder.add(Buffer.concat([HANDSHAKE, part(Buffer.alloc(100), true), part(Buffer.alloc(50), false).subarray(0, 20)]));
+    decoder.add(
+      Buffer.concat([HANDSHAKE, part(Buffer.alloc(100), true), part(Buffer.alloc(50), false).subarray(0, 20)]),
+    );
     decoder.next();
     expect(decoder.next()).toBeNull();
     expect(decoder.heldBytes).toBeGreaterThan(100);
@@ -62,8 +88,15 @@ describe('ZmtpDecoder', () => {
   });
 
   it('reads the context of a PING, and skips other commands', () => {
-    expect(decode([HANDSHAKE, command('PING', Buffer.from([0, 100, 7, 8])), command('SUBSCRIBE'), message('x')]).map(({ kind }) => kind)).toEqual(['ready', 'ping', 'command', 'message']);
-    expect(decode([HANDSHAKE, command('PING', Buffer.from([0, 100, 7, 8]))])[1]).toEqual({ kind: 'ping', context: Buffer.of(7, 8) });
+    expect(
+      decode([HANDSHAKE, command('PING', Buffer.from([0, 100, 7, 8])), command('SUBSCRIBE'), message('x')]).map(
+        ({ kind }) => kind,
+      ),
+    ).toEqual(['ready', 'ping', 'command', 'message']);
+    expect(decode([HANDSHAKE, command('PING', Buffer.from([0, 100, 7, 8]))])[1]).toEqual({
+      kind: 'ping',
+      context: Buffer.of(7, 8),
+    });
   });
 
   it.each([
@@ -82,19 +115,27 @@ describe('ZmtpDecoder', () => {
   });
 
   it('reads any bytes without another error than its own', () => {
-    fc.assert(fc.property(fc.boolean(), fc.uint8Array({ maxLength: 400 }), (isShaken, bytes) => {
-      try {
-        decode([isShaken ? Buffer.concat([HANDSHAKE, bytes]) : bytes]);
-      } catch (error) {
-        expect(error).toMatchObject({ code: expect.stringMatching(/^(?:foreign|mechanism|handshake|frame|too-large)$/) as string });
-      }
-    }));
+    fc.assert(
+      fc.property(fc.boolean(), fc.uint8Array({ maxLength: 400 }), (isShaken, bytes) => {
+        try {
+          decode([isShaken ? Buffer.concat([HANDSHAKE, bytes]) : bytes]);
+        } catch (error) {
+          expect(error).toMatchObject({
+            code: expect.stringMatching(/^(?:foreign|mechanism|handshake|frame|too-large)$/) as string,
+          });
+        }
+      }),
+    );
   });
 });
 
 describe('what is sent', () => {
   it('is read by the decoder', () => {
-    const [first, second] = decode([greeting(0), encodeReady('REP'), ...encodeMessage(['', 'x'.repeat(255), Buffer.alloc(256, 1)])]);
+    const [first, second] = decode([
+      greeting(0),
+      encodeReady('REP'),
+      ...encodeMessage(['', 'x'.repeat(255), Buffer.alloc(256, 1)]),
+    ]);
     expect(first).toEqual({ kind: 'ready', socketType: 'REP' });
     expect(texts(second)).toEqual(['', 'x'.repeat(255), Buffer.alloc(256, 1).toString()]);
   });

@@ -8,14 +8,23 @@ import { freePorts } from '../../helpers/free-port.ts';
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
 /** ZeroMQ RFC 23: signature, version 3.1, mechanism, not its server, 31 zeros. */
-const greeting = (mechanism: string): Buffer => Buffer.concat([hex('ff 00 00 00 00 00 00 00 01 7f 03 01'), Buffer.from(mechanism.padEnd(20, '\0'), 'latin1'), Buffer.alloc(32)]);
+const greeting = (mechanism: string): Buffer =>
+  Buffer.concat([
+    hex('ff 00 00 00 00 00 00 00 01 7f 03 01'),
+    Buffer.from(mechanism.padEnd(20, '\0'), 'latin1'),
+    Buffer.alloc(32),
+  ]);
 
 /** As libzmq's REP socket sends it: READY with Socket-Type REP and an empty Identity. */
 const READY_REP = hex('04 26 05 5245414459 0b 536f636b65742d54797065 00000003 524550 08 4964656e74697479 00000000');
 
 describe('readZmtpPeer', () => {
   it('reads mechanism and socket type', () => {
-    expect(readZmtpPeer(Buffer.concat([greeting('NULL'), READY_REP]), false)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: 'REP' });
+    expect(readZmtpPeer(Buffer.concat([greeting('NULL'), READY_REP]), false)).toEqual({
+      kind: 'zmtp',
+      mechanism: 'NULL',
+      socketType: 'REP',
+    });
     expect(readZmtpPeer(greeting('CURVE'), false)).toEqual({ kind: 'zmtp', mechanism: 'CURVE', socketType: null });
   });
 
@@ -40,7 +49,11 @@ describe('readZmtpPeer', () => {
     ['no Socket-Type', '04 13 05 5245414459 08 4964656e74697479 00000000'],
     ['a length beyond the command', '04 0a 05 5245414459 ff 00 00 00'],
   ])('has no socket type from %s', (_name, command) => {
-    expect(readZmtpPeer(Buffer.concat([greeting('NULL'), hex(command)]), true)).toEqual({ kind: 'zmtp', mechanism: 'NULL', socketType: null });
+    expect(readZmtpPeer(Buffer.concat([greeting('NULL'), hex(command)]), true)).toEqual({
+      kind: 'zmtp',
+      mechanism: 'NULL',
+      socketType: null,
+    });
   });
 });
 
@@ -95,7 +108,9 @@ describe('probeZmtpPeer', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const startMs = performance.now();
-    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({
+      kind: 'foreign',
+    });
     const tookMs = performance.now() - startMs;
     expect(tookMs).toBeGreaterThan(1400);
     expect(tookMs).toBeLessThan(3000);
@@ -103,21 +118,32 @@ describe('probeZmtpPeer', () => {
   });
 
   it('tells nobody, silence and something else apart', async () => {
-    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({ kind: 'nobody', code: 'ECONNREFUSED' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(await freePorts(1))[0]}`)).toEqual({
+      kind: 'nobody',
+      code: 'ECONNREFUSED',
+    });
     expect(await probeZmtpPeer('ipc:///tmp/gearway-nobody:5555')).toEqual({ kind: 'nobody', code: 'ENOENT' });
-    const server = createServer((socket) => socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined)).listen(0, '127.0.0.1');
+    const server = createServer((socket) =>
+      socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined),
+    ).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({ kind: 'foreign' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`)).toEqual({
+      kind: 'foreign',
+    });
     server.close();
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
-    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`)).toEqual({ kind: 'silent' });
+    expect(await probeZmtpPeer(`tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`)).toEqual({
+      kind: 'silent',
+    });
     silent.close();
   });
 
   it('leaves nothing at its signal, whatever it found', async () => {
     const aborting = new AbortController();
-    const server = createServer((socket) => socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined)).listen(0, '127.0.0.1');
+    const server = createServer((socket) =>
+      socket.on('data', () => socket.end('220 mail.example.org\r\n')).on('error', () => undefined),
+    ).listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
     await probeZmtpPeer(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, aborting.signal);

@@ -18,7 +18,9 @@ describe('probe', () => {
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const texts: string[] = [];
-    const isGood = await probe(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, 1, ({ text }) => texts.push(text));
+    const isGood = await probe(`tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, 1, ({ text }) =>
+      texts.push(text),
+    );
     server.close();
     expect(isGood).toBe(false);
     expect(texts.at(-1)).toContain('closes the connection during the handshake');

@@ -99,10 +99,22 @@ describe('LineWriter on standard error', () => {
   const flood = [process.execPath, '--import', 'tsx', fileURLToPath(new URL('log-flood.ts', import.meta.url))];
 
   /** 2 MB of lines for a standard error that a shell script sets up around `"$@"`. */
-  async function run(command: string, args: readonly string[]): Promise<{ code: number | null; longestTurnMs: number; waitingBytes: number; lost: number }> {
-    await using child = new Child(command, [...args, ...flood, join(folder, 'result.json')], { cwd: fileURLToPath(new URL('../../..', import.meta.url)) });
+  async function run(
+    command: string,
+    args: readonly string[],
+  ): Promise<{ code: number | null; longestTurnMs: number; waitingBytes: number; lost: number }> {
+    await using child = new Child(command, [...args, ...flood, join(folder, 'result.json')], {
+      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+    });
     const code = await child.exited;
-    return { code, ...(JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as { longestTurnMs: number; waitingBytes: number; lost: number }) };
+    return {
+      code,
+      ...(JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as {
+        longestTurnMs: number;
+        waitingBytes: number;
+        lost: number;
+      }),
+    };
   }
 
   const folder = mkdtempSync(join(tmpdir(), 'gearway-log-'));
@@ -116,12 +128,16 @@ describe('LineWriter on standard error', () => {
     ['a reader that has stopped', 'python3', ['-c', UNREAD_PIPE], { lost: true, waits: true }],
     ['a terminal that has stopped', 'python3', ['-c', UNREAD_TERMINAL], { lost: true, waits: true }],
     ['a standard error that is closed', ...shell('exec "$@" 2>&-'), { lost: false, waits: false }],
-  ])('never ends the process, and never waits: %s', async (_name, command, args, { lost, waits }) => {
-    const result = await run(command, args);
-    expect(result.code).toBe(0);
-    expect(result.longestTurnMs).toBeLessThan(1000);
-    expect(result.lost > 0).toBe(lost);
-    expect(result.waitingBytes > 0).toBe(waits);
-    expect(result.waitingBytes).toBeLessThan(300_000);
-  }, 30_000);
+  ])(
+    'never ends the process, and never waits: %s',
+    async (_name, command, args, { lost, waits }) => {
+      const result = await run(command, args);
+      expect(result.code).toBe(0);
+      expect(result.longestTurnMs).toBeLessThan(1000);
+      expect(result.lost > 0).toBe(lost);
+      expect(result.waitingBytes > 0).toBe(waits);
+      expect(result.waitingBytes).toBeLessThan(300_000);
+    },
+    30_000,
+  );
 });

@@ -1,4 +1,7 @@
-/** A process of line-writer.test.ts: floods its standard error for a while, then writes what it measured to the file of its argument. */
+/**
+ * A process of line-writer.test.ts: floods its standard error for a while, then writes what it measured to the file of
+ * its argument.
+ */
 import { writeFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { LineWriter } from '../../../gateway/process/line-writer.ts';

@@ -8,9 +8,20 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 
 /** A form with the picture behind this many other fields. */
 function formOf(others: number): IncomingMessage {
-  const field = (name: string, bytes: Uint8Array): Buffer => Buffer.concat([Buffer.from(`--xyz\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`), bytes, Buffer.from('\r\n')]);
-  const body = Buffer.concat([...Array.from({ length: others }, () => field('other', new Uint8Array(0))), field('frame', JPEG), Buffer.from('--xyz--')]);
-  return Object.assign(Readable.from([body]), { headers: { 'content-length': String(body.byteLength) } }) as unknown as IncomingMessage;
+  const field = (name: string, bytes: Uint8Array): Buffer =>
+    Buffer.concat([
+      Buffer.from(`--xyz\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`),
+      bytes,
+      Buffer.from('\r\n'),
+    ]);
+  const body = Buffer.concat([
+    ...Array.from({ length: others }, () => field('other', new Uint8Array(0))),
+    field('frame', JPEG),
+    Buffer.from('--xyz--'),
+  ]);
+  return Object.assign(Readable.from([body]), {
+    headers: { 'content-length': String(body.byteLength) },
+  }) as unknown as IncomingMessage;
 }
 
 describe('readForm', () => {

@@ -7,12 +7,18 @@ import { JPEG } from '../../helpers/viewer.ts';
 async function answerTo(part: Uint8Array, count: number): Promise<unknown> {
   await using gateway = await createGateway({ port: 0, source: 'push:' });
   const { url } = await gateway.listen();
-  await using request = new RunningRequest(`${url}streams/main/frames`, { 'content-type': 'multipart/x-mixed-replace; boundary=frame' });
+  await using request = new RunningRequest(`${url}streams/main/frames`, {
+    'content-type': 'multipart/x-mixed-replace; boundary=frame',
+  });
   await request.write(...Array.from({ length: count }, () => part), '--frame--\r\n');
   return await request.end();
 }
 
-const FRAME = Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${JPEG.byteLength}\r\n\r\n`), JPEG, Buffer.from('\r\n')]);
+const FRAME = Buffer.concat([
+  Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${JPEG.byteLength}\r\n\r\n`),
+  JPEG,
+  Buffer.from('\r\n'),
+]);
 
 describe('receiveStreamingPost', () => {
   it('takes two seconds of 240 frames per second in one piece', async () => {

@@ -8,7 +8,13 @@ import { EventLog } from '../../../gateway/hub/event-log.ts';
 import { Stream } from '../../../gateway/hub/stream.ts';
 import { PushSource } from '../../../gateway/sources/push/push-source.ts';
 import { SourceRun } from '../../../gateway/sources/source-run.ts';
-import { decodePublisherAnswer, encodeMessage, encodePublishedHead, type Hello, type Value } from '../../../shared/protocol.ts';
+import {
+  decodePublisherAnswer,
+  encodeMessage,
+  encodePublishedHead,
+  type Hello,
+  type Value,
+} from '../../../shared/protocol.ts';
 import { jpegOf, jpegSized } from '../../helpers/pictures.ts';
 import { Publisher } from '../../helpers/publisher.ts';
 import { RunningRequest } from '../../helpers/running-request.ts';
@@ -35,7 +41,13 @@ describe('WebPublisher: hello', () => {
     const before = Date.now() * 1000;
     const welcome = await publisher.hello({ name: 'phone' });
     expect(welcome).toMatchObject({
-      stream: 'main', port: null, leaseKey: null, rights: ['view', 'return', 'publish'], limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'waiting for a publisher',
+      stream: 'main',
+      port: null,
+      leaseKey: null,
+      rights: ['view', 'return', 'publish'],
+      limits: { messageBytes: MAX_PUBLISHED_MESSAGE_BYTES, messagesPerSecond: 500, depth: 64 },
+      state: 'waiting',
+      reason: 'waiting for a publisher',
     });
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
     expect(gateway.stream.status().source).toMatchObject({ kind: 'push', state: 'phone (127.0.0.1)' });
@@ -74,7 +86,10 @@ describe('WebPublisher: hello', () => {
     await first.hello({ name: 'phone' });
     await using second = await Publisher.connect(gateway.url);
     second.sendHello();
-    expect(await second.closed).toMatchObject({ code: 4010, reason: expect.stringContaining('phone (127.0.0.1)') as string });
+    expect(await second.closed).toMatchObject({
+      code: 4010,
+      reason: expect.stringContaining('phone (127.0.0.1)') as string,
+    });
     expect(await first.publish({ payload: JPEG })).toMatchObject({ sequence: 1 });
   });
 
@@ -87,10 +102,19 @@ describe('WebPublisher: hello', () => {
     await first.publish({ payload: JPEG });
     await using second = await Publisher.connect(gateway.url);
     await second.hello({ name: 'tablet', takeOver: true });
-    expect(await first.closed).toMatchObject({ code: 4003, reason: expect.stringContaining('tablet (127.0.0.1)') as string });
+    expect(await first.closed).toMatchObject({
+      code: 4003,
+      reason: expect.stringContaining('tablet (127.0.0.1)') as string,
+    });
     await second.publish({ payload: JPEG });
-    expect(gateway.stream.status()).toMatchObject({ state: 'live', source: { state: 'tablet (127.0.0.1)' }, frame: { sequence: 2 } });
-    await using third = new RunningRequest(`${gateway.url}/streams/main/frames?takeOver=true`, { 'content-type': 'multipart/x-mixed-replace; boundary=frame' });
+    expect(gateway.stream.status()).toMatchObject({
+      state: 'live',
+      source: { state: 'tablet (127.0.0.1)' },
+      frame: { sequence: 2 },
+    });
+    await using third = new RunningRequest(`${gateway.url}/streams/main/frames?takeOver=true`, {
+      'content-type': 'multipart/x-mixed-replace; boundary=frame',
+    });
     expect(await second.closed).toMatchObject({ code: 4003 });
     await third.cut();
   });
@@ -105,7 +129,10 @@ describe('WebPublisher: hello', () => {
     expect(await viewer.next('state')).toMatchObject({ state: 'live' });
     expect(await viewer.next('frame')).toMatchObject({ sequence: 1 });
     await publisher[Symbol.asyncDispose]();
-    expect(await viewer.next('state')).toMatchObject({ state: 'stale', reason: 'phone (127.0.0.1) has left; waiting for a publisher' });
+    expect(await viewer.next('state')).toMatchObject({
+      state: 'stale',
+      reason: 'phone (127.0.0.1) has left; waiting for a publisher',
+    });
     await using again = await Publisher.connect(gateway.url);
     await again.hello({ name: 'phone' });
     await again.publish({ payload: JPEG });
@@ -127,7 +154,12 @@ describe('WebPublisher: hello', () => {
       kinds.push([kind, address]);
       if (kinds.length === 4) break;
     }
-    expect(kinds).toEqual([['connect', 'phone (127.0.0.1)'], ['refuse', '127.0.0.1'], ['take-over', 'phone (127.0.0.1)'], ['connect', 'laptop (127.0.0.1)']]);
+    expect(kinds).toEqual([
+      ['connect', 'phone (127.0.0.1)'],
+      ['refuse', '127.0.0.1'],
+      ['take-over', 'phone (127.0.0.1)'],
+      ['connect', 'laptop (127.0.0.1)'],
+    ]);
   });
 
   it('ends with the gateway: 1001', async () => {
@@ -146,9 +178,24 @@ describe('WebPublisher: frames', () => {
     await viewer.hello();
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
-    expect(await publisher.publish({ sequence: 7, payload: JPEG, message: { n: 1, big: 2n ** 80n }, capturedAtUs: 1_766_400_000_000_000 })).toEqual({ type: 'taken', sequence: 7, clients: 1 });
+    expect(
+      await publisher.publish({
+        sequence: 7,
+        payload: JPEG,
+        message: { n: 1, big: 2n ** 80n },
+        capturedAtUs: 1_766_400_000_000_000,
+      }),
+    ).toEqual({ type: 'taken', sequence: 7, clients: 1 });
     await viewer.next('state');
-    expect(await viewer.next('frame')).toMatchObject({ sequence: 1, width: 8, height: 8, encoding: { kind: 'jpeg' }, message: { n: 1, big: 2n ** 80n }, capturedAtUs: 1_766_400_000_000_000, payload: Buffer.from(JPEG) });
+    expect(await viewer.next('frame')).toMatchObject({
+      sequence: 1,
+      width: 8,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      message: { n: 1, big: 2n ** 80n },
+      capturedAtUs: 1_766_400_000_000_000,
+      payload: Buffer.from(JPEG),
+    });
   });
 
   it('publishes samples bit for bit', async () => {
@@ -160,7 +207,9 @@ describe('WebPublisher: frames', () => {
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
     const payload = Uint8Array.from({ length: 300 * 200 * 3 }, (_none, index) => (index * 7) % 251);
-    expect(await publisher.publish({ encoding: { kind: 'raw', dtype: 'uint8', shape: [200, 300, 3] }, payload })).toEqual({ type: 'taken', sequence: 1, clients: 1 });
+    expect(
+      await publisher.publish({ encoding: { kind: 'raw', dtype: 'uint8', shape: [200, 300, 3] }, payload }),
+    ).toEqual({ type: 'taken', sequence: 1, clients: 1 });
     await viewer.next('state');
     const frame = await viewer.next('frame');
     expect(frame.encoding).toEqual({ kind: 'raw', dtype: 'uint8', shape: [200, 300, 3] });
@@ -182,9 +231,19 @@ describe('WebPublisher: frames', () => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
-    expect(await publisher.publish(frame)).toEqual({ type: 'taken', sequence: 1, clients: 0, code, reason: expect.stringMatching(/^.{10,}$/) as string });
+    expect(await publisher.publish(frame)).toEqual({
+      type: 'taken',
+      sequence: 1,
+      clients: 0,
+      code,
+      reason: expect.stringMatching(/^.{10,}$/) as string,
+    });
     expect(gateway.stream.status()).toMatchObject({ frame: null, counters: { received: 0, rejected: 1 } });
-    expect(await publisher.publish({ payload: jpegSized(16_384, 4096), message: nestedList(64) })).toEqual({ type: 'taken', sequence: 2, clients: 0 });
+    expect(await publisher.publish({ payload: jpegSized(16_384, 4096), message: nestedList(64) })).toEqual({
+      type: 'taken',
+      sequence: 2,
+      clients: 0,
+    });
   });
 
   it('takes a message of the whole limit, and closes with 1009 beyond it, or before hello beyond what a viewer may send', async () => {
@@ -208,7 +267,10 @@ describe('WebPublisher: frames', () => {
     ['a second hello', (publisher) => publisher.sendHello()],
     ["a viewer's message", ({ socket }) => socket.send(encodeMessage({ type: 'want', paused: true }))],
     ['a frame with the number of the one before', (publisher) => publisher.sendFrame({ sequence: 1, payload: JPEG })],
-    ['a ping with a payload', ({ socket }) => socket.send(Buffer.concat([encodeMessage({ type: 'ping', id: 1 }), Buffer.of(1)]))],
+    [
+      'a ping with a payload',
+      ({ socket }) => socket.send(Buffer.concat([encodeMessage({ type: 'ping', id: 1 }), Buffer.of(1)])),
+    ],
   ])('closes with 4000 at %s', async (_name, send) => {
     await using gateway = await start();
     await using publisher = await Publisher.connect(gateway.url);
@@ -216,7 +278,10 @@ describe('WebPublisher: frames', () => {
     await publisher.publish({ payload: JPEG });
     send(publisher);
     expect(await publisher.closed).toMatchObject({ code: 4000 });
-    expect(gateway.stream.status()).toMatchObject({ state: 'stale', reason: expect.stringContaining('phone (127.0.0.1) was closed: ') as string });
+    expect(gateway.stream.status()).toMatchObject({
+      state: 'stale',
+      reason: expect.stringContaining('phone (127.0.0.1) was closed: ') as string,
+    });
   });
 
   it('closes with 4000 who begins with anything but hello', async () => {
@@ -245,13 +310,33 @@ describe('WebPublisher: return data', () => {
     await viewer.return({ kind: 'value', value: { gripper: 'open', f: 0.5, big: 2n ** 70n } });
     await using publisher = await Publisher.connect(gateway.url);
     await publisher.hello();
-    expect(await publisher.next('data')).toEqual({ type: 'data', port, mode: 'sticky', body: { kind: 'value', value: { gripper: 'open', f: 0.5, big: 2n ** 70n } } });
+    expect(await publisher.next('data')).toEqual({
+      type: 'data',
+      port,
+      mode: 'sticky',
+      body: { kind: 'value', value: { gripper: 'open', f: 0.5, big: 2n ** 70n } },
+    });
     await viewer.return({ kind: 'jpeg', data: JPEG }, { mode: 'once' });
-    expect(await publisher.next('data')).toEqual({ type: 'data', port, mode: 'once', body: { kind: 'jpeg', data: Buffer.from(JPEG) } });
+    expect(await publisher.next('data')).toEqual({
+      type: 'data',
+      port,
+      mode: 'once',
+      body: { kind: 'jpeg', data: Buffer.from(JPEG) },
+    });
     await viewer.return({ kind: 'array', array: { dtype: 'float32', shape: [2], data: new Uint8Array(8) } });
-    expect(await publisher.next('data')).toEqual({ type: 'data', port, mode: 'sticky', body: { kind: 'array', array: { dtype: 'float32', shape: [2], data: Buffer.alloc(8) } } });
+    expect(await publisher.next('data')).toEqual({
+      type: 'data',
+      port,
+      mode: 'sticky',
+      body: { kind: 'array', array: { dtype: 'float32', shape: [2], data: Buffer.alloc(8) } },
+    });
     await viewer[Symbol.asyncDispose]();
-    expect(await publisher.next('data')).toEqual({ type: 'data', port, mode: 'sticky', body: { kind: 'value', value: null } });
+    expect(await publisher.next('data')).toEqual({
+      type: 'data',
+      port,
+      mode: 'sticky',
+      body: { kind: 'value', value: null },
+    });
   });
 
   it('says null rather than nothing for what is longer than a message may be', async () => {
@@ -260,9 +345,17 @@ describe('WebPublisher: return data', () => {
     await publisher.hello();
     const { stream } = gateway.stream as unknown as { stream: Stream };
     stream.returns.join(6000);
-    for (const [length, value] of [[(1 << 20) - 100, text((1 << 20) - 100)], [1 << 20, null]] as const) {
+    for (const [length, value] of [
+      [(1 << 20) - 100, text((1 << 20) - 100)],
+      [1 << 20, null],
+    ] as const) {
       stream.returns.set(6000, { kind: 'value', value: text(length), json: text(length) });
-      expect(await publisher.next('data')).toEqual({ type: 'data', port: 6000, mode: 'sticky', body: { kind: 'value', value } });
+      expect(await publisher.next('data')).toEqual({
+        type: 'data',
+        port: 6000,
+        mode: 'sticky',
+        body: { kind: 'value', value },
+      });
     }
   });
 });
@@ -307,7 +400,14 @@ describe('WebPublisher: time', () => {
 
   beforeEach(async () => {
     vi.useFakeTimers();
-    stream = new Stream({ name: 'main', virtualPorts: [], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'waiting', log: () => undefined });
+    stream = new Stream({
+      name: 'main',
+      virtualPorts: [],
+      sourceTakesReturns: false,
+      events: new EventLog(),
+      waitingReason: 'waiting',
+      log: () => undefined,
+    });
     source = new PushSource({ takeOver: false, isChecked: true });
     run = new SourceRun({ stream, stallMs: null, isOnDemand: false });
     await source.open(run);
@@ -322,7 +422,11 @@ describe('WebPublisher: time', () => {
   function create(): { socket: FakeSocket; publisher: WebPublisher } {
     const socket = new FakeSocket();
     const publisher = new WebPublisher(socket as unknown as WebSocket, {
-      served: { stream, publishing: source.publishing }, report: (event) => stream.report(event), address: '192.168.1.7', authorize: () => ({ allowed: true, principal: { name: 'publish token', rights: ['publish'], port: null } }), limits: DEFAULT_WEB_CLIENT_LIMITS,
+      served: { stream, publishing: source.publishing },
+      report: (event) => stream.report(event),
+      address: '192.168.1.7',
+      authorize: () => ({ allowed: true, principal: { name: 'publish token', rights: ['publish'], port: null } }),
+      limits: DEFAULT_WEB_CLIENT_LIMITS,
     });
     return { socket, publisher };
   }
@@ -398,7 +502,11 @@ describe('WebPublisher: time', () => {
     stream.returns.leave(6000);
     socket.drain();
     await vi.advanceTimersByTimeAsync(0);
-    expect(socket.messages).toMatchObject([{ body: { value: 0 } }, { body: { value: 999 } }, { body: { value: null } }]);
+    expect(socket.messages).toMatchObject([
+      { body: { value: 0 } },
+      { body: { value: 999 } },
+      { body: { value: null } },
+    ]);
   });
 
   it('closes once, whatever follows', () => {

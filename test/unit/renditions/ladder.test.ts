@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { expectedBytes, jpegInstead, ladder, type LadderOptions, stepLabel, stepName, type VideoStep } from '../../../gateway/renditions/ladder.ts';
+import {
+  expectedBytes,
+  jpegInstead,
+  ladder,
+  type LadderOptions,
+  stepLabel,
+  stepName,
+  type VideoStep,
+} from '../../../gateway/renditions/ladder.ts';
 import { StepSizes } from '../../../gateway/renditions/step-sizes.ts';
 
 const HD: LadderOptions = { quality: 'auto', width: 1280, height: 720, shownWidth: 0, shownHeight: 0 };
@@ -21,7 +29,13 @@ describe('ladder', () => {
   });
 
   it('has no rendition of more pixels than are shown, but the source', () => {
-    expect(names({ shownWidth: 640, shownHeight: 360 })).toEqual(['source', 'jpeg-2-75', 'jpeg-2-50', 'jpeg-4-70', 'jpeg-4-45']);
+    expect(names({ shownWidth: 640, shownHeight: 360 })).toEqual([
+      'source',
+      'jpeg-2-75',
+      'jpeg-2-50',
+      'jpeg-4-70',
+      'jpeg-4-45',
+    ]);
     expect(names({ shownWidth: 641, shownHeight: 361 })).toContain('jpeg-1-60');
     expect(names({ shownWidth: 10, shownHeight: 10 })).toEqual(['source', 'jpeg-4-45']);
   });
@@ -41,7 +55,9 @@ describe('ladder', () => {
 describe('stepLabel', () => {
   it('names size and quality', () => {
     expect(stepLabel({ kind: 'jpeg', divisor: 2, quality: 50 }, { width: 641, height: 360 })).toBe('JPEG 321×180 q50');
-    expect(stepLabel({ kind: 'h264', divisor: 2, bitsPerSecond: 1e6 }, { width: 643, height: 359 })).toBe('H.264 322×180');
+    expect(stepLabel({ kind: 'h264', divisor: 2, bitsPerSecond: 1e6 }, { width: 643, height: 359 })).toBe(
+      'H.264 322×180',
+    );
     expect(stepLabel({ kind: 'source' }, { width: 640, height: 360 })).toBe('source 640×360');
   });
 });
@@ -56,7 +72,11 @@ describe('jpegInstead', () => {
       expect(bytes(instead) * 8 * 30).toBeLessThanOrEqual(bitsPerSecond);
       expect(instead.divisor).toBeGreaterThanOrEqual(2);
     }
-    expect(jpegInstead({ kind: 'h264', divisor: 1, bitsPerSecond: 1000 }, HD, 30, bytes)).toEqual({ kind: 'jpeg', divisor: 4, quality: 45 });
+    expect(jpegInstead({ kind: 'h264', divisor: 1, bitsPerSecond: 1000 }, HD, 30, bytes)).toEqual({
+      kind: 'jpeg',
+      divisor: 4,
+      quality: 45,
+    });
   });
 });
 

@@ -16,6 +16,8 @@ describe('matroskaHead', () => {
 
 describe('matroskaFrameHead', () => {
   it('is a cluster of exactly one picture', () => {
-    expect(matroskaFrameHead(1000, 16).toString('hex')).toBe(`1f43b675${'010000000000002e'}${'e7'}${'0100000000000008'}${'00000000000003e8'}${'a3'}${'0100000000000014'}${'81000080'}`);
+    expect(matroskaFrameHead(1000, 16).toString('hex')).toBe(
+      `1f43b675${'010000000000002e'}${'e7'}${'0100000000000008'}${'00000000000003e8'}${'a3'}${'0100000000000014'}${'81000080'}`,
+    );
   });
 });

@@ -21,7 +21,13 @@ describe('ConcurrencyLimit', () => {
       await expect.poll(() => limit.pending).toBe(4 - [1, 0, 2, 3, 4].indexOf(n));
     }
     expect(started).toEqual([0, 1, 2, 3, 4]);
-    expect((await settled).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled']);
+    expect((await settled).map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+    ]);
     expect(limit.pending).toBe(0);
   });
 });

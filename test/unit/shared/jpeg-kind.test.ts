@@ -3,7 +3,8 @@ import { isBaselineJpeg, unusualJpegKind } from '../../../shared/jpeg-kind.ts';
 
 const APP0 = [0xff, 0xe0, 0, 4, 1, 2];
 
-const jpeg = (marker: number, bits = 8, before: readonly number[] = APP0): Uint8Array => Uint8Array.of(0xff, 0xd8, ...before, 0xff, marker, 0, 17, bits, 0, 48, 0, 64, 3);
+const jpeg = (marker: number, bits = 8, before: readonly number[] = APP0): Uint8Array =>
+  Uint8Array.of(0xff, 0xd8, ...before, 0xff, marker, 0, 17, bits, 0, 48, 0, 64, 3);
 
 describe('unusualJpegKind', () => {
   it.each([
@@ -34,13 +35,23 @@ describe('unusualJpegKind', () => {
     for (let length = 0; length < 13; length += 1) expect(unusualJpegKind(whole.subarray(0, length))).toBeNull();
   });
 
-  it.each([[Uint8Array.of()], [Uint8Array.of(1, 2, 3, 4, 5, 6)], [Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff, 0)]])('is null for what is not a JPEG', (bytes) => {
+  it.each([
+    [Uint8Array.of()],
+    [Uint8Array.of(1, 2, 3, 4, 5, 6)],
+    [Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff, 0)],
+  ])('is null for what is not a JPEG', (bytes) => {
     expect(unusualJpegKind(bytes)).toBeNull();
   });
 });
 
 describe('isBaselineJpeg', () => {
-  it.each([[0xc0, 8, true], [0xc0, 12, false], [0xc1, 8, false], [0xc2, 8, false], [0xc9, 8, false]])('of marker %i with %i bits is %j', (marker, bits, expected) => {
+  it.each([
+    [0xc0, 8, true],
+    [0xc0, 12, false],
+    [0xc1, 8, false],
+    [0xc2, 8, false],
+    [0xc9, 8, false],
+  ])('of marker %i with %i bits is %j', (marker, bits, expected) => {
     expect(isBaselineJpeg(jpeg(marker, bits))).toBe(expected);
   });
 });

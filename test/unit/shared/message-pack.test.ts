@@ -2,7 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { decodeMessagePack, MAX_INTEGER_BYTES, MessagePackTimestamp } from '../../../shared/message-pack.ts';
 
-const invalid: unknown = expect.objectContaining({ name: 'GearwayError', code: expect.stringMatching(/^message-pack-(?:invalid|too-large)$/) as string });
+const invalid: unknown = expect.objectContaining({
+  name: 'GearwayError',
+  code: expect.stringMatching(/^message-pack-(?:invalid|too-large)$/) as string,
+});
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
 
 function decode(hex: string, { depth = 64, elements = 1000 } = {}): unknown {
@@ -44,7 +47,7 @@ describe('decodeMessagePack', () => {
     ['de0001a16101', { a: 1 }],
     ['df00000001d9016101', { a: 1 }],
     ['810102', { 1: 2 }],
-    ['81a4c3a9c3a901', { 'éé': 1 }],
+    ['81a4c3a9c3a901', { éé: 1 }],
     ['c4020102', Uint8Array.of(1, 2)],
     ['d44201', 1n],
     ['d40000', undefined],
@@ -76,7 +79,8 @@ describe('decodeMessagePack', () => {
   it('rejects every value that is cut at any length', () => {
     const whole = '85a16101a162920203a16381a164c0a165cb3ff8000000000000a166c403010203';
     expect(decode(whole)).toMatchObject({ a: 1, b: [2, 3] });
-    for (let length = 0; length < whole.length; length += 2) expect(() => decode(whole.slice(0, length)), String(length)).toThrow(invalid);
+    for (let length = 0; length < whole.length; length += 2)
+      expect(() => decode(whole.slice(0, length)), String(length)).toThrow(invalid);
   });
 
   it('takes values as deep as the limit, and no deeper', () => {
@@ -87,7 +91,8 @@ describe('decodeMessagePack', () => {
   });
 
   it('counts numbers, texts, nil and booleans as one element, and what takes an object or a property as four', () => {
-    const elementsOf = (hex: string): number => decodeMessagePack(bytes(hex), 0, bytes(hex).byteLength, { depth: 64, elements: 1000 }).elements;
+    const elementsOf = (hex: string): number =>
+      decodeMessagePack(bytes(hex), 0, bytes(hex).byteLength, { depth: 64, elements: 1000 }).elements;
     expect(['c0', 'c3', '07', 'a161', 'cb3ff8000000000000'].map(elementsOf)).toEqual([1, 1, 1, 1, 1]);
     expect(['90', '80', 'c40101', 'd44201'].map(elementsOf)).toEqual([4, 4, 4, 4]);
     expect(elementsOf('920102')).toBe(6);
@@ -104,7 +109,9 @@ describe('decodeMessagePack', () => {
     ['a key of 32 bytes', `81d920${'61'.repeat(32)}01`, 4 + 4 + 2 + 1],
   ])('counts the bytes of %s', (_name, hex, count) => {
     expect(() => decode(hex, { elements: count })).not.toThrow();
-    expect(() => decode(hex, { elements: count - 1 })).toThrow(expect.objectContaining({ code: 'message-pack-too-large' }));
+    expect(() => decode(hex, { elements: count - 1 })).toThrow(
+      expect.objectContaining({ code: 'message-pack-too-large' }),
+    );
   });
 
   it.each([
@@ -137,6 +144,9 @@ describe('decodeMessagePack', () => {
 
   it('reads from the middle of a larger buffer', () => {
     const data = bytes('ffff 82a16101a162cb3ff8000000000000 ffff').subarray(1);
-    expect(decodeMessagePack(data, 1, data.byteLength - 2, { depth: 2, elements: 100 }).value).toEqual({ a: 1, b: 1.5 });
+    expect(decodeMessagePack(data, 1, data.byteLength - 2, { depth: 2, elements: 100 }).value).toEqual({
+      a: 1,
+      b: 1.5,
+    });
   });
 });

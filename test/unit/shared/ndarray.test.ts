@@ -5,21 +5,69 @@ const coded = (code: string): unknown => expect.objectContaining({ name: 'Gearwa
 
 describe('itemBytes', () => {
   it.each([
-    ['bool', 1], ['uint8', 1], ['int8', 1], ['uint16', 2], ['int16', 2], ['float16', 2], ['uint32', 4], ['int32', 4], ['float32', 4], ['uint64', 8], ['int64', 8], ['float64', 8],
-    ['>u2', 2], ['<u2', 2], ['=f4', 4], ['|u1', 1], ['u1', 1], ['>f2', 2], ['>f8', 8], ['>i8', 8], ['|b1', 1],
+    ['bool', 1],
+    ['uint8', 1],
+    ['int8', 1],
+    ['uint16', 2],
+    ['int16', 2],
+    ['float16', 2],
+    ['uint32', 4],
+    ['int32', 4],
+    ['float32', 4],
+    ['uint64', 8],
+    ['int64', 8],
+    ['float64', 8],
+    ['>u2', 2],
+    ['<u2', 2],
+    ['=f4', 4],
+    ['|u1', 1],
+    ['u1', 1],
+    ['>f2', 2],
+    ['>f8', 8],
+    ['>i8', 8],
+    ['|b1', 1],
   ])('of %s is %i', (dtype, bytes) => {
     expect(itemBytes(dtype)).toBe(bytes);
   });
 
-  it.each(['', 'object', 'complex64', 'uint128', 'float31', 'UINT8', 'u3', 'f1', '>u16', '>>u2', 'u2 ', 'V8', 'S4', '<U1', 'M8[ns]', '__proto__', 'toString'])('is unknown for %j', (dtype) => {
+  it.each([
+    '',
+    'object',
+    'complex64',
+    'uint128',
+    'float31',
+    'UINT8',
+    'u3',
+    'f1',
+    '>u16',
+    '>>u2',
+    'u2 ',
+    'V8',
+    'S4',
+    '<U1',
+    'M8[ns]',
+    '__proto__',
+    'toString',
+  ])('is unknown for %j', (dtype) => {
     expect(itemBytes(dtype)).toBeUndefined();
   });
 });
 
 describe('canonicalDtype', () => {
   it.each([
-    ['uint8', 'uint8'], ['u1', 'uint8'], ['<u1', 'uint8'], ['>u1', 'uint8'], ['|u1', 'uint8'], ['=i1', 'int8'], ['|b1', 'bool'],
-    ['<u2', 'uint16'], ['u2', 'uint16'], ['=f8', 'float64'], ['>u2', '>u2'], ['>f2', '>f2'], ['complex64', 'complex64'],
+    ['uint8', 'uint8'],
+    ['u1', 'uint8'],
+    ['<u1', 'uint8'],
+    ['>u1', 'uint8'],
+    ['|u1', 'uint8'],
+    ['=i1', 'int8'],
+    ['|b1', 'bool'],
+    ['<u2', 'uint16'],
+    ['u2', 'uint16'],
+    ['=f8', 'float64'],
+    ['>u2', '>u2'],
+    ['>f2', '>f2'],
+    ['complex64', 'complex64'],
   ])('of %s is %s', (dtype, expected) => {
     expect(canonicalDtype(dtype)).toBe(expected);
   });
@@ -27,7 +75,16 @@ describe('canonicalDtype', () => {
 
 describe('pictureChannels', () => {
   it.each([
-    [[4, 6], 1], [[4, 6, 1], 1], [[4, 6, 3], 3], [[4, 6, 4], 4], [[4, 6, 2], null], [[4, 6, 0], null], [[4, 0], null], [[4], null], [[], null], [[1, 4, 6, 3], null],
+    [[4, 6], 1],
+    [[4, 6, 1], 1],
+    [[4, 6, 3], 3],
+    [[4, 6, 4], 4],
+    [[4, 6, 2], null],
+    [[4, 6, 0], null],
+    [[4, 0], null],
+    [[4], null],
+    [[], null],
+    [[1, 4, 6, 3], null],
   ])('of %j is %j', (shape, channels) => {
     expect(pictureChannels(shape)).toBe(channels);
   });
@@ -79,9 +136,17 @@ describe('arrayBytes', () => {
 describe('checkNDArray', () => {
   it('takes an array that fits and rejects one that is a byte off', () => {
     expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(80) })).not.toThrow();
-    expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(79) })).toThrow(coded('array-misfit'));
-    expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(81) })).toThrow(coded('array-misfit'));
-    expect(() => checkNDArray({ dtype: 'float31', shape: [4, 5], data: new Uint8Array(80) })).toThrow(coded('dtype-unknown'));
-    expect(() => checkNDArray({ dtype: 'uint8', shape: [-1], data: new Uint8Array(0) })).toThrow(coded('shape-invalid'));
+    expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(79) })).toThrow(
+      coded('array-misfit'),
+    );
+    expect(() => checkNDArray({ dtype: 'float32', shape: [4, 5], data: new Uint8Array(81) })).toThrow(
+      coded('array-misfit'),
+    );
+    expect(() => checkNDArray({ dtype: 'float31', shape: [4, 5], data: new Uint8Array(80) })).toThrow(
+      coded('dtype-unknown'),
+    );
+    expect(() => checkNDArray({ dtype: 'uint8', shape: [-1], data: new Uint8Array(0) })).toThrow(
+      coded('shape-invalid'),
+    );
   });
 });

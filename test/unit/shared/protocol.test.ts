@@ -33,7 +33,9 @@ const hex = (data: Uint8Array): string => Buffer.from(data).toString('hex');
 function message(type: number, headerHex: string, payloadHex = ''): Uint8Array {
   const header = bytes(headerHex);
   const length = header.byteLength.toString(16).padStart(8, '0');
-  return bytes(`${type.toString(16).padStart(2, '0')}000000 ${length} ${headerHex} ${'00'.repeat((8 - (header.byteLength % 8)) % 8)} ${payloadHex}`);
+  return bytes(
+    `${type.toString(16).padStart(2, '0')}000000 ${length} ${headerHex} ${'00'.repeat((8 - (header.byteLength % 8)) % 8)} ${payloadHex}`,
+  );
 }
 
 /** The `hello` of docs/protocol.md, as it stands there. */
@@ -67,8 +69,25 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
     'a value of every kind',
     '0300000000000052 84a2696401a46d6f6465a46f6e6365a46b696e64a576616c7565a576616c75659bc0c3c2ffcb4004000000000000a6c3a9f09f98809080cf0020000000000000d38000000000000000cfffffffffffffffff 000000000000',
     {
-      type: 'return', id: 1, mode: 'once',
-      body: { kind: 'value', value: [null, true, false, -1, 2.5, 'é😀', [], {}, 9_007_199_254_740_992n, -9_223_372_036_854_775_808n, 18_446_744_073_709_551_615n] },
+      type: 'return',
+      id: 1,
+      mode: 'once',
+      body: {
+        kind: 'value',
+        value: [
+          null,
+          true,
+          false,
+          -1,
+          2.5,
+          'é😀',
+          [],
+          {},
+          9_007_199_254_740_992n,
+          -9_223_372_036_854_775_808n,
+          18_446_744_073_709_551_615n,
+        ],
+      },
     },
   ],
   [
@@ -79,7 +98,12 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
   [
     'integers beyond 64 bits',
     '0300000000000065 84a2696401a46d6f6465a46f6e6365a46b696e64a576616c7565a576616c756595c70942400000000000000000c70942c00000000000000000c70942010000000000000000c70942ff7fffffffffffffffc711421d6329f1c35ca4bfabb9f5610000000000 000000',
-    { type: 'return', id: 1, mode: 'once', body: { kind: 'value', value: [2n ** 70n, -(2n ** 70n), 2n ** 64n, -(2n ** 63n) - 1n, 10n ** 40n] } },
+    {
+      type: 'return',
+      id: 1,
+      mode: 'once',
+      body: { kind: 'value', value: [2n ** 70n, -(2n ** 70n), 2n ** 64n, -(2n ** 63n) - 1n, 10n ** 40n] },
+    },
   ],
   [
     'a JPEG',
@@ -89,14 +113,23 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
   [
     'an array',
     '0300000000000032 85a2696403a46d6f6465a6737469636b79a46b696e64a56172726179a56474797065a675696e743136a57368617065920203 000000000000 000102030405060708090a0b',
-    { type: 'return', id: 3, mode: 'sticky', body: { kind: 'array', array: { dtype: 'uint16', shape: [2, 3], data: bytes('000102030405060708090a0b') } } },
+    {
+      type: 'return',
+      id: 3,
+      mode: 'sticky',
+      body: { kind: 'array', array: { dtype: 'uint16', shape: [2, 3], data: bytes('000102030405060708090a0b') } },
+    },
   ],
   [
     'a want',
     '0400000000000022 83a6706175736564c3b26d61784672616d65735065725365636f6e640aa3726177c2 000000000000',
     { type: 'want', paused: true, maxFramesPerSecond: 10, raw: false },
   ],
-  ['a hello with features', '0100000000000016 81a8666561747572657391aa72656e646974696f6e73 0000', { type: 'hello', features: ['renditions'] }],
+  [
+    'a hello with features',
+    '0100000000000016 81a8666561747572657391aa72656e646974696f6e73 0000',
+    { type: 'hello', features: ['renditions'] },
+  ],
   [
     'an ack with the wait in the viewer',
     '0200000000000047 86a873657175656e636578a77061696e74656476a7736b697070656402a66661696c656400a86465636f64654d73cb401a000000000000a6776169744d73cb4029000000000000 00',
@@ -119,64 +152,167 @@ const GATEWAY: readonly (readonly [string, string, GatewayMessage])[] = [
   [
     'a welcome',
     '11000000000000bb 88a673747265616da46d61696ea4706f7274cd1777a86c656173654b6579d9203030313132323333343435353636373738383939616162626363646465656666a672696768747392a476696577a672657475726ea66c696d69747383ac6d6573736167654279746573ce00800000b16d657373616765735065725365636f6e64cd01f4a5646570746840a57374617465a46c697665a6726561736f6ead6672616d657320617272697665a7636c6f636b5573cf000646880c880000 0000000000',
-    { type: 'welcome', stream: 'main', port: 6007, leaseKey: KEY, rights: ['view', 'return'], limits: LIMITS, state: 'live', reason: 'frames arrive', clockUs: CLOCK },
+    {
+      type: 'welcome',
+      stream: 'main',
+      port: 6007,
+      leaseKey: KEY,
+      rights: ['view', 'return'],
+      limits: LIMITS,
+      state: 'live',
+      reason: 'frames arrive',
+      clockUs: CLOCK,
+    },
   ],
   [
     'a welcome for a spectator',
     '1100000000000088 88a673747265616da46d61696ea4706f7274c0a86c656173654b6579c0a672696768747391a476696577a66c696d69747383ac6d6573736167654279746573ce00800000b16d657373616765735065725365636f6e64cd01f4a5646570746840a57374617465a777616974696e67a6726561736f6ea172a7636c6f636b5573cf000646880c880000',
-    { type: 'welcome', stream: 'main', port: null, leaseKey: null, rights: ['view'], limits: LIMITS, state: 'waiting', reason: 'r', clockUs: CLOCK },
+    {
+      type: 'welcome',
+      stream: 'main',
+      port: null,
+      leaseKey: null,
+      rights: ['view'],
+      limits: LIMITS,
+      state: 'waiting',
+      reason: 'r',
+      clockUs: CLOCK,
+    },
   ],
   [
     'a JPEG frame',
     '120000000000004e 86a873657175656e636578ac726563656976656441745573cf000646880c880000a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a76d65737361676581a16e78 0000 ffd8ffd9',
-    { type: 'frame', sequence: 120, receivedAtUs: CLOCK, width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: { n: 120 }, payload: bytes('ffd8ffd9') },
+    {
+      type: 'frame',
+      sequence: 120,
+      receivedAtUs: CLOCK,
+      width: 1280,
+      height: 720,
+      encoding: { kind: 'jpeg' },
+      message: { n: 120 },
+      payload: bytes('ffd8ffd9'),
+    },
   ],
   [
     'a frame whose message says when its picture was taken',
     '1200000000000064 87a873657175656e636578ac726563656976656441745573cf000646880c880000ac636170747572656441745573cf000646880c87fc18a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a76d65737361676581a16e78 00000000 ffd8ffd9',
-    { type: 'frame', sequence: 120, receivedAtUs: CLOCK, capturedAtUs: CLOCK - 1000, width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: { n: 120 }, payload: bytes('ffd8ffd9') },
+    {
+      type: 'frame',
+      sequence: 120,
+      receivedAtUs: CLOCK,
+      capturedAtUs: CLOCK - 1000,
+      width: 1280,
+      height: 720,
+      encoding: { kind: 'jpeg' },
+      message: { n: 120 },
+      payload: bytes('ffd8ffd9'),
+    },
   ],
   [
     'a raw frame',
     '120000000000005c 88a873657175656e636579ac726563656976656441745573cf000646880c880000a5776964746802a668656967687401a8656e636f64696e67a3726177a56474797065a675696e743136a57368617065920102a76d657373616765c0 00000000 01000200',
-    { type: 'frame', sequence: 121, receivedAtUs: CLOCK, width: 2, height: 1, encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] }, message: null, payload: bytes('01000200') },
+    {
+      type: 'frame',
+      sequence: 121,
+      receivedAtUs: CLOCK,
+      width: 2,
+      height: 1,
+      encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] },
+      message: null,
+      payload: bytes('01000200'),
+    },
   ],
   [
     'a rendition',
     '1200000000000083 89a873657175656e636578ac726563656976656441745573cf000646880c880000a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a972656e646974696f6ea96a7065672d322d3530ac706963747572655769647468cd0280ad70696374757265486569676874cd0168a76d65737361676581a16e78 0000000000 ffd8ffd9',
     {
-      type: 'frame', sequence: 120, receivedAtUs: CLOCK, width: 1280, height: 720, encoding: { kind: 'jpeg' }, message: { n: 120 }, payload: bytes('ffd8ffd9'),
+      type: 'frame',
+      sequence: 120,
+      receivedAtUs: CLOCK,
+      width: 1280,
+      height: 720,
+      encoding: { kind: 'jpeg' },
+      message: { n: 120 },
+      payload: bytes('ffd8ffd9'),
       rendition: { rendition: 'jpeg-2-50', pictureWidth: 640, pictureHeight: 360 },
     },
   ],
   [
     'a delivery',
     '9100000000000058 83a474657874d92e4a50454720363430c397333630207135302c20312e31204d6269742f733a206c696e6b20312e34204d6269742f73a969734c696d69746564c3b16c696e6b426974735065725365636f6e64ce00155cc0',
-    { type: 'delivery', text: 'JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s', isLimited: true, linkBitsPerSecond: 1_400_000 },
+    {
+      type: 'delivery',
+      text: 'JPEG 640×360 q50, 1.1 Mbit/s: link 1.4 Mbit/s',
+      isLimited: true,
+      linkBitsPerSecond: 1_400_000,
+    },
   ],
-  ['a state', '1300000000000016 82a57374617465a57374616c65a6726561736f6ea172 0000', { type: 'state', state: 'stale', reason: 'r' }],
+  [
+    'a state',
+    '1300000000000016 82a57374617465a57374616c65a6726561736f6ea172 0000',
+    { type: 'state', state: 'stale', reason: 'r' },
+  ],
   [
     'a state at the end of a pause',
     '1300000000000032 83a57374617465a46c697665a6726561736f6ead6672616d657320617272697665ae726573756d6553657175656e6365cc82 000000000000',
     { type: 'state', state: 'live', reason: 'frames arrive', resumeSequence: 130 },
   ],
-  ['an accepted return', '140000000000000f 82a2696401a86163636570746564c3 00', { type: 'returned', id: 1, accepted: true }],
+  [
+    'an accepted return',
+    '140000000000000f 82a2696401a86163636570746564c3 00',
+    { type: 'returned', id: 1, accepted: true },
+  ],
   [
     'a refused return',
     '140000000000002a 84a2696401a86163636570746564c2a4636f6465ac61727261792d6d6973666974a6726561736f6ea172 000000000000',
     { type: 'returned', id: 1, accepted: false, code: 'array-misfit', reason: 'r' },
   ],
-  ['a pong', '1500000000000016 82a2696407a7636c6f636b5573cf000646880c880000 0000', { type: 'pong', id: 7, clockUs: CLOCK }],
+  [
+    'a pong',
+    '1500000000000016 82a2696407a7636c6f636b5573cf000646880c880000 0000',
+    { type: 'pong', id: 7, clockUs: CLOCK },
+  ],
 ];
 
-const JPEG_FRAME = '120000000000003b 84a873657175656e636501ac636170747572656441745573cf000646880c880000a8656e636f64696e67a46a706567a76d65737361676581a16e01 0000000000';
-const RAW_FRAME = '1200000000000037 85a873657175656e636503a8656e636f64696e67a3726177a56474797065a575696e7438a5736861706593010203a76d657373616765c0 00';
+const JPEG_FRAME =
+  '120000000000003b 84a873657175656e636501ac636170747572656441745573cf000646880c880000a8656e636f64696e67a46a706567a76d65737361676581a16e01 0000000000';
+const RAW_FRAME =
+  '1200000000000037 85a873657175656e636503a8656e636f64696e67a3726177a56474797065a575696e7438a5736861706593010203a76d657373616765c0 00';
 const PUBLISHER: readonly (readonly [string, string, PublisherMessage])[] = [
-  ["a publisher's hello", '0100000000000023 83a5746f6b656ea6733363726574a46e616d65a570686f6e65a874616b654f766572c3 0000000000', { type: 'hello', token: 's3cret', name: 'phone', takeOver: true }],
+  [
+    "a publisher's hello",
+    '0100000000000023 83a5746f6b656ea6733363726574a46e616d65a570686f6e65a874616b654f766572c3 0000000000',
+    { type: 'hello', token: 's3cret', name: 'phone', takeOver: true },
+  ],
   ['an empty hello', '0100000000000001 80 00000000000000', { type: 'hello' }],
-  ['a JPEG', `${JPEG_FRAME} ffd8ffd9`, { type: 'frame', sequence: 1, capturedAtUs: CLOCK, encoding: { kind: 'jpeg' }, message: { n: 1 }, payload: bytes('ffd8ffd9') }],
-  ['samples', `${RAW_FRAME} 010203040506`, { type: 'frame', sequence: 3, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] }, message: null, payload: bytes('010203040506') }],
-  ['a JPEG without more', '1200000000000019 82a873657175656e636502a8656e636f64696e67a46a706567 00000000000000 ffd8ffd9', { type: 'frame', sequence: 2, encoding: { kind: 'jpeg' }, message: null, payload: bytes('ffd8ffd9') }],
+  [
+    'a JPEG',
+    `${JPEG_FRAME} ffd8ffd9`,
+    {
+      type: 'frame',
+      sequence: 1,
+      capturedAtUs: CLOCK,
+      encoding: { kind: 'jpeg' },
+      message: { n: 1 },
+      payload: bytes('ffd8ffd9'),
+    },
+  ],
+  [
+    'samples',
+    `${RAW_FRAME} 010203040506`,
+    {
+      type: 'frame',
+      sequence: 3,
+      encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] },
+      message: null,
+      payload: bytes('010203040506'),
+    },
+  ],
+  [
+    'a JPEG without more',
+    '1200000000000019 82a873657175656e636502a8656e636f64696e67a46a706567 00000000000000 ffd8ffd9',
+    { type: 'frame', sequence: 2, encoding: { kind: 'jpeg' }, message: null, payload: bytes('ffd8ffd9') },
+  ],
   ['a ping', '0500000000000005 81a2696407 000000', { type: 'ping', id: 7 }],
 ];
 
@@ -186,34 +322,69 @@ const DATA: readonly (readonly [string, string, Data])[] = [
     '1700000000000035 84a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a576616c7565a576616c756581a767726970706572a5636c6f7365 000000',
     { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: { gripper: 'close' } } },
   ],
-  ['the end of it', '1700000000000027 84a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a576616c7565a576616c7565c0 00', { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: null } }],
-  ['a JPEG', '170000000000001d 83a4706f7274cd1777a46d6f6465a46f6e6365a46b696e64a46a706567 000000 ffd8ffd9', { type: 'data', port: 6007, mode: 'once', body: { kind: 'jpeg', data: bytes('ffd8ffd9') } }],
+  [
+    'the end of it',
+    '1700000000000027 84a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a576616c7565a576616c7565c0 00',
+    { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'value', value: null } },
+  ],
+  [
+    'a JPEG',
+    '170000000000001d 83a4706f7274cd1777a46d6f6465a46f6e6365a46b696e64a46a706567 000000 ffd8ffd9',
+    { type: 'data', port: 6007, mode: 'once', body: { kind: 'jpeg', data: bytes('ffd8ffd9') } },
+  ],
   [
     'an array',
     '1700000000000036 85a4706f7274cd1777a46d6f6465a6737469636b79a46b696e64a56172726179a56474797065a675696e743136a57368617065920102 0000 01000200',
-    { type: 'data', port: 6007, mode: 'sticky', body: { kind: 'array', array: { dtype: 'uint16', shape: [1, 2], data: bytes('01000200') } } },
+    {
+      type: 'data',
+      port: 6007,
+      mode: 'sticky',
+      body: { kind: 'array', array: { dtype: 'uint16', shape: [1, 2], data: bytes('01000200') } },
+    },
   ],
 ];
 const ANSWERS: readonly (readonly [string, string, PublisherAnswer])[] = [
   [
     'a welcome for a publisher',
     '110000000000008b 88a673747265616da46d61696ea4706f7274c0a86c656173654b6579c0a672696768747391a77075626c697368a66c696d69747383ac6d6573736167654279746573ce04100008b16d657373616765735065725365636f6e64cd01f4a5646570746840a57374617465a777616974696e67a6726561736f6ea172a7636c6f636b5573cf000646880c880000 0000000000',
-    { type: 'welcome', stream: 'main', port: null, leaseKey: null, rights: ['publish'], limits: { ...LIMITS, messageBytes: 68_157_448 }, state: 'waiting', reason: 'r', clockUs: CLOCK },
+    {
+      type: 'welcome',
+      stream: 'main',
+      port: null,
+      leaseKey: null,
+      rights: ['publish'],
+      limits: { ...LIMITS, messageBytes: 68_157_448 },
+      state: 'waiting',
+      reason: 'r',
+      clockUs: CLOCK,
+    },
   ],
-  ['a frame taken', '1600000000000014 82a873657175656e636501a7636c69656e747303 00000000', { type: 'taken', sequence: 1, clients: 3 }],
+  [
+    'a frame taken',
+    '1600000000000014 82a873657175656e636501a7636c69656e747303 00000000',
+    { type: 'taken', sequence: 1, clients: 3 },
+  ],
   [
     'a frame refused',
     '160000000000002f 84a873657175656e636502a7636c69656e747300a4636f6465ac6a7065672d696e76616c6964a6726561736f6ea172 00',
     { type: 'taken', sequence: 2, clients: 0, code: 'jpeg-invalid', reason: 'r' },
   ],
   ...DATA,
-  ['a pong', '1500000000000016 82a2696407a7636c6f636b5573cf000646880c880000 0000', { type: 'pong', id: 7, clockUs: CLOCK }],
+  [
+    'a pong',
+    '1500000000000016 82a2696407a7636c6f636b5573cf000646880c880000 0000',
+    { type: 'pong', id: 7, clockUs: CLOCK },
+  ],
 ];
 
 /** Where a message's payload begins, by its own length field. */
 const payloadStart = (data: Uint8Array): number => 8 + Math.ceil(Buffer.from(data).readUInt32BE(4) / 8) * 8;
 
-const DECODERS: readonly { name: string; decode: (data: Uint8Array) => unknown; messages: readonly (readonly [string, string, unknown])[] }[] = [
+const DECODERS: readonly {
+  name: string;
+  decode: (data: Uint8Array) => unknown;
+  messages: readonly (readonly [string, string, unknown])[];
+}[] = [
   { name: 'decodeViewerMessage', decode: decodeViewerMessage, messages: VIEWER },
   { name: 'decodeGatewayMessage', decode: decodeGatewayMessage, messages: GATEWAY },
   { name: 'decodePublisherMessage', decode: decodePublisherMessage, messages: PUBLISHER },
@@ -235,24 +406,33 @@ for (const { name, decode, messages } of DECODERS) {
 
     it.each(messages)('rejects %s at every length that cuts its header or padding', (_name, data) => {
       const whole = bytes(data);
-      for (let length = 0; length < payloadStart(whole); length += 1) expect(() => decode(whole.subarray(0, length))).toThrow(bad);
+      for (let length = 0; length < payloadStart(whole); length += 1)
+        expect(() => decode(whole.subarray(0, length))).toThrow(bad);
     });
 
     it.each(messages)('rejects %s with every other header length', (_name, data) => {
       const whole = bytes(data);
       const view = new DataView(whole.buffer);
       const length = view.getUint32(4);
-      for (const lie of [...Array.from({ length: length + 64 }, (_, index) => index), 0x7f_ff_ff_ff, 0xff_ff_ff_f8, 0xff_ff_ff_ff]) {
+      for (const lie of [
+        ...Array.from({ length: length + 64 }, (_, index) => index),
+        0x7f_ff_ff_ff,
+        0xff_ff_ff_f8,
+        0xff_ff_ff_ff,
+      ]) {
         if (lie === length) continue;
         view.setUint32(4, lie);
         expect(() => decode(whole)).toThrow(bad);
       }
     });
 
-    it.each(messages.filter(([, data]) => bytes(data).byteLength === payloadStart(bytes(data))))('rejects %s with a payload', (_name, data) => {
-      expect(() => decode(bytes(`${data} 00`))).toThrow(bad);
-      expect(() => decode(bytes(`${data} ${'00'.repeat(8)}`))).toThrow(bad);
-    });
+    it.each(messages.filter(([, data]) => bytes(data).byteLength === payloadStart(bytes(data))))(
+      'rejects %s with a payload',
+      (_name, data) => {
+        expect(() => decode(bytes(`${data} 00`))).toThrow(bad);
+        expect(() => decode(bytes(`${data} ${'00'.repeat(8)}`))).toThrow(bad);
+      },
+    );
 
     it.each(messages)('answers every changed byte of %s with a message or with its error', (_name, data) => {
       const whole = bytes(data);
@@ -295,7 +475,8 @@ for (const { name, decode, messages } of DECODERS) {
       ['a map that announces more than there is', 'dfffffffff'],
       ['an unused byte', 'c1'],
     ])('rejects a header that is %s', (_name, header) => {
-      for (const type of [messageType.hello, messageType.want, messageType.state]) expect(() => decode(message(type, header))).toThrow(bad);
+      for (const type of [messageType.hello, messageType.want, messageType.state])
+        expect(() => decode(message(type, header))).toThrow(bad);
     });
   });
 }
@@ -327,7 +508,13 @@ describe('decodeViewerMessage', () => {
 
   it.each([
     ['hello', 0x01, 4096, 0, ''],
-    ['ack', 0x02, 256, 5, 'a873657175656e636501 a77061696e74656401 a7736b697070656401 a66661696c656401 a86465636f64654d7301'],
+    [
+      'ack',
+      0x02,
+      256,
+      5,
+      'a873657175656e636501 a77061696e74656401 a7736b697070656401 a66661696c656401 a86465636f64654d7301',
+    ],
     ['return', 0x03, MAX_HEADER_BYTES, 3, 'a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565'],
     ['want', 0x04, 256, 0, ''],
     ['ping', 0x05, 256, 1, 'a2696401'],
@@ -355,7 +542,10 @@ describe('decodeViewerMessage', () => {
     };
     decodeViewerMessage(bytes(HELLO), budget);
     expect(spent).toEqual([]);
-    const thousand = message(0x03, `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 dc03e8${'01'.repeat(1000)}`);
+    const thousand = message(
+      0x03,
+      `84 a2696401 a46d6f6465a46f6e6365 a46b696e64a576616c7565 a576616c7565 dc03e8${'01'.repeat(1000)}`,
+    );
     const elements = 4 + 4 * (4 + 1) + 3 + 1000;
     for (let index = 0; index < 4; index += 1) decodeViewerMessage(thousand, budget);
     expect(() => decodeViewerMessage(thousand, budget)).toThrow(RangeError);
@@ -423,15 +613,23 @@ describe('decodeViewerMessage', () => {
     ['a time to live beyond a day', `84 ${ONCE} a46b696e64 a46a706567 a574746c4d73 ce05265c01`],
     ['an array without dtype', `84 ${ONCE} a46b696e64 a56172726179 a57368617065 9101`],
     ['an array without shape', `84 ${ONCE} a46b696e64 a56172726179 a56474797065 a575696e7438`],
-    ['an array of nine dimensions', `85 ${ONCE} a46b696e64 a56172726179 a56474797065 a575696e7438 a57368617065 99010101010101010101`],
+    [
+      'an array of nine dimensions',
+      `85 ${ONCE} a46b696e64 a56172726179 a56474797065 a575696e7438 a57368617065 99010101010101010101`,
+    ],
     ['an array of a negative size', `85 ${ONCE} a46b696e64 a56172726179 a56474797065 a575696e7438 a57368617065 91ff`],
-    ['a dtype of 17 characters', `85 ${ONCE} a46b696e64 a56172726179 a56474797065 b1${'61'.repeat(17)} a57368617065 9101`],
+    [
+      'a dtype of 17 characters',
+      `85 ${ONCE} a46b696e64 a56172726179 a56474797065 b1${'61'.repeat(17)} a57368617065 9101`,
+    ],
   ])('rejects a return with %s', (_name, header) => {
     expect(() => decodeViewerMessage(message(0x03, header))).toThrow(bad);
   });
 
   it('reads a value without "value" as null', () => {
-    expect(decodeViewerMessage(message(0x03, `83 ${ONCE} a46b696e64 a576616c7565`))).toMatchObject({ body: { kind: 'value', value: null } });
+    expect(decodeViewerMessage(message(0x03, `83 ${ONCE} a46b696e64 a576616c7565`))).toMatchObject({
+      body: { kind: 'value', value: null },
+    });
   });
 
   const valueOf = (valueHex: string): unknown => {
@@ -440,10 +638,15 @@ describe('decodeViewerMessage', () => {
   };
 
   it('reads integers of every width', () => {
-    expect(valueOf('9a 7f ccff cdffff ceffffffff cfffffffffffffffff e0 d080 d18000 d280000000 d38000000000000000')).toEqual([
-      127, 255, 65_535, 4_294_967_295, 2n ** 64n - 1n, -32, -128, -32_768, -2_147_483_648, -(2n ** 63n),
+    expect(
+      valueOf('9a 7f ccff cdffff ceffffffff cfffffffffffffffff e0 d080 d18000 d280000000 d38000000000000000'),
+    ).toEqual([127, 255, 65_535, 4_294_967_295, 2n ** 64n - 1n, -32, -128, -32_768, -2_147_483_648, -(2n ** 63n)]);
+    expect(valueOf('94 d442ff d54280 00 d64200000001 d842 00000000000000010000000000000000')).toEqual([
+      -1n,
+      -32_768n,
+      1n,
+      2n ** 64n,
     ]);
-    expect(valueOf('94 d442ff d54280 00 d64200000001 d842 00000000000000010000000000000000')).toEqual([-1n, -32_768n, 1n, 2n ** 64n]);
   });
 
   it('reads a negative zero', () => {
@@ -478,13 +681,21 @@ describe('decodeViewerMessage', () => {
   });
 
   it('takes no memory for lengths that are not there', () => {
-    for (const header of ['dfffffffff', '81a161ddffffffff', '81a161dbffffffff', '81a161c6ffffffff', '81a161c9ffffffff42']) {
+    for (const header of [
+      'dfffffffff',
+      '81a161ddffffffff',
+      '81a161dbffffffff',
+      '81a161c6ffffffff',
+      '81a161c9ffffffff42',
+    ]) {
       expect(() => decodeViewerMessage(message(0x01, header))).toThrow(bad);
     }
   });
 
   it('takes a field that a JavaScript viewer left undefined for absent', () => {
-    expect(decodeViewerMessage(encodeMessage({ type: 'hello', port: 6007, token: undefined } as unknown as Hello))).toEqual({ type: 'hello', port: 6007 });
+    expect(
+      decodeViewerMessage(encodeMessage({ type: 'hello', port: 6007, token: undefined } as unknown as Hello)),
+    ).toEqual({ type: 'hello', port: 6007 });
   });
 
   it('keeps the prototype of objects', () => {
@@ -514,7 +725,9 @@ describe('encodeMessage', () => {
   });
 
   // Python writes an integer beyond 32 bits as one, we as a float 64: those with a clock are read back below.
-  const same = [...VIEWER, ...GATEWAY].flatMap(([name, data, value]) => (value.type === 'return' || value.type === 'frame' || 'clockUs' in value ? [] : [[name, data, value] as const]));
+  const same = [...VIEWER, ...GATEWAY].flatMap(([name, data, value]) =>
+    value.type === 'return' || value.type === 'frame' || 'clockUs' in value ? [] : [[name, data, value] as const],
+  );
 
   it.each(same)('writes %s as Python does', (_name, data, value) => {
     expect(hex(encodeMessage(value))).toBe(hex(bytes(data)));
@@ -522,7 +735,8 @@ describe('encodeMessage', () => {
 
   it('writes what it has beyond 32 bits so that it reads the same', () => {
     for (const [, , value] of GATEWAY) {
-      if (value.type === 'welcome' || value.type === 'pong') expect(decodeGatewayMessage(encodeMessage(value))).toEqual(value);
+      if (value.type === 'welcome' || value.type === 'pong')
+        expect(decodeGatewayMessage(encodeMessage(value))).toEqual(value);
     }
   });
 
@@ -535,7 +749,11 @@ describe('encodeMessage', () => {
 });
 
 describe('encodeReturn', () => {
-  it.each(VIEWER.filter(([name, , value]) => value.type === 'return' && !name.startsWith('integers') && !name.includes('every kind')))('writes %s as Python does', (_name, data, value) => {
+  it.each(
+    VIEWER.filter(
+      ([name, , value]) => value.type === 'return' && !name.startsWith('integers') && !name.includes('every kind'),
+    ),
+  )('writes %s as Python does', (_name, data, value) => {
     if (value.type !== 'return') throw new Error('no return');
     const { head, payload } = encodeReturn(value);
     expect(hex(head) + hex(payload)).toBe(hex(bytes(data)));
@@ -546,18 +764,29 @@ describe('encodeReturn', () => {
     expect(encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'jpeg', data } }).payload).toBe(data);
   });
 
-  it.each([2n ** 70n, -(2n ** 70n), 2n ** 64n, -(2n ** 63n) - 1n, 10n ** 4299n, -(10n ** 4299n), 2n ** 63n, 0n, -1n])('writes an integer of any size so that it reads the same', (value) => {
-    const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value } });
-    expect(decodeViewerMessage(head)).toMatchObject({ body: { value } });
-  });
+  it.each([2n ** 70n, -(2n ** 70n), 2n ** 64n, -(2n ** 63n) - 1n, 10n ** 4299n, -(10n ** 4299n), 2n ** 63n, 0n, -1n])(
+    'writes an integer of any size so that it reads the same',
+    (value) => {
+      const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value } });
+      expect(decodeViewerMessage(head)).toMatchObject({ body: { value } });
+    },
+  );
 });
 
 describe('encodePublishedHead', () => {
   it.each<[string, string, Parameters<typeof encodePublishedHead>[0]]>([
-    ['a JPEG', '1200000000000022 83a873657175656e636502a8656e636f64696e67a46a706567a76d657373616765c0 000000000000', { sequence: 2, encoding: { kind: 'jpeg' }, message: null }],
+    [
+      'a JPEG',
+      '1200000000000022 83a873657175656e636502a8656e636f64696e67a46a706567a76d657373616765c0 000000000000',
+      { sequence: 2, encoding: { kind: 'jpeg' }, message: null },
+    ],
     ['samples', RAW_FRAME, { sequence: 3, encoding: { kind: 'raw', dtype: 'uint8', shape: [1, 2, 3] }, message: null }],
     // JavaScript's one kind of number, where it is larger than 32 bits.
-    ['a JPEG with its time', JPEG_FRAME.replace('cf000646880c880000', 'cb43191a2032200000'), { sequence: 1, capturedAtUs: CLOCK, encoding: { kind: 'jpeg' }, message: { n: 1 } }],
+    [
+      'a JPEG with its time',
+      JPEG_FRAME.replace('cf000646880c880000', 'cb43191a2032200000'),
+      { sequence: 1, capturedAtUs: CLOCK, encoding: { kind: 'jpeg' }, message: { n: 1 } },
+    ],
   ])('writes the head of %s', (_name, data, fields) => {
     expect(hex(encodePublishedHead(fields))).toBe(hex(bytes(data)));
   });
@@ -580,33 +809,57 @@ describe('decodePublisherMessage', () => {
     expect(() => decodePublisherMessage(message(0x12, header))).toThrow(bad);
   });
 
-  it.each(VIEWER.filter(([, , { type }]) => type !== 'hello' && type !== 'ping'))('is none of a viewer: %s', (_name, data) => {
-    expect(() => decodePublisherMessage(bytes(data))).toThrow(bad);
-  });
+  it.each(VIEWER.filter(([, , { type }]) => type !== 'hello' && type !== 'ping'))(
+    'is none of a viewer: %s',
+    (_name, data) => {
+      expect(() => decodePublisherMessage(bytes(data))).toThrow(bad);
+    },
+  );
 });
 
 describe('encodeFrameHead', () => {
   it('describes a rendition beside the size of its frame', () => {
     const rendition = { rendition: 'jpeg-2-50', pictureWidth: 640, pictureHeight: 360 };
-    const head = encodeFrameHead({ sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } }, { n: 120 }, rendition);
+    const head = encodeFrameHead(
+      { sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } },
+      { n: 120 },
+      rendition,
+    );
     expect(Buffer.from(head).toString('hex')).toBe(
       `120000000000007b89${'a873657175656e636578'}${'ac72656365697665644174557301'}${'a57769647468cd0500'}${'a6686569676874cd02d0'}${'a8656e636f64696e67a46a706567'}${'a972656e646974696f6ea96a7065672d322d3530'}${'ac706963747572655769647468cd0280'}${'ad70696374757265486569676874cd0168'}${'a76d65737361676581a16e78'}0000000000`,
     );
   });
 
   it('writes length, padding and fields of a frame', () => {
-    const head = encodeFrameHead({ sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } }, { n: 120 });
+    const head = encodeFrameHead(
+      { sequence: 120, receivedAtUs: 1, width: 1280, height: 720, encoding: { kind: 'jpeg' } },
+      { n: 120 },
+    );
     // As Python writes it, with receivedAtUs 1.
     expect(hex(head)).toBe(
-      hex(bytes('1200000000000046 86a873657175656e636578ac72656365697665644174557301a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a76d65737361676581a16e78 0000')),
+      hex(
+        bytes(
+          '1200000000000046 86a873657175656e636578ac72656365697665644174557301a57769647468cd0500a6686569676874cd02d0a8656e636f64696e67a46a706567a76d65737361676581a16e78 0000',
+        ),
+      ),
     );
   });
 
   it('carries a message of every kind', () => {
     const received = [NaN, -Infinity, 2n ** 70n, 'é', null, { a: [1.5] }];
-    const head = encodeFrameHead({ sequence: 1, receivedAtUs: CLOCK, width: 2, height: 1, encoding: { kind: 'raw', dtype: '>u2', shape: [1, 2] } }, received);
+    const head = encodeFrameHead(
+      { sequence: 1, receivedAtUs: CLOCK, width: 2, height: 1, encoding: { kind: 'raw', dtype: '>u2', shape: [1, 2] } },
+      received,
+    );
     expect(decodeGatewayMessage(head)).toEqual({
-      type: 'frame', sequence: 1, receivedAtUs: CLOCK, width: 2, height: 1, encoding: { kind: 'raw', dtype: '>u2', shape: [1, 2] }, message: received, payload: new Uint8Array(0),
+      type: 'frame',
+      sequence: 1,
+      receivedAtUs: CLOCK,
+      width: 2,
+      height: 1,
+      encoding: { kind: 'raw', dtype: '>u2', shape: [1, 2] },
+      message: received,
+      payload: new Uint8Array(0),
     });
   });
 });
@@ -615,8 +868,34 @@ describe('PROTOCOL', () => {
   it('and the close codes are those of docs/protocol.md', () => {
     expect(PROTOCOL).toBe('gearway.v1');
     expect(closeCode).toEqual({
-      goingAway: 1001, badMessage: 4000, unknownStream: 4001, portTaken: 4002, takenOver: 4003, portOutOfRange: 4004, notAllowed: 4005, tooMuch: 4006, noAcknowledgement: 4007, noHello: 4008, sentAway: 4009, publisherPresent: 4010, notForPublishers: 4011,
+      goingAway: 1001,
+      badMessage: 4000,
+      unknownStream: 4001,
+      portTaken: 4002,
+      takenOver: 4003,
+      portOutOfRange: 4004,
+      notAllowed: 4005,
+      tooMuch: 4006,
+      noAcknowledgement: 4007,
+      noHello: 4008,
+      sentAway: 4009,
+      publisherPresent: 4010,
+      notForPublishers: 4011,
     });
-    expect(messageType).toEqual({ hello: 1, ack: 2, return: 3, want: 4, ping: 5, welcome: 0x11, frame: 0x12, state: 0x13, returned: 0x14, pong: 0x15, taken: 0x16, data: 0x17, delivery: 0x91 });
+    expect(messageType).toEqual({
+      hello: 1,
+      ack: 2,
+      return: 3,
+      want: 4,
+      ping: 5,
+      welcome: 0x11,
+      frame: 0x12,
+      state: 0x13,
+      returned: 0x14,
+      pong: 0x15,
+      taken: 0x16,
+      data: 0x17,
+      delivery: 0x91,
+    });
   });
 });

@@ -3,15 +3,36 @@ import type { FrameInput } from '../../../gateway/hub/frame.ts';
 import { encodeJpeg } from '../../../gateway/codecs/jpeg.ts';
 import { PicturePublisher } from '../../../gateway/sources/picture-publisher.ts';
 
-const JPEG = await encodeJpeg({ data: Buffer.from(Array.from({ length: 48 * 48 * 3 }, (_, at) => (at * 31) % 251)), width: 48, height: 48, channels: 3 });
+const JPEG = await encodeJpeg({
+  data: Buffer.from(Array.from({ length: 48 * 48 * 3 }, (_, at) => (at * 31) % 251)),
+  width: 48,
+  height: 48,
+  channels: 3,
+});
 
 describe('PicturePublisher', () => {
-  function createFeed(isTrusted = false): { feed: PicturePublisher; inputs: FrameInput[]; reject: ReturnType<typeof vi.fn>; onAllInvalid: ReturnType<typeof vi.fn<() => void>> } {
+  function createFeed(isTrusted = false): {
+    feed: PicturePublisher;
+    inputs: FrameInput[];
+    reject: ReturnType<typeof vi.fn>;
+    onAllInvalid: ReturnType<typeof vi.fn<() => void>>;
+  } {
     const inputs: FrameInput[] = [];
     const reject = vi.fn();
     const onAllInvalid = vi.fn<() => void>();
-    const sink = { publish: (input: FrameInput) => inputs.push(input), reject, end: vi.fn(), fail: vi.fn(), returns: {} } as never;
-    return { feed: new PicturePublisher({ sink, isTrusted, onPublished: () => undefined, onAllInvalid }), inputs, reject, onAllInvalid };
+    const sink = {
+      publish: (input: FrameInput) => inputs.push(input),
+      reject,
+      end: vi.fn(),
+      fail: vi.fn(),
+      returns: {},
+    } as never;
+    return {
+      feed: new PicturePublisher({ sink, isTrusted, onPublished: () => undefined, onAllInvalid }),
+      inputs,
+      reject,
+      onAllInvalid,
+    };
   }
 
   const verified = (inputs: readonly FrameInput[], isGood: boolean): void => {

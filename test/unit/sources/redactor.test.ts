@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { GearwayError } from '../../../shared/errors.ts';
-import { createRedactor, hasUnencodedPassword, hideAddress, hideUrls, redactorOfUrls } from '../../../gateway/sources/redactor.ts';
+import {
+  createRedactor,
+  hasUnencodedPassword,
+  hideAddress,
+  hideUrls,
+  redactorOfUrls,
+} from '../../../gateway/sources/redactor.ts';
 
 describe('hideAddress', () => {
   it.each([
@@ -46,16 +52,36 @@ describe('hideUrls', () => {
 });
 
 /** Every printable ASCII character, and some that are none. */
-const CHARACTERS = [...Array.from({ length: 95 }, (_none, index) => String.fromCodePoint(32 + index)), '\t', '\u0001', 'é', 'ß', '漢', '😀', '\u202E', '\u200B', '\uD800'];
+const CHARACTERS = [
+  ...Array.from({ length: 95 }, (_none, index) => String.fromCodePoint(32 + index)),
+  '\t',
+  '\u0001',
+  'é',
+  'ß',
+  '漢',
+  '😀',
+  '\u202E',
+  '\u200B',
+  '\uD800',
+];
 
 /** The character at the beginning, in the middle and at the end. */
-const passwordsWith = (character: string): readonly string[] => [`${character}Hunt3rGreen`, `Hunt3r${character}Green`, `Hunt3rGreen${character}`];
+const passwordsWith = (character: string): readonly string[] => [
+  `${character}Hunt3rGreen`,
+  `Hunt3r${character}Green`,
+  `Hunt3rGreen${character}`,
+];
 
 /** Programs get no halves of surrogate pairs. */
 const whole = (text: string): string => Buffer.from(text).toString();
 
 /** How FFmpeg's av_url_split takes an address apart. */
-function misread(address: string): { readonly authority: string; readonly host: string; readonly port: string; readonly rest: string } {
+function misread(address: string): {
+  readonly authority: string;
+  readonly host: string;
+  readonly port: string;
+  readonly rest: string;
+} {
   const after = address.slice(address.indexOf('://') + 3);
   const end = after.search(/[/?#]/);
   const authority = end < 0 ? after : after.slice(0, end);
@@ -69,11 +95,25 @@ describe('createRedactor', () => {
       const address = `rtsp://admin:${password}@10.0.0.9:554/live`;
       const { hide } = createRedactor([address]);
       const { authority, host, port, rest } = misread(address);
-      const decoded = password.replaceAll(/%([0-9a-f]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+      const decoded = password.replaceAll(/%([0-9a-f]{2})/gi, (_all, hex: string) =>
+        String.fromCharCode(Number.parseInt(hex, 16)),
+      );
       const texts = [
-        address, `${address}: Invalid data found`, `Failed to resolve hostname ${host}: Name or service not known`, `tcp://${host}:0?timeout=1: refused`, `port ${port} is missing`, `${authority} and ${rest}`, `"${password}"`, decoded,
-        JSON.stringify(address), encodeURI(whole(address)), encodeURIComponent(whole(password)), encodeURIComponent(whole(password)).replaceAll(/%../g, (code) => code.toLowerCase()),
-        `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`, Buffer.from(address).toString(), address.replaceAll(/[\u0000-\u001F]/g, '?'),
+        address,
+        `${address}: Invalid data found`,
+        `Failed to resolve hostname ${host}: Name or service not known`,
+        `tcp://${host}:0?timeout=1: refused`,
+        `port ${port} is missing`,
+        `${authority} and ${rest}`,
+        `"${password}"`,
+        decoded,
+        JSON.stringify(address),
+        encodeURI(whole(address)),
+        encodeURIComponent(whole(password)),
+        encodeURIComponent(whole(password)).replaceAll(/%../g, (code) => code.toLowerCase()),
+        `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`,
+        Buffer.from(address).toString(),
+        address.replaceAll(/[\u0000-\u001F]/g, '?'),
       ];
       for (const text of texts) {
         const hidden = hide(text);
@@ -87,14 +127,24 @@ describe('createRedactor', () => {
 
   it('hides the password wherever FFmpeg prints it, as it is and decoded', () => {
     const { hide } = createRedactor(['rtsp://admin:s%40cret@cam/s']);
-    expect(hide('[rtsp @ 0x1] method DESCRIBE failed for rtsp://admin:s%40cret@cam/s: s@cret')).toBe('[rtsp @ 0x1] method DESCRIBE failed for rtsp://admin:…@cam/s: …');
+    expect(hide('[rtsp @ 0x1] method DESCRIBE failed for rtsp://admin:s%40cret@cam/s: s@cret')).toBe(
+      '[rtsp @ 0x1] method DESCRIBE failed for rtsp://admin:…@cam/s: …',
+    );
   });
 
   it.each([
-    [['-headers', 'Authorization: Bearer abcdef', '-user_agent', 'gearway'], 'bad header "Authorization: Bearer abcdef" of gearway, abcdef', 'bad header "…" of gearway, …'],
+    [
+      ['-headers', 'Authorization: Bearer abcdef', '-user_agent', 'gearway'],
+      'bad header "Authorization: Bearer abcdef" of gearway, abcdef',
+      'bad header "…" of gearway, …',
+    ],
     [['-headers', 'X-Key: k3yk3y\\r\\nCookie: sid=c00kie'], 'k3yk3y c00kie X-Key', '… … X-Key'],
     [['-cookies', 'session=c00kie; path=/'], 'refused: c00kie', 'refused: …'],
-    [['-http_proxy', 'http://user:pr0xy#1@proxy:3128'], 'cannot reach pr0xy at http://user:pr0xy#1@proxy:3128', 'cannot reach … at http://user:…@proxy:3128'],
+    [
+      ['-http_proxy', 'http://user:pr0xy#1@proxy:3128'],
+      'cannot reach pr0xy at http://user:pr0xy#1@proxy:3128',
+      'cannot reach … at http://user:…@proxy:3128',
+    ],
     [['-decryption_key', '00112233'], 'bad key 00112233', 'bad key …'],
   ])('hides what is secret in the options %j', (words, text, hidden) => {
     const { hide } = createRedactor(['http://cam/'], words);
@@ -104,7 +154,9 @@ describe('createRedactor', () => {
 
   it('hides secret parameters, also where they stand alone', () => {
     const { hide } = createRedactor(['http://cam/live?user=admin&pwd=Hunt3r%23G']);
-    expect(hide('open http://cam/live?user=admin&pwd=Hunt3r%23G (Hunt3r#G refused)')).toBe('open http://cam/live?user=admin&pwd=… (… refused)');
+    expect(hide('open http://cam/live?user=admin&pwd=Hunt3r%23G (Hunt3r#G refused)')).toBe(
+      'open http://cam/live?user=admin&pwd=… (… refused)',
+    );
   });
 
   it('hides a long password whose end the program has cut off', () => {
@@ -124,8 +176,12 @@ describe('createRedactor', () => {
   });
 
   it('leaves words alone that are a short password, too', () => {
-    expect(createRedactor(['rtsp://a:no@cam/']).hide('there is no camera at rtsp://a:no@cam/')).toBe('there is no camera at rtsp://a:…@cam/');
-    expect(createRedactor(['rtsp://a:n#o@cam/']).hide('there is no camera at rtsp://a:n#o@cam/')).toBe('there is no camera at rtsp://a:…@cam/');
+    expect(createRedactor(['rtsp://a:no@cam/']).hide('there is no camera at rtsp://a:no@cam/')).toBe(
+      'there is no camera at rtsp://a:…@cam/',
+    );
+    expect(createRedactor(['rtsp://a:n#o@cam/']).hide('there is no camera at rtsp://a:n#o@cam/')).toBe(
+      'there is no camera at rtsp://a:…@cam/',
+    );
   });
 
   it('leaves texts alone where there is no secret', () => {
@@ -137,19 +193,36 @@ describe('createRedactor', () => {
 
   it('makes errors without secrets, in all of their texts', () => {
     const { error } = createRedactor(['rtsp://admin:Hunt3r@cam/']);
-    const hidden = error(new GearwayError('source-failed', 'cannot open rtsp://admin:Hunt3r@cam/', { cause: new Error('Hunt3r') }));
+    const hidden = error(
+      new GearwayError('source-failed', 'cannot open rtsp://admin:Hunt3r@cam/', { cause: new Error('Hunt3r') }),
+    );
     expect(hidden).toMatchObject({ code: 'source-failed', message: 'cannot open rtsp://admin:…@cam/' });
     expect((hidden as Error).cause).toBeUndefined();
     expect(String((hidden as Error).stack)).not.toContain('Hunt3r');
-    expect(error(Object.assign(new Error('Hunt3r'), { code: 'ENOENT' }))).toMatchObject({ code: 'ENOENT', message: '…' });
+    expect(error(Object.assign(new Error('Hunt3r'), { code: 'ENOENT' }))).toMatchObject({
+      code: 'ENOENT',
+      message: '…',
+    });
   });
 });
 
 describe('redactorOfUrls', () => {
   it.each(CHARACTERS)('hides a password with %j in messages about a source that cannot be read', (character) => {
     for (const password of passwordsWith(character)) {
-      for (const url of [`rtsp://admin:${password}@cam/`, `cam=rtsp://admin:${password}@cam/`, `ffmpeg:rtsp:/admin:${password}@cam/`, `ffmpeg:admin:${password}@cam/`, `ffmpg:rtsp://admin:${password}@cam/`, `netgear:tcp://admin:${password}@10.0.0.9:5555`, `ffmpeg:http://cam/?fps=5&inputArgs=-i+http://a:${encodeURIComponent(whole(password))}@b`]) {
-        expect(redactorOfUrls([url]).hide(`source is ${JSON.stringify(url)}, expected another; ${url}; ${decodeURIComponent(encodeURI(whole(url)))}`)).not.toMatch(/Hunt3r|Green/);
+      for (const url of [
+        `rtsp://admin:${password}@cam/`,
+        `cam=rtsp://admin:${password}@cam/`,
+        `ffmpeg:rtsp:/admin:${password}@cam/`,
+        `ffmpeg:admin:${password}@cam/`,
+        `ffmpg:rtsp://admin:${password}@cam/`,
+        `netgear:tcp://admin:${password}@10.0.0.9:5555`,
+        `ffmpeg:http://cam/?fps=5&inputArgs=-i+http://a:${encodeURIComponent(whole(password))}@b`,
+      ]) {
+        expect(
+          redactorOfUrls([url]).hide(
+            `source is ${JSON.stringify(url)}, expected another; ${url}; ${decodeURIComponent(encodeURI(whole(url)))}`,
+          ),
+        ).not.toMatch(/Hunt3r|Green/);
       }
     }
   });

@@ -7,7 +7,14 @@ import { SourceSupervisor } from '../../../gateway/sources/supervisor.ts';
 import type { StreamState } from '../../../shared/status.ts';
 import { idleClientStatus } from '../../helpers/client-status.ts';
 
-const INPUT: FrameInput = { width: 2, height: 1, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: null, wireHeader: null };
+const INPUT: FrameInput = {
+  width: 2,
+  height: 1,
+  encoding: { kind: 'jpeg' },
+  payload: new Uint8Array(4),
+  message: null,
+  wireHeader: null,
+};
 
 /** A source whose failures are the test's. */
 class FakeSource implements Source {
@@ -60,10 +67,21 @@ function watcher(): Client & { isActive: boolean; readonly told: [StreamState, s
 }
 
 const open: { close(): unknown }[] = [];
-function create(source: FakeSource, { isOnDemand = false } = {}): { readonly stream: Stream; readonly supervisor: SourceSupervisor; readonly logged: string[] } {
+function create(
+  source: FakeSource,
+  { isOnDemand = false } = {},
+): { readonly stream: Stream; readonly supervisor: SourceSupervisor; readonly logged: string[] } {
   const logged: string[] = [];
   const log = (message: string): void => void logged.push(message);
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: source.waitingReason, isOnDemand, log });
+  const stream = new Stream({
+    name: 'main',
+    virtualPorts: [{ from: 6000, to: 6003 }],
+    sourceTakesReturns: false,
+    events: new EventLog(),
+    waitingReason: source.waitingReason,
+    isOnDemand,
+    log,
+  });
   const supervisor = new SourceSupervisor({ source, stream, isOnDemand, log });
   open.push(supervisor, stream);
   return { stream, supervisor, logged };
@@ -87,7 +105,13 @@ describe('SourceSupervisor', () => {
     await supervisor.open();
     source.sink?.publish(INPUT);
     expect(stream.latest?.sequence).toBe(1);
-    expect(supervisor.status()).toEqual({ kind: 'fake', address: 'nowhere', state: 'running', lastError: null, restarts: 0 });
+    expect(supervisor.status()).toEqual({
+      kind: 'fake',
+      address: 'nowhere',
+      state: 'running',
+      lastError: null,
+      restarts: 0,
+    });
   });
 
   it('leaves the first refusal to its caller, and does not try again', async () => {
@@ -147,9 +171,17 @@ describe('SourceSupervisor', () => {
     source.sink?.publish(INPUT);
     source.sink?.fail(new Error('unplugged'));
     await elapse(0);
-    expect(client.told).toEqual([['waiting', 'no such camera'], ['live', 'frames arrive'], ['stale', 'unplugged']]);
+    expect(client.told).toEqual([
+      ['waiting', 'no such camera'],
+      ['live', 'frames arrive'],
+      ['stale', 'unplugged'],
+    ]);
     expect(stream.latest?.sequence).toBe(1);
-    expect(logged).toEqual(['stream main: waiting, no such camera', 'stream main: live, frames arrive', 'stream main: stale, unplugged']);
+    expect(logged).toEqual([
+      'stream main: waiting, no such camera',
+      'stream main: live, frames arrive',
+      'stream main: stale, unplugged',
+    ]);
     expect(supervisor.status().state).toBe('restarts in 1 s');
   });
 
@@ -161,7 +193,11 @@ describe('SourceSupervisor', () => {
       source.sink?.fail(new Error('unplugged'));
       await elapse(15_000);
     }
-    expect(logged).toEqual(['stream main: waiting, unplugged', 'stream main: source fake has failed 10 times in a row: unplugged', 'stream main: source fake has failed 100 times in a row: unplugged']);
+    expect(logged).toEqual([
+      'stream main: waiting, unplugged',
+      'stream main: source fake has failed 10 times in a row: unplugged',
+      'stream main: source fake has failed 100 times in a row: unplugged',
+    ]);
     source.sink?.fail(new Error('no such camera'));
     await elapse(0);
     expect(logged.at(-1)).toBe('stream main: waiting, no such camera');
@@ -176,7 +212,10 @@ describe('SourceSupervisor', () => {
     await elapse(0);
     const { lastError } = supervisor.status();
     expect([lastError, stream.reason, logged, stream.status(supervisor.status()).counters.lastRejections]).toEqual([
-      'one two', 'one two', ['stream main: frame rejected (1 so far): unknown: bad [2J frame', 'stream main: waiting, one two'], ['unknown: bad [2J frame'],
+      'one two',
+      'one two',
+      ['stream main: frame rejected (1 so far): unknown: bad [2J frame', 'stream main: waiting, one two'],
+      ['unknown: bad [2J frame'],
     ]);
   });
 

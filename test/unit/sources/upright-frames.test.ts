@@ -9,7 +9,10 @@ import { exif, oriented, storedPicture, withSegments } from '../../helpers/jpeg-
 const SIZE = { width: 64, height: 48 };
 const upright = await encodeJpeg(storedPicture(1, SIZE));
 const lying = oriented(await encodeJpeg(storedPicture(6, SIZE)), 6);
-const broken = withSegments(Buffer.from('ffd8ffc0001108000a000a03011100021101031101ffda0008010100003f0012ffd9', 'hex'), exif(6));
+const broken = withSegments(
+  Buffer.from('ffd8ffc0001108000a000a03011100021101031101ffda0008010100003f0012ffd9', 'hex'),
+  exif(6),
+);
 
 function input(payload: Buffer, orientation: Orientation): FrameInput {
   const [width, height] = orientation >= 5 ? [SIZE.height, SIZE.width] : [SIZE.width, SIZE.height];
@@ -68,7 +71,9 @@ describe('UprightFrames', () => {
 
   it('never publishes an older frame behind a newer one, whatever alternates', async () => {
     const { stream, frames } = create();
-    const accepted = Array.from({ length: 40 }, (_, index) => frames.publish(index % 4 === 3 ? input(upright, 1) : input(lying, 6)));
+    const accepted = Array.from({ length: 40 }, (_, index) =>
+      frames.publish(index % 4 === 3 ? input(upright, 1) : input(lying, 6)),
+    );
     await Promise.all(accepted.map(async ({ turned }) => turned));
     const numbers = stream.log.map((entry) => Number(entry.slice(6)));
     expect(numbers).toEqual([...numbers].sort((a, b) => a - b));

@@ -22,9 +22,19 @@ afterEach(() => {
 });
 
 /** SOI and a frame header. */
-const jpeg = (marker: number, bits = 8): Uint8Array => Uint8Array.of(0xff, 0xd8, 0xff, marker, 0, 17, bits, 0, 48, 0, 64, 3);
+const jpeg = (marker: number, bits = 8): Uint8Array =>
+  Uint8Array.of(0xff, 0xd8, 0xff, marker, 0, 17, bits, 0, 48, 0, 64, 3);
 
-const frame = (payload: Uint8Array, encoding: Encoding = { kind: 'jpeg' }): FrameMessage => ({ type: 'frame', sequence: 1, receivedAtUs: 0, width: 64, height: 48, encoding, message: null, payload });
+const frame = (payload: Uint8Array, encoding: Encoding = { kind: 'jpeg' }): FrameMessage => ({
+  type: 'frame',
+  sequence: 1,
+  receivedAtUs: 0,
+  width: 64,
+  height: 48,
+  encoding,
+  message: null,
+  payload,
+});
 
 const fail = (payload = jpeg(0xc9)): void => failures.failed(frame(payload), new Error('InvalidStateError'));
 
@@ -37,7 +47,10 @@ describe('DecodeFailures', () => {
     fail();
     fail();
     fail();
-    expect(events).toEqual(['needs baseline', 'the frames are JPEG with arithmetic coding, which neither this browser nor the gateway can decode']);
+    expect(events).toEqual([
+      'needs baseline',
+      'the frames are JPEG with arithmetic coding, which neither this browser nor the gateway can decode',
+    ]);
   });
 
   it('does the same after a second each for a stream with one frame', () => {
@@ -45,7 +58,10 @@ describe('DecodeFailures', () => {
     vi.advanceTimersByTime(1000);
     expect(events).toEqual(['needs baseline']);
     vi.advanceTimersByTime(1000);
-    expect(events).toEqual(['needs baseline', 'the frames are JPEG with 12 bits per sample, which neither this browser nor the gateway can decode']);
+    expect(events).toEqual([
+      'needs baseline',
+      'the frames are JPEG with 12 bits per sample, which neither this browser nor the gateway can decode',
+    ]);
   });
 
   it('ignores single damaged frames', () => {

@@ -21,7 +21,10 @@ beforeEach(() => {
   vi.stubGlobal('self', {
     createImageBitmap: () =>
       new Promise((resolve, reject) => {
-        decodes.push({ finish: () => resolve({ width: 8, height: 8, close: () => (closed += 1) }), fail: () => reject(new Error('not a picture')) });
+        decodes.push({
+          finish: () => resolve({ width: 8, height: 8, close: () => (closed += 1) }),
+          fail: () => reject(new Error('not a picture')),
+        });
       }),
   });
   decoder = new Decoder({
@@ -43,7 +46,15 @@ afterEach(() => {
 });
 
 function add(...sequences: number[]): void {
-  for (const sequence of sequences) decoder.add({ type: 'frame', sequence, width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: new Uint8Array(1) } as unknown as FrameMessage);
+  for (const sequence of sequences)
+    decoder.add({
+      type: 'frame',
+      sequence,
+      width: 8,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      payload: new Uint8Array(1),
+    } as unknown as FrameMessage);
 }
 
 async function settle(decode: number, how: keyof PendingDecode): Promise<void> {

@@ -43,7 +43,14 @@ afterEach(() => {
 function add(...sequences: number[]): void {
   for (const sequence of sequences) {
     const encoding = { kind: 'h264', isKey: sequence === 1, codec: 'avc1.42c028', description: new Uint8Array(1) };
-    decoder.add({ type: 'frame', sequence, width: 8, height: 8, encoding, payload: new Uint8Array(1) } as unknown as FrameMessage);
+    decoder.add({
+      type: 'frame',
+      sequence,
+      width: 8,
+      height: 8,
+      encoding,
+      payload: new Uint8Array(1),
+    } as unknown as FrameMessage);
   }
 }
 

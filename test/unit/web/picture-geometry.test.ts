@@ -1,14 +1,38 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inverted, mapPoint, mappedRect, type Placement, pictureMatrix, pictureScale, quarterTurns, scaledAndMoved } from '../../../web/viewer/picture-geometry.ts';
+import {
+  inverted,
+  mapPoint,
+  mappedRect,
+  type Placement,
+  pictureMatrix,
+  pictureScale,
+  quarterTurns,
+  scaledAndMoved,
+} from '../../../web/viewer/picture-geometry.ts';
 
 /** A 4:3 picture in a box of 16:9, as it is without any setting. */
-const PLAIN: Placement = { boxWidth: 320, boxHeight: 180, width: 640, height: 480, fit: 'contain', quarterTurns: 0, mirror: false, zoom: 1, x: 0, y: 0 };
+const PLAIN: Placement = {
+  boxWidth: 320,
+  boxHeight: 180,
+  width: 640,
+  height: 480,
+  fit: 'contain',
+  quarterTurns: 0,
+  mirror: false,
+  zoom: 1,
+  x: 0,
+  y: 0,
+};
 
 const corners = (changes: Partial<Placement>): number[][] => {
   const placement = { ...PLAIN, ...changes };
   const matrix = pictureMatrix(placement);
-  return [[0, 0], [640, 0], [0, 480]].map(([x, y]) => {
+  return [
+    [0, 0],
+    [640, 0],
+    [0, 480],
+  ].map(([x, y]) => {
     const point = mapPoint(matrix, { x: x!, y: y! });
     return [Math.round(point.x * 100) / 100 + 0, Math.round(point.y * 100) / 100 + 0];
   });
@@ -17,16 +41,96 @@ const corners = (changes: Partial<Placement>): number[][] => {
 // The expected positions were computed by hand.
 describe('pictureMatrix', () => {
   it.each<[string, Partial<Placement>, number[][]]>([
-    ['fits inside', {}, [[40, 0], [280, 0], [40, 180]]],
-    ['covers', { fit: 'cover' }, [[0, -30], [320, -30], [0, 210]]],
-    ['has its own size', { fit: 'none' }, [[-160, -150], [480, -150], [-160, 330]]],
-    ['is zoomed and moved', { zoom: 2, x: 10, y: -20 }, [[-70, -110], [410, -110], [-70, 250]]],
-    ['is mirrored', { mirror: true }, [[280, 0], [40, 0], [280, 180]]],
-    ['is turned clockwise', { quarterTurns: 1 }, [[227.5, 0], [227.5, 180], [92.5, 0]]],
-    ['is turned by half', { quarterTurns: 2 }, [[280, 180], [40, 180], [280, 0]]],
-    ['is turned counter-clockwise', { quarterTurns: 3 }, [[92.5, 180], [92.5, 0], [227.5, 180]]],
-    ['is turned, then mirrored', { quarterTurns: 1, mirror: true }, [[92.5, 0], [92.5, 180], [227.5, 0]]],
-    ['is turned and covers', { quarterTurns: 1, fit: 'cover' }, [[320, -123.33], [320, 303.33], [0, -123.33]]],
+    [
+      'fits inside',
+      {},
+      [
+        [40, 0],
+        [280, 0],
+        [40, 180],
+      ],
+    ],
+    [
+      'covers',
+      { fit: 'cover' },
+      [
+        [0, -30],
+        [320, -30],
+        [0, 210],
+      ],
+    ],
+    [
+      'has its own size',
+      { fit: 'none' },
+      [
+        [-160, -150],
+        [480, -150],
+        [-160, 330],
+      ],
+    ],
+    [
+      'is zoomed and moved',
+      { zoom: 2, x: 10, y: -20 },
+      [
+        [-70, -110],
+        [410, -110],
+        [-70, 250],
+      ],
+    ],
+    [
+      'is mirrored',
+      { mirror: true },
+      [
+        [280, 0],
+        [40, 0],
+        [280, 180],
+      ],
+    ],
+    [
+      'is turned clockwise',
+      { quarterTurns: 1 },
+      [
+        [227.5, 0],
+        [227.5, 180],
+        [92.5, 0],
+      ],
+    ],
+    [
+      'is turned by half',
+      { quarterTurns: 2 },
+      [
+        [280, 180],
+        [40, 180],
+        [280, 0],
+      ],
+    ],
+    [
+      'is turned counter-clockwise',
+      { quarterTurns: 3 },
+      [
+        [92.5, 180],
+        [92.5, 0],
+        [227.5, 180],
+      ],
+    ],
+    [
+      'is turned, then mirrored',
+      { quarterTurns: 1, mirror: true },
+      [
+        [92.5, 0],
+        [92.5, 180],
+        [227.5, 0],
+      ],
+    ],
+    [
+      'is turned and covers',
+      { quarterTurns: 1, fit: 'cover' },
+      [
+        [320, -123.33],
+        [320, 303.33],
+        [0, -123.33],
+      ],
+    ],
   ])('maps the corners of a picture that %s', (_, changes, expected) => {
     expect(corners(changes)).toEqual(expected);
   });
@@ -48,12 +152,17 @@ const placements = fc.record({
 describe('a placement', () => {
   it('maps every point back to where it came from', () => {
     fc.assert(
-      fc.property(placements, fc.integer({ min: -100, max: 9000 }), fc.integer({ min: -100, max: 9000 }), (placement, x, y) => {
-        const matrix = scaledAndMoved(pictureMatrix(placement), 1.5, { x: 7, y: -9 });
-        const back = mapPoint(inverted(matrix), mapPoint(matrix, { x, y }));
-        expect(back.x).toBeCloseTo(x, 3);
-        expect(back.y).toBeCloseTo(y, 3);
-      }),
+      fc.property(
+        placements,
+        fc.integer({ min: -100, max: 9000 }),
+        fc.integer({ min: -100, max: 9000 }),
+        (placement, x, y) => {
+          const matrix = scaledAndMoved(pictureMatrix(placement), 1.5, { x: 7, y: -9 });
+          const back = mapPoint(inverted(matrix), mapPoint(matrix, { x, y }));
+          expect(back.x).toBeCloseTo(x, 3);
+          expect(back.y).toBeCloseTo(y, 3);
+        },
+      ),
     );
   });
 
@@ -80,7 +189,14 @@ describe('a placement', () => {
 });
 
 describe('quarterTurns', () => {
-  it.each([[0, 0], [90, 1], [-90, 3], [450, 1], [100, 1], [Number.NaN, 0]])('of %d degrees is %d', (degrees, turns) => {
+  it.each([
+    [0, 0],
+    [90, 1],
+    [-90, 3],
+    [450, 1],
+    [100, 1],
+    [Number.NaN, 0],
+  ])('of %d degrees is %d', (degrees, turns) => {
     expect(quarterTurns(degrees)).toBe(turns);
   });
 });

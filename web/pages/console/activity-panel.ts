@@ -38,11 +38,13 @@ export function activityPanel(events: readonly GatewayEvent[], stream: string | 
   const shown = own.slice(-MAX_SHOWN).reverse();
   return html`<section class="panel" aria-label="Activity">
     <h2>Activity</h2>
-    ${shown.length === 0
-      ? html`<p class="empty">No activity yet.</p>`
-      : html`<ol class="activity">
+    ${
+      shown.length === 0
+        ? html`<p class="empty">No activity yet.</p>`
+        : html`<ol class="activity">
           ${shown.map((event) => eventRow(event, stream === null))}
-        </ol>`}
+        </ol>`
+    }
   </section>`;
 }
 

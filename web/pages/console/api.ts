@@ -75,7 +75,7 @@ export class Api {
   /** Follows the gateway's events forever, over its restarts. Waits while the gateway requires another token. */
   async follow(onEvent: (event: GatewayEvent) => void): Promise<never> {
     let refused: string | null = null;
-    for (let lastId = ''; ; ) {
+    for (let lastId = ''; ;) {
       const sent = this.token;
       if (sent !== null && sent === refused) {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -15,9 +15,11 @@ export function clientsPanel(status: StreamStatus | null, model: ClientsModel): 
   return html`<section class=${`panel clients ${isGone ? 'faded' : ''}`} aria-label="Clients">
     <h2>Clients <small>${status === null ? '' : plural(status.clients.length, 'client')}</small></h2>
     ${pendingClients(status)}
-    ${status === null || status.clients.length === 0
-      ? html`<p class="empty">${emptyText(status)}</p>`
-      : clientTable(status.clients, model)}
+    ${
+      status === null || status.clients.length === 0
+        ? html`<p class="empty">${emptyText(status)}</p>`
+        : clientTable(status.clients, model)
+    }
     ${model.form}
   </section>`;
 }
@@ -43,7 +45,11 @@ function pendingClients(status: StreamStatus | null): TemplateResult | typeof no
 /** The roles are explicit: browsers drop them where style sheets change how a table is displayed. */
 function clientTable(clients: readonly ClientStatus[], model: ClientsModel): TemplateResult {
   // Keyed by id. Otherwise the focused button would become that of the next client.
-  const rows = repeat(clients, ({ id }) => id, (client) => clientRow(client, model));
+  const rows = repeat(
+    clients,
+    ({ id }) => id,
+    (client) => clientRow(client, model),
+  );
   const heading = (text: string, className = ''): TemplateResult =>
     html`<th scope="col" role="columnheader" class=${className}>${text}</th>`;
   return html`<table role="table" aria-label="Clients" class=${model.mayDisconnect ? 'has-actions' : ''}>

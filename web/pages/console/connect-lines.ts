@@ -31,7 +31,10 @@ function sourceLines(status: StreamStatus | null, address: string, stream: strin
       const server = 'tcp://127.0.0.1:5555?pattern=1';
       return [
         { title: 'Start the gateway with a camera', text: 'npm start -- --source "ffmpeg:camera"' },
-        { title: 'Start the gateway with an HTTP camera', text: 'npm start -- --source "mjpeg:http://user:password@192.168.1.20/video.mjpg"' },
+        {
+          title: 'Start the gateway with an HTTP camera',
+          text: 'npm start -- --source "mjpeg:http://user:password@192.168.1.20/video.mjpg"',
+        },
         { title: 'Start the gateway with a Python server', text: `npm start -- --source "netgear:${server}"` },
         { title: 'Python server', text: pythonServer(server, stream, '127.0.0.1') },
       ];

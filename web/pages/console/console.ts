@@ -93,19 +93,28 @@ function streamUrl(stream: StreamStatus): string {
 function summary(status: StreamStatus | null): TemplateResult {
   if (feed.state.kind === 'gone') return html`<span class="dot bad"></span>Gateway does not answer`;
   if (feed.state.kind === 'token') return html`<span class="dot"></span>Token required`;
-  if (wallPage !== null && streamPage === null) return html`${plural(feed.streams.reduce((sum, { clients }) => sum + clients.length, 0), 'client')}`;
-  if (status === null) return html`<span class="dot"></span>${feed.state.kind === 'ok' ? 'No such stream' : 'Connecting…'}`;
+  if (wallPage !== null && streamPage === null)
+    return html`${plural(
+      feed.streams.reduce((sum, { clients }) => sum + clients.length, 0),
+      'client',
+    )}`;
+  if (status === null)
+    return html`<span class="dot"></span>${feed.state.kind === 'ok' ? 'No such stream' : 'Connecting…'}`;
   const clients = html`<span class="extra">, ${plural(status.clients.length, 'client')}</span>`;
   return html`<span class=${`dot ${streamHealth(status).tone}`}></span>${status.name}${clients}`;
 }
 
 function notice(): TemplateResult | typeof nothing {
   if (feed.state.kind === 'gone') {
-    return noticeBox(`${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`);
+    return noticeBox(
+      `${capitalize(feed.state.reason ?? 'the gateway does not answer')}. This page reconnects automatically.`,
+    );
   }
   const problem = streamPage?.problem ?? null;
   if (problem === null) return nothing;
-  return noticeBox(html`${capitalize(problem)} <button class="link" @click=${() => streamPage?.forgetProblem()}>Close</button>`);
+  return noticeBox(
+    html`${capitalize(problem)} <button class="link" @click=${() => streamPage?.forgetProblem()}>Close</button>`,
+  );
 }
 
 function unknownStream(name: string): TemplateResult {

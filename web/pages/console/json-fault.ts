@@ -66,7 +66,7 @@ class Scanner {
       case '"':
         return this.#string();
       case "'":
-        return this.#fault("write texts in double quotes: \" instead of '");
+        return this.#fault('write texts in double quotes: " instead of \'');
       default:
         return /[-\d.+]/.test(character) ? this.#number() : this.#word(expected);
     }
@@ -77,7 +77,10 @@ class Scanner {
     for (let isFirst = true; ; isFirst = false) {
       this.#skipSpace();
       if (isFirst && this.#take('}')) return null;
-      const fault = this.#name(isFirst) ?? this.#expect(':', 'write ":" after the name') ?? this.#value('write a value after ":"', depth + 1);
+      const fault =
+        this.#name(isFirst) ??
+        this.#expect(':', 'write ":" after the name') ??
+        this.#value('write a value after ":"', depth + 1);
       if (fault !== null) return fault;
       this.#skipSpace();
       if (this.#take('}')) return null;
@@ -91,9 +94,11 @@ class Scanner {
     if (character === '"') return this.#string();
     if (character === '}' && !isFirst) return this.#fault('remove the "," before "}"');
     if (character === undefined) return this.#fault('close the object with "}"');
-    if (character === "'") return this.#fault("write names in double quotes: \" instead of '");
+    if (character === "'") return this.#fault('write names in double quotes: " instead of \'');
     const [word] = this.#match(WORD) ?? [];
-    return this.#fault(word === undefined ? 'write a name in double quotes' : `write the name in double quotes: "${word}"`);
+    return this.#fault(
+      word === undefined ? 'write a name in double quotes' : `write the name in double quotes: "${word}"`,
+    );
   }
 
   #list(depth: number): Fault | null {
@@ -105,7 +110,10 @@ class Scanner {
         this.#at += 1;
         return null;
       }
-      const fault = this.#value(isFirst ? 'write a value, or close the list with "]"' : 'write a value after ","', depth + 1);
+      const fault = this.#value(
+        isFirst ? 'write a value, or close the list with "]"' : 'write a value after ","',
+        depth + 1,
+      );
       if (fault !== null) return fault;
       this.#skipSpace();
       if (this.#take(']')) return null;

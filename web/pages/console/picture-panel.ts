@@ -49,9 +49,29 @@ function figures({ state, stats, statsHistory: history }: GearwayViewer): Templa
   const lost = history.map((reading, index) => lostFrames(reading) - lostFrames(history[index - 1] ?? reading));
   const total = stats.received === 0 ? '' : `of ${formatCount(stats.received + stats.dropped)}`;
   return figureList([
-    figure('Frame rate', isLive ? stats.framesPerSecond.toFixed(1) : '–', 'fps', plot(history, (reading) => reading.framesPerSecond)),
-    figure('Latency', latency, 'ms', plot(history, (reading) => reading.delayMs ?? 0)),
-    figure('Bit rate', isLive ? (stats.bitsPerSecond / 1e6).toFixed(1) : '–', 'Mbit/s', plot(history, (reading) => reading.bitsPerSecond)),
-    figure('Dropped', stats.received === 0 ? '–' : formatCount(lostFrames(stats)), total, plot(lost, (count) => count)),
+    figure(
+      'Frame rate',
+      isLive ? stats.framesPerSecond.toFixed(1) : '–',
+      'fps',
+      plot(history, (reading) => reading.framesPerSecond),
+    ),
+    figure(
+      'Latency',
+      latency,
+      'ms',
+      plot(history, (reading) => reading.delayMs ?? 0),
+    ),
+    figure(
+      'Bit rate',
+      isLive ? (stats.bitsPerSecond / 1e6).toFixed(1) : '–',
+      'Mbit/s',
+      plot(history, (reading) => reading.bitsPerSecond),
+    ),
+    figure(
+      'Dropped',
+      stats.received === 0 ? '–' : formatCount(lostFrames(stats)),
+      total,
+      plot(lost, (count) => count),
+    ),
   ]);
 }

@@ -191,6 +191,7 @@ function neighbour(id: string): string | null {
 
 /** Focuses the button of a client; the panel if it is not there. */
 function focusClient(id: string | null): void {
-  const button = id === null ? null : document.querySelector<HTMLElement>(`[data-client="${CSS.escape(id)}"] .action button`);
+  const button =
+    id === null ? null : document.querySelector<HTMLElement>(`[data-client="${CSS.escape(id)}"] .action button`);
   (button ?? document.querySelector<HTMLElement>('.clients .field'))?.focus();
 }

@@ -147,9 +147,24 @@ function figures(): TemplateResult {
   const clientsNote = clients === null ? '' : clients === 0 ? 'no viewers' : 'of this stream';
   const skippedNote = hasSent ? `of ${formatCount(sent + skipped)}` : '';
   return figureList([
-    figure('Sent', rate, 'fps', plot(history, (reading) => reading.framesPerSecond)),
-    figure('Bit rate', bitRate, 'Mbit/s', plot(history, (reading) => reading.bitsPerSecond)),
-    figure('Round trip', roundTrip, 'ms', plot(history, (reading) => reading.roundTripMs ?? 0)),
+    figure(
+      'Sent',
+      rate,
+      'fps',
+      plot(history, (reading) => reading.framesPerSecond),
+    ),
+    figure(
+      'Bit rate',
+      bitRate,
+      'Mbit/s',
+      plot(history, (reading) => reading.bitsPerSecond),
+    ),
+    figure(
+      'Round trip',
+      roundTrip,
+      'ms',
+      plot(history, (reading) => reading.roundTripMs ?? 0),
+    ),
     figure('Size', size, '', note(sizeNote)),
     figure('Clients', clients === null ? '–' : String(clients), '', note(clientsNote)),
     figure('Skipped', hasSent ? formatCount(skipped) : '–', '', note(skippedNote)),

@@ -31,11 +31,13 @@ export class ReturnedPanel {
     const rows = [...this.#rows.values()].sort((a, b) => a.port - b.port || b.mode.localeCompare(a.mode));
     return html`<section class="panel" aria-label="Return data">
       <h2>Return data <small>latest per port</small></h2>
-      ${rows.length === 0
-        ? html`<p class="empty">Data returned by viewers and Python clients of this stream appears here.</p>`
-        : html`<ul class="returned-data">
+      ${
+        rows.length === 0
+          ? html`<p class="empty">Data returned by viewers and Python clients of this stream appears here.</p>`
+          : html`<ul class="returned-data">
             ${rows.map(rowTemplate)}
-          </ul>`}
+          </ul>`
+      }
     </section>`;
   }
 

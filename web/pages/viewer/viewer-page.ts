@@ -10,7 +10,8 @@ import { pageContent, pageForm, showTitle } from './page-parts.ts';
 const RETRY_MS = 1500;
 
 // /viewer?stream=main&port=6007&fit=cover&rotate=90&mirror&spectate&bare: the picture only, in the size of the window.
-// Several streams, stream=a,b,c,d: a grid. Without `stream`: the gateway's first one. viewer.html loads the viewer element.
+// Several streams, stream=a,b,c,d: a grid. Without `stream`: the gateway's first one. viewer.html loads the viewer
+// element.
 const query = new URLSearchParams(location.search);
 const notice = document.createElement('p');
 notice.className = 'notice';
@@ -36,7 +37,7 @@ async function accessibleStreams(): Promise<{ readonly token: string | null; rea
   let token = loadToken();
   let enter: (token: string) => void = () => undefined;
   const form = pageForm((entered) => enter(entered));
-  for (let isAsking = false; ; ) {
+  for (let isAsking = false; ;) {
     const answer = await fetchStreams(token);
     if (answer.kind === 'token') {
       notice.remove();

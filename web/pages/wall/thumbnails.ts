@@ -64,7 +64,13 @@ export class Thumbnails {
   #of(name: string): Thumbnail {
     const known = this.#thumbnails.get(name);
     if (known !== undefined) return known;
-    const created: Thumbnail = { url: null, requestedAtMs: -Infinity, sequence: -1, isVisible: false, isPending: false };
+    const created: Thumbnail = {
+      url: null,
+      requestedAtMs: -Infinity,
+      sequence: -1,
+      isVisible: false,
+      isPending: false,
+    };
     this.#thumbnails.set(name, created);
     return created;
   }
@@ -76,7 +82,13 @@ export class Thumbnails {
     const due = this.#streams
       .filter((stream) => hasPicture(stream))
       .map(({ name, frame }) => ({ name, sequence: frame?.sequence ?? -1, thumbnail: this.#of(name) }))
-      .filter(({ sequence, thumbnail }) => thumbnail.isVisible && !thumbnail.isPending && sequence !== thumbnail.sequence && now - thumbnail.requestedAtMs >= INTERVAL_MS)
+      .filter(
+        ({ sequence, thumbnail }) =>
+          thumbnail.isVisible &&
+          !thumbnail.isPending &&
+          sequence !== thumbnail.sequence &&
+          now - thumbnail.requestedAtMs >= INTERVAL_MS,
+      )
       .sort((a, b) => a.thumbnail.requestedAtMs - b.thumbnail.requestedAtMs);
     for (const { name, thumbnail } of due.slice(0, MAX_REQUESTS - this.#requests)) {
       thumbnail.requestedAtMs = now;

@@ -39,12 +39,22 @@ export class WallPage {
     const troubled = all.filter(({ health }) => needsAttention(health));
     const shown = (this.#showsProblems ? troubled : all).filter(({ stream, health }) => this.#matches(stream, health));
     return html`<main class="wall">
-      ${this.#toolbar(all.length, troubled.length, shown.map(({ stream }) => stream.name))}
-      ${shown.length === 0
-        ? html`<p class="panel empty" role="status">${this.#showsProblems ? 'All streams are live.' : 'No stream matches.'}</p>`
-        : html`<ul class=${`tiles ${isGone ? 'faded' : ''}`}>
-            ${repeat(shown, ({ stream }) => stream.name, ({ stream, health }) => this.#tile(stream, health))}
-          </ul>`}
+      ${this.#toolbar(
+        all.length,
+        troubled.length,
+        shown.map(({ stream }) => stream.name),
+      )}
+      ${
+        shown.length === 0
+          ? html`<p class="panel empty" role="status">${this.#showsProblems ? 'All streams are live.' : 'No stream matches.'}</p>`
+          : html`<ul class=${`tiles ${isGone ? 'faded' : ''}`}>
+            ${repeat(
+              shown,
+              ({ stream }) => stream.name,
+              ({ stream, health }) => this.#tile(stream, health),
+            )}
+          </ul>`
+      }
       ${activityPanel(this.#feed.events, null)}
     </main>`;
   }
@@ -70,8 +80,12 @@ export class WallPage {
   }
 
   #matches(stream: StreamStatus, health: Health): boolean {
-    const text = `${stream.name} ${stream.source.kind} ${stream.source.address} ${health.label} ${health.problem}`.toLowerCase();
-    return this.#search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+    const text =
+      `${stream.name} ${stream.source.kind} ${stream.source.address} ${health.label} ${health.problem}`.toLowerCase();
+    return this.#search
+      .toLowerCase()
+      .split(/\s+/)
+      .every((word) => text.includes(word));
   }
 
   #tile(stream: StreamStatus, { tone, label, problem }: Health): TemplateResult {

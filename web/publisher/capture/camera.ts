@@ -101,7 +101,10 @@ export async function listCameras(): Promise<readonly Camera[]> {
 
 /** Whether this camera is connected. @param id null for any camera. */
 export async function hasCamera(id: string | null): Promise<boolean> {
-  const devices = (await mediaDevices()?.enumerateDevices().catch(() => [])) ?? [];
+  const devices =
+    (await mediaDevices()
+      ?.enumerateDevices()
+      .catch(() => [])) ?? [];
   return devices.some(({ kind, deviceId }) => kind === 'videoinput' && (id === null || deviceId === id));
 }
 

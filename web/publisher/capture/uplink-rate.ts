@@ -10,10 +10,16 @@ const ROUND_TRIP_WINDOW_MS = 10_000;
 /** Shortest transmission time that clocks and the event loop can measure. */
 const MIN_TRANSMISSION_MS = 1;
 
-/** A frame that takes longer than the samples suggest, by this factor and time, means that the link has changed: the samples no longer count. Less is jitter. */
+/**
+ * A frame that takes longer than the samples suggest, by this factor and time, means that the link has changed: the
+ * samples no longer count. Less is jitter.
+ */
 const CHANGED = { factor: 2, ms: 300 } as const;
 
-/** Quantile of the samples' rates that is used. A busy program or gateway delays acknowledgements, so most samples are too low, and few too high. */
+/**
+ * Quantile of the samples' rates that is used. A busy program or gateway delays acknowledgements, so most samples are
+ * too low, and few too high.
+ */
 const QUANTILE = 0.75;
 
 /** How much farther apart frames must arrive than they were sent to count as queued. */
@@ -33,10 +39,10 @@ interface SentFrame {
 }
 
 /**
- * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the moment
- * at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the time of its
- * acknowledgement less the minimum round trip. So the rate is right for single frames as well as for frames in a row,
- * and also if less is sent than the link carries.
+ * Delivery rate of the link of a connection, from the gateway's acknowledgements. A frame's transmission takes from the
+ * moment at which the link was free for it (it was sent and the previous frame had arrived) to its own arrival: the
+ * time of its acknowledgement less the minimum round trip. So the rate is right for single frames as well as for frames
+ * in a row, and also if less is sent than the link carries.
  */
 export class UplinkRate {
   /** In order. */
@@ -44,7 +50,10 @@ export class UplinkRate {
   #samples: Sample[] = [];
   #takenAtMs = -Infinity;
   #lastSentAtMs = -Infinity;
-  /** The greatest rate at which frames in a row have arrived, in the current window and in the one before; in bytes per millisecond. */
+  /**
+   * The greatest rate at which frames in a row have arrived, in the current window and in the one before; in bytes per
+   * millisecond.
+   */
   #spread = 0;
   #lastSpread = 0;
   /** Minima of the current window and of the one before. */
@@ -65,8 +74,8 @@ export class UplinkRate {
   }
 
   /**
-   * How much longer than the minimum the round trip is: the median of the samples, or that of a frame under way if it is
-   * longer already. 0 before it is known.
+   * How much longer than the minimum the round trip is: the median of the samples, or that of a frame under way if it
+   * is longer already. 0 before it is known.
    */
   queueingMs(nowMs: number): number {
     const minMs = this.minRoundTripMs ?? 0;
@@ -111,7 +120,9 @@ export class UplinkRate {
   }
 
   #sampledBitsPerSecond(): number | null {
-    const rates = this.#samples.map(({ bytes, transmissionMs }) => (bytes * 8000) / transmissionMs).sort((a, b) => a - b);
+    const rates = this.#samples
+      .map(({ bytes, transmissionMs }) => (bytes * 8000) / transmissionMs)
+      .sort((a, b) => a - b);
     return rates[Math.floor((rates.length - 1) * QUANTILE)] ?? null;
   }
 
@@ -126,7 +137,10 @@ export class UplinkRate {
     return known !== null && transmissionMs > CHANGED.factor * ((bytes * 8000) / known) + CHANGED.ms;
   }
 
-  /** Frames that arrive farther apart than they were sent have queued: their spacing is the link's rate (packet dispersion). */
+  /**
+   * Frames that arrive farther apart than they were sent have queued: their spacing is the link's rate (packet
+   * dispersion).
+   */
   #addSpacing({ bytes, sentAtMs }: SentFrame, nowMs: number): void {
     const spacingMs = nowMs - this.#takenAtMs;
     if (this.#takenAtMs <= sentAtMs || spacingMs < DISPERSION * (sentAtMs - this.#lastSentAtMs)) return;
@@ -135,8 +149,8 @@ export class UplinkRate {
 
   /**
    * The round trip without the time that the frame itself took on the link, where that is known from the spacing of
-   * frames: otherwise a link that is always full would look like one with a long round trip. At most half is subtracted,
-   * because a slow program spreads frames too.
+   * frames: otherwise a link that is always full would look like one with a long round trip. At most half is
+   * subtracted, because a slow program spreads frames too.
    */
   #addRoundTrip(ms: number, bytes: number, nowMs: number): void {
     if (nowMs - this.#windowSinceMs > ROUND_TRIP_WINDOW_MS) {

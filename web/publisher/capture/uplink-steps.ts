@@ -33,18 +33,24 @@ const SCREEN_STEPS: readonly Step[] = [
   { scale: 0.5, quality: 0.4, fps: 0.15 },
 ];
 
-/** Exponents with which the size of a JPEG grows with its quality and pixels: measured with camera pictures, and corrected by the sizes of encoded frames. */
+/**
+ * Exponents with which the size of a JPEG grows with its quality and pixels: measured with camera pictures, and
+ * corrected by the sizes of encoded frames.
+ */
 const BYTES_PER_QUALITY = 1.1;
 const BYTES_PER_PIXELS = 0.85;
 
-/** Shares of the link's rate. A step that needs more than `OVERLOAD` is replaced by one that needs at most `TARGET`. A higher step may need at most `HEADROOM`, unless it is probed. */
+/**
+ * Shares of the link's rate. A step that needs more than `OVERLOAD` is replaced by one that needs at most `TARGET`. A
+ * higher step may need at most `HEADROOM`, unless it is probed.
+ */
 const OVERLOAD = 0.95;
 const TARGET = 0.8;
 const HEADROOM = 0.65;
 
 /**
- * Queueing delays, including a frame's own transmission. Only above `LATE_MS` is the link too slow, whatever rate a busy
- * program measures. Up to `PROMPT_MS`, the next higher step is tried.
+ * Queueing delays, including a frame's own transmission. Only above `LATE_MS` is the link too slow, whatever rate a
+ * busy program measures. Up to `PROMPT_MS`, the next higher step is tried.
  */
 const LATE_MS = 150;
 const PROMPT_MS = 80;
@@ -56,7 +62,10 @@ export interface LinkState {
   readonly maxBitsPerSecond: number | null;
 }
 
-/** How long there must be headroom before a higher step is chosen. Doubles, up to the maximum, each time the link does not carry the higher step. */
+/**
+ * How long there must be headroom before a higher step is chosen. Doubles, up to the maximum, each time the link does
+ * not carry the higher step.
+ */
 const UP_AFTER_MS = 2000;
 const MAX_UP_AFTER_MS = 16_000;
 
@@ -71,7 +80,10 @@ const SMOOTHING = 0.3;
 
 const MIN_QUALITY = 10;
 
-/** Limits the settings by the link's delivery rate, with hysteresis: steps down as soon as frames are late, and probes higher steps after two seconds without queueing. */
+/**
+ * Limits the settings by the link's delivery rate, with hysteresis: steps down as soon as frames are late, and probes
+ * higher steps after two seconds without queueing.
+ */
 export class UplinkSteps {
   readonly #steps: readonly Step[];
   readonly #wanted: EncodingSettings;
@@ -109,7 +121,8 @@ export class UplinkSteps {
   /** A frame was encoded with the current settings. */
   encoded(bytes: number): void {
     const fullBytes = bytes / this.#relativeBytes(this.#index);
-    this.#fullBytes = this.#fullBytes === null ? fullBytes : this.#fullBytes + (fullBytes - this.#fullBytes) * SMOOTHING;
+    this.#fullBytes =
+      this.#fullBytes === null ? fullBytes : this.#fullBytes + (fullBytes - this.#fullBytes) * SMOOTHING;
   }
 
   /** Chooses the step for a link. @returns whether the step has changed. */
@@ -143,7 +156,9 @@ export class UplinkSteps {
   #change(index: number, nowMs: number): boolean {
     if (index === this.#index) return false;
     if (index < this.#index) this.#raisedAtMs = nowMs;
-    else this.#upAfterMs = nowMs - this.#raisedAtMs < FAILED_WITHIN_MS ? Math.min(MAX_UP_AFTER_MS, 2 * this.#upAfterMs) : UP_AFTER_MS;
+    else
+      this.#upAfterMs =
+        nowMs - this.#raisedAtMs < FAILED_WITHIN_MS ? Math.min(MAX_UP_AFTER_MS, 2 * this.#upAfterMs) : UP_AFTER_MS;
     this.#index = index;
     this.#changedAtMs = nowMs;
     this.#headroomSinceMs = null;

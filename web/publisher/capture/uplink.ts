@@ -44,7 +44,10 @@ export class Uplink {
   }
 
   /** Encodes with the settings for the link as it is now. */
-  async encode(nowMs: number, encode: (settings: EncodingSettings) => Promise<EncodedPicture>): Promise<EncodedPicture> {
+  async encode(
+    nowMs: number,
+    encode: (settings: EncodingSettings) => Promise<EncodedPicture>,
+  ): Promise<EncodedPicture> {
     this.update(nowMs);
     const steps = this.#steps;
     const { index } = steps;
@@ -66,7 +69,11 @@ export class Uplink {
   update(nowMs: number): void {
     const { maxBitsPerSecond, isFixed } = this.#limits;
     if (isFixed) return;
-    const link = { bitsPerSecond: this.#rate.bitsPerSecond(nowMs), queueingMs: this.#rate.queueingMs(nowMs), maxBitsPerSecond };
+    const link = {
+      bitsPerSecond: this.#rate.bitsPerSecond(nowMs),
+      queueingMs: this.#rate.queueingMs(nowMs),
+      maxBitsPerSecond,
+    };
     if (this.#steps.update(link, nowMs)) this.#applyFps();
   }
 

@@ -58,7 +58,11 @@ export class ArrayDecoder {
    *
    * @param decodeJpeg decodes a JPEG at its full size.
    */
-  async inspect(frame: FrameMessage, query: InspectionQuery, decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>): Promise<Inspection> {
+  async inspect(
+    frame: FrameMessage,
+    query: InspectionQuery,
+    decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>,
+  ): Promise<Inspection> {
     const samples = await this.#samplesOf(frame, decodeJpeg);
     const { sequence } = frame;
     const dtype = frame.encoding.kind === 'jpeg' ? 'jpeg' : samples.dtype;
@@ -69,19 +73,26 @@ export class ArrayDecoder {
     if (query.kind === 'pixel') {
       const { x, y } = query;
       const values = pixelValues(samples, x, y);
-      return values && { sequence, x, y, dtype, values: shown(values), isNoData: noData !== null && values[0] === noData };
+      return (
+        values && { sequence, x, y, dtype, values: shown(values), isNoData: noData !== null && values[0] === noData }
+      );
     }
     const area = clipArea(samples, query.area);
     return area && { sequence, area, dtype, channels: shown(areaStatistics(samples, area, noData)) };
   }
 
-  async #samplesOf(frame: FrameMessage, decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>): Promise<InspectedSamples> {
+  async #samplesOf(
+    frame: FrameMessage,
+    decodeJpeg: (frame: FrameMessage) => Promise<DecodedPicture>,
+  ): Promise<InspectedSamples> {
     const { encoding, width, height, payload } = frame;
-    if (encoding.kind === 'raw') return { dtype: encoding.dtype, width, height, channels: pictureChannels(encoding.shape) ?? 1, bytes: payload };
+    if (encoding.kind === 'raw')
+      return { dtype: encoding.dtype, width, height, channels: pictureChannels(encoding.shape) ?? 1, bytes: payload };
     if (this.#decoded?.frame !== frame) {
       const picture = await decodeJpeg(frame);
       const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-      if (context !== null && !(picture.source instanceof ImageData)) context.drawImage(picture.source, 0, 0, width, height);
+      if (context !== null && !(picture.source instanceof ImageData))
+        context.drawImage(picture.source, 0, 0, width, height);
       picture.close();
       this.#decoded = { frame, image: context?.getImageData(0, 0, width, height) ?? new ImageData(width, height) };
     }

@@ -11,8 +11,8 @@ interface ArraysModule {
 }
 
 /**
- * Pictures of raw frames. The code for them is a file of its own, `gearway-arrays.js`, which is loaded when the first raw
- * frame arrives.
+ * Pictures of raw frames. The code for them is a file of its own, `gearway-arrays.js`, which is loaded when the first
+ * raw frame arrives.
  */
 export class ArrayPictures {
   readonly #load: () => Promise<unknown>;
@@ -39,8 +39,8 @@ export class ArrayPictures {
 
   /**
    * @param isNext whether the frame is a new one of the stream, which the automatic range follows.
-   * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`; `arrays-unavailable` if the file
-   * cannot be loaded.
+   * @throws {GearwayError} `dtype-unsupported`, `channels-unsupported`, `array-misfit`; `arrays-unavailable` if the
+   * file cannot be loaded.
    */
   async decode(frame: FrameMessage, isNext = true): Promise<DecodedPicture> {
     const decoder = await this.decoder();
@@ -66,7 +66,11 @@ export class ArrayPictures {
       },
       (error: unknown) => {
         this.#decoder = null;
-        throw new GearwayError('arrays-unavailable', `the code for arrays, gearway-arrays.js, could not be loaded: ${errorText(error)}`, { cause: error });
+        throw new GearwayError(
+          'arrays-unavailable',
+          `the code for arrays, gearway-arrays.js, could not be loaded: ${errorText(error)}`,
+          { cause: error },
+        );
       },
     );
     return this.#decoder;

@@ -28,8 +28,8 @@ interface Shown {
 }
 
 /**
- * Draws picture and overlay on one canvas, of the size of the box in pixels of the screen: the overlay is sharp at every
- * zoom, and never on another picture than its own.
+ * Draws picture and overlay on one canvas, of the size of the box in pixels of the screen: the overlay is sharp at
+ * every zoom, and never on another picture than its own.
  */
 export class Composer {
   readonly #surface: Surface;
@@ -100,7 +100,11 @@ export class Composer {
       this.#surface.height = height;
     }
     // The picture may have another size than the page knows by now.
-    const matrix: Matrix = scaledAndMoved(pictureMatrix({ ...placement, width: frame.width, height: frame.height }), pixelRatio, { x: 0, y: 0 });
+    const matrix: Matrix = scaledAndMoved(
+      pictureMatrix({ ...placement, width: frame.width, height: frame.height }),
+      pixelRatio,
+      { x: 0, y: 0 },
+    );
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
     context.setTransform(...matrix);
@@ -108,7 +112,10 @@ export class Composer {
     context.drawImage(this.#drawable(source), 0, 0, frame.width, frame.height);
     const { classes, minScore } = this.#settings;
     const filter = { classes: classes === null ? null : new Set(classes), minScore };
-    this.problem = overlay === null ? null : this.#painter.draw(overlay.content, overlay.pngMasks, { context, matrix, pixelRatio, filter });
+    this.problem =
+      overlay === null
+        ? null
+        : this.#painter.draw(overlay.content, overlay.pngMasks, { context, matrix, pixelRatio, filter });
     if (this.#drawOnPicture === null) return;
     context.save();
     context.setTransform(...matrix);
@@ -130,7 +137,8 @@ export class Composer {
   #drawable(source: DecodedPicture['source']): CanvasImageSource {
     if (!(source instanceof ImageData)) return source;
     const { width, height } = source;
-    if (this.#samples?.width !== width || this.#samples.height !== height) this.#samples = new OffscreenCanvas(width, height);
+    if (this.#samples?.width !== width || this.#samples.height !== height)
+      this.#samples = new OffscreenCanvas(width, height);
     this.#samples.getContext('2d')?.putImageData(source, 0, 0);
     return this.#samples;
   }

@@ -1,5 +1,12 @@
 import type { Value } from '../../../shared/protocol.ts';
-import { type Coordinates, type Mark, type Mask, OVERLAY_LIMITS, type OverlayContent, type OverlayItem } from './overlay-items.ts';
+import {
+  type Coordinates,
+  type Mark,
+  type Mask,
+  OVERLAY_LIMITS,
+  type OverlayContent,
+  type OverlayItem,
+} from './overlay-items.ts';
 import { decodeRuns, pngSize } from './masks.ts';
 
 export type Fields = { readonly [key: string]: Value };
@@ -47,7 +54,11 @@ export class ItemReader {
    * @param scale pixels of the picture per unit of the coordinates.
    * @param classes names, or maps with `name` and `color`, by number: a list or a map.
    */
-  constructor(picture: { readonly width: number; readonly height: number }, scale: { readonly x: number; readonly y: number }, classes: Value | undefined) {
+  constructor(
+    picture: { readonly width: number; readonly height: number },
+    scale: { readonly x: number; readonly y: number },
+    classes: Value | undefined,
+  ) {
     this.#width = picture.width;
     this.#height = picture.height;
     this.#scaleX = scale.x;
@@ -58,12 +69,19 @@ export class ItemReader {
   get content(): OverlayContent {
     const problems = [
       ...(this.#invalid > 0 ? [`${this.#invalid} objects are invalid; the first: ${this.#firstInvalid}`] : []),
-      ...(this.#beyond > 0 ? [`${this.#beyond} objects are beyond the limits of ${OVERLAY_LIMITS.items} objects, ${OVERLAY_LIMITS.points} points and ${OVERLAY_LIMITS.maskPixels >> 20} million mask pixels`] : []),
+      ...(this.#beyond > 0
+        ? [
+            `${this.#beyond} objects are beyond the limits of ${OVERLAY_LIMITS.items} objects, ${OVERLAY_LIMITS.points} points and ${OVERLAY_LIMITS.maskPixels >> 20} million mask pixels`,
+          ]
+        : []),
     ];
     return { items: this.#items, problem: problems.length === 0 ? null : problems.join('; ') };
   }
 
-  /** Adds one object per value, as long as the limits allow. Invalid objects count: a message can have a million of them. */
+  /**
+   * Adds one object per value, as long as the limits allow. Invalid objects count: a message can have a million of
+   * them.
+   */
   addAll(values: readonly Value[], add: (value: Value) => void): void {
     for (const [index, value] of values.entries()) {
       if (index >= OVERLAY_LIMITS.items || this.#points >= OVERLAY_LIMITS.points) {
@@ -88,7 +106,10 @@ export class ItemReader {
     const score = typeof fields.score === 'number' ? fields.score : null;
     const track = isText(fields.id) ? `#${shortText(fields.id)}` : '';
     const percent = score === null ? '' : `${Math.round(score * 100)} %`;
-    const label = fields.label === undefined || fields.label === null ? [name, track, percent].filter(Boolean).join(' ') : shortText(fields.label);
+    const label =
+      fields.label === undefined || fields.label === null
+        ? [name, track, percent].filter(Boolean).join(' ')
+        : shortText(fields.label);
     this.#items.push({
       className: name,
       score,
@@ -110,7 +131,12 @@ export class ItemReader {
   rotatedBox(value: Value | undefined): Mark {
     const [x = 0, y = 0, width = 0, height = 0, degrees = 0] = this.#numbers(value, 'rotatedBox', 5);
     const [cosine, sine] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
-    const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].flatMap(([across = 0, down = 0]) => {
+    const corners = [
+      [-1, -1],
+      [1, -1],
+      [1, 1],
+      [-1, 1],
+    ].flatMap(([across = 0, down = 0]) => {
       const [dx, dy] = [(across * width) / 2, (down * height) / 2];
       return [x + dx * cosine - dy * sine, y + dx * sine + dy * cosine];
     });
@@ -142,27 +168,35 @@ export class ItemReader {
    */
   keypoints(points: readonly (readonly Value[])[], skeleton: Value | undefined): Mark[] {
     const found = points.map(([x, y, visible = 1]) => {
-      if (typeof x !== 'number' || typeof y !== 'number') throw new InvalidItemError('a keypoint is not a list of numbers [x, y] or [x, y, visibility]');
+      if (typeof x !== 'number' || typeof y !== 'number')
+        throw new InvalidItemError('a keypoint is not a list of numbers [x, y] or [x, y, visibility]');
       return visible === 0 || (x === 0 && y === 0) ? null : this.#coordinates([x, y]);
     });
     const bones = isList(skeleton) ? skeleton : [];
     this.#count(bones.length);
     const lines = bones.flatMap((bone): Mark[] => {
-      if (!isList(bone) || typeof bone[0] !== 'number' || typeof bone[1] !== 'number') throw new InvalidItemError('skeleton is not a list of pairs of indexes');
+      if (!isList(bone) || typeof bone[0] !== 'number' || typeof bone[1] !== 'number')
+        throw new InvalidItemError('skeleton is not a list of pairs of indexes');
       const [from, to] = [found[bone[0]], found[bone[1]]];
       return from && to ? [{ kind: 'lines', points: [...from, ...to], isClosed: false }] : [];
     });
     return [...lines, { kind: 'dots', points: found.flatMap((point) => point ?? []) }];
   }
 
-  /** A mask as runs (`size`: height and width, `counts`) or as PNG (`png`: base64), in `box` or the whole picture. @throws {InvalidItemError} */
+  /**
+   * A mask as runs (`size`: height and width, `counts`) or as PNG (`png`: base64), in `box` or the whole picture.
+   *
+   * @throws {InvalidItemError}
+   */
   mask(value: Fields): Mark {
     const whole = [0, 0, this.#width, this.#height] as const;
-    const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] = value['box'] === undefined ? whole : this.#coordinates(this.#numbers(value['box'], 'box of a mask', 4));
+    const [x1 = 0, y1 = 0, x2 = 0, y2 = 0] =
+      value['box'] === undefined ? whole : this.#coordinates(this.#numbers(value['box'], 'box of a mask', 4));
     const box = [x1, y1, x2, y2] as const;
     if (typeof value['png'] === 'string') return { kind: 'mask', mask: this.#png(value['png'], box) };
     const [height = 0, width = 0] = this.#numbers(value['size'], 'size of a mask', 2);
-    if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) throw new InvalidItemError('size of a mask is not a height and a width');
+    if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0))
+      throw new InvalidItemError('size of a mask is not a height and a width');
     this.#countMask(width * height);
     const runs = decodeRuns(value['counts'], width * height);
     if (runs === null) throw new InvalidItemError(`counts of a mask are not runs of ${width * height} pixels in all`);
@@ -171,7 +205,8 @@ export class ItemReader {
 
   #png(base64: string, box: Mask['box']): Mask {
     this.#pngBytes += base64.length;
-    if (this.#pngBytes > OVERLAY_LIMITS.pngBytes) throw new InvalidItemError(`PNG masks take more than ${OVERLAY_LIMITS.pngBytes >> 20} MiB`);
+    if (this.#pngBytes > OVERLAY_LIMITS.pngBytes)
+      throw new InvalidItemError(`PNG masks take more than ${OVERLAY_LIMITS.pngBytes >> 20} MiB`);
     let bytes: Uint8Array<ArrayBuffer>;
     try {
       bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -189,18 +224,28 @@ export class ItemReader {
     if (!isText(value)) return { name: '', color: null };
     const key = shortText(value);
     const classes = this.#classes;
-    const found = isList(classes) ? classes[Number(key)] : isFields(classes) && Object.hasOwn(classes, key) ? classes[key] : undefined;
-    if (isFields(found)) return { name: isText(found['name']) ? shortText(found['name']) : key, color: isText(found['color']) ? shortText(found['color']) : null };
+    const found = isList(classes)
+      ? classes[Number(key)]
+      : isFields(classes) && Object.hasOwn(classes, key)
+        ? classes[key]
+        : undefined;
+    if (isFields(found))
+      return {
+        name: isText(found['name']) ? shortText(found['name']) : key,
+        color: isText(found['color']) ? shortText(found['color']) : null,
+      };
     return { name: isText(found) ? shortText(found) : key, color: null };
   }
 
   #countMask(pixels: number): void {
-    if (this.#maskPixels + pixels > OVERLAY_LIMITS.maskPixels) throw new InvalidItemError(`masks have more than ${OVERLAY_LIMITS.maskPixels >> 20} million pixels`);
+    if (this.#maskPixels + pixels > OVERLAY_LIMITS.maskPixels)
+      throw new InvalidItemError(`masks have more than ${OVERLAY_LIMITS.maskPixels >> 20} million pixels`);
     this.#maskPixels += pixels;
   }
 
   #numbers(value: Value | undefined, name: string, count: number): number[] {
-    if (!isList(value) || value.length < count || !value.slice(0, count).every((number) => typeof number === 'number')) throw new InvalidItemError(`${name} is not a list of ${count} numbers`);
+    if (!isList(value) || value.length < count || !value.slice(0, count).every((number) => typeof number === 'number'))
+      throw new InvalidItemError(`${name} is not a list of ${count} numbers`);
     return value.slice(0, count) as number[];
   }
 
@@ -209,7 +254,8 @@ export class ItemReader {
     if (!isList(value)) throw new InvalidItemError(`${name} is not a list of points`);
     this.#count(value.length);
     const numbers = isList(value[0]) ? value.flatMap((point) => (isList(point) ? point.slice(0, 2) : [null])) : value;
-    if (numbers.length < 2 || numbers.length % 2 !== 0 || !numbers.every((number) => typeof number === 'number')) throw new InvalidItemError(`${name} is not a list of points [x, y]`);
+    if (numbers.length < 2 || numbers.length % 2 !== 0 || !numbers.every((number) => typeof number === 'number'))
+      throw new InvalidItemError(`${name} is not a list of points [x, y]`);
     return numbers as number[];
   }
 
@@ -225,7 +271,8 @@ export class ItemReader {
 
   #count(points: number): void {
     this.#points += points;
-    if (this.#points > OVERLAY_LIMITS.points) throw new InvalidItemError(`objects have more than ${OVERLAY_LIMITS.points} points`);
+    if (this.#points > OVERLAY_LIMITS.points)
+      throw new InvalidItemError(`objects have more than ${OVERLAY_LIMITS.points} points`);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Value } from '../../../shared/protocol.ts';
 
 /**
- * Runs of a mask, column by column and outside of it first, from COCO's two forms: a list of lengths, or text in which each
- * length has 5 bits per character and, from the third on, is the difference to the length two before (pycocotools).
+ * Runs of a mask, column by column and outside of it first, from COCO's two forms: a list of lengths, or text in which
+ * each length has 5 bits per character and, from the third on, is the difference to the length two before
+ * (pycocotools).
  *
  * @returns null if the lengths are not those of this number of pixels.
  */
@@ -33,11 +34,17 @@ function decodeText(text: string): readonly number[] {
 }
 
 /** Fills the pixels inside of the mask, row by row, with one colour. */
-export function fillRuns(runs: readonly number[], width: number, height: number, pixels: Uint32Array, color: number): void {
+export function fillRuns(
+  runs: readonly number[],
+  width: number,
+  height: number,
+  pixels: Uint32Array,
+  color: number,
+): void {
   let [x, y] = [0, 0];
   for (const [index, run] of runs.entries()) {
     const isInside = index % 2 === 1;
-    for (let left = run; left > 0; ) {
+    for (let left = run; left > 0;) {
       const count = Math.min(left, height - y);
       if (isInside) for (let row = y; row < y + count; row += 1) pixels[row * width + x] = color;
       left -= count;
@@ -47,7 +54,10 @@ export function fillRuns(runs: readonly number[], width: number, height: number,
   }
 }
 
-/** Signature of a PNG file, and length and name of its first chunk: a size in another chunk would not be that of the picture. */
+/**
+ * Signature of a PNG file, and length and name of its first chunk: a size in another chunk would not be that of the
+ * picture.
+ */
 const PNG_START = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52] as const;
 
 /** Size from the header of a PNG file; null if it is not one. */

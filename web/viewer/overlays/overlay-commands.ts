@@ -31,7 +31,8 @@ export type OverlayCommand =
 export type ShownFrame = Pick<FrameMessage, 'sequence' | 'width' | 'height' | 'message' | 'capturedAtUs'>;
 
 /**
- * Draws on the picture, in its pixels. Called with each picture in the task that draws it, and again when the view changes.
+ * Draws on the picture, in its pixels. Called with each picture in the task that draws it, and again when the view
+ * changes.
  */
 export type OverlayCallback = (context: CanvasRenderingContext2D, message: Value, frame: ShownFrame) => void;
 

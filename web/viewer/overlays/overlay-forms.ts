@@ -13,7 +13,8 @@ const USUAL_KEYS = ['overlay', 'detections'] as const;
  */
 export function findOverlay(message: Value, path: string): Value | undefined {
   if (path === '') {
-    if (isFields(message)) return USUAL_KEYS.map((key) => ownValue(message, key)).find((value) => value !== undefined && value !== null);
+    if (isFields(message))
+      return USUAL_KEYS.map((key) => ownValue(message, key)).find((value) => value !== undefined && value !== null);
     return isList(message) ? message : undefined;
   }
   let found: Value | undefined = message;
@@ -26,12 +27,15 @@ function ownValue(fields: Fields, key: string): Value | undefined {
 }
 
 /**
- * Reads an overlay in any of the forms of docs/overlays.md: Gearway's own, lists of `[x1, y1, x2, y2, score, class]`, COCO,
- * Ultralytics' `tojson()`, and supervision's `Detections`.
+ * Reads an overlay in any of the forms of docs/overlays.md: Gearway's own, lists of `[x1, y1, x2, y2, score, class]`,
+ * COCO, Ultralytics' `tojson()`, and supervision's `Detections`.
  *
  * @param picture size of the picture in pixels.
  */
-export function readOverlay(value: Value, picture: { readonly width: number; readonly height: number }): OverlayContent {
+export function readOverlay(
+  value: Value,
+  picture: { readonly width: number; readonly height: number },
+): OverlayContent {
   if (typeof value === 'string') return readText(value, picture);
   const options: Fields = isFields(value) ? value : {};
   const reader = new ItemReader(picture, scaleOf(options, picture), options['classes'] ?? options['names']);
@@ -51,21 +55,32 @@ export function readOverlay(value: Value, picture: { readonly width: number; rea
 }
 
 function readText(text: string, picture: { readonly width: number; readonly height: number }): OverlayContent {
-  if (text.length > OVERLAY_LIMITS.json) return { items: [], problem: `the overlay is text of ${text.length} characters, expected at most ${OVERLAY_LIMITS.json}` };
+  if (text.length > OVERLAY_LIMITS.json)
+    return {
+      items: [],
+      problem: `the overlay is text of ${text.length} characters, expected at most ${OVERLAY_LIMITS.json}`,
+    };
   let parsed: Value;
   try {
     parsed = JSON.parse(text) as Value;
   } catch {
     return { items: [], problem: 'the overlay is text that is not JSON' };
   }
-  return typeof parsed === 'string' ? { items: [], problem: 'the overlay is JSON of a text' } : readOverlay(parsed, picture);
+  return typeof parsed === 'string'
+    ? { items: [], problem: 'the overlay is JSON of a text' }
+    : readOverlay(parsed, picture);
 }
 
 /** Pixels of the picture per unit: `units` is `pixels` or `normalized`, and `size` the size that pixels refer to. */
-function scaleOf({ units, size }: Fields, { width, height }: { readonly width: number; readonly height: number }): { readonly x: number; readonly y: number } {
+function scaleOf(
+  { units, size }: Fields,
+  { width, height }: { readonly width: number; readonly height: number },
+): { readonly x: number; readonly y: number } {
   if (units === 'normalized') return { x: width, y: height };
   const [across, down] = isList(size) ? size : [];
-  return typeof across === 'number' && typeof down === 'number' && across > 0 && down > 0 ? { x: width / across, y: height / down } : { x: 1, y: 1 };
+  return typeof across === 'number' && typeof down === 'number' && across > 0 && down > 0
+    ? { x: width / across, y: height / down }
+    : { x: 1, y: 1 };
 }
 
 /** @throws {InvalidItemError} */
@@ -95,19 +110,29 @@ function readOwn(reader: ItemReader, item: Fields, options: Fields): void {
     line === undefined ? null : reader.lines(line, 'line', false),
     points === undefined ? null : reader.dots(points),
     text === undefined ? null : reader.text(text, at),
-    ...(keypoints === undefined ? [] : reader.keypoints(lists(keypoints, 'keypoints'), item['skeleton'] ?? options['skeleton'])),
+    ...(keypoints === undefined
+      ? []
+      : reader.keypoints(lists(keypoints, 'keypoints'), item['skeleton'] ?? options['skeleton'])),
   ];
-  if (marks.every((mark) => mark === null)) throw new InvalidItemError('an object has none of box, rotatedBox, polygon, line, points, text, mask, keypoints');
+  if (marks.every((mark) => mark === null))
+    throw new InvalidItemError('an object has none of box, rotatedBox, polygon, line, points, text, mask, keypoints');
   reader.add(item, marks);
 }
 
-/** COCO's results and annotations: `bbox` by corner and size, `category_id`, `segmentation`, `keypoints` as one list. */
+/**
+ * COCO's results and annotations: `bbox` by corner and size, `category_id`, `segmentation`, `keypoints` as one list.
+ */
 function readCoco(reader: ItemReader, item: Fields, options: Fields): void {
   const { bbox, segmentation, keypoints } = item;
   const [x, y, width, height] = isList(bbox) ? bbox : [];
-  if (typeof x !== 'number' || typeof y !== 'number' || typeof width !== 'number' || typeof height !== 'number') throw new InvalidItemError('bbox is not a list of 4 numbers');
-  const polygons = isList(segmentation) ? segmentation.map((polygon) => reader.lines(polygon, 'segmentation', true)) : [];
-  const triples = isList(keypoints) ? Array.from({ length: Math.floor(keypoints.length / 3) }, (_, index) => keypoints.slice(index * 3, index * 3 + 3)) : [];
+  if (typeof x !== 'number' || typeof y !== 'number' || typeof width !== 'number' || typeof height !== 'number')
+    throw new InvalidItemError('bbox is not a list of 4 numbers');
+  const polygons = isList(segmentation)
+    ? segmentation.map((polygon) => reader.lines(polygon, 'segmentation', true))
+    : [];
+  const triples = isList(keypoints)
+    ? Array.from({ length: Math.floor(keypoints.length / 3) }, (_, index) => keypoints.slice(index * 3, index * 3 + 3))
+    : [];
   const marks = [
     ...(isFields(segmentation) ? [reader.mask(segmentation)] : polygons),
     reader.box([x, y, x + width, y + height]),
@@ -119,7 +144,11 @@ function readCoco(reader: ItemReader, item: Fields, options: Fields): void {
 /** Names by `category_id`. */
 function cocoCategories(categories: Value | undefined): Value | undefined {
   if (!isList(categories)) return undefined;
-  return Object.fromEntries(categories.filter(isFields).flatMap(({ id, name }) => (typeof id === 'number' || typeof id === 'string' ? [[id, name ?? null]] : [])));
+  return Object.fromEntries(
+    categories
+      .filter(isFields)
+      .flatMap(({ id, name }) => (typeof id === 'number' || typeof id === 'string' ? [[id, name ?? null]] : [])),
+  );
 }
 
 /** Ultralytics' `results.tojson()`: `box` by named corners, `segments` and `keypoints` by axis. */
@@ -132,7 +161,14 @@ function readUltralytics(reader: ItemReader, item: Fields, box: Fields, options:
   };
   const outline = pairs(item['segments']);
   const found = pairs(item['keypoints']);
-  const corners = x3 === undefined ? reader.box([x1 ?? null, y1 ?? null, x2 ?? null, y2 ?? null]) : reader.lines([x1, y1, x2, y2, x3, y3, x4, y4].map((number) => number ?? null), 'box', true);
+  const corners =
+    x3 === undefined
+      ? reader.box([x1 ?? null, y1 ?? null, x2 ?? null, y2 ?? null])
+      : reader.lines(
+          [x1, y1, x2, y2, x3, y3, x4, y4].map((number) => number ?? null),
+          'box',
+          true,
+        );
   const marks = [
     outline.length === 0 ? null : reader.lines(outline, 'segments', true),
     corners,
@@ -143,20 +179,24 @@ function readUltralytics(reader: ItemReader, item: Fields, box: Fields, options:
 
 /** supervision's `Detections` as a map of lists: `xyxy`, `confidence`, `class_id`, `tracker_id`, `data.class_name`. */
 function readSupervision(reader: ItemReader, value: Fields, boxes: readonly Value[]): void {
-  const column = (list: Value | undefined, index: number): Value | undefined => (isList(list) ? list[index] : undefined);
+  const column = (list: Value | undefined, index: number): Value | undefined =>
+    isList(list) ? list[index] : undefined;
   const data = isFields(value['data']) ? value['data'] : {};
   reader.addAll(
     boxes.map((_, index) => index),
     (index) => {
       const at = Number(index);
       const name = column(data['class_name'], at) ?? column(value['class_id'], at);
-      reader.add({ class: name, score: column(value['confidence'], at), id: column(value['tracker_id'], at) }, [reader.box(boxes[at])]);
+      reader.add({ class: name, score: column(value['confidence'], at), id: column(value['tracker_id'], at) }, [
+        reader.box(boxes[at]),
+      ]);
     },
   );
 }
 
 /** @throws {InvalidItemError} */
 function lists(value: Value, name: string): (readonly Value[])[] {
-  if (!isList(value) || value.length > OVERLAY_LIMITS.points || !value.every(isList)) throw new InvalidItemError(`${name} is not a list of lists`);
+  if (!isList(value) || value.length > OVERLAY_LIMITS.points || !value.every(isList))
+    throw new InvalidItemError(`${name} is not a list of lists`);
   return [...value];
 }

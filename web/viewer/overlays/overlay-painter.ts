@@ -1,7 +1,14 @@
 import { errorText } from '../../../shared/errors.ts';
 import { mapPoint, type Matrix } from '../picture-geometry.ts';
 import { fillRuns } from './masks.ts';
-import { isWanted, type Mask, maskMatrix, type OverlayContent, type OverlayFilter, type OverlayItem } from './overlay-items.ts';
+import {
+  isWanted,
+  type Mask,
+  maskMatrix,
+  type OverlayContent,
+  type OverlayFilter,
+  type OverlayItem,
+} from './overlay-items.ts';
 
 export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
 
@@ -9,7 +16,20 @@ export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext
 const TIME_LIMIT_MS = 30;
 
 /** Colours of classes: light, because they lie on pictures and on a dark label. */
-const COLORS = ['#ffb454', '#4db8ff', '#3ddc97', '#ff6b6b', '#c792ff', '#ffe14d', '#5ff0e0', '#ff9ed2', '#a3d955', '#8fa8ff', '#ffc9a3', '#d9d9d9'] as const;
+const COLORS = [
+  '#ffb454',
+  '#4db8ff',
+  '#3ddc97',
+  '#ff6b6b',
+  '#c792ff',
+  '#ffe14d',
+  '#5ff0e0',
+  '#ff9ed2',
+  '#a3d955',
+  '#8fa8ff',
+  '#ffc9a3',
+  '#d9d9d9',
+] as const;
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const LABEL = { height: 18, padding: 5, bar: 3, background: '#05070acc', color: '#fff' } as const;
@@ -83,8 +103,12 @@ export class OverlayPainter {
       labelled += 1;
     }
     context.restore();
-    const cut = labelled < wanted.length ? `only ${drawn} of ${wanted.length} objects, and the labels of ${labelled}, were drawn in ${TIME_LIMIT_MS} ms` : null;
-    const failed = failures.length > 0 ? `${failures.length} objects could not be drawn: ${errorText(failures[0])}` : null;
+    const cut =
+      labelled < wanted.length
+        ? `only ${drawn} of ${wanted.length} objects, and the labels of ${labelled}, were drawn in ${TIME_LIMIT_MS} ms`
+        : null;
+    const failed =
+      failures.length > 0 ? `${failures.length} objects could not be drawn: ${errorText(failures[0])}` : null;
     return [content.problem, failed, cut].filter((text) => text !== null).join('; ') || null;
   }
 
@@ -199,11 +223,23 @@ function drawLabel(item: OverlayItem, { context, matrix, pixelRatio }: Drawing):
     }
   }
   if (left === Infinity) return;
-  drawText(item.label, Math.max(0, left), Math.max(LABEL.height * pixelRatio, top) - (LABEL.height / 2) * pixelRatio, colorOf(item), { context, pixelRatio });
+  drawText(
+    item.label,
+    Math.max(0, left),
+    Math.max(LABEL.height * pixelRatio, top) - (LABEL.height / 2) * pixelRatio,
+    colorOf(item),
+    { context, pixelRatio },
+  );
 }
 
 /** @param y middle of the text. */
-function drawText(text: string, x: number, y: number, color: string, { context, pixelRatio }: Pick<Drawing, 'context' | 'pixelRatio'>): void {
+function drawText(
+  text: string,
+  x: number,
+  y: number,
+  color: string,
+  { context, pixelRatio }: Pick<Drawing, 'context' | 'pixelRatio'>,
+): void {
   const { height, padding, bar, background, color: textColor } = LABEL;
   context.setTransform(pixelRatio, 0, 0, pixelRatio, x, y);
   context.font = FONT;

@@ -17,8 +17,8 @@ interface Waiting {
 }
 
 /**
- * Presents the frames of a session with their overlays: draws both in one task, or hands the pictures to the page, one at
- * a time, if that draws on them. Until a message has an overlay, pictures are drawn as without this class.
+ * Presents the frames of a session with their overlays: draws both in one task, or hands the pictures to the page, one
+ * at a time, if that draws on them. Until a message has an overlay, pictures are drawn as without this class.
  */
 export class OverlaySession {
   readonly #painter: Painter;
@@ -29,7 +29,10 @@ export class OverlaySession {
   #busy: Waiting | null = null;
   /** Whether the page draws that frame, and closes its picture. */
   #isHandedOver = false;
-  /** The picture that the page draws, and the one that it drew last, if they are H.264: their chunks cannot be decoded again. */
+  /**
+   * The picture that the page draws, and the one that it drew last, if they are H.264: their chunks cannot be decoded
+   * again.
+   */
   #copyInHand: VideoFrame | null = null;
   #copy: VideoFrame | null = null;
   /** The newest frame behind it. */
@@ -43,7 +46,10 @@ export class OverlaySession {
     this.#composer = new Composer(surface);
   }
 
-  /** The picture shown last, without its overlay; null if it is on the canvas as it is. Of pictures that the page draws, only H.264. */
+  /**
+   * The picture shown last, without its overlay; null if it is on the canvas as it is. Of pictures that the page draws,
+   * only H.264.
+   */
   get source(): DecodedPicture['source'] | null {
     return this.#copy ?? (this.#isComposing ? this.#composer.source : null);
   }
@@ -98,12 +104,20 @@ export class OverlaySession {
     this.#busy = next;
     const { frame, picture } = next;
     const { sequence, width, height, message, capturedAtUs } = frame;
-    const about: ShownFrame = { sequence, width, height, message, ...(capturedAtUs === undefined ? {} : { capturedAtUs }) };
+    const about: ShownFrame = {
+      sequence,
+      width,
+      height,
+      message,
+      ...(capturedAtUs === undefined ? {} : { capturedAtUs }),
+    };
     this.#isHandedOver = this.#composer.settings.hasCallback;
     if (this.#isHandedOver) {
       const { source } = picture;
       if (frame.encoding.kind === 'h264') this.#copyInHand = (source as VideoFrame).clone();
-      this.#emit({ kind: 'picture', frame: about, source }, [source instanceof ImageData ? source.data.buffer : source]);
+      this.#emit({ kind: 'picture', frame: about, source }, [
+        source instanceof ImageData ? source.data.buffer : source,
+      ]);
       return;
     }
     const prepared = this.#composer.prepare(about);

@@ -26,7 +26,10 @@ export interface InspectedViewer extends HTMLElement {
 type Tool = 'point' | 'area' | 'range';
 
 const ARROWS: Readonly<Record<string, Point>> = {
-  ArrowLeft: { x: -1, y: 0 }, ArrowRight: { x: 1, y: 0 }, ArrowUp: { x: 0, y: -1 }, ArrowDown: { x: 0, y: 1 },
+  ArrowLeft: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+  ArrowUp: { x: 0, y: -1 },
+  ArrowDown: { x: 0, y: 1 },
 };
 
 /** Part of the range by which one px of a drag, or an arrow key, changes it. */
@@ -65,11 +68,16 @@ export class Inspector {
     const { signal } = this.#abort;
     stage.addEventListener('pointerdown', (event) => this.#onDown(event), { signal, capture: true });
     stage.addEventListener('pointermove', (event) => this.#onMove(event), { signal, capture: true });
-    for (const type of ['pointerup', 'pointercancel'] as const) stage.addEventListener(type, () => (this.#drag = null), { signal, capture: true });
-    viewer.addEventListener('gearway-frame', ({ detail: { width, height } }) => {
-      this.#size = { x: width, y: height };
-      this.#refresh();
-    }, { signal });
+    for (const type of ['pointerup', 'pointercancel'] as const)
+      stage.addEventListener(type, () => (this.#drag = null), { signal, capture: true });
+    viewer.addEventListener(
+      'gearway-frame',
+      ({ detail: { width, height } }) => {
+        this.#size = { x: width, y: height };
+        this.#refresh();
+      },
+      { signal },
+    );
     viewer.addEventListener('gearway-view', () => onChange(), { signal });
   }
 
@@ -99,7 +107,8 @@ export class Inspector {
   }
 
   render(): TemplateResult {
-    const text = this.#pixel === null ? 'Point at the picture, or press an arrow key' : pixelText(this.#pixel, this.#viewer.unit);
+    const text =
+      this.#pixel === null ? 'Point at the picture, or press an arrow key' : pixelText(this.#pixel, this.#viewer.unit);
     const button = (tool: Tool, label: string, key: string): TemplateResult =>
       html`<button part="button" type="button" aria-pressed=${this.#tool === tool} aria-keyshortcuts=${key} title=${`${label} (${key})`} @click=${() => this.#choose(tool)}>${label}</button>`;
     return html`${this.#marker()}
@@ -232,13 +241,19 @@ export class Inspector {
     this.#pixel = await this.#viewer.inspectPixel(point.x, point.y);
     this.#area = area && (await this.#viewer.inspectArea(area));
     if (!isAnnounced || this.#pixel === null || this.#tool === 'range') return;
-    this.#announcement = this.#area === null ? pixelText(this.#pixel, this.#viewer.unit) : areaText(this.#area, this.#viewer.unit);
+    this.#announcement =
+      this.#area === null ? pixelText(this.#pixel, this.#viewer.unit) : areaText(this.#area, this.#viewer.unit);
   }
 
   #selected(): PixelArea | null {
     const [from, to] = [this.#anchor, this.#point];
     if (this.#tool !== 'area' || from === null || to === null) return null;
-    return { x: Math.min(from.x, to.x), y: Math.min(from.y, to.y), width: Math.abs(to.x - from.x) + 1, height: Math.abs(to.y - from.y) + 1 };
+    return {
+      x: Math.min(from.x, to.x),
+      y: Math.min(from.y, to.y),
+      width: Math.abs(to.x - from.x) + 1,
+      height: Math.abs(to.y - from.y) + 1,
+    };
   }
 
   /** A frame around the inspected pixel or area. */
@@ -257,7 +272,12 @@ export class Inspector {
 }
 
 function isControl(event: Event): boolean {
-  return event.composedPath().some((target) => target instanceof HTMLElement && target.matches('button, a, input, select, .controls, .inspector, .stats'));
+  return event
+    .composedPath()
+    .some(
+      (target) =>
+        target instanceof HTMLElement && target.matches('button, a, input, select, .controls, .inspector, .stats'),
+    );
 }
 
 function clamp(value: number, size: number): number {

@@ -12,7 +12,11 @@ export interface Magnified {
 }
 
 /** Shows the pixels around a position, turned and mirrored as the picture is. @param target one pixel for each. */
-export function drawMagnifier(target: HTMLCanvasElement, source: HTMLCanvasElement, { at, size, rotate, mirror }: Magnified): void {
+export function drawMagnifier(
+  target: HTMLCanvasElement,
+  source: HTMLCanvasElement,
+  { at, size, rotate, mirror }: Magnified,
+): void {
   const context = target.getContext('2d');
   if (context === null) return;
   const across = target.width;
@@ -24,5 +28,15 @@ export function drawMagnifier(target: HTMLCanvasElement, source: HTMLCanvasEleme
   context.rotate((rotate * Math.PI) / 180);
   const [scaleX, scaleY] = [source.width / size.x, source.height / size.y];
   const from = { x: at.x - (across - 1) / 2, y: at.y - (across - 1) / 2 };
-  context.drawImage(source, from.x * scaleX, from.y * scaleY, across * scaleX, across * scaleY, -across / 2, -across / 2, across, across);
+  context.drawImage(
+    source,
+    from.x * scaleX,
+    from.y * scaleY,
+    across * scaleX,
+    across * scaleY,
+    -across / 2,
+    -across / 2,
+    across,
+    across,
+  );
 }

@@ -9,9 +9,15 @@ interface AvfoundationDevice {
   readonly name: string;
 }
 
-export async function listAvfoundationDevices(tools: FfmpegTools, signal?: AbortSignal): Promise<readonly AvfoundationDevice[]> {
+export async function listAvfoundationDevices(
+  tools: FfmpegTools,
+  signal?: AbortSignal,
+): Promise<readonly AvfoundationDevice[]> {
   const args = ['-hide_banner', '-nostdin', '-f', 'avfoundation', '-list_devices', 'true', '-i', ''];
-  const { errorText } = await tools.run('ffmpeg', args, { timeoutMs: LIST_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) });
+  const { errorText } = await tools.run('ffmpeg', args, {
+    timeoutMs: LIST_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
+  });
   return parseAvfoundationDevices(errorText);
 }
 
@@ -19,5 +25,9 @@ export async function listAvfoundationDevices(tools: FfmpegTools, signal?: Abort
 export function parseAvfoundationDevices(text: string): readonly AvfoundationDevice[] {
   const video = text.split('AVFoundation audio devices:')[0]?.split('AVFoundation video devices:')[1] ?? '';
   // Each line begins with FFmpeg's own prefix, which is in brackets too.
-  return [...video.matchAll(/\[(\d+)\] (.+?)\s*$/gm)].map(([, number, name = '']) => ({ kind: /^Capture screen \d+$/.test(name) ? 'screen' : 'camera', number: Number(number), name }));
+  return [...video.matchAll(/\[(\d+)\] (.+?)\s*$/gm)].map(([, number, name = '']) => ({
+    kind: /^Capture screen \d+$/.test(name) ? 'screen' : 'camera',
+    number: Number(number),
+    name,
+  }));
 }

@@ -35,7 +35,10 @@ export function oneSize(width: number, height: number, maxFps: number | null = n
 
 /** Whether a format supports this size. */
 export function hasSize({ sizes }: CameraFormat, { width, height }: Size): boolean {
-  return sizes.some(({ min, max, step }) => fits(width, min.width, max.width, step.width) && fits(height, min.height, max.height, step.height));
+  return sizes.some(
+    ({ min, max, step }) =>
+      fits(width, min.width, max.width, step.width) && fits(height, min.height, max.height, step.height),
+  );
 }
 
 function fits(value: number, min: number, max: number, step: number): boolean {

@@ -29,9 +29,18 @@ const MAX_SIZES_SHOWN = 12;
  * @returns the exit code: 0 if there is a camera, otherwise 1.
  * @throws {GearwayError} `option-invalid` if there are arguments.
  */
-export async function runDevices(args: string[], environment: Readonly<Record<string, string | undefined>>, write: Write): Promise<number> {
-  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { help: { type: 'boolean', default: false } } });
-  if (positionals.length > 0) throw new GearwayError('option-invalid', `devices got ${positionals.length} arguments, expected none`);
+export async function runDevices(
+  args: string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  write: Write,
+): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { help: { type: 'boolean', default: false } },
+  });
+  if (positionals.length > 0)
+    throw new GearwayError('option-invalid', `devices got ${positionals.length} arguments, expected none`);
   if (values.help) {
     write(HELP);
     return 0;
@@ -62,11 +71,21 @@ async function showCameras(tools: FfmpegTools, write: Write): Promise<number> {
   return cameras.length;
 }
 
-async function listCameras(tools: FfmpegTools): Promise<{ readonly cameras: readonly Camera[]; readonly notes: readonly string[] }> {
+async function listCameras(
+  tools: FfmpegTools,
+): Promise<{ readonly cameras: readonly Camera[]; readonly notes: readonly string[] }> {
   switch (tools.platform) {
     case 'darwin': {
-      const cameras = (await listAvfoundationDevices(tools)).filter(({ kind }) => kind === 'camera').map(({ name, number }) => ({ name, device: String(number), formats: [] }));
-      return { cameras, notes: cameras.length > 0 ? [] : ['none; allow this terminal to use the camera (System Settings, Privacy & Security, Camera)'] };
+      const cameras = (await listAvfoundationDevices(tools))
+        .filter(({ kind }) => kind === 'camera')
+        .map(({ name, number }) => ({ name, device: String(number), formats: [] }));
+      return {
+        cameras,
+        notes:
+          cameras.length > 0
+            ? []
+            : ['none; allow this terminal to use the camera (System Settings, Privacy & Security, Camera)'],
+      };
     }
     case 'win32': {
       const cameras = await listDshowCameras(tools);
@@ -77,12 +96,25 @@ async function listCameras(tools: FfmpegTools): Promise<{ readonly cameras: read
   }
 }
 
-async function listLinux(tools: FfmpegTools): Promise<{ readonly cameras: readonly Camera[]; readonly notes: readonly string[] }> {
+async function listLinux(
+  tools: FfmpegTools,
+): Promise<{ readonly cameras: readonly Camera[]; readonly notes: readonly string[] }> {
   const devices = await listV4l2Devices();
-  const asked = await Promise.all(devices.map(async (device) => ({ ...device, ...(await readV4l2Formats(tools, device.path)) })));
-  const cameras = asked.filter(({ formats }) => formats.length > 0).map(({ name, path, formats }) => ({ name, device: path, formats }));
-  const refused = asked.filter(({ lines }) => lines.some((line) => line.includes('Permission denied'))).map(({ path }) => path);
-  const notes = refused.length > 0 ? [`${refused.join(', ')}: this user has no access; grant it with: sudo usermod -aG video $USER, then log in again`] : [];
+  const asked = await Promise.all(
+    devices.map(async (device) => ({ ...device, ...(await readV4l2Formats(tools, device.path)) })),
+  );
+  const cameras = asked
+    .filter(({ formats }) => formats.length > 0)
+    .map(({ name, path, formats }) => ({ name, device: path, formats }));
+  const refused = asked
+    .filter(({ lines }) => lines.some((line) => line.includes('Permission denied')))
+    .map(({ path }) => path);
+  const notes =
+    refused.length > 0
+      ? [
+          `${refused.join(', ')}: this user has no access; grant it with: sudo usermod -aG video $USER, then log in again`,
+        ]
+      : [];
   return { cameras, notes: cameras.length === 0 && notes.length === 0 ? ['none'] : notes };
 }
 
@@ -97,21 +129,34 @@ function sourceOf({ name, device }: Camera, index: number): string {
 
 /** Formats a camera for display, with its source. */
 export function formatCamera({ name, device, formats }: Camera, source: string): string {
-  const lines = formats.map((format) => `    ${format.name === 'mjpeg' ? 'JPEG' : format.name}: ${formatSizes(format.sizes)}\n`);
+  const lines = formats.map(
+    (format) => `    ${format.name === 'mjpeg' ? 'JPEG' : format.name}: ${formatSizes(format.sizes)}\n`,
+  );
   const shown = cleanText(name);
   return `  ${shown}${device === name ? '' : ` (${device})`}\n${lines.join('')}    --source "${source}"\n`;
 }
 
 function formatSizes(sizes: readonly SizeRange[]): string {
-  const texts = [...new Set(sizes.map(({ min, max, maxFps }) => {
-    const size = min.width === max.width && min.height === max.height ? `${max.width}x${max.height}` : `${min.width}x${min.height} to ${max.width}x${max.height}`;
-    return maxFps === null ? size : `${size} (${Math.round(maxFps * 100) / 100} fps)`;
-  }))];
+  const texts = [
+    ...new Set(
+      sizes.map(({ min, max, maxFps }) => {
+        const size =
+          min.width === max.width && min.height === max.height
+            ? `${max.width}x${max.height}`
+            : `${min.width}x${min.height} to ${max.width}x${max.height}`;
+        return maxFps === null ? size : `${size} (${Math.round(maxFps * 100) / 100} fps)`;
+      }),
+    ),
+  ];
   if (texts.length === 0) return 'any size';
   return `${texts.slice(0, MAX_SIZES_SHOWN).join(', ')}${texts.length > MAX_SIZES_SHOWN ? ', …' : ''}`;
 }
 
-async function showScreens(tools: FfmpegTools, environment: Readonly<Record<string, string | undefined>>, write: Write): Promise<void> {
+async function showScreens(
+  tools: FfmpegTools,
+  environment: Readonly<Record<string, string | undefined>>,
+  write: Write,
+): Promise<void> {
   write('Screens\n');
   const { screens, note } = await listScreens(tools, environment);
   for (const { name, source } of screens) write(`  ${name}\n    --source "${source}"\n`);

@@ -9,7 +9,11 @@ export async function listDshowNames(tools: FfmpegTools, signal?: AbortSignal): 
 }
 
 /** Formats of a camera. */
-export async function readDshowFormats(tools: FfmpegTools, name: string, signal?: AbortSignal): Promise<readonly CameraFormat[]> {
+export async function readDshowFormats(
+  tools: FfmpegTools,
+  name: string,
+  signal?: AbortSignal,
+): Promise<readonly CameraFormat[]> {
   return parseDshowFormats(await ask(tools, ['-list_options', 'true', '-i', `video=${name}`], signal));
 }
 
@@ -19,7 +23,10 @@ export async function listDshowCameras(tools: FfmpegTools): Promise<readonly Cam
 }
 
 async function ask(tools: FfmpegTools, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  const { errorText } = await tools.run('ffmpeg', ['-hide_banner', '-nostdin', '-f', 'dshow', ...args], { timeoutMs: LIST_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) });
+  const { errorText } = await tools.run('ffmpeg', ['-hide_banner', '-nostdin', '-f', 'dshow', ...args], {
+    timeoutMs: LIST_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
+  });
   return errorText;
 }
 
@@ -41,9 +48,19 @@ export function parseDshowDevices(text: string): readonly string[] {
 /** Parses the output of `ffmpeg -f dshow -list_options true`: a line per format and size, with duplicates. */
 export function parseDshowFormats(text: string): readonly CameraFormat[] {
   const formats = new Map<string, CameraFormat & { sizes: SizeRange[] }>();
-  for (const [, kind, name = '', ...numbers] of text.matchAll(/(vcodec|pixel_format)=(\S+)\s+min s=(\d+)x(\d+) fps=([\d.]+) max s=(\d+)x(\d+) fps=([\d.]+)/g)) {
+  for (const [, kind, name = '', ...numbers] of text.matchAll(
+    /(vcodec|pixel_format)=(\S+)\s+min s=(\d+)x(\d+) fps=([\d.]+) max s=(\d+)x(\d+) fps=([\d.]+)/g,
+  )) {
     const [minWidth = 0, minHeight = 0, , maxWidth = 0, maxHeight = 0, maxFps = 0] = numbers.map(Number);
-    const range = minWidth === maxWidth && minHeight === maxHeight ? oneSize(maxWidth, maxHeight, maxFps) : { min: { width: minWidth, height: minHeight }, max: { width: maxWidth, height: maxHeight }, step: { width: 1, height: 1 }, maxFps };
+    const range =
+      minWidth === maxWidth && minHeight === maxHeight
+        ? oneSize(maxWidth, maxHeight, maxFps)
+        : {
+            min: { width: minWidth, height: minHeight },
+            max: { width: maxWidth, height: maxHeight },
+            step: { width: 1, height: 1 },
+            maxFps,
+          };
     const format = formats.get(name) ?? { name, isCompressed: kind === 'vcodec', sizes: [] };
     formats.set(name, format);
     if (!format.sizes.some((each) => JSON.stringify(each) === JSON.stringify(range))) format.sizes.push(range);

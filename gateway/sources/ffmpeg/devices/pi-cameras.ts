@@ -9,7 +9,10 @@ const PROGRAMS = ['rpicam-vid', 'libcamera-vid'] as const;
 /** @returns null if none of the programs is installed. */
 export async function findPiProgram(tools: FfmpegTools, signal?: AbortSignal): Promise<string | null> {
   for (const program of PROGRAMS) {
-    const { end } = await tools.run(program, ['--version'], { timeoutMs: LIST_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) });
+    const { end } = await tools.run(program, ['--version'], {
+      timeoutMs: LIST_TIMEOUT_MS,
+      ...(signal === undefined ? {} : { signal }),
+    });
     if (end.kind !== 'missing') return program;
   }
   return null;
@@ -30,5 +33,9 @@ export function parsePiCameras(text: string): readonly Camera[] {
     const [, width, height, fps] = /\b(\d+)x(\d+) \[([\d.]+) fps/.exec(line) ?? [];
     if (fps !== undefined) found.at(-1)?.sizes.push(oneSize(Number(width), Number(height), Number(fps)));
   }
-  return found.map(({ name, device, sizes }) => ({ name, device, formats: [{ name: 'mjpeg', isCompressed: true, sizes }] }));
+  return found.map(({ name, device, sizes }) => ({
+    name,
+    device,
+    formats: [{ name: 'mjpeg', isCompressed: true, sizes }],
+  }));
 }

@@ -16,13 +16,19 @@ export interface Screens {
 const LIST_TIMEOUT_MS = 5000;
 
 /** @param environment of this process, for the X11 display. */
-export async function listScreens(tools: FfmpegTools, environment: Readonly<Record<string, string | undefined>>): Promise<Screens> {
+export async function listScreens(
+  tools: FfmpegTools,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Screens> {
   switch (tools.platform) {
     case 'darwin': {
       const screens = (await listAvfoundationDevices(tools)).filter(({ kind }) => kind === 'screen');
       return {
         screens: screens.map(({ name }) => ({ name, source: `ffmpeg:screen:${/\d+$/.exec(name)?.[0] ?? '0'}` })),
-        note: screens.length > 0 ? null : 'none: allow this terminal to record the screen (System Settings, Privacy & Security, Screen Recording)',
+        note:
+          screens.length > 0
+            ? null
+            : 'none: allow this terminal to record the screen (System Settings, Privacy & Security, Screen Recording)',
       };
     }
     case 'win32':
@@ -32,13 +38,26 @@ export async function listScreens(tools: FfmpegTools, environment: Readonly<Reco
   }
 }
 
-async function listX11(tools: FfmpegTools, { DISPLAY, WAYLAND_DISPLAY }: Readonly<Record<string, string | undefined>>): Promise<Screens> {
+async function listX11(
+  tools: FfmpegTools,
+  { DISPLAY, WAYLAND_DISPLAY }: Readonly<Record<string, string | undefined>>,
+): Promise<Screens> {
   const isWayland = WAYLAND_DISPLAY !== undefined && WAYLAND_DISPLAY !== '';
   const instead = 'share the screen from a browser: /publish?stream=NAME';
-  if (DISPLAY === undefined || DISPLAY === '') return { screens: [], note: isWayland ? `none: FFmpeg does not support Wayland; ${instead}` : 'none: DISPLAY is not set to an X11 display' };
+  if (DISPLAY === undefined || DISPLAY === '')
+    return {
+      screens: [],
+      note: isWayland
+        ? `none: FFmpeg does not support Wayland; ${instead}`
+        : 'none: DISPLAY is not set to an X11 display',
+    };
   const { output } = await tools.run('ffmpeg', ['-hide_banner', '-devices'], { timeoutMs: LIST_TIMEOUT_MS });
-  if (!parseInputDevices(output).has('x11grab')) return { screens: [], note: `none: this FFmpeg was built without x11grab; ${instead}` };
-  return { screens: [{ name: `the X11 display ${DISPLAY}`, source: 'ffmpeg:screen' }], note: isWayland ? `on Wayland, only X11 windows are visible; ${instead}` : null };
+  if (!parseInputDevices(output).has('x11grab'))
+    return { screens: [], note: `none: this FFmpeg was built without x11grab; ${instead}` };
+  return {
+    screens: [{ name: `the X11 display ${DISPLAY}`, source: 'ffmpeg:screen' }],
+    note: isWayland ? `on Wayland, only X11 windows are visible; ${instead}` : null,
+  };
 }
 
 /** Parses the output of `ffmpeg -devices`. */

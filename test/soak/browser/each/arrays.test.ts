@@ -32,8 +32,15 @@ const CASES = 21 * 4 * 2;
 
 /** Computed by NumPy. */
 async function linearArrays(): Promise<LinearArray[]> {
-  const { stdout } = await promisify(execFile)(peers().python, [fileURLToPath(new URL('../../../peers/linear_arrays.py', import.meta.url))], { maxBuffer: 64 << 20 });
-  return stdout.trim().split('\n').map((line) => JSON.parse(line) as LinearArray);
+  const { stdout } = await promisify(execFile)(
+    peers().python,
+    [fileURLToPath(new URL('../../../peers/linear_arrays.py', import.meta.url))],
+    { maxBuffer: 64 << 20 },
+  );
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LinearArray);
 }
 
 describe('arrays', () => {
@@ -53,16 +60,23 @@ describe('arrays', () => {
       const viewer = document.querySelector('gearway-viewer')!;
       // Linear over all values of the type, and opaque.
       Object.assign(viewer, { range: 'type', noData: 'none', nanColor: '#000' });
-      viewer.addEventListener('gearway-frame', ({ detail }) => document.body.setAttribute('data-sequence', String(detail.sequence)));
+      viewer.addEventListener('gearway-frame', ({ detail }) =>
+        document.body.setAttribute('data-sequence', String(detail.sequence)),
+      );
     });
     const problems: string[] = [];
     const check = (what: string, { mean, most }: { mean: number; most: number }, isExact: boolean): void => {
-      if (isExact ? most > 0 : mean > JPEG_MEAN) problems.push(`${what}: differs by ${mean.toFixed(2)} on average, ${most} at most`);
+      if (isExact ? most > 0 : mean > JPEG_MEAN)
+        problems.push(`${what}: differs by ${mean.toFixed(2)} on average, ${most} at most`);
     };
     let count = 0;
     for (const array of await linearArrays()) {
       count += 1;
-      const answer = await fetch(`${url}streams/main/frames`, { method: 'POST', body: Buffer.from(array.npy, 'base64'), headers: { 'content-type': 'application/x-npy' } });
+      const answer = await fetch(`${url}streams/main/frames`, {
+        method: 'POST',
+        body: Buffer.from(array.npy, 'base64'),
+        headers: { 'content-type': 'application/x-npy' },
+      });
       const { sequence } = (await answer.json()) as { sequence: number };
       const expected = Buffer.from(array.rgb, 'base64');
       await page.page.waitForFunction(`document.body.getAttribute('data-sequence') === '${sequence}'`);
@@ -70,17 +84,26 @@ describe('arrays', () => {
       expect(shown.sequence).toBe(sequence);
       const isJpegForViewers = array.dtype === 'uint8';
       // Extremes in 8-bit samples become a JPEG's noise.
-      if (array.kind === 'smooth' || !isJpegForViewers) check(`viewer ${array.name}`, difference(shown.rgb, expected), !isJpegForViewers);
+      if (array.kind === 'smooth' || !isJpegForViewers)
+        check(`viewer ${array.name}`, difference(shown.rgb, expected), !isJpegForViewers);
       if (array.kind === 'exact') {
         const isSixteenBit = /u(?:int1|2)/.test(array.dtype);
-        const png = Buffer.from(await (await fetch(`${url}streams/main/snapshot.png?${isSixteenBit ? '' : LINEAR}`)).arrayBuffer());
+        const png = Buffer.from(
+          await (await fetch(`${url}streams/main/snapshot.png?${isSixteenBit ? '' : LINEAR}`)).arrayBuffer(),
+        );
         if (isSixteenBit) {
           // 16 bits are kept exactly.
-          const { data, info } = await sharp(png).toColourspace((array.shape[2] ?? 1) === 1 ? 'grey16' : 'rgb16').raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
+          const { data, info } = await sharp(png)
+            .toColourspace((array.shape[2] ?? 1) === 1 ? 'grey16' : 'rgb16')
+            .raw({ depth: 'ushort' })
+            .toBuffer({ resolveWithObject: true });
           const values = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
           const samples = Buffer.from(array.samples, 'base64');
           const channels = array.shape[2] ?? 1;
-          const wrong = Array.from({ length: WIDTH * HEIGHT }, (_, pixel) => pixel).filter((pixel) => samples.readUInt16LE(2 * pixel * channels) !== values[pixel * info.channels + (channels === 1 ? 0 : 2)]);
+          const wrong = Array.from({ length: WIDTH * HEIGHT }, (_, pixel) => pixel).filter(
+            (pixel) =>
+              samples.readUInt16LE(2 * pixel * channels) !== values[pixel * info.channels + (channels === 1 ? 0 : 2)],
+          );
           if (wrong.length > 0) problems.push(`PNG ${array.name}: ${wrong.length} samples differ`);
         } else {
           check(`PNG ${array.name}`, difference(await decoded(png), expected), true);

@@ -27,13 +27,21 @@ describe('ports of viewers', () => {
     await page.becomes('connecting');
     expect(performance.now() - cutMs).toBeLessThan(10_000);
     // Nobody drives on for long: the gateway notices by the acknowledgements that are missing.
-    await gateway.statusWhere('that the viewer is gone, and its data', ({ clients }) => clients.length === 0, 16_000 - (performance.now() - cutMs));
+    await gateway.statusWhere(
+      'that the viewer is gone, and its data',
+      ({ clients }) => clients.length === 0,
+      16_000 - (performance.now() - cutMs),
+    );
     expect((await gateway.status()).ports.held).toEqual([6042]);
     await elapse(20_000 - (performance.now() - cutMs));
     proxy.mend();
     const mendedMs = performance.now();
     await page.becomes('live');
     expect(performance.now() - mendedMs).toBeLessThan(4000);
-    await gateway.statusWhere('the port with its return data', ({ clients }) => clients.length === 1 && clients[0]!.port === 6042 && clients[0]!.returnData !== null, 5000);
+    await gateway.statusWhere(
+      'the port with its return data',
+      ({ clients }) => clients.length === 1 && clients[0]!.port === 6042 && clients[0]!.returnData !== null,
+      5000,
+    );
   });
 });

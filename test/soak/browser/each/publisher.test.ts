@@ -24,7 +24,8 @@ describe('a page that publishes', () => {
     await publisher.page.$eval('gearway-publisher', (element) => {
       const told: string[] = [];
       Object.assign(element, { told });
-      for (const type of ['state', 'refused', 'failed'] as const) element.addEventListener(`gearway-publisher-${type}`, () => told.push(`${type} ${element.state}`));
+      for (const type of ['state', 'refused', 'failed'] as const)
+        element.addEventListener(`gearway-publisher-${type}`, () => told.push(`${type} ${element.state}`));
       element.start();
     });
     await publisher.becomes('live');
@@ -33,8 +34,10 @@ describe('a page that publishes', () => {
     await other.becomes('refused');
     await other.press('Take over');
     await publisher.becomes('refused');
-    const told = await publisher.page.$eval('gearway-publisher', (element) => (element as GearwayPublisher & { told: string[] }).told);
+    const told = await publisher.page.$eval(
+      'gearway-publisher',
+      (element) => (element as GearwayPublisher & { told: string[] }).told,
+    );
     expect(told).toEqual(['state asking', 'state connecting', 'state live', 'state refused', 'refused refused']);
   });
-
 });

@@ -23,45 +23,73 @@ describe('gearway-viewer', () => {
   afterAll(async () => {
     await browser.close();
   });
-  const open = (gateway: GatewayProcess, query?: string, prepare?: () => void): Promise<ViewerPage> => ViewerPage.ofGateway(browser, gateway, query, prepare);
+  const open = (gateway: GatewayProcess, query?: string, prepare?: () => void): Promise<ViewerPage> =>
+    ViewerPage.ofGateway(browser, gateway, query, prepare);
 
-  it('shows a real server\'s frames in three windows, message with picture, and returns their data beside two Python clients', async () => {
+  it("shows a real server's frames in three windows, message with picture, and returns their data beside two Python clients", async () => {
     const [source, a, b] = (await freePorts(3)) as [number, number, number];
-    await using gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${source}?pattern=1`, '--client', `tcp://127.0.0.1:${a}`, '--client', `tcp://127.0.0.1:${b}`);
+    await using gateway = await GatewayProcess.start(
+      '--source',
+      `netgear:tcp://127.0.0.1:${source}?pattern=1`,
+      '--client',
+      `tcp://127.0.0.1:${a}`,
+      '--client',
+      `tcp://127.0.0.1:${b}`,
+    );
     await using first = new PythonPeer('client.py', { port: a, bidirectional: true, returns: 'a' });
     await using second = new PythonPeer('client.py', { port: b, bidirectional: true, returns: 'b' });
     await using one = await open(gateway);
     await using two = await open(gateway);
     await using three = await open(gateway, '?stream=main&port=6042');
     const pages = [one, two, three];
-    await gateway.statusWhere('two live clients', ({ clients }) => clients.filter(({ kind, state: now }) => kind === 'native' && now === 'live').length === 2);
+    await gateway.statusWhere(
+      'two live clients',
+      ({ clients }) => clients.filter(({ kind, state: now }) => kind === 'native' && now === 'live').length === 2,
+    );
     await Promise.all(pages.map((page) => page.becomes('waiting')));
     await Promise.all(pages.map((page, index) => page.returnData({ viewer: index })));
 
-    await using server = new PythonPeer('server.py', { port: source, bidirectional: true, frames: 30 * (5.5 * SOAK_SECONDS + 10) });
+    await using server = new PythonPeer('server.py', {
+      port: source,
+      bidirectional: true,
+      frames: 30 * (5.5 * SOAK_SECONDS + 10),
+    });
     await Promise.all(pages.map((page) => page.becomes('live')));
     const ports = await Promise.all(pages.map((page) => page.port));
     expect(ports).toEqual([6000, 6001, 6042]);
-    const returned = await server.waitFor<Returned>('returned', ({ data }) => [a, b, ...ports].every((name) => (data?.[name!] ?? null) !== null));
-    expect(returned.data).toEqual({ [a]: 'a', [b]: 'b', 6000: { viewer: 0 }, 6001: { viewer: 1 }, 6042: { viewer: 2 } });
+    const returned = await server.waitFor<Returned>('returned', ({ data }) =>
+      [a, b, ...ports].every((name) => (data?.[name!] ?? null) !== null),
+    );
+    expect(returned.data).toEqual({
+      [a]: 'a',
+      [b]: 'b',
+      6000: { viewer: 0 },
+      6001: { viewer: 1 },
+      6042: { viewer: 2 },
+    });
 
     await elapse(1500); // decoders warm up
     const reports = (): ClientReport[] => [first, second].map((peer) => peer.events<ClientReport>('progress').at(-1)!);
-    await inASpell(async () => {
-      const before = await Promise.all(pages.map((page) => page.stats));
-      const reportsBefore = reports();
-      await elapse(SOAK_SECONDS * 1000);
-      const after = await Promise.all(pages.map((page) => page.stats));
-      const shares = after.map((now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence));
-      return { shares, gaps: reports().map(({ gaps }, index) => gaps - reportsBefore[index]!.gaps), stats: after };
-    }, (figures) => {
-      for (const share of figures.shares) expect(share, JSON.stringify(figures)).toBeGreaterThanOrEqual(0.95);
-      expect(figures.gaps, JSON.stringify(figures)).toEqual([0, 0]);
-    });
+    await inASpell(
+      async () => {
+        const before = await Promise.all(pages.map((page) => page.stats));
+        const reportsBefore = reports();
+        await elapse(SOAK_SECONDS * 1000);
+        const after = await Promise.all(pages.map((page) => page.stats));
+        const shares = after.map(
+          (now, index) => (now.painted - before[index]!.painted) / (now.sequence - before[index]!.sequence),
+        );
+        return { shares, gaps: reports().map(({ gaps }, index) => gaps - reportsBefore[index]!.gaps), stats: after };
+      },
+      (figures) => {
+        for (const share of figures.shares) expect(share, JSON.stringify(figures)).toBeGreaterThanOrEqual(0.95);
+        expect(figures.gaps, JSON.stringify(figures)).toEqual([0, 0]);
+      },
+    );
 
     // Behind the counting: a PNG a look takes its share of the processor.
     const seen: { picture: number; message: number | null }[] = [];
-    for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline; ) {
+    for (const deadline = performance.now() + SOAK_SECONDS * 500; performance.now() < deadline;) {
       for (const page of pages) {
         const pair = await page.numbers();
         if (pair !== null) seen.push(pair);
@@ -75,14 +103,16 @@ describe('gearway-viewer', () => {
     }
   });
 
-  it('keeps a slow decoder\'s delay flat, and the others do not feel it', async () => {
+  it("keeps a slow decoder's delay flat, and the others do not feel it", async () => {
     await using gateway = await GatewayProcess.start('--source', 'test-pattern:?size=640x480&fps=40');
     await using healthy = await open(gateway);
     await healthy.becomes('live');
     await using slow = await open(gateway, '?stream=main', () => {
       // No worker: decoding happens where it can be slowed down. One at a time, 50 ms each.
       (globalThis as { Worker: unknown }).Worker = undefined;
-      const decode = globalThis.createImageBitmap.bind(globalThis) as (source: ImageBitmapSource) => Promise<ImageBitmap>;
+      const decode = globalThis.createImageBitmap.bind(globalThis) as (
+        source: ImageBitmapSource,
+      ) => Promise<ImageBitmap>;
       let queue: Promise<unknown> = Promise.resolve();
       globalThis.createImageBitmap = ((image: ImageBitmapSource) => {
         const result = queue.then(() => new Promise((resolve) => setTimeout(resolve, 50))).then(() => decode(image));
@@ -94,21 +124,28 @@ describe('gearway-viewer', () => {
     expect(await slow.place).toBe('main');
     expect(await healthy.place).toBe('worker');
     await elapse(3000);
-    await inASpell(async () => {
-      const delays: number[] = [];
-      const before = await healthy.stats;
-      for (let second = 0; second < SOAK_SECONDS; second += 1) {
-        await elapse(1000);
-        delays.push((await slow.stats).delayMs ?? Infinity);
-      }
-      const after = await healthy.stats;
-      const { framesPerSecond } = await slow.stats;
-      return { delays, framesPerSecond, share: (after.painted - before.painted) / (after.sequence - before.sequence) };
-    }, ({ delays, framesPerSecond, share }) => {
-      expect(Math.max(...delays)).toBeLessThan(150);
-      expect(framesPerSecond).toBeGreaterThan(12);
-      expect(framesPerSecond).toBeLessThan(25);
-      expect(share).toBeGreaterThanOrEqual(0.95);
-    });
+    await inASpell(
+      async () => {
+        const delays: number[] = [];
+        const before = await healthy.stats;
+        for (let second = 0; second < SOAK_SECONDS; second += 1) {
+          await elapse(1000);
+          delays.push((await slow.stats).delayMs ?? Infinity);
+        }
+        const after = await healthy.stats;
+        const { framesPerSecond } = await slow.stats;
+        return {
+          delays,
+          framesPerSecond,
+          share: (after.painted - before.painted) / (after.sequence - before.sequence),
+        };
+      },
+      ({ delays, framesPerSecond, share }) => {
+        expect(Math.max(...delays)).toBeLessThan(150);
+        expect(framesPerSecond).toBeGreaterThan(12);
+        expect(framesPerSecond).toBeLessThan(25);
+        expect(share).toBeGreaterThanOrEqual(0.95);
+      },
+    );
   });
 });

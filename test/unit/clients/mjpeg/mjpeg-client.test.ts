@@ -61,13 +61,46 @@ class FakeResponse extends EventEmitter {
   }
 }
 
-const jpeg = (text: string): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: Buffer.from(text), message: null, wireHeader: null });
-const samples = (dtype: string, bytes: number, shape = [8, 8]): FrameInput => ({ width: 8, height: 8, encoding: { kind: 'raw', dtype, shape }, payload: new Uint8Array(bytes), message: null, wireHeader: null });
+const jpeg = (text: string): FrameInput => ({
+  width: 8,
+  height: 8,
+  encoding: { kind: 'jpeg' },
+  payload: Buffer.from(text),
+  message: null,
+  wireHeader: null,
+});
+const samples = (dtype: string, bytes: number, shape = [8, 8]): FrameInput => ({
+  width: 8,
+  height: 8,
+  encoding: { kind: 'raw', dtype, shape },
+  payload: new Uint8Array(bytes),
+  message: null,
+  wireHeader: null,
+});
 const card = (text: string): Frame => ({ ...jpeg(text), sequence: 0, receivedAtUs: 0 });
 
 const streams: Stream[] = [];
-function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; createPlaceholder?: (sentence: string) => Promise<Frame>; pictures?: JpegPictures } = {}): { stream: Stream; response: FakeResponse; client: MjpegClient; join: () => { response: FakeResponse; client: MjpegClient } } {
-  const stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: false, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
+function setUp(
+  options: {
+    maxFramesPerSecond?: number;
+    first?: FrameInput;
+    createPlaceholder?: (sentence: string) => Promise<Frame>;
+    pictures?: JpegPictures;
+  } = {},
+): {
+  stream: Stream;
+  response: FakeResponse;
+  client: MjpegClient;
+  join: () => { response: FakeResponse; client: MjpegClient };
+} {
+  const stream = new Stream({
+    name: 'main',
+    virtualPorts: [{ from: 6000, to: 6003 }],
+    sourceTakesReturns: false,
+    events: new EventLog(),
+    waitingReason: 'no frame yet',
+    log: () => undefined,
+  });
   streams.push(stream);
   if (options.first !== undefined) stream.publish(options.first);
   const pictures = options.pictures ?? new Renditions();
@@ -79,7 +112,14 @@ function setUp(options: { maxFramesPerSecond?: number; first?: FrameInput; creat
   };
   const join = (): { response: FakeResponse; client: MjpegClient } => {
     const response = new FakeResponse();
-    const client = new MjpegClient(response as unknown as ServerResponse, { id: 'mjpeg-1', stream, pictures, createPlaceholder: options.createPlaceholder ?? createPlaceholder, address: '127.0.0.1', maxFramesPerSecond: options.maxFramesPerSecond ?? null });
+    const client = new MjpegClient(response as unknown as ServerResponse, {
+      id: 'mjpeg-1',
+      stream,
+      pictures,
+      createPlaceholder: options.createPlaceholder ?? createPlaceholder,
+      address: '127.0.0.1',
+      maxFramesPerSecond: options.maxFramesPerSecond ?? null,
+    });
     return { response, client };
   };
   return { stream, join, ...join() };
@@ -100,9 +140,15 @@ afterEach(() => {
 });
 
 describe('MjpegClient', () => {
-  it('sends the latest frame at once, and the next part\'s header with each', () => {
+  it("sends the latest frame at once, and the next part's header with each", () => {
     const { stream, response } = setUp({ first: jpeg('<one>') });
-    expect(response.headers).toEqual({ status: '200', 'content-type': `multipart/x-mixed-replace; boundary=${response.boundary}`, 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' });
+    expect(response.headers).toEqual({
+      status: '200',
+      'content-type': `multipart/x-mixed-replace; boundary=${response.boundary}`,
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      connection: 'close',
+    });
     const begun = '--B\r\nContent-Type: image/jpeg\r\n\r\n<one>\r\n--B\r\nContent-Type: image/jpeg\r\n\r\n';
     expect(response.text).toBe(begun);
     stream.publish(jpeg('<two>'));
@@ -168,7 +214,12 @@ describe('MjpegClient', () => {
 
   it('encodes a raw frame once for all, whatever its samples', async () => {
     vi.useRealTimers();
-    for (const [dtype, bytes] of [['uint8', 64], ['uint16', 128], ['float32', 256], ['bool', 64]] as const) {
+    for (const [dtype, bytes] of [
+      ['uint8', 64],
+      ['uint16', 128],
+      ['float32', 256],
+      ['bool', 64],
+    ] as const) {
       const { stream, response, join } = setUp({ first: jpeg('<1>') });
       const second = join();
       const frame = stream.publish(samples(dtype, bytes));
@@ -187,7 +238,9 @@ describe('MjpegClient', () => {
       stream.publish(samples('int16', 256, [8, 8, 2]));
       await settle();
     }
-    expect(response.text.match(/\[card: .*? channels\]/g)).toEqual(['[card: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels]']);
+    expect(response.text.match(/\[card: .*? channels\]/g)).toEqual([
+      '[card: arrays of shape [8, 8, 2] cannot be shown as a picture, expected 1 (gray), 3 (BGR) or 4 (BGRA) channels]',
+    ]);
     stream.publish(jpeg('<2>'));
     expect(response.text.match(/<\d>/g)).toEqual(['<1>', '<2>']);
   });
@@ -294,7 +347,24 @@ describe('MjpegClient', () => {
       stream.publish(jpeg('<x>'));
     }
     expect(stream.clientStatuses()).toEqual([
-      { id: 'mjpeg-1', port: null, kind: 'spectator', address: 'img (127.0.0.1)', state: 'live', reason: '', delivered: 11, deliveredBytes: 33, dropped: 0, withheld: 0, repeated: 0, rejected: 0, framesPerSecond: 25, roundTripMs: null, delayMs: null, returnData: null },
+      {
+        id: 'mjpeg-1',
+        port: null,
+        kind: 'spectator',
+        address: 'img (127.0.0.1)',
+        state: 'live',
+        reason: '',
+        delivered: 11,
+        deliveredBytes: 33,
+        dropped: 0,
+        withheld: 0,
+        repeated: 0,
+        rejected: 0,
+        framesPerSecond: 25,
+        roundTripMs: null,
+        delayMs: null,
+        returnData: null,
+      },
     ]);
   });
 

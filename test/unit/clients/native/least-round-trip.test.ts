@@ -24,7 +24,10 @@ describe('LeastRoundTrip', () => {
   });
 
   it('follows what chance adds: a tenth and a millisecond', () => {
-    for (const [ms, isDoubtful] of [[122.9, false], [123.1, true]] as const) {
+    for (const [ms, isDoubtful] of [
+      [122.9, false],
+      [123.1, true],
+    ] as const) {
       const least = new LeastRoundTrip();
       least.add(110.9, 0);
       least.add(110.9, 5000);

@@ -25,7 +25,11 @@ describe('NativeClient', () => {
     const waitedMs = performance.now() - connectedAtMs;
     expect(waitedMs).toBeGreaterThan(7000);
     expect(waitedMs).toBeLessThan(12_000);
-    expect(JSON.parse(String(header))).toMatchObject({ terminate_flag: false, message: null, compression: { colorspace: 'BGR' } });
+    expect(JSON.parse(String(header))).toMatchObject({
+      terminate_flag: false,
+      message: null,
+      compression: { colorspace: 'BGR' },
+    });
     expect(await sharp(payload).metadata()).toMatchObject({ format: 'jpeg', width: 1280, height: 720 });
     expect(gateway.stream.status().frame).toBeNull();
   });
@@ -35,11 +39,17 @@ describe('NativeClient', () => {
     const client = new Reply({ linger: 0 });
     onTestFinished(() => client.close());
     await client.bind(endpoint);
-    const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#808080' } }).jpeg().toBuffer();
+    const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#808080' } })
+      .jpeg()
+      .toBuffer();
     const cut = Buffer.concat([whole.subarray(0, Math.floor(whole.byteLength * 0.9)), Buffer.of(0xff, 0xd9)]);
     let returned = cut;
     void (async () => {
-      for await (const _frame of client) await client.send(['{"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}', returned]);
+      for await (const _frame of client)
+        await client.send([
+          '{"return_type": "ndarray", "compression": {"dct": true, "ups": false, "colorspace": "BGR"}, "array_dtype": "", "array_shape": "", "data": null}',
+          returned,
+        ]);
     })();
     await using gateway = await createGateway({ clients: [`${endpoint}?pattern=1`] });
     using _pushing = every20Ms(() => gateway.stream.push({ dtype: 'uint8', shape: [2, 2], data: new Uint8Array(4) }));
@@ -61,7 +71,9 @@ describe('NativeClient', () => {
     subscriber.subscribe();
     await subscriber.bind(endpoint);
     await using gateway = await createGateway({ clients: [`${endpoint}?pattern=2`], idle: 'silence' });
-    using _pushing = every20Ms(() => gateway.stream.push({ dtype: 'uint8', shape: [500, 1000], data: new Uint8Array(500_000) }));
+    using _pushing = every20Ms(() =>
+      gateway.stream.push({ dtype: 'uint8', shape: [500, 1000], data: new Uint8Array(500_000) }),
+    );
     await subscriber.receive();
     const state = (): string | undefined => gateway.stream.clients[0]?.state;
     await expect.poll(state).toBe('live');

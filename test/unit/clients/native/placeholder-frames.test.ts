@@ -4,7 +4,16 @@ import { createPlaceholder } from '../../../../gateway/drawing/placeholder.ts';
 import type { Frame, FrameSize } from '../../../../gateway/hub/frame.ts';
 
 describe('PlaceholderFrames', () => {
-  const frameOf = (size: FrameSize | null): Frame => ({ sequence: 0, receivedAtUs: 0, capturedAtUs: null, ...(size ?? { width: 1, height: 1 }), encoding: { kind: 'jpeg' }, payload: new Uint8Array(1), message: null, wireHeader: null });
+  const frameOf = (size: FrameSize | null): Frame => ({
+    sequence: 0,
+    receivedAtUs: 0,
+    capturedAtUs: null,
+    ...(size ?? { width: 1, height: 1 }),
+    encoding: { kind: 'jpeg' },
+    payload: new Uint8Array(1),
+    message: null,
+    wireHeader: null,
+  });
 
   it('draws once per size, and never returns a frame of another size', async () => {
     const stream: { lastSize: FrameSize | null } = { lastSize: { width: 640, height: 480 } };
@@ -24,7 +33,10 @@ describe('PlaceholderFrames', () => {
     expect(frames.get()).toBeNull();
     made[1]?.(frameOf(asked[1]!));
     await expect.poll(() => frames.get()).toMatchObject({ width: 320, height: 240 });
-    expect(asked).toEqual([{ width: 640, height: 480 }, { width: 320, height: 240 }]);
+    expect(asked).toEqual([
+      { width: 640, height: 480 },
+      { width: 320, height: 240 },
+    ]);
   });
 
   it('draws another one after the source has changed', async () => {
@@ -41,7 +53,11 @@ describe('PlaceholderFrames', () => {
 
   it('waits 2 s once the size is known, and before that as long as NetGear allows', () => {
     const stream: { lastSize: FrameSize | null } = { lastSize: null };
-    const frames = new PlaceholderFrames({ stream, create: () => Promise.reject(new Error('nothing is drawn here')), log: () => undefined });
+    const frames = new PlaceholderFrames({
+      stream,
+      create: () => Promise.reject(new Error('nothing is drawn here')),
+      log: () => undefined,
+    });
     expect(frames.waitMs).toBeGreaterThan(7000);
     expect(frames.waitMs).toBeLessThan(12_000);
     stream.lastSize = { width: 640, height: 480 };
@@ -63,10 +79,23 @@ describe('PlaceholderFrames', () => {
 describe('createPlaceholder', () => {
   it.each([
     [undefined, { width: 1280, height: 720 }],
-    [{ width: 641, height: 479 }, { width: 641, height: 479 }],
-    [{ width: 16, height: 16 }, { width: 16, height: 16 }],
-    [{ width: 20_000, height: 20_000 }, { width: 1280, height: 720 }],
+    [
+      { width: 641, height: 479 },
+      { width: 641, height: 479 },
+    ],
+    [
+      { width: 16, height: 16 },
+      { width: 16, height: 16 },
+    ],
+    [
+      { width: 20_000, height: 20_000 },
+      { width: 1280, height: 720 },
+    ],
   ])('has the size %j', async (size, expected) => {
-    expect(await createPlaceholder('waiting for a test', size)).toMatchObject({ sequence: 0, message: null, ...expected });
+    expect(await createPlaceholder('waiting for a test', size)).toMatchObject({
+      sequence: 0,
+      message: null,
+      ...expected,
+    });
   });
 });

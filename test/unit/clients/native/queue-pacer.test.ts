@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { QueuePacer } from '../../../../gateway/clients/native/queue-pacer.ts';
 
-/** A real NetGear receiver's user: takes one of 96 queued frames every so often; frames are answered as soon as they stand in the queue. */
+/**
+ * A real NetGear receiver's user: takes one of 96 queued frames every so often; frames are answered as soon as they
+ * stand in the queue.
+ */
 class Client {
   readonly pacer: QueuePacer;
   /** When each queued frame was sent. */

@@ -5,7 +5,17 @@ import type { Frame } from '../../../../gateway/hub/frame.ts';
 import { GearwayError } from '../../../../shared/errors.ts';
 
 function frameOf(sequence: number, change: Partial<Frame> = {}): Frame {
-  return { sequence, receivedAtUs: 0, width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: new Uint8Array(4), message: null, wireHeader: null, ...change };
+  return {
+    sequence,
+    receivedAtUs: 0,
+    width: 8,
+    height: 8,
+    encoding: { kind: 'jpeg' },
+    payload: new Uint8Array(4),
+    message: null,
+    wireHeader: null,
+    ...change,
+  };
 }
 
 /** A verifier whose verdicts the test gives. */

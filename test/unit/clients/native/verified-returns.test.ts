@@ -8,16 +8,31 @@ const GOOD: JpegVerdict = { isGood: true };
 const bad = (code = 'jpeg-invalid'): JpegVerdict => ({ isGood: false, error: new GearwayError(code, 'no') });
 
 /** Fresh bytes each time, as from a socket. */
-const jpeg = (n: number, colorspace = 'BGR'): ReturnData => ({ kind: 'jpeg', data: Uint8Array.of(0xff, n), colorspace });
+const jpeg = (n: number, colorspace = 'BGR'): ReturnData => ({
+  kind: 'jpeg',
+  data: Uint8Array.of(0xff, n),
+  colorspace,
+});
 const VALUE: ReturnData = { kind: 'value', value: 1, json: '1' };
 
-function setUp(): { returns: VerifiedReturns; settle: (verdict: JpegVerdict | null) => Promise<void>; asked: number[]; cancelled: number[]; accepted: ReturnData[]; rejected: string[] } {
+function setUp(): {
+  returns: VerifiedReturns;
+  settle: (verdict: JpegVerdict | null) => Promise<void>;
+  asked: number[];
+  cancelled: number[];
+  accepted: ReturnData[];
+  rejected: string[];
+} {
   const waiting: ((verdict: JpegVerdict | null) => void)[] = [];
   const [asked, cancelled, accepted, rejected]: [number[], number[], ReturnData[], string[]] = [[], [], [], []];
   const returns = new VerifiedReturns({
     verify: (bytes) => {
       asked.push(bytes[1]!);
-      return { verdict: new Promise((resolve) => waiting.push(resolve)), isStarted: true, cancel: () => cancelled.push(bytes[1]!) };
+      return {
+        verdict: new Promise((resolve) => waiting.push(resolve)),
+        isStarted: true,
+        cancel: () => cancelled.push(bytes[1]!),
+      };
     },
     accept: (data) => accepted.push(data),
     reject: (error) => rejected.push((error as GearwayError).code),
@@ -91,7 +106,10 @@ describe('VerifiedReturns', () => {
     returns.give(jpeg(4));
     returns.give(jpeg(1));
     await settle(GOOD);
-    expect([accepted, cancelled]).toEqual([[jpeg(1), VALUE, jpeg(1)], [2, 4]]);
+    expect([accepted, cancelled]).toEqual([
+      [jpeg(1), VALUE, jpeg(1)],
+      [2, 4],
+    ]);
   });
 
   it('forgets everything of a client that has left', async () => {

@@ -20,7 +20,16 @@ interface Shown {
   readonly step: string;
 }
 
-const frameOf = (sequence: number): Frame => ({ sequence, receivedAtUs: 0, width: 1280, height: 720, encoding: { kind: 'jpeg' }, payload: new Uint8Array(0), message: null, wireHeader: null });
+const frameOf = (sequence: number): Frame => ({
+  sequence,
+  receivedAtUs: 0,
+  width: 1280,
+  height: 720,
+  encoding: { kind: 'jpeg' },
+  payload: new Uint8Array(0),
+  message: null,
+  wireHeader: null,
+});
 
 /** Gateway and viewer at either end of a link, in steps of a millisecond. */
 class Simulation {
@@ -34,9 +43,19 @@ class Simulation {
   #offeredAtMs = 0;
   readonly #underWay: { sequence: number; ackAtMs: number; shown: Shown }[] = [];
 
-  constructor({ want = {}, maxBitsPerSecond = Infinity, sourceBytes = SOURCE_BYTES, canScale = true }: { want?: Omit<Want, 'type'>; maxBitsPerSecond?: number; sourceBytes?: number; canScale?: boolean } = {}) {
+  constructor({
+    want = {},
+    maxBitsPerSecond = Infinity,
+    sourceBytes = SOURCE_BYTES,
+    canScale = true,
+  }: { want?: Omit<Want, 'type'>; maxBitsPerSecond?: number; sourceBytes?: number; canScale?: boolean } = {}) {
     const bytesOf = (step: Step): number => expectedBytes(step, sourceBytes);
-    this.delivery = new ViewerDelivery({ frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf, hasVideo: false }, this.pacer.link, maxBitsPerSecond, 0);
+    this.delivery = new ViewerDelivery(
+      { frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf, hasVideo: false },
+      this.pacer.link,
+      maxBitsPerSecond,
+      0,
+    );
     this.delivery.wanted({ type: 'want', ...want });
   }
 
@@ -52,7 +71,8 @@ class Simulation {
         if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, bytesInFlight, this.nowMs);
       }
       // A ping waits behind the frames on its way, as everything does.
-      if (this.nowMs % 1000 === 0) this.pacer.link.roundTrip(roundTripMs + Math.max(0, this.#freeAtMs - this.nowMs), this.nowMs);
+      if (this.nowMs % 1000 === 0)
+        this.pacer.link.roundTrip(roundTripMs + Math.max(0, this.#freeAtMs - this.nowMs), this.nowMs);
       if (this.nowMs % 1000 === 0) this.delivery.report(this.nowMs);
       this.#send(bitsPerSecond, roundTripMs);
     }
@@ -69,7 +89,12 @@ class Simulation {
   }
 
   #send(bitsPerSecond: number, roundTripMs: number): void {
-    if (this.#pending === null || !this.pacer.canSend() || (this.pacer.roundTripMs === null && this.pacer.bytesInFlight > 0)) return;
+    if (
+      this.#pending === null ||
+      !this.pacer.canSend() ||
+      (this.pacer.roundTripMs === null && this.pacer.bytesInFlight > 0)
+    )
+      return;
     const step = this.delivery.choose(this.#pending);
     const bytes = Math.round(this.delivery.bytes(step));
     this.pacer.sent(this.#pending.sequence, bytes, this.nowMs);
@@ -82,8 +107,10 @@ class Simulation {
   }
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-const longestGap = (shown: readonly Shown[]): number => Math.max(...shown.slice(1).map(({ atMs }, at) => atMs - (shown[at]?.atMs ?? 0)));
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+const longestGap = (shown: readonly Shown[]): number =>
+  Math.max(...shown.slice(1).map(({ atMs }, at) => atMs - (shown[at]?.atMs ?? 0)));
 const steps = (shown: readonly Shown[]): string[] => [...new Set(shown.map(({ step }) => step))];
 
 describe('ViewerDelivery', () => {
@@ -158,13 +185,19 @@ describe('ViewerDelivery', () => {
     ['half', /^jpeg-[24]-/],
     ['quarter', /^jpeg-4-/],
   ] as const)('sends only what the quality %s allows', (quality, expected) => {
-    for (const link of [{ bitsPerSecond: 100e6, roundTripMs: 20 }, { bitsPerSecond: 2e6, roundTripMs: 120 }]) {
+    for (const link of [
+      { bitsPerSecond: 100e6, roundTripMs: 20 },
+      { bitsPerSecond: 2e6, roundTripMs: 120 },
+    ]) {
       for (const step of steps(new Simulation({ want: { quality } }).run(10_000, link))) expect(step).toMatch(expected);
     }
   });
 
   it('sends no more pixels over a slow link than are shown', () => {
-    const shown = new Simulation({ want: { width: 200, height: 112 } }).run(30_000, { bitsPerSecond: 8e6, roundTripMs: 40 });
+    const shown = new Simulation({ want: { width: 200, height: 112 } }).run(30_000, {
+      bitsPerSecond: 8e6,
+      roundTripMs: 40,
+    });
     expect(steps(shown.slice(10)).every((step) => step.startsWith('jpeg-4-'))).toBe(true);
   });
 

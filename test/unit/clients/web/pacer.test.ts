@@ -13,8 +13,20 @@ interface Link {
 /** Between 0 and 1, in no order. */
 const DICE = [0.51, 0.08, 0.93, 0.27, 0.66, 0.02, 0.84, 0.39, 0.73, 0.15, 0.97, 0.45, 0.6, 0.21, 0.88, 0.33, 0.05];
 
-/** So many milliseconds of a source with this frame time, over this link. A frame that may not be sent waits, and a newer one replaces it. */
-function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 0, jitterMs = 0 }, startMs = 0, from = 0 }: { forMs: number; frameTimeMs: number; link: Link; startMs?: number; from?: number }): { nowMs: number; delivered: number } {
+/**
+ * So many milliseconds of a source with this frame time, over this link. A frame that may not be sent waits, and a
+ * newer one replaces it.
+ */
+function run(
+  pacer: Pacer,
+  {
+    forMs,
+    frameTimeMs,
+    link: { roundTripMs, carryMs = 0, jitterMs = 0 },
+    startMs = 0,
+    from = 0,
+  }: { forMs: number; frameTimeMs: number; link: Link; startMs?: number; from?: number },
+): { nowMs: number; delivered: number } {
   const underWay: { sequence: number; acknowledgedAtMs: number }[] = [];
   let waiting: number | null = null;
   let freeAtMs = startMs;
@@ -29,7 +41,10 @@ function run(pacer: Pacer, { forMs, frameTimeMs, link: { roundTripMs, carryMs = 
     if (waiting !== null && pacer.canSend()) {
       freeAtMs = Math.max(freeAtMs, nowMs) + carryMs;
       const acknowledgedAtMs = freeAtMs + roundTripMs + Math.round(jitterMs * DICE[waiting % DICE.length]!);
-      underWay.push({ sequence: waiting, acknowledgedAtMs: Math.max(acknowledgedAtMs, underWay.at(-1)?.acknowledgedAtMs ?? 0) });
+      underWay.push({
+        sequence: waiting,
+        acknowledgedAtMs: Math.max(acknowledgedAtMs, underWay.at(-1)?.acknowledgedAtMs ?? 0),
+      });
       pacer.sent(waiting, 1000, nowMs);
       waiting = null;
     }
@@ -102,23 +117,28 @@ describe('Pacer', () => {
     [100, 16, 8],
     [80, 16, 6],
     [1000, 16, 8],
-  ])('with a round trip of %i ms and a frame time of %i ms opens the window to %i', (roundTripMs, frameTimeMs, window) => {
-    const pacer = new Pacer();
-    // A frame more in each round trip.
-    run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
-    expect(pacer.window).toBe(window);
-    for (let i = 0; i < window; i += 1) {
-      expect(pacer.canSend()).toBe(true);
-      pacer.sent(100 + i, 1000, 0);
-    }
-    expect(pacer.canSend()).toBe(false);
-  });
+  ])(
+    'with a round trip of %i ms and a frame time of %i ms opens the window to %i',
+    (roundTripMs, frameTimeMs, window) => {
+      const pacer = new Pacer();
+      // A frame more in each round trip.
+      run(pacer, { forMs: 3000 + 10 * roundTripMs, frameTimeMs, link: { roundTripMs } });
+      expect(pacer.window).toBe(window);
+      for (let i = 0; i < window; i += 1) {
+        expect(pacer.canSend()).toBe(true);
+        pacer.sent(100 + i, 1000, 0);
+      }
+      expect(pacer.canSend()).toBe(false);
+    },
+  );
 
   it.each([30, 80])('loses nothing at a round trip of %i ms', (roundTripMs) => {
     const pacer = new Pacer();
     const link = { roundTripMs };
     const { nowMs } = run(pacer, { forMs: 2000, frameTimeMs: 16, link });
-    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(190);
+    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(
+      190,
+    );
   });
 
   it('fills a link that carries less than the source gives, with one frame that waits for it', () => {
@@ -126,7 +146,9 @@ describe('Pacer', () => {
     const link = { roundTripMs: 22, carryMs: 20 };
     const { nowMs } = run(pacer, { forMs: 3000, frameTimeMs: 16, link });
     expect(pacer.window).toBe(3);
-    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(155);
+    expect(run(pacer, { forMs: 3200, frameTimeMs: 16, link, startMs: nowMs, from: 1000 }).delivered).toBeGreaterThan(
+      155,
+    );
     // Under way, waiting and their acknowledgement: 60 ms, and one in the gap that the last run has left.
     expect(pacer.roundTripMs).toBeLessThan(63);
   });
@@ -164,16 +186,22 @@ describe('Pacer', () => {
   });
 
   it.each([
-    // Least round trip and what chance adds to it, in ms; frames/s that a window by the least one lets through, of 62.5.
+    // Least round trip and what chance adds to it, in ms; frames/s that a window by the least one lets through, of
+    // 62.5.
     [80, 20, 60],
     [80, 40, 55],
     [60, 60, 48],
-  ])('is not talked into a smaller window by round trips of %i ms and up to %i ms more', (roundTripMs, jitterMs, atLeast) => {
-    const pacer = new Pacer();
-    const link = { roundTripMs, jitterMs };
-    const { nowMs } = run(pacer, { forMs: 10_000, frameTimeMs: 16, link });
-    expect(run(pacer, { forMs: 20_000, frameTimeMs: 16, link, startMs: nowMs, from: 10_000 }).delivered / 20).toBeGreaterThan(atLeast);
-  });
+  ])(
+    'is not talked into a smaller window by round trips of %i ms and up to %i ms more',
+    (roundTripMs, jitterMs, atLeast) => {
+      const pacer = new Pacer();
+      const link = { roundTripMs, jitterMs };
+      const { nowMs } = run(pacer, { forMs: 10_000, frameTimeMs: 16, link });
+      expect(
+        run(pacer, { forMs: 20_000, frameTimeMs: 16, link, startMs: nowMs, from: 10_000 }).delivered / 20,
+      ).toBeGreaterThan(atLeast);
+    },
+  );
 
   it('does not change its window while the frame time is unknown', () => {
     const pacer = new Pacer();

@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { VideoEncoding, type VideoStream } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
 
-const frame = (sequence: number): Frame => ({ sequence, receivedAtUs: 0, width: 640, height: 480, encoding: { kind: 'raw', dtype: 'uint8', shape: [480, 640] }, payload: new Uint8Array(0), message: null, wireHeader: null });
+const frame = (sequence: number): Frame => ({
+  sequence,
+  receivedAtUs: 0,
+  width: 640,
+  height: 480,
+  encoding: { kind: 'raw', dtype: 'uint8', shape: [480, 640] },
+  payload: new Uint8Array(0),
+  message: null,
+  wireHeader: null,
+});
 
 /** A stream whose frames the test makes. */
 class FakeStream implements VideoStream {
@@ -29,7 +38,8 @@ describe('VideoEncoding', () => {
     const encoding = new VideoEncoding({
       stream,
       step: { kind: 'h264', divisor: 1, bitsPerSecond: 500_000 },
-      jpeg: ({ sequence }) => new Promise((_resolve, reject) => conversions.push({ sequence, fail: () => reject(new Error('damaged')) })),
+      jpeg: ({ sequence }) =>
+        new Promise((_resolve, reject) => conversions.push({ sequence, fail: () => reject(new Error('damaged')) })),
       onUnavailable: () => undefined,
       onUnused: () => undefined,
       log: () => undefined,

@@ -16,7 +16,11 @@ async function picture(): Promise<FrameInput> {
 
 const MODERN: Omit<Hello, 'type'> = { features: [feature.renditions] };
 
-async function setUp(options: HttpAppOptions = {}): Promise<{ http: HttpApp; connect: (hello: Omit<Hello, 'type'>) => Promise<Viewer>; [Symbol.asyncDispose]: () => Promise<void> }> {
+async function setUp(options: HttpAppOptions = {}): Promise<{
+  http: HttpApp;
+  connect: (hello: Omit<Hello, 'type'>) => Promise<Viewer>;
+  [Symbol.asyncDispose]: () => Promise<void>;
+}> {
   const http = await createHttpApp(options);
   const url = await http.listen();
   const viewers: Viewer[] = [];
@@ -57,14 +61,24 @@ describe('WebClient with renditions', () => {
     await viewer.settled();
     const { sequence } = app.http.stream.publish(await picture());
     const frame = await viewer.until('frame');
-    expect(frame).toMatchObject({ sequence, width: WIDTH, height: HEIGHT, encoding: { kind: 'jpeg' }, message: { n: 1 }, rendition: { pictureWidth: WIDTH / 2, pictureHeight: HEIGHT / 2 } });
+    expect(frame).toMatchObject({
+      sequence,
+      width: WIDTH,
+      height: HEIGHT,
+      encoding: { kind: 'jpeg' },
+      message: { n: 1 },
+      rendition: { pictureWidth: WIDTH / 2, pictureHeight: HEIGHT / 2 },
+    });
     expect(readJpegHeader(frame.payload)).toMatchObject({ width: WIDTH / 2, height: HEIGHT / 2 });
     viewer.ack(sequence);
     const { text, isLimited } = await viewer.until('delivery');
     expect(text).toMatch(/^JPEG 320×240 q75, .*: as requested by the viewer$/);
     expect(isLimited).toBe(false);
     // The bit rate in it may have changed meanwhile.
-    expect(app.http.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: expect.stringMatching(/^JPEG 320×240 q75, .*: as requested by the viewer$/) as unknown });
+    expect(app.http.stream.clientStatuses()[0]).toMatchObject({
+      state: 'live',
+      reason: expect.stringMatching(/^JPEG 320×240 q75, .*: as requested by the viewer$/) as unknown,
+    });
   });
 
   it('shares a rendition among the viewers of a step', async () => {
@@ -100,7 +114,14 @@ describe('WebClient with renditions', () => {
     viewer.want({ quality: 'quarter', maxBitsPerSecond: 1000 });
     await viewer.settled();
     const payload = new Uint8Array(WIDTH * HEIGHT * 2).fill(9);
-    app.http.stream.publish({ width: WIDTH, height: HEIGHT, encoding: { kind: 'raw', dtype: 'uint16', shape: [HEIGHT, WIDTH] }, payload, message: null, wireHeader: null });
+    app.http.stream.publish({
+      width: WIDTH,
+      height: HEIGHT,
+      encoding: { kind: 'raw', dtype: 'uint16', shape: [HEIGHT, WIDTH] },
+      payload,
+      message: null,
+      wireHeader: null,
+    });
     const frame = await viewer.until('frame');
     expect(frame).toMatchObject({ encoding: { kind: 'raw', dtype: 'uint16' } });
     expect(frame.payload.byteLength).toBe(payload.byteLength);

@@ -40,10 +40,17 @@ describe('ViewerVideo', () => {
   let video: ViewerVideo;
 
   beforeEach(() => {
-    encodings = new Map([[LARGE, new FakeEncoding()], [SMALL, new FakeEncoding()]]);
+    encodings = new Map([
+      [LARGE, new FakeEncoding()],
+      [SMALL, new FakeEncoding()],
+    ]);
     sent = [];
     isCongested = false;
-    video = new ViewerVideo({ encoding: (step) => encodings.get(step) ?? null, send: ({ sequence }) => sent.push(sequence), isCongested: () => isCongested });
+    video = new ViewerVideo({
+      encoding: (step) => encodings.get(step) ?? null,
+      send: ({ sequence }) => sent.push(sequence),
+      isCongested: () => isCongested,
+    });
   });
 
   const [large, small] = [(): FakeEncoding => encodings.get(LARGE)!, (): FakeEncoding => encodings.get(SMALL)!];
@@ -120,10 +127,14 @@ describe('ViewerVideo', () => {
   });
 
   it('ends its subscriptions when no step is selected, H.264 is not available any more, and on close', () => {
-    for (const end of [() => video.use(null), () => {
-      encodings.set(SMALL, null);
-      return video.use(SMALL);
-    }, () => video.close()]) {
+    for (const end of [
+      () => video.use(null),
+      () => {
+        encodings.set(SMALL, null);
+        return video.use(SMALL);
+      },
+      () => video.close(),
+    ]) {
       video.use(LARGE);
       large().give(1, true);
       expect(large().subscribers.size).toBe(1);

@@ -9,7 +9,11 @@ import { UnsentFrames } from '../../../../gateway/clients/unsent-frames.ts';
 import type { VideoSubscriber } from '../../../../gateway/clients/web/video-encoding.ts';
 import type { VideoEncodings } from '../../../../gateway/clients/web/video-encodings.ts';
 import type { SharedEncoding } from '../../../../gateway/clients/web/viewer-video.ts';
-import { DEFAULT_WEB_CLIENT_LIMITS, WebClient, type WebClientLimits } from '../../../../gateway/clients/web/web-client.ts';
+import {
+  DEFAULT_WEB_CLIENT_LIMITS,
+  WebClient,
+  type WebClientLimits,
+} from '../../../../gateway/clients/web/web-client.ts';
 import { EventLog } from '../../../../gateway/hub/event-log.ts';
 import type { FrameInput } from '../../../../gateway/hub/frame.ts';
 import { Stream } from '../../../../gateway/hub/stream.ts';
@@ -32,7 +36,14 @@ import {
   type Welcome,
 } from '../../../../shared/protocol.ts';
 
-const INPUT: FrameInput = { width: 8, height: 8, encoding: { kind: 'jpeg' }, payload: JPEG, message: null, wireHeader: null };
+const INPUT: FrameInput = {
+  width: 8,
+  height: 8,
+  encoding: { kind: 'jpeg' },
+  payload: JPEG,
+  message: null,
+  wireHeader: null,
+};
 
 const key = (welcome: Welcome): string => welcome.leaseKey ?? '';
 
@@ -44,7 +55,10 @@ function nestedList(depth: number): Value {
 
 /** A value message whose header is MessagePack made by hand: `{ id, mode: "once", kind: "value", value }`. */
 function valueMessage(id: number, value: Uint8Array): Uint8Array {
-  const start = Buffer.from(`84a26964${id.toString(16).padStart(2, '0')}a46d6f6465a46f6e6365a46b696e64a576616c7565a576616c7565`, 'hex');
+  const start = Buffer.from(
+    `84a26964${id.toString(16).padStart(2, '0')}a46d6f6465a46f6e6365a46b696e64a576616c7565a576616c7565`,
+    'hex',
+  );
   const header = Buffer.concat([start, value]);
   const message = new Uint8Array(8 + Math.ceil(header.byteLength / 8) * 8);
   message[0] = 3;
@@ -64,10 +78,24 @@ interface Setup extends AsyncDisposable {
 }
 
 /** A stream with four virtual ports behind the real HTTP application. */
-async function setUp({ limits = {}, token = null, viewToken = null, reservedPorts = {} }: { limits?: Partial<WebClientLimits>; token?: string | null; viewToken?: string | null; reservedPorts?: Record<number, string> } = {}): Promise<Setup> {
+async function setUp({
+  limits = {},
+  token = null,
+  viewToken = null,
+  reservedPorts = {},
+}: {
+  limits?: Partial<WebClientLimits>;
+  token?: string | null;
+  viewToken?: string | null;
+  reservedPorts?: Record<number, string>;
+} = {}): Promise<Setup> {
   const http = await createHttpApp({
     stream: { reservedPorts: Object.keys(reservedPorts).map(Number) },
-    access: { token, viewToken, reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])) },
+    access: {
+      token,
+      viewToken,
+      reservedPorts: new Map(Object.entries(reservedPorts).map(([port, secret]) => [Number(port), secret])),
+    },
     limits,
   });
   const { app, stream, webClients } = http;
@@ -83,7 +111,14 @@ async function setUp({ limits = {}, token = null, viewToken = null, reservedPort
     webClients,
     async connect(path = '/streams/main/ws') {
       let viewer: Viewer | undefined;
-      await app.injectWS(path, { socket: { remoteAddress: '127.0.0.1' } as Socket, headers: { host: '127.0.0.1:8080', 'sec-websocket-protocol': 'gearway.v1' } }, { onInit: (socket) => (viewer = new Viewer(socket)) });
+      await app.injectWS(
+        path,
+        {
+          socket: { remoteAddress: '127.0.0.1' } as Socket,
+          headers: { host: '127.0.0.1:8080', 'sec-websocket-protocol': 'gearway.v1' },
+        },
+        { onInit: (socket) => (viewer = new Viewer(socket)) },
+      );
       if (viewer === undefined) throw new Error('no socket was made');
       return viewer;
     },
@@ -99,7 +134,13 @@ describe('WebClient: hello', () => {
     const before = Date.now() * 1000;
     const welcome = await viewer.hello({ name: 'lab screen' });
     expect(welcome).toMatchObject({
-      type: 'welcome', stream: 'main', port: 6000, rights: ['view', 'return', 'publish'], limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 }, state: 'waiting', reason: 'no frame yet',
+      type: 'welcome',
+      stream: 'main',
+      port: 6000,
+      rights: ['view', 'return', 'publish'],
+      limits: { messageBytes: 8_388_608, messagesPerSecond: 500, depth: 64 },
+      state: 'waiting',
+      reason: 'no frame yet',
     });
     expect(welcome.leaseKey).toMatch(/^[0-9a-f]{32}$/);
     expect(Math.abs(welcome.clockUs - before)).toBeLessThan(60_000_000);
@@ -117,11 +158,18 @@ describe('WebClient: hello', () => {
   it('lets a spectator watch without a port', async () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
-    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'publish'] });
+    expect(await viewer.hello({ spectate: true, port: 6002 })).toMatchObject({
+      port: null,
+      leaseKey: null,
+      rights: ['view', 'publish'],
+    });
     expect(gateway.stream.ports.status()).toMatchObject({ free: 4, taken: 0 });
     expect(takeJson(gateway.stream.returns)).toBe('{}');
     gateway.stream.publish(INPUT);
-    expect(await viewer.settled()).toMatchObject([{ type: 'state', state: 'live' }, { type: 'frame', sequence: 1 }]);
+    expect(await viewer.settled()).toMatchObject([
+      { type: 'state', state: 'live' },
+      { type: 'frame', sequence: 1 },
+    ]);
   });
 
   it('closes with 4002 when the port is taken, or a native client has it', async () => {
@@ -142,9 +190,15 @@ describe('WebClient: hello', () => {
     await using second = await gateway.connect();
     await using third = await gateway.connect();
     await using fourth = await gateway.connect();
-    for (const viewer of [first, second, third, fourth]) expect(await viewer.hello()).not.toHaveProperty('spectatorReason');
+    for (const viewer of [first, second, third, fourth])
+      expect(await viewer.hello()).not.toHaveProperty('spectatorReason');
     await using late = await gateway.connect();
-    expect(await late.hello()).toMatchObject({ port: null, leaseKey: null, rights: ['view', 'publish'], spectatorReason: expect.stringContaining('6000-6003') as string });
+    expect(await late.hello()).toMatchObject({
+      port: null,
+      leaseKey: null,
+      rights: ['view', 'publish'],
+      spectatorReason: expect.stringContaining('6000-6003') as string,
+    });
     expect(await late.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'no-port' });
     expect(gateway.events).toMatchObject([{}, {}, {}, {}, { kind: 'connect', client: 'web-5', port: null }]);
   });
@@ -152,7 +206,11 @@ describe('WebClient: hello', () => {
   it('makes who may only watch a spectator, and says why', async () => {
     await using gateway = await setUp({ token: 's3cret', viewToken: 'look' });
     await using viewer = await gateway.connect();
-    expect(await viewer.hello({ token: 'look', port: 6001 })).toMatchObject({ port: null, rights: ['view'], spectatorReason: expect.stringContaining('watch') as string });
+    expect(await viewer.hello({ token: 'look', port: 6001 })).toMatchObject({
+      port: null,
+      rights: ['view'],
+      spectatorReason: expect.stringContaining('watch') as string,
+    });
     expect(await viewer.return({ kind: 'value', value: 1 })).toMatchObject({ accepted: false, code: 'not-allowed' });
   });
 
@@ -171,7 +229,13 @@ describe('WebClient: hello', () => {
     await using again = await gateway.connect();
     expect(await again.hello({ token: 'arm', port: 6000 })).toMatchObject({ port: 6000 });
     expect(await owner.closed).toMatchObject({ code: 4003 });
-    expect(gateway.stream.ports.status()).toEqual({ ranges: [{ from: 6000, to: 6003 }], free: 1, taken: 2, held: [], reserved: [6000, 6001] });
+    expect(gateway.stream.ports.status()).toEqual({
+      ranges: [{ from: 6000, to: 6003 }],
+      free: 1,
+      taken: 2,
+      held: [],
+      reserved: [6000, 6001],
+    });
   });
 
   it('reports who came, went, was refused and was taken over', async () => {
@@ -188,7 +252,14 @@ describe('WebClient: hello', () => {
     await second[Symbol.asyncDispose]();
     await client?.closed;
     expect(gateway.events).toMatchObject([
-      { id: 1, stream: 'main', kind: 'connect', client: 'web-1', port: 6000, address: expect.stringContaining('lab screen') as string },
+      {
+        id: 1,
+        stream: 'main',
+        kind: 'connect',
+        client: 'web-1',
+        port: 6000,
+        address: expect.stringContaining('lab screen') as string,
+      },
       { kind: 'take-over', client: 'web-1', port: 6000 },
       { kind: 'connect', client: 'web-2', port: 6000 },
       { kind: 'refuse', client: null, port: null, reason: expect.stringContaining('6000-6003') as string },
@@ -322,10 +393,18 @@ describe('WebClient: messages', () => {
     await using gateway = await setUp({ limits: { messageBytes: 1024 } });
     await using viewer = await gateway.connectSocket();
     await viewer.hello();
-    const head = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'array', array: { dtype: 'uint8', shape: [900], data: new Uint8Array(0) } } }).head.byteLength;
-    const array = (bytes: number): ReturnBody => ({ kind: 'array', array: { dtype: 'uint8', shape: [bytes], data: new Uint8Array(bytes) } });
+    const head = encodeReturn({
+      type: 'return',
+      id: 1,
+      mode: 'once',
+      body: { kind: 'array', array: { dtype: 'uint8', shape: [900], data: new Uint8Array(0) } },
+    }).head.byteLength;
+    const array = (bytes: number): ReturnBody => ({
+      kind: 'array',
+      array: { dtype: 'uint8', shape: [bytes], data: new Uint8Array(bytes) },
+    });
     expect(await viewer.return(array(1024 - head), { mode: 'once' })).toMatchObject({ accepted: true });
-        viewer.send({ type: 'return', id: 2, mode: 'once', body: array(1025 - head) });
+    viewer.send({ type: 'return', id: 2, mode: 'once', body: array(1025 - head) });
     expect(await viewer.closed).toMatchObject({ code: 1009 });
   });
 });
@@ -342,7 +421,11 @@ describe('WebClient: limits of what comes', () => {
     return message;
   };
   /** A list of as many zeros, as a value. */
-  const zeros = (count: number): Uint8Array => valueMessage(1, Buffer.concat([Buffer.from([0xdd, count >>> 24, count >>> 16, count >>> 8, count]), Buffer.alloc(count)]));
+  const zeros = (count: number): Uint8Array =>
+    valueMessage(
+      1,
+      Buffer.concat([Buffer.from([0xdd, count >>> 24, count >>> 16, count >>> 8, count]), Buffer.alloc(count)]),
+    );
 
   it('takes 4104 bytes before hello, and closes with 1009 at one more', async () => {
     await using gateway = await setUp();
@@ -361,9 +444,19 @@ describe('WebClient: limits of what comes', () => {
     await using gateway = await setUp({ token: 's3cret', viewToken: 'look' });
     await using viewer = await gateway.connectSocket();
     expect(await viewer.hello({ token: 's3cret', ...hello })).toMatchObject({ limits: { messageBytes: 4104 } });
-    viewer.send({ type: 'return', id: 1, mode: 'once', body: { kind: 'array', array: { dtype: 'uint8', shape: [4000], data: new Uint8Array(4000) } } });
+    viewer.send({
+      type: 'return',
+      id: 1,
+      mode: 'once',
+      body: { kind: 'array', array: { dtype: 'uint8', shape: [4000], data: new Uint8Array(4000) } },
+    });
     expect(await viewer.next('returned')).toMatchObject({ accepted: false });
-    viewer.send({ type: 'return', id: 2, mode: 'once', body: { kind: 'array', array: { dtype: 'uint8', shape: [4100], data: new Uint8Array(4100) } } });
+    viewer.send({
+      type: 'return',
+      id: 2,
+      mode: 'once',
+      body: { kind: 'array', array: { dtype: 'uint8', shape: [4100], data: new Uint8Array(4100) } },
+    });
     expect(await viewer.closed).toMatchObject({ code: 1009 });
   });
 
@@ -392,12 +485,15 @@ describe('WebClient: limits of what comes', () => {
   });
 
   it('closes a watching viewer with 4006 for fewer bytes than one that may return data', async () => {
-    await using gateway = await setUp({ limits: { watchingBytesPerSecond: 5000, bytesPerSecond: 1_000_000, messagesPerSecond: 100_000 } });
+    await using gateway = await setUp({
+      limits: { watchingBytesPerSecond: 5000, bytesPerSecond: 1_000_000, messagesPerSecond: 100_000 },
+    });
     await using watching = await gateway.connectSocket();
     await watching.hello({ spectate: true });
     await using returning = await Viewer.connect(watching.socket.url.replace(/^ws(.*)\/streams.*$/, 'http$1'));
     await returning.hello();
-    for (const { socket } of [watching, returning]) for (let index = 0; index < 1000; index += 1) socket.send(encodeMessage({ type: 'ping', id: 1 }));
+    for (const { socket } of [watching, returning])
+      for (let index = 0; index < 1000; index += 1) socket.send(encodeMessage({ type: 'ping', id: 1 }));
     expect(await watching.closed).toMatchObject({ code: 4006 });
     for (let index = 0; index < 1000; index += 1) await returning.next('pong');
   });
@@ -414,7 +510,7 @@ describe('WebClient: limits of what comes', () => {
     expect(codes).toContain((await viewer.closed).code);
   });
 
-  it('takes a second\'s worth of elements at one time, and closes with 4006 beyond', async () => {
+  it("takes a second's worth of elements at one time, and closes with 4006 beyond", async () => {
     await using gateway = await setUp({ limits: { elementsPerSecond: 1000 } });
     await using viewer = await gateway.connect();
     await viewer.hello();
@@ -434,7 +530,14 @@ describe('WebClient: frames', () => {
     expect(await viewer.next('state')).toMatchObject({ state: 'live' });
     const frame: FrameMessage = await viewer.next('frame');
     expect({ ...frame, payload: Uint8Array.from(frame.payload) }).toEqual({
-      type: 'frame', sequence: 1, receivedAtUs, width: 8, height: 8, encoding: { kind: 'jpeg' }, message: { n: 1, x: NaN }, payload: JPEG,
+      type: 'frame',
+      sequence: 1,
+      receivedAtUs,
+      width: 8,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      message: { n: 1, x: NaN },
+      payload: JPEG,
     });
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ delivered: 1, dropped: 0 });
   });
@@ -496,7 +599,11 @@ describe('WebClient: frames', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    const raw: FrameInput = { ...INPUT, encoding: { kind: 'raw', dtype: 'uint8', shape: [8, 8, 3] }, payload: new Uint8Array(192) };
+    const raw: FrameInput = {
+      ...INPUT,
+      encoding: { kind: 'raw', dtype: 'uint8', shape: [8, 8, 3] },
+      payload: new Uint8Array(192),
+    };
     gateway.stream.publish(raw);
     await viewer.next('state');
     expect(await viewer.next('frame')).toMatchObject({ encoding: { kind: 'jpeg' } });
@@ -525,7 +632,10 @@ describe('WebClient: frames', () => {
     viewer.ack(1);
     gateway.stream.publish(INPUT);
     expect(Uint8Array.from((await viewer.next('frame')).payload)).toEqual(JPEG);
-    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: 'gets its JPEGs encoded again, because it cannot decode their kind' });
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({
+      state: 'live',
+      reason: 'gets its JPEGs encoded again, because it cannot decode their kind',
+    });
   });
 
   it('sends what it cannot decode either as it is', async () => {
@@ -543,9 +653,14 @@ describe('WebClient: frames', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     gateway.stream.publish(INPUT);
-    viewer.socket.send(encodeMessage({ type: 'ack', sequence: 1, painted: 0, skipped: 0, failed: 7, decodeMs: 0, failing: true }));
+    viewer.socket.send(
+      encodeMessage({ type: 'ack', sequence: 1, painted: 0, skipped: 0, failed: 7, decodeMs: 0, failing: true }),
+    );
     await viewer.settled();
-    expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'unsupported', reason: 'the viewer can decode none of the frames (7 failed)' });
+    expect(gateway.stream.clientStatuses()[0]).toMatchObject({
+      state: 'unsupported',
+      reason: 'the viewer can decode none of the frames (7 failed)',
+    });
     viewer.socket.send(encodeMessage({ type: 'ack', sequence: 1, painted: 1, skipped: 0, failed: 7, decodeMs: 0 }));
     await viewer.settled();
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: '' });
@@ -556,7 +671,11 @@ describe('WebClient: frames', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     gateway.stream.end('the server has ended the stream');
-    expect(await viewer.next('state')).toEqual({ type: 'state', state: 'ended', reason: 'the server has ended the stream' });
+    expect(await viewer.next('state')).toEqual({
+      type: 'state',
+      state: 'ended',
+      reason: 'the server has ended the stream',
+    });
   });
 });
 
@@ -566,9 +685,18 @@ describe('WebClient: return data', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     const values = gateway.stream.returns.values();
-    expect(await viewer.return({ kind: 'value', value: { gripper: 'close' } }, { id: 5 })).toEqual({ type: 'returned', id: 5, accepted: true });
-    expect(await viewer.return({ kind: 'value', value: [1, 2.5, NaN, 2n ** 70n, null] }, { id: 6, mode: 'once' })).toEqual({ type: 'returned', id: 6, accepted: true });
-    expect([takeJson(gateway.stream.returns), takeJson(gateway.stream.returns)]).toEqual(['{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}', '{"6000": {"gripper": "close"}}']);
+    expect(await viewer.return({ kind: 'value', value: { gripper: 'close' } }, { id: 5 })).toEqual({
+      type: 'returned',
+      id: 5,
+      accepted: true,
+    });
+    expect(
+      await viewer.return({ kind: 'value', value: [1, 2.5, NaN, 2n ** 70n, null] }, { id: 6, mode: 'once' }),
+    ).toEqual({ type: 'returned', id: 6, accepted: true });
+    expect([takeJson(gateway.stream.returns), takeJson(gateway.stream.returns)]).toEqual([
+      '{"6000": [1, 2.5, NaN, 1180591620717411303424, null]}',
+      '{"6000": {"gripper": "close"}}',
+    ]);
     expect((await values.next()).value).toEqual({ port: 6000, data: { gripper: 'close' } });
     expect((await values.next()).value).toEqual({ port: 6000, data: [1, 2.5, NaN, 2n ** 70n, null] });
     expect(gateway.stream.clientStatuses()[0]?.returnData).toEqual({ gripper: 'close' });
@@ -579,8 +707,13 @@ describe('WebClient: return data', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     const data = Uint8Array.from({ length: 24 }, (_, index) => index);
-    expect(await viewer.return({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } })).toMatchObject({ accepted: true });
-    expect(gateway.stream.returns.get(6000)).toMatchObject({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } });
+    expect(await viewer.return({ kind: 'array', array: { dtype: 'float32', shape: [2, 3], data } })).toMatchObject({
+      accepted: true,
+    });
+    expect(gateway.stream.returns.get(6000)).toMatchObject({
+      kind: 'array',
+      array: { dtype: 'float32', shape: [2, 3], data },
+    });
     expect(await viewer.return({ kind: 'jpeg', data: JPEG })).toMatchObject({ accepted: true });
     expect(gateway.stream.returns.get(6000)).toMatchObject({ kind: 'jpeg', data: JPEG, colorspace: 'BGR' });
   });
@@ -592,11 +725,13 @@ describe('WebClient: return data', () => {
     viewer.send({ type: 'return', id: 1, mode: 'once', body: { kind: 'jpeg', data: JPEG } });
     viewer.send({ type: 'return', id: 2, mode: 'once', body: { kind: 'jpeg', data: JPEG.subarray(0, 100) } });
     viewer.send({ type: 'return', id: 3, mode: 'once', body: { kind: 'value', value: 'last' } });
-    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject([
-      { id: 1, accepted: true },
-      { id: 2, accepted: false, code: 'jpeg-invalid' },
-      { id: 3, accepted: true },
-    ]);
+    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject(
+      [
+        { id: 1, accepted: true },
+        { id: 2, accepted: false, code: 'jpeg-invalid' },
+        { id: 3, accepted: true },
+      ],
+    );
     expect(takeJson(gateway.stream.returns)).toContain('$ndarray');
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": "last"}');
   });
@@ -607,12 +742,20 @@ describe('WebClient: return data', () => {
     await viewer.hello();
     viewer.send({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value: 'waits for the server' } });
     viewer.send({ type: 'return', id: 2, mode: 'sticky', body: { kind: 'jpeg', data: JPEG } });
-    viewer.send({ type: 'return', id: 3, mode: 'sticky', urgent: true, body: { kind: 'value', value: { stop: true } } });
-    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject([
-      { id: 1, accepted: true },
-      { id: 3, accepted: true },
-      { id: 2, accepted: false, code: 'superseded' },
-    ]);
+    viewer.send({
+      type: 'return',
+      id: 3,
+      mode: 'sticky',
+      urgent: true,
+      body: { kind: 'value', value: { stop: true } },
+    });
+    expect([await viewer.next('returned'), await viewer.next('returned'), await viewer.next('returned')]).toMatchObject(
+      [
+        { id: 1, accepted: true },
+        { id: 3, accepted: true },
+        { id: 2, accepted: false, code: 'superseded' },
+      ],
+    );
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": {"stop": true}}');
   });
 
@@ -625,15 +768,35 @@ describe('WebClient: return data', () => {
 
   it.each<[string, string, ReturnBody]>([
     ['jpeg-invalid', 'a truncated JPEG', { kind: 'jpeg', data: JPEG.subarray(0, JPEG.byteLength - 1) }],
-    ['jpeg-invalid', 'a JPEG with half its scan', { kind: 'jpeg', data: Buffer.concat([JPEG.subarray(0, JPEG.byteLength - 40), Buffer.from([0xff, 0xd9])]) }],
+    [
+      'jpeg-invalid',
+      'a JPEG with half its scan',
+      { kind: 'jpeg', data: Buffer.concat([JPEG.subarray(0, JPEG.byteLength - 40), Buffer.from([0xff, 0xd9])]) },
+    ],
     ['jpeg-invalid', 'a JPEG larger than its scan', { kind: 'jpeg', data: withSize(640, 480) }],
     ['jpeg-invalid', 'no JPEG', { kind: 'jpeg', data: Buffer.from('PNG') }],
     ['jpeg-invalid', 'an empty JPEG', { kind: 'jpeg', data: new Uint8Array(0) }],
     ['too-large', 'a JPEG that claims 20000 × 20000', { kind: 'jpeg', data: withSize(20_000, 20_000) }],
-    ['array-misfit', 'an array one byte short', { kind: 'array', array: { dtype: 'float32', shape: [2, 3], data: new Uint8Array(23) } }],
-    ['array-misfit', 'an array one byte long', { kind: 'array', array: { dtype: 'float32', shape: [2, 3], data: new Uint8Array(25) } }],
-    ['array-misfit', 'an array of an unknown dtype', { kind: 'array', array: { dtype: 'object', shape: [1], data: new Uint8Array(8) } }],
-    ['array-misfit', 'an array larger than memory', { kind: 'array', array: { dtype: 'float64', shape: [2 ** 31, 2 ** 31], data: new Uint8Array(8) } }],
+    [
+      'array-misfit',
+      'an array one byte short',
+      { kind: 'array', array: { dtype: 'float32', shape: [2, 3], data: new Uint8Array(23) } },
+    ],
+    [
+      'array-misfit',
+      'an array one byte long',
+      { kind: 'array', array: { dtype: 'float32', shape: [2, 3], data: new Uint8Array(25) } },
+    ],
+    [
+      'array-misfit',
+      'an array of an unknown dtype',
+      { kind: 'array', array: { dtype: 'object', shape: [1], data: new Uint8Array(8) } },
+    ],
+    [
+      'array-misfit',
+      'an array larger than memory',
+      { kind: 'array', array: { dtype: 'float64', shape: [2 ** 31, 2 ** 31], data: new Uint8Array(8) } },
+    ],
     ['value-invalid', 'an integer of 4301 digits', { kind: 'value', value: 10n ** 4300n }],
     ['value-invalid', 'an integer of 5000 digits', { kind: 'value', value: [-(10n ** 5000n)] }],
     ['value-invalid', '65 lists in each other', { kind: 'value', value: nestedList(65) }],
@@ -644,7 +807,8 @@ describe('WebClient: return data', () => {
     await using viewer = await gateway.connect();
     await viewer.hello();
     expect(await viewer.return({ kind: 'value', value: 'before' })).toMatchObject({ accepted: true });
-    for (const mode of ['sticky', 'once'] as const) expect(await viewer.return(body, { id: 8, mode })).toMatchObject({ id: 8, accepted: false, code });
+    for (const mode of ['sticky', 'once'] as const)
+      expect(await viewer.return(body, { id: 8, mode })).toMatchObject({ id: 8, accepted: false, code });
     expect(takeJson(gateway.stream.returns)).toBe('{"6000": "before"}');
     expect(gateway.stream.clientStatuses()[0]).toMatchObject({ rejected: 2 });
     expect(gateway.stream.returns.rejected).toBe(2);
@@ -674,17 +838,47 @@ describe('WebClient: return data', () => {
 
   it.each([
     // One key of 50 000 characters, defined once, then 5000 maps of two bytes each.
-    ["msgpackr's records", Buffer.concat([Buffer.from('dc1389d4724191dac350', 'hex'), Buffer.alloc(50_000, 0x6b), Buffer.from('01', 'hex'), Buffer.from('4101'.repeat(5000), 'hex')])],
+    [
+      "msgpackr's records",
+      Buffer.concat([
+        Buffer.from('dc1389d4724191dac350', 'hex'),
+        Buffer.alloc(50_000, 0x6b),
+        Buffer.from('01', 'hex'),
+        Buffer.from('4101'.repeat(5000), 'hex'),
+      ]),
+    ],
     // Each list holds the one before twice.
-    ["msgpackr's references", Array.from({ length: 38 }, (_, index) => index + 2).reduce((twice, id) => Buffer.concat([Buffer.from([0xd6, 0x69, 0, 0, 0, id, 0x92]), twice, Buffer.from([0xd6, 0x70, 0, 0, 0, id - 1])]), Buffer.from('d66900000001920102', 'hex'))],
+    [
+      "msgpackr's references",
+      Array.from({ length: 38 }, (_, index) => index + 2).reduce(
+        (twice, id) =>
+          Buffer.concat([
+            Buffer.from([0xd6, 0x69, 0, 0, 0, id, 0x92]),
+            twice,
+            Buffer.from([0xd6, 0x70, 0, 0, 0, id - 1]),
+          ]),
+        Buffer.from('d66900000001920102', 'hex'),
+      ),
+    ],
     ['a list that announces 2^32 - 1 items', Buffer.from('ddffffffff01', 'hex')],
     ['a map that announces 2^32 - 1 items', Buffer.from('dfffffffff01', 'hex')],
     ['a text of 4 GB', Buffer.from('dbffffffff61', 'hex')],
     ['an integer of 100 000 digits', Buffer.concat([Buffer.from('c90000a23142', 'hex'), Buffer.alloc(0xa231, 0x55)])],
     ['200 000 integers in a list', Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 1)])],
     ['200 000 empty maps in a list', Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 0x80)])],
-    ['100 000 keys', Buffer.concat([Buffer.from('df000186a0', 'hex'), ...Array.from({ length: 100_000 }, (_, index) => Buffer.from(`a5${index.toString(16).padStart(10, '3')}01`, 'hex'))])],
-    ['100 000 long integers', Buffer.concat([Buffer.from('dd000186a0', 'hex'), Buffer.from('c705420102030405'.repeat(100_000), 'hex')])],
+    [
+      '100 000 keys',
+      Buffer.concat([
+        Buffer.from('df000186a0', 'hex'),
+        ...Array.from({ length: 100_000 }, (_, index) =>
+          Buffer.from(`a5${index.toString(16).padStart(10, '3')}01`, 'hex'),
+        ),
+      ]),
+    ],
+    [
+      '100 000 long integers',
+      Buffer.concat([Buffer.from('dd000186a0', 'hex'), Buffer.from('c705420102030405'.repeat(100_000), 'hex')]),
+    ],
     ['100 000 lists in each other', Buffer.alloc(100_000, 0x91)],
   ])('closes with 4000 for %s, and serves on', async (_name, value) => {
     await using gateway = await setUp();
@@ -701,8 +895,12 @@ describe('WebClient: return data', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello();
-    for (let i = 0; i < 32; i += 1) expect(await viewer.return({ kind: 'value', value: i }, { mode: 'once' })).toMatchObject({ accepted: true });
-    expect(await viewer.return({ kind: 'value', value: 32 }, { mode: 'once' })).toMatchObject({ accepted: false, code: 'too-many' });
+    for (let i = 0; i < 32; i += 1)
+      expect(await viewer.return({ kind: 'value', value: i }, { mode: 'once' })).toMatchObject({ accepted: true });
+    expect(await viewer.return({ kind: 'value', value: 32 }, { mode: 'once' })).toMatchObject({
+      accepted: false,
+      code: 'too-many',
+    });
     takeJson(gateway.stream.returns);
     expect(await viewer.return({ kind: 'value', value: 33 }, { mode: 'once' })).toMatchObject({ accepted: true });
   });
@@ -711,7 +909,10 @@ describe('WebClient: return data', () => {
     await using gateway = await setUp();
     await using viewer = await gateway.connect();
     await viewer.hello({ spectate: true });
-    for (const body of [{ kind: 'value', value: 1 }, { kind: 'jpeg', data: JPEG }] as const) {
+    for (const body of [
+      { kind: 'value', value: 1 },
+      { kind: 'jpeg', data: JPEG },
+    ] as const) {
       expect(await viewer.return(body)).toMatchObject({ accepted: false, code: 'no-port' });
     }
     expect(takeJson(gateway.stream.returns)).toBe('{}');
@@ -738,7 +939,12 @@ class FakeSocket extends EventEmitter {
   readonly sent: Uint8Array[] = [];
   readonly send = vi.fn<(data: Uint8Array) => void>((data) => void this.sent.push(data));
   readonly readyState = 1;
-  readonly transport = { cork: () => undefined, uncork: () => undefined, write: (data: Uint8Array, taken?: () => void) => this.sent.push(data) > 0 && (this.taken = taken ?? null, true), writableLength: 0 };
+  readonly transport = {
+    cork: () => undefined,
+    uncork: () => undefined,
+    write: (data: Uint8Array, taken?: () => void) => this.sent.push(data) > 0 && ((this.taken = taken ?? null), true),
+    writableLength: 0,
+  };
   /** Of the last write: the connection has taken it. */
   taken: (() => void) | null = null;
   answersPings = true;
@@ -769,7 +975,14 @@ describe('WebClient: time', () => {
 
   beforeEach(() => {
     vi.useFakeTimers();
-    stream = new Stream({ name: 'main', virtualPorts: [{ from: 6000, to: 6003 }], sourceTakesReturns: true, events: new EventLog(), waitingReason: 'no frame yet', log: () => undefined });
+    stream = new Stream({
+      name: 'main',
+      virtualPorts: [{ from: 6000, to: 6003 }],
+      sourceTakesReturns: true,
+      events: new EventLog(),
+      waitingReason: 'no frame yet',
+      log: () => undefined,
+    });
   });
 
   afterEach(() => {
@@ -777,12 +990,27 @@ describe('WebClient: time', () => {
     vi.useRealTimers();
   });
 
-  function create(rights: readonly string[] = ['view', 'return'], unsent = new UnsentFrames()): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
+  function create(
+    rights: readonly string[] = ['view', 'return'],
+    unsent = new UnsentFrames(),
+  ): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
     const socket = new FakeSocket();
     const place = new ViewerBinding({
-      id: 'web-1', served: { stream, renditions: new Renditions() }, report: (event) => stream.report(event), address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights, port: null } }),
+      id: 'web-1',
+      served: { stream, renditions: new Renditions() },
+      report: (event) => stream.report(event),
+      address: '127.0.0.1',
+      authorize: () => ({ allowed: true, principal: { rights, port: null } }),
     });
-    const client = new WebClient(socket as unknown as WebSocket, { binding: place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, unsent, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    const client = new WebClient(socket as unknown as WebSocket, {
+      binding: place,
+      transport: socket.transport,
+      limits: DEFAULT_WEB_CLIENT_LIMITS,
+      unsent,
+      verifyJpeg: () => {
+        throw new Error('no JPEG is returned here');
+      },
+    });
     return { socket, client, place };
   }
 
@@ -881,10 +1109,26 @@ describe('WebClient: time', () => {
 
   it('goes on after frames so small that the connection emits no drain', async () => {
     const taken: (() => void)[] = [];
-    const transport = new Writable({ highWaterMark: 1 << 20, write: (_data, _encoding, done) => void taken.push(done) });
+    const transport = new Writable({
+      highWaterMark: 1 << 20,
+      write: (_data, _encoding, done) => void taken.push(done),
+    });
     const socket = new FakeSocket();
-    const place = new ViewerBinding({ id: 'web-1', served: { stream, renditions: new Renditions() }, report: () => undefined, address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }) });
-    const client = new WebClient(socket as unknown as WebSocket, { binding: place, transport, limits: DEFAULT_WEB_CLIENT_LIMITS, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    const place = new ViewerBinding({
+      id: 'web-1',
+      served: { stream, renditions: new Renditions() },
+      report: () => undefined,
+      address: '127.0.0.1',
+      authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }),
+    });
+    const client = new WebClient(socket as unknown as WebSocket, {
+      binding: place,
+      transport,
+      limits: DEFAULT_WEB_CLIENT_LIMITS,
+      verifyJpeg: () => {
+        throw new Error('no JPEG is returned here');
+      },
+    });
     socket.receive({ type: 'hello' });
     for (let sequence = 1; sequence <= 3; sequence += 1) {
       stream.publish(INPUT);
@@ -899,11 +1143,28 @@ describe('WebClient: time', () => {
 
   it('ends the H.264 of a viewer that requests raw frames', () => {
     const subscribers = new Set<VideoSubscriber>();
-    const encoding: SharedEncoding = { subscribe: (subscriber) => void subscribers.add(subscriber), unsubscribe: (subscriber) => void subscribers.delete(subscriber), requestKey: () => undefined };
+    const encoding: SharedEncoding = {
+      subscribe: (subscriber) => void subscribers.add(subscriber),
+      unsubscribe: (subscriber) => void subscribers.delete(subscriber),
+      requestKey: () => undefined,
+    };
     const socket = new FakeSocket();
     const video = { isAvailable: true, get: () => encoding } as unknown as VideoEncodings;
-    const place = new ViewerBinding({ id: 'web-1', served: { stream, renditions: new Renditions(), video }, report: () => undefined, address: '127.0.0.1', authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }) });
-    const client = new WebClient(socket as unknown as WebSocket, { binding: place, transport: socket.transport, limits: DEFAULT_WEB_CLIENT_LIMITS, verifyJpeg: () => { throw new Error('no JPEG is returned here'); } });
+    const place = new ViewerBinding({
+      id: 'web-1',
+      served: { stream, renditions: new Renditions(), video },
+      report: () => undefined,
+      address: '127.0.0.1',
+      authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }),
+    });
+    const client = new WebClient(socket as unknown as WebSocket, {
+      binding: place,
+      transport: socket.transport,
+      limits: DEFAULT_WEB_CLIENT_LIMITS,
+      verifyJpeg: () => {
+        throw new Error('no JPEG is returned here');
+      },
+    });
     socket.receive({ type: 'hello', features: [feature.renditions] });
     socket.receive({ type: 'want', video: true, quality: 'half' });
     stream.publish({ ...INPUT, width: 640, height: 480 });
@@ -980,14 +1241,17 @@ describe('WebClient: time', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it.each(['é'.repeat(100), `${'a'.repeat(122)}é`, `${'a'.repeat(121)}é`, '😀'.repeat(50)])('cuts the reason %j to 123 bytes without breaking a character', (reason) => {
-    const { socket, client } = seated();
-    client.close(4000, reason);
-    const sent = socket.close.mock.calls[0]?.[1] ?? '';
-    expect(Buffer.byteLength(sent)).toBeLessThanOrEqual(123);
-    expect(Buffer.byteLength(sent)).toBeGreaterThan(119);
-    expect(reason.startsWith(sent)).toBe(true);
-  });
+  it.each(['é'.repeat(100), `${'a'.repeat(122)}é`, `${'a'.repeat(121)}é`, '😀'.repeat(50)])(
+    'cuts the reason %j to 123 bytes without breaking a character',
+    (reason) => {
+      const { socket, client } = seated();
+      client.close(4000, reason);
+      const sent = socket.close.mock.calls[0]?.[1] ?? '';
+      expect(Buffer.byteLength(sent)).toBeLessThanOrEqual(123);
+      expect(Buffer.byteLength(sent)).toBeGreaterThan(119);
+      expect(reason.startsWith(sent)).toBe(true);
+    },
+  );
 
   it('sends as many frames a second as the viewer wants', () => {
     const { socket, place } = seated();
@@ -1037,6 +1301,9 @@ describe('WebClient: time', () => {
     socket.receive({ type: 'hello' });
     const { head } = encodeReturn({ type: 'return', id: 1, mode: 'once', body: { kind: 'value', value: 1 } });
     socket.emit('message', Buffer.from(head), true);
-    expect(socket.sent.map((data) => decodeGatewayMessage(data))).toMatchObject([{ type: 'welcome', rights: ['view'] }, { type: 'returned', accepted: false, code: 'not-allowed' }]);
+    expect(socket.sent.map((data) => decodeGatewayMessage(data))).toMatchObject([
+      { type: 'welcome', rights: ['view'] },
+      { type: 'returned', accepted: false, code: 'not-allowed' },
+    ]);
   });
 });

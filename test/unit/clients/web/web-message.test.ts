@@ -12,7 +12,9 @@ describe('encodeMessageBegin', () => {
     [100_000, '827f00000000000186a2'],
     [5_000_000_000, '827f000000012a05f202'],
   ])('writes the header of a message of 2 bytes and a payload of %i', (payloadBytes, header) => {
-    expect(Buffer.from(encodeMessageBegin(Uint8Array.of(0xab, 0xcd), payloadBytes)).toString('hex')).toBe(`${header}abcd`);
+    expect(Buffer.from(encodeMessageBegin(Uint8Array.of(0xab, 0xcd), payloadBytes)).toString('hex')).toBe(
+      `${header}abcd`,
+    );
   });
 
   it('has memory of its own, which other messages are not written into', () => {

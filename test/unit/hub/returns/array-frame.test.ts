@@ -8,7 +8,11 @@ import type { NDArray } from '../../../../shared/ndarray.ts';
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
 /** What is seen of an array of one row. */
-const seen = async (array: NDArray): Promise<number[]> => [...grayOf(await renderPixels(new ArrayRenderer(parseArrayStyle({ range: 'type' }), 'bgra'), frameOfArray(array, 1), true)).data];
+const seen = async (array: NDArray): Promise<number[]> => [
+  ...grayOf(
+    await renderPixels(new ArrayRenderer(parseArrayStyle({ range: 'type' }), 'bgra'), frameOfArray(array, 1), true),
+  ).data,
+];
 
 describe('frameOfArray', () => {
   // The bytes are numpy's: np.array([...], dtype).tobytes().hex()
@@ -46,12 +50,18 @@ describe('frameOfArray', () => {
   it('takes every so many rows and columns', () => {
     const data = Uint8Array.from({ length: 3 * 5 * 3 }, (_, at) => at);
     const { width, height, encoding, payload } = frameOfArray({ dtype: 'uint8', shape: [3, 5, 3], data }, 2);
-    expect({ width, height, encoding }).toEqual({ width: 3, height: 2, encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] } });
+    expect({ width, height, encoding }).toEqual({
+      width: 3,
+      height: 2,
+      encoding: { kind: 'raw', dtype: 'uint8', shape: [2, 3, 3] },
+    });
     expect([...payload]).toEqual([0, 1, 2, 6, 7, 8, 12, 13, 14, 30, 31, 32, 36, 37, 38, 42, 43, 44]);
   });
 
   it.each([[[4]], [[1, 4, 2]], [[1, 4, 1, 1]], [[0, 4]], [[4, 0]], [[]]])('refuses the shape %j', (shape) => {
-    expect(() => frameOfArray({ dtype: 'uint8', shape, data: new Uint8Array(8) }, 1)).toThrow(expect.objectContaining({ code: 'no-picture' }));
+    expect(() => frameOfArray({ dtype: 'uint8', shape, data: new Uint8Array(8) }, 1)).toThrow(
+      expect.objectContaining({ code: 'no-picture' }),
+    );
   });
 });
 

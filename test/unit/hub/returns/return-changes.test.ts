@@ -4,7 +4,10 @@ import { type ReturnData, Returns } from '../../../../gateway/hub/returns/return
 import type { Value } from '../../../../shared/protocol.ts';
 
 const value = (data: Value): ReturnData => ({ kind: 'value', value: data, json: JSON.stringify(data) });
-const array = (byte: number): ReturnData => ({ kind: 'array', array: { dtype: 'uint8', shape: [1], data: Uint8Array.of(byte) } });
+const array = (byte: number): ReturnData => ({
+  kind: 'array',
+  array: { dtype: 'uint8', shape: [1], data: Uint8Array.of(byte) },
+});
 
 function setUp(): Returns {
   const returns = new Returns({ hasServer: false });
@@ -12,7 +15,11 @@ function setUp(): Returns {
   return returns;
 }
 
-const plain = ({ port, mode, data }: ReturnChange): unknown => [port, mode, data.kind === 'value' ? data.value : data.kind];
+const plain = ({ port, mode, data }: ReturnChange): unknown => [
+  port,
+  mode,
+  data.kind === 'value' ? data.value : data.kind,
+];
 
 /** All that waits, once no more can come. */
 async function rest(changes: AsyncIterableIterator<ReturnChange>): Promise<unknown[]> {
@@ -48,7 +55,12 @@ describe('Returns.changes', () => {
     returns.push(6000, value(1));
     returns.push(6000, value(1));
     returns.set(6001, array(7));
-    expect(await rest(changes)).toEqual([[6000, 'sticky', 1], [6000, 'once', 1], [6000, 'once', 1], [6001, 'sticky', 'array']]);
+    expect(await rest(changes)).toEqual([
+      [6000, 'sticky', 1],
+      [6000, 'once', 1],
+      [6000, 'once', 1],
+      [6001, 'sticky', 'array'],
+    ]);
   });
 
   it('tells who waits at once', async () => {
@@ -68,7 +80,11 @@ describe('Returns.changes', () => {
     returns.set(6001, value('b'));
     returns.push(6001, value('once'));
     returns.set(6000, value('last'));
-    expect(await rest(changes)).toEqual([[6001, 'sticky', 'b'], [6001, 'once', 'once'], [6000, 'sticky', 'last']]);
+    expect(await rest(changes)).toEqual([
+      [6001, 'sticky', 'b'],
+      [6001, 'once', 'once'],
+      [6000, 'sticky', 'last'],
+    ]);
     expect(returns.dropped).toBe(0);
   });
 
@@ -82,7 +98,11 @@ describe('Returns.changes', () => {
     expect(returns.dropped).toBe(1);
     const all = await rest(changes);
     expect(all).toHaveLength(257);
-    expect([all[0], all[1], all.at(-1)]).toEqual([[6001, 'sticky', 'sticky'], [6000, 'once', 1], [6000, 'once', 256]]);
+    expect([all[0], all[1], all.at(-1)]).toEqual([
+      [6001, 'sticky', 'sticky'],
+      [6000, 'once', 1],
+      [6000, 'once', 256],
+    ]);
   });
 
   it('says null when a client leaves that had returned something', async () => {

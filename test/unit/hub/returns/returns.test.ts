@@ -62,7 +62,12 @@ describe('Returns', () => {
     returns.set(6000, value('sticky'));
     returns.push(6000, value('once'));
     returns.set(6001, value('another'));
-    expect([returns.take(6000), returns.take(6000), returns.take(6001), returns.take(5999)]).toMatchObject([value('once'), value('sticky'), value('another'), value(null)]);
+    expect([returns.take(6000), returns.take(6000), returns.take(6001), returns.take(5999)]).toMatchObject([
+      value('once'),
+      value('sticky'),
+      value('another'),
+      value(null),
+    ]);
     expect(takeJson(returns)).toBe('{"6000": "sticky", "6001": "another"}');
     returns.leave(6000);
     expect(returns.take(6000)).toMatchObject(value(null));
@@ -78,7 +83,12 @@ describe('Returns', () => {
     returns.push(6002, value('a'));
     returns.push(6000, value('b'));
     returns.push(6002, value('c'));
-    expect([1, 2, 3, 4].map(() => returns.takeNewest())).toMatchObject([value('a'), value('b'), value('c'), value('second')]);
+    expect([1, 2, 3, 4].map(() => returns.takeNewest())).toMatchObject([
+      value('a'),
+      value('b'),
+      value('c'),
+      value('second'),
+    ]);
     // Its time to live is over: the one before it counts again.
     clock.nowMs += 100;
     expect(returns.takeNewest()).toMatchObject(value('first'));
@@ -182,7 +192,9 @@ describe('Returns', () => {
     const data = Uint8Array.from([9, 0, 1, 2, 253, 254, 255, 9]).subarray(1, 7);
     returns.set(6000, { kind: 'array', array: { dtype: 'uint8', shape: [2, 3], data } });
     returns.set(6001, { kind: 'jpeg', data: Uint8Array.from([0xff, 0xd8, 0xff, 0xd9]), colorspace: 'BGR' });
-    expect(takeJson(returns)).toBe('{"6000": {"$ndarray": {"dtype": "uint8", "shape": [2, 3], "data": "AAEC/f7/"}}, "6001": {"$ndarray": {"jpeg": "/9j/2Q=="}}}');
+    expect(takeJson(returns)).toBe(
+      '{"6000": {"$ndarray": {"dtype": "uint8", "shape": [2, 3], "data": "AAEC/f7/"}}, "6001": {"$ndarray": {"jpeg": "/9j/2Q=="}}}',
+    );
   });
 
   it('counts what was rejected', () => {
@@ -225,9 +237,20 @@ describe('Returns.values', () => {
     const { returns } = setUp();
     returns.join(6000);
     const reader = returns.values();
-    const array = (dtype: string, shape: number[], fill: number): ReturnData => ({ kind: 'array', array: { dtype, shape, data: new Uint8Array(4).fill(fill) } });
-    for (const data of [array('uint8', [4], 1), array('uint8', [4], 1), array('int8', [4], 1), array('int8', [2, 2], 1), array('int8', [2, 2], 2)]) returns.set(6000, data);
-    for (const fill of [1, 1, 2]) returns.set(6000, { kind: 'jpeg', data: new Uint8Array(4).fill(fill), colorspace: 'BGR' });
+    const array = (dtype: string, shape: number[], fill: number): ReturnData => ({
+      kind: 'array',
+      array: { dtype, shape, data: new Uint8Array(4).fill(fill) },
+    });
+    for (const data of [
+      array('uint8', [4], 1),
+      array('uint8', [4], 1),
+      array('int8', [4], 1),
+      array('int8', [2, 2], 1),
+      array('int8', [2, 2], 2),
+    ])
+      returns.set(6000, data);
+    for (const fill of [1, 1, 2])
+      returns.set(6000, { kind: 'jpeg', data: new Uint8Array(4).fill(fill), colorspace: 'BGR' });
     returns.close();
     expect(await rest(reader)).toEqual([
       { port: 6000, data: { dtype: 'uint8', shape: [4], data: new Uint8Array(4).fill(1) } },

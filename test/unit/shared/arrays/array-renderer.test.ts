@@ -16,7 +16,9 @@ function rendered(array: RenderedArray, style: ArrayStyleTexts): string[] {
   renderer.prepare(array);
   const out = new Uint32Array(array.width * array.height);
   renderer.render(0, out.length, out);
-  return [...out].map((pixel) => [0, 8, 16, 24].map((shift) => ((pixel >>> shift) & 0xff).toString(16).padStart(2, '0')).join(''));
+  return [...out].map((pixel) =>
+    [0, 8, 16, 24].map((shift) => ((pixel >>> shift) & 0xff).toString(16).padStart(2, '0')).join(''),
+  );
 }
 
 const BLACK = '000000ff';
@@ -51,12 +53,21 @@ describe('ArrayRenderer', () => {
 
   it('rounds half to even, as NumPy does', () => {
     // 0.5 / 255 and 1.5 / 255 of the range.
-    expect(rendered(row('float64', Float64Array.of(0.5, 1.5, 2.5)), { range: '0,255' })).toEqual([BLACK, '020202ff', '020202ff']);
+    expect(rendered(row('float64', Float64Array.of(0.5, 1.5, 2.5)), { range: '0,255' })).toEqual([
+      BLACK,
+      '020202ff',
+      '020202ff',
+    ]);
   });
 
   it('reads memory that is not aligned', () => {
     const bytes = Uint8Array.of(9, 1, 0, 2, 0);
-    expect(rendered({ encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] }, width: 2, height: 1, payload: bytes.subarray(1) }, {})).toEqual([BLACK, WHITE]);
+    expect(
+      rendered(
+        { encoding: { kind: 'raw', dtype: 'uint16', shape: [1, 2] }, width: 2, height: 1, payload: bytes.subarray(1) },
+        {},
+      ),
+    ).toEqual([BLACK, WHITE]);
   });
 
   it('renders a part', () => {
@@ -69,7 +80,13 @@ describe('ArrayRenderer', () => {
 
   it('keeps its range for an array that is shown again, and begins again with another type', () => {
     const renderer = new ArrayRenderer(parseArrayStyle({}));
-    expect(renderer.prepare(row('float32', Float32Array.of(0, 10)))).toEqual({ low: 0, high: 10, dtype: 'float32', channels: 1, isAuto: true });
+    expect(renderer.prepare(row('float32', Float32Array.of(0, 10)))).toEqual({
+      low: 0,
+      high: 10,
+      dtype: 'float32',
+      channels: 1,
+      isAuto: true,
+    });
     expect(renderer.prepare(row('float32', Float32Array.of(0, 50)), false)).toMatchObject({ low: 0, high: 10 });
     renderer.style = parseArrayStyle({ colormap: 'jet' });
     expect(renderer.prepare(row('float32', Float32Array.of(0, 10.5)))).toMatchObject({ low: 0, high: 10 });

@@ -3,15 +3,31 @@ import { AutoRange, measureRange, samplingStep } from '../../../../shared/arrays
 import type { SampleRange } from '../../../../shared/eight-bit.ts';
 import { parseDtype } from '../../../../shared/ndarray.ts';
 
-function measure(values: Float32Array, width: number, { channels = 1, noData = null }: { channels?: number; noData?: number | null } = {}): SampleRange | null {
+function measure(
+  values: Float32Array,
+  width: number,
+  { channels = 1, noData = null }: { channels?: number; noData?: number | null } = {},
+): SampleRange | null {
   const height = values.length / width / channels;
-  return measureRange({ type: parseDtype('float32')!, width, height, channels, bytes: new Uint8Array(values.buffer), noData });
+  return measureRange({
+    type: parseDtype('float32')!,
+    width,
+    height,
+    channels,
+    bytes: new Uint8Array(values.buffer),
+    noData,
+  });
 }
 
 describe('measureRange', () => {
   it('gives the 1st and the 99th percentile', () => {
     // numpy.percentile(numpy.arange(1000), [1, 99]) with the methods lower and higher.
-    expect(measure(Float32Array.from({ length: 1000 }, (_, at) => (at * 7) % 1000), 100)).toEqual({ low: 9, high: 990 });
+    expect(
+      measure(
+        Float32Array.from({ length: 1000 }, (_, at) => (at * 7) % 1000),
+        100,
+      ),
+    ).toEqual({ low: 9, high: 990 });
   });
 
   it('skips NaN, infinities and the value without a measurement', () => {
@@ -31,7 +47,14 @@ describe('measureRange', () => {
 });
 
 describe('samplingStep', () => {
-  it.each([[100, 10, 1], [8192, 64, 1], [8193, 1, 2], [640 * 480, 640, 39], [60_200, 301, 8], [1 << 26, 8192, 8193]])('of %i pixels in rows of %i is %i', (pixels, width, step) => {
+  it.each([
+    [100, 10, 1],
+    [8192, 64, 1],
+    [8193, 1, 2],
+    [640 * 480, 640, 39],
+    [60_200, 301, 8],
+    [1 << 26, 8192, 8193],
+  ])('of %i pixels in rows of %i is %i', (pixels, width, step) => {
     expect(samplingStep(pixels, width)).toBe(step);
   });
 });

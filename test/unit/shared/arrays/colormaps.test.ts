@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { COLORMAP_NAMES, colormapOf, packColor, parseColor, swapRedAndBlue } from '../../../../shared/arrays/colormaps.ts';
+import {
+  COLORMAP_NAMES,
+  colormapOf,
+  packColor,
+  parseColor,
+  swapRedAndBlue,
+} from '../../../../shared/arrays/colormaps.ts';
 
 const rgb = (color: number | undefined): number[] => [color! & 0xff, (color! >>> 8) & 0xff, (color! >>> 16) & 0xff];
 
@@ -25,16 +31,31 @@ describe('colormapOf', () => {
 
   it('interpolates a custom table', () => {
     const colors = colormapOf('#000, ff0000 ,#fff');
-    expect([0, 51, 127, 128, 255].map((index) => rgb(colors[index]))).toEqual([[0, 0, 0], [102, 0, 0], [254, 0, 0], [255, 1, 1], [255, 255, 255]]);
+    expect([0, 51, 127, 128, 255].map((index) => rgb(colors[index]))).toEqual([
+      [0, 0, 0],
+      [102, 0, 0],
+      [254, 0, 0],
+      [255, 1, 1],
+      [255, 255, 255],
+    ]);
   });
 
-  it.each(['rainbow', '#000', '', '#000,#12', '#000,,#fff', Array.from({ length: 257 }, () => '#000').join()])('refuses %s', (text) => {
-    expect(() => colormapOf(text)).toThrow(expect.objectContaining({ code: 'style-invalid' }));
-  });
+  it.each(['rainbow', '#000', '', '#000,#12', '#000,,#fff', Array.from({ length: 257 }, () => '#000').join()])(
+    'refuses %s',
+    (text) => {
+      expect(() => colormapOf(text)).toThrow(expect.objectContaining({ code: 'style-invalid' }));
+    },
+  );
 });
 
 describe('parseColor', () => {
-  it.each([['#0f8', packColor(0, 255, 136)], ['102030', packColor(16, 32, 48)], ['#10203080', packColor(16, 32, 48, 128)], ['#10203000', 0], ['transparent', 0]])('reads %s', (text, color) => {
+  it.each([
+    ['#0f8', packColor(0, 255, 136)],
+    ['102030', packColor(16, 32, 48)],
+    ['#10203080', packColor(16, 32, 48, 128)],
+    ['#10203000', 0],
+    ['transparent', 0],
+  ])('reads %s', (text, color) => {
     expect(parseColor(text, 'it')).toBe(color);
   });
 

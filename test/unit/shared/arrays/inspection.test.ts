@@ -1,12 +1,32 @@
 import { describe, expect, it } from 'vitest';
-import { areaStatistics, clipArea, HISTOGRAM_STEPS, type InspectedSamples, pixelValues } from '../../../../shared/arrays/inspection.ts';
+import {
+  areaStatistics,
+  clipArea,
+  HISTOGRAM_STEPS,
+  type InspectedSamples,
+  pixelValues,
+} from '../../../../shared/arrays/inspection.ts';
 
-const samples = (dtype: string, data: Uint16Array | Float32Array | Uint8Array, width: number, channels = 1): InspectedSamples => ({
-  dtype, width, height: data.length / width / channels, channels, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+const samples = (
+  dtype: string,
+  data: Uint16Array | Float32Array | Uint8Array,
+  width: number,
+  channels = 1,
+): InspectedSamples => ({
+  dtype,
+  width,
+  height: data.length / width / channels,
+  channels,
+  bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
 });
 
 describe('pixelValues', () => {
-  const colors = samples('uint8', Uint8Array.from({ length: 18 }, (_, at) => at), 3, 3);
+  const colors = samples(
+    'uint8',
+    Uint8Array.from({ length: 18 }, (_, at) => at),
+    3,
+    3,
+  );
 
   it('reads all channels in their order', () => {
     expect(pixelValues(colors, 2, 1)).toEqual([15, 16, 17]);
@@ -14,7 +34,13 @@ describe('pixelValues', () => {
     expect(pixelValues(samples('float32', Float32Array.of(NaN, -Infinity), 2), 0, 0)).toEqual([NaN]);
   });
 
-  it.each([[-1, 0], [3, 0], [0, 2], [0, -1], [0.5, 0]])('has none at %d, %d', (x, y) => {
+  it.each([
+    [-1, 0],
+    [3, 0],
+    [0, 2],
+    [0, -1],
+    [0.5, 0],
+  ])('has none at %d, %d', (x, y) => {
     expect(pixelValues(colors, x, y)).toBeNull();
   });
 });
@@ -36,18 +62,41 @@ describe('areaStatistics', () => {
     const [channel] = areaStatistics(depth, { x: 0, y: 0, width: 4, height: 1 }, 0);
     expect(channel).toMatchObject({ count: 3, mean: 200, min: 100, max: 300 });
     // numpy.histogram([100, 200, 300], 32)
-    expect(channel!.histogram.flatMap((count, step) => (count > 0 ? [[step, count]] : []))).toEqual([[0, 1], [16, 1], [31, 1]]);
+    expect(channel!.histogram.flatMap((count, step) => (count > 0 ? [[step, count]] : []))).toEqual([
+      [0, 1],
+      [16, 1],
+      [31, 1],
+    ]);
     expect(channel!.histogram).toHaveLength(HISTOGRAM_STEPS);
   });
 
   it('measures each channel of an area', () => {
-    const colors = samples('uint8', Uint8Array.from({ length: 27 }, (_, at) => at), 3, 3);
-    expect(areaStatistics(colors, { x: 1, y: 1, width: 2, height: 2 }, null).map(({ mean, min, max }) => [mean, min, max])).toEqual([[18, 12, 24], [19, 13, 25], [20, 14, 26]]);
+    const colors = samples(
+      'uint8',
+      Uint8Array.from({ length: 27 }, (_, at) => at),
+      3,
+      3,
+    );
+    expect(
+      areaStatistics(colors, { x: 1, y: 1, width: 2, height: 2 }, null).map(({ mean, min, max }) => [mean, min, max]),
+    ).toEqual([
+      [18, 12, 24],
+      [19, 13, 25],
+      [20, 14, 26],
+    ]);
   });
 
   it('has no figures where nothing was measured, and one step where all is equal', () => {
     const floats = samples('float32', Float32Array.of(NaN, Infinity, 7, 7), 2);
-    expect(areaStatistics(floats, { x: 0, y: 0, width: 2, height: 1 }, null)).toEqual([{ count: 0, mean: null, min: null, max: null, histogram: [] }]);
-    expect(areaStatistics(floats, { x: 0, y: 1, width: 2, height: 1 }, null)[0]).toMatchObject({ count: 2, mean: 7, min: 7, max: 7, histogram: [2, ...Array.from({ length: 31 }, () => 0)] });
+    expect(areaStatistics(floats, { x: 0, y: 0, width: 2, height: 1 }, null)).toEqual([
+      { count: 0, mean: null, min: null, max: null, histogram: [] },
+    ]);
+    expect(areaStatistics(floats, { x: 0, y: 1, width: 2, height: 1 }, null)[0]).toMatchObject({
+      count: 2,
+      mean: 7,
+      min: 7,
+      max: 7,
+      histogram: [2, ...Array.from({ length: 31 }, () => 0)],
+    });
   });
 });

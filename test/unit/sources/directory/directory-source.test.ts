@@ -13,7 +13,8 @@ import { Heard } from '../../../helpers/heard.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
 
-const jpeg = (gray: number, width = 16): Promise<Buffer> => encodeJpeg({ data: Buffer.alloc(width * 8 * 3, gray), width, height: 8, channels: 3 });
+const jpeg = (gray: number, width = 16): Promise<Buffer> =>
+  encodeJpeg({ data: Buffer.alloc(width * 8 * 3, gray), width, height: 8, channels: 3 });
 
 let folder: string;
 let sources: DirectorySource[];
@@ -31,13 +32,23 @@ afterEach(async () => {
 });
 
 const create = (options: string): DirectorySource => {
-  const source = new DirectorySource(parseDirectory(parseSourceUrl(`directory:${folder}?${options}`, ['fps', 'loop', 'watch'])));
+  const source = new DirectorySource(
+    parseDirectory(parseSourceUrl(`directory:${folder}?${options}`, ['fps', 'loop', 'watch'])),
+  );
   sources.push(source);
   return source;
 };
 
 describe('parseDirectory', () => {
-  it.each(['directory:', 'directory:/a?fps=0', 'directory:/a?fps=241', 'directory:/a?watch=true&fps=5', 'directory:/a?watch=true&loop=true', 'directory:/a\0b', 'directory:/a?rate=3'])('refuses %j', (url) => {
+  it.each([
+    'directory:',
+    'directory:/a?fps=0',
+    'directory:/a?fps=241',
+    'directory:/a?watch=true&fps=5',
+    'directory:/a?watch=true&loop=true',
+    'directory:/a\0b',
+    'directory:/a?rate=3',
+  ])('refuses %j', (url) => {
     expect(() => parseDirectory(parseSourceUrl(url, ['fps', 'loop', 'watch']))).toThrow(coded('source-invalid'));
   });
 });
@@ -47,7 +58,11 @@ describe('parseImage', () => {
     expect(() => parseImage(parseSourceUrl(url, ['check']))).toThrow(coded('source-invalid'));
   });
 
-  it.each([['image:a.jpg', '.', 'a.jpg'], ['image:/tmp/a b', '/tmp', 'a b'], ['image:./x/.hidden?check=false', './x', '.hidden']])('takes %j', (url, folder, file) => {
+  it.each([
+    ['image:a.jpg', '.', 'a.jpg'],
+    ['image:/tmp/a b', '/tmp', 'a b'],
+    ['image:./x/.hidden?check=false', './x', '.hidden'],
+  ])('takes %j', (url, folder, file) => {
     expect(parseImage(parseSourceUrl(url, ['check']))).toMatchObject({ folder, file, isWatched: true });
   });
 });
@@ -99,7 +114,8 @@ describe('one image', () => {
 describe('a list of images', () => {
   it('shows them in the order of their names, as people count, and ends', async () => {
     const pictures = await Promise.all([1, 2, 3].map((gray) => jpeg(gray * 50)));
-    for (const [index, name] of ['img10.jpg', 'img2.JPEG', 'img1.jpg'].entries()) await writeFile(join(folder, name), pictures[index]!);
+    for (const [index, name] of ['img10.jpg', 'img2.JPEG', 'img1.jpg'].entries())
+      await writeFile(join(folder, name), pictures[index]!);
     await writeFile(join(folder, 'notes.txt'), 'no image');
     await create('fps=100').open(heard);
     await heard.until(() => heard.ended.length > 0);
@@ -111,25 +127,64 @@ describe('a list of images', () => {
 
   it('decodes PNG, WebP and TIFF to gray and BGR, with the bits that they have, and reads .npy', async () => {
     const rgb = Buffer.from([10, 20, 30, 40, 50, 60]);
-    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).png().toFile(join(folder, 'a.png'));
-    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).webp({ lossless: true }).toFile(join(folder, 'b.webp'));
-    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } }).tiff({ compression: 'none' }).toFile(join(folder, 'c.tif'));
-    await sharp(new Uint16Array([1, 65_535]), { raw: { width: 2, height: 1, channels: 1 } }).toColourspace('grey16').png().toFile(join(folder, 'd.png'));
-    await sharp(new Uint16Array([1, 2, 3, 400, 500, 600]), { raw: { width: 2, height: 1, channels: 3 } }).toColourspace('rgb16').png().toFile(join(folder, 'e.png'));
-    await sharp(Buffer.from([7, 8]), { raw: { width: 2, height: 1, channels: 1 } }).toColourspace('b-w').png().toFile(join(folder, 'f.png'));
-    await sharp(Buffer.from([10, 20, 30, 255, 40, 50, 60, 255]), { raw: { width: 2, height: 1, channels: 4 } }).png().toFile(join(folder, 'g.png'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } })
+      .png()
+      .toFile(join(folder, 'a.png'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } })
+      .webp({ lossless: true })
+      .toFile(join(folder, 'b.webp'));
+    await sharp(rgb, { raw: { width: 2, height: 1, channels: 3 } })
+      .tiff({ compression: 'none' })
+      .toFile(join(folder, 'c.tif'));
+    await sharp(new Uint16Array([1, 65_535]), { raw: { width: 2, height: 1, channels: 1 } })
+      .toColourspace('grey16')
+      .png()
+      .toFile(join(folder, 'd.png'));
+    await sharp(new Uint16Array([1, 2, 3, 400, 500, 600]), { raw: { width: 2, height: 1, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toFile(join(folder, 'e.png'));
+    await sharp(Buffer.from([7, 8]), { raw: { width: 2, height: 1, channels: 1 } })
+      .toColourspace('b-w')
+      .png()
+      .toFile(join(folder, 'f.png'));
+    await sharp(Buffer.from([10, 20, 30, 255, 40, 50, 60, 255]), { raw: { width: 2, height: 1, channels: 4 } })
+      .png()
+      .toFile(join(folder, 'g.png'));
     const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }".padEnd(117) + '\n';
-    await writeFile(join(folder, 'h.npy'), Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.from(Uint16Array.of(header.length).buffer), Buffer.from(header), Buffer.from(Float32Array.of(0.5, 1.5).buffer)]));
+    await writeFile(
+      join(folder, 'h.npy'),
+      Buffer.concat([
+        Buffer.from('\x93NUMPY\x01\x00', 'latin1'),
+        Buffer.from(Uint16Array.of(header.length).buffer),
+        Buffer.from(header),
+        Buffer.from(Float32Array.of(0.5, 1.5).buffer),
+      ]),
+    );
     await create('fps=100').open(heard);
     await heard.until(() => heard.ended.length > 0);
     const samples = heard.frames.map(({ encoding, payload }) => {
       if (encoding.kind !== 'raw') return encoding.kind;
       const bytes = Uint8Array.from(payload).buffer;
-      const values = encoding.dtype === 'uint16' ? new Uint16Array(bytes) : encoding.dtype === 'float32' ? new Float32Array(bytes) : new Uint8Array(bytes);
+      const values =
+        encoding.dtype === 'uint16'
+          ? new Uint16Array(bytes)
+          : encoding.dtype === 'float32'
+            ? new Float32Array(bytes)
+            : new Uint8Array(bytes);
       return [encoding.dtype, encoding.shape, [...values]];
     });
     const bgr = ['uint8', [1, 2, 3], [30, 20, 10, 60, 50, 40]];
-    expect(samples).toEqual([bgr, bgr, bgr, ['uint16', [1, 2], [1, 65_535]], ['uint16', [1, 2, 3], [3, 2, 1, 600, 500, 400]], ['uint8', [1, 2], [7, 8]], bgr, ['float32', [1, 2], [0.5, 1.5]]]);
+    expect(samples).toEqual([
+      bgr,
+      bgr,
+      bgr,
+      ['uint16', [1, 2], [1, 65_535]],
+      ['uint16', [1, 2, 3], [3, 2, 1, 600, 500, 400]],
+      ['uint8', [1, 2], [7, 8]],
+      bgr,
+      ['float32', [1, 2], [0.5, 1.5]],
+    ]);
     expect(heard.rejected).toEqual([]);
   });
 
@@ -181,7 +236,8 @@ describe('a list of images', () => {
     await create('').open(heard);
     await heard.until(() => heard.failed.length > 0);
     expect(heard.failed).toEqual([coded('source-unavailable')]);
-    const url = (path: string): DirectorySource => new DirectorySource(parseDirectory({ target: path, options: new Map() }));
+    const url = (path: string): DirectorySource =>
+      new DirectorySource(parseDirectory({ target: path, options: new Map() }));
     await expect(url(join(folder, 'gone')).open(heard)).rejects.toEqual(coded('source-unavailable'));
     await expect(url(join(folder, 'a.txt')).open(heard)).rejects.toEqual(coded('source-unavailable'));
   });
@@ -278,24 +334,27 @@ describe('a watched folder', () => {
     expect(heard.failed).toHaveLength(1);
   });
 
-  it.each(['moved away', 'removed'])('goes on with a folder that was %s and made again before anybody looked', async (how) => {
-    await create('watch=true').open(heard);
-    await writeFile(join(folder, 'a.jpg'), await jpeg(1));
-    await heard.until(() => heard.frames.length === 1);
-    // What is made in the place of one that was removed gets its number, as a rule.
-    if (how === 'moved away') await rename(folder, `${folder} away`);
-    else rmSync(folder, { recursive: true });
-    mkdirSync(folder);
-    await rm(`${folder} away`, { recursive: true, force: true });
-    await writeFile(join(folder, 'b.jpg'), await jpeg(2));
-    await heard.until(() => heard.frames.length === 2);
-    // Heard: two a second would be found by looking, and time would be over.
-    for (let n = 3; n < 33; n += 1) {
-      await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
-      await heard.until(() => heard.files.at(-1) === `${n}.jpg`);
-    }
-    expect(heard.failed).toEqual([]);
-  });
+  it.each(['moved away', 'removed'])(
+    'goes on with a folder that was %s and made again before anybody looked',
+    async (how) => {
+      await create('watch=true').open(heard);
+      await writeFile(join(folder, 'a.jpg'), await jpeg(1));
+      await heard.until(() => heard.frames.length === 1);
+      // What is made in the place of one that was removed gets its number, as a rule.
+      if (how === 'moved away') await rename(folder, `${folder} away`);
+      else rmSync(folder, { recursive: true });
+      mkdirSync(folder);
+      await rm(`${folder} away`, { recursive: true, force: true });
+      await writeFile(join(folder, 'b.jpg'), await jpeg(2));
+      await heard.until(() => heard.frames.length === 2);
+      // Heard: two a second would be found by looking, and time would be over.
+      for (let n = 3; n < 33; n += 1) {
+        await writeFile(join(folder, `${n}.jpg`), await jpeg(n));
+        await heard.until(() => heard.files.at(-1) === `${n}.jpg`);
+      }
+      expect(heard.failed).toEqual([]);
+    },
+  );
 
   it('follows links within the folder, not out of it', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'gearway-'));

@@ -8,13 +8,17 @@ import { ImageFolder } from '../../../../gateway/sources/directory/image-folder.
 import { Heard } from '../../../helpers/heard.ts';
 import { jpegOf } from '../../../helpers/pictures.ts';
 
-/** What the system does here when it is asked to tell of a folder: it says nothing, as of a network file system, or has no more watches to give. */
+/**
+ * What the system does here when it is asked to tell of a folder: it says nothing, as of a network file system, or has
+ * no more watches to give.
+ */
 let system: 'silent' | 'full' = 'silent';
 
 vi.mock('node:fs', async (original) => ({
   ...(await original<typeof import('node:fs')>()),
   watch: () => {
-    if (system === 'full') throw Object.assign(new Error('ENOSPC: System limit for number of file watchers reached'), { code: 'ENOSPC' });
+    if (system === 'full')
+      throw Object.assign(new Error('ENOSPC: System limit for number of file watchers reached'), { code: 'ENOSPC' });
     const watcher = { on: () => watcher, close: () => undefined };
     return watcher;
   },
@@ -33,31 +37,48 @@ afterEach(async () => {
 });
 
 describe('FolderWatch', () => {
-  it.each(['silent', 'full'] as const)('finds what came and what was written again where the system is %s', async (kind) => {
-    system = kind;
-    await writeFile(join(folder, '1.jpg'), jpegOf(1000));
-    await writeFile(join(folder, '2.jpg'), jpegOf(1100));
-    const heard = new Heard();
-    const source = new DirectorySource({ folder, file: null, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
-    closing.push(() => source.close());
-    await source.open(heard);
-    await heard.until(() => heard.frames.length === 1);
-    await writeFile(join(folder, '3.jpg'), jpegOf(1200));
-    await heard.until(() => heard.files.includes('3.jpg'));
-    // The one that is shown, and one that is not.
-    await writeFile(join(folder, '3.jpg'), jpegOf(1300));
-    await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1300);
-    await writeFile(join(folder, '1.jpg'), jpegOf(1400));
-    await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1400);
-    expect(heard.files.slice(1)).toEqual(['3.jpg', '3.jpg', '1.jpg']);
-    expect(heard.rejected).toEqual([]);
-  });
+  it.each(['silent', 'full'] as const)(
+    'finds what came and what was written again where the system is %s',
+    async (kind) => {
+      system = kind;
+      await writeFile(join(folder, '1.jpg'), jpegOf(1000));
+      await writeFile(join(folder, '2.jpg'), jpegOf(1100));
+      const heard = new Heard();
+      const source = new DirectorySource({
+        folder,
+        file: null,
+        framesPerSecond: 1,
+        isLooped: false,
+        isWatched: true,
+        isChecked: true,
+      });
+      closing.push(() => source.close());
+      await source.open(heard);
+      await heard.until(() => heard.frames.length === 1);
+      await writeFile(join(folder, '3.jpg'), jpegOf(1200));
+      await heard.until(() => heard.files.includes('3.jpg'));
+      // The one that is shown, and one that is not.
+      await writeFile(join(folder, '3.jpg'), jpegOf(1300));
+      await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1300);
+      await writeFile(join(folder, '1.jpg'), jpegOf(1400));
+      await heard.until(() => heard.frames.at(-1)!.payload.byteLength === 1400);
+      expect(heard.files.slice(1)).toEqual(['3.jpg', '3.jpg', '1.jpg']);
+      expect(heard.rejected).toEqual([]);
+    },
+  );
 
   it('finds one of many that was written again where the system is silent', async () => {
     system = 'silent';
     for (let n = 0; n < 300; n += 1) await writeFile(join(folder, `${n}.jpg`), jpegOf(1000));
     const heard = new Heard();
-    const source = new DirectorySource({ folder, file: null, framesPerSecond: 1, isLooped: false, isWatched: true, isChecked: true });
+    const source = new DirectorySource({
+      folder,
+      file: null,
+      framesPerSecond: 1,
+      isLooped: false,
+      isWatched: true,
+      isChecked: true,
+    });
     closing.push(() => source.close());
     await source.open(heard);
     await heard.until(() => heard.frames.length === 1);

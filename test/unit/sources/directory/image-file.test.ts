@@ -11,7 +11,8 @@ const [WIDTH, HEIGHT] = [16, 12];
 const samples = Buffer.from(Array.from({ length: WIDTH * HEIGHT * 3 }, (_none, at) => (at * 131) % 251));
 const colour = (): Sharp => sharp(samples, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 const deepSamples = Uint16Array.from({ length: WIDTH * HEIGHT }, (_none, at) => (at * 7919) % 65_536);
-const deep = (): Sharp => sharp(deepSamples, { raw: { width: WIDTH, height: HEIGHT, channels: 1 } }).toColourspace('grey16');
+const deep = (): Sharp =>
+  sharp(deepSamples, { raw: { width: WIDTH, height: HEIGHT, channels: 1 } }).toColourspace('grey16');
 
 /** Half of one picture and half of another, as a file is that is written over in place. */
 const DAMAGED = (await colour().png({ compressionLevel: 0 }).toBuffer()).fill(0xaa, 200, 260);
@@ -26,8 +27,13 @@ const FLOAT = Buffer.from(
 const BGR = Buffer.from(samples.map((_sample, at) => samples[at - (at % 3) + 2 - (at % 3)] ?? 0));
 
 describe('IMAGE_NAME', () => {
-  it.each(['a.jpg', 'a.JPEG', 'a.png', 'a.bmp', 'a.webp', 'a.tif', 'a.tiff', 'a.npy', 'ü "b" \';c.jpg', 'a\nb.jpg'])('fits %j', (name) => expect(name).toMatch(IMAGE_NAME));
-  it.each(['.jpg', '.a.jpg', '._a.jpg', 'a.jpg.part', 'a.gif', 'a.svg', 'ajpg', ''])('does not fit %j', (name) => expect(name).not.toMatch(IMAGE_NAME));
+  it.each(['a.jpg', 'a.JPEG', 'a.png', 'a.bmp', 'a.webp', 'a.tif', 'a.tiff', 'a.npy', 'ü "b" \';c.jpg', 'a\nb.jpg'])(
+    'fits %j',
+    (name) => expect(name).toMatch(IMAGE_NAME),
+  );
+  it.each(['.jpg', '.a.jpg', '._a.jpg', 'a.jpg.part', 'a.gif', 'a.svg', 'ajpg', ''])('does not fit %j', (name) =>
+    expect(name).not.toMatch(IMAGE_NAME),
+  );
 });
 
 describe('readImage', () => {
@@ -54,12 +60,26 @@ describe('readImage', () => {
   ])('decodes %s, and nothing that is cut short', async (name, encode) => {
     const bytes = await encode().toBuffer();
     // withIccProfile converts the samples; those that are in the file are what counts.
-    const expected = name.includes('profile') ? Buffer.from(await sharp(bytes, { ignoreIcc: true }).recomb([[0, 0, 1], [0, 1, 0], [1, 0, 0]]).raw().toBuffer()) : BGR;
+    const expected = name.includes('profile')
+      ? Buffer.from(
+          await sharp(bytes, { ignoreIcc: true })
+            .recomb([
+              [0, 0, 1],
+              [0, 1, 0],
+              [1, 0, 0],
+            ])
+            .raw()
+            .toBuffer(),
+        )
+      : BGR;
     const { dtype, shape, data } = (await readImage(bytes)) as NDArray;
     expect([dtype, shape, Buffer.compare(data, expected)]).toEqual(['uint8', [HEIGHT, WIDTH, 3], 0]);
     // All of a PNG's picture is there without its last chunk, IEND, which is empty.
     const needed = bytes.byteLength - (name.startsWith('PNG') ? 12 : 0);
-    for (let end = 0; end < needed; end += 1) await expect(readImage(bytes.subarray(0, end)), `${end} of ${bytes.byteLength} bytes`).rejects.toEqual(coded('image-invalid'));
+    for (let end = 0; end < needed; end += 1)
+      await expect(readImage(bytes.subarray(0, end)), `${end} of ${bytes.byteLength} bytes`).rejects.toEqual(
+        coded('image-invalid'),
+      );
   });
 
   it.each<[string, () => Sharp]>([
@@ -67,7 +87,11 @@ describe('readImage', () => {
     ['TIFF', () => deep().tiff({ compression: 'lzw' })],
   ])('keeps all 16 bits of a gray %s', async (_name, encode) => {
     const { dtype, shape, data } = (await readImage(await encode().toBuffer())) as NDArray;
-    expect([dtype, shape, Buffer.compare(data, Buffer.from(deepSamples.buffer))]).toEqual(['uint16', [HEIGHT, WIDTH], 0]);
+    expect([dtype, shape, Buffer.compare(data, Buffer.from(deepSamples.buffer))]).toEqual([
+      'uint16',
+      [HEIGHT, WIDTH],
+      0,
+    ]);
   });
 
   it('reads .npy in place', async () => {
@@ -84,8 +108,14 @@ describe('readImage', () => {
     ['nothing', Buffer.alloc(0)],
     ['text', Buffer.from('no image')],
     // The library could read it, and files that it names.
-    ['SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>')],
-    ['GIF', Buffer.from('47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b', 'hex')],
+    [
+      'SVG',
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'),
+    ],
+    [
+      'GIF',
+      Buffer.from('47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b', 'hex'),
+    ],
     ['a PNG that is damaged', DAMAGED],
   ])('refuses %s', async (_name, bytes) => {
     await expect(readImage(bytes)).rejects.toEqual(coded('image-invalid'));

@@ -31,14 +31,27 @@ describe('parseV4l2Formats', () => {
       'Error opening input file /dev/video0.',
     ].join('\n');
     expect(parseV4l2Formats(text)).toEqual([
-      { name: 'yuv420p', isCompressed: false, sizes: [{ min: { width: 32, height: 32 }, max: { width: 2592, height: 1944 }, step: { width: 2, height: 2 }, maxFps: null }] },
+      {
+        name: 'yuv420p',
+        isCompressed: false,
+        sizes: [
+          {
+            min: { width: 32, height: 32 },
+            max: { width: 2592, height: 1944 },
+            step: { width: 2, height: 2 },
+            maxFps: null,
+          },
+        ],
+      },
       { name: 'bgr24', isCompressed: false, sizes: [oneSize(640, 480)] },
       { name: 'gray16le', isCompressed: false, sizes: [] },
     ]);
   });
 
   it('finds nothing where there is nothing', () => {
-    expect(parseV4l2Formats('[video4linux2,v4l2 @ 0x1] Not a video capture device.\n/dev/video1: No such device\n')).toEqual([]);
+    expect(
+      parseV4l2Formats('[video4linux2,v4l2 @ 0x1] Not a video capture device.\n/dev/video1: No such device\n'),
+    ).toEqual([]);
   });
 });
 
@@ -51,7 +64,14 @@ describe('hasSize', () => {
     [30, 32, false],
     [641, 480, false],
   ])('%i×%i: %s', (width, height, expected) => {
-    const sizes = [{ min: { width: 32, height: 32 }, max: { width: 2592, height: 1944 }, step: { width: 2, height: 2 }, maxFps: null }];
+    const sizes = [
+      {
+        min: { width: 32, height: 32 },
+        max: { width: 2592, height: 1944 },
+        step: { width: 2, height: 2 },
+        maxFps: null,
+      },
+    ];
     expect(hasSize({ name: 'yuv420p', isCompressed: false, sizes }, { width, height })).toBe(expected);
   });
 });
@@ -61,9 +81,12 @@ const ALTERNATIVE = '[dshow @ 000001eeef06b240]   Alternative name "@device_pnp_
 describe('parseDshowDevices', () => {
   it('reads the list of FFmpeg 5 and newer', () => {
     const text = [
-      '[dshow @ 000001eeef06b240] "Integrated Camera" (video)', ALTERNATIVE,
-      '[dshow @ 000001eeef06b240] "HD Webcam [Fixed] (2)" (video, audio)\r', ALTERNATIVE,
-      '[dshow @ 000001eeef06b240] "Microphone (HyperX QuadCast)" (audio)', ALTERNATIVE,
+      '[dshow @ 000001eeef06b240] "Integrated Camera" (video)',
+      ALTERNATIVE,
+      '[dshow @ 000001eeef06b240] "HD Webcam [Fixed] (2)" (video, audio)\r',
+      ALTERNATIVE,
+      '[dshow @ 000001eeef06b240] "Microphone (HyperX QuadCast)" (audio)',
+      ALTERNATIVE,
       '[dshow @ 000001eeef06b240] "Nothing" (none)',
       '[in#0 @ 000001eeef06b080] Error opening input: Immediate exit requested',
       'Error opening input file dummy.',
@@ -74,9 +97,11 @@ describe('parseDshowDevices', () => {
   it('reads the list of FFmpeg 4', () => {
     const text = [
       '[dshow @ 00000000025eb4e0] DirectShow video devices (some may be both video and audio devices)',
-      '[dshow @ 00000000025eb4e0]  "USB2.0 HD UVC WebCam"', ALTERNATIVE,
+      '[dshow @ 00000000025eb4e0]  "USB2.0 HD UVC WebCam"',
+      ALTERNATIVE,
       '[dshow @ 00000000025eb4e0] DirectShow audio devices',
-      '[dshow @ 00000000025eb4e0]  "麦克风 (Realtek High Definition Audio)"', ALTERNATIVE,
+      '[dshow @ 00000000025eb4e0]  "麦克风 (Realtek High Definition Audio)"',
+      ALTERNATIVE,
       'dummy: Immediate exit requested',
     ].join('\n');
     expect(parseDshowDevices(text)).toEqual(['USB2.0 HD UVC WebCam']);
@@ -94,7 +119,19 @@ describe('parseDshowFormats', () => {
       '[dshow @ 0000023d0186e480]   vcodec=mjpeg  min s=320x240 fps=15 max s=640x480 fps=15',
     ].join('\n');
     expect(parseDshowFormats(text)).toEqual([
-      { name: 'mjpeg', isCompressed: true, sizes: [oneSize(1280, 720, 30), { min: { width: 320, height: 240 }, max: { width: 640, height: 480 }, step: { width: 1, height: 1 }, maxFps: 15 }] },
+      {
+        name: 'mjpeg',
+        isCompressed: true,
+        sizes: [
+          oneSize(1280, 720, 30),
+          {
+            min: { width: 320, height: 240 },
+            max: { width: 640, height: 480 },
+            step: { width: 1, height: 1 },
+            maxFps: 15,
+          },
+        ],
+      },
       { name: 'yuyv422', isCompressed: false, sizes: [oneSize(640, 480, 60.0002)] },
     ]);
   });
@@ -131,8 +168,18 @@ describe('parsePiCameras', () => {
       "    Modes: 'SRGGB12_CSI2P' : 2028x1080 [50.03 fps - (0, 440)/4056x2160 crop]",
     ].join('\n');
     expect(parsePiCameras(text)).toEqual([
-      { name: 'imx708', device: '0', formats: [{ name: 'mjpeg', isCompressed: true, sizes: [oneSize(1536, 864, 120.13), oneSize(4608, 2592, 14.35)] }] },
-      { name: 'imx477', device: '1', formats: [{ name: 'mjpeg', isCompressed: true, sizes: [oneSize(2028, 1080, 50.03)] }] },
+      {
+        name: 'imx708',
+        device: '0',
+        formats: [
+          { name: 'mjpeg', isCompressed: true, sizes: [oneSize(1536, 864, 120.13), oneSize(4608, 2592, 14.35)] },
+        ],
+      },
+      {
+        name: 'imx477',
+        device: '1',
+        formats: [{ name: 'mjpeg', isCompressed: true, sizes: [oneSize(2028, 1080, 50.03)] }],
+      },
     ]);
   });
 
@@ -143,7 +190,18 @@ describe('parsePiCameras', () => {
 
 describe('parseInputDevices', () => {
   it('reads those that can be read from', () => {
-    const text = ['Devices:', ' D. = Demuxing supported', ' .E = Muxing supported', ' --', ' DE alsa            ALSA audio output', '  E caca            caca (color ASCII art) output device', ' D  lavfi           Libavfilter virtual input device', ' DE video4linux2,v4l2 Video4Linux2 output device', ' D  x11grab         X11 screen capture, using XCB', ''].join('\n');
+    const text = [
+      'Devices:',
+      ' D. = Demuxing supported',
+      ' .E = Muxing supported',
+      ' --',
+      ' DE alsa            ALSA audio output',
+      '  E caca            caca (color ASCII art) output device',
+      ' D  lavfi           Libavfilter virtual input device',
+      ' DE video4linux2,v4l2 Video4Linux2 output device',
+      ' D  x11grab         X11 screen capture, using XCB',
+      '',
+    ].join('\n');
     expect([...parseInputDevices(text)]).toEqual(['alsa', 'lavfi', 'video4linux2', 'v4l2', 'x11grab']);
   });
 });
@@ -151,11 +209,21 @@ describe('parseInputDevices', () => {
 describe('formatCamera', () => {
   it('shows what a person needs to choose, and the line that shows it', () => {
     const formats = [
-      { name: 'mjpeg', isCompressed: true, sizes: [oneSize(1280, 720, 30), oneSize(1280, 720, 30), oneSize(640, 480, 60.0002)] },
+      {
+        name: 'mjpeg',
+        isCompressed: true,
+        sizes: [oneSize(1280, 720, 30), oneSize(1280, 720, 30), oneSize(640, 480, 60.0002)],
+      },
       { name: 'gray16le', isCompressed: false, sizes: [] },
     ];
     expect(formatCamera({ name: 'HD Webcam', device: '/dev/video0', formats }, 'ffmpeg:/dev/video0')).toBe(
-      ['  HD Webcam (/dev/video0)', '    JPEG: 1280x720 (30 fps), 640x480 (60 fps)', '    gray16le: any size', '    --source "ffmpeg:/dev/video0"', ''].join('\n'),
+      [
+        '  HD Webcam (/dev/video0)',
+        '    JPEG: 1280x720 (30 fps), 640x480 (60 fps)',
+        '    gray16le: any size',
+        '    --source "ffmpeg:/dev/video0"',
+        '',
+      ].join('\n'),
     );
   });
 });

@@ -8,20 +8,42 @@ function parse(url: string): ReturnType<typeof parseFfmpegOptions> {
   return parseFfmpegOptions(options, parseInput(target));
 }
 
-const NONE = { size: null, fps: null, quality: null, pixels: null, isLooped: false, format: null, inputArgs: [], outputArgs: [], hwaccel: null, filter: null, copy: null, isChecked: true };
+const NONE = {
+  size: null,
+  fps: null,
+  quality: null,
+  pixels: null,
+  isLooped: false,
+  format: null,
+  inputArgs: [],
+  outputArgs: [],
+  hwaccel: null,
+  filter: null,
+  copy: null,
+  isChecked: true,
+};
 
 describe('parseFfmpegOptions', () => {
   it.each([
     ['ffmpeg:a.mp4', NONE],
     ['ffmpeg:what?.mp4?', NONE],
-    ['ffmpeg:camera?size=1280x720&fps=29.97&copy=true', { ...NONE, size: { width: 1280, height: 720 }, fps: 29.97, copy: true }],
+    [
+      'ffmpeg:camera?size=1280x720&fps=29.97&copy=true',
+      { ...NONE, size: { width: 1280, height: 720 }, fps: 29.97, copy: true },
+    ],
     ['ffmpeg:a.mp4?loop=true&quality=80', { ...NONE, isLooped: true, quality: 80 }],
     ['ffmpeg:a.mp4?pixels=gray16le&copy=false', { ...NONE, pixels: 'gray16le', copy: false }],
     ['ffmpeg:a.avi?check=false', { ...NONE, isChecked: false }],
     ['ffmpeg:rtsp://cam/s?channel=1?hwaccel=vaapi', { ...NONE, hwaccel: 'vaapi' }],
-    ['ffmpeg:-f?format=rawvideo&inputArgs=-s+2x2+-pix_fmt "gray"&outputArgs=-frames:v 3', { ...NONE, format: 'rawvideo', inputArgs: ['-s', '2x2', '-pix_fmt', 'gray'], outputArgs: ['-frames:v', '3'] }],
+    [
+      'ffmpeg:-f?format=rawvideo&inputArgs=-s+2x2+-pix_fmt "gray"&outputArgs=-frames:v 3',
+      { ...NONE, format: 'rawvideo', inputArgs: ['-s', '2x2', '-pix_fmt', 'gray'], outputArgs: ['-frames:v', '3'] },
+    ],
     ['ffmpeg:screen?filter=crop=iw/2:ih,hflip', { ...NONE, filter: 'crop=iw/2:ih,hflip' }],
-    ['ffmpeg:picamera?size=640x480&fps=15&quality=70', { ...NONE, size: { width: 640, height: 480 }, fps: 15, quality: 70 }],
+    [
+      'ffmpeg:picamera?size=640x480&fps=15&quality=70',
+      { ...NONE, size: { width: 640, height: 480 }, fps: 15, quality: 70 },
+    ],
   ])('reads %s', (url, options) => {
     expect(parse(url)).toEqual(options);
   });

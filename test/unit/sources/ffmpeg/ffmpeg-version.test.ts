@@ -4,7 +4,10 @@ import { installCommand } from '../../../../gateway/sources/ffmpeg/install-comma
 
 describe('parseFfmpegVersion', () => {
   it.each([
-    ['ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc 12', { major: 5, minor: 1 }],
+    [
+      'ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\nbuilt with gcc 12',
+      { major: 5, minor: 1 },
+    ],
     ['ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright (c) 2000-2021', { major: 4, minor: 4 }],
     ['ffmpeg version n6.1 Copyright', { major: 6, minor: 1 }],
     ['ffmpeg version 8.0 Copyright', { major: 8, minor: 0 }],

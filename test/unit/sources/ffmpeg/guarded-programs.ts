@@ -1,8 +1,12 @@
-/** A process of program.test.ts: runs two programs that never end by themselves behind a guard, and a third one when it reads a line. */
+/**
+ * A process of program.test.ts: runs two programs that never end by themselves behind a guard, and a third one when it
+ * reads a line.
+ */
 import { ProcessGuard } from '../../../../gateway/sources/ffmpeg/process-guard.ts';
 import { Program } from '../../../../gateway/sources/ffmpeg/program.ts';
 
-const DEAF = 'for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => 0); setInterval(() => 0, 1000)';
+const DEAF =
+  'for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => 0); setInterval(() => 0, 1000)';
 
 class TellingGuard extends ProcessGuard {
   override watch(pid: number): () => void {

@@ -19,17 +19,33 @@ class NoGuard extends ProcessGuard {
 }
 
 /** A Node program, with what it has put out so far. */
-function run(code: string, options: Partial<ProgramOptions> = {}): { program: Program; output: () => string; guard: NoGuard } {
+function run(
+  code: string,
+  options: Partial<ProgramOptions> = {},
+): { program: Program; output: () => string; guard: NoGuard } {
   const chunks: Buffer[] = [];
   const guard = new NoGuard();
-  const program = new Program({ command: process.execPath, args: ['-e', code], guard, onOutput: (chunk) => chunks.push(chunk), ...options });
+  const program = new Program({
+    command: process.execPath,
+    args: ['-e', code],
+    guard,
+    onOutput: (chunk) => chunks.push(chunk),
+    ...options,
+  });
   return { program, output: () => Buffer.concat(chunks).toString(), guard };
 }
 
 describe('Program', () => {
   it('passes each argument on as it is, and gives all output before it says that it has ended', async () => {
     const words = ['a b', '"q"', "'s'", ';', '$HOME', '`id`', '-i', '*', 'é☃', ''];
-    const { program, output, guard } = run('', { args: ['-e', 'process.stdout.write(JSON.stringify(process.argv.slice(1)) + "x".repeat(300000)); process.exitCode = 3', '--', ...words] });
+    const { program, output, guard } = run('', {
+      args: [
+        '-e',
+        'process.stdout.write(JSON.stringify(process.argv.slice(1)) + "x".repeat(300000)); process.exitCode = 3',
+        '--',
+        ...words,
+      ],
+    });
     expect(await program.ended).toEqual({ kind: 'exited', code: 3 });
     expect(output()).toBe(JSON.stringify(words) + 'x'.repeat(300_000));
     expect(guard.released).toEqual(guard.watched);
@@ -57,7 +73,12 @@ describe('Program', () => {
     const guard = new NoGuard();
     const code = 'process.stdout.write("here"); for (;;) require("node:fs").writeSync(2, "error\\n".repeat(10000))';
     const program = await new Promise<Program>((resolve) => {
-      const flooding: Program = new Program({ command: process.execPath, args: ['-e', code], guard, onOutput: () => resolve(flooding) });
+      const flooding: Program = new Program({
+        command: process.execPath,
+        args: ['-e', code],
+        guard,
+        onOutput: () => resolve(flooding),
+      });
     });
     await program.close();
     expect(program.errorText().length).toBeLessThan(64 << 10);
@@ -88,21 +109,48 @@ describe('runProgram', () => {
   const guard = new NoGuard();
 
   it('gives what it has said', async () => {
-    expect(await runProgram({ command: process.execPath, args: ['-e', 'console.log("out"); console.error("bad")'], guard, timeoutMs: 9000 })).toEqual({
-      end: { kind: 'exited', code: 0 }, hasTimedOut: false, output: 'out\n', errorText: 'bad\n', errorLines: ['bad'],
+    expect(
+      await runProgram({
+        command: process.execPath,
+        args: ['-e', 'console.log("out"); console.error("bad")'],
+        guard,
+        timeoutMs: 9000,
+      }),
+    ).toEqual({
+      end: { kind: 'exited', code: 0 },
+      hasTimedOut: false,
+      output: 'out\n',
+      errorText: 'bad\n',
+      errorLines: ['bad'],
     });
   });
 
   it('kills one that takes too long', async () => {
-    expect(await runProgram({ command: process.execPath, args: ['-e', 'setInterval(() => 0, 1000)'], guard, timeoutMs: 50 })).toMatchObject({ end: { kind: 'killed' }, hasTimedOut: true });
+    expect(
+      await runProgram({ command: process.execPath, args: ['-e', 'setInterval(() => 0, 1000)'], guard, timeoutMs: 50 }),
+    ).toMatchObject({ end: { kind: 'killed' }, hasTimedOut: true });
   });
 
   it('kills one that is not wanted any more', async () => {
     const closing = new AbortController();
-    const running = runProgram({ command: process.execPath, args: ['-e', 'setInterval(() => 0, 1000)'], guard, timeoutMs: 9000, signal: closing.signal });
+    const running = runProgram({
+      command: process.execPath,
+      args: ['-e', 'setInterval(() => 0, 1000)'],
+      guard,
+      timeoutMs: 9000,
+      signal: closing.signal,
+    });
     closing.abort();
     expect(await running).toMatchObject({ end: { kind: 'killed' }, hasTimedOut: false });
-    expect(await runProgram({ command: process.execPath, args: ['-e', 'setInterval(() => 0, 1000)'], guard, timeoutMs: 9000, signal: closing.signal })).toMatchObject({ end: { kind: 'killed' } });
+    expect(
+      await runProgram({
+        command: process.execPath,
+        args: ['-e', 'setInterval(() => 0, 1000)'],
+        guard,
+        timeoutMs: 9000,
+        signal: closing.signal,
+      }),
+    ).toMatchObject({ end: { kind: 'killed' } });
   });
 });
 
@@ -112,7 +160,10 @@ describe('FfmpegTools', () => {
     const path = process.env['PATH'];
     process.env['PATH'] = '/nonexistent';
     try {
-      await expect(tools.version()).rejects.toMatchObject({ code: 'ffmpeg-missing', message: 'ffmpeg is not installed, or not in the PATH; install it with: brew install ffmpeg' });
+      await expect(tools.version()).rejects.toMatchObject({
+        code: 'ffmpeg-missing',
+        message: 'ffmpeg is not installed, or not in the PATH; install it with: brew install ffmpeg',
+      });
       await expect(tools.version()).rejects.toMatchObject({ code: 'ffmpeg-missing' });
     } finally {
       process.env['PATH'] = path;
@@ -123,17 +174,24 @@ describe('FfmpegTools', () => {
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 
 describe('ProcessGuard', () => {
-  it.each(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)('leaves nothing behind after the gateway\'s %s', async (signal) => {
-    await using gateway = new Child(process.execPath, ['--import', 'tsx', 'test/unit/sources/ffmpeg/guarded-programs.ts'], { cwd: ROOT });
-    const has = (count: number) => (): true | undefined => (gateway.stdout.all.length >= count ? true : undefined);
-    await gateway.stdout.waitFor('two programs', has(2));
-    gateway.stdin.write('\n');
-    await gateway.stdout.waitFor('a third one', has(3));
-    const pids = gateway.stdout.all.flatMap((line) => /^runs (\d+)$/.exec(line)?.[1] ?? []).map(Number);
-    expect(pids).toHaveLength(3);
-    gateway.signal(signal);
-    await gateway.exited;
-    // From source the guard takes a while to start; as it is built, it is within 2 s (test/interop/ffmpeg.test.ts).
-    while (pids.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20));
-  });
+  it.each(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    "leaves nothing behind after the gateway's %s",
+    async (signal) => {
+      await using gateway = new Child(
+        process.execPath,
+        ['--import', 'tsx', 'test/unit/sources/ffmpeg/guarded-programs.ts'],
+        { cwd: ROOT },
+      );
+      const has = (count: number) => (): true | undefined => (gateway.stdout.all.length >= count ? true : undefined);
+      await gateway.stdout.waitFor('two programs', has(2));
+      gateway.stdin.write('\n');
+      await gateway.stdout.waitFor('a third one', has(3));
+      const pids = gateway.stdout.all.flatMap((line) => /^runs (\d+)$/.exec(line)?.[1] ?? []).map(Number);
+      expect(pids).toHaveLength(3);
+      gateway.signal(signal);
+      await gateway.exited;
+      // From source the guard takes a while to start; as it is built, it is within 2 s (test/interop/ffmpeg.test.ts).
+      while (pids.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+  );
 });

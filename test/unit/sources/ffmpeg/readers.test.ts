@@ -46,7 +46,11 @@ const EXPECTED: Readonly<Record<keyof typeof PICTURES, readonly NDArray[]>> = {
 
 function readHeaded(kind: keyof typeof PICTURES, chunks: readonly Buffer[], maxBodyBytes = 100): NDArray[] {
   const pictures: NDArray[] = [];
-  const reader = new HeadedReader({ format: PICTURES[kind].format, maxBodyBytes, onPicture: (picture) => pictures.push(picture) });
+  const reader = new HeadedReader({
+    format: PICTURES[kind].format,
+    maxBodyBytes,
+    onPicture: (picture) => pictures.push(picture),
+  });
   for (const chunk of chunks) {
     const lent = Buffer.from(chunk);
     reader.read(lent);
@@ -67,7 +71,9 @@ describe.each(['bmp', 'pgm'] as const)('HeadedReader of %s', (kind) => {
 
   it('reads chunks of every size', () => {
     for (let size = 1; size <= bytes.byteLength; size += 1) {
-      const chunks = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, index) => bytes.subarray(index * size, (index + 1) * size));
+      const chunks = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, index) =>
+        bytes.subarray(index * size, (index + 1) * size),
+      );
       expect(readHeaded(kind, chunks), `chunks of ${size} bytes`).toEqual(EXPECTED[kind]);
     }
   });
@@ -85,7 +91,9 @@ describe('HeadedReader', () => {
     expect(() => readHeaded('bmp', [BMP_3X2], 23)).toThrow(expect.objectContaining({ code: 'too-large' }));
     expect(readHeaded('pgm', [PGM_2X2_WIDE], 8)).toHaveLength(1);
     expect(() => readHeaded('pgm', [PGM_2X2_WIDE], 7)).toThrow(expect.objectContaining({ code: 'too-large' }));
-    expect(() => readHeaded('pgm', [Buffer.from('P5\n999999 999999\n65535\n')])).toThrow(expect.objectContaining({ code: 'too-large' }));
+    expect(() => readHeaded('pgm', [Buffer.from('P5\n999999 999999\n65535\n')])).toThrow(
+      expect.objectContaining({ code: 'too-large' }),
+    );
   });
 
   it.each([
@@ -102,12 +110,22 @@ describe('HeadedReader', () => {
     expect(() => readHeaded('bmp', [broken])).toThrow(expect.objectContaining({ code: 'picture-invalid' }));
   });
 
-  it.each(['P6\n1 1\n255\n', 'Q', 'P5\n0 1\n255\n', 'P5\n1 1\n1023\n', 'P5\n#comment\n1 1\n255\n___________________', 'P5\n1234567 1\n255\n________________'])('refuses a PGM that begins with %j', (text) => {
+  it.each([
+    'P6\n1 1\n255\n',
+    'Q',
+    'P5\n0 1\n255\n',
+    'P5\n1 1\n1023\n',
+    'P5\n#comment\n1 1\n255\n___________________',
+    'P5\n1234567 1\n255\n________________',
+  ])('refuses a PGM that begins with %j', (text) => {
     expect(() => readHeaded('pgm', [Buffer.from(text)])).toThrow(expect.objectContaining({ code: 'picture-invalid' }));
   });
 });
 
-/** The smallest things that have a JPEG's form, by hand: a thumbnail with an EOI of its own in a segment, a stuffed byte, a restart, a fill byte, a second scan. */
+/**
+ * The smallest things that have a JPEG's form, by hand: a thumbnail with an EOI of its own in a segment, a stuffed
+ * byte, a restart, a fill byte, a second scan.
+ */
 const JPEG_A = hex('ffd8 ffe1 0006 ffd8 ffd9 ffda 0003 00 1122 ff00 33 ffd0 44 ffff d9');
 const JPEG_B = hex('ffd8 ffdb 0004 0101 ffda 0002 55 ffc4 0003 00 ffda 0002 66 ffd9');
 
@@ -129,21 +147,39 @@ describe('JpegSequenceReader', () => {
 
   it('gives each JPEG with its last byte, truncated at every length', () => {
     for (let length = 0; length <= bytes.byteLength; length += 1) {
-      expect(readJpegs([bytes.subarray(0, length)]), `${length} bytes`).toEqual(all.slice(0, ends.filter((end) => end <= length).length));
+      expect(readJpegs([bytes.subarray(0, length)]), `${length} bytes`).toEqual(
+        all.slice(0, ends.filter((end) => end <= length).length),
+      );
     }
   });
 
   it('reads chunks of every size', () => {
     for (let size = 1; size <= bytes.byteLength; size += 1) {
-      const chunks = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, index) => bytes.subarray(index * size, (index + 1) * size));
+      const chunks = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, index) =>
+        bytes.subarray(index * size, (index + 1) * size),
+      );
       expect(readJpegs(chunks), `chunks of ${size} bytes`).toEqual(all);
     }
   });
 
   it('reads real ones, also those that are larger than its first memory', async () => {
-    const pictures = await Promise.all([64, 600].map(async (side) => encodeJpeg({ data: Buffer.from(Array.from({ length: side * side * 3 }, (_, at) => (at * 7919) % 251)), width: side, height: side, channels: 3 }, 100)));
+    const pictures = await Promise.all(
+      [64, 600].map(async (side) =>
+        encodeJpeg(
+          {
+            data: Buffer.from(Array.from({ length: side * side * 3 }, (_, at) => (at * 7919) % 251)),
+            width: side,
+            height: side,
+            channels: 3,
+          },
+          100,
+        ),
+      ),
+    );
     const stream = Buffer.concat([...pictures, ...pictures]);
-    const chunks = Array.from({ length: Math.ceil(stream.byteLength / 65_536) }, (_, index) => stream.subarray(index * 65_536, (index + 1) * 65_536));
+    const chunks = Array.from({ length: Math.ceil(stream.byteLength / 65_536) }, (_, index) =>
+      stream.subarray(index * 65_536, (index + 1) * 65_536),
+    );
     expect(pictures[1]!.byteLength).toBeGreaterThan(256 << 10);
     expect(readJpegs(chunks, 1 << 22)).toEqual([...pictures, ...pictures].map((jpeg) => jpeg.toString('hex')));
   });
@@ -155,6 +191,8 @@ describe('JpegSequenceReader', () => {
   it('refuses one beyond the limit before it has ended', () => {
     expect(readJpegs([JPEG_B], JPEG_B.byteLength)).toHaveLength(1);
     expect(() => readJpegs([JPEG_B], JPEG_B.byteLength - 1)).toThrow(expect.objectContaining({ code: 'too-large' }));
-    expect(() => readJpegs([hex('ffd8 ffda 0002'), Buffer.alloc(2000)])).toThrow(expect.objectContaining({ code: 'too-large' }));
+    expect(() => readJpegs([hex('ffd8 ffda 0002'), Buffer.alloc(2000)])).toThrow(
+      expect.objectContaining({ code: 'too-large' }),
+    );
   });
 });

@@ -49,7 +49,11 @@ function open<T extends { close(): unknown }>(socket: T): T {
   return socket;
 }
 
-function createHub(options: Partial<ImageHubOptions> & Pick<ImageHubOptions, 'endpoints'>): { readonly hub: ImageHub; readonly logged: string[]; join: (receiver: Receiver) => Promise<Receiver> } {
+function createHub(options: Partial<ImageHubOptions> & Pick<ImageHubOptions, 'endpoints'>): {
+  readonly hub: ImageHub;
+  readonly logged: string[];
+  join: (receiver: Receiver) => Promise<Receiver>;
+} {
   const logged: string[] = [];
   const hub = new ImageHub({ pattern: 'request-reply', log: (message) => void logged.push(message), ...options });
   return {
@@ -101,13 +105,23 @@ describe('ImageHub', () => {
   it('gives each receiver its sender’s pictures, from one socket', async () => {
     const address = `ipc://${joinPath(tmpdir(), `gearway-${randomUUID()}`)}`;
     const { join, hub } = createHub({ endpoints: [address] });
-    const [kitchen, porch, all] = await Promise.all([join(new Receiver('kitchen')), join(new Receiver('porch')), join(new Receiver())]);
+    const [kitchen, porch, all] = await Promise.all([
+      join(new Receiver('kitchen')),
+      join(new Receiver('porch')),
+      join(new Receiver()),
+    ]);
     const senders = [createSender(address), createSender(address)];
-    await Promise.all(['kitchen', 'porch'].map(async (name, index) => {
-      for (let n = 0; n < 50; n += 1) await senders[index]?.send(head(name), Buffer.of(index + 1));
-    }));
-    expect(new Set(kitchen.pictures.map(({ message, picture }) => JSON.stringify([message, ...(picture as Uint8Array)])))).toEqual(new Set(['["kitchen",1]']));
-    expect(new Set(porch.pictures.map(({ message, picture }) => JSON.stringify([message, ...(picture as Uint8Array)])))).toEqual(new Set(['["porch",2]']));
+    await Promise.all(
+      ['kitchen', 'porch'].map(async (name, index) => {
+        for (let n = 0; n < 50; n += 1) await senders[index]?.send(head(name), Buffer.of(index + 1));
+      }),
+    );
+    expect(
+      new Set(kitchen.pictures.map(({ message, picture }) => JSON.stringify([message, ...(picture as Uint8Array)]))),
+    ).toEqual(new Set(['["kitchen",1]']));
+    expect(
+      new Set(porch.pictures.map(({ message, picture }) => JSON.stringify([message, ...(picture as Uint8Array)]))),
+    ).toEqual(new Set(['["porch",2]']));
     expect([kitchen.pictures.length, porch.pictures.length, all.pictures.length]).toEqual([50, 50, 100]);
     expect(hub.peers).toBe(2);
   });
@@ -118,7 +132,14 @@ describe('ImageHub', () => {
     const [first, second] = [new Receiver(), new Receiver()];
     for (let round = 0; round < 20; round += 1) {
       // Come and go in any order, without waiting for each other.
-      const done = [hub.join(first), hub.leave(first), hub.join(second), hub.join(first), hub.leave(second), hub.leave(first)];
+      const done = [
+        hub.join(first),
+        hub.leave(first),
+        hub.join(second),
+        hub.join(first),
+        hub.leave(second),
+        hub.leave(first),
+      ];
       await Promise.all(done);
       expect(hub.state()).toBe('closed');
       const other = new Reply({ linger: 0 });
@@ -137,7 +158,11 @@ describe('ImageHub', () => {
     await join(new Receiver());
     const stranger = open(new Pair({ linger: 0 }));
     stranger.connect(address);
-    await vi.waitFor(() => expect(hub.state()).toBe('listening; the ZeroMQ peer 127.0.0.1 was refused: its socket type is not that of an imagezmq sender'));
+    await vi.waitFor(() =>
+      expect(hub.state()).toBe(
+        'listening; the ZeroMQ peer 127.0.0.1 was refused: its socket type is not that of an imagezmq sender',
+      ),
+    );
     expect(await createSender(address).send(head('kitchen'), Buffer.of(1))).toBe('OK');
     await vi.waitFor(() => expect(hub.state()).toMatch(/^1 sender connected; /));
   });
@@ -168,7 +193,10 @@ describe('ImageHub', () => {
     await other.bind(address);
     const { join, hub } = createHub({ pattern: 'publish-subscribe', endpoints: [address] });
     const receiver = await join(new Receiver());
-    await vi.waitFor(() => expect(hub.state()).toBe('connecting; the peer is not an imagezmq sender of pattern publish-subscribe'), 5000);
+    await vi.waitFor(
+      () => expect(hub.state()).toBe('connecting; the peer is not an imagezmq sender of pattern publish-subscribe'),
+      5000,
+    );
     const ended = new Promise<void>((resolve) => other.events.on('close', () => resolve()));
     other.disconnect(address);
     await ended;

@@ -9,8 +9,16 @@ const data = Uint8Array.of(1, 2, 3);
 describe('decodeSent', () => {
   it('reads what send_jpg and send_image send', () => {
     // As pyzmq's send_json writes them.
-    expect(decodeSent(parts('{"msg": "rpi1"}', data))).toEqual({ message: 'rpi1', messageJson: '"rpi1"', picture: data });
-    expect(decodeSent(parts('{"msg":"rpi1","dtype":"uint8","shape":[1,1,3]}', data))).toEqual({ message: 'rpi1', messageJson: '"rpi1"', picture: { dtype: 'uint8', shape: [1, 1, 3], data } });
+    expect(decodeSent(parts('{"msg": "rpi1"}', data))).toEqual({
+      message: 'rpi1',
+      messageJson: '"rpi1"',
+      picture: data,
+    });
+    expect(decodeSent(parts('{"msg":"rpi1","dtype":"uint8","shape":[1,1,3]}', data))).toEqual({
+      message: 'rpi1',
+      messageJson: '"rpi1"',
+      picture: { dtype: 'uint8', shape: [1, 1, 3], data },
+    });
     expect(decodeSent(parts('{"msg": {"n": 1, "x": NaN}}', data)).message).toEqual({ n: 1, x: NaN });
     expect(decodeSent(parts('{}', data))).toMatchObject({ message: null, messageJson: 'null' });
     // Python tells the two numbers from each other.

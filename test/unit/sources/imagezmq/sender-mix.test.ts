@@ -8,7 +8,8 @@ function mixOf(messages: Iterable<Value>): SenderMix {
   return mix;
 }
 
-const times = (count: number, message: (n: number) => Value): Value[] => Array.from({ length: count }, (_none, n) => message(n));
+const times = (count: number, message: (n: number) => Value): Value[] =>
+  Array.from({ length: count }, (_none, n) => message(n));
 
 describe('SenderMix', () => {
   it('tells of two senders, whatever their rates', () => {
@@ -54,6 +55,13 @@ describe('SenderMix', () => {
 
   it('says whether another name came', () => {
     const mix = new SenderMix();
-    expect(['a', 'a', 'b', 7, 8, 'b'].map((message) => mix.add(message))).toEqual([true, false, true, false, false, true]);
+    expect(['a', 'a', 'b', 7, 8, 'b'].map((message) => mix.add(message))).toEqual([
+      true,
+      false,
+      true,
+      false,
+      false,
+      true,
+    ]);
   });
 });

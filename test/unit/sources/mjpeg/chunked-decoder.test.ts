@@ -18,13 +18,21 @@ describe('ChunkedDecoder', () => {
     ['spaces', '  3  \r\nabc\r\n0 \r\n\r\n', 'abc', true],
     ['line ends within', '5\r\na\r\n\nb\r\n0\r\n', 'a\r\n\nb', true],
     ['no end', '3\r\nabc\r\n4\r\nde', 'abcde', false],
-    ['a body that is not chunked', '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2', '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2', false],
+    [
+      'a body that is not chunked',
+      '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2',
+      '--cam\r\nContent-Type: image/jpeg\r\n\r\n1\r\n2',
+      false,
+    ],
   ])('reads %s, in pieces of any size', (_name, text, expected, hasEnded) => {
-    for (let size = 1; size <= text.length; size += 1) expect(decode(text, size), `pieces of ${size}`).toEqual({ text: expected, hasEnded });
+    for (let size = 1; size <= text.length; size += 1)
+      expect(decode(text, size), `pieces of ${size}`).toEqual({ text: expected, hasEnded });
   });
 
   it('refuses a size that is none', () => {
     expect(() => decode('3\r\nabc\r\nxyz\r\n', 100)).toThrow(expect.objectContaining({ code: 'source-failed' }));
-    expect(() => decode(`3\r\nabc\r\n${'1'.repeat(2000)}`, 100)).toThrow(expect.objectContaining({ code: 'source-failed' }));
+    expect(() => decode(`3\r\nabc\r\n${'1'.repeat(2000)}`, 100)).toThrow(
+      expect.objectContaining({ code: 'source-failed' }),
+    );
   });
 });

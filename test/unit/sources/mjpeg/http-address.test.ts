@@ -18,8 +18,14 @@ describe('parseHttpAddress', () => {
     ['http://us%3Aer:p%40ss%2F%C3%BC@cam/', { credentials: { user: 'us:er', password: 'p@ss/ü' } }],
     ['http://admin:a:b@c@cam/', { host: 'cam', credentials: { user: 'admin', password: 'a:b@c' } }],
     // Not encoded, as people write them.
-    ['http://admin:Hunter2#cam@192.168.1.2/live?x=1', { host: '192.168.1.2', path: '/live?x=1', credentials: { user: 'admin', password: 'Hunter2#cam' } }],
-    ['http://admin:a/b?c d@cam:81/live', { host: 'cam', port: 81, path: '/live', credentials: { user: 'admin', password: 'a/b?c d' } }],
+    [
+      'http://admin:Hunter2#cam@192.168.1.2/live?x=1',
+      { host: '192.168.1.2', path: '/live?x=1', credentials: { user: 'admin', password: 'Hunter2#cam' } },
+    ],
+    [
+      'http://admin:a/b?c d@cam:81/live',
+      { host: 'cam', port: 81, path: '/live', credentials: { user: 'admin', password: 'a/b?c d' } },
+    ],
     ['http://admin:100%@cam/', { credentials: { user: 'admin', password: '100%' } }],
     // No password.
     ['http://cam:81/mail@home', { host: 'cam', port: 81, path: '/mail@home', credentials: null }],
@@ -27,13 +33,33 @@ describe('parseHttpAddress', () => {
     expect(parseHttpAddress(url)).toMatchObject(parts);
   });
 
-  it.each(['', 'cam', 'ftp://cam/', 'http://', 'http:///path', 'http://cam:0/', 'http://cam:65536/', 'http://cam:x/', 'http://[cam]/', 'http://[::1/', 'http://a b/', 'http://cam/\r\nX: y', 'http://c\nam/'])('refuses %j', (url) => {
+  it.each([
+    '',
+    'cam',
+    'ftp://cam/',
+    'http://',
+    'http:///path',
+    'http://cam:0/',
+    'http://cam:65536/',
+    'http://cam:x/',
+    'http://[cam]/',
+    'http://[::1/',
+    'http://a b/',
+    'http://cam/\r\nX: y',
+    'http://c\nam/',
+  ])('refuses %j', (url) => {
     expect(() => parseHttpAddress(url)).toThrow(coded('source-invalid'));
   });
 });
 
 describe('formatHost', () => {
-  it.each([['http://cam/', 'cam'], ['http://cam:443/', 'cam:443'], ['https://cam:443/', 'cam'], ['http://[::1]:81/', '[::1]:81'], ['http://[fe80::1%eth0]/', '[fe80::1]']])('%s', (url, host) => {
+  it.each([
+    ['http://cam/', 'cam'],
+    ['http://cam:443/', 'cam:443'],
+    ['https://cam:443/', 'cam'],
+    ['http://[::1]:81/', '[::1]:81'],
+    ['http://[fe80::1%eth0]/', '[fe80::1]'],
+  ])('%s', (url, host) => {
     expect(formatHost(parseHttpAddress(url))).toBe(host);
   });
 });
@@ -51,7 +77,12 @@ describe('redirectedAddress', () => {
     ['http://cam.other:81/d', 'cam.other', 81, '/d', false],
     ['http://evil:word@cam:82/', 'cam', 82, '/', false],
   ])('to %s keeps the credentials only for the same server', (location, host, port, path, isKept) => {
-    expect(redirectedAddress(from, location)).toMatchObject({ host, port, path, credentials: isKept ? { user: 'user', password: 'pass' } : null });
+    expect(redirectedAddress(from, location)).toMatchObject({
+      host,
+      port,
+      path,
+      credentials: isKept ? { user: 'user', password: 'pass' } : null,
+    });
   });
 
   it('from https to http keeps no credentials', () => {

@@ -6,9 +6,13 @@ import { freePorts } from '../../../helpers/free-port.ts';
 import { MjpegCamera } from '../../../helpers/media.ts';
 import { type RawRequest, RawServer } from '../../../helpers/raw-server.ts';
 
-const failed = (message: RegExp): unknown => expect.objectContaining({ code: 'source-failed', message: expect.stringMatching(message) as string });
+const failed = (message: RegExp): unknown =>
+  expect.objectContaining({ code: 'source-failed', message: expect.stringMatching(message) as string });
 
-const ask = (url: string, { certificate = 'verified', signal = new AbortController().signal } = {}): Promise<HttpAnswer> =>
+const ask = (
+  url: string,
+  { certificate = 'verified', signal = new AbortController().signal } = {},
+): Promise<HttpAnswer> =>
   new HttpClient(parseHttpAddress(url), { acceptsAnyCertificate: certificate === 'any' }).get({}, signal);
 
 async function bodyOf(answer: HttpAnswer): Promise<string> {
@@ -38,15 +42,56 @@ describe('HttpClient: answers', () => {
     ['HTTP/1.1', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
     ['HTTP/1.0 and LF', ['HTTP/1.0 200\nContent-Type: a/b\n\nbody'], 'a/b', 'body'],
     ['SHOUTcast', ['ICY 200 OK\r\nicy-name: x\r\nContent-Type:a/b\r\n\r\nbody'], 'a/b', 'body'],
-    ['header lines without names', ['HTTP/1.1 200 OK\r\n: nothing\r\nnothing\r\n\tContent-Type\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
-    ['a folded header', ['HTTP/1.1 200 OK\r\nContent-Type: a/b;\r\n  boundary=c\r\n\r\nbody'], 'a/b; boundary=c', 'body'],
-    ['other responses before', ['HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
+    [
+      'header lines without names',
+      ['HTTP/1.1 200 OK\r\n: nothing\r\nnothing\r\n\tContent-Type\r\nContent-Type: a/b\r\n\r\nbody'],
+      'a/b',
+      'body',
+    ],
+    [
+      'a folded header',
+      ['HTTP/1.1 200 OK\r\nContent-Type: a/b;\r\n  boundary=c\r\n\r\nbody'],
+      'a/b; boundary=c',
+      'body',
+    ],
+    [
+      'other responses before',
+      [
+        'HTTP/1.1 100 Continue\r\n\r\n',
+        'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody',
+      ],
+      'a/b',
+      'body',
+    ],
     ['empty lines before', ['\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'], 'a/b', 'body'],
     ['pieces', 'HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\nbody'.split(''), 'a/b', 'body'],
-    ['chunks', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nbo\r\n', '2\r\ndy\r\n0\r\n\r\nrest'], 'a/b', 'body'],
-    ['chunks that are none', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\nbody\r\nmore'], 'a/b', 'body\r\nmore'],
-    ['a length that is too short', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 1\r\n\r\nbo', 'dy'], 'a/b', 'body'],
-    ['a length that is none', ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: -1\r\n\r\nbody'], 'a/b', 'body'],
+    [
+      'chunks',
+      [
+        'HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nbo\r\n',
+        '2\r\ndy\r\n0\r\n\r\nrest',
+      ],
+      'a/b',
+      'body',
+    ],
+    [
+      'chunks that are none',
+      ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\nbody\r\nmore'],
+      'a/b',
+      'body\r\nmore',
+    ],
+    [
+      'a length that is too short',
+      ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 1\r\n\r\nbo', 'dy'],
+      'a/b',
+      'body',
+    ],
+    [
+      'a length that is none',
+      ['HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: -1\r\n\r\nbody'],
+      'a/b',
+      'body',
+    ],
   ])('takes %s', async (_name, pieces, type, body) => {
     await using server = await answering(...pieces);
     const answer = await ask(`${server.url}/a?b=c`);
@@ -58,11 +103,19 @@ describe('HttpClient: answers', () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ['what is no HTTP', 'RTSP/1.0 200 OK\r\n\r\n', /does not respond with HTTP, but with "RTSP\/1\.0 200 OK" \(http:\/\/127\.0\.0\.1:\d+\)/],
+    [
+      'what is no HTTP',
+      'RTSP/1.0 200 OK\r\n\r\n',
+      /does not respond with HTTP, but with "RTSP\/1\.0 200 OK" \(http:\/\/127\.0\.0\.1:\d+\)/,
+    ],
     ['nothing', '', /closed the connection without a response/],
     ['half of the headers', 'HTTP/1.1 200 OK\r\nA: b', /closed the connection without a response/],
     ['endless headers', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(20_000)}`, /more than 65536 bytes/],
-    ['endless announcements of a response', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(2000), /announces its response more than 8 times, and does not send it/],
+    [
+      'endless announcements of a response',
+      'HTTP/1.1 100 Continue\r\n\r\n'.repeat(2000),
+      /announces its response more than 8 times, and does not send it/,
+    ],
     ['401', 'HTTP/1.1 401 Unauthorized\r\n\r\n', /wrong or missing user name and password.*401 Unauthorized/],
     ['403', 'HTTP/1.1 403 Forbidden\r\n\r\n', /refuses access/],
     ['404', 'HTTP/1.0 404 Not Found\r\n\r\n', /no stream at this path/],
@@ -74,11 +127,15 @@ describe('HttpClient: answers', () => {
 
   it('says why there is no connection', async () => {
     const [port] = await freePorts(1);
-    await expect(ask(`http://user:s3cret@127.0.0.1:${port}/`)).rejects.toEqual(failed(new RegExp(`^nothing is listening at this address \\(http://127\\.0\\.0\\.1:${port}: ECONNREFUSED\\)$`)));
+    await expect(ask(`http://user:s3cret@127.0.0.1:${port}/`)).rejects.toEqual(
+      failed(new RegExp(`^nothing is listening at this address \\(http://127\\.0\\.0\\.1:${port}: ECONNREFUSED\\)$`)),
+    );
     await using server = await RawServer.start(({ socket }) => socket.resetAndDestroy());
     await expect(ask(server.url)).rejects.toEqual(failed(/^the server has closed the connection \(/));
     await using plain = await MjpegCamera.serve(() => undefined);
-    await expect(ask(plain.url.replace('http:', 'https:'))).rejects.toEqual(failed(/does not use TLS.*: try http: instead/));
+    await expect(ask(plain.url.replace('http:', 'https:'))).rejects.toEqual(
+      failed(/does not use TLS.*: try http: instead/),
+    );
   });
 
   it('ends when it is aborted', async () => {
@@ -91,13 +148,17 @@ describe('HttpClient: answers', () => {
   });
 
   it('reads IPv6', async () => {
-    await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nbody'), { host: '::1' });
+    await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nbody'), {
+      host: '::1',
+    });
     expect(await bodyOf(await ask(`http://[::1]:${server.port}/`))).toBe('body');
     expect(server.requests[0]!.headers.get('host')).toBe(`[::1]:${server.port}`);
   });
 
   it('verifies a certificate unless any is accepted', async () => {
-    await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nbody'), { isSecure: true });
+    await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nbody'), {
+      isSecure: true,
+    });
     await expect(ask(server.url)).rejects.toEqual(failed(/certificate cannot be verified.*certificate=any/));
     expect(server.requests).toEqual([]);
     expect(await bodyOf(await ask(server.url, { certificate: 'any' }))).toBe('body');
@@ -112,15 +173,23 @@ describe('HttpClient: redirects', () => {
       else socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n');
     });
     expect(await bodyOf(await ask(`${server.url.replace('//', '//u:p@')}/a`))).toBe('body');
-    expect(server.requests.map(({ path, headers }) => [path, headers.get('authorization')])).toEqual([['/a', undefined], ['/b?c', undefined], ['/b?c', 'Basic dTpw']]);
+    expect(server.requests.map(({ path, headers }) => [path, headers.get('authorization')])).toEqual([
+      ['/a', undefined],
+      ['/b?c', undefined],
+      ['/b?c', 'Basic dTpw'],
+    ]);
   });
 
   it('never gives credentials to another server', async () => {
-    const challenge = ({ socket }: RawRequest): void => void socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n');
+    const challenge = ({ socket }: RawRequest): void =>
+      void socket.end(
+        'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n',
+      );
     await using other = await RawServer.start(challenge);
     await using server = await RawServer.start(({ socket, headers }) => {
       // Asked for here first: they are known to be wanted.
-      if (headers.has('authorization')) socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ${other.url}/stolen\r\n\r\n`);
+      if (headers.has('authorization'))
+        socket.end(`HTTP/1.1 307 Temporary Redirect\r\nLocation: ${other.url}/stolen\r\n\r\n`);
       else socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n');
     });
     await expect(ask(server.url.replace('//', '//u:p@'))).rejects.toEqual(failed(/wrong or missing user name/));
@@ -157,13 +226,17 @@ describe('HttpClient: authentication', () => {
       }
       nonce += 1;
       uses = 0;
-      socket.end(`HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="cam", nonce="${nonce}", qop="auth"${saysStale && given !== null ? ', stale=true' : ''}\r\n\r\n`);
+      socket.end(
+        `HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="cam", nonce="${nonce}", qop="auth"${saysStale && given !== null ? ', stale=true' : ''}\r\n\r\n`,
+      );
     });
   };
 
   it.each([true, false])('uses a nonce until it is too old, whether the server says so: %s', async (saysStale) => {
     await using server = await digestServer(2, saysStale);
-    const client = new HttpClient(parseHttpAddress(server.url.replace('//', '//u:p@')), { acceptsAnyCertificate: false });
+    const client = new HttpClient(parseHttpAddress(server.url.replace('//', '//u:p@')), {
+      acceptsAnyCertificate: false,
+    });
     const bodies: string[] = [];
     for (let n = 0; n < 5; n += 1) bodies.push(await bodyOf(await client.get({}, new AbortController().signal)));
     expect(bodies).toEqual(['1 00000001', '1 00000002', '2 00000001', '2 00000002', '3 00000001']);

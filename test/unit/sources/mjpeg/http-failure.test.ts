@@ -11,7 +11,10 @@ describe('explainConnectionError', () => {
     [coded('EHOSTUNREACH'), 'the host cannot be reached (http://cam: EHOSTUNREACH)'],
     [coded('ETIMEDOUT'), 'the server no longer responds (http://cam: ETIMEDOUT)'],
     // Of a name with two addresses.
-    [new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')]), 'nothing is listening at this address (http://cam: ECONNREFUSED)'],
+    [
+      new AggregateError([coded('ECONNREFUSED'), coded('ENETUNREACH')]),
+      'nothing is listening at this address (http://cam: ECONNREFUSED)',
+    ],
     [coded('SOMETHING'), 'the connection failed (http://cam: SOMETHING)'],
     [new Error('x'), 'the connection failed (http://cam)'],
     [new GearwayError('source-failed', 'no response within 10 s'), 'no response within 10 s (http://cam)'],
@@ -19,7 +22,16 @@ describe('explainConnectionError', () => {
     expect(explainConnectionError(error, 'http://cam')).toMatchObject({ code: 'source-failed', message: sentence });
   });
 
-  it.each(['SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'])('names the remedy for %s', (code) => {
-    expect(explainConnectionError(coded(code, 'the reason'), 'https://cam').message).toMatch(/certificate=any \(https:\/\/cam: the reason\)$/);
+  it.each([
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'CERT_HAS_EXPIRED',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  ])('names the remedy for %s', (code) => {
+    expect(explainConnectionError(coded(code, 'the reason'), 'https://cam').message).toMatch(
+      /certificate=any \(https:\/\/cam: the reason\)$/,
+    );
   });
 });

@@ -7,10 +7,13 @@ import { Heard } from '../../../helpers/heard.ts';
 import { type RawRequest, RawServer } from '../../../helpers/raw-server.ts';
 
 const coded = (code: string): unknown => expect.objectContaining({ name: 'GearwayError', code });
-const failed = (message: RegExp, code = 'source-failed'): unknown => expect.objectContaining({ code, message: expect.stringMatching(message) as string });
+const failed = (message: RegExp, code = 'source-failed'): unknown =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) as string });
 
 const random = createRandom(3);
-const JPEGS = Array.from({ length: 6 }, (_none, n) => buildJpeg({ width: 16 + 8 * n, height: 16, sampling: [[1, 1]], random }));
+const JPEGS = Array.from({ length: 6 }, (_none, n) =>
+  buildJpeg({ width: 16 + 8 * n, height: 16, sampling: [[1, 1]], random }),
+);
 const [JPEG] = JPEGS as [Buffer];
 
 const open: MjpegSource[] = [];
@@ -33,17 +36,42 @@ async function hear(server: RawServer, options = ''): Promise<{ readonly heard: 
 }
 
 const payloads = (heard: Heard): Buffer[] => heard.frames.map(({ payload }) => Buffer.from(payload));
-const still = (jpeg: Buffer, headers = ''): Buffer => Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n${headers}\r\n`), jpeg]);
+const still = (jpeg: Buffer, headers = ''): Buffer =>
+  Buffer.concat([
+    Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.byteLength}\r\n${headers}\r\n`),
+    jpeg,
+  ]);
 const MULTIPART = 'HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=cam\r\n\r\n';
-const part = (jpeg: Buffer, type = 'image/jpeg'): Buffer => Buffer.concat([Buffer.from(`--cam\r\nContent-Type: ${type}\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`), jpeg, Buffer.from('\r\n')]);
+const part = (jpeg: Buffer, type = 'image/jpeg'): Buffer =>
+  Buffer.concat([
+    Buffer.from(`--cam\r\nContent-Type: ${type}\r\nContent-Length: ${jpeg.byteLength}\r\n\r\n`),
+    jpeg,
+    Buffer.from('\r\n'),
+  ]);
 
 describe('parseMjpeg', () => {
-  it.each(['mjpeg:', 'mjpeg:cam/x', 'mjpeg:rtsp://cam/', 'mjpeg:http://cam/?fps=0', 'mjpeg:http://cam/?fps=241', 'mjpeg:http://cam/?certificate=none', 'mjpeg:http://cam:99999/', 'mjpeg:http://cam/?fps=1&rate=2'])('refuses %j', (url) => {
+  it.each([
+    'mjpeg:',
+    'mjpeg:cam/x',
+    'mjpeg:rtsp://cam/',
+    'mjpeg:http://cam/?fps=0',
+    'mjpeg:http://cam/?fps=241',
+    'mjpeg:http://cam/?certificate=none',
+    'mjpeg:http://cam:99999/',
+    'mjpeg:http://cam/?fps=1&rate=2',
+  ])('refuses %j', (url) => {
     expect(() => parseMjpeg(parseSourceUrl(url, MJPEG_OPTIONS))).toThrow(coded('source-invalid'));
   });
 
   it("tells the camera's query from its own options", () => {
-    expect(parseMjpeg(parseSourceUrl('mjpeg:http://cam/cgi?user=a&pwd=b?fps=2&check=false', MJPEG_OPTIONS))).toMatchObject({ framesPerSecond: 2, isChecked: false, acceptsAnyCertificate: false, address: { path: '/cgi?user=a&pwd=b' } });
+    expect(
+      parseMjpeg(parseSourceUrl('mjpeg:http://cam/cgi?user=a&pwd=b?fps=2&check=false', MJPEG_OPTIONS)),
+    ).toMatchObject({
+      framesPerSecond: 2,
+      isChecked: false,
+      acceptsAnyCertificate: false,
+      address: { path: '/cgi?user=a&pwd=b' },
+    });
   });
 });
 
@@ -70,7 +98,16 @@ describe('a stream', () => {
 
   it('fails when it ends, and counts what is damaged', async () => {
     await using server = await RawServer.start(({ socket }) => {
-      socket.end(Buffer.concat([Buffer.from(MULTIPART), part(JPEG), part(JPEG.subarray(0, 60)), part(Buffer.from('{"motion": 1}'), 'application/json'), part(JPEGS[1]!), part(Buffer.from('no picture'), 'image/jpeg')]));
+      socket.end(
+        Buffer.concat([
+          Buffer.from(MULTIPART),
+          part(JPEG),
+          part(JPEG.subarray(0, 60)),
+          part(Buffer.from('{"motion": 1}'), 'application/json'),
+          part(JPEGS[1]!),
+          part(Buffer.from('no picture'), 'image/jpeg'),
+        ]),
+      );
     });
     const { heard } = await hear(server);
     await heard.until(() => heard.failed.length > 0);
@@ -83,11 +120,27 @@ describe('a stream', () => {
     ['without pictures', `${MULTIPART}--cam\r\n\r\nhello\r\n--cam--\r\n`, /ended without a picture/],
     ['of nothing', MULTIPART, /ended without a picture: it is empty/],
     ['of half a picture', Buffer.concat([Buffer.from(MULTIPART), part(JPEG).subarray(0, -20)]), /no end marker/],
-    ['of text', `${MULTIPART}${'x'.repeat(20_000)}`, /not MJPEG: no part begins within 16384 bytes.*neither a JPEG nor the boundary "cam"/],
-    ['that is a page', 'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html>', /responds with a page \(text\/html\)/],
+    [
+      'of text',
+      `${MULTIPART}${'x'.repeat(20_000)}`,
+      /not MJPEG: no part begins within 16384 bytes.*neither a JPEG nor the boundary "cam"/,
+    ],
+    [
+      'that is a page',
+      'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html>',
+      /responds with a page \(text\/html\)/,
+    ],
     ['of tiny parts', `${MULTIPART}${'--cam\r\n\r\n'.repeat(2000)}`, /more than 500 parts per second/],
-    ['of beginnings alone', Buffer.concat([Buffer.from(MULTIPART), Buffer.alloc(300_000, JPEG.subarray(0, 3))]), /all its pictures are damaged|more than 500 parts per second/],
-    ['of damaged pictures alone', Buffer.concat([Buffer.from(MULTIPART), ...Array.from({ length: 11 }, () => part(JPEG.subarray(0, 50)))]), /^all its pictures are damaged$/],
+    [
+      'of beginnings alone',
+      Buffer.concat([Buffer.from(MULTIPART), Buffer.alloc(300_000, JPEG.subarray(0, 3))]),
+      /all its pictures are damaged|more than 500 parts per second/,
+    ],
+    [
+      'of damaged pictures alone',
+      Buffer.concat([Buffer.from(MULTIPART), ...Array.from({ length: 11 }, () => part(JPEG.subarray(0, 50)))]),
+      /^all its pictures are damaged$/,
+    ],
   ])('%s says what is wrong', async (_name, text, sentence) => {
     await using server = await RawServer.start(({ socket }) => socket.end(text));
     const { heard } = await hear(server);
@@ -100,9 +153,16 @@ describe('a stream', () => {
     ['of parts without a type of multipart', 'Content-Type: application/octet-stream', part],
     ['of JPEGs with nothing between', 'Content-Type: video/x-motion-jpeg', (jpeg) => jpeg],
     ['of JPEGs that claims a length', 'Content-Type: image/jpeg\r\nContent-Length: 2147483647', (jpeg) => jpeg],
-    ['of multipart that claims a length', 'Content-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: 10', part],
+    [
+      'of multipart that claims a length',
+      'Content-Type: multipart/x-mixed-replace;boundary=cam\r\nContent-Length: 10',
+      part,
+    ],
   ])('%s is one', async (_name, headers, partOf) => {
-    await using server = await RawServer.start(({ socket }) => void socket.write(Buffer.concat([Buffer.from(`HTTP/1.0 200 OK\r\n${headers}\r\n\r\n`), ...JPEGS.map(partOf)])));
+    await using server = await RawServer.start(
+      ({ socket }) =>
+        void socket.write(Buffer.concat([Buffer.from(`HTTP/1.0 200 OK\r\n${headers}\r\n\r\n`), ...JPEGS.map(partOf)])),
+    );
     const { heard } = await hear(server);
     await heard.until(() => heard.frames.length === JPEGS.length);
     expect(payloads(heard)).toEqual(JPEGS);
@@ -133,7 +193,9 @@ describe('a stream', () => {
   });
 
   it('gives no password away', async () => {
-    await using server = await RawServer.start(({ socket }) => socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n'));
+    await using server = await RawServer.start(({ socket }) =>
+      socket.end('HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n\r\n'),
+    );
     const heard = new Heard();
     await create(server.url.replace('//', '//admin:Hunt3r@')).open(heard);
     await heard.until(() => heard.failed.length > 0);
@@ -167,7 +229,14 @@ describe('a still picture', () => {
     await using server = await RawServer.start(({ socket, headers, index }) => {
       const tag = `"${Math.floor(index / 3)}"`;
       asked.push(headers.get('if-none-match'));
-      socket.end(headers.get('if-none-match') === tag ? 'HTTP/1.1 304 Not Modified\r\n\r\n' : still(JPEGS[Math.floor(index / 3)]!, `ETag: ${tag}\r\nLast-Modified: Sat, 29 Nov 2026 0${index}:00:00 GMT\r\n`));
+      socket.end(
+        headers.get('if-none-match') === tag
+          ? 'HTTP/1.1 304 Not Modified\r\n\r\n'
+          : still(
+              JPEGS[Math.floor(index / 3)]!,
+              `ETag: ${tag}\r\nLast-Modified: Sat, 29 Nov 2026 0${index}:00:00 GMT\r\n`,
+            ),
+      );
     });
     const { heard } = await hear(server, '?fps=50');
     await heard.until(() => heard.frames.length === 3);
@@ -178,11 +247,34 @@ describe('a still picture', () => {
 
   it.each<[string, (socket: RawRequest['socket']) => void]>([
     ['without a length', (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.0 200 OK\r\n\r\n'), JPEG]))],
-    ['whose connection stays open', (socket) => socket.write(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n'), JPEG]))],
-    ['whose length is too long', (socket) => socket.write(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n'), JPEG]))],
-    ['whose length is too short', (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n'), JPEG]))],
-    ['in chunks', (socket) => socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${JPEG.byteLength.toString(16)}\r\n`), JPEG, Buffer.from('\r\n0\r\n\r\n')]))],
-    ['called a text', (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n'), JPEG]))],
+    [
+      'whose connection stays open',
+      (socket) =>
+        socket.write(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n'), JPEG])),
+    ],
+    [
+      'whose length is too long',
+      (socket) => socket.write(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n'), JPEG])),
+    ],
+    [
+      'whose length is too short',
+      (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n'), JPEG])),
+    ],
+    [
+      'in chunks',
+      (socket) =>
+        socket.write(
+          Buffer.concat([
+            Buffer.from(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${JPEG.byteLength.toString(16)}\r\n`),
+            JPEG,
+            Buffer.from('\r\n0\r\n\r\n'),
+          ]),
+        ),
+    ],
+    [
+      'called a text',
+      (socket) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n'), JPEG])),
+    ],
     ['with a preview behind it', (socket) => socket.end(still(Buffer.concat([JPEG, JPEGS[1]!])))],
     ['whose connection is reset', (socket) => socket.write(still(JPEG), () => socket.resetAndDestroy())],
   ])('%s is shown', async (_name, answer) => {
@@ -194,11 +286,20 @@ describe('a still picture', () => {
   });
 
   it('of another format is decoded', async () => {
-    const png = await sharp(Buffer.from([10, 20, 30, 40, 50, 60]), { raw: { width: 2, height: 1, channels: 3 } }).png().toBuffer();
-    await using server = await RawServer.start(({ socket }) => socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n'), png])));
+    const png = await sharp(Buffer.from([10, 20, 30, 40, 50, 60]), { raw: { width: 2, height: 1, channels: 3 } })
+      .png()
+      .toBuffer();
+    await using server = await RawServer.start(({ socket }) =>
+      socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n'), png])),
+    );
     const { heard } = await hear(server, '?fps=50');
     await heard.until(() => heard.frames.length === 2);
-    expect(heard.frames[1]).toMatchObject({ width: 2, height: 1, encoding: { kind: 'raw', dtype: 'uint8' }, payload: Buffer.from([30, 20, 10, 60, 50, 40]) });
+    expect(heard.frames[1]).toMatchObject({
+      width: 2,
+      height: 1,
+      encoding: { kind: 'raw', dtype: 'uint8' },
+      payload: Buffer.from([30, 20, 10, 60, 50, 40]),
+    });
   });
 
   it.each<[string, Buffer | string, RegExp]>([
@@ -216,7 +317,10 @@ describe('a still picture', () => {
   it('is shown again after a failure, although it has not changed', async () => {
     await using server = await RawServer.start(({ socket, index, headers }) => {
       if (index === 1) socket.destroy();
-      else socket.end(headers.has('if-none-match') ? 'HTTP/1.1 304 Not Modified\r\n\r\n' : still(JPEG, 'ETag: "same"\r\n'));
+      else
+        socket.end(
+          headers.has('if-none-match') ? 'HTTP/1.1 304 Not Modified\r\n\r\n' : still(JPEG, 'ETag: "same"\r\n'),
+        );
     });
     const { heard, source } = await hear(server, '?fps=50');
     await heard.until(() => heard.failed.length > 0);

@@ -62,13 +62,20 @@ describe('Publishing: connections', () => {
     const seat = publishing.enter(connected('phone'), NOT_ASKED);
     expect(() => publishing.enter(connected('tablet'), NOT_ASKED)).toThrow(coded('publisher-present'));
     expect(() => publishing.enter(connected('tablet'), NOT_ASKED)).toThrow(/phone/);
-    for (const call of [() => publishing.check(single('curl'), NOT_ASKED), () => publishing.publish(single('curl'), JPEG, {}, NOT_ASKED)]) expect(call).toThrow(coded('publisher-present'));
+    for (const call of [
+      () => publishing.check(single('curl'), NOT_ASKED),
+      () => publishing.publish(single('curl'), JPEG, {}, NOT_ASKED),
+    ])
+      expect(call).toThrow(coded('publisher-present'));
     seat.leave('phone has left');
     publishing.enter(connected('tablet'), NOT_ASKED);
     expect(publishing.state()).toBe('tablet');
   });
 
-  it.each([{ newestWins: false, asks: true }, { newestWins: true, asks: false }])('has the next take over, $newestWins, $asks', ({ newestWins, asks }) => {
+  it.each([
+    { newestWins: false, asks: true },
+    { newestWins: true, asks: false },
+  ])('has the next take over, $newestWins, $asks', ({ newestWins, asks }) => {
     const { publishing, published, rejected } = setUp({ newestWins });
     const phone = connected('phone');
     const first = publishing.enter(phone, NOT_ASKED);
@@ -146,7 +153,10 @@ describe('Publishing: single frames', () => {
     expect(rejected).toEqual([error]);
   });
 
-  it.each([{ newestWins: false, asks: true }, { newestWins: true, asks: false }])('has two that go on sending not change places with each frame, $newestWins, $asks', ({ newestWins, asks }) => {
+  it.each([
+    { newestWins: false, asks: true },
+    { newestWins: true, asks: false },
+  ])('has two that go on sending not change places with each frame, $newestWins, $asks', ({ newestWins, asks }) => {
     const { publishing, clock, published } = setUp({ newestWins });
     const takeOver = { takeOver: asks };
     publishing.publish(single('a'), JPEG, { message: 'a1' }, NOT_ASKED);

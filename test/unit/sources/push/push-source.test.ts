@@ -17,9 +17,12 @@ describe('parsePush', () => {
     expect(parse(url)).toEqual({ takeOver, isChecked });
   });
 
-  it.each(['push:main', 'push:?takeOver', 'push:?takeOver=1', 'push:?check=no', 'push:?onDemand=true'])('refuses %s', (url) => {
-    expect(() => parse(url)).toThrow(coded('source-invalid'));
-  });
+  it.each(['push:main', 'push:?takeOver', 'push:?takeOver=1', 'push:?check=no', 'push:?onDemand=true'])(
+    'refuses %s',
+    (url) => {
+      expect(() => parse(url)).toThrow(coded('source-invalid'));
+    },
+  );
 });
 
 describe('PushSource', () => {

@@ -2,7 +2,11 @@ import jpegTurbo from '@julusian/jpeg-turbo';
 import { describe, expect, it } from 'vitest';
 import { drawPlaceholder } from '../../../../gateway/drawing/placeholder-picture.ts';
 import { renderGlyph } from '../../../../gateway/drawing/stroke-font.ts';
-import { locateDataStrip, readFrameNumber, TestPicture } from '../../../../gateway/sources/test-pattern/test-picture.ts';
+import {
+  locateDataStrip,
+  readFrameNumber,
+  TestPicture,
+} from '../../../../gateway/sources/test-pattern/test-picture.ts';
 
 const SIZES = [
   [160, 120],
@@ -35,7 +39,9 @@ describe('readFrameNumber', () => {
   it.each(SIZES)('reads every bit back from a JPEG of %i×%i', (width, height) => {
     const picture = new TestPicture(width, height, 30);
     for (const frameNumber of [0, 1, 2, 48_213, 0x555555, 0xaaaaaa, 0x800000, 0xffffff]) {
-      expect(readFrameNumber(throughJpeg(picture.draw(frameNumber, NOON), width, height), width, height)).toBe(frameNumber);
+      expect(readFrameNumber(throughJpeg(picture.draw(frameNumber, NOON), width, height), width, height)).toBe(
+        frameNumber,
+      );
     }
   });
 
@@ -92,7 +98,11 @@ describe('TestPicture', () => {
     const picture = new TestPicture(640, 360, 30);
     const first = picture.draw(0, NOON).slice();
     const changedRows = (next: Uint8Array): boolean[] =>
-      Array.from({ length: 360 }, (_, y) => Buffer.compare(first.subarray(y * 1920, (y + 1) * 1920), next.subarray(y * 1920, (y + 1) * 1920)) !== 0);
+      Array.from(
+        { length: 360 },
+        (_, y) =>
+          Buffer.compare(first.subarray(y * 1920, (y + 1) * 1920), next.subarray(y * 1920, (y + 1) * 1920)) !== 0,
+      );
 
     const laterFrame = changedRows(picture.draw(1, NOON));
     expect(laterFrame[12]).toBe(true); // data strip
@@ -127,7 +137,14 @@ describe('TestPicture', () => {
     expect(new TestPicture(160, 120, 30).draw(0, NOON).byteLength).toBe(57_600);
     expect(new TestPicture(3840, 120, 30).draw(0, NOON).byteLength).toBe(1_382_400);
     expect(new TestPicture(160, 3840, 30).draw(0, NOON).byteLength).toBe(1_843_200);
-    for (const [width, height] of [[159, 120], [160, 119], [3841, 120], [160, 3841], [160.5, 120], [NaN, 120]] as const) {
+    for (const [width, height] of [
+      [159, 120],
+      [160, 119],
+      [3841, 120],
+      [160, 3841],
+      [160.5, 120],
+      [NaN, 120],
+    ] as const) {
       expect(() => new TestPicture(width, height, 30)).toThrow(RangeError);
     }
   });
@@ -135,14 +152,20 @@ describe('TestPicture', () => {
   it('refuses rates, frame numbers and times that are none', () => {
     for (const rate of [0, -1, NaN, Infinity]) expect(() => new TestPicture(160, 120, rate)).toThrow(RangeError);
     const picture = new TestPicture(160, 120, 30);
-    for (const frameNumber of [-1, 0.5, NaN, 2 ** 53]) expect(() => picture.draw(frameNumber, NOON)).toThrow(RangeError);
+    for (const frameNumber of [-1, 0.5, NaN, 2 ** 53])
+      expect(() => picture.draw(frameNumber, NOON)).toThrow(RangeError);
     expect(() => picture.draw(0, NaN)).toThrow(RangeError);
   });
 });
 
 describe('drawPlaceholder', () => {
   it.each(SIZES)('draws light text on a dark ground at %i×%i', (width, height) => {
-    const bgr = drawPlaceholder(width, height, 'WAITING FOR A SOURCE', 'Nothing has come from tcp://10.0.0.5:5555 yet.');
+    const bgr = drawPlaceholder(
+      width,
+      height,
+      'WAITING FOR A SOURCE',
+      'Nothing has come from tcp://10.0.0.5:5555 yet.',
+    );
     expect(bgr.byteLength).toBe(width * height * 3);
     const bright = bgr.filter((value) => value > 200).length / bgr.byteLength;
     expect(bright).toBeGreaterThan(0.001);
@@ -167,7 +190,10 @@ describe('renderGlyph', () => {
   });
 
   it('fills the height with capitals and digits, and goes below it for descenders', () => {
-    const rowIsInked = (char: string, row: number): boolean => renderGlyph(char, 100, 12).alpha.subarray(row * 72, (row + 1) * 72).some((value) => value > 127);
+    const rowIsInked = (char: string, row: number): boolean =>
+      renderGlyph(char, 100, 12)
+        .alpha.subarray(row * 72, (row + 1) * 72)
+        .some((value) => value > 127);
     for (const char of '0123456789ABCDEFGHIJKLMNOPRSTUVWXYZ') {
       expect(renderGlyph(char, 100, 12).height).toBe(100);
       expect(rowIsInked(char, 0)).toBe(true);

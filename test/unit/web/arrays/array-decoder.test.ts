@@ -10,57 +10,96 @@ import { ArrayPictures } from '../../../../web/viewer/arrays/array-pictures.ts';
 import type { ShownArray } from '../../../../web/viewer/arrays/shown-array.ts';
 
 beforeEach(() => {
-  vi.stubGlobal('ImageData', class {
-    readonly data: Uint8ClampedArray;
+  vi.stubGlobal(
+    'ImageData',
+    class {
+      readonly data: Uint8ClampedArray;
 
-    constructor(width: number, height: number) {
-      this.data = new Uint8ClampedArray(width * height * 4);
-    }
-  });
+      constructor(width: number, height: number) {
+        this.data = new Uint8ClampedArray(width * height * 4);
+      }
+    },
+  );
 });
 
 afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const DTYPES = ['bool', 'uint8', 'int8', ...['u2', 'i2', 'f2', 'u4', 'i4', 'f4', 'u8', 'i8', 'f8'].flatMap((code) => [code, `>${code}`])];
-const SHAPES = [[40, 130], [40, 130, 1], [40, 130, 3], [40, 130, 4]];
+const DTYPES = [
+  'bool',
+  'uint8',
+  'int8',
+  ...['u2', 'i2', 'f2', 'u4', 'i4', 'f4', 'u8', 'i8', 'f8'].flatMap((code) => [code, `>${code}`]),
+];
+const SHAPES = [
+  [40, 130],
+  [40, 130, 1],
+  [40, 130, 3],
+  [40, 130, 4],
+];
 
 /** All kinds of values, NaN and infinities of floats included. */
 function samples(bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, at) => Math.imul(at + 1, 2_654_435_761) >>> 24);
 }
 
-function frameOf(dtype: string, shape: readonly number[], payload: Uint8Array, sequence = 1): FrameMessage & { readonly encoding: Encoding } {
+function frameOf(
+  dtype: string,
+  shape: readonly number[],
+  payload: Uint8Array,
+  sequence = 1,
+): FrameMessage & { readonly encoding: Encoding } {
   const [height = 0, width = 0] = shape;
-  return { type: 'frame', sequence, receivedAtUs: 0, width, height, encoding: { kind: 'raw', dtype, shape }, message: null, payload };
+  return {
+    type: 'frame',
+    sequence,
+    receivedAtUs: 0,
+    width,
+    height,
+    encoding: { kind: 'raw', dtype, shape },
+    message: null,
+    payload,
+  };
 }
 
-const pixels = (decoder: ArrayDecoder, frame: FrameMessage): number[] => [...(decoder.decode(frame).source as ImageData).data];
+const pixels = (decoder: ArrayDecoder, frame: FrameMessage): number[] => [
+  ...(decoder.decode(frame).source as ImageData).data,
+];
 
-const ramp = (...values: number[]): FrameMessage => frameOf('float32', [1, values.length], new Uint8Array(Float32Array.from(values).buffer));
+const ramp = (...values: number[]): FrameMessage =>
+  frameOf('float32', [1, values.length], new Uint8Array(Float32Array.from(values).buffer));
 
 describe('ArrayDecoder', () => {
-  it.each(DTYPES.flatMap((dtype) => SHAPES.map((shape) => [dtype, shape] as const)))('shows %s %j as the gateway does, pixel by pixel', async (dtype, shape) => {
-    const style = { colormap: 'turbo', nanColor: '#ff00ff' };
-    const frame = frameOf(dtype, shape, samples(shape.reduce((product, size) => product * size, itemBytes(dtype)!)));
-    const decoder = new ArrayDecoder(() => undefined);
-    decoder.setStyle(style);
-    const shown = pixels(decoder, frame);
-    const { data } = await renderPixels(new ArrayRenderer(parseArrayStyle(style), 'bgra'), frame, true);
-    const expected = Array.from(data, (_, at) => data[at % 4 === 3 ? at : at - (at % 4) + 2 - (at % 4)]);
-    expect(Buffer.compare(Buffer.from(shown), Buffer.from(expected as number[]))).toBe(0);
-    expect(grayOf({ data, width: frame.width, height: frame.height, channels: 4 }).data.byteLength).toBe(40 * 130);
-  });
+  it.each(DTYPES.flatMap((dtype) => SHAPES.map((shape) => [dtype, shape] as const)))(
+    'shows %s %j as the gateway does, pixel by pixel',
+    async (dtype, shape) => {
+      const style = { colormap: 'turbo', nanColor: '#ff00ff' };
+      const frame = frameOf(dtype, shape, samples(shape.reduce((product, size) => product * size, itemBytes(dtype)!)));
+      const decoder = new ArrayDecoder(() => undefined);
+      decoder.setStyle(style);
+      const shown = pixels(decoder, frame);
+      const { data } = await renderPixels(new ArrayRenderer(parseArrayStyle(style), 'bgra'), frame, true);
+      const expected = Array.from(data, (_, at) => data[at % 4 === 3 ? at : at - (at % 4) + 2 - (at % 4)]);
+      expect(Buffer.compare(Buffer.from(shown), Buffer.from(expected as number[]))).toBe(0);
+      expect(grayOf({ data, width: frame.width, height: frame.height, channels: 4 }).data.byteLength).toBe(40 * 130);
+    },
+  );
 
   it('reports the range when it changes, and not with every frame', () => {
     const seen: ShownArray[] = [];
     const decoder = new ArrayDecoder((shown) => seen.push(shown));
     for (const frame of [ramp(0, 10), ramp(0, 10), ramp(0, 20)]) decoder.decode(frame);
-    expect(seen.map(({ low, high, isAuto, dtype, channels, problem }) => [low, high, isAuto, dtype, channels, problem])).toEqual([
-      [0, 10, true, 'float32', 1, null],
-      [0, 20, true, 'float32', 1, null],
-    ].slice(0, 1).concat([[0, 11.25, true, 'float32', 1, null]]));
+    expect(
+      seen.map(({ low, high, isAuto, dtype, channels, problem }) => [low, high, isAuto, dtype, channels, problem]),
+    ).toEqual(
+      [
+        [0, 10, true, 'float32', 1, null],
+        [0, 20, true, 'float32', 1, null],
+      ]
+        .slice(0, 1)
+        .concat([[0, 11.25, true, 'float32', 1, null]]),
+    );
     decoder.setStyle({ colormap: 'jet' });
     decoder.decode(ramp(0, 20), false);
     expect(seen.at(-1)).toMatchObject({ low: 0, high: 11.25 });
@@ -90,7 +129,10 @@ describe('ArrayPictures', () => {
 
   it('loads the decoder once, with the first array', async () => {
     let loads = 0;
-    const pictures = new ArrayPictures(() => ((loads += 1), load()), () => undefined);
+    const pictures = new ArrayPictures(
+      () => ((loads += 1), load()),
+      () => undefined,
+    );
     await pictures.setStyle({ range: '0,1' });
     await pictures.reset();
     expect(loads).toBe(0);
@@ -106,13 +148,23 @@ describe('ArrayPictures', () => {
         throw Object.assign(new Error('no'), { code: 'dtype-unsupported' });
       }
     }
-    const pictures = new ArrayPictures(() => Promise.resolve({ ArrayDecoder: Refusing }), () => undefined);
-    await expect(pictures.decode(ramp(1))).rejects.toMatchObject({ name: 'GearwayError', code: 'dtype-unsupported', message: 'no' });
+    const pictures = new ArrayPictures(
+      () => Promise.resolve({ ArrayDecoder: Refusing }),
+      () => undefined,
+    );
+    await expect(pictures.decode(ramp(1))).rejects.toMatchObject({
+      name: 'GearwayError',
+      code: 'dtype-unsupported',
+      message: 'no',
+    });
   });
 
   it('says that the file cannot be loaded, and tries again with the next array', async () => {
     let loads = 0;
-    const pictures = new ArrayPictures(() => ((loads += 1) === 1 ? Promise.reject(new Error('404')) : load()), () => undefined);
+    const pictures = new ArrayPictures(
+      () => ((loads += 1) === 1 ? Promise.reject(new Error('404')) : load()),
+      () => undefined,
+    );
     await expect(pictures.decode(ramp(1))).rejects.toMatchObject({ code: 'arrays-unavailable' });
     await expect(pictures.decode(ramp(1))).resolves.toMatchObject({ width: 1 });
   });

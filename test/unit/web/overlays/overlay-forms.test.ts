@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { Value } from '../../../../shared/protocol.ts';
 import { decodeRuns, fillRuns, pngSize } from '../../../../web/viewer/overlays/masks.ts';
 import { findOverlay, readOverlay } from '../../../../web/viewer/overlays/overlay-forms.ts';
-import { isWanted, type Mark, OVERLAY_LIMITS, type OverlayItem } from '../../../../web/viewer/overlays/overlay-items.ts';
+import {
+  isWanted,
+  type Mark,
+  OVERLAY_LIMITS,
+  type OverlayItem,
+} from '../../../../web/viewer/overlays/overlay-items.ts';
 
 const PICTURE = { width: 640, height: 480 };
 const read = (value: Value): { items: readonly OverlayItem[]; problem: string | null } => readOverlay(value, PICTURE);
@@ -38,14 +43,33 @@ describe('readOverlay', () => {
       items: [
         { box: [10, 20, 110, 220], label: 'Anna', class: 'person', score: 0.9, color: '#f00', width: 4, fill: 0.5 },
         { rotatedBox: [100, 100, 40, 20, 90] },
-        { polygon: [[0, 0], [10, 0], [10, 10]] },
+        {
+          polygon: [
+            [0, 0],
+            [10, 0],
+            [10, 10],
+          ],
+        },
         { line: [0, 0, 5, 5] },
-        { points: [[1, 2], [3, 4]] },
+        {
+          points: [
+            [1, 2],
+            [3, 4],
+          ],
+        },
         { text: 'dock', at: [7, 8] },
       ],
     });
     expect(problem).toBeNull();
-    expect(items[0]).toEqual({ className: 'person', score: 0.9, label: 'Anna', color: '#f00', lineWidth: 4, fill: 0.5, marks: [BOX] });
+    expect(items[0]).toEqual({
+      className: 'person',
+      score: 0.9,
+      label: 'Anna',
+      color: '#f00',
+      lineWidth: 4,
+      fill: 0.5,
+      marks: [BOX],
+    });
     const turned = items[1]!.marks[0]! as Extract<Mark, { kind: 'lines' }>;
     // A box of 40 by 20, turned by 90° clockwise: its top left corner is at the top right.
     expect(turned.points.map((value) => Math.round(value))).toEqual([110, 80, 110, 120, 90, 120, 90, 80]);
@@ -65,7 +89,10 @@ describe('readOverlay', () => {
   it('names and colours classes by number', () => {
     const item = { box: [10, 20, 110, 220], class: 1 };
     expect(only({ items: [item], classes: ['person', 'car'] })).toMatchObject({ className: 'car', color: null });
-    expect(only({ items: [item], classes: { 1: { name: 'lorry', color: 'lime' } } })).toMatchObject({ className: 'lorry', color: 'lime' });
+    expect(only({ items: [item], classes: { 1: { name: 'lorry', color: 'lime' } } })).toMatchObject({
+      className: 'lorry',
+      color: 'lime',
+    });
     expect(only([item]).className).toBe('1');
   });
 
@@ -76,7 +103,20 @@ describe('readOverlay', () => {
   });
 
   it('connects keypoints that are visible by their skeleton', () => {
-    const item = only([{ keypoints: [[1, 2], [3, 4, 0.9], [5, 6, 0], [0, 0, 2]], skeleton: [[0, 1], [1, 2]] }]);
+    const item = only([
+      {
+        keypoints: [
+          [1, 2],
+          [3, 4, 0.9],
+          [5, 6, 0],
+          [0, 0, 2],
+        ],
+        skeleton: [
+          [0, 1],
+          [1, 2],
+        ],
+      },
+    ]);
     expect(item.marks).toEqual([
       { kind: 'lines', points: [1, 2, 3, 4], isClosed: false },
       { kind: 'dots', points: [1, 2, 3, 4] },
@@ -85,14 +125,25 @@ describe('readOverlay', () => {
 
   it('reads masks as runs, and as PNG', () => {
     const runs = only([{ mask: { size: [2, 3], counts: [1, 2, 3] }, class: 'road' }]).marks[0];
-    expect(runs).toEqual({ kind: 'mask', mask: { width: 3, height: 2, data: { kind: 'runs', runs: [1, 2, 3] }, box: [0, 0, 640, 480] } });
+    expect(runs).toEqual({
+      kind: 'mask',
+      mask: { width: 3, height: 2, data: { kind: 'runs', runs: [1, 2, 3] }, box: [0, 0, 640, 480] },
+    });
     // A PNG of 1 × 1 pixel, made by libpng.
     const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==';
-    expect(only([{ mask: { png, box: [0, 0, 10, 10] } }]).marks[0]).toMatchObject({ kind: 'mask', mask: { width: 1, height: 1, box: [0, 0, 10, 10], data: { kind: 'png' } } });
+    expect(only([{ mask: { png, box: [0, 0, 10, 10] } }]).marks[0]).toMatchObject({
+      kind: 'mask',
+      mask: { width: 1, height: 1, box: [0, 0, 10, 10], data: { kind: 'png' } },
+    });
   });
 
   it('reads lists of [x1, y1, x2, y2, score, class]', () => {
-    expect(only([[10, 20, 110, 220, 0.5, 'dog']])).toMatchObject({ className: 'dog', score: 0.5, label: 'dog 50 %', marks: [BOX] });
+    expect(only([[10, 20, 110, 220, 0.5, 'dog']])).toMatchObject({
+      className: 'dog',
+      score: 0.5,
+      label: 'dog 50 %',
+      marks: [BOX],
+    });
     expect(only([[10, 20, 110, 220]])).toMatchObject({ className: '', score: null, marks: [BOX] });
   });
 
@@ -102,16 +153,33 @@ describe('readOverlay', () => {
     const annotation = { ...result, segmentation: [[0, 0, 5, 0, 5, 5]], keypoints: [1, 2, 2, 0, 0, 0] };
     const item = only({ annotations: [annotation], categories: [{ id: 18, name: 'dog' }] });
     expect(item.className).toBe('dog');
-    expect(item.marks).toEqual([{ kind: 'lines', points: [0, 0, 5, 0, 5, 5], isClosed: true }, BOX, { kind: 'dots', points: [1, 2] }]);
+    expect(item.marks).toEqual([
+      { kind: 'lines', points: [0, 0, 5, 0, 5, 5], isClosed: true },
+      BOX,
+      { kind: 'dots', points: [1, 2] },
+    ]);
     expect(only([{ ...result, segmentation: { size: [2, 3], counts: '132' } }]).marks).toHaveLength(2);
   });
 
   it("reads Ultralytics' tojson(), as text and as a list", () => {
     // As documented by Ultralytics 8.3 for Results.to_json().
     const list = [
-      { name: 'person', class: 0, confidence: 0.9, box: { x1: 10, y1: 20, x2: 110, y2: 220 }, track_id: 3, keypoints: { x: [1, 3], y: [2, 4], visible: [1, 0] } },
+      {
+        name: 'person',
+        class: 0,
+        confidence: 0.9,
+        box: { x1: 10, y1: 20, x2: 110, y2: 220 },
+        track_id: 3,
+        keypoints: { x: [1, 3], y: [2, 4], visible: [1, 0] },
+      },
       { name: 'plane', class: 0, confidence: 0.8, box: { x1: 0, y1: 0, x2: 4, y2: 0, x3: 4, y3: 4, x4: 0, y4: 4 } },
-      { name: 'car', class: 2, confidence: 0.7, box: { x1: 10, y1: 20, x2: 110, y2: 220 }, segments: { x: [1, 2, 3], y: [4, 5, 6] } },
+      {
+        name: 'car',
+        class: 2,
+        confidence: 0.7,
+        box: { x1: 10, y1: 20, x2: 110, y2: 220 },
+        segments: { x: [1, 2, 3], y: [4, 5, 6] },
+      },
     ];
     const { items, problem } = read(JSON.stringify(list));
     expect(problem).toBeNull();
@@ -124,7 +192,13 @@ describe('readOverlay', () => {
   });
 
   it("reads supervision's Detections", () => {
-    const value = { xyxy: [[10, 20, 110, 220]], confidence: [0.5], class_id: [2], tracker_id: [9], data: { class_name: ['bus'] } };
+    const value = {
+      xyxy: [[10, 20, 110, 220]],
+      confidence: [0.5],
+      class_id: [2],
+      tracker_id: [9],
+      data: { class_name: ['bus'] },
+    };
     expect(only(value)).toMatchObject({ className: 'bus', score: 0.5, label: 'bus #9 50 %', marks: [BOX] });
     expect(only({ ...value, data: {} }).className).toBe('2');
   });
@@ -136,7 +210,9 @@ describe('hostile overlays', () => {
     expect(items).toHaveLength(OVERLAY_LIMITS.items);
     expect(problem).toContain('5 objects are beyond the limits');
     // Each invalid object costs as much as a valid one.
-    expect(read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => null)).problem).toMatch(/^2000 objects are invalid.*; 5 objects are beyond the limits/);
+    expect(read(Array.from({ length: OVERLAY_LIMITS.items + 5 }, () => null)).problem).toMatch(
+      /^2000 objects are invalid.*; 5 objects are beyond the limits/,
+    );
     expect(read([{ points: Array.from({ length: OVERLAY_LIMITS.points + 1 }, () => [0, 0]) }]).items).toEqual([]);
     expect(read([{ box: [0, 0, 1, 1], label: 'x'.repeat(1000) }]).items[0]!.label).toHaveLength(OVERLAY_LIMITS.text);
   });
@@ -148,9 +224,27 @@ describe('hostile overlays', () => {
     ['a box of texts', [{ box: ['a', 'b', 'c', 'd'] }]],
     ['a mask of another size', [{ mask: { size: [2, 2], counts: [5] } }]],
     ['a mask of gigabytes', [{ mask: { size: [65_535, 65_535], counts: [65_535 * 65_535] } }]],
-    ['a PNG of gigabytes', [{ mask: { png: Buffer.from('89504e470d0a1a0a0000000d494844520000ffff0000ffff0806000000', 'hex').toString('base64') } }]],
+    [
+      'a PNG of gigabytes',
+      [
+        {
+          mask: {
+            png: Buffer.from('89504e470d0a1a0a0000000d494844520000ffff0000ffff0806000000', 'hex').toString('base64'),
+          },
+        },
+      ],
+    ],
     // A chunk that decoders skip, before the one with the size of the picture.
-    ['a PNG that hides its size', [{ mask: { png: Buffer.from('89504e470d0a1a0a000000087a7a5a7a000000010000000100000000', 'hex').toString('base64') } }]],
+    [
+      'a PNG that hides its size',
+      [
+        {
+          mask: {
+            png: Buffer.from('89504e470d0a1a0a000000087a7a5a7a000000010000000100000000', 'hex').toString('base64'),
+          },
+        },
+      ],
+    ],
     ['a mask that is not PNG', [{ mask: { png: 'AAAA' } }]],
     ['a skeleton without indexes', [{ keypoints: [[0, 1]], skeleton: [['a', 'b']] }]],
     ['text that is not JSON', '[1, 2'],
@@ -168,9 +262,45 @@ describe('hostile overlays', () => {
   });
 
   it('never throw', () => {
-    const keys = fc.constantFrom('box', 'bbox', 'points', 'mask', 'size', 'counts', 'png', 'keypoints', 'skeleton', 'items', 'xyxy', 'classes', 'annotations', 'categories', 'segments', 'x', 'y', 'data', 'label', 'units', '__proto__');
-    const { value } = fc.letrec((tie) => ({ value: fc.oneof({ depthSize: 'medium' }, fc.integer(), fc.double(), fc.string(), fc.constant(null), fc.boolean(), fc.array(tie('value')), fc.dictionary(keys, tie('value'))) }));
-    fc.assert(fc.property(value, (hostile) => void read(hostile as Value)), { numRuns: 2000 });
+    const keys = fc.constantFrom(
+      'box',
+      'bbox',
+      'points',
+      'mask',
+      'size',
+      'counts',
+      'png',
+      'keypoints',
+      'skeleton',
+      'items',
+      'xyxy',
+      'classes',
+      'annotations',
+      'categories',
+      'segments',
+      'x',
+      'y',
+      'data',
+      'label',
+      'units',
+      '__proto__',
+    );
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { depthSize: 'medium' },
+        fc.integer(),
+        fc.double(),
+        fc.string(),
+        fc.constant(null),
+        fc.boolean(),
+        fc.array(tie('value')),
+        fc.dictionary(keys, tie('value')),
+      ),
+    }));
+    fc.assert(
+      fc.property(value, (hostile) => void read(hostile as Value)),
+      { numRuns: 2000 },
+    );
   });
 });
 
@@ -181,7 +311,14 @@ describe('decodeRuns', () => {
     expect(decodeRuns('6d04M', 47)).toEqual([6, 20, 4, 17]);
   });
 
-  it.each<[Value, number]>([[[1, 2], 4], [[-1, 5], 4], [[0.5, 3.5], 4], ['', 4], [5, 5], ['~~~', 3]])('refuses %j for %d pixels', (counts, pixels) => {
+  it.each<[Value, number]>([
+    [[1, 2], 4],
+    [[-1, 5], 4],
+    [[0.5, 3.5], 4],
+    ['', 4],
+    [5, 5],
+    ['~~~', 3],
+  ])('refuses %j for %d pixels', (counts, pixels) => {
     expect(decodeRuns(counts, pixels)).toBeNull();
   });
 });
@@ -203,10 +340,20 @@ describe('pngSize', () => {
 });
 
 describe('isWanted', () => {
-  const item = (className: string, score: number | null): OverlayItem => ({ className, score, label: '', color: null, lineWidth: 1, fill: 0, marks: [] });
+  const item = (className: string, score: number | null): OverlayItem => ({
+    className,
+    score,
+    label: '',
+    color: null,
+    lineWidth: 1,
+    fill: 0,
+    marks: [],
+  });
   it('filters by class and score', () => {
     const filter = { classes: new Set(['car']), minScore: 0.5 };
-    expect([item('car', 0.5), item('car', 0.4), item('car', null), item('dog', 0.9)].map((one) => isWanted(filter, one))).toEqual([true, false, true, false]);
+    expect(
+      [item('car', 0.5), item('car', 0.4), item('car', null), item('dog', 0.9)].map((one) => isWanted(filter, one)),
+    ).toEqual([true, false, true, false]);
     expect(isWanted({ classes: null, minScore: 0 }, item('dog', 0))).toBe(true);
   });
 });

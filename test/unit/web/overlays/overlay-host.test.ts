@@ -10,19 +10,36 @@ let host: OverlayHost;
 
 const picture = (): void => {
   isPictureOpen = true;
-  host.event({ kind: 'picture', frame: FRAME, source: { close: () => (isPictureOpen = false) } as unknown as ImageBitmap });
+  host.event({
+    kind: 'picture',
+    frame: FRAME,
+    source: { close: () => (isPictureOpen = false) } as unknown as ImageBitmap,
+  });
 };
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 beforeEach(() => {
   vi.stubGlobal('ShadowRoot', class {});
-  vi.stubGlobal('CSSStyleSheet', class {
-    replaceSync(): void {}
+  vi.stubGlobal(
+    'CSSStyleSheet',
+    class {
+      replaceSync(): void {}
+    },
+  );
+  vi.stubGlobal('document', {
+    createElement: () => ({ setAttribute: () => undefined, remove: () => undefined, getContext: () => null }),
   });
-  vi.stubGlobal('document', { createElement: () => ({ setAttribute: () => undefined, remove: () => undefined, getContext: () => null }) });
-  const box = { getRootNode: () => null, append: () => undefined, classList: { add: () => undefined, remove: () => undefined } };
+  const box = {
+    getRootNode: () => null,
+    append: () => undefined,
+    classList: { add: () => undefined, remove: () => undefined },
+  };
   answers = 0;
-  host = new OverlayHost(box as unknown as HTMLElement, ({ kind }) => void (answers += Number(kind === 'presented')), () => undefined);
+  host = new OverlayHost(
+    box as unknown as HTMLElement,
+    ({ kind }) => void (answers += Number(kind === 'presented')),
+    () => undefined,
+  );
   host.setOptions({ path: null, classes: null, minScore: 0, callback: () => undefined });
 });
 

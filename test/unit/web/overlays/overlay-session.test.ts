@@ -5,9 +5,25 @@ import type { OverlayEvent } from '../../../../web/viewer/overlays/overlay-comma
 import { Painter, type Surface } from '../../../../web/viewer/painter.ts';
 
 /** The start of a PNG file of 1 by 1 pixels. */
-const MASK = { mask: { png: Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex').toString('base64') } };
+const MASK = {
+  mask: { png: Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex').toString('base64') },
+};
 const BOX = { box: [1, 1, 5, 5] };
-const VIEW = { placement: { boxWidth: 8, boxHeight: 8, width: 8, height: 8, fit: 'contain', quarterTurns: 0, mirror: false, zoom: 1, x: 0, y: 0 }, pixelRatio: 1 } as const;
+const VIEW = {
+  placement: {
+    boxWidth: 8,
+    boxHeight: 8,
+    width: 8,
+    height: 8,
+    fit: 'contain',
+    quarterTurns: 0,
+    mirror: false,
+    zoom: 1,
+    x: 0,
+    y: 0,
+  },
+  pixelRatio: 1,
+} as const;
 
 let decodes: (() => void)[] = [];
 let open: Set<string>;
@@ -23,7 +39,11 @@ function closable(name: string): { close(): void } {
 /** A context that accepts every call. */
 function fakeContext(): unknown {
   const image = { data: new Uint8ClampedArray(4) };
-  const results: Readonly<Record<string | symbol, unknown>> = { measureText: { width: 1 }, createImageData: image, getImageData: image };
+  const results: Readonly<Record<string | symbol, unknown>> = {
+    measureText: { width: 1 },
+    createImageData: image,
+    getImageData: image,
+  };
   return new Proxy({}, { get: (_, name) => () => results[name], set: () => true });
 }
 
@@ -32,9 +52,23 @@ function settings(hasCallback: boolean, classes: readonly string[] | null = null
 }
 
 function present(sequence: number, overlay: readonly unknown[] | null, kind: 'jpeg' | 'h264' = 'jpeg'): void {
-  const frame = { type: 'frame', sequence, width: 8, height: 8, encoding: { kind }, message: { overlay } as unknown as Value } as FrameMessage;
-  const picture = { ...closable(`picture ${sequence}`), clone: () => ({ copyOf: sequence, ...closable(`copy ${sequence}`) }) };
-  session.present(frame, { source: picture as unknown as VideoFrame, width: 8, height: 8, close: () => picture.close() }, () => shown.push(sequence));
+  const frame = {
+    type: 'frame',
+    sequence,
+    width: 8,
+    height: 8,
+    encoding: { kind },
+    message: { overlay } as unknown as Value,
+  } as FrameMessage;
+  const picture = {
+    ...closable(`picture ${sequence}`),
+    clone: () => ({ copyOf: sequence, ...closable(`copy ${sequence}`) }),
+  };
+  session.present(
+    frame,
+    { source: picture as unknown as VideoFrame, width: 8, height: 8, close: () => picture.close() },
+    () => shown.push(sequence),
+  );
 }
 
 async function decodeMasks(): Promise<void> {
@@ -46,10 +80,16 @@ beforeEach(() => {
   [decodes, open, shown, events] = [[], new Set(), [], []];
   let masks = 0;
   vi.stubGlobal('ImageData', class {});
-  vi.stubGlobal('OffscreenCanvas', class {
-    getContext = fakeContext;
-  });
-  vi.stubGlobal('createImageBitmap', () => new Promise((resolve) => decodes.push(() => resolve(closable(`mask ${(masks += 1)}`)))));
+  vi.stubGlobal(
+    'OffscreenCanvas',
+    class {
+      getContext = fakeContext;
+    },
+  );
+  vi.stubGlobal(
+    'createImageBitmap',
+    () => new Promise((resolve) => decodes.push(() => resolve(closable(`mask ${(masks += 1)}`)))),
+  );
   const surface = { width: 8, height: 8, getContext: fakeContext } as unknown as Surface;
   session = new OverlaySession(surface, new Painter(surface), (event) => events.push(event));
   session.command({ kind: 'view', view: VIEW });
@@ -119,17 +159,26 @@ describe('OverlaySession', () => {
   it('reports labels that there was no time to draw', () => {
     vi.spyOn(performance, 'now').mockReturnValueOnce(0).mockReturnValueOnce(0).mockReturnValue(40);
     present(1, [{ ...BOX, label: 'box' }]);
-    expect(events.at(-1)).toEqual({ kind: 'problem', problem: 'only 1 of 1 objects, and the labels of 0, were drawn in 30 ms' });
+    expect(events.at(-1)).toEqual({
+      kind: 'problem',
+      problem: 'only 1 of 1 objects, and the labels of 0, were drawn in 30 ms',
+    });
   });
 
   it('draws what it can of an overlay, and continues with the next frame', () => {
-    vi.stubGlobal('OffscreenCanvas', class {
-      constructor() {
-        throw new RangeError('too large');
-      }
-    });
+    vi.stubGlobal(
+      'OffscreenCanvas',
+      class {
+        constructor() {
+          throw new RangeError('too large');
+        }
+      },
+    );
     present(1, [{ mask: { size: [1, 1], counts: [0, 1] } }, BOX]);
-    expect([shown, events]).toEqual([[1], [{ kind: 'composing' }, { kind: 'problem', problem: '1 objects could not be drawn: too large' }]]);
+    expect([shown, events]).toEqual([
+      [1],
+      [{ kind: 'composing' }, { kind: 'problem', problem: '1 objects could not be drawn: too large' }],
+    ]);
     present(2, [BOX]);
     expect(shown).toEqual([1, 2]);
   });

@@ -23,10 +23,12 @@ class SlowGateway {
   }
 
   open(): void {
-    const answer = <T>(value: T) => async (): Promise<T> => {
-      await new Promise((resolve) => setTimeout(resolve, this.#latencyMs));
-      return value;
-    };
+    const answer =
+      <T>(value: T) =>
+      async (): Promise<T> => {
+        await new Promise((resolve) => setTimeout(resolve, this.#latencyMs));
+        return value;
+      };
     const streams = answer({ kind: 'ok', value: [] } as const);
     const api: Partial<Api> = {
       token: null,

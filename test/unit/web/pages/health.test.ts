@@ -3,17 +3,35 @@ import type { ClientStatus, StreamStatus } from '../../../../shared/status.ts';
 import { idleClientStatus } from '../../../helpers/client-status.ts';
 import { clientHealth, streamHealth } from '../../../../web/pages/shared/health.ts';
 
-const client = (changes: Partial<ClientStatus> = {}): ClientStatus => ({ ...idleClientStatus('web-1', 6000), ...changes });
+const client = (changes: Partial<ClientStatus> = {}): ClientStatus => ({
+  ...idleClientStatus('web-1', 6000),
+  ...changes,
+});
 const stream = (changes: Partial<StreamStatus> = {}): StreamStatus => ({
-  name: 'main', state: 'live', reason: 'frames arrive', source: { kind: 'netgear', address: '', state: 'connected', lastError: null, restarts: 0 }, showable: true, frame: null,
-  counters: { received: 1, receivedBytes: 1, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] }, ports: { ranges: [], free: 0, taken: 0, held: [], reserved: [] }, awaited: [], clients: [], ...changes,
+  name: 'main',
+  state: 'live',
+  reason: 'frames arrive',
+  source: { kind: 'netgear', address: '', state: 'connected', lastError: null, restarts: 0 },
+  showable: true,
+  frame: null,
+  counters: { received: 1, receivedBytes: 1, rejected: 0, returnsRejected: 0, returnsDropped: 0, lastRejections: [] },
+  ports: { ranges: [], free: 0, taken: 0, held: [], reserved: [] },
+  awaited: [],
+  clients: [],
+  ...changes,
 });
 
 describe('streamHealth', () => {
   it('is live only while browsers can show the frames', () => {
     expect(streamHealth(stream())).toMatchObject({ tone: 'live', problem: '' });
-    expect(streamHealth(stream({ showable: false, reason: 'two channels' }))).toMatchObject({ tone: 'stale', problem: 'two channels' });
-    expect(streamHealth(stream({ clients: [client({ state: 'unsupported', reason: '12 bits' })] }))).toMatchObject({ tone: 'stale', problem: '12 bits' });
+    expect(streamHealth(stream({ showable: false, reason: 'two channels' }))).toMatchObject({
+      tone: 'stale',
+      problem: 'two channels',
+    });
+    expect(streamHealth(stream({ clients: [client({ state: 'unsupported', reason: '12 bits' })] }))).toMatchObject({
+      tone: 'stale',
+      problem: '12 bits',
+    });
   });
 
   it('is live for gateways that do not report whether frames can be shown', () => {
@@ -35,6 +53,9 @@ describe('clientHealth', () => {
     expect(clientHealth(client(), stream())).toEqual({ tone: 'live', label: 'Live', problem: '' });
     expect(clientHealth(client(), stream({ state: 'waiting' }))).toMatchObject({ tone: 'idle', label: 'Connected' });
     expect(clientHealth(client(), null)).toMatchObject({ tone: 'idle' });
-    expect(clientHealth(client({ reason: 'reads 5 fps' }), stream())).toMatchObject({ tone: 'stale', problem: 'reads 5 fps' });
+    expect(clientHealth(client({ reason: 'reads 5 fps' }), stream())).toMatchObject({
+      tone: 'stale',
+      problem: 'reads 5 fps',
+    });
   });
 });

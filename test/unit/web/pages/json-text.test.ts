@@ -42,8 +42,36 @@ describe('explainJson', () => {
   });
 
   it('finds a fault exactly in the texts that are not JSON', () => {
-    const fragment = fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '"a"', '1', '-', '0', '.', 'e5', 'true', 'nul', ' ', '\n', '\\', '\\n', '\\u00e9', '\t', '\u0001', 'é', "'");
-    const text = fc.oneof(fc.array(fragment, { maxLength: 12 }).map((parts) => parts.join('')), fc.json());
+    const fragment = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"',
+      '"a"',
+      '1',
+      '-',
+      '0',
+      '.',
+      'e5',
+      'true',
+      'nul',
+      ' ',
+      '\n',
+      '\\',
+      '\\n',
+      '\\u00e9',
+      '\t',
+      '\u0001',
+      'é',
+      "'",
+    );
+    const text = fc.oneof(
+      fc.array(fragment, { maxLength: 12 }).map((parts) => parts.join('')),
+      fc.json(),
+    );
     fc.assert(
       fc.property(text, (candidate) => {
         expect(explainJson(candidate) === null).toBe(isJson(candidate));

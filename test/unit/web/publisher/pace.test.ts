@@ -3,9 +3,15 @@ import { FrameClock } from '../../../../web/publisher/capture/frame-clock.ts';
 import { RateLimit } from '../../../../web/publisher/capture/rate-limit.ts';
 
 /** How many of a camera's pictures pass in so many seconds. @param jitter of each picture's time, in milliseconds. */
-function passed(limit: RateLimit, cameraFps: number, seconds: number, jitter: (index: number) => number = () => 0): number {
+function passed(
+  limit: RateLimit,
+  cameraFps: number,
+  seconds: number,
+  jitter: (index: number) => number = () => 0,
+): number {
   let count = 0;
-  for (let index = 0; index < cameraFps * seconds; index += 1) count += Number(limit.take((index * 1000) / cameraFps + jitter(index)));
+  for (let index = 0; index < cameraFps * seconds; index += 1)
+    count += Number(limit.take((index * 1000) / cameraFps + jitter(index)));
   return count;
 }
 
@@ -22,7 +28,7 @@ describe('RateLimit', () => {
     expect(Math.abs(passed(new RateLimit(fps), cameraFps, 10) - expected)).toBeLessThanOrEqual(expected / 100);
   });
 
-  it('loses none at the camera\'s own rate, though they come unevenly', () => {
+  it("loses none at the camera's own rate, though they come unevenly", () => {
     expect(passed(new RateLimit(30), 30, 10, (index) => ((index * 37) % 11) - 5)).toBe(300);
   });
 

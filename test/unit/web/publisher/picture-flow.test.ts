@@ -19,7 +19,11 @@ class Bench {
   readonly sent: string[] = [];
   readonly failures: unknown[] = [];
   readonly pictures = new Map<string, Picture>();
-  readonly #encodings: { readonly picture: Picture; readonly resolve: (encoded: string) => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #encodings: {
+    readonly picture: Picture;
+    readonly resolve: (encoded: string) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
   readonly flow = new PictureFlow<Picture, string>({
     encode: (picture) => new Promise((resolve, reject) => this.#encodings.push({ picture, resolve, reject })),
     send: (sequence, encoded) => void this.sent.push(`${sequence} ${encoded}`),

@@ -56,11 +56,14 @@ describe('UplinkRate', () => {
     [1e6, 120, 5000],
     [8e6, 40, 60_000],
     [8e6, 300, 2000],
-  ])('is the rate of a link of %d bits/s and %d ms for frames of %d bytes, in a row', (bitsPerSecond, roundTripMs, bytes) => {
-    const link = new PaperLink(bitsPerSecond, roundTripMs);
-    for (let n = 0; n < 20; n += 1) link.send(bytes);
-    expect(link.rate.bitsPerSecond(link.nowMs)! / bitsPerSecond).toBeCloseTo(1, 1);
-  });
+  ])(
+    'is the rate of a link of %d bits/s and %d ms for frames of %d bytes, in a row',
+    (bitsPerSecond, roundTripMs, bytes) => {
+      const link = new PaperLink(bitsPerSecond, roundTripMs);
+      for (let n = 0; n < 20; n += 1) link.send(bytes);
+      expect(link.rate.bitsPerSecond(link.nowMs)! / bitsPerSecond).toBeCloseTo(1, 1);
+    },
+  );
 
   it('does not mistake a full queue for a long round trip, even if the greeting was slow and all frames wait', () => {
     const link = new PaperLink(1e6, 40, 1500);
@@ -117,9 +120,13 @@ describe('Uplink', () => {
 });
 
 /** Bytes of a camera's JPEG with these settings, by another formula than the ladder's own. */
-const bytesOf = ({ shortSide, quality }: typeof WANTED): number => 1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
+const bytesOf = ({ shortSide, quality }: typeof WANTED): number =>
+  1500 + 78_500 * (shortSide / 720) ** 1.8 * (quality / 80) ** 0.9;
 
-/** Runs the steps on a simulated link: the delay of a frame is its own transmission, and that of another one if the link does not carry them. */
+/**
+ * Runs the steps on a simulated link: the delay of a frame is its own transmission, and that of another one if the link
+ * does not carry them.
+ */
 class Ladder {
   readonly steps: UplinkSteps;
   readonly changes: { readonly atMs: number; readonly isUp: boolean }[] = [];
@@ -137,7 +144,8 @@ class Ladder {
       const before = this.steps.index;
       const queueingMs = ((bytes * 8000) / carried) * (this.needs > carried ? 2 : 1) + noiseMs;
       const measured = noiseMs === 0 ? carried : (bytes * 8000) / ((bytes * 8000) / carried + noiseMs);
-      if (this.steps.update({ bitsPerSecond: measured, queueingMs, maxBitsPerSecond }, this.nowMs)) this.changes.push({ atMs: this.nowMs, isUp: this.steps.index < before });
+      if (this.steps.update({ bitsPerSecond: measured, queueingMs, maxBitsPerSecond }, this.nowMs))
+        this.changes.push({ atMs: this.nowMs, isUp: this.steps.index < before });
     }
   }
 
@@ -181,13 +189,16 @@ describe('UplinkSteps', () => {
     expect(raises.at(-1)!.atMs - raises.at(-2)!.atMs).toBeGreaterThan(12_000);
   });
 
-  it.each([0, 60])('returns to the requested settings within 15 s when the link is fast again, with acknowledgements %d ms late', (noiseMs) => {
-    const ladder = new Ladder();
-    ladder.run(2000, () => 1e6);
-    expect(ladder.steps.index).toBeGreaterThan(2);
-    ladder.run(15_000, () => 50e6, null, noiseMs);
-    expect(ladder.steps.settings).toEqual(WANTED);
-  });
+  it.each([0, 60])(
+    'returns to the requested settings within 15 s when the link is fast again, with acknowledgements %d ms late',
+    (noiseMs) => {
+      const ladder = new Ladder();
+      ladder.run(2000, () => 1e6);
+      expect(ladder.steps.index).toBeGreaterThan(2);
+      ladder.run(15_000, () => 50e6, null, noiseMs);
+      expect(ladder.steps.settings).toEqual(WANTED);
+    },
+  );
 
   it('stays below a maximum rate on a fast link', () => {
     const ladder = new Ladder();

@@ -10,8 +10,14 @@ describe('toConstraints', () => {
   it('names a camera, or the way that it looks, or neither', () => {
     const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 15 } };
     expect(toConstraints(WISH)).toEqual(size);
-    expect(toConstraints({ ...WISH, facing: 'environment' })).toEqual({ ...size, facingMode: { ideal: 'environment' } });
-    expect(toConstraints({ ...WISH, facing: 'environment', device: 'a' })).toEqual({ ...size, deviceId: { exact: 'a' } });
+    expect(toConstraints({ ...WISH, facing: 'environment' })).toEqual({
+      ...size,
+      facingMode: { ideal: 'environment' },
+    });
+    expect(toConstraints({ ...WISH, facing: 'environment', device: 'a' })).toEqual({
+      ...size,
+      deviceId: { exact: 'a' },
+    });
   });
 });
 
@@ -46,7 +52,10 @@ describe('fitShortSide', () => {
 });
 
 describe('otherCamera', () => {
-  const cameras = [{ id: 'a', label: 'A' }, { id: 'b', label: 'B' }];
+  const cameras = [
+    { id: 'a', label: 'A' },
+    { id: 'b', label: 'B' },
+  ];
 
   it('is the next one in turn, or on a phone the one on the other side', () => {
     expect(otherCamera(cameras, null, 'a')).toEqual({ device: 'b', facing: null });
@@ -61,8 +70,18 @@ describe('noticeText', () => {
 
   it('says what a button would do, and of a refusal why, without what is for programs', () => {
     expect(noticeText(described)).toEqual({ title: 'Publish to yard', text: '' });
-    expect(noticeText({ ...described, state: 'refused', code: closeCode.publisherPresent, reason: 'the stream has a publisher: a; take over with takeOver=true' })).toEqual({ title: 'Another publisher is active', text: 'the stream has a publisher: a' });
-    expect(noticeText({ ...described, state: 'failed', code: 'denied', reason: 'allow it' })).toEqual({ title: 'Permission denied', text: 'allow it' });
+    expect(
+      noticeText({
+        ...described,
+        state: 'refused',
+        code: closeCode.publisherPresent,
+        reason: 'the stream has a publisher: a; take over with takeOver=true',
+      }),
+    ).toEqual({ title: 'Another publisher is active', text: 'the stream has a publisher: a' });
+    expect(noticeText({ ...described, state: 'failed', code: 'denied', reason: 'allow it' })).toEqual({
+      title: 'Permission denied',
+      text: 'allow it',
+    });
     expect(noticeText({ ...described, state: 'failed', code: 'busy', input: 'screen' }).title).toBe('No screen');
     expect(stateLabel({ state: 'asking', input: 'screen' })).toBe('Choose a screen');
   });
