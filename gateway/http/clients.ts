@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { cleanText } from '../../shared/clean-text.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
-import type { ClientStatus, EventActor, StreamStatus } from '../../shared/status.ts';
+import type { ClientStatus, StreamStatus } from '../../shared/status.ts';
 import type { Renditions } from '../clients/renditions.ts';
 import type { Frame } from '../hub/frame.ts';
 import type { StickyData } from '../hub/returns/returns.ts';
@@ -12,11 +12,11 @@ import type { Stream } from '../hub/stream.ts';
 import { readJpegHeader } from '../codecs/jpeg-header.ts';
 import type { Publishing } from '../sources/push/publishing.ts';
 import { frameOfArray, decimation } from '../hub/returns/array-frame.ts';
-import { clientAddress } from './client-address.ts';
 import { holdShare } from './hold-share.ts';
 import { readWidth } from './query.ts';
 import { refuseShare } from './refuse-share.ts';
 import { sendRefusal } from './refusals.ts';
+import { requester } from './requester.ts';
 import type { Snapshots } from './snapshots.ts';
 import { unknownStream } from './unknown-stream.ts';
 
@@ -65,7 +65,7 @@ export function serveClients(
     { stream }: ServedStream,
     { id, port, address }: ClientStatus,
   ): void => {
-    const by: EventActor = { principal: request.principal?.name ?? 'unknown', address: clientAddress(request) };
+    const by = requester(request);
     const reason = `${kind === 'add' ? 'added' : 'removed'} by ${by.principal} (${by.address})`;
     log(`stream ${stream.name}: client ${id} ${reason}`);
     stream.report({ kind, client: id, port, address, reason, by });
