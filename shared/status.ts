@@ -134,7 +134,10 @@ export interface RightsStatus {
 export interface GatewayStatus {
   /** Public address behind a proxy; null if none is configured. */
   readonly publicUrl: string | null;
-  /** Addresses of this machine in its networks at which the gateway listens. Empty if it serves this machine only. */
+  /**
+   * Addresses of this machine in its networks at which the gateway listens. Empty with a public address, and if it serves
+   * this machine only.
+   */
   readonly networkUrls: readonly string[];
 }
 

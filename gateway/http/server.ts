@@ -195,8 +195,9 @@ export async function createServer({
   });
   app.get('/api/gateway', { config: { right: 'view' } }, async (): Promise<GatewayStatus> => {
     const address = app.server.address();
+    if (publicUrl !== null) return { publicUrl: publicUrl.href, networkUrls: [] };
     const isListening = typeof address === 'object' && address !== null;
-    return { publicUrl: publicUrl?.href ?? null, networkUrls: isListening ? networkUrls(address, tls !== null) : [] };
+    return { publicUrl: null, networkUrls: isListening ? networkUrls(address, tls !== null) : [] };
   });
   app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
   app.get('/api/streams', { config: { right: 'view' } }, async () =>

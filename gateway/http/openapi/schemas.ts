@@ -83,7 +83,10 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   ),
   Gateway: object<GatewayStatus>({
     publicUrl: orNull(text('Public address behind a proxy')),
-    networkUrls: list(text(), 'Addresses of this machine in its networks at which the gateway listens'),
+    networkUrls: list(
+      text(),
+      'Addresses of this machine in its networks at which the gateway listens; empty with a public URL',
+    ),
   }),
   Cluster: orNull(
     object<ClusterStatus>({

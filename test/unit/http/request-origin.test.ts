@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
+import { networkUrls } from '../../../gateway/http/network-urls.ts';
+import type { GatewayStatus } from '../../../shared/status.ts';
 import { readCertificate } from '../../helpers/certificate.ts';
 import { WebViewer } from '../../helpers/web-viewer.ts';
 
@@ -111,6 +113,18 @@ describe('--allow-host and --public-url', () => {
       body: '{"publicUrl":"https://cams.example.org/cams/","networkUrls":[]}',
     });
     expect(gateway.lines).toHaveLength(2);
+  });
+
+  it.each([
+    ['https://cams.example.org/', false],
+    [undefined, networkUrls({ address: '0.0.0.0', family: 'IPv4', port: 80 }, false).length > 0],
+  ])('with the public address %s, names addresses of this machine: %s', async (publicUrl, isNamed) => {
+    await using gateway = await start({ host: '0.0.0.0', token: 'secret-secret', ...(publicUrl && { publicUrl }) });
+    const { body } = await ask(`http://127.0.0.1:${new URL(gateway.url).port}/api/gateway`, {
+      authorization: 'Bearer secret-secret',
+    });
+    const status = JSON.parse(body) as GatewayStatus;
+    expect([status.publicUrl, status.networkUrls.length > 0]).toEqual([publicUrl ?? null, isNamed]);
   });
 });
 

@@ -7,7 +7,8 @@ export class SavedCommands {
   #texts: readonly string[];
 
   constructor(stream: string) {
-    this.#key = `gearway-commands ${stream}`;
+    // Gateways under different paths of one origin share its storage.
+    this.#key = `gearway-commands ${new URL('.', location.href).pathname} ${stream}`;
     this.#texts = this.#load();
   }
 
