@@ -24,6 +24,14 @@ const BARS = [
 const BAR = 32;
 const MAX_ERROR = 3;
 
+/** RGB of further colours, in patches of {@link BAR} pixels: the corners of the cube, and pseudorandom ones. */
+const PATCHES_PER_ROW = 16;
+const PATCHES = Array.from({ length: 13 * PATCHES_PER_ROW }, (_, patch) =>
+  [0, 1, 2].map((channel) =>
+    patch < 8 ? ((patch >> channel) & 1) * 255 : ((patch * 3 + channel + 1) * 2_654_435_761) >>> 24,
+  ),
+);
+
 const version = parseFfmpegVersion(execFileSync('ffmpeg', ['-version'], { encoding: 'utf8' }));
 const isNew = version === null || version.major >= 6;
 
@@ -79,6 +87,25 @@ async function writeBars(
     ...untagged,
     folder.file(name),
   );
+  return folder.file(name);
+}
+
+/** Writes a lossless video of the patches. */
+async function writePatches(
+  name: string,
+  { matrix, range, format }: { matrix: keyof typeof MATRICES; range: keyof typeof RANGES; format: string },
+): Promise<string> {
+  const [scaled, tag] = MATRICES[matrix];
+  const patches = folder.file('patches.png');
+  const [columns, rows] = [PATCHES_PER_ROW, PATCHES.length / PATCHES_PER_ROW];
+  await sharp(Buffer.from(PATCHES.flat()), { raw: { width: columns, height: rows, channels: 3 } })
+    .resize({ width: columns * BAR, height: rows * BAR, fit: 'fill', kernel: 'nearest' })
+    .png()
+    .toFile(patches);
+  const conversion = `scale=out_color_matrix=${scaled}:out_range=${RANGES[range]}:flags=accurate_rnd+full_chroma_int`;
+  const input = ['-loop', '1', '-framerate', '10', '-i', patches, '-frames:v', '5'];
+  const encoder = ['-vf', `${conversion},format=${format}`, '-c:v', 'libx264', '-qp', '0'];
+  await ffmpeg(...input, ...encoder, '-colorspace', tag, '-color_range', RANGES[range], folder.file(name));
   return folder.file(name);
 }
 
@@ -158,6 +185,25 @@ describe('colours of a video', () => {
       [`&size=${BARS.length * BAR}x64`, 2 * MAX_ERROR],
     ] as const)
       expect(barError(await frameOf(`ffmpeg:${path}?loop=true${options}`)), options).toBeLessThanOrEqual(maxError);
+  });
+
+  it.each([
+    ['BT.601', 'limited', 'yuv420p'],
+    ['BT.709', 'limited', 'yuv420p'],
+    ['BT.709', 'full', 'yuv420p'],
+    ['BT.709', 'limited', 'yuv422p10le'],
+    ['BT.709', 'full', 'yuv444p'],
+    ['BT.2020', 'limited', 'yuv420p10le'],
+  ] as const)('%s, %s range, %s are right for two hundred colours', async (matrix, range, format) => {
+    const path = await writePatches(`patches-${matrix}-${range}-${format}.mkv`, { matrix, range, format });
+    const { data, width, height } = await frameOf(`ffmpeg:${path}?loop=true&quality=100`);
+    expect([width, height]).toEqual([PATCHES_PER_ROW * BAR, (PATCHES.length / PATCHES_PER_ROW) * BAR]);
+    const errors = PATCHES.map((rgb, patch) => {
+      const [x, y] = [patch % PATCHES_PER_ROW, Math.floor(patch / PATCHES_PER_ROW)];
+      const middle = ((y * BAR + BAR / 2) * width + x * BAR + BAR / 2) * 3;
+      return Math.max(...rgb.map((sample, channel) => Math.abs(sample - data[middle + channel]!)));
+    });
+    expect(PATCHES.filter((_, patch) => errors[patch]! > MAX_ERROR)).toEqual([]);
   });
 
   it('are those of RGB where it has no matrix', async () => {

@@ -102,7 +102,7 @@ export async function planInput(
         isLive: !hasEnd,
         hasEnd,
         isCopied: isCopied(options, info, hasEnd),
-        isUntaggedHd: info.isUntaggedHd,
+        colors: info.colors,
         needsScaling: true,
         needsRateFilter: true,
       };
@@ -131,7 +131,7 @@ export async function planInput(
         isLive: false,
         hasEnd: true,
         isCopied: isCopied(options, info, true),
-        isUntaggedHd: info.isUntaggedHd,
+        colors: info.colors,
         needsScaling: true,
         needsRateFilter: true,
       };

@@ -1,5 +1,6 @@
 import type { FfmpegTools } from './ffmpeg-tools.ts';
 import type { FfmpegVersion } from './ffmpeg-version.ts';
+import type { VideoColors } from './probe-media.ts';
 
 /** How FFmpeg opens an input, and properties of the input. */
 export interface InputPlan {
@@ -13,8 +14,8 @@ export interface InputPlan {
   readonly hasEnd: boolean;
   /** Whether its JPEGs are forwarded unmodified. */
   readonly isCopied: boolean;
-  /** Whether it is a video of more than 576 lines that does not name its colour matrix; default false. */
-  readonly isUntaggedHd?: boolean;
+  /** Default: unknown. */
+  readonly colors?: VideoColors;
   /** Whether a requested size or rate requires a filter, because the input itself does not provide it. */
   readonly needsScaling: boolean;
   readonly needsRateFilter: boolean;

@@ -10,9 +10,22 @@ export interface MediaInfo {
   readonly hasEnd: boolean;
   /** Whether its pixels are square, or their shape is unknown. */
   readonly hasSquarePixels: boolean;
-  /** Whether it is a video of more than 576 lines that does not name its colour matrix. */
-  readonly isUntaggedHd: boolean;
+  readonly colors: VideoColors;
 }
+
+/** What FFmpeg has to know to convert the colours of a video to those of JPEG. */
+export interface VideoColors {
+  /** Whether it has more than 576 lines, and does not name its colour matrix, which is BT.709 then. */
+  readonly isUntaggedHd: boolean;
+  /** Arguments of FFmpeg's filter `colorspace`; null if the filter cannot convert such a video. */
+  readonly conversion: {
+    readonly ispace: 'bt709' | 'bt2020nc';
+    readonly format: `yuv${'420' | '422' | '444'}p`;
+  } | null;
+}
+
+/** Those of an input that was not inspected. */
+export const UNKNOWN_COLORS: VideoColors = { isUntaggedHd: false, conversion: null };
 
 /** Longer than FFmpeg's own timeouts, whose errors are more specific. */
 const TIMEOUT_MS = 12_000;
@@ -21,7 +34,12 @@ const TIMEOUT_MS = 12_000;
 const FOREIGN_OPTION = /option/i;
 
 /** Properties of an input that was not inspected. */
-export const UNKNOWN_MEDIA: MediaInfo = { codec: null, hasEnd: false, hasSquarePixels: true, isUntaggedHd: false };
+export const UNKNOWN_MEDIA: MediaInfo = {
+  codec: null,
+  hasEnd: false,
+  hasSquarePixels: true,
+  colors: UNKNOWN_COLORS,
+};
 
 /** Maximum height of video that is BT.601 unless it names another matrix: that of PAL. Players use the same limit. */
 const MAX_SD_LINES = 576;
@@ -67,25 +85,32 @@ export async function probeMedia(
 /** Parses ffprobe's JSON. */
 export function parseMediaInfo(json: string): MediaInfo {
   const { streams, format } = JSON.parse(json) as { streams?: FoundStream[]; format?: { duration?: string } };
-  const {
-    codec_name: codec = null,
-    pix_fmt: pixels = '',
-    height = 0,
-    color_space: matrix = 'unknown',
-    sample_aspect_ratio: ratio = '0:1',
-  } = streams?.[0] ?? {};
+  const stream = streams?.[0] ?? {};
+  const { codec_name: codec = null, sample_aspect_ratio: ratio = '0:1' } = stream;
   return {
     codec,
     hasEnd: Number(format?.duration ?? '0') > 0,
     hasSquarePixels: ['0:1', '1:1', 'N/A'].includes(ratio),
-    // Raw video, such as that of webcams, is BT.601 by convention.
-    isUntaggedHd:
-      matrix === 'unknown' &&
-      height > MAX_SD_LINES &&
-      /^(?:yuv|nv|p0)/.test(pixels) &&
-      codec !== 'rawvideo' &&
-      codec !== 'mjpeg',
+    colors: videoColors(stream),
   };
+}
+
+/** Pixel formats of FFmpeg's filter `colorspace`; `j` stands for the full range. */
+const CONVERTIBLE = /^yuvj?(420|422|444)p(?:1[02]le)?$/;
+
+function videoColors({
+  codec_name: codec,
+  pix_fmt: pixels = '',
+  height = 0,
+  color_space: matrix = 'unknown',
+}: FoundStream): VideoColors {
+  // Raw video, such as that of webcams, is BT.601 by convention.
+  const isVideo = /^(?:yuv|nv|p0)/.test(pixels) && codec !== 'rawvideo' && codec !== 'mjpeg';
+  const isUntaggedHd = matrix === 'unknown' && height > MAX_SD_LINES && isVideo;
+  const ispace = isUntaggedHd ? 'bt709' : matrix;
+  const sampling = CONVERTIBLE.exec(pixels)?.[1] as '420' | '422' | '444' | undefined;
+  const isConverted = (ispace === 'bt709' || ispace === 'bt2020nc') && sampling !== undefined;
+  return { isUntaggedHd, conversion: isConverted ? { ispace, format: `yuv${sampling}p` } : null };
 }
 
 interface FoundStream {

@@ -16,7 +16,7 @@ import { checkInput, planInput } from '../../../../gateway/sources/ffmpeg/input-
 import type { InputPlan } from '../../../../gateway/sources/ffmpeg/plan.ts';
 import { outputArgs, toQscale } from '../../../../gateway/sources/ffmpeg/output-args.ts';
 import { piCameraArgs } from '../../../../gateway/sources/ffmpeg/pi-camera.ts';
-import { parseMediaInfo, probeMedia } from '../../../../gateway/sources/ffmpeg/probe-media.ts';
+import { parseMediaInfo, probeMedia, UNKNOWN_COLORS } from '../../../../gateway/sources/ffmpeg/probe-media.ts';
 import type { RunResult } from '../../../../gateway/sources/ffmpeg/run-program.ts';
 import { parseSourceUrl } from '../../../../gateway/config/source-url.ts';
 
@@ -443,14 +443,17 @@ describe('outputArgs', () => {
   const square = 'scale=w=…:h=…';
   const squareLive = 'scale=eval=frame:w=…:h=…';
   const colours = ',setsar=1,scale=out_color_matrix=bt601:out_range=pc';
+  const hd = { isUntaggedHd: true, conversion: { ispace: 'bt709', format: 'yuv420p' } } as const;
+  const precise =
+    'colorspace=ispace=bt709:iprimaries=bt709:itrc=bt709:space=smpte170m:primaries=bt709:trc=bt709:range=pc:format=yuv420p:fast=1';
 
   it.each([
     ['ffmpeg:rtsp://cam/', {}, `${squareLive}${colours}`],
     ['ffmpeg:a.mp4', { isLive: false }, `${square}${colours}`],
-    ['ffmpeg:a.mp4', { isLive: false, isUntaggedHd: true }, `setparams=colorspace=bt709,${square}${colours}`],
+    ['ffmpeg:a.mp4', { isLive: false, colors: hd }, `setparams=colorspace=bt709,${square},setsar=1,${precise}`],
     [
       'ffmpeg:a.mp4?filter=hflip',
-      { isLive: false, isUntaggedHd: true },
+      { isLive: false, colors: hd },
       `setparams=colorspace=bt709,hflip,${square}${colours}`,
     ],
     ['ffmpeg:rtsp://cam/?size=640x480', {}, `scale=640:480${colours}`],
@@ -621,6 +624,11 @@ describe('piCameraArgs', () => {
 });
 
 describe('parseMediaInfo', () => {
+  const tagged = (ispace: string, format: string): object => ({
+    isUntaggedHd: false,
+    conversion: { ispace, format },
+  });
+  const untagged = (format: string): object => ({ isUntaggedHd: true, conversion: { ispace: 'bt709', format } });
   const stream = (fields: object): string =>
     JSON.stringify({ streams: [{ codec_name: 'h264', pix_fmt: 'yuv420p', height: 1080, ...fields }], format: {} });
 
@@ -635,14 +643,20 @@ describe('parseMediaInfo', () => {
     [stream({ sample_aspect_ratio: '1:1' }), { hasSquarePixels: true }],
     [stream({ sample_aspect_ratio: '0:1' }), { hasSquarePixels: true }],
     [stream({ sample_aspect_ratio: '16:11' }), { hasSquarePixels: false }],
-    [stream({}), { isUntaggedHd: true }],
-    [stream({ color_space: 'unknown', pix_fmt: 'yuvj420p' }), { isUntaggedHd: true }],
-    [stream({ color_space: 'smpte170m' }), { isUntaggedHd: false }],
-    [stream({ height: 576 }), { isUntaggedHd: false }],
-    [stream({ pix_fmt: 'gbrp' }), { isUntaggedHd: false }],
-    [stream({ pix_fmt: 'gray' }), { isUntaggedHd: false }],
-    [stream({ codec_name: 'rawvideo' }), { isUntaggedHd: false }],
-    [stream({ codec_name: 'mjpeg' }), { isUntaggedHd: false }],
+    [stream({}), { colors: untagged('yuv420p') }],
+    [stream({ color_space: 'unknown', pix_fmt: 'yuvj420p' }), { colors: untagged('yuv420p') }],
+    [stream({ pix_fmt: 'yuv422p10le' }), { colors: untagged('yuv422p') }],
+    [stream({ pix_fmt: 'nv12' }), { colors: { isUntaggedHd: true, conversion: null } }],
+    [stream({ pix_fmt: 'yuv444p', color_space: 'bt709', height: 64 }), { colors: tagged('bt709', 'yuv444p') }],
+    [stream({ pix_fmt: 'yuv420p12le', color_space: 'bt2020nc' }), { colors: tagged('bt2020nc', 'yuv420p') }],
+    [stream({ pix_fmt: 'yuva420p', color_space: 'bt709' }), { colors: UNKNOWN_COLORS }],
+    [stream({ pix_fmt: 'yuv420p9le', color_space: 'bt709' }), { colors: UNKNOWN_COLORS }],
+    [stream({ color_space: 'smpte170m' }), { colors: UNKNOWN_COLORS }],
+    [stream({ height: 576 }), { colors: UNKNOWN_COLORS }],
+    [stream({ pix_fmt: 'gbrp' }), { colors: UNKNOWN_COLORS }],
+    [stream({ pix_fmt: 'gray' }), { colors: UNKNOWN_COLORS }],
+    [stream({ codec_name: 'rawvideo' }), { colors: UNKNOWN_COLORS }],
+    [stream({ codec_name: 'mjpeg' }), { colors: UNKNOWN_COLORS }],
   ])('%s', (json, info) => {
     expect(parseMediaInfo(json)).toMatchObject(info);
   });
