@@ -21,11 +21,13 @@ import { ByteBudget } from './hub/byte-budget.ts';
 import { createClientLog } from './hub/client-log.ts';
 import { EventLog } from './hub/event-log.ts';
 import { MAX_RETURN_BYTES } from './hub/returns/returns.ts';
+import type { ConfigurationStore } from './config/configuration-file.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
 import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
 import { type Configuration, reconfigure } from './reconfigure.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
-import { redactorOfUrls } from './sources/redactor.ts';
+import { type Redactor, redactorOfUrls } from './sources/redactor.ts';
+import { StreamEditor } from './stream-editor.ts';
 
 export type {
   GatewayOptions,
@@ -34,10 +36,11 @@ export type {
   Reconfiguration,
   StreamSettings,
 } from './config/gateway-options.ts';
+export type { ConfigurationStore } from './config/configuration-file.ts';
 export type { GatewayStream } from './running-stream.ts';
 export type { StreamPolicy } from './hub/stream.ts';
 export type { PortData } from './hub/returns/returns.ts';
-export type { ClientStatus, GatewayEvent, StreamStatus } from '../shared/status.ts';
+export type { ClientStatus, ConfigurationStatus, GatewayEvent, StreamStatus } from '../shared/status.ts';
 export type { NDArray } from '../shared/ndarray.ts';
 export type { Value } from '../shared/protocol.ts';
 export { GearwayError } from '../shared/errors.ts';
@@ -77,12 +80,14 @@ export interface Gateway {
    */
   close(options?: { onClose?: 'keep' | 'terminate' }): Promise<void>;
   /**
-   * Applies other options while the gateway runs. Streams whose options are equal are not touched.
+   * Applies other options while the gateway runs. Streams whose options are equal are not touched. A stream that was
+   * changed through the HTTP API keeps this change unless its own options differ from those given before.
    *
+   * @param options or a function that reads them when changes that are running have ended.
    * @returns what has changed.
    * @throws {GearwayError} for invalid options, in which case nothing has changed.
    */
-  reconfigure(options: GatewayOptions): Promise<Reconfiguration>;
+  reconfigure(options: GatewayOptions | (() => Promise<GatewayOptions>)): Promise<Reconfiguration>;
   /** Adds an event of the kind `configure`, for programs that read a configuration. */
   report(reason: string): void;
   /** Resolves when `close()` is done. */
@@ -96,23 +101,33 @@ const KEY_BYTES = 24;
  * Creates a gateway. When this resolves, its sources are open and its native clients are connecting. Call `listen()` to
  * serve web viewers.
  *
+ * @param store where changes of streams through the HTTP API are kept on request. Default: nowhere.
  * @throws {GearwayError} for invalid options, and `source-unavailable` if a source cannot be opened.
  */
-export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
+export async function createGateway(
+  options: GatewayOptions = {},
+  store: ConfigurationStore | null = null,
+): Promise<Gateway> {
   const urls = listSources(options);
   // Log lines may contain untrusted input, which must not inject further lines.
   const log = (message: string): void => options.log?.(cleanText(message, MAX_LOG_LINE));
   try {
-    return await buildGateway({ ...options, log }, createSources(urls, log));
+    return await buildGateway({ ...options, log }, createSources(urls, log), store);
   } catch (error) {
     // The message may quote an address with a password.
-    throw redactorOfUrls([...urls, ...listClients(options)]).error(error);
+    throw redactorOf(options).error(error);
   }
+}
+
+/** Hides the passwords in the addresses of some options. */
+function redactorOf(options: GatewayOptions): Redactor {
+  return redactorOfUrls([...listSources(options), ...listClients(options)]);
 }
 
 async function buildGateway(
   options: GatewayOptions & Required<Pick<GatewayOptions, 'log'>>,
   sources: readonly NamedSource[],
+  store: ConfigurationStore | null,
 ): Promise<Gateway> {
   const resolved = resolveFor(options, sources);
   const events = new EventLog(createClientLog(options.log));
@@ -141,8 +156,28 @@ async function buildGateway(
   const webClients = new Set<ViewerSocket>();
   const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
   const access = new Access({ ...resolved, administratorKey });
+  const editor = new StreamEditor({
+    options,
+    check: (changed) => {
+      try {
+        resolveFor(
+          changed,
+          createSources(listSources(changed), () => undefined),
+        );
+      } catch (error) {
+        throw redactorOf(changed).error(error);
+      }
+    },
+    apply: async (changed) =>
+      applyOptions(changed).catch((error: unknown) => {
+        throw redactorOf(changed).error(error);
+      }),
+    store,
+  });
   const app = await createServer({
     streams,
+    editor,
+    configurationStatus: () => store?.status() ?? null,
     access,
     verifier,
     names: new TrustedNames(resolved),
@@ -218,8 +253,7 @@ async function buildGateway(
     throw error;
   }
 
-  /** One at a time. */
-  let reconfiguring: Promise<unknown> = Promise.resolve();
+  /** Called by the editor, one at a time. */
   const applyOptions = async (changed: GatewayOptions): Promise<Reconfiguration> => {
     if (closing !== null) throw new GearwayError('closed', 'the gateway is closed');
     const nextSources = createSources(listSources(changed), options.log);
@@ -238,13 +272,7 @@ async function buildGateway(
     get stream() {
       return [...streams.values()][0] ?? first;
     },
-    async reconfigure(changed) {
-      const result = reconfiguring.then(async () => applyOptions(changed));
-      reconfiguring = result.catch(() => undefined);
-      return result.catch((error: unknown) => {
-        throw redactorOfUrls([...listSources(changed), ...listClients(changed)]).error(error);
-      });
-    },
+    reconfigure: (changed) => editor.reconfigure(changed),
     report: (reason) =>
       events.add({ kind: 'configure', stream: null, client: null, port: null, address: null, reason }),
     streams,

@@ -78,7 +78,8 @@ export interface PortsStatus {
 /**
  * Kind of an event. `refuse`: a client or a token was refused; `take-over`: a viewer was replaced by another one with
  * the same lease; `state`: the state of the stream has changed; `add`, `remove`: an administrator changed the list of
- * clients; `configure`: the configuration was applied, or was not because it is invalid.
+ * clients; `configure`: an administrator changed a stream, or the
+ * configuration was applied, or was not because it is invalid.
  */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -116,7 +117,7 @@ export interface GatewayEvent {
   readonly address: string | null;
   /** What happened, as a sentence. */
   readonly reason: string;
-  /** Present for `add` and `remove`. */
+  /** Present for changes by an administrator. */
   readonly by?: EventActor;
 }
 
@@ -130,8 +131,48 @@ export interface RightsStatus {
   readonly port: number | null;
 }
 
-/** The answer of `GET /api/gateway`: the addresses at which browsers reach it, each with a slash at its end. */
+/** The configuration file of a gateway. */
+export interface ConfigurationStatus {
+  readonly file: string;
+  /** When it was last applied, ISO 8601. */
+  readonly loadedAt: string | null;
+  /** Why its present content was not applied, as a sentence; null if it was. */
+  readonly problem: string | null;
+}
+
+/** The answer of `GET /api/streams/NAME/settings`: options of a stream as in a configuration file. */
+export interface StreamSettingsStatus {
+  /** Source URL. Passwords are replaced by `…`. */
+  readonly source: string;
+  /** Addresses of native clients, likewise. */
+  readonly clients?: readonly string[];
+  readonly virtualPorts?: string;
+  readonly start?: 'any' | 'all';
+  readonly distribution?: 'broadcast' | 'round-robin';
+  readonly onSourceEnd?: 'wait' | 'terminate';
+  readonly idle?: 'card' | 'silence';
+  readonly renditions?: 'auto' | 'off';
+}
+
+/** The answer of `PUT`, `PATCH` and `DELETE /api/streams/NAME`. */
+export interface StreamChange {
+  readonly name: string;
+  /** Whether the stream was created. */
+  readonly isNew: boolean;
+  /** Whether the change was written to the configuration file. */
+  readonly isPersisted: boolean;
+  /** null if the stream was removed. */
+  readonly settings: StreamSettingsStatus | null;
+  /** What could not be applied, as sentences: for example, a native client whose port is taken. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * The answer of `GET /api/gateway`. The addresses are those at which browsers reach it, each with a slash at its end.
+ */
 export interface GatewayStatus {
+  /** null without a file, and for senders without the right to administer. */
+  readonly configuration: ConfigurationStatus | null;
   /** Public address behind a proxy; null if none is configured. */
   readonly publicUrl: string | null;
   /**

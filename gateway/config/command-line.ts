@@ -11,6 +11,8 @@ import { watchPackageManager } from '../process/parent-watch.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
 import { SERVICE_VARIABLES, ServiceManager } from '../process/service-manager.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
+import { listStreams } from '../stream-editor.ts';
+import { ConfigurationFile } from './configuration-file.ts';
 import {
   CONFIG_VARIABLE,
   DECLARED_OPTIONS,
@@ -23,7 +25,7 @@ import { createFormats } from './formats.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { formatHelp } from './help.ts';
 import { keyFolder, writeKeyFile } from './key-file.ts';
-import { DEFAULT_CONFIG_FILE, type LoadedOptions, loadOptions } from './load-config.ts';
+import { DEFAULT_CONFIG_FILE, loadOptions } from './load-config.ts';
 import { listSources, resolveOptions } from './options.ts';
 import { Reload } from './reload.ts';
 import { readTokens } from './token-options.ts';
@@ -160,15 +162,16 @@ async function main(): Promise<void> {
     return;
   }
   process.title = formatProcessTitle(process.argv.slice(2));
-  const load = async (): Promise<LoadedOptions> =>
-    loadOptions(file, { formats: FORMATS, variables, given, check: checkOptions });
-  const loaded = await load();
+  const loading = { formats: FORMATS, variables, given, check: checkOptions };
+  const configuration = file === null ? null : new ConfigurationFile(file, { ...loading, streamsOf: listStreams });
+  const loaded = await (configuration?.load() ?? loadOptions(null, loading));
+  configuration?.note(null);
   for (const warning of [...warnings, ...loaded.warnings]) log.write(`gearway: warning: ${warning}`);
   const options: GatewayOptions = {
     ...loaded.options,
     log: (message) => log.write(`${new Date().toISOString()} ${message}`),
   };
-  const starting = createGateway(options);
+  const starting = createGateway(options, configuration);
   let isStopping = false;
   const stop = (onClose: 'keep' | 'terminate'): void => {
     if (isStopping) return;
@@ -191,11 +194,12 @@ async function main(): Promise<void> {
   if (isStopping) return;
   try {
     const { url, publicUrl, networkUrls, port } = await gateway.listen();
-    if (file !== null) {
+    if (configuration !== null) {
       reload = new Reload({
-        file,
+        file: configuration.path,
         gateway,
-        load: async () => (await load()).options,
+        load: async () => (await configuration.load()).options,
+        onResult: (problem) => configuration.note(problem),
         log: options.log ?? (() => undefined),
       });
       await reload.start();

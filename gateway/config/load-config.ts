@@ -11,17 +11,21 @@ import { listClients, listSources, parseBitrate } from './options.ts';
 import { ConfigError, invalid, OptionError } from './problem.ts';
 import type { Config } from './schema.ts';
 import { readBeginning } from './secret-file.ts';
+import { textPorts } from './stream-settings.ts';
 
 /** Name of the configuration file that is read without `--config`. */
 export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
 
-interface LoadOptions {
+/** How a configuration is read. */
+export interface LoadOptions {
   readonly formats: Formats;
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Options that take precedence over the file, the most important ones last. */
   readonly given: readonly GivenOptions[];
   /** Checks the options as a whole. @throws {OptionError}. */
   readonly check: (options: GatewayOptions) => void;
+  /** Content that takes the place of the file's; read from the file if absent. */
+  readonly content?: Buffer;
 }
 
 /** Options from a configuration file, environment variables and flags. */
@@ -38,9 +42,9 @@ export interface LoadedOptions {
  */
 export async function loadOptions(
   file: string | null,
-  { formats, variables, given, check }: LoadOptions,
+  { formats, variables, given, check, content }: LoadOptions,
 ): Promise<LoadedOptions> {
-  const parsed = file === null ? null : await readConfigFile(file, formats, variables);
+  const parsed = file === null ? null : await readConfigFile(file, formats, variables, content);
   const folder = dirname(resolve(file ?? '.'));
   const config = parsed?.config ?? {};
   try {
@@ -75,13 +79,14 @@ async function readConfigFile(
   file: string,
   formats: Formats,
   variables: LoadOptions['variables'],
+  content: Buffer | undefined,
 ): Promise<ParsedConfig & { readonly isPublic: boolean }> {
   // The parser takes a tenth of the gateway's start-up time.
   const { MAX_CONFIG_BYTES, parseConfig } = await import('./config-file.ts');
   let read: ReturnType<typeof readBeginning>;
   try {
     // One byte more than allowed, to detect larger files.
-    read = readBeginning(file, MAX_CONFIG_BYTES + 1);
+    read = content === undefined ? readBeginning(file, MAX_CONFIG_BYTES + 1) : { bytes: content, isPublic: false };
   } catch (error) {
     throw new ConfigError(file, [
       { line: null, column: null, message: `the configuration cannot be read: ${systemErrorText(error)}` },
@@ -137,16 +142,6 @@ function merge(config: Config, folder: string, given: readonly GivenOptions[]): 
     ...(paths === undefined ? {} : { tls: readTls(paths) }),
     ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }),
   };
-}
-
-/** Ports may be written as a number. */
-function textPorts(streams: NonNullable<Config['streams']>): NonNullable<GatewayOptions['streams']> {
-  return Object.fromEntries(
-    Object.entries(streams).map(([name, { virtualPorts, ...rest }]) => [
-      name,
-      virtualPorts === undefined ? rest : { ...rest, virtualPorts: String(virtualPorts) },
-    ]),
-  );
 }
 
 /** The entries of both lists, `NAME=VALUE` or `VALUE`; a later one replaces an earlier one of the same name. */

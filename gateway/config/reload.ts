@@ -4,9 +4,14 @@ import { FileWatch } from './watch-file.ts';
 
 interface ReloadOptions {
   readonly file: string;
-  readonly gateway: { reconfigure(options: GatewayOptions): Promise<Reconfiguration>; report(reason: string): void };
+  readonly gateway: {
+    reconfigure(load: () => Promise<GatewayOptions>): Promise<Reconfiguration>;
+    report(reason: string): void;
+  };
   /** Reads the file. @throws {GearwayError} with the place of the fault. */
   readonly load: () => Promise<GatewayOptions>;
+  /** Called after each attempt. @param problem null if the file was applied. */
+  readonly onResult?: (problem: string | null) => void;
   readonly log: (message: string) => void;
 }
 
@@ -30,7 +35,10 @@ export class Reload {
   now(): void {
     this.#running = this.#running
       .then(async () => this.#apply())
-      .catch((error: unknown) => this.#report(`${errorText(error)}; nothing was changed`));
+      .catch((error: unknown) => {
+        this.#report(`${errorText(error)}; nothing was changed`);
+        this.#options.onResult?.(errorText(error));
+      });
   }
 
   /** Idempotent. */
@@ -40,7 +48,8 @@ export class Reload {
 
   async #apply(): Promise<void> {
     const { file, gateway, load } = this.#options;
-    this.#report(`${file}: ${describeChange(await gateway.reconfigure(await load()))}`);
+    this.#report(`${file}: ${describeChange(await gateway.reconfigure(load))}`);
+    this.#options.onResult?.(null);
   }
 
   #report(text: string): void {

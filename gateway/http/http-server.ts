@@ -123,7 +123,7 @@ export function createHttpServer(
       status: 405,
       code: 'request-invalid',
       message,
-      headers: { allow: 'GET, HEAD, POST, DELETE, OPTIONS' },
+      headers: { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' },
     });
   });
   return server;
@@ -178,9 +178,9 @@ class OpenResponses {
       socket.destroy();
       return false;
     }
-    // Node would read an unwanted body to its end before the next request. The body of a POST is read by its route, or
-    // bounded.
-    if (request.method !== 'POST' && hasBody(request)) response.shouldKeepAlive = false;
+    // Node would read an unwanted body to its end before the next request. The body of the others is read by their
+    // routes, or bounded.
+    if (!['POST', 'PUT', 'PATCH'].includes(request.method ?? '') && hasBody(request)) response.shouldKeepAlive = false;
     open.add(response);
     response.once('close', () => open.delete(response));
     // Followed by 'close'; an 'error' event without a listener would end the process.

@@ -43,7 +43,7 @@ function allowOrigin({ headers: { origin } }: FastifyRequest, reply: FastifyRepl
   reply.headers({
     'access-control-allow-origin': origin,
     'access-control-allow-headers': 'authorization, content-type, gearway-message, gearway-captured-at',
-    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
     vary: 'origin',
   });
 }

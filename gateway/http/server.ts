@@ -11,7 +11,7 @@ import { Encoders, VideoEncodings } from '../clients/web/video-encodings.ts';
 import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
-import type { ClusterStatus, GatewayStatus, RightsStatus } from '../../shared/status.ts';
+import type { ClusterStatus, ConfigurationStatus, GatewayStatus, RightsStatus } from '../../shared/status.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
@@ -31,8 +31,9 @@ import { servePublishers } from './publishers.ts';
 import { RefusalLog, sendRefusal } from './refusals.ts';
 import { checkRequestOrigin } from './request-origin.ts';
 import { SecurityHeaders } from './security-headers.ts';
-import { requireRights } from './rights.ts';
+import { mayAdminister, requireRights } from './rights.ts';
 import { Snapshots } from './snapshots.ts';
+import { serveStreamSettings, type StreamEditing } from './stream-settings.ts';
 import type { TrustedNames } from './trusted-names.ts';
 import { trustedProxies } from './trusted-proxies.ts';
 import { unknownStream } from './unknown-stream.ts';
@@ -44,6 +45,9 @@ import { serveWebFiles } from './web-files.ts';
 export interface ServerOptions {
   /** May change while the server runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
+  readonly editor: StreamEditing;
+  /** Status of the configuration file; null without one. Default null. */
+  readonly configurationStatus?: () => ConfigurationStatus | null;
   readonly access: Access;
   readonly names: TrustedNames;
   /** Decodes the JPEGs that viewers return. */
@@ -102,6 +106,8 @@ function noSchemas(): never {
  */
 export async function createServer({
   streams,
+  editor,
+  configurationStatus = () => null,
   access,
   verifier,
   names,
@@ -193,11 +199,14 @@ export async function createServer({
     reply.header('cache-control', 'no-store');
     return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };
   });
-  app.get('/api/gateway', { config: { right: 'view' } }, async (): Promise<GatewayStatus> => {
+  app.get('/api/gateway', { config: { right: 'view' } }, async (request): Promise<GatewayStatus> => {
     const address = app.server.address();
-    if (publicUrl !== null) return { publicUrl: publicUrl.href, networkUrls: [] };
     const isListening = typeof address === 'object' && address !== null;
-    return { publicUrl: null, networkUrls: isListening ? networkUrls(address, tls !== null) : [] };
+    return {
+      publicUrl: publicUrl?.href ?? null,
+      networkUrls: isListening && publicUrl === null ? networkUrls(address, tls !== null) : [],
+      configuration: mayAdminister(request) ? configurationStatus() : null,
+    };
   });
   app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
   app.get('/api/streams', { config: { right: 'view' } }, async () =>
@@ -208,6 +217,7 @@ export async function createServer({
     if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     return served.status();
   });
+  serveStreamSettings(app, { editor, events, log });
   app.get('/api/events', { config: { right: 'view' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
   const renditions = new PerStream(streams, ({ name }) => new Renditions({ isEnabled: !withoutRenditions.has(name) }));

@@ -7,6 +7,8 @@ import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
 import { Stream, type StreamOptions } from '../../gateway/hub/stream.ts';
+import { StreamEditor } from '../../gateway/stream-editor.ts';
+import { GearwayError } from '../../shared/errors.ts';
 import type { Publishing } from '../../gateway/sources/push/publishing.ts';
 
 /** The real HTTP application with one stream, `main`, and neither sources nor native clients. */
@@ -71,6 +73,12 @@ export async function createHttpApp({
         },
       ],
     ]),
+    editor: new StreamEditor({
+      options: { source: 'push:' },
+      check: () => undefined,
+      apply: () => Promise.reject(new GearwayError('closed', 'nothing can be changed here')),
+      store: null,
+    }),
     access: new Access({
       host: '127.0.0.1',
       insecure: false,

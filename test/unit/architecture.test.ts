@@ -75,7 +75,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
 
 /** The only places that may import a library. */
 const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
-  yaml: /^gateway\/config\/config-file\.ts$/,
+  yaml: /^gateway\/config\/(?:config|edit)-file\.ts$/,
   'typebox/schema': /^gateway\/config\/schema\.ts$/,
   '@nats-io/transport-node':
     /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|mirror-source|mirror-session|session-host)\.ts$/,

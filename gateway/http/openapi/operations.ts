@@ -55,6 +55,11 @@ const ARRAY_STYLE: NonNullable<Operation['query']> = {
   channelOrder: { schema: { type: 'string', enum: ['bgr', 'rgb'] }, description: 'Order of three and four channels' },
 };
 
+const PERSIST = {
+  schema: { type: 'boolean' },
+  description: 'Writes the change to the configuration file; without it, it is lost with a restart',
+};
+
 /** The API by method and URL of its routes. A unit test compares it with the routes of the server. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /healthz': {
@@ -87,8 +92,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /api/gateway': {
     tag: 'Monitoring',
-    summary: 'Read the addresses of the gateway',
-    responses: json('Addresses', schemaOf('Gateway')),
+    summary: 'Read the addresses of the gateway, and the status of its configuration file',
+    responses: json('Addresses and configuration', schemaOf('Gateway')),
   },
   'GET /api/events': {
     tag: 'Monitoring',
@@ -105,6 +110,36 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: 'Streams',
     summary: 'Read the state of one stream',
     responses: json('Stream', schemaOf('Stream')),
+  },
+  'GET /api/streams/:name/settings': {
+    tag: 'Streams',
+    summary: 'Read the options of a stream',
+    responses: json('Options as in a configuration file', schemaOf('StreamSettings')),
+  },
+  'PUT /api/streams/:name': {
+    tag: 'Streams',
+    summary: 'Create a stream, or replace all its options',
+    description: 'Other streams are not touched. An address with … in the place of its password keeps the password.',
+    query: { persist: PERSIST },
+    body: { 'application/json': schemaOf('StreamSettings') },
+    responses: {
+      ...json('Changed', schemaOf('StreamChange')),
+      ...json('Created', schemaOf('StreamChange'), '201'),
+    },
+  },
+  'PATCH /api/streams/:name': {
+    tag: 'Streams',
+    summary: 'Change some options of a stream',
+    description: 'An option that is null gets its default (RFC 7396).',
+    query: { persist: PERSIST },
+    body: { 'application/json': { type: 'object', examples: [{ virtualPorts: '7000-7009', start: null }] } },
+    responses: json('Changed', schemaOf('StreamChange')),
+  },
+  'DELETE /api/streams/:name': {
+    tag: 'Streams',
+    summary: 'Remove a stream',
+    query: { persist: PERSIST },
+    responses: json('Removed', schemaOf('StreamChange')),
   },
   'POST /api/streams/:name/clients': {
     tag: 'Clients',

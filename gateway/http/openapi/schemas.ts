@@ -4,6 +4,7 @@ import {
   type ClientStatus,
   type ClusterMember,
   type ClusterStatus,
+  type ConfigurationStatus,
   EVENT_KINDS,
   type EventActor,
   type GatewayEvent,
@@ -12,7 +13,9 @@ import {
   type RightsStatus,
   type SourceStatus,
   STREAM_STATES,
+  type StreamChange,
   type StreamHome,
+  type StreamSettingsStatus,
   type StreamStatus,
 } from '../../../shared/status.ts';
 import type { SourceDown } from '../../hub/readiness.ts';
@@ -87,6 +90,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       text(),
       'Addresses of this machine in its networks at which the gateway listens; empty with a public URL',
     ),
+    configuration: orNull(
+      object<ConfigurationStatus>({
+        file: text(),
+        loadedAt: orNull({ type: 'string', format: 'date-time' }),
+        problem: orNull(text('Why its present content was not applied')),
+      }),
+    ),
   }),
   Cluster: orNull(
     object<ClusterStatus>({
@@ -109,6 +119,26 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       ),
     }),
   ),
+  StreamSettings: object<StreamSettingsStatus>(
+    {
+      source: text('Source URL; passwords are replaced by …'),
+      clients: list(text(), 'Addresses of native clients'),
+      virtualPorts: text('`FROM-TO`, or a list'),
+      start: oneOf('any', 'all'),
+      distribution: oneOf('broadcast', 'round-robin'),
+      onSourceEnd: oneOf('wait', 'terminate'),
+      idle: oneOf('card', 'silence'),
+      renditions: oneOf('auto', 'off'),
+    },
+    ['clients', 'virtualPorts', 'start', 'distribution', 'onSourceEnd', 'idle', 'renditions'],
+  ),
+  StreamChange: object<StreamChange>({
+    name: text(),
+    isNew: { type: 'boolean', description: 'Whether the stream was created' },
+    isPersisted: { type: 'boolean', description: 'Whether the change was written to the configuration file' },
+    settings: orNull(reference('StreamSettings')),
+    problems: list(text(), 'What could not be applied'),
+  }),
   Source: object<SourceStatus>({
     kind: text('Scheme of its URL'),
     address: text(),

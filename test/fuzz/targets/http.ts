@@ -73,6 +73,8 @@ export const httpTarget: Target = {
 
 /** The right that a route needs; null where none is needed, or where the answer shows it otherwise. */
 function neededRight({ method, path }: Route): Right | null {
+  if (path === '/api/' || path === '/api/openapi.json') return null;
+  if (path.endsWith('/settings')) return 'administer';
   if (path.startsWith('/api/')) return method === 'GET' || method === 'HEAD' ? 'view' : 'administer';
   if (/^\/streams\/:name\/(?:mjpeg|snapshot)/.test(path)) return 'view';
   return path === '/streams/:name/frames' ? 'publish' : null;
@@ -294,10 +296,17 @@ const name = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('', '.', '..', '%00', '%2e%2e', '__proto__', 'main%2f..', '%u0041', '%ff') },
 );
 
-/** Fills in a route's parameters. Clients of the harness are never named by who may disconnect them. */
+/** Streams that only administrators of this target create and remove. */
+const ownName = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('fuzzed', 'fuzzed-2', 'fuzzed_3') },
+  { weight: 1, arbitrary: hostileText.map((text) => encodeURIComponent(wellFormed(text)).slice(0, 300)) },
+);
+
+/** Fills in a route's parameters. Clients and streams of the harness are never named by who may remove them. */
 function fillIn(random: Random, path: string, world: World, credential: Credential): string {
   return path.replaceAll(/:(\w+)|\*/g, (_match, parameter: string | undefined) => {
-    if (parameter === 'name') return random.sample(name);
+    if (parameter === 'name')
+      return random.sample(credential === 'administer' && path === '/api/streams/:name' ? ownName : name);
     if (parameter === 'id') {
       const id = random.weighted<() => string>([
         [4, () => `web-${random.between(1, 400)}`],
@@ -424,6 +433,14 @@ function anyBody(random: Random, world: World): { readonly type: string | null; 
   ])();
   const value = random.weighted<unknown>([
     [6, { address }],
+    [
+      2,
+      {
+        source: random.pick(['push:', 'test-pattern:?size=32x32&fps=1', 'image:/none', 'ftp:', `${'x'.repeat(9000)}:`]),
+      },
+    ],
+    [1, { source: 'push:', clients: [address], virtualPorts: random.pick([7000, '7000-7003', '1-1', 'x', null]) }],
+    [1, { source: [[['push:']]], start: 1.5, idle: '${HOME}', [random.sample(hostileText)]: 'x' }],
     [1, { address: [address] }],
     [1, { address: null }],
     [1, {}],

@@ -20,8 +20,8 @@ async function watch(file: string): Promise<{ applied: unknown[]; reports: strin
     file,
     load: async () => (await loadOptions(file, { formats, variables: {}, given: [], check: checkOptions })).options,
     gateway: {
-      reconfigure: async (options) => {
-        applied.push(options.port);
+      reconfigure: async (load) => {
+        applied.push((await load()).port);
         return { added: [], removed: [], changed: ['door'], needsRestart: [], problems: [] };
       },
       report: (text) => reports.push(text),

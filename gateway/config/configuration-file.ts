@@ -1,0 +1,71 @@
+import { GearwayError } from '../../shared/errors.ts';
+import type { ConfigurationStatus } from '../../shared/status.ts';
+import type { GatewayOptions, StreamSettings } from './gateway-options.ts';
+import { type LoadedOptions, type LoadOptions, loadOptions } from './load-config.ts';
+import { readVersion, replaceFile } from './replace-file.ts';
+import { isSameStream, type NamedStreams } from './stream-settings.ts';
+
+/** Where changes of streams are kept, and what was last read from there. */
+export interface ConfigurationStore {
+  /**
+   * Writes the options of a stream; null removes it.
+   *
+   * @returns all options, as they are after a restart.
+   * @throws {GearwayError} if they cannot be written, in which case nothing was.
+   */
+  save(name: string, settings: StreamSettings | null): Promise<GatewayOptions>;
+  status(): ConfigurationStatus;
+}
+
+interface ConfigurationFileOptions extends LoadOptions {
+  /** All streams of some options, by the names of their sources. @throws {GearwayError} for invalid ones. */
+  readonly streamsOf: (options: GatewayOptions) => NamedStreams;
+}
+
+/** The configuration file of a gateway, with the options of environment and command line that precede it. */
+export class ConfigurationFile implements ConfigurationStore {
+  readonly path: string;
+  readonly #options: ConfigurationFileOptions;
+  #loadedAt: string | null = null;
+  #problem: string | null = null;
+
+  constructor(path: string, options: ConfigurationFileOptions) {
+    this.path = path;
+    this.#options = options;
+  }
+
+  /** Reads the file. @throws {GearwayError} as {@link loadOptions}. */
+  async load(): Promise<LoadedOptions> {
+    return loadOptions(this.path, this.#options);
+  }
+
+  /** Notes the result of reading and applying the file. @param problem null if it was applied. */
+  note(problem: string | null): void {
+    if (problem === null) this.#loadedAt = new Date().toISOString();
+    this.#problem = problem;
+  }
+
+  status(): ConfigurationStatus {
+    return { file: this.path, loadedAt: this.#loadedAt, problem: this.#problem };
+  }
+
+  async save(name: string, settings: StreamSettings | null): Promise<GatewayOptions> {
+    const { streamsOf, ...load } = this.#options;
+    // These parse YAML, and are loaded with the first change.
+    const [{ editStream }, { MAX_CONFIG_BYTES }] = await Promise.all([
+      import('./edit-file.ts'),
+      import('./config-file.ts'),
+    ]);
+    const version = await readVersion(this.path, MAX_CONFIG_BYTES);
+    const { options } = await loadOptions(this.path, { ...load, content: version.bytes });
+    const text = editStream(version.bytes.toString(), name, streamsOf(options)[name] ?? null, settings);
+    const after = (await loadOptions(this.path, { ...load, content: Buffer.from(text) })).options;
+    if (!isSameStream(streamsOf(after)[name] ?? null, settings))
+      throw new GearwayError(
+        'config-overridden',
+        `the stream ${name} cannot be written to ${this.path}, because flags, environment variables, or lists of the file outside of streams set its options; change them there`,
+      );
+    await replaceFile(this.path, text, version);
+    return after;
+  }
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { GearwayError } from '../../shared/errors.ts';
+import { systemErrorText } from '../../shared/system-errors.ts';
+
+/** The calls of the system that replace a file; replaced by tests to let them fail. */
+export const SYSTEM_FILES = { open, realpath, rename, rm, stat };
+
+/** A file as it was read. */
+export interface FileVersion {
+  readonly bytes: Buffer;
+  /** Differs for each version of the file. */
+  readonly identity: string;
+}
+
+/**
+ * Reads a whole file.
+ *
+ * @param maxBytes one byte more than allowed is read, so that the caller notices a larger file.
+ * @throws {GearwayError} `config-not-written`, because the file cannot be changed.
+ */
+export async function readVersion(path: string, maxBytes: number): Promise<FileVersion> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    throw new GearwayError('config-not-written', `${path} cannot be read: ${explain(error)}`, { cause: error });
+  });
+  try {
+    const bytes = Buffer.alloc(maxBytes + 1);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < bytes.byteLength; length += count)
+      ({ bytesRead: count } = await handle.read(bytes, length, bytes.byteLength - length));
+    return { bytes: bytes.subarray(0, length), identity: identityOf(await handle.stat({ bigint: true })) };
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Replaces a file atomically: writes a new file beside it, flushes it to the disk, and renames it. A reader sees the old
+ * content or the new one, also after a power failure. The file keeps its mode, and its owner if this user may set it; a
+ * symbolic link stays one.
+ *
+ * @param version the version on which the new content is based.
+ * @throws {GearwayError} `config-changed` if the file has changed since; `config-not-written` with the reason. The file
+ *   is then unchanged.
+ */
+export async function replaceFile(
+  path: string,
+  content: string,
+  version: FileVersion,
+  files: typeof SYSTEM_FILES = SYSTEM_FILES,
+): Promise<void> {
+  let temporary: string | null = null;
+  try {
+    const target = await files.realpath(path);
+    const old = await files.stat(target, { bigint: true });
+    // A hidden name, with which no program expects a configuration.
+    temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
+    const handle = await files.open(temporary, 'wx', 0o600);
+    try {
+      await handle.writeFile(content);
+      await handle.chown(Number(old.uid), Number(old.gid)).catch(() => undefined); // Not allowed: it belongs to us.
+      await handle.chmod(Number(old.mode & 0o7777n));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (identityOf(await files.stat(target, { bigint: true })) !== version.identity)
+      throw new GearwayError('config-changed', `${path} has changed in the meantime, and was not written; try again`);
+    await files.rename(temporary, target);
+    temporary = null;
+    await syncFolder(dirname(target), files);
+  } catch (error) {
+    if (temporary !== null) await files.rm(temporary, { force: true }).catch(() => undefined); // The first error counts.
+    if (error instanceof GearwayError) throw error;
+    throw new GearwayError('config-not-written', `${path} cannot be written: ${explain(error)}; it is unchanged`, {
+      cause: error,
+    });
+  }
+}
+
+function identityOf({
+  dev,
+  ino,
+  size,
+  mtimeNs,
+  ctimeNs,
+}: Record<'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs', bigint>): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+}
+
+/** Makes the renaming survive a power failure. Not every system can; the file itself is complete in any case. */
+async function syncFolder(folder: string, files: typeof SYSTEM_FILES): Promise<void> {
+  try {
+    const handle = await files.open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // Windows, and some network file systems.
+  }
+}
+
+/** What the system's errors mean here. */
+const REASONS: Readonly<Record<string, string>> = {
+  EROFS:
+    'the file system is read-only; mount it writable (in a systemd unit with ReadWritePaths=), or change the file itself',
+  ENOSPC: 'the disk is full; free some space',
+  EDQUOT: 'the quota of this user is exceeded; free some space',
+  EACCES: 'this user may not create files in its folder; allow it, or change the file itself',
+  EPERM: 'this user may not replace it; allow it, or change the file itself',
+  EBUSY: 'it is a mount of its own, which cannot be replaced; mount its folder instead',
+  EXDEV: 'it is a mount of its own, which cannot be replaced; mount its folder instead',
+  ENOENT: 'the file or its folder has disappeared',
+};
+
+function explain(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return REASONS[code] ?? systemErrorText(error);
+}

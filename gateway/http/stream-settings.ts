@@ -1,0 +1,81 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GearwayError } from '../../shared/errors.ts';
+import type { StreamChange, StreamSettingsStatus } from '../../shared/status.ts';
+import type { EventLog } from '../hub/event-log.ts';
+import { readQueryFlag } from './query.ts';
+import { requester } from './requester.ts';
+
+/** Changes the options of streams while the gateway runs. Errors are those of the configuration. */
+export interface StreamEditing {
+  /** Options of a stream, with hidden passwords. @throws {GearwayError} `stream-unknown`. */
+  settings(name: string): StreamSettingsStatus;
+  /** Creates a stream, or replaces all its options. */
+  put(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange>;
+  /** Changes some options of a stream; null removes one. */
+  patch(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange>;
+  remove(name: string, isPersisted: boolean): Promise<StreamChange>;
+}
+
+interface StreamSettingsOptions {
+  readonly editor: StreamEditing;
+  readonly events: EventLog;
+  /** Called with one line of text at a time. */
+  readonly log: (message: string) => void;
+}
+
+/** Maximum size of a body: 256 native clients with long addresses fit. */
+export const MAX_SETTINGS_BYTES = 64 << 10;
+
+interface SettingsRoute {
+  Params: { name: string };
+  Querystring: { persist?: string | string[] };
+}
+
+/**
+ * Adds the API's routes for the options of streams. Their right is `administer`, which no sender has without a token or
+ * the administrator key, because a source may read files and open cameras of the gateway's machine. Each change is
+ * logged and reported as an event with its principal.
+ */
+export function serveStreamSettings(app: FastifyInstance, { editor, events, log }: StreamSettingsOptions): void {
+  const report = (request: FastifyRequest, what: string, { name, isPersisted, problems }: StreamChange): void => {
+    const by = requester(request);
+    const reason = [
+      `stream ${what}${isPersisted ? ' and saved' : ''} by ${by.principal} (${by.address})`,
+      ...problems,
+    ].join('; ');
+    log(`stream ${name}: ${reason}`);
+    events.add({ kind: 'configure', stream: name, client: null, port: null, address: null, reason, by });
+  };
+  const config = { right: 'administer' } as const;
+  const bodyLimit = MAX_SETTINGS_BYTES;
+
+  app.get<SettingsRoute>('/api/streams/:name/settings', { config }, async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    return editor.settings(request.params.name);
+  });
+
+  app.put<SettingsRoute>('/api/streams/:name', { config, bodyLimit }, async (request, reply): Promise<FastifyReply> => {
+    const change = await editor.put(request.params.name, request.body, isPersisted(request.query));
+    report(request, change.isNew ? 'created' : 'changed', change);
+    return reply.code(change.isNew ? 201 : 200).send(change);
+  });
+
+  app.patch<SettingsRoute>('/api/streams/:name', { config, bodyLimit }, async (request): Promise<StreamChange> => {
+    const change = await editor.patch(request.params.name, request.body, isPersisted(request.query));
+    report(request, 'changed', change);
+    return change;
+  });
+
+  app.delete<SettingsRoute>('/api/streams/:name', { config }, async (request): Promise<StreamChange> => {
+    const change = await editor.remove(request.params.name, isPersisted(request.query));
+    report(request, 'removed', change);
+    return change;
+  });
+}
+
+function isPersisted({ persist = 'false' }: SettingsRoute['Querystring']): boolean {
+  const flag = readQueryFlag(persist);
+  if (flag === undefined)
+    throw new GearwayError('query-invalid', `persist is ${JSON.stringify(persist)}, expected true or false`);
+  return flag;
+}
