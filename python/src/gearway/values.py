@@ -1,0 +1,114 @@
+"""Arrays and pictures as JSON: `{"$ndarray": {"dtype", "shape", "data"}}` and `{"$ndarray": {"jpeg"}}`, with bytes in base64."""
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+TAG: Final = "$ndarray"
+
+MAX_JPEG_PIXELS: Final = 16_777_216
+"""The gateway's own limit of returned JPEGs. A viewer could name a larger one in a plain value, to exhaust the memory of the server."""
+
+MAX_NESTING: Final = 64
+"""The gateway's own limit of values."""
+
+_KINDS: Final = "biuf"
+
+_MAX_AXES: Final = 32
+"""The maximum of NumPy before 2.0. It is checked before the sizes are multiplied."""
+
+
+def encode(value: Any) -> Any:
+    """Makes a value fit for a message or for return data, which are JSON: replaces each array in it by `{"$ndarray": …}`, NumPy's numbers by Python's, and
+    tuples by lists. Anything else is left as it is.
+
+    Raises `ValueError` for arrays that have no number type, such as those of objects.
+    """
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in _KINDS:
+            raise ValueError(f"array has dtype {value.dtype}, expected bool, an integer type or a float type")
+        data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
+        return {TAG: {"dtype": value.dtype.str if value.dtype.byteorder == ">" else str(value.dtype), "shape": list(value.shape), "data": data}}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: encode(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [encode(each) for each in value]
+    return value
+
+
+def decode(value: Any) -> Any:
+    """Replaces each `{"$ndarray": …}` in a value, at any depth, by its array. Arrays are read-only; `copy()` them to change them.
+
+    A JPEG becomes the array that NetGear makes of it: BGR, or without a channel axis if it is gray. This requires `simplejpeg`, which NetGear requires too.
+
+    Raises `ValueError` for a malformed array or JPEG, a JPEG with more than 16,777,216 pixels, and more than 64 levels of nesting.
+    """
+    return _decode(value, MAX_NESTING)
+
+
+def is_tagged(value: Any) -> bool:
+    """Whether this is the JSON of an array or a picture."""
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get(TAG), dict)
+
+
+def _decode(value: Any, levels: int) -> Any:
+    if not isinstance(value, (dict, list)):
+        return value
+    if levels == 0:
+        raise ValueError(f"value has more than {MAX_NESTING} levels, expected at most {MAX_NESTING}")
+    if isinstance(value, list):
+        return [_decode(each, levels - 1) for each in value]
+    if not is_tagged(value):
+        return {key: _decode(each, levels - 1) for key, each in value.items()}
+    fields = value[TAG]
+    if fields.keys() == {"jpeg"}:
+        return _decode_jpeg(_decode_base64(fields["jpeg"]))
+    if fields.keys() == {"dtype", "shape", "data"}:
+        return _decode_array(fields["dtype"], fields["shape"], _decode_base64(fields["data"]))
+    raise ValueError(f"{TAG} has the fields {sorted(map(str, fields))}, expected dtype, shape and data, or jpeg")
+
+
+def _decode_base64(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError(f"data is {type(text).__name__}, expected base64 in a str")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"data is not base64: {error}") from error
+
+
+def _decode_array(name: Any, shape: Any, data: bytes) -> NDArray[Any]:
+    try:
+        dtype = np.dtype(name) if isinstance(name, str) else None
+    except (TypeError, ValueError, SyntaxError):
+        dtype = None
+    if dtype is None or dtype.kind not in _KINDS or dtype.fields is not None:
+        raise ValueError(f"dtype is {name!r}, expected bool, an integer type or a float type such as 'uint8' or '>f4'")
+    if not isinstance(shape, list) or len(shape) > _MAX_AXES or not all(type(size) is int and 0 <= size < 2**63 for size in shape):
+        raise ValueError(f"shape is not a list of at most {_MAX_AXES} sizes")
+    announced = math.prod(shape) * dtype.itemsize
+    if announced != len(data):
+        raise ValueError(f"data has {len(data)} bytes, shape {shape} and dtype {dtype} announce {announced}")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _decode_jpeg(data: bytes) -> NDArray[Any]:
+    try:
+        import simplejpeg
+    except ImportError as error:
+        raise ImportError("decoding a JPEG requires simplejpeg: pip install simplejpeg") from error
+    # Reads only the header.
+    height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+    if height * width > MAX_JPEG_PIXELS:
+        raise ValueError(f"JPEG has {width} x {height} pixels, expected at most {MAX_JPEG_PIXELS}")
+    is_gray = colorspace == "Gray"
+    picture: NDArray[Any] = simplejpeg.decode_jpeg(data, colorspace="GRAY" if is_gray else "BGR", fastdct=True)
+    picture.setflags(write=False)
+    return picture[:, :, 0] if is_gray else picture
