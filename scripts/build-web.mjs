@@ -1,4 +1,5 @@
-// Builds what browsers load into dist/web, and its types into dist/types. `npm run build:web` runs it, with the
+// Builds what browsers load into dist/web, its types into dist/types, and the package of the elements alone into
+// dist/viewer-package. `npm run build:web` runs it, with the
 // project's programs in the PATH.
 import { execFileSync } from 'node:child_process';
 
@@ -22,6 +23,7 @@ const STEPS = [
   ],
   ['node', 'scripts/public-types.mjs'],
   ['cem', 'analyze'],
+  ['node', 'scripts/viewer-package.mjs'],
 ];
 
 for (const [program, ...args] of STEPS)

@@ -1,6 +1,6 @@
-// The types of `gearway/viewer` and `gearway/publisher` as they are published: without lit, which is in the bundle and
-// which nobody who installs gearway has, without what the element keeps to itself, and without the files that nothing
-// refers to any more.
+// The types of `gearway/viewer`, `gearway/publisher` and `gearway/react` as they are published: without lit, which is in
+// the bundle and which nobody who installs gearway has, without what the element keeps to itself, and without the files
+// that nothing refers to any more.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
@@ -48,10 +48,11 @@ function publicElement(text, name) {
 const files = new Map();
 
 /** Keeps a file and those that it refers to, by names that every version of TypeScript finds. */
-function keep(path, text = readFileSync(path, 'utf8')) {
+function keep(path, text = readFileSync(path, 'utf8'), allowed = []) {
   if (files.has(path)) return;
   files.set(path, text.replaceAll(/( from '\.[^']+)\.ts';$/gm, "$1.js';"));
   for (const [, specifier] of text.matchAll(/ from '([^']+)';$/gm)) {
+    if (allowed.includes(specifier)) continue;
     if (!specifier.startsWith('.'))
       throw new Error(`${path} needs ${specifier}, which nobody who installs gearway has`);
     keep(join(dirname(path), specifier.replace(/\.ts$/, '.d.ts')));
@@ -60,6 +61,8 @@ function keep(path, text = readFileSync(path, 'utf8')) {
 
 for (const [file, name] of ENTRIES)
   keep(join(TYPES, file), publicElement(readFileSync(join(TYPES, file), 'utf8'), name));
+// The compiler does not copy declarations. Programs that import this one have React.
+keep(join(TYPES, 'web/react.d.ts'), readFileSync(resolve(import.meta.dirname, '../web/react.d.ts'), 'utf8'), ['react']);
 rmSync(TYPES, { recursive: true });
 for (const [path, text] of files) {
   mkdirSync(dirname(path), { recursive: true });

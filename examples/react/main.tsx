@@ -1,6 +1,6 @@
 // npx vite examples/react        (the gateway: npm start -- --allow-origin http://localhost:5173)
-import 'gearway/viewer';
-import type { GearwayViewer, Value, ViewerState } from 'gearway/viewer';
+import 'gearway/react';
+import type { GearwayViewer, Value, ViewerState } from 'gearway/react';
 import { useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 

@@ -106,7 +106,7 @@ describe('the types of the elements', { timeout: 60_000 }, () => {
     },
   );
 
-  it('serve the React example, whose declaration of the element is the one in docs/embedding.md', async () => {
+  it('serve the React example', async () => {
     expect(await complaints(join(ROOT, 'examples/react'))).toBe('');
   });
 });

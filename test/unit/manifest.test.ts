@@ -196,12 +196,6 @@ describe('docs/element.md', () => {
   });
 });
 
-describe('docs/embedding.md', () => {
-  it('gives React the declaration that its example is compiled with', () => {
-    expect(read('docs/embedding.md')).toContain(read('examples/react/gearway.d.ts'));
-  });
-});
-
 describe('docs/element.md and docs/phone-as-a-camera.md', () => {
   /** The first column of a page's table whose head begins with these words. */
   const column = (page: string, head: string): string[] =>

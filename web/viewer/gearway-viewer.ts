@@ -573,7 +573,7 @@ export class GearwayViewer extends LitElement {
     if (picture === null) return;
     this.#loadOnce(
       'overlays',
-      () => import(/*@vite-ignore*/ OVERLAYS_SCRIPT),
+      () => import(/*@vite-ignore*/ /* webpackIgnore: true */ OVERLAYS_SCRIPT),
       ({ OverlayHost: Host }: typeof import('./overlays/index.ts')) => {
         this.#overlayHost = new Host(
           picture,

@@ -112,7 +112,7 @@ class ViewerSession {
     this.#delivery = options.delivery;
     this.#painter = new Painter(canvas);
     this.#arrays = new ArrayPictures(
-      () => import(/*@vite-ignore*/ options.arraysScript),
+      () => import(/*@vite-ignore*/ /* webpackIgnore: true */ options.arraysScript),
       (shown) => emit({ kind: 'array', shown }),
     );
     this.#decoder = new Decoder({
@@ -409,7 +409,7 @@ class ViewerSession {
   }
 
   async #commandOverlays(script: string, command: OverlayCommand): Promise<void> {
-    this.#loadingOverlays ??= import(/*@vite-ignore*/ script).then(
+    this.#loadingOverlays ??= import(/*@vite-ignore*/ /* webpackIgnore: true */ script).then(
       ({ OverlaySession: Session }: typeof import('./overlays/index.ts')) => {
         const session = new Session(this.#canvas, this.#painter, (event, transfer) =>
           this.#emit({ kind: 'overlay', event }, transfer),

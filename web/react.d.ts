@@ -1,0 +1,35 @@
+/**
+ * The elements in React's JSX, for React 19. Importing it defines `<gearway-viewer>`; for `<gearway-publisher>`, import
+ * the publisher too.
+ */
+import type { DetailedHTMLProps, HTMLAttributes } from 'react';
+import type { GearwayPublisher, GearwayPublisherEventMap } from './publisher/gearway-publisher.ts';
+import type { GearwayViewer, GearwayViewerEventMap } from './viewer/gearway-viewer.ts';
+
+export * from './viewer/gearway-viewer.ts';
+
+type IsSame<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** Names of an element's own properties that can be set: neither methods nor read-only. */
+type Settable<E extends HTMLElement> = {
+  [Name in Exclude<keyof E, keyof HTMLElement>]-?: E[Name] extends (...args: never[]) => unknown
+    ? never
+    : IsSame<Pick<E, Name>, Readonly<Pick<E, Name>>> extends true
+      ? never
+      : Name;
+}[Exclude<keyof E, keyof HTMLElement>];
+
+type Listeners<Events> = { [Name in keyof Events & string as `on${Name}`]?: (event: Events[Name]) => void };
+
+type Props<E extends HTMLElement, Events> = DetailedHTMLProps<HTMLAttributes<E>, E> &
+  Partial<Pick<E, Settable<E>>> &
+  Listeners<Events>;
+
+declare module 'react' {
+  namespace JSX {
+    interface IntrinsicElements {
+      'gearway-viewer': Props<GearwayViewer, GearwayViewerEventMap>;
+      'gearway-publisher': Props<GearwayPublisher, GearwayPublisherEventMap>;
+    }
+  }
+}
