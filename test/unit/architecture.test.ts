@@ -70,6 +70,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
     ['shared/', 'web/background.ts', 'web/connection/', 'web/element/', 'web/viewer/ui/viewer-styles.ts'],
   ],
   ['web/pages/', ['shared/', 'web/']],
+  ['web/react.d.ts', ['web/viewer/', 'web/publisher/']],
   ['web/', ['shared/']],
 ];
 
@@ -89,6 +90,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
   'lit/directives/repeat.js': /^web\/pages\/(?:console\/clients-panel|wall\/wall-page)\.ts$/,
   'lit/directives/ref.js': /^web\/pages\/wall\/wall-page\.ts$/,
+  react: /^web\/react\.d\.ts$/,
   'eventsource-parser/stream': /^web\/pages\/console\/api\.ts$/,
   'prom-client': /^gateway\/metrics\//,
   fastify: /^gateway\/http\//,
