@@ -134,6 +134,8 @@ export type Hello = {
   readonly takeOver?: boolean;
   /** Extensions that the viewer knows; see {@link feature}. Unknown names are ignored. */
   readonly features?: readonly string[];
+  /** Of a viewer: its first `want`, which counts for the first frame already. A gateway may ignore it. */
+  readonly want?: WantFields;
 };
 /**
  * `sequence` is the newest frame whose decoding has started, and counts for all before it. The others are totals since
@@ -162,9 +164,8 @@ export type Return = {
   readonly urgent?: boolean;
   readonly body: ReturnBody;
 };
-/** A field that is absent keeps its last value. */
-export type Want = {
-  readonly type: 'want';
+/** Fields of `want`. One that is absent keeps its last value. */
+export type WantFields = {
   readonly paused?: boolean;
   /** From 0.1 to 1000, which is no limit in practice. */
   readonly maxFramesPerSecond?: number;
@@ -180,6 +181,7 @@ export type Want = {
   readonly width?: number;
   readonly height?: number;
 };
+export type Want = WantFields & { readonly type: 'want' };
 export type Ping = { readonly type: 'ping'; readonly id: number };
 export type ViewerMessage = Hello | Ack | Return | Want | Ping;
 
@@ -647,18 +649,7 @@ export function decodeViewerMessage(bytes: Uint8Array, budget?: ElementBudget): 
       return isAbsent(fields['failing']) ? waited : { ...waited, failing: boolean(fields, 'failing') };
     }
     case messageType.want:
-      return {
-        type: 'want',
-        ...optional(fields, 'paused', boolean),
-        ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, MAX_FRAMES_PER_SECOND)),
-        ...optional(fields, 'raw', boolean),
-        ...optional(fields, 'baseline', boolean),
-        ...optional(fields, 'video', boolean),
-        ...optional(fields, 'quality', oneOf<Quality>(...QUALITIES)),
-        ...optional(fields, 'maxBitsPerSecond', (f, key) => number(f, key, 0, 1e12)),
-        ...optional(fields, 'width', (f, key) => integer(f, key, 65_535)),
-        ...optional(fields, 'height', (f, key) => integer(f, key, 65_535)),
-      };
+      return { type: 'want', ...decodeWantFields(fields) };
     default:
       return { type: 'ping', id: integer(fields, 'id') };
   }
@@ -791,6 +782,27 @@ function decodeHello(fields: Fields): Hello {
     ...optional(fields, 'name', (f, key) => text(f, key, 64)),
     ...optional(fields, 'takeOver', boolean),
     ...optional(fields, 'features', names),
+    ...optional(fields, 'want', nestedWant),
+  };
+}
+
+function nestedWant(fields: Fields, key: string): WantFields {
+  const value = fields[key];
+  if (!isMap(value)) throw bad(`field ${key} is ${describe(value)}, expected a map`);
+  return decodeWantFields(value);
+}
+
+function decodeWantFields(fields: Fields): WantFields {
+  return {
+    ...optional(fields, 'paused', boolean),
+    ...optional(fields, 'maxFramesPerSecond', (f, key) => number(f, key, 0.1, MAX_FRAMES_PER_SECOND)),
+    ...optional(fields, 'raw', boolean),
+    ...optional(fields, 'baseline', boolean),
+    ...optional(fields, 'video', boolean),
+    ...optional(fields, 'quality', oneOf<Quality>(...QUALITIES)),
+    ...optional(fields, 'maxBitsPerSecond', (f, key) => number(f, key, 0, 1e12)),
+    ...optional(fields, 'width', (f, key) => integer(f, key, 65_535)),
+    ...optional(fields, 'height', (f, key) => integer(f, key, 65_535)),
   };
 }
 

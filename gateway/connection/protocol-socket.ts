@@ -46,7 +46,7 @@ export interface ProtocolPeer<M extends Message> {
   readonly unsentBytes: number;
   /** Called every second while the connection is open, after the socket's own checks. */
   tick?(): void;
-  /** Called with the round trip of a ping, which the peer's network stack answers. */
+  /** Called with the time from the opening to the hello, and with the round trip of each ping. */
   roundTrip?(ms: number): void;
   /** Called once, as the last callback. */
   ended(end: SocketEnd): void;
@@ -225,6 +225,7 @@ export class ProtocolSocket<M extends Message> {
       if (this.#phase === 'greeting') {
         if (!isHello(message))
           throw new GearwayError('message-invalid', `the first message is ${message.type}, expected hello`);
+        this.#peer.roundTrip?.(performance.now() - this.#openedAtMs);
         this.#peer.greet(message);
         return;
       }

@@ -13,7 +13,7 @@ import {
   type Pong,
   type ReturnBody,
   type State,
-  type Want,
+  type WantFields,
   type Welcome,
 } from '../../shared/protocol.ts';
 import { type ConnectionEnd, GatewayConnection, type Retry } from '../connection/gateway-connection.ts';
@@ -215,6 +215,7 @@ class ViewerSession {
     return {
       name,
       features: [feature.renditions],
+      want: { ...this.#wantFields(), paused: this.#paused, raw: this.#raw },
       ...(port === null ? {} : { port }),
       ...(spectate ? { spectate } : {}),
       ...(token === null ? {} : { token }),
@@ -248,26 +249,23 @@ class ViewerSession {
     this.#sendWant();
   }
 
-  /** Size on screen and limits. A gateway that does not know the fields ignores them. */
-  #sendWant(): void {
+  /** Quality, limits and size on screen. A gateway that does not know the fields ignores them. */
+  #wantFields(): WantFields {
     const { quality, maxBitsPerSecond, maxFramesPerSecond } = this.#delivery;
     const [width, height] = [this.#box?.width ?? Infinity, this.#box?.height ?? Infinity];
     // A picture that covers its box is larger than the box in one direction.
     const isKnown = width <= MAX_SIDE && height <= MAX_SIDE && this.#box?.covers === false;
     const size = isKnown ? { width: Math.ceil(width), height: Math.ceil(height) } : { width: 0, height: 0 };
-    const want: Want = {
-      type: 'want',
-      video: this.#canDecodeVideo,
-      quality,
-      maxBitsPerSecond,
-      maxFramesPerSecond,
-      ...size,
-    };
+    return { video: this.#canDecodeVideo, quality, maxBitsPerSecond, maxFramesPerSecond, ...size };
+  }
+
+  #sendWant(): void {
+    const fields = this.#wantFields();
     // The box is set with each update of the element.
-    const key = JSON.stringify(want);
+    const key = JSON.stringify(fields);
     if (key === this.#sentWant || !this.#connection.isOpen) return;
     this.#sentWant = key;
-    this.#connection.send(encodeMessage(want));
+    this.#connection.send(encodeMessage({ type: 'want', ...fields }));
   }
 
   #received(message: Exclude<GatewayMessage, Welcome | Pong>, bytes: number): void {

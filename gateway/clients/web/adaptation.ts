@@ -48,6 +48,9 @@ const CEILING_MS = 30_000;
 /** How long a viewer counts as limited after a late frame. */
 const LIMITED_MS = 2000;
 
+/** A first frame that arrives faster than this says nothing about a link's throughput. */
+const MEASURABLE_MS = 20;
+
 /** Input of the choice. */
 export interface AdaptationContext {
   /** At least one, best first. */
@@ -120,6 +123,17 @@ export class Adaptation {
     if (maxBitsPerSecond === Infinity) return Infinity;
     const size = this.#context.bytes(this.#step);
     return size > 0 && this.#demand(this.#step) > maxBitsPerSecond ? maxBitsPerSecond / (size * 8) : Infinity;
+  }
+
+  /** Chooses the first step by the throughput of a first, small frame, if its transmission took a measurable time. */
+  opened({ delayMs }: Delivery, nowMs: number): void {
+    const { steps } = this.#context;
+    const capacity = this.#link.capacity(nowMs);
+    if (capacity === null || delayMs < MEASURABLE_MS) return;
+    const first = steps.findIndex((step) => this.#fits(step, capacity * SHARE_UP));
+    if (first === 0) return;
+    this.#lateAtMs = nowMs;
+    this.#change(steps[first < 0 ? steps.length - 1 : first] ?? SOURCE, nowMs);
   }
 
   sent(sequence: number): void {

@@ -1,5 +1,5 @@
 import { formatBitRate } from '../../../shared/bit-rate.ts';
-import type { Delivery as DeliveryMessage, Want } from '../../../shared/protocol.ts';
+import type { Delivery as DeliveryMessage, WantFields } from '../../../shared/protocol.ts';
 import { MAX_FRAMES_PER_SECOND, type Quality } from '../../../shared/quality.ts';
 import type { Frame } from '../../hub/frame.ts';
 import {
@@ -16,6 +16,16 @@ import type { Delivery, LinkEstimator } from './link-estimator.ts';
 
 /** Rate of a source before it is known. */
 const DEFAULT_FPS = 30;
+
+/**
+ * A viewer whose greeting took this long is far away: a first frame of more than so many bytes is sent as a small JPEG
+ * in its place, which arrives sooner, and measures the link for the next one.
+ */
+const DISTANT_MS = 100;
+const MAX_OPENING_BYTES = 32 << 10;
+
+/** Maximum width of that JPEG. */
+const OPENING_WIDTH = 640;
 
 /** The stream, as a viewer's delivery uses it. */
 export interface DeliveryStream {
@@ -45,6 +55,10 @@ export class ViewerDelivery implements AdaptationContext {
   #width = 0;
   #height = 0;
   #canScale = true;
+  /** Whether no frame has been sent to a distant viewer yet. */
+  #isOpening: boolean;
+  /** Whether the first one was a small JPEG, and is not acknowledged yet. */
+  #isOpeningSmall = false;
   #wantsVideo = false;
   #hasVideo = false;
   #steps: readonly Step[] = [SOURCE];
@@ -58,6 +72,7 @@ export class ViewerDelivery implements AdaptationContext {
     this.#stream = stream;
     this.#gatewayMaxBits = maxBitsPerSecond;
     this.#reportedAtMs = nowMs;
+    this.#isOpening = link.leastMs(nowMs) >= DISTANT_MS;
     this.#adaptation = new Adaptation(link, this);
   }
 
@@ -92,7 +107,7 @@ export class ViewerDelivery implements AdaptationContext {
     );
   }
 
-  wanted({ quality, video, maxFramesPerSecond, maxBitsPerSecond, width, height }: Want): void {
+  wanted({ quality, video, maxFramesPerSecond, maxBitsPerSecond, width, height }: WantFields): void {
     if (video !== undefined) this.#wantsVideo = video;
     if (quality !== undefined) this.#quality = quality;
     if (maxFramesPerSecond !== undefined) this.#maxFramesPerSecond = maxFramesPerSecond;
@@ -116,7 +131,14 @@ export class ViewerDelivery implements AdaptationContext {
       this.#canScale = canScale;
       this.#updateSteps();
     }
-    return this.#adaptation.step();
+    if (this.#isOpening) {
+      this.#isOpening = false;
+      this.#isOpeningSmall =
+        this.#adaptation.step().kind === 'source' &&
+        this.#steps.length > 1 &&
+        frame.payload.byteLength > MAX_OPENING_BYTES;
+    }
+    return this.#isOpeningSmall ? openingStep(frame.width) : this.#adaptation.step();
   }
 
   /** Maximum frame rate that the bit rate of the smallest step allows; usually Infinity. */
@@ -130,6 +152,11 @@ export class ViewerDelivery implements AdaptationContext {
   }
 
   delivered(delivery: Delivery, nowMs: number): void {
+    if (this.#isOpeningSmall) {
+      this.#isOpeningSmall = false;
+      this.#adaptation.opened(delivery, nowMs);
+      return;
+    }
     this.#adaptation.delivered(delivery, nowMs);
   }
 
@@ -194,4 +221,10 @@ export class ViewerDelivery implements AdaptationContext {
   #mayUseVideo(): boolean {
     return this.#wantsVideo && this.#stream.hasVideo && this.#maxFramesPerSecond >= MAX_FRAMES_PER_SECOND;
   }
+}
+
+/** The largest JPEG of medium quality up to {@link OPENING_WIDTH}. */
+function openingStep(width: number): JpegStep {
+  const divisor = ([1, 2, 4] as const).find((by) => width / by <= OPENING_WIDTH) ?? 8;
+  return { kind: 'jpeg', divisor, quality: 50 };
 }

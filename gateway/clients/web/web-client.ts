@@ -10,7 +10,7 @@ import {
   type Return,
   type ReturnBody,
   type ViewerMessage,
-  type Want,
+  type WantFields,
   closeCode,
   decodeViewerMessage,
   feature,
@@ -318,6 +318,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       clockUs: nowUs(),
     });
     this.#protocol.ping();
+    if (hello.want !== undefined) this.#wanted(hello.want);
     const latest = binding.latest();
     if (latest !== null) this.offer(latest);
   }
@@ -337,7 +338,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#pump();
   }
 
-  #wanted(want: Want): void {
+  #wanted(want: WantFields): void {
     const { paused, maxFramesPerSecond, raw, baseline } = want;
     this.#delivery?.wanted(want);
     const wantedBaseline = this.#wantsBaseline;

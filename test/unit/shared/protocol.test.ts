@@ -131,6 +131,11 @@ const VIEWER: readonly (readonly [string, string, ViewerMessage])[] = [
     { type: 'hello', features: ['renditions'] },
   ],
   [
+    'a hello with a want',
+    '0100000000000019 81a477616e74 82a7 7175616c697479 a4 68616c66 a3 726177 c3 00000000000000',
+    { type: 'hello', want: { quality: 'half', raw: true } },
+  ],
+  [
     'an ack with the wait in the viewer',
     '0200000000000047 86a873657175656e636578a77061696e74656476a7736b697070656402a66661696c656400a86465636f64654d73cb401a000000000000a6776169744d73cb4029000000000000 00',
     { type: 'ack', sequence: 120, painted: 118, skipped: 2, failed: 0, decodeMs: 6.5, waitMs: 12.5 },
@@ -575,6 +580,9 @@ describe('decodeViewerMessage', () => {
     ['17 features', `a86665617475726573 dc0011${'a161'.repeat(17)}`, false],
     ['features that are text', 'a86665617475726573 a161', false],
     ['a feature that is a number', 'a86665617475726573 9101', true],
+    ['a want that is empty', 'a477616e74 80', true],
+    ['a want that is a list', 'a477616e74 90', false],
+    ['a want with a width of 65536', 'a477616e74 81 a57769647468 ce00010000', false],
   ])('judges a hello with %s', (_name, field, isValid) => {
     const data = message(0x01, `81 ${field}`);
     if (isValid) expect(decodeViewerMessage(data)).toMatchObject({ type: 'hello' });

@@ -3,7 +3,7 @@ import { Pacer } from '../../../../gateway/clients/web/pacer.ts';
 import { ViewerDelivery } from '../../../../gateway/clients/web/viewer-delivery.ts';
 import type { Frame } from '../../../../gateway/hub/frame.ts';
 import { expectedBytes, type Step, stepName } from '../../../../gateway/renditions/ladder.ts';
-import type { Want } from '../../../../shared/protocol.ts';
+import type { WantFields } from '../../../../shared/protocol.ts';
 
 const FPS = 30;
 const SOURCE_BYTES = 100_000;
@@ -20,13 +20,13 @@ interface Shown {
   readonly step: string;
 }
 
-const frameOf = (sequence: number): Frame => ({
+const frameOf = (sequence: number, bytes: number): Frame => ({
   sequence,
   receivedAtUs: 0,
   width: 1280,
   height: 720,
   encoding: { kind: 'jpeg' },
-  payload: new Uint8Array(0),
+  payload: new Uint8Array(bytes),
   message: null,
   wireHeader: null,
 });
@@ -41,6 +41,7 @@ class Simulation {
   #freeAtMs = 0;
   #pending: Frame | null = null;
   #offeredAtMs = 0;
+  readonly #sourceBytes: number;
   readonly #underWay: { sequence: number; ackAtMs: number; shown: Shown }[] = [];
 
   constructor({
@@ -48,7 +49,16 @@ class Simulation {
     maxBitsPerSecond = Infinity,
     sourceBytes = SOURCE_BYTES,
     canScale = true,
-  }: { want?: Omit<Want, 'type'>; maxBitsPerSecond?: number; sourceBytes?: number; canScale?: boolean } = {}) {
+    greetingMs = 0,
+  }: {
+    want?: WantFields;
+    maxBitsPerSecond?: number;
+    sourceBytes?: number;
+    canScale?: boolean;
+    greetingMs?: number;
+  } = {}) {
+    this.#sourceBytes = sourceBytes;
+    if (greetingMs > 0) this.pacer.link.roundTrip(greetingMs, 0);
     const bytesOf = (step: Step): number => expectedBytes(step, sourceBytes);
     this.delivery = new ViewerDelivery(
       { frameTimeMs: () => 1000 / FPS, canScale: () => canScale, bytesOf, hasVideo: false },
@@ -56,7 +66,7 @@ class Simulation {
       maxBitsPerSecond,
       0,
     );
-    this.delivery.wanted({ type: 'want', ...want });
+    this.delivery.wanted(want);
   }
 
   run(forMs: number, { bitsPerSecond, roundTripMs }: Link): readonly Shown[] {
@@ -65,7 +75,7 @@ class Simulation {
       this.#acknowledge();
       if (Math.floor((this.nowMs * FPS) / 1000) > this.#sequence) {
         this.#sequence += 1;
-        this.#pending = frameOf(this.#sequence);
+        this.#pending = frameOf(this.#sequence, this.#sourceBytes);
         this.#offeredAtMs = this.nowMs;
         const { waitingSinceMs, bytesInFlight } = this.pacer;
         if (waitingSinceMs !== null) this.delivery.waiting(waitingSinceMs, bytesInFlight, this.nowMs);
@@ -137,6 +147,40 @@ describe('ViewerDelivery', () => {
     expect(median(shown.map((one) => one.latencyMs))).toBeLessThan(latencyMs);
     expect(longestGap(shown)).toBeLessThan(500);
     expect(simulation.delivery.isLimited(simulation.nowMs)).toBe(true);
+  });
+
+  it.each([
+    ['2 Mbit/s', { bitsPerSecond: 2e6, roundTripMs: 120 }, 300],
+    ['500 kbit/s', { bitsPerSecond: 500e3, roundTripMs: 200 }, 650],
+  ] as const)(
+    'begins with a small picture over %s, and continues with what the link carries',
+    (_name, link, firstMs) => {
+      const simulation = new Simulation({ greetingMs: link.roundTripMs + 5 });
+      const shown = simulation.run(3000, link);
+      expect(shown[0]?.step).toBe('jpeg-2-50');
+      expect(shown[0]?.atMs).toBeLessThan(firstMs);
+      expect(steps(shown)).not.toContain('source');
+      expect(longestGap(shown)).toBeLessThan(700);
+      expect(median(shown.slice(3).map(({ latencyMs }) => latencyMs))).toBeLessThan(500);
+    },
+  );
+
+  it('is at the source within four seconds on a fast link that is long, or only seemed so', () => {
+    for (const roundTripMs of [20, 200]) {
+      const simulation = new Simulation({ greetingMs: 200 });
+      const link = { bitsPerSecond: 100e6, roundTripMs };
+      expect(simulation.run(4000, link)[0]?.step).toBe('jpeg-2-50');
+      expect(steps(simulation.run(10_000, link))).toEqual(['source']);
+    }
+  });
+
+  it.each([
+    ['a viewer nearby', { greetingMs: 90 }],
+    ['a small picture', { greetingMs: 200, sourceBytes: 32 << 10 }],
+    ['an array', { greetingMs: 200, canScale: false }],
+    ['a viewer that wants the source', { greetingMs: 200, want: { quality: 'source' } }],
+  ] as const)('begins with the source for %s', (_name, options) => {
+    expect(new Simulation(options).run(1000, { bitsPerSecond: 8e6, roundTripMs: 90 })[0]?.step).toBe('source');
   });
 
   it('follows a link that becomes slow within a second, and returns to the source within ten', () => {

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeJpeg } from '../../../../gateway/codecs/jpeg.ts';
 import { readJpegHeader } from '../../../../gateway/codecs/jpeg-header.ts';
 import type { FrameInput } from '../../../../gateway/hub/frame.ts';
@@ -18,6 +19,7 @@ const MODERN: Omit<Hello, 'type'> = { features: [feature.renditions] };
 
 async function setUp(options: HttpAppOptions = {}): Promise<{
   http: HttpApp;
+  url: string;
   connect: (hello: Omit<Hello, 'type'>) => Promise<Viewer>;
   [Symbol.asyncDispose]: () => Promise<void>;
 }> {
@@ -26,6 +28,7 @@ async function setUp(options: HttpAppOptions = {}): Promise<{
   const viewers: Viewer[] = [];
   return {
     http,
+    url,
     async connect(hello) {
       const viewer = await Viewer.connect(url);
       viewers.push(viewer);
@@ -52,6 +55,30 @@ describe('WebClient with renditions', () => {
       viewer.ack(frame.sequence);
     }
     expect(app.http.stream.clientStatuses()[0]).toMatchObject({ state: 'live', reason: '' });
+  });
+
+  it('sends the first frame as the hello wants it', async () => {
+    await using app = await setUp();
+    app.http.stream.publish(await picture());
+    const viewer = await app.connect({ ...MODERN, want: { quality: 'half' } });
+    expect(await viewer.until('frame')).toMatchObject({ sequence: 1, rendition: { pictureWidth: WIDTH / 2 } });
+  });
+
+  it('sends a small JPEG as the first frame to a viewer whose hello comes late, and then the source', async () => {
+    await using app = await setUp();
+    const input = await picture();
+    app.http.stream.publish(input);
+    const viewer = await Viewer.connect(app.url);
+    onTestFinished(() => viewer[Symbol.asyncDispose]());
+    await delay(110);
+    await viewer.hello(MODERN);
+    const first = await viewer.until('frame');
+    expect(first.rendition?.rendition).toBe('jpeg-1-50');
+    expect(first.payload.byteLength).toBeLessThan(input.payload.byteLength / 2);
+    viewer.ack(first.sequence);
+    app.http.stream.publish(input);
+    const second = await viewer.until('frame');
+    expect(second.rendition).toBeUndefined();
   });
 
   it('sends scaled JPEGs to a viewer that wants half the size, with number and message of the frame, and says so', async () => {
