@@ -12,7 +12,7 @@ import type { ViewerSocket } from './clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS } from './clients/web/web-client.ts';
 import { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import { createSources, type NamedSource } from './create-sources.ts';
-import { Access } from './http/access.ts';
+import { Access, isLoopback } from './http/access.ts';
 import { listenOnAllOfLocalhost } from './http/http-server.ts';
 import { networkUrls } from './http/network-urls.ts';
 import { createServer } from './http/server.ts';
@@ -25,6 +25,7 @@ import type { ConfigurationStore } from './config/configuration-file.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
 import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
 import { type Configuration, reconfigure } from './reconfigure.ts';
+import { hasAdministrator, type RightsOptions } from './rights/rows.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
 import { type Redactor, redactorOfUrls } from './sources/redactor.ts';
 import { StreamEditor } from './stream-editor.ts';
@@ -35,6 +36,7 @@ export type {
   NativePolicy,
   Reconfiguration,
   StreamSettings,
+  TokenSettings,
 } from './config/gateway-options.ts';
 export type { ConfigurationStore } from './config/configuration-file.ts';
 export type { GatewayStream } from './running-stream.ts';
@@ -54,8 +56,8 @@ export interface Gateway {
   readonly stream: GatewayStream;
   readonly streams: ReadonlyMap<string, GatewayStream>;
   /**
-   * Secret with all rights, sent like a token; null if `token` is set, which has them. Without a token, requests from
-   * this machine may do everything except administer. Different at each start.
+   * Secret with all rights, sent like a token; null if `token` is set, or one of `tokens` may administer all streams.
+   * Without any token, requests from this machine may do everything except administer. Different at each start.
    */
   readonly administratorKey: string | null;
   /**
@@ -142,7 +144,7 @@ async function buildGateway(
       ...named,
       hasFailover: resolved.failover.has(named.name),
       ranges,
-      reserved: reservedPortsIn(ranges, resolved),
+      reserved: reservedPortsIn(named.name, ranges, configuration.resolved),
     });
     return new RunningStream(named, configuration.resolved, events, returnBudget, verifier, inCluster);
   };
@@ -154,8 +156,13 @@ async function buildGateway(
   const isListed = ({ name }: { readonly name: string }): boolean =>
     configuration.sources.some((source) => source.name === name);
   const webClients = new Set<ViewerSocket>();
-  const administratorKey = resolved.token === null ? randomBytes(KEY_BYTES).toString('base64url') : null;
-  const access = new Access({ ...resolved, administratorKey });
+  const administratorKey = randomBytes(KEY_BYTES).toString('base64url');
+  const rightsOf = (options: ResolvedGatewayOptions): RightsOptions => ({
+    ...options,
+    isLocal: isLoopback(resolved.host),
+    administratorKey,
+  });
+  const access = new Access(rightsOf(resolved));
   const editor = new StreamEditor({
     options,
     check: (changed) => {
@@ -220,7 +227,7 @@ async function buildGateway(
       virtualPorts: new Map([[name, ranges]]),
       policies: new Map([[name, resolved.defaultPolicy]]),
     };
-    const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(ranges, resolved) });
+    const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(name, ranges, configuration.resolved) });
     const running = new RunningStream(
       { name, entry: null, url: '', source: stream.source, isOnDemand: true },
       options,
@@ -265,7 +272,9 @@ async function buildGateway(
     configuration = after;
     withoutRenditions.clear();
     for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
-    return reconfigure(streams, before, after, createStream);
+    // Before streams are created again, so that nobody connects to them with rights that have ended.
+    const rights = access.update(rightsOf(after.resolved));
+    return { ...(await reconfigure(streams, before, after, createStream)), rights };
   };
 
   return {
@@ -276,7 +285,9 @@ async function buildGateway(
     report: (reason) =>
       events.add({ kind: 'configure', stream: null, client: null, port: null, address: null, reason }),
     streams,
-    administratorKey,
+    get administratorKey() {
+      return hasAdministrator(configuration.resolved) ? null : administratorKey;
+    },
     events: () => events.events(),
     async listen() {
       const { host, port } = resolved;

@@ -3,7 +3,7 @@ import type { NativeClientAddress } from './clients/native/native-client.ts';
 import type { Reconfiguration } from './config/gateway-options.ts';
 import type { ResolvedGatewayOptions } from './config/options.ts';
 import type { NamedSource } from './create-sources.ts';
-import type { RunningStream } from './running-stream.ts';
+import { reservedPortsIn, type RunningStream } from './running-stream.ts';
 
 /** Streams with the options from which they were made. */
 export interface Configuration {
@@ -17,11 +17,6 @@ const FIXED = [
   'port',
   'tls',
   'publicUrl',
-  'insecure',
-  'token',
-  'viewToken',
-  'publishToken',
-  'reservedPorts',
   'allowOrigins',
   'allowHosts',
   'trustProxies',
@@ -45,7 +40,7 @@ export async function reconfigure(
   before: Configuration,
   after: Configuration,
   create: (source: NamedSource) => RunningStream,
-): Promise<Reconfiguration> {
+): Promise<Omit<Reconfiguration, 'rights'>> {
   const problems: string[] = [];
   const oldSources = new Map(before.sources.map((source) => [source.name, source]));
   const newSources = new Map(after.sources.map((source) => [source.name, source]));
@@ -123,13 +118,11 @@ function startSource(stream: RunningStream, source: NamedSource | undefined): vo
 }
 
 /** The options of a stream that cannot change while it runs, as a text to compare. */
-function fixedOptions(
-  name: string,
-  source: NamedSource | undefined,
-  { virtualPorts, policies, withoutRenditions }: ResolvedGatewayOptions,
-): string {
+function fixedOptions(name: string, source: NamedSource | undefined, options: ResolvedGatewayOptions): string {
+  const { virtualPorts, policies, withoutRenditions } = options;
   return textOf([
     virtualPorts.get(name),
+    reservedPortsIn(name, virtualPorts.get(name) ?? [], options),
     policies.get(name),
     withoutRenditions.has(name),
     source?.isOnDemand,

@@ -123,7 +123,7 @@ export class RunningStream implements GatewayStream {
       name,
       virtualPorts,
       isOnDemand: isOnDemand || inCluster !== null,
-      reservedPorts: reservedPortsIn(virtualPorts, options),
+      reservedPorts: reservedPortsIn(name, virtualPorts, options),
       ...(inCluster === null ? {} : { ports: inCluster.ports }),
       policy,
       events,
@@ -368,10 +368,16 @@ export class RunningStream implements GatewayStream {
   }
 }
 
-/** The reserved ports that are among a stream's virtual ports. */
+/** The ports that are reserved for the owners of tokens in a stream, among its virtual ports. */
 export function reservedPortsIn(
+  stream: string,
   virtualPorts: readonly PortRange[],
-  { reservedPorts }: Pick<ResolvedGatewayOptions, 'reservedPorts'>,
+  { reservedPorts, tokens }: Pick<ResolvedGatewayOptions, 'reservedPorts' | 'tokens'>,
 ): readonly number[] {
-  return [...reservedPorts.keys()].filter((port) => virtualPorts.some(({ from, to }) => port >= from && port <= to));
+  const named = tokens.flatMap(({ port, streams }) =>
+    port !== null && (streams?.includes(stream) ?? true) ? [port] : [],
+  );
+  return [...reservedPorts.keys(), ...named].filter((port) =>
+    virtualPorts.some(({ from, to }) => port >= from && port <= to),
+  );
 }

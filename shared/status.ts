@@ -97,7 +97,7 @@ export const EVENT_KINDS = [
 
 /** Who made an administrative change. */
 export interface EventActor {
-  /** Name of the principal: `administrator key` or `token`. */
+  /** Name of the token or user: `token`, `administrator key`, or as in the configuration. */
   readonly principal: string;
   readonly address: string;
 }
@@ -123,12 +123,16 @@ export interface GatewayEvent {
 
 /** The answer of `GET /api/rights`. */
 export interface RightsStatus {
-  /** Name of the authenticated identity: `token`, `administrator key`, `this machine`, … */
+  /** Name of the token or user: as in the configuration, or `token`, `administrator key`, `this machine`, … */
   readonly principal: string;
   /** Some of `view`, `return`, `administer`, `publish`. */
   readonly rights: readonly string[];
   /** The only port that it may have; null for any free one. */
   readonly port: number | null;
+  /** Names of the streams for which the rights are; null for all. */
+  readonly streams: readonly string[] | null;
+  /** When the rights end, ISO 8601; null for never. */
+  readonly expires: string | null;
 }
 
 /** The configuration file of a gateway. */

@@ -8,6 +8,7 @@ import { createSources } from '../create-sources.ts';
 import { endProcess, killProcess } from '../process/end-process.ts';
 import { LineWriter, survive } from '../process/line-writer.ts';
 import { watchPackageManager } from '../process/parent-watch.ts';
+import { readPassword } from '../process/read-password.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
 import { SERVICE_VARIABLES, ServiceManager } from '../process/service-manager.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
@@ -154,6 +155,14 @@ async function main(): Promise<void> {
     process.exitCode = await runCheckConfig(rest, { formats: FORMATS, variables, check: checkOptions }, (text) =>
       process.stdout.write(text),
     );
+    return;
+  }
+  if (command === 'token') {
+    const { runToken } = await import('./token-command.ts');
+    await runToken(rest, {
+      readPassword: async () => readPassword(process.stdin, process.stderr),
+      print: (text) => process.stdout.write(text),
+    });
     return;
   }
   const { file, given, warnings, help, version } = parseCommandLine(process.argv.slice(2), variables);

@@ -2,6 +2,7 @@ import { GearwayError } from '../../shared/errors.ts';
 import { parseClusterAddress } from '../cluster/cluster-address.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
 import { resolveClient, splitName } from './client-address.ts';
+import { parseScryptHash } from '../rights/scrypt-hash.ts';
 import type { Formats } from './config-file.ts';
 import {
   checkOrigin,
@@ -12,6 +13,7 @@ import {
   resolveProxy,
   resolvePublicUrl,
 } from './options.ts';
+import { checkStreamName, parseExpiry } from './rights-options.ts';
 
 /**
  * The checks of the schema's `format`s.
@@ -42,6 +44,9 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     'public-url': (text) => withoutSecrets(text, () => resolvePublicUrl(text)),
     cluster: (text) => parseClusterAddress(text),
     token: checkToken,
+    'token-hash': (text) => parseScryptHash(text),
+    'stream-name': checkStreamName,
+    time: (text) => parseExpiry(text),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { StreamPolicy } from '../hub/stream.ts';
+import type { Right } from '../rights/principal.ts';
 
 /** Treatment of native clients by one stream. */
 export interface NativePolicy extends StreamPolicy {
@@ -15,6 +16,19 @@ export interface StreamSettings extends Partial<NativePolicy> {
   readonly virtualPorts?: string;
   /** Whether viewers with slow links get renditions. */
   readonly renditions?: 'auto' | 'off';
+}
+
+/** A token or user, and its rights. */
+export interface TokenSettings {
+  /** Hash of the token or password, as `gearway token` prints it. */
+  readonly hash: string;
+  readonly rights: readonly Right[];
+  /** Names of the streams for which the rights are. Default all. */
+  readonly streams?: readonly string[];
+  /** Virtual port that is kept for this token, and the only one that it may have. Default any. */
+  readonly port?: number;
+  /** RFC 3339, or a date for the end of that day in UTC. Default never. */
+  readonly expires?: string;
 }
 
 /** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
@@ -59,17 +73,22 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
-   * Token that viewers and the API require; it grants all rights. Default none: requests from this machine may watch,
-   * return data and publish, and administering requires `Gateway.administratorKey`.
+   * Token that viewers and the API require; it grants all rights. Default none: without `tokens`, requests from this
+   * machine may watch, return data and publish, and administering requires `Gateway.administratorKey`.
    */
   readonly token?: string;
-  /** Token that grants only viewing and reading the API. Requires `token`. Default none. */
+  /** Token that grants only viewing and reading the API. Requires `token` or `tokens`. Default none. */
   readonly viewToken?: string;
   /**
    * Token that grants only publishing, to streams whose source is `push:`. If set, publishing always requires a token.
    * Default none.
    */
   readonly publishToken?: string;
+  /**
+   * Tokens and users with rights of their own, by name. With any of them, requests from this machine need a token, too.
+   * Default none.
+   */
+  readonly tokens?: Readonly<Record<string, TokenSettings>>;
   /**
    * Tokens of reserved virtual ports, by port, in each stream that has the port. Such a token grants watching, and
    * returning data only on that port. Default none.
@@ -134,6 +153,8 @@ export interface Reconfiguration {
   readonly removed: readonly string[];
   /** Streams whose source, options or native clients have changed. */
   readonly changed: readonly string[];
+  /** Names of the tokens and users that were added, changed or removed. */
+  readonly rights: readonly string[];
   /** Options that have changed, but take effect only after a restart. */
   readonly needsRestart: readonly string[];
   /** What could not be applied, as sentences: for example, a native client whose keys are missing. */

@@ -8,9 +8,11 @@ import { parseHost } from '../http/trusted-names.ts';
 import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../hub/shares.ts';
 import { DEFAULT_STREAM_POLICY } from '../hub/stream.ts';
+import { type NamedToken, requiresToken } from '../rights/rows.ts';
 import { type ListedAddress, resolveClient, splitName } from './client-address.ts';
 import type { GatewayOptions, LimitSettings, NativePolicy } from './gateway-options.ts';
 import { invalid, oneOf, OptionError } from './problem.ts';
+import { resolveNamedTokens } from './rights-options.ts';
 
 /** Validated options with defaults. */
 export interface ResolvedGatewayOptions {
@@ -34,6 +36,7 @@ export interface ResolvedGatewayOptions {
   readonly viewToken: string | null;
   readonly publishToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
+  readonly tokens: readonly NamedToken[];
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
   /** Its path ends with a slash. */
@@ -84,7 +87,12 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   const virtualPorts = resolveVirtualPorts(listPerStream(options, 'virtualPorts'), streams);
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
   const clients = resolveClients(options, streams);
-  const both = clients.find(({ address }) => reservedPorts.has(address.port));
+  const tokens = resolveNamedTokens(options.tokens ?? {}, [...virtualPorts.values()].flat(), reservedPorts);
+  const both = clients.find(
+    ({ stream, address: { port: own } }) =>
+      reservedPorts.has(own) ||
+      tokens.some((named) => named.port === own && (named.streams?.includes(stream ?? streams[0]?.name ?? '') ?? true)),
+  );
   if (both !== undefined)
     throw invalid(
       `port ${both.address.port} is reserved, but belongs to a native client: give that client another identity with ?id=`,
@@ -92,12 +100,13 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
       String(both.address.port),
     );
   checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
-  if (viewToken !== null && token === null)
+  const hasTokens = requiresToken({ token, tokens });
+  if (viewToken !== null && !hasTokens)
     throw invalid(
-      'view-token requires token, because without it anyone may return data; add --token SECRET',
+      'view-token requires token or tokens, because without them anyone may return data; add --token SECRET',
       'viewToken',
     );
-  if (!isLoopback(host) && token === null && !insecure) {
+  if (!isLoopback(host) && !hasTokens && !insecure) {
     throw invalid(
       `host ${host} can be reached from other machines: add --token SECRET, or --insecure to let anyone watch and return data`,
       'host',
@@ -121,6 +130,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     viewToken,
     publishToken,
     reservedPorts,
+    tokens,
     allowOrigins,
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),

@@ -58,11 +58,12 @@ export class Reload {
   }
 }
 
-function describeChange({ added, removed, changed, needsRestart, problems }: Reconfiguration): string {
+function describeChange({ added, removed, changed, rights, needsRestart, problems }: Reconfiguration): string {
   const parts = [
     ...(added.length > 0 ? [`added ${added.join(', ')}`] : []),
     ...(removed.length > 0 ? [`removed ${removed.join(', ')}`] : []),
     ...(changed.length > 0 ? [`changed ${changed.join(', ')}`] : []),
+    ...(rights.length > 0 ? [`changed the rights of ${rights.join(', ')}`] : []),
     ...(needsRestart.length > 0 ? [`restart the gateway to apply ${needsRestart.join(', ')}`] : []),
     ...problems,
   ];

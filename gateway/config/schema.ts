@@ -1,5 +1,6 @@
 import type { XStatic } from 'typebox/schema';
 import { DEFAULT_SHARED_LIMITS, type ShareLimits } from '../hub/shares.ts';
+import { RIGHTS } from '../rights/principal.ts';
 
 /**
  * How an option of the schema is written on the command line; the environment variable is `GEARWAY_` and its name in
@@ -143,6 +144,47 @@ const shares = ({ inAll, perAddress }: ShareLimits, what: string) =>
     },
   }) as const;
 
+/** One token or user, and its rights. */
+const TOKEN = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['hash', 'rights'],
+  description: 'One token or user.',
+  properties: {
+    hash: {
+      type: 'string',
+      format: 'token-hash',
+      secret: true,
+      description: 'Hash of the token or password, as `gearway token` prints it.',
+      examples: ['credential:wall-hash'],
+    },
+    rights: {
+      type: 'array',
+      items: { enum: RIGHTS },
+      description: 'Rights: `view`, `return` (which requires `view`), `publish` and `administer`.',
+      examples: [['view', 'return']],
+    },
+    streams: {
+      type: 'array',
+      items: { type: 'string', format: 'stream-name' },
+      description: 'Names of the streams for which the rights are. Default: all.',
+      examples: [['door']],
+    },
+    port: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 65_535,
+      description: 'Virtual port that is kept for this token, and the only one that it may have. Requires `return`.',
+    },
+    expires: {
+      type: 'string',
+      format: 'time',
+      description: 'When the rights end: a date, for the end of that day in UTC, or a time with a zone.',
+      examples: ['2027-01-31'],
+    },
+  },
+} as const;
+
 /**
  * The declaration of every option: the configuration file, the command line, the environment variables, `--help`, the
  * JSON Schema for editors and docs/configuration.md are derived from it. A JSON Schema with these keywords added:
@@ -200,7 +242,7 @@ export const CONFIG_SCHEMA = {
     host: {
       type: 'string',
       default: '127.0.0.1',
-      description: 'Address to listen on. Addresses beyond this machine require `token` or `insecure`.',
+      description: 'Address to listen on. Addresses beyond this machine require `token`, `tokens` or `insecure`.',
       examples: ['0.0.0.0'],
       flag: {
         name: 'host',
@@ -324,7 +366,7 @@ export const CONFIG_SCHEMA = {
       type: 'string',
       format: 'token',
       secret: true,
-      description: 'Token that grants watching only. Requires `token`.',
+      description: 'Token that grants watching only. Requires `token` or `tokens`.',
       examples: ['credential:view-token'],
       flag: { name: 'view-token', value: 'SECRET', help: 'token that grants watching only' },
     },
@@ -336,6 +378,14 @@ export const CONFIG_SCHEMA = {
         'Token that grants publishing to `push:` sources only. If it is set, publishing always requires a token.',
       examples: ['file:/etc/gearway/publish-token'],
       flag: { name: 'publish-token', value: 'SECRET', help: 'token that grants publishing to push: sources only' },
+    },
+    tokens: {
+      type: 'object',
+      propertyNames: { pattern: '^[A-Za-z0-9_.@-]{1,64}$' },
+      additionalProperties: TOKEN,
+      maxProperties: 256,
+      description:
+        'Tokens and users with rights of their own, by name (docs/security.md#tokens-and-users). With any of them, requests from this machine need a token, too.',
     },
     reservedPorts: {
       type: 'object',
@@ -386,6 +436,9 @@ export type Config = XStatic<typeof CONFIG_SCHEMA>;
 
 /** Options of a stream in a configuration file. */
 export type StreamConfig = XStatic<typeof STREAM>;
+
+/** Options of a token in a configuration file. */
+export type TokenConfig = XStatic<typeof TOKEN>;
 
 /** A node of {@link CONFIG_SCHEMA}, as the programs that interpret it see it. */
 export interface SchemaNode {

@@ -1,31 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Principal, Right, Scope } from '../rights/principal.ts';
+import { type Credential, RightsTable } from '../rights/rights-table.ts';
+import { requiresToken, rowsOf, type RightsOptions } from '../rights/rows.ts';
 import { parseHost } from './trusted-names.ts';
 
-/**
- * `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients;
- * `publish`: send frames to a `push:` stream.
- */
-export type Right = 'view' | 'return' | 'administer' | 'publish';
-
-/** A known identity and its rights. */
-export interface Principal {
-  /** Used in messages, the log and audit events. */
-  readonly name:
-    | 'administrator key'
-    | 'token'
-    | 'view token'
-    | 'publish token'
-    | 'port token'
-    | 'this machine'
-    | 'anyone';
-  readonly rights: readonly Right[];
-  /** The only port that this principal may lease; null for any free one. */
-  readonly port: number | null;
-}
-
-/** Origin of a request, apart from its token. */
+/** Origin of a request, apart from its credential. */
 export interface Sender {
   /** Address of the TCP peer, which may be a proxy. undefined if the connection has closed. */
   readonly peer: string | undefined;
@@ -40,102 +20,85 @@ export type Authorization =
   | { readonly allowed: true; readonly principal: Principal }
   | {
       readonly allowed: false;
-      readonly cause: 'token-missing' | 'token-wrong' | 'right-missing';
+      readonly cause: 'token-missing' | 'token-wrong' | 'token-expired' | 'right-missing';
       readonly message: string;
     };
 
-export interface AccessOptions {
-  /** Address on which the gateway listens. */
-  readonly host: string;
-  /** Let anyone watch and return data without a token. */
-  readonly insecure: boolean;
-  /** Token with all rights. null: requests from this machine need no token, except to administer. */
-  readonly token: string | null;
-  /** Secret with all rights, used if there is no `token`. */
-  readonly administratorKey: string | null;
-  /** Token that grants viewing only. */
-  readonly viewToken: string | null;
-  /** Token that grants publishing only. */
-  readonly publishToken: string | null;
-  /** The tokens of reserved ports. */
-  readonly reservedPorts: ReadonlyMap<number, string>;
-}
-
-const ALL_RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish'];
-
-/** Maps tokens and senders to rights. Compares tokens in constant time. */
+/** Maps credentials and senders to rights. */
 export class Access {
-  readonly #options: AccessOptions;
-  readonly #tokens: readonly { readonly hash: Buffer; readonly principal: Principal }[];
+  #options: RightsOptions;
+  readonly #table: RightsTable;
 
-  constructor(options: AccessOptions) {
-    const { token, administratorKey, viewToken, publishToken, reservedPorts } = options;
+  constructor(options: RightsOptions) {
     this.#options = options;
-    const tokens: [string | null, Principal][] = [
-      [token, { name: 'token', rights: ALL_RIGHTS, port: null }],
-      [administratorKey, { name: 'administrator key', rights: ALL_RIGHTS, port: null }],
-      [viewToken, { name: 'view token', rights: ['view'], port: null }],
-      [publishToken, { name: 'publish token', rights: ['publish'], port: null }],
-      ...[...reservedPorts].map(([port, secret]): [string, Principal] => [
-        secret,
-        { name: 'port token', rights: ['view', 'return'], port },
-      ]),
-    ];
-    this.#tokens = tokens.flatMap(([secret, principal]) =>
-      secret === null ? [] : [{ hash: hash(secret), principal }],
-    );
+    this.#table = new RightsTable(rowsOf(options));
   }
 
   /**
-   * Decides whether a request may use a right. An unknown token is ignored if the request would be allowed without one,
-   * so that programs and pages with an outdated token keep working.
+   * Applies other options. The rights of identities that have changed or are gone end, and with them what their owners
+   * have running.
+   *
+   * @returns the names of these identities, and of new ones.
    */
-  authorize(token: string | undefined, right: Right, sender: Sender): Authorization {
-    const known = token === undefined ? null : this.#find(token);
-    const principal = known ?? this.#withoutToken(sender);
-    if (principal?.rights.includes(right) === true) return { allowed: true, principal };
+  update(options: RightsOptions): readonly string[] {
+    this.#options = options;
+    return this.#table.update(rowsOf(options));
+  }
+
+  /**
+   * Decides whether a request may use a right. An unknown credential is ignored if the request would be allowed without
+   * one, so that programs and pages with an outdated token keep working.
+   *
+   * @returns a promise if a hash has to be computed.
+   * @throws {GearwayError} `busy` if too many hashes are being computed.
+   */
+  authorize(
+    credential: Credential | undefined,
+    right: Right,
+    scope: Scope,
+    sender: Sender,
+  ): Authorization | Promise<Authorization> {
+    const found = credential === undefined ? null : this.#table.find(credential);
+    const decide = (known: Principal | null): Authorization =>
+      this.#decide(known, credential !== undefined, right, scope, sender);
+    return found instanceof Promise ? found.then(decide) : decide(found);
+  }
+
+  #decide(known: Principal | null, hasCredential: boolean, right: Right, scope: Scope, sender: Sender): Authorization {
+    const ended = known?.ended ?? null;
+    if (ended !== null) return { allowed: false, cause: 'token-expired', message: ended.reason };
+    const principal = known ?? this.#table.implicit(() => this.#options.isLocal && whyNotLocal(sender) === null);
+    if (principal?.may(right, scope) === true) return { allowed: true, principal };
     if (known !== null)
       return {
         allowed: false,
         cause: 'right-missing',
-        message: `the ${known.name} does not give the right to ${right}`,
+        message: `${subjectOf(known)} does not give the right to ${right}${scopeText(known, right, scope)}`,
       };
-    if (token !== undefined) return { allowed: false, cause: 'token-wrong', message: 'invalid token' };
+    if (hasCredential) return { allowed: false, cause: 'token-wrong', message: 'invalid token' };
     return { allowed: false, cause: 'token-missing', message: this.#explain(right, sender) };
   }
 
-  #find(token: string): Principal | null {
-    const given = hash(token);
-    let found: Principal | null = null;
-    // Compares all tokens, so that the time does not depend on which one matches.
-    for (const { hash: expected, principal } of this.#tokens) if (timingSafeEqual(given, expected)) found ??= principal;
-    return found;
-  }
-
-  #withoutToken(sender: Sender): Principal | null {
-    const { host, token, publishToken, insecure } = this.#options;
-    if (token !== null) return null;
-    if (isLoopback(host) && whyNotLocal(sender) === null)
-      return publishToken === null ? THIS_MACHINE : { ...THIS_MACHINE, rights: ['view', 'return'] };
-    return insecure ? ANYONE : null;
-  }
-
   #explain(right: Right, sender: Sender): string {
-    const { host, token, publishToken } = this.#options;
-    if (token !== null) return 'this gateway requires a token';
+    const { isLocal, publishToken } = this.#options;
+    if (requiresToken(this.#options)) return 'this gateway requires a token';
     if (right === 'administer')
       return 'this requires the administrator key, which the gateway prints when it starts, or a token (--token)';
-    if (right === 'publish' && (publishToken !== null || !isLoopback(host)))
+    if (right === 'publish' && (publishToken !== null || !isLocal))
       return 'publishing requires a token (--publish-token, or --token)';
     return `${whyNotLocal(sender) ?? 'this request'} needs a token: start the gateway with --token`;
   }
 }
 
-/** A sender on the gateway's machine. Never an administrator, because it may be a proxy that adds no header. */
-const THIS_MACHINE: Principal = { name: 'this machine', rights: ['view', 'return', 'publish'], port: null };
+function subjectOf({ name }: Principal): string {
+  return name.endsWith('token') || name.endsWith('key') ? `the ${name}` : `the token ${name}`;
+}
 
-/** Any sender, with `--insecure`. */
-const ANYONE: Principal = { name: 'anyone', rights: ['view', 'return'], port: null };
+/** Only if the right is limited to other streams. */
+function scopeText({ rights }: Principal, right: Right, scope: Scope): string {
+  if (!rights.includes(right) || scope === 'any') return '';
+  return scope === 'all' ? ' in all streams' : ' in this stream';
+}
 
 /**
  * Headers with which proxies, CDNs and load balancers report where a request came from, in Node's lower-case spelling.
@@ -166,12 +129,19 @@ export function bearerToken(header: string | undefined): string | undefined {
 }
 
 /**
- * The password of an `Authorization: Basic …` header (RFC 7617): the token, for clients that can send nothing else.
- * Ignores the user name.
+ * The user name and password of an `Authorization: Basic …` header (RFC 7617). The password may also be a token, for
+ * clients that can send nothing else; the user name is ignored then.
  */
-export function basicPassword(header: string | undefined): string | undefined {
+export function basicCredential(header: string | undefined): Credential | undefined {
   const encoded = /^Basic ([\w+/]+={0,2})$/i.exec(header ?? '')?.[1];
-  return encoded === undefined ? undefined : /^[^:]*:(.*)$/s.exec(Buffer.from(encoded, 'base64').toString())?.[1];
+  if (encoded === undefined) return undefined;
+  const [, user = '', secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  return secret === undefined ? undefined : { secret, user: user === '' ? null : user };
+}
+
+/** A token as a credential. */
+export function tokenCredential(token: string | undefined): Credential | undefined {
+  return token === undefined ? undefined : { secret: token, user: null };
 }
 
 /** Whether a listening address is reachable only from this machine. */
@@ -192,8 +162,4 @@ export function isThisMachine(name: string): boolean {
   return (
     address === 'localhost' || (isIP(address) !== 0 && LOOPBACK.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'))
   );
-}
-
-function hash(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EventLog } from '../hub/event-log.ts';
 import { addressKey, type Share, type ShareLimits, Shares } from '../hub/shares.ts';
+import type { Principal } from '../rights/principal.ts';
 import { clientAddress } from './client-address.ts';
 import { refuseShare } from './refuse-share.ts';
 import { mayAdminister } from './rights.ts';
@@ -44,7 +45,7 @@ export function eventsRoute(
       for (const [name, value] of Object.entries(reply.getHeaders()))
         if (value !== undefined) raw.setHeader(name, value);
       raw.writeHead(200, HEADERS);
-      await follow(log, Number(request.headers['last-event-id']), raw);
+      await follow(log, Number(request.headers['last-event-id']), raw, request.principal);
     } finally {
       share.release();
       raw.end();
@@ -53,8 +54,11 @@ export function eventsRoute(
   };
 }
 
-/** Resolves when the peer has disconnected or the log has ended. */
-async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promise<void> {
+/**
+ * Resolves when the peer has disconnected, its rights or the log have ended. Leaves out the events of streams that the
+ * principal may not view; those of the whole gateway are for principals that may view all streams.
+ */
+async function follow(log: EventLog, lastId: number, raw: ServerResponse, principal: Principal | null): Promise<void> {
   const events = log.events(Number.isSafeInteger(lastId) && lastId > 0 ? lastId : 0);
   const gone = new Promise<void>((resolve) => {
     raw.once('close', () => {
@@ -68,9 +72,15 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promi
     return;
   }
   const heartbeat = setInterval(() => raw.write(':\n\n'), HEARTBEAT_MS);
+  const forget = principal?.whenEnded(() => {
+    events.detach();
+    // It may be waiting for a peer that does not read.
+    if (raw.writableNeedDrain) raw.destroy();
+  });
   try {
     raw.write('retry: 1000\n\n');
     for await (const event of events) {
+      if (principal?.may('view', event.stream === null ? 'all' : { stream: event.stream }) === false) continue;
       const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
       // After a disconnect, the reader may still have unread events.
       if (raw.destroyed) return;
@@ -79,5 +89,6 @@ async function follow(log: EventLog, lastId: number, raw: ServerResponse): Promi
     }
   } finally {
     clearInterval(heartbeat);
+    forget?.();
   }
 }

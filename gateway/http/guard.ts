@@ -1,6 +1,9 @@
 import type { FastifyRequest } from 'fastify';
 import type { NotAllowed } from '../connection/protocol-socket.ts';
-import type { Access, Principal, Right } from './access.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import type { Principal, Right, Scope } from '../rights/principal.ts';
+import type { Credential } from '../rights/rights-table.ts';
+import type { Access, Authorization } from './access.ts';
 import { clientAddress, peerAddress } from './client-address.ts';
 import { type FailedLogins, RETRY_AFTER_S } from './failed-logins.ts';
 
@@ -13,7 +16,7 @@ interface Denial extends NotAllowed {
 }
 
 /** Whether a request may use a right. */
-type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
+export type Decision = { readonly allowed: true; readonly principal: Principal } | Denial;
 
 const TOO_MANY: Denial = {
   allowed: false,
@@ -35,16 +38,32 @@ export class Guard {
     this.#failedLogins = failedLogins;
   }
 
-  decide(request: FastifyRequest, token: string | undefined, right: Right): Decision {
+  /**
+   * @param credential what the request presents.
+   * @returns a promise if a hash has to be computed; it does not reject.
+   */
+  decide(
+    request: FastifyRequest,
+    credential: Credential | undefined,
+    right: Right,
+    scope: Scope,
+  ): Decision | Promise<Decision> {
     const address = clientAddress(request);
-    if (token !== undefined && this.#failedLogins.isBlocked(address)) {
+    if (credential !== undefined && this.#failedLogins.isBlocked(address)) {
       this.#failedLogins.count(address);
       return TOO_MANY;
     }
-    const authorization = this.#access.authorize(token, right, {
-      peer: peerAddress(request),
-      headers: request.headers,
-    });
+    const sender = { peer: peerAddress(request), headers: request.headers };
+    try {
+      const authorization = this.#access.authorize(credential, right, scope, sender);
+      if (!(authorization instanceof Promise)) return this.#decide(address, authorization);
+      return authorization.then((settled) => this.#decide(address, settled), refuseBusy);
+    } catch (error) {
+      return refuseBusy(error);
+    }
+  }
+
+  #decide(address: string, authorization: Authorization): Decision {
     if (authorization.allowed) return authorization;
     const { cause, message } = authorization;
     const denial: Denial = {
@@ -61,4 +80,10 @@ export class Guard {
     if (verdict.kind === 'too-many') return TOO_MANY;
     return { ...denial, isReported: true, delay: verdict.kind === 'delayed' ? verdict.until : null };
   }
+}
+
+/** @throws any error but `busy` unchanged. */
+function refuseBusy(error: unknown): Denial {
+  if (!(error instanceof GearwayError) || error.code !== 'busy') throw error;
+  return { ...TOO_MANY, message: error.message, isReported: false };
 }

@@ -3,7 +3,8 @@ import type { StreamStatus } from '../../shared/status.ts';
 import { sourceDown } from '../hub/readiness.ts';
 import type { Stream } from '../hub/stream.ts';
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts';
-import { bearerToken, type Right } from './access.ts';
+import type { Right } from '../rights/principal.ts';
+import { bearerToken, tokenCredential } from './access.ts';
 import type { Guard } from './guard.ts';
 
 interface HealthOptions {
@@ -27,7 +28,7 @@ export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight
     const down = [...streams.values()].flatMap((served) => sourceDown(served.status()) ?? []);
     if (down.length === 0) return { status: 'ready', streams: streams.size };
     const count = `${down.length} of ${streams.size} ${streams.size === 1 ? 'source' : 'sources'} ${down.length === 1 ? 'is' : 'are'} down`;
-    if (!mayView(request, guard)) return reply.code(503).send({ code: 'not-ready', message: count });
+    if (!(await mayView(request, guard))) return reply.code(503).send({ code: 'not-ready', message: count });
     const reasons = down.map(({ stream, kind, reason }) => `${stream} (${kind}): ${reason}`);
     return reply.code(503).send({ code: 'not-ready', message: `${count}: ${reasons.join('; ')}`, down });
   });
@@ -43,6 +44,7 @@ export function serveHealth(app: FastifyInstance, { streams, guard, metricsRight
   });
 }
 
-function mayView(request: FastifyRequest, guard: Guard): boolean {
-  return guard.decide(request, bearerToken(request.headers.authorization), 'view').allowed;
+async function mayView(request: FastifyRequest, guard: Guard): Promise<boolean> {
+  const credential = tokenCredential(bearerToken(request.headers.authorization));
+  return (await guard.decide(request, credential, 'view', 'all')).allowed;
 }

@@ -169,7 +169,9 @@ export function servePictures(
         unsent,
       });
       mjpegClients.add(client);
+      const unwatch = request.principal?.whenEnded(({ reason }) => client.close(reason));
       const forget = (): void => {
+        unwatch?.();
         mjpegClients.delete(client);
         share.release();
         pictures.release();

@@ -11,7 +11,7 @@ import type { Stream } from '../hub/stream.ts';
 import type { Publishing, SinglePublisher } from '../sources/push/publishing.ts';
 import type { AcceptedFrame } from '../sources/source.ts';
 import { acceptSocket, type SocketShares } from './accept-socket.ts';
-import { bearerToken } from './access.ts';
+import { bearerToken, tokenCredential } from './access.ts';
 import { clientAddress } from './client-address.ts';
 import type { Guard } from './guard.ts';
 import {
@@ -67,6 +67,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['publisher-present', 409],
   ['taken-over', 409],
   ['source-busy', 409],
+  ['token-required', 401],
   ['length-required', 411],
   ['too-large', 413],
   ['type-unknown', 415],
@@ -167,6 +168,7 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
         boundary: type.boundary,
         stream,
         publishing,
+        principal: request.principal,
         ...query,
       });
     } catch (error) {
@@ -209,7 +211,10 @@ function serveWebPublishers(
             served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name).message },
             report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
             address,
-            authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'publish'),
+            authorize: (token) =>
+              guard.decide(request, tokenCredential(token ?? bearerToken(request.headers.authorization)), 'publish', {
+                stream: name,
+              }),
             limits,
             addressBudget,
             onAdmitted,

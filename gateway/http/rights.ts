@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { basicPassword, bearerToken, type Principal, type Right } from './access.ts';
+import type { Principal, Right, Scope } from '../rights/principal.ts';
+import { basicCredential, bearerToken, tokenCredential } from './access.ts';
 import type { Guard } from './guard.ts';
 import { sendRefusal } from './refusals.ts';
 
@@ -9,11 +10,19 @@ import { sendRefusal } from './refusals.ts';
  */
 export type RouteRight = Right | 'public' | 'hello';
 
+/**
+ * Where a route needs its right: in the stream that its URL names, in all streams, or in any of them. `any` is for
+ * routes whose handlers leave out the streams that `request.principal` may not view.
+ */
+export type RouteScope = 'stream' | 'all' | 'any';
+
 /** A registered route. */
 export interface RouteRights {
   readonly method: string;
   readonly url: string;
   readonly right: RouteRight;
+  /** Where the right is needed: in the stream of the URL, in all streams, or in any. */
+  readonly scope: RouteScope;
   /** Whether the token may also be a password. */
   readonly basic: boolean;
 }
@@ -22,6 +31,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Mandatory: registering a route without it throws. */
     right?: RouteRight;
+    /** Default: `stream` for URLs that begin with `…/streams/:name`, otherwise `all`. */
+    scope?: Exclude<RouteScope, 'stream'>;
     /**
      * Whether the token may also be the password of HTTP Basic authentication, for clients that can send nothing else.
      */
@@ -61,7 +72,13 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
       throw new TypeError(`${route} is crossOrigin and requires the right ${right}, expected public`);
     }
     for (const each of typeof method === 'string' ? [method] : method)
-      routes.push({ method: each, url, right, basic: config?.basic === true });
+      routes.push({
+        method: each,
+        url,
+        right,
+        scope: config?.scope ?? defaultScope(url),
+        basic: config?.basic === true,
+      });
   });
   app.addHook('onRequest', async (request, reply) => {
     // No route matched: the response is the same for everyone.
@@ -70,11 +87,9 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (right === undefined) throw new TypeError('a route without a right was matched');
     if (right === 'public' || right === 'hello') return undefined;
     const { authorization } = request.headers;
-    const decision = guard.decide(
-      request,
-      bearerToken(authorization) ?? (basic ? basicPassword(authorization) : undefined),
-      right,
-    );
+    const credential =
+      tokenCredential(bearerToken(authorization)) ?? (basic ? basicCredential(authorization) : undefined);
+    const decision = await guard.decide(request, credential, right, scopeOf(request));
     if (decision.allowed) {
       request.principal = decision.principal;
       return undefined;
@@ -86,7 +101,22 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
   });
 }
 
+const STREAM_URL = /^(?:\/api)?\/streams\/:name(?:\/|$)/;
+
+function defaultScope(url: string): RouteScope {
+  return STREAM_URL.test(url) ? 'stream' : 'all';
+}
+
+/** Where a request needs the right of its route. */
+export function scopeOf({ routeOptions, params }: FastifyRequest): Scope {
+  const scope = routeOptions.config.scope ?? defaultScope(routeOptions.url ?? '');
+  if (scope !== 'stream') return scope;
+  const { name } = params as { readonly name?: unknown };
+  if (typeof name !== 'string') throw new TypeError('a route of a stream has no name in its URL');
+  return { stream: name };
+}
+
 /** Whether the sender is an administrator, for whom some limits reserve capacity (`ShareLimits.forAdministrators`). */
 export function mayAdminister({ principal }: FastifyRequest): boolean {
-  return principal?.rights.includes('administer') === true;
+  return principal?.may('administer', 'all') === true;
 }

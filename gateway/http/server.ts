@@ -15,6 +15,7 @@ import type { ClusterStatus, ConfigurationStatus, GatewayStatus, RightsStatus } 
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
+import type { Principal } from '../rights/principal.ts';
 import type { Access } from './access.ts';
 import { serveApiDescription } from './api-description.ts';
 import { type ServedStream, serveClients } from './clients.ts';
@@ -195,11 +196,15 @@ export async function createServer({
   upgrades.addTo(app);
 
   serveHealth(app, { streams, guard, metricsRight });
-  app.get('/api/rights', { config: { right: 'view' } }, async ({ principal }, reply): Promise<RightsStatus | null> => {
-    reply.header('cache-control', 'no-store');
-    return principal === null ? null : { principal: principal.name, rights: principal.rights, port: principal.port };
-  });
-  app.get('/api/gateway', { config: { right: 'view' } }, async (request): Promise<GatewayStatus> => {
+  app.get(
+    '/api/rights',
+    { config: { right: 'view', scope: 'any' } },
+    async ({ principal }, reply): Promise<RightsStatus | null> => {
+      reply.header('cache-control', 'no-store');
+      return principal === null ? null : rightsStatus(principal);
+    },
+  );
+  app.get('/api/gateway', { config: { right: 'view', scope: 'any' } }, async (request): Promise<GatewayStatus> => {
     const address = app.server.address();
     const isListening = typeof address === 'object' && address !== null;
     return {
@@ -209,8 +214,10 @@ export async function createServer({
     };
   });
   app.get('/api/cluster', { config: { right: 'view' } }, async () => clusterStatus());
-  app.get('/api/streams', { config: { right: 'view' } }, async () =>
-    [...streams.values()].map((served) => served.status()),
+  app.get('/api/streams', { config: { right: 'view', scope: 'any' } }, async ({ principal }) =>
+    [...streams]
+      .filter(([name]) => principal?.may('view', { stream: name }) === true)
+      .map(([, served]) => served.status()),
   );
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
@@ -218,7 +225,7 @@ export async function createServer({
     return served.status();
   });
   serveStreamSettings(app, { editor, events, log });
-  app.get('/api/events', { config: { right: 'view' } }, eventsRoute(events, sharedLimits.eventFollowers));
+  app.get('/api/events', { config: { right: 'view', scope: 'any' } }, eventsRoute(events, sharedLimits.eventFollowers));
 
   const renditions = new PerStream(streams, ({ name }) => new Renditions({ isEnabled: !withoutRenditions.has(name) }));
   const encoders = new Encoders();
@@ -277,6 +284,16 @@ export async function createServer({
     }),
   );
   return app;
+}
+
+function rightsStatus({ name, rights, port, streams, expiresAtMs }: Principal): RightsStatus {
+  return {
+    principal: name,
+    rights,
+    port,
+    streams,
+    expires: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
+  };
 }
 
 /** Cleans the message of a refusal, `{code, message}`; returns anything else unchanged. */

@@ -46,7 +46,8 @@ export function serveStreamSettings(app: FastifyInstance, { editor, events, log 
     log(`stream ${name}: ${reason}`);
     events.add({ kind: 'configure', stream: name, client: null, port: null, address: null, reason, by });
   };
-  const config = { right: 'administer' } as const;
+  // Not for administrators of one stream only, because a source reaches everything that the gateway's user does.
+  const config = { right: 'administer', scope: 'all' } as const;
   const bodyLimit = MAX_SETTINGS_BYTES;
 
   app.get<SettingsRoute>('/api/streams/:name/settings', { config }, async (request, reply) => {

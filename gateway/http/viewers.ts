@@ -10,7 +10,7 @@ import type { EventLog } from '../hub/event-log.ts';
 import { Shares, type ShareLimits } from '../hub/shares.ts';
 import type { Stream } from '../hub/stream.ts';
 import { acceptSocket, type SocketShares } from './accept-socket.ts';
-import { bearerToken } from './access.ts';
+import { bearerToken, tokenCredential } from './access.ts';
 import type { Guard } from './guard.ts';
 import { unknownStream } from './unknown-stream.ts';
 
@@ -79,7 +79,10 @@ export function serveViewers(
                 : { stream, renditions: shared, video: videos.get(name) },
             report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
             address,
-            authorize: (token) => guard.decide(request, token ?? bearerToken(request.headers.authorization), 'view'),
+            authorize: (token) =>
+              guard.decide(request, tokenCredential(token ?? bearerToken(request.headers.authorization)), 'view', {
+                stream: name,
+              }),
           });
           return new WebClient(socket, {
             binding,

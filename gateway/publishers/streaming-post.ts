@@ -5,6 +5,7 @@ import type { EventKind } from '../../shared/status.ts';
 import type { Stream } from '../hub/stream.ts';
 import { MultipartReader, type Part } from '../codecs/multipart-reader.ts';
 import type { PublisherLease, Publishing } from '../sources/push/publishing.ts';
+import type { Principal } from '../rights/principal.ts';
 import { exemptFromTimeout } from '../connection/request-timeout.ts';
 import { mediaType } from '../codecs/media-type.ts';
 import { MAX_PICTURE_BYTES, readInfo, toSendable } from './published-frame.ts';
@@ -22,6 +23,8 @@ interface StreamingPostOptions {
   readonly boundary: string | null;
   readonly stream: Stream;
   readonly publishing: Publishing;
+  /** Whose right to publish must last. */
+  readonly principal: Principal | null;
   readonly label: string;
   readonly takeOver: boolean;
 }
@@ -47,13 +50,14 @@ const MAX_USELESS_PARTS = 10;
  *
  * @throws {GearwayError} `publisher-present`, `taken-over`, `closed`, `length-required`, `multipart-invalid`,
  * `type-unknown`,
- * `too-large`, `too-many`, `body-incomplete`, and if no frame was valid, the error of the first one.
+ * `too-large`, `too-many`, `body-incomplete`, `token-required` if the rights end, and if no frame was valid, the error of the first one.
  */
 export async function receiveStreamingPost({
   request,
   boundary,
   stream,
   publishing,
+  principal,
   label,
   takeOver,
 }: StreamingPostOptions): Promise<StreamingResult> {
@@ -74,6 +78,7 @@ export async function receiveStreamingPost({
     { takeOver },
   );
   stream.report({ kind: 'connect', client: null, port: null, address: label, reason: 'publishes' });
+  const unwatch = principal?.whenEnded(({ reason }) => lost.abort(new GearwayError('token-required', reason)));
   const endExemption = exemptFromTimeout(request.socket);
   request.socket.setKeepAlive(true, KEEP_ALIVE_MS);
   const parts = new Parts(lease);
@@ -93,6 +98,7 @@ export async function receiveStreamingPost({
     throw error;
   } finally {
     endExemption();
+    unwatch?.();
     stream.report({ kind, client: null, port: null, address: label, reason: why });
     lease.leave(`${label} ${why}`);
   }

@@ -30,6 +30,7 @@ import { nowUs } from '../hub/clock.ts';
 import type { ReturnChanges } from '../hub/returns/return-changes.ts';
 import type { ReturnData } from '../hub/returns/returns.ts';
 import type { Stream } from '../hub/stream.ts';
+import type { Principal } from '../rights/principal.ts';
 import { formatPythonJson, MAX_DEPTH } from '../codecs/python-json.ts';
 import type { PublisherEnd, PublisherLease, Publishing } from '../sources/push/publishing.ts';
 
@@ -47,9 +48,7 @@ interface WebPublisherOptions {
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether the owner of this token may publish. */
-  readonly authorize: (
-    token: string | undefined,
-  ) => { readonly allowed: true; readonly principal: { readonly rights: readonly string[] } } | NotAllowed;
+  readonly authorize: (token: string | undefined) => PublisherAuthorization | Promise<PublisherAuthorization>;
   readonly limits: ProtocolSocketLimits;
   /** Input budget shared by all connections of the publisher's address. Bytes of frames do not count. */
   readonly addressBudget?: InputBudget | null;
@@ -57,12 +56,17 @@ interface WebPublisherOptions {
   readonly onAdmitted?: () => void;
 }
 
+/** Whether a publisher may publish. */
+type PublisherAuthorization = { readonly allowed: true; readonly principal: Principal } | NotAllowed;
+
 /** State of an admitted publisher. */
 interface Admitted {
   readonly stream: Stream;
   readonly lease: PublisherLease;
   readonly label: string;
   readonly returns: ReturnChanges;
+  /** Stops watching for the end of its rights. */
+  readonly unwatch: () => void;
 }
 
 type Message = Exclude<PublisherMessage, Hello>;
@@ -80,6 +84,7 @@ export class WebPublisher implements ProtocolPeer<Message> {
   #admitted: Admitted | null = null;
   /** Whether the refusal has already been reported. */
   #isReported = false;
+  #isEnded = false;
   #lastSequence = -1;
   /** Size of the return data that is being sent. */
   #sendingBytes = 0;
@@ -131,9 +136,23 @@ export class WebPublisher implements ProtocolPeer<Message> {
     }
   }
 
-  greet({ token, name = '', takeOver = false }: Hello): void {
-    const { served, address, authorize, limits } = this.#options;
-    const decision = authorize(token);
+  greet(hello: Hello): void {
+    const decision = this.#options.authorize(hello.token);
+    if (!(decision instanceof Promise)) {
+      this.#decided(hello, decision);
+      return;
+    }
+    this.#protocol.postpone();
+    runInBackground(
+      decision.then((decided) => this.#decided(hello, decided)),
+      (error) => this.close(closeCode.goingAway, errorText(error)),
+    );
+  }
+
+  #decided({ name = '', takeOver = false }: Hello, decision: PublisherAuthorization): void {
+    // The publisher has disconnected in the meantime.
+    if (this.#isEnded) return;
+    const { served, address, limits } = this.#options;
     if (!decision.allowed) {
       this.#isReported = decision.isReported;
       this.#protocol.refuse(closeCode.notAllowed, decision.message, decision.delay);
@@ -162,7 +181,11 @@ export class WebPublisher implements ProtocolPeer<Message> {
     this.#options.onAdmitted?.();
     this.#protocol.admit(null);
     const returns = lease.returns();
-    this.#admitted = { stream, lease, label, returns };
+    const unwatch = decision.principal.whenEnded(({ reason, mayRetry }) =>
+      // After the welcome, if they have ended in the meantime.
+      setImmediate(() => this.close(mayRetry ? closeCode.goingAway : closeCode.notAllowed, reason)),
+    );
+    this.#admitted = { stream, lease, label, returns, unwatch };
     this.#report('connect', label, 'publishes');
     this.#protocol.send({
       type: 'welcome',
@@ -237,12 +260,14 @@ export class WebPublisher implements ProtocolPeer<Message> {
   ended(end: SocketEnd): void {
     const admitted = this.#admitted;
     this.#admitted = null;
+    this.#isEnded = true;
     const what = formatEnd(end);
     if (admitted === null) {
       if (!this.#isReported) this.#report('refuse', this.#options.address, what);
       return;
     }
-    const { label, returns, lease } = admitted;
+    const { label, returns, lease, unwatch } = admitted;
+    unwatch();
     this.#report(end.kind === 'closed' && end.code === closeCode.takenOver ? 'take-over' : 'disconnect', label, what);
     returns.detach();
     lease.leave(`${label} ${what}`);

@@ -1,11 +1,12 @@
 import type { ViewerSocket } from '../../gateway/clients/web/viewer-binding.ts';
 import { DEFAULT_WEB_CLIENT_LIMITS, type WebClientLimits } from '../../gateway/clients/web/web-client.ts';
 import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
-import { Access, type AccessOptions } from '../../gateway/http/access.ts';
+import { Access } from '../../gateway/http/access.ts';
 import { createServer, type ServerOptions } from '../../gateway/http/server.ts';
 import { TrustedNames } from '../../gateway/http/trusted-names.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
+import type { RightsOptions } from '../../gateway/rights/rows.ts';
 import { Stream, type StreamOptions } from '../../gateway/hub/stream.ts';
 import { StreamEditor } from '../../gateway/stream-editor.ts';
 import { GearwayError } from '../../shared/errors.ts';
@@ -27,7 +28,7 @@ export interface HttpAppOptions {
   /** Kind of the stream's source; default `push`. */
   readonly sourceKind?: string;
   /** No token unless given. */
-  readonly access?: Partial<AccessOptions>;
+  readonly access?: Partial<RightsOptions>;
   readonly limits?: Partial<WebClientLimits>;
   readonly sharedLimits?: Partial<SharedLimits>;
   readonly trustProxies?: readonly string[];
@@ -80,13 +81,14 @@ export async function createHttpApp({
       store: null,
     }),
     access: new Access({
-      host: '127.0.0.1',
+      isLocal: true,
       insecure: false,
       token: null,
       administratorKey: null,
       viewToken: null,
       publishToken: null,
       reservedPorts: new Map(),
+      tokens: [],
       ...access,
     }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),

@@ -51,6 +51,7 @@ describe('reconfigure', () => {
       added: [],
       removed: [],
       changed: ['yard'],
+      rights: [],
       needsRestart: [],
       problems: [],
     });
@@ -72,6 +73,7 @@ describe('reconfigure', () => {
       added: [],
       removed: [],
       changed: [],
+      rights: [],
       needsRestart: [],
       problems: [],
     });
@@ -155,7 +157,11 @@ describe('reconfigure', () => {
     await using gateway = await start();
     expect(
       await gateway.reconfigure({ ...THREE, host: 'localhost', token: 'abc', limits: { viewers: { total: 3 } } }),
-    ).toMatchObject({ changed: [], needsRestart: ['host', 'token', 'limits'] });
+    ).toMatchObject({
+      changed: [],
+      rights: ['administrator key', 'this machine', 'token'],
+      needsRestart: ['host', 'limits'],
+    });
   });
 
   it('is refused after the gateway was closed', async () => {

@@ -7,6 +7,7 @@ import type { Frame } from '../../hub/frame.ts';
 import type { GrantedLease, LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
+import type { Principal, RightsEnd } from '../../rights/principal.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
 import type { JpegStep, Step, VideoStep } from '../../renditions/ladder.ts';
 import type { VideoEncoding } from './video-encoding.ts';
@@ -35,9 +36,7 @@ export type Admission =
     };
 
 /** Whether a viewer may watch. */
-type ViewerAuthorization =
-  | { readonly allowed: true; readonly principal: { readonly rights: readonly string[]; readonly port: number | null } }
-  | NotAllowed;
+type ViewerAuthorization = { readonly allowed: true; readonly principal: Principal } | NotAllowed;
 
 /** Statistics that a viewer's socket contributes to its status. */
 export type ViewerFigures = Pick<
@@ -77,14 +76,14 @@ interface ViewerBindingOptions {
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
   /** Decides whether this viewer may watch. */
-  readonly authorize: (token: string | undefined) => ViewerAuthorization;
+  readonly authorize: (token: string | undefined) => ViewerAuthorization | Promise<ViewerAuthorization>;
 }
 
 /** A viewer that may watch, before it has its port. */
 interface Entry {
   readonly served: { readonly stream: Stream; readonly renditions: Renditions };
   readonly socket: ViewerSocket;
-  readonly rights: readonly string[];
+  readonly principal: Principal;
   readonly name: string;
 }
 
@@ -113,6 +112,7 @@ export class ViewerBinding implements Client, LeaseHolder {
   readonly id: string;
   readonly #options: ViewerBindingOptions;
   #phase: Phase = { kind: 'outside' };
+  #unwatch: () => void = () => undefined;
 
   constructor(options: ViewerBindingOptions) {
     this.id = options.id;
@@ -194,10 +194,17 @@ export class ViewerBinding implements Client, LeaseHolder {
     this.#inside().stream.reject(error);
   }
 
-  /** @returns a promise if the port has to be leased in the cluster; it does not reject. */
+  /** @returns a promise if a hash has to be computed, or the port has to be leased in the cluster. */
   enter(socket: ViewerSocket, hello: Hello): Admission | Promise<Admission> {
-    const { served, authorize } = this.#options;
-    const authorization = authorize(hello.token);
+    const authorization = this.#options.authorize(hello.token);
+    if (!(authorization instanceof Promise)) return this.#enter(socket, hello, authorization);
+    return authorization.then((decided) =>
+      this.#phase.kind === 'outside' ? this.#enter(socket, hello, decided) : CLOSED,
+    );
+  }
+
+  #enter(socket: ViewerSocket, hello: Hello, authorization: ViewerAuthorization): Admission | Promise<Admission> {
+    const { served } = this.#options;
     if (!authorization.allowed) {
       if (authorization.isReported) this.#phase = { kind: 'left' };
       return {
@@ -211,10 +218,11 @@ export class ViewerBinding implements Client, LeaseHolder {
     if (served.stream === null)
       return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
     const { stream } = served;
-    const { rights, port: owned } = authorization.principal;
-    const entry: Entry = { served, socket, rights, name: hello.name ?? '' };
+    const { principal } = authorization;
+    const { port: owned } = principal;
+    const entry: Entry = { served, socket, principal, name: hello.name ?? '' };
     if (hello.spectate === true) return this.#admit(entry, null, null);
-    if (!rights.includes('return')) return this.#admit(entry, null, 'your token allows watching only');
+    if (!principal.rights.includes('return')) return this.#admit(entry, null, 'your token allows watching only');
     const refused = (error: unknown): Admission => this.#withoutPort(entry, hello.port, error);
     try {
       const lease = stream.ports.lease(this, {
@@ -252,7 +260,7 @@ export class ViewerBinding implements Client, LeaseHolder {
   }
 
   #admit(
-    { served: { stream, renditions }, socket, rights, name }: Entry,
+    { served: { stream, renditions }, socket, principal, name }: Entry,
     lease: GrantedLease | null,
     spectatorReason: string | null,
   ): Admission {
@@ -262,6 +270,11 @@ export class ViewerBinding implements Client, LeaseHolder {
     stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason });
     if (port !== null) stream.returns.join(port, this);
     stream.attach(this);
+    const { rights } = principal;
+    // After the welcome, if they have ended in the meantime.
+    setImmediate(() => {
+      if (this.#phase.kind === 'inside') this.#unwatch = principal.whenEnded((end) => this.#rightsEnded(end));
+    });
     return {
       admitted: true,
       port,
@@ -306,6 +319,7 @@ export class ViewerBinding implements Client, LeaseHolder {
   leave(kind: EventKind, reason: string): void {
     const phase = this.#phase;
     if (phase.kind === 'left') return;
+    this.#unwatch();
     const address = this.#address();
     // Before it has left, because the stream reads its final counters.
     if (phase.kind === 'inside') phase.stream.detach(this);
@@ -373,6 +387,12 @@ export class ViewerBinding implements Client, LeaseHolder {
       delayMs,
       returnData: port === null ? null : describeReturnData(stream.returns.get(port)),
     };
+  }
+
+  /** Its return data ends with it; its port is held if it may connect again. */
+  #rightsEnded({ reason, mayRetry }: RightsEnd): void {
+    if (mayRetry) this.disconnect(reason);
+    else this.#end('disconnect', closeCode.notAllowed, reason);
   }
 
   #inside(): Extract<Phase, { kind: 'inside' }> {

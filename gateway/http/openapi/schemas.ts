@@ -79,9 +79,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Health: object<{ status: string }>({ status: oneOf('ok') }),
   Rights: orNull(
     object<RightsStatus>({
-      principal: text('Name of the authenticated identity'),
+      principal: text('Name of the token or user'),
       rights: list(oneOf('view', 'return', 'administer', 'publish')),
       port: orNull(port),
+      streams: orNull(list(text(), 'Names of the streams for which the rights are')),
+      expires: orNull(text('When the rights end, ISO 8601')),
     }),
   ),
   Gateway: object<GatewayStatus>({

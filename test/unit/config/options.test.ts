@@ -26,6 +26,7 @@ describe('resolveOptions', () => {
       viewToken: null,
       publishToken: null,
       reservedPorts: new Map(),
+      tokens: [],
       withoutRenditions: new Set(),
       viewerMaxBitrate: Infinity,
       allowOrigins: [],
@@ -78,6 +79,7 @@ describe('resolveOptions', () => {
       tls: null,
       publicUrl: new URL('https://example.org/'),
       reservedPorts: new Map([[1, 'p']]),
+      tokens: [],
       withoutRenditions: new Set(['main']),
       clients: [],
     });

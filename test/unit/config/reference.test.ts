@@ -33,7 +33,7 @@ describe('what is generated from the schema', () => {
 
 describe('gateway.example.yaml', () => {
   const example = read('gateway.example.yaml');
-  const switchedOn = example.replaceAll(/^#(?! )/gm, '').replaceAll(/^# {2}(?=- |\w+: )/gm, '  ');
+  const switchedOn = example.replaceAll(/^#(?! )/gm, '').replaceAll(/^#(?= {2,}(?:- |\w+:(?: |$)))/gm, '');
   const folder = fileURLToPath(new URL('../../fixtures/config', import.meta.url));
   const parse = (text: string): ReturnType<typeof parseConfig> =>
     parseConfig(Buffer.from(text), formats, { variables: { CREDENTIALS_DIRECTORY: folder }, folder });

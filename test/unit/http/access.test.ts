@@ -1,34 +1,37 @@
 import { describe, expect, it } from 'vitest';
 import {
   Access,
-  type AccessOptions,
-  basicPassword,
+  type Authorization,
+  basicCredential,
   bearerToken,
   isLoopback,
-  type Right,
   type Sender,
+  tokenCredential,
 } from '../../../gateway/http/access.ts';
+import type { Right } from '../../../gateway/rights/principal.ts';
+import type { RightsOptions } from '../../../gateway/rights/rows.ts';
 
-const OPTIONS: AccessOptions = {
-  host: '127.0.0.1',
+const OPTIONS: RightsOptions = {
+  isLocal: true,
   insecure: false,
   token: null,
   administratorKey: 'k',
   viewToken: null,
   publishToken: null,
   reservedPorts: new Map(),
+  tokens: [],
 };
 
 const access = new Access(OPTIONS);
 
-describe('basicPassword', () => {
+describe('basicCredential', () => {
   it.each([
-    ['Basic OnMzY3JldA==', 's3cret'], // :s3cret
-    ['basic dXNlcjpzM2NyZXQ=', 's3cret'], // user:s3cret
-    ['Basic dTphOmI=', 'a:b'], // u:a:b
-    ['Basic dTo=', ''], // u:
-  ])('of %s is %j', (header, password) => {
-    expect(basicPassword(header)).toBe(password);
+    ['Basic OnMzY3JldA==', 's3cret', null], // :s3cret
+    ['basic dXNlcjpzM2NyZXQ=', 's3cret', 'user'], // user:s3cret
+    ['Basic dTphOmI=', 'a:b', 'u'], // u:a:b
+    ['Basic dTo=', '', 'u'], // u:
+  ])('of %s is the password %j of %j', (header, secret, user) => {
+    expect(basicCredential(header)).toEqual({ secret, user });
   });
 
   it.each([
@@ -42,7 +45,7 @@ describe('basicPassword', () => {
     'Bearer s3cret',
     'Digest OnMzY3JldA==',
   ])('of %j is none', (header) => {
-    expect(basicPassword(header)).toBeUndefined();
+    expect(basicCredential(header)).toBeUndefined();
   });
 });
 
@@ -61,9 +64,16 @@ const HERE: Sender = { peer: '127.0.0.1', headers: { host: '127.0.0.1:8080' } };
 const RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish'];
 
 /** The rights that a sender has, each asked for by itself. */
-function rights(options: Partial<AccessOptions>, token?: string, sender = HERE): Right[] {
+function rights(options: Partial<RightsOptions>, token?: string, sender = HERE): Right[] {
   const asked = new Access({ ...OPTIONS, ...options });
-  return RIGHTS.filter((right) => asked.authorize(token, right, sender).allowed);
+  return RIGHTS.filter((right) => authorize(asked, token, right, sender).allowed);
+}
+
+/** Authorizes a secret of the command line, which is decided immediately. */
+function authorize(asked: Access, token: string | undefined, right: Right, sender = HERE): Authorization {
+  const answer = asked.authorize(tokenCredential(token), right, 'all', sender);
+  if (answer instanceof Promise) throw new Error('a hash was computed');
+  return answer;
 }
 
 describe('Access.authorize', () => {
@@ -74,9 +84,9 @@ describe('Access.authorize', () => {
     publishToken: 'p',
     reservedPorts: new Map([[6000, 'r']]),
   };
-  const elsewhere = { host: '0.0.0.0', insecure: true };
+  const elsewhere = { isLocal: false, insecure: true };
 
-  it.each<[string, Partial<AccessOptions>, string | undefined, readonly Right[]]>([
+  it.each<[string, Partial<RightsOptions>, string | undefined, readonly Right[]]>([
     ['this machine', {}, undefined, ['view', 'return', 'publish']],
     ['this machine with an unknown token', {}, 'x', ['view', 'return', 'publish']],
     ['the administrator key', {}, 'k', RIGHTS],
@@ -104,12 +114,12 @@ describe('Access.authorize', () => {
 
   it('names the principal, and the port of a port token', () => {
     const asked = new Access({ ...OPTIONS, ...tokens });
-    expect(asked.authorize('r', 'view', HERE)).toMatchObject({
+    expect(authorize(asked, 'r', 'view')).toMatchObject({
       allowed: true,
       principal: { name: 'port token', port: 6000 },
     });
-    expect(access.authorize('k', 'administer', HERE)).toMatchObject({ principal: { name: 'administrator key' } });
-    expect(access.authorize(undefined, 'view', HERE)).toMatchObject({ principal: { name: 'this machine' } });
+    expect(authorize(access, 'k', 'administer')).toMatchObject({ principal: { name: 'administrator key' } });
+    expect(authorize(access, undefined, 'view')).toMatchObject({ principal: { name: 'this machine' } });
   });
 
   it.each<[string | undefined, Right, string]>([
@@ -118,7 +128,7 @@ describe('Access.authorize', () => {
     ['v', 'publish', 'right-missing'],
     ['p', 'view', 'right-missing'],
   ])('tells why: token %s for %s is %s', (token, right, cause) => {
-    expect(new Access({ ...OPTIONS, ...tokens }).authorize(token, right, HERE)).toMatchObject({
+    expect(authorize(new Access({ ...OPTIONS, ...tokens }), token, right)).toMatchObject({
       allowed: false,
       cause,
     });
@@ -279,7 +289,7 @@ describe('Access.authorize without a token: a sender that is not this machine', 
       { ...HERE, headers: { host: 'example.org' } },
       { ...HERE, headers: { ...HERE.headers, origin: 'https://example.org' } },
     ]) {
-      const answer = access.authorize(undefined, 'view', sender);
+      const answer = authorize(access, undefined, 'view', sender);
       if (answer.allowed) throw new Error('it was allowed');
       expect(answer.message).toContain('--token');
       expect(Buffer.byteLength(answer.message)).toBeLessThanOrEqual(123);

@@ -155,7 +155,7 @@ describe('requireRights', () => {
     requireRights(
       app,
       new Guard(
-        new Access({ host: '127.0.0.1', insecure: false, administratorKey: null, ...TOKENS }),
+        new Access({ isLocal: true, insecure: false, administratorKey: null, tokens: [], ...TOKENS }),
         new FailedLogins({ events: new EventLog(), log: () => undefined }),
       ),
     );
@@ -183,8 +183,8 @@ describe('requireRights', () => {
     const app = build();
     app.get('/view', { config: { right: 'view' } }, async () => 'open');
     expect(app.routeRights).toEqual([
-      { method: 'GET', url: '/view', right: 'view', basic: false },
-      { method: 'HEAD', url: '/view', right: 'view', basic: false },
+      { method: 'GET', url: '/view', right: 'view', scope: 'all', basic: false },
+      { method: 'HEAD', url: '/view', right: 'view', scope: 'all', basic: false },
     ]);
     expect((await app.inject({ method: 'HEAD', url: '/view' })).statusCode).toBe(401);
     await app.close();

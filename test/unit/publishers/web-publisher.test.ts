@@ -16,6 +16,7 @@ import {
   type Value,
 } from '../../../shared/protocol.ts';
 import { jpegOf, jpegSized } from '../../helpers/pictures.ts';
+import { principalWith } from '../../helpers/principal.ts';
 import { Publisher } from '../../helpers/publisher.ts';
 import { RunningRequest } from '../../helpers/running-request.ts';
 import { JPEG, Viewer } from '../../helpers/viewer.ts';
@@ -425,7 +426,7 @@ describe('WebPublisher: time', () => {
       served: { stream, publishing: source.publishing },
       report: (event) => stream.report(event),
       address: '192.168.1.7',
-      authorize: () => ({ allowed: true, principal: { name: 'publish token', rights: ['publish'], port: null } }),
+      authorize: () => ({ allowed: true, principal: principalWith(['publish']) }),
       limits: DEFAULT_WEB_CLIENT_LIMITS,
     });
     return { socket, publisher };

@@ -21,6 +21,8 @@ import type { GatewayEvent } from '../../../../shared/status.ts';
 import { createHttpApp } from '../../../helpers/http-app.ts';
 import { UNUSUAL_JPEGS, UNUSUAL_SIZE } from '../../../helpers/unusual-jpegs.ts';
 import { JPEG, Viewer } from '../../../helpers/viewer.ts';
+import { principalWith } from '../../../helpers/principal.ts';
+import type { Right } from '../../../../gateway/rights/principal.ts';
 import { takeJson } from '../../../helpers/take-json.ts';
 import { isBaselineJpeg, unusualJpegKind } from '../../../../shared/jpeg-kind.ts';
 import {
@@ -991,7 +993,7 @@ describe('WebClient: time', () => {
   });
 
   function create(
-    rights: readonly string[] = ['view', 'return'],
+    rights: readonly Right[] = ['view', 'return'],
     unsent = new UnsentFrames(),
   ): { socket: FakeSocket; client: WebClient; place: ViewerBinding } {
     const socket = new FakeSocket();
@@ -1000,7 +1002,7 @@ describe('WebClient: time', () => {
       served: { stream, renditions: new Renditions() },
       report: (event) => stream.report(event),
       address: '127.0.0.1',
-      authorize: () => ({ allowed: true, principal: { rights, port: null } }),
+      authorize: () => ({ allowed: true, principal: principalWith(rights) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
       binding: place,
@@ -1119,7 +1121,7 @@ describe('WebClient: time', () => {
       served: { stream, renditions: new Renditions() },
       report: () => undefined,
       address: '127.0.0.1',
-      authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }),
+      authorize: () => ({ allowed: true, principal: principalWith(['view']) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
       binding: place,
@@ -1155,7 +1157,7 @@ describe('WebClient: time', () => {
       served: { stream, renditions: new Renditions(), video },
       report: () => undefined,
       address: '127.0.0.1',
-      authorize: () => ({ allowed: true, principal: { rights: ['view'], port: null } }),
+      authorize: () => ({ allowed: true, principal: principalWith(['view']) }),
     });
     const client = new WebClient(socket as unknown as WebSocket, {
       binding: place,

@@ -1,0 +1,89 @@
+import { errorText } from '../../shared/errors.ts';
+import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
+import { RIGHTS } from '../rights/principal.ts';
+import { BUILT_IN_NAMES, type NamedToken } from '../rights/rows.ts';
+import { parseScryptHash, type ScryptHash } from '../rights/scrypt-hash.ts';
+import type { TokenSettings } from './gateway-options.ts';
+import { invalid, OptionError } from './problem.ts';
+
+/**
+ * Validates the tokens and users of the configuration.
+ *
+ * @param ranges the virtual ports of all streams.
+ * @param reservedPorts the ports of `--reserve`.
+ * @throws {GearwayError} `option-invalid`. Messages contain neither tokens nor hashes.
+ */
+export function resolveNamedTokens(
+  settings: Readonly<Record<string, TokenSettings>>,
+  ranges: readonly PortRange[],
+  reservedPorts: ReadonlyMap<number, string>,
+): readonly NamedToken[] {
+  const ports = new Set(reservedPorts.keys());
+  return Object.entries(settings).map(([name, { hash, rights, streams, port, expires }]) => {
+    const refuse = (key: string, message: string): OptionError =>
+      invalid(`tokens.${name}: ${message}`, 'tokens', name, key);
+    if (BUILT_IN_NAMES.includes(name)) throw refuse('hash', `the name ${name} has another meaning; choose another one`);
+    if (rights.length === 0) throw refuse('rights', `rights is empty, expected some of ${RIGHTS.join(', ')}`);
+    const unknown = rights.find((right) => !RIGHTS.includes(right));
+    if (unknown !== undefined)
+      throw refuse('rights', `rights has ${JSON.stringify(unknown)}, expected some of ${RIGHTS.join(', ')}`);
+    if (rights.includes('return') && !rights.includes('view'))
+      throw refuse('rights', 'the right return requires view, because a viewer returns data; add view');
+    if (streams?.length === 0)
+      throw refuse('streams', 'streams is empty, expected names; leave it out for all streams');
+    if (port !== undefined) {
+      if (!rights.includes('return')) throw refuse('port', 'a port is for return data; add the right return');
+      if (!ranges.some(({ from, to }) => port >= from && port <= to))
+        throw refuse('port', `port is ${port}, expected one of the virtual ports, ${formatPortRanges(ranges)}`);
+      if (ports.has(port)) throw refuse('port', `port ${port} is reserved twice, expected one token for it`);
+      ports.add(port);
+    }
+    return {
+      name,
+      rights: RIGHTS.filter((right) => rights.includes(right)),
+      streams: streams ?? null,
+      port: port ?? null,
+      expiresAtMs: expires === undefined ? null : parseAt(['tokens', name, 'expires'], () => parseExpiry(expires)),
+      hash: parseAt(['tokens', name, 'hash'], (): ScryptHash => parseScryptHash(hash)),
+    };
+  });
+}
+
+/**
+ * Parses the end of rights: `2027-01-31` for the end of that day in UTC, or RFC 3339 with a zone.
+ *
+ * @returns milliseconds since 1970.
+ * @throws {GearwayError} `option-invalid`.
+ */
+export function parseExpiry(text: string): number {
+  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  const isTime = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(text);
+  const atMs = Date.parse(isDate ? `${text}T24:00:00Z` : text.replace(' ', 'T'));
+  // Date.parse accepts February 30.
+  const isReal = !Number.isNaN(Date.parse(`${text.slice(0, 10)}T00:00:00Z`)) && isRealDate(text.slice(0, 10));
+  if ((!isDate && !isTime) || Number.isNaN(atMs) || !isReal)
+    throw invalid(
+      `expires is ${JSON.stringify(text)}, expected a date such as 2027-01-31, or a time with a zone such as 2027-01-31T18:00:00Z`,
+    );
+  return atMs;
+}
+
+function isRealDate(date: string): boolean {
+  const parsed = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(date);
+}
+
+/** @throws {GearwayError} `option-invalid`. */
+export function checkStreamName(text: string): void {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(text))
+    throw invalid(`the stream is ${JSON.stringify(text)}, expected a name of 1 to 64 letters, digits, - and _`);
+}
+
+/** Parses a value of a program, whose place is in its error. */
+function parseAt<T>(path: readonly string[], parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new OptionError(path, `${path.join('.')}: ${errorText(error)}`, { cause: error });
+  }
+}

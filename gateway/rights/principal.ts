@@ -1,0 +1,110 @@
+/**
+ * `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients;
+ * `publish`: send frames to a `push:` stream.
+ */
+export type Right = (typeof RIGHTS)[number];
+
+/** All values of {@link Right}. */
+export const RIGHTS = ['view', 'return', 'administer', 'publish'] as const;
+
+/** Where a right is needed: in one stream, in all streams (the whole gateway), or in any one of them. */
+export type Scope = { readonly stream: string } | 'all' | 'any';
+
+/** What an identity may do. */
+export interface Grant {
+  /** Shown in messages, the log and audit events. */
+  readonly name: string;
+  readonly rights: readonly Right[];
+  /** Names of the streams for which the rights are; null for all. */
+  readonly streams: readonly string[] | null;
+  /** The only port that this identity may lease; null for any free one. */
+  readonly port: number | null;
+  /** End of the rights, in milliseconds since 1970; null for none. */
+  readonly expiresAtMs: number | null;
+}
+
+/** Why an identity has lost its rights. */
+export interface RightsEnd {
+  readonly reason: string;
+  /** Whether the same credential may still be valid, with other rights: its owner should connect again. */
+  readonly mayRetry: boolean;
+}
+
+/** Longest delay of `setTimeout`. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * An identity and its rights until they end: because they expire, or because the configuration no longer has them.
+ * Whatever outlasts one request registers with {@link Principal.whenEnded}.
+ */
+export class Principal implements Grant {
+  readonly name: string;
+  readonly rights: readonly Right[];
+  readonly streams: readonly string[] | null;
+  readonly port: number | null;
+  readonly expiresAtMs: number | null;
+  readonly #listeners = new Set<(end: RightsEnd) => void>();
+  #timer: NodeJS.Timeout | undefined;
+  #end: RightsEnd | null = null;
+
+  constructor({ name, rights, streams, port, expiresAtMs }: Grant) {
+    this.name = name;
+    this.rights = rights;
+    this.streams = streams;
+    this.port = port;
+    this.expiresAtMs = expiresAtMs;
+  }
+
+  /** null while the rights last. */
+  get ended(): RightsEnd | null {
+    if (this.#end === null && this.expiresAtMs !== null && Date.now() >= this.expiresAtMs)
+      this.end({ reason: `the rights of ${this.name} have expired`, mayRetry: false });
+    return this.#end;
+  }
+
+  may(right: Right, scope: Scope): boolean {
+    if (!this.rights.includes(right)) return false;
+    if (this.streams === null || scope === 'any') return true;
+    return scope !== 'all' && this.streams.includes(scope.stream);
+  }
+
+  /**
+   * Calls `listener` once when the rights end, or immediately if they have ended. It must not throw.
+   *
+   * @returns removes the listener.
+   */
+  whenEnded(listener: (end: RightsEnd) => void): () => void {
+    const { ended } = this;
+    if (ended !== null) {
+      listener(ended);
+      return () => undefined;
+    }
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#watchExpiry();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) clearTimeout(this.#timer);
+    };
+  }
+
+  /** Ends the rights now. Idempotent. */
+  end(end: RightsEnd): void {
+    if (this.#end !== null) return;
+    this.#end = end;
+    clearTimeout(this.#timer);
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener(end);
+  }
+
+  #watchExpiry(): void {
+    if (this.expiresAtMs === null) return;
+    this.#timer = setTimeout(
+      () => {
+        if (this.ended === null) this.#watchExpiry();
+      },
+      Math.min(MAX_TIMER_MS, Math.max(1, this.expiresAtMs - Date.now())),
+    );
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,133 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { HashVerifier } from './hash-verifier.ts';
+import { type Grant, Principal } from './principal.ts';
+import { saltOfHash, saltOfToken, type ScryptHash } from './scrypt-hash.ts';
+
+/** What proves that a request comes from the identity of a row. */
+export type Proof =
+  /** A secret of the command line. */
+  | { readonly kind: 'secret'; readonly secret: string }
+  /** A token or password of which only the hash is known. */
+  | { readonly kind: 'hash'; readonly hash: ScryptHash }
+  /** The request comes from a program or page on this machine. */
+  | { readonly kind: 'this machine' }
+  /** Nothing is required. */
+  | { readonly kind: 'none' };
+
+/** One row of the table: who, by what proof, may do what, in which streams. */
+export interface Row {
+  readonly grant: Grant;
+  readonly proof: Proof;
+}
+
+/** What a request presents. */
+export interface Credential {
+  /** A token or a password. */
+  readonly secret: string;
+  /** The user name that came with it; null for a token alone. */
+  readonly user: string | null;
+}
+
+interface LiveRow extends Row {
+  /** All that defines it, to compare. */
+  readonly text: string;
+  readonly principal: Principal;
+}
+
+/**
+ * The table of user × action × stream. It is behind every route and socket, and contains those who present nothing,
+ * too. Compares secrets in constant time.
+ */
+export class RightsTable {
+  readonly #verifier = new HashVerifier();
+  #rows: readonly LiveRow[] = [];
+  #secrets: readonly { readonly digest: Buffer; readonly row: LiveRow }[] = [];
+  #hashes = new Map<string, LiveRow>();
+  #users = new Map<string, LiveRow>();
+
+  constructor(rows: readonly Row[]) {
+    this.update(rows);
+  }
+
+  /**
+   * Replaces the rows. Those that are equal stay as they are; the rights of all others end, and with them what their
+   * owners have running.
+   *
+   * @returns the names of the identities that were added, changed or removed.
+   */
+  update(rows: readonly Row[]): readonly string[] {
+    const before = new Map(this.#rows.map((row) => [row.text, row]));
+    const after = rows.map((row): LiveRow => {
+      const text = JSON.stringify(row);
+      return before.get(text) ?? { ...row, text, principal: new Principal(row.grant) };
+    });
+    const texts = new Set(after.map(({ text }) => text));
+    const removed = this.#rows.filter(({ text }) => !texts.has(text));
+    this.#rows = after;
+    this.#secrets = after.flatMap((row) =>
+      row.proof.kind === 'secret' ? [{ digest: digest(row.proof.secret), row }] : [],
+    );
+    this.#hashes = new Map();
+    this.#users = new Map();
+    for (const row of after) {
+      if (row.proof.kind !== 'hash') continue;
+      this.#hashes.set(saltOfHash(row.proof.hash), row);
+      this.#users.set(row.grant.name, row);
+    }
+    for (const { grant, principal } of removed) {
+      const mayRetry = after.some((row) => row.grant.name === grant.name);
+      principal.end({
+        reason: `the rights of ${grant.name} were ${mayRetry ? 'changed' : 'removed'}`,
+        mayRetry,
+      });
+    }
+    const added = after.filter(({ text }) => !before.has(text));
+    return [...new Set([...removed, ...added].map(({ grant }) => grant.name))];
+  }
+
+  /**
+   * Finds the identity that a credential proves.
+   *
+   * @returns null if there is none; a promise if a hash has to be computed.
+   * @throws {GearwayError} `busy` if too many hashes are being computed.
+   */
+  find(credential: Credential): Principal | null | Promise<Principal | null> {
+    const { secret, user } = credential;
+    const known = this.#findSecret(secret);
+    if (known !== null) return known;
+    const salt = saltOfToken(secret);
+    const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
+    if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash);
+    // Takes as long as for a user that exists, so that names cannot be found out.
+    const [decoy] = this.#users.values();
+    if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;
+    return this.#verify(secret, null, decoy.proof.hash);
+  }
+
+  /** The identity of requests that present nothing valid; null if there is none. */
+  implicit(isThisMachine: () => boolean): Principal | null {
+    const row = this.#rows.find(
+      ({ proof: { kind } }) => kind === 'none' || (kind === 'this machine' && isThisMachine()),
+    );
+    return row?.principal ?? null;
+  }
+
+  #findSecret(secret: string): Principal | null {
+    const given = digest(secret);
+    let found: Principal | null = null;
+    // Compares all secrets, so that the time does not depend on which one matches.
+    for (const { digest: expected, row } of this.#secrets)
+      if (timingSafeEqual(given, expected)) found ??= row.principal;
+    return found;
+  }
+
+  #verify(secret: string, row: LiveRow | null, hash: ScryptHash): Principal | null | Promise<Principal | null> {
+    const settle = (isRight: boolean): Principal | null => (isRight ? (row?.principal ?? null) : null);
+    const result = this.#verifier.verify(secret, hash);
+    return typeof result === 'boolean' ? settle(result) : result.then(settle);
+  }
+}
+
+function digest(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}

@@ -1,0 +1,81 @@
+import { type Grant, type Right, RIGHTS } from './principal.ts';
+import type { Row } from './rights-table.ts';
+import type { ScryptHash } from './scrypt-hash.ts';
+
+/** A token or user of the configuration. */
+export interface NamedToken extends Grant {
+  readonly hash: ScryptHash;
+}
+
+/** The options that grant rights. */
+export interface RightsOptions {
+  /** Whether the gateway listens on loopback addresses only. */
+  readonly isLocal: boolean;
+  /** Let anyone watch and return data without a token. */
+  readonly insecure: boolean;
+  /** Token with all rights. */
+  readonly token: string | null;
+  /** Secret with all rights, used if no token of the configuration administers the gateway. */
+  readonly administratorKey: string | null;
+  /** Token that grants viewing only. */
+  readonly viewToken: string | null;
+  /** Token that grants publishing only. */
+  readonly publishToken: string | null;
+  /** The tokens of reserved ports. */
+  readonly reservedPorts: ReadonlyMap<number, string>;
+  /** Tokens and users of the configuration. */
+  readonly tokens: readonly NamedToken[];
+}
+
+/** Names of identities that are not in the configuration, and which its tokens therefore may not have. */
+export const BUILT_IN_NAMES: readonly string[] = ['token', 'anyone'];
+
+/**
+ * Whether rights are configured, so that neither this machine nor anyone else has any without a token. A publishing
+ * token and tokens of ports alone restrict only publishing, and these ports.
+ */
+export function requiresToken({ token, tokens }: Pick<RightsOptions, 'token' | 'tokens'>): boolean {
+  return token !== null || tokens.length > 0;
+}
+
+/** Whether a token of the configuration administers the whole gateway, so that it needs no administrator key. */
+export function hasAdministrator({ token, tokens }: Pick<RightsOptions, 'token' | 'tokens'>): boolean {
+  return token !== null || tokens.some(({ rights, streams }) => streams === null && rights.includes('administer'));
+}
+
+/** The rows of the table, from all options that grant rights. */
+export function rowsOf(options: RightsOptions): readonly Row[] {
+  const { isLocal, insecure, token, administratorKey, viewToken, publishToken, reservedPorts, tokens } = options;
+  const secret = (name: string, text: string | null, rights: readonly Right[], port: number | null = null): Row[] =>
+    text === null ? [] : [{ grant: grant(name, rights, port), proof: { kind: 'secret', secret: text } }];
+  const implicit: Row[] = requiresToken(options)
+    ? []
+    : [
+        // Never an administrator, because it may be a proxy that adds no header.
+        ...(isLocal
+          ? [
+              {
+                grant: grant(
+                  'this machine',
+                  publishToken === null ? ['view', 'return', 'publish'] : ['view', 'return'],
+                ),
+                proof: { kind: 'this machine' },
+              } satisfies Row,
+            ]
+          : []),
+        ...(insecure ? [{ grant: grant('anyone', ['view', 'return']), proof: { kind: 'none' } } satisfies Row] : []),
+      ];
+  return [
+    ...secret('token', token, RIGHTS),
+    ...(hasAdministrator(options) ? [] : secret('administrator key', administratorKey, RIGHTS)),
+    ...secret('view token', viewToken, ['view']),
+    ...secret('publish token', publishToken, ['publish']),
+    ...[...reservedPorts].flatMap(([port, text]) => secret('port token', text, ['view', 'return'], port)),
+    ...tokens.map(({ hash, ...rest }): Row => ({ grant: rest, proof: { kind: 'hash', hash } })),
+    ...implicit,
+  ];
+}
+
+function grant(name: string, rights: readonly Right[], port: number | null = null): Grant {
+  return { name, rights, streams: null, port, expiresAtMs: null };
+}

@@ -1,0 +1,370 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type TokenSettings,
+} from '../../../gateway/create-gateway.ts';
+import type { RightsStatus, StreamStatus } from '../../../shared/status.ts';
+import { createHttpApp, type HttpApp } from '../../helpers/http-app.ts';
+import { Publisher } from '../../helpers/publisher.ts';
+import { RunningRequest } from '../../helpers/running-request.ts';
+import { makeTokens } from '../../helpers/tokens.ts';
+import { JPEG, Viewer } from '../../helpers/viewer.ts';
+import { hashPassword } from '../../../gateway/rights/scrypt-hash.ts';
+import { resolveNamedTokens } from '../../../gateway/config/rights-options.ts';
+
+const EVERYTHING = ['view', 'return', 'administer', 'publish'] as const;
+
+/** Identities, and written by hand, what they may do in the stream main, and in the whole gateway. */
+const IDENTITIES = {
+  everything: { settings: { rights: EVERYTHING }, main: EVERYTHING, all: EVERYTHING },
+  viewer: { settings: { rights: ['view'] }, main: ['view'], all: ['view'] },
+  returner: { settings: { rights: ['view', 'return'] }, main: ['view', 'return'], all: ['view', 'return'] },
+  camera: { settings: { rights: ['publish'] }, main: ['publish'], all: ['publish'] },
+  operator: { settings: { rights: ['administer'] }, main: ['administer'], all: ['administer'] },
+  inMain: { settings: { rights: EVERYTHING, streams: ['main'] }, main: EVERYTHING, all: [] },
+  cameraOfMain: { settings: { rights: ['publish'], streams: ['main'] }, main: ['publish'], all: [] },
+  elsewhere: { settings: { rights: EVERYTHING, streams: ['side'] }, main: [], all: [] },
+} as const;
+type Name = keyof typeof IDENTITIES;
+const NAMES = Object.keys(IDENTITIES) as Name[];
+
+const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
+
+/** The status of a request; its response is not read to its end, which may never come. */
+async function statusOf(url: string, method: string, headers: Record<string, string>): Promise<number> {
+  const abort = new AbortController();
+  try {
+    return (await fetch(url, { method, headers, signal: abort.signal, redirect: 'error' })).status;
+  } finally {
+    abort.abort();
+  }
+}
+
+describe('the rights of named tokens', () => {
+  let app: HttpApp;
+  let url = '';
+  let secrets: Readonly<Record<Name, string>>;
+  beforeAll(async () => {
+    const made = await makeTokens(
+      Object.fromEntries(NAMES.map((name) => [name, IDENTITIES[name].settings])) as unknown as Readonly<
+        Record<Name, Omit<TokenSettings, 'hash'>>
+      >,
+    );
+    ({ secrets } = made);
+    const password = { hash: await hashPassword('correct horse'), rights: ['view'] } as const;
+    app = await createHttpApp({
+      access: { tokens: resolveNamedTokens({ ...made.tokens, ann: password }, [], new Map()) },
+    });
+    app.stream.publish({
+      width: 8,
+      height: 8,
+      encoding: { kind: 'jpeg' },
+      payload: JPEG,
+      message: null,
+      wireHeader: null,
+    });
+    url = await app.listen();
+  });
+  afterAll(async () => app[Symbol.asyncDispose]());
+
+  it.each(NAMES)('hold for all routes: %s', async (name) => {
+    const { main, all } = IDENTITIES[name];
+    let checked = 0;
+    for (const { method, url: path, right, scope } of app.app.routeRights) {
+      if (right === 'public' || right === 'hello') continue;
+      const target = `${url}${path.replace(':name', 'main').replace(':id', 'web-1')}`;
+      const rights: readonly string[] = scope === 'stream' ? main : scope === 'any' ? [...main, ...all] : all;
+      const status = await statusOf(target, method, bearer(secrets[name]));
+      // elsewhere has its rights in some stream.
+      if (rights.includes(right) || (scope === 'any' && name === 'elsewhere'))
+        expect([401, 403], `${method} ${path}`).not.toContain(status);
+      else expect(status, `${method} ${path}`).toBe(403);
+      checked += 1;
+    }
+    expect(checked).toBeGreaterThan(10);
+  });
+
+  it('require a token of requests from this machine, too', async () => {
+    for (const { method, url: path, right } of app.app.routeRights) {
+      if (right === 'public' || right === 'hello') continue;
+      expect(await statusOf(`${url}${path.replace(':name', 'main')}`, method, {}), `${method} ${path}`).toBe(401);
+    }
+    await using viewer = await Viewer.connect(url);
+    viewer.sendHello();
+    expect((await viewer.closed).code).toBe(4005);
+    await using publisher = await Publisher.connect(url);
+    publisher.sendHello();
+    expect((await publisher.closed).code).toBe(4005);
+  });
+
+  it.each<[Name, unknown, unknown]>([
+    ['everything', 'a port', 'welcome'],
+    ['viewer', 'no port', 4005],
+    ['returner', 'a port', 4005],
+    ['camera', 4005, 'welcome'],
+    ['operator', 4005, 4005],
+    ['inMain', 'a port', 'welcome'],
+    ['cameraOfMain', 4005, 'welcome'],
+    ['elsewhere', 4005, 4005],
+  ])('hold for WebSockets: %s', async (name, port, publishing) => {
+    await using viewer = await Viewer.connect(url);
+    viewer.sendHello({ token: secrets[name] });
+    const answer = await Promise.race([viewer.take().catch(() => null), viewer.closed]);
+    const isWelcome = answer !== null && 'type' in answer && answer.type === 'welcome';
+    const given = isWelcome ? (answer.port === null ? 'no port' : 'a port') : (await viewer.closed).code;
+    expect(given).toBe(port);
+    viewer.socket.terminate();
+    await viewer.closed;
+    await using publisher = await Publisher.connect(url);
+    publisher.sendHello({ token: secrets[name] });
+    const reply = await Promise.race([publisher.next('welcome').catch(() => null), publisher.closed]);
+    // This source accepts no publishers: who may publish is told so.
+    const code = reply === null || 'code' in reply ? (await publisher.closed).code : null;
+    expect(code === 4005 ? 4005 : 'welcome').toBe(publishing);
+  });
+
+  it('are told to their owners, with the name, and only for the streams that they may view', async () => {
+    const get = async <T>(path: string, name: Name): Promise<T> =>
+      (await (await fetch(`${url}${path}`, { headers: bearer(secrets[name]) })).json()) as T;
+    expect(await get<RightsStatus>('/api/rights', 'inMain')).toEqual({
+      principal: 'inMain',
+      rights: EVERYTHING,
+      port: null,
+      streams: ['main'],
+      expires: null,
+    });
+    expect((await get<StreamStatus[]>('/api/streams', 'inMain')).map(({ name }) => name)).toEqual(['main']);
+    expect(await get<StreamStatus[]>('/api/streams', 'elsewhere')).toEqual([]);
+  });
+
+  it('are those of a password with the name of its user, where passwords are accepted', async () => {
+    const basic = (user: string, password: string): Record<string, string> => ({
+      authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+    });
+    const picture = `${url}/streams/main/snapshot.jpg`;
+    expect(await statusOf(picture, 'GET', basic('ann', 'correct horse'))).toBe(200);
+    expect(await statusOf(picture, 'GET', basic('bob', 'correct horse'))).toBe(401);
+    expect(await statusOf(picture, 'GET', basic('ann', 'wrong horse'))).toBe(401);
+    expect(await statusOf(picture, 'GET', basic('any', secrets.viewer))).toBe(200);
+    expect(await statusOf(`${url}/api/streams`, 'GET', basic('ann', 'correct horse'))).toBe(401);
+  });
+
+  it('leave out events of other streams, and of the whole gateway', async () => {
+    const follow = async (name: Name): Promise<string> => {
+      const abort = new AbortController();
+      const response = await fetch(`${url}/api/events`, { headers: bearer(secrets[name]), signal: abort.signal });
+      let text = '';
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        if (text.includes('the last one')) break;
+      }
+      abort.abort();
+      return text;
+    };
+    const event = { kind: 'configure', client: null, port: null, address: null } as const;
+    app.events.add({ ...event, stream: null, reason: 'of the gateway' });
+    app.events.add({ ...event, stream: 'main', reason: 'of main' });
+    app.events.add({ ...event, stream: 'side', reason: 'of side' });
+    for (const stream of ['main', 'side']) app.events.add({ ...event, stream, reason: 'the last one' });
+    const [all, main, side] = await Promise.all([follow('everything'), follow('inMain'), follow('elsewhere')]);
+    expect([all.includes('of the gateway'), all.includes('of main'), all.includes('of side')]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([main.includes('of the gateway'), main.includes('of main'), main.includes('of side')]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect([side.includes('of the gateway'), side.includes('of main'), side.includes('of side')]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+});
+
+interface Served extends Gateway {
+  readonly url: string;
+}
+
+async function start(options: GatewayOptions): Promise<Served> {
+  const gateway = await createGateway({ port: 0, source: 'push:', ...options });
+  const { url } = await gateway.listen();
+  gateway.stream.push(JPEG);
+  return Object.assign(gateway, { url: url.slice(0, -1) });
+}
+
+/** What one token has running: everything that outlasts a request. Resolves with when each of them ended. */
+async function runEverything(
+  url: string,
+  token: string,
+): Promise<{ ended: Promise<Record<string, unknown>> } & AsyncDisposable> {
+  const viewer = await Viewer.connect(url);
+  await viewer.hello({ token });
+  const publisher = await Publisher.connect(url);
+  await publisher.hello({ token, takeOver: true });
+  const streams = await Promise.all(
+    ['/streams/main/mjpeg', '/api/events'].map((path) => fetch(`${url}${path}`, { headers: bearer(token) })),
+  );
+  for (const { status } of streams) expect(status).toBe(200);
+  const drain = async ({ body }: Response): Promise<string> => {
+    try {
+      for await (const _ of body!);
+    } catch {
+      // MJPEG is cut off.
+    }
+    return 'ended';
+  };
+  const ended = Promise.all([viewer.closed, publisher.closed, ...streams.map(drain)]).then(
+    ([view, publish, mjpeg, events]) => ({ view: view.code, publish: publish.code, mjpeg, events }),
+  );
+  return {
+    ended,
+    async [Symbol.asyncDispose]() {
+      await viewer[Symbol.asyncDispose]();
+      await publisher[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('the end of rights', () => {
+  const GONE = { view: 4005, publish: 4005, mjpeg: 'ended', events: 'ended' };
+
+  it('ends within a second everything that a removed token has running, and nothing else', async () => {
+    const { tokens, secrets } = await makeTokens({ goes: { rights: EVERYTHING }, stays: { rights: ['view'] } });
+    await using gateway = await start({ tokens });
+    await using running = await runEverything(gateway.url, secrets.goes);
+    await using other = await Viewer.connect(gateway.url);
+    await other.hello({ token: secrets.stays });
+    const startMs = performance.now();
+    const { goes: _, ...kept } = tokens;
+    expect((await gateway.reconfigure({ port: 0, source: 'push:', tokens: kept })).rights).toEqual([
+      'goes',
+      'administrator key',
+    ]);
+    expect(await running.ended).toEqual(GONE);
+    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(await statusOf(`${gateway.url}/api/rights`, 'GET', bearer(secrets.goes))).toBe(401);
+    await other.settled();
+    expect(other.socket.readyState).toBe(other.socket.OPEN);
+  });
+
+  it('ends within a second everything that an expired token has running', async () => {
+    const expiresAtMs = Date.now() + 3000;
+    const { tokens, secrets } = await makeTokens({
+      short: { rights: EVERYTHING, expires: new Date(expiresAtMs).toISOString() },
+    });
+    await using gateway = await start({ tokens });
+    await using running = await runEverything(gateway.url, secrets.short);
+    expect(Date.now()).toBeLessThan(expiresAtMs);
+    expect(await running.ended).toEqual(GONE);
+    expect(Date.now() - expiresAtMs).toBeGreaterThanOrEqual(0);
+    expect(Date.now() - expiresAtMs).toBeLessThan(1000);
+    const response = await fetch(`${gateway.url}/api/rights`, { headers: bearer(secrets.short) });
+    expect([response.status, ((await response.json()) as { message: string }).message]).toEqual([
+      401,
+      expect.stringMatching(/short.*expired/) as string,
+    ]);
+  });
+
+  it('lets a viewer connect again with its changed rights, on the same port', async () => {
+    const { tokens, secrets } = await makeTokens({ arm: { rights: ['view', 'return'] } });
+    await using gateway = await start({ tokens });
+    await using viewer = await Viewer.connect(gateway.url);
+    const { port, leaseKey } = await viewer.hello({ token: secrets.arm });
+    await gateway.reconfigure({
+      source: 'push:',
+      tokens: { arm: { ...tokens.arm, rights: ['view', 'return', 'publish'] } },
+    });
+    expect((await viewer.closed).code).toBe(1001);
+    await using again = await Viewer.connect(gateway.url);
+    expect(await again.hello({ token: secrets.arm, leaseKey: leaseKey! })).toMatchObject({
+      port,
+      rights: ['view', 'return', 'publish'],
+    });
+  });
+
+  it('ends a running POST', async () => {
+    const { tokens, secrets } = await makeTokens({ camera: { rights: ['publish'] } });
+    await using gateway = await start({ tokens });
+    await using post = new RunningRequest(`${gateway.url}/streams/main/frames`, {
+      'content-type': 'multipart/x-mixed-replace; boundary=frame',
+      ...bearer(secrets.camera),
+    });
+    await post.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${JPEG.byteLength}\r\n\r\n`, JPEG, '\r\n');
+    await expect.poll(() => gateway.stream.status().frame?.sequence).toBeGreaterThan(0);
+    await gateway.reconfigure({ source: 'push:', token: 't' });
+    expect((await post.answer).status).toBe(401);
+  });
+
+  it('ends what this machine has running without a token as soon as one is required', async () => {
+    const { tokens } = await makeTokens({ wall: { rights: ['view'] } });
+    await using gateway = await start({});
+    await using viewer = await Viewer.connect(gateway.url);
+    await viewer.hello();
+    await gateway.reconfigure({ source: 'push:', tokens });
+    expect((await viewer.closed).code).toBe(4005);
+  });
+});
+
+describe('a port of a named token', () => {
+  it('is kept for it in its streams, and the only one that it gets', async () => {
+    const { tokens, secrets } = await makeTokens({
+      arm: { rights: ['view', 'return'], port: 6001, streams: ['main'] },
+      other: { rights: ['view', 'return'] },
+    });
+    await using gateway = await start({ tokens, virtualPorts: '6000-6001', source: ['main=push:', 'side=push:'] });
+    const port = async (token: string, stream: string, wanted?: number): Promise<unknown> => {
+      await using viewer = await Viewer.connect(gateway.url, stream);
+      viewer.sendHello({ token, ...(wanted === undefined ? {} : { port: wanted }) });
+      const answer = await Promise.race([viewer.take().catch(() => null), viewer.closed]);
+      return answer !== null && 'type' in answer && answer.type === 'welcome'
+        ? answer.port
+        : (await viewer.closed).code;
+    };
+    expect(await port(secrets.arm, 'main')).toBe(6001);
+    expect(await port(secrets.arm, 'main', 6000)).toBe(4005);
+    expect(await port(secrets.other, 'main', 6001)).toBe(4005);
+    expect(await port(secrets.other, 'side', 6001)).toBe(6001);
+    expect(await port(secrets.arm, 'side')).toBe(4005);
+  });
+});
+
+describe('a flood of wrong tokens', () => {
+  it('of 1000 per second costs a viewer no frame, and is few lines in the log', async () => {
+    const { tokens, secrets } = await makeTokens({ wall: { rights: ['view'] } });
+    const lines: string[] = [];
+    await using gateway = await start({ tokens, log: (line) => lines.push(line) });
+    await using viewer = await Viewer.connect(gateway.url);
+    await viewer.hello({ token: secrets.wall });
+    // Like the right one up to its secret, so that each would cost a hash.
+    const wrong = (i: number): string => `${secrets.wall.slice(0, 15)}${String(i).padStart(32, 'x')}`;
+    let answered = 0;
+    const flood = Array.from({ length: 1000 }, async (_, i) => {
+      // Those that are delayed are cut off at the end of the test.
+      const status = await statusOf(`${gateway.url}/api/streams`, 'GET', bearer(wrong(i))).catch(() => null);
+      if (status !== null) expect([401, 429]).toContain(status);
+      answered += 1;
+    });
+    // Each frame reaches the viewer, while tokens are being refused.
+    let sequence = (await viewer.until('frame')).sequence;
+    for (let frames = 0; frames < 20; frames += 1) {
+      gateway.stream.push(JPEG);
+      const frame = await viewer.until('frame');
+      viewer.ack(frame.sequence);
+      expect(frame.sequence).toBe(sequence + 1);
+      ({ sequence } = frame);
+      await expect.poll(() => answered > frames * 40 || answered === 1000, { timeout: 20_000, interval: 5 }).toBe(true);
+    }
+    expect(await statusOf(`${gateway.url}/api/streams`, 'GET', bearer(secrets.wall))).toBe(200);
+    expect(viewer.socket.readyState).toBe(viewer.socket.OPEN);
+    await gateway.close();
+    await Promise.allSettled(flood);
+    expect(lines.filter((line) => /log-in|token/.test(line)).length).toBeLessThan(4);
+    expect(lines.join()).not.toContain(secrets.wall.slice(0, 15));
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, it, vi } from 'vitest';
+import { HashVerifier } from '../../../gateway/rights/hash-verifier.ts';
+import type { Grant } from '../../../gateway/rights/principal.ts';
+import { RightsTable, type Row } from '../../../gateway/rights/rights-table.ts';
+import { createToken, hashPassword, parseScryptHash } from '../../../gateway/rights/scrypt-hash.ts';
+
+const grant = (name: string, changes: Partial<Grant> = {}): Grant => ({
+  name,
+  rights: ['view'],
+  streams: null,
+  port: null,
+  expiresAtMs: null,
+  ...changes,
+});
+const secret = (name: string, text: string, changes: Partial<Grant> = {}): Row => ({
+  grant: grant(name, changes),
+  proof: { kind: 'secret', secret: text },
+});
+const hashed = (name: string, hash: string): Row => ({
+  grant: grant(name),
+  proof: { kind: 'hash', hash: parseScryptHash(hash) },
+});
+
+describe('RightsTable.find', () => {
+  it('finds tokens by themselves and with any user name, and passwords by the name of their user', async () => {
+    const [wall, password] = [await createToken(), await hashPassword('correct horse')];
+    const table = new RightsTable([secret('token', 't'), hashed('wall', wall.hash), hashed('ann', password)]);
+    const find = async (text: string, user: string | null = null): Promise<string | null> =>
+      (await table.find({ secret: text, user }))?.name ?? null;
+    expect(await find('t')).toBe('token');
+    expect(await find('t', 'anyone')).toBe('token');
+    expect(await find(wall.token)).toBe('wall');
+    expect(await find(wall.token, 'ann')).toBe('wall');
+    expect(await find('correct horse', 'ann')).toBe('ann');
+    expect(await find('correct horse')).toBeNull();
+    expect(await find('correct horse', 'wall')).toBeNull();
+    expect(await find('correct horse', 'nobody')).toBeNull();
+    expect(await find('wrong horse', 'ann')).toBeNull();
+    expect(await find(`${wall.token.slice(0, -1)}${wall.token.endsWith('A') ? 'B' : 'A'}`)).toBeNull();
+  });
+
+  it('computes a hash once for each secret, and none for tokens that belong to no hash', async () => {
+    const [wall, other] = [await createToken(), await createToken()];
+    const table = new RightsTable([hashed('wall', wall.hash)]);
+    const first = table.find({ secret: wall.token, user: null });
+    expect(first).toBeInstanceOf(Promise);
+    expect((await first)?.name).toBe('wall');
+    for (let i = 0; i < 3; i += 1)
+      expect(table.find({ secret: wall.token, user: null })).toMatchObject({ name: 'wall' });
+    expect(table.find({ secret: other.token, user: null })).toBeNull();
+    expect(table.find({ secret: 'x', user: null })).toBeNull();
+    const wrong = `${wall.token.slice(0, 20)}${'x'.repeat(27)}`;
+    expect(await table.find({ secret: wrong, user: null })).toBeNull();
+    expect(table.find({ secret: wrong, user: null })).toBeNull();
+  });
+});
+
+describe('RightsTable.update', () => {
+  it('ends the rights of rows that have changed or are gone, and no others', () => {
+    const table = new RightsTable([secret('stays', 'a'), secret('changes', 'b'), secret('goes', 'c')]);
+    const ended = new Map<string, unknown>();
+    for (const text of ['a', 'b', 'c']) {
+      const principal = table.find({ secret: text, user: null });
+      if (principal === null || principal instanceof Promise) throw new Error('it was not found');
+      principal.whenEnded(({ mayRetry }) => ended.set(principal.name, mayRetry));
+    }
+    const names = table.update([secret('stays', 'a'), secret('changes', 'b', { port: 6001 }), secret('new', 'd')]);
+    expect([...names].sort()).toEqual(['changes', 'goes', 'new']);
+    expect(ended).toEqual(
+      new Map([
+        ['changes', true],
+        ['goes', false],
+      ]),
+    );
+    expect(table.find({ secret: 'b', user: null })).toMatchObject({ port: 6001, ended: null });
+    expect(table.find({ secret: 'c', user: null })).toBeNull();
+    expect(table.update([secret('stays', 'a'), secret('changes', 'b', { port: 6001 }), secret('new', 'd')])).toEqual(
+      [],
+    );
+  });
+});
+
+describe('RightsTable.implicit', () => {
+  it('is the identity of this machine or of anyone, and asks only if that matters', () => {
+    const machine: Row = { grant: grant('this machine'), proof: { kind: 'this machine' } };
+    const anyone: Row = { grant: grant('anyone'), proof: { kind: 'none' } };
+    expect(new RightsTable([machine, anyone]).implicit(() => true)?.name).toBe('this machine');
+    expect(new RightsTable([machine, anyone]).implicit(() => false)?.name).toBe('anyone');
+    expect(new RightsTable([machine]).implicit(() => false)).toBeNull();
+    const ask = vi.fn(() => true);
+    expect(new RightsTable([secret('token', 't')]).implicit(ask)).toBeNull();
+    expect(ask).not.toHaveBeenCalled();
+  });
+});
+
+describe('HashVerifier', () => {
+  it('refuses more than 32 secrets at once, and shares the check of equal ones', async () => {
+    const verifier = new HashVerifier();
+    const hash = parseScryptHash((await createToken()).hash.replace('ln=14', 'ln=8'));
+    const pending = Array.from({ length: 32 }, (_, i) => Promise.resolve(verifier.verify(`wrong ${i}`, hash)));
+    expect(() => verifier.verify('one more', hash)).toThrow(expect.objectContaining({ code: 'busy' }) as Error);
+    expect(verifier.verify('wrong 7', hash)).toBe(verifier.verify('wrong 7', hash));
+    expect(new Set(await Promise.all(pending))).toEqual(new Set([false]));
+    expect(await verifier.verify('one more', hash)).toBe(false);
+  });
+
+  it('remembers a right secret while thousands of wrong ones come', async () => {
+    const verifier = new HashVerifier();
+    const { token, hash: text } = await createToken();
+    const hash = parseScryptHash(text);
+    const cheap = parseScryptHash(text.replace('ln=14', 'ln=1'));
+    expect(await verifier.verify(token, hash)).toBe(true);
+    for (let i = 0; i < 1200; i += 1) await verifier.verify(`wrong ${i}`, cheap);
+    expect(verifier.verify(token, hash)).toBe(true);
+    expect(verifier.verify('wrong 1199', cheap)).toBe(false);
+    expect(verifier.verify('wrong 0', cheap)).toBeInstanceOf(Promise);
+  });
+});
