@@ -323,6 +323,7 @@ describe('persist=true', () => {
       added: [],
       removed: [],
       changed: [],
+      rights: [],
       needsRestart: [],
       problems: [],
     });
