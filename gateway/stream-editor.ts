@@ -210,20 +210,24 @@ function checkRisks(body: unknown, before: StreamSettings | null): void {
   const known = before === null ? [] : addressesOf(before);
   const texts = Object.values(body ?? {}).flatMap((value: unknown) => value);
   for (const address of texts) {
-    const found = typeof address !== 'string' || known.includes(address) ? null : riskyParameter(address);
+    const found = typeof address !== 'string' || known.includes(address) ? null : riskyPart(address);
     if (found !== null)
       throw new GearwayError(
         'option-invalid',
-        `an address has ${found}=, which the API does not accept, because it could write files on the gateway's machine; set it in the configuration file or on the command line`,
+        `an address has ${found}, which the API does not accept, because it could write files on the gateway's machine; set it in the configuration file or on the command line`,
       );
   }
 }
 
-/** The parameter of an address that could write files; null if there is none. */
-function riskyParameter(address: string): string | null {
+/** What in an address could write files; null for nothing. */
+function riskyPart(address: string): string | null {
   const kind = address.slice(0, Math.max(0, address.indexOf(':'))).toLowerCase();
   if (kind === 'mjpeg') return null; // The camera's own parameters.
   const after = (at: number): URLSearchParams => new URLSearchParams(at < 0 ? '' : address.slice(at + 1));
-  if (kind !== 'ffmpeg') return after(address.indexOf('?')).has('keys') ? 'keys' : null;
-  return FFMPEG_ARGUMENTS.find((name) => after(address.lastIndexOf('?')).has(name)) ?? null;
+  if (kind !== 'ffmpeg') return after(address.indexOf('?')).has('keys') ? 'keys=' : null;
+  // A single source writes nothing; filters behind it can (metadata=mode=print:file=…).
+  if (/^ffmpeg:lavfi:.*[,;[\]]/is.test(address)) return 'a graph of several filters';
+  const parameters = after(address.lastIndexOf('?'));
+  const found = FFMPEG_ARGUMENTS.find((name) => parameters.has(name));
+  return found === undefined ? null : `${found}=`;
 }

@@ -207,6 +207,14 @@ describe('PUT /api/streams/NAME', () => {
       'option-invalid',
     ],
     [
+      'a graph whose second filter writes a file',
+      'PUT',
+      'streams/gate',
+      { source: 'ffmpeg:lavfi:testsrc,metadata=mode=print:file=/tmp/a' },
+      400,
+      'option-invalid',
+    ],
+    [
       'a hidden password without one before',
       'PUT',
       'streams/gate',
