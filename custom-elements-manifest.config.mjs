@@ -11,6 +11,11 @@ const HIDDEN = new Set([
 const isShown = ({ name, privacy }) =>
   name !== undefined && privacy !== 'private' && privacy !== 'protected' && !/^[_#]/.test(name) && !HIDDEN.has(name);
 
+/** The elements of `gearway/devices`. */
+const DEVICES = ['button', 'gamepad', 'joystick', 'keys', 'slider', 'stop'].map(
+  (name) => `web/devices/gearway-${name}.ts`,
+);
+
 /** Unions of texts (`type Fit = 'contain' | …`) by name: an editor can offer them only when they are spelled out. */
 const unions = new Map();
 
@@ -34,20 +39,20 @@ const publicOnly = {
     };
     for (const { declarations } of modules) {
       for (const declaration of declarations.filter(({ customElement }) => customElement)) {
-        for (const kind of ['members', 'attributes']) declaration[kind] = declaration[kind].filter(isShown);
+        for (const kind of ['members', 'attributes']) declaration[kind] = (declaration[kind] ?? []).filter(isShown);
         // Those of `@fires`. Of an event class with arguments the analyzer takes the first one for the event's name.
-        declaration.events = declaration.events.filter(({ description }) => description !== undefined);
+        declaration.events = (declaration.events ?? []).filter(({ description }) => description !== undefined);
         for (const item of [...declaration.members, ...declaration.attributes]) spellOut(item);
       }
     }
-    // An element and its events are one file in the package; what else was read was read for its types.
+    // Elements and their events are one file in the package; what else was read was read for its types.
     const published = (name, ...sources) => {
-      const [element, events] = sources.map((source) => modules.find(({ path }) => path === source));
+      const parts = sources.map((source) => modules.find(({ path }) => path === source));
       const path = `dist/web/${name}.js`;
-      const declarations = [...element.declarations, ...events.declarations];
-      const own = [...element.exports, ...events.exports].filter(({ declaration }) =>
-        declarations.some(({ name }) => name === declaration.name),
-      );
+      const declarations = parts.flatMap((part) => part.declarations).filter(({ kind }) => kind === 'class');
+      const own = parts
+        .flatMap((part) => part.exports)
+        .filter(({ declaration }) => declarations.some(({ name }) => name === declaration.name));
       for (const { declaration } of own) declaration.module = path;
       for (const { superclass } of declarations) if (superclass?.name === 'CustomEvent') delete superclass.module;
       return { kind: 'javascript-module', path, declarations, exports: own };
@@ -55,6 +60,7 @@ const publicOnly = {
     customElementsManifest.modules = [
       published('gearway-viewer', 'web/viewer/gearway-viewer.ts', 'web/viewer/viewer-events.ts'),
       published('gearway-publisher', 'web/publisher/gearway-publisher.ts', 'web/publisher/publisher-events.ts'),
+      published('gearway-devices', 'web/devices/device-element.ts', ...DEVICES),
     ];
   },
 };
@@ -70,6 +76,10 @@ export default {
     'web/publisher/gearway-publisher.ts',
     'web/publisher/publisher-events.ts',
     'web/publisher/publisher-messages.ts',
+    'web/devices/device-element.ts',
+    'web/devices/stop-latch.ts',
+    ...DEVICES,
+    'web/devices/index.ts',
   ],
   outdir: 'dist',
   // Else it would write where it wrote to into package.json.

@@ -46,6 +46,7 @@ const library = (entry: string, name: string, common: string | null): UserConfig
 // built elements. The two elements share no file: a page that shows a stream would else load what only a publisher
 // needs.
 export default defineConfig(({ mode }) => {
+  if (mode === 'devices') return library('devices/index.ts', 'gearway-devices', null);
   if (mode === 'overlays') return library('viewer/overlays/index.ts', 'gearway-overlays', null);
   if (mode === 'arrays') return library('viewer/arrays/array-decoder.ts', 'gearway-arrays', null);
   if (mode === 'worker') return library('viewer/viewer-worker.ts', 'gearway-worker', null);

@@ -2,9 +2,10 @@
 // dist/viewer-package. `npm run build:web` runs it, with the
 // project's programs in the PATH.
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 
 /** The builds of vite.config.ts, by mode; each adds to the folder that the first one has emptied. */
-const MODES = ['viewer', 'worker', 'overlays', 'arrays', 'publisher', 'publisher-worker', 'pages'];
+const MODES = ['viewer', 'worker', 'overlays', 'arrays', 'devices', 'publisher', 'publisher-worker', 'pages'];
 
 const STEPS = [
   ...MODES.map((mode) => ['vite', 'build', '--mode', mode]),
@@ -26,5 +27,7 @@ const STEPS = [
   ['node', 'scripts/viewer-package.mjs'],
 ];
 
+// Types of files that are no more.
+rmSync('dist/types', { recursive: true, force: true });
 for (const [program, ...args] of STEPS)
   execFileSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32' });

@@ -16,6 +16,7 @@ const ADDRESSES = new Map([
   ['/gearway-viewer.js', '/viewer/gearway-viewer.ts'],
   ['/gearway-publisher.js', '/publisher/gearway-publisher.ts'],
   ['/viewer/gearway-worker.js', '/viewer/viewer-worker.ts'],
+  ['/gearway-devices.js', '/devices/index.ts'],
   ['/viewer/gearway-overlays.js', '/viewer/overlays/index.ts'],
   ['/viewer/gearway-arrays.js', '/viewer/arrays/array-decoder.ts'],
   ['/publisher/gearway-publisher-worker.js', '/publisher/publisher-worker.ts'],

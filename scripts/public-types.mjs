@@ -1,7 +1,7 @@
-// The types of `gearway/viewer`, `gearway/publisher` and `gearway/react` as they are published: without lit, which is in
-// the bundle and which nobody who installs gearway has, without what the element keeps to itself, and without the files
-// that nothing refers to any more.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// The types of `gearway/viewer`, `gearway/publisher`, `gearway/devices` and `gearway/react` as they are published: without
+// lit, which is in the bundle and which nobody who installs gearway has, without what the elements keep to themselves,
+// and without the files that nothing refers to any more.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 const TYPES = resolve(import.meta.dirname, '../dist/types');
@@ -11,6 +11,9 @@ const ENTRIES = new Map([
   ['web/viewer/gearway-viewer.d.ts', 'GearwayViewer'],
   ['web/publisher/gearway-publisher.d.ts', 'GearwayPublisher'],
 ]);
+
+/** The devices: elements of their own, and the class that most of them extend. */
+const DEVICES = 'web/devices/';
 
 const INTERNAL = /^ {4}(?:static |protected |_|(?:dis)?connectedCallback\b)/;
 
@@ -30,7 +33,8 @@ function publicElement(text, name) {
   const lines = text
     .split('\n')
     .filter((line) => !/^import .* from '(?:lit|\.\/ui\/(?:viewer-extras|array-panels)\.ts)';$/.test(line));
-  const start = lines.indexOf(`export declare class ${name} extends LitElement {`);
+  const head = new RegExp(`^export declare (?:abstract )?class ${name} extends (?:LitElement|DeviceElement)\\b.* \\{$`);
+  const start = lines.findIndex((line) => head.test(line));
   const end = lines.indexOf('}', start);
   if (start < 0 || end < 0) throw new Error(`there is no class ${name} as expected`);
   const kept = [...members(lines.slice(start + 1, end))].filter(
@@ -38,7 +42,7 @@ function publicElement(text, name) {
   );
   return [
     ...lines.slice(0, start),
-    `export declare class ${name} extends HTMLElement {`,
+    (lines[start] ?? '').replace('LitElement', 'HTMLElement'),
     ...kept.flat(),
     ...lines.slice(end),
   ].join('\n');
@@ -61,6 +65,17 @@ function keep(path, text = readFileSync(path, 'utf8'), allowed = []) {
 
 for (const [file, name] of ENTRIES)
   keep(join(TYPES, file), publicElement(readFileSync(join(TYPES, file), 'utf8'), name));
+const devices = readdirSync(join(TYPES, DEVICES)).filter((name) =>
+  /^(?:device-element|gearway-\w+)\.d\.ts$/.test(name),
+);
+for (const file of devices) {
+  const path = join(TYPES, DEVICES, file);
+  const text = readFileSync(path, 'utf8');
+  const [, name] = /^export declare (?:abstract )?class (\w+) extends (?:LitElement|DeviceElement)\b/m.exec(text) ?? [];
+  if (name === undefined) throw new Error(`${file} declares no element`);
+  keep(path, publicElement(text, name));
+}
+keep(join(TYPES, DEVICES, 'index.d.ts'));
 // The compiler does not copy declarations. Programs that import this one have React.
 keep(join(TYPES, 'web/react.d.ts'), readFileSync(resolve(import.meta.dirname, '../web/react.d.ts'), 'utf8'), ['react']);
 rmSync(TYPES, { recursive: true });

@@ -84,6 +84,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
   ['web/connection/', ['shared/', 'web/background.ts']],
   ['web/element/', ['shared/']],
   ['web/viewer/', ['shared/', 'web/background.ts', 'web/connection/', 'web/element/']],
+  ['web/devices/', ['shared/', 'web/background.ts', 'web/viewer/gearway-viewer.ts']],
   [
     'web/publisher/',
     ['shared/', 'web/background.ts', 'web/connection/', 'web/element/', 'web/viewer/ui/viewer-styles.ts'],
@@ -105,7 +106,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
   // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and
   // encodes.
-  lit: /^web\/(?:pages\/|element\/|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
+  lit: /^web\/(?:pages\/|element\/|devices\/(?:device-|gearway-)|(?:viewer|publisher)\/(?:ui\/|gearway-))/,
   uqr: /^(?:web\/pages\/console\/qr-code|gateway\/config\/command-line)\.ts$/,
   'lit/directives/repeat.js': /^web\/pages\/(?:console\/clients-panel|wall\/wall-page)\.ts$/,
   'lit/directives/ref.js': /^web\/pages\/wall\/wall-page\.ts$/,

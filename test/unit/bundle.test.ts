@@ -36,3 +36,11 @@ describe.each([
       expect(readFileSync(join(BUILT, name), 'utf8')).not.toMatch(/\bnew Function\b|\beval\(/);
   });
 });
+
+describe('the built gearway-devices.js', () => {
+  it('is one file, which a viewer does not load', () => {
+    expect([...loadedWith('gearway-devices.js')]).toEqual(['gearway-devices.js']);
+    for (const name of [...loadedWith('gearway-viewer.js'), 'gearway-worker.js'])
+      expect(readFileSync(join(BUILT, name), 'utf8')).not.toContain('gearway-devices');
+  });
+});

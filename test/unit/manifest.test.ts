@@ -93,8 +93,20 @@ describe('custom-elements.json', { timeout: 60_000 }, () => {
     const { customElements } = JSON.parse(read('package.json')) as { customElements: string };
     expect(JSON.parse(read(customElements))).toMatchObject({
       schemaVersion: '1.0.0',
-      modules: SUBJECTS.map(({ tag }) => ({ path: `dist/web/${tag}.js` })),
+      modules: [...SUBJECTS.map(({ tag }) => tag), 'gearway-devices'].map((name) => ({ path: `dist/web/${name}.js` })),
     });
+  });
+});
+
+describe('the devices', () => {
+  const devices = filesOf('web/devices').flatMap((path) => /gearway-\w+(?=\.ts$)/.exec(path)?.[0] ?? []);
+
+  it.each(devices)('<%s> is in custom-elements.json, and described with its attributes in docs/control.md', (tag) => {
+    const manifest = declarations.find(({ tagName }) => tagName === tag);
+    const page = read('docs/control.md');
+    expect(page).toContain(`<${tag}`);
+    for (const name of names(manifest?.attributes ?? [])) expect(page).toMatch(new RegExp(`\\b${name}\\b`));
+    expect(manifest?.attributes.length).toBeGreaterThan(0);
   });
 });
 

@@ -49,6 +49,8 @@ export class ViewerModel {
   #sticky: StickyReturn | null = null;
   /** Keeps the values in the order of the calls, also when a Blob has to be read first. */
   #setting: Promise<unknown> = Promise.resolve();
+  /** Number of urgent values: values that were still being converted are discarded. */
+  #urgentCount = 0;
 
   /** @param onEvent called after the model has been updated. */
   constructor(onEvent: (event: ViewerLinkEvent) => void) {
@@ -168,9 +170,13 @@ export class ViewerModel {
     const converted = value === undefined || value === null ? Promise.resolve(null) : toReturnBody(value);
     const before = this.#setting;
     this.#setting = converted.catch(() => undefined);
-    await before;
+    if (options.urgent === true) this.#urgentCount += 1;
+    else await before;
+    const urgentCount = this.#urgentCount;
     // A value without a Python type rejects here, and changes nothing.
     const body = await converted;
+    if (urgentCount !== this.#urgentCount)
+      throw new ReturnRefusedError('superseded', 'an urgent value of this viewer has replaced it');
     this.#sticky = createSticky(body, ttlMs);
     await this.#link?.setReturnData(body, ttlMs, options.urgent);
   }

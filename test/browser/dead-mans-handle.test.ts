@@ -1,0 +1,119 @@
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { CuttableProxy } from '../helpers/cuttable-proxy.ts';
+import { freePorts } from '../helpers/free-port.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { PythonPeer } from '../helpers/peers.ts';
+import { openWindow } from './element-page.ts';
+
+/** What the server's `send()` returned for frame `n`, at `t` seconds of Unix time. */
+interface Report {
+  readonly n: number;
+  readonly t: number;
+  readonly data: Record<string, { drive?: { x: number; y: number } } | null> | null;
+}
+
+/** How long W is held, in frames of 33 ms: longer than its time to live. */
+const HELD_FRAMES = 36;
+
+/** Presses W. The page repeats it as the system does, which DevTools do not, until {@link stopRepeating}. */
+async function holdW(page: Page): Promise<void> {
+  await page.keyboard.down('w');
+  await page.evaluate(() => {
+    const repeat = (): boolean =>
+      document.body.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'w', code: 'KeyW', repeat: true, bubbles: true, composed: true }),
+      );
+    Object.assign(window, { repeating: setInterval(repeat, 33) });
+  });
+}
+
+const stopRepeating = (page: Page): Promise<void> =>
+  page.evaluate(() => clearInterval((window as unknown as { repeating: number }).repeating));
+
+describe('W is held, and then', () => {
+  let browser: Browser;
+  let gateway: GatewayProcess;
+  let server: PythonPeer;
+  beforeAll(async () => {
+    const [port] = (await freePorts(1)) as [number];
+    browser = await launchBrowser('chromium');
+    gateway = await GatewayProcess.start('--source', `netgear:tcp://127.0.0.1:${port}?pattern=1`, '--insecure');
+    server = new PythonPeer('server.py', { port, bidirectional: true, frames: 100_000 });
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await gateway[Symbol.asyncDispose]();
+    await browser.close();
+  });
+
+  /**
+   * A real server that is driven by a page, over a connection that can be cut.
+   *
+   * @returns the time until the server gets the neutral value, in seconds.
+   */
+  const drive = async (happens: (page: Page, proxy: CuttableProxy) => unknown): Promise<number> => {
+    await using proxy = await CuttableProxy.start(await gateway.url);
+    const page = await openWindow(browser, `${proxy.url}/viewer?stream=main&bare`);
+    await page.addScriptTag({ url: `${proxy.url}/gearway-devices.js`, type: 'module' });
+    await page.evaluate(() => {
+      const keys = document.createElement('gearway-keys');
+      keys.name = 'drive';
+      document.body.append(keys);
+    });
+    await page.waitForFunction("document.querySelector('gearway-viewer').state === 'live'");
+    await page.waitForFunction(() => document.querySelector('gearway-keys')!.isUsable);
+    const port = await page.evaluate(() => String(document.querySelector('gearway-viewer')!.port));
+    const forward = ({ data }: Report): number => data?.[port]?.drive?.y ?? 0;
+    // Others may have had this port before.
+    const startSeconds = Date.now() / 1000;
+    await holdW(page);
+    const { n: begin } = await server.waitFor<Report>(
+      'returned',
+      (report) => report.t >= startSeconds && forward(report) === 1,
+    );
+    // Held for longer than its time to live: it is repeated.
+    const held = await server.waitFor<Report>('progress', ({ n }) => n >= begin + HELD_FRAMES);
+    expect(forward(held)).toBe(1);
+    const interruptions = server
+      .events<Report>('returned')
+      .filter((report) => report.n > begin && forward(report) !== 1);
+    expect(interruptions).toEqual([]);
+    const atSeconds = Date.now() / 1000;
+    await happens(page, proxy);
+    const { t } = await server.waitFor<Report>('returned', (report) => report.t >= atSeconds && forward(report) === 0);
+    proxy.mend();
+    await page
+      .browserContext()
+      .close()
+      .catch(() => undefined);
+    return t - atSeconds;
+  };
+
+  it.each<[string, Parameters<typeof drive>[0]]>([
+    [
+      'it is released',
+      async (page) => {
+        await stopRepeating(page);
+        await page.keyboard.up('w');
+      },
+    ],
+    ['its release is lost', stopRepeating],
+    [
+      'the tab is killed',
+      async (page) => void (await page.createCDPSession()).send('Page.crash').catch(() => undefined),
+    ],
+    ['the network is cut', (_, proxy) => proxy.cut()],
+    ['the window loses the focus', (page) => page.evaluate(() => void window.dispatchEvent(new Event('blur')))],
+    [
+      'the page is frozen',
+      async (page) => (await page.createCDPSession()).send('Page.setWebLifecycleState', { state: 'frozen' }),
+    ],
+    ['the worker is killed', (page) => page.workers().forEach((worker) => void worker.close().catch(() => undefined))],
+    ['the page is left', (page) => page.evaluate(() => window.location.assign('/publish'))],
+    ['the tab is closed', (page) => page.close()],
+  ])('%s: the server gets the neutral value within 1 s', async (_, happens) => {
+    expect(await drive(happens)).toBeLessThan(1);
+  });
+});

@@ -1,0 +1,237 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Value } from '../../../../shared/protocol.ts';
+import {
+  ControlChannel,
+  type ControlledViewer,
+  REPEAT_MS,
+  TIME_TO_LIVE_MS,
+} from '../../../../web/devices/control-channel.ts';
+import type { Device } from '../../../../web/devices/control-value.ts';
+import { ReturnRefusedError } from '../../../../web/connection/return-body.ts';
+
+interface Sent {
+  readonly value: unknown;
+  readonly ttlMs?: number;
+  readonly urgent?: boolean;
+}
+
+/** A viewer that records what is returned. */
+class RecordingViewer extends EventTarget {
+  port: number | null = 6000;
+  readonly sent: Sent[] = [];
+  /** Answer to the next values. */
+  answer: () => Promise<void> = () => Promise.resolve();
+
+  setReturnData(value: unknown, options: { ttlMs?: number; urgent?: boolean }): Promise<void> {
+    this.sent.push({ value, ...options });
+    return this.answer();
+  }
+
+  opens(): void {
+    this.port = 6000;
+    this.dispatchEvent(new Event('gearway-open'));
+  }
+
+  closes(): void {
+    this.port = null;
+    this.dispatchEvent(new Event('gearway-close'));
+  }
+
+  shows(message: Value): void {
+    this.dispatchEvent(new CustomEvent('gearway-frame', { detail: { message } }));
+  }
+}
+
+class Stick implements Device {
+  readonly name: string;
+  value = 0;
+  isHeld = false;
+  isEnabled: boolean | null = null;
+  channel: ControlChannel | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  hold(value: number): void {
+    this.value = value;
+    this.isHeld = true;
+    this.channel?.changed();
+  }
+
+  release(): void {
+    this.value = 0;
+    this.isHeld = false;
+  }
+
+  enabledChanged(): void {
+    this.isEnabled = this.channel?.isEnabled ?? null;
+  }
+}
+
+describe('ControlChannel', () => {
+  let viewer: RecordingViewer;
+  let channel: ControlChannel;
+  let page: { window: EventTarget; document: EventTarget };
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    page = { window: new EventTarget(), document: new EventTarget() };
+    vi.stubGlobal('window', page.window);
+    vi.stubGlobal('document', page.document);
+    viewer = new RecordingViewer();
+    channel = ControlChannel.of(viewer as unknown as ControlledViewer);
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  const add = async (name: string): Promise<Stick> => {
+    const stick = new Stick(name);
+    stick.channel = channel;
+    channel.add(stick);
+    await vi.advanceTimersByTimeAsync(0);
+    return stick;
+  };
+  const last = (): Sent | undefined => viewer.sent.at(-1);
+
+  it('composes one value of all devices, by name', async () => {
+    channel.add(new Stick('x'));
+    channel.add(new Stick('y'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(viewer.sent).toEqual([{ value: { x: 0, y: 0 } }]);
+  });
+
+  it.each(['x', 'stop'])('refuses a second device with the name %s', async (name) => {
+    await add('x');
+    expect(() => channel.add(new Stick(name))).toThrow(TypeError);
+  });
+
+  it('repeats the values with a time to live while a device is held, and not afterwards', async () => {
+    const stick = await add('x');
+    viewer.sent.length = 0;
+    stick.hold(1);
+    expect(viewer.sent).toEqual([{ value: { x: 1 }, ttlMs: TIME_TO_LIVE_MS }]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(viewer.sent.length).toBeGreaterThanOrEqual(10);
+    expect(viewer.sent.every(({ ttlMs }) => ttlMs === TIME_TO_LIVE_MS)).toBe(true);
+    stick.release();
+    channel.changed();
+    expect(last()).toEqual({ value: { x: 0 } });
+    const count = viewer.sent.length;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(viewer.sent).toHaveLength(count);
+  });
+
+  it('does not fill a stalled connection with repetitions, but sends changes', async () => {
+    const stick = await add('x');
+    viewer.answer = () => new Promise(() => undefined);
+    viewer.sent.length = 0;
+    stick.hold(1);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(viewer.sent.length * REPEAT_MS).toBeLessThanOrEqual(TIME_TO_LIVE_MS);
+    stick.release();
+    channel.changed();
+    expect(last()).toEqual({ value: { x: 0 } });
+  });
+
+  it.each<[string, () => void]>([
+    ['the window loses the focus', () => page.window.dispatchEvent(new Event('blur'))],
+    ['the page is left', () => page.window.dispatchEvent(new Event('pagehide'))],
+    ['the page is hidden', () => page.document.dispatchEvent(new Event('visibilitychange'))],
+    ['the page is frozen', () => page.document.dispatchEvent(new Event('freeze'))],
+    ['the connection ends', () => viewer.closes()],
+    ['somebody else stops', () => viewer.shows({ stop: true })],
+    ['the stop is pressed', () => channel.stop()],
+  ])('lets the devices go when %s', async (_, happens) => {
+    const stick = await add('x');
+    stick.hold(1);
+    happens();
+    expect(stick.isHeld).toBe(false);
+    expect(last()).toMatchObject({ value: { x: 0 } });
+    expect(last()).not.toHaveProperty('ttlMs');
+    const count = viewer.sent.length;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(viewer.sent).toHaveLength(count);
+  });
+
+  it('lets the devices go when the viewer has been removed, which it does not report', async () => {
+    const stick = await add('x');
+    stick.hold(1);
+    viewer.port = null;
+    await vi.advanceTimersByTimeAsync(REPEAT_MS);
+    expect(stick.isHeld).toBe(false);
+  });
+
+  it('is enabled only with a port, and sends nothing before there was one', async () => {
+    viewer.port = null;
+    const stick = await add('x');
+    expect(channel.isEnabled).toBe(false);
+    stick.hold(1);
+    expect(stick.isHeld).toBe(false);
+    expect(viewer.sent).toEqual([]);
+    viewer.opens();
+    expect([channel.isEnabled, stick.isEnabled]).toEqual([true, true]);
+    expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
+    viewer.closes();
+    expect(stick.isEnabled).toBe(false);
+  });
+
+  it('sends a stop ahead of other values until the reset is confirmed, and disables the devices meanwhile', async () => {
+    const stick = await add('x');
+    const states: string[] = [];
+    channel.onStopState((state) => states.push(state));
+    channel.stop();
+    expect(last()).toEqual({ value: { x: 0, stop: true }, urgent: true });
+    stick.hold(1);
+    expect(stick.isHeld).toBe(false);
+    viewer.shows({ stop: true });
+    channel.clearStop();
+    expect(last()).toEqual({ value: { x: 0, stop: false } });
+    stick.hold(1);
+    expect(stick.isHeld).toBe(false);
+    viewer.shows({ stop: false });
+    expect(last()).toEqual({ value: { x: 0 } });
+    expect(states).toEqual(['stopping', 'stopped', 'clearing', 'ready']);
+    stick.hold(1);
+    expect(last()).toMatchObject({ value: { x: 1 } });
+  });
+
+  it('sends a stop again with each press, and keeps it for the next connection', async () => {
+    await add('x');
+    channel.stop();
+    channel.stop();
+    expect(viewer.sent.filter(({ urgent }) => urgent)).toHaveLength(2);
+    viewer.port = null;
+    viewer.sent.length = 0;
+    channel.stop();
+    expect(last()).toEqual({ value: { x: 0, stop: true }, urgent: true });
+  });
+
+  it('reports a refusal once, and sends the value again with the next change', async () => {
+    const stick = await add('x');
+    const codes: string[] = [];
+    viewer.addEventListener('gearway-return-refused', (event) => codes.push((event as CustomEvent).detail.code));
+    viewer.answer = () => Promise.reject(new ReturnRefusedError('not-allowed', ''));
+    stick.hold(1);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(codes).toEqual(['not-allowed']);
+    stick.release();
+    channel.changed();
+    await vi.advanceTimersByTimeAsync(0);
+    viewer.answer = () => Promise.resolve();
+    channel.changed();
+    expect(last()).toEqual({ value: { x: 0 } });
+  });
+
+  it('does not listen any more without devices', async () => {
+    const stick = await add('x');
+    channel.remove(stick);
+    expect(last()).toEqual({ value: {} });
+    const count = viewer.sent.length;
+    page.window.dispatchEvent(new Event('blur'));
+    viewer.opens();
+    expect(viewer.sent).toHaveLength(count);
+  });
+});

@@ -1,0 +1,235 @@
+import { runInBackground } from '../background.ts';
+import type { Value } from '../../shared/protocol.ts';
+import type { GearwayViewer } from '../viewer/gearway-viewer.ts';
+import type { ControlValue, Device } from './control-value.ts';
+import { StopLatch, type StopState } from './stop-latch.ts';
+
+/** Interval between repetitions of the values while a device is held. */
+export const REPEAT_MS = 80;
+
+/** Time after which the gateway drops values that were not repeated. */
+export const TIME_TO_LIVE_MS = 500;
+
+/** Maximum number of unanswered values that are followed by repetitions: on a stalled link they would arrive too late. */
+const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
+
+/** The part of the viewer that a channel uses. */
+export type ControlledViewer = Pick<
+  GearwayViewer,
+  'setReturnData' | 'addEventListener' | 'removeEventListener' | 'dispatchEvent' | 'port'
+>;
+
+/** Key of the emergency stop, in the return data and in the server's message. */
+const STOP = 'stop';
+
+/**
+ * The return data of one viewer, composed of its devices' values by name. While a device is held, all values are
+ * repeated with a time to live, which the gateway enforces: a page that is closed, frozen or cut off stops what it
+ * controls.
+ *
+ * All devices let go when the window loses the focus, is hidden or left, and when the connection ends.
+ */
+export class ControlChannel {
+  static readonly #channels = new WeakMap<ControlledViewer, ControlChannel>();
+
+  readonly #viewer: ControlledViewer;
+  readonly #devices = new Set<Device>();
+  readonly #stopListeners = new Set<(state: StopState) => void>();
+  readonly #stop = new StopLatch();
+  #abort: AbortController | null = null;
+  #repeating: ReturnType<typeof setInterval> | null = null;
+  /** The last value that was sent, as JSON; null before the first one, and after a refusal. */
+  #sent: string | null = null;
+  #unanswered = 0;
+  /** Code of the last refusal; empty after an accepted value. */
+  #refusal = '';
+
+  private constructor(viewer: ControlledViewer) {
+    this.#viewer = viewer;
+  }
+
+  /** The one channel of a viewer. */
+  static of(viewer: ControlledViewer): ControlChannel {
+    let channel = ControlChannel.#channels.get(viewer);
+    if (channel === undefined) {
+      channel = new ControlChannel(viewer);
+      ControlChannel.#channels.set(viewer, channel);
+    }
+    return channel;
+  }
+
+  get stopState(): StopState {
+    return this.#stop.state;
+  }
+
+  /** Whether devices can be used: the viewer has a port, and there is no emergency stop. Otherwise they let go. */
+  get isEnabled(): boolean {
+    return this.#viewer.port !== null && this.#stop.state === 'ready';
+  }
+
+  /** Adds a device. @throws {TypeError} if another one has its name. */
+  add(device: Device): void {
+    if (device.name === STOP || [...this.#devices].some(({ name }) => name === device.name)) {
+      const name = JSON.stringify(device.name);
+      throw new TypeError(`the name ${name} is in use, expected a name of its own for each device`);
+    }
+    this.#devices.add(device);
+    this.#listen();
+    // Once for all devices that are added in one task.
+    queueMicrotask(() => this.#devices.has(device) && this.#send());
+  }
+
+  /** Removes a device; its value is not sent any more. Idempotent. */
+  remove(device: Device): void {
+    if (!this.#devices.delete(device)) return;
+    this.#send();
+    this.#stopListening();
+  }
+
+  /** A device's value has changed, or it is held or let go: sent immediately. */
+  changed(): void {
+    if (this.isEnabled) this.#send();
+    else this.releaseAll();
+  }
+
+  /** Lets all devices go, and sends their neutral values. */
+  releaseAll(): void {
+    for (const device of this.#devices) device.release();
+    this.#send();
+  }
+
+  /** Stops: all devices let go, and the stop is sent until the server has confirmed that it is cleared. */
+  stop(): void {
+    this.#changeStop(() => this.#stop.stop());
+    // Again, if it was sent already.
+    this.#sent = null;
+    this.releaseAll();
+  }
+
+  /** Requests that the server clears the stop. Only after it has confirmed that it has stopped. */
+  clearStop(): void {
+    this.#changeStop(() => this.#stop.clear());
+    this.#send();
+  }
+
+  /** Called with each change of the emergency stop's state. @returns the function that ends this. */
+  onStopState(listener: (state: StopState) => void): () => void {
+    this.#stopListeners.add(listener);
+    this.#listen();
+    return () => {
+      this.#stopListeners.delete(listener);
+      this.#stopListening();
+    };
+  }
+
+  #listen(): void {
+    if (this.#abort !== null) return;
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    const release = (): void => this.releaseAll();
+    for (const type of ['blur', 'pagehide']) window.addEventListener(type, release, { signal });
+    for (const type of ['visibilitychange', 'freeze']) document.addEventListener(type, release, { signal });
+    const viewer = this.#viewer;
+    viewer.addEventListener('gearway-open', () => this.#connectionChanged(), { signal });
+    viewer.addEventListener('gearway-close', () => this.#connectionChanged(), { signal });
+    viewer.addEventListener('gearway-refused', () => this.#connectionChanged(), { signal });
+    viewer.addEventListener('gearway-frame', ({ detail }) => this.#confirm(stopIn(detail.message)), { signal });
+  }
+
+  #stopListening(): void {
+    if (this.#devices.size > 0 || this.#stopListeners.size > 0) return;
+    this.#abort?.abort();
+    this.#abort = null;
+    this.#repeat(false);
+  }
+
+  /** After a connection, devices have to be used again. */
+  #connectionChanged(): void {
+    this.#unanswered = 0;
+    this.releaseAll();
+    this.#enabledChanged();
+  }
+
+  #confirm(stop: boolean | null): void {
+    const before = this.#stop.state;
+    this.#changeStop(() => this.#stop.confirm(stop));
+    if (this.#stop.state !== before) this.releaseAll();
+  }
+
+  #changeStop(change: () => void): void {
+    const before = this.#stop.state;
+    change();
+    const { state } = this.#stop;
+    if (state === before) return;
+    for (const listener of this.#stopListeners) listener(state);
+    this.#enabledChanged();
+  }
+
+  #enabledChanged(): void {
+    for (const device of this.#devices) device.enabledChanged();
+  }
+
+  #repeat(isHeld: boolean): void {
+    if (isHeld === (this.#repeating !== null)) return;
+    if (this.#repeating !== null) clearInterval(this.#repeating);
+    this.#repeating = isHeld ? setInterval(() => this.#repeatValue(), REPEAT_MS) : null;
+  }
+
+  #repeatValue(): void {
+    // The viewer reports its connection by events, except when it is removed.
+    if (!this.isEnabled) this.releaseAll();
+    else if (this.#unanswered < MAX_UNANSWERED) this.#send(true);
+  }
+
+  #send(isRepetition = false): void {
+    const isHeld = [...this.#devices].some((device) => device.isHeld);
+    this.#repeat(isHeld);
+    const stop = this.#stop.value;
+    // The viewer keeps a value for its next connection: one that was sent has to be replaced, and a stop has to be sent.
+    if (this.#viewer.port === null && this.#sent === null && stop === null) return;
+    const value: ControlValue = {
+      ...Object.fromEntries([...this.#devices].map((device) => [device.name, device.value])),
+      ...(stop === null ? {} : { [STOP]: stop }),
+    };
+    const text = JSON.stringify([value, isHeld]);
+    if (text === this.#sent && !isRepetition) return;
+    this.#sent = text;
+    // Values that stay without anybody holding them need no time to live: they are neutral, or settings.
+    const options = { ...(isHeld ? { ttlMs: TIME_TO_LIVE_MS } : {}), ...(stop === true ? { urgent: true } : {}) };
+    this.#unanswered += 1;
+    runInBackground(
+      this.#viewer.setReturnData(value, options).then(() => this.#accepted()),
+      (error) => this.#refused(error),
+    );
+  }
+
+  #accepted(): void {
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    this.#refusal = '';
+  }
+
+  /** Reported by the viewer when it begins, not with each repetition. Without accepted ones, the last value expires. */
+  #refused(error: unknown): void {
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    if (typeof code !== 'string') {
+      reportError(error);
+      return;
+    }
+    // With the connection, the viewer sends its last value again.
+    if (code === 'closed' || code === 'superseded') return;
+    this.#sent = null;
+    if (code === this.#refusal) return;
+    this.#refusal = code;
+    this.#viewer.dispatchEvent(
+      new CustomEvent('gearway-return-refused', { detail: { code, reason: String(message) } }),
+    );
+  }
+}
+
+/** The emergency stop in a message of the server; null if there is none. */
+function stopIn(message: Value): boolean | null {
+  if (typeof message !== 'object' || message === null || Array.isArray(message)) return null;
+  const stop = (message as { readonly [key: string]: Value })[STOP];
+  return typeof stop === 'boolean' ? stop : null;
+}

@@ -1,0 +1,25 @@
+/** Value of one device: what the server gets under the device's name. */
+export type DeviceValue =
+  | boolean
+  | number
+  | string
+  | null
+  | readonly DeviceValue[]
+  | { readonly [key: string]: DeviceValue };
+
+/** Values of all devices of a viewer, by name. */
+export type ControlValue = { readonly [name: string]: DeviceValue };
+
+/** A device, as the channel of its viewer uses it. */
+export interface Device {
+  /** Key of its value in the viewer's return data. */
+  readonly name: string;
+  /** Current value; the neutral one while the device is not in use. */
+  readonly value: DeviceValue;
+  /** Whether somebody holds the device: its value has to be repeated, and ends when it is not. */
+  readonly isHeld: boolean;
+  /** Lets go: the value is neutral until the device is used again. */
+  release(): void;
+  /** The channel accepts values, or does not any more. */
+  enabledChanged(): void;
+}

@@ -1,0 +1,247 @@
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import type { ControlChannel } from './control-channel.ts';
+import { joinChannel } from './device-element.ts';
+import { deviceStyles } from './device-styles.ts';
+import type { StopState } from './stop-latch.ts';
+
+const LABELS: Readonly<Record<StopState, string>> = {
+  ready: 'Stop',
+  stopping: 'Stopping…',
+  stopped: 'Stopped',
+  clearing: 'Stop',
+};
+
+const HINTS: Readonly<Record<StopState, string>> = {
+  ready: 'Emergency stop',
+  stopping: 'Waiting for the server to confirm the stop. Press to send it again',
+  stopped: 'The server has stopped. Press “Reset” to continue',
+  clearing: 'Waiting for the server to confirm the reset. Press to stop again',
+};
+
+/**
+ * An emergency stop, above everything else in the window. It lets all devices of its viewer go, and sends `stop: true`
+ * ahead of other return data until the server has confirmed it in its message, with `stop: true`. After that it can be
+ * reset by a button of its own, which the server confirms with `stop: false`; until then no device can be used.
+ *
+ * @tag gearway-stop
+ * @summary Emergency stop.
+ * @attr {string} viewer - id of the viewer; the first of the page by default
+ * @attr {boolean} inline - lies where it is written instead of above everything
+ * @csspart button - the button that stops
+ * @csspart reset - the button that clears the stop
+ * @cssstate ready
+ * @cssstate stopping
+ * @cssstate stopped
+ * @cssstate clearing
+ */
+export class GearwayStop extends LitElement {
+  static override styles = [
+    deviceStyles,
+    css`
+      [popover] {
+        position: fixed;
+        inset: auto 16px 16px auto;
+        margin: 0;
+        padding: 0;
+        overflow: visible;
+        border: 0;
+        background: none;
+        pointer-events: auto;
+      }
+      .row {
+        display: flex;
+        align-items: center;
+        justify-content: flex-end;
+        gap: 12px;
+      }
+      .stop {
+        min-width: 128px;
+        min-height: 56px;
+        border: 3px solid #fff;
+        border-radius: 28px;
+        background: #c81e1e;
+        box-shadow: 0 2px 10px #0007;
+        color: #fff;
+        font-size: 1.0625rem;
+        font-weight: 700;
+      }
+      .stop.stopping {
+        background: #7a1414;
+      }
+      .stop.stopped {
+        border-color: #111;
+        background: #ffd24d;
+        color: #111;
+      }
+      .reset {
+        border-color: #111;
+        background: #fff;
+        box-shadow: 0 2px 10px #0007;
+        color: #111;
+      }
+      .reset:disabled {
+        opacity: 1;
+        color: #5a5a5a;
+      }
+    `,
+  ];
+  static override properties = { viewer: { type: String }, inline: { type: Boolean } };
+
+  declare viewer: string;
+  declare inline: boolean;
+  readonly #internals = this.attachInternals();
+  #channel: ControlChannel | null = null;
+  #state: StopState = 'ready';
+  #end: () => void = () => undefined;
+  /** A second button, in a dialog or an element that fills the screen: these block everything outside of them. */
+  #twin: GearwayStop | null = null;
+  /** Of a twin: the channel of the first button. */
+  #givenChannel: ControlChannel | null = null;
+
+  constructor() {
+    super();
+    this.viewer = '';
+    this.inline = false;
+    this.#internals.states.add('ready');
+  }
+
+  get state(): StopState {
+    return this.#state;
+  }
+
+  /** Stops immediately. */
+  stop(): void {
+    this.#channel?.stop();
+  }
+
+  /** Requests a reset; only after the server has confirmed the stop. */
+  clear(): void {
+    this.#channel?.clearStop();
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const given = this.#givenChannel;
+    if (given !== null) {
+      this.#end = this.#follow(given);
+      return;
+    }
+    this.#end = joinChannel(this, (channel) => this.#follow(channel));
+    document.addEventListener('fullscreenchange', this.#onTop);
+    for (const type of ['toggle', 'close']) document.addEventListener(type, this.#onTop, { capture: true });
+    if (this.hasUpdated) this.#onTop();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#end();
+    this.#channel = null;
+    this.#twin?.remove();
+    this.#twin = null;
+    document.removeEventListener('fullscreenchange', this.#onTop);
+    for (const type of ['toggle', 'close']) document.removeEventListener(type, this.#onTop, { capture: true });
+  }
+
+  #follow(channel: ControlChannel): () => void {
+    this.#channel = channel;
+    this.#show(channel.stopState);
+    const end = channel.onStopState((state) => this.#show(state));
+    this.#onTop();
+    return end;
+  }
+
+  protected override firstUpdated(): void {
+    this.#onTop();
+  }
+
+  protected override render(): TemplateResult {
+    const state = this.#state;
+    const isResetting = state === 'clearing';
+    const reset = html`<button
+      part="reset"
+      type="button"
+      class="reset"
+      ?disabled=${isResetting}
+      @click=${() => this.clear()}
+    >
+      ${isResetting ? 'Resetting…' : 'Reset'}
+    </button>`;
+    const row = html`<div class="row">
+      ${state === 'stopped' || isResetting ? reset : nothing}
+      <button
+        part="button"
+        type="button"
+        class=${`stop ${state}`}
+        title=${HINTS[state]}
+        @pointerdown=${this.#onPress}
+        @click=${this.#onClick}
+      >
+        ${LABELS[state]}
+      </button>
+    </div>`;
+    return html`${this.inline ? row : html`<div popover="manual">${row}</div>`}
+      <span class="announcement" role="alert">${state === 'ready' ? '' : HINTS[state]}</span>`;
+  }
+
+  /** On the press, not on the release. */
+  readonly #onPress = (event: PointerEvent): void => {
+    if (event.button === 0) this.stop();
+  };
+
+  /** A click by the keyboard or an assistive technology has no press. */
+  readonly #onClick = (event: MouseEvent): void => {
+    if (event.detail === 0) this.stop();
+  };
+
+  #show(state: StopState): void {
+    this.#internals.states.delete(this.#state);
+    this.#internals.states.add(state);
+    this.#state = state;
+    this.requestUpdate();
+  }
+
+  /** Something may have come to the top, or left it. */
+  readonly #onTop = (event?: Event): void => {
+    if (!this.hasUpdated || !this.isConnected) return;
+    this.#raise();
+    if (this.#givenChannel !== null) return;
+    const blockers = [...document.querySelectorAll(':modal')].filter((element) => !containsDeep(element, this));
+    const opened = blockers.find((element) => element === event?.target);
+    const blocker = opened ?? (this.#twin !== null && blockers.find((element) => element === this.#twin?.parentNode));
+    this.#blockedBy(blocker || blockers.at(-1) || null);
+  };
+
+  #blockedBy(blocker: Element | null): void {
+    if (this.#twin !== null && this.#twin.parentNode !== blocker) {
+      this.#twin.remove();
+      this.#twin = null;
+    }
+    if (this.#twin === null && blocker !== null && this.#channel !== null) {
+      const twin = new GearwayStop();
+      twin.#givenChannel = this.#channel;
+      this.#twin = twin;
+      blocker.append(twin);
+    } else if (this.#twin !== null) {
+      this.#twin.#raise();
+    }
+  }
+
+  /** The element that is shown last is the topmost. */
+  #raise(): void {
+    const box = this.renderRoot.querySelector<HTMLElement>('[popover]');
+    if (box === null) return;
+    const focused = this.shadowRoot?.activeElement ?? null;
+    // Hiding it would take effect with the next picture, and showing it before would leave it where it was.
+    const { parentNode, nextSibling } = box;
+    box.remove();
+    parentNode?.insertBefore(box, nextSibling);
+    box.showPopover();
+    if (focused instanceof HTMLElement) focused.focus();
+  }
+}
+
+/** Whether an element contains another one, also one in a shadow tree. */
+function containsDeep(container: Element, element: Element): boolean {
+  const root = element.getRootNode();
+  return container.contains(element) || (root instanceof ShadowRoot && containsDeep(container, root.host));
+}

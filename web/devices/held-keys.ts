@@ -1,0 +1,96 @@
+/** While the key that was pressed last is down, the system repeats it. Without repetitions it counts as released. */
+export const FIRST_REPEAT_MS = 800;
+/** Maximum interval between two repetitions of the system. */
+export const NEXT_REPEAT_MS = 350;
+
+/** The part of a keyboard event that is used. */
+export type KeyPress = Pick<KeyboardEvent, 'code' | 'key' | 'repeat'>;
+
+/**
+ * Keys that are held. The release of a key can be lost to a dialog of the system or to another program; the system then
+ * stops repeating it, and all keys count as released.
+ */
+export class HeldKeys {
+  readonly #onLost: () => void;
+  /** Names by `KeyboardEvent.code`: a key may be released under another name, with Shift for example. */
+  readonly #held = new Map<string, string>();
+  /** Keys that were held when repetitions ended. A repetition proves that they still are. */
+  #lost = new Map<string, string>();
+  /** Code of the key that the system repeats. */
+  #repeated = '';
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param onLost called when a release was lost; no key is held any more. */
+  constructor(onLost: () => void) {
+    this.#onLost = onLost;
+  }
+
+  /** Names of the held keys: `KeyboardEvent.key` in lower case, `space` for the space bar. */
+  get names(): ReadonlySet<string> {
+    return new Set(this.#held.values());
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
+  /**
+   * A key is pressed, or repeated.
+   *
+   * @param needsRepeat whether the system repeats keys.
+   * @returns whether other keys are held than before. Not for repetitions of a key that was let go by {@link clear}.
+   */
+  down(press: KeyPress, needsRepeat = true): boolean {
+    const code = codeOf(press);
+    if (press.repeat) {
+      const lostName = this.#lost.get(code);
+      if (lostName === undefined) {
+        if (code === this.#repeated && this.#held.has(code)) this.#expireIn(NEXT_REPEAT_MS, needsRepeat);
+        return false;
+      }
+    }
+    const wasHeld = this.#held.has(code);
+    this.#lost.clear();
+    this.#held.set(code, keyName(press.key));
+    this.#repeated = code;
+    this.#expireIn(press.repeat ? NEXT_REPEAT_MS : FIRST_REPEAT_MS, needsRepeat);
+    return !wasHeld;
+  }
+
+  /** A key is released. @returns whether it was held. */
+  up(press: KeyPress): boolean {
+    const code = codeOf(press);
+    this.#lost.delete(code);
+    if (!this.#held.delete(code)) return false;
+    // The system does not continue to repeat the other keys.
+    if (code === this.#repeated || this.isEmpty) clearTimeout(this.#timer);
+    return true;
+  }
+
+  /** Lets all keys go: each has to be pressed again. */
+  clear(): void {
+    this.#held.clear();
+    this.#lost.clear();
+    clearTimeout(this.#timer);
+  }
+
+  #expireIn(timeoutMs: number, needsRepeat: boolean): void {
+    clearTimeout(this.#timer);
+    if (!needsRepeat) return;
+    this.#timer = setTimeout(() => {
+      this.#lost = new Map(this.#held);
+      this.#held.clear();
+      this.#onLost();
+    }, timeoutMs);
+  }
+}
+
+/** Name of a key, as {@link HeldKeys.names} has it. */
+export function keyName(key: string): string {
+  return key === ' ' ? 'space' : key.toLowerCase();
+}
+
+/** Virtual keyboards give no code. */
+function codeOf({ code, key }: KeyPress): string {
+  return code === '' ? keyName(key) : code;
+}

@@ -1,0 +1,35 @@
+import { GearwayButton } from './gearway-button.ts';
+import { GearwayGamepad } from './gearway-gamepad.ts';
+import { GearwayJoystick } from './gearway-joystick.ts';
+import { GearwayKeys } from './gearway-keys.ts';
+import { GearwaySlider } from './gearway-slider.ts';
+import { GearwayStop } from './gearway-stop.ts';
+
+export type { DeviceValue } from './control-value.ts';
+export type { StopState } from './stop-latch.ts';
+export { type DeviceElement, GearwayInputEvent } from './device-element.ts';
+export { GearwayButton, GearwayGamepad, GearwayJoystick, GearwayKeys, GearwaySlider, GearwayStop };
+
+// `gearway/devices`: defines the elements.
+const ELEMENTS = {
+  'gearway-button': GearwayButton,
+  'gearway-gamepad': GearwayGamepad,
+  'gearway-joystick': GearwayJoystick,
+  'gearway-keys': GearwayKeys,
+  'gearway-slider': GearwaySlider,
+  'gearway-stop': GearwayStop,
+} as const;
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'gearway-button': GearwayButton;
+    'gearway-gamepad': GearwayGamepad;
+    'gearway-joystick': GearwayJoystick;
+    'gearway-keys': GearwayKeys;
+    'gearway-slider': GearwaySlider;
+    'gearway-stop': GearwayStop;
+  }
+}
+
+for (const [name, element] of Object.entries(ELEMENTS))
+  if (!customElements.get(name)) customElements.define(name, element);

@@ -1,0 +1,57 @@
+/** State of an emergency stop. */
+export type StopState =
+  | 'ready'
+  /** Requested; the server has not confirmed it. */
+  | 'stopping'
+  /** The server has confirmed it. */
+  | 'stopped'
+  /** Clearing was requested; the server has not confirmed it. */
+  | 'clearing';
+
+/**
+ * Emergency stop of one viewer: what this viewer requests, and what the server has confirmed in its messages. Only the
+ * server's confirmation ends a stop.
+ */
+export class StopLatch {
+  #request: 'none' | 'stop' | 'clear' = 'none';
+  #isConfirmed = false;
+
+  get state(): StopState {
+    switch (this.#request) {
+      case 'stop':
+        return this.#isConfirmed ? 'stopped' : 'stopping';
+      case 'clear':
+        return 'clearing';
+      case 'none':
+        // Another viewer, or the server itself, has stopped.
+        return this.#isConfirmed ? 'stopped' : 'ready';
+      default:
+        return this.#request satisfies never;
+    }
+  }
+
+  /** What this viewer returns: true to stop, false to clear; null while it requests nothing. */
+  get value(): boolean | null {
+    return this.#request === 'none' ? null : this.#request === 'stop';
+  }
+
+  /** Requests a stop. It has to be confirmed again, even if the server has stopped already. */
+  stop(): void {
+    this.#request = 'stop';
+    this.#isConfirmed = false;
+  }
+
+  /** Requests that the server clears the stop, once it has confirmed it. @returns whether it has. */
+  clear(): boolean {
+    if (this.state !== 'stopped') return false;
+    this.#request = 'clear';
+    return true;
+  }
+
+  /** A message of the server: true while it has stopped, false otherwise; null if the message does not contain it. */
+  confirm(stop: boolean | null): void {
+    if (stop === null) return;
+    this.#isConfirmed = stop;
+    if (!stop && this.#request === 'clear') this.#request = 'none';
+  }
+}
