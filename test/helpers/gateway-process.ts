@@ -15,10 +15,10 @@ export class GatewayProcess extends Child {
   readonly #key: Promise<string>;
 
   /**
-   * @param args of the command. Without `--source` there is a small test pattern, which takes little of the processor.
+   * @param args of the command. Without `--source` and `--config` there is a small test pattern, which takes little of the processor.
    */
   constructor(...args: string[]) {
-    const source = args.some((arg) => arg.startsWith('--source'))
+    const source = args.some((arg) => arg.startsWith('--source') || arg === '--config')
       ? []
       : ['--source', 'test-pattern:?size=320x180&fps=15'];
     super(process.execPath, ['dist/gateway/main.js', '--port', '0', ...source, ...args], {

@@ -1,8 +1,18 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { GatewayEvent, GatewayStatus, RightsStatus, StreamStatus } from '../../../shared/status.ts';
+import type {
+  GatewayEvent,
+  GatewayStatus,
+  RightsStatus,
+  StreamChange,
+  StreamSettingsStatus,
+  StreamStatus,
+} from '../../../shared/status.ts';
 import { type Answer, authorization, fetchRights, fetchStreams } from '../shared/streams.ts';
 
 const RETRY_MS = 1500;
+
+/** Response to a request, or the reason why it was refused. */
+export type Answered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
 /** Client of the HTTP API of the gateway that serves this page. */
 export class Api {
@@ -29,6 +39,23 @@ export class Api {
     } catch {
       return null; // no response: the page reports it, and tries again
     }
+  }
+
+  /** The options of a stream. */
+  settings(stream: string): Promise<Answered<StreamSettingsStatus>> {
+    return this.#ask(`${streamPath(stream)}/settings`);
+  }
+
+  /** Creates (`PUT`), changes (`PATCH`) or removes (`DELETE`) a stream. */
+  changeStream(
+    method: 'PUT' | 'PATCH' | 'DELETE',
+    stream: string,
+    options: object | undefined,
+    isPersisted: boolean,
+  ): Promise<Answered<StreamChange>> {
+    const body =
+      options === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(options) };
+    return this.#ask(`${streamPath(stream)}${isPersisted ? '?persist=true' : ''}`, { method, ...body });
   }
 
   /** Adds a native client. @returns null, or the reason for a refusal. */
@@ -101,11 +128,19 @@ export class Api {
   }
 
   async #change(path: string, init: RequestInit): Promise<string | null> {
+    const answer = await this.#ask(path, init);
+    return answer.ok ? null : answer.reason;
+  }
+
+  async #ask<T>(path: string, init: RequestInit = {}): Promise<Answered<T>> {
     try {
       const response = await this.#fetch(path, init);
-      return response.ok ? null : ((await response.json()) as { message: string }).message;
+      const body: unknown = await response.json();
+      return response.ok
+        ? { ok: true, value: body as T }
+        : { ok: false, reason: (body as { message: string }).message };
     } catch {
-      return 'the gateway does not answer';
+      return { ok: false, reason: 'the gateway does not answer' };
     }
   }
 
@@ -116,7 +151,11 @@ export class Api {
   }
 }
 
+function streamPath(stream: string): string {
+  return `api/streams/${encodeURIComponent(stream)}`;
+}
+
 function clientsPath(stream: string, client?: string): string {
-  const clients = `api/streams/${encodeURIComponent(stream)}/clients`;
+  const clients = `${streamPath(stream)}/clients`;
   return client === undefined ? clients : `${clients}/${encodeURIComponent(client)}`;
 }

@@ -11,6 +11,7 @@ import { Api } from './api.ts';
 import { GatewayFeed } from './gateway-feed.ts';
 import { LogIn } from './log-in.ts';
 import { WallPage } from '../wall/wall-page.ts';
+import { StreamDialog } from './stream-dialog.ts';
 import { StreamPage } from './stream-page.ts';
 
 // index.html loads the viewer element.
@@ -25,6 +26,7 @@ if (key !== null) saveToken(key);
 const api = new Api(key ?? loadToken());
 const logIn = new LogIn(api, useToken);
 const feed = new GatewayFeed(api, { onChange: receive, onToken: (reason) => logIn.ask(reason) });
+const streamDialog = new StreamDialog(feed);
 let streamPage: StreamPage | null = requestedStream === null ? null : openStream(requestedStream);
 /** Shown while there is no page of a stream. Exists from when it is first shown. */
 let wallPage: WallPage | null = null;
@@ -36,7 +38,7 @@ addEventListener('hashchange', () => {
 });
 
 function openStream(name: string): StreamPage {
-  return new StreamPage(name, feed, logIn, update);
+  return new StreamPage(name, feed, logIn, streamDialog, update);
 }
 
 async function useToken(token: string | null): Promise<void> {
@@ -57,7 +59,7 @@ function choosePage(): void {
   const [first, second] = feed.streams;
   if (first === undefined) return;
   const only = second === undefined ? first.name : null;
-  if (only === null) wallPage ??= new WallPage(feed, update);
+  if (only === null) wallPage ??= new WallPage(feed, streamDialog, update);
   if ((streamPage?.name ?? null) === only) return;
   streamPage?.close();
   streamPage = only === null ? null : openStream(only);

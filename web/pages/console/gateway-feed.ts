@@ -71,7 +71,8 @@ export class GatewayFeed {
   /** Requests everything again, with the current token. */
   async refresh(): Promise<void> {
     this.rights = null;
-    await this.poll();
+    // Only administrators see the configuration.
+    await Promise.all([this.poll(), this.#describe()]);
   }
 
   async poll(): Promise<void> {

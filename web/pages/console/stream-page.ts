@@ -1,6 +1,6 @@
-import { html, type TemplateResult } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import { runInBackground } from '../../background.ts';
-import type { ClientStatus, StreamStatus } from '../../../shared/status.ts';
+import type { ClientStatus, StreamChange, StreamStatus } from '../../../shared/status.ts';
 import type { GearwayViewer } from '../../viewer/gearway-viewer.ts';
 import { ConfirmDialog } from '../shared/confirm-dialog.ts';
 import { throttled } from '../shared/throttled.ts';
@@ -21,6 +21,7 @@ import { QrCode } from './qr-code.ts';
 import { ReturnImages } from './return-images.ts';
 import { ReturnPanel } from './return-panel.ts';
 import { sourcePanel } from './source-panel.ts';
+import type { StreamDialog } from './stream-dialog.ts';
 
 /** Minimum interval between updates of the message. */
 const MESSAGE_MS = 100;
@@ -30,6 +31,7 @@ export class StreamPage {
   readonly name: string;
   readonly #feed: GatewayFeed;
   readonly #logIn: LogIn;
+  readonly #streamDialog: StreamDialog;
   readonly #onChange: () => void;
   readonly #viewer: GearwayViewer = document.createElement('gearway-viewer');
   readonly #rates = new ClientRates();
@@ -44,10 +46,11 @@ export class StreamPage {
   #message: FrameMessage | null = null;
   #problem: string | null = null;
 
-  constructor(name: string, feed: GatewayFeed, logIn: LogIn, onChange: () => void) {
+  constructor(name: string, feed: GatewayFeed, logIn: LogIn, streamDialog: StreamDialog, onChange: () => void) {
     this.name = name;
     this.#feed = feed;
     this.#logIn = logIn;
+    this.#streamDialog = streamDialog;
     this.#onChange = onChange;
     this.#viewer.token = feed.api.token;
     this.#viewer.name = 'Console';
@@ -111,7 +114,7 @@ export class StreamPage {
       <div class="side">${this.#returnPanel.render(this.#feed.hasRight('return'))}${messagePanel(this.#message)}</div>
       <div class="column">${this.#clients(status)}</div>
       <div class="column">
-        ${sourcePanel(status, mayPublish)}${portsPanel(status, this.#ports)}
+        ${sourcePanel(status, mayPublish, this.#streamActions())}${portsPanel(status, this.#ports)}
         ${connectPanel({ status, stream: this.name, gateway: this.#feed.gateway, fold: this.#connect, qrCode: this.#qrCode })}
         ${activityPanel(this.#feed.events, this.name)}
       </div>
@@ -140,6 +143,38 @@ export class StreamPage {
       disconnect,
       enlarge: (client) => this.#enlarge(client),
     });
+  }
+
+  #streamActions(): TemplateResult | typeof nothing {
+    if (!this.#feed.hasRight('administer')) return nothing;
+    const act = (action: () => Promise<void>) => (): void => runInBackground(action());
+    const isOnly = this.#feed.streams.length === 1;
+    return html`<div class="actions">
+      <button class="quiet" @click=${act(async () => this.#edit())}>Edit stream</button>
+      ${
+        isOnly
+          ? html`<button class="quiet" @click=${act(async () => this.#add())}>Add stream</button>`
+          : html`<button class="quiet" @click=${act(async () => this.#remove())}>Remove stream</button>`
+      }
+    </div>`;
+  }
+
+  async #add(): Promise<void> {
+    this.#showProblems(await this.#streamDialog.add());
+  }
+
+  async #edit(): Promise<void> {
+    this.#showProblems(await this.#streamDialog.edit(this.name));
+  }
+
+  async #remove(): Promise<void> {
+    if ((await this.#streamDialog.remove(this.name)) !== null) location.assign('./');
+  }
+
+  #showProblems(result: StreamChange | string | null): void {
+    const problems = typeof result === 'string' ? result : (result?.problems ?? []).join('; ');
+    this.#problem = problems === '' ? null : problems;
+    this.#onChange();
   }
 
   #own(): OwnClient | null {

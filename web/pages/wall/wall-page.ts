@@ -2,8 +2,10 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { ref } from 'lit/directives/ref.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { StreamStatus } from '../../../shared/status.ts';
+import { runInBackground } from '../../background.ts';
 import { activityPanel } from '../console/activity-panel.ts';
 import type { GatewayFeed } from '../console/gateway-feed.ts';
+import type { StreamDialog } from '../console/stream-dialog.ts';
 import { type Health, streamHealth } from '../shared/health.ts';
 import { capitalize, plural } from '../shared/text.ts';
 import { Thumbnails } from './thumbnails.ts';
@@ -17,13 +19,15 @@ const MAX_DISPLAYED = 16;
 /** All streams of the gateway, with live thumbnails, their state, and any problem. */
 export class WallPage {
   readonly #feed: GatewayFeed;
+  readonly #streamDialog: StreamDialog;
   readonly #onChange: () => void;
   readonly #thumbnails: Thumbnails;
   #search = '';
   #showsProblems = false;
 
-  constructor(feed: GatewayFeed, onChange: () => void) {
+  constructor(feed: GatewayFeed, streamDialog: StreamDialog, onChange: () => void) {
     this.#feed = feed;
+    this.#streamDialog = streamDialog;
     this.#onChange = onChange;
     this.#thumbnails = new Thumbnails(feed.api, onChange);
   }
@@ -76,7 +80,12 @@ export class WallPage {
       </button>
       ${count < SEARCH_FROM ? nothing : html`<input class="field" type="search" aria-label="Search streams" placeholder="Search" .value=${this.#search} @input=${onSearch} />`}
       ${shown.length === 0 ? nothing : html`<a class="link" href=${`viewer?stream=${display}`}>Wall display</a>`}
+      ${this.#feed.hasRight('administer') ? html`<button class="second" @click=${() => runInBackground(this.#add())}>Add stream</button>` : nothing}
     </div>`;
+  }
+
+  async #add(): Promise<void> {
+    await this.#streamDialog.add();
   }
 
   #matches(stream: StreamStatus, health: Health): boolean {

@@ -1,0 +1,128 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { launchBrowser } from '../helpers/browsers.ts';
+import { GatewayProcess } from '../helpers/gateway-process.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const FILE = `# The house.
+streams:
+  door:
+    source: test-pattern:?size=320x180&fps=15
+  camera:
+    source: "mjpeg:http://viewer:\${PASSWORD:-s3cr3t-word}@127.0.0.1:9/" # needs a password
+`;
+
+let browser: Browser;
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  browser = await launchBrowser('chromium');
+});
+afterAll(async () => {
+  await browser.close();
+});
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gearway-console-'));
+  file = join(folder, 'gateway.yaml');
+  writeFileSync(file, FILE);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** The console of an administrator, of a gateway with a configuration file. */
+async function open(gateway: GatewayProcess, query = ''): Promise<Page & AsyncDisposable> {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  await page.setViewport({ width: 1280, height: 900 });
+  await page.goto((await gateway.administratorUrl()).replace('/#', `/${query}#`));
+  return Object.assign(page, { [Symbol.asyncDispose]: () => context.close() });
+}
+
+/** The gateway reads its streams from the file only. */
+const startGateway = (): Promise<GatewayProcess> => GatewayProcess.start('--config', file);
+
+async function press(page: Page, label: string): Promise<void> {
+  await page.locator(`::-p-xpath(//button[normalize-space()=${JSON.stringify(label)}])`).click();
+}
+
+async function fill(page: Page, name: string, text: string): Promise<void> {
+  const field = `dialog[open] [name=${name}]`;
+  await page.locator(field).click({ count: 3 });
+  await page.keyboard.press('Backspace');
+  await page.type(field, text);
+}
+
+const dialogClosed = (page: Page): Promise<unknown> => page.waitForSelector('dialog[open]', { hidden: true });
+const says = (page: Page, words: string): Promise<unknown> =>
+  page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
+
+describe('the console of an administrator', () => {
+  it('adds a stream, and says what is wrong with it', async () => {
+    await using gateway = await startGateway();
+    await using page = await open(gateway);
+    await press(page, 'Add stream');
+    await fill(page, 'name', 'door');
+    await fill(page, 'source', 'test-pattern:?size=160x120');
+    await page.keyboard.press('Enter');
+    await says(page, 'There is already a stream called door');
+    await fill(page, 'name', 'yard');
+    await fill(page, 'virtualPorts', '7-6');
+    await page.keyboard.press('Enter');
+    await says(page, 'virtual-ports is "7-6"');
+    await page.evaluate(AXE);
+    expect(await page.evaluate('axe.run("dialog").then(({ violations }) => violations)')).toEqual([]);
+    await fill(page, 'virtualPorts', '7000-7003');
+    await page.keyboard.press('Enter');
+    await dialogClosed(page);
+    await page.waitForSelector('[data-stream=yard]');
+    expect(readFileSync(file, 'utf8')).toBe(
+      `${FILE}  yard:\n    source: test-pattern:?size=160x120\n    virtualPorts: 7000-7003\n`,
+    );
+  });
+
+  it('changes one option; the password and everything else of the file stay', async () => {
+    await using gateway = await startGateway();
+    await using page = await open(gateway, '?stream=camera');
+    await press(page, 'Edit stream');
+    await page.waitForSelector('dialog[open]');
+    const source = await page.$eval('dialog [name=source]', (field) => (field as HTMLInputElement).value);
+    expect(source).toBe('mjpeg:http://viewer:…@127.0.0.1:9/');
+    expect(await page.content()).not.toContain('s3cr3t');
+    await page.click('dialog summary');
+    await page.select('dialog [name=idle]', 'silence');
+    await page.keyboard.press('Enter');
+    await page.click('dialog .primary');
+    await dialogClosed(page);
+    expect(readFileSync(file, 'utf8')).toBe(`${FILE}    idle: silence\n`);
+  });
+
+  it('removes a stream, after a question that Escape cancels; not from the file unless wanted', async () => {
+    await using gateway = await startGateway();
+    await using page = await open(gateway, '?stream=camera');
+    await press(page, 'Remove stream');
+    await page.waitForSelector('dialog[open]');
+    expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe('Cancel');
+    await page.keyboard.press('Escape');
+    await dialogClosed(page);
+    await press(page, 'Remove stream');
+    await page.click('dialog[open] [name=persist]');
+    await Promise.all([page.waitForNavigation(), page.click('dialog[open] .danger')]);
+    // The only stream that is left.
+    await says(page, 'Edit stream');
+    expect(readFileSync(file, 'utf8')).toBe(FILE);
+    expect((await fetch(`${await gateway.url}/api/streams/camera`)).status).toBe(404);
+  });
+
+  it('offers nothing of it to others', async () => {
+    await using gateway = await startGateway();
+    await using page = await open(gateway);
+    await page.goto(`${await gateway.url}/?stream=door`);
+    await page.evaluate(() => sessionStorage.clear());
+    await page.reload();
+    await says(page, 'Source');
+    expect(await page.$$('.actions')).toEqual([]);
+  });
+});
