@@ -162,7 +162,7 @@ async function buildGateway(
     isLocal: isLoopback(resolved.host),
     administratorKey,
   });
-  const access = new Access(rightsOf(resolved));
+  const access = new Access(rightsOf(resolved), options.log);
   const editor = new StreamEditor({
     options,
     check: (changed) => {

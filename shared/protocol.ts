@@ -32,6 +32,9 @@ const MAX_FEATURE_LENGTH = 32;
 export const MAX_HEADER_BYTES = 1 << 20;
 
 /** Maximum number of bytes of a message before the peer is known: a `hello`. */
+/** Maximum length of a token. A JSON Web Token with an RSA signature has some 600 characters. */
+export const MAX_TOKEN = 2048;
+
 export const MAX_HELLO_BYTES = PRELUDE_BYTES + (4 << 10);
 
 /** Types with this bit set may be ignored by a receiver that does not know them. */
@@ -778,7 +781,7 @@ function decodeHello(fields: Fields): Hello {
     ...optional(fields, 'port', (f, key) => integer(f, key, 65_535)),
     ...optional(fields, 'leaseKey', (f, key) => text(f, key, 32)),
     ...optional(fields, 'spectate', boolean),
-    ...optional(fields, 'token', (f, key) => text(f, key, 512)),
+    ...optional(fields, 'token', (f, key) => text(f, key, MAX_TOKEN)),
     ...optional(fields, 'name', (f, key) => text(f, key, 64)),
     ...optional(fields, 'takeOver', boolean),
     ...optional(fields, 'features', names),

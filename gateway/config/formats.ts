@@ -13,7 +13,7 @@ import {
   resolveProxy,
   resolvePublicUrl,
 } from './options.ts';
-import { checkStreamName, parseExpiry } from './rights-options.ts';
+import { checkJwks, checkJwtSecret, checkStreamName, parseExpiry } from './rights-options.ts';
 
 /**
  * The checks of the schema's `format`s.
@@ -46,6 +46,8 @@ export function createFormats(checkSource: (url: string) => void): Formats {
     token: checkToken,
     'token-hash': (text) => parseScryptHash(text),
     'stream-name': checkStreamName,
+    'jwt-secret': checkJwtSecret,
+    jwks: checkJwks,
     time: (text) => parseExpiry(text),
   };
 }

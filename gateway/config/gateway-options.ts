@@ -31,6 +31,18 @@ export interface TokenSettings {
   readonly expires?: string;
 }
 
+/** How JSON Web Tokens are verified. Their claims `rights`, `streams` and `port` are like those of a token. */
+export interface JwtOptions {
+  /** Shared secret of HS256, at least 32 characters. */
+  readonly secret?: string;
+  /** Public keys of RS256 and ES256: a JWK set as JSON, or its URL. */
+  readonly keys?: string;
+  /** Required `iss`. Default any. */
+  readonly issuer?: string;
+  /** Required `aud`. Default any. */
+  readonly audience?: string;
+}
+
 /** Maximum numbers of concurrent uses, each optional. docs/limits.md lists the defaults. */
 export type LimitSettings = Readonly<
   Record<
@@ -89,6 +101,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * Default none.
    */
   readonly tokens?: Readonly<Record<string, TokenSettings>>;
+  /** Accepts JSON Web Tokens. Requests from this machine then need a token, too. Default none. */
+  readonly jwt?: JwtOptions;
   /**
    * Tokens of reserved virtual ports, by port, in each stream that has the port. Such a token grants watching, and
    * returning data only on that port. Default none.

@@ -8,11 +8,12 @@ import { parseHost } from '../http/trusted-names.ts';
 import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../hub/shares.ts';
 import { DEFAULT_STREAM_POLICY } from '../hub/stream.ts';
+import type { JwtSettings } from '../rights/jwt-verifier.ts';
 import { type NamedToken, requiresToken } from '../rights/rows.ts';
 import { type ListedAddress, resolveClient, splitName } from './client-address.ts';
 import type { GatewayOptions, LimitSettings, NativePolicy } from './gateway-options.ts';
 import { invalid, oneOf, OptionError } from './problem.ts';
-import { resolveNamedTokens } from './rights-options.ts';
+import { resolveJwt, resolveNamedTokens } from './rights-options.ts';
 
 /** Validated options with defaults. */
 export interface ResolvedGatewayOptions {
@@ -37,6 +38,7 @@ export interface ResolvedGatewayOptions {
   readonly publishToken: string | null;
   readonly reservedPorts: ReadonlyMap<number, string>;
   readonly tokens: readonly NamedToken[];
+  readonly jwt: JwtSettings | null;
   readonly allowOrigins: readonly string[];
   readonly allowHosts: readonly string[];
   /** Its path ends with a slash. */
@@ -88,6 +90,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   const reservedPorts = resolveReserved(options.reservedPorts ?? {}, [...virtualPorts.values()].flat());
   const clients = resolveClients(options, streams);
   const tokens = resolveNamedTokens(options.tokens ?? {}, [...virtualPorts.values()].flat(), reservedPorts);
+  const jwt = resolveJwt(options.jwt);
   const both = clients.find(
     ({ stream, address: { port: own } }) =>
       reservedPorts.has(own) ||
@@ -100,10 +103,10 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
       String(both.address.port),
     );
   checkTokens([token, viewToken, publishToken, ...reservedPorts.values()].filter((secret) => secret !== null));
-  const hasTokens = requiresToken({ token, tokens });
+  const hasTokens = requiresToken({ token, tokens, jwt });
   if (viewToken !== null && !hasTokens)
     throw invalid(
-      'view-token requires token or tokens, because without them anyone may return data; add --token SECRET',
+      'view-token requires token, tokens or jwt, because without them anyone may return data; add --token SECRET',
       'viewToken',
     );
   if (!isLoopback(host) && !hasTokens && !insecure) {
@@ -131,6 +134,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     publishToken,
     reservedPorts,
     tokens,
+    jwt,
     allowOrigins,
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),

@@ -1,9 +1,11 @@
 import { errorText } from '../../shared/errors.ts';
+import { isThisMachine } from '../http/access.ts';
 import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
 import { RIGHTS } from '../rights/principal.ts';
+import { isUrl, type JwtSettings } from '../rights/jwt-verifier.ts';
 import { BUILT_IN_NAMES, type NamedToken } from '../rights/rows.ts';
 import { parseScryptHash, type ScryptHash } from '../rights/scrypt-hash.ts';
-import type { TokenSettings } from './gateway-options.ts';
+import type { JwtOptions, TokenSettings } from './gateway-options.ts';
 import { invalid, OptionError } from './problem.ts';
 
 /**
@@ -47,6 +49,39 @@ export function resolveNamedTokens(
       hash: parseAt(['tokens', name, 'hash'], (): ScryptHash => parseScryptHash(hash)),
     };
   });
+}
+
+/** @throws {GearwayError} `option-invalid`. */
+export function resolveJwt(options: JwtOptions | undefined): JwtSettings | null {
+  if (options === undefined) return null;
+  const { secret = null, keys = null, issuer = null, audience = null } = options;
+  if (secret === null && keys === null) throw invalid('jwt has neither secret nor keys, expected one of them', 'jwt');
+  if (secret !== null) parseAt(['jwt', 'secret'], () => checkJwtSecret(secret));
+  if (keys !== null) parseAt(['jwt', 'keys'], () => checkJwks(keys));
+  return { secret, keys, issuer, audience };
+}
+
+/** @throws {GearwayError} `option-invalid`; the message does not contain the secret. */
+export function checkJwtSecret(secret: string): void {
+  if (secret.length < 32) throw invalid(`the secret has ${secret.length} characters, expected at least 32`);
+}
+
+/** @throws {GearwayError} `option-invalid`. */
+export function checkJwks(keys: string): void {
+  if (isUrl(keys)) {
+    if (!URL.canParse(keys)) throw invalid('the URL of the keys is malformed');
+    const { protocol, hostname } = new URL(keys);
+    if (protocol !== 'https:' && !isThisMachine(hostname.replaceAll(/[[\]]/g, '')))
+      throw invalid('the URL of the keys is not HTTPS, so anyone on the path could replace the keys');
+    return;
+  }
+  try {
+    const set = JSON.parse(keys) as { readonly keys?: unknown } | null;
+    if (Array.isArray(set?.keys) && set.keys.length > 0) return;
+  } catch {
+    // Reported below.
+  }
+  throw invalid('the keys are neither a URL nor a JWK set, {"keys": [{"kty": …}]}');
 }
 
 /**

@@ -387,6 +387,34 @@ export const CONFIG_SCHEMA = {
       description:
         'Tokens and users with rights of their own, by name (docs/security.md#tokens-and-users). With any of them, requests from this machine need a token, too.',
     },
+    jwt: {
+      type: 'object',
+      additionalProperties: false,
+      description:
+        'Accept JSON Web Tokens of another service (docs/security.md#json-web-tokens). Requires `secret` or `keys`. Requests from this machine then need a token, too.',
+      properties: {
+        secret: {
+          type: 'string',
+          format: 'jwt-secret',
+          secret: true,
+          description: 'Shared secret of HS256, at least 32 characters.',
+          examples: ['file:/etc/gearway/jwt-secret'],
+        },
+        keys: {
+          type: 'string',
+          format: 'jwks',
+          description:
+            'Public keys of RS256 and ES256: the URL of a JWK set, or the set itself, usually read from a file.',
+          examples: ['https://login.example.org/jwks.json'],
+        },
+        issuer: {
+          type: 'string',
+          description: 'The `iss` that tokens must have.',
+          examples: ['https://login.example.org/'],
+        },
+        audience: { type: 'string', description: 'The `aud` that tokens must have.', examples: ['gearway'] },
+      },
+    },
     reservedPorts: {
       type: 'object',
       propertyNames: { pattern: '^[0-9]{1,5}$' },

@@ -29,9 +29,10 @@ export class Access {
   #options: RightsOptions;
   readonly #table: RightsTable;
 
-  constructor(options: RightsOptions) {
+  /** @param log called with one line of text at a time. */
+  constructor(options: RightsOptions, log: (message: string) => void = () => undefined) {
     this.#options = options;
-    this.#table = new RightsTable(rowsOf(options));
+    this.#table = new RightsTable(rowsOf(options), options.jwt, log);
   }
 
   /**
@@ -42,15 +43,15 @@ export class Access {
    */
   update(options: RightsOptions): readonly string[] {
     this.#options = options;
-    return this.#table.update(rowsOf(options));
+    return this.#table.update(rowsOf(options), options.jwt);
   }
 
   /**
    * Decides whether a request may use a right. An unknown credential is ignored if the request would be allowed without
    * one, so that programs and pages with an outdated token keep working.
    *
-   * @returns a promise if a hash has to be computed.
-   * @throws {GearwayError} `busy` if too many hashes are being computed.
+   * @returns a promise if the credential has to be computed or fetched.
+   * @throws {GearwayError} `busy` if too many credentials are being checked.
    */
   authorize(
     credential: Credential | undefined,

@@ -227,11 +227,16 @@ export function choosePort(
     if (wanted !== undefined && wanted !== owned) {
       throw new GearwayError('port-reserved', `port ${wanted} was requested, but this token is for port ${owned}`);
     }
-    // A reserved port may be in the ranges of another stream.
-    if (!table.reserved.has(owned)) {
+    if (table.reserved.has(owned)) return owned;
+    // The port may be in the ranges of another stream.
+    if (!table.ranges.some(({ from, to }) => owned >= from && owned <= to)) {
       throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);
     }
-    return owned;
+    return choosePort(
+      table,
+      { wanted: owned, ...(key === undefined ? {} : { key }), ...(address === undefined ? {} : { address }) },
+      nowMs,
+    );
   }
   if (key !== undefined) {
     for (const [port, lease] of table.leases) {

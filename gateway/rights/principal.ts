@@ -62,6 +62,11 @@ export class Principal implements Grant {
     return this.#end;
   }
 
+  /** Whether anything waits for the end of the rights. */
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   may(right: Right, scope: Scope): boolean {
     if (!this.rights.includes(right)) return false;
     if (this.streams === null || scope === 'any') return true;

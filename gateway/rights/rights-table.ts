@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { HashVerifier } from './hash-verifier.ts';
+import { isJwt, type JwtSettings, JwtVerifier } from './jwt-verifier.ts';
 import { type Grant, Principal } from './principal.ts';
 import { saltOfHash, saltOfToken, type ScryptHash } from './scrypt-hash.ts';
 
@@ -45,17 +46,26 @@ export class RightsTable {
   #hashes = new Map<string, LiveRow>();
   #users = new Map<string, LiveRow>();
 
-  constructor(rows: readonly Row[]) {
-    this.update(rows);
+  #jwt: { readonly text: string; readonly verifier: JwtVerifier } | null = null;
+  readonly #log: (message: string) => void;
+
+  /**
+   * @param jwt null: JSON Web Tokens are not accepted.
+   * @param log called with one line of text at a time.
+   */
+  constructor(rows: readonly Row[], jwt: JwtSettings | null, log: (message: string) => void) {
+    this.#log = log;
+    this.update(rows, jwt);
   }
 
   /**
-   * Replaces the rows. Those that are equal stay as they are; the rights of all others end, and with them what their
+   * Replaces the rows, and how JSON Web Tokens are verified. Rows that are equal stay as they are; the rights of all others end, and with them what their
    * owners have running.
    *
    * @returns the names of the identities that were added, changed or removed.
    */
-  update(rows: readonly Row[]): readonly string[] {
+  update(rows: readonly Row[], jwt: JwtSettings | null): readonly string[] {
+    const hasOtherJwt = this.#updateJwt(jwt);
     const before = new Map(this.#rows.map((row) => [row.text, row]));
     const after = rows.map((row): LiveRow => {
       const text = JSON.stringify(row);
@@ -82,19 +92,29 @@ export class RightsTable {
       });
     }
     const added = after.filter(({ text }) => !before.has(text));
-    return [...new Set([...removed, ...added].map(({ grant }) => grant.name))];
+    return [...new Set([...removed, ...added].map(({ grant }) => grant.name)), ...(hasOtherJwt ? ['jwt'] : [])];
+  }
+
+  /** @returns whether there is another way of verifying. */
+  #updateJwt(jwt: JwtSettings | null): boolean {
+    const text = JSON.stringify(jwt);
+    if (text === (this.#jwt?.text ?? 'null')) return false;
+    this.#jwt?.verifier.end({ reason: 'the configuration of JSON Web Tokens was changed', mayRetry: jwt !== null });
+    this.#jwt = jwt === null ? null : { text, verifier: new JwtVerifier(jwt, this.#log) };
+    return true;
   }
 
   /**
    * Finds the identity that a credential proves.
    *
-   * @returns null if there is none; a promise if a hash has to be computed.
-   * @throws {GearwayError} `busy` if too many hashes are being computed.
+   * @returns null if there is none; a promise if it has to be computed.
+   * @throws {GearwayError} `busy` if too many credentials are being checked.
    */
   find(credential: Credential): Principal | null | Promise<Principal | null> {
     const { secret, user } = credential;
     const known = this.#findSecret(secret);
     if (known !== null) return known;
+    if (this.#jwt !== null && isJwt(secret)) return this.#jwt.verifier.find(secret);
     const salt = saltOfToken(secret);
     const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
     if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash);

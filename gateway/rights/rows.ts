@@ -1,3 +1,4 @@
+import type { JwtSettings } from './jwt-verifier.ts';
 import { type Grant, type Right, RIGHTS } from './principal.ts';
 import type { Row } from './rights-table.ts';
 import type { ScryptHash } from './scrypt-hash.ts';
@@ -25,6 +26,8 @@ export interface RightsOptions {
   readonly reservedPorts: ReadonlyMap<number, string>;
   /** Tokens and users of the configuration. */
   readonly tokens: readonly NamedToken[];
+  /** null: JSON Web Tokens are not accepted. */
+  readonly jwt: JwtSettings | null;
 }
 
 /** Names of identities that are not in the configuration, and which its tokens therefore may not have. */
@@ -34,8 +37,8 @@ export const BUILT_IN_NAMES: readonly string[] = ['token', 'anyone'];
  * Whether rights are configured, so that neither this machine nor anyone else has any without a token. A publishing
  * token and tokens of ports alone restrict only publishing, and these ports.
  */
-export function requiresToken({ token, tokens }: Pick<RightsOptions, 'token' | 'tokens'>): boolean {
-  return token !== null || tokens.length > 0;
+export function requiresToken({ token, tokens, jwt }: Pick<RightsOptions, 'token' | 'tokens' | 'jwt'>): boolean {
+  return token !== null || tokens.length > 0 || jwt !== null;
 }
 
 /** Whether a token of the configuration administers the whole gateway, so that it needs no administrator key. */

@@ -89,6 +89,7 @@ export async function createHttpApp({
       publishToken: null,
       reservedPorts: new Map(),
       tokens: [],
+      jwt: null,
       ...access,
     }),
     names: new TrustedNames({ host: '127.0.0.1', allowHosts: [], allowOrigins: [], publicUrl: null, tls: null }),

@@ -102,6 +102,7 @@ const ONE_IMPORTER: Readonly<Record<string, RegExp>> = {
     /^gateway\/cluster\/(?:nats|frame-importer|frame-exporter|mirror-source|mirror-session|session-host)\.ts$/,
   '@nats-io/kv': /^gateway\/cluster\/nats\.ts$/,
   zeromq: /^gateway\/(?:netgear|sources\/imagezmq)\//,
+  jose: /^gateway\/rights\/jwt-verifier\.ts$/,
   msgpackr: /^shared\/protocol\.ts$/,
   '@julusian/jpeg-turbo': /^gateway\/codecs\/(?:jpeg\.ts|jpeg-decoder-main\.js)$/,
   // The elements, what is drawn in them, and the pages. Not the sessions and their workers, nor what decodes, draws and

@@ -27,6 +27,7 @@ describe('resolveOptions', () => {
       publishToken: null,
       reservedPorts: new Map(),
       tokens: [],
+      jwt: null,
       withoutRenditions: new Set(),
       viewerMaxBitrate: Infinity,
       allowOrigins: [],
@@ -80,6 +81,7 @@ describe('resolveOptions', () => {
       publicUrl: new URL('https://example.org/'),
       reservedPorts: new Map([[1, 'p']]),
       tokens: [],
+      jwt: null,
       withoutRenditions: new Set(['main']),
       clients: [],
     });

@@ -22,7 +22,11 @@ async function run(
     text,
     token: /^gw_\S+$/m.exec(text)?.[0] ?? null,
     settings: config.tokens,
-    table: new RightsTable(tokens.map(({ hash, ...grant }) => ({ grant, proof: { kind: 'hash', hash } }))),
+    table: new RightsTable(
+      tokens.map(({ hash, ...grant }) => ({ grant, proof: { kind: 'hash', hash } })),
+      null,
+      () => undefined,
+    ),
   };
 }
 

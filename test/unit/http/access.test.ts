@@ -20,6 +20,7 @@ const OPTIONS: RightsOptions = {
   publishToken: null,
   reservedPorts: new Map(),
   tokens: [],
+  jwt: null,
 };
 
 const access = new Access(OPTIONS);

@@ -155,7 +155,7 @@ describe('requireRights', () => {
     requireRights(
       app,
       new Guard(
-        new Access({ isLocal: true, insecure: false, administratorKey: null, tokens: [], ...TOKENS }),
+        new Access({ isLocal: true, insecure: false, administratorKey: null, tokens: [], jwt: null, ...TOKENS }),
         new FailedLogins({ events: new EventLog(), log: () => undefined }),
       ),
     );

@@ -9,6 +9,7 @@ import type { RightsStatus, StreamStatus } from '../../../shared/status.ts';
 import { createHttpApp, type HttpApp } from '../../helpers/http-app.ts';
 import { Publisher } from '../../helpers/publisher.ts';
 import { RunningRequest } from '../../helpers/running-request.ts';
+import { hs256, inSeconds, JWT_SECRET } from '../../helpers/jwt.ts';
 import { makeTokens } from '../../helpers/tokens.ts';
 import { JPEG, Viewer } from '../../helpers/viewer.ts';
 import { hashPassword } from '../../../gateway/rights/scrypt-hash.ts';
@@ -231,9 +232,9 @@ async function runEverything(
   };
 }
 
-describe('the end of rights', () => {
-  const GONE = { view: 4005, publish: 4005, mjpeg: 'ended', events: 'ended' };
+const GONE = { view: 4005, publish: 4005, mjpeg: 'ended', events: 'ended' };
 
+describe('the end of rights', () => {
   it('ends within a second everything that a removed token has running, and nothing else', async () => {
     const { tokens, secrets } = await makeTokens({ goes: { rights: EVERYTHING }, stays: { rights: ['view'] } });
     await using gateway = await start({ tokens });
@@ -308,6 +309,51 @@ describe('the end of rights', () => {
     await viewer.hello();
     await gateway.reconfigure({ source: 'push:', tokens });
     expect((await viewer.closed).code).toBe(4005);
+  });
+});
+
+describe('JSON Web Tokens', () => {
+  const jwt = { secret: JWT_SECRET };
+  const claims = { sub: 'ann', rights: EVERYTHING };
+
+  it('have the rights of their claims, shown with the name of their subject, and no others', async () => {
+    await using gateway = await start({ jwt, source: ['main=push:', 'side=push:'] });
+    const token = hs256({ ...claims, streams: ['main'], exp: Math.ceil(inSeconds(600)) });
+    const response = await fetch(`${gateway.url}/api/rights`, { headers: bearer(token) });
+    expect(await response.json()).toMatchObject({ principal: 'ann', streams: ['main'] });
+    expect(await statusOf(`${gateway.url}/api/streams/main`, 'GET', bearer(token))).toBe(200);
+    expect(await statusOf(`${gateway.url}/api/streams/side`, 'GET', bearer(token))).toBe(403);
+    expect(await statusOf(`${gateway.url}/metrics`, 'GET', bearer(token))).toBe(403);
+    expect(await statusOf(`${gateway.url}/api/rights`, 'GET', bearer(`${token}x`))).toBe(401);
+    expect(await statusOf(`${gateway.url}/api/rights`, 'GET', {})).toBe(401);
+  });
+
+  it('give the port of their claim, unless somebody else has it', async () => {
+    await using gateway = await start({ jwt });
+    const token = hs256({ ...claims, port: 6005, exp: Math.ceil(inSeconds(600)) });
+    await using viewer = await Viewer.connect(gateway.url);
+    expect(await viewer.hello({ token })).toMatchObject({ port: 6005 });
+    await using second = await Viewer.connect(gateway.url);
+    second.sendHello({ token });
+    expect((await second.closed).code).toBe(4002);
+  });
+
+  it('end within a second everything that they have running when they expire', async () => {
+    await using gateway = await start({ jwt });
+    const exp = Math.ceil(inSeconds(2.5));
+    await using running = await runEverything(gateway.url, hs256({ ...claims, exp }));
+    expect(await running.ended).toEqual(GONE);
+    expect(Date.now() / 1000 - exp).toBeGreaterThanOrEqual(0);
+    expect(Date.now() / 1000 - exp).toBeLessThan(1);
+  });
+
+  it('end when their secret is changed', async () => {
+    await using gateway = await start({ jwt });
+    await using viewer = await Viewer.connect(gateway.url);
+    await viewer.hello({ token: hs256({ ...claims, exp: Math.ceil(inSeconds(600)) }) });
+    const changed = { secret: `${JWT_SECRET}!` };
+    expect((await gateway.reconfigure({ source: 'push:', jwt: changed })).rights).toEqual(['jwt']);
+    expect((await viewer.closed).code).toBe(1001);
   });
 });
 

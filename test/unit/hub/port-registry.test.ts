@@ -154,8 +154,13 @@ describe('PortRegistry', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
     for (const wanted of [undefined, 7001])
       expect(() => registry.lease(viewer(), { wanted, owned: 7001 })).toThrow(coded('no-free-port'));
-    // The port exists in this stream, and is reserved in another one only.
-    expect(() => registry.lease(viewer(), { owned: 6002 })).toThrow(coded('no-free-port'));
+  });
+
+  it('gives the owner of a port that is not reserved here this port like anybody else, and no other', () => {
+    const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
+    expect(registry.lease(viewer(), { owned: 6002 }).port).toBe(6002);
+    expect(() => registry.lease(viewer(), { owned: 6002 })).toThrow(coded('port-taken'));
+    expect(() => registry.lease(viewer(), { owned: 6002, wanted: 6000 })).toThrow(coded('port-reserved'));
   });
 
   it("reserves no port that is a viewer's, held for one, or reserved for the owner of a token", () => {

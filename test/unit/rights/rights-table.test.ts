@@ -1,8 +1,15 @@
 import { describe, expect, it, vi } from 'vitest';
 import { HashVerifier } from '../../../gateway/rights/hash-verifier.ts';
 import type { Grant } from '../../../gateway/rights/principal.ts';
-import { RightsTable, type Row } from '../../../gateway/rights/rights-table.ts';
+import { RightsTable as Table, type Row } from '../../../gateway/rights/rights-table.ts';
 import { createToken, hashPassword, parseScryptHash } from '../../../gateway/rights/scrypt-hash.ts';
+
+/** A table without JSON Web Tokens. */
+class RightsTable extends Table {
+  constructor(rows: readonly Row[]) {
+    super(rows, null, () => undefined);
+  }
+}
 
 const grant = (name: string, changes: Partial<Grant> = {}): Grant => ({
   name,
@@ -64,7 +71,10 @@ describe('RightsTable.update', () => {
       if (principal === null || principal instanceof Promise) throw new Error('it was not found');
       principal.whenEnded(({ mayRetry }) => ended.set(principal.name, mayRetry));
     }
-    const names = table.update([secret('stays', 'a'), secret('changes', 'b', { port: 6001 }), secret('new', 'd')]);
+    const names = table.update(
+      [secret('stays', 'a'), secret('changes', 'b', { port: 6001 }), secret('new', 'd')],
+      null,
+    );
     expect([...names].sort()).toEqual(['changes', 'goes', 'new']);
     expect(ended).toEqual(
       new Map([
@@ -74,9 +84,9 @@ describe('RightsTable.update', () => {
     );
     expect(table.find({ secret: 'b', user: null })).toMatchObject({ port: 6001, ended: null });
     expect(table.find({ secret: 'c', user: null })).toBeNull();
-    expect(table.update([secret('stays', 'a'), secret('changes', 'b', { port: 6001 }), secret('new', 'd')])).toEqual(
-      [],
-    );
+    expect(
+      table.update([secret('stays', 'a'), secret('changes', 'b', { port: 6001 }), secret('new', 'd')], null),
+    ).toEqual([]);
   });
 });
 

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import type { JWTPayload, JWTVerifyGetKey, JWTVerifyResult } from 'jose';
+import { cleanText } from '../../shared/clean-text.ts';
+import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
+import { GearwayError } from '../../shared/errors.ts';
+import { Principal, type Right, RIGHTS, type RightsEnd } from './principal.ts';
+
+/** How JSON Web Tokens are verified. */
+export interface JwtSettings {
+  /** Shared secret of HS256; null for none. */
+  readonly secret: string | null;
+  /** Public keys of RS256 and ES256: a JWK set as JSON, or its URL; null for none. */
+  readonly keys: string | null;
+  /** Required `iss`; null for any. */
+  readonly issuer: string | null;
+  /** Required `aud`; null for any. */
+  readonly audience: string | null;
+}
+
+/** Maximum number of tokens that are being verified or wait. */
+const MAX_PENDING = 64;
+const MAX_AT_ONCE = 4;
+
+/** Maximum number of remembered tokens, in addition to those that have something running. */
+const MAX_REMEMBERED = 1024;
+
+const MAX_NAME = 64;
+
+/** How long a server with keys may take to answer. */
+const KEYS_TIMEOUT_MS = 3000;
+
+/** How an unfinished key lookup of jose is rejected: the server is unreachable, or its answer is not a JWK set. */
+const KEYS_UNREACHABLE: ReadonlySet<string> = new Set(['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID']);
+
+/** Whether a text has the form of a JSON Web Token. */
+export function isJwt(text: string): boolean {
+  return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
+}
+
+/**
+ * Verifies JSON Web Tokens (RFC 7519), each once. `sub` is the name, `rights`, `streams` and `port` are as in the
+ * configuration, `exp` is required.
+ */
+export class JwtVerifier {
+  readonly #settings: JwtSettings;
+  readonly #log: (message: string) => void;
+  readonly #limit = new ConcurrencyLimit(MAX_AT_ONCE);
+  /** By digest of the token, in order of their verification. */
+  readonly #known = new Map<string, Principal>();
+  #keys: JWTVerifyGetKey | null = null;
+  #end: RightsEnd | null = null;
+  #hasReported = false;
+
+  /** @param log called when keys cannot be fetched. */
+  constructor(settings: JwtSettings, log: (message: string) => void) {
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /**
+   * Finds the identity of a token. One that has expired is found, too.
+   *
+   * @returns null if the token is invalid.
+   * @throws {GearwayError} `busy` if too many tokens are being verified, or the keys cannot be fetched.
+   */
+  find(token: string): Principal | Promise<Principal | null> {
+    const digest = createHash('sha256').update(token).digest('base64');
+    const known = this.#known.get(digest);
+    if (known !== undefined) return known;
+    if (this.#limit.pending >= MAX_PENDING)
+      throw new GearwayError('busy', `${MAX_PENDING} tokens are already being verified; retry later`);
+    return this.#limit.run(async () => {
+      const principal = this.#known.get(digest) ?? (await this.#verify(token));
+      if (principal === null || this.#end !== null) return null;
+      this.#known.set(digest, principal);
+      this.#forgetOldest();
+      return principal;
+    });
+  }
+
+  /** Ends the rights of all tokens. */
+  end(end: RightsEnd): void {
+    this.#end = end;
+    for (const principal of this.#known.values()) principal.end(end);
+    this.#known.clear();
+  }
+
+  async #verify(token: string): Promise<Principal | null> {
+    // Loaded with the first token, because most gateways have none.
+    const jose = await import('jose');
+    const { issuer, audience } = this.#settings;
+    const alg = algorithmOf(token);
+    try {
+      const options = {
+        // The algorithm must belong to the kind of key: a public key is not a shared secret.
+        algorithms: alg === 'HS256' ? ['HS256'] : ['RS256', 'ES256'],
+        requiredClaims: ['sub', 'exp'],
+        ...(issuer === null ? {} : { issuer }),
+        ...(audience === null ? {} : { audience }),
+      };
+      const result = await this.#verifyWith(jose, token, alg === 'HS256', options);
+      this.#hasReported = false;
+      return result === null ? null : principalOf(result.payload);
+    } catch (error) {
+      // The signature is valid.
+      if (error instanceof jose.errors.JWTExpired) return principalOf(error.payload);
+      if (!(error instanceof jose.errors.JOSEError) || KEYS_UNREACHABLE.has(error.code)) throw this.#unreachable(error);
+      return null;
+    }
+  }
+
+  async #verifyWith(
+    jose: typeof import('jose'),
+    token: string,
+    isShared: boolean,
+    options: import('jose').JWTVerifyOptions,
+  ): Promise<JWTVerifyResult | null> {
+    const { secret, keys } = this.#settings;
+    if (isShared) return secret === null ? null : jose.jwtVerify(token, new TextEncoder().encode(secret), options);
+    if (keys === null) return null;
+    this.#keys ??= isUrl(keys)
+      ? jose.createRemoteJWKSet(new URL(keys), { timeoutDuration: KEYS_TIMEOUT_MS })
+      : jose.createLocalJWKSet(JSON.parse(keys) as import('jose').JSONWebKeySet);
+    return jose.jwtVerify(token, this.#keys, options);
+  }
+
+  #unreachable(error: unknown): GearwayError {
+    if (!this.#hasReported) this.#log(`the keys of jwt cannot be used: ${String(error)}`);
+    this.#hasReported = true;
+    return new GearwayError('busy', 'the keys for this token cannot be fetched; retry later', { cause: error });
+  }
+
+  /** Those that have something running are kept, so that they can be ended. */
+  #forgetOldest(): void {
+    if (this.#known.size <= MAX_REMEMBERED) return;
+    for (const [digest, principal] of this.#known) {
+      if (principal.isWatched) continue;
+      this.#known.delete(digest);
+      return;
+    }
+  }
+}
+
+/** The algorithm in the header of a token; undefined if it is malformed. */
+function algorithmOf(token: string): unknown {
+  try {
+    const header = JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()) as unknown;
+    return typeof header === 'object' && header !== null && 'alg' in header ? header.alg : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether keys are at a URL, and not the JWK set itself. */
+export function isUrl(keys: string): boolean {
+  return /^https?:\/\//i.test(keys);
+}
+
+/** @returns null if the claims grant nothing, or are malformed. */
+function principalOf({ sub, exp, rights, streams = null, port = null }: JWTPayload): Principal | null {
+  if (typeof sub !== 'string' || typeof exp !== 'number' || !isTexts(rights)) return null;
+  if (streams !== null && !isTexts(streams)) return null;
+  if (port !== null && !(typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535))
+    return null;
+  const known = RIGHTS.filter((right: Right) => rights.includes(right));
+  // A viewer returns data.
+  const granted = known.includes('view') ? known : known.filter((right) => right !== 'return');
+  const name = cleanText(sub, MAX_NAME);
+  if (granted.length === 0 || name === '') return null;
+  return new Principal({ name, rights: granted, streams, port, expiresAtMs: exp * 1000 });
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { isJwt, type JwtSettings, JwtVerifier } from '../../../gateway/rights/jwt-verifier.ts';
+import { hs256, inSeconds, JWT_SECRET, SigningKey } from '../../helpers/jwt.ts';
+
+const SETTINGS: JwtSettings = { secret: JWT_SECRET, keys: null, issuer: null, audience: null };
+const CLAIMS = { sub: 'ann', rights: ['view'], exp: Math.ceil(inSeconds(600)) };
+const OTHER_SECRET = 'another secret, which also has 32 characters';
+const verifier = (settings: Partial<JwtSettings> = {}, log: (line: string) => void = () => undefined): JwtVerifier =>
+  new JwtVerifier({ ...SETTINGS, ...settings }, log);
+const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+describe('JwtVerifier.find', () => {
+  it('gives the rights of the claims, each token one identity', async () => {
+    const checker = verifier();
+    const token = hs256({ ...CLAIMS, rights: ['return', 'view', 'fly'], streams: ['door'], port: 6001 });
+    const principal = await checker.find(token);
+    expect(principal).toMatchObject({
+      name: 'ann',
+      rights: ['view', 'return'],
+      streams: ['door'],
+      port: 6001,
+      expiresAtMs: CLAIMS.exp * 1000,
+      ended: null,
+    });
+    expect(checker.find(token)).toBe(principal);
+  });
+
+  it('accepts RS256 and ES256 with the keys of a set, and HS256 only with the secret', async () => {
+    const [rsa, ec, foreign] = [
+      new SigningKey('RS256', 'a'),
+      new SigningKey('ES256', 'b'),
+      new SigningKey('ES256', 'b'),
+    ];
+    const keys = JSON.stringify({ keys: [rsa.jwk, ec.jwk] });
+    const checker = verifier({ keys, secret: null });
+    expect(await checker.find(rsa.sign(CLAIMS))).toMatchObject({ name: 'ann' });
+    expect(await checker.find(ec.sign(CLAIMS))).toMatchObject({ name: 'ann' });
+    expect(await checker.find(foreign.sign(CLAIMS))).toBeNull();
+    expect(await checker.find(hs256(CLAIMS))).toBeNull();
+    // A public key is not a shared secret.
+    expect(await checker.find(hs256(CLAIMS, keys, { alg: 'HS256', kid: 'a' }))).toBeNull();
+    expect(await verifier().find(rsa.sign(CLAIMS))).toBeNull();
+  });
+
+  it.each<[string, string]>([
+    ['another secret', hs256(CLAIMS, OTHER_SECRET)],
+    ['no algorithm', `${hs256(CLAIMS, JWT_SECRET, { alg: 'none' }).split('.').slice(0, 2).join('.')}.AA`],
+    ['another algorithm', hs256(CLAIMS, JWT_SECRET, { alg: 'HS512' })],
+    ['a header that is not JSON', `eyJ.${hs256(CLAIMS).split('.').slice(1).join('.')}`],
+    ['no end', hs256({ ...CLAIMS, exp: undefined })],
+    ['an end that is text', hs256({ ...CLAIMS, exp: '2099' })],
+    ['no name', hs256({ ...CLAIMS, sub: undefined })],
+    ['an empty name', hs256({ ...CLAIMS, sub: '' })],
+    ['a beginning in the future', hs256({ ...CLAIMS, nbf: Math.ceil(inSeconds(300)) })],
+    ['no rights', hs256({ ...CLAIMS, rights: [] })],
+    ['unknown rights only', hs256({ ...CLAIMS, rights: ['fly'] })],
+    ['return without view', hs256({ ...CLAIMS, rights: ['return'] })],
+    ['rights as text', hs256({ ...CLAIMS, rights: 'view' })],
+    ['streams as text', hs256({ ...CLAIMS, streams: 'door' })],
+    ['a port that is none', hs256({ ...CLAIMS, port: 0 })],
+    ['claims that were changed', hs256(CLAIMS).replace(/\.[^.]+\./, `.${encoded({ ...CLAIMS, sub: 'bob' })}.`)],
+  ])('refuses %s', async (_name, token) => {
+    expect(isJwt(token)).toBe(true);
+    expect(await verifier().find(token)).toBeNull();
+  });
+
+  it('requires issuer and audience where they are set', async () => {
+    const checker = verifier({ issuer: 'https://login', audience: 'gearway' });
+    expect(await checker.find(hs256({ ...CLAIMS, iss: 'https://login', aud: ['other', 'gearway'] }))).not.toBeNull();
+    expect(await checker.find(hs256({ ...CLAIMS, iss: 'https://login', aud: 'other' }))).toBeNull();
+    expect(await checker.find(hs256({ ...CLAIMS, iss: 'https://evil', aud: 'gearway' }))).toBeNull();
+    expect(await checker.find(hs256(CLAIMS))).toBeNull();
+  });
+
+  it('finds an expired token, whose rights have ended, unless its signature is wrong', async () => {
+    const claims = { ...CLAIMS, exp: Math.floor(inSeconds(-1)) };
+    expect((await verifier().find(hs256(claims)))?.ended).toMatchObject({ mayRetry: false });
+    expect(await verifier().find(hs256(claims, OTHER_SECRET))).toBeNull();
+  });
+
+  it('cleans and shortens the name', async () => {
+    const principal = await verifier().find(hs256({ ...CLAIMS, sub: `a\n\u202eb${'x'.repeat(99)}` }));
+    expect(principal?.name).not.toMatch(/[\n\u202e]/);
+    expect(principal?.name.length).toBeLessThanOrEqual(65);
+  });
+
+  it('ends the rights of every token that it knows', async () => {
+    const checker = verifier();
+    const principal = await checker.find(hs256(CLAIMS));
+    const end = { reason: 'changed', mayRetry: true };
+    checker.end(end);
+    expect(principal?.ended).toEqual(end);
+  });
+
+  it('fetches keys from a URL, and says once why it cannot', async () => {
+    const key = new SigningKey('ES256', 'b');
+    let isDown = true;
+    const server = createServer((_request, response) => {
+      if (isDown) response.writeHead(500).end();
+      else response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [key.jwk] }));
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const lines: string[] = [];
+      const keys = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
+      const checker = verifier({ keys }, (line) => lines.push(line));
+      for (let i = 0; i < 3; i += 1)
+        await expect(checker.find(key.sign(CLAIMS))).rejects.toMatchObject({ code: 'busy' });
+      expect(lines).toHaveLength(1);
+      isDown = false;
+      expect(await checker.find(key.sign(CLAIMS))).toMatchObject({ name: 'ann' });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it('verifies at most 64 tokens at once', async () => {
+    const checker = verifier();
+    const pending = Array.from({ length: 64 }, (_, i) => Promise.resolve(checker.find(hs256({ ...CLAIMS, jti: i }))));
+    expect(() => checker.find(hs256({ ...CLAIMS, jti: 64 }))).toThrow(
+      expect.objectContaining({ code: 'busy' }) as Error,
+    );
+    expect((await Promise.all(pending)).every((principal) => principal !== null)).toBe(true);
+  });
+});
