@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# The gateway with FFmpeg, as a user without rights. docs/deploy.md shows how to run it.
+#   docker build -t gearway .
+#   docker buildx build --platform linux/amd64,linux/arm64 -t gearway .
+
+# JavaScript is the same on every platform: built once, on the builder's own.
+FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY . .
+RUN npm run build && rm -rf dist/viewer-package
+
+# Native packages of the image's platform. They bring their binaries, so that there is nothing to compile.
+FROM node:22-bookworm-slim AS dependencies
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:22-bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ffmpeg \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=dependencies /src/node_modules /opt/gearway/node_modules
+COPY --from=build /src/dist /opt/gearway/dist
+COPY package.json LICENSE README.md /opt/gearway/
+ENV NODE_ENV=production GEARWAY_HOST=0.0.0.0
+# gateway.yaml is read from here, if there is one.
+WORKDIR /etc/gearway
+USER node
+EXPOSE 8080
+# GEARWAY_PORT, if it is set; a gateway with a certificate of its own needs https here.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.GEARWAY_PORT ?? 8080}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/opt/gearway/dist/gateway/main.js"]
