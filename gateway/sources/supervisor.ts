@@ -152,11 +152,13 @@ export class SourceSupervisor {
 
   /** @returns null if the supervisor is closed first. An error of the source's `open()` becomes the run's failure. */
   async #reopen(): Promise<SourceRun | null> {
-    const { source, stream, isOnDemand } = this.#options;
-    if (isOnDemand && !stream.isWatched()) {
+    const { source, stream } = this.#options;
+    // Asked each time: in a cluster, a gateway that becomes the owner runs the source also without viewers.
+    const isUnwanted = (): boolean => this.#options.isOnDemand && !stream.isWatched();
+    if (isUnwanted()) {
       this.#phase = { kind: 'asleep' };
       stream.wait(ASLEEP);
-      while (!this.#closing.signal.aborted && !stream.isWatched()) await sleep(WATCH_INTERVAL_MS, this.#closing.signal);
+      while (!this.#closing.signal.aborted && isUnwanted()) await sleep(WATCH_INTERVAL_MS, this.#closing.signal);
       if (!this.#closing.signal.aborted) stream.wait(source.waitingReason);
     }
     if (this.#closing.signal.aborted) return null;

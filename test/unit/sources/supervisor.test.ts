@@ -70,7 +70,12 @@ const open: { close(): unknown }[] = [];
 function create(
   source: FakeSource,
   { isOnDemand = false } = {},
-): { readonly stream: Stream; readonly supervisor: SourceSupervisor; readonly logged: string[] } {
+): {
+  readonly stream: Stream;
+  readonly supervisor: SourceSupervisor;
+  readonly logged: string[];
+  readonly options: { isOnDemand: boolean };
+} {
   const logged: string[] = [];
   const log = (message: string): void => void logged.push(message);
   const stream = new Stream({
@@ -82,9 +87,10 @@ function create(
     isOnDemand,
     log,
   });
-  const supervisor = new SourceSupervisor({ source, stream, isOnDemand, log });
+  const options = { source, stream, isOnDemand, log };
+  const supervisor = new SourceSupervisor(options);
   open.push(supervisor, stream);
-  return { stream, supervisor, logged };
+  return { stream, supervisor, logged, options };
 }
 
 const elapse = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
@@ -303,6 +309,18 @@ describe('SourceSupervisor', () => {
       client.isActive = true;
       await elapse(50);
       expect(source.opened).toBe(2);
+    });
+
+    it('wakes without viewers when it is on demand no more, as when a gateway becomes the owner in a cluster', async () => {
+      const source = new FakeSource();
+      const { supervisor, options } = create(source, { isOnDemand: true });
+      await supervisor.open();
+      await elapse(1000);
+      expect(supervisor.status().state).toBe('asleep');
+      options.isOnDemand = false;
+      await elapse(50);
+      expect(source.opened).toBe(1);
+      expect(source.sink).not.toBeNull();
     });
 
     it('stays awake over a page that is loaded again', async () => {
