@@ -57,7 +57,10 @@ describe('docs/deploy.md', () => {
     await using gateway = await GatewayProcess.start(
       '--source',
       'door=test-pattern:?size=640x360&fps=15',
-      ...['--token', 'secret', '--view-token', 'look'],
+      '--token',
+      'secret',
+      '--view-token',
+      'look',
     );
     const headers = { authorization: `Basic ${Buffer.from('anybody:look').toString('base64')}` };
     const url = await gateway.url;
