@@ -3,16 +3,9 @@ import { parseClusterAddress } from '../cluster/cluster-address.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
 import { resolveClient, splitName } from './client-address.ts';
 import { parseScryptHash } from '../rights/scrypt-hash.ts';
+import { parseBitrate } from './bit-rate.ts';
 import type { Formats } from './config-file.ts';
-import {
-  checkOrigin,
-  checkToken,
-  parseBitrate,
-  parseRanges,
-  resolveHost,
-  resolveProxy,
-  resolvePublicUrl,
-} from './options.ts';
+import { checkOrigin, checkToken, parseRanges, resolveHost, resolveProxy, resolvePublicUrl } from './options.ts';
 import { checkJwks, checkJwtSecret, checkStreamName, parseExpiry } from './rights-options.ts';
 
 /**

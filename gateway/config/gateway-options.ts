@@ -29,6 +29,13 @@ export interface TokenSettings {
   readonly port?: number;
   /** RFC 3339, or a date for the end of that day in UTC. Default never. */
   readonly expires?: string;
+  /** Maximum number of viewers, bit rate of all of them together, and values that they return. Default none. */
+  readonly limits?: {
+    readonly viewers?: number;
+    /** `4M`, `500k`, or bits per second. */
+    readonly bitrate?: string | number;
+    readonly returnsPerSecond?: number;
+  };
 }
 
 /** How JSON Web Tokens are verified. Their claims `rights`, `streams` and `port` are like those of a token. */

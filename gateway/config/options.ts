@@ -12,6 +12,7 @@ import type { JwtSettings } from '../rights/jwt-verifier.ts';
 import { type NamedToken, requiresToken } from '../rights/rows.ts';
 import { type ListedAddress, resolveClient, splitName } from './client-address.ts';
 import type { GatewayOptions, LimitSettings, NativePolicy } from './gateway-options.ts';
+import { MIN_BITRATE } from './bit-rate.ts';
 import { invalid, oneOf, OptionError } from './problem.ts';
 import { resolveJwt, resolveNamedTokens } from './rights-options.ts';
 
@@ -282,9 +283,6 @@ function resolveRenditions(option: readonly string[], streams: readonly StreamPo
   );
 }
 
-/** Lowest maximum bit rate with which a picture can be shown. */
-const MIN_BITRATE = 10_000;
-
 function resolveBitrate(bitsPerSecond: number | undefined): number {
   if (bitsPerSecond === undefined) return Infinity;
   if (!(bitsPerSecond >= MIN_BITRATE))
@@ -293,21 +291,6 @@ function resolveBitrate(bitsPerSecond: number | undefined): number {
       'viewerMaxBitrate',
     );
   return bitsPerSecond;
-}
-
-/**
- * Parses `4M`, `500k` or bits per second.
- *
- * @throws {GearwayError} `option-invalid`.
- */
-export function parseBitrate(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,12}(?:\.\d{1,3})?)([kM]?)$/.exec(text) ?? [];
-  if (digits === undefined)
-    throw invalid(
-      `viewer-max-bitrate is ${JSON.stringify(text)}, expected bits per second such as 500k or 4M`,
-      'viewerMaxBitrate',
-    );
-  return Number(digits) * (unit === 'M' ? 1e6 : unit === 'k' ? 1e3 : 1);
 }
 
 function checkStream(

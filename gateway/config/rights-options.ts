@@ -4,8 +4,10 @@ import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
 import { RIGHTS } from '../rights/principal.ts';
 import { isUrl, type JwtSettings } from '../rights/jwt-verifier.ts';
 import { BUILT_IN_NAMES, type NamedToken } from '../rights/rows.ts';
+import type { UserLimits } from '../rights/user-budget.ts';
 import { parseScryptHash, type ScryptHash } from '../rights/scrypt-hash.ts';
 import type { JwtOptions, TokenSettings } from './gateway-options.ts';
+import { MIN_BITRATE, parseBitrate } from './bit-rate.ts';
 import { invalid, OptionError } from './problem.ts';
 
 /**
@@ -21,7 +23,7 @@ export function resolveNamedTokens(
   reservedPorts: ReadonlyMap<number, string>,
 ): readonly NamedToken[] {
   const ports = new Set(reservedPorts.keys());
-  return Object.entries(settings).map(([name, { hash, rights, streams, port, expires }]) => {
+  return Object.entries(settings).map(([name, { hash, rights, streams, port, expires, limits }]) => {
     const refuse = (key: string, message: string): OptionError =>
       invalid(`tokens.${name}: ${message}`, 'tokens', name, key);
     if (BUILT_IN_NAMES.includes(name)) throw refuse('hash', `the name ${name} has another meaning; choose another one`);
@@ -46,9 +48,32 @@ export function resolveNamedTokens(
       streams: streams ?? null,
       port: port ?? null,
       expiresAtMs: expires === undefined ? null : parseAt(['tokens', name, 'expires'], () => parseExpiry(expires)),
+      limits: limits === undefined ? null : resolveLimits(limits, ['tokens', name, 'limits']),
       hash: parseAt(['tokens', name, 'hash'], (): ScryptHash => parseScryptHash(hash)),
     };
   });
+}
+
+function resolveLimits(
+  { viewers = Infinity, bitrate, returnsPerSecond = Infinity }: NonNullable<TokenSettings['limits']>,
+  path: readonly string[],
+): UserLimits {
+  for (const [key, value] of Object.entries({ viewers, returnsPerSecond }))
+    if (value !== Infinity && !(Number.isInteger(value) && value >= 1))
+      throw new OptionError([...path, key], `${[...path, key].join('.')} is ${value}, expected a whole number from 1`);
+  return {
+    viewers,
+    bitsPerSecond:
+      bitrate === undefined ? Infinity : parseAt([...path, 'bitrate'], () => parsePositiveBitrate(String(bitrate))),
+    returnsPerSecond,
+  };
+}
+
+function parsePositiveBitrate(text: string): number {
+  const bitsPerSecond = parseBitrate(text);
+  if (!(bitsPerSecond >= MIN_BITRATE))
+    throw invalid(`the bit rate is ${bitsPerSecond}, expected at least ${MIN_BITRATE}`);
+  return bitsPerSecond;
 }
 
 /** @throws {GearwayError} `option-invalid`. */

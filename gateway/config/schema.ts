@@ -182,6 +182,21 @@ const TOKEN = {
       description: 'When the rights end: a date, for the end of that day in UTC, or a time with a zone.',
       examples: ['2027-01-31'],
     },
+    limits: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'What all connections of this token may use together. Default: only the limits of docs/limits.md.',
+      properties: {
+        viewers: { type: 'integer', minimum: 1, maximum: 100_000, description: 'Web viewers and MJPEG clients.' },
+        bitrate: {
+          type: ['integer', 'string'],
+          format: 'bitrate',
+          description: 'Bit rate of the pictures to all of them. Viewers then get smaller pictures, or fewer.',
+          examples: ['4M'],
+        },
+        returnsPerSecond: { type: 'integer', minimum: 1, maximum: 100_000, description: 'Values that they return.' },
+      },
+    },
   },
 } as const;
 

@@ -143,11 +143,14 @@ export function servePictures(
       if (request.method === 'HEAD') return reply.headers(mjpegHeaders()).send();
       let share: Share;
       let pictures: JpegFeed;
+      let leave = (): void => undefined;
       try {
         share = mjpegShares.acquire(addressKey(clientAddress(request)), mayAdminister(request));
         try {
+          leave = request.principal?.budget.enter() ?? leave;
           pictures = openJpegs(found, scaling.value);
         } catch (error) {
+          leave();
           share.release();
           throw error;
         }
@@ -166,12 +169,14 @@ export function servePictures(
         address: clientAddress(request),
         maxFramesPerSecond,
         hasLengths: wantsLengths,
+        budget: request.principal?.budget ?? null,
         unsent,
       });
       mjpegClients.add(client);
       const unwatch = request.principal?.whenEnded(({ reason }) => client.close(reason));
       const forget = (): void => {
         unwatch?.();
+        leave();
         mjpegClients.delete(client);
         share.release();
         pictures.release();

@@ -115,11 +115,11 @@ export class Shares {
 }
 
 /**
- * HTTP status of a refused share: 429 if the address is over its quota, 503 if the gateway is; null for other errors.
+ * HTTP status of a refused share: 429 if the address or the user is over its quota, 503 if the gateway is; null for other errors.
  */
 export function shareRefusalStatus(error: unknown): 429 | 503 | null {
   if (!(error instanceof GearwayError)) return null;
-  if (error.code === 'address-limit') return 429;
+  if (error.code === 'address-limit' || error.code === 'user-limit') return 429;
   return error.code === 'too-many' ? 503 : null;
 }
 

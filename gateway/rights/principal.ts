@@ -1,3 +1,5 @@
+import { UserBudget, type UserLimits } from './user-budget.ts';
+
 /**
  * `view`: watch, and read the API; `return`: lease a port and return data; `administer`: add and remove clients;
  * `publish`: send frames to a `push:` stream.
@@ -21,6 +23,8 @@ export interface Grant {
   readonly port: number | null;
   /** End of the rights, in milliseconds since 1970; null for none. */
   readonly expiresAtMs: number | null;
+  /** What all connections of this identity may use together. Default: no limit of its own. */
+  readonly limits?: UserLimits | null;
 }
 
 /** Why an identity has lost its rights. */
@@ -43,11 +47,13 @@ export class Principal implements Grant {
   readonly streams: readonly string[] | null;
   readonly port: number | null;
   readonly expiresAtMs: number | null;
+  readonly budget: UserBudget;
   readonly #listeners = new Set<(end: RightsEnd) => void>();
   #timer: NodeJS.Timeout | undefined;
   #end: RightsEnd | null = null;
 
-  constructor({ name, rights, streams, port, expiresAtMs }: Grant) {
+  constructor({ name, rights, streams, port, expiresAtMs, limits = null }: Grant) {
+    this.budget = new UserBudget(name, limits);
     this.name = name;
     this.rights = rights;
     this.streams = streams;

@@ -5,6 +5,7 @@ import type { ClientStatus, EventKind, StreamState } from '../../../shared/statu
 import type { Frame } from '../../hub/frame.ts';
 import { Mailbox } from '../../hub/mailbox.ts';
 import { RateMeter } from '../../hub/rate-meter.ts';
+import type { UserBudget } from '../../rights/user-budget.ts';
 import { addressKey } from '../../hub/shares.ts';
 import { type Client, type Stream, round } from '../../hub/stream.ts';
 import type { FrameHolder, UnsentFrames } from '../unsent-frames.ts';
@@ -32,6 +33,8 @@ interface MjpegClientOptions {
   readonly hasLengths?: boolean;
   /** Tracks the unsent frames of all clients. */
   readonly unsent?: UnsentFrames;
+  /** Bit rate of the token or user, over all its clients. Default: no limit. */
+  readonly budget?: Pick<UserBudget, 'maySend' | 'sent'> | null;
 }
 
 const TICK_MS = 1000;
@@ -179,6 +182,8 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   #isDue(): boolean {
+    // Tried again with the next frame, and every second.
+    if (this.#options.budget?.maySend(performance.now()) === false) return false;
     if (this.#minIntervalMs === 0) return true;
     const now = performance.now();
     // Half a frame interval of tolerance, so that a limit of 30 fps passes every frame of a 30 fps source.
@@ -208,6 +213,7 @@ export class MjpegClient implements Client, FrameHolder {
     if (this.#phase.kind === 'closed') return;
     const now = performance.now();
     this.#phase = { kind: 'sending', sinceMs: now };
+    this.#options.budget?.sent(jpeg.byteLength, now);
     this.#count(frame, jpeg.byteLength, now);
     this.#response.cork();
     if (this.#options.hasLengths === true) this.#response.write(`Content-Length: ${jpeg.byteLength}\r\n\r\n`);
@@ -263,6 +269,7 @@ export class MjpegClient implements Client, FrameHolder {
     }
     if (this.#last !== null && this.#mailbox.isEmpty && now - this.#lastSentAtMs >= REPEAT_AFTER_MS)
       this.offer(this.#last);
+    else this.#pump();
   }
 
   get #address(): string {

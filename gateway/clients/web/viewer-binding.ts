@@ -8,6 +8,7 @@ import type { GrantedLease, LeaseHolder } from '../../hub/port-registry.ts';
 import type { ReturnData } from '../../hub/returns/returns.ts';
 import { addressKey } from '../../hub/shares.ts';
 import type { Principal, RightsEnd } from '../../rights/principal.ts';
+import type { UserBudget } from '../../rights/user-budget.ts';
 import type { Client, Stream } from '../../hub/stream.ts';
 import type { JpegStep, Step, VideoStep } from '../../renditions/ladder.ts';
 import type { VideoEncoding } from './video-encoding.ts';
@@ -26,6 +27,8 @@ export type Admission =
       readonly spectatorReason: string | null;
       readonly rights: readonly string[];
       readonly mayReturn: boolean;
+      /** What the token or user may use. */
+      readonly budget: UserBudget;
     }
   | {
       readonly admitted: false;
@@ -113,6 +116,8 @@ export class ViewerBinding implements Client, LeaseHolder {
   readonly #options: ViewerBindingOptions;
   #phase: Phase = { kind: 'outside' };
   #unwatch: () => void = () => undefined;
+  /** Ends the use of the principal's budget. */
+  #release: () => void = () => undefined;
 
   constructor(options: ViewerBindingOptions) {
     this.id = options.id;
@@ -219,6 +224,11 @@ export class ViewerBinding implements Client, LeaseHolder {
       return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
     const { stream } = served;
     const { principal } = authorization;
+    try {
+      this.#release = principal.budget.enter();
+    } catch (error) {
+      return { admitted: false, closeCode: closeCode.tooMuch, reason: errorText(error), delay: null };
+    }
     const { port: owned } = principal;
     const entry: Entry = { served, socket, principal, name: hello.name ?? '' };
     if (hello.spectate === true) return this.#admit(entry, null, null);
@@ -282,6 +292,7 @@ export class ViewerBinding implements Client, LeaseHolder {
       spectatorReason,
       rights: port === null ? rights.filter((right) => right !== 'return') : rights,
       mayReturn: rights.includes('return'),
+      budget: principal.budget,
     };
   }
 
@@ -317,6 +328,7 @@ export class ViewerBinding implements Client, LeaseHolder {
   }
 
   leave(kind: EventKind, reason: string): void {
+    this.#release();
     const phase = this.#phase;
     if (phase.kind === 'left') return;
     this.#unwatch();

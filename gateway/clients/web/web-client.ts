@@ -27,6 +27,7 @@ import type { ReturnData } from '../../hub/returns/returns.ts';
 import { round } from '../../hub/stream.ts';
 import { formatPythonJson, MAX_DEPTH } from '../../codecs/python-json.ts';
 import type { InputBudget } from '../../connection/input-budget.ts';
+import type { UserBudget } from '../../rights/user-budget.ts';
 import { SOURCE, type Step } from '../../renditions/ladder.ts';
 import { Pacer } from './pacer.ts';
 import { ViewerDelivery } from './viewer-delivery.ts';
@@ -110,7 +111,11 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
   readonly #pacer = new Pacer();
   readonly #rate = new RateMeter();
   /** null before the viewer is admitted, and after the connection has closed. */
-  #admission: { readonly port: number | null; readonly mayReturn: boolean } | null = null;
+  #admission: {
+    readonly port: number | null;
+    readonly mayReturn: boolean;
+    readonly budget: UserBudget;
+  } | null = null;
   #paused = false;
   #wantsRaw = false;
   #wantsBaseline = false;
@@ -186,6 +191,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const { oldestSentAtMs } = this.#pacer;
     return (
       this.#unsentBytes > 0 ||
+      this.#admission?.budget.maySend(now) === false ||
       (oldestSentAtMs !== null && now - oldestSentAtMs > this.#pacer.link.leastMs(now) + MAX_QUEUE_MS)
     );
   }
@@ -291,10 +297,15 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       return;
     }
     const { binding, limits } = this.#options;
-    const { port, leaseKey, spectatorReason, rights, mayReturn } = admission;
-    this.#admission = { port, mayReturn };
+    const { port, leaseKey, spectatorReason, rights, mayReturn, budget } = admission;
+    this.#admission = { port, mayReturn, budget };
     if (hello.features?.includes(feature.renditions) === true && binding.makesRenditions) {
-      this.#delivery = new ViewerDelivery(binding, this.#pacer.link, limits.maxBitsPerSecond, performance.now());
+      this.#delivery = new ViewerDelivery(
+        binding,
+        this.#pacer.link,
+        Math.min(limits.maxBitsPerSecond, budget.bitsPerSecond),
+        performance.now(),
+      );
       this.#video = new ViewerVideo({
         encoding: (step) => binding.video(step),
         send: (chunk) => this.#sendFrame(chunk),
@@ -380,6 +391,10 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#refuse(id, new GearwayError('no-port', 'spectators have no port and may not return data'));
       return;
     }
+    if (!admission.budget.takeReturn(performance.now())) {
+      this.#refuse(id, new GearwayError('too-many', 'this token returns too many values per second; send more slowly'));
+      return;
+    }
     if (urgent && body.kind === 'value' && message.mode === 'sticky') {
       this.#urgentCount += 1;
       this.#accept(message, copyBody(body));
@@ -449,6 +464,8 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     if (this.#encoding || this.#paused || this.#unsentBytes > 0 || this.#mailbox.isEmpty || !this.#pacer.canSend())
       return;
     const now = performance.now();
+    // Tried again with the next frame or acknowledgement, and every second.
+    if (this.#admission?.budget.maySend(now) === false) return;
     // The first frame alone measures the link: a second one would only queue on a slow one.
     if (this.#delivery !== null && this.#pacer.roundTripMs === null && this.#pacer.bytesInFlight > 0) return;
     const minIntervalMs = Math.max(this.#minIntervalMs, 1000 / (this.#delivery?.maxFramesPerSecond() ?? Infinity));
@@ -497,6 +514,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     // The viewer may have paused while the frame was being encoded.
     if (this.#admission === null || this.#paused || this.#socket.readyState !== OPEN) return;
     const now = performance.now();
+    this.#admission.budget.sent(payload.byteLength, now);
     this.#pacer.sent(sequence, begin.byteLength + payload.byteLength, now);
     this.#delivery?.sent(sequence, begin.byteLength + payload.byteLength);
     this.#delivered += 1;

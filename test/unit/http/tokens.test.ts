@@ -357,6 +357,71 @@ describe('JSON Web Tokens', () => {
   });
 });
 
+describe('the limits of a token', () => {
+  const limits = { viewers: 2, bitrate: '10k', returnsPerSecond: 3 };
+
+  it('count the viewers and MJPEG clients of all its connections', async () => {
+    const { tokens, secrets } = await makeTokens({
+      wall: { rights: ['view'], limits: { viewers: 2 } },
+      other: { rights: ['view'] },
+    });
+    await using gateway = await start({ tokens });
+    await using viewer = await Viewer.connect(gateway.url);
+    await viewer.hello({ token: secrets.wall });
+    const abort = new AbortController();
+    const mjpeg = `${gateway.url}/streams/main/mjpeg`;
+    expect((await fetch(mjpeg, { headers: bearer(secrets.wall), signal: abort.signal })).status).toBe(200);
+    const refused = await fetch(mjpeg, { headers: bearer(secrets.wall) });
+    expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([429, 'user-limit']);
+    await using third = await Viewer.connect(gateway.url);
+    third.sendHello({ token: secrets.wall });
+    expect((await third.closed).code).toBe(4006);
+    await using other = await Viewer.connect(gateway.url);
+    await other.hello({ token: secrets.other });
+    abort.abort();
+    await expect.poll(() => gateway.stream.clients.length).toBe(2);
+    await using next = await Viewer.connect(gateway.url);
+    expect(await next.hello({ token: secrets.wall })).toMatchObject({ type: 'welcome' });
+  });
+
+  it('hold back pictures beyond the bit rate, for all viewers of the token together', async () => {
+    const { tokens, secrets } = await makeTokens({
+      slow: { rights: ['view'], limits: { bitrate: limits.bitrate } },
+      fast: { rights: ['view'] },
+    });
+    await using gateway = await start({ tokens });
+    await using slow = await Viewer.connect(gateway.url);
+    await slow.hello({ token: secrets.slow });
+    await using fast = await Viewer.connect(gateway.url);
+    await fast.hello({ token: secrets.fast });
+    for (let frames = 0; frames < 10; frames += 1) {
+      gateway.stream.push(JPEG);
+      const { sequence } = await fast.until('frame');
+      fast.ack(sequence);
+    }
+    const delivered = (await slow.settled()).filter(({ type }) => type === 'frame').length;
+    expect(delivered).toBeGreaterThan(0);
+    // 10 kbit/s are 1250 bytes per second, and the first picture has more than half of that.
+    expect(JPEG.byteLength).toBeGreaterThan(600);
+    expect(delivered).toBeLessThan(9);
+  });
+
+  it('refuse values beyond their number per second', async () => {
+    const { tokens, secrets } = await makeTokens({
+      arm: { rights: ['view', 'return'], limits: { returnsPerSecond: 3 } },
+    });
+    await using gateway = await start({ tokens });
+    await using viewer = await Viewer.connect(gateway.url);
+    await viewer.hello({ token: secrets.arm });
+    for (let id = 1; id <= 5; id += 1)
+      viewer.send({ type: 'return', id, mode: 'sticky', body: { kind: 'value', value: id } });
+    const answers = [];
+    for (let id = 1; id <= 5; id += 1) answers.push(await viewer.until('returned'));
+    expect(answers.map(({ accepted }) => accepted)).toEqual([true, true, true, false, false]);
+    expect(answers.at(-1)).toMatchObject({ code: 'too-many' });
+  });
+});
+
 describe('a port of a named token', () => {
   it('is kept for it in its streams, and the only one that it gets', async () => {
     const { tokens, secrets } = await makeTokens({

@@ -1,0 +1,74 @@
+import { GearwayError } from '../../shared/errors.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
+
+/** What one token or user may use at most, over all its connections. */
+export interface UserLimits {
+  /** Web viewers and MJPEG clients; Infinity for no limit. */
+  readonly viewers: number;
+  /** Of the pictures to all of them together; Infinity for no limit. */
+  readonly bitsPerSecond: number;
+  /** Values that all its viewers return; Infinity for no limit. */
+  readonly returnsPerSecond: number;
+}
+
+const UNLIMITED: UserLimits = { viewers: Infinity, bitsPerSecond: Infinity, returnsPerSecond: Infinity };
+
+/** Counts what one token or user uses. */
+export class UserBudget {
+  readonly #name: string;
+  readonly #limits: UserLimits;
+  readonly #returns: TokenBucket | null;
+  #viewers = 0;
+  /** Until then, earlier pictures use the bit rate. */
+  #freeAtMs = 0;
+
+  /** @param name of the token or user, for messages. */
+  constructor(name: string, limits: UserLimits | null = null) {
+    this.#name = name;
+    this.#limits = limits ?? UNLIMITED;
+    const { returnsPerSecond } = this.#limits;
+    this.#returns = returnsPerSecond === Infinity ? null : new TokenBucket(returnsPerSecond);
+  }
+
+  get bitsPerSecond(): number {
+    return this.#limits.bitsPerSecond;
+  }
+
+  /**
+   * Counts a viewer.
+   *
+   * @returns ends its use; idempotent.
+   * @throws {GearwayError} `user-limit`.
+   */
+  enter(): () => void {
+    const { viewers } = this.#limits;
+    if (this.#viewers >= viewers)
+      throw new GearwayError(
+        'user-limit',
+        `${this.#name} already has ${viewers} viewers, its maximum; close one first`,
+      );
+    this.#viewers += 1;
+    let isInside = true;
+    return () => {
+      if (isInside) this.#viewers -= 1;
+      isInside = false;
+    };
+  }
+
+  /** Counts a returned value. @returns false if there are too many. */
+  takeReturn(nowMs: number): boolean {
+    return this.#returns?.take(nowMs) ?? true;
+  }
+
+  /** Whether the bit rate allows another picture. */
+  maySend(nowMs: number): boolean {
+    return nowMs >= this.#freeAtMs;
+  }
+
+  /** Counts a picture that was sent. */
+  sent(bytes: number, nowMs: number): void {
+    const { bitsPerSecond } = this.#limits;
+    if (bitsPerSecond !== Infinity)
+      this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (bytes * 8 * 1000) / bitsPerSecond;
+  }
+}
