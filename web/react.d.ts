@@ -1,8 +1,17 @@
 /**
- * The elements in React's JSX, for React 19. Importing it defines `<gearway-viewer>`; for `<gearway-publisher>`, import
- * the publisher too.
+ * The elements in React's JSX, for React 19. Importing it defines `<gearway-viewer>`; for `<gearway-publisher>` and the
+ * devices, import their modules too.
  */
 import type { DetailedHTMLProps, HTMLAttributes } from 'react';
+import type {
+  GearwayButton,
+  GearwayGamepad,
+  GearwayInputEvent,
+  GearwayJoystick,
+  GearwayKeys,
+  GearwaySlider,
+  GearwayStop,
+} from './devices/index.ts';
 import type { GearwayPublisher, GearwayPublisherEventMap } from './publisher/gearway-publisher.ts';
 import type { GearwayViewer, GearwayViewerEventMap } from './viewer/gearway-viewer.ts';
 
@@ -25,11 +34,19 @@ type Props<E extends HTMLElement, Events> = DetailedHTMLProps<HTMLAttributes<E>,
   Partial<Pick<E, Settable<E>>> &
   Listeners<Events>;
 
+type DeviceEvents = { 'gearway-input': GearwayInputEvent };
+
 declare module 'react' {
   namespace JSX {
     interface IntrinsicElements {
       'gearway-viewer': Props<GearwayViewer, GearwayViewerEventMap>;
       'gearway-publisher': Props<GearwayPublisher, GearwayPublisherEventMap>;
+      'gearway-button': Props<GearwayButton, DeviceEvents>;
+      'gearway-gamepad': Props<GearwayGamepad, DeviceEvents>;
+      'gearway-joystick': Props<GearwayJoystick, DeviceEvents>;
+      'gearway-keys': Props<GearwayKeys, DeviceEvents>;
+      'gearway-slider': Props<GearwaySlider, DeviceEvents>;
+      'gearway-stop': Props<GearwayStop, object>;
     }
   }
 }

@@ -67,7 +67,7 @@ describe('the package gearway-viewer', () => {
     };
     expect(content).not.toHaveProperty('dependencies');
     expect(Object.keys(content.exports)).toEqual(
-      expect.arrayContaining(['.', './publisher', './react', './*.js', './package.json']),
+      expect.arrayContaining(['.', './publisher', './devices', './react', './*.js', './package.json']),
     );
     const named = Object.values(content.exports)
       .flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
@@ -109,7 +109,7 @@ describe('the package gearway-viewer', () => {
     }
   });
 
-  it('has types for React with all properties and events of both elements', async () => {
+  it('has types for React with all properties and events of the elements', async () => {
     const root = await project('react', {
       'main.tsx': REACT,
       'tsconfig.json': JSON.stringify({
@@ -139,12 +139,16 @@ describe('the package gearway-viewer', () => {
 const REACT = `
 import 'gearway-viewer/react';
 import 'gearway-viewer/publisher';
+import 'gearway-viewer/devices';
 
 export const page = (
   <>
     <gearway-viewer src="/streams/main" controls overlays="boxes" quality="half" returnData={{ speed: 1 }} className="a"
       ongearway-frame={({ detail }) => console.log(detail.sequence)} overlay={null} />
     <gearway-publisher size="720p" ongearway-publisher-state={({ detail }) => console.log(detail.state)} />
+    <gearway-joystick name="drive" ongearway-input={({ detail }) => console.log(detail.value, detail.held)} />
+    <gearway-slider name="speed" disabled />
+    <gearway-stop inline />
     {/* @ts-expect-error: read-only */}
     <gearway-viewer port={6000} />
     {/* @ts-expect-error: a method */}

@@ -90,7 +90,7 @@ const MAY_IMPORT: readonly (readonly [folder: string, allowed: readonly string[]
     ['shared/', 'web/background.ts', 'web/connection/', 'web/element/', 'web/viewer/ui/viewer-styles.ts'],
   ],
   ['web/pages/', ['shared/', 'web/']],
-  ['web/react.d.ts', ['web/viewer/', 'web/publisher/']],
+  ['web/react.d.ts', ['web/viewer/', 'web/publisher/', 'web/devices/']],
   ['web/', ['shared/']],
 ];
 
