@@ -19,11 +19,13 @@ import { createServer } from './http/server.ts';
 import { TrustedNames } from './http/trusted-names.ts';
 import { ByteBudget } from './hub/byte-budget.ts';
 import { createClientLog } from './hub/client-log.ts';
+import { AuditLog } from './hub/audit-log.ts';
 import { EventLog } from './hub/event-log.ts';
 import { MAX_RETURN_BYTES } from './hub/returns/returns.ts';
 import type { ConfigurationStore } from './config/configuration-file.ts';
 import type { GatewayOptions, Reconfiguration } from './config/gateway-options.ts';
 import { listClients, listSources, type ResolvedGatewayOptions, resolveOptions } from './config/options.ts';
+import { AppendedFile } from './process/append-file.ts';
 import { type Configuration, reconfigure } from './reconfigure.ts';
 import { hasAdministrator, type RightsOptions } from './rights/rows.ts';
 import { type GatewayStream, reservedPortsIn, RunningStream } from './running-stream.ts';
@@ -133,11 +135,34 @@ async function buildGateway(
 ): Promise<Gateway> {
   const resolved = resolveFor(options, sources);
   const events = new EventLog(createClientLog(options.log));
+  const auditFile =
+    resolved.auditLog === null
+      ? null
+      : new AppendedFile(resolved.auditLog, (problem) => options.log(`audit log: ${problem}`));
+  await auditFile?.open().catch((error: unknown) => {
+    throw new GearwayError(
+      'option-invalid',
+      `audit-log ${resolved.auditLog} cannot be written: ${systemErrorText(error)}`,
+      {
+        cause: error,
+      },
+    );
+  });
+  const audit = new AuditLog((line) => auditFile?.write(line));
   const returnBudget = new ByteBudget(MAX_RETURN_BYTES);
   const verifier = new JpegVerifier();
   const withoutRenditions = new Set(resolved.withoutRenditions);
   let configuration: Configuration = { sources, resolved };
   const cluster = await joinCluster(resolved, sources);
+  const audited = (running: RunningStream): RunningStream => {
+    const { stream } = running;
+    audit.follow({
+      name: stream.name,
+      returns: stream.returns,
+      clientAt: (port) => stream.clientStatuses().find((client) => client.port === port) ?? null,
+    });
+    return running;
+  };
   const createStream = (named: NamedSource): RunningStream => {
     const ranges = configuration.resolved.virtualPorts.get(named.name) ?? [];
     const inCluster = cluster?.local(named.name, {
@@ -146,7 +171,7 @@ async function buildGateway(
       ranges,
       reserved: reservedPortsIn(named.name, ranges, configuration.resolved),
     });
-    return new RunningStream(named, configuration.resolved, events, returnBudget, verifier, inCluster);
+    return audited(new RunningStream(named, configuration.resolved, events, returnBudget, verifier, inCluster));
   };
   const streams = new Map(sources.map((named) => [named.name, createStream(named)]));
   const [first] = streams.values();
@@ -193,6 +218,7 @@ async function buildGateway(
     withoutRenditions,
     webClients,
     events,
+    audit,
     createPlaceholder,
     clusterStatus: () => cluster?.status() ?? null,
     tls: resolved.tls,
@@ -214,6 +240,8 @@ async function buildGateway(
     for (const client of webClients) client.close(closeCode.goingAway, 'the gateway stops');
     events.close();
     await app.close();
+    audit.close();
+    await auditFile?.close();
     await verifier.close();
     await cluster?.close();
     for (const { stream } of all) stream.close();
@@ -228,13 +256,15 @@ async function buildGateway(
       policies: new Map([[name, resolved.defaultPolicy]]),
     };
     const stream = inCluster.remote(name, { ranges, reserved: reservedPortsIn(name, ranges, configuration.resolved) });
-    const running = new RunningStream(
-      { name, entry: null, url: '', source: stream.source, isOnDemand: true },
-      options,
-      events,
-      returnBudget,
-      verifier,
-      stream,
+    const running = audited(
+      new RunningStream(
+        { name, entry: null, url: '', source: stream.source, isOnDemand: true },
+        options,
+        events,
+        returnBudget,
+        verifier,
+        stream,
+      ),
     );
     streams.set(name, running);
     runInBackground(running.open([]), (error) =>

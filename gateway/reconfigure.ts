@@ -20,6 +20,7 @@ const FIXED = [
   'allowOrigins',
   'allowHosts',
   'trustProxies',
+  'auditLog',
   'metricsRight',
   'limits',
   'viewerMaxBitrate',

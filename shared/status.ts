@@ -121,6 +121,36 @@ export interface GatewayEvent {
   readonly by?: EventActor;
 }
 
+/** An entry of the audit log, as in `GET /api/audit` and as a line of the file. */
+export type AuditEntry =
+  /** A request that uses the right to administer and changes something. */
+  | ({
+      /** ISO 8601, gateway's clock. */
+      readonly time: string;
+      readonly kind: 'change';
+      /** Method and route: `PUT /api/streams/:name`. */
+      readonly request: string;
+      /** Query of the request; null if it has none. */
+      readonly query: string | null;
+      readonly stream: string | null;
+      /** Id of the client that was removed. */
+      readonly client: string | null;
+      /** HTTP status: below 400 if the change was made. */
+      readonly status: number;
+    } & EventActor)
+  /** Return data of a client. */
+  | {
+      readonly time: string;
+      readonly kind: 'return';
+      readonly stream: string;
+      readonly port: number;
+      /** Id of the client. */
+      readonly client: string | null;
+      readonly address: string | null;
+      /** Number of values since the last entry for this client. */
+      readonly values: number;
+    };
+
 /** The answer of `GET /api/rights`. */
 export interface RightsStatus {
   /** Name of the token or user: as in the configuration, or `token`, `administrator key`, `this machine`, … */

@@ -141,6 +141,8 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    * `loopback`. Default none.
    */
   readonly trustProxies?: readonly string[];
+  /** File to which administrative changes and return data are appended as lines of JSON. Default none. */
+  readonly auditLog?: string;
   /**
    * Right that `GET /metrics` requires: `view` (which includes programs on this machine, unless there is a `token`),
    * `administer`, or `public` for none. Default `view`.

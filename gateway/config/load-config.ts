@@ -99,12 +99,13 @@ async function readConfigFile(
 }
 
 function merge(config: Config, folder: string, given: readonly GivenOptions[]): GatewayOptions {
-  const { streams, tls, virtualPorts, viewerMaxBitrate, ...rest } = config;
+  const { streams, tls, virtualPorts, viewerMaxBitrate, auditLog, ...rest } = config;
   let paths: { cert?: string; key?: string } | undefined =
     tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
   let bitrate = viewerMaxBitrate;
   let merged: Omit<GatewayOptions, 'tls'> = {
     ...rest,
+    ...(auditLog === undefined ? {} : { auditLog: resolve(folder, auditLog) }),
     ...(streams === undefined ? {} : { streams: textPorts(streams) }),
     ...(virtualPorts === undefined ? {} : { virtualPorts: String(virtualPorts) }),
   };

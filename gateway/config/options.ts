@@ -45,6 +45,8 @@ export interface ResolvedGatewayOptions {
   /** Its path ends with a slash. */
   readonly publicUrl: URL | null;
   readonly trustProxies: readonly string[];
+  /** Path of the file; null for none. */
+  readonly auditLog: string | null;
   readonly metricsRight: 'public' | 'view' | 'administer';
   readonly onClose: 'keep' | 'terminate';
   readonly cluster: ClusterAddress | null;
@@ -140,6 +142,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
     allowHosts: (options.allowHosts ?? []).map(resolveHost),
     publicUrl: resolvePublicUrl(options.publicUrl ?? null),
     trustProxies: (options.trustProxies ?? []).map(resolveProxy),
+    auditLog: options.auditLog ?? null,
     metricsRight: oneOf('metrics-right', options.metricsRight ?? 'view', ['view', 'administer', 'public']),
     onClose,
     ...resolveCluster(options, streams),

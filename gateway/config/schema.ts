@@ -337,6 +337,14 @@ export const CONFIG_SCHEMA = {
         help: 'trust client addresses from this proxy: an IP address, 10.0.0.0/8, loopback',
       },
     },
+    auditLog: {
+      type: 'string',
+      format: 'path',
+      description:
+        'File to which administrative changes and return data are appended as lines of JSON (docs/operations.md#audit-log).',
+      examples: ['/var/log/gearway/audit.jsonl'],
+      flag: { name: 'audit-log', value: 'FILE', help: 'append administrative changes and return data to this file' },
+    },
     metricsRight: {
       enum: ['view', 'administer', 'public'],
       default: 'view',

@@ -12,12 +12,14 @@ import type { WebClientLimits } from '../clients/web/web-client.ts';
 import { webSocketOptions } from '../connection/web-socket.ts';
 import type { JpegVerifier } from '../codecs/jpeg-verifier.ts';
 import type { ClusterStatus, ConfigurationStatus, GatewayStatus, RightsStatus } from '../../shared/status.ts';
+import type { AuditLog } from '../hub/audit-log.ts';
 import type { EventLog } from '../hub/event-log.ts';
 import type { Frame } from '../hub/frame.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits, Shares } from '../hub/shares.ts';
 import type { Principal } from '../rights/principal.ts';
 import type { Access } from './access.ts';
 import { serveApiDescription } from './api-description.ts';
+import { serveAudit } from './audit.ts';
 import { type ServedStream, serveClients } from './clients.ts';
 import { refusalOf } from './error-refusal.ts';
 import { eventsRoute } from './events.ts';
@@ -63,6 +65,7 @@ export interface ServerOptions {
   /** Contains all connected web clients; the creator closes them. */
   readonly webClients: Set<ViewerSocket>;
   readonly events: EventLog;
+  readonly audit: AuditLog;
   /** Creates the placeholder frame that an `<img>` shows before the first frame. */
   readonly createPlaceholder: (sentence: string) => Promise<Frame>;
   /** The answer of `GET /api/cluster`; null without a cluster. Default null. */
@@ -118,6 +121,7 @@ export async function createServer({
   connectionLimits = DEFAULT_CONNECTION_LIMITS,
   webClients,
   events,
+  audit,
   createPlaceholder,
   clusterStatus = () => null,
   tls,
@@ -224,6 +228,7 @@ export async function createServer({
     if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
     return served.status();
   });
+  serveAudit(app, audit);
   serveStreamSettings(app, { editor, events, log });
   app.get('/api/events', { config: { right: 'view', scope: 'any' } }, eventsRoute(events, sharedLimits.eventFollowers));
 

@@ -4,6 +4,7 @@ import { JpegVerifier } from '../../gateway/codecs/jpeg-verifier.ts';
 import { Access } from '../../gateway/http/access.ts';
 import { createServer, type ServerOptions } from '../../gateway/http/server.ts';
 import { TrustedNames } from '../../gateway/http/trusted-names.ts';
+import { AuditLog } from '../../gateway/hub/audit-log.ts';
 import { EventLog } from '../../gateway/hub/event-log.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../../gateway/hub/shares.ts';
 import type { RightsOptions } from '../../gateway/rights/rows.ts';
@@ -99,6 +100,7 @@ export async function createHttpApp({
     withoutRenditions,
     webClients,
     events,
+    audit: new AuditLog(),
     createPlaceholder: () => Promise.reject(new Error('no picture is asked for here')),
     tls: null,
     publicUrl: null,

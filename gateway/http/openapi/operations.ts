@@ -101,6 +101,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     description: 'Server-sent events: the kept ones, then each as it happens. The `data` of each is an `Event`.',
     responses: { 200: { description: 'Endless', content: { 'text/event-stream': schemaOf('Event') } } },
   },
+  'GET /api/audit': {
+    tag: 'Monitoring',
+    summary: 'Read the latest administrative changes, and who returned data',
+    description: 'At most 256 of each, oldest first. The file of `--audit-log` has all of them.',
+    responses: json('Entries', { type: 'array', items: schemaOf('AuditEntry') }),
+  },
   'GET /api/streams': {
     tag: 'Streams',
     summary: 'List all streams with their state, counters and clients',

@@ -1,4 +1,5 @@
 import {
+  type AuditEntry,
   CLIENT_KINDS,
   CLIENT_STATES,
   type ClientStatus,
@@ -204,6 +205,30 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     ['gateway'],
   ),
+  AuditEntry: {
+    oneOf: [
+      object<Extract<AuditEntry, { kind: 'change' }>>({
+        time: { type: 'string', format: 'date-time' },
+        kind: oneOf('change'),
+        request: text('Method and route'),
+        query: orNull(text()),
+        stream: orNull(text()),
+        client: orNull(text('Id of the client that was removed')),
+        status: { type: 'integer', description: 'HTTP status: below 400 if the change was made' },
+        principal: text(),
+        address: text(),
+      }),
+      object<Extract<AuditEntry, { kind: 'return' }>>({
+        time: { type: 'string', format: 'date-time' },
+        kind: oneOf('return'),
+        stream: text(),
+        port,
+        client: orNull(text('Id of the client')),
+        address: orNull(text()),
+        values: count('Number of values since the last entry for this client'),
+      }),
+    ],
+  },
   Event: object<GatewayEvent>(
     {
       id: count(),

@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+import type { AuditEntry } from '../../shared/status.ts';
+import type { AuditLog } from '../hub/audit-log.ts';
+import { requester } from './requester.ts';
+
+/**
+ * Records each request that uses the right to administer and changes something, also if it was refused, and serves the
+ * latest entries. Routes need not do anything for it. Requests without the right are not recorded: they are failed
+ * log-ins, which have limits of their own.
+ */
+export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const { config, url = '' } = request.routeOptions;
+    if (config.right !== 'administer' || request.principal === null || isReading(request.method)) return;
+    const { name = null, id = null } = (request.params ?? {}) as { readonly name?: string; readonly id?: string };
+    const query = request.url.indexOf('?');
+    audit.addChange({
+      ...requester(request),
+      request: `${request.method} ${url}`,
+      query: query < 0 ? null : request.url.slice(query + 1, query + 1 + MAX_QUERY),
+      stream: name === null ? null : name.slice(0, MAX_NAME),
+      client: id === null ? null : id.slice(0, MAX_NAME),
+      status: reply.statusCode,
+    });
+  });
+  app.get('/api/audit', { config: { right: 'administer', scope: 'all' } }, async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+    return audit.entries() satisfies readonly AuditEntry[];
+  });
+}
+
+/** Maximum lengths of texts from outside, in an entry. */
+const MAX_QUERY = 200;
+const MAX_NAME = 100;
+
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+}

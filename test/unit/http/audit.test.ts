@@ -1,0 +1,69 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createGateway, type GatewayOptions } from '../../../gateway/create-gateway.ts';
+import type { AuditEntry } from '../../../shared/status.ts';
+import { WebViewer } from '../../helpers/web-viewer.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gearway-audit-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const OPTIONS: GatewayOptions = { port: 0, source: 'push:', token: 'adm1n', viewToken: 'w4tch' };
+
+describe('GET /api/audit', () => {
+  it('lists changes with their sender and result, also refused ones, and return data; the file has the same', async () => {
+    const file = join(folder, 'audit.jsonl');
+    await using gateway = await createGateway({ ...OPTIONS, auditLog: file });
+    const { url } = await gateway.listen();
+    const send = async (method: string, path: string, token: string, body?: object): Promise<Response> =>
+      fetch(`${url}api/${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    const entries = async (): Promise<AuditEntry[]> =>
+      (await send('GET', 'audit', 'adm1n')).json() as Promise<AuditEntry[]>;
+
+    await send('PUT', 'streams/yard', 'adm1n', { source: 'push:' });
+    await send('PUT', 'streams/yard', 'adm1n', { source: 'ftp:' });
+    await send('DELETE', 'streams/yard', 'w4tch');
+    await send('DELETE', 'streams/main/clients/web-9?reason=late', 'adm1n');
+    await using viewer = await WebViewer.open(`${url}streams/main`, { token: 'adm1n' });
+    await viewer.return({ kind: 'value', value: 7 });
+    await expect.poll(async () => (await entries()).length).toBe(4);
+
+    const by = { principal: 'token', address: '127.0.0.1', kind: 'change', client: null, query: null };
+    expect(await entries()).toMatchObject([
+      { ...by, request: 'PUT /api/streams/:name', stream: 'yard', status: 201 },
+      { ...by, request: 'PUT /api/streams/:name', stream: 'yard', status: 400 },
+      {
+        ...by,
+        request: 'DELETE /api/streams/:name/clients/:id',
+        stream: 'main',
+        client: 'web-9',
+        query: 'reason=late',
+        status: 404,
+      },
+      { kind: 'return', stream: 'main', port: 6000, client: 'web-1', values: 1 },
+    ]);
+    expect((await send('GET', 'audit', 'w4tch')).status).toBe(403);
+    const kept = await entries();
+    await gateway.close();
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as AuditEntry)).toEqual(kept);
+    expect(lines.join()).not.toMatch(/adm1n|w4tch/);
+  });
+
+  it('refuses a file that cannot be written when the gateway starts', async () => {
+    await expect(createGateway({ ...OPTIONS, auditLog: join(folder, 'none', 'audit.jsonl') })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
+  });
+});
