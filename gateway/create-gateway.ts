@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import { runInBackground } from '../shared/background.ts';
 import { cleanText } from '../shared/clean-text.ts';
 import { closeCode } from '../shared/protocol.ts';
@@ -304,6 +306,7 @@ async function buildGateway(
     for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
     // Before streams are created again, so that nobody connects to them with rights that have ended.
     const rights = access.update(rightsOf(after.resolved));
+    useCertificate(app.server, before.resolved.tls, after.resolved.tls, options.log);
     return { ...(await reconfigure(streams, before, after, createStream)), rights };
   };
 
@@ -345,6 +348,18 @@ async function buildGateway(
     closed,
     [Symbol.asyncDispose]: () => close(resolved.onClose),
   };
+}
+
+/** Uses another certificate for connections from now on. Those that are open keep theirs. */
+function useCertificate(
+  server: Server,
+  before: ResolvedGatewayOptions['tls'],
+  after: ResolvedGatewayOptions['tls'],
+  log: (message: string) => void,
+): void {
+  if (before === null || after === null || (before.cert === after.cert && before.key === after.key)) return;
+  (server as TlsServer).setSecureContext(after);
+  log('TLS: new connections get the new certificate');
 }
 
 function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): ResolvedGatewayOptions {

@@ -15,7 +15,6 @@ export interface Configuration {
 const FIXED = [
   'host',
   'port',
-  'tls',
   'publicUrl',
   'allowOrigins',
   'allowHosts',
@@ -104,7 +103,11 @@ export async function reconfigure(
       await attempt(name, () => stream.addClients(wanted.filter((client) => !isIn(old, client))));
     }
   }
-  const needsRestart = FIXED.filter((key) => textOf(before.resolved[key]) !== textOf(after.resolved[key]));
+  const needsRestart = [
+    ...FIXED.filter((key) => textOf(before.resolved[key]) !== textOf(after.resolved[key])),
+    // Another certificate is used at once.
+    ...((before.resolved.tls === null) === (after.resolved.tls === null) ? [] : ['tls']),
+  ];
   return {
     added,
     removed,

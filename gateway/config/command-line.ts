@@ -26,7 +26,7 @@ import { createFormats } from './formats.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { formatHelp } from './help.ts';
 import { keyFolder, writeKeyFile } from './key-file.ts';
-import { DEFAULT_CONFIG_FILE, loadOptions } from './load-config.ts';
+import { DEFAULT_CONFIG_FILE, type LoadedOptions, loadOptions } from './load-config.ts';
 import { listSources, resolveOptions } from './options.ts';
 import { Reload } from './reload.ts';
 import { readTokens } from './token-options.ts';
@@ -173,7 +173,8 @@ async function main(): Promise<void> {
   process.title = formatProcessTitle(process.argv.slice(2));
   const loading = { formats: FORMATS, variables, given, check: checkOptions };
   const configuration = file === null ? null : new ConfigurationFile(file, { ...loading, streamsOf: listStreams });
-  const loaded = await (configuration?.load() ?? loadOptions(null, loading));
+  const load = async (): Promise<LoadedOptions> => configuration?.load() ?? loadOptions(null, loading);
+  const loaded = await load();
   configuration?.note(null);
   for (const warning of [...warnings, ...loaded.warnings]) log.write(`gearway: warning: ${warning}`);
   const options: GatewayOptions = {
@@ -193,7 +194,7 @@ async function main(): Promise<void> {
   };
   let reload: Reload | null = null;
   // A terminal that closes sends SIGHUP too.
-  const isDaemon = file !== null && !process.stdin.isTTY;
+  const isDaemon = (file !== null || loaded.files.length > 0) && !process.stdin.isTTY;
   onStopSignal(isDaemon ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) =>
     stop(signal === 'SIGINT' ? 'terminate' : 'keep'),
   );
@@ -203,12 +204,13 @@ async function main(): Promise<void> {
   if (isStopping) return;
   try {
     const { url, publicUrl, networkUrls, port } = await gateway.listen();
-    if (configuration !== null) {
+    if (file !== null || loaded.files.length > 0) {
       reload = new Reload({
-        file: configuration.path,
+        file,
+        files: loaded.files,
         gateway,
-        load: async () => (await configuration.load()).options,
-        onResult: (problem) => configuration.note(problem),
+        load,
+        onResult: (problem) => configuration?.note(problem),
         log: options.log ?? (() => undefined),
       });
       await reload.start();

@@ -32,6 +32,8 @@ export interface LoadOptions {
 /** Options from a configuration file, environment variables and flags. */
 export interface LoadedOptions {
   readonly options: GatewayOptions;
+  /** Further files that were read: certificate and key of TLS. */
+  readonly files: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -49,10 +51,11 @@ export async function loadOptions(
   const folder = dirname(resolve(file ?? '.'));
   const config = parsed?.config ?? {};
   try {
-    const options = merge(config, folder, given);
+    const { options, files } = merge(config, folder, given);
     check(options);
     return {
       options,
+      files,
       warnings:
         parsed?.hasSecrets === true && parsed.isPublic
           ? [`${file} contains tokens and can be read by every user of this machine; run chmod 600 on it`]
@@ -98,7 +101,7 @@ async function readConfigFile(
   return { ...parsed, isPublic: read.isPublic };
 }
 
-function merge(config: Config, folder: string, given: readonly GivenOptions[]): GatewayOptions {
+function merge(config: Config, folder: string, given: readonly GivenOptions[]): Omit<LoadedOptions, 'warnings'> {
   const { streams, tls, virtualPorts, viewerMaxBitrate, auditLog, ...rest } = config;
   let paths: { cert?: string; key?: string } | undefined =
     tls === undefined ? undefined : { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) };
@@ -140,9 +143,12 @@ function merge(config: Config, folder: string, given: readonly GivenOptions[]): 
   }
   if (merged.source === undefined && merged.streams === undefined) merged = { ...merged, source: 'test-pattern:' };
   return {
-    ...merged,
-    ...(paths === undefined ? {} : { tls: readTls(paths) }),
-    ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }),
+    options: {
+      ...merged,
+      ...(paths === undefined ? {} : { tls: readTls(paths) }),
+      ...(bitrate === undefined ? {} : { viewerMaxBitrate: parseBitrate(String(bitrate)) }),
+    },
+    files: [paths?.cert, paths?.key].filter((path) => path !== undefined),
   };
 }
 

@@ -3,32 +3,37 @@ import type { GatewayOptions, Reconfiguration } from './gateway-options.ts';
 import { FileWatch } from './watch-file.ts';
 
 interface ReloadOptions {
-  readonly file: string;
+  /** The configuration file; null if there is none, but other files of which options are read. */
+  readonly file: string | null;
+  /** Further files of which options are read at first, such as those of TLS. */
+  readonly files?: readonly string[];
   readonly gateway: {
     reconfigure(load: () => Promise<GatewayOptions>): Promise<Reconfiguration>;
     report(reason: string): void;
   };
-  /** Reads the file. @throws {GearwayError} with the place of the fault. */
-  readonly load: () => Promise<GatewayOptions>;
+  /** Reads all files. @throws {GearwayError} with the place of the fault. */
+  readonly load: () => Promise<{ readonly options: GatewayOptions; readonly files: readonly string[] }>;
   /** Called after each attempt. @param problem null if the file was applied. */
   readonly onResult?: (problem: string | null) => void;
   readonly log: (message: string) => void;
 }
 
-/** Applies a configuration file again whenever it changes. A file with a fault changes nothing, and is reported. */
+/**
+ * Applies a configuration file again whenever it changes, or a file that it names, such as a certificate. A file with a
+ * fault changes nothing, and is reported.
+ */
 export class Reload {
   readonly #options: ReloadOptions;
-  readonly #watch: FileWatch;
+  readonly #watches = new Map<string, FileWatch>();
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ReloadOptions) {
     this.#options = options;
-    this.#watch = new FileWatch(options.file, () => this.now());
   }
 
-  /** Starts watching the file. */
+  /** Starts watching the files. */
   async start(): Promise<void> {
-    await this.#watch.start((error) => this.#report(`${this.#options.file} is no longer watched: ${errorText(error)}`));
+    await this.#watch(this.#options.files ?? []);
   }
 
   /** Reads and applies the file now, after a reload that is running. */
@@ -43,12 +48,36 @@ export class Reload {
 
   /** Idempotent. */
   close(): void {
-    this.#watch.close();
+    for (const watch of this.#watches.values()) watch.close();
+  }
+
+  /** Watches the configuration file and these. */
+  async #watch(others: readonly string[]): Promise<void> {
+    const { file } = this.#options;
+    const files = new Set([...(file === null ? [] : [file]), ...others]);
+    for (const [path, watch] of this.#watches) {
+      if (files.has(path)) continue;
+      watch.close();
+      this.#watches.delete(path);
+    }
+    for (const path of files) {
+      if (this.#watches.has(path)) continue;
+      const watch = new FileWatch(path, () => this.now());
+      this.#watches.set(path, watch);
+      await watch.start((error) => this.#report(`${path} is no longer watched: ${errorText(error)}`));
+    }
   }
 
   async #apply(): Promise<void> {
     const { file, gateway, load } = this.#options;
-    this.#report(`${file}: ${describeChange(await gateway.reconfigure(load))}`);
+    let files: readonly string[] = [];
+    const change = await gateway.reconfigure(async () => {
+      const loaded = await load();
+      ({ files } = loaded);
+      return loaded.options;
+    });
+    await this.#watch(files);
+    this.#report(`${file === null ? '' : `${file}: `}${describeChange(change)}`);
     this.#options.onResult?.(null);
   }
 

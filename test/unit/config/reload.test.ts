@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadOptions } from '../../../gateway/config/load-config.ts';
+import { type LoadedOptions, loadOptions } from '../../../gateway/config/load-config.ts';
 import { Reload } from '../../../gateway/config/reload.ts';
 import { checkOptions, formats } from '../../helpers/config.ts';
 
@@ -16,9 +16,13 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function watch(file: string): Promise<{ applied: unknown[]; reports: string[]; reload: Reload } & Disposable> {
   const applied: unknown[] = [];
   const reports: string[] = [];
+  const load = async (): Promise<LoadedOptions> =>
+    loadOptions(file, { formats, variables: {}, given: [], check: checkOptions });
+  // As the command does. The first time, the YAML parser is loaded.
+  await load();
   const reload = new Reload({
     file,
-    load: async () => (await loadOptions(file, { formats, variables: {}, given: [], check: checkOptions })).options,
+    load,
     gateway: {
       reconfigure: async (load) => {
         applied.push((await load()).port);
