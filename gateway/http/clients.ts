@@ -77,7 +77,7 @@ export function serveClients(
     async (request, reply) => {
       const { name } = request.params;
       const served = streams.get(name);
-      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
+      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
       const address = request.body?.address;
       if (typeof address !== 'string' || address.length > MAX_ADDRESS) {
         const expected = `JSON with an address of at most ${MAX_ADDRESS} characters, {"address": "tcp://HOST:PORT?pattern=1"}`;
@@ -107,7 +107,7 @@ export function serveClients(
     async (request, reply) => {
       const { name, id } = request.params;
       const served = streams.get(name);
-      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
+      if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
       const { reason } = request.query;
       const text =
         (typeof reason === 'string' && cleanText(reason, 100)) ||
@@ -127,7 +127,7 @@ export function serveClients(
       const served = streams.get(name);
       const shared = renditions.get(name);
       if (served === undefined || shared === undefined)
-        return sendRefusal(request, reply, unknownStream(streams, name));
+        return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
       const client = served.stream.clientStatus(id);
       if (client === null) return refuseClient(reply, name, id);
       const width = readWidth(request.query.width);

@@ -124,7 +124,8 @@ export function servePictures(
     ...pictureRoute,
     handler: async (request: PictureRequest, reply) => {
       const found = find(request.params.name);
-      if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
+      if (found === null)
+        return sendRefusal(request, reply, unknownStream(streams, request.params.name, request.principal));
       const { fps } = request.query;
       const maxFramesPerSecond =
         fps === undefined
@@ -196,7 +197,8 @@ export function servePictures(
     format: SnapshotOptions['format'],
   ): Promise<unknown> => {
     const found = find(request.params.name);
-    if (found === null) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
+    if (found === null)
+      return sendRefusal(request, reply, unknownStream(streams, request.params.name, request.principal));
     const scaling = readScaling(request.query);
     if (!scaling.ok) return refuse(reply, 400, 'query-invalid', scaling.message);
     if (format === 'npy' && !isUnchanged(scaling.value)) {

@@ -154,7 +154,7 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
   const publish = async (request: PublishRequest, reply: FastifyReply): Promise<unknown> => {
     const { name } = request.params;
     const served = streams.get(name);
-    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name));
+    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, name, request.principal));
     const { stream, publishing } = served;
     try {
       if (publishing === null) {
@@ -208,7 +208,10 @@ function serveWebPublishers(
         publishers,
         ({ address, addressBudget, onAdmitted }) => {
           return new WebPublisher(socket, {
-            served: streams.get(name) ?? { stream: null, reason: unknownStream(streams, name).message },
+            served: streams.get(name) ?? {
+              stream: null,
+              reason: (principal) => unknownStream(streams, name, principal).message,
+            },
             report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
             address,
             authorize: (token) =>

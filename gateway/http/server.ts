@@ -225,7 +225,8 @@ export async function createServer({
   );
   app.get<{ Params: { name: string } }>('/api/streams/:name', { config: { right: 'view' } }, async (request, reply) => {
     const served = streams.get(request.params.name);
-    if (served === undefined) return sendRefusal(request, reply, unknownStream(streams, request.params.name));
+    if (served === undefined)
+      return sendRefusal(request, reply, unknownStream(streams, request.params.name, request.principal));
     return served.status();
   });
   serveAudit(app, audit);

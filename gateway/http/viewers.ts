@@ -75,7 +75,7 @@ export function serveViewers(
             id: `web-${count}`,
             served:
               stream === undefined || shared === undefined
-                ? { stream: null, reason: unknownStream(streams, name).message }
+                ? { stream: null, reason: (principal) => unknownStream(streams, name, principal).message }
                 : { stream, renditions: shared, video: videos.get(name) },
             report: (event) => events.add({ stream: name.slice(0, 64), ...event }),
             address,

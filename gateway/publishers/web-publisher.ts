@@ -43,7 +43,7 @@ interface WebPublisherOptions {
    */
   readonly served:
     | { readonly stream: Stream; readonly publishing: Publishing | null }
-    | { readonly stream: null; readonly reason: string };
+    | { readonly stream: null; readonly reason: (principal: Principal) => string };
   /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
@@ -160,7 +160,7 @@ export class WebPublisher implements ProtocolPeer<Message> {
     }
     // Checked after authorization, so that unauthorized clients cannot find out which streams exist.
     if (served.stream === null) {
-      this.close(closeCode.unknownStream, served.reason);
+      this.close(closeCode.unknownStream, served.reason(decision.principal));
       return;
     }
     const { stream, publishing } = served;

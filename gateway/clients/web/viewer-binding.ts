@@ -74,7 +74,7 @@ interface ViewerBindingOptions {
   /** The requested stream and its renditions, or why it does not exist. */
   readonly served:
     | { readonly stream: Stream; readonly renditions: Renditions; readonly video?: VideoEncodings | undefined }
-    | { readonly stream: null; readonly reason: string };
+    | { readonly stream: null; readonly reason: (principal: Principal) => string };
   /** Records an event of the requested stream, even if that does not exist. */
   readonly report: (event: Omit<GatewayEvent, 'id' | 'time' | 'stream'>) => void;
   readonly address: string;
@@ -220,8 +220,10 @@ export class ViewerBinding implements Client, LeaseHolder {
       };
     }
     // Checked after authorization, so that unauthorized clients cannot find out which streams exist.
-    if (served.stream === null)
-      return { admitted: false, closeCode: closeCode.unknownStream, reason: served.reason, delay: null };
+    if (served.stream === null) {
+      const reason = served.reason(authorization.principal);
+      return { admitted: false, closeCode: closeCode.unknownStream, reason, delay: null };
+    }
     const { stream } = served;
     const { principal } = authorization;
     try {

@@ -152,6 +152,18 @@ describe('the rights of named tokens', () => {
     expect(await statusOf(`${url}/api/streams`, 'GET', basic('ann', 'correct horse'))).toBe(401);
   });
 
+  it('do not tell the names of other streams to whom asks for one that does not exist', async () => {
+    const response = await fetch(`${url}/api/streams/side`, { headers: bearer(secrets.elsewhere) });
+    expect(response.status).toBe(404);
+    expect(await response.text()).not.toContain('main');
+    await using viewer = await Viewer.connect(url, 'side');
+    viewer.sendHello({ token: secrets.elsewhere });
+    expect(await viewer.closed).toMatchObject({ code: 4001, reason: expect.not.stringContaining('main') as string });
+    await using other = await Viewer.connect(url, 'side');
+    other.sendHello({ token: secrets.everything });
+    expect(await other.closed).toMatchObject({ code: 4001, reason: expect.stringContaining('main') as string });
+  });
+
   it('leave out events of other streams, and of the whole gateway', async () => {
     const follow = async (name: Name): Promise<string> => {
       const abort = new AbortController();
