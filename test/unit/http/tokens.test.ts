@@ -177,22 +177,22 @@ describe('the rights of named tokens', () => {
       return text;
     };
     const event = { kind: 'configure', client: null, port: null, address: null } as const;
-    app.events.add({ ...event, stream: null, reason: 'of the gateway' });
-    app.events.add({ ...event, stream: 'main', reason: 'of main' });
-    app.events.add({ ...event, stream: 'side', reason: 'of side' });
+    app.events.add({ ...event, stream: null, reason: 'about the gateway' });
+    app.events.add({ ...event, stream: 'main', reason: 'about main' });
+    app.events.add({ ...event, stream: 'side', reason: 'about side' });
     for (const stream of ['main', 'side']) app.events.add({ ...event, stream, reason: 'the last one' });
     const [all, main, side] = await Promise.all([follow('everything'), follow('inMain'), follow('elsewhere')]);
-    expect([all.includes('of the gateway'), all.includes('of main'), all.includes('of side')]).toEqual([
+    expect([all.includes('about the gateway'), all.includes('about main'), all.includes('about side')]).toEqual([
       true,
       true,
       true,
     ]);
-    expect([main.includes('of the gateway'), main.includes('of main'), main.includes('of side')]).toEqual([
+    expect([main.includes('about the gateway'), main.includes('about main'), main.includes('about side')]).toEqual([
       false,
       true,
       false,
     ]);
-    expect([side.includes('of the gateway'), side.includes('of main'), side.includes('of side')]).toEqual([
+    expect([side.includes('about the gateway'), side.includes('about main'), side.includes('about side')]).toEqual([
       false,
       false,
       true,
