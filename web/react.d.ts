@@ -9,6 +9,7 @@ import type {
   GearwayInputEvent,
   GearwayJoystick,
   GearwayKeys,
+  GearwayLatency,
   GearwaySlider,
   GearwayStop,
 } from './devices/index.ts';
@@ -45,6 +46,7 @@ declare module 'react' {
       'gearway-gamepad': Props<GearwayGamepad, DeviceEvents>;
       'gearway-joystick': Props<GearwayJoystick, DeviceEvents>;
       'gearway-keys': Props<GearwayKeys, DeviceEvents>;
+      'gearway-latency': Props<GearwayLatency, object>;
       'gearway-slider': Props<GearwaySlider, DeviceEvents>;
       'gearway-stop': Props<GearwayStop, object>;
     }

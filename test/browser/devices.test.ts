@@ -12,13 +12,16 @@ describe('devices', () => {
   let url: string;
   let source: NodeJS.Timeout;
   let stop: boolean | null = null;
+  let isSilent = false;
   let page: Page;
   beforeAll(async () => {
     browser = await launchBrowser('chromium');
     gateway = await createGateway({ port: 0, source: 'push:' });
     ({ url } = await gateway.listen());
     const picture = await encodeJpeg({ data: new Uint8Array(64 * 48 * 3), width: 64, height: 48, channels: 3 });
-    source = setInterval(() => gateway.stream.push(picture, { message: { stop } }), 50);
+    source = setInterval(() => {
+      if (!isSilent) gateway.stream.push(picture, { message: { stop } });
+    }, 50);
   });
   afterAll(async () => {
     clearInterval(source);
@@ -27,6 +30,7 @@ describe('devices', () => {
   });
   beforeEach(async () => {
     stop = null;
+    isSilent = false;
     await page?.browserContext().close();
     page = await openWindow(browser, `${url}viewer?stream=main&bare`);
     await page.evaluate(() => {
@@ -40,8 +44,11 @@ describe('devices', () => {
         <gearway-gamepad name="pad"></gearway-gamepad>
         <gearway-stop></gearway-stop>`;
       document.body.append(box);
-      Object.assign(window, { pads: [] });
-      navigator.getGamepads = () => (window as unknown as { pads: (Gamepad | null)[] }).pads;
+      const stub = Object.assign(window, { pads: [] as (Gamepad | null)[], polls: 0 });
+      navigator.getGamepads = () => {
+        stub.polls += 1;
+        return stub.pads;
+      };
     });
     await page.addScriptTag({ url: `${url}gearway-devices.js`, type: 'module' });
     await page.waitForFunction("document.querySelector('gearway-viewer').state === 'live'");
@@ -103,7 +110,12 @@ describe('devices', () => {
     await page.evaluate(() => void window.dispatchEvent(new Event('blur')));
     await becomes({ pad: { axes: [0, 0] } });
     await move(0);
-    await page.waitForFunction(() => document.querySelector('gearway-gamepad')!.isHeld === false);
+    // At rest long enough to be seen.
+    await page.waitForFunction(
+      (before) => (window as unknown as { polls: number }).polls > before + 1,
+      {},
+      await page.evaluate(() => (window as unknown as { polls: number }).polls),
+    );
     await move(1);
     await becomes({ pad: { axes: [1, 0] } });
   });
@@ -190,6 +202,28 @@ describe('devices', () => {
     });
     await page.evaluate(() => new Promise(requestAnimationFrame));
     await press();
+  });
+
+  it('let go and cannot be used while no picture arrives within the limit', async () => {
+    const isUsable = (): Promise<boolean> => page.evaluate(() => document.querySelector('gearway-button')!.isUsable);
+    await page.evaluate(() => {
+      const latency = document.createElement('gearway-latency');
+      latency.maxLatency = 1000;
+      document.body.append(latency);
+    });
+    await expect.poll(isUsable).toBe(false);
+    await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
+    const horn = await centre('gearway-button');
+    await page.mouse.move(horn.x, horn.y);
+    await page.mouse.down();
+    await becomes({ horn: true });
+    isSilent = true;
+    await becomes({ horn: false });
+    expect(await isUsable()).toBe(false);
+    expect(await page.evaluate(() => document.querySelector('gearway-latency')!.matches(':state(late)'))).toBe(true);
+    await page.mouse.up();
+    isSilent = false;
+    await expect.poll(isUsable, { timeout: 10_000 }).toBe(true);
   });
 
   it('cannot be used by a viewer without a port', async () => {

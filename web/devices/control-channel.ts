@@ -35,6 +35,8 @@ export class ControlChannel {
   readonly #viewer: ControlledViewer;
   readonly #devices = new Set<Device>();
   readonly #stopListeners = new Set<(state: StopState) => void>();
+  /** Elements that do not allow control at the moment. */
+  readonly #blockers = new Set<object>();
   readonly #stop = new StopLatch();
   #abort: AbortController | null = null;
   #repeating: ReturnType<typeof setInterval> | null = null;
@@ -62,9 +64,12 @@ export class ControlChannel {
     return this.#stop.state;
   }
 
-  /** Whether devices can be used: the viewer has a port, and there is no emergency stop. Otherwise they let go. */
+  /**
+   * Whether devices can be used: the viewer has a port, nothing blocks them, and there is no emergency stop. Otherwise
+   * they let go.
+   */
   get isEnabled(): boolean {
-    return this.#viewer.port !== null && this.#stop.state === 'ready';
+    return this.#viewer.port !== null && this.#blockers.size === 0 && this.#stop.state === 'ready';
   }
 
   /** Adds a device. @throws {TypeError} if another one has its name. */
@@ -96,6 +101,14 @@ export class ControlChannel {
   releaseAll(): void {
     for (const device of this.#devices) device.release();
     this.#send();
+  }
+
+  /** Blocks all devices while any of several elements wants that, for example because the picture is too old. */
+  block(by: object, isBlocked: boolean): void {
+    if (isBlocked === this.#blockers.has(by)) return;
+    if (isBlocked) this.#blockers.add(by);
+    else this.#blockers.delete(by);
+    this.#usableChanged();
   }
 
   /** Stops: all devices let go, and the stop is sent until the server has confirmed that it is cleared. */
@@ -146,6 +159,10 @@ export class ControlChannel {
   /** After a connection, devices have to be used again. */
   #connectionChanged(): void {
     this.#unanswered = 0;
+    this.#usableChanged();
+  }
+
+  #usableChanged(): void {
     this.releaseAll();
     this.#enabledChanged();
   }

@@ -97,7 +97,7 @@ export abstract class DeviceElement extends LitElement implements Device {
     if (wasHeld) this.dispatchEvent(new GearwayInputEvent(this.value, false));
   }
 
-  /** Whether the device can be used now: it is not disabled, its viewer has a port, and there is no emergency stop. */
+  /** Whether the device can be used now: it is not disabled, and its viewer neither stopped, late nor without a port. */
   get isUsable(): boolean {
     return !this.disabled && this.#channel?.isEnabled === true;
   }

@@ -96,7 +96,6 @@ export class GearwayJoystick extends DeviceElement {
       aria-label=${text}
       aria-disabled=${this.isUsable ? 'false' : 'true'}
       tabindex=${this.isUsable ? '0' : '-1'}
-      style=${`--x: ${this.#x}; --y: ${this.#y}`}
       @pointerdown=${this.#onDown}
       @pointermove=${this.#onMove}
       @pointerup=${this.#letGo}
@@ -109,6 +108,14 @@ export class GearwayJoystick extends DeviceElement {
     >
       <div part="stick" class="stick"></div>
     </div>`;
+  }
+
+  protected override updated(changed: ReadonlyMap<PropertyKey, unknown>): void {
+    super.updated(changed);
+    // Not an attribute, which a Content-Security-Policy may forbid.
+    const pad = this.renderRoot.querySelector<HTMLElement>('.pad');
+    pad?.style.setProperty('--x', String(this.#x));
+    pad?.style.setProperty('--y', String(this.#y));
   }
 
   readonly #onDown = (event: PointerEvent): void => {

@@ -2,13 +2,14 @@ import { GearwayButton } from './gearway-button.ts';
 import { GearwayGamepad } from './gearway-gamepad.ts';
 import { GearwayJoystick } from './gearway-joystick.ts';
 import { GearwayKeys } from './gearway-keys.ts';
+import { GearwayLatency } from './gearway-latency.ts';
 import { GearwaySlider } from './gearway-slider.ts';
 import { GearwayStop } from './gearway-stop.ts';
 
 export type { DeviceValue } from './control-value.ts';
 export type { StopState } from './stop-latch.ts';
 export { type DeviceElement, GearwayInputEvent } from './device-element.ts';
-export { GearwayButton, GearwayGamepad, GearwayJoystick, GearwayKeys, GearwaySlider, GearwayStop };
+export { GearwayButton, GearwayGamepad, GearwayJoystick, GearwayKeys, GearwayLatency, GearwaySlider, GearwayStop };
 
 // `gearway/devices`: defines the elements.
 const ELEMENTS = {
@@ -16,6 +17,7 @@ const ELEMENTS = {
   'gearway-gamepad': GearwayGamepad,
   'gearway-joystick': GearwayJoystick,
   'gearway-keys': GearwayKeys,
+  'gearway-latency': GearwayLatency,
   'gearway-slider': GearwaySlider,
   'gearway-stop': GearwayStop,
 } as const;
@@ -26,6 +28,7 @@ declare global {
     'gearway-gamepad': GearwayGamepad;
     'gearway-joystick': GearwayJoystick;
     'gearway-keys': GearwayKeys;
+    'gearway-latency': GearwayLatency;
     'gearway-slider': GearwaySlider;
     'gearway-stop': GearwayStop;
   }

@@ -142,6 +142,7 @@ describe('ControlChannel', () => {
     ['the page is hidden', () => page.document.dispatchEvent(new Event('visibilitychange'))],
     ['the page is frozen', () => page.document.dispatchEvent(new Event('freeze'))],
     ['the connection ends', () => viewer.closes()],
+    ['the picture is too old', () => channel.block(viewer, true)],
     ['somebody else stops', () => viewer.shows({ stop: true })],
     ['the stop is pressed', () => channel.stop()],
   ])('lets the devices go when %s', async (_, happens) => {
@@ -176,6 +177,22 @@ describe('ControlChannel', () => {
     expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
     viewer.closes();
     expect(stick.isEnabled).toBe(false);
+  });
+
+  it('can be used again when the picture is new enough, and stops meanwhile', async () => {
+    const stick = await add('x');
+    channel.block(viewer, true);
+    stick.hold(1);
+    expect([stick.isEnabled, stick.isHeld]).toEqual([false, false]);
+    channel.stop();
+    expect(last()).toEqual({ value: { x: 0, stop: true }, urgent: true });
+    viewer.shows({ stop: true });
+    channel.clearStop();
+    viewer.shows({ stop: false });
+    channel.block(viewer, false);
+    expect(stick.isEnabled).toBe(true);
+    stick.hold(1);
+    expect(last()).toMatchObject({ value: { x: 1 } });
   });
 
   it('sends a stop ahead of other values until the reset is confirmed, and disables the devices meanwhile', async () => {

@@ -1,0 +1,166 @@
+import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
+import type { ControlChannel } from './control-channel.ts';
+import { joinChannel } from './device-element.ts';
+import { deviceStyles } from './device-styles.ts';
+import { LatencyLimit } from './latency-limit.ts';
+
+/** Values in the plot: the last twelve seconds. */
+const HISTORY = 60;
+const SAMPLE_MS = 200;
+
+/** Size of the plot, in CSS px. */
+const WIDTH = 120;
+const HEIGHT = 32;
+
+/**
+ * Latency of the picture, from its capture to the screen, as a figure and a plot. Above `max-latency`, and while no
+ * picture arrives, it warns and disables the devices of its viewer: nobody should drive by an old picture.
+ *
+ * The time of capture comes from the server; without it, the time since the frame's arrival at the gateway counts.
+ *
+ * @tag gearway-latency
+ * @summary Latency of the picture, and a limit for control.
+ * @attr {string} viewer - id of the viewer; the first of the page by default
+ * @attr {number} max-latency - maximum latency in milliseconds at which devices can be used; no limit by default
+ * @slot - label
+ * @csspart value - the figure
+ * @csspart plot - the plot
+ * @cssstate late - the limit is exceeded, or no picture arrives
+ */
+export class GearwayLatency extends LitElement {
+  static override styles = [
+    deviceStyles,
+    css`
+      .row {
+        display: flex;
+        align-items: center;
+        flex-wrap: wrap;
+        gap: 4px 12px;
+      }
+      output {
+        min-width: 4.5em;
+        font-variant-numeric: tabular-nums;
+        font-weight: 600;
+      }
+      .late {
+        padding: 0 6px;
+        border-radius: 4px;
+        background: #ffd24d;
+        color: #111;
+        font-weight: 600;
+      }
+      polyline {
+        fill: none;
+        stroke: currentColor;
+        stroke-width: 1.5;
+      }
+      line {
+        stroke: currentColor;
+        stroke-dasharray: 3 3;
+      }
+    `,
+  ];
+  static override properties = {
+    viewer: { type: String },
+    maxLatency: { type: Number, attribute: 'max-latency' },
+  };
+
+  declare viewer: string;
+  declare maxLatency: number | null;
+  readonly #internals = this.attachInternals();
+  #channel: ControlChannel | null = null;
+  #isLive: () => boolean = () => false;
+  readonly #limit = new LatencyLimit(
+    () => this.#isLive(),
+    () => this.#lateChanged(),
+  );
+  /** Latencies in the plot, oldest first. */
+  #history: number[] = [];
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #end: () => void = () => undefined;
+
+  constructor() {
+    super();
+    this.viewer = '';
+    this.maxLatency = null;
+  }
+
+  /** Current latency in milliseconds, growing while no frame arrives; null before the first one. */
+  get latencyMs(): number | null {
+    return this.#limit.latencyMs;
+  }
+
+  /** Whether the limit is exceeded, or no picture arrives. Always false without a limit. */
+  get late(): boolean {
+    return this.#limit.isExceeded;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#end = joinChannel(this, (channel, viewer) => {
+      const abort = new AbortController();
+      this.#channel = channel;
+      this.#isLive = () => viewer.state === 'live';
+      viewer.addEventListener(
+        'gearway-frame',
+        ({ detail }) => this.#limit.shown(detail.latencyMs ?? detail.ageMs),
+        abort,
+      );
+      viewer.addEventListener('gearway-state', () => this.#limit.check(), abort);
+      channel.block(this, this.late);
+      return () => {
+        abort.abort();
+        channel.block(this, false);
+        this.#channel = null;
+        this.#isLive = () => false;
+      };
+    });
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#limit.set(this.maxLatency);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#end();
+    this.#limit.stop();
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  protected override updated(changed: PropertyValues<GearwayLatency>): void {
+    if (changed.has('maxLatency') && this.isConnected) this.#limit.set(this.maxLatency);
+  }
+
+  protected override render(): TemplateResult {
+    const { latencyMs: latency, maxLatency } = this;
+    const text =
+      latency === null ? '– ms' : latency < 10_000 ? `${Math.round(latency)} ms` : `${Math.round(latency / 1000)} s`;
+    const top = Math.max(1, maxLatency ?? 0, ...this.#history) * 1.1;
+    const y = (value: number): string => (HEIGHT - (value / top) * HEIGHT).toFixed(1);
+    const points = this.#history.map((value, index) => `${(index / (HISTORY - 1)) * WIDTH},${y(value)}`).join(' ');
+    const limit =
+      maxLatency === null ? nothing : svg`<line x1="0" x2=${WIDTH} y1=${y(maxLatency)} y2=${y(maxLatency)}></line>`;
+    return html`<div class="row">
+      <slot>Latency</slot>
+      <output part="value">${text}</output>
+      <svg part="plot" width=${WIDTH} height=${HEIGHT} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+        <polyline points=${points}></polyline>
+        ${limit}
+      </svg>
+      <span role="status">${this.late ? html`<span class="late">Too late to control</span>` : nothing}</span>
+    </div>`;
+  }
+
+  #sample(): void {
+    const { latencyMs } = this;
+    if (latencyMs === null) return;
+    this.#history = [...this.#history, latencyMs].slice(-HISTORY);
+    this.requestUpdate();
+  }
+
+  #lateChanged(): void {
+    if (this.late) this.#internals.states.add('late');
+    else this.#internals.states.delete('late');
+    this.#channel?.block(this, this.late);
+    this.requestUpdate();
+  }
+}

@@ -1,0 +1,69 @@
+/** Interval between checks, because latency grows while no frame arrives. */
+const CHECK_INTERVAL_MS = 100;
+
+/** The latency has to stay below the limit for this long before it counts as kept again. */
+export const RECOVERY_MS = 1000;
+
+/** Watches a limit of the latency of the picture on screen. Without a live picture, the limit is exceeded. */
+export class LatencyLimit {
+  readonly #isLive: () => boolean;
+  readonly #onChange: () => void;
+  #maxMs: number | null = null;
+  /** Latency of the last frame when it was shown. */
+  #shown: { readonly latencyMs: number; readonly atMs: number } | null = null;
+  #exceededAtMs = -Infinity;
+  #isExceeded = false;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  /**
+   * @param isLive whether frames arrive.
+   * @param onChange called when {@link isExceeded} has changed.
+   */
+  constructor(isLive: () => boolean, onChange: () => void) {
+    this.#isLive = isLive;
+    this.#onChange = onChange;
+  }
+
+  get isExceeded(): boolean {
+    return this.#isExceeded;
+  }
+
+  /** Current latency in milliseconds, growing while no frame arrives; null before the first one. */
+  get latencyMs(): number | null {
+    return this.#shown === null ? null : this.#shown.latencyMs + performance.now() - this.#shown.atMs;
+  }
+
+  /** @param maxMs null for no limit. */
+  set(maxMs: number | null): void {
+    this.#maxMs = maxMs;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = maxMs === null ? null : setInterval(() => this.check(), CHECK_INTERVAL_MS);
+    this.check();
+  }
+
+  /** A frame is shown. @param latencyMs null if it is unknown. */
+  shown(latencyMs: number | null): void {
+    if (latencyMs === null) return;
+    // The camera's clock may be slightly ahead of the gateway's.
+    this.#shown = { latencyMs: Math.max(0, latencyMs), atMs: performance.now() };
+    this.check();
+  }
+
+  /** Ends the checks, and forgets the last frame. A limit that is set again continues. */
+  stop(): void {
+    this.#shown = null;
+    this.set(null);
+  }
+
+  check(): void {
+    const now = performance.now();
+    // Not `>`: a limit that is not a number is never kept.
+    const isKept = this.#isLive() && (this.latencyMs ?? Infinity) <= (this.#maxMs ?? Infinity);
+    const isLate = this.#maxMs !== null && !isKept;
+    if (isLate) this.#exceededAtMs = now;
+    const isExceeded = this.#maxMs !== null && now - this.#exceededAtMs < RECOVERY_MS;
+    if (isExceeded === this.#isExceeded) return;
+    this.#isExceeded = isExceeded;
+    this.#onChange();
+  }
+}
