@@ -21,7 +21,8 @@ def test_keeps_the_latest_of_each_client_in_multi_clients_mode() -> None:
     assert returns.update(("5577", "first")) == {5577: "first"}
     assert returns.update(("5578", None)) == {5577: "first", 5578: None}
     assert returns.update(("5577", "second")) == {5577: "second", 5578: None}
-    assert returns.update(None) == {5577: "second", 5578: None}
+    assert returns.update(None) == {5577: None, 5578: None}
+    assert returns.update(("5577", "third")) == {5577: "third", 5578: None}
 
 
 def test_takes_an_array_of_a_client_in_multi_clients_mode() -> None:

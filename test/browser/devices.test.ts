@@ -70,6 +70,19 @@ describe('devices', () => {
     await becomes({ horn: false, speed: 0.25, stick: { x: 0, y: 0 } });
   });
 
+  it('join a viewer that is added after them', async () => {
+    await page.evaluate(() => {
+      document.body.append(Object.assign(document.createElement('gearway-button'), { name: 'late', viewer: 'late' }));
+    });
+    await page.evaluate(() => {
+      const { src } = document.querySelector('gearway-viewer')!;
+      document.body.append(Object.assign(document.createElement('gearway-viewer'), { id: 'late', src }));
+    });
+    await expect
+      .poll(() => gateway.stream.status().clients.map(({ returnData }) => returnData), { timeout: 5000 })
+      .toContainEqual({ late: false });
+  });
+
   it('give what is done with them, and their neutral value when they are let go', async () => {
     const horn = await centre('gearway-button');
     await page.mouse.move(horn.x, horn.y);

@@ -13,6 +13,9 @@ export const TIME_TO_LIVE_MS = 500;
 /** Maximum number of unanswered values that are followed by repetitions: on a stalled link they would arrive too late. */
 const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
 
+/** Time in which the server has to confirm that the stop is cleared. Otherwise this has to be requested again. */
+const CLEAR_WITHIN_MS = 3000;
+
 /** The part of the viewer that a channel uses. */
 export type ControlledViewer = Pick<
   GearwayViewer,
@@ -40,9 +43,14 @@ export class ControlChannel {
   readonly #stop = new StopLatch();
   #abort: AbortController | null = null;
   #repeating: ReturnType<typeof setInterval> | null = null;
+  /** When values were repeated last, by the clock that continues while the computer sleeps. */
+  #repeatedAtMs = 0;
+  #clearing: ReturnType<typeof setTimeout> | undefined;
   /** The last value that was sent, as JSON; null before the first one, and after a refusal. */
   #sent: string | null = null;
   #unanswered = 0;
+  /** Whether a held value was left out because too many are unanswered. */
+  #isBehind = false;
   /** Code of the last refusal; empty after an accepted value. */
   #refusal = '';
 
@@ -93,7 +101,7 @@ export class ControlChannel {
 
   /** A device's value has changed, or it is held or let go: sent immediately. */
   changed(): void {
-    if (this.isEnabled) this.#send();
+    if (this.isEnabled && !this.#wasInterrupted()) this.#send();
     else this.releaseAll();
   }
 
@@ -123,6 +131,11 @@ export class ControlChannel {
   clearStop(): void {
     this.#changeStop(() => this.#stop.clear());
     this.#send();
+    clearTimeout(this.#clearing);
+    this.#clearing = setTimeout(() => {
+      this.#changeStop(() => this.#stop.giveUpClear());
+      this.#send();
+    }, CLEAR_WITHIN_MS);
   }
 
   /** Called with each change of the emergency stop's state. @returns the function that ends this. */
@@ -159,6 +172,8 @@ export class ControlChannel {
   /** After a connection, devices have to be used again. */
   #connectionChanged(): void {
     this.#unanswered = 0;
+    this.#isBehind = false;
+    this.#changeStop(() => this.#stop.giveUpClear());
     this.#usableChanged();
   }
 
@@ -190,12 +205,25 @@ export class ControlChannel {
     if (isHeld === (this.#repeating !== null)) return;
     if (this.#repeating !== null) clearInterval(this.#repeating);
     this.#repeating = isHeld ? setInterval(() => this.#repeatValue(), REPEAT_MS) : null;
+    this.#repeatedAtMs = Date.now();
   }
 
   #repeatValue(): void {
     // The viewer reports its connection by events, except when it is removed.
-    if (!this.isEnabled) this.releaseAll();
-    else if (this.#unanswered < MAX_UNANSWERED) this.#send(true);
+    if (!this.isEnabled || this.#wasInterrupted()) {
+      this.releaseAll();
+      return;
+    }
+    this.#repeatedAtMs = Date.now();
+    if (this.#unanswered < MAX_UNANSWERED) this.#send(true);
+  }
+
+  /**
+   * Whether the page has stood still while a device was held, as with a sleeping computer or an open dialog of the
+   * browser. What it controls has stopped in the meantime, and must not go on by itself.
+   */
+  #wasInterrupted(): boolean {
+    return this.#repeating !== null && Math.abs(Date.now() - this.#repeatedAtMs) > TIME_TO_LIVE_MS;
   }
 
   #send(isRepetition = false): void {
@@ -210,6 +238,12 @@ export class ControlChannel {
     };
     const text = JSON.stringify([value, isHeld]);
     if (text === this.#sent && !isRepetition) return;
+    // On a stalled link, all of them would arrive when it continues, each with its time to live.
+    if (isHeld && stop !== true && this.#unanswered >= MAX_UNANSWERED) {
+      this.#isBehind = true;
+      return;
+    }
+    this.#isBehind = false;
     this.#sent = text;
     // Values that stay without anybody holding them need no time to live: they are neutral, or settings.
     const options = { ...(isHeld ? { ttlMs: TIME_TO_LIVE_MS } : {}), ...(stop === true ? { urgent: true } : {}) };
@@ -223,6 +257,7 @@ export class ControlChannel {
   #accepted(): void {
     this.#unanswered = Math.max(0, this.#unanswered - 1);
     this.#refusal = '';
+    if (this.#isBehind) this.#send();
   }
 
   /** Reported by the viewer when it begins, not with each repetition. Without accepted ones, the last value expires. */
@@ -236,6 +271,9 @@ export class ControlChannel {
     // With the connection, the viewer sends its last value again.
     if (code === 'closed' || code === 'superseded') return;
     this.#sent = null;
+    // A stop is sent until it is accepted.
+    if (this.#stop.value === true)
+      setTimeout(() => this.#stop.value === true && this.#sent === null && this.#send(), REPEAT_MS);
     if (code === this.#refusal) return;
     this.#refusal = code;
     this.#viewer.dispatchEvent(

@@ -12,7 +12,7 @@ export class GearwayInputEvent extends CustomEvent<{ readonly value: DeviceValue
 }
 
 /** The viewer with this id; without one, the first of the page. null if there is none. */
-export function findViewer(root: Node, id: string): GearwayViewer | null {
+function findViewer(root: Node, id: string): GearwayViewer | null {
   const scopes = root instanceof ShadowRoot ? [root, document] : [document];
   for (const scope of scopes) {
     const found = id === '' ? scope.querySelector('gearway-viewer') : scope.getElementById(id);
@@ -22,7 +22,8 @@ export function findViewer(root: Node, id: string): GearwayViewer | null {
 }
 
 /**
- * Joins the channel of an element's viewer, as soon as that is defined.
+ * Joins the channel of an element's viewer, as soon as that is defined and in the page; and that of another one if it is
+ * replaced.
  *
  * @param join returns the function that leaves the channel.
  * @returns the function that ends all that. Idempotent.
@@ -31,23 +32,32 @@ export function joinChannel(
   element: Element & { readonly viewer: string },
   join: (channel: ControlChannel, viewer: GearwayViewer) => () => void,
 ): () => void {
-  let leave: (() => void) | null = null;
+  let joined: { readonly viewer: GearwayViewer; readonly leave: () => void } | null = null;
   let isEnded = false;
+  const update = (): void => {
+    const viewer = findViewer(element.getRootNode(), element.viewer);
+    if (isEnded || viewer === (joined?.viewer ?? null)) return;
+    joined?.leave();
+    joined = null;
+    if (viewer !== null) joined = { viewer, leave: join(ControlChannel.of(viewer), viewer) };
+  };
+  const observer = new MutationObserver(update);
   const start = async (): Promise<void> => {
     await customElements.whenDefined('gearway-viewer');
     if (isEnded) return;
-    const viewer = findViewer(element.getRootNode(), element.viewer);
-    if (viewer === null) {
-      const expected = element.viewer === '' ? 'in the page' : `with the id ${JSON.stringify(element.viewer)}`;
-      throw new Error(`${element.localName}: there is no <gearway-viewer> ${expected}; add it before this element`);
-    }
-    leave = join(ControlChannel.of(viewer), viewer);
+    for (const scope of new Set([element.getRootNode(), document]))
+      observer.observe(scope, { childList: true, subtree: true, attributeFilter: ['id'] });
+    update();
+    if (joined !== null) return;
+    const expected = element.viewer === '' ? 'in the page' : `with the id ${JSON.stringify(element.viewer)}`;
+    console.warn(`${element.localName}: waits for a <gearway-viewer> ${expected}`);
   };
   runInBackground(start());
   return () => {
     isEnded = true;
-    leave?.();
-    leave = null;
+    observer.disconnect();
+    joined?.leave();
+    joined = null;
   };
 }
 
@@ -139,6 +149,7 @@ export abstract class DeviceElement extends LitElement implements Device {
   #join(): void {
     const joinedAs = JSON.stringify([this.viewer, this.name]);
     if (joinedAs === this.#joinedAs || this.name === '') return;
+    this.release();
     this.#leave();
     this.#joinedAs = joinedAs;
     this.#leave = joinChannel(this, (channel) => {

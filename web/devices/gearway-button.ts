@@ -53,6 +53,7 @@ export class GearwayButton extends DeviceElement {
       aria-pressed=${this.#isPressed ? 'true' : 'false'}
       ?disabled=${!this.isUsable}
       @pointerdown=${this.#onDown}
+      @pointermove=${this.#onMove}
       @pointerup=${this.#onUp}
       @pointercancel=${this.#onUp}
       @lostpointercapture=${this.#onUp}
@@ -69,6 +70,12 @@ export class GearwayButton extends DeviceElement {
     if (event.button !== 0) return;
     (event.currentTarget as Element).setPointerCapture(event.pointerId);
     this.#press();
+  };
+
+  /** The release of the button may get lost. */
+  readonly #onMove = (event: PointerEvent): void => {
+    const isCaptured = (event.currentTarget as Element).hasPointerCapture(event.pointerId);
+    if (isCaptured && (event.buttons & 1) === 0) this.#onUp();
   };
 
   readonly #onKeyDown = (event: KeyboardEvent): void => {

@@ -125,7 +125,10 @@ export class GearwayJoystick extends DeviceElement {
   };
 
   readonly #onMove = (event: PointerEvent): void => {
-    if ((event.currentTarget as Element).hasPointerCapture(event.pointerId) && this.isHeld) this.#moveTo(event);
+    if (!(event.currentTarget as Element).hasPointerCapture(event.pointerId) || !this.isHeld) return;
+    // The release of the button may get lost.
+    if ((event.buttons & 1) === 0) this.#letGo();
+    else this.#moveTo(event);
   };
 
   #moveTo(event: PointerEvent): void {

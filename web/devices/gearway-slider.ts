@@ -97,7 +97,7 @@ export class GearwaySlider extends DeviceElement {
         @pointercancel=${this.#onLetGo}
         @keydown=${(event: KeyboardEvent) => this.#keys.down(event)}
         @keyup=${this.#onKeyUp}
-        @blur=${this.#onLetGo}
+        @blur=${this.#onBlur}
       />
     </label>`;
   }
@@ -110,6 +110,11 @@ export class GearwaySlider extends DeviceElement {
 
   readonly #onKeyUp = (event: KeyboardEvent): void => {
     this.#keys.up(event);
+    this.#onLetGo();
+  };
+
+  readonly #onBlur = (): void => {
+    this.#keys.clear();
     this.#onLetGo();
   };
 

@@ -147,7 +147,11 @@ export class GearwayStop extends LitElement {
     this.#show(channel.stopState);
     const end = channel.onStopState((state) => this.#show(state));
     this.#onTop();
-    return end;
+    return () => {
+      end();
+      this.#channel = null;
+      this.requestUpdate();
+    };
   }
 
   protected override firstUpdated(): void {
@@ -156,6 +160,7 @@ export class GearwayStop extends LitElement {
 
   protected override render(): TemplateResult {
     const state = this.#state;
+    const hasViewer = this.#channel !== null;
     const isResetting = state === 'clearing';
     const reset = html`<button
       part="reset"
@@ -172,11 +177,12 @@ export class GearwayStop extends LitElement {
         part="button"
         type="button"
         class=${`stop ${state}`}
-        title=${HINTS[state]}
+        aria-disabled=${hasViewer ? 'false' : 'true'}
+        title=${hasViewer ? HINTS[state] : 'There is no viewer to stop'}
         @pointerdown=${this.#onPress}
         @click=${this.#onClick}
       >
-        ${LABELS[state]}
+        ${hasViewer ? LABELS[state] : 'No viewer'}
       </button>
     </div>`;
     return html`${this.inline ? row : html`<div popover="manual">${row}</div>`}

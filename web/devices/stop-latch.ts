@@ -48,6 +48,11 @@ export class StopLatch {
     return true;
   }
 
+  /** Ends an unconfirmed request to clear the stop: it has to be made again. */
+  giveUpClear(): void {
+    if (this.#request === 'clear') this.#request = 'none';
+  }
+
   /** A message of the server: true while it has stopped, false otherwise; null if the message does not contain it. */
   confirm(stop: boolean | null): void {
     if (stop === null) return;

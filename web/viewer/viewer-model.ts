@@ -171,8 +171,8 @@ export class ViewerModel {
     const before = this.#setting;
     this.#setting = converted.catch(() => undefined);
     if (options.urgent === true) this.#urgentCount += 1;
-    else await before;
     const urgentCount = this.#urgentCount;
+    if (options.urgent !== true) await before;
     // A value without a Python type rejects here, and changes nothing.
     const body = await converted;
     if (urgentCount !== this.#urgentCount)

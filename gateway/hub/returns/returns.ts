@@ -59,6 +59,8 @@ interface Entry {
   /** Position of the sticky value in the order of all values, from {@link Returns.#count}. */
   setAt: number;
   once: { readonly kept: Kept; readonly expiresAtMs: number; readonly setAt: number }[];
+  /** The sticky value is urgent, and not delivered yet: ahead of once-only values. */
+  isUrgent: boolean;
 }
 
 /** Maximum number of pending once-only values per port; further ones are refused. */
@@ -135,7 +137,7 @@ export class Returns {
     const entry = this.#entries.get(port);
     if (entry?.by === by) return;
     if (entry !== undefined) this.#remove(port, entry);
-    this.#entries.set(port, { by, sticky: null, expiresAtMs: Infinity, setAt: 0, once: [] });
+    this.#entries.set(port, { by, sticky: null, expiresAtMs: Infinity, setAt: 0, once: [], isUrgent: false });
     this.#all = null;
     for (const follower of this.#followers) follower.join(port);
   }
@@ -214,9 +216,11 @@ export class Returns {
 
   /**
    * Discards the once-only values of a port, which the server would receive before the sticky one. Counted as dropped.
+   * Later ones wait until the sticky value has been delivered once.
    */
   discardOnce(port: number): void {
     const entry = this.#entry(port);
+    entry.isUrgent = this.#hasServer;
     for (const { kept } of entry.once.splice(0)) {
       this.#budget.release(kept.bytes);
       this.#dropped += 1;
@@ -244,8 +248,8 @@ export class Returns {
     const all: PortReturn[] = [];
     for (const [port, entry] of [...this.#entries].sort(([a], [b]) => a - b)) {
       const once = this.#takeOnce(entry);
-      // This value is sent only once, so the next reply will differ.
-      if (once !== null) validUntilMs = 0;
+      // This value is sent only once, or waits, so the next reply will differ.
+      if (once !== null || entry.once.length > 0) validUntilMs = 0;
       const sticky = this.#live(entry) === null ? null : entry.sticky;
       if (once === null && sticky !== null) validUntilMs = Math.min(validUntilMs, entry.expiresAtMs);
       all.push({ port, data: (once ?? sticky?.kept)?.data ?? NOTHING });
@@ -372,6 +376,10 @@ export class Returns {
 
   #takeOnce(entry: Entry): Kept | null {
     this.#dropExpired(entry);
+    if (entry.isUrgent) {
+      entry.isUrgent = false;
+      return null;
+    }
     const once = entry.once.shift();
     if (once === undefined) return null;
     this.#budget.release(once.kept.bytes);

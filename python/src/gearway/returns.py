@@ -32,9 +32,12 @@ class Returns:
     def update(self, returned: Any) -> dict[int, Any]:
         """Decodes what one `NetGear.send()` has returned, as `by_port()` does.
 
-        A server in multi-clients mode gets the data of one client in turn; the result has the latest of each.
+        A server in multi-clients mode gets the data of one client in turn; the result has the latest of each. With `None`, all values are `None`: a
+        robot must not go on with its last command while the gateway is gone.
         """
         if returned is None:
+            # The gateway has not answered: what was returned before does not count any more.
+            self._values = dict.fromkeys(self._values)
             return dict(self._values)
         if isinstance(returned, tuple) and len(returned) == 2:
             port = _port(returned[0])

@@ -109,6 +109,18 @@ describe('Returns', () => {
     expect(() => returns.discardOnce(6001)).toThrow(coded('no-port'));
   });
 
+  it('delivers an urgent value before once-only values that came after it', () => {
+    const { returns } = setUp();
+    returns.join(6000);
+    const next: (() => unknown)[] = [() => returns.take(6000), () => returns.takeAll()[0]?.data];
+    for (const take of next) {
+      returns.discardOnce(6000);
+      returns.set(6000, value('stop'));
+      for (const name of ['first', 'second']) returns.push(6000, value(name));
+      for (const expected of ['stop', 'first', 'second', 'stop']) expect(take()).toMatchObject(value(expected));
+    }
+  });
+
   it('takes 32 waiting once-only values a port, and no 33rd', () => {
     const { returns } = setUp();
     returns.join(6000);

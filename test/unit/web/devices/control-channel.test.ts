@@ -242,6 +242,67 @@ describe('ControlChannel', () => {
     expect(last()).toEqual({ value: { x: 0 } });
   });
 
+  it('does not go on by itself after the page has stood still', async () => {
+    const stick = await add('x');
+    stick.hold(1);
+    await vi.advanceTimersByTimeAsync(REPEAT_MS);
+    vi.setSystemTime(Date.now() + TIME_TO_LIVE_MS + 1);
+    viewer.sent.length = 0;
+    await vi.advanceTimersByTimeAsync(REPEAT_MS);
+    expect(stick.isHeld).toBe(false);
+    expect(viewer.sent).toEqual([{ value: { x: 0 } }]);
+    // Nor with a movement that was waiting.
+    stick.hold(1);
+    vi.setSystemTime(Date.now() + TIME_TO_LIVE_MS + 1);
+    stick.hold(0.5);
+    expect(last()).toEqual({ value: { x: 0 } });
+  });
+
+  it('leaves out movements on a stalled connection, and sends the newest when it continues', async () => {
+    const stick = await add('x');
+    const answers: (() => void)[] = [];
+    viewer.answer = () => new Promise((resolve) => answers.push(resolve));
+    viewer.sent.length = 0;
+    for (let value = 1; value <= 100; value += 1) stick.hold(value);
+    expect(viewer.sent.length * REPEAT_MS).toBeLessThanOrEqual(TIME_TO_LIVE_MS);
+    answers.shift()?.();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(last()).toEqual({ value: { x: 100 }, ttlMs: TIME_TO_LIVE_MS });
+    const count = viewer.sent.length;
+    stick.release();
+    channel.changed();
+    channel.stop();
+    expect(viewer.sent.slice(count)).toEqual([{ value: { x: 0 } }, { value: { x: 0, stop: true }, urgent: true }]);
+  });
+
+  it('sends a stop until it is accepted', async () => {
+    await add('x');
+    viewer.answer = () => Promise.reject(new ReturnRefusedError('too-many', ''));
+    channel.stop();
+    await vi.advanceTimersByTimeAsync(5 * REPEAT_MS);
+    const stops = (): number => viewer.sent.filter(({ urgent }) => urgent === true).length;
+    expect(stops()).toBeGreaterThanOrEqual(4);
+    viewer.answer = () => Promise.resolve();
+    await vi.advanceTimersByTimeAsync(REPEAT_MS);
+    const count = stops();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(stops()).toBe(count);
+  });
+
+  it.each<[string, () => Promise<unknown> | void]>([
+    ['is not confirmed within three seconds', () => vi.advanceTimersByTimeAsync(3000)],
+    ['is interrupted by the end of the connection', () => viewer.closes()],
+  ])('does not request a reset any longer that %s', async (_, happens) => {
+    await add('x');
+    channel.stop();
+    viewer.shows({ stop: true });
+    channel.clearStop();
+    expect(last()).toMatchObject({ value: { stop: false } });
+    await happens();
+    expect(channel.stopState).toBe('stopped');
+    expect(last()?.value).not.toHaveProperty('stop');
+  });
+
   it('does not listen any more without devices', async () => {
     const stick = await add('x');
     channel.remove(stick);
