@@ -4,7 +4,13 @@ import type { ConfigurationStore } from './config/configuration-file.ts';
 import { createFormats } from './config/formats.ts';
 import type { GatewayOptions, Reconfiguration, StreamSettings } from './config/gateway-options.ts';
 import { listSources } from './config/options.ts';
-import { isSameStream, type NamedStreams, nameStreams, readStreamSettings } from './config/stream-settings.ts';
+import {
+  isSameStream,
+  type NamedStreams,
+  nameStreams,
+  readStreamSettings,
+  streamOf,
+} from './config/stream-settings.ts';
 import { createSources } from './create-sources.ts';
 import { redactorOfUrls } from './sources/redactor.ts';
 
@@ -46,7 +52,7 @@ export class StreamEditor {
       const [before, after] = [listStreams(this.#given), listStreams(given)];
       return this.#apply(
         given,
-        new Map([...this.#changes].filter(([name]) => isSameStream(before[name] ?? null, after[name] ?? null))),
+        new Map([...this.#changes].filter(([name]) => isSameStream(streamOf(before, name), streamOf(after, name)))),
       );
     });
   }
@@ -92,7 +98,7 @@ export class StreamEditor {
   }
 
   async #change(name: string, body: unknown, isPersisted: boolean): Promise<StreamChange> {
-    const before = this.#current()[name] ?? null;
+    const before = streamOf(this.#current(), name);
     // Before the addresses are parsed, which creates the folders of keys.
     checkRisks(body, before);
     const settings = restoreSecrets(await readStreamSettings(name, body, this.#formats), before);
@@ -101,7 +107,7 @@ export class StreamEditor {
 
   async #set(name: string, settings: StreamSettings | null, isPersisted: boolean): Promise<StreamChange> {
     const { store, check } = this.#options;
-    const isNew = this.#current()[name] === undefined;
+    const isNew = streamOf(this.#current(), name) === null;
     const changes = new Map([...this.#changes, [name, settings]]);
     check(this.#effective(this.#given, changes));
     let given = this.#given;
@@ -127,8 +133,8 @@ export class StreamEditor {
 
   #existing(name: string): StreamSettings {
     const streams = this.#current();
-    const settings = streams[name];
-    if (settings === undefined)
+    const settings = streamOf(streams, name);
+    if (settings === null)
       throw new GearwayError(
         'stream-unknown',
         `stream is ${JSON.stringify(name)}, expected the name of a source: ${Object.keys(streams).join(', ') || 'there is none with a name'}`,
@@ -228,6 +234,7 @@ function riskyPart(address: string): string | null {
   // A single source writes nothing; filters behind it can (metadata=mode=print:file=…).
   if (/^ffmpeg:lavfi:.*[,;[\]]/is.test(address)) return 'a graph of several filters';
   const parameters = after(address.lastIndexOf('?'));
+  if (parameters.getAll('format').some((format) => /^lavfi$/i.test(format))) return 'format=lavfi';
   const found = FFMPEG_ARGUMENTS.find((name) => parameters.has(name));
   return found === undefined ? null : `${found}=`;
 }

@@ -224,7 +224,8 @@ class Checker {
   }
 
   #visitMap(node: YAMLMap, schema: SchemaNode, path: readonly string[]): Record<string, unknown> {
-    const result: Record<string, unknown> = {};
+    // Without a prototype, because a key may be called __proto__.
+    const result = Object.create(null) as Record<string, unknown>;
     const seen = new Map<string, number>();
     for (const { key, value } of node.items) {
       const offset = (key as Node | null)?.range?.[0] ?? node.range?.[0] ?? 0;

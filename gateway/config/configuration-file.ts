@@ -3,7 +3,7 @@ import type { ConfigurationStatus } from '../../shared/status.ts';
 import type { GatewayOptions, StreamSettings } from './gateway-options.ts';
 import { type LoadedOptions, type LoadOptions, loadOptions } from './load-config.ts';
 import { readVersion, replaceFile } from './replace-file.ts';
-import { isSameStream, type NamedStreams } from './stream-settings.ts';
+import { isSameStream, type NamedStreams, streamOf } from './stream-settings.ts';
 
 /** Where changes of streams are kept, and what was last read from there. */
 export interface ConfigurationStore {
@@ -58,9 +58,9 @@ export class ConfigurationFile implements ConfigurationStore {
     ]);
     const version = await readVersion(this.path, MAX_CONFIG_BYTES);
     const { options } = await loadOptions(this.path, { ...load, content: version.bytes });
-    const text = editStream(version.bytes.toString(), name, streamsOf(options)[name] ?? null, settings);
+    const text = editStream(version.bytes.toString(), name, streamOf(streamsOf(options), name), settings);
     const after = (await loadOptions(this.path, { ...load, content: Buffer.from(text) })).options;
-    if (!isSameStream(streamsOf(after)[name] ?? null, settings))
+    if (!isSameStream(streamOf(streamsOf(after), name), settings))
       throw new GearwayError(
         'config-overridden',
         `the stream ${name} cannot be written to ${this.path}, because flags, environment variables, or lists of the file outside of streams set its options; change them there`,

@@ -39,8 +39,8 @@ export async function readStreamSettings(name: string, value: unknown, formats: 
     const messages = problems.slice(0, MAX_PROBLEMS).map(({ message }) => message);
     throw new GearwayError('config-invalid', `${messages.join('; ')}${more}`);
   }
-  const settings = textPorts(config.streams ?? {})[name];
-  if (settings === undefined) throw new TypeError('the options of a stream were read without a problem, and are none');
+  const settings = streamOf(textPorts(config.streams ?? {}), name);
+  if (settings === null) throw new TypeError('the options of a stream were read without a problem, and are none');
   return settings;
 }
 
@@ -69,6 +69,11 @@ function findStructure(value: unknown): string | null {
     .filter(isNested)
     .flatMap((part) => Object.values(part as object));
   return members.some(isNested) ? `the body has nested lists or objects, ${expected}` : null;
+}
+
+/** A stream by its name, which may be that of a property of every object. */
+export function streamOf(streams: NamedStreams, name: string): StreamSettings | null {
+  return (Object.hasOwn(streams, name) ? streams[name] : undefined) ?? null;
 }
 
 /** Whether two streams have the same options. */

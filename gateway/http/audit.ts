@@ -9,9 +9,10 @@ import { requester } from './requester.ts';
  * log-ins, which have limits of their own.
  */
 export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
-  app.addHook('onResponse', async (request, reply) => {
+  // Not 'onResponse', which does not come if the sender has disconnected.
+  app.addHook('onSend', async (request, reply, payload) => {
     const { config, url = '' } = request.routeOptions;
-    if (config.right !== 'administer' || request.principal === null || isReading(request.method)) return;
+    if (config.right !== 'administer' || request.principal === null || isReading(request.method)) return payload;
     const { name = null, id = null } = (request.params ?? {}) as { readonly name?: string; readonly id?: string };
     const query = request.url.indexOf('?');
     audit.addChange({
@@ -22,6 +23,7 @@ export function serveAudit(app: FastifyInstance, audit: AuditLog): void {
       client: id === null ? null : id.slice(0, MAX_NAME),
       status: reply.statusCode,
     });
+    return payload;
   });
   app.get('/api/audit', { config: { right: 'administer', scope: 'all' } }, async (_request, reply) => {
     reply.header('cache-control', 'no-store');

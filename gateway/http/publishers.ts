@@ -141,6 +141,8 @@ function serveFrames(app: FastifyInstance, { streams, sharedLimits }: Publishers
     try {
       publishing.check(single, { takeOver });
       const { picture, info } = await receiveWithin(request, type);
+      const end = request.principal?.ended ?? null;
+      if (end !== null) throw new GearwayError('token-required', end.reason);
       accepted = publishing.publish(single, picture, info, { takeOver });
     } catch (error) {
       if (error instanceof GearwayError && !NOT_COUNTED.has(error.code)) publishing.reject(error);

@@ -90,6 +90,8 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     const credential =
       tokenCredential(bearerToken(authorization)) ?? (basic ? basicCredential(authorization) : undefined);
     const decision = await guard.decide(request, credential, right, scopeOf(request));
+    // Meanwhile, the peer may have gone: handlers expect a connection whose end they still hear of.
+    if (reply.raw.destroyed) return reply.hijack();
     if (decision.allowed) {
       request.principal = decision.principal;
       return undefined;
@@ -98,6 +100,13 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     if (decision.retryAfterS !== null) reply.header('retry-after', String(decision.retryAfterS));
     if (decision.status === 401) reply.header('www-authenticate', basic ? 'Basic realm="Gearway"' : 'Bearer');
     return sendRefusal(request, reply, decision);
+  });
+  // A body may come long after its head.
+  app.addHook('preHandler', async (request, reply) => {
+    const end = request.principal?.ended ?? null;
+    return end === null
+      ? undefined
+      : sendRefusal(request, reply, { status: 401, code: 'token-required', message: end.reason });
   });
 }
 

@@ -61,6 +61,8 @@ export interface LeaseRequest {
   readonly key?: string | undefined;
   /** The port whose token the viewer presented: the only one that it may have. */
   readonly owned?: number | null;
+  /** Whether that port is reserved for this token, if it is reserved; default true. */
+  readonly isReservation?: boolean;
   /** The viewer's address as returned by `addressKey`, for its quota of ports; no quota applies if absent. */
   readonly address?: string | undefined;
 }
@@ -220,14 +222,17 @@ export function portsStatus(table: PortTable, nowMs: number): PortsStatus {
  */
 export function choosePort(
   table: PortTable,
-  { wanted, key, owned = null, address }: LeaseRequest,
+  { wanted, key, owned = null, isReservation = true, address }: LeaseRequest,
   nowMs: number,
 ): number {
   if (owned !== null) {
     if (wanted !== undefined && wanted !== owned) {
       throw new GearwayError('port-reserved', `port ${wanted} was requested, but this token is for port ${owned}`);
     }
-    if (table.reserved.has(owned)) return owned;
+    if (table.reserved.has(owned)) {
+      if (isReservation) return owned;
+      throw new GearwayError('port-reserved', `port ${owned} is reserved for another token`);
+    }
     // The port may be in the ranges of another stream.
     if (!table.ranges.some(({ from, to }) => owned >= from && owned <= to)) {
       throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);

@@ -24,7 +24,13 @@ const MAX_AT_ONCE = 4;
 /** Maximum number of remembered tokens, in addition to those that have something running. */
 const MAX_REMEMBERED = 1024;
 
+/** How long tokens are accepted without looking at the keys at a URL again, from which one may have been withdrawn. */
+const KEYS_VALID_MS = 60_000;
+
 const MAX_NAME = 64;
+
+/** Latest time that a date can have. */
+const MAX_DATE_MS = 8.64e15;
 
 /** How long a server with keys may take to answer. */
 const KEYS_TIMEOUT_MS = 3000;
@@ -37,8 +43,13 @@ export function isJwt(text: string): boolean {
   return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }
 
+interface KnownToken {
+  readonly principal: Principal;
+  readonly verifiedAtMs: number;
+}
+
 /**
- * Verifies JSON Web Tokens (RFC 7519), each once. `sub` is the name, `rights`, `streams` and `port` are as in the
+ * Verifies JSON Web Tokens (RFC 7519): each once, or with keys at a URL once per minute. `sub` is the name, `rights`, `streams` and `port` are as in the
  * configuration, `exp` is required.
  */
 export class JwtVerifier {
@@ -46,7 +57,7 @@ export class JwtVerifier {
   readonly #log: (message: string) => void;
   readonly #limit = new ConcurrencyLimit(MAX_AT_ONCE);
   /** By digest of the token, in order of their verification. */
-  readonly #known = new Map<string, Principal>();
+  readonly #known = new Map<string, KnownToken>();
   #keys: JWTVerifyGetKey | null = null;
   #end: RightsEnd | null = null;
   #hasReported = false;
@@ -66,22 +77,39 @@ export class JwtVerifier {
   find(token: string): Principal | Promise<Principal | null> {
     const digest = createHash('sha256').update(token).digest('base64');
     const known = this.#known.get(digest);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#isFresh(known)) return known.principal;
     if (this.#limit.pending >= MAX_PENDING)
       throw new GearwayError('busy', `${MAX_PENDING} tokens are already being verified; retry later`);
     return this.#limit.run(async () => {
-      const principal = this.#known.get(digest) ?? (await this.#verify(token));
-      if (principal === null || this.#end !== null) return null;
-      this.#known.set(digest, principal);
+      const before = this.#known.get(digest);
+      if (before !== undefined && this.#isFresh(before)) return before.principal;
+      const verified = await this.#verify(token).catch((error: unknown) => {
+        // Without the keys, it is accepted as before.
+        if (before === undefined || !(error instanceof GearwayError)) throw error;
+        return before.principal;
+      });
+      if (verified === null) {
+        before?.principal.end({ reason: 'the token is not valid any more', mayRetry: false });
+        this.#known.delete(digest);
+      }
+      if (verified === null || this.#end !== null) return null;
+      // The same object, on which everything depends that this token has running.
+      const principal = before?.principal ?? verified;
+      this.#known.set(digest, { principal, verifiedAtMs: performance.now() });
       this.#forgetOldest();
       return principal;
     });
   }
 
+  #isFresh({ verifiedAtMs }: KnownToken): boolean {
+    const { keys } = this.#settings;
+    return keys === null || !isUrl(keys) || performance.now() - verifiedAtMs < KEYS_VALID_MS;
+  }
+
   /** Ends the rights of all tokens. */
   end(end: RightsEnd): void {
     this.#end = end;
-    for (const principal of this.#known.values()) principal.end(end);
+    for (const { principal } of this.#known.values()) principal.end(end);
     this.#known.clear();
   }
 
@@ -119,7 +147,7 @@ export class JwtVerifier {
     if (isShared) return secret === null ? null : jose.jwtVerify(token, new TextEncoder().encode(secret), options);
     if (keys === null) return null;
     this.#keys ??= isUrl(keys)
-      ? jose.createRemoteJWKSet(new URL(keys), { timeoutDuration: KEYS_TIMEOUT_MS })
+      ? jose.createRemoteJWKSet(new URL(keys), { timeoutDuration: KEYS_TIMEOUT_MS, cacheMaxAge: KEYS_VALID_MS })
       : jose.createLocalJWKSet(JSON.parse(keys) as import('jose').JSONWebKeySet);
     return jose.jwtVerify(token, this.#keys, options);
   }
@@ -133,7 +161,7 @@ export class JwtVerifier {
   /** Those that have something running are kept, so that they can be ended. */
   #forgetOldest(): void {
     if (this.#known.size <= MAX_REMEMBERED) return;
-    for (const [digest, principal] of this.#known) {
+    for (const [digest, { principal }] of this.#known) {
       if (principal.isWatched) continue;
       this.#known.delete(digest);
       return;
@@ -167,7 +195,8 @@ function principalOf({ sub, exp, rights, streams = null, port = null }: JWTPaylo
   const granted = known.includes('view') ? known : known.filter((right) => right !== 'return');
   const name = cleanText(sub, MAX_NAME);
   if (granted.length === 0 || name === '') return null;
-  return new Principal({ name, rights: granted, streams, port, expiresAtMs: exp * 1000 });
+  const expiresAtMs = Math.min(exp * 1000, MAX_DATE_MS);
+  return new Principal({ name, rights: granted, streams, port, reservesPort: false, expiresAtMs });
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -21,6 +21,8 @@ export interface Grant {
   readonly streams: readonly string[] | null;
   /** The only port that this identity may lease; null for any free one. */
   readonly port: number | null;
+  /** Whether the port is kept for this identity. Default: true; false for JSON Web Tokens, which are not known before. */
+  readonly reservesPort?: boolean;
   /** End of the rights, in milliseconds since 1970; null for none. */
   readonly expiresAtMs: number | null;
   /** What all connections of this identity may use together. Default: no limit of its own. */
@@ -46,18 +48,20 @@ export class Principal implements Grant {
   readonly rights: readonly Right[];
   readonly streams: readonly string[] | null;
   readonly port: number | null;
+  readonly reservesPort: boolean;
   readonly expiresAtMs: number | null;
   readonly budget: UserBudget;
   readonly #listeners = new Set<(end: RightsEnd) => void>();
   #timer: NodeJS.Timeout | undefined;
   #end: RightsEnd | null = null;
 
-  constructor({ name, rights, streams, port, expiresAtMs, limits = null }: Grant) {
+  constructor({ name, rights, streams, port, reservesPort = true, expiresAtMs, limits = null }: Grant) {
     this.budget = new UserBudget(name, limits);
     this.name = name;
     this.rights = rights;
     this.streams = streams;
     this.port = port;
+    this.reservesPort = reservesPort;
     this.expiresAtMs = expiresAtMs;
   }
 

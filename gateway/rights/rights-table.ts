@@ -118,10 +118,11 @@ export class RightsTable {
     const salt = saltOfToken(secret);
     const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
     if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash);
-    // Takes as long as for a user that exists, so that names cannot be found out.
+    // Takes as long as for a user that exists, also for a secret that was tried before, so that names cannot be found
+    // out.
     const [decoy] = this.#users.values();
     if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;
-    return this.#verify(secret, null, decoy.proof.hash);
+    return this.#verify(`\0${user}\0${secret}`, null, decoy.proof.hash);
   }
 
   /** The identity of requests that present nothing valid; null if there is none. */

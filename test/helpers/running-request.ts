@@ -5,7 +5,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** A POST whose body the test writes, piece by piece. */
+/** A request whose body the test writes, piece by piece. */
 export class RunningRequest implements AsyncDisposable {
   /** Rejects when the connection ends without one. */
   readonly answer: Promise<Answer>;
@@ -13,8 +13,8 @@ export class RunningRequest implements AsyncDisposable {
   readonly closed: Promise<void>;
   readonly #request: ClientRequest;
 
-  constructor(url: string, headers: Record<string, string>) {
-    this.#request = request(url, { method: 'POST', headers, agent: false });
+  constructor(url: string, headers: Record<string, string>, method = 'POST') {
+    this.#request = request(url, { method, headers, agent: false });
     this.#request.on('error', () => undefined);
     this.closed = new Promise((resolve) => this.#request.once('close', resolve));
     this.answer = new Promise((resolve, reject) => {

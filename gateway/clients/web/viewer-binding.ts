@@ -226,12 +226,7 @@ export class ViewerBinding implements Client, LeaseHolder {
     }
     const { stream } = served;
     const { principal } = authorization;
-    try {
-      this.#release = principal.budget.enter();
-    } catch (error) {
-      return { admitted: false, closeCode: closeCode.tooMuch, reason: errorText(error), delay: null };
-    }
-    const { port: owned } = principal;
+    const { port: owned, reservesPort: isReservation } = principal;
     const entry: Entry = { served, socket, principal, name: hello.name ?? '' };
     if (hello.spectate === true) return this.#admit(entry, null, null);
     if (!principal.rights.includes('return')) return this.#admit(entry, null, 'your token allows watching only');
@@ -241,6 +236,7 @@ export class ViewerBinding implements Client, LeaseHolder {
         wanted: hello.port,
         key: hello.leaseKey,
         owned,
+        isReservation,
         address: this.addressKey,
       });
       if (!(lease instanceof Promise)) return this.#admit(entry, lease, null);
@@ -277,6 +273,13 @@ export class ViewerBinding implements Client, LeaseHolder {
     spectatorReason: string | null,
   ): Admission {
     const port = lease?.port ?? null;
+    try {
+      // After the lease, which may have ended an earlier connection of the same viewer.
+      this.#release = principal.budget.enter();
+    } catch (error) {
+      if (port !== null) stream.ports.leave(port, this);
+      return { admitted: false, closeCode: closeCode.tooMuch, reason: errorText(error), delay: null };
+    }
     this.#phase = { kind: 'inside', stream, renditions, socket, port, name };
     const reason = spectatorReason ?? (port === null ? 'watches as a spectator' : `assigned port ${port}`);
     stream.report({ kind: 'connect', client: this.id, port, address: this.#address(), reason });

@@ -391,11 +391,13 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
       this.#refuse(id, new GearwayError('no-port', 'spectators have no port and may not return data'));
       return;
     }
-    if (!admission.budget.takeReturn(performance.now())) {
+    // A stop is always accepted.
+    const isUrgent = urgent && body.kind === 'value' && message.mode === 'sticky';
+    if (!isUrgent && !admission.budget.takeReturn(performance.now())) {
       this.#refuse(id, new GearwayError('too-many', 'this token returns too many values per second; send more slowly'));
       return;
     }
-    if (urgent && body.kind === 'value' && message.mode === 'sticky') {
+    if (isUrgent) {
       this.#urgentCount += 1;
       this.#accept(message, copyBody(body));
       return;

@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -59,6 +60,20 @@ describe('GET /api/audit', () => {
     const lines = readFileSync(file, 'utf8').trim().split('\n');
     expect(lines.map((line) => JSON.parse(line) as AuditEntry)).toEqual(kept);
     expect(lines.join()).not.toMatch(/adm1n|w4tch/);
+  });
+
+  it('has a change whose sender has disconnected before the answer', async () => {
+    await using gateway = await createGateway(OPTIONS);
+    const { url } = await gateway.listen();
+    const body = JSON.stringify({ source: 'push:' });
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.end(
+      `PUT /api/streams/yard HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer adm1n\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      () => socket.destroy(),
+    );
+    await expect
+      .poll(async () => (await fetch(`${url}api/audit`, { headers: { authorization: 'Bearer adm1n' } })).json())
+      .toMatchObject([{ request: 'PUT /api/streams/:name', stream: 'yard' }]);
   });
 
   it('refuses a file that cannot be written when the gateway starts', async () => {

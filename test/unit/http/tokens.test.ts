@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createGateway,
@@ -314,6 +315,51 @@ describe('the end of rights', () => {
     expect((await post.answer).status).toBe(401);
   });
 
+  it('refuses requests whose bodies come after it', async () => {
+    const { tokens, secrets } = await makeTokens({ all: { rights: ['administer', 'publish'] } });
+    await using gateway = await start({ tokens });
+    const open = (method: string, path: string, type: string, length: number): RunningRequest =>
+      new RunningRequest(
+        `${gateway.url}/${path}`,
+        { 'content-type': type, 'content-length': String(length), ...bearer(secrets.all) },
+        method,
+      );
+    const settings = '{"source":"push:"}';
+    const isHeard = (): Promise<number> => statusOf(`${gateway.url}/api/audit`, 'GET', bearer(secrets.all));
+    expect(await isHeard()).toBe(200);
+    await using put = open('PUT', 'api/streams/yard', 'application/json', settings.length);
+    await using post = open('POST', 'streams/main/frames', 'image/jpeg', JPEG.byteLength);
+    await put.write(settings.slice(0, -1));
+    await post.write(JPEG.subarray(0, -1));
+    expect(await isHeard()).toBe(200);
+    await gateway.reconfigure({ source: 'push:', token: 't' });
+    const { received } = gateway.stream.status().counters;
+    await put.write(settings.slice(-1));
+    await post.write(JPEG.subarray(-1));
+    expect([(await put.answer).status, (await post.answer).status]).toEqual([401, 401]);
+    expect([...gateway.streams.keys()]).toEqual(['main']);
+    expect(gateway.stream.status().counters.received).toBe(received);
+  });
+
+  it('leaves nothing behind of a client that left while its password was being checked', async () => {
+    const hash = await hashPassword('correct horse');
+    await using gateway = await start({
+      tokens: { ann: { hash, rights: ['view'], limits: { viewers: 1 } } },
+    });
+    const authorization = `Basic ${Buffer.from('ann:correct horse').toString('base64')}`;
+    const mjpeg = `${gateway.url}/streams/main/mjpeg`;
+    const abort = new AbortController();
+    const gone = fetch(mjpeg, { headers: { authorization }, signal: abort.signal }).catch(() => null);
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    socket.write(`GET /streams/main/mjpeg HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: ${authorization}\r\n\r\n`, () =>
+      socket.destroy(),
+    );
+    setImmediate(() => abort.abort());
+    await gone;
+    await expect.poll(async () => statusOf(mjpeg, 'GET', { authorization }), { timeout: 5000 }).toBe(200);
+    await expect.poll(() => gateway.stream.clients.length, { timeout: 5000 }).toBe(0);
+  });
+
   it('ends what this machine has running without a token as soon as one is required', async () => {
     const { tokens } = await makeTokens({ wall: { rights: ['view'] } });
     await using gateway = await start({});
@@ -396,6 +442,18 @@ describe('the limits of a token', () => {
     expect(await next.hello({ token: secrets.wall })).toMatchObject({ type: 'welcome' });
   });
 
+  it('let a viewer take over from its own dead connection', async () => {
+    const { tokens, secrets } = await makeTokens({ phone: { rights: ['view', 'return'], limits: { viewers: 1 } } });
+    await using gateway = await start({ tokens });
+    await using dead = await Viewer.connect(gateway.url);
+    const { leaseKey, port } = await dead.hello({ token: secrets.phone });
+    await using again = await Viewer.connect(gateway.url);
+    expect(await again.hello({ token: secrets.phone, leaseKey: leaseKey! })).toMatchObject({ port });
+    await using third = await Viewer.connect(gateway.url);
+    third.sendHello({ token: secrets.phone });
+    expect((await third.closed).code).toBe(4006);
+  });
+
   it('hold back pictures beyond the bit rate, for all viewers of the token together', async () => {
     const { tokens, secrets } = await makeTokens({
       slow: { rights: ['view'], limits: { bitrate: limits.bitrate } },
@@ -431,6 +489,9 @@ describe('the limits of a token', () => {
     for (let id = 1; id <= 5; id += 1) answers.push(await viewer.until('returned'));
     expect(answers.map(({ accepted }) => accepted)).toEqual([true, true, true, false, false]);
     expect(answers.at(-1)).toMatchObject({ code: 'too-many' });
+    // Except for a stop.
+    viewer.send({ type: 'return', id: 6, mode: 'sticky', urgent: true, body: { kind: 'value', value: 'stop' } });
+    expect(await viewer.until('returned')).toMatchObject({ id: 6, accepted: true });
   });
 });
 

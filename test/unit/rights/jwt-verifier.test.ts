@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isJwt, type JwtSettings, JwtVerifier } from '../../../gateway/rights/jwt-verifier.ts';
 import { hs256, inSeconds, JWT_SECRET, SigningKey } from '../../helpers/jwt.ts';
 
@@ -116,6 +116,48 @@ describe('JwtVerifier.find', () => {
       server.closeAllConnections();
       server.close();
     }
+  });
+
+  it('asks for keys at a URL again after a minute, and ends the rights of a token whose key was withdrawn', async () => {
+    const key = new SigningKey('ES256', 'b');
+    let keys: object[] | null = [key.jwk];
+    const server = createServer((_request, response) => {
+      if (keys === null) response.writeHead(500).end();
+      else response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys }));
+    }).listen(0, '127.0.0.1');
+    // For jose's cache as well.
+    let passedMs = 0;
+    const [now, date] = [performance.now.bind(performance), Date.now];
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + passedMs);
+    vi.spyOn(Date, 'now').mockImplementation(() => date() + passedMs);
+    try {
+      await once(server, 'listening');
+      const checker = verifier({ keys: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks` });
+      const token = key.sign(CLAIMS);
+      const principal = await checker.find(token);
+      expect(principal).not.toBeNull();
+      passedMs += 59_000;
+      expect(checker.find(token)).toBe(principal);
+      passedMs += 2000;
+      expect(await checker.find(token)).toBe(principal);
+      // Without an answer, everything stays as it is.
+      keys = null;
+      passedMs += 61_000;
+      expect(await checker.find(token)).toBe(principal);
+      keys = [new SigningKey('ES256', 'c').jwk];
+      passedMs += 61_000;
+      expect(await checker.find(token)).toBeNull();
+      expect(principal?.ended).toMatchObject({ mayRetry: false });
+    } finally {
+      vi.restoreAllMocks();
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it('takes the latest date for an expiry beyond all dates', async () => {
+    const principal = await verifier().find(hs256({ ...CLAIMS, exp: 9_999_999_999_999 }));
+    expect(new Date(principal!.expiresAtMs!).getTime()).toBe(8.64e15);
   });
 
   it('verifies at most 64 tokens at once', async () => {
