@@ -257,7 +257,8 @@ export const CONFIG_SCHEMA = {
     host: {
       type: 'string',
       default: '127.0.0.1',
-      description: 'Address to listen on. Addresses beyond this machine require `token`, `tokens` or `insecure`.',
+      description:
+        'Address to listen on. Addresses beyond this machine require `token`, `tokens`, `jwt` or `insecure`.',
       examples: ['0.0.0.0'],
       flag: {
         name: 'host',
@@ -389,7 +390,7 @@ export const CONFIG_SCHEMA = {
       type: 'string',
       format: 'token',
       secret: true,
-      description: 'Token that grants watching only. Requires `token` or `tokens`.',
+      description: 'Token that grants watching only. Requires `token`, `tokens` or `jwt`.',
       examples: ['credential:view-token'],
       flag: { name: 'view-token', value: 'SECRET', help: 'token that grants watching only' },
     },

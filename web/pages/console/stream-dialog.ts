@@ -43,9 +43,11 @@ export class StreamDialog {
   }
 
   async #open(task: Task): Promise<StreamChange | null> {
+    if (this.#dialog.open) return null;
     this.#task = task;
     this.#problem = null;
     this.#done = null;
+    this.#isPending = false;
     // A new form, without the input of the last one.
     render(nothing, this.#dialog);
     this.#render();
@@ -62,11 +64,11 @@ export class StreamDialog {
     render(
       html`<form @submit=${(event: SubmitEvent) => runInBackground(this.#submit(event))}>
         <h2 id="stream-title">${task.kind === 'add' ? title : `${title} ${task.name}${task.kind === 'remove' ? '?' : ''}`}</h2>
-        ${task.kind === 'remove' ? html`<p class="dim">Its viewers are told that it was removed. Its native clients are terminated.</p>` : this.#fields(task)}
+        ${task.kind === 'remove' ? html`<p class="dim">Viewers are notified that the stream was removed. Native clients are terminated.</p>` : this.#fields(task)}
         ${this.#persistence()}
         <p class="verdict" role="alert">${capitalize(this.#problem ?? '')}</p>
         <p class="buttons">
-          <button type="button" class="second" ?autofocus=${task.kind === 'remove'} @click=${() => this.#dialog.close()}>Cancel</button>
+          <button type="button" class="second" ?autofocus=${task.kind === 'remove'} ?disabled=${this.#isPending} @click=${() => this.#dialog.close()}>Cancel</button>
           <button class=${`primary ${task.kind === 'remove' ? 'danger' : ''}`} ?disabled=${this.#isPending}>
             ${{ add: 'Add', edit: 'Save', remove: 'Remove' }[task.kind]}
           </button>
@@ -88,7 +90,7 @@ export class StreamDialog {
     }
       <label>Source
         <input class="field address" name="source" required maxlength="8192" list="source-examples" placeholder="ffmpeg:rtsp://HOST/PATH" autocomplete="off" autocapitalize="off" spellcheck="false" ?autofocus=${isEdited} .value=${before.source ?? ''} />
-        <small>${before.source?.includes('…') === true ? '… stands for the password, which is kept.' : 'A camera, a NetGear server, a file, or push: for publishers.'}</small>
+        <small>${before.source?.includes('…') === true ? '… stands for the password. It is kept if you leave the address unchanged.' : 'A camera, a NetGear server, a file, or push: for publishers.'}</small>
       </label>
       <datalist id="source-examples">${SOURCE_EXAMPLES.map((example) => html`<option value=${example}></option>`)}</datalist>
       <label>Native clients
@@ -113,11 +115,17 @@ export class StreamDialog {
 
   async #submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
+    const task = this.#task;
     const form = new FormData(event.currentTarget as HTMLFormElement);
     this.#isPending = true;
     this.#problem = null;
     this.#render();
     const answer = await this.#send(form);
+    if (task !== this.#task || !this.#dialog.open) {
+      // Closed by the Escape key: the change happens, and the answer is for a form that is gone.
+      await this.#feed.poll();
+      return;
+    }
     this.#isPending = false;
     if (answer.ok) {
       this.#done = answer.value;
