@@ -208,13 +208,14 @@ async function buildGateway(
       }),
     store,
   });
+  const names = new TrustedNames(resolved);
   const app = await createServer({
     streams,
     editor,
     configurationStatus: () => store?.status() ?? null,
     access,
     verifier,
-    names: new TrustedNames(resolved),
+    names,
     limits: { ...DEFAULT_WEB_CLIENT_LIMITS, maxBitsPerSecond: resolved.viewerMaxBitrate },
     sharedLimits: resolved.limits,
     withoutRenditions,
@@ -306,7 +307,10 @@ async function buildGateway(
     for (const name of after.resolved.withoutRenditions) withoutRenditions.add(name);
     // Before streams are created again, so that nobody connects to them with rights that have ended.
     const rights = access.update(rightsOf(after.resolved));
-    useCertificate(app.server, before.resolved.tls, after.resolved.tls, options.log);
+    if (useCertificate(app.server, before.resolved.tls, after.resolved.tls)) {
+      names.useCertificate(after.resolved.tls?.cert ?? null);
+      options.log('TLS: new connections get the new certificate');
+    }
     return { ...(await reconfigure(streams, before, after, createStream)), rights };
   };
 
@@ -350,16 +354,15 @@ async function buildGateway(
   };
 }
 
-/** Uses another certificate for connections from now on. Those that are open keep theirs. */
+/** Uses another certificate for connections from now on. Those that are open keep theirs. @returns whether it differs. */
 function useCertificate(
   server: Server,
   before: ResolvedGatewayOptions['tls'],
   after: ResolvedGatewayOptions['tls'],
-  log: (message: string) => void,
-): void {
-  if (before === null || after === null || (before.cert === after.cert && before.key === after.key)) return;
+): boolean {
+  if (before === null || after === null || (before.cert === after.cert && before.key === after.key)) return false;
   (server as TlsServer).setSecureContext(after);
-  log('TLS: new connections get the new certificate');
+  return true;
 }
 
 function resolveFor(options: GatewayOptions, sources: readonly NamedSource[]): ResolvedGatewayOptions {

@@ -55,7 +55,7 @@ export class TrustedNames {
   readonly #allowed: readonly HostAndPort[];
   readonly #origins: ReadonlySet<string>;
   readonly #publicUrl: URL | null;
-  readonly #certificate: X509Certificate | null;
+  #certificate: X509Certificate | null = null;
 
   constructor({ host, allowHosts, allowOrigins, publicUrl, tls }: TrustedNamesOptions) {
     this.#names = new Set(['localhost', parseHost(host)?.name ?? host, ...namesOfMachine(hostname())]);
@@ -65,7 +65,12 @@ export class TrustedNames {
     ];
     this.#origins = new Set(allowOrigins);
     this.#publicUrl = publicUrl;
-    this.#certificate = tls === null ? null : new X509Certificate(tls.cert);
+    this.useCertificate(tls?.cert ?? null);
+  }
+
+  /** Accepts the names in a certificate, and no longer those in the one before. @param cert in PEM; null for none. */
+  useCertificate(cert: string | null): void {
+    this.#certificate = cert === null ? null : new X509Certificate(cert);
   }
 
   /**

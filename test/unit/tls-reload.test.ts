@@ -21,7 +21,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function createCertificate(name: string): void {
   const files = ['-keyout', join(folder, `${name}.key`), '-out', join(folder, `${name}.cert`)];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  execFileSync('openssl', ['req', '-x509', ...key, '-subj', `/CN=${name}`, '-days', '2', ...files], {
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}.example.org`];
+  execFileSync('openssl', ['req', '-x509', ...key, ...subject, '-days', '2', ...files], {
     stdio: 'ignore',
   });
 }
@@ -41,8 +42,8 @@ async function open(port: number): Promise<TLSSocket & Disposable> {
 /** The name in the certificate that the gateway shows. */
 const nameOf = (socket: TLSSocket): unknown => socket.getPeerCertificate().subject.CN;
 
-async function ask(socket: TLSSocket): Promise<string> {
-  socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+async function ask(socket: TLSSocket, host = '127.0.0.1'): Promise<string> {
+  socket.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   const [answer] = (await once(socket, 'data')) as [Buffer];
   return answer.toString();
 }
@@ -81,6 +82,9 @@ describe('a certificate that is replaced while the gateway runs', () => {
         })
         .toBe('second');
       expect(await ask(early)).toMatch(/^HTTP\/1\.1 200/);
+      // The names in the new certificate are accepted, and only those.
+      expect(await ask(early, 'second.example.org')).toMatch(/^HTTP\/1\.1 200/);
+      expect(await ask(early, 'first.example.org')).toMatch(/^HTTP\/1\.1 421/);
 
       const problems = results.filter((problem) => problem !== null).length;
       copyFileSync(join(folder, 'third.cert'), join(folder, 'cert.pem'));
