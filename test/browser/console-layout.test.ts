@@ -87,8 +87,9 @@ describe('the clients of the console', () => {
       await using page = await open(await gateway.administratorUrl(), { width, height: 900 });
       await says(page, '{"speed":1}');
       await page.waitForSelector('[aria-label="Disconnect port 6000"]');
-      const hidden = await page.$$eval('[data-client] :is(.data .text, .action button, .state)', (elements) =>
-        elements
+      // In one step, between two changes of the list.
+      const hidden = await page.evaluate(() =>
+        [...document.querySelectorAll('[data-client] :is(.data .text, .action button, .state)')]
           .filter((element) => {
             const { left, right, width: size } = element.getBoundingClientRect();
             const panel = element.closest('.panel')!.getBoundingClientRect();

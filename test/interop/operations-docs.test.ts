@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { exampleLines, ROOT } from '../helpers/example-lines.ts';
 import { GatewayProcess } from '../helpers/gateway-process.ts';
+import { Folder } from '../helpers/media.ts';
 import { peers } from '../helpers/peers.ts';
 
 const run = promisify(execFile);
@@ -12,25 +13,46 @@ async function runLine(line: string, gateway: GatewayProcess): Promise<string> {
   const here = line
     .replaceAll('http://127.0.0.1:8080', await gateway.url)
     .replace(/^promtool /, `${peers().promtool} `);
-  const { stdout } = await run('bash', ['-c', `set -o pipefail; ${here}`], { cwd: ROOT });
+  const { stdout } = await run('bash', ['-c', `set -o pipefail; ${here}`], {
+    cwd: ROOT,
+    env: { ...process.env, key: await gateway.key },
+  });
   return stdout;
 }
 
-/** What the example lines of docs/operations.md print, in order. */
+/** What the example lines of docs/operations.md print, in order, besides the one that starts a gateway. */
 const PRINTED: readonly RegExp[] = [
   /^\{"status":"ok"\}$/,
   /^\{"status":"ready","streams":1\}$/,
   /^gearway_stream_frames_received_total\{stream="main"\} \d+$/m,
+  /^\[\{"time":"[^"]+","kind":"change","principal":"administrator key",.*"status":201\}\]$/,
   /SUCCESS: 10 rules found/,
   /SUCCESS/,
 ];
 
 describe('docs/operations.md', () => {
   it('has example lines that print what it says', async () => {
-    await using gateway = await GatewayProcess.start();
+    await using folder = await Folder.create();
+    const config = await folder.write(
+      'gateway.yaml',
+      'streams:\n  main:\n    source: test-pattern:?size=320x180&fps=15\n',
+    );
+    const all = exampleLines('operations.md');
+    const start = all.filter((line) => line.startsWith('gearway '));
+    expect(start).toEqual(['gearway --config gateway.yaml --audit-log /var/log/gearway/audit.jsonl']);
+    await using gateway = await GatewayProcess.start('--config', config, '--audit-log', folder.file('audit.jsonl'));
     await gateway.statusWhere('a live stream', ({ state }) => state === 'live');
-    const lines = exampleLines('operations.md');
+    const lines = all.filter((line) => !start.includes(line));
     expect(lines).toHaveLength(PRINTED.length);
-    for (const [index, line] of lines.entries()) expect(await runLine(line, gateway), line).toMatch(PRINTED[index]!);
+    for (const [index, line] of lines.entries()) {
+      if (line.includes('/api/audit')) {
+        const client = `${await gateway.url}/api/streams/main/clients`;
+        await runLine(
+          `curl -sf -H "Authorization: Bearer $key" --json '{"address":"tcp://127.0.0.1:1"}' ${client}`,
+          gateway,
+        );
+      }
+      expect(await runLine(line, gateway), line).toMatch(PRINTED[index]!);
+    }
   });
 });

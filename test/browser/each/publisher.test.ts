@@ -50,6 +50,8 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
     expect(await publisher.place).toBe(place);
     await using viewer = await ViewerPage.ofGateway(browser, gateway);
     await viewer.becomes('live');
+    // Otherwise it sends less while the machine is busy.
+    await publisher.set('fixed', true);
     await publisher.set('size', '480p');
     await expect
       .poll(async () => readJpegHeader(await snapshot(gateway)).height, { timeout: 15_000 })
