@@ -114,8 +114,7 @@ describe('the clients of the console', () => {
     await using gateway = await GatewayProcess.start('--source', 'push:');
     await using _viewer = await WebViewer.open(`${await gateway.url}/streams/main`, { name: 'watcher' });
     await using page = await open(await gateway.url);
-    await says(page, 'watcher');
-    await says(page, 'Console (127.0.0.1)');
+    await page.waitForFunction(() => document.querySelectorAll('[data-client]').length === 2);
     expect(
       await page.$$eval('[data-client] .state', (states) =>
         states.map((state) => `${state.textContent} ${state.firstElementChild!.className}`),

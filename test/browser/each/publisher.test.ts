@@ -34,24 +34,23 @@ describe.each(['worker', 'main'] as const)('the publisher, encoding in %s', (pla
   afterAll(async () => {
     await browser.close();
   });
-  async function open(url: string, query = ''): Promise<PublisherPage> {
+  async function open(url: string, query = '', fixed = false): Promise<PublisherPage> {
     const publisher = await PublisherPage.open(browser, `${url}/publish?stream=main${query}`);
     await publisher.page.evaluate(
-      (noWorker) => Object.assign(document.querySelector('gearway-publisher')!, { noWorker }).start(),
-      place === 'main',
+      (settings) => Object.assign(document.querySelector('gearway-publisher')!, settings).start(),
+      { noWorker: place === 'main', fixed },
     );
     return publisher;
   }
 
   it('sends what is asked for, changes it at once, and switches the camera off', async () => {
     await using gateway = await start();
-    await using publisher = await open(await gateway.url);
+    // Otherwise it sends less while the machine is busy.
+    await using publisher = await open(await gateway.url, '', true);
     await publisher.becomes('live');
     expect(await publisher.place).toBe(place);
     await using viewer = await ViewerPage.ofGateway(browser, gateway);
     await viewer.becomes('live');
-    // Otherwise it sends less while the machine is busy.
-    await publisher.set('fixed', true);
     await publisher.set('size', '480p');
     await expect
       .poll(async () => readJpegHeader(await snapshot(gateway)).height, { timeout: 15_000 })
