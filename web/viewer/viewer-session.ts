@@ -215,7 +215,8 @@ class ViewerSession {
     return {
       name,
       features: [feature.renditions],
-      want: { ...this.#wantFields(), paused: this.#paused, raw: this.#raw },
+      // Not `paused`: a viewer out of sight has a picture when it comes into sight.
+      want: { ...this.#wantFields(), raw: this.#raw },
       ...(port === null ? {} : { port }),
       ...(spectate ? { spectate } : {}),
       ...(token === null ? {} : { token }),

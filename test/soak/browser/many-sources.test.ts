@@ -160,12 +160,12 @@ describe('four sources of four kinds', () => {
           for (let n = 0; n < 3; n += 1) viewers.push({ name, viewer: stack.use(await MarkedViewer.open(url, name)) });
         await using browser = await launchBrowser('chromium');
         const page = await browser.newPage({ type: 'window' });
-        await page.goto(`${url}/viewer?stream=${NAMES.join()}`);
-        await page.waitForFunction(
-          (count) => document.querySelectorAll('gearway-viewer').length === count,
-          {},
-          NAMES.length,
-        );
+        await page.goto(`${url}/viewer?bare&stream=${NAMES[0]}`);
+        await page.evaluate((names: readonly string[]) => {
+          document.body.replaceChildren(
+            ...names.map((name) => Object.assign(document.createElement('gearway-viewer'), { src: `streams/${name}` })),
+          );
+        }, NAMES);
         await Promise.all(peers.map(({ peer }) => peer.waitFor<Seen>('progress', ({ marked }) => marked > 0)));
 
         gateway.signal('SIGUSR2');
