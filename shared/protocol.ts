@@ -31,10 +31,10 @@ const MAX_FEATURE_LENGTH = 32;
 /** Maximum number of bytes of any MessagePack header; {@link maxHeaderBytes} is lower for most types. */
 export const MAX_HEADER_BYTES = 1 << 20;
 
-/** Maximum number of bytes of a message before the peer is known: a `hello`. */
 /** Maximum length of a token. A JSON Web Token with an RSA signature has some 600 characters. */
 export const MAX_TOKEN = 2048;
 
+/** Maximum number of bytes of a message before the peer is known: a `hello`. */
 export const MAX_HELLO_BYTES = PRELUDE_BYTES + (4 << 10);
 
 /** Types with this bit set may be ignored by a receiver that does not know them. */

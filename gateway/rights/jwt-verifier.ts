@@ -78,8 +78,9 @@ export class JwtVerifier {
     const digest = createHash('sha256').update(token).digest('base64');
     const known = this.#known.get(digest);
     if (known !== undefined && this.#isFresh(known)) return known.principal;
-    if (this.#limit.pending >= MAX_PENDING)
-      throw new GearwayError('busy', `${MAX_PENDING} tokens are already being verified; retry later`);
+    const isBusy = this.#limit.pending >= MAX_PENDING;
+    if (isBusy && known !== undefined) return known.principal;
+    if (isBusy) throw new GearwayError('busy', `${MAX_PENDING} tokens are already being verified; retry later`);
     return this.#limit.run(async () => {
       const before = this.#known.get(digest);
       if (before !== undefined && this.#isFresh(before)) return before.principal;

@@ -16,6 +16,9 @@ const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
 /** Time in which the server has to confirm that the stop is cleared. Otherwise this has to be requested again. */
 const CLEAR_WITHIN_MS = 3000;
 
+/** Codes of refusals that last as long as the connection. */
+const LASTING_REFUSALS: ReadonlySet<string> = new Set(['not-allowed', 'no-port']);
+
 /** The part of the viewer that a channel uses. */
 export type ControlledViewer = Pick<
   GearwayViewer,
@@ -271,8 +274,8 @@ export class ControlChannel {
     // With the connection, the viewer sends its last value again.
     if (code === 'closed' || code === 'superseded') return;
     this.#sent = null;
-    // A stop is sent until it is accepted.
-    if (this.#stop.value === true)
+    // A stop is sent until it is accepted; without a right to it or a port, when the connection changes.
+    if (this.#stop.value === true && !LASTING_REFUSALS.has(code))
       setTimeout(() => this.#stop.value === true && this.#sent === null && this.#send(), REPEAT_MS);
     if (code === this.#refusal) return;
     this.#refusal = code;

@@ -140,10 +140,15 @@ describe('JwtVerifier.find', () => {
       expect(checker.find(token)).toBe(principal);
       passedMs += 2000;
       expect(await checker.find(token)).toBe(principal);
-      // Without an answer, everything stays as it is.
+      // Without an answer, everything stays as it is, also while too many others are being verified.
       keys = null;
       passedMs += 61_000;
       expect(await checker.find(token)).toBe(principal);
+      const others = Array.from({ length: 64 }, (_, i) =>
+        Promise.resolve(checker.find(hs256({ ...CLAIMS, jti: i }))).catch(() => null),
+      );
+      expect(checker.find(token)).toBe(principal);
+      await Promise.all(others);
       keys = [new SigningKey('ES256', 'c').jwk];
       passedMs += 61_000;
       expect(await checker.find(token)).toBeNull();

@@ -289,6 +289,17 @@ describe('ControlChannel', () => {
     expect(stops()).toBe(count);
   });
 
+  it('does not repeat a stop that the viewer has no right to send, before the connection changes', async () => {
+    await add('x');
+    viewer.answer = () => Promise.reject(new ReturnRefusedError('not-allowed', ''));
+    channel.stop();
+    await vi.advanceTimersByTimeAsync(1000);
+    const stops = (): number => viewer.sent.filter(({ urgent }) => urgent === true).length;
+    expect(stops()).toBe(1);
+    viewer.opens();
+    expect(stops()).toBe(2);
+  });
+
   it.each<[string, () => Promise<unknown> | void]>([
     ['is not confirmed within three seconds', () => vi.advanceTimersByTimeAsync(3000)],
     ['is interrupted by the end of the connection', () => viewer.closes()],
