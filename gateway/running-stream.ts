@@ -15,6 +15,7 @@ import type { JpegVerifier } from './codecs/jpeg-verifier.ts';
 import type { NamedSource } from './create-sources.ts';
 import type { ByteBudget } from './hub/byte-budget.ts';
 import type { EventLog } from './hub/event-log.ts';
+import { isInRanges } from './hub/port-registry.ts';
 import type { PortData } from './hub/returns/returns.ts';
 import type { Frame, FrameSize } from './hub/frame.ts';
 import { Stream } from './hub/stream.ts';
@@ -23,6 +24,7 @@ import { resolveClient } from './config/client-address.ts';
 import type { ResolvedGatewayOptions } from './config/options.ts';
 import type { Publishing, SinglePublisher } from './sources/push/publishing.ts';
 import { PushSource } from './sources/push/push-source.ts';
+import { covers } from './rights/principal.ts';
 import type { Source } from './sources/source.ts';
 import { SourceSupervisor } from './sources/supervisor.ts';
 
@@ -374,10 +376,6 @@ export function reservedPortsIn(
   virtualPorts: readonly PortRange[],
   { reservedPorts, tokens }: Pick<ResolvedGatewayOptions, 'reservedPorts' | 'tokens'>,
 ): readonly number[] {
-  const named = tokens.flatMap(({ port, streams }) =>
-    port !== null && (streams?.includes(stream) ?? true) ? [port] : [],
-  );
-  return [...reservedPorts.keys(), ...named].filter((port) =>
-    virtualPorts.some(({ from, to }) => port >= from && port <= to),
-  );
+  const named = tokens.flatMap((token) => (token.port !== null && covers(token, stream) ? [token.port] : []));
+  return [...reservedPorts.keys(), ...named].filter((port) => isInRanges(port, virtualPorts));
 }

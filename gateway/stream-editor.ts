@@ -93,7 +93,7 @@ export class StreamEditor {
           'stream-required',
           `${name} is the only stream, and a gateway needs one; add another first`,
         );
-      return this.#set(name, null, isPersisted);
+      return this.#set(name, null, { isNew: false, isPersisted });
     });
   }
 
@@ -102,12 +102,15 @@ export class StreamEditor {
     // Before the addresses are parsed, which creates the folders of keys.
     checkRisks(body, before);
     const settings = restoreSecrets(await readStreamSettings(name, body, this.#formats), before);
-    return this.#set(name, settings, isPersisted);
+    return this.#set(name, settings, { isNew: before === null, isPersisted });
   }
 
-  async #set(name: string, settings: StreamSettings | null, isPersisted: boolean): Promise<StreamChange> {
+  async #set(
+    name: string,
+    settings: StreamSettings | null,
+    { isNew, isPersisted }: { readonly isNew: boolean; readonly isPersisted: boolean },
+  ): Promise<StreamChange> {
     const { store, check } = this.#options;
-    const isNew = streamOf(this.#current(), name) === null;
     const changes = new Map([...this.#changes, [name, settings]]);
     check(this.#effective(this.#given, changes));
     let given = this.#given;

@@ -8,7 +8,6 @@ import { createSources } from '../create-sources.ts';
 import { endProcess, killProcess } from '../process/end-process.ts';
 import { LineWriter, survive } from '../process/line-writer.ts';
 import { watchPackageManager } from '../process/parent-watch.ts';
-import { readPassword } from '../process/read-password.ts';
 import { formatProcessTitle } from '../process/process-title.ts';
 import { SERVICE_VARIABLES, ServiceManager } from '../process/service-manager.ts';
 import { redactorOfUrls } from '../sources/redactor.ts';
@@ -158,7 +157,10 @@ async function main(): Promise<void> {
     return;
   }
   if (command === 'token') {
-    const { runToken } = await import('./token-command.ts');
+    const [{ runToken }, { readPassword }] = await Promise.all([
+      import('./token-command.ts'),
+      import('../process/read-password.ts'),
+    ]);
     await runToken(rest, {
       readPassword: async () => readPassword(process.stdin, process.stderr),
       print: (text) => process.stdout.write(text),

@@ -5,9 +5,10 @@ import { errorText } from '../../shared/errors.ts';
 import { type ClusterAddress, parseClusterAddress } from '../cluster/cluster-address.ts';
 import { isLoopback } from '../http/access.ts';
 import { parseHost } from '../http/trusted-names.ts';
-import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
+import { formatPortRanges, isInRanges, type PortRange } from '../hub/port-registry.ts';
 import { DEFAULT_SHARED_LIMITS, type SharedLimits } from '../hub/shares.ts';
 import { DEFAULT_STREAM_POLICY } from '../hub/stream.ts';
+import { covers } from '../rights/principal.ts';
 import type { JwtSettings } from '../rights/jwt-verifier.ts';
 import { type NamedToken, requiresToken } from '../rights/rows.ts';
 import { type ListedAddress, resolveClient, splitName } from './client-address.ts';
@@ -97,7 +98,7 @@ export function resolveOptions(options: GatewayOptions, streams: readonly Stream
   const both = clients.find(
     ({ stream, address: { port: own } }) =>
       reservedPorts.has(own) ||
-      tokens.some((named) => named.port === own && (named.streams?.includes(stream ?? streams[0]?.name ?? '') ?? true)),
+      tokens.some((named) => named.port === own && covers(named, stream ?? streams[0]?.name ?? '')),
   );
   if (both !== undefined)
     throw invalid(
@@ -412,7 +413,7 @@ function resolveReserved(
   return new Map(
     Object.entries(reserved).map(([text, token]) => {
       const port = Number(text);
-      if (!Number.isInteger(port) || !ranges.some(({ from, to }) => port >= from && port <= to)) {
+      if (!Number.isInteger(port) || !isInRanges(port, ranges)) {
         throw invalid(
           `reserved port is ${text}, expected one of the virtual ports, ${formatPortRanges(ranges)}`,
           'reservedPorts',

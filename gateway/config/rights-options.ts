@@ -1,6 +1,6 @@
 import { errorText } from '../../shared/errors.ts';
 import { isThisMachine } from '../http/access.ts';
-import { formatPortRanges, type PortRange } from '../hub/port-registry.ts';
+import { formatPortRanges, isInRanges, type PortRange } from '../hub/port-registry.ts';
 import { RIGHTS } from '../rights/principal.ts';
 import { isUrl, type JwtSettings } from '../rights/jwt-verifier.ts';
 import { BUILT_IN_NAMES, type NamedToken } from '../rights/rows.ts';
@@ -37,7 +37,7 @@ export function resolveNamedTokens(
       throw refuse('streams', 'streams is empty, expected names; leave it out for all streams');
     if (port !== undefined) {
       if (!rights.includes('return')) throw refuse('port', 'a port is for return data; add the right return');
-      if (!ranges.some(({ from, to }) => port >= from && port <= to))
+      if (!isInRanges(port, ranges))
         throw refuse('port', `port is ${port}, expected one of the virtual ports, ${formatPortRanges(ranges)}`);
       if (ports.has(port)) throw refuse('port', `port ${port} is reserved twice, expected one token for it`);
       ports.add(port);
@@ -120,7 +120,7 @@ export function parseExpiry(text: string): number {
   const isTime = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(text);
   const atMs = Date.parse(isDate ? `${text}T24:00:00Z` : text.replace(' ', 'T'));
   // Date.parse accepts February 30.
-  const isReal = !Number.isNaN(Date.parse(`${text.slice(0, 10)}T00:00:00Z`)) && isRealDate(text.slice(0, 10));
+  const isReal = isRealDate(text.slice(0, 10));
   if ((!isDate && !isTime) || Number.isNaN(atMs) || !isReal)
     throw invalid(
       `expires is ${JSON.stringify(text)}, expected a date such as 2027-01-31, or a time with a zone such as 2027-01-31T18:00:00Z`,

@@ -167,7 +167,7 @@ const TOKEN = {
     streams: {
       type: 'array',
       items: { type: 'string', format: 'stream-name' },
-      description: 'Names of the streams for which the rights are. Default: all.',
+      description: 'Names of the streams to which the rights apply. Default: all.',
       examples: [['door']],
     },
     port: {
@@ -185,16 +185,26 @@ const TOKEN = {
     limits: {
       type: 'object',
       additionalProperties: false,
-      description: 'What all connections of this token may use together. Default: only the limits of docs/limits.md.',
+      description: 'Limits shared by all connections of this token. Default: only the limits of docs/limits.md.',
       properties: {
-        viewers: { type: 'integer', minimum: 1, maximum: 100_000, description: 'Web viewers and MJPEG clients.' },
+        viewers: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 100_000,
+          description: 'Maximum number of web viewers and MJPEG clients.',
+        },
         bitrate: {
           type: ['integer', 'string'],
           format: 'bitrate',
           description: 'Bit rate of the pictures to all of them. Viewers then get smaller pictures, or fewer.',
           examples: ['4M'],
         },
-        returnsPerSecond: { type: 'integer', minimum: 1, maximum: 100_000, description: 'Values that they return.' },
+        returnsPerSecond: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 100_000,
+          description: 'Maximum number of returned values per second.',
+        },
       },
     },
   },
@@ -485,12 +495,6 @@ export const CONFIG_SCHEMA = {
 
 /** Content of a configuration file. */
 export type Config = XStatic<typeof CONFIG_SCHEMA>;
-
-/** Options of a stream in a configuration file. */
-export type StreamConfig = XStatic<typeof STREAM>;
-
-/** Options of a token in a configuration file. */
-export type TokenConfig = XStatic<typeof TOKEN>;
 
 /** A node of {@link CONFIG_SCHEMA}, as the programs that interpret it see it. */
 export interface SchemaNode {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { GearwayError } from '../../shared/errors.ts';
 import { type Right, RIGHTS } from '../rights/principal.ts';
+import { BUILT_IN_NAMES } from '../rights/rows.ts';
 import { createToken, hashPassword } from '../rights/scrypt-hash.ts';
 import { checkStreamName, parseExpiry } from './rights-options.ts';
 
@@ -44,6 +45,7 @@ export async function runToken(args: string[], { readPassword, print }: TokenCom
   const [name = 'viewer'] = positionals;
   if (positionals.length > 1 || !/^[A-Za-z0-9_.@-]{1,64}$/.test(name))
     throw refused(`NAME is ${JSON.stringify(positionals.join(' '))}, expected 1 to 64 letters, digits and . _ @ -`);
+  if (BUILT_IN_NAMES.includes(name)) throw refused(`NAME is ${name}, which has another meaning; choose another one`);
   const rights = values.rights.split(',').map(parseRight);
   if (rights.includes('return') && !rights.includes('view'))
     throw refused('the right return requires view, because a viewer returns data: --rights view,return');

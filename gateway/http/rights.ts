@@ -90,7 +90,7 @@ export function requireRights(app: FastifyInstance, guard: Guard): void {
     const credential =
       tokenCredential(bearerToken(authorization)) ?? (basic ? basicCredential(authorization) : undefined);
     const decision = await guard.decide(request, credential, right, scopeOf(request));
-    // Meanwhile, the peer may have gone: handlers expect a connection whose end they still hear of.
+    // The peer may have disconnected in the meantime: handlers would never receive its 'close' event.
     if (reply.raw.destroyed) return reply.hijack();
     if (decision.allowed) {
       request.principal = decision.principal;
@@ -117,7 +117,7 @@ function defaultScope(url: string): RouteScope {
 }
 
 /** Where a request needs the right of its route. */
-export function scopeOf({ routeOptions, params }: FastifyRequest): Scope {
+function scopeOf({ routeOptions, params }: FastifyRequest): Scope {
   const scope = routeOptions.config.scope ?? defaultScope(routeOptions.url ?? '');
   if (scope !== 'stream') return scope;
   const { name } = params as { readonly name?: unknown };

@@ -24,7 +24,7 @@ interface StreamSettingsOptions {
 }
 
 /** Maximum size of a body: 256 native clients with long addresses fit. */
-export const MAX_SETTINGS_BYTES = 64 << 10;
+const MAX_SETTINGS_BYTES = 64 << 10;
 
 interface SettingsRoute {
   Params: { name: string };

@@ -27,8 +27,8 @@ interface Unreported extends Identity {
 }
 
 /**
- * Records who changed what, and who returned data to whom: the latest entries in memory, and all of them in a file if
- * wanted. Of a client that returns data, the first value makes an entry, and then one entry per second has their number.
+ * Records administrative changes, and which clients returned data: the latest entries in memory, and all entries in a
+ * file if one is configured. The first value of a client is recorded immediately, then the number of values per second.
  */
 export class AuditLog {
   readonly #write: (line: string) => void;
@@ -78,6 +78,8 @@ class ReturnRecorder implements ReturnFollower {
   readonly #timers: Set<NodeJS.Timeout>;
   readonly #add: (entry: AuditEntry) => void;
   readonly #unreported = new Map<number, Unreported>();
+  /** Of the present clients that have returned something, by port. */
+  readonly #identities = new Map<number, Identity>();
 
   constructor(stream: AuditedStream, timers: Set<NodeJS.Timeout>, add: (entry: AuditEntry) => void) {
     this.#stream = stream;
@@ -107,6 +109,7 @@ class ReturnRecorder implements ReturnFollower {
 
   /** The next client on this port has entries of its own. */
   end(port: number): void {
+    this.#identities.delete(port);
     const unreported = this.#unreported.get(port);
     if (unreported === undefined) return;
     this.#stop(port, unreported.timer);
@@ -123,10 +126,16 @@ class ReturnRecorder implements ReturnFollower {
       unreported.count += 1;
       return;
     }
-    const client = this.#stream.clientAt(port);
-    const identity = { client: client?.id ?? null, address: client?.address ?? null };
+    const identity = this.#identities.get(port) ?? this.#identify(port);
     this.#report(port, { count: 1, ...identity });
     this.#wait(port, identity);
+  }
+
+  #identify(port: number): Identity {
+    const client = this.#stream.clientAt(port);
+    const identity = { client: client?.id ?? null, address: client?.address ?? null };
+    this.#identities.set(port, identity);
+    return identity;
   }
 
   #wait(port: number, identity: Identity): void {

@@ -9,6 +9,11 @@ export function formatPortRanges(ranges: readonly PortRange[]): string {
   return ranges.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(',');
 }
 
+/** Whether a port is in one of the ranges. */
+export function isInRanges(port: number, ranges: readonly PortRange[]): boolean {
+  return ranges.some(({ from, to }) => port >= from && port <= to);
+}
+
 /**
  * Holder of a virtual port. `revoke` is called at most once, when the owner of the lease takes over from another
  * socket.
@@ -234,7 +239,7 @@ export function choosePort(
       throw new GearwayError('port-reserved', `port ${owned} is reserved for another token`);
     }
     // The port may be in the ranges of another stream.
-    if (!table.ranges.some(({ from, to }) => owned >= from && owned <= to)) {
+    if (!isInRanges(owned, table.ranges)) {
       throw new GearwayError('no-free-port', `this token is for port ${owned}, which this stream does not have`);
     }
     return choosePort(
@@ -271,7 +276,7 @@ function checkWanted(table: PortTable, wanted: number, nowMs: number): void {
   const another = 'request another port, or none';
   if (table.native.has(wanted))
     throw new GearwayError('port-taken', `port ${wanted} belongs to a native client; ${another}`);
-  if (!table.ranges.some(({ from, to }) => wanted >= from && wanted <= to)) {
+  if (!isInRanges(wanted, table.ranges)) {
     const ranges = formatPortRanges(table.ranges);
     throw new GearwayError(
       'port-out-of-range',

@@ -17,16 +17,23 @@ export interface Grant {
   /** Shown in messages, the log and audit events. */
   readonly name: string;
   readonly rights: readonly Right[];
-  /** Names of the streams for which the rights are; null for all. */
+  /** Names of the streams to which the rights apply; null for all. */
   readonly streams: readonly string[] | null;
   /** The only port that this identity may lease; null for any free one. */
   readonly port: number | null;
-  /** Whether the port is kept for this identity. Default: true; false for JSON Web Tokens, which are not known before. */
+  /**
+   * Whether the port is kept for this identity. Default: true; false for JSON Web Tokens, which are not known before.
+   */
   readonly reservesPort?: boolean;
   /** End of the rights, in milliseconds since 1970; null for none. */
   readonly expiresAtMs: number | null;
-  /** What all connections of this identity may use together. Default: no limit of its own. */
+  /** Limits shared by all connections of this identity. Default: no limit of its own. */
   readonly limits?: UserLimits | null;
+}
+
+/** Whether rights apply to a stream. */
+export function covers({ streams }: Pick<Grant, 'streams'>, name: string): boolean {
+  return streams === null || streams.includes(name);
 }
 
 /** Why an identity has lost its rights. */
@@ -79,8 +86,8 @@ export class Principal implements Grant {
 
   may(right: Right, scope: Scope): boolean {
     if (!this.rights.includes(right)) return false;
-    if (this.streams === null || scope === 'any') return true;
-    return scope !== 'all' && this.streams.includes(scope.stream);
+    if (scope === 'any') return true;
+    return scope === 'all' ? this.streams === null : covers(this, scope.stream);
   }
 
   /**

@@ -22,8 +22,8 @@ function findViewer(root: Node, id: string): GearwayViewer | null {
 }
 
 /**
- * Joins the channel of an element's viewer, as soon as that is defined and in the page; and that of another one if it is
- * replaced.
+ * Joins the channel of an element's viewer, as soon as that is defined and in the page; and that of another one if it
+ * is replaced.
  *
  * @param join returns the function that leaves the channel.
  * @returns the function that ends all that. Idempotent.
@@ -107,7 +107,9 @@ export abstract class DeviceElement extends LitElement implements Device {
     if (wasHeld) this.dispatchEvent(new GearwayInputEvent(this.value, false));
   }
 
-  /** Whether the device can be used now: it is not disabled, and its viewer neither stopped, late nor without a port. */
+  /**
+   * Whether the device can be used now: it is not disabled, and its viewer neither stopped, late nor without a port.
+   */
   get isUsable(): boolean {
     return !this.disabled && this.#channel?.isEnabled === true;
   }
@@ -119,6 +121,13 @@ export abstract class DeviceElement extends LitElement implements Device {
     this.#channel?.changed();
     this.dispatchEvent(new GearwayInputEvent(this.value, this.#isHeld));
   }
+
+  /** Lets go: neutral, and reported. Does nothing if nobody holds the device. */
+  protected readonly letGo = (): void => {
+    if (!this.isHeld) return;
+    this.reset();
+    this.report(false);
+  };
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -145,7 +154,10 @@ export abstract class DeviceElement extends LitElement implements Device {
     this.requestUpdate();
   }
 
-  /** Also after a change of viewer or name. A device without a name, such as one that its framework is about to set, waits. */
+  /**
+   * Also after a change of viewer or name. A device without a name, such as one that its framework is about to set,
+   * waits.
+   */
   #join(): void {
     const joinedAs = JSON.stringify([this.viewer, this.name]);
     if (joinedAs === this.#joinedAs || this.name === '') return;

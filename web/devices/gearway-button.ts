@@ -29,7 +29,7 @@ export class GearwayButton extends DeviceElement {
 
   declare toggle: boolean;
   #isPressed = false;
-  readonly #keys = new HeldKeys(() => this.#onUp());
+  readonly #keys = new HeldKeys(() => this.letGo());
 
   constructor() {
     super();
@@ -54,12 +54,12 @@ export class GearwayButton extends DeviceElement {
       ?disabled=${!this.isUsable}
       @pointerdown=${this.#onDown}
       @pointermove=${this.#onMove}
-      @pointerup=${this.#onUp}
-      @pointercancel=${this.#onUp}
-      @lostpointercapture=${this.#onUp}
+      @pointerup=${this.letGo}
+      @pointercancel=${this.letGo}
+      @lostpointercapture=${this.letGo}
       @keydown=${this.#onKeyDown}
       @keyup=${this.#onKeyUp}
-      @blur=${this.#onUp}
+      @blur=${this.letGo}
       @contextmenu=${(event: Event) => event.preventDefault()}
     >
       <slot>${this.name}</slot>
@@ -75,7 +75,7 @@ export class GearwayButton extends DeviceElement {
   /** The release of the button may get lost. */
   readonly #onMove = (event: PointerEvent): void => {
     const isCaptured = (event.currentTarget as Element).hasPointerCapture(event.pointerId);
-    if (isCaptured && (event.buttons & 1) === 0) this.#onUp();
+    if (isCaptured && (event.buttons & 1) === 0) this.letGo();
   };
 
   readonly #onKeyDown = (event: KeyboardEvent): void => {
@@ -87,13 +87,7 @@ export class GearwayButton extends DeviceElement {
   readonly #onKeyUp = (event: KeyboardEvent): void => {
     if (!isActivation(event)) return;
     event.preventDefault();
-    if (this.#keys.up(event)) this.#onUp();
-  };
-
-  readonly #onUp = (): void => {
-    if (this.toggle || !this.#isPressed) return;
-    this.reset();
-    this.report(false);
+    if (this.#keys.up(event)) this.letGo();
   };
 
   #press(): void {

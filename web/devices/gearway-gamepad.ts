@@ -71,10 +71,7 @@ export class GearwayGamepad extends DeviceElement {
     this._id = pad?.id ?? '';
     if (pad === null) {
       // Disconnected: the sticks are at rest, whatever their last positions were.
-      if (this.isHeld) {
-        this.reset();
-        this.report(false);
-      }
+      this.letGo();
       return;
     }
     const axes = pad.axes.map((axis) => (Math.abs(axis) < DEAD_ZONE ? 0 : Math.round(axis * 1000) / 1000));

@@ -74,7 +74,7 @@ export class GearwayJoystick extends DeviceElement {
 
   #x = 0;
   #y = 0;
-  readonly #keys = new HeldKeys(() => this.#letGo());
+  readonly #keys = new HeldKeys(() => this.letGo());
 
   override get value(): { readonly x: number; readonly y: number } {
     return { x: this.#x, y: this.#y };
@@ -98,12 +98,12 @@ export class GearwayJoystick extends DeviceElement {
       tabindex=${this.isUsable ? '0' : '-1'}
       @pointerdown=${this.#onDown}
       @pointermove=${this.#onMove}
-      @pointerup=${this.#letGo}
-      @pointercancel=${this.#letGo}
-      @lostpointercapture=${this.#letGo}
+      @pointerup=${this.letGo}
+      @pointercancel=${this.letGo}
+      @lostpointercapture=${this.letGo}
       @keydown=${this.#onKeyDown}
       @keyup=${this.#onKeyUp}
-      @blur=${this.#letGo}
+      @blur=${this.letGo}
       @contextmenu=${(event: Event) => event.preventDefault()}
     >
       <div part="stick" class="stick"></div>
@@ -127,7 +127,7 @@ export class GearwayJoystick extends DeviceElement {
   readonly #onMove = (event: PointerEvent): void => {
     if (!(event.currentTarget as Element).hasPointerCapture(event.pointerId) || !this.isHeld) return;
     // The release of the button may get lost.
-    if ((event.buttons & 1) === 0) this.#letGo();
+    if ((event.buttons & 1) === 0) this.letGo();
     else this.#moveTo(event);
   };
 
@@ -149,7 +149,7 @@ export class GearwayJoystick extends DeviceElement {
   readonly #onKeyUp = (event: KeyboardEvent): void => {
     if (!this.#keys.up(event)) return;
     event.stopPropagation();
-    if (this.#keys.isEmpty) this.#letGo();
+    if (this.#keys.isEmpty) this.letGo();
     else this.#moveByKeys();
   };
 
@@ -159,12 +159,6 @@ export class GearwayJoystick extends DeviceElement {
     const y = directions.reduce((sum, [, up]) => sum + up, 0);
     this.#set(x, y);
   }
-
-  readonly #letGo = (): void => {
-    if (!this.isHeld) return;
-    this.reset();
-    this.report(false);
-  };
 
   #set(x: number, y: number): void {
     // Three digits: finer than any hand, and short on the wire.

@@ -120,8 +120,6 @@ export class GearwaySlider extends DeviceElement {
 
   readonly #onLetGo = (): void => {
     // A browser reports each step by keyboard as a change, while the key is held.
-    if (!this.spring || !this.isHeld || !this.#keys.isEmpty) return;
-    this.#value = null;
-    this.report(false);
+    if (this.#keys.isEmpty) this.letGo();
   };
 }

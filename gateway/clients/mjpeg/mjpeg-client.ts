@@ -183,9 +183,9 @@ export class MjpegClient implements Client, FrameHolder {
 
   #isDue(): boolean {
     // Tried again with the next frame, and every second.
-    if (this.#options.budget?.maySend(performance.now()) === false) return false;
-    if (this.#minIntervalMs === 0) return true;
     const now = performance.now();
+    if (this.#options.budget?.maySend(now) === false) return false;
+    if (this.#minIntervalMs === 0) return true;
     // Half a frame interval of tolerance, so that a limit of 30 fps passes every frame of a 30 fps source.
     const toleranceMs = (this.#options.stream.frameTimeMs() ?? 0) / 2;
     if (now < this.#nextSendAtMs - toleranceMs) {
