@@ -354,7 +354,11 @@ async function buildGateway(
   };
 }
 
-/** Uses another certificate for connections from now on. Those that are open keep theirs. @returns whether it differs. */
+/**
+ * Uses another certificate for connections from now on. Those that are open keep theirs.
+ *
+ * @returns whether it differs.
+ */
 function useCertificate(
   server: Server,
   before: ResolvedGatewayOptions['tls'],

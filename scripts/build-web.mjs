@@ -27,7 +27,7 @@ const STEPS = [
   ['node', 'scripts/viewer-package.mjs'],
 ];
 
-// Types of files that are no more.
+// Removes the types of files that no longer exist.
 rmSync('dist/types', { recursive: true, force: true });
 for (const [program, ...args] of STEPS)
   execFileSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32' });

@@ -1,6 +1,6 @@
-// The types of `gearway/viewer`, `gearway/publisher`, `gearway/devices` and `gearway/react` as they are published: without
-// lit, which is in the bundle and which nobody who installs gearway has, without what the elements keep to themselves,
-// and without the files that nothing refers to any more.
+// The types of `gearway/viewer`, `gearway/publisher`, `gearway/devices` and `gearway/react` as they are published:
+// without lit, which is in the bundle and not a dependency of gearway, without the private members of the elements, and
+// without files that are no longer referenced.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 

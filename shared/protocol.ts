@@ -32,7 +32,7 @@ const MAX_FEATURE_LENGTH = 32;
 export const MAX_HEADER_BYTES = 1 << 20;
 
 /** Maximum length of a token. A JSON Web Token with an RSA signature has some 600 characters. */
-export const MAX_TOKEN = 2048;
+const MAX_TOKEN = 2048;
 
 /** Maximum number of bytes of a message before the peer is known: a `hello`. */
 export const MAX_HELLO_BYTES = PRELUDE_BYTES + (4 << 10);
@@ -137,7 +137,7 @@ export type Hello = {
   readonly takeOver?: boolean;
   /** Extensions that the viewer knows; see {@link feature}. Unknown names are ignored. */
   readonly features?: readonly string[];
-  /** Of a viewer: its first `want`, which counts for the first frame already. A gateway may ignore it. */
+  /** The first `want` of a viewer, which already applies to the first frame. A gateway may ignore it. */
   readonly want?: WantFields;
 };
 /**

@@ -159,7 +159,7 @@ export interface RightsStatus {
   readonly rights: readonly string[];
   /** The only port that it may have; null for any free one. */
   readonly port: number | null;
-  /** Names of the streams for which the rights are; null for all. */
+  /** Names of the streams to which the rights apply; null for all. */
   readonly streams: readonly string[] | null;
   /** When the rights end, ISO 8601; null for never. */
   readonly expires: string | null;
@@ -170,7 +170,7 @@ export interface ConfigurationStatus {
   readonly file: string;
   /** When it was last applied, ISO 8601. */
   readonly loadedAt: string | null;
-  /** Why its present content was not applied, as a sentence; null if it was. */
+  /** Reason why its current content was not applied, as a sentence; null if it was. */
   readonly problem: string | null;
 }
 
@@ -197,7 +197,7 @@ export interface StreamChange {
   readonly isPersisted: boolean;
   /** null if the stream was removed. */
   readonly settings: StreamSettingsStatus | null;
-  /** What could not be applied, as sentences: for example, a native client whose port is taken. */
+  /** Problems that prevented parts of the change, as sentences: for example, a native client whose port is taken. */
   readonly problems: readonly string[];
 }
 
@@ -210,8 +210,8 @@ export interface GatewayStatus {
   /** Public address behind a proxy; null if none is configured. */
   readonly publicUrl: string | null;
   /**
-   * Addresses of this machine in its networks at which the gateway listens. Empty with a public address, and if it serves
-   * this machine only.
+   * Addresses of this machine in its networks at which the gateway listens. Empty with a public address, and if it
+   * serves this machine only.
    */
   readonly networkUrls: readonly string[];
 }

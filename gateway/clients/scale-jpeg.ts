@@ -1,7 +1,7 @@
 import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
 import type { EncodablePicture, EncodedPicture, PictureFormat } from '../codecs/encode-picture.ts';
 
-/** Of the whole gateway: half of the thread pool, which other work uses as well. */
+/** Shared by the whole gateway: half of the thread pool, because other work uses the pool too. */
 const scalings = new ConcurrencyLimit(2);
 
 /**

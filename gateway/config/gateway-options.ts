@@ -23,7 +23,7 @@ export interface TokenSettings {
   /** Hash of the token or password, as `gearway token` prints it. */
   readonly hash: string;
   readonly rights: readonly Right[];
-  /** Names of the streams for which the rights are. Default all. */
+  /** Names of the streams to which the rights apply. Default all. */
   readonly streams?: readonly string[];
   /** Virtual port that is kept for this token, and the only one that it may have. Default any. */
   readonly port?: number;
@@ -92,11 +92,11 @@ export interface GatewayOptions extends Partial<StreamPolicy> {
    */
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
-   * Token that viewers and the API require; it grants all rights. Default none: without `tokens`, requests from this
-   * machine may watch, return data and publish, and administering requires `Gateway.administratorKey`.
+   * Token that viewers and the API require; it grants all rights. Default none: without `tokens` and `jwt`, requests
+   * from this machine may watch, return data and publish, and administering requires `Gateway.administratorKey`.
    */
   readonly token?: string;
-  /** Token that grants only viewing and reading the API. Requires `token` or `tokens`. Default none. */
+  /** Token that grants only viewing and reading the API. Requires `token`, `tokens` or `jwt`. Default none. */
   readonly viewToken?: string;
   /**
    * Token that grants only publishing, to streams whose source is `push:`. If set, publishing always requires a token.
@@ -180,6 +180,6 @@ export interface Reconfiguration {
   readonly rights: readonly string[];
   /** Options that have changed, but take effect only after a restart. */
   readonly needsRestart: readonly string[];
-  /** What could not be applied, as sentences: for example, a native client whose keys are missing. */
+  /** Problems that prevented parts of the change, as sentences: for example, a native client whose keys are missing. */
   readonly problems: readonly string[];
 }

@@ -3,9 +3,9 @@ import type { GatewayOptions, Reconfiguration } from './gateway-options.ts';
 import { FileWatch } from './watch-file.ts';
 
 interface ReloadOptions {
-  /** The configuration file; null if there is none, but other files of which options are read. */
+  /** The configuration file; null if only other files, such as a certificate, are watched. */
   readonly file: string | null;
-  /** Further files of which options are read at first, such as those of TLS. */
+  /** Other files from which options were read at the start, such as those of TLS. */
   readonly files?: readonly string[];
   readonly gateway: {
     reconfigure(load: () => Promise<GatewayOptions>): Promise<Reconfiguration>;
@@ -19,8 +19,8 @@ interface ReloadOptions {
 }
 
 /**
- * Applies a configuration file again whenever it changes, or a file that it names, such as a certificate. A file with a
- * fault changes nothing, and is reported.
+ * Applies a configuration file again whenever it, or a file that it names, such as a certificate, changes. An invalid
+ * file is reported and changes nothing.
  */
 export class Reload {
   readonly #options: ReloadOptions;

@@ -36,9 +36,9 @@ export async function readVersion(path: string, maxBytes: number): Promise<FileV
 }
 
 /**
- * Replaces a file atomically: writes a new file beside it, flushes it to the disk, and renames it. A reader sees the old
- * content or the new one, also after a power failure. The file keeps its mode, and its owner if this user may set it; a
- * symbolic link stays one.
+ * Replaces a file atomically: writes a new file beside it, flushes it to the disk, and renames it. A reader sees the
+ * old content or the new one, also after a power failure. The file keeps its mode, and its owner if this user may set
+ * it; a symbolic link stays one.
  *
  * @param version the version on which the new content is based.
  * @throws {GearwayError} `config-changed` if the file has changed since; `config-not-written` with the reason. The file

@@ -40,7 +40,7 @@ export async function readStreamSettings(name: string, value: unknown, formats: 
     throw new GearwayError('config-invalid', `${messages.join('; ')}${more}`);
   }
   const settings = streamOf(textPorts(config.streams ?? {}), name);
-  if (settings === null) throw new TypeError('the options of a stream were read without a problem, and are none');
+  if (settings === null) throw new TypeError('parsing reported no problem, but returned no options');
   return settings;
 }
 

@@ -36,8 +36,8 @@ export class Access {
   }
 
   /**
-   * Applies other options. The rights of identities that have changed or are gone end, and with them what their owners
-   * have running.
+   * Applies other options. Ends the rights of identities that were changed or removed, and closes their connections and
+   * requests.
    *
    * @returns the names of these identities, and of new ones.
    */

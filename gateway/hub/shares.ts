@@ -115,7 +115,8 @@ export class Shares {
 }
 
 /**
- * HTTP status of a refused share: 429 if the address or the user is over its quota, 503 if the gateway is; null for other errors.
+ * HTTP status of a refused share: 429 if the address or the user is over its quota, 503 if the gateway is; null for
+ * other errors.
  */
 export function shareRefusalStatus(error: unknown): 429 | 503 | null {
   if (!(error instanceof GearwayError)) return null;

@@ -49,8 +49,8 @@ const MAX_USELESS_PARTS = 10;
  * parts are all of other types, or if there are neither parts nor JPEGs in its body.
  *
  * @throws {GearwayError} `publisher-present`, `taken-over`, `closed`, `length-required`, `multipart-invalid`,
- * `type-unknown`,
- * `too-large`, `too-many`, `body-incomplete`, `token-required` if the rights end, and if no frame was valid, the error of the first one.
+ * `type-unknown`, `too-large`, `too-many`, `body-incomplete`, `token-required` if the rights end, and if no frame was
+ * valid, the error of the first one.
  */
 export async function receiveStreamingPost({
   request,

@@ -49,8 +49,8 @@ interface KnownToken {
 }
 
 /**
- * Verifies JSON Web Tokens (RFC 7519): each once, or with keys at a URL once per minute. `sub` is the name, `rights`, `streams` and `port` are as in the
- * configuration, `exp` is required.
+ * Verifies JSON Web Tokens (RFC 7519): each once, or with keys at a URL once per minute. `sub` is the name, `rights`,
+ * `streams` and `port` are as in the configuration, `exp` is required.
  */
 export class JwtVerifier {
   readonly #settings: JwtSettings;
@@ -94,7 +94,7 @@ export class JwtVerifier {
         this.#known.delete(digest);
       }
       if (verified === null || this.#end !== null) return null;
-      // The same object, on which everything depends that this token has running.
+      // Keep the same object: everything that this token has running is registered with it.
       const principal = before?.principal ?? verified;
       this.#known.set(digest, { principal, verifiedAtMs: performance.now() });
       this.#forgetOldest();

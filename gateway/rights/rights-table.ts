@@ -15,7 +15,7 @@ export type Proof =
   /** Nothing is required. */
   | { readonly kind: 'none' };
 
-/** One row of the table: who, by what proof, may do what, in which streams. */
+/** One row of the table: an identity with its rights, and the proof that it requires. */
 export interface Row {
   readonly grant: Grant;
   readonly proof: Proof;
@@ -30,14 +30,14 @@ export interface Credential {
 }
 
 interface LiveRow extends Row {
-  /** All that defines it, to compare. */
+  /** All fields as text, for comparison with other rows. */
   readonly text: string;
   readonly principal: Principal;
 }
 
 /**
- * The table of user × action × stream. It is behind every route and socket, and contains those who present nothing,
- * too. Compares secrets in constant time.
+ * The table of user × action × stream. Every route and socket uses it. It also has rows for requests without a
+ * credential. Compares secrets in constant time.
  */
 export class RightsTable {
   readonly #verifier = new HashVerifier();
@@ -59,8 +59,8 @@ export class RightsTable {
   }
 
   /**
-   * Replaces the rows, and how JSON Web Tokens are verified. Rows that are equal stay as they are; the rights of all others end, and with them what their
-   * owners have running.
+   * Replaces the rows, and the settings of JSON Web Tokens. Equal rows are kept. The rights of all others end, and
+   * their connections and requests are closed.
    *
    * @returns the names of the identities that were added, changed or removed.
    */

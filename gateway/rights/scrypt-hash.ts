@@ -30,7 +30,9 @@ const TOKEN_SECRET_BYTES = 24;
 /** Maximum of N × r × p, so that a check takes at most a second and 128 MiB. */
 const MAX_COST = 2 ** 20;
 
-/** A generated token: its salt, then its secret. The salt tells which hash it belongs to, without trying all of them. */
+/**
+ * A generated token: its salt, then its secret. The salt tells which hash it belongs to, without trying all of them.
+ */
 const TOKEN = /^gw_([\w-]{12})[\w-]{32}$/;
 
 /**

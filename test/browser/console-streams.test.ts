@@ -60,7 +60,7 @@ const says = (page: Page, words: string): Promise<unknown> =>
   page.waitForFunction((wanted) => document.body.innerText.includes(wanted), {}, words);
 
 describe('the console of an administrator', () => {
-  it('adds a stream, and says what is wrong with it', async () => {
+  it('adds a stream, and reports invalid options', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway);
     await press(page, 'Add stream');
@@ -116,7 +116,7 @@ describe('the console of an administrator', () => {
     expect((await fetch(`${await gateway.url}/api/streams/camera`)).status).toBe(404);
   });
 
-  it('offers nothing of it to others', async () => {
+  it('does not offer these actions to other users', async () => {
     await using gateway = await startGateway();
     await using page = await open(gateway);
     await page.goto(`${await gateway.url}/?stream=door`);

@@ -83,7 +83,7 @@ describe('devices', () => {
       .toContainEqual({ late: false });
   });
 
-  it('give what is done with them, and their neutral value when they are let go', async () => {
+  it('return their values while they are held, and their neutral values when they are released', async () => {
     const horn = await centre('gearway-button');
     await page.mouse.move(horn.x, horn.y);
     await page.mouse.down();
@@ -110,7 +110,7 @@ describe('devices', () => {
     await becomes({ speed: 1 });
   });
 
-  it('read a game controller (a stub of navigator.getGamepads), and want it at rest after they were let go', async () => {
+  it('read a game controller (a stub of navigator.getGamepads), and require it to be at rest after a release', async () => {
     const move = (axis: number): Promise<void> =>
       page.evaluate(
         (position) =>
@@ -248,7 +248,7 @@ describe('devices', () => {
     await expect.poll(() => page.evaluate(() => document.querySelector('gearway-button')!.isUsable)).toBe(false);
   });
 
-  it('have no problem that axe finds', async () => {
+  it('have no accessibility violations found by axe', async () => {
     await page.evaluate(axe.source);
     const violations = await page.evaluate(() =>
       (window as unknown as { axe: typeof axe }).axe

@@ -40,8 +40,8 @@ describe('a camera whose pictures are numbered', () => {
   });
 
   /**
-   * Sees to it that a viewer's picture is a newer one again and again, if smaller: on a busy machine, the publisher
-   * sends less.
+   * Waits until a viewer has shown several new pictures, which may be smaller: on a busy machine, the publisher sends
+   * less.
    */
   async function seesNew(viewer: ViewerPage, times: number): Promise<void> {
     const seen = new Set<number>();

@@ -15,7 +15,8 @@ export class GatewayProcess extends Child {
   readonly #key: Promise<string>;
 
   /**
-   * @param args of the command. Without `--source` and `--config` there is a small test pattern, which takes little of the processor.
+   * @param args of the command. Without `--source` and `--config` there is a small test pattern, which takes little of
+   * the processor.
    */
   constructor(...args: string[]) {
     const source = args.some((arg) => arg.startsWith('--source') || arg === '--config')

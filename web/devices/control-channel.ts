@@ -10,7 +10,9 @@ export const REPEAT_MS = 80;
 /** Time after which the gateway drops values that were not repeated. */
 export const TIME_TO_LIVE_MS = 500;
 
-/** Maximum number of unanswered values that are followed by repetitions: on a stalled link they would arrive too late. */
+/**
+ * Maximum number of unanswered values while a device is held: on a stalled link, further ones would arrive too late.
+ */
 const MAX_UNANSWERED = Math.floor(TIME_TO_LIVE_MS / REPEAT_MS);
 
 /** Time in which the server has to confirm that the stop is cleared. Otherwise this has to be requested again. */
@@ -30,8 +32,8 @@ const STOP = 'stop';
 
 /**
  * The return data of one viewer, composed of its devices' values by name. While a device is held, all values are
- * repeated with a time to live, which the gateway enforces: a page that is closed, frozen or cut off stops what it
- * controls.
+ * repeated with a time to live, which the gateway enforces: they expire if the page closes, freezes or loses its
+ * connection.
  *
  * All devices let go when the window loses the focus, is hidden or left, and when the connection ends.
  */
@@ -122,7 +124,7 @@ export class ControlChannel {
     this.#usableChanged();
   }
 
-  /** Stops: all devices let go, and the stop is sent until the server has confirmed that it is cleared. */
+  /** Stops: releases all devices, and returns the stop until {@link clearStop} is called. */
   stop(): void {
     this.#changeStop(() => this.#stop.stop());
     // Again, if it was sent already.
@@ -222,8 +224,8 @@ export class ControlChannel {
   }
 
   /**
-   * Whether the page has stood still while a device was held, as with a sleeping computer or an open dialog of the
-   * browser. What it controls has stopped in the meantime, and must not go on by itself.
+   * Whether the page was suspended while a device was held, for example by a sleeping computer or an open browser
+   * dialog. The controlled device has stopped in the meantime, and must not continue automatically.
    */
   #wasInterrupted(): boolean {
     return this.#repeating !== null && Math.abs(Date.now() - this.#repeatedAtMs) > TIME_TO_LIVE_MS;
@@ -233,7 +235,8 @@ export class ControlChannel {
     const isHeld = [...this.#devices].some((device) => device.isHeld);
     this.#repeat(isHeld);
     const stop = this.#stop.value;
-    // The viewer keeps a value for its next connection: one that was sent has to be replaced, and a stop has to be sent.
+    // The viewer keeps a value for its next connection: one that was sent has to be replaced, and a stop has to be
+    // sent.
     if (this.#viewer.port === null && this.#sent === null && stop === null) return;
     const value: ControlValue = {
       ...Object.fromEntries([...this.#devices].map((device) => [device.name, device.value])),

@@ -14,7 +14,7 @@ import { DEFAULT_KEYS, isUsedByTarget, type KeyEffect, keyValue, parseKeyMap } f
  * @attr {string} viewer - id of the viewer; the first of the page by default
  * @attr {boolean} disabled - cannot be used
  * @attr {string} keys - keys and what they do, such as `w=y+1 s=y-1 space=brake`
- * @attr {boolean} no-repeat - keys count as held without the system's key repetition, which proves that they are
+ * @attr {boolean} no-repeat - do not require the system's key repetition as proof that a key is still held
  * @fires {GearwayInputEvent} gearway-input - its value has changed
  * @csspart key - a key
  */

@@ -19,14 +19,14 @@ const HINTS: Readonly<Record<StopState, string>> = {
 };
 
 /**
- * An emergency stop, above everything else in the window. It lets all devices of its viewer go, and sends `stop: true`
- * ahead of other return data until the server has confirmed it in its message, with `stop: true`. After that it can be
- * reset by a button of its own, which the server confirms with `stop: false`; until then no device can be used.
+ * An emergency stop, above everything else in the window. It releases all devices of its viewer, and sends `stop: true`
+ * ahead of other return data until it is reset. The reset button appears when the server has confirmed the stop in its
+ * message, with `stop: true`. Devices can be used again when the server confirms the reset, with `stop: false`.
  *
  * @tag gearway-stop
  * @summary Emergency stop.
  * @attr {string} viewer - id of the viewer; the first of the page by default
- * @attr {boolean} inline - lies where it is written instead of above everything
+ * @attr {boolean} inline - stays in the normal flow of the page instead of above everything
  * @csspart button - the button that stops
  * @csspart reset - the button that clears the stop
  * @cssstate ready

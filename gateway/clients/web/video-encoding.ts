@@ -53,8 +53,8 @@ const STARTED_MS = 5000;
 const UNUSED_MS = 3000;
 
 /**
- * Frames that are made JPEGs for the encoder at the same time. Later ones are skipped, as they are if the encoder is
- * slower.
+ * Maximum number of frames that are converted to JPEG for the encoder at the same time. Further frames are skipped, as
+ * they are when the encoder is too slow.
  */
 const MAX_CONVERSIONS = 2;
 

@@ -406,7 +406,7 @@ export class ViewerBinding implements Client, LeaseHolder {
     };
   }
 
-  /** Its return data ends with it; its port is held if it may connect again. */
+  /** Disconnects the viewer. The close code tells it to reconnect if it may still have other rights. */
   #rightsEnded({ reason, mayRetry }: RightsEnd): void {
     if (mayRetry) this.disconnect(reason);
     else this.#end('disconnect', closeCode.notAllowed, reason);

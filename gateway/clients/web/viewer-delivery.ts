@@ -17,11 +17,13 @@ import type { Delivery, LinkEstimator } from './link-estimator.ts';
 /** Rate of a source before it is known. */
 const DEFAULT_FPS = 30;
 
-/**
- * A viewer whose greeting took this long is far away: a first frame of more than so many bytes is sent as a small JPEG
- * in its place, which arrives sooner, and measures the link for the next one.
- */
+/** Minimum round trip of the greeting for which a viewer counts as distant. */
 const DISTANT_MS = 100;
+
+/**
+ * Maximum size of the first frame for a distant viewer, in bytes. A larger one is sent as a small JPEG, which arrives
+ * sooner, and measures the link for the next frame.
+ */
 const MAX_OPENING_BYTES = 32 << 10;
 
 /** Maximum width of that JPEG. */

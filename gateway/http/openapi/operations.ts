@@ -103,7 +103,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /api/audit': {
     tag: 'Monitoring',
-    summary: 'Read the latest administrative changes, and who returned data',
+    summary: 'Read the latest administrative changes, and the clients that returned data',
     description: 'At most 256 of each, oldest first. The file of `--audit-log` has all of them.',
     responses: json('Entries', { type: 'array', items: schemaOf('AuditEntry') }),
   },

@@ -83,7 +83,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       principal: text('Name of the token or user'),
       rights: list(oneOf('view', 'return', 'administer', 'publish')),
       port: orNull(port),
-      streams: orNull(list(text(), 'Names of the streams for which the rights are')),
+      streams: orNull(list(text(), 'Names of the streams to which the rights apply')),
       expires: orNull(text('When the rights end, ISO 8601')),
     }),
   ),
@@ -97,7 +97,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       object<ConfigurationStatus>({
         file: text(),
         loadedAt: orNull({ type: 'string', format: 'date-time' }),
-        problem: orNull(text('Why its present content was not applied')),
+        problem: orNull(text('Reason why its current content was not applied')),
       }),
     ),
   }),
@@ -140,7 +140,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     isNew: { type: 'boolean', description: 'Whether the stream was created' },
     isPersisted: { type: 'boolean', description: 'Whether the change was written to the configuration file' },
     settings: orNull(reference('StreamSettings')),
-    problems: list(text(), 'What could not be applied'),
+    problems: list(text(), 'Parts of the change that could not be applied, with reasons'),
   }),
   Source: object<SourceStatus>({
     kind: text('Scheme of its URL'),

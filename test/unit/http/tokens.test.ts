@@ -122,12 +122,12 @@ describe('the rights of named tokens', () => {
     await using publisher = await Publisher.connect(url);
     publisher.sendHello({ token: secrets[name] });
     const reply = await Promise.race([publisher.next('welcome').catch(() => null), publisher.closed]);
-    // This source accepts no publishers: who may publish is told so.
+    // This source accepts no publishers; a token that may publish gets that reason.
     const code = reply === null || 'code' in reply ? (await publisher.closed).code : null;
     expect(code === 4005 ? 4005 : 'welcome').toBe(publishing);
   });
 
-  it('are told to their owners, with the name, and only for the streams that they may view', async () => {
+  it('are reported to their owners with the name, and only for the streams that they may view', async () => {
     const get = async <T>(path: string, name: Name): Promise<T> =>
       (await (await fetch(`${url}${path}`, { headers: bearer(secrets[name]) })).json()) as T;
     expect(await get<RightsStatus>('/api/rights', 'inMain')).toEqual({
@@ -153,7 +153,7 @@ describe('the rights of named tokens', () => {
     expect(await statusOf(`${url}/api/streams`, 'GET', basic('ann', 'correct horse'))).toBe(401);
   });
 
-  it('do not tell the names of other streams to whom asks for one that does not exist', async () => {
+  it('do not reveal the names of other streams in the refusal of an unknown stream', async () => {
     const response = await fetch(`${url}/api/streams/side`, { headers: bearer(secrets.elsewhere) });
     expect(response.status).toBe(404);
     expect(await response.text()).not.toContain('main');
@@ -519,7 +519,7 @@ describe('a port of a named token', () => {
 });
 
 describe('a flood of wrong tokens', () => {
-  it('of 1000 per second costs a viewer no frame, and is few lines in the log', async () => {
+  it('of 1000 per second costs a viewer no frames, and writes only a few log lines', async () => {
     const { tokens, secrets } = await makeTokens({ wall: { rights: ['view'] } });
     const lines: string[] = [];
     await using gateway = await start({ tokens, log: (line) => lines.push(line) });

@@ -150,7 +150,7 @@ describe('PortRegistry', () => {
     expect(registry.lease(viewer(), { wanted: 6001, owned: 6001 }).port).toBe(6001);
   });
 
-  it('gives a reserved port to nobody whose token does not reserve it', () => {
+  it('refuses a reserved port to a token that does not reserve it', () => {
     const registry = new PortRegistry([{ from: 6000, to: 6002 }], { reserved: [6001] });
     expect(() => registry.lease(viewer(), { owned: 6001, isReservation: false })).toThrow(coded('port-reserved'));
     expect(registry.lease(viewer(), { owned: 6000, isReservation: false }).port).toBe(6000);

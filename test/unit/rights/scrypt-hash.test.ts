@@ -23,7 +23,7 @@ describe('matchesHash', () => {
     expect(await matchesHash(`${RFC.password}x`, hash)).toBe(false);
   });
 
-  it('accepts a password however its letters are composed', async () => {
+  it('accepts a password in any Unicode normalization form', async () => {
     const hash = parseScryptHash(await hashPassword('pass\u00e9word'));
     expect(await matchesHash('passe\u0301word', hash)).toBe(true);
   });

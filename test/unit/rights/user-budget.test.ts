@@ -4,7 +4,7 @@ import { UserBudget } from '../../../gateway/rights/user-budget.ts';
 const LIMITS = { viewers: 2, bitsPerSecond: 8000, returnsPerSecond: 3 };
 
 describe('UserBudget', () => {
-  it('lets in as many viewers as it may, and another one when one has left', () => {
+  it('admits viewers up to the limit, and another after one has left', () => {
     const budget = new UserBudget('wall', LIMITS);
     const leave = budget.enter();
     budget.enter();

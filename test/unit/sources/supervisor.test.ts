@@ -311,7 +311,7 @@ describe('SourceSupervisor', () => {
       expect(source.opened).toBe(2);
     });
 
-    it('wakes without viewers when it is on demand no more, as when a gateway becomes the owner in a cluster', async () => {
+    it('wakes without viewers when it is no longer on demand, as when a gateway becomes the owner in a cluster', async () => {
       const source = new FakeSource();
       const { supervisor, options } = create(source, { isOnDemand: true });
       await supervisor.open();

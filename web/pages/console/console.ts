@@ -28,7 +28,7 @@ const logIn = new LogIn(api, useToken);
 const feed = new GatewayFeed(api, { onChange: receive, onToken: (reason) => logIn.ask(reason) });
 const streamDialog = new StreamDialog(feed);
 let streamPage: StreamPage | null = requestedStream === null ? null : openStream(requestedStream);
-/** Shown while there is no page of a stream. Exists from when it is first shown. */
+/** Shown while no stream page is open. Created when it is first shown. */
 let wallPage: WallPage | null = null;
 
 // Entering the administrator address in an open page does not reload it.

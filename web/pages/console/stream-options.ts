@@ -4,7 +4,7 @@ import type { StreamSettingsStatus } from '../../../shared/status.ts';
 export const CHOICES = {
   start: {
     label: 'Frames begin',
-    values: { any: 'as soon as there are any', all: 'when all native clients are connected' },
+    values: { any: 'immediately', all: 'when all native clients have connected once' },
   },
   distribution: {
     label: 'A frame goes to',

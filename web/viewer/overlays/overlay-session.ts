@@ -68,7 +68,7 @@ export class OverlaySession {
         this.#redraw();
         return;
       case 'presented':
-        // The page answers for its last picture also when it draws none any more.
+        // The page acknowledges its last picture even after it has stopped drawing.
         if (this.#isHandedOver) this.#finish();
         return;
       default:

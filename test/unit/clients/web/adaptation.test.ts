@@ -165,7 +165,7 @@ describe('ViewerDelivery', () => {
     },
   );
 
-  it('is at the source within four seconds on a fast link that is long, or only seemed so', () => {
+  it('reaches the source within four seconds on a fast link with a high latency, or with a slow greeting only', () => {
     for (const roundTripMs of [20, 200]) {
       const simulation = new Simulation({ greetingMs: 200 });
       const link = { bitsPerSecond: 100e6, roundTripMs };

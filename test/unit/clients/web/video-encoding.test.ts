@@ -32,7 +32,7 @@ class FakeStream implements VideoStream {
 }
 
 describe('VideoEncoding', () => {
-  it('skips frames while earlier ones are still being made JPEGs, and continues afterwards, also if that fails', async () => {
+  it('skips frames while earlier ones are being converted to JPEG, and continues even if a conversion fails', async () => {
     const stream = new FakeStream();
     const conversions: { readonly sequence: number; readonly fail: () => void }[] = [];
     const encoding = new VideoEncoding({

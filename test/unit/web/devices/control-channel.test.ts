@@ -195,7 +195,7 @@ describe('ControlChannel', () => {
     expect(last()).toMatchObject({ value: { x: 1 } });
   });
 
-  it('sends a stop ahead of other values until the reset is confirmed, and disables the devices meanwhile', async () => {
+  it('sends a stop ahead of other values until a reset is requested, and disables the devices until it is confirmed', async () => {
     const stick = await add('x');
     const states: string[] = [];
     channel.onStopState((state) => states.push(state));

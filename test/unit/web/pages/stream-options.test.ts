@@ -19,7 +19,7 @@ describe('readOptions', () => {
 });
 
 describe('changedOptions', () => {
-  it('has what differs, and null for what was removed', () => {
+  it('contains the changed options, and null for removed ones', () => {
     const before = { source: 'push:', clients: ['tcp://a:1'], start: 'all' } as const;
     expect(changedOptions(before, before)).toEqual({});
     expect(changedOptions(before, { source: 'push:', clients: ['tcp://a:1', 'tcp://b:2'], idle: 'silence' })).toEqual({
