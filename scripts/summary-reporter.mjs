@@ -6,14 +6,14 @@
 export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
     let passed = 0;
-    const failures = unhandledErrors.map((error) => `outside of any test: ${firstLine(error)}`);
+    const failures = unhandledErrors.map((error) => `outside of any test: ${oneLine(error)}`);
     const flaky = [];
     for (const module of modules) {
       const file = `${module.project.name} ${module.relativeModuleId}`;
-      failures.push(...module.errors().map((error) => `${file}: ${firstLine(error)}`));
+      failures.push(...module.errors().map((error) => `${file}: ${oneLine(error)}`));
       for (const test of module.children.allTests()) {
         const { state, errors = [] } = test.result();
-        const line = `${file} > ${test.fullName}: ${errors.map(firstLine).join('; ') || state}`;
+        const line = `${file} > ${test.fullName}: ${errors.map(oneLine).join('; ') || state}`;
         if (state === 'passed') passed += 1;
         else failures.push(line);
         if (test.diagnostic()?.flaky === true) flaky.push(line);
@@ -29,6 +29,6 @@ export default class SummaryReporter {
   }
 }
 
-function firstLine({ message = '' }) {
-  return message.split('\n', 1)[0].slice(0, 300);
+function oneLine({ message = '' }) {
+  return message.replaceAll(/\s+/g, ' ').slice(0, 400);
 }
