@@ -9,6 +9,8 @@ import { parseHost } from './trusted-names.ts';
 export interface Sender {
   /** Address of the TCP peer, which may be a proxy. undefined if the connection has closed. */
   readonly peer: string | undefined;
+  /** Address of the client, behind trusted proxies too, as returned by `addressKey`. */
+  readonly address: string;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -59,7 +61,7 @@ export class Access {
     scope: Scope,
     sender: Sender,
   ): Authorization | Promise<Authorization> {
-    const found = credential === undefined ? null : this.#table.find(credential);
+    const found = credential === undefined ? null : this.#table.find(credential, sender.address);
     const decide = (known: Principal | null): Authorization =>
       this.#decide(known, credential !== undefined, right, scope, sender);
     return found instanceof Promise ? found.then(decide) : decide(found);

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { NotAllowed } from '../connection/protocol-socket.ts';
 import { GearwayError } from '../../shared/errors.ts';
+import { addressKey } from '../hub/shares.ts';
 import type { Principal, Right, Scope } from '../rights/principal.ts';
 import type { Credential } from '../rights/rights-table.ts';
 import type { Access, Authorization } from './access.ts';
@@ -53,7 +54,7 @@ export class Guard {
       this.#failedLogins.count(address);
       return TOO_MANY;
     }
-    const sender = { peer: peerAddress(request), headers: request.headers };
+    const sender = { peer: peerAddress(request), address: addressKey(address), headers: request.headers };
     try {
       const authorization = this.#access.authorize(credential, right, scope, sender);
       if (!(authorization instanceof Promise)) return this.#decide(address, authorization);

@@ -1,10 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { ConcurrencyLimit } from '../../shared/concurrency-limit.ts';
-import { GearwayError } from '../../shared/errors.ts';
+import { FairQueue } from './fair-queue.ts';
 import { matchesHash, type ScryptHash } from './scrypt-hash.ts';
 
-/** Maximum number of checks that run and wait. One runs at a time, so that the pool's other threads stay free. */
-const MAX_PENDING = 32;
+/** Maximum number of checks that wait. One runs at a time, so that the pool's other threads stay free. */
+const MAX_WAITING = 32;
 
 /** Maximum number of remembered results, of each kind. */
 const MAX_RESULTS = 1024;
@@ -15,25 +14,24 @@ const MAX_RESULTS = 1024;
  */
 export class HashVerifier {
   readonly #key = randomBytes(32);
-  readonly #limit = new ConcurrencyLimit(1);
+  readonly #queue = new FairQueue(MAX_WAITING);
   readonly #right = new Set<string>();
   readonly #wrong = new Set<string>();
   readonly #pending = new Map<string, Promise<boolean>>();
 
   /**
-   * @returns the result if it is known, otherwise a promise of it.
-   * @throws {GearwayError} `busy` if too many checks are pending.
+   * @param address of the sender, as returned by `addressKey`. Addresses take turns.
+   * @returns the result if it is known, otherwise a promise of it, which rejects with the {@link GearwayError} `busy` if
+   * too many checks are waiting.
    */
-  verify(secret: string, hash: ScryptHash): boolean | Promise<boolean> {
+  verify(secret: string, hash: ScryptHash, address: string): boolean | Promise<boolean> {
     const key = createHmac('sha256', this.#key).update(hash.text).update('\0').update(secret).digest('base64');
     if (this.#right.has(key)) return true;
     if (this.#wrong.has(key)) return false;
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
-    if (this.#limit.pending >= MAX_PENDING)
-      throw new GearwayError('busy', `${MAX_PENDING} log-ins are already being checked; retry later`);
-    const checking = this.#limit
-      .run(async () => matchesHash(secret, hash))
+    const checking = this.#queue
+      .run(address, () => matchesHash(secret, hash))
       .then((isRight) => {
         remember(isRight ? this.#right : this.#wrong, key);
         return isRight;

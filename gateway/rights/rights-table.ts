@@ -107,22 +107,23 @@ export class RightsTable {
   /**
    * Finds the identity that a credential proves.
    *
+   * @param address of the sender, as returned by `addressKey`. Addresses take turns in expensive checks.
    * @returns null if there is none; a promise if it has to be computed.
    * @throws {GearwayError} `busy` if too many credentials are being checked.
    */
-  find(credential: Credential): Principal | null | Promise<Principal | null> {
+  find(credential: Credential, address: string): Principal | null | Promise<Principal | null> {
     const { secret, user } = credential;
     const known = this.#findSecret(secret);
     if (known !== null) return known;
     if (this.#jwt !== null && isJwt(secret)) return this.#jwt.verifier.find(secret);
     const salt = saltOfToken(secret);
     const row = (salt === null ? undefined : this.#hashes.get(salt)) ?? this.#users.get(user ?? '');
-    if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash);
+    if (row?.proof.kind === 'hash') return this.#verify(secret, row, row.proof.hash, address);
     // Takes as long as for a user that exists, also for a secret that was tried before, so that names cannot be found
     // out.
     const [decoy] = this.#users.values();
     if (user === null || salt !== null || decoy?.proof.kind !== 'hash') return null;
-    return this.#verify(`\0${user}\0${secret}`, null, decoy.proof.hash);
+    return this.#verify(`\0${user}\0${secret}`, null, decoy.proof.hash, address);
   }
 
   /** The identity of requests that present nothing valid; null if there is none. */
@@ -142,9 +143,14 @@ export class RightsTable {
     return found;
   }
 
-  #verify(secret: string, row: LiveRow | null, hash: ScryptHash): Principal | null | Promise<Principal | null> {
+  #verify(
+    secret: string,
+    row: LiveRow | null,
+    hash: ScryptHash,
+    address: string,
+  ): Principal | null | Promise<Principal | null> {
     const settle = (isRight: boolean): Principal | null => (isRight ? (row?.principal ?? null) : null);
-    const result = this.#verifier.verify(secret, hash);
+    const result = this.#verifier.verify(secret, hash, address);
     return typeof result === 'boolean' ? settle(result) : result.then(settle);
   }
 }

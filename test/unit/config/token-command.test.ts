@@ -35,7 +35,7 @@ describe('gearway token', () => {
     const { token, table, text } = await run(
       'arm --rights view,return --streams robot,door --port 6007 --expires 2037-01-31'.split(' '),
     );
-    expect(await table.find({ secret: token ?? '', user: null })).toMatchObject({
+    expect(await table.find({ secret: token ?? '', user: null }, '192.0.2.1')).toMatchObject({
       name: 'arm',
       rights: ['view', 'return'],
       streams: ['robot', 'door'],
@@ -54,8 +54,10 @@ describe('gearway token', () => {
     const { token, table, text } = await run(['ann', '--password', '--rights', 'administer'], 'correct horse');
     expect(token).toBeNull();
     expect(text).not.toContain('correct horse');
-    expect(await table.find({ secret: 'correct horse', user: 'ann' })).toMatchObject({ rights: ['administer'] });
-    expect(await table.find({ secret: 'correct horse', user: null })).toBeNull();
+    expect(await table.find({ secret: 'correct horse', user: 'ann' }, '192.0.2.1')).toMatchObject({
+      rights: ['administer'],
+    });
+    expect(await table.find({ secret: 'correct horse', user: null }, '192.0.2.1')).toBeNull();
   });
 
   it.each([

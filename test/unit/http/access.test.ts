@@ -60,7 +60,7 @@ describe('bearerToken', () => {
 });
 
 /** A request of a program on this machine. */
-const HERE: Sender = { peer: '127.0.0.1', headers: { host: '127.0.0.1:8080' } };
+const HERE: Sender = { peer: '127.0.0.1', address: '127.0.0.1', headers: { host: '127.0.0.1:8080' } };
 
 const RIGHTS: readonly Right[] = ['view', 'return', 'administer', 'publish'];
 

@@ -1,13 +1,17 @@
 import { describe, expect, it, vi } from 'vitest';
 import { HashVerifier } from '../../../gateway/rights/hash-verifier.ts';
 import type { Grant } from '../../../gateway/rights/principal.ts';
-import { RightsTable as Table, type Row } from '../../../gateway/rights/rights-table.ts';
+import { type Credential, RightsTable as Table, type Row } from '../../../gateway/rights/rights-table.ts';
 import { createToken, hashPassword, parseScryptHash } from '../../../gateway/rights/scrypt-hash.ts';
 
 /** A table without JSON Web Tokens. */
 class RightsTable extends Table {
   constructor(rows: readonly Row[]) {
     super(rows, null, () => undefined);
+  }
+
+  override find(credential: Credential, address = '192.0.2.1'): ReturnType<Table['find']> {
+    return super.find(credential, address);
   }
 }
 
@@ -104,14 +108,34 @@ describe('RightsTable.implicit', () => {
 });
 
 describe('HashVerifier', () => {
-  it('refuses more than 32 secrets at once, and shares the check of equal ones', async () => {
+  const ADDRESS = '192.0.2.1';
+
+  it('lets 32 secrets wait, and shares the check of equal ones', async () => {
     const verifier = new HashVerifier();
     const hash = parseScryptHash((await createToken()).hash.replace('ln=14', 'ln=8'));
-    const pending = Array.from({ length: 32 }, (_, i) => Promise.resolve(verifier.verify(`wrong ${i}`, hash)));
-    expect(() => verifier.verify('one more', hash)).toThrow(expect.objectContaining({ code: 'busy' }) as Error);
-    expect(verifier.verify('wrong 7', hash)).toBe(verifier.verify('wrong 7', hash));
+    const pending = Array.from({ length: 33 }, (_, i) => verifier.verify(`wrong ${i}`, hash, ADDRESS));
+    await expect(verifier.verify('one more', hash, ADDRESS)).rejects.toMatchObject({ code: 'busy' });
+    expect(verifier.verify('wrong 7', hash, ADDRESS)).toBe(verifier.verify('wrong 7', hash, ADDRESS));
     expect(new Set(await Promise.all(pending))).toEqual(new Set([false]));
-    expect(await verifier.verify('one more', hash)).toBe(false);
+    expect(await verifier.verify('one more', hash, ADDRESS)).toBe(false);
+  });
+
+  it('checks the secret of an address while others try thousands', async () => {
+    const verifier = new HashVerifier();
+    const { token, hash: text } = await createToken();
+    const hash = parseScryptHash(text);
+    let checked = 0;
+    const flood = Promise.allSettled(
+      Array.from({ length: 2000 }, async (_, i) => {
+        await verifier.verify(`wrong ${i}`, hash, `198.51.100.${i % 4}`);
+        checked += 1;
+      }),
+    );
+    expect(await verifier.verify(token, hash, ADDRESS)).toBe(true);
+    // The one that was running, and one of each of the four addresses.
+    expect(checked).toBeLessThanOrEqual(5);
+    const refused = (await flood).filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThanOrEqual(2000 - 33);
   });
 
   it('remembers a right secret while thousands of wrong ones come', async () => {
@@ -119,10 +143,10 @@ describe('HashVerifier', () => {
     const { token, hash: text } = await createToken();
     const hash = parseScryptHash(text);
     const cheap = parseScryptHash(text.replace('ln=14', 'ln=1'));
-    expect(await verifier.verify(token, hash)).toBe(true);
-    for (let i = 0; i < 1200; i += 1) await verifier.verify(`wrong ${i}`, cheap);
-    expect(verifier.verify(token, hash)).toBe(true);
-    expect(verifier.verify('wrong 1199', cheap)).toBe(false);
-    expect(verifier.verify('wrong 0', cheap)).toBeInstanceOf(Promise);
+    expect(await verifier.verify(token, hash, ADDRESS)).toBe(true);
+    for (let i = 0; i < 1200; i += 1) await verifier.verify(`wrong ${i}`, cheap, ADDRESS);
+    expect(verifier.verify(token, hash, ADDRESS)).toBe(true);
+    expect(verifier.verify('wrong 1199', cheap, ADDRESS)).toBe(false);
+    expect(verifier.verify('wrong 0', cheap, ADDRESS)).toBeInstanceOf(Promise);
   });
 });

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FairQueue } from '../../../gateway/rights/fair-queue.ts';
+
+/** Work that runs until it is told to end, and what became of each piece. */
+class Checks {
+  readonly started: string[] = [];
+  readonly refused: string[] = [];
+  readonly #queue: FairQueue;
+  #end: (() => void) | null = null;
+  #count = 0;
+
+  constructor(maxWaiting: number) {
+    this.#queue = new FairQueue(maxWaiting);
+  }
+
+  add(address: string): void {
+    this.#count += 1;
+    const name = `${address}${this.#count}`;
+    void this.#queue
+      .run(address, async () => {
+        expect(this.#end).toBeNull();
+        this.started.push(name);
+        await new Promise<void>((resolve) => {
+          this.#end = resolve;
+        });
+      })
+      .catch((error: unknown) => {
+        expect(error).toMatchObject({ code: 'busy' });
+        this.refused.push(name);
+      });
+  }
+
+  /** Ends the running piece. */
+  async end(): Promise<void> {
+    this.#end?.();
+    this.#end = null;
+    await new Promise(setImmediate);
+  }
+
+  /** Ends all pieces, one after another. */
+  async drain(): Promise<void> {
+    for (let left = this.#count + 1; left > 0; left -= 1) await this.end();
+  }
+}
+
+describe('FairQueue', () => {
+  it('runs one piece of work at a time, in turn for each address', async () => {
+    const checks = new Checks(10);
+    for (const address of 'aaaabbc') checks.add(address);
+    await checks.drain();
+    expect(checks.started).toEqual(['a1', 'a2', 'b5', 'c7', 'a3', 'b6', 'a4']);
+    expect(checks.refused).toEqual([]);
+  });
+
+  it('refuses the newest work of the address that has the most, for that of another', async () => {
+    const checks = new Checks(4);
+    for (const address of 'aaaaaabb') checks.add(address);
+    await checks.drain();
+    expect(checks.refused.toSorted()).toEqual(['a4', 'a5', 'a6']);
+    expect(checks.started).toEqual(['a1', 'a2', 'b7', 'a3', 'b8']);
+  });
+
+  it('goes on after work that fails', async () => {
+    const queue = new FairQueue(1);
+    const [first, second] = [
+      queue.run('a', () => Promise.reject(new Error('failed'))),
+      queue.run('a', () => Promise.resolve(2)),
+    ];
+    await expect(first).rejects.toThrow('failed');
+    expect(await second).toBe(2);
+    expect(await queue.run('a', () => Promise.resolve(3))).toBe(3);
+  });
+
+  it('settles each piece once, and starts the only one of an address after at most one of each other', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'd') }, fc.constant('end')), {
+          maxLength: 60,
+        }),
+        async (steps) => {
+          const checks = new Checks(8);
+          for (const step of steps) {
+            if (step === 'end') await checks.end();
+            else checks.add(step);
+          }
+          await new Promise(setImmediate);
+          const before = checks.started.length;
+          checks.add('z');
+          const own = `z${steps.filter((step) => step !== 'end').length + 1}`;
+          await checks.drain();
+          const settled = [...checks.started, ...checks.refused];
+          expect(new Set(settled).size).toBe(settled.length);
+          expect(settled).toHaveLength(steps.filter((step) => step !== 'end').length + 1);
+          expect(checks.refused).not.toContain(own);
+          expect(checks.started.indexOf(own)).toBeLessThanOrEqual(before + 4);
+        },
+      ),
+    );
+  });
+});
