@@ -240,7 +240,7 @@ async function buildGateway(
   const closeAll = async (onClose: 'keep' | 'terminate'): Promise<void> => {
     const all = [...streams.values()];
     await Promise.all(all.map((running) => running.closeSourceAndClients(onClose)));
-    for (const client of webClients) client.close(closeCode.goingAway, 'the gateway stops');
+    for (const client of webClients) client.close(closeCode.goingAway, 'the gateway is stopping');
     events.close();
     await app.close();
     audit.close();

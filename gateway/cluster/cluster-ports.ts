@@ -19,7 +19,7 @@ import {
 import type { Membership } from './membership.ts';
 import type { Replica, ReplicaEntry } from './store.ts';
 
-/** A port in the store. Every write of it has another `nonce`. */
+/** A port in the store. Each write has a new `nonce`. */
 type PortRecord =
   /** `member` is null after the viewer has left, while the port is held. `hash` is that of the lease key. */
   | {
@@ -44,20 +44,20 @@ interface Holder {
 
 /**
  * Time without an acknowledged beat after which a gateway disconnects its viewers with ports, because another gateway
- * may give these ports to others soon: it takes this one for dead after 3 beats at the least, and then holds the ports.
+ * may assign these ports soon: it declares this one dead after at least 3 beats, and then holds the ports.
  */
 const LEASES_FOR_MS = LEASE_HOLD_MS;
 
 /**
- * The same for native clients, whose ports another gateway takes sooner, because it may list the same clients: they end
- * after 12 s without a frame.
+ * The same for native clients. Another gateway takes their ports sooner, because it may list the same clients, which
+ * end after 12 s without a frame.
  */
 const NATIVE_FOR_MS = 5000;
 
 /** Number of attempts to lease a port while other gateways take the same ones. */
 const MAX_ATTEMPTS = 16;
 
-/** Interval at which own records without a client, and own clients without a record, are looked for. */
+/** Interval of the search for own records without a client, and own clients without a record. */
 const TIDY_MS = 5000;
 
 /** Keys expire after an hour without a write. */
@@ -74,9 +74,9 @@ interface ClusterPortsOptions {
 }
 
 /**
- * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if nobody else has
- * written it since. So a port has one holder in the whole cluster, and its key one valid value, whichever gateway a
- * viewer comes to.
+ * The {@link Ports} of a stream in a cluster. Each port is a key of the store, which is only written if no other gateway
+ * has written it since. So a port has one holder in the whole cluster, and its key has one valid value, whichever
+ * gateway a viewer connects to.
  */
 export class ClusterPorts implements Ports {
   readonly #options: ClusterPortsOptions;
@@ -87,7 +87,7 @@ export class ClusterPorts implements Ports {
   readonly #holders = new Map<number, Holder>();
   /** Native clients of this gateway, by port. */
   readonly #natives = new Map<number, { readonly nonce: string; readonly onLost: (reason: string) => void }>();
-  /** Nonces of writes that are on their way. */
+  /** Nonces of pending writes. */
   readonly #pending = new Set<string>();
   readonly #stopListening: () => void;
   #tidiedAtMs: number;
@@ -161,9 +161,9 @@ export class ClusterPorts implements Ports {
       } finally {
         this.#pending.delete(record.nonce);
       }
-      if (this.#isClosed) throw new GearwayError('closed', 'the gateway stops');
+      if (this.#isClosed) throw new GearwayError('closed', 'the gateway is stopping');
       this.#holders.set(port, { owner, record, sinceMs });
-      // Somebody with the new key has taken over already.
+      // Another client with the new key has taken over already.
       if (this.#entries.get(port)?.value.nonce !== record.nonce) this.#revokeSuperseded(port);
       return { port, leaseKey };
     }
@@ -184,7 +184,7 @@ export class ClusterPorts implements Ports {
     this.#write(port, { kind: 'free', nonce: createNonce() });
   }
 
-  /** Called at least every second: gives up what other gateways may soon take, and writes what could not be written. */
+  /** Called at least every second: gives up ports that other gateways may soon take, and retries failed writes. */
   tick(): void {
     const { membership } = this.#options;
     this.#giveUp(membership.silenceMs);
@@ -194,7 +194,7 @@ export class ClusterPorts implements Ports {
     this.#tidy(now);
   }
 
-  /** @param silenceMs time for which the others may have heard nothing of this gateway. */
+  /** @param silenceMs time for which the others may have received no beat of this gateway. */
   #giveUp(silenceMs: number): void {
     if (silenceMs > NATIVE_FOR_MS) {
       for (const port of this.#natives.keys())
@@ -295,7 +295,7 @@ export class ClusterPorts implements Ports {
     native?.onLost(reason);
   }
 
-  /** Writes a port unless another gateway has written it. What cannot be written is written by {@link tick} later. */
+  /** Writes a port unless another gateway has written it. A failed write is retried by {@link tick}. */
   #write(port: number, record: PortRecord, done: (isWritten: boolean) => void = () => undefined): void {
     this.#pending.add(record.nonce);
     const written = this.#options.replica

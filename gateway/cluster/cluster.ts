@@ -50,19 +50,19 @@ export interface ClusterStream {
   readonly isOnDemand: () => boolean;
   /** Whether this gateway runs the source. */
   readonly isHere: () => boolean;
-  /** Where the source runs; null if nobody runs it. */
+  /** Gateway that runs the source; null if none does. */
   readonly home: () => StreamHome | null;
-  /** What its owner says of it; null if the owner is here, or there is none. */
+  /** Description by its owner; null if the owner is this gateway, or there is none. */
   readonly announcement: () => StreamAnnouncement | null;
   /** Replaces the source of this gateway, which must be closed. */
   replaceLocal(source: Source, isOnDemand: boolean): void;
-  /** Must be called once, with the stream that uses all this. */
+  /** Must be called once, with the stream that uses these parts. */
   attach(stream: Stream): void;
   /** Ends everything of the stream in the cluster. */
   close(): void;
 }
 
-/** How long an owner that is gone may take to be found dead, at the start of a gateway. */
+/** Maximum time to detect, at the start of a gateway, that a former owner is dead. */
 const SETTLE_TIMEOUT_MS = 5000;
 
 const CHECK_INTERVAL_MS = 200;
@@ -143,7 +143,7 @@ export class Cluster {
       keepBeating(membership, closing.signal, (error) =>
         log(`cluster: the directory cannot be written: ${errorText(error)}`),
       );
-      // Its own beat comes after everything that was there before.
+      // Its own beat comes after all keys that existed before.
       await waitFor(membership, () => replica.get(memberKey(membership.id)) !== undefined, SETTLE_TIMEOUT_MS);
       await membership.checkVersions();
       cluster = new Cluster(options, { nats, replica, membership, closing, description });
@@ -382,7 +382,7 @@ export class Cluster {
 /** Time without an acknowledged beat after which the cluster counts as unreachable. */
 const UNREACHABLE_AFTER_MS = 3000;
 
-/** @returns whether the condition came true in time. */
+/** @returns whether the condition became true in time. */
 function waitFor(membership: Membership, isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (result: boolean): void => {

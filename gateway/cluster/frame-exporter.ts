@@ -5,27 +5,27 @@ import { Mailbox } from '../hub/mailbox.ts';
 import type { Follower, Stream } from '../hub/stream.ts';
 import { encodeFrame, HEAD, PART } from './frame-wire.ts';
 
-/** Maximum number of frames on the way to the NATS server. A newer one replaces the one that waits. */
+/** Maximum number of frames in flight to the NATS server. A newer frame replaces the waiting one. */
 const MAX_IN_FLIGHT = 2;
 
 interface FrameExporterOptions {
   readonly stream: Stream;
   readonly connection: NatsConnection;
   readonly maxPayload: () => number;
-  /** Without its last token. */
+  /** Subject without its last token. */
   readonly subject: string;
 }
 
 /**
- * Publishes the frames of a stream for the other gateways while at least one wants them: each frame once, however many
- * gateways and viewers there are.
+ * Publishes the frames of a stream for the other gateways while at least one needs them: each frame once, regardless of
+ * the number of gateways and viewers.
  */
 export class FrameExporter implements Follower {
   readonly #options: FrameExporterOptions;
   readonly #mailbox = new Mailbox<Frame>();
   readonly #wanted = new Set<object>();
   #inFlight = 0;
-  /** Increases when the connection was lost: what was in flight then does not count any more. */
+  /** Increases when the connection is lost: frames in flight at that time do not count any more. */
   #epoch = 0;
   #publishedAtMs = -Infinity;
 

@@ -3,14 +3,14 @@ import { runInBackground } from '../../shared/background.ts';
 import { FrameAssembler, HEAD, type RemoteFrame } from './frame-wire.ts';
 
 /**
- * Number of messages that the NATS server may send before this gateway has asked for more. The server drops the others,
- * so that a gateway which falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
+ * Number of messages that the NATS server may send before this gateway requests more. The server drops the others, so
+ * that a gateway that falls behind misses frames, and is never disconnected as a slow consumer (64 MiB).
  */
 const WINDOW = 24;
 
 interface FrameImporterOptions {
   readonly connection: NatsConnection;
-  /** Without its last token. */
+  /** Subject without its last token. */
   readonly subject: string;
   readonly onFrame: (frame: RemoteFrame) => void;
   readonly onError: (error: unknown) => void;
@@ -18,8 +18,8 @@ interface FrameImporterOptions {
 
 /**
  * Receives the frames that another gateway publishes, on a subscription with a window of messages: `UNSUB sid max`,
- * sent again and again with a larger maximum. When the server has sent so many, it ends the subscription, and a new one
- * begins with the next frame.
+ * sent repeatedly with a larger maximum. When the server has reached the maximum, it ends the subscription, and a new
+ * one begins with the next frame.
  */
 export class FrameImporter {
   readonly #options: FrameImporterOptions;
@@ -53,7 +53,7 @@ export class FrameImporter {
     const { connection, subject } = this.#options;
     const subscription = connection.subscribe(`${subject}.*`, {
       callback: (error, message) => {
-        // Without the right to subscribe. There is no message then.
+        // The gateway lacks the right to subscribe. There is no message in this case.
         if (error !== null) this.#options.onError(error);
         if (error !== null || this.#subscription !== subscription) return;
         this.#received += 1;

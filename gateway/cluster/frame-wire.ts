@@ -62,8 +62,8 @@ export function encodeFrame(
 }
 
 /**
- * Puts frames together again. Messages of a stream arrive in order, but some may be missing: a frame without all of its
- * bytes is given up when the next head arrives.
+ * Reassembles frames. Messages of a stream arrive in order, but some may be missing: an incomplete frame is discarded
+ * when the next head arrives.
  */
 export class FrameAssembler {
   readonly #onFrame: (frame: RemoteFrame) => void;
@@ -88,7 +88,7 @@ export class FrameAssembler {
     }
   }
 
-  /** @param bytes belong to the assembler from now on. */
+  /** @param bytes owned by the assembler from now on. */
   part(bytes: Uint8Array): void {
     const head = this.#head;
     // The beginning was missed.
@@ -147,7 +147,7 @@ function parseHead(bytes: Uint8Array): Head {
   return head;
 }
 
-/** Whether all clients can take the frame, as its owner has checked: other programs can publish too. */
+/** Whether all clients can use the frame. Its owner has checked this, but other programs can publish too. */
 function isPicture({ width, height, encoding, bytes, capturedAtUs, message, wireHeader, isTrusted }: Head): boolean {
   const isText = typeof message === 'string' && (wireHeader === null || typeof wireHeader === 'string');
   if (!isText || typeof isTrusted !== 'boolean' || (capturedAtUs !== null && typeof capturedAtUs !== 'number'))

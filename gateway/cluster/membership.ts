@@ -6,18 +6,18 @@ import { sleep } from '../sources/sleep.ts';
 import type { Replica, ReplicaEntry, Store } from './store.ts';
 import { isAnnouncement, type StreamAnnouncement } from './stream-announcement.ts';
 
-/** Version of everything that gateways say to each other. Gateways of different versions do not form a cluster. */
+/** Version of the protocol between gateways. Gateways of different versions do not form a cluster. */
 export const CLUSTER_PROTOCOL = 1;
 
 /** Interval between two beats: from the acknowledgement of one to the next. */
 export const BEAT_MS = 500;
 
-/** A member is dead when this many own beats were stored after its latest: at least 3 intervals. */
+/** A member is declared dead when this many own beats have been stored since its latest: at least 3 intervals. */
 export const BEATS_OF_THE_DEAD = 4;
 
 /**
- * How long a gateway owns what it owns after its last acknowledged beat was sent. Less than 3 intervals: by the time
- * that another gateway takes it for dead, it knows that it may be.
+ * How long a gateway keeps its streams after its last acknowledged beat was sent. Less than 3 intervals: it gives them
+ * up before another gateway can declare it dead.
  */
 export const OWNS_FOR_MS = 1400;
 
@@ -25,9 +25,9 @@ export const OWNS_FOR_MS = 1400;
 export interface Member {
   /** Random, different at each start. */
   readonly id: string;
-  /** For people. */
+  /** For display. */
   readonly name: string;
-  /** Where its pages are; null before it listens. */
+  /** Address of its pages; null before it listens. */
   readonly url: string | null;
   readonly protocol: number;
   readonly hasLeft: boolean;
@@ -35,7 +35,7 @@ export interface Member {
 }
 
 interface Beat extends Member {
-  /** Whether it was sent {@link BEAT_MS} after the previous one was acknowledged. Other beats prove no time. */
+  /** Whether it was sent {@link BEAT_MS} after the previous one was acknowledged. Other beats do not measure time. */
   readonly isRegular: boolean;
 }
 
@@ -43,7 +43,7 @@ interface Known {
   member: Member;
   /** Number of own regular beats that were stored before its latest. */
   beatsBefore: number;
-  /** When it was found to be dead, or has left; null while it is alive. */
+  /** When it was declared dead, or has left; null while it is alive. */
   diedAtMs: number | null;
 }
 
@@ -59,9 +59,9 @@ interface MembershipOptions {
 }
 
 /**
- * Which gateways are alive. Each writes a beat every {@link BEAT_MS} into the store, and takes another one for dead
- * after {@link BEATS_OF_THE_DEAD} of its own beats without one of the other's. So no clocks are compared, and a gateway
- * that is cut off from the store, or was stopped, takes nobody for dead.
+ * Tracks which gateways are alive. Each writes a beat to the store every {@link BEAT_MS}, and declares another one dead
+ * after {@link BEATS_OF_THE_DEAD} of its own beats without one from the other. So no clocks are compared, and a gateway
+ * that is suspended, or cut off from the store, declares no other gateway dead.
  */
 export class Membership {
   readonly id = randomBytes(6).toString('hex');
@@ -105,21 +105,21 @@ export class Membership {
     return this.#nowMs() - this.#ackedSentAtMs;
   }
 
-  /** Whether no other gateway can have taken this one for dead. */
+  /** Whether no other gateway can have declared this one dead. */
   get isCertain(): boolean {
     return this.silenceMs < OWNS_FOR_MS;
   }
 
   /**
-   * Number of times that this gateway was not certain and then was again. In the meantime another one may have taken it
-   * for dead, and its claims may still be on their way.
+   * Number of times that this gateway was uncertain and became certain again. In the meantime another one may have
+   * declared it dead, and its claims may still be in transit.
    */
   get lapses(): number {
     return this.#lapses;
   }
 
   /**
-   * Calls the listener when a lapse ends, with the time for which others may have heard nothing.
+   * Calls the listener when a lapse ends, with the time for which the others may have received no beat.
    *
    * @returns a function that ends it.
    */
@@ -135,7 +135,7 @@ export class Membership {
     return this.#known.get(id)?.diedAtMs === null;
   }
 
-  /** When the member was found to be dead, by the clock of this gateway. A member that was never seen died long ago. */
+  /** When the member was declared dead, by the clock of this gateway. A member that was never seen died long ago. */
   diedAtMs(id: string): number {
     return this.#known.get(id)?.diedAtMs ?? -Infinity;
   }
@@ -161,7 +161,7 @@ export class Membership {
   }
 
   /**
-   * Resolves when no living member speaks another version.
+   * Resolves when no living member has another version.
    *
    * @throws {GearwayError} `cluster-version` if one does.
    */
@@ -171,7 +171,7 @@ export class Membership {
       [...this.#known.values()]
         .filter(({ member, diedAtMs }) => diedAtMs === null && member.protocol !== protocol)
         .map(({ member }) => member);
-    // What was in the store may be of a member that is gone: it beats, or is found dead.
+    // A key in the store may belong to a member that has exited: wait until it beats, or is declared dead.
     const old = new Set(foreign());
     while (foreign().length > 0) {
       const beating = foreign().find((member) => !old.has(member));
@@ -186,7 +186,7 @@ export class Membership {
     }
   }
 
-  /** Tells the others that this gateway is gone. */
+  /** Notifies the others that this gateway is leaving. */
   async leave(): Promise<void> {
     this.#hasLeft = true;
     this.#stopListening();
@@ -227,7 +227,7 @@ export class Membership {
       }
       if (this.#ownBeats - known.beatsBefore < BEATS_OF_THE_DEAD) continue;
       known.diedAtMs = this.#nowMs();
-      this.#options.log(`cluster: gateway ${cleanText(known.member.name)} is silent and taken for dead`);
+      this.#options.log(`cluster: gateway ${cleanText(known.member.name)} is silent and considered dead`);
     }
   }
 }

@@ -33,9 +33,9 @@ interface MirrorSessionOptions {
 }
 
 /**
- * Tells the owner of a stream that this gateway wants its frames, and sends it the return data of this gateway's
- * clients: in batches, one at a time, each of which is sent again until it is answered. If the owner does not know the
- * session any more, a new one begins with all clients and their sticky values. A once-only value arrives once, or is
+ * Requests the frames of a stream from its owner, and sends the owner the return data of this gateway's clients: in
+ * batches, one at a time, each of which is repeated until it is answered. If the owner no longer knows the session, a
+ * new one begins with all clients and their sticky values. A once-only value arrives once, or is
  * lost with the session.
  */
 export class MirrorSession {
@@ -56,7 +56,7 @@ export class MirrorSession {
     );
   }
 
-  /** Ends the session at the owner, if it can be reached. Resolves when nothing is called any more. */
+  /** Ends the session at the owner, if it can be reached. Resolves when no callback will be called any more. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
@@ -79,7 +79,7 @@ export class MirrorSession {
       });
       this.#wake = () => undefined;
     }
-    // Not awaited by anybody: the owner ends a silent session anyway.
+    // Not awaited: the owner ends a silent session anyway.
     this.#batch += 1;
     runInBackground(this.#request([], true), () => undefined);
   }

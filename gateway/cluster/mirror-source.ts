@@ -7,7 +7,7 @@ import { MirrorSession } from './mirror-session.ts';
 /** The owner of a stream, as a mirror needs it. */
 export interface MirrorOwner {
   readonly id: string;
-  /** For people. */
+  /** For display. */
   readonly name: string;
   readonly takesReturns: boolean;
   readonly verifiesJpegs: boolean;
@@ -91,7 +91,7 @@ export class MirrorSource implements Source {
     let newestAtLastAnswer = 0;
     let state = '';
     const onAnswer = (answer: Extract<SessionAnswer, { ok: true }>): void => {
-      // Frames are there, and none has arrived since the last answer: the subscription has ended.
+      // The owner has newer frames, and none has arrived since its last answer: the subscription has ended.
       if (answer.newestFrame > importer.lastSequence && importer.lastSequence === newestAtLastAnswer)
         importer.subscribe();
       newestAtLastAnswer = importer.lastSequence;
@@ -132,7 +132,7 @@ export class MirrorSource implements Source {
     if (this.#open !== null && this.#open.owner !== (this.#options.owner()?.id ?? null)) this.#open.sink.reopen();
   }
 
-  /** The connection for frames was lost and is back. */
+  /** The connection for frames was lost and restored. */
   reconnected(): void {
     if (this.#open !== null && this.#open.owner !== null) this.#open.importer.subscribe();
   }

@@ -9,14 +9,14 @@ import type { Replica, Store, StoredEntry } from './store.ts';
 
 /** The connections of a gateway to the NATS servers. The creator closes them. */
 export interface NatsConnections extends AsyncDisposable {
-  /** For everything but frames, so that it never waits behind them. */
+  /** For all messages except frames, so that they never wait behind frames. */
   readonly control: NatsConnection;
   /** For frames. */
   readonly frames: NatsConnection;
   /** Maximum number of bytes of a message. */
   readonly maxPayload: number;
   /**
-   * Calls `listener` whenever the connection for frames was lost and is back: its subscriptions have lost their limits.
+   * Calls `listener` whenever the connection for frames was restored: its subscriptions have lost their limits.
    */
   onFramesReconnected(listener: () => void): () => void;
   /** Opens the bucket, which is created if it does not exist. @throws {GearwayError} `cluster-unsuitable`. */
@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT_MS = 20_000;
 /** Time after which a write counts as failed. */
 const WRITE_TIMEOUT_MS = 1000;
 
-/** How long a key lives that nobody writes again: longer than holds, shorter than a gateway that is gone for good. */
+/** Expiry of a key that is not written again: longer than any hold of a port. */
 const KEY_TTL_MS = 3_600_000;
 
 /** Minimum version of the NATS server: KV with expiry, and reads from the leader. */
@@ -104,7 +104,7 @@ export async function connectNats(address: ClusterAddress, log: (message: string
   return connections;
 }
 
-/** Whether trying again is useless: the server is there, and does not let us in. */
+/** Whether retrying is useless: the server responds, and rejects this gateway. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && /authorization|authentication|permission/i.test(error.message);
 }
@@ -176,7 +176,7 @@ class Connections implements NatsConnections {
 
   async openStore(): Promise<NatsStore> {
     const { cluster, replicas } = this.#address;
-    // A single server knows no name of a NATS cluster.
+    // A single server has no NATS cluster name.
     const count = replicas ?? (this.control.info?.cluster === undefined ? 1 : 3);
     const openBucket = (): Promise<KV> =>
       new this.#Kvm(this.control).create(cluster, {

@@ -19,8 +19,8 @@ interface OwnershipOptions {
 /**
  * Decides which gateway owns a stream, that is, runs its source: one at a time. Each stream has a key in the store with
  * the id of its owner. A gateway that lists the stream writes the key if there is no owner, or if the owner is dead.
- * With failover, an owner that cannot prove that it is alive does not own, and after such a lapse writes the key again
- * before it does: see {@link Membership.isCertain} and {@link Membership.lapses}.
+ * With failover, an owner that cannot prove that it is alive loses the stream. After such a lapse, it has to write the
+ * key again to own it: see {@link Membership.isCertain} and {@link Membership.lapses}.
  */
 export class Ownership {
   readonly #options: OwnershipOptions;
@@ -47,7 +47,7 @@ export class Ownership {
   isOwner(stream: string): boolean {
     const { membership } = this.#options;
     if (this.#isClosed || this.#recorded(stream) !== membership.id) return false;
-    // Without failover nobody else takes it.
+    // Without failover, no other gateway takes the stream over.
     if (this.#options.streams.get(stream)?.hasFailover === false) return true;
     return membership.isCertain && this.#isConfirmed(stream);
   }
@@ -117,7 +117,7 @@ export class Ownership {
     const { replica, membership } = this.#options;
     try {
       const { lapses } = membership;
-      // After a conflict the watch brings the owner, behind its beats: without them it would be taken for dead.
+      // After a conflict, the watch delivers the owner after its beats: without them it would be considered dead.
       const revision = await replica.update(ownerKey(stream), { member: membership.id }, { reads: false });
       if (revision !== null) this.#confirmed.set(stream, { revision, lapses, atMs: performance.now() });
     } finally {

@@ -3,10 +3,10 @@ import { budgetBytes, type ReturnData } from '../hub/returns/return-data.ts';
 import { MAX_ONCE, type ReturnFollower } from '../hub/returns/returns.ts';
 import type { ReturnItem } from './return-wire.ts';
 
-/** Maximum size of the once-only values that wait. Sticky ones are limited by their budget in the stream. */
+/** Maximum size of pending once-only values. Sticky ones are limited by their budget in the stream. */
 const MAX_ONCE_BYTES = 16 << 20;
 
-/** A change that waits. */
+/** A pending change. */
 export interface Waiting {
   readonly item: ReturnItem;
   readonly expiresAtMs: number;
@@ -20,7 +20,7 @@ export class ReturnQueue implements ReturnFollower {
   readonly #onChange: () => void;
   readonly #nowMs: () => number;
   #waiting: Waiting[] = [];
-  /** Once-only values that go behind the replayed joins. */
+  /** Once-only values that follow the replayed joins. */
   #kept: Waiting[] = [];
 
   constructor(onChange: () => void, nowMs: () => number = () => performance.now()) {
@@ -32,7 +32,7 @@ export class ReturnQueue implements ReturnFollower {
     return this.#waiting.length === 0;
   }
 
-  /** Takes all changes. Pass them to {@link itemsNow} each time that they are sent. */
+  /** Removes and returns all changes. Pass them to {@link itemsNow} each time that they are sent. */
   take(): readonly Waiting[] {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -42,7 +42,7 @@ export class ReturnQueue implements ReturnFollower {
   /**
    * Discards everything but the once-only values, before all clients and sticky values are replayed.
    *
-   * @param unsent taken earlier, and certainly not received by anybody.
+   * @param unsent taken earlier, and certainly not received by the owner.
    */
   restart(unsent: readonly Waiting[] = []): void {
     const once = [...unsent, ...this.#waiting].filter(({ item }) => item.kind === 'once');
@@ -50,7 +50,7 @@ export class ReturnQueue implements ReturnFollower {
     this.#kept = once;
   }
 
-  /** Called after the replay: the remaining once-only values follow, of the ports that are still there. */
+  /** Called after the replay: adds the remaining once-only values of ports that are still connected. */
   replayed(): void {
     const ports = new Set(this.#waiting.filter(({ item }) => item.kind === 'join').map(({ item }) => item.port));
     this.#waiting.push(...this.#kept.filter(({ item }) => ports.has(item.port)));
@@ -103,8 +103,8 @@ export class ReturnQueue implements ReturnFollower {
   }
 
   end(port: number): void {
-    // Only a client whose own join comes first is unknown to the owner: the join may wait behind the leave of another
-    // one.
+    // The owner does not know this client only if its join is the first item: the join may follow the leave of another
+    // client.
     const first = this.#waiting.find(({ item }) => item.port === port);
     this.#remove(({ item }) => item.port === port);
     if (first?.item.kind !== 'join') this.#add({ kind: 'leave', port });
@@ -124,7 +124,7 @@ export class ReturnQueue implements ReturnFollower {
   }
 }
 
-/** The items with the time to live that is left. An expired sticky value still replaces the previous one. */
+/** The items with their remaining time to live. An expired sticky value still replaces the previous one. */
 export function itemsNow(waiting: readonly Waiting[], nowMs = performance.now()): readonly ReturnItem[] {
   return waiting.flatMap(({ item, expiresAtMs }) => {
     if (expiresAtMs === Infinity) return [item];

@@ -3,13 +3,13 @@ import { checkNDArray } from '../../shared/ndarray.ts';
 import { parsePythonJson } from '../codecs/python-json.ts';
 import { NOTHING, type ReturnData } from '../hub/returns/return-data.ts';
 
-/** A change of a port's return data on its way to the owner of the stream. */
+/** A change of a port's return data, to be sent to the owner of the stream. */
 export type ReturnItem =
   | { readonly kind: 'join' | 'leave' | 'discard'; readonly port: number }
   | { readonly kind: 'extend'; readonly port: number; readonly ttlMs?: number }
   | { readonly kind: 'set' | 'once'; readonly port: number; readonly data: ReturnData; readonly ttlMs?: number };
 
-/** What one gateway tells the owner of a stream, in order and acknowledged. */
+/** Message of a gateway to the owner of a stream; in order and acknowledged. */
 export interface Batch {
   /** Whether it wants frames. */
   readonly wantsFrames: boolean;
@@ -68,7 +68,7 @@ export function decodeBatch(bytes: Uint8Array): Batch {
       if (!Number.isInteger(length) || length < 0 || at + length > buffer.byteLength)
         throw new RangeError(`${length} bytes are announced, ${buffer.byteLength - at} are left`);
       at += length;
-      // Own memory: the values are kept, and the batch is not.
+      // Copied, because the values are kept and the batch is not.
       return Uint8Array.from(buffer.subarray(at - length, at));
     };
     const decoded = items.map((head) => decodeItem(head, take));

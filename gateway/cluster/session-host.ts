@@ -10,7 +10,7 @@ export const SESSION_TIMEOUT_MS = 1500;
 
 const CHECK_INTERVAL_MS = 100;
 
-/** If no frame was published for this long, and a gateway has not got the last one, it is published again. */
+/** If no frame was published for this long, and a gateway has missed the last one, it is published again. */
 const REPEAT_AFTER_MS = 300;
 
 /** Maximum size of a batch. */
@@ -44,7 +44,7 @@ export class SessionHost {
     this.#options = options;
     this.#subscription = options.connection.subscribe(options.subject, {
       callback: (error, message) => {
-        // Without the right to subscribe. There is no message then.
+        // The gateway lacks the right to subscribe. There is no message in this case.
         if (error === null) this.#received(message);
         else options.log(`cluster: this gateway cannot serve its streams to the others: ${errorText(error)}`);
       },
@@ -104,7 +104,7 @@ export class SessionHost {
   }
 }
 
-/** One stream at one other gateway. */
+/** Session of one stream at one other gateway. */
 class Session {
   readonly hosted: HostedStream;
   heardAtMs = performance.now();
@@ -122,7 +122,7 @@ class Session {
   part({ batch, part, parts }: PartHead, bytes: Uint8Array): SessionAnswer | null {
     this.heardAtMs = performance.now();
     const isComplete = part === parts - 1;
-    // Sent again, because our answer was late.
+    // Repeated, because our answer was late.
     if (batch === this.#answered) return isComplete ? this.#answer : null;
     if (batch !== this.#answered + 1) return { ok: false, code: 'restart' };
     if (part === 0) this.#forgetParts();
@@ -191,7 +191,7 @@ class Session {
       case 'set':
       case 'extend':
       case 'once': {
-        // The port was taken over by a client of another gateway; ours is about to learn it.
+        // The port was taken over by a client of another gateway; ours will be notified.
         if (!returns.hasJoined(port, this)) return;
         if (item.kind === 'once') {
           returns.push(port, item.data, item.ttlMs);

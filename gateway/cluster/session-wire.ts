@@ -22,7 +22,7 @@ export type SessionAnswer =
       readonly reason: string;
       /** Sequence of its newest frame; 0 for none. */
       readonly newestFrame: number;
-      /** Why values of this batch were refused; empty if none was. */
+      /** Why values of this batch were refused; empty if none were. */
       readonly refused: readonly string[];
     }
   /** `restart`: the session is unknown, or a batch was missed; `not-owner`: the stream is not here. */

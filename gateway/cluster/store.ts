@@ -72,7 +72,7 @@ export class Replica {
     try {
       value = JSON.parse(text);
     } catch {
-      // Not written by a gateway. The revision counts nevertheless, so that the key can be written over.
+      // Not written by a gateway. Its revision is kept, so that the key can be overwritten.
     }
     this.#change(key, { value, revision, atMs: this.#nowMs() });
   }
@@ -88,11 +88,11 @@ export class Replica {
   }
 
   /**
-   * Writes a key if nobody has written it since the revision that this copy has.
+   * Writes a key if it has not been written since the revision in this copy.
    *
-   * @param options `reads`: whether this copy has their value at once if somebody has. Otherwise it arrives with the
-   * watch, behind everything that was written before it. Default true.
-   * @returns the new revision; null if somebody has.
+   * @param options `reads`: whether to read the other value immediately after a conflict. Otherwise it arrives with the
+   * watch, after all earlier writes. Default true.
+   * @returns the new revision; null after a conflict.
    * @throws if the store cannot be reached in time; the value may have been written.
    */
   async update(

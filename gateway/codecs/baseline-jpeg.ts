@@ -4,7 +4,7 @@ import { GearwayError } from '../../shared/errors.ts';
 
 const QUALITY = 90;
 
-/** Of the whole gateway: half of the thread pool, which other streams use as well. */
+/** Maximum number in the whole gateway: half of the thread pool, which other streams use as well. */
 const encodings = new ConcurrencyLimit(2);
 
 /** Timeout of one encoding. */
@@ -19,7 +19,7 @@ const MAX_SECONDS = 10;
 export async function encodeBaseline(jpeg: Uint8Array): Promise<Uint8Array> {
   return encodings.run(async () => {
     try {
-      // Loaded on demand: it is slow to load, and hardly any stream needs it.
+      // Loaded on demand: it is slow to load, and few streams need it.
       const { default: sharp } = await import('sharp');
       const image = sharp(jpeg, { limitInputPixels: FRAME_LIMITS.pixels, failOn: 'error' }).timeout({
         seconds: MAX_SECONDS,

@@ -2,11 +2,11 @@ import { FRAME_LIMITS } from '../../shared/frame.ts';
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 
-/** The file's header, and the least of the picture's (BITMAPINFOHEADER). */
+/** Size of the file header, and minimum size of the picture header (BITMAPINFOHEADER). */
 const FILE_HEAD_BYTES = 14;
 const INFO_HEAD_BYTES = 40;
 
-/** `compression`: samples as they are, and the same with masks that say where the colours stand. */
+/** Values of `compression`: uncompressed samples, without and with masks for the positions of the colours. */
 const RGB = 0;
 const BITFIELDS = 3;
 
@@ -20,7 +20,7 @@ export function isBmp(bytes: Uint8Array): boolean {
 
 /**
  * Reads a BMP as OpenCV, Windows and industrial cameras write it: not compressed, with 8 bits (gray, or colours from a
- * palette), 24 or 32 bits a pixel.
+ * palette), 24 or 32 bits per pixel.
  *
  * @returns gray or BGR.
  * @throws {GearwayError} `image-invalid`.
@@ -36,7 +36,7 @@ export function readBmp(bytes: Uint8Array): NDArray {
   const height = Math.abs(signedHeight);
   const isPlain = compression === RGB && [8, 24, 32].includes(bits);
   if (infoBytes < INFO_HEAD_BYTES || !(isPlain || (compression === BITFIELDS && bits === 32)))
-    throw invalid(`has ${bits} bits a pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`);
+    throw invalid(`has ${bits} bits per pixel and compression ${compression}, expected 8, 24 or 32 bits, not compressed`);
   if (width < 1 || height < 1 || width * height > FRAME_LIMITS.pixels)
     throw invalid(`is ${width}×${height} pixels, expected 1 to ${FRAME_LIMITS.pixels} in all`);
   const stride = Math.ceil((width * bits) / 32) * 4;
@@ -50,7 +50,7 @@ export function readBmp(bytes: Uint8Array): NDArray {
     !BGRX_MASKS.every((mask, index) => buffer.byteLength >= 66 && buffer.readUInt32LE(54 + index * 4) === mask)
   )
     throw invalid('has its colours in another order than blue, green, red');
-  // The rows stand upside down, unless the height is negative.
+  // The last row comes first, unless the height is negative.
   const rows = Array.from({ length: height }, (_none, y) => start + (signedHeight < 0 ? y : height - 1 - y) * stride);
   const colourTable = palette === null ? null : buffer.subarray(palette.at, palette.at + palette.colours * 4);
   if (colourTable !== null && !isRamp(colourTable)) return readIndexed(buffer, rows, width, colourTable);
@@ -65,9 +65,9 @@ export function readBmp(bytes: Uint8Array): NDArray {
 }
 
 /**
- * Sample by sample: to copy each pixel by a call took 130 ms for 1920×1080, in which no other stream goes on.
+ * Copies sample by sample: one `copy()` call per pixel took 130 ms for 1920×1080, and blocked all other streams.
  *
- * @returns where they end.
+ * @returns the offset behind the copied samples.
  */
 function copyPixels(row: Buffer, data: Buffer, start: number): number {
   let to = start;
@@ -80,7 +80,7 @@ function copyPixels(row: Buffer, data: Buffer, start: number): number {
   return to;
 }
 
-/** Whether each of the 256 samples stands for itself, as in what cameras write. */
+/** Whether the palette maps each of the 256 samples to itself, as in the files of cameras. */
 function isRamp(palette: Buffer): boolean {
   return palette.byteLength === 256 * 4 && palette.every((sample, at) => at % 4 === 3 || sample === at >> 2);
 }

@@ -1,12 +1,12 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { HeadedFormat } from './headed-reader.ts';
 
-/** The file's header and the picture's, as FFmpeg writes them. */
+/** Size of file header and picture header, as FFmpeg writes them. */
 const HEAD_BYTES = 54;
 
 /**
- * BMP of three bytes a pixel, which is BGR. Its first row is the picture's last one: FFmpeg turns the picture upside
- * down before, so that nothing has to be turned here.
+ * BMP with three bytes per pixel, in BGR order. BMP stores the last row first: FFmpeg is told to flip the picture, so
+ * that the rows arrive in order.
  */
 export const BMP: HeadedFormat = {
   maxHeadBytes: HEAD_BYTES,

@@ -1,19 +1,19 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { NDArray } from '../../shared/ndarray.ts';
 
-/** What a picture's header says of what follows it. */
+/** Contents of a picture's header. */
 export interface Head {
-  /** Of the header. */
+  /** Size of the header. */
   readonly bytes: number;
-  /** Of the samples behind it, as they are written. */
+  /** Size of the samples that follow the header, as they are encoded. */
   readonly bodyBytes: number;
-  /** Makes the picture of them, in place. */
+  /** Converts the samples to a picture, in place. */
   finish(body: Buffer): NDArray;
 }
 
-/** A kind of picture that says its own size. */
+/** A picture format whose header contains the size of the picture. */
 export interface HeadedFormat {
-  /** A header has no more bytes. */
+  /** Maximum size of a header. */
   readonly maxHeadBytes: number;
   /**
    * Reads a header.
@@ -27,7 +27,7 @@ export interface HeadedFormat {
 export interface HeadedReaderOptions {
   readonly format: HeadedFormat;
   readonly maxBodyBytes: number;
-  /** Called with its last byte; its memory is its own. */
+  /** Called when the last byte of a picture has arrived. The receiver owns its memory. */
   readonly onPicture: (picture: NDArray) => void;
 }
 
@@ -37,7 +37,7 @@ type State =
 
 const NOTHING = Buffer.alloc(0);
 
-/** Reads pictures that follow each other, each with its own size. */
+/** Reads consecutive pictures, each with a header that contains its size. */
 export class HeadedReader {
   readonly #options: HeadedReaderOptions;
   #state: State = { kind: 'head', bytes: NOTHING };
@@ -47,16 +47,16 @@ export class HeadedReader {
   }
 
   /**
-   * Takes the next bytes, which may be written to again afterwards.
+   * Reads the next bytes. The caller may reuse their memory afterwards.
    *
-   * @throws {GearwayError} `picture-invalid`, `too-large`; nothing more can be read then.
+   * @throws {GearwayError} `picture-invalid`, `too-large`; the reader cannot be used afterwards.
    */
   read(chunk: Buffer): void {
     for (let rest = chunk; rest.byteLength > 0;)
       rest = this.#state.kind === 'head' ? this.#readHead(rest, this.#state) : this.#readBody(rest, this.#state);
   }
 
-  /** @returns what belongs to the body. */
+  /** @returns the bytes that belong to the body. */
   #readHead(chunk: Buffer, state: Extract<State, { kind: 'head' }>): Buffer {
     const { format, maxBodyBytes } = this.#options;
     const wanted = format.maxHeadBytes - state.bytes.byteLength;
@@ -71,7 +71,7 @@ export class HeadedReader {
       state.bytes = bytes;
       return NOTHING;
     }
-    // Before any memory is taken for it.
+    // Checked before memory is allocated for the body.
     if (head.bodyBytes > maxBodyBytes)
       throw new GearwayError('too-large', `a picture has ${head.bodyBytes} bytes, expected at most ${maxBodyBytes}`);
     this.#state = { kind: 'body', head, body: Buffer.allocUnsafeSlow(head.bodyBytes), filled: 0 };

@@ -5,7 +5,7 @@ export type JpegEnd =
   | { readonly kind: 'complete'; readonly end: number }
   /** Its end has not arrived. */
   | { readonly kind: 'pending' }
-  /** It breaks off: another JPEG begins inside it. */
+  /** It is truncated: another JPEG begins inside it. */
   | { readonly kind: 'torn'; readonly next: number }
   /** Its header is damaged, or it is not a JPEG. Another one may begin at `next` or later. */
   | { readonly kind: 'invalid'; readonly next: number };
@@ -13,7 +13,7 @@ export type JpegEnd =
 /** SOI, and the first byte of the next marker. */
 export const JPEG_BEGIN = Buffer.of(0xff, 0xd8, 0xff);
 
-/** Whether bytes begin as a JPEG does, whatever their type is said to be. */
+/** Whether bytes begin like a JPEG, regardless of the announced type. */
 export function beginsAsJpeg(bytes: Uint8Array): boolean {
   return JPEG_BEGIN.every((byte, index) => bytes[index] === byte);
 }
@@ -25,13 +25,13 @@ const PENDING: JpegEnd = { kind: 'pending' };
 const APP2 = 0xe2;
 const COMMENT = 0xfe;
 
-/** Begins the APP2 segment of a JPEG behind which others follow that belong to it, such as previews (CIPA DC-007). */
+/** First bytes of the APP2 segment of a JPEG that is followed by others that belong to it (CIPA DC-007). */
 const MULTI_PICTURE = Buffer.from('MPF\0');
 
 /**
- * Finds the end of one JPEG whose bytes are still arriving. Unlike {@link JpegSegments}, it recognizes a picture that
- * breaks off and another one behind it, and damaged data do not make it skip an end. Thumbnails in segments are skipped
- * with them.
+ * Finds the end of one JPEG whose bytes are still arriving. Unlike {@link JpegSegments}, it recognizes a truncated
+ * picture that another one follows, and damaged data does not make it skip an end. Thumbnails are skipped with their
+ * segments.
  */
 export class JpegEndFinder {
   /** Whether other JPEGs that belong to this one follow it. */

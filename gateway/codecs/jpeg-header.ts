@@ -13,11 +13,11 @@ export interface JpegHeader {
   readonly orientation: Orientation;
   /** Whether its chroma has half of the luma's resolution in both directions (4:2:0). */
   readonly isHalfChroma: boolean;
-  /** Length up to and including EOI. Cameras and phones append padding, other pictures, or films. */
+  /** Length up to and including EOI. Cameras and phones append padding, other pictures, or videos. */
   readonly bytes: number;
   /**
    * Huffman tables that its first scan uses without defining them: webcams and AVI files rely on the standard ones.
-   * Null for most.
+   * Usually null.
    */
   readonly missingTables: MissingTables | null;
 }
@@ -50,7 +50,7 @@ export const MAX_BUFFERED_BLOCKS = 1 << 20;
 /** Maximum number of segments that are read; cameras and programs write fewer than a thousand. */
 const MAX_SEGMENTS = 1 << 16;
 
-/** Larger pictures are refused by their size wherever they arrive. */
+/** Larger pictures are refused because of their size, whatever the source. */
 const MAX_PIXELS = 1 << 26;
 
 interface Component {
@@ -64,7 +64,7 @@ interface Component {
  * decoded. Where the picture has several scans, the markers behind the first one are read too: a JPEG of a few KB can
  * hold thousands of scans, each of which costs a decoder a pass over the whole picture.
  *
- * @param colorspace what a NetGear peer decodes it to: 4 components decode to CMYK alone, and nothing else does.
+ * @param colorspace to which a NetGear peer decodes it: CMYK if and only if there are 4 components.
  * @throws {GearwayError} `jpeg-invalid`; `jpeg-too-complex` when decoding would take too long or too much memory.
  */
 export function readJpegHeader(jpeg: Uint8Array, colorspace?: string): JpegHeader {
@@ -214,8 +214,8 @@ function findEnd(jpeg: Uint8Array, segments: JpegSegments): number {
 }
 
 /**
- * Finds the end of a JPEG whose scans are damaged, so that they cannot be read marker by marker. Decoders show what
- * they can of it.
+ * Finds the end of a JPEG whose scans are damaged, so that they cannot be read marker by marker. Decoders show the
+ * intact part of it.
  *
  * @param start where the last segment ends that could be read.
  */

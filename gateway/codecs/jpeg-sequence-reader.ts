@@ -3,17 +3,17 @@ import { JPEG_MARKER, JpegSegments } from './jpeg-segments.ts';
 
 export interface JpegSequenceOptions {
   readonly maxJpegBytes: number;
-  /** Called with a JPEG's last byte; its memory is its own. */
+  /** Called when the last byte of a JPEG has arrived. The receiver owns its memory. */
   readonly onJpeg: (jpeg: Buffer) => void;
 }
 
-/** It grows as it must. */
+/** Initial size of the buffer, which grows on demand. */
 const FIRST_BYTES = 256 << 10;
 
 /**
- * Reads JPEGs that follow each other with nothing between, as Raspberry Pi's rpicam-vid writes them. A JPEG ends with
- * its own end marker, not with the next one's first bytes, so that none is a frame time late. A thumbnail within one is
- * skipped with the segment that it stands in.
+ * Reads consecutive JPEGs without separators, as Raspberry Pi's rpicam-vid writes them. A JPEG is delivered with its end
+ * marker, not with the first bytes of the next one, which would add a frame interval of latency. Thumbnails are skipped
+ * with their segments.
  */
 export class JpegSequenceReader {
   readonly #options: JpegSequenceOptions;
@@ -26,9 +26,9 @@ export class JpegSequenceReader {
   }
 
   /**
-   * Takes the next bytes, which may be written to again afterwards.
+   * Reads the next bytes. The caller may reuse their memory afterwards.
    *
-   * @throws {GearwayError} `jpeg-invalid`, `too-large`; nothing more can be read then.
+   * @throws {GearwayError} `jpeg-invalid`, `too-large`; the reader cannot be used afterwards.
    */
   read(chunk: Buffer): void {
     this.#append(chunk);

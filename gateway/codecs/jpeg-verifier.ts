@@ -8,18 +8,18 @@ import { readJpegHeader } from './jpeg-header.ts';
 /** Result of a verification. */
 export type JpegVerdict = { readonly isGood: true } | { readonly isGood: false; readonly error: GearwayError };
 
-/** What a verification is for. The two take turns; return data never occupies more than one decoder. */
+/** Purpose of a verification. The two take turns; return data never occupies more than one decoder. */
 export type JpegLane = 'frames' | 'returns';
 
 export interface VerifyOptions {
   readonly lane: JpegLane;
-  /** Whoever asks: a stream, or a viewer. Each key of a lane gets its turn, whatever the others ask for. */
+  /** Identifies the requester: a stream, or a viewer. The keys of a lane take turns, however much each requests. */
   readonly key: unknown;
-  /** What the NetGear peer decodes it to; not checked when absent. */
+  /** Colour space to which the NetGear peer decodes it; not checked if absent. */
   readonly colorspace?: string;
 }
 
-/** A verification that was asked for. */
+/** A requested verification. */
 export interface JpegVerification {
   /** Resolves with null when it was cancelled, or the verifier closed, before there was a result. Never rejects. */
   readonly verdict: Promise<JpegVerdict | null>;
@@ -30,9 +30,9 @@ export interface JpegVerification {
 }
 
 export interface JpegVerifierOptions {
-  /** Maximum number of decodes at once; default 2. */
+  /** Maximum number of concurrent decodes; default 2. */
   readonly maxDecoders?: number;
-  /** Pixels of a JPEG, by lane; default 2^26 for frames, as a stream takes them, and 2^24 for return data. */
+  /** Pixels of a JPEG, by lane; default 2^26 for frames, the limit of streams, and 2^24 for return data. */
   readonly maxPixels?: Readonly<Record<JpegLane, number>>;
 }
 
@@ -46,16 +46,16 @@ const MAX_WAITING_RETURNS = 256;
 const PROGRAM = fileURLToPath(new URL('./jpeg-decoder-main.js', import.meta.url));
 
 /**
- * A decode that takes longer, with the start of its process, is ended. The limits of {@link readJpegHeader} leave it
+ * Timeout of a decode, including the start of its process. Within the limits of {@link readJpegHeader}, a decode takes
  * less than half a second on a machine that is not overloaded.
  */
 const MAX_DECODE_MS = 30_000;
 
 /**
- * Decodes JPEGs from untrusted encoders once, to be sure that a NetGear peer can: VidGear's decoder (simplejpeg) takes
- * libjpeg's warnings for errors, and one error ends its thread for good.
+ * Decodes JPEGs from untrusted encoders once, to ensure that a NetGear peer can decode them: VidGear's decoder
+ * (simplejpeg) treats libjpeg's warnings as errors, and one error permanently ends its thread.
  *
- * Decodes run in processes of their own, so they do not delay frames or files on libuv's thread pool, and can be ended
+ * Decodes run in separate processes, so they do not delay frames or files on libuv's thread pool, and can be ended
  * at any time. The processes start with the first verification, or {@link JpegVerifier.prepare}, and keep this one
  * alive only while they work.
  */
@@ -74,7 +74,7 @@ export class JpegVerifier implements AsyncDisposable {
   }
 
   /**
-   * Verifies a JPEG: its header at once, its data as soon as a decoder is free. The bytes are not copied and must not
+   * Verifies a JPEG: its header immediately, its data as soon as a decoder is free. The bytes are not copied and must not
    * change before there is a verdict.
    *
    * Verdicts carry `jpeg-invalid`, `jpeg-too-complex`, `jpeg-unverifiable` (CMYK), `too-large` (pixels), `too-many`
@@ -111,7 +111,7 @@ export class JpegVerifier implements AsyncDisposable {
     if (this.#decoders.length === 0 && this.#closing === null) this.#addDecoder();
   }
 
-  /** Ends the decoders, whatever they are doing, and drops what waits. Idempotent. */
+  /** Ends the decoders, even while they are working, and drops pending verifications. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -168,7 +168,7 @@ export class JpegVerifier implements AsyncDisposable {
     return decoder;
   }
 
-  /** @param free undefined for one that is to be started. */
+  /** @param free undefined to start a new one. */
   async #run(job: Job, free: Decoder | undefined): Promise<void> {
     const isReturn = job.picture.lane === 'returns';
     if (isReturn) this.#returnsRunning += 1;

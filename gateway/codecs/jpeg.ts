@@ -1,6 +1,6 @@
 import jpegTurbo from '@julusian/jpeg-turbo';
 
-/** Pixels in memory, 8 bits a channel, C-contiguous. */
+/** Pixels in memory, 8 bits per channel, C-contiguous. */
 export interface Pixels {
   readonly data: Uint8Array;
   readonly width: number;
@@ -14,7 +14,7 @@ const FORMATS = { 1: jpegTurbo.FORMAT_GRAY, 3: jpegTurbo.FORMAT_BGR, 4: jpegTurb
 /**
  * Encodes on the thread pool. `pixels.data` must not change until the promise settles.
  *
- * @returns memory of its own, as long as the JPEG: not a slice that pins the encoder's large buffer.
+ * @returns a separate buffer of the size of the JPEG: not a view that keeps the encoder's large buffer alive.
  */
 export async function encodeJpeg(pixels: Pixels, quality = 90): Promise<Buffer> {
   const { width, height, channels } = pixels;

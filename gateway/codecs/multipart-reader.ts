@@ -6,7 +6,7 @@ import { JPEG_BEGIN, JpegEndFinder } from './jpeg-end.ts';
 export interface Part {
   /** By their names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
-  /** In memory of its own. */
+  /** Not shared with the reader: the receiver owns its memory. */
   readonly body: Buffer;
 }
 
@@ -87,12 +87,12 @@ interface Boundary {
 }
 
 /**
- * Reads a `multipart` body (RFC 2046, 5.1) as it arrives, above all `multipart/x-mixed-replace`, the MJPEG of cameras.
+ * Reads a `multipart` body (RFC 2046, 5.1) as it arrives, especially `multipart/x-mixed-replace`, the MJPEG of cameras.
  * Cameras often get the format wrong, so a JPEG is recognized by its bytes, and ends with its own last byte: neither
  * boundaries, lengths, types nor line ends matter. Without a boundary, it also reads JPEGs that follow each other.
  *
  * - Parts of other kinds need a boundary before them, and a length or a boundary behind them.
- * - A JPEG that breaks off is delivered up to the boundary or the JPEG behind it, so that its receiver can count it.
+ * - A truncated JPEG is delivered up to the next boundary or JPEG, so that its receiver can count it.
  * - Thumbnails within a JPEG, and previews behind one, are not delivered.
  */
 export class MultipartReader {
@@ -103,7 +103,7 @@ export class MultipartReader {
   /** The first header before the last JPEG, if there are no boundaries. */
   #firstHeader: Buffer | null = null;
   #state: State = { kind: 'gap', searchedTo: 0 };
-  /** Reused for headers and small bodies; others get memory of their own. */
+  /** Reused for headers and small bodies; larger bodies get separate memory. */
   #text: Buffer = Buffer.allocUnsafeSlow(TEXT_BYTES);
   /** The window: bytes from `#start` to `#filled` have arrived and belong to no earlier part. */
   #bytes: Buffer = this.#text;
@@ -136,9 +136,9 @@ export class MultipartReader {
   }
 
   /**
-   * Takes the next bytes, which may be written to again afterwards.
+   * Reads the next bytes. The caller may reuse their memory afterwards.
    *
-   * @throws {GearwayError} `multipart-invalid`, `too-large`; nothing more can be read then.
+   * @throws {GearwayError} `multipart-invalid`, `too-large`; the reader cannot be used afterwards.
    */
   read(chunk: Buffer): void {
     if (this.#beginning.length < 64) this.#beginning += chunk.toString('latin1', 0, 64);
@@ -277,7 +277,7 @@ export class MultipartReader {
 
   #readJpeg(window: Buffer, state: Extract<State, { kind: 'jpeg' }>): boolean {
     const { finder, headers, isOpened } = state;
-    // A header that breaks off would swallow what follows.
+    // A truncated header would swallow the following parts.
     const wasInHeader = finder.isInHeader;
     const found = finder.find(window);
     const searched = found.kind === 'pending' ? window.byteLength : found.kind === 'complete' ? found.end : found.next;
@@ -368,8 +368,8 @@ export class MultipartReader {
   }
 
   /**
-   * Whether a body of so many bytes may contain the beginning of a boundary, which has not arrived completely: its
-   * length is wrong then.
+   * Whether a body of this length may contain the beginning of a boundary that has not arrived completely; its announced
+   * length is wrong in that case.
    */
   #mayEndInBoundary(window: Buffer, bytes: number): boolean {
     const pattern = this.#boundary;
@@ -387,7 +387,7 @@ export class MultipartReader {
     return false;
   }
 
-  /** @returns where a JPEG that breaks off ends, if a boundary or the header of the next one is within `[from, to)`. */
+  /** @returns where a truncated JPEG ends, if a boundary or the header of the next one is within `[from, to)`. */
   #findSeparator(window: Buffer, from: number, to: number): number | null {
     const boundary = this.#findBoundary(window, from, to);
     if (boundary !== null && boundary !== 'pending') return boundary.end;
@@ -406,7 +406,7 @@ export class MultipartReader {
     this.#state = this.#hasEnded ? { kind: 'gap', searchedTo: 0 } : { kind: 'headers', lineAt: 0, searchedTo: 0 };
   }
 
-  /** Takes the first line for the boundary if it looks like one, whatever was announced. */
+  /** Uses the first line as the boundary if it looks like one, regardless of the announced boundary. */
   #learnFirstBoundary(window: Buffer): void {
     const [, line = ''] =
       /^[\s\0]*(--[!-~](?:[ -~]{0,70}[!-~])?)[ \t]*[\r\n]/.exec(
@@ -462,7 +462,7 @@ export class MultipartReader {
     }
   }
 
-  /** Memory for a body of which so many bytes have arrived: as announced, or some more than for the previous one. */
+  /** Memory for a body of which `bytes` have arrived: as announced, or slightly more than for the previous one. */
   #bodyCapacity(bytes: number): number {
     const announced =
       this.#state.kind === 'jpeg' || this.#state.kind === 'other' ? readLength(this.#state.headers) : null;

@@ -3,15 +3,15 @@ import { canonicalDtype, type NDArray, parseDtype } from '../../shared/ndarray.t
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
-/** Longest header, as NumPy reads it by default (`max_header_size`). */
+/** Maximum size of a header, as NumPy's default (`max_header_size`). */
 const MAX_HEADER_BYTES = 10_000;
 
-/** Most bytes in front of the samples. */
+/** Maximum number of bytes before the samples. */
 export const MAX_NPY_HEAD_BYTES = MAGIC.byteLength + 6 + MAX_HEADER_BYTES;
 
 /**
- * `'key': value` of the header's dict: a text, a boolean, or a tuple of sizes. What is structured has a list, and is
- * none of ours.
+ * `'key': value` of the header's dict: a string, a boolean, or a tuple of sizes. Structured types have a list, which is
+ * not supported.
  */
 const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|\(([\d\s,]*)\))\s*/y;
 
@@ -21,8 +21,8 @@ export function isNpy(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads an array as `numpy.save` writes it (NumPy's NEP 1, versions 1.0 to 3.0). Its samples stay where they are;
- * whether there are as many as dtype and shape say is for who takes the array.
+ * Reads an array as `numpy.save` writes it (NumPy's NEP 1, versions 1.0 to 3.0). The samples are a view; the caller has
+ * to check that their number matches dtype and shape.
  *
  * @throws {GearwayError} `npy-invalid`.
  */
@@ -74,7 +74,7 @@ function parseHeader(text: string): { readonly descr: string; readonly shape: re
   return { descr, shape };
 }
 
-/** What stands between the parentheses: `(480, 640)`, `(5,)`, `()`. */
+/** Parses the text between the parentheses of a tuple: `(480, 640)`, `(5,)`, `()`. */
 function parseTuple(text: string, refuse: () => GearwayError): readonly number[] {
   if (text.trim() === '') return [];
   const items = text
@@ -82,7 +82,7 @@ function parseTuple(text: string, refuse: () => GearwayError): readonly number[]
     .replace(/,$/, '')
     .split(',')
     .map((item) => item.trim());
-  // `(5)` is a number in Python, and no tuple.
+  // `(5)` is a number in Python, not a tuple.
   if (!text.includes(',') || !items.every((item) => /^\d{1,15}$/.test(item))) throw refuse();
   return items.map(Number);
 }

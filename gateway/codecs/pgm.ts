@@ -1,10 +1,10 @@
 import { GearwayError } from '../../shared/errors.ts';
 import type { HeadedFormat } from './headed-reader.ts';
 
-/** What Netpbm's raw gray begins with. */
+/** First bytes of a binary PGM (Netpbm). */
 const MAGIC = 'P5\n';
 
-/** PGM, 8 or 16 bits a pixel. Two bytes are big-endian there, and are swapped in place. */
+/** PGM with 8 or 16 bits per pixel. Samples of 16 bits are big-endian, and are swapped in place. */
 export const PGM: HeadedFormat = {
   maxHeadBytes: 32,
   readHead(bytes) {

@@ -240,7 +240,7 @@ class Parser {
 
   #error(expected: string): GearwayError {
     const came = this.#at < this.#text.length ? JSON.stringify(this.#text.slice(this.#at, this.#at + 16)) : 'the end';
-    return new GearwayError('json-invalid', `expected ${expected} at character ${this.#at} of the JSON, came ${came}`);
+    return new GearwayError('json-invalid', `expected ${expected} at character ${this.#at} of the JSON, got ${came}`);
   }
 }
 

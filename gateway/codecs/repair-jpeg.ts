@@ -5,14 +5,14 @@ import { JPEG_MARKER } from './jpeg-segments.ts';
 export interface RepairedJpeg {
   /** The same object as before if there was nothing to repair. */
   readonly jpeg: Uint8Array;
-  /** Of the JPEG as it came. */
+  /** Header of the JPEG before the repair. */
   readonly header: JpegHeader;
 }
 
 /**
- * Repairs a JPEG, for every way into the gateway: bytes behind EOI, which cameras, drivers and phones append, are cut
+ * Repairs a JPEG, in the same way for every source: bytes behind EOI, which cameras, drivers and phones append, are cut
  * off without a copy; Huffman tables that it relies on without defining them, as from webcams and AVI files, are added.
- * All other bytes stay as they are. What only decoding can repair is done by {@link turnUpright}.
+ * All other bytes stay as they are. Repairs that require decoding are made by {@link turnUpright}.
  *
  * @param colorspace as in {@link readJpegHeader}.
  * @throws {GearwayError} `jpeg-invalid`, `jpeg-too-complex`.

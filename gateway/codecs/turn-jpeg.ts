@@ -17,13 +17,13 @@ const TURNS: Readonly<Record<Orientation, (image: Sharp) => Sharp>> = {
   8: (image) => image.rotate(270),
 };
 
-/** Losses are below what is visible: 50 dB of a camera picture of quality 90, which becomes a fifth larger. */
+/** The loss is not visible: 50 dB for a camera picture of quality 90, which becomes a fifth larger. */
 const QUALITY = 95;
 
 /** Timeout of a picture. 12 megapixels take 0.3 s on a desktop machine. */
 const MAX_SECONDS = 15;
 
-/** Of this process: half of the thread pool, which also encodes and reads files. */
+/** Maximum number in this process: half of the thread pool, which also encodes and reads files. */
 const turning = new ConcurrencyLimit(2);
 
 /**

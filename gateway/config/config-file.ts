@@ -100,7 +100,7 @@ function decode(bytes: Uint8Array): { readonly text: string } | { readonly probl
 /** Tokens of the lexer that stand for no text: the beginning of a document, of an error, and of a scalar. */
 const MARKS: ReadonlySet<string> = new Set(['\u0002', '\u0018', '\u001f']);
 
-/** What would take the parser or its caller too much time or memory; null if there is nothing. */
+/** Reason why parsing would take too much time or memory; null if it would not. */
 function findExcess(text: string): Problem | null {
   let [tokens, offset, depth, indicators] = [0, 0, 0, 0];
   let previous = '';

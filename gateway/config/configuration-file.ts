@@ -5,7 +5,7 @@ import { type LoadedOptions, type LoadOptions, loadOptions } from './load-config
 import { readVersion, replaceFile } from './replace-file.ts';
 import { isSameStream, type NamedStreams, streamOf } from './stream-settings.ts';
 
-/** Where changes of streams are kept, and what was last read from there. */
+/** Storage for changes of streams, and the options last read from it. */
 export interface ConfigurationStore {
   /**
    * Writes the options of a stream; null removes it.

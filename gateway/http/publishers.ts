@@ -230,7 +230,7 @@ function serveWebPublishers(
   );
   // Before the server waits for its connections. Active publishers have already been ended by their source.
   app.addHook('preClose', async () => {
-    for (const publisher of publishers) publisher.close(closeCode.goingAway, 'the gateway stops');
+    for (const publisher of publishers) publisher.close(closeCode.goingAway, 'the gateway is stopping');
   });
 }
 

@@ -479,7 +479,7 @@ export class Stream {
    * Disconnects the remaining clients, which may connect again. Idempotent. The creator closes the source and the
    * native clients first.
    */
-  close(reason = 'the gateway stops'): void {
+  close(reason = 'the gateway is stopping'): void {
     this.#closedReason = reason;
     clearInterval(this.#timer);
     for (const client of this.#clients) this.#disconnect(client);

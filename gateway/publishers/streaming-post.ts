@@ -70,7 +70,7 @@ export async function receiveStreamingPost({
         const isClosed = end.kind === 'closed';
         lost.abort(
           isClosed
-            ? new GearwayError('closed', 'the gateway stops')
+            ? new GearwayError('closed', 'the gateway is stopping')
             : new GearwayError('taken-over', `${end.by} has taken over this stream`),
         );
       },

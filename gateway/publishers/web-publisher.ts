@@ -254,7 +254,7 @@ export class WebPublisher implements ProtocolPeer<Message> {
   #leaseLost(end: PublisherEnd): void {
     if (end.kind === 'taken-over')
       this.close(closeCode.takenOver, `the stream has another publisher now: ${end.by}; close this one`);
-    else this.close(closeCode.goingAway, 'the gateway stops');
+    else this.close(closeCode.goingAway, 'the gateway is stopping');
   }
 
   ended(end: SocketEnd): void {

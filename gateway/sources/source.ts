@@ -6,8 +6,8 @@ import type { Returns } from '../hub/returns/returns.ts';
 export interface AcceptedFrame {
   readonly sequence: number;
   /**
-   * Present if the frame is turned first, according to its EXIF orientation. Resolves when it was published, or gave
-   * way to a newer one; with the error if it cannot be turned, which has been counted. Never rejects.
+   * Present if the frame is turned first, according to its EXIF orientation. Resolves when it was published, or was
+   * replaced by a newer one; with the error if it cannot be turned, which has been counted. Never rejects.
    */
   readonly turned?: Promise<GearwayError | null>;
 }
@@ -28,7 +28,7 @@ export interface SourceSink {
    * reason.
    */
   interrupted(reason: string): void;
-  /** Closes the source and opens it again at once, because it has changed. This is not a failure. */
+  /** Closes the source and opens it again immediately, because it has changed. This is not a failure. */
   reopen(): void;
   /** The source has failed: it is closed, and reopened after a back-off. Viewers get the reason. */
   fail(error: unknown): void;

@@ -251,7 +251,7 @@ export class ControlChannel {
     }
     this.#isBehind = false;
     this.#sent = text;
-    // Values that stay without anybody holding them need no time to live: they are neutral, or settings.
+    // Values of devices that are not held need no time to live: they are neutral, or settings.
     const options = { ...(isHeld ? { ttlMs: TIME_TO_LIVE_MS } : {}), ...(stop === true ? { urgent: true } : {}) };
     this.#unanswered += 1;
     runInBackground(

@@ -16,7 +16,7 @@ export interface Device {
   readonly name: string;
   /** Current value; the neutral one while the device is not in use. */
   readonly value: DeviceValue;
-  /** Whether somebody holds the device: its value has to be repeated, and ends when it is not. */
+  /** Whether the device is held: its value has to be repeated, and expires otherwise. */
   readonly isHeld: boolean;
   /** Lets go: the value is neutral until the device is used again. */
   release(): void;

@@ -90,7 +90,7 @@ export abstract class DeviceElement extends LitElement implements Device {
   /** Current value; the neutral one while the device is not in use. */
   abstract get value(): DeviceValue;
 
-  /** Whether somebody holds the device. */
+  /** Whether the device is held. */
   get isHeld(): boolean {
     return this.#isHeld;
   }
@@ -114,7 +114,7 @@ export abstract class DeviceElement extends LitElement implements Device {
     return !this.disabled && this.#channel?.isEnabled === true;
   }
 
-  /** Reports a new value to the server. @param isHeld whether somebody holds the device. */
+  /** Reports a new value to the server. @param isHeld whether the device is held. */
   protected report(isHeld: boolean): void {
     this.#isHeld = isHeld;
     this.requestUpdate();
@@ -122,7 +122,7 @@ export abstract class DeviceElement extends LitElement implements Device {
     this.dispatchEvent(new GearwayInputEvent(this.value, this.#isHeld));
   }
 
-  /** Lets go: neutral, and reported. Does nothing if nobody holds the device. */
+  /** Releases the device: neutral, and reported. Does nothing if it is not held. */
   protected readonly letGo = (): void => {
     if (!this.isHeld) return;
     this.reset();

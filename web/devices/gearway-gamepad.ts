@@ -4,7 +4,7 @@ import { deviceStyles } from './device-styles.ts';
 
 const POLL_MS = 40;
 
-/** Positions of an axis below this are those of a stick that nobody touches. */
+/** Positions of an axis below this count as a stick at rest. */
 const DEAD_ZONE = 0.08;
 
 /**
@@ -30,7 +30,7 @@ export class GearwayGamepad extends DeviceElement {
   #axes: readonly number[] = [];
   #buttons: readonly number[] = [];
   #polling: ReturnType<typeof setInterval> | null = null;
-  /** Let go by the page: the controller has to be at rest before it is used again. */
+  /** Released by the page: the controller has to be at rest before it can be used again. */
   #mustRest = false;
 
   constructor() {
@@ -78,7 +78,7 @@ export class GearwayGamepad extends DeviceElement {
     const buttons = pad.buttons.map(({ value }) => Math.round(value * 1000) / 1000);
     const isHeld = [...axes, ...buttons].some((position) => position !== 0);
     if (!isHeld) this.#mustRest = false;
-    // Also what somebody holds while the device cannot be used has to be let go before.
+    // A stick or button that is held while the device cannot be used has to be released first.
     else if (!this.isUsable) this.#mustRest = true;
     if (this.#mustRest || !this.isUsable) return;
     const isSame = axes.join() === this.#axes.join() && buttons.join() === this.#buttons.join();

@@ -14,7 +14,7 @@ const HEIGHT = 32;
 
 /**
  * Latency of the picture, from its capture to the screen, as a figure and a plot. Above `max-latency`, and while no
- * picture arrives, it warns and disables the devices of its viewer: nobody should drive by an old picture.
+ * picture arrives, it warns and disables the devices of its viewer, so that nothing is controlled by an old picture.
  *
  * The time of capture comes from the server; without it, the time since the frame's arrival at the gateway counts.
  *

@@ -49,7 +49,7 @@ export function stateLabel({ state, input }: Pick<DescribedPublisher, 'state' | 
   return input === 'screen' && state === 'failed' ? 'No screen' : STATE_LABELS[state];
 }
 
-/** What is sent, and why it is less than the attributes ask for; empty if it is not. */
+/** Describes what is sent, and why it is less than the attributes request; empty if it is not. */
 export function loweredText(stats: PublisherStats): string {
   const { loweredBy, width, height, quality, linkBitsPerSecond } = stats;
   if (loweredBy === null || width === 0) return '';

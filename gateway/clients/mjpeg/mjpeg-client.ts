@@ -152,7 +152,7 @@ export class MjpegClient implements Client, FrameHolder {
   }
 
   /** Closes the connection and discards unsent data. Idempotent. */
-  close(reason = 'the gateway stops'): void {
+  close(reason = 'the gateway is stopping'): void {
     if (this.#phase.kind === 'closed') return;
     this.#ended(reason);
     this.#response.destroy();

@@ -48,7 +48,7 @@ const CEILING_MS = 30_000;
 /** How long a viewer counts as limited after a late frame. */
 const LIMITED_MS = 2000;
 
-/** A first frame that arrives faster than this says nothing about a link's throughput. */
+/** A first frame that arrives faster than this does not reveal the throughput of the link. */
 const MEASURABLE_MS = 20;
 
 /** Input of the choice. */

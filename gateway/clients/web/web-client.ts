@@ -196,7 +196,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     );
   }
 
-  /** An acknowledgement that does not come is the first sign of a link that has become slower. */
+  /** A missing acknowledgement is the first sign that the link has become slower. */
   #noteWaiting(): void {
     const { waitingSinceMs, bytesInFlight } = this.#pacer;
     if (this.#delivery !== null && waitingSinceMs !== null)
@@ -435,7 +435,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     this.#verification = this.#options.verifyJpeg(jpeg);
     const verdict = await this.#verification.verdict;
     this.#verification = null;
-    if (verdict === null) throw new GearwayError('closed', 'the gateway stops');
+    if (verdict === null) throw new GearwayError('closed', 'the gateway is stopping');
     if (!verdict.isGood) throw verdict.error;
   }
 
@@ -468,7 +468,7 @@ export class WebClient implements ViewerSocket, FrameHolder, ProtocolPeer<Messag
     const now = performance.now();
     // Tried again with the next frame or acknowledgement, and every second.
     if (this.#admission?.budget.maySend(now) === false) return;
-    // The first frame alone measures the link: a second one would only queue on a slow one.
+    // The first frame alone measures the link: a second one would only queue on a slow link.
     if (this.#delivery !== null && this.#pacer.roundTripMs === null && this.#pacer.bytesInFlight > 0) return;
     const minIntervalMs = Math.max(this.#minIntervalMs, 1000 / (this.#delivery?.maxFramesPerSecond() ?? Infinity));
     if (minIntervalMs > 0) {
@@ -605,7 +605,7 @@ function copyBody(body: ReturnBody): ReturnBody {
   }
 }
 
-/** Large messages arrive in a chunk of their own, of which the data is nearly all. */
+/** Large messages arrive in a separate chunk, which consists almost entirely of the data. */
 function ownBytes(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength <= bytes.byteLength * MAX_CHUNK_RATIO ? bytes : Uint8Array.from(bytes);
 }

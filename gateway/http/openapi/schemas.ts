@@ -63,7 +63,7 @@ const reference = (name: string): Schema => ({ $ref: `#/components/schemas/${nam
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   Refusal: object<{ code: string; message: string }>({
     code: text('Stable code; see Troubleshooting in the documentation'),
-    message: text('What was expected and what came, as a sentence'),
+    message: text('What was expected and what was received, as a sentence'),
   }),
   NotReady: object<{ code: string; message: string; down: readonly SourceDown[] }>(
     {

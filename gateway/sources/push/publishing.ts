@@ -152,7 +152,7 @@ export class Publishing {
   }
 
   #openSink(): SourceSink {
-    if (this.#sink === null) throw new GearwayError('closed', 'the gateway stops');
+    if (this.#sink === null) throw new GearwayError('closed', 'the gateway is stopping');
     return this.#sink;
   }
 

@@ -21,7 +21,7 @@ export function streamHealth({ state, reason, source, showable, clients }: Strea
       return { tone: 'stale', label: 'No picture', problem: showable === false ? reason : (unsupported?.reason ?? '') };
     }
     case 'waiting':
-      if (source.state === 'asleep') return { tone: 'idle', label: 'Asleep', problem: 'starts when somebody watches' };
+      if (source.state === 'asleep') return { tone: 'idle', label: 'Asleep', problem: 'starts when a viewer connects' };
       return { tone: 'stale', label: 'Waiting', problem: reason };
     case 'stale':
       return { tone: 'stale', label: 'Stale', problem: reason };
